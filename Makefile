@@ -1,0 +1,64 @@
+# Everything runs from .venv, which is rebuilt only when a requirement file changes.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL = $(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check
+# One process per core; `make test JOBS=0` runs in one process, for a debugger.
+JOBS ?= auto
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check fmt bench browser lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/runtime.stamp ## show the whole system on made-up people, without sending any mail out
+	$(BIN)/tracker demo
+
+run: .venv/runtime.stamp ## serve the site and the jobs with the settings of this folder
+	$(BIN)/tracker serve
+
+test: .venv/dev.stamp browser ## run all tests, on SQLite and PostgreSQL (TESTS=tests/rules for some)
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+check: .venv/dev.stamp ## lint, formatting, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: .venv/dev.stamp ## format, and repair what can be repaired by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/dev.stamp ## measure speed and memory
+	$(BIN)/python -m tests.bench
+
+browser: ## install Chromium for the browser tests, where that is possible
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	  || echo "No Chromium: the browser tests will be skipped."
+
+lock: ## renew requirements*.txt from pyproject.toml (needs uv)
+	$(LOCK) --output-file requirements.txt pyproject.toml
+	$(LOCK) --output-file requirements-build.txt --group build
+	$(LOCK) --output-file requirements-dev.txt --group dev pyproject.toml \
+	  -c requirements.txt -c requirements-build.txt
+
+LOCK = uv pip compile --quiet --upgrade --generate-hashes --universal --no-header \
+  --no-emit-index-url --no-emit-find-links
+
+clean: ## remove all that make and the tests have made
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find tracker tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The locks name every package, so pip has nothing to resolve (--no-deps). The project itself goes
+# in as an editable install, built by the hatchling that is already there (no isolated build).
+.venv/runtime.stamp: pyproject.toml requirements.txt requirements-build.txt
+	$(PYTHON) -m venv --without-pip .venv
+	$(INSTALL) --no-deps --require-hashes -r requirements.txt -r requirements-build.txt
+	$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/runtime.stamp
+	$(INSTALL) --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
