@@ -1,0 +1,251 @@
+"""What DESIGN.md and STYLE.md promise about the code, checked on the code."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tracker"
+MIGRATIONS = PACKAGE / "records" / "migrations"
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_bundled" not in path.parts)
+# Written once, then never changed: a migration is history, not design.
+MEASURED = [path for path in FILES if MIGRATIONS not in path.parents]
+# The only places that load what they need when they run, so that `tracker --help` is quick.
+LAZY = (PACKAGE / "cli.py", PACKAGE / "commands")
+
+# What each layer may import of ours, besides itself and BASE. Others (cli, commands, demo)
+# stand at the top and may import everything; nothing may import them.
+BASE = {"clock", "settings", "hours"}
+LAYERS = {
+    "clock": set[str](),
+    "hours": set[str](),
+    "settings": set[str](),
+    "rules": {"hours"},
+    "records": {"rules", *BASE},
+    "mail": {"records", "rules", *BASE},
+    "transfer": {"records", "rules", *BASE},
+    "jobs": {"mail", "transfer", "records", "rules", *BASE},
+    "web": {"jobs", "mail", "transfer", "records", "rules", *BASE},
+}
+CLOCK_READS = {
+    ("datetime", "now"),
+    ("datetime", "today"),
+    ("datetime", "utcnow"),
+    ("date", "today"),
+    *(("time", name) for name in ("time", "time_ns", "monotonic", "monotonic_ns")),
+    *(("time", name) for name in ("perf_counter", "perf_counter_ns", "localtime", "gmtime")),
+}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in FILES}
+
+
+def imported(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """Each module of ours that a file imports, as its full name."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            whole = [f"{base}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else base for name in whole]
+        else:
+            continue
+        for name in names:
+            if name == "tracker" or name.startswith("tracker."):
+                yield name, node
+
+
+def layer(name: str) -> str:
+    """`tracker.rules.model` -> `rules`."""
+    return [*name.split("."), ""][1]
+
+
+def place(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+
+
+def functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, Function):
+            yield node
+
+
+def body_lines(function: Function) -> int:
+    """Lines from the first statement after the docstring to the last."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def code_literals(path: Path) -> Iterator[ast.Constant]:
+    """Every literal of a file but its docstrings."""
+    root = tree(path)
+    bare = {id(node.value) for node in ast.walk(root) if isinstance(node, ast.Expr)}
+    for node in ast.walk(root):
+        if isinstance(node, ast.Constant) and id(node) not in bare:
+            yield node
+
+
+def rulebook_words() -> set[str]:
+    """Ids of associations and categories, as the rulebooks name them."""
+    texts = [path.read_text("utf-8") for path in (ROOT / "config" / "rulebooks").glob("*.toml")]
+    books = [tomllib.loads(text) for text in texts]
+    return {word for book in books for word in (book["id"], *book["categories"])}
+
+
+def test_imports_point_one_way() -> None:
+    wrong = [
+        f"{place(path, node)}: {layer(module_name(path))} imports {name}"
+        for path in FILES
+        if (own := layer(module_name(path))) in LAYERS
+        for name, node in imported(path)
+        if layer(name) not in {own, "", *LAYERS[own]}
+    ]
+    assert wrong == []
+
+
+def test_the_rules_do_no_input_or_output() -> None:
+    outside = {"sqlalchemy", "sqlmodel", "smtplib", "socket", "subprocess", "logging", "structlog"}
+    wrong = [
+        place(path, node)
+        for path in (PACKAGE / "rules").rglob("*.py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([getattr(node, "module", None)] + [alias.name for alias in node.names])
+        if name and name.split(".")[0] in outside
+    ]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {
+        name: {target for target, _ in imported(path) if target in MODULES} - {name}
+        for name, path in MODULES.items()
+    }
+    while leaves := [name for name, targets in graph.items() if not targets & graph.keys()]:
+        for name in leaves:
+            del graph[name]
+    assert graph == {}, "these modules lie on a cycle, or lead into one"
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    wrong = [
+        place(path, node)
+        for path in FILES
+        if path != PACKAGE / "clock.py"
+        for node in ast.walk(tree(path))
+        if reads_the_clock(node)
+    ]
+    assert wrong == []
+
+
+def reads_the_clock(node: ast.AST) -> bool:
+    """Whether a node is `datetime.now`, `date.today`, `from time import time` or the like."""
+    if isinstance(node, ast.ImportFrom):
+        return any((node.module, alias.name) in CLOCK_READS for alias in node.names)
+    if not isinstance(node, ast.Attribute):
+        return False
+    owner = node.value
+    name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+    return (name, node.attr) in CLOCK_READS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "datetime.now(UTC)",
+        "datetime.datetime.utcnow()",
+        "x = date.today",
+        "time.monotonic()",
+        "from time import time",
+    ],
+)
+def test_the_search_for_clock_reads_finds(line: str) -> None:
+    assert any(reads_the_clock(node) for node in ast.walk(ast.parse(line)))
+
+
+def test_no_import_hides_inside_a_function() -> None:
+    wrong = [
+        place(path, node)
+        for path in FILES
+        if path not in LAZY and not set(LAZY) & set(path.parents)
+        for function in functions(path)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert wrong == []
+
+
+def test_no_association_or_category_is_named_in_the_code() -> None:
+    words = rulebook_words()
+    assert words, "the rulebooks name no association: this test would find nothing"
+    named = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(words)))})(?![\w-])")
+    wrong = [
+        f"{place(path, node)}: {node.value!r}"
+        for path in FILES
+        for node in code_literals(path)
+        if isinstance(node.value, str) and named.search(node.value)
+    ]
+    assert wrong == []
+
+
+def test_no_year_is_written_in_the_code() -> None:
+    year = re.compile(r"(?<!\d)20\d\d(?!\d)")
+    wrong = [
+        f"{place(path, node)}: {node.value!r}"
+        for path in MEASURED
+        for node in code_literals(path)
+        if type(node.value) in {int, str} and year.search(str(node.value))
+    ]
+    assert wrong == []
+
+
+def test_no_file_has_more_than_400_lines() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in FILES
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_nine_functions_in_ten_have_at_most_25_lines() -> None:
+    lengths = sorted(body_lines(function) for path in MEASURED for function in functions(path))
+    assert lengths[int(len(lengths) * 0.9)] <= 25
+
+
+def test_public_functions_have_a_docstring() -> None:
+    public = [
+        (path, function)
+        for path in MEASURED
+        for function in functions(path)
+        if not function.name.startswith("_")
+    ]
+    bare = [f"{place(path, f)} {f.name}" for path, f in public if not ast.get_docstring(f)]
+    assert len(bare) <= 0.05 * len(public), bare
+
+
+def test_the_linter_refuses_functions_with_more_than_10_branches() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lint = settings["tool"]["ruff"]["lint"]
+    exempt = [code for codes in lint["per-file-ignores"].values() for code in codes]
+    assert lint["mccabe"]["max-complexity"] == 10
+    assert lint["select"] == ["ALL"]
+    assert not {"C901", "C90", "C"} & {*lint["ignore"], *exempt}
