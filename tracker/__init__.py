@@ -1,0 +1,1 @@
+"""Keeps infant mental health endorsees' renewal hours, judges them and reminds in time."""

@@ -1,0 +1,34 @@
+"""The only file that reads the time.
+
+Everything else takes an instant (aware, UTC) or a legal day (``date``) as an argument.
+"""
+
+import time
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+
+def now() -> datetime:
+    """The present instant: aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def today(time_zone: str) -> date:
+    """The legal day it is now in ``time_zone`` (an IANA name such as ``America/New_York``)."""
+    return local_day(now(), time_zone)
+
+
+def local_day(instant: datetime, time_zone: str) -> date:
+    """The legal day on which ``instant`` (aware) falls in ``time_zone``.
+
+    Raises ValueError for a naive instant: its day cannot be known.
+    """
+    if instant.tzinfo is None:
+        message = f"an instant needs a time zone, and {instant.isoformat()} has none"
+        raise ValueError(message)
+    return instant.astimezone(ZoneInfo(time_zone)).date()
+
+
+def stopwatch() -> float:
+    """Seconds from an arbitrary start that never runs backwards: for durations only."""
+    return time.monotonic()

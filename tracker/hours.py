@@ -1,0 +1,51 @@
+"""Hours at the edges, whole minutes inside."""
+
+import re
+
+MINUTES_IN_HOUR = 60
+MINUTES_IN_DAY = 24 * MINUTES_IN_HOUR
+
+_DECIMAL = re.compile(r"(\d{1,4})(?:[.,](\d{1,2}))?\s*(?:h|hrs?|hours?)?", re.IGNORECASE)
+_LEADING_POINT = re.compile(r"[.,](\d{1,2})\s*(?:h|hrs?|hours?)?", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)")
+_MINUTES = re.compile(r"(\d{1,4})\s*(?:m|mins?|minutes?)", re.IGNORECASE)
+_BOTH = re.compile(r"(\d{1,3})\s*h(?:ours?|rs?)?\s*(\d{1,2})\s*m(?:in(?:ute)?s?)?", re.IGNORECASE)
+
+
+def parse_hours(text: str) -> int:
+    """Read ``1.5``, ``1,5``, ``1:30``, ``90 min`` or ``1 h 30 min`` as whole minutes.
+
+    Decimal hours have two places at most and are rounded to the nearest minute.
+    Raises ValueError when ``text`` is none of these (a sign is not; zero is read as 0).
+    """
+    text = text.strip()
+    if match := _CLOCK.fullmatch(text) or _BOTH.fullmatch(text):
+        return int(match[1]) * MINUTES_IN_HOUR + int(match[2])
+    if match := _MINUTES.fullmatch(text):
+        return int(match[1])
+    if match := _LEADING_POINT.fullmatch(text):
+        return _from_hundredths(0, match[1])
+    if match := _DECIMAL.fullmatch(text):
+        return _from_hundredths(int(match[1]), match[2])
+    message = "hours are written like 1.5, 1:30 or 90 min"
+    raise ValueError(message)
+
+
+def _from_hundredths(hours: int, places: str | None) -> int:
+    hundredths = int((places or "0").ljust(2, "0"))
+    return hours * MINUTES_IN_HOUR + (hundredths * MINUTES_IN_HOUR + 50) // 100
+
+
+def as_hours(minutes: int) -> float:
+    """Minutes as decimal hours, to two places, for JSON and CSV."""
+    return round(minutes / MINUTES_IN_HOUR, 2)
+
+
+def say_hours(minutes: int) -> str:
+    """Minutes as a person writes hours: ``12``, ``3.5``, ``0.33`` (no unit word)."""
+    return f"{minutes / MINUTES_IN_HOUR:.2f}".rstrip("0").rstrip(".")
+
+
+def count_hours(minutes: int) -> str:
+    """Minutes with their unit word: ``1 hour``, ``3.5 hours``."""
+    return f"{say_hours(minutes)} hour{'' if minutes == MINUTES_IN_HOUR else 's'}"

@@ -1,0 +1,1 @@
+"""Mail: composed from templates, kept in the outbox, delivered over SMTP."""

@@ -1,0 +1,145 @@
+"""The engine, transactions, and the schema's migrations."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import make_url
+
+# The first releases of SQLite in which a WAL reset cannot corrupt the database
+# (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
+_WAL_FIXED = (3, 51, 3)
+_WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
+_BUSY_MILLISECONDS = 30_000
+
+
+class SchemaError(Exception):
+    """The database's schema is not the one that this program works with."""
+
+
+def wal_is_safe(version: tuple[int, int, int]) -> bool:
+    """Whether SQLite ``version`` has the WAL-reset fix."""
+    patched = _WAL_PATCHED.get(version[:2])
+    return version >= _WAL_FIXED or (patched is not None and version[2] >= patched)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for ``url``; on SQLite with foreign keys, full sync and one writer at a time."""
+    # Instants are UTC and days are legal days, so the server's own zone must not matter.
+    arguments: dict[str, Any] = (
+        {} if _is_sqlite(url) else {"connect_args": {"options": "-c timezone=UTC"}}
+    )
+    engine = create_engine(url, **arguments)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def _is_sqlite(url: str) -> bool:
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "DELETE"
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        # SQLAlchemy, not the driver, says when a transaction begins (see _on_begin).
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # A writer takes the lock at once: upgrading a read lock later can only fail.
+        mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see one state of the database (one transaction)."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end, rolled back whole on any error."""
+    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+        yield connection
+
+
+def migrate(url: str) -> None:
+    """Bring the database at ``url`` to this program's schema, from empty or any older one."""
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            configuration = _alembic()
+            configuration.attributes["connection"] = connection.execution_options(writes=True)
+            command.upgrade(configuration, "head")
+    finally:
+        engine.dispose()
+
+
+def ensure_schema(url: str) -> None:
+    """Create the schema in an empty database; refuse one that is older or foreign.
+
+    Raises SchemaError, saying what to do.
+    """
+    if not _is_sqlite(url) or (path := make_url(url).database) is None or path == ":memory:":
+        found = schema_version(url)
+    else:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        found = schema_version(url)
+    if found == newest_version():
+        return
+    if found is not None:
+        message = (
+            f"the database has schema {found}, this program works with {newest_version()}: "
+            "make a backup, then run `tracker migrate`"
+        )
+        raise SchemaError(message)
+    migrate(url)
+
+
+def schema_version(url: str) -> str | None:
+    """The schema version found at ``url``; None for an empty database.
+
+    Raises SchemaError where tables stand there that are not ours.
+    """
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            version = MigrationContext.configure(connection).get_current_revision()
+            if version is None and inspect(connection).get_table_names():
+                message = "the database holds tables of another program: name an empty one"
+                raise SchemaError(message)
+            return version
+    finally:
+        engine.dispose()
+
+
+def newest_version() -> str:
+    """The schema version that this program works with."""
+    return str(ScriptDirectory.from_config(_alembic()).get_current_head())
+
+
+def _alembic() -> Config:
+    configuration = Config()
+    configuration.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
+    return configuration

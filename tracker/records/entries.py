@@ -1,0 +1,58 @@
+"""Reads logged entries."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import groupby
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.sql import ColumnElement
+
+from tracker.records.tables import Entry, EntryTopic
+from tracker.rules.explain import LoggedEntry
+
+_ENTRY = Entry.__table__  # type: ignore[attr-defined]
+_TOPIC = EntryTopic.__table__  # type: ignore[attr-defined]
+
+
+def entries_of(
+    connection: Connection, person_id: int, first: date, last: date
+) -> list[LoggedEntry]:
+    """A person's entries from ``first`` to ``last``, both days included, newest first."""
+    within = (_ENTRY.c.person_id == person_id) & _ENTRY.c.held_on.between(first, last)
+    return list(select_entries(connection, within))
+
+
+def entry_by_id(connection: Connection, person_id: int, entry_id: int) -> LoggedEntry | None:
+    """One entry of a person's own; None where it is absent or somebody else's."""
+    own = (_ENTRY.c.person_id == person_id) & (_ENTRY.c.id == entry_id)
+    return next(select_entries(connection, own), None)
+
+
+def select_entries(connection: Connection, where: ColumnElement[bool]) -> Iterator[LoggedEntry]:
+    """The entries that ``where`` picks, with their topics, newest first."""
+    query = (
+        select(
+            _ENTRY.c.id,
+            _ENTRY.c.person_id,
+            _ENTRY.c.activity,
+            _ENTRY.c.held_on,
+            _ENTRY.c.minutes,
+            _ENTRY.c.title,
+            _ENTRY.c.provider_id,
+            _ENTRY.c.provider_name,
+            _ENTRY.c.format,
+            _ENTRY.c.reference,
+            _TOPIC.c.topic,
+            _TOPIC.c.minutes,
+        )
+        .outerjoin_from(_ENTRY, _TOPIC, _TOPIC.c.entry_id == _ENTRY.c.id)
+        .where(where)
+        .order_by(_ENTRY.c.held_on.desc(), _ENTRY.c.id.desc(), _TOPIC.c.topic)
+    )
+    for _, rows in groupby(connection.execute(query), key=lambda row: row[0]):
+        yield _entry(list(rows))
+
+
+def _entry(rows: list[Row[tuple[object, ...]]]) -> LoggedEntry:
+    topics = {row[10]: row[11] for row in rows if row[10] is not None}
+    return LoggedEntry(*rows[0][:10], topics)  # type: ignore[arg-type]

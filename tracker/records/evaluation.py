@@ -1,0 +1,146 @@
+"""Evaluation: facts read, judged, and (for the standing table) stored.
+
+`judge_all` only reads. `evaluate_people` belongs into the transaction of every write that can
+change a standing; `evaluate_due` is the nightly pass over what passing time has changed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+
+from sqlalchemy import Connection, text
+
+from tracker.clock import local_day
+from tracker.records.facts import Triple, Window, make_id_table, read_facts
+from tracker.records.providers import people_supervised_by, refresh_provider_spans
+from tracker.records.standings import store_standings
+from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import cycle_before
+from tracker.rules.judge import judge
+from tracker.rules.plan import plan_renewal
+from tracker.rules.standing import Standing
+
+DayOf = Callable[[str], date]
+
+
+def days_at(books: Rulebooks, instant: datetime) -> DayOf:
+    """The legal day that ``instant`` is in each association's time zone."""
+    days = {b.id: local_day(instant, b.time_zone) for b in books.associations.values()}
+    return days.__getitem__
+
+
+def judge_all(
+    connection: Connection,
+    books: Rulebooks,
+    day_of: DayOf,
+    *,
+    cycle_day: date | None = None,
+    association: str | None = None,
+    only: str | None = None,
+) -> Iterator[Standing]:
+    """Stream the standings of the cycle that contains ``cycle_day`` (default: the as-of day).
+
+    ``day_of`` gives each association's as-of date, ``only`` a temporary table of endorsements.
+    """
+
+    def windows(books: Rulebooks, triple: Triple) -> Iterable[Window]:
+        name, category, endorsed_on = triple
+        if name not in books.associations or association not in (None, name):
+            return ()
+        plan = books.plan(name, category, endorsed_on, cycle_day or day_of(name))
+        return (Window(plan, endorsed_on, day_of(name)),) if plan else ()
+
+    for window, facts in read_facts(connection, books, windows, only=only):
+        standing = judge(window.plan, facts, window.as_of)
+        if standing is not None:
+            yield standing
+
+
+def judge_current(
+    connection: Connection, books: Rulebooks, day_of: DayOf, *, only: str | None = None
+) -> Iterator[Standing]:
+    """Stream the standings of each endorsement's current cycle and of the one before it."""
+
+    def windows(books: Rulebooks, triple: Triple) -> Iterable[Window]:
+        name, category, endorsed_on = triple
+        if name not in books.associations:
+            return
+        plan = books.plan(name, category, endorsed_on, day_of(name))
+        if plan is None:
+            return
+        yield Window(plan, endorsed_on, day_of(name))
+        book = books.associations[name]
+        before = plan.cycle and cycle_before(book.cycles, endorsed_on, plan.cycle)
+        if before:
+            yield Window(plan_renewal(book, category, before), endorsed_on, day_of(name))
+
+    for window, facts in read_facts(connection, books, windows, only=only):
+        standing = judge(window.plan, facts, window.as_of)
+        if standing is not None:
+            yield standing
+
+
+def evaluate_people(
+    connection: Connection, books: Rulebooks, person_ids: Iterable[int], instant: datetime
+) -> None:
+    """Judge anew, and store, every standing that a change to these people may have moved.
+
+    That includes everyone who was ever supervised by one of them, should the days on which
+    they qualify as a provider have changed. Call it inside the writing transaction.
+    """
+    people = set(person_ids)
+    people |= people_supervised_by(connection, refresh_provider_spans(connection, books))
+    make_id_table(connection, "changed_person", people)
+    ids = connection.scalars(
+        text("SELECT en.id FROM endorsement en JOIN changed_person c ON c.id = en.person_id")
+    ).all()
+    _evaluate(connection, books, ids, instant)
+
+
+def evaluate_due(
+    connection: Connection, books: Rulebooks, association: str, instant: datetime
+) -> int:
+    """Judge anew what passing time, or a changed rulebook, may have moved; how many those were.
+
+    A night's work thus grows with what is due, not with what is stored.
+    """
+    changed = people_supervised_by(connection, refresh_provider_spans(connection, books))
+    make_id_table(connection, "changed_person", changed)
+    due = connection.scalars(
+        text(_DUE),
+        {
+            "association": association,
+            "today": local_day(instant, books.associations[association].time_zone).isoformat(),
+            "digest": books.digest,
+        },
+    ).all()
+    return _evaluate(connection, books, due, instant)
+
+
+_DUE = """
+    SELECT endorsement_id FROM standing
+    WHERE association = :association AND recheck_on <= :today
+    UNION
+    SELECT endorsement_id FROM standing
+    WHERE association = :association AND rules_digest <> :digest
+    UNION
+    SELECT en.id FROM endorsement en JOIN changed_person c ON c.id = en.person_id
+    WHERE en.association = :association
+    UNION
+    SELECT en.id FROM endorsement en
+    WHERE en.association = :association AND (en.ends_on IS NULL OR en.ends_on >= :today)
+        AND en.starts_on <= :today
+        AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.endorsement_id = en.id)
+"""
+
+
+def _evaluate(
+    connection: Connection, books: Rulebooks, endorsement_ids: Iterable[int], instant: datetime
+) -> int:
+    ids = list(endorsement_ids)
+    if ids:
+        make_id_table(connection, "wanted", ids)
+        day_of = days_at(books, instant)
+        # Read to the end before the first write: one connection does both.
+        standings = list(judge_current(connection, books, day_of, only="wanted"))
+        store_standings(connection, standings, day_of, books.digest, replacing="wanted")
+    return len(ids)

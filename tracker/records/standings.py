@@ -1,0 +1,85 @@
+"""Keeps the standing table: the last standings of the current cycle and the one before."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, text
+
+from tracker.records.tables import StandingRow
+from tracker.rules.pace import falls_behind_on
+from tracker.rules.standing import Standing
+
+_STANDING = StandingRow.__table__  # type: ignore[attr-defined]
+_DAY = timedelta(days=1)
+_BATCH = 1_000
+Key = tuple[int, date]
+
+
+def store_standings(
+    connection: Connection,
+    standings: Iterable[Standing],
+    day_of: Callable[[str], date],
+    digest: str,
+    *,
+    replacing: str,
+) -> None:
+    """Put ``standings`` in the place of all those of the endorsements in table ``replacing``.
+
+    A status that stays keeps the day since when it has been so. Older cycles are forgotten:
+    `tracker standing --cycle` works any of them out anew.
+    """
+    since = _since(connection, replacing)
+    rows = [_row(s, since, day_of(s.plan.association), digest) for s in standings]
+    connection.execute(
+        text(f"DELETE FROM standing WHERE endorsement_id IN (SELECT id FROM {replacing})")  # noqa: S608 - a name of ours
+    )
+    for start in range(0, len(rows), _BATCH):
+        connection.execute(insert(_STANDING), rows[start : start + _BATCH])
+
+
+def _since(connection: Connection, table: str) -> dict[Key, tuple[str, date]]:
+    query = select(
+        _STANDING.c.endorsement_id,
+        _STANDING.c.cycle_starts_on,
+        _STANDING.c.status,
+        _STANDING.c.status_since,
+    ).where(text(f"endorsement_id IN (SELECT id FROM {table})"))  # noqa: S608 - a name of ours
+    return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
+
+
+def _row(
+    standing: Standing, since: dict[Key, tuple[str, date]], today: date, digest: str
+) -> dict[str, Any]:
+    cycle = standing.plan.cycle
+    starts_on = cycle.starts_on if cycle else standing.facts.starts_on
+    status = standing.status.value
+    before = since.get((standing.facts.endorsement_id, starts_on))
+    return {
+        "endorsement_id": standing.facts.endorsement_id,
+        "cycle_starts_on": starts_on,
+        "association": standing.plan.association,
+        "cycle_ends_on": cycle.ends_on if cycle else None,
+        "due_on": standing.due_on,
+        "status": status,
+        "status_since": before[1] if before and before[0] == status else today,
+        "falls_behind_on": falls_behind_on(standing),
+        "short_minutes": sum(r.short for r in standing.results if r.ask.counts != "membership"),
+        "requirements": json.dumps(
+            [
+                [r.ask.id, r.ask.label, r.required, r.counted, r.short, r.outcome.value]
+                for r in standing.results
+            ]
+        ),
+        "recheck_on": _recheck_on(standing, today),
+        "judged_on": today,
+        "rules_digest": digest,
+    }
+
+
+def _recheck_on(standing: Standing, today: date) -> date | None:
+    """When to look again: at the next change, or when the next cycle begins."""
+    cycle = standing.plan.cycle
+    rollover = cycle.ends_on + _DAY if cycle and cycle.ends_on >= today else None
+    return min((d for d in (standing.next_change_on, rollover) if d), default=None)

@@ -1,0 +1,139 @@
+"""Loads the rulebooks from the configuration folder."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from datetime import date
+from pathlib import Path
+
+from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.parse import Problem, parse_organizations, parse_rulebook
+from tracker.rules.plan import Plan, plan_renewal
+from tracker.rules.schema import MembershipRule, Organization, ProviderRule, Rulebook
+
+
+class RulebooksWrong(Exception):  # noqa: N818 - reads as the sentence it prints
+    """The rulebooks hold errors: all of them, with file, key and reason."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        """Keep ``problems`` for whoever prints them."""
+        super().__init__("\n".join(str(p) for p in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, eq=False)
+class Rulebooks:
+    """Every rulebook and organization; ``digest`` changes when any file's text does."""
+
+    associations: dict[str, Rulebook]
+    organizations: dict[str, Organization]
+    digest: str
+
+    @cached_property
+    def topics(self) -> frozenset[str]:
+        """Every topic that some rulebook counts."""
+        return frozenset().union(*(book.topics for book in self.associations.values()))
+
+    @cached_property
+    def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:
+        """Each provider rule with its association, by ``<association>/<name>``."""
+        return {
+            f"{book.id}/{name}": (book.id, rule)
+            for book in self.associations.values()
+            for name, rule in book.providers.items()
+        }
+
+    def accepted_organizations(self, membership_rule: str) -> tuple[str, ...]:
+        """The organizations that a rule named ``<association>/<name>`` accepts, sorted."""
+        association, _, name = membership_rule.partition("/")
+        rule: MembershipRule = self.associations[association].memberships[name]
+        return tuple(
+            sorted(
+                organization.id
+                for organization in self.organizations.values()
+                if organization.id in rule.organizations
+                or (rule.any_infant_mental_health_association and organization.infant_mental_health)
+            )
+        )
+
+    def plan(self, association: str, category: str, starts_on: date, day: date) -> Plan | None:
+        """What an endorsement that began on ``starts_on`` owes in the cycle containing ``day``.
+
+        None when the rulebook knows no cycle on that day, or the endorsement came later.
+        """
+        return _plan(self, association, category, starts_on, day)
+
+
+@lru_cache(maxsize=65_536)
+def _plan(
+    books: Rulebooks, association: str, category: str, starts_on: date, day: date
+) -> Plan | None:
+    book = books.associations[association]
+    if not book.requirements_of(category):
+        return plan_renewal(book, category, None)
+    cycle: Cycle | None = cycle_containing(book.cycles, starts_on, day)
+    return None if cycle is None else plan_renewal(book, category, cycle)
+
+
+def load_rulebooks(folder: Path) -> Rulebooks:
+    """Read ``organizations.toml`` and ``rulebooks/*.toml`` in the configuration ``folder``.
+
+    Raises RulebooksWrong with every error in every file.
+    """
+    digest = hashlib.sha256()
+    problems: list[Problem] = []
+    files = sorted((folder / "rulebooks").glob("*.toml"))
+    if not files:
+        problems.append(Problem(str(folder / "rulebooks"), "*.toml", "holds no rulebook"))
+    organizations, wrong = parse_organizations(
+        *_read(folder / "organizations.toml", digest, problems)
+    )
+    problems += wrong
+    associations: dict[str, Rulebook] = {}
+    for file in files:
+        book, wrong = parse_rulebook(*_read(file, digest, problems))
+        problems += wrong
+        if book and book.id in associations:
+            problems.append(Problem(file.name, "id", f"another file is {book.id!r} already"))
+        elif book:
+            associations[book.id] = book
+    known = {o.id: o for o in organizations.organizations} if organizations else {}
+    problems += _strangers(associations, known) if organizations else []
+    if problems:
+        raise RulebooksWrong(problems)
+    return Rulebooks(associations, known, digest.hexdigest())
+
+
+def _read(file: Path, digest: "hashlib._Hash", problems: list[Problem]) -> tuple[str, str]:
+    try:
+        content = file.read_bytes()
+        digest.update(file.name.encode() + b"\0" + content + b"\0")
+        return content.decode("utf-8-sig"), file.name
+    except OSError as error:
+        problems.append(Problem(file.name, "the whole file", error.strerror or str(error)))
+    except UnicodeDecodeError as error:
+        problems.append(Problem(file.name, f"byte {error.start}", "is not UTF-8"))
+    return "", file.name
+
+
+def _strangers(
+    associations: dict[str, Rulebook], organizations: dict[str, Organization]
+) -> list[Problem]:
+    """Associations and accepted organizations that organizations.toml does not list."""
+    problems = [
+        Problem("organizations.toml", "organizations", f"lacks the association {name!r}")
+        for name in associations
+        if name not in organizations
+    ]
+    for book in associations.values():
+        for name, rule in book.memberships.items():
+            problems += [
+                Problem(
+                    f"rulebook of {book.id}",
+                    f"memberships.{name}.organizations",
+                    f"{unknown!r} is not in organizations.toml",
+                )
+                for unknown in rule.organizations
+                if unknown not in organizations
+            ]
+    return problems

@@ -1,0 +1,121 @@
+"""The judgement: facts and a plan in, a standing out. Pure; called once an endorsement."""
+
+from datetime import date, timedelta
+
+from dateutil.relativedelta import relativedelta
+
+from tracker.rules.cycles import Cycle
+from tracker.rules.plan import Ask, Plan
+from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
+
+_DAY = timedelta(days=1)
+
+
+def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
+    """Judge one renewal as of a day (whose entries and memberships count).
+
+    None where there is no renewal to meet: the endorsement had not begun by ``as_of``, or it
+    ended before the due date.
+    """
+    if facts.starts_on > as_of:
+        return None
+    cycle = plan.cycle
+    if cycle is None:
+        ended = facts.ends_on is not None and facts.ends_on < as_of
+        return None if ended else Standing(facts, plan, Status.NO_RULES, None, (), None)
+    due_on = facts.extended_due_on or cycle.due_on
+    if facts.ends_on is not None and facts.ends_on < due_on:
+        return None
+    checked_on = min(as_of, cycle.ends_on)
+    covered_until = _covered_until(facts.memberships, checked_on)
+    results = tuple(
+        _result(ask, facts, cycle, checked_on)
+        for ask in plan.asks
+        if not ask.only_rsc_providers or facts.provides_rsc
+    )
+    status = _status(results, cycle, due_on, as_of)
+    if status is not Status.MET and _covers(facts.leaves, due_on):
+        status, results = Status.EXCUSED, tuple(_excuse(r) for r in results)
+    change = _next_change(status, cycle, due_on, as_of, facts, covered_until)
+    return Standing(facts, plan, status, due_on, results, change, covered_until)
+
+
+def _status(results: tuple[Result, ...], cycle: Cycle, due_on: date, as_of: date) -> Status:
+    for result in results:
+        if result.outcome is Outcome.SHORT:
+            break
+    else:
+        return Status.MET
+    if as_of <= due_on:
+        return Status.OPEN
+    return Status.OVERDUE if as_of <= cycle.grace_ends_on(due_on) else Status.LAPSED
+
+
+def _result(ask: Ask, facts: Facts, cycle: Cycle, checked_on: date) -> Result:
+    if ask.counts == "membership":
+        required, counted = _membership(ask, facts, cycle, checked_on)
+    else:
+        required = ask.minutes
+        counted = facts.minutes.get(f"topic:{ask.topic}" if ask.topic else ask.counts, 0)
+    if ask.id in facts.waived:
+        return Result(ask, required, counted, 0, Outcome.WAIVED)
+    if ask.not_asked is not None:
+        return Result(ask, required, counted, 0, Outcome.EXCUSED)
+    if counted >= required:
+        return Result(ask, required, counted, 0, Outcome.MET)
+    return Result(ask, required, counted, required - counted, Outcome.SHORT)
+
+
+def _membership(ask: Ask, facts: Facts, cycle: Cycle, checked_on: date) -> tuple[int, int]:
+    """How many days must be, and are, covered: the day checked, and each year's end before it."""
+    days = [checked_on]
+    if ask.each_year:
+        begin = max(cycle.starts_on, facts.starts_on)
+        years = range(1, checked_on.year - cycle.starts_on.year + 1)
+        ends = [cycle.starts_on + relativedelta(years=n) - _DAY for n in years]
+        days += [end for end in ends if begin <= end < checked_on]
+    return len(days), sum(_covers(facts.memberships, day) for day in days)
+
+
+def _excuse(result: Result) -> Result:
+    if result.outcome is Outcome.SHORT:
+        return result._replace(short=0, outcome=Outcome.EXCUSED)
+    return result
+
+
+def _covers(spans: tuple[Span, ...], day: date) -> bool:
+    return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
+
+
+def _covered_until(spans: tuple[Span, ...], day: date) -> date | None:
+    """The last day of the unbroken cover that includes ``day``; None when it is not covered."""
+    until = None
+    for starts_on, ends_on in sorted(spans) if len(spans) > 1 else spans:
+        reach = day if until is None else until + _DAY
+        if starts_on <= reach and ends_on >= reach:
+            until = ends_on
+    return until
+
+
+def _next_change(
+    status: Status,
+    cycle: Cycle,
+    due_on: date,
+    as_of: date,
+    facts: Facts,
+    covered_until: date | None,
+) -> date | None:
+    if status is Status.EXCUSED:
+        return None
+    days = []
+    if status is Status.OPEN:
+        days.append(due_on + _DAY)
+    elif status is Status.OVERDUE:
+        days.append(cycle.grace_ends_on(due_on) + _DAY)
+    if facts.next_entry_on is not None:
+        days.append(facts.next_entry_on)
+    # After the cycle's last day the membership checked is always that day's.
+    if covered_until is not None and covered_until < cycle.ends_on:
+        days.append(covered_until + _DAY)
+    days += [s.starts_on for s in facts.memberships if as_of < s.starts_on <= cycle.ends_on]
+    return min((d for d in days if as_of < d), default=None) if days else None

@@ -1,0 +1,246 @@
+"""The form of a rulebook: what a TOML file may say. Every date that ends something includes it."""
+
+from datetime import date
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tracker.hours import MINUTES_IN_HOUR
+
+# In rising order: a rule that asks for one accepts each that follows.
+DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
+
+Text = Annotated[str, Field(min_length=1)]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
+FirstCycle = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+
+
+class Part(BaseModel):
+    """Unknown keys are errors: a misspelt rule must not be silently absent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Source(Part):
+    """Where a rule stands: the document's key in this rulebook, and the section within it."""
+
+    document: Key
+    section: Text
+
+
+class Document(Part):
+    """A source document: ``file`` is how its file name begins."""
+
+    file: Text
+    title: Text
+
+
+class Category(Part):
+    """A category of endorsement that the association issues or accepts from providers."""
+
+    name: Text
+
+
+class Scheme(Part):
+    """How cycles run from a date on.
+
+    ``fixed`` cycles end on ``ends_on`` and each ``years`` before and after it; ``anniversary``
+    cycles count from the day of endorsement. A cycle is due ``due_days_after_end`` days after
+    its last day, grace runs ``grace_days`` further; both last days included.
+    """
+
+    starts_from: date = Field(alias="from")
+    kind: Literal["fixed", "anniversary"]
+    years: int = Field(ge=1, le=10)
+    ends_on: date | None = None
+    due_days_after_end: int = Field(default=0, ge=0, le=366)
+    grace_days: int = Field(ge=0, le=366)
+    first_cycle: FirstCycle = "all hours"
+    interpretation: Key | None = None
+
+    @model_validator(mode="after")
+    def _has_an_end_if_fixed(self) -> Self:
+        if (self.kind == "fixed") != (self.ends_on is not None):
+            message = "a fixed cycle needs ends_on (the last day of one cycle); others have none"
+            raise ValueError(message)
+        return self
+
+
+class AcceptedProvider(Part):
+    """Providers whose sessions count from ``from`` to ``until``, both days included.
+
+    Either those who hold one of ``categories`` (at any association, or only at
+    ``associations``) and at least ``degree``, or those vetted by the association.
+    """
+
+    categories: tuple[Key, ...] = ()
+    associations: tuple[Key, ...] = ()
+    degree: Literal["associate", "bachelor", "master", "doctorate"] | None = None
+    vetted: bool = False
+    starts_from: date | None = Field(default=None, alias="from")
+    until: date | None = None
+    source: Source
+    interpretation: Key | None = None
+
+    @model_validator(mode="after")
+    def _names_someone(self) -> Self:
+        if bool(self.categories) == self.vetted:
+            message = "give either categories or vetted = true"
+            raise ValueError(message)
+        if self.starts_from and self.until and self.until < self.starts_from:
+            message = f"until ({self.until}) is before from ({self.starts_from})"
+            raise ValueError(message)
+        return self
+
+
+class ProviderRule(Part):
+    """Who is a qualified provider; ``says`` is the rule in a few words for people."""
+
+    says: Text
+    accepts: tuple[AcceptedProvider, ...] = Field(min_length=1)
+
+
+class MembershipRule(Part):
+    """Which organizations' membership is accepted."""
+
+    says: Text
+    organizations: tuple[Key, ...] = ()
+    any_infant_mental_health_association: bool = False
+
+    @model_validator(mode="after")
+    def _accepts_some(self) -> Self:
+        if not self.organizations and not self.any_infant_mental_health_association:
+            message = "accept at least one organization"
+            raise ValueError(message)
+        return self
+
+
+class Value(Part):
+    """What is asked from a date on; ``asked = false`` ends the requirement on that date."""
+
+    starts_from: date = Field(alias="from")
+    hours: float | None = Field(default=None, gt=0, le=1000)
+    asked: bool = True
+    source: Source
+
+    @property
+    def minutes(self) -> int:
+        """The hours asked, in whole minutes; 0 where it is not about hours or not asked."""
+        return round((self.hours or 0) * MINUTES_IN_HOUR)
+
+
+class Requirement(Part):
+    """Something that a renewal of certain categories asks, with its dated values."""
+
+    id: Key
+    label: Text
+    about: Text
+    categories: tuple[Key, ...] = Field(min_length=1)
+    counts: Literal["training", "rsc", "membership"]
+    topic: Key | None = None
+    asked_of: Literal["everyone", "those who provide RSC"] = "everyone"
+    providers: Key | None = None
+    membership: Key | None = None
+    each_year: bool = False
+    interpretation: Key | None = None
+    values: tuple[Value, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_what_it_counts(self) -> Self:
+        if (self.counts == "rsc") != (self.providers is not None):
+            message = "providers belongs to what counts rsc, and must be given there"
+            raise ValueError(message)
+        if (self.counts == "membership") != (self.membership is not None):
+            message = "membership belongs to what counts membership, and must be given there"
+            raise ValueError(message)
+        if self.topic and self.counts != "training":
+            message = "a topic is a part of training hours: counts must be training"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        for value in self.values:
+            if (value.hours is not None) != (value.asked and self.counts != "membership"):
+                message = (
+                    f"the value from {value.starts_from}: hours belong to hours that are asked"
+                )
+                raise ValueError(message)
+        _refuse_disorder("values", [v.starts_from for v in self.values])
+        return self
+
+
+class Interpretation(Part):
+    """A reading taken where a source is silent or ambiguous."""
+
+    id: Key
+    document: Key | None = None
+    section: Text
+    says: Text
+    readings: tuple[Text, ...] = Field(min_length=1)
+    taken: Text
+    since: date
+
+
+class Rulebook(Part):
+    """One association's rules."""
+
+    id: Key
+    name: Text
+    time_zone: str
+    categories: dict[Key, Category] = Field(min_length=1)
+    documents: dict[Key, Document] = {}
+    cycles: tuple[Scheme, ...] = ()
+    providers: dict[Key, ProviderRule] = {}
+    memberships: dict[Key, MembershipRule] = {}
+    requirements: tuple[Requirement, ...] = ()
+    interpretations: tuple[Interpretation, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            message = f"{zone!r} is no time zone: use an IANA name such as America/New_York"
+            raise ValueError(message) from error
+        return zone
+
+    @field_validator("cycles")
+    @classmethod
+    def _cycles_in_order(cls, cycles: tuple[Scheme, ...]) -> tuple[Scheme, ...]:
+        _refuse_disorder("cycles", [c.starts_from for c in cycles])
+        return cycles
+
+    @cached_property
+    def topics(self) -> frozenset[str]:
+        """The topics that some requirement counts."""
+        return frozenset(r.topic for r in self.requirements if r.topic)
+
+    def requirements_of(self, category: str) -> tuple[Requirement, ...]:
+        """The requirements of one category, in the file's order."""
+        return tuple(r for r in self.requirements if category in r.categories)
+
+
+class Organization(Part):
+    """An organization in which one can be a member."""
+
+    id: Key
+    name: Text
+    infant_mental_health: bool = False
+
+
+class Organizations(Part):
+    """The file of organizations."""
+
+    organizations: tuple[Organization, ...] = Field(min_length=1)
+
+
+def _refuse_disorder(what: str, starts: list[date]) -> None:
+    for earlier, later in pairwise(starts):
+        if later <= earlier:
+            message = f"{what} must stand in rising order of from: {later} follows {earlier}"
+            raise ValueError(message)

@@ -1,0 +1,129 @@
+"""Settings: the environment (``TRACKER_…``) over ``tracker.toml`` in the configuration folder.
+
+Every setting is described in config/README.md.
+"""
+
+import os
+from datetime import date, time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Coordinator(_Strict):
+    """Who looks after an association's endorsees: gets its digest, sees its pages."""
+
+    email: str
+    name: str
+    association: str
+
+    @field_validator("email")
+    @classmethod
+    def _lower(cls, email: str) -> str:
+        return email.strip().lower()
+
+
+class Schedule(_Strict):
+    """When jobs are due, in each association's own time zone."""
+
+    evaluate_at: time = time(2)
+    notices_at: time = time(7)
+    digest_at: time = time(8)
+    digest_on: Weekday = "monday"
+    tick_seconds: int = Field(default=60, ge=5, le=3600)
+
+
+class Mail(_Strict):
+    """How mail leaves."""
+
+    sender: str = "Endorsement renewals <renewals@localhost>"
+    connections: int = Field(default=4, ge=1, le=50)
+    timeout_seconds: float = Field(default=30, gt=0, le=600)
+    lease_seconds: int = Field(default=300, ge=60, le=86_400)
+    give_up_after_hours: int = Field(default=72, ge=1, le=720)
+
+
+class Web(_Strict):
+    """The address that `tracker serve` listens on."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65_535)
+
+
+class Settings(BaseSettings):
+    """All settings, read once by a command's outermost function."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRACKER_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    database_url: SecretStr = SecretStr("sqlite:///tracker.db")
+    base_url: str = "http://127.0.0.1:8000"
+    smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
+    config_dir: Path = Path()
+    judge_renewals_due_from: dict[str, date] = Field(default_factory=dict)
+    schedule: Schedule = Schedule()
+    mail: Mail = Mail()
+    web: Web = Web()
+    coordinators: tuple[Coordinator, ...] = ()
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_slash_at_the_end(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            message = "must start with http:// or https://"
+            raise ValueError(message)
+        return url.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then tracker.toml."""
+        toml = TomlConfigSettingsSource(settings_cls, configuration_folder() / "tracker.toml")
+        return init_settings, env_settings, toml
+
+    def coordinators_of(self, association: str) -> tuple[Coordinator, ...]:
+        """The coordinators of one association, in the file's order."""
+        return tuple(c for c in self.coordinators if c.association == association)
+
+
+def configuration_folder() -> Path:
+    """``TRACKER_CONFIG_DIR``, else the checkout's config/, else the one in the wheel."""
+    if named := os.environ.get("TRACKER_CONFIG_DIR"):
+        return Path(named)
+    return _resource_folder("config")
+
+
+def templates_folder() -> Path:
+    """The templates of the checkout, else those in the wheel."""
+    return _resource_folder("templates")
+
+
+def _resource_folder(name: str) -> Path:
+    package = Path(__file__).parent
+    bundled = package / "_bundled" / name
+    return bundled if bundled.is_dir() else package.parent / name
+
+
+def load_settings() -> Settings:
+    """Read the settings; raises pydantic's ValidationError naming each wrong one."""
+    return Settings(config_dir=configuration_folder())
