@@ -137,7 +137,8 @@ def _row(message: Message, now: datetime) -> dict[str, Any]:
 def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
     """Take up to ``limit`` messages to send: those that are due, and those of dead senders.
 
-    Due: waiting, with ``next_attempt_at`` <= ``now``. Dead: the lease ended before ``now``. Each is the caller's own until ``now + lease``: no other claim returns it. The fence grows,
+    Due: waiting, with ``next_attempt_at`` <= ``now``. Dead: the lease ended before ``now``.
+    Each is the caller's own until ``now + lease``: no other claim returns it. The fence grows,
     so that an earlier holder who comes back to life can no longer write an outcome.
     """
     dead = (_OUTBOX.c.state == "sending", _OUTBOX.c.lease_until < now)

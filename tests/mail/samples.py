@@ -1,0 +1,140 @@
+"""One mail of each kind, as the jobs would fill it."""
+
+from tracker.mail.contents import (
+    Action,
+    DigestMail,
+    Figure,
+    Line,
+    Need,
+    NoticesMail,
+    ProbeMail,
+    Row,
+    Section,
+    SignInMail,
+    Trend,
+)
+
+BASE_URL = "https://renewals.example.org"
+
+REMINDER = NoticesMail(
+    subject="3.5 RSC hours and 1 DEIA hour by 31 Dec",
+    greeting_name="Alice Moreno",
+    headline="Two things left before 31 December.",
+    intro="Your Infant Family Specialist endorsement renews at the end of the year. "
+    "Training and membership are done. Still missing:",
+    sections=(
+        Section(
+            title="",
+            text="",
+            rows=(
+                Row("Reflective supervision", "8.5 of 12 hours", "3.5 short"),
+                Row("DEIA, inside your training", "0 of 1 hour", "1 short"),
+            ),
+        ),
+    ),
+    action=Action("Log hours", f"{BASE_URL}/entries/new?activity=rsc&minutes=210"),
+    closing="Already did them? Logging takes half a minute. On leave, or something in the way? "
+    "Reply: your coordinator can help before the deadline.",
+    why="You get this because you hold an NCIMHA endorsement; renewal reminders stop once "
+    "everything is in.",
+    next_reminder="1 December",
+)
+
+TWO_ENDORSEMENTS = NoticesMail(
+    subject="12 RSC hours by 31 Dec; a provider ends",
+    greeting_name="Bob Osei",
+    headline="One endorsement is behind, and a provider stops counting.",
+    intro="Three things fall together today.",
+    sections=(
+        Section(
+            "Infant Family Specialist, NCIMHA",
+            "Due by the end of 31 December 2026. Still missing:",
+            (Row("Reflective supervision", "0 of 12 hours", "12 short"),),
+        ),
+        Section(
+            "Provider: Kwame Osei",
+            "Sessions from 22 December 2027 on will not count.",
+            details=(
+                "You logged 9 hours with Kwame Osei in the last 12 months; these stay counted.",
+                "NCIMHA accepts vetted providers up to and including 21 December 2027.",
+            ),
+        ),
+        Section("Membership", "Your NCIMHA membership ends on 30 November 2026."),
+    ),
+    action=Action("Open my year", f"{BASE_URL}/my-year"),
+    closing="On leave, or something in the way? Reply: your coordinator can help.",
+    why="You get this because you hold an NCIMHA endorsement.",
+)
+
+DIGEST = DigestMail(
+    subject="NCIMHA: 4 people need you, 61 of 118 met",
+    association="NCIMHA",
+    period="Monday 9 to Sunday 15 November 2026",
+    headline="4 people need you. 61 of 118 have renewed.",
+    health="Last nightly run: today 02:00, healthy. 37 reminders went out this week, 1 came back.",
+    healthy=True,
+    figures=(
+        Figure("61", "met, 9 more than last week", "good"),
+        Figure("42", "open, on pace"),
+        Figure("11", "behind", "warm"),
+        Figure("4", "need you", "warm"),
+    ),
+    needs=(
+        Need(
+            "A. Moreno",
+            "IFS",
+            "named a new RSC provider, K. Osei: qualified or not decides 9 hours",
+            "confirm provider",
+            f"{BASE_URL}/coordinator/providers/7",
+        ),
+        Need("T. Byrd", "IFS", "asks for leave from 1 October", "decide"),
+        Need("L. Chen", "IFS", "mail to work address came back twice; no second one", "reach her"),
+        Need("R. Vance", "IFS", "0 of 12 RSC hours, 46 days left", "far behind"),
+    ),
+    more_needs=3,
+    changes=(Line("9 completed, 1 fell behind, 64 hours logged", "44 % → 52 % done"),),
+    trend=Trend(
+        ("Week of", "met", "behind", "hours logged"),
+        (("26 October", "47", "12", "51"), ("2 November", "52", "10", "58")),
+    ),
+    ahead=(
+        Line("vetted providers stop counting", "23 endorsees, 5 providers", "21 December 2027"),
+    ),
+    bounced=(Line("550 5.1.1 no such mailbox", "lchen@clinic.example", "L. Chen"),),
+    more_bounced=0,
+    action=Action("Open the dashboard", f"{BASE_URL}/coordinator"),
+    why="Sent to coordinators of NCIMHA every Monday at 08:00.",
+    unsubscribe_url=f"{BASE_URL}/unsubscribe/abc123",
+)
+
+QUIET_DIGEST = DigestMail(
+    subject="NCIMHA: nothing needs you, 118 of 118 met",
+    association="NCIMHA",
+    period="Monday 9 to Sunday 15 November 2026",
+    headline="Nothing needs you. 118 of 118 have renewed.",
+    health="Last nightly run: today 02:00, healthy. 0 reminders went out this week, 0 came back.",
+    healthy=True,
+    figures=(Figure("118", "met", "good"), Figure("0", "behind"), Figure("0", "need you")),
+    needs=(),
+    more_needs=0,
+    changes=(),
+    trend=Trend(),
+    ahead=(),
+    bounced=(),
+    more_bounced=0,
+    action=Action("Open the dashboard", f"{BASE_URL}/coordinator"),
+    why="Sent to coordinators of NCIMHA every Monday at 08:00.",
+    unsubscribe_url=f"{BASE_URL}/unsubscribe/abc123",
+)
+
+SIGN_IN = SignInMail("412 907", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
+PROBE = ProbeMail("1 December 2026, 12:00 UTC")
+
+SAMPLES = {
+    "reminder": REMINDER,
+    "two endorsements": TWO_ENDORSEMENTS,
+    "digest": DIGEST,
+    "quiet digest": QUIET_DIGEST,
+    "sign-in": SIGN_IN,
+    "probe": PROBE,
+}

@@ -1,0 +1,138 @@
+"""From a template and its facts to the bytes of a message.
+
+Building each message with the e-mail package takes 2 ms, nine tenths of the whole. So the package
+builds the frame (multipart, part headers, sender) once, and each message puts its own headers and
+encoded parts into it. What keeps that safe: headers.py lets no value leave its line, and the parts
+are quoted-printable, in which the boundary cannot occur (RFC 2045 6.7: ``=_`` is never written).
+"""
+
+import binascii
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from css_inline import CSSInliner
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
+
+from tracker.mail.headers import ascii_domain, header, mailbox_header, one_line
+
+_BOUNDARY = "=_endorsement-renewals_="
+_TEXT, _HTML = "here-goes-the-text", "here-goes-the-html"
+_SUBJECT_LENGTH = 300
+
+
+class Rendered(NamedTuple):
+    """A message ready for the outbox: ``body`` is the whole message, headers included."""
+
+    message_id: str
+    subject: str
+    body: bytes
+
+
+class _Templates(NamedTuple):
+    subject: Template
+    text: Template
+    html: Template
+
+
+class Composer:
+    """Renders the kinds of mail that ``templates/email`` holds, one folder a kind.
+
+    ``sender`` is a mailbox such as ``Renewals <renewals@example.org>``; ``base_url`` is where
+    the pages are, without a slash at its end. Raises ValueError for a sender without address.
+    """
+
+    def __init__(self, templates: Path, sender: str, base_url: str) -> None:
+        self._frame = _frame(sender)
+        self._domain = ascii_domain(parseaddr(sender)[1]).rpartition("@")[2]
+        self._environment = _environment(templates / "email", base_url)
+        # Nothing is ever fetched: what a template shows is in the template.
+        self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+        self._templates = cache(self._load)
+
+    def compose(  # noqa: PLR0913 - the parts of an envelope
+        self,
+        kind: str,
+        *,
+        recipient: tuple[str, str],
+        context: Mapping[str, Any],
+        at: datetime,
+        message_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Rendered:
+        """Render one mail of ``kind`` to ``recipient`` (name, address), dated ``at`` (aware).
+
+        ``context`` holds the fields of the kind's class in contents.py; a missing one raises
+        jinja2.UndefinedError. Raises ValueError for a recipient without a usable address.
+        """
+        templates = self._templates(kind)
+        subject = one_line(templates.subject.render(context))[:_SUBJECT_LENGTH]
+        facts = {**context, "subject": subject}
+        message_id = message_id or f"<{secrets.token_hex(16)}@{self._domain}>"
+        before, between, after = self._frame
+        parts = [
+            mailbox_header("To", *recipient),
+            header("Subject", subject),
+            header("Date", format_datetime(at.astimezone(UTC))),
+            header("Message-ID", message_id),
+            *(header(name, value) for name, value in (headers or {}).items()),
+            before,
+            _quoted_printable(templates.text.render(facts)),
+            between,
+            _quoted_printable(self._inliner.inline(templates.html.render(facts))),
+            after,
+        ]
+        return Rendered(message_id, subject, b"".join(parts))
+
+    def _load(self, kind: str) -> _Templates:
+        load = self._environment.get_template
+        names = ("subject.txt", "body.txt", "body.html")
+        return _Templates(*(load(f"{kind}/{name}") for name in names))
+
+
+def _environment(folder: Path, base_url: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(("html",)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        # A name with line breaks could otherwise write lines of its own into a mail.
+        finalize=_tame,
+    )
+    environment.globals["base_url"] = base_url
+    return environment
+
+
+def _tame(value: Any) -> Any:  # noqa: ANN401 - Jinja hands over whatever a template prints
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return one_line(value)
+    return value
+
+
+def _frame(sender: str) -> tuple[bytes, bytes, bytes]:
+    """What every message has in common: before the text, between text and HTML, after it."""
+    if "@" not in parseaddr(sender)[1]:
+        raise ValueError(f"the sender {sender!r} holds no e-mail address")
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_TEXT, cte="quoted-printable")
+    message.add_alternative(_HTML, subtype="html", cte="quoted-printable")
+    message.set_boundary(_BOUNDARY)
+    before, _, rest = message.as_bytes().partition(_TEXT.encode())
+    between, _, after = rest.partition(_HTML.encode())
+    return before, between, after
+
+
+def _quoted_printable(text: str) -> bytes:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
+    return binascii.b2a_qp(lines.encode("utf-8", "replace"))

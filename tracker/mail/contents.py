@@ -1,0 +1,164 @@
+"""What each kind of mail says: the keys that its templates print.
+
+The wording is decided by the jobs and rules; the templates only lay it out. Hours come here as
+words ("3.5 short"), days as they are written to people ("31 December").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """The one button: what it says and the full address that it opens."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One requirement: "Reflective supervision", "8.5 of 12 hours", "3.5 short"."""
+
+    label: str
+    progress: str
+    short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One piece of news: an endorsement's renewal, a membership, a provider's cutoff.
+
+    An empty ``title`` (when there is one section) or ``text`` is left out.
+    """
+
+    title: str
+    text: str
+    rows: tuple[Row, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesMail:
+    """All that is due for one person on one day.
+
+    ``headline`` is the news in one sentence, ``why`` says why one gets this mail, and
+    ``next_reminder`` names the day of the next one, if there will be one.
+    """
+
+    kind: ClassVar[str] = "notices"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    sections: tuple[Section, ...]
+    action: Action
+    closing: str
+    why: str
+    next_reminder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with what it counts: "61", "met, 9 more than last week"."""
+
+    value: str
+    label: str
+    tone: Literal["good", "plain", "warm"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Somebody who needs the coordinator: who ("A. Moreno"), in what, why, and what to do.
+
+    ``url`` opens the page where it is done; empty shows no link.
+    """
+
+    name: str
+    category: str
+    reason: str
+    todo: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A fact with a figure beside it: "9 completed, 64 hours logged", "44 % to 52 % done"."""
+
+    text: str
+    note: str = ""
+    strong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A small table: the heads of its columns, and its rows; the first column names the week."""
+
+    heads: tuple[str, ...] = ()
+    weeks: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestMail:
+    """A coordinator's week. In a quiet one ``needs`` is empty and the figures are zeros.
+
+    ``period`` names both days, which count ("Monday 9 to Sunday 15 November 2026"); ``health``
+    says how the last nightly run went, and ``healthy`` whether that is as it should be.
+    ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest,
+    as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address).
+    ``changes`` is since last week, ``ahead`` what stops counting when (strong: the day).
+    """
+
+    kind: ClassVar[str] = "digest"
+    subject: str
+    association: str
+    period: str
+    headline: str
+    health: str
+    healthy: bool
+    figures: tuple[Figure, ...]
+    needs: tuple[Need, ...]
+    more_needs: int
+    changes: tuple[Line, ...]
+    trend: Trend
+    ahead: tuple[Line, ...]
+    bounced: tuple[Line, ...]
+    more_bounced: int
+    action: Action
+    why: str
+    unsubscribe_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInMail:
+    """A code to type and a link to open; both stop working after ``minutes``."""
+
+    kind: ClassVar[str] = "sign-in"
+    code: str
+    url: str
+    minutes: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMail:
+    """A message that only shows that mail arrives; ``sent_at`` as it is written to people."""
+
+    kind: ClassVar[str] = "test"
+    sent_at: str
+
+
+AnyMail = NoticesMail | DigestMail | SignInMail | ProbeMail
+
+
+def context_of(mail: AnyMail) -> Mapping[str, Any]:
+    """The mail's fields as ``Composer.compose`` takes them."""
+    return {field.name: getattr(mail, field.name) for field in fields(mail)}
+
+
+def unsubscribe_headers(url: str) -> dict[str, str]:
+    """One-click unsubscribing by RFC 8058: mail programs POST to ``url``; its GET only asks."""
+    return {
+        "List-Unsubscribe": f"<{url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
