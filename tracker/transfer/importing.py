@@ -1,0 +1,143 @@
+"""Taking files in: all of them or nothing, in one transaction."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from tracker.records.engine import writing
+from tracker.transfer.bulk import one_import_at_a_time
+from tracker.transfer.catalogue import Catalogue
+from tracker.transfer.checks import add_terms, check_leave, check_people, check_terms, term_of
+from tracker.transfer.entries import EntryPlan, check_changes, check_days, plan_entries
+from tracker.transfer.entry_writes import Stamp, write_entries
+from tracker.transfer.known import Known, Term, endorsement_ids, look_up
+from tracker.transfer.layouts import LAYOUTS
+from tracker.transfer.problems import ImportRefused
+from tracker.transfer.progress import Progress, ProgressCallback
+from tracker.transfer.reading import Reading, read_files
+from tracker.transfer.rows import Row
+from tracker.transfer.upserts import TARGETS, Counts, Stored, upsert
+
+AfterImport = Callable[[Connection, set[int]], None]
+
+
+@dataclass
+class ImportReport:
+    """What an import did: counts by kind of file read, and CSV files that it left aside.
+
+    ``person_ids`` are the people of whom anything was added or changed.
+    """
+
+    counts: dict[str, Counts] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    person_ids: set[int] = field(default_factory=set)
+
+
+def import_paths(  # noqa: PLR0913 - each is a fact of its own, and named where it is called
+    engine: Engine,
+    paths: Iterable[Path],
+    catalogue: Catalogue,
+    *,
+    as_of: date,
+    now: datetime,
+    who: str,
+    progress: ProgressCallback | None = None,
+    after: AfterImport | None = None,
+) -> ImportReport:
+    """Import files and folders; the same content twice changes nothing.
+
+    ``as_of`` is the last day on which an entry may lie (inclusive). ``now`` (aware) and
+    ``who`` go into the audit. ``after`` is called in the transaction, before it is committed,
+    with the ids of the people of whom anything was added or changed, if there are any.
+    Raises ImportRefused with every problem found; then nothing is stored.
+    """
+    telling = Progress(progress)
+    reading = read_files(paths, catalogue, as_of, telling)
+    if not reading.whole:
+        raise ImportRefused(reading.problems)
+    with writing(engine) as connection:
+        one_import_at_a_time(connection)
+        known = look_up(connection, reading)
+        plan = _checked_plan(connection, reading, known)
+        report = _Store(connection, reading, known).run(plan, Stamp(who, now), telling)
+        if after and report.person_ids:
+            after(connection, report.person_ids)
+    telling.finish()
+    return report
+
+
+def _checked_plan(connection: Connection, reading: Reading, known: Known) -> EntryPlan:
+    add_terms(reading, known)
+    plan = plan_entries(connection, reading, known)
+    problems = [
+        *reading.problems,
+        *check_people(reading, known),
+        *check_terms(reading, known),
+        *check_leave(reading, known),
+        *check_changes(plan),
+        *check_days(connection, plan, known),
+    ]
+    if problems:
+        raise ImportRefused(problems)
+    return plan
+
+
+class _Store:
+    """Writes what was checked, people first."""
+
+    def __init__(self, connection: Connection, reading: Reading, known: Known) -> None:
+        self._connection = connection
+        self._reading = reading
+        self._known = known
+        self._terms = dict[Term, int]()
+        self._report = ImportReport(ignored=reading.ignored)
+
+    def run(self, plan: EntryPlan, stamp: Stamp, progress: Progress) -> ImportReport:
+        people = self._known.person_ids
+        for kind in LAYOUTS:
+            if kind == "entries":
+                stored = write_entries(self._connection, plan, people, stamp, progress)
+            else:
+                stored = self._upsert(kind)
+                progress.step(len(self._reading.rows.get(kind, ())))
+            self._note(kind, stored)
+        return self._report
+
+    def _upsert(self, kind: str) -> Stored:
+        rows = self._reading.rows.get(kind, [])
+        if kind == "leave" and rows:
+            self._look_up_terms()
+        wanted = [(row, self._values(kind, row)) for row in rows]
+        stored = upsert(self._connection, TARGETS[kind], wanted)
+        if kind == "people":
+            self._known.person_ids.update({key[0]: new for key, new in stored.ids.items()})
+        return stored
+
+    def _values(self, kind: str, row: Row) -> Mapping[str, Any]:
+        if kind == "people":
+            return row.values
+        person_id = self._known.person_ids[row.email]
+        values = {name: value for name, value in row.values.items() if name != "email"}
+        if kind != "leave":
+            return {"person_id": person_id, **values}
+        term = (person_id, values.pop("association"), values.pop("category"))
+        # check_leave has refused leave outside every endorsement: there is such a term.
+        since = term_of(row, self._known)
+        return {"endorsement_id": self._terms[*term, since], **values}
+
+    def _look_up_terms(self) -> None:
+        """Find the endorsements' ids, now that those of the files are stored too."""
+        emails = {row.email for row in self._reading.rows["leave"]}
+        self._terms = endorsement_ids(
+            self._connection, {self._known.person_ids[email] for email in emails}
+        )
+
+    def _note(self, kind: str, stored: Stored) -> None:
+        if kind in self._reading.kinds:
+            self._report.counts[kind] = stored.counts
+        ids = (self._known.person_ids[email] for email in stored.touched)
+        self._report.person_ids.update(ids)

@@ -1,0 +1,152 @@
+"""The rows of an import, once their cells are read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+from tracker.hours import count_hours
+from tracker.transfer.catalogue import Catalogue, what_is_known
+from tracker.transfer.cells import Topics
+from tracker.transfer.problems import Problem
+
+# Refused inside any cell, so it cannot make two different rows look the same.
+_BETWEEN_CELLS = "\x1f"
+Slip = tuple[str, object, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of any file but entries.csv. ``values`` holds only the columns that were given."""
+
+    file: str
+    line: int
+    key: tuple[Any, ...]
+    values: Mapping[str, Any]
+
+    @property
+    def email(self) -> str:
+        """The person whom the row is about, in lower case."""
+        return str(self.key[0])
+
+    def problem(self, column: str, message: str) -> Problem:
+        """Say what is wrong with one of the row's values."""
+        return _problem(self.file, self.line, column, self.values.get(column), message)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A row of entries.csv, in whole minutes.
+
+    ``key`` and ``digest`` are what ``imported_row`` remembers: a row with a reference is known
+    by it, any other by its content and by its number among equal rows of the person.
+    ``omitted`` are the columns that its file does not have.
+    """
+
+    file: str
+    line: int
+    email: str
+    activity: str
+    held_on: date
+    minutes: int
+    title: str
+    topics: Topics
+    provider_email: str | None
+    format: str | None
+    reference: str | None
+    omitted: frozenset[str]
+    key: str = ""
+    digest: str = ""
+
+    def problem(self, column: str, value: object, message: str) -> Problem:
+        """Say what is wrong with one of the row's values."""
+        return _problem(self.file, self.line, column, value, message)
+
+
+def _problem(file: str, line: int, column: str, value: object, message: str) -> Problem:
+    return Problem(file, line, column, None if value is None else str(value), message)
+
+
+def entry_row(file: str, line: int, values: Mapping[str, Any], omitted: frozenset[str]) -> EntryRow:
+    """An entry's row from its cells; the columns that are left out hold nothing."""
+    row = EntryRow(
+        file=file,
+        line=line,
+        email=values["email"],
+        activity=values["activity"],
+        held_on=values["date"],
+        minutes=values["hours"],
+        title=values["title"],
+        topics=values.get("topics", ()),
+        provider_email=values.get("provider_email"),
+        format=values.get("format"),
+        reference=values.get("reference"),
+        omitted=omitted,
+    )
+    digest = _digest(row)
+    if row.reference is None:
+        return replace(row, digest=digest)
+    return replace(row, digest=digest, key=f"ref:{row.reference}")
+
+
+def number_among_equals(row: EntryRow, number: int) -> EntryRow:
+    """The row without a reference as the ``number``-th (from 1) of its person's equal rows."""
+    return replace(row, key=f"{row.digest}:{number}")
+
+
+def _digest(row: EntryRow) -> str:
+    # Only a row with a reference can be updated, so only there does it matter which columns
+    # its file has: the same rows with and without an empty column are the same sessions.
+    omitted = "" if row.reference is None else ",".join(sorted(row.omitted))
+    cells = (
+        row.activity,
+        row.held_on.isoformat(),
+        str(row.minutes),
+        row.title,
+        ";".join(f"{topic}:{minutes}" for topic, minutes in row.topics),
+        row.provider_email or "",
+        row.format or "",
+        omitted,
+    )
+    return sha256(_BETWEEN_CELLS.join(cells).encode()).hexdigest()
+
+
+def slips_between_cells(values: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Slip]:
+    """What is wrong between a row's good cells: column, value, and what would be right."""
+    if "category" in values and (association := values.get("association")):
+        known = catalogue.categories[association]
+        if values["category"] not in known:
+            category = values["category"]
+            what = f"{association} has no such category; {what_is_known(category, known)}"
+            yield "category", category, what
+    starts_on, ends_on = values.get("starts_on"), values.get("ends_on")
+    if starts_on and ends_on and ends_on < starts_on:
+        yield "ends_on", ends_on, f"must be {starts_on} (the start) or later"
+    if (provider := values.get("provider_email")) and provider == values.get("email"):
+        yield "provider_email", provider, "must be someone else than the endorsee"
+    if "activity" in values:
+        yield from slips_of_entry(
+            values["activity"],
+            values.get("hours"),
+            values.get("topics", ()),
+            values.get("provider_email"),
+        )
+
+
+def slips_of_entry(
+    activity: str, minutes: int | None, topics: Topics, provider: object
+) -> Iterator[Slip]:
+    """What does not fit together in an entry; ``minutes`` None: not known, not judged."""
+    if activity == "training" and provider is not None:
+        yield "provider_email", provider, "only rsc has a provider: leave it empty for training"
+    if activity == "rsc" and topics:
+        yield "topics", _written(topics), "only training has topics: leave it empty for rsc"
+    about = sum(each for _, each in topics)
+    if activity == "training" and minutes is not None and about > minutes:
+        what = f"must be at most the session's {count_hours(minutes)}, and is {count_hours(about)}"
+        yield "topics", _written(topics), what
+
+
+def _written(topics: Topics) -> str:
+    return "; ".join(f"{topic}:{count_hours(minutes).split()[0]}" for topic, minutes in topics)
