@@ -1,0 +1,186 @@
+"""Adds, changes and deletes entries: each with its audit event and the standings it moves.
+
+Every function belongs into the caller's writing transaction, so that an entry is never stored
+without the standing that follows from it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from tracker.records.audit import Change, record_changes
+from tracker.records.entries import entry_by_id
+from tracker.records.evaluation import evaluate_people
+from tracker.records.tables import METADATA
+from tracker.rulebooks import Rulebooks
+from tracker.rules.explain import LoggedEntry
+
+_PERSON = METADATA.tables["person"]
+_ENTRY = METADATA.tables["entry"]
+_TOPIC = METADATA.tables["entry_topic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an entry says; minutes, also in ``topics`` (by topic)."""
+
+    activity: str
+    held_on: date
+    minutes: int
+    title: str
+    provider_id: int | None
+    provider_name: str | None
+    format: str | None
+    reference: str | None
+    topics: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Whose entries are written, who writes them, and when (an aware instant)."""
+
+    person_id: int
+    who: str
+    at: datetime
+
+
+class Added(NamedTuple):
+    """The entry that a form became; not ``new`` if that form had been saved before."""
+
+    entry: LoggedEntry
+    new: bool
+
+
+class ChangedMeanwhile(Exception):  # noqa: N818 - reads as the sentence it prints
+    """The entry is no longer what the form was filled from."""
+
+
+def content_of(entry: LoggedEntry) -> Content:
+    """What a stored entry says."""
+    return Content(*entry[2:])
+
+
+def version_of(entry: LoggedEntry) -> str:
+    """A short text that changes when any part of the entry does."""
+    whole = json.dumps(asdict(content_of(entry)), default=str, sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def lock_person(connection: Connection, person_id: int) -> None:
+    """Let one writer at a time log for a person.
+
+    Without it two entries saved at the same moment would each be judged without the other.
+    """
+    connection.execute(select(_PERSON.c.id).where(_PERSON.c.id == person_id).with_for_update())
+
+
+def minutes_on(
+    connection: Connection, person_id: int, day: date, *, without: int | None = None
+) -> int:
+    """The minutes that a person has logged on one day, but for the entry ``without``."""
+    own = (_ENTRY.c.person_id == person_id) & (_ENTRY.c.held_on == day)
+    if without is not None:
+        own &= _ENTRY.c.id != without
+    return connection.scalar(select(func.sum(_ENTRY.c.minutes)).where(own)) or 0
+
+
+def saved_from(connection: Connection, person_id: int, form_key: str) -> LoggedEntry | None:
+    """The entry that the form with this key became, if it was saved already."""
+    own = (_ENTRY.c.person_id == person_id) & (_ENTRY.c.form_key == form_key)
+    entry_id = connection.scalar(select(_ENTRY.c.id).where(own))
+    return None if entry_id is None else entry_by_id(connection, person_id, entry_id)
+
+
+def add_entry(
+    connection: Connection, books: Rulebooks, author: Author, content: Content, form_key: str
+) -> Added:
+    """Store an entry once for each ``form_key``: a second call gives the first one's entry."""
+    lock_person(connection, author.person_id)
+    before = saved_from(connection, author.person_id, form_key)
+    if before is not None:
+        return Added(before, new=False)
+    values = {"person_id": author.person_id, "form_key": form_key, **_columns(content)}
+    entry_id = connection.execute(insert(_ENTRY).values(values).returning(_ENTRY.c.id)).scalar_one()
+    _insert_topics(connection, author.person_id, entry_id, content)
+    _finish(connection, books, author, entry_id, before=None, after=content)
+    return Added(LoggedEntry(entry_id, author.person_id, *_fields(content)), new=True)
+
+
+def change_entry(  # noqa: PLR0913 - the parts of a change
+    connection: Connection,
+    books: Rulebooks,
+    author: Author,
+    entry_id: int,
+    *,
+    content: Content,
+    version: str,
+) -> bool:
+    """Change a person's own entry; False where it is absent or somebody else's.
+
+    Raises ChangedMeanwhile when it no longer has the ``version`` that the form was filled from.
+    """
+    lock_person(connection, author.person_id)
+    stored = entry_by_id(connection, author.person_id, entry_id)
+    if stored is None:
+        return False
+    if version_of(stored) != version:
+        raise ChangedMeanwhile
+    connection.execute(delete(_TOPIC).where(_TOPIC.c.entry_id == entry_id))
+    connection.execute(update(_ENTRY).where(_ENTRY.c.id == entry_id).values(_columns(content)))
+    _insert_topics(connection, author.person_id, entry_id, content)
+    _finish(connection, books, author, entry_id, before=content_of(stored), after=content)
+    return True
+
+
+def delete_entry(connection: Connection, books: Rulebooks, author: Author, entry_id: int) -> bool:
+    """Delete a person's own entry; False where it is absent or somebody else's."""
+    lock_person(connection, author.person_id)
+    stored = entry_by_id(connection, author.person_id, entry_id)
+    if stored is None:
+        return False
+    connection.execute(delete(_TOPIC).where(_TOPIC.c.entry_id == entry_id))
+    connection.execute(delete(_ENTRY).where(_ENTRY.c.id == entry_id))
+    _finish(connection, books, author, entry_id, before=content_of(stored), after=None)
+    return True
+
+
+def _fields(content: Content) -> tuple[Any, ...]:
+    return tuple(getattr(content, name) for name in LoggedEntry._fields[2:])
+
+
+def _columns(content: Content) -> dict[str, Any]:
+    return {name: value for name, value in asdict(content).items() if name != "topics"}
+
+
+def _insert_topics(connection: Connection, person_id: int, entry_id: int, content: Content) -> None:
+    rows = [
+        {
+            "entry_id": entry_id,
+            "topic": topic,
+            "person_id": person_id,
+            "held_on": content.held_on,
+            "minutes": minutes,
+        }
+        for topic, minutes in content.topics.items()
+    ]
+    if rows:
+        connection.execute(insert(_TOPIC), rows)
+
+
+def _finish(  # noqa: PLR0913 - the parts of an audit event
+    connection: Connection,
+    books: Rulebooks,
+    author: Author,
+    entry_id: int,
+    *,
+    before: Content | None,
+    after: Content | None,
+) -> None:
+    whose = {"person_id": author.person_id}
+    shapes = [whose | asdict(content) if content else None for content in (before, after)]
+    record_changes(connection, [Change(author.who, author.at, "entry", entry_id, *shapes)])
+    evaluate_people(connection, books, {author.person_id}, author.at)
