@@ -19,9 +19,11 @@ class Catalogue:
 def what_is_known(name: str, known: Collection[str]) -> str:
     """Say which of the ``known`` names was probably meant by ``name``, else list them."""
     by_small = {each.casefold(): each for each in sorted(known)}
-    close = get_close_matches(name.casefold(), list(by_small), n=3, cutoff=0.6)
+    small = name.casefold()
+    # Who wrote a name in small letters meant that one, and no other that looks like it.
+    close = [small] if small in by_small else get_close_matches(small, list(by_small), n=3)
     if close:
-        return f"did you mean {' or '.join(by_small[small] for small in close)}?"
+        return f"did you mean {' or '.join(by_small[each] for each in close)}?"
     names = sorted(known)
     if not names:
         return "none is known"

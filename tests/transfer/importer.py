@@ -1,0 +1,107 @@
+"""An import as the tests make it: files as text, a fixed day, small catalogue."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from tracker.records.engine import reading
+from tracker.records.tables import METADATA
+from tracker.transfer.catalogue import Catalogue
+from tracker.transfer.importing import AfterImport, ImportReport, import_paths
+from tracker.transfer.problems import ImportRefused, Problem
+from tracker.transfer.progress import ProgressCallback
+
+AS_OF = date(2024, 6, 30)
+NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
+CATALOGUE = Catalogue(
+    categories={"NCIMHA": ["IFA", "IFS", "IMHM-C"], "CT-AIMH": ["IFS"]},
+    organizations=["NCIMHA", "CT-AIMH", "MI-AIMH"],
+    topics=["DEIA", "RSC"],
+)
+WRITTEN = (
+    "person",
+    "endorsement",
+    "vetting",
+    "membership",
+    "leave",
+    "entry",
+    "entry_topic",
+    "imported_row",
+    "audit_event",
+)
+# Alice logs hours, Bob provides RSC, Carol is new.
+PEOPLE = """email,name,provides_rsc
+alice@example.org,Alice,no
+bob@example.org,Bob,yes
+"""
+
+
+@dataclass
+class Importer:
+    """Imports texts into one database."""
+
+    engine: Engine
+    folder: Path
+
+    def take(self, **files: str | bytes) -> ImportReport:
+        """Import ``<keyword>.csv`` with each keyword's text."""
+        self.write(**files)
+        return self.take_paths(self.folder)
+
+    def write(self, **files: str | bytes) -> None:
+        """Put ``<keyword>.csv`` with each keyword's text into the folder, and nothing else."""
+        for path in self.folder.glob("*.csv"):
+            path.unlink()
+        for kind, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            (self.folder / f"{kind}.csv").write_bytes(data)
+
+    def take_paths(
+        self,
+        *paths: Path,
+        after: AfterImport | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> ImportReport:
+        """Import files and folders as they lie there."""
+        return import_paths(
+            self.engine,
+            paths,
+            CATALOGUE,
+            as_of=AS_OF,
+            now=NOW,
+            who="tests",
+            after=after,
+            progress=progress,
+        )
+
+    def refusals(self, **files: str | bytes) -> list[Problem]:
+        """The problems for which the files are refused; none if they are taken."""
+        self.write(**files)
+        return self.refusals_of_what_is_written()
+
+    def refusals_of_what_is_written(self) -> list[Problem]:
+        """The problems for which the files of the folder are refused."""
+        try:
+            self.take_paths(self.folder)
+        except ImportRefused as refused:
+            return refused.problems
+        return []
+
+    def told(self, **files: str | bytes) -> list[str]:
+        """The problems as they are printed, without the folder."""
+        return [str(each).replace(f"{self.folder}/", "") for each in self.refusals(**files)]
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Some columns (default: all) of all rows of a table, in the order of its key."""
+        found = METADATA.tables[table]
+        picked = [found.c[column] for column in columns] or list(found.c)
+        with reading(self.engine) as connection:
+            query = select(*picked).order_by(*found.primary_key)
+            return [tuple(row) for row in connection.execute(query)]
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table that an import writes."""
+        return {name: self.rows(name) for name in WRITTEN}

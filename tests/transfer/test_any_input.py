@@ -1,0 +1,127 @@
+"""Whatever the files hold, an import takes them in or refuses them whole."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.transfer.importer import AS_OF, CATALOGUE, NOW, PEOPLE, Importer
+from tracker.records.engine import open_engine
+from tracker.transfer.cells import parsers
+from tracker.transfer.importing import import_paths
+from tracker.transfer.layouts import LAYOUTS
+
+GOOD = {
+    "email": ["alice@example.org", "BOB@example.org", "carol@example.org"],
+    "name": ["Alice", "Bob"],
+    "association": ["NCIMHA", "CT-AIMH"],
+    "category": ["IFS", "IFA"],
+    "organization": ["NCIMHA"],
+    "starts_on": ["2024-01-01", "1/1/2022", "2023-06-01"],
+    "ends_on": ["", "2024-12-31", "2023-12-31"],
+    "activity": ["training", "rsc"],
+    "date": ["2024-02-01", "6/30/2024", "2024-07-01"],
+    "hours": ["1", "6:30", "20", "90 min"],
+    "title": ["Talk"],
+    "topics": ["", "DEIA:1", "DEIA:1;RSC:0.5"],
+    "provider_email": ["", "bob@example.org"],
+    "format": ["", "group"],
+    "reference": ["", "1", "2"],
+    "reason": ["", "A child"],
+    "second_email": ["", "al@example.net"],
+    "highest_degree": ["", "master"],
+    "provides_rsc": ["", "yes", "no"],
+}
+
+
+@st.composite
+def nearly_right_files(draw: st.DrawFn) -> dict[str, str]:
+    """Files with the right columns, and cells that are mostly right."""
+    files = {}
+    for kind in draw(st.lists(st.sampled_from(list(LAYOUTS)), min_size=1, unique=True)):
+        cells = [
+            st.one_of(st.sampled_from(GOOD[column]), st.sampled_from(GOOD[column]), st.text())
+            if draw(st.booleans())
+            else st.sampled_from(GOOD[column])
+            for column in LAYOUTS[kind].columns
+        ]
+        rows = draw(st.lists(st.tuples(*cells), max_size=8))
+        lines = [",".join(LAYOUTS[kind].columns), *(",".join(map(_quoted, row)) for row in rows)]
+        files[kind] = "\n".join(lines)
+    return files
+
+
+def _quoted(cell: str) -> str:
+    doubled = cell.replace('"', '""')
+    return f'"{doubled}"'
+
+
+@contextmanager
+def fresh_importer(migrated: Path) -> Iterator[Importer]:
+    """An importer on a database of its own that knows Alice and Bob."""
+    with TemporaryDirectory() as folder:
+        for file in migrated.parent.glob(f"{migrated.name}*"):
+            shutil.copy(file, folder)
+        files = Path(folder) / "files"
+        files.mkdir()
+        engine = open_engine(f"sqlite:///{folder}/{migrated.name}")
+        importer = Importer(engine, files)
+        importer.take(people=PEOPLE)
+        yield importer
+        engine.dispose()
+
+
+def take_or_refuse(importer: Importer, files: dict[str, bytes]) -> None:
+    """Import twice: a refusal changes nothing, and neither does the second time."""
+    before = importer.everything()
+    importer.write(**files)
+    problems = importer.refusals_of_what_is_written()
+    assert all(str(each).isprintable() for each in problems)
+    if problems:
+        assert importer.everything() == before
+        return
+    after = importer.everything()
+    importer.take_paths(importer.folder)
+    assert importer.everything() == after
+
+
+@given(files=st.dictionaries(st.sampled_from(list(LAYOUTS)), st.binary(max_size=200), min_size=1))
+def test_random_bytes_are_taken_or_refused(migrated_sqlite: Path, files: dict[str, bytes]) -> None:
+    with fresh_importer(migrated_sqlite) as importer:
+        take_or_refuse(importer, files)
+
+
+@given(files=nearly_right_files())
+def test_nearly_right_files_are_taken_whole_or_refused_whole(
+    migrated_sqlite: Path, files: dict[str, str]
+) -> None:
+    with fresh_importer(migrated_sqlite) as importer:
+        take_or_refuse(importer, {kind: text.encode() for kind, text in files.items()})
+
+
+@given(st.sampled_from(sorted(GOOD)), st.text())
+def test_a_cell_is_read_or_refused_with_a_reason(column: str, text: str) -> None:
+    reason = ""
+    try:
+        parsers(CATALOGUE, AS_OF)[column](text)
+    except ValueError as error:
+        reason = str(error) or "none"
+    assert reason != "none"
+
+
+@given(as_of=st.dates())
+def test_any_day_may_be_the_as_of_day(migrated_sqlite: Path, as_of: date) -> None:
+    with fresh_importer(migrated_sqlite) as importer:
+        importer.write(
+            entries="email,activity,date,hours,title\n"
+            f"alice@example.org,training,{as_of.isoformat()},1,Talk\n"
+        )
+        import_paths(
+            importer.engine, [importer.folder], CATALOGUE, as_of=as_of, now=NOW, who="tests"
+        )
+        assert importer.rows("entry", "held_on") == [(as_of,)]
