@@ -263,6 +263,12 @@ def test_leave_belongs_to_the_endorsement_held_on_its_first_day(importer: Import
     ]
 
 
+def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer) -> None:
+    held = HELD.replace("NCIMHA,IFS,2024-01-01", "NCIMHA,IFS,soon")
+    told = importer.told(**{**WHOLE, "endorsements": held})
+    assert [each.split(":")[0] for each in told] == ["endorsements.csv"]
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "told"),
     [

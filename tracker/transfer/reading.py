@@ -30,7 +30,8 @@ _PASSES = 2
 class Reading:
     """What the files say. ``rows`` are by kind of file; ``entries`` stand apart.
 
-    ``named`` are the people of people.csv, also those in whose rows something else is wrong.
+    ``named`` are the people of people.csv, also those in whose rows something else is wrong;
+    ``doubtful`` are the kinds of files in which some row could not be taken.
     ``whole`` is False when a file could not be read to its end: then nothing can be said about
     whom or what the other rows speak of.
     """
@@ -38,6 +39,7 @@ class Reading:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     entries: list[EntryRow] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     ignored: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -107,7 +109,9 @@ class _RowReader:
             for line, cells in sheet.lines:
                 progress.step()
                 values = self._values((line, cells), sheet, plan, layout)
-                if values is not None:
+                if values is None:
+                    self._reading.doubtful.add(sheet.kind)
+                else:
                     self._keep(sheet, line, values, omitted)
         except BrokenFileError as error:
             self._reading.refuse([Problem(sheet.file, error.line, None, None, str(error))])

@@ -1,10 +1,10 @@
 """Storing every kind of row but entries: new rows added, changed ones updated, others left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from tracker.records.bulk import insert_rows
 from tracker.records.tables import METADATA
@@ -66,14 +66,12 @@ def upsert(connection: Connection, target: Target, wanted: Sequence[tuple[Row, V
     table = METADATA.tables[target.table]
     anchors = {values[target.keys[0]] for _, values in wanted}
     before = {
-        tuple(row[key] for key in target.keys): row
-        for row in rows_where(connection, table, target.keys[0], anchors)
+        _key(target, row): row for row in rows_where(connection, table, target.keys[0], anchors)
     }
     stored = Stored(ids={key: row["id"] for key, row in before.items()})
     added, changed = list[Values](), list[Values]()
     for row, values in wanted:
-        key = tuple(values[each] for each in target.keys)
-        old = before.get(key)
+        old = before.get(_key(target, values))
         if old is None:
             added.append({**target.empty, **values})
         elif any(old[column] != values[column] for column in values):
@@ -84,15 +82,12 @@ def upsert(connection: Connection, target: Target, wanted: Sequence[tuple[Row, V
         stored.touched.add(row.email)
     stored.counts.added, stored.counts.changed = len(added), len(changed)
     ids = new_ids(connection, table, len(added))
-    insert_rows(connection, table, with_ids(added, ids))
-    stored.ids.update(
-        (tuple(values[each] for each in target.keys), new)
-        for values, new in zip(added, ids, strict=True)
-    )
+    new = [{"id": each, **values} for each, values in zip(ids, added, strict=True)]
+    insert_rows(connection, table, new)
+    stored.ids.update((_key(target, values), values["id"]) for values in new)
     update_rows(connection, table, ("id",), tuple(target.empty), changed)
     return stored
 
 
-def with_ids(rows: Iterable[Values], ids: Iterable[int]) -> Iterable[Values]:
-    """The rows, each with its id."""
-    return ({"id": new, **row} for row, new in zip(rows, ids, strict=True))
+def _key(target: Target, values: Values | RowMapping) -> Key:
+    return tuple(values[each] for each in target.keys)
