@@ -170,14 +170,20 @@ def _quoted(word: str) -> str:
 
 
 def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Any]]:
-    """Rows as the driver gives them: a million Row objects cost as much as judging them."""
-    result = connection.execution_options(stream_results=True).exec_driver_sql(sql)
-    cursor = result.cursor
+    """Rows as the driver gives them: a million Row objects cost as much as judging them.
+
+    The cursor is the driver's own (on PostgreSQL a named one, so that rows stay on the server
+    until they are wanted): SQLAlchemy's streaming result has read the first row ahead already.
+    """
+    driver = connection.connection
+    named = {"name": "facts"} if connection.dialect.name == "postgresql" else {}
+    cursor = driver.cursor(**named)
     try:
+        cursor.execute(sql)
         while rows := cursor.fetchmany(_FETCH):
             yield from rows
     finally:
-        result.close()
+        cursor.close()
 
 
 def _facts(row: Sequence[Any], window: Window, keys: Sequence[str]) -> Facts:
