@@ -3,7 +3,7 @@
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,20 +21,20 @@ rules_app = typer.Typer(
 app.add_typer(rules_app, name="rules")
 
 
-def _day(text: Any) -> date:
+def _day(text: str) -> date:
     try:
-        return date.fromisoformat(str(text))
+        return date.fromisoformat(text)
     except ValueError as error:
-        message = f"{text!r} is not a day: write it as 2026-12-31"
+        message = f"{text!r} is not a day: write it as YYYY-MM-DD"
         raise typer.BadParameter(message) from error
 
 
-def _instant(text: Any) -> datetime:
-    """Read an instant; one without an offset is taken as UTC, a bare day as its midnight."""
+def _instant(text: str) -> datetime:
+    """Read an instant; one without an offset is taken as UTC, a bare day as its end there."""
     from tracker.commands.parameters import parse_instant
 
     try:
-        return parse_instant(str(text))
+        return parse_instant(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -46,7 +46,9 @@ AsOf = Annotated[
 Now = Annotated[
     datetime | None, typer.Option("--as-of", parser=_instant, metavar="INSTANT", help="As if now.")
 ]
-Association = Annotated[str | None, typer.Option(help="Only this association, such as NCIMHA.")]
+Association = Annotated[
+    str | None, typer.Option(help="Only this association (its id in the rulebook).")
+]
 Email = Annotated[str | None, typer.Option(help="Only this person.")]
 
 

@@ -2,8 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
 from datetime import date
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from tracker.rules.cycles import Cycle, cycle_containing

@@ -70,7 +70,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A connection whose reads all see one state of the database (one transaction)."""
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
 

@@ -1,10 +1,11 @@
 """Reads logged entries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 from sqlalchemy.sql import ColumnElement
 
 from tracker.records.tables import Entry, EntryTopic
@@ -49,10 +50,11 @@ def select_entries(connection: Connection, where: ColumnElement[bool]) -> Iterat
         .where(where)
         .order_by(_ENTRY.c.held_on.desc(), _ENTRY.c.id.desc(), _TOPIC.c.topic)
     )
-    for _, rows in groupby(connection.execute(query), key=lambda row: row[0]):
-        yield _entry(list(rows))
+    rows = iter(connection.execute(query))
+    for _, of_entry in groupby(rows, key=lambda row: int(row[0])):
+        yield _entry(list(of_entry))
 
 
-def _entry(rows: list[Row[tuple[object, ...]]]) -> LoggedEntry:
+def _entry(rows: Sequence[Sequence[Any]]) -> LoggedEntry:
     topics = {row[10]: row[11] for row in rows if row[10] is not None}
-    return LoggedEntry(*rows[0][:10], topics)  # type: ignore[arg-type]
+    return LoggedEntry._make((*rows[0][:10], topics))

@@ -8,7 +8,7 @@ the same for one endorsement and for a million, and yields a row a renewal.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -56,14 +56,13 @@ def make_id_table(connection: Connection, name: str, ids: Iterable[int]) -> None
     connection.execute(text(f"CREATE TEMPORARY TABLE {name} (id INTEGER PRIMARY KEY)"))
     rows = [{"id": i} for i in ids]
     if rows:
-        connection.execute(text(f"INSERT INTO {name} (id) VALUES (:id)"), rows)  # noqa: S608 - a name of ours
+        connection.execute(text(f"INSERT INTO {name} (id) VALUES (:id)"), rows)
 
 
 def _triples(connection: Connection, only: str | None) -> list[Triple]:
     where = f"WHERE id IN (SELECT id FROM {only})" if only else ""
-    rows = connection.execute(
-        text(f"SELECT DISTINCT association, category, starts_on FROM endorsement {where}")  # noqa: S608
-    )
+    sql = f"SELECT DISTINCT association, category, starts_on FROM endorsement {where}"
+    rows = connection.execute(text(sql))
     return [(row[0], row[1], _date(row[2])) for row in rows]
 
 
@@ -100,6 +99,54 @@ def _window_row(number: int, window: Window) -> dict[str, object]:
         "starts_on": starts_on.isoformat(),
         "counted_until": min(ends_on, window.as_of).isoformat(),
         "ends_on": ends_on.isoformat(),
+        # One that ended on the eve of the cycle has just lapsed, which is news.
+        "memberships_from": (starts_on - timedelta(days=1)).isoformat(),
+        "provider_rule": window.plan.provider_rule,
+        "membership_rule": window.plan.membership_rule,
+    }
+
+
+_WINDOW_TABLES = (
+    "DROP TABLE IF EXISTS renewal_window",
+    """CREATE TEMPORARY TABLE renewal_window (
+        id INTEGER PRIMARY KEY, association VARCHAR, category VARCHAR, endorsed_on DATE,
+        starts_on DATE, counted_until DATE, ends_on DATE, memberships_from DATE,
+        provider_rule VARCHAR, membership_rule VARCHAR)""",
+    "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)",
+    "DROP TABLE IF EXISTS accepted_organization",
+    """CREATE TEMPORARY TABLE accepted_organization (
+        rule VARCHAR, organization VARCHAR, PRIMARY KEY (rule, organization))""",
+)
+_INSERT_WINDOW), rows)
+    rules = {w.plan.membership_rule for w in windows if w.plan.membership_rule}
+    accepted = [
+        {"rule": rule, "organization": organization}
+        for rule in sorted(rules)
+        for organization in books.accepted_organizations(rule)
+    ]
+    if accepted:
+        connection.execute(
+            text("INSERT INTO accepted_organization VALUES (:rule, :organization)"), accepted
+        )
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE renewal_window"))
+
+
+def _window_row(number: int, window: Window) -> dict[str, object]:
+    cycle = window.plan.cycle
+    # Without rules there is no cycle, and no day whose entries count.
+    starts_on = cycle.starts_on if cycle else date.max
+    ends_on = cycle.ends_on if cycle else date.min
+    return {
+        "id": number,
+        "association": window.plan.association,
+        "category": window.plan.category,
+        "endorsed_on": window.endorsed_on.isoformat(),
+        "starts_on": starts_on.isoformat(),
+        "counted_until": min(ends_on, window.as_of).isoformat(),
+        "ends_on": ends_on.isoformat(),
+        # One that ended on the eve of the cycle has just lapsed, which is news.
+        "memberships_from": (starts_on - timedelta(days=1)).isoformat(),
         "provider_rule": window.plan.provider_rule,
         "membership_rule": window.plan.membership_rule,
     }
@@ -109,6 +156,7 @@ _WINDOW_TABLES = (
     "DROP TABLE IF EXISTS renewal_window",
     "CREATE TEMPORARY TABLE renewal_window (id INTEGER PRIMARY KEY, association VARCHAR, "
     "category VARCHAR, endorsed_on DATE, starts_on DATE, counted_until DATE, ends_on DATE, "
+    "memberships_from DATE, "
     "provider_rule VARCHAR, membership_rule VARCHAR)",
     "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)",
     "DROP TABLE IF EXISTS accepted_organization",
@@ -117,7 +165,7 @@ _WINDOW_TABLES = (
 )
 _INSERT_WINDOW = (
     "INSERT INTO renewal_window VALUES (:id, :association, :category, :endorsed_on, "
-    ":starts_on, :counted_until, :ends_on, :provider_rule, :membership_rule)"
+    ":starts_on, :counted_until, :ends_on, :memberships_from, :provider_rule, :membership_rule)"
 )
 
 
@@ -140,7 +188,7 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
         (SELECT {join}(m.starts_on || '/' || m.ends_on, ',') FROM membership m
             JOIN accepted_organization a
             ON a.rule = w.membership_rule AND a.organization = m.organization
-            WHERE m.person_id = en.person_id AND m.ends_on >= w.starts_on),
+            WHERE m.person_id = en.person_id AND m.ends_on >= w.memberships_from),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31'),
             ',') FROM leave l WHERE l.endorsement_id = en.id),
         (SELECT {join}(v.requirement, ',') FROM waiver v
@@ -162,7 +210,7 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id
         {f"AND en.id IN (SELECT id FROM {only})" if only else ""}
     GROUP BY en.id, w.id, p.id
-    """  # noqa: S608 - nothing here comes from outside
+    """
 
 
 def _quoted(word: str) -> str:

@@ -27,9 +27,11 @@ class StandingRow(SQLModel, table=True):
 
     ``recheck_on`` is the first day on which it, or the cycle that is current, could differ
     though nobody does anything (None: never). ``status_since`` is the local day on which the
-    status last changed, ``falls_behind_on`` the first day on which an even pace is out of
+    status last changed, ``membership_until`` the last day of the accepted membership in force (of
+    the one before, when none is), ``falls_behind_on`` the first day on which an even pace is out of
     reach (None: on pace to the end). ``requirements`` is JSON: a list of
-    [id, label, required, counted, short, outcome], minutes; short is 0 where nothing is missing.
+    [id, label, required, counted, short, outcome, counts], minutes; short is 0 where nothing is
+    missing.
     """
 
     __tablename__ = "standing"
@@ -47,6 +49,7 @@ class StandingRow(SQLModel, table=True):
     status: str = Field(max_length=12)
     status_since: date
     falls_behind_on: date | None = None
+    membership_until: date | None = None
     short_minutes: int = 0
     requirements: str
     recheck_on: date | None = None
@@ -58,7 +61,8 @@ class Notice(SQLModel, table=True):
     """One decision about one step of one notice: sent, or skipped with its reason.
 
     ``subject_key`` says what it is about within the kind (a provider's id for a cutoff);
-    ``due_on`` is the date that the step counts from. A key is decided once, for ever.
+    ``due_on`` is the date that the step counts from, ``step`` the days from there (negative:
+    before). A key is decided once, for ever. ``cycle_starts_on`` names the renewal.
     """
 
     __tablename__ = "notice"
@@ -72,6 +76,7 @@ class Notice(SQLModel, table=True):
     )
     id: int | None = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
+    cycle_starts_on: date
     kind: str = Field(max_length=40)
     subject_key: str = Field(default="", max_length=40)
     due_on: date

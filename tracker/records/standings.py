@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, text
 
 from tracker.records.tables import StandingRow
+from tracker.rules.notices import last_membership
 from tracker.rules.pace import falls_behind_on
 from tracker.rules.standing import Standing
 
@@ -33,7 +34,7 @@ def store_standings(
     since = _since(connection, replacing)
     rows = [_row(s, since, day_of(s.plan.association), digest) for s in standings]
     connection.execute(
-        text(f"DELETE FROM standing WHERE endorsement_id IN (SELECT id FROM {replacing})")  # noqa: S608 - a name of ours
+        text(f"DELETE FROM standing WHERE endorsement_id IN (SELECT id FROM {replacing})")
     )
     for start in range(0, len(rows), _BATCH):
         connection.execute(insert(_STANDING), rows[start : start + _BATCH])
@@ -45,7 +46,7 @@ def _since(connection: Connection, table: str) -> dict[Key, tuple[str, date]]:
         _STANDING.c.cycle_starts_on,
         _STANDING.c.status,
         _STANDING.c.status_since,
-    ).where(text(f"endorsement_id IN (SELECT id FROM {table})"))  # noqa: S608 - a name of ours
+    ).where(text(f"endorsement_id IN (SELECT id FROM {table})"))
     return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
 
 
@@ -65,10 +66,19 @@ def _row(
         "status": status,
         "status_since": before[1] if before and before[0] == status else today,
         "falls_behind_on": falls_behind_on(standing),
+        "membership_until": standing.covered_until or last_membership(standing, today),
         "short_minutes": sum(r.short for r in standing.results if r.ask.counts != "membership"),
         "requirements": json.dumps(
             [
-                [r.ask.id, r.ask.label, r.required, r.counted, r.short, r.outcome.value]
+                [
+                    r.ask.id,
+                    r.ask.label,
+                    r.required,
+                    r.counted,
+                    r.short,
+                    r.outcome.value,
+                    r.ask.counts,
+                ]
                 for r in standing.results
             ]
         ),

@@ -45,6 +45,16 @@ def unsubscribe(connection: Connection, wish: Wish, now: datetime) -> None:
     )
 
 
+def is_unsubscribed(connection: Connection, email: str, kind: str, association: str) -> bool:
+    """Whether the address asked for no more of that mail."""
+    query = select(_UNSUBSCRIBED.c.email).where(
+        _UNSUBSCRIBED.c.email == email,
+        _UNSUBSCRIBED.c.kind == kind,
+        _UNSUBSCRIBED.c.association == association,
+    )
+    return connection.scalar(query) is not None
+
+
 def _key(connection: Connection) -> str:
     dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     # Two that make it at once: the first stays, and both read that one.

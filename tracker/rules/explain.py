@@ -7,6 +7,8 @@ from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider, say_day, why_it_counts, why_not
 from tracker.rules.schema import ProviderRule
 
+NO_RULES = "the rulebook holds no renewal rules for this category"
+
 
 class LoggedEntry(NamedTuple):
     """One logged session; minutes, also in ``topics`` (by topic)."""
@@ -45,17 +47,17 @@ def explain(
     """
     cycle = plan.cycle
     if cycle is None:
-        return Verdict(False, (), "the rulebook holds no renewal rules for this category")
+        return _not_counted(NO_RULES)
     if not cycle.starts_on <= entry.held_on <= cycle.ends_on:
         span = f"{say_day(cycle.starts_on)} to {say_day(cycle.ends_on)}"
-        return Verdict(False, (), f"it was held outside the cycle, {span}")
+        return _not_counted(f"it was held outside the cycle, {span}")
     if entry.held_on > as_of:
-        return Verdict(False, (), f"it is dated after {say_day(as_of)}")
+        return _not_counted(f"it is dated after {say_day(as_of)}")
     asked = tuple(a.id for a in plan.asks if a.counts == entry.activity and _fits(a.topic, entry))
     if not asked:
-        return Verdict(False, (), f"no requirement of this renewal counts {entry.activity}")
+        return _not_counted(f"no requirement of this renewal counts {entry.activity}")
     if entry.activity != "rsc":
-        return Verdict(True, asked, "")
+        return Verdict(counts=True, requirement_ids=asked, reason="")
     return _judge_provider(entry, plan, rule, provider, asked)
 
 
@@ -68,16 +70,18 @@ def _judge_provider(
 ) -> Verdict:
     if provider is None:
         if entry.provider_name:
-            return Verdict(
-                False, (), f"{entry.provider_name} is not yet confirmed as qualified"
-            )
-        return Verdict(False, (), "no provider is named")
+            return _not_counted(f"{entry.provider_name} is not yet confirmed as qualified")
+        return _not_counted("no provider is named")
     if rule is None:
-        return Verdict(False, (), "the rulebook names no qualified providers")
+        return _not_counted("the rulebook names no qualified providers")
     if because := why_it_counts(plan.association, rule, provider, entry.held_on):
-        return Verdict(True, asked, because)
-    return Verdict(False, (), why_not(plan.association, rule, provider, entry.held_on))
+        return Verdict(counts=True, requirement_ids=asked, reason=because)
+    return _not_counted(why_not(plan.association, rule, provider, entry.held_on))
 
 
 def _fits(topic: str | None, entry: LoggedEntry) -> bool:
     return topic is None or topic in entry.topics
+
+
+def _not_counted(reason: str) -> Verdict:
+    return Verdict(counts=False, requirement_ids=(), reason=reason)

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -59,7 +59,7 @@ def _key(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".") or "the whole file"
 
 
-def _reason(message: str, value: Any) -> str:
+def _reason(message: str, value: object) -> str:
     shown = "" if isinstance(value, dict | list | tuple | BaseModel) else f" (found {value!r})"
     return message.removeprefix("Value error, ") + shown
 

@@ -39,8 +39,8 @@ class Facts(NamedTuple):
 
     ``minutes`` are summed by what they count for: ``training``, ``rsc`` (with a provider
     qualified on the day) and ``topic:<name>``. ``memberships`` are the accepted ones that
-    reach into the cycle or beyond. ``next_entry_on`` is the first entry after the as-of date
-    that falls in the cycle.
+    reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of the first entry
+    after the as-of date that falls in the cycle.
     """
 
     endorsement_id: int

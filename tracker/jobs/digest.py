@@ -1,0 +1,59 @@
+"""The digest job: each coordinator's Monday mail, exactly one a coordinator and week."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from tracker.jobs.digest_mail import write_digest
+from tracker.jobs.digest_week import Week, count_week
+from tracker.jobs.office import Office
+from tracker.mail.contents import context_of, unsubscribe_headers
+from tracker.records.outbox import Message, enqueue
+from tracker.records.unsubscribing import is_unsubscribed, unsubscribe_token
+from tracker.settings import Coordinator
+
+KIND = "digest"
+
+
+def run_digest(
+    office: Office, connection: Connection, association: str, monday: date, now: datetime
+) -> Mapping[str, object]:
+    """Write the digests that are due on ``monday`` (or the weekday in force instead).
+
+    Gives the week's figures, which the next digests compare theirs with. Part of the caller's
+    transaction, which also writes the run ledger's row.
+    """
+    week = count_week(office, connection, association, monday)
+    messages = [
+        _message(office, connection, coordinator, week, now)
+        for coordinator in office.settings.coordinators_of(association)
+        if not is_unsubscribed(connection, coordinator.email, KIND, association)
+    ]
+    taken = enqueue(connection, messages, now)
+    return {"messages": len(taken), **week.figures()}
+
+
+def _message(
+    office: Office, connection: Connection, coordinator: Coordinator, week: Week, now: datetime
+) -> Message:
+    token = unsubscribe_token(connection, coordinator.email, KIND, coordinator.association)
+    url = f"{office.settings.base_url}/unsubscribe/{token}"
+    mail = write_digest(week, office.settings.base_url, url, office.notices.digest.most_people)
+    rendered = office.composer.compose(
+        mail.kind,
+        recipient=(coordinator.name, coordinator.email),
+        context=context_of(mail),
+        at=now,
+        headers=unsubscribe_headers(url),
+    )
+    return Message(
+        dedupe_key=f"digest:{coordinator.association}:{coordinator.email}:{week.monday}",
+        message_id=rendered.message_id,
+        kind=mail.kind,
+        association=coordinator.association,
+        person_id=None,
+        recipient=coordinator.email,
+        subject=rendered.subject,
+        body=rendered.body,
+    )

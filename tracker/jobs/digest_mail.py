@@ -1,0 +1,167 @@
+"""The words of a digest: period and run health first, then who needs the coordinator."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+from tracker.hours import count_hours, say_hours
+from tracker.jobs.digest_week import Week
+from tracker.jobs.words import join_words, say_day, say_month_day, say_period
+from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
+from tracker.records.digest import Missing, NamedProvider, StandingLine
+
+_BOUNCED_SHOWN = 10
+# The worst first.
+_RANKS = ("lapsed", "overdue", "unreachable", "unconfirmed", "behind")
+
+
+class _Ranked(NamedTuple):
+    rank: int
+    weight: int
+    need: Need
+
+
+def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
+    """Write the digest; ``most`` people are named, the rest counted. A quiet week prints zeros."""
+    ranked = sorted(_needs(week, base_url), key=lambda r: (r.rank, -r.weight, r.need.name))
+    number = len(ranked)
+    if number:
+        needing = f"{number} {'person needs' if number == 1 else 'people need'} you."
+    else:
+        needing = "Nothing needs you."
+    health, healthy = _health(week)
+    return DigestMail(
+        subject=f"{week.association}: {_subject_part(number)}, {week.met} of {week.total} met",
+        association=week.association,
+        period=say_period(week.first, week.last),
+        headline=f"{needing} {week.met} of {week.total} have renewed.",
+        health=health,
+        healthy=healthy,
+        figures=_figures(week, number),
+        needs=tuple(r.need for r in ranked[:most]),
+        more_needs=max(0, number - most),
+        changes=_changes(week),
+        trend=_trend(week),
+        ahead=tuple(_ahead(week)),
+        bounced=tuple(Line(error, address) for address, error in week.refused[:_BOUNCED_SHOWN]),
+        more_bounced=max(0, len(week.refused) - _BOUNCED_SHOWN),
+        action=Action("Open the dashboard", f"{base_url}/coordinator"),
+        why=f"Sent to the coordinators of {week.association} every week.",
+        unsubscribe_url=unsubscribe_url,
+    )
+
+
+def _subject_part(number: int) -> str:
+    return "nothing needs you" if not number else f"{number} need{'s' * (number == 1)} you"
+
+
+def _health(week: Week) -> tuple[str, bool]:
+    mails = f"{week.sent} {'reminder' if week.sent == 1 else 'reminders'} went out this week, "
+    mails += f"{len(week.refused)} came back."
+    if week.last_evaluation is None:
+        return f"The nightly run has not run yet. {mails}", False
+    day = week.last_evaluation[0]
+    when = "today" if day == week.as_of else f"on {say_day(day)}"
+    state = "healthy" if week.healthy else "and not since: please tell your operator"
+    return f"Last nightly run: {when}, {state}. {mails}", week.healthy
+
+
+def _figures(week: Week, needing: int) -> tuple[Figure, ...]:
+    figures = [
+        Figure(str(week.met), f"met{_than_last_week(week)}", "good"),
+        Figure(str(week.open), "open, on pace"),
+        Figure(str(week.behind), "behind", "warm" if week.behind else "plain"),
+        Figure(str(needing), "need you", "warm" if needing else "plain"),
+    ]
+    if week.excused:
+        figures.append(Figure(str(week.excused), "on leave"))
+    return tuple(figures)
+
+
+def _than_last_week(week: Week) -> str:
+    if not week.earlier:
+        return ""
+    more = week.met - week.earlier[-1][1]["met"]
+    if more == 0:
+        return ", as last week"
+    return f", {abs(more)} {'more' if more > 0 else 'fewer'} than last week"
+
+
+def _needs(week: Week, base_url: str) -> Iterator[_Ranked]:
+    for line in week.needs:
+        yield _need_of(line, week.as_of, base_url)
+    for named in week.unconfirmed:
+        yield _Ranked(_RANKS.index("unconfirmed"), named.minutes, _confirm(named, base_url))
+
+
+def _need_of(line: StandingLine, as_of: date, base_url: str) -> _Ranked:
+    url = f"{base_url}/coordinator/people/{line.endorsement_id}"
+    short = join_words([_short(missing) for missing in line.missing])
+    due = say_month_day(line.due_on) if line.due_on else ""
+    if line.status in ("lapsed", "overdue"):
+        rank, todo = line.status, "reach them"
+        reason = f"{line.status} since {due}: {short} missing"
+    elif line.email_refused_at and not line.second_email:
+        rank, todo = "unreachable", "reach them"
+        reason = f"mail to {line.email} came back; no second address"
+    else:
+        rank, todo = "behind", "far behind"
+        left = (line.due_on - as_of).days if line.due_on else 0
+        reason = f"{short} to go, {left} days left"
+    need = Need(line.name, line.category, reason, todo, url)
+    return _Ranked(_RANKS.index(rank), line.short_minutes, need)
+
+
+def _short(missing: Missing) -> str:
+    if missing.counts == "membership":
+        return missing.label.lower()
+    return f"{say_hours(missing.short)} h {missing.label.removeprefix('of which ')}"
+
+
+def _confirm(named: NamedProvider, base_url: str) -> Need:
+    hours = count_hours(named.minutes)
+    return Need(
+        named.person_name,
+        named.category,
+        f"named a new RSC provider, {named.provider_name}: qualified or not decides {hours}",
+        "confirm provider",
+        f"{base_url}/coordinator/people/{named.endorsement_id}",
+    )
+
+
+def _changes(week: Week) -> tuple[Line, ...]:
+    counted = (
+        f"{week.completed} completed, {week.fell_behind} fell behind, "
+        f"{count_hours(week.minutes)} held"
+    )
+    if not week.earlier:
+        return (Line(counted, f"{_percent(week.met, week.total)} done"),)
+    before = week.earlier[-1][1]
+    share = _percent(before["met"], before["total"])
+    return (Line(counted, f"{share} → {_percent(week.met, week.total)} done"),)
+
+
+def _trend(week: Week) -> Trend:
+    """Earlier weeks and this one; nothing before there is something to compare."""
+    if not week.earlier:
+        return Trend()
+    weeks = [*week.earlier, (week.monday, week.figures())]
+    return Trend(
+        ("Week to", "met", "of", "behind"),
+        tuple(
+            (say_month_day(day), str(f["met"]), str(f["total"]), str(f["behind"]))
+            for day, f in weeks
+        ),
+    )
+
+
+def _ahead(week: Week) -> Iterator[Line]:
+    for cutoff in week.ahead:
+        people = f"{cutoff.endorsees} endorsee{'s' * (cutoff.endorsees != 1)}"
+        providers = f"{cutoff.providers} provider{'s' * (cutoff.providers != 1)}"
+        text = f"{'stop' if cutoff.providers != 1 else 'stops'} counting after this day"
+        yield Line(f"{providers} {text}", people, strong=say_day(cutoff.last_day))
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{round(100 * part / whole) if whole else 0} %"

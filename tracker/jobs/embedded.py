@@ -1,0 +1,91 @@
+"""One process that does it all: ticks by APScheduler, and delivery as soon as mail waits.
+
+The scheduler only ticks: in memory, in UTC, every so many seconds. What a tick finds to do is
+decided by dates in the run ledger, so that a late, doubled or missed tick changes nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import Engine
+
+from tracker.jobs.office import Office
+from tracker.jobs.run_due import Ran, run_due
+from tracker.mail.server import Server
+from tracker.mail.smtp import deliver_once
+
+_DELIVER_SECONDS = 2
+_log = structlog.get_logger(__name__)
+
+
+class _Repeated:
+    """Work that is started again and again, never twice at once, and can be waited for.
+
+    APScheduler cancels what runs when it is shut down, so it only starts these tasks.
+    """
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._name = name
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def finish(self) -> None:
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            await self._work()
+        except Exception:
+            # Whatever it was, the next tick tries again: the ledgers have no row of it.
+            _log.exception("a tick failed and will be tried again", work=self._name)
+
+
+@asynccontextmanager
+async def running(
+    office: Office, engine: Engine, server: Server, clock: Callable[[], datetime]
+) -> AsyncIterator[None]:
+    """Tick and deliver while the context is open; at its end what has begun is finished."""
+
+    async def deliver() -> None:
+        await deliver_once(engine, server, office.settings.mail, clock)
+
+    async def tick() -> None:
+        for ran in await asyncio.to_thread(lambda: list(run_due(office, clock(), clock))):
+            _log.info("job done", **_fields(ran))
+
+    ticks, delivery = _Repeated("jobs", tick), _Repeated("delivery", deliver)
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    for work, seconds in (
+        (ticks, office.settings.schedule.tick_seconds),
+        (delivery, _DELIVER_SECONDS),
+    ):
+        # No grace: a tick that comes late is as good as any, and several are one.
+        scheduler.add_job(
+            work.start, "interval", seconds=seconds, misfire_grace_time=None, coalesce=True
+        )
+    scheduler.start()
+    await ticks.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+        await ticks.finish()
+        await delivery.finish()
+
+
+def _fields(ran: Ran) -> dict[str, object]:
+    return {
+        "job": ran.job.value,
+        "association": ran.association,
+        "local_date": ran.due.local_date.isoformat(),
+        **ran.report,
+    }

@@ -1,0 +1,34 @@
+"""Small words that mails and digests share."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from tracker.rules.plan import Ask
+from tracker.rules.providers import say_day
+
+__all__ = ["join_words", "say_day", "say_month_day", "say_period", "word_for"]
+
+
+def join_words(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(words) < 2:  # noqa: PLR2004 - one needs no joining
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def say_month_day(day: date, *, whole: bool = False) -> str:
+    """A day without its year: ``31 Dec``, or ``31 December`` where ``whole``."""
+    return f"{day.day} {day:%B}" if whole else f"{day.day} {day:%b}"
+
+
+def say_period(first: date, last: date) -> str:
+    """Both days, which both count: ``Monday 9 to Sunday 15 November 2026``."""
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first:%A} {first.day} to {last:%A} {last.day} {last:%B %Y}"
+    year = "" if first.year == last.year else f" {first.year}"
+    return f"{first:%A} {first.day} {first:%B}{year} to {last:%A} {last.day} {last:%B %Y}"
+
+
+def word_for(ask: Ask) -> str:
+    """What hours of a requirement are called in a few letters: its topic, ``RSC``, ``training``."""
+    return ask.topic or (ask.counts.upper() if ask.counts == "rsc" else ask.counts)

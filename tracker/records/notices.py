@@ -1,0 +1,146 @@
+"""The notice ledger: every decision, and who may have one today."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, text
+
+from tracker.records.cutoffs import Horizon, people_with_cutoffs
+from tracker.records.tables import Endorsement, Notice, Person, StandingRow
+from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notices import Decision, Key, Kind
+
+_NOTICE = Notice.__table__  # type: ignore[attr-defined]
+_STANDING = StandingRow.__table__  # type: ignore[attr-defined]
+_ENDORSEMENT = Endorsement.__table__  # type: ignore[attr-defined]
+_PERSON = Person.__table__  # type: ignore[attr-defined]
+_DAY = timedelta(days=1)
+
+
+def people_to_consider(
+    connection: Connection,
+    config: NoticeConfig,
+    association: str,
+    last: date | None,
+    as_of: date,
+    used_since: date,
+) -> list[int]:
+    """Whom a step may have reached since the run of ``last`` (None: whom it ever may), sorted.
+
+    A step reaches by its date, or because the standing was judged anew since then.
+    """
+    of_association = select(_ENDORSEMENT.c.person_id).where(
+        _ENDORSEMENT.c.association == association
+    )
+    if last is None:
+        return sorted(set(connection.scalars(of_association)))
+    steps = [-d for d in config.renewal.before] + list(config.renewal.after)
+    membership = [-d for d in config.membership.before] + [1]
+    reached = or_(
+        _STANDING.c.judged_on >= last,
+        *(_STANDING.c.due_on.between(*_moved_by(last, as_of, s)) for s in steps),
+        *(_STANDING.c.membership_until.between(*_moved_by(last, as_of, s)) for s in membership),
+    )
+    people = set(
+        connection.scalars(
+            select(_ENDORSEMENT.c.person_id)
+            .join(_STANDING, _STANDING.c.endorsement_id == _ENDORSEMENT.c.id)
+            .where(_STANDING.c.association == association, reached)
+        )
+    )
+    horizons = [
+        Horizon(used_since, *_moved_by(last, as_of, -before))
+        for before in config.provider_cutoff.before
+    ]
+    ending = people_with_cutoffs(connection, horizons)
+    people |= ending & set(connection.scalars(of_association)) if ending else set()
+    return sorted(people)
+
+
+def _moved_by(last: date, as_of: date, step: int) -> tuple[date, date]:
+    """The dates whose ``step`` falls after ``last`` and not after ``as_of``."""
+    return last + _DAY - step * _DAY, as_of - step * _DAY
+
+
+def decided_for(connection: Connection, table: str) -> dict[int, dict[Key, date]]:
+    """By endorsement in the temporary ``table``: the decisions taken, each with its cycle."""
+    found: defaultdict[int, dict[Key, date]] = defaultdict(dict)
+    query = select(
+        _NOTICE.c.endorsement_id,
+        _NOTICE.c.kind,
+        _NOTICE.c.subject_key,
+        _NOTICE.c.due_on,
+        _NOTICE.c.step,
+        _NOTICE.c.cycle_starts_on,
+    ).where(text(f"endorsement_id IN (SELECT id FROM {table})"))
+    for endorsement_id, kind, subject_key, due_on, step, starts_on in connection.execute(query):
+        found[endorsement_id][Key(Kind(kind), subject_key, due_on, step)] = starts_on
+    return found
+
+
+def addresses_of(connection: Connection, table: str) -> dict[int, str]:
+    """Where to write to the people in ``table``.
+
+    The second address takes over once the first was refused for good.
+    """
+    query = select(
+        _PERSON.c.id, _PERSON.c.email, _PERSON.c.second_email, _PERSON.c.email_refused_at
+    ).where(text(f"person.id IN (SELECT id FROM {table})"))
+    return {
+        person_id: second if refused_at and second else email
+        for person_id, email, second, refused_at in connection.execute(query)
+    }
+
+
+def record_decisions(
+    connection: Connection, decisions: Iterable[tuple[Decision, str | None]], decided_on: date
+) -> None:
+    """Write decisions, each with the Message-ID of the mail that it became part of."""
+    rows = [_row(decision, message_id, decided_on) for decision, message_id in decisions]
+    if rows:
+        connection.execute(insert(_NOTICE), rows)
+
+
+def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[str, Any]:
+    cycle = decision.standing.plan.cycle
+    if cycle is None:
+        message = "a renewal without a cycle has no notices"
+        raise ValueError(message)
+    return {
+        "endorsement_id": decision.standing.facts.endorsement_id,
+        "cycle_starts_on": cycle.starts_on,
+        **decision.key._asdict(),
+        "kind": decision.key.kind.value,
+        "decided_on": decided_on,
+        "outcome": "skipped" if decision.skipped else "sent",
+        "reason": decision.skipped,
+        "message_id": None if decision.skipped else message_id,
+    }
+
+
+def all_decisions(connection: Connection) -> Iterator[Sequence[Any]]:
+    """Every decision, oldest first, streamed.
+
+    Columns: email, association, category, kind, step, due_on, decided_on, outcome, reason,
+    message_id.
+    """
+    query = (
+        select(
+            _PERSON.c.email,
+            _ENDORSEMENT.c.association,
+            _ENDORSEMENT.c.category,
+            _NOTICE.c.kind,
+            _NOTICE.c.step,
+            _NOTICE.c.due_on,
+            _NOTICE.c.decided_on,
+            _NOTICE.c.outcome,
+            _NOTICE.c.reason,
+            _NOTICE.c.message_id,
+        )
+        .join_from(_NOTICE, _ENDORSEMENT, _ENDORSEMENT.c.id == _NOTICE.c.endorsement_id)
+        .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
+        .order_by(_NOTICE.c.id)
+    )
+    yield from connection.execution_options(stream_results=True).execute(query)

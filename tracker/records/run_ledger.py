@@ -1,0 +1,72 @@
+"""The run ledger: which job ran for which association on which local date."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tracker.records.tables import RunRow
+
+_RUN = RunRow.__table__  # type: ignore[attr-defined]
+
+
+def last_run(connection: Connection, job: str, association: str) -> date | None:
+    """The latest local date for which the job ran; None if it never did."""
+    return connection.scalar(
+        select(func.max(_RUN.c.local_date)).where(
+            _RUN.c.job == job, _RUN.c.association == association
+        )
+    )
+
+
+def claim_run(
+    connection: Connection, job: str, association: str, local_date: date, at: datetime
+) -> bool:
+    """Write that the job runs; False when another process had written it before.
+
+    The row is part of the transaction: a run that fails has none.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = (
+        dialect.insert(_RUN)
+        .values(
+            job=job,
+            association=association,
+            local_date=local_date,
+            started_at=at,
+            finished_at=at,
+            report="{}",
+        )
+        .on_conflict_do_nothing()
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def finish_run(
+    connection: Connection,
+    job: str,
+    association: str,
+    local_date: date,
+    at: datetime,
+    report: Mapping[str, object],
+) -> None:
+    """Write when a claimed run ended, and what it did."""
+    connection.execute(
+        update(_RUN)
+        .where(
+            _RUN.c.job == job, _RUN.c.association == association, _RUN.c.local_date == local_date
+        )
+        .values(finished_at=at, report=json.dumps(report))
+    )
+
+
+def runs_since(connection: Connection, association: str, first: date) -> list[RunRow]:
+    """The association's runs for local dates from ``first`` on, newest first."""
+    query = (
+        select(_RUN)
+        .where(_RUN.c.association == association, _RUN.c.local_date >= first)
+        .order_by(_RUN.c.local_date.desc(), _RUN.c.job)
+    )
+    return [RunRow.model_validate(row._asdict()) for row in connection.execute(query)]

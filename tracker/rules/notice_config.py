@@ -1,0 +1,65 @@
+"""The form of notices.toml."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from tracker.rules.schema import Part
+
+Days = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=20)]
+
+
+class _Steps(Part):
+    before: Days = ()
+
+    @field_validator("before", "after", check_fields=False)
+    @classmethod
+    def _no_step_twice(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(days)) != len(days):
+            message = f"a number of days stands there twice: {', '.join(map(str, days))}"
+            raise ValueError(message)
+        return days
+
+
+class RenewalSteps(_Steps):
+    """Days before and after the due date on which a short renewal is reminded of."""
+
+    after: Days = ()
+
+
+class LapseSteps(Part):
+    """Whether a lapse is told of, on the day after the grace period."""
+
+    notify: bool = True
+
+
+class MembershipSteps(_Steps):
+    """Days before a membership's last day, and whether its lapse is told of."""
+
+    on_lapse: bool = True
+
+
+class CutoffSteps(_Steps):
+    """Days before a provider's last day, for those who had a session in the last months."""
+
+    used_within_months: int = Field(default=12, ge=1, le=120)
+
+
+class DigestSize(Part):
+    """How many people a digest names before it only counts them."""
+
+    most_people: int = Field(default=12, ge=1, le=100)
+
+
+class NoticeConfig(Part):
+    """All of notices.toml.
+
+    A step after its date is skipped when it is seen more than ``too_late_after_days`` late.
+    """
+
+    too_late_after_days: int = Field(default=60, ge=0, le=1000)
+    renewal: RenewalSteps = RenewalSteps()
+    lapse: LapseSteps = LapseSteps()
+    membership: MembershipSteps = MembershipSteps()
+    provider_cutoff: CutoffSteps = CutoffSteps()
+    digest: DigestSize = DigestSize()

@@ -1,0 +1,191 @@
+"""Which notices a standing calls for on a day, and which of them are skipped and why. Pure.
+
+A *step* is a number of days from the date that a notice is about (negative: before it). Of
+several steps that were reached since the last look, only the latest is sent: after an outage
+nobody gets the backlog.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.providers import Ending
+from tracker.rules.standing import Outcome, Standing, Status
+
+_DAY = timedelta(days=1)
+
+
+class Kind(StrEnum):
+    """What a notice is about."""
+
+    RENEWAL = "renewal"
+    LAPSE = "lapse"
+    MEMBERSHIP = "membership"
+    CUTOFF = "provider cutoff"
+
+
+class Key(NamedTuple):
+    """What identifies a decision within one renewal; it is taken once, for ever."""
+
+    kind: Kind
+    subject_key: str
+    due_on: date
+    step: int
+
+
+class Cutoff(NamedTuple):
+    """A provider lately seen whose sessions stop counting: ``minutes`` counted in this cycle."""
+
+    provider_id: int
+    provider_name: str
+    ending: Ending
+    minutes: int
+
+
+class Decision(NamedTuple):
+    """A step, and why it is skipped (None: it is sent)."""
+
+    standing: Standing
+    key: Key
+    skipped: str | None
+    cutoff: Cutoff | None = None
+
+
+def decide(
+    config: NoticeConfig,
+    standing: Standing,
+    cutoffs: Iterable[Cutoff],
+    decided: Mapping[Key, date],
+    as_of: date,
+    *,
+    judged_from: date | None = None,
+) -> list[Decision]:
+    """Every decision about one renewal that is due by ``as_of`` and not in ``decided``.
+
+    ``decided`` holds the endorsement's decisions, with the first day of the cycle of each.
+    Renewals due before ``judged_from`` are not told of: their records are not all here.
+    """
+    if standing.due_on is None or standing.plan.cycle is None:
+        return []
+    decisions = [
+        *_about_renewal(config, standing, decided, as_of, judged_from),
+        *_about_membership(config, standing, decided, as_of),
+    ]
+    # An old cycle's provider is the new cycle's, too: told of once, there.
+    if as_of <= standing.plan.cycle.ends_on:
+        for cutoff in cutoffs:
+            decisions += _about_cutoff(config, standing, cutoff, decided, as_of)
+    return decisions
+
+
+def last_membership(standing: Standing, as_of: date) -> date | None:
+    """The last day of the latest accepted membership that ended before ``as_of``."""
+    ended = [s.ends_on for s in standing.facts.memberships if s.ends_on < as_of]
+    return max(ended, default=None)
+
+
+def _about_renewal(
+    config: NoticeConfig,
+    standing: Standing,
+    decided: Mapping[Key, date],
+    as_of: date,
+    judged_from: date | None,
+) -> Iterator[Decision]:
+    due_on, cycle = standing.due_on, standing.plan.cycle
+    if due_on is None or cycle is None:
+        return
+    steps = [-d for d in config.renewal.before] + list(config.renewal.after)
+    last = cycle.grace_days + 1
+    skipped = _why_renewal_is_quiet(standing, judged_from)
+    lapsed = standing.status is Status.LAPSED
+    if skipped is None and _was_moved(due_on, cycle.starts_on, decided):
+        # A changed deadline is no reason to repeat what was said: the next step follows.
+        skipped = "the due date was moved; the next step follows"
+    if skipped is None and lapsed:
+        skipped = "the renewal has lapsed, which has a notice of its own"
+    for key, why in _due(config, (Kind.RENEWAL, "", due_on), steps, decided, as_of):
+        yield Decision(standing, key, why or skipped)
+    if config.lapse.notify and lapsed:
+        why_not = _why_renewal_is_quiet(standing, judged_from)
+        for key, why in _due(config, (Kind.LAPSE, "", due_on), [last], decided, as_of):
+            yield Decision(standing, key, why or why_not)
+
+
+def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, date]) -> bool:
+    """Whether this renewal was told of under another due date, and not yet under this one."""
+    told = {
+        key.due_on
+        for key, starts_on in decided.items()
+        if key.kind is Kind.RENEWAL and starts_on == cycle_starts_on
+    }
+    return bool(told) and due_on not in told
+
+
+def _why_renewal_is_quiet(standing: Standing, judged_from: date | None) -> str | None:
+    if standing.status is Status.MET:
+        return "every requirement is met"
+    if standing.status is Status.EXCUSED:
+        return "on leave on the due date"
+    if judged_from and standing.due_on and standing.due_on < judged_from:
+        return f"renewals due before {judged_from} are not judged"
+    return None
+
+
+def _about_membership(
+    config: NoticeConfig, standing: Standing, decided: Collection[Key], as_of: date
+) -> Iterator[Decision]:
+    result = next((r for r in standing.results if r.ask.counts == "membership"), None)
+    cycle = standing.plan.cycle
+    if result is None or cycle is None or as_of > cycle.ends_on:
+        return
+    until = standing.covered_until or last_membership(standing, as_of)
+    if until is None:
+        return
+    steps = [-d for d in config.membership.before] + [1] * config.membership.on_lapse
+    quiet = result.outcome in (Outcome.WAIVED, Outcome.EXCUSED)
+    for key, why in _due(config, (Kind.MEMBERSHIP, "", until), steps, decided, as_of):
+        yield Decision(standing, key, why or (f"membership is {result.outcome}" if quiet else None))
+
+
+def _about_cutoff(
+    config: NoticeConfig,
+    standing: Standing,
+    cutoff: Cutoff,
+    decided: Collection[Key],
+    as_of: date,
+) -> Iterator[Decision]:
+    ends_on = standing.facts.ends_on
+    last = cutoff.ending.last_day
+    if as_of > last:
+        return
+    quiet = "the endorsement ends before" if ends_on and ends_on <= last else None
+    if any(r.ask.counts == "rsc" and r.outcome is Outcome.WAIVED for r in standing.results):
+        quiet = "RSC is waived"
+    about = (Kind.CUTOFF, str(cutoff.provider_id), last)
+    steps = [-d for d in config.provider_cutoff.before]
+    for key, why in _due(config, about, steps, decided, as_of):
+        yield Decision(standing, key, why or quiet, cutoff)
+
+
+def _due(
+    config: NoticeConfig,
+    about: tuple[Kind, str, date],
+    steps: Sequence[int],
+    decided: Collection[Key],
+    as_of: date,
+) -> Iterator[tuple[Key, str | None]]:
+    """The steps reached and not decided, each with why it is skipped: None for the latest."""
+    due_on = about[2]
+    reached = [Key(*about, step) for step in sorted(steps) if due_on + step * _DAY <= as_of]
+    for key in reached:
+        if key in decided:
+            continue
+        late = (as_of - due_on).days - key.step
+        if key != reached[-1]:
+            yield key, "a later step was due as well"
+        elif key.step > 0 and late > config.too_late_after_days:
+            yield key, f"it fell due {late} days ago"
+        else:
+            yield key, None
