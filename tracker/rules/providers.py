@@ -65,7 +65,7 @@ def why_not(association: str, rule: ProviderRule, provider: Provider, day: date)
         return _ending(provider, *max(ended, key=lambda m: m[0].ends_on))
     later = [m for m in matches if m[0].starts_on > day]
     if later:
-        span, _, credential = min(later)
+        span, _, credential = min(later, key=lambda m: m[0])
         return (
             f"{provider.name} qualifies as {_held(credential)} only from {say_day(span.starts_on)}"
         )
