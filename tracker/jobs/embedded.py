@@ -44,7 +44,7 @@ class _Repeated:
     async def _run(self) -> None:
         try:
             await self._work()
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged with its traceback
             # Whatever it was, the next tick tries again: the ledgers have no row of it.
             _log.exception("a tick failed and will be tried again", work=self._name)
 

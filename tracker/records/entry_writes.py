@@ -110,7 +110,7 @@ def add_entry(
     return Added(LoggedEntry(entry_id, author.person_id, *_fields(content)), new=True)
 
 
-def change_entry(  # noqa: PLR0913 - the parts of a change
+def change_entry(
     connection: Connection,
     books: Rulebooks,
     author: Author,
@@ -171,7 +171,7 @@ def _insert_topics(connection: Connection, person_id: int, entry_id: int, conten
         connection.execute(insert(_TOPIC), rows)
 
 
-def _finish(  # noqa: PLR0913 - the parts of an audit event
+def _finish(
     connection: Connection,
     books: Rulebooks,
     author: Author,

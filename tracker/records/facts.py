@@ -117,52 +117,6 @@ _WINDOW_TABLES = (
     """CREATE TEMPORARY TABLE accepted_organization (
         rule VARCHAR, organization VARCHAR, PRIMARY KEY (rule, organization))""",
 )
-_INSERT_WINDOW), rows)
-    rules = {w.plan.membership_rule for w in windows if w.plan.membership_rule}
-    accepted = [
-        {"rule": rule, "organization": organization}
-        for rule in sorted(rules)
-        for organization in books.accepted_organizations(rule)
-    ]
-    if accepted:
-        connection.execute(
-            text("INSERT INTO accepted_organization VALUES (:rule, :organization)"), accepted
-        )
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ANALYZE renewal_window"))
-
-
-def _window_row(number: int, window: Window) -> dict[str, object]:
-    cycle = window.plan.cycle
-    # Without rules there is no cycle, and no day whose entries count.
-    starts_on = cycle.starts_on if cycle else date.max
-    ends_on = cycle.ends_on if cycle else date.min
-    return {
-        "id": number,
-        "association": window.plan.association,
-        "category": window.plan.category,
-        "endorsed_on": window.endorsed_on.isoformat(),
-        "starts_on": starts_on.isoformat(),
-        "counted_until": min(ends_on, window.as_of).isoformat(),
-        "ends_on": ends_on.isoformat(),
-        # One that ended on the eve of the cycle has just lapsed, which is news.
-        "memberships_from": (starts_on - timedelta(days=1)).isoformat(),
-        "provider_rule": window.plan.provider_rule,
-        "membership_rule": window.plan.membership_rule,
-    }
-
-
-_WINDOW_TABLES = (
-    "DROP TABLE IF EXISTS renewal_window",
-    "CREATE TEMPORARY TABLE renewal_window (id INTEGER PRIMARY KEY, association VARCHAR, "
-    "category VARCHAR, endorsed_on DATE, starts_on DATE, counted_until DATE, ends_on DATE, "
-    "memberships_from DATE, "
-    "provider_rule VARCHAR, membership_rule VARCHAR)",
-    "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)",
-    "DROP TABLE IF EXISTS accepted_organization",
-    "CREATE TEMPORARY TABLE accepted_organization (rule VARCHAR, organization VARCHAR, "
-    "PRIMARY KEY (rule, organization))",
-)
 _INSERT_WINDOW = (
     "INSERT INTO renewal_window VALUES (:id, :association, :category, :endorsed_on, "
     ":starts_on, :counted_until, :ends_on, :memberships_from, :provider_rule, :membership_rule)"

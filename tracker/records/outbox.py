@@ -97,6 +97,24 @@ class Listed(NamedTuple):
     last_error: str | None
 
 
+def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values of columns
+    """A statement that ends the caller's lease; parameter ``new_x`` is for each changed ``x``."""
+    held = (_OUTBOX.c.id == bindparam("held_id"), _OUTBOX.c.fence == bindparam("held_fence"))
+    parameters: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed}
+    statement: Update = (
+        update(_OUTBOX)
+        .where(*held, _OUTBOX.c.state == "sending")
+        .values(lease_until=None, **values, **parameters)
+    )
+    return statement
+
+
+# Built once: with a commit for every few messages, building them each time would show.
+_MARK_SENT = _marking("finished_at", state="sent", last_error=None)
+_MARK_RETRY = _marking("next_attempt_at", "last_error", state="waiting")
+_MARK_UNTRIED = _MARK_RETRY.values(attempts=_OUTBOX.c.attempts - 1)
+_MARK_FAILED = _marking("finished_at", "last_error", state="failed")
+
 _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
 _LISTED_COLUMNS = [_OUTBOX.c[name] for name in Listed._fields]
 
@@ -197,8 +215,7 @@ def renew(
 
 def mark_sent(connection: Connection, messages: Sequence[Claimed], now: datetime) -> int:
     """Record that the server took the messages; returns how many were still the caller's."""
-    outcome = {"state": "sent", "finished_at": now, "last_error": None}
-    return _finish(connection, messages, outcome)
+    return _write(connection, _MARK_SENT, messages, {"new_finished_at": now})
 
 
 def mark_retry(
@@ -213,14 +230,9 @@ def mark_retry(
 
     ``tried=False`` takes the attempt back: the server was never reached with this message.
     """
-    outcome = {
-        "state": "waiting",
-        "next_attempt_at": next_attempt_at,
-        "last_error": _storable(error),
-    }
-    if not tried:
-        outcome["attempts"] = _OUTBOX.c.attempts - 1
-    return _finish(connection, messages, outcome)
+    statement = _MARK_RETRY if tried else _MARK_UNTRIED
+    outcome = {"new_next_attempt_at": next_attempt_at, "new_last_error": _storable(error)}
+    return _write(connection, statement, messages, outcome)
 
 
 def mark_failed(
@@ -231,8 +243,8 @@ def mark_failed(
     With ``recipient_refused`` the person's address is marked as refused too, if the message
     went to the one that they still have: a second or an older address says nothing about it.
     """
-    outcome = {"state": "failed", "finished_at": now, "last_error": _storable(error)}
-    ours = _finish(connection, [message], outcome) == 1
+    outcome = {"new_finished_at": now, "new_last_error": _storable(error)}
+    ours = _write(connection, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
         connection.execute(
             update(_PERSON)
@@ -245,19 +257,15 @@ def mark_failed(
     return ours
 
 
-def _finish(connection: Connection, messages: Sequence[Claimed], outcome: Mapping[str, Any]) -> int:
+def _write(
+    connection: Connection,
+    statement: Update,
+    messages: Sequence[Claimed],
+    outcome: Mapping[str, Any],
+) -> int:
     if not messages:
         return 0
-    statement: Update = (
-        update(_OUTBOX)
-        .where(
-            _OUTBOX.c.id == bindparam("held_id"),
-            _OUTBOX.c.fence == bindparam("held_fence"),
-            _OUTBOX.c.state == "sending",
-        )
-        .values(lease_until=None, **outcome)
-    )
-    keys = [{"held_id": message.id, "held_fence": message.fence} for message in messages]
+    keys = [{"held_id": item.id, "held_fence": item.fence, **outcome} for item in messages]
     result: CursorResult[Any] = connection.execute(statement, keys)
     return result.rowcount
 

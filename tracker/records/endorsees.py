@@ -1,0 +1,104 @@
+"""Reads what one endorsee holds, and whom they may name as provider."""
+
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from tracker.records.tables import METADATA
+from tracker.rules.standing import Span
+
+_PERSON = METADATA.tables["person"]
+_ENDORSEMENT = METADATA.tables["endorsement"]
+_ENTRY = METADATA.tables["entry"]
+_SPAN = METADATA.tables["provider_span"]
+
+
+class Endorsed(NamedTuple):
+    """One endorsement and whose it is; ``ends_on`` includes its day, None has no end."""
+
+    id: int
+    person_id: int
+    name: str
+    email: str
+    association: str
+    category: str
+    starts_on: date
+    ends_on: date | None
+
+
+class Choice(NamedTuple):
+    """A provider to pick; ``used`` where the person has logged a session with them."""
+
+    id: int
+    name: str
+    used: bool
+
+
+_COLUMNS = (
+    select(
+        _ENDORSEMENT.c.id,
+        _ENDORSEMENT.c.person_id,
+        _PERSON.c.name,
+        _PERSON.c.email,
+        _ENDORSEMENT.c.association,
+        _ENDORSEMENT.c.category,
+        _ENDORSEMENT.c.starts_on,
+        _ENDORSEMENT.c.ends_on,
+    )
+    .join_from(_ENDORSEMENT, _PERSON)
+    .order_by(_ENDORSEMENT.c.association, _ENDORSEMENT.c.starts_on, _ENDORSEMENT.c.id)
+)
+
+
+def endorsements_of(connection: Connection, person_id: int) -> list[Endorsed]:
+    """Every endorsement that a person holds, held or will hold."""
+    rows = connection.execute(_COLUMNS.where(_ENDORSEMENT.c.person_id == person_id))
+    return [Endorsed(*row) for row in rows]
+
+
+def endorsement_within(
+    connection: Connection, endorsement_id: int, associations: Collection[str]
+) -> Endorsed | None:
+    """One endorsement of these associations; None where it is absent or another one's."""
+    within = (_ENDORSEMENT.c.id == endorsement_id) & _ENDORSEMENT.c.association.in_(associations)
+    row = connection.execute(_COLUMNS.where(within)).first()
+    return None if row is None else Endorsed(*row)
+
+
+def provider_choices(connection: Connection, person_id: int, rules: Iterable[str]) -> list[Choice]:
+    """Providers whom a person has used, then those who ever qualify under ``rules``, by name.
+
+    Nobody supervises themselves, so the person is not among them.
+    """
+    own = (_ENTRY.c.person_id == person_id) & _ENTRY.c.provider_id.is_not(None)
+    used = set(connection.scalars(select(_ENTRY.c.provider_id).where(own).distinct()))
+    qualified = select(_SPAN.c.provider_id).where(_SPAN.c.rule.in_(list(rules)))
+    wanted = _PERSON.c.id.in_(used) | _PERSON.c.id.in_(qualified)
+    people = connection.execute(
+        select(_PERSON.c.id, _PERSON.c.name).where(wanted & (_PERSON.c.id != person_id))
+    )
+    found = [Choice(id_, name, id_ in used) for id_, name in people]
+    return sorted(found, key=lambda c: (not c.used, c.name.casefold(), c.id))
+
+
+def spans_of(
+    connection: Connection, rule: str, provider_ids: Collection[int]
+) -> dict[int, list[Span]]:
+    """On which days each provider's sessions count under a rule, in order; both ends count."""
+    query = (
+        select(_SPAN.c.provider_id, _SPAN.c.starts_on, _SPAN.c.ends_on)
+        .where((_SPAN.c.rule == rule) & _SPAN.c.provider_id.in_(provider_ids))
+        .order_by(_SPAN.c.starts_on)
+    )
+    found: dict[int, list[Span]] = {}
+    for provider_id, starts_on, ends_on in connection.execute(query):
+        found.setdefault(provider_id, []).append(Span(starts_on, ends_on))
+    return found
+
+
+def last_entry_id(connection: Connection, person_id: int) -> int | None:
+    """The entry that a person logged last (not: the one held last)."""
+    own = select(_ENTRY.c.id).where(_ENTRY.c.person_id == person_id)
+    return connection.scalar(own.order_by(_ENTRY.c.id.desc()).limit(1))
