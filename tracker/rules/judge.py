@@ -22,7 +22,7 @@ def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
     cycle = plan.cycle
     if cycle is None:
         ended = facts.ends_on is not None and facts.ends_on < as_of
-        return None if ended else Standing(facts, plan, Status.NO_RULES, None, (), None)
+        return None if ended else Standing(facts, plan, Status.NO_RULES, None, (), _after(facts))
     due_on = facts.extended_due_on or cycle.due_on
     if facts.ends_on is not None and facts.ends_on < due_on:
         return None
@@ -36,7 +36,8 @@ def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
     status = _status(results, cycle, due_on, as_of)
     if status is not Status.MET and _covers(facts.leaves, due_on):
         status, results = Status.EXCUSED, tuple(_excuse(r) for r in results)
-    change = _next_change(status, cycle, due_on, as_of, facts, covered_until)
+    year_ends = _year_ends(cycle) if any(ask.each_year for ask in plan.asks) else []
+    change = _next_change(status, cycle, due_on, as_of, facts, covered_until, year_ends)
     return Standing(facts, plan, status, due_on, results, change, covered_until)
 
 
@@ -70,11 +71,15 @@ def _membership(ask: Ask, facts: Facts, cycle: Cycle, checked_on: date) -> tuple
     """How many days must be, and are, covered: the day checked, and each year's end before it."""
     days = [checked_on]
     if ask.each_year:
-        begin = max(cycle.starts_on, facts.starts_on)
-        years = range(1, checked_on.year - cycle.starts_on.year + 1)
-        ends = [cycle.starts_on + relativedelta(years=n) - _DAY for n in years]
-        days += [end for end in ends if begin <= end < checked_on]
+        days += [end for end in _year_ends(cycle) if facts.starts_on <= end < checked_on]
     return len(days), sum(_covers(facts.memberships, day) for day in days)
+
+
+def _year_ends(cycle: Cycle) -> list[date]:
+    """The last day of each whole year of the cycle."""
+    years = range(1, cycle.ends_on.year - cycle.starts_on.year + 2)
+    ends = [cycle.starts_on + relativedelta(years=n) - _DAY for n in years]
+    return [end for end in ends if end <= cycle.ends_on]
 
 
 def _excuse(result: Result) -> Result:
@@ -91,10 +96,16 @@ def _covered_until(spans: tuple[Span, ...], day: date) -> date | None:
     """The last day of the unbroken cover that includes ``day``; None when it is not covered."""
     until = None
     for starts_on, ends_on in sorted(spans) if len(spans) > 1 else spans:
-        reach = day if until is None else until + _DAY
-        if starts_on <= reach and ends_on >= reach:
-            until = ends_on
+        if until is None:
+            until = ends_on if starts_on <= day <= ends_on else None
+        elif (starts_on - until).days <= 1:
+            until = max(until, ends_on)
     return until
+
+
+def _after(facts: Facts) -> date | None:
+    """The first day on which the endorsement is over, if that is known."""
+    return None if facts.ends_on in (None, date.max) else facts.ends_on + _DAY
 
 
 def _next_change(
@@ -104,9 +115,8 @@ def _next_change(
     as_of: date,
     facts: Facts,
     covered_until: date | None,
+    year_ends: list[date],
 ) -> date | None:
-    if status is Status.EXCUSED:
-        return None
     days = []
     if status is Status.OPEN:
         days.append(due_on + _DAY)
@@ -118,4 +128,5 @@ def _next_change(
     if covered_until is not None and covered_until < cycle.ends_on:
         days.append(covered_until + _DAY)
     days += [s.starts_on for s in facts.memberships if as_of < s.starts_on <= cycle.ends_on]
+    days += [end + _DAY for end in year_ends if end < cycle.ends_on]
     return min((d for d in days if as_of < d), default=None) if days else None
