@@ -57,7 +57,7 @@ class Composer:
         self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
         self._templates = cache(self._load)
 
-    def compose(  # noqa: PLR0913 - the parts of an envelope
+    def compose(
         self,
         kind: str,
         *,

@@ -35,11 +35,16 @@ def mailbox_header(name: str, person: str, address: str) -> bytes:
 
     An address beyond ASCII stays as it is (RFC 6532): it takes a server with SMTPUTF8.
     """
-    if not _ADDRESS.fullmatch(address) or not address.isprintable():
+    if not is_address(address):
         raise ValueError(f"not an e-mail address: {address!r}")
     label = _phrase(one_line(person)[:_NAME_LENGTH], name)
     mailbox = f"{label}\r\n <{ascii_domain(address)}>" if label else ascii_domain(address)
     return f"{name}: {mailbox}\r\n".encode()
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is one bare address that no command or header can be hidden in."""
+    return text.isprintable() and _ADDRESS.fullmatch(text) is not None
 
 
 def ascii_domain(address: str) -> str:
