@@ -27,6 +27,7 @@ _DATABASE_ERRORS = {
 _DOUBTFUL_DATABASE_ERRORS = {
     "sqlalchemy.exc.ProgrammingError",
     "sqlalchemy.exc.DatabaseError",
+    "sqlalchemy.exc.InternalError",
     "sqlite3.DatabaseError",
 }
 _DATABASE_URL_ERRORS = {"sqlalchemy.exc.ArgumentError", "sqlalchemy.exc.NoSuchModuleError"}

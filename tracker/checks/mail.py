@@ -1,0 +1,134 @@
+"""The mail server: reachable, encrypted, logged in; and a test mail (T7…)."""
+
+import asyncio
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from tracker.checks.finding import Fact, Finding, Findings, problem, warning
+from tracker.mail.compose import Composer
+from tracker.mail.connection import Connection
+from tracker.mail.contents import ProbeMail, context_of
+from tracker.mail.headers import ascii_domain, is_address
+from tracker.mail.outcomes import Fate, ServerFaultError
+from tracker.mail.server import Server, ServerAddressError, parse_server
+from tracker.records.outbox import Claimed
+from tracker.settings import Settings, templates_folder
+
+# Somebody waits at a screen; delivery itself has more patience.
+_MOST_SECONDS = 10.0
+# A refused TLS connection lets go of its socket only after a few more turns of the loop.
+_GOODBYE_SECONDS = 0.05
+# Reserved by RFC 2606 and RFC 6761: no mail can come from or go there.
+_NO_DOMAINS = {"localhost", "example", "invalid", "test", "local"}
+
+
+async def check_mail(
+    settings: Settings, test_address: str | None, now: datetime
+) -> list[Finding | Fact]:
+    """Look at sender and server; send a test mail to ``test_address``, unless it is None."""
+    found = list(_check_sender(settings.mail.sender))
+    try:
+        server = parse_server(settings.smtp_url.get_secret_value())
+        context = server.tls_context()
+    except ServerAddressError as error:
+        return [*found, problem("T703", str(error), "config/README.md shows its form.")]
+    found += _check_security(server)
+    connection = Connection(
+        server,
+        context,
+        ascii_domain(parseaddr(settings.mail.sender)[1]),
+        min(settings.mail.timeout_seconds, _MOST_SECONDS),
+    )
+    try:
+        await connection.open()
+        found.append(Fact(f"mail server: {server} answers {_how(server)}"))
+        if test_address is not None:
+            found.append(await _send_test(connection, settings, test_address, now))
+    except ServerFaultError as error:
+        found.append(problem("T705", str(error), _server_hint(server)))
+    finally:
+        await connection.close()
+        await asyncio.sleep(_GOODBYE_SECONDS)
+    return found
+
+
+def _check_sender(sender: str) -> Findings:
+    address = parseaddr(sender)[1]
+    domain = address.rpartition("@")[2].lower()
+    if not is_address(address):
+        yield problem(
+            "T701",
+            f"the sender {sender!r} holds no e-mail address",
+            'Write mail.sender as "Endorsement renewals <renewals@your.domain>".',
+        )
+    elif "." not in domain or domain.rpartition(".")[2] in _NO_DOMAINS:
+        yield warning(
+            "T702",
+            f"the sender is {address}: most servers refuse mail from {domain}",
+            "Set mail.sender to an address of your own domain, with SPF and DKIM records.",
+        )
+    else:
+        yield Fact(f"sender: {sender}")
+
+
+def _check_security(server: Server) -> Findings:
+    if server.security == "none" and server.host not in {"localhost", "127.0.0.1", "::1"}:
+        yield warning(
+            "T704",
+            f"mail travels to {server} unencrypted",
+            "Leave ?tls=none out of TRACKER_SMTP_URL, unless the network is your own.",
+        )
+
+
+def _how(server: Server) -> str:
+    encrypted = {"none": "unencrypted", "starttls": "with STARTTLS", "tls": "with TLS"}
+    login = f", logged in as {server.user}" if server.user else ""
+    return f"{encrypted[server.security]}{login}"
+
+
+def _server_hint(server: Server) -> str:
+    if server.security == "starttls":
+        return (
+            "Correct TRACKER_SMTP_URL: host, port, user and password. STARTTLS is required: "
+            "smtps:// is for port 465, ?tls=none only for a server on this machine."
+        )
+    return "Correct TRACKER_SMTP_URL: host, port, user and password."
+
+
+async def _send_test(
+    connection: Connection, settings: Settings, address: str, now: datetime
+) -> Finding | Fact:
+    """Send one mail, past the outbox: what the server answers is the point of it."""
+    hint = "Correct the address, or mail.sender: the server says which it does not like."
+    try:
+        message = _test_message(settings, address, now)
+    except ValueError as error:
+        return problem("T706", f"no test mail can be written: {error}", hint)
+    outcome = await connection.send(message, _nothing)
+    if outcome.fate is not Fate.SENT:
+        return problem("T706", f"the test mail was refused: {outcome.reason}", hint)
+    return Fact(f"test mail: the server took it for {address}; look into that mailbox")
+
+
+def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
+    composer = Composer(templates_folder(), settings.mail.sender, settings.base_url)
+    mail = ProbeMail(sent_at=f"{now.day} {now:%B %Y at %H:%M} UTC")
+    rendered = composer.compose(
+        mail.kind, recipient=("", address), context=context_of(mail), at=now
+    )
+    return Claimed(
+        id=0,
+        fence=0,
+        message_id=rendered.message_id,
+        kind=mail.kind,
+        person_id=None,
+        recipient=address,
+        body=rendered.body,
+        attempts=1,
+        created_at=now,
+        lease_until=now + timedelta(hours=1),
+    )
+
+
+async def _nothing() -> None:
+    """No mark of an earlier message is waited for."""
