@@ -1,0 +1,156 @@
+"""The rule cases of tests/cases/*.toml, each judged by the database and the rules together."""
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from tests.rules.world import (
+    ENDORSEE,
+    IMAGINED,
+    REAL,
+    TESTS,
+    judge_person,
+    populate,
+    say,
+    verdicts,
+)
+from tests.support.databases import postgres_database, sqlalchemy_url
+from tracker.records.engine import open_engine
+from tracker.records.evaluation import DayOf, days_at
+from tracker.rulebooks import Rulebooks
+from tracker.rules.explain import LoggedEntry, Verdict
+from tracker.rules.standing import Standing
+
+NO_RENEWAL = "no renewal"
+STANDING_KEYS = {"of", "status", "due_on", "cycle", "next_change_on", "absent", "not_counted"}
+CASE_KEYS = {
+    *("name", "rulebooks", "as_of", "at", "cycle", "expect", "who", "providers", "provides_rsc"),
+    *("endorsed", "members", "entries", "leave", "waived", "extended"),
+}
+
+
+def cases() -> Iterator[Any]:
+    for file in sorted((TESTS / "cases").glob("*.toml")):
+        content = tomllib.loads(file.read_text("utf-8"))
+        given = content.get("given", {})
+        for case in content["cases"]:
+            providers = {**given.get("providers", {}), **case.get("providers", {})}
+            yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
+
+
+CASES = list(cases())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """One database for all cases: each is rolled back."""
+    if request.param == "sqlite":
+        copy = tmp_path_factory.mktemp("cases") / "tracker.db"
+        copy.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
+        engine = open_engine(f"sqlite:///{copy}")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgres_url")
+    template = request.getfixturevalue("migrated_postgres")
+    with postgres_database(server, template=template) as name:
+        engine = open_engine(sqlalchemy_url(server, name))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+def test_each_case_has_its_own_name() -> None:
+    names = [case.id for case in CASES]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_no_case_has_a_key_that_nothing_reads() -> None:
+    unknown = {(case.id, key) for case in CASES for key in case.values[0] if key not in CASE_KEYS}
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(connection: Connection, case: dict[str, Any]) -> None:
+    books = IMAGINED if case.get("rulebooks") == "imagined" else REAL
+    day_of = as_of_days(case, books)
+    people = populate(connection, books, case)
+    person_id = people.ids[case.get("who", ENDORSEE)]
+    found = judge_person(connection, books, day_of, person_id, case.get("cycle"))
+    for expected in expectations(case, found):
+        standing = found.get(expected["of"])
+        if standing is None:
+            assert expected["status"] == NO_RENEWAL
+            continue
+        assert {**told(standing), **said(expected)} == told(standing)
+        as_of = day_of(standing.plan.association)
+        explained = verdicts(connection, books, standing, as_of)
+        assert sums(explained, standing) == {
+            r.ask.id: r.counted for r in standing.results if r.ask.counts != "membership"
+        }
+        if "not_counted" in expected:
+            reasons = [f"{e.held_on}: {v.reason}" for e, v in explained if not v.counts]
+            assert reasons == expected["not_counted"]
+
+
+def as_of_days(case: dict[str, Any], books: Rulebooks) -> DayOf:
+    if "at" in case:
+        return days_at(books, case["at"])
+    as_of: date = case["as_of"]
+    return lambda _: as_of
+
+
+def expectations(case: dict[str, Any], found: dict[str, Standing]) -> list[dict[str, Any]]:
+    """What is expected of each standing; of the only one where the case names none."""
+    expect = case["expect"]
+    if isinstance(expect, list):
+        return expect
+    assert len(found) <= 1, f"say which of {sorted(found)} is meant"
+    return [{**expect, "of": next(iter(found), "")}]
+
+
+def told(standing: Standing) -> dict[str, Any]:
+    """The standing in the words of an expectation."""
+    cycle = standing.plan.cycle
+    requirements = say(standing)
+    absent = {"training", "training.deia", "training.rsc", "rsc", "membership"} - {*requirements}
+    return {
+        **requirements,
+        "status": standing.status.value,
+        "due_on": standing.due_on,
+        "cycle": f"{cycle.starts_on}..{cycle.ends_on}" if cycle else None,
+        "next_change_on": standing.next_change_on,
+        **dict.fromkeys(absent, "not asked"),
+    }
+
+
+def said(expected: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in expected.items() if k not in {"of", "not_counted", "absent"}}
+    if kept.get("next_change_on") == "never":
+        kept["next_change_on"] = None
+    return {**kept, **dict.fromkeys(expected.get("absent", ()), "not asked")}
+
+
+def sums(explained: list[tuple[LoggedEntry, Verdict]], standing: Standing) -> dict[str, int]:
+    """What the explanations add up to, a requirement."""
+    found: defaultdict[str, int] = defaultdict(int)
+    topics = {r.ask.id: r.ask.topic for r in standing.results}
+    for entry, verdict in explained:
+        for requirement in verdict.requirement_ids if verdict.counts else ():
+            topic = topics.get(requirement)
+            found[requirement] += entry.topics[topic] if topic else entry.minutes
+    hours = [r.ask.id for r in standing.results if r.ask.counts != "membership"]
+    return {requirement: found[requirement] for requirement in hours}

@@ -1,0 +1,235 @@
+"""Rule cases: people written in a few words, put into a database, and how they stand there.
+
+A case is a table of words: `Alice` is the endorsee, `providers` are the people whom she names.
+
+    endorsed = ["CT-AIMH IFS 2020-05-01"]          # association, category, first day[..last day]
+    members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, first day..last day
+    entries = ["training 6h DEIA 1h 2024-03-02", "rsc 12h 2024-04-30 with Bob"]
+    leave = ["CT-AIMH IFS 2024-12-31..2025-01-31"]
+    waived = ["CT-AIMH IFS 2024-01-01 rsc"]        # the day on which the cycle starts
+    extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
+    providers.Bob = ["CT-AIMH IMHS 2015-01-01", "vetted NCIMHA 2020-01-01", "degree master"]
+
+`Bob: ` before any of these says that it is Bob's. A session with somebody who is no provider
+of the case is one with a mere name.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from tracker.hours import parse_hours, say_hours
+from tracker.records.entries import entries_of
+from tracker.records.evaluation import DayOf, judge_all
+from tracker.records.providers import load_providers, refresh_provider_spans
+from tracker.records.tables import METADATA
+from tracker.rulebooks import Rulebooks, load_rulebooks
+from tracker.rules.explain import LoggedEntry, Verdict, explain
+from tracker.rules.standing import Standing
+
+TESTS = Path(__file__).parents[1]
+REAL = load_rulebooks(TESTS.parent / "config")
+IMAGINED = load_rulebooks(TESTS / "rulebooks")
+ENDORSEE = "Alice"
+
+_ENTRY = re.compile(r"(training|rsc) ([\d.:]+h?)((?: [A-Z]+ [\d.:]+h?)*) (\S+)(?: with (.+))?")
+_TOPIC = re.compile(r"([A-Z]+) ([\d.:]+h?)")
+
+
+def put(connection: Connection, table: str, **values: object) -> int:
+    """Store a row; its id."""
+    key = connection.execute(insert(METADATA.tables[table]).values(values)).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+@dataclass
+class People:
+    """The people of one case as they are stored: ids by name, and by what they hold."""
+
+    connection: Connection
+    ids: dict[str, int] = field(default_factory=dict)
+    endorsements: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, held: Iterable[str] = (), *, provides_rsc: bool = False) -> None:
+        """Store a person with endorsements, vetting and a degree."""
+        degree = next((h.split()[1] for h in held if h.startswith("degree ")), "none")
+        self.ids[name] = put(
+            self.connection,
+            "person",
+            email=f"{name.lower()}@example.org",
+            name=name,
+            highest_degree=degree,
+            provides_rsc=provides_rsc,
+        )
+        for holding in held:
+            self.hold(name, holding)
+
+    def hold(self, name: str, holding: str) -> None:
+        """Store one endorsement or vetting."""
+        if holding.startswith("degree "):
+            return
+        first, second, days = holding.split()
+        starts_on, ends_on = span(days)
+        dates = {"person_id": self.ids[name], "starts_on": starts_on, "ends_on": ends_on}
+        if first == "vetted":
+            put(self.connection, "vetting", association=second, **dates)
+        else:
+            self.endorsements[f"{name}: {first} {second}"] = put(
+                self.connection, "endorsement", association=first, category=second, **dates
+            )
+
+    def join(self, line: str) -> None:
+        """Store a membership."""
+        name, words = self._whose(line)
+        organization, days = words.split()
+        starts_on, ends_on = span(days)
+        dates = {"starts_on": starts_on, "ends_on": ends_on}
+        put(
+            self.connection,
+            "membership",
+            person_id=self.ids[name],
+            organization=organization,
+            **dates,
+        )
+
+    def log(self, line: str) -> int:
+        """Store an entry with its topics; its id."""
+        name, words = self._whose(line)
+        match = _ENTRY.fullmatch(words)
+        assert match, f"no entry: {words!r}"
+        activity, hours, topics, day, provider = match.groups()
+        own = {"person_id": self.ids[name], "held_on": date.fromisoformat(day)}
+        entry_id = put(
+            self.connection,
+            "entry",
+            activity=activity,
+            minutes=parse_hours(hours),
+            title=words,
+            provider_id=self.ids.get(provider),
+            provider_name=None if provider in self.ids else provider,
+            **own,
+        )
+        for topic, part in _TOPIC.findall(topics):
+            minutes = parse_hours(part)
+            put(
+                self.connection,
+                "entry_topic",
+                entry_id=entry_id,
+                topic=topic,
+                minutes=minutes,
+                **own,
+            )
+        return entry_id
+
+    def leave(self, line: str) -> None:
+        """Store a leave from an endorsement."""
+        endorsement_id, days = self._which(line)
+        starts_on, ends_on = span(days)
+        dates = {"starts_on": starts_on, "ends_on": ends_on}
+        put(self.connection, "leave", endorsement_id=endorsement_id, **dates)
+
+    def waive(self, line: str) -> None:
+        """Store a waiver of one requirement of one renewal."""
+        endorsement_id, words = self._which(line)
+        starts_on, requirement = words.split()
+        put(
+            self.connection,
+            "waiver",
+            endorsement_id=endorsement_id,
+            cycle_starts_on=date.fromisoformat(starts_on),
+            requirement=requirement,
+            reason="agreed",
+        )
+
+    def extend(self, line: str) -> None:
+        """Store an extension of one renewal."""
+        endorsement_id, words = self._which(line)
+        starts_on, due_on = words.split()
+        put(
+            self.connection,
+            "renewal",
+            endorsement_id=endorsement_id,
+            cycle_starts_on=date.fromisoformat(starts_on),
+            extended_due_on=date.fromisoformat(due_on),
+            reason="agreed",
+        )
+
+    def _whose(self, line: str) -> tuple[str, str]:
+        name, colon, words = line.partition(": ")
+        return (name, words) if colon else (ENDORSEE, line)
+
+    def _which(self, line: str) -> tuple[int, str]:
+        name, words = self._whose(line)
+        association, category, rest = words.split(" ", 2)
+        return self.endorsements[f"{name}: {association} {category}"], rest
+
+
+def span(days: str) -> tuple[date, date | None]:
+    """`2024-01-01..2024-12-31`, or one day without an end."""
+    starts_on, _, ends_on = days.partition("..")
+    return date.fromisoformat(starts_on), date.fromisoformat(ends_on) if ends_on else None
+
+
+def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> People:
+    """Store everything that a case tells of its people."""
+    people = People(connection)
+    for name, held in case.get("providers", {}).items():
+        people.add(name, held, provides_rsc=True)
+    people.add(ENDORSEE, case["endorsed"], provides_rsc=case.get("provides_rsc", False))
+    for line in case.get("members", ()):
+        people.join(line)
+    for line in case.get("entries", ()):
+        people.log(line)
+    for line in case.get("leave", ()):
+        people.leave(line)
+    for line in case.get("waived", ()):
+        people.waive(line)
+    for line in case.get("extended", ()):
+        people.extend(line)
+    refresh_provider_spans(connection, books)
+    return people
+
+
+def judge_person(
+    connection: Connection,
+    books: Rulebooks,
+    day_of: DayOf,
+    person_id: int,
+    cycle_day: date | None = None,
+) -> dict[str, Standing]:
+    """A person's standings by `association category`."""
+    found = judge_all(connection, books, day_of, cycle_day=cycle_day)
+    return {
+        f"{s.plan.association} {s.plan.category}": s
+        for s in found
+        if s.facts.person_id == person_id
+    }
+
+
+def verdicts(
+    connection: Connection, books: Rulebooks, standing: Standing, as_of: date
+) -> list[tuple[LoggedEntry, Verdict]]:
+    """Every entry of the endorsee, oldest first, with what `explain` says of it."""
+    plan = standing.plan
+    _, rule = books.provider_rules.get(plan.provider_rule or "", (None, None))
+    providers = load_providers(connection)
+    entries = entries_of(connection, standing.facts.person_id, date.min, date.max)
+    return [
+        (entry, explain(entry, plan, rule, providers.get(entry.provider_id or 0), as_of))
+        for entry in reversed(entries)
+    ]
+
+
+def say(standing: Standing) -> dict[str, str]:
+    """Each requirement's outcome in a few words: `11.5 of 12 short`; memberships in days."""
+    return {
+        r.ask.id: f"{r.counted} of {r.required} {r.outcome}"
+        if r.ask.counts == "membership"
+        else f"{say_hours(r.counted)} of {say_hours(r.required)} {r.outcome}"
+        for r in standing.results
+    }
