@@ -1,4 +1,4 @@
-"""A mail server that takes everything and forgets all but what tests ask about.
+"""A mail server that takes everything, and can be told to fail.
 
 It runs in a thread of its own, so that the code under test has its event loop to itself. Run as
 a module it is a process of its own: ``python -m tests.mail.sink`` prints its port.
@@ -6,12 +6,22 @@ a module it is a process of its own: ``python -m tests.mail.sink`` prints its po
 
 import asyncio
 import re
+import ssl
 import sys
-import threading
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from tests.mail.serving import Served
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)", re.MULTILINE)
+STAGES = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot")
+FAULTS = ("4xx", "5xx", "421", "EOF", "hang", "slow drip", "garbage")
+_ANSWERS = {
+    "4xx": b"451 4.3.0 try again later\r\n",
+    "5xx": b"550 5.7.1 go away\r\n",
+    "421": b"421 4.3.2 closing\r\n",
+    "garbage": b"<html>\x00\xff what?\r\n",
+}
+_USUAL = {"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
 
 
 class Taken(NamedTuple):
@@ -22,9 +32,26 @@ class Taken(NamedTuple):
     content: bytes
 
 
+class Sink(Served):
+    """``with Sink() as sink``: ``sink.taken`` holds what it took, in order.
+
+    ``sink.fault = ("RCPT", "5xx")`` makes it fail at that stage for that reason, until it is
+    None again; ``refuse`` names recipients that it has never heard of.
+    """
+
+    def __init__(self, *, keep: bool = True, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(lambda: _Session(self), tls)
+        self.taken: list[Taken] = []
+        self.commands: list[str] = []
+        self.fault: tuple[str, str] | None = None
+        self.refuse: frozenset[str] = frozenset()
+        self.knows_ehlo = True
+        self.keep = keep
+
+
 class _Session(asyncio.Protocol):
-    def __init__(self, taken: list[Taken], *, keep: bool) -> None:
-        self._taken, self._keep = taken, keep
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._buffer = b""
         self._in_data = False
         self._recipient = ""
@@ -32,7 +59,7 @@ class _Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(b"220 sink\r\n")
+        self._answer("greeting", b"220 sink\r\n")
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -42,68 +69,53 @@ class _Session(asyncio.Protocol):
             if not found:
                 return
             self._buffer = rest
-            self._transport.write(self._content(piece) if self._in_data else self._command(piece))
+            if self._in_data:
+                self._content(piece)
+            else:
+                self._command(piece)
 
-    def _content(self, content: bytes) -> bytes:
+    def _content(self, content: bytes) -> None:
         self._in_data = False
-        found = _MESSAGE_ID.search(content)
-        message_id = found[1].decode() if found else ""
-        self._taken.append(Taken(self._recipient, message_id, content if self._keep else b""))
-        return b"250 taken\r\n"
+        refused = ("dot", "4xx"), ("dot", "5xx"), ("dot", "421")
+        if self._sink.fault not in refused:
+            found = _MESSAGE_ID.search(content)
+            message_id = found[1].decode() if found else ""
+            kept = content if self._sink.keep else b""
+            self._sink.taken.append(Taken(self._recipient, message_id, kept))
+        self._answer("dot", b"250 taken\r\n")
 
-    def _command(self, line: bytes) -> bytes:
-        verb = line[:4].upper()
-        if verb == b"RCPT":
+    def _command(self, line: bytes) -> None:
+        verb = line[:4].upper().decode()
+        if self._sink.keep:
+            self._sink.commands.append(verb)
+        answer = _USUAL.get(verb, b"250 fine\r\n")
+        if verb == "RCPT":
             self._recipient = line.partition(b"<")[2].partition(b">")[0].decode()
-        if verb == b"DATA":
-            self._in_data = True
-            return b"354 go on\r\n"
-        if verb == b"QUIT":
-            return b"221 bye\r\n"
-        return b"250 fine\r\n"
+            if self._recipient in self._sink.refuse:
+                answer = b"550 5.1.1 no such mailbox\r\n"
+        if verb == "EHLO" and not self._sink.knows_ehlo:
+            answer = b"502 5.5.1 what?\r\n"
+        self._in_data = verb == "DATA" and self._sink.fault not in {
+            ("DATA", fault) for fault in FAULTS
+        }
+        self._answer("EHLO" if verb == "HELO" else verb, answer)
 
+    def _answer(self, stage: str, usual: bytes) -> None:
+        failing, fault = self._sink.fault or ("", "")
+        if stage != failing:
+            self._transport.write(usual)
+        elif fault == "EOF":
+            self._transport.close()
+        elif fault == "slow drip":
+            self._drip(usual)
+        elif fault != "hang":
+            self._transport.write(_ANSWERS[fault])
 
-class Sink:
-    """``with Sink() as sink``: listens on 127.0.0.1, ``sink.port``; ``sink.taken`` in order."""
-
-    def __init__(self, *, keep: bool = True) -> None:
-        self.taken: list[Taken] = []
-        self.port = 0
-        self._keep = keep
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}?tls=none"
-
-    def _run(self) -> None:
-        self._loop.run_until_complete(self._listen())
-        self._ready.set()
-        self._loop.run_forever()
-
-    async def _listen(self) -> None:
-        self._server = await self._loop.create_server(
-            lambda: _Session(self.taken, keep=self._keep), "127.0.0.1", 0
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def _drip(self, rest: bytes) -> None:
+        """Send all but the line's end, a byte every 20 ms: never silent, and never done."""
+        if len(rest) > 1 and not self._transport.is_closing():
+            self._transport.write(rest[:1])
+            asyncio.get_running_loop().call_later(0.02, self._drip, rest[1:])
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def _print_json(messages: Iterable[Listed]) -> None:
     """Write a JSON list one message at a time, however many there are."""
     separator = "[\n"
     for message in messages:
-        line = json.dumps(message._asdict(), default=_iso, ensure_ascii=False)
+        line = json.dumps(message._asdict(), default=_iso)
         sys.stdout.write(f"{separator} {line}")
         separator = ",\n"
     sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")

@@ -55,6 +55,8 @@ def parse_server(url: str) -> Server:
     except ValueError:
         # Not chained: the parser's own message can quote a piece of the password.
         raise _wrong("the port must be a number up to 65535, the host a name") from None
+    if port == 0:
+        raise _wrong("the port must be a number from 1 to 65535")
     if not parts.hostname or one_line(parts.hostname) != parts.hostname:
         raise _wrong("it names no host: write smtp://host:port")
     if parts.path.strip("/") or parts.fragment:

@@ -19,7 +19,7 @@ from tracker.mail.connection import Connection
 from tracker.mail.headers import ascii_domain, is_address
 from tracker.mail.marking import Marker, write
 from tracker.mail.outcomes import Fate, Outcome, ServerFaultError, Settlement, put_back, settle
-from tracker.mail.server import Server
+from tracker.mail.server import Server, ServerAddressError
 from tracker.records import outbox
 from tracker.records.engine import writing
 from tracker.records.outbox import Claimed
@@ -54,8 +54,8 @@ async def deliver_once(
     """Send until nothing in the outbox is due, or ``stop`` is set; database work is in threads.
 
     Any number of processes may do this at once. Raises ServerAddressError for a CA file that
-    cannot be read, ValueError for a sender without a usable address, and the database's own
-    errors; what was being sent is then taken up again when its lease ends.
+    cannot be read or a sender without a usable address, and the database's own errors; what was
+    being sent is then taken up again when its lease ends.
     """
     context = await asyncio.to_thread(server.tls_context)
     return await _Delivery(
@@ -205,5 +205,7 @@ class _Delivery:
 def _bare_sender(sender: str) -> str:
     address = ascii_domain(parseaddr(sender)[1])
     if not is_address(address) or not address.isascii():
-        raise ValueError(f"mail.sender {sender!r} holds no e-mail address that servers take")
+        raise ServerAddressError(
+            f"mail.sender {sender!r} holds no e-mail address that servers take"
+        )
     return address
