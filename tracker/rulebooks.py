@@ -61,18 +61,25 @@ class Rulebooks:
 
         None when the rulebook knows no cycle on that day, or the endorsement came later.
         """
-        return _plan(self, association, category, starts_on, day)
+        book = self.associations[association]
+        if not _has_rules(self, association, category):
+            return self.plan_for(association, category, None)
+        cycle = cycle_containing(book.cycles, starts_on, day)
+        return None if cycle is None else self.plan_for(association, category, cycle)
+
+    def plan_for(self, association: str, category: str, cycle: Cycle | None) -> Plan:
+        """What a renewal owes in ``cycle``: one plan, shared by all whose cycle is the same."""
+        return _plan(self, association, category, cycle)
 
 
-@lru_cache(maxsize=65_536)
-def _plan(
-    books: Rulebooks, association: str, category: str, starts_on: date, day: date
-) -> Plan | None:
-    book = books.associations[association]
-    if not book.requirements_of(category):
-        return plan_renewal(book, category, None)
-    cycle: Cycle | None = cycle_containing(book.cycles, starts_on, day)
-    return None if cycle is None else plan_renewal(book, category, cycle)
+@lru_cache(maxsize=1_024)
+def _has_rules(books: Rulebooks, association: str, category: str) -> bool:
+    return bool(books.associations[association].requirements_of(category))
+
+
+@lru_cache(maxsize=4_096)
+def _plan(books: Rulebooks, association: str, category: str, cycle: Cycle | None) -> Plan:
+    return plan_renewal(books.associations[association], category, cycle)
 
 
 def load_rulebooks(folder: Path) -> Rulebooks:

@@ -16,9 +16,10 @@ from tracker.records.standings import store_standings
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before
 from tracker.rules.judge import judge
-from tracker.rules.plan import plan_renewal
 from tracker.rules.standing import Standing
 
+# So many endorsements at a time: what is judged waits in memory until it is stored.
+_BATCH = 4_000
 DayOf = Callable[[str], date]
 
 
@@ -71,7 +72,7 @@ def judge_current(
         book = books.associations[name]
         before = plan.cycle and cycle_before(book.cycles, endorsed_on, plan.cycle)
         if before:
-            yield Window(plan_renewal(book, category, before), endorsed_on, day_of(name))
+            yield Window(books.plan_for(name, category, before), endorsed_on, day_of(name))
 
     for window, facts in read_facts(connection, books, windows, only=only):
         standing = judge(window.plan, facts, window.as_of)
@@ -136,10 +137,10 @@ _DUE = """
 def _evaluate(
     connection: Connection, books: Rulebooks, endorsement_ids: Iterable[int], instant: datetime
 ) -> int:
-    ids = list(endorsement_ids)
-    if ids:
-        make_id_table(connection, "wanted", ids)
-        day_of = days_at(books, instant)
+    ids = sorted(endorsement_ids)
+    day_of = days_at(books, instant)
+    for start in range(0, len(ids), _BATCH):
+        make_id_table(connection, "wanted", ids[start : start + _BATCH])
         # Read to the end before the first write: one connection does both.
         standings = list(judge_current(connection, books, day_of, only="wanted"))
         store_standings(connection, standings, day_of, books.digest, replacing="wanted")

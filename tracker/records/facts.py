@@ -99,8 +99,9 @@ def _window_row(number: int, window: Window) -> dict[str, object]:
         "starts_on": starts_on.isoformat(),
         "counted_until": min(ends_on, window.as_of).isoformat(),
         "ends_on": ends_on.isoformat(),
-        # One that ended on the eve of the cycle has just lapsed, which is news.
-        "memberships_from": (starts_on - timedelta(days=1)).isoformat(),
+        # One that ended on the eve of the cycle has just lapsed, which is news. Before the cycle
+        # begins, the as-of date's own membership is looked at.
+        "memberships_from": (min(starts_on, window.as_of) - timedelta(days=1)).isoformat(),
         "provider_rule": window.plan.provider_rule,
         "membership_rule": window.plan.membership_rule,
     }
@@ -150,7 +151,8 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
         (SELECT r.extended_due_on FROM renewal r
             WHERE r.endorsement_id = en.id AND r.cycle_starts_on = w.starts_on),
         (SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
-            AND n.held_on > w.counted_until AND n.held_on <= w.ends_on),{about}
+            AND n.held_on > w.counted_until
+            AND n.held_on BETWEEN w.starts_on AND w.ends_on),{about}
         SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
         SUM(CASE WHEN e.activity = 'rsc' AND s.rule IS NOT NULL THEN e.minutes END)
     FROM endorsement en

@@ -11,6 +11,7 @@ from tracker.rules.schema import Scheme
 
 _DAY = timedelta(days=1)
 _MONTHS_IN_YEAR = 12
+_WHOLE, _NOTHING = Fraction(1), Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def cycle_containing(schemes: Sequence[Scheme], endorsed_on: date, day: date) ->
         due_on=ends_on + timedelta(days=scheme.due_days_after_end),
         grace_days=scheme.grace_days,
         is_first=is_first,
-        share=_share(scheme, endorsed_on, ends_on) if is_first else Fraction(1),
+        share=_share(scheme, endorsed_on, ends_on) if is_first else _WHOLE,
     )
 
 
@@ -85,9 +86,9 @@ def _start(anchor: date, years: int, number: int) -> date:
 def _share(scheme: Scheme, endorsed_on: date, ends_on: date) -> Fraction:
     """The part of a full cycle's hours that the first cycle asks: whole months or years only."""
     if scheme.first_cycle == "all hours":
-        return Fraction(1)
+        return _WHOLE
     if scheme.first_cycle == "no hours":
-        return Fraction(0)
+        return _NOTHING
     left = relativedelta(ends_on + _DAY, endorsed_on)
     if scheme.first_cycle == "fraction by year":
         return Fraction(left.years, scheme.years)

@@ -2,8 +2,6 @@
 
 from datetime import date, timedelta
 
-from dateutil.relativedelta import relativedelta
-
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import Ask, Plan
 from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
@@ -29,15 +27,16 @@ def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
     checked_on = min(as_of, cycle.ends_on)
     covered_until = _covered_until(facts.memberships, checked_on)
     results = tuple(
-        _result(ask, facts, cycle, checked_on)
-        for ask in plan.asks
-        if not ask.only_rsc_providers or facts.provides_rsc
+        [
+            _result(ask, plan, facts, checked_on, covered_until)
+            for ask in plan.asks
+            if not ask.only_rsc_providers or facts.provides_rsc
+        ]
     )
     status = _status(results, cycle, due_on, as_of)
     if status is not Status.MET and _covers(facts.leaves, due_on):
         status, results = Status.EXCUSED, tuple(_excuse(r) for r in results)
-    year_ends = _year_ends(cycle) if any(ask.each_year for ask in plan.asks) else []
-    change = _next_change(status, cycle, due_on, as_of, facts, covered_until, year_ends)
+    change = _next_change(status, plan, cycle, due_on, as_of, facts, covered_until)
     return Standing(facts, plan, status, due_on, results, change, covered_until)
 
 
@@ -52,12 +51,15 @@ def _status(results: tuple[Result, ...], cycle: Cycle, due_on: date, as_of: date
     return Status.OVERDUE if as_of <= cycle.grace_ends_on(due_on) else Status.LAPSED
 
 
-def _result(ask: Ask, facts: Facts, cycle: Cycle, checked_on: date) -> Result:
+def _result(
+    ask: Ask, plan: Plan, facts: Facts, checked_on: date, covered_until: date | None
+) -> Result:
     if ask.counts == "membership":
-        required, counted = _membership(ask, facts, cycle, checked_on)
+        required, counted = 1, int(covered_until is not None)
+        if ask.each_year:
+            required, counted = _years_covered(plan, facts, checked_on, required, counted)
     else:
-        required = ask.minutes
-        counted = facts.minutes.get(f"topic:{ask.topic}" if ask.topic else ask.counts, 0)
+        required, counted = ask.minutes, facts.minutes.get(ask.sum_key, 0)
     if ask.id in facts.waived:
         return Result(ask, required, counted, 0, Outcome.WAIVED)
     if ask.not_asked is not None:
@@ -67,19 +69,12 @@ def _result(ask: Ask, facts: Facts, cycle: Cycle, checked_on: date) -> Result:
     return Result(ask, required, counted, required - counted, Outcome.SHORT)
 
 
-def _membership(ask: Ask, facts: Facts, cycle: Cycle, checked_on: date) -> tuple[int, int]:
-    """How many days must be, and are, covered: the day checked, and each year's end before it."""
-    days = [checked_on]
-    if ask.each_year:
-        days += [end for end in _year_ends(cycle) if facts.starts_on <= end < checked_on]
-    return len(days), sum(_covers(facts.memberships, day) for day in days)
-
-
-def _year_ends(cycle: Cycle) -> list[date]:
-    """The last day of each whole year of the cycle."""
-    years = range(1, cycle.ends_on.year - cycle.starts_on.year + 2)
-    ends = [cycle.starts_on + relativedelta(years=n) - _DAY for n in years]
-    return [end for end in ends if end <= cycle.ends_on]
+def _years_covered(
+    plan: Plan, facts: Facts, checked_on: date, required: int, counted: int
+) -> tuple[int, int]:
+    """Add each year's last day before the day checked: how many must be, and are, covered."""
+    days = [end for end in plan.year_ends if facts.starts_on <= end < checked_on]
+    return required + len(days), counted + sum(_covers(facts.memberships, day) for day in days)
 
 
 def _excuse(result: Result) -> Result:
@@ -110,12 +105,12 @@ def _after(facts: Facts) -> date | None:
 
 def _next_change(
     status: Status,
+    plan: Plan,
     cycle: Cycle,
     due_on: date,
     as_of: date,
     facts: Facts,
     covered_until: date | None,
-    year_ends: list[date],
 ) -> date | None:
     days = []
     if status is Status.OPEN:
@@ -127,6 +122,8 @@ def _next_change(
     # After the cycle's last day the membership checked is always that day's.
     if covered_until is not None and covered_until < cycle.ends_on:
         days.append(covered_until + _DAY)
-    days += [s.starts_on for s in facts.memberships if as_of < s.starts_on <= cycle.ends_on]
-    days += [end + _DAY for end in year_ends if end < cycle.ends_on]
-    return min((d for d in days if as_of < d), default=None) if days else None
+    for starts_on, _ in facts.memberships:
+        if as_of < starts_on <= cycle.ends_on:
+            days.append(starts_on)
+    days += [end + _DAY for end in plan.year_ends if end < cycle.ends_on]
+    return min([d for d in days if as_of < d], default=None)

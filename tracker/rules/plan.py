@@ -1,8 +1,10 @@
 """What one renewal asks: a rulebook read for one category and one cycle."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
+
+from dateutil.relativedelta import relativedelta
 
 from tracker.rules.cycles import Cycle
 from tracker.rules.schema import Requirement, Rulebook, Value
@@ -12,7 +14,8 @@ class Ask(NamedTuple):
     """One requirement of a renewal.
 
     ``minutes`` is what is asked (0 for a membership); ``not_asked`` says why its hours are
-    excused in this cycle, if they are. ``topic`` is None for whole hours.
+    excused in this cycle, if they are. ``topic`` is None for whole hours; ``sum_key`` names the
+    sum in `Facts.minutes` that counts.
     """
 
     id: str
@@ -20,6 +23,7 @@ class Ask(NamedTuple):
     about: str
     counts: str
     topic: str | None
+    sum_key: str
     minutes: int
     not_asked: str | None
     only_rsc_providers: bool
@@ -33,7 +37,8 @@ class Plan:
     """What an endorsement of ``category`` owes in ``cycle``; no asks: no renewal rules.
 
     ``provider_rule`` and ``membership_rule`` are ``<association>/<name>``, None where no
-    requirement has one.
+    requirement has one. ``year_ends`` are the last days of the cycle's whole years, where a
+    membership is asked each year.
     """
 
     association: str
@@ -42,6 +47,7 @@ class Plan:
     asks: tuple[Ask, ...]
     provider_rule: str | None
     membership_rule: str | None
+    year_ends: tuple[date, ...] = ()
 
 
 def plan_renewal(book: Rulebook, category: str, cycle: Cycle | None) -> Plan:
@@ -55,6 +61,7 @@ def plan_renewal(book: Rulebook, category: str, cycle: Cycle | None) -> Plan:
         asks=tuple(_ask(book, r, v, cycle) for r, v in found if cycle),
         provider_rule=_rule_name(book, [r.providers for r, _ in found]),
         membership_rule=_rule_name(book, [r.membership for r, _ in found]),
+        year_ends=_year_ends(cycle) if cycle and any(r.each_year for r, _ in found) else (),
     )
 
 
@@ -83,6 +90,7 @@ def _ask(book: Rulebook, requirement: Requirement, value: Value, cycle: Cycle) -
         about=requirement.about,
         counts=requirement.counts,
         topic=requirement.topic,
+        sum_key=f"topic:{requirement.topic}" if requirement.topic else requirement.counts,
         minutes=whole if hours_excused else int(whole * cycle.share),
         not_asked="no hours are asked in the cycle of endorsement" if hours_excused else None,
         only_rsc_providers=requirement.asked_of != "everyone",
@@ -90,6 +98,12 @@ def _ask(book: Rulebook, requirement: Requirement, value: Value, cycle: Cycle) -
         source_document=book.documents[value.source.document].title,
         source_section=value.source.section,
     )
+
+
+def _year_ends(cycle: Cycle) -> tuple[date, ...]:
+    years = range(1, cycle.ends_on.year - cycle.starts_on.year + 2)
+    ends = [cycle.starts_on + relativedelta(years=n) - timedelta(days=1) for n in years]
+    return tuple(end for end in ends if end <= cycle.ends_on)
 
 
 def _rule_name(book: Rulebook, names: list[str | None]) -> str | None:

@@ -1,0 +1,79 @@
+"""The pieces of work that are measured, each run as a process: `python -m tests.bench.work NAME URL`."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sqlalchemy import text
+
+from tests.bench.measuring import report
+from tests.bench.population import AS_OF, ASSOCIATION
+from tracker.records.engine import open_engine, reading, writing
+from tracker.records.evaluation import evaluate_due, judge_all
+from tracker.rulebooks import load_rulebooks
+
+CONFIG = Path(__file__).parents[2] / "config"
+NIGHT = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+# What anyone would write by hand: the sums, grouped, over the same tables and indexes.
+BARE = """
+    SELECT en.id, SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
+        SUM(CASE WHEN e.activity = 'rsc' AND s.provider_id IS NOT NULL THEN e.minutes END),
+        (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
+            AND t.topic = 'DEIA' AND t.held_on BETWEEN '2026-01-01' AND '2026-10-01'),
+        (SELECT MAX(m.ends_on) FROM membership m WHERE m.person_id = en.person_id
+            AND m.organization = 'NCIMHA' AND m.ends_on >= '2026-10-01')
+    FROM endorsement en
+    LEFT JOIN entry e ON e.person_id = en.person_id
+        AND e.held_on BETWEEN '2026-01-01' AND '2026-10-01'
+    LEFT JOIN provider_span s ON s.rule = 'NCIMHA/ifs-rsc' AND s.provider_id = e.provider_id
+        AND e.held_on BETWEEN s.starts_on AND s.ends_on
+    WHERE en.association = 'NCIMHA' AND en.category = 'IFS'
+    GROUP BY en.id
+"""
+
+
+def bare(url: str) -> int:
+    """The floor: the aggregate alone, fetched by the driver."""
+    engine = open_engine(url)
+    done = 0
+    with reading(engine) as connection:
+        named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
+        cursor = connection.connection.cursor(**named)
+        cursor.execute(BARE)
+        while rows := cursor.fetchmany(2_000):
+            done += len(rows)
+    return done
+
+
+def evaluate(url: str) -> int:
+    """The whole evaluation: facts and judgement, every renewal."""
+    engine, books = open_engine(url), load_rulebooks(CONFIG)
+
+    def day_of(_: str) -> date:
+        return AS_OF
+
+    with reading(engine) as connection:
+        return sum(1 for _ in judge_all(connection, books, day_of))
+
+
+def night(url: str) -> int:
+    """A night: whatever is due is judged and stored."""
+    engine, books = open_engine(url), load_rulebooks(CONFIG)
+    with writing(engine) as connection:
+        return evaluate_due(connection, books, ASSOCIATION, NIGHT)
+
+
+def touch(url: str) -> int:
+    """Make one in a hundred standings due again."""
+    with writing(open_engine(url)) as connection:
+        return connection.execute(
+            text("UPDATE standing SET recheck_on = '2026-10-01' WHERE endorsement_id % 100 = 7")
+        ).rowcount
+
+
+WORK: dict[str, Callable[[str], int]] = {f.__name__: f for f in (bare, evaluate, night, touch)}
+
+if __name__ == "__main__":
+    report(lambda: WORK[sys.argv[1]](sys.argv[2]))
