@@ -1,0 +1,104 @@
+"""What lies ahead for one renewal: a dated list."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tracker.hours import count_hours, say_hours
+from tracker.rulebooks import Rulebooks
+from tracker.rules.providers import Provider, say_day, why_it_ends
+from tracker.rules.standing import Span, Standing, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Something that happens on a day (the whole day included, where it is a last day)."""
+
+    day: date
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The providers of a cycle's sessions, when each of them counts, and the minutes that do.
+
+    ``spans`` are the days on which a provider's sessions count under the plan's rule.
+    """
+
+    providers: Mapping[int, Provider]
+    spans: Mapping[int, list[Span]]
+    counted: Counter[int]
+
+
+def coming_up(
+    standing: Standing, books: Rulebooks, today: date, sessions: Sessions
+) -> list[Coming]:
+    """All that lies ahead, soonest first."""
+    found = [
+        *_membership(standing, today),
+        *_dates(standing, today),
+        *_leaves(standing, today),
+        *_endings(standing, books, today, sessions),
+    ]
+    return sorted(found, key=lambda c: c.day)
+
+
+def _membership(standing: Standing, today: date) -> Iterator[Coming]:
+    until = standing.covered_until
+    asked = any(r.ask.counts == "membership" for r in standing.results)
+    if asked and until is not None and until >= today:
+        yield Coming(until, "Membership ends", "the last day that it covers")
+
+
+def _dates(standing: Standing, today: date) -> Iterator[Coming]:
+    cycle, due_on = standing.plan.cycle, standing.due_on
+    if cycle is None or due_on is None or standing.status is Status.EXCUSED:
+        return
+    if due_on >= today:
+        extended = "extended; " if standing.facts.extended_due_on else ""
+        yield Coming(due_on, "Renewal due", f"{extended}the whole day counts")
+    grace_ends_on = cycle.grace_ends_on(due_on)
+    if standing.status in {Status.OPEN, Status.OVERDUE} and grace_ends_on > due_on:
+        yield Coming(grace_ends_on, "Last day of grace", "after it the renewal lapses")
+
+
+def _leaves(standing: Standing, today: date) -> Iterator[Coming]:
+    for leave in standing.facts.leaves:
+        if leave.starts_on <= today <= leave.ends_on < date.max:
+            yield Coming(leave.ends_on, "Leave ends", "its last day")
+
+
+def _endings(
+    standing: Standing, books: Rulebooks, today: date, sessions: Sessions
+) -> Iterator[Coming]:
+    if standing.plan.provider_rule is None:
+        return
+    association, rule = books.provider_rules[standing.plan.provider_rule]
+    total = sessions.counted.total()
+    for provider_id, provider in sessions.providers.items():
+        last = _last_day(sessions.spans.get(provider_id, ()), today)
+        if last is None:
+            continue
+        why = why_it_ends(association, rule, provider, last).reason
+        minutes = sessions.counted[provider_id]
+        share = f"; {say_hours(minutes)} of your {count_hours(total)} are with them"
+        yield Coming(
+            last,
+            f"{provider.name}'s sessions stop counting",
+            f"after {say_day(last)}: {_future(why)}{share if minutes else ''}",
+        )
+
+
+def _future(reason: str) -> str:
+    # The rules explain looking back; on this list the day is still to come.
+    return reason.replace(" ended on ", " ends on ")
+
+
+def _last_day(spans: Iterable[Span], today: date) -> date | None:
+    """The last day of the span that holds today, unless it is open."""
+    for span in spans:
+        if span.starts_on <= today <= span.ends_on < date.max:
+            return span.ends_on
+    return None

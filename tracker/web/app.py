@@ -1,0 +1,75 @@
+"""Puts the site together."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine
+
+from tracker import clock
+from tracker.mail.compose import Composer
+from tracker.rulebooks import Rulebooks
+from tracker.settings import Settings, templates_folder
+from tracker.web import (
+    coordinator,
+    editing,
+    front,
+    health,
+    logging_hours,
+    my_year,
+    signing_in,
+    unsubscribing,
+)
+from tracker.web.errors import add_error_pages
+from tracker.web.later import Later
+from tracker.web.pages import Pages
+from tracker.web.security import Guard
+from tracker.web.site import DemoLogin, Site
+
+__all__ = ["DemoLogin", "build_app"]
+
+_PARTS = (front, signing_in, my_year, logging_hours, editing, coordinator, unsubscribing, health)
+
+
+def build_app(
+    settings: Settings,
+    engine: Engine,
+    books: Rulebooks,
+    *,
+    demo_people: Sequence[DemoLogin] = (),
+    now: Callable[[], datetime] = clock.now,
+    lifespan: Any = None,  # noqa: ANN401 - FastAPI's own
+) -> FastAPI:
+    """The whole site on a migrated database; ``now`` gives each request its (aware) instant.
+
+    ``demo_people`` can be opened without signing in: for the demo only.
+    """
+    folder = templates_folder()
+    pages = Pages(folder / "web")
+    app = FastAPI(
+        title="Endorsement renewals",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.site = Site(
+        settings=settings,
+        engine=engine,
+        books=books,
+        composer=Composer(folder, settings.mail.sender, settings.base_url),
+        pages=pages,
+        later=Later(),
+        demo_people=tuple(demo_people),
+        now=now,
+    )
+    for part in _PARTS:
+        app.include_router(part.router)
+    if demo_people:
+        app.include_router(front.demo_router)
+    app.mount("/static", StaticFiles(directory=pages.static), name="static")
+    app.add_middleware(Guard, base_url=settings.base_url)
+    add_error_pages(app)
+    return app

@@ -1,0 +1,77 @@
+"""Changes and deletes one's own entries. Absent and foreign ones answer alike: not here."""
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from tracker.records.engine import reading, writing
+from tracker.records.entries import entry_by_id
+from tracker.records.entry_writes import Author, delete_entry, version_of
+from tracker.web.form_page import show_form
+from tracker.web.form_setting import read_setting
+from tracker.web.log_form import make_form, prefill_from, read_content
+from tracker.web.logging_hours import with_today
+from tracker.web.saving import save_change
+from tracker.web.site import Instant, TheSite
+from tracker.web.typed import RowId, Typed
+from tracker.web.viewer import ThePerson
+
+router = APIRouter()
+
+
+@router.get("/entries/{entry_id}/edit")
+def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> HTMLResponse:
+    """The form as the entry is stored."""
+    with reading(site.engine) as connection:
+        entry = entry_by_id(connection, who.id, entry_id)
+        if entry is None:
+            raise HTTPException(404)
+        setting = read_setting(connection, site.books, who.id, at, entry)
+    prefill = prefill_from(entry) | {"version": version_of(entry)}
+    form = make_form(setting.topics, setting.providers, prefill=prefill)
+    return show_form(site, who.viewer, form, setting, editing=entry)
+
+
+@router.post("/entries/{entry_id}/edit")
+def save_entry(
+    site: TheSite, at: Instant, who: ThePerson, entry_id: RowId, typed: Typed
+) -> Response:
+    """Save the change, unless the entry changed since the form was opened."""
+    author = Author(who.id, who.viewer.email, at)
+    with writing(site.engine) as connection:
+        entry = entry_by_id(connection, who.id, entry_id)
+        if entry is None:
+            raise HTTPException(404)
+        setting = read_setting(connection, site.books, who.id, at, entry)
+        is_today = "today" in typed
+        form = make_form(
+            setting.topics, setting.providers, with_today(typed, setting) if is_today else typed
+        )
+        if is_today:
+            return show_form(site, who.viewer, form, setting, editing=entry, focus="hours")
+        content = read_content(form, setting.today)
+        saved = content is not None and save_change(
+            connection, site.books, author, entry_id=entry_id, form=form, content=content
+        )
+    if not saved:
+        return show_form(site, who.viewer, form, setting, editing=entry)
+    return RedirectResponse(f"/log/saved/{entry_id}", 303)
+
+
+@router.get("/entries/{entry_id}/delete")
+def ask_to_delete(site: TheSite, who: ThePerson, entry_id: RowId) -> HTMLResponse:
+    """Asks whether to delete; only the button does."""
+    with reading(site.engine) as connection:
+        entry = entry_by_id(connection, who.id, entry_id)
+    if entry is None:
+        raise HTTPException(404)
+    return site.pages.show("delete.html", viewer=who.viewer, entry=entry)
+
+
+@router.post("/entries/{entry_id}/delete")
+def delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
+    """Delete the entry, and go back to the year."""
+    author = Author(who.id, who.viewer.email, at)
+    with writing(site.engine) as connection:
+        if not delete_entry(connection, site.books, author, entry_id):
+            raise HTTPException(404)
+    return RedirectResponse("/my-year?deleted=yes", 303)

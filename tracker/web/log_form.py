@@ -1,0 +1,218 @@
+"""The form for a session: what may be typed, and what is wrong with what was."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from typing import Any
+
+from starlette.datastructures import FormData
+from wtforms import Form, HiddenField, RadioField, SelectField, StringField
+from wtforms.validators import InputRequired, Length
+
+from tracker.hours import MINUTES_IN_DAY, count_hours, parse_hours, say_hours
+from tracker.records.endorsees import Choice
+from tracker.records.entry_writes import Content
+from tracker.rules.explain import LoggedEntry
+from tracker.web.typed_date import DateWrong, read_date, say_date
+
+ACTIVITIES = (("rsc", "Reflective supervision"), ("training", "Training"))
+FORMATS = (("individual", "Individual"), ("group", "Group"))
+SOMEONE_ELSE = "other"
+_TOPIC = "topic-"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_LONGEST_TITLE, _LONGEST_NAME = 300, 200
+
+
+def clean(text: str | None) -> str:
+    """Typed text as one line: without control characters, or space around it."""
+    return _CONTROLS.sub(" ", text or "").strip()
+
+
+def new_form_key() -> str:
+    """A key by which a form that is sent twice is saved once."""
+    return uuid.uuid4().hex
+
+
+class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
+    """One session. Its topics' fields are added by `form_class`; `problems` lists what is wrong."""
+
+    form_key = HiddenField()
+    version = HiddenField()
+    activity = RadioField(
+        "What was it?",
+        choices=ACTIVITIES,
+        validators=[InputRequired("Choose reflective supervision or training")],
+    )
+    day = StringField("Day", filters=[clean])
+    month = StringField("Month", filters=[clean])
+    year = StringField("Year", filters=[clean])
+    hours = StringField("Hours", filters=[clean])
+    title = StringField(
+        "Title",
+        filters=[clean],
+        validators=[
+            Length(max=_LONGEST_TITLE, message="The title can have 300 characters at most")
+        ],
+    )
+    provider = SelectField("Who provided it?", default="")
+    provider_name = StringField(
+        "Their name",
+        filters=[clean],
+        validators=[Length(max=_LONGEST_NAME, message="The name can have 200 characters at most")],
+    )
+    format = RadioField("Individual or group?", choices=FORMATS, validate_choice=False)
+    reference = StringField(
+        "Reference",
+        filters=[clean],
+        validators=[
+            Length(max=_LONGEST_NAME, message="The reference can have 200 characters at most")
+        ],
+    )
+    topics: Sequence[str] = ()
+
+    def topic_field(self, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
+        """The field for the hours about a topic."""
+        return self[_TOPIC + topic]
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Each problem as (id of the field, words), in the order of the page."""
+        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
+
+
+@cache
+def form_class(topics: tuple[str, ...]) -> type[LogForm]:
+    """The form with a field for the hours about each of ``topics``."""
+    fields = {
+        _TOPIC + topic: StringField(f"Of these, hours about {topic}", filters=[clean])
+        for topic in topics
+    }
+    return type("LogFormWithTopics", (LogForm,), {**fields, "topics": topics})
+
+
+def make_form(
+    topics: Sequence[str],
+    providers: Sequence[Choice],
+    typed: FormData | None = None,
+    prefill: Mapping[str, str] | None = None,
+) -> LogForm:
+    """The form as it was ``typed``, else with ``prefill``."""
+    form = form_class(tuple(topics))(typed, data=dict(prefill or {}))
+    known = [(str(choice.id), choice.name) for choice in providers]
+    form.provider.choices = [("", "Choose"), *known, (SOMEONE_ELSE, "Someone else")]
+    if not re.fullmatch(r"[0-9a-f]{32}", form.form_key.data or ""):
+        form.form_key.data = new_form_key()
+    return form
+
+
+def prefill_from(entry: LoggedEntry) -> dict[str, str]:
+    """An entry as one would have typed it."""
+    named = SOMEONE_ELSE if entry.provider_name else ""
+    return {
+        "activity": entry.activity,
+        **say_date(entry.held_on),
+        "hours": say_hours(entry.minutes),
+        "title": entry.title,
+        "provider": str(entry.provider_id) if entry.provider_id else named,
+        "provider_name": entry.provider_name or "",
+        "format": entry.format or "",
+        "reference": entry.reference or "",
+        **{_TOPIC + topic: say_hours(minutes) for topic, minutes in entry.topics.items()},
+    }
+
+
+def read_content(form: LogForm, today: date) -> Content | None:
+    """The entry that the form describes; None with `problems` where something is wrong.
+
+    ``today`` is the last day on which a session may have been held.
+    """
+    form.validate()
+    activity = form.activity.data
+    held_on = _held_on(form, today)
+    minutes = _hours(form.hours, "the hours")
+    is_rsc = activity == "rsc"
+    provider_id, provider_name = _provider(form) if is_rsc else (None, None)
+    topics = _topics(form, minutes) if activity == "training" else {}
+    title = _title(form, activity)
+    if form.errors or held_on is None or minutes is None:
+        return None
+    return Content(
+        activity=activity,
+        held_on=held_on,
+        minutes=minutes,
+        title=title,
+        provider_id=provider_id,
+        provider_name=provider_name,
+        format=form.format.data if is_rsc and form.format.data in dict(FORMATS) else None,
+        reference=form.reference.data or None,
+        topics=topics,
+    )
+
+
+def add_problem(field: Any, words: str) -> None:  # noqa: ANN401 - wtforms ships no types
+    """Say what is wrong with a field."""
+    field.errors = [*field.errors, words]
+
+
+def _held_on(form: LogForm, today: date) -> date | None:
+    try:
+        return read_date(form.day.data, form.month.data, form.year.data, today)
+    except DateWrong as wrong:
+        add_problem(form[wrong.part], str(wrong))
+        return None
+
+
+def _hours(field: Any, what: str) -> int | None:  # noqa: ANN401 - wtforms ships no types
+    if not field.data:
+        add_problem(field, f"Enter {what}, like 1.5, 1:30 or 90 min")
+        return None
+    try:
+        minutes = parse_hours(field.data)
+    except ValueError:
+        add_problem(field, f"Write {what} like 1.5, 1:30 or 90 min")
+        return None
+    if not 0 < minutes <= MINUTES_IN_DAY:
+        limit = "more than 0" if minutes <= 0 else f"{say_hours(MINUTES_IN_DAY)} at most"
+        add_problem(field, f"{what[0].upper()}{what[1:]} must be {limit}")
+        return None
+    return minutes
+
+
+def _topics(form: LogForm, minutes: int | None) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for topic in form.topics:
+        field = form.topic_field(topic)
+        about = _hours(field, f"the hours about {topic}") if field.data else None
+        if about is None:
+            continue
+        found[topic] = about
+        if minutes is not None and sum(found.values()) > minutes:
+            whole = count_hours(minutes)
+            together = "Together the hours about topics" if len(found) > 1 else f"{topic} hours"
+            add_problem(field, f"{together} cannot be more than the session's {whole}")
+    return found
+
+
+def _provider(form: LogForm) -> tuple[int | None, str | None]:
+    chosen, name = form.provider.data, form.provider_name.data
+    if form.provider.errors:
+        form.provider.errors = ["Choose a provider from the list"]
+    elif chosen == SOMEONE_ELSE and not name:
+        add_problem(form.provider_name, "Enter the provider's name")
+    elif not chosen:
+        add_problem(form.provider, "Choose who provided the session")
+    elif chosen != SOMEONE_ELSE:
+        return int(chosen), None
+    return None, name or None
+
+
+def _title(form: LogForm, activity: str) -> str:
+    title = str(form.title.data or "")
+    if title or activity != "rsc":
+        if not title:
+            add_problem(form.title, "Enter what the training was called")
+        return title
+    # A session needs no name of its own: what it was says enough.
+    kind = dict(FORMATS).get(form.format.data, "")
+    return f"{kind} {activity.upper()}".strip()

@@ -1,0 +1,124 @@
+"""Guards around every page: whose form it is, how large it may be, what browsers may do."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+# Its link's token is the authority, and mail programs post to it without an Origin (RFC 8058).
+_NEEDS_NO_ORIGIN = "/unsubscribe/"
+_STATIC = "/static/"
+_LARGEST_BODY = 64 * 1024
+_LONGEST_LENGTH = 12
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def security_headers(*, https: bool) -> dict[str, str]:
+    """What every answer tells the browser. With `no-referrer` forms would lose their Origin."""
+    headers = {
+        "content-security-policy": _POLICY,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    }
+    if https:
+        headers["strict-transport-security"] = "max-age=31536000"
+    return headers
+
+
+class Guard:
+    """Refuses forms of other sites and bodies too large, and adds the security headers.
+
+    ``base_url`` is where people reach the site; a form may also come from the host that the
+    request itself names (a demo opened as localhost).
+    """
+
+    def __init__(self, app: ASGIApp, *, base_url: str) -> None:
+        self._app = app
+        self._origin = _origin(base_url)
+        self._headers = security_headers(https=base_url.startswith("https://"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add_headers(scope["path"], MutableHeaders(scope=message))
+            await send(message)
+
+        if scope["method"] in _SAFE_METHODS:
+            await self._app(scope, receive, answer)
+            return
+        if not self._is_own_form(scope):
+            refused = PlainTextResponse("This form was not sent from our own pages.", 403)
+            await refused(scope, receive, answer)
+            return
+        body = await _read_body(scope, receive)
+        if body is None:
+            too_large = PlainTextResponse("That is more than a form of ours holds.", 413)
+            await too_large(scope, receive, answer)
+            return
+        await self._app(scope, _replay(body, receive), answer)
+
+    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
+        for name, value in self._headers.items():
+            headers.setdefault(name, value)
+        # Pages hold personal data: no cache may keep them, nor the back button after signing out.
+        lasting = path.startswith(_STATIC)
+        headers.setdefault("cache-control", "public, max-age=86400" if lasting else "no-store")
+
+    def _is_own_form(self, scope: Scope) -> bool:
+        if scope["path"].startswith(_NEEDS_NO_ORIGIN):
+            return True
+        headers = Headers(scope=scope)
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site in {"same-origin", "none"}
+        origin = headers.get("origin", "")
+        return origin == self._origin or urlsplit(origin).netloc == headers.get("host", " ")
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body; None if it is larger than any form of ours."""
+    told = Headers(scope=scope).get("content-length", "0")
+    if not told.isdecimal() or len(told) > _LONGEST_LENGTH or int(told) > _LARGEST_BODY:
+        return None
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > _LARGEST_BODY:
+            return None
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body that was read, then whatever comes."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,70 @@
+"""What every request works with, and the dependencies that hand it out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from tracker.mail.compose import Composer
+from tracker.records.evaluation import days_at
+from tracker.rulebooks import Rulebooks
+from tracker.settings import Settings
+from tracker.web.later import Later
+from tracker.web.pages import Pages
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLogin:
+    """Somebody whom the demo opens with one click; ``what`` says what there is to see."""
+
+    email: str
+    name: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts that `build_app` put together; ``now`` reads the clock, once a request."""
+
+    settings: Settings
+    engine: Engine
+    books: Rulebooks
+    composer: Composer
+    pages: Pages
+    later: Later
+    demo_people: Sequence[DemoLogin]
+    now: Callable[[], datetime]
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the site over TLS, so that cookies may insist on it."""
+        return self.settings.base_url.startswith("https://")
+
+    @property
+    def cookie_name(self) -> str:
+        """The session cookie's name; browsers hold ``__Host-`` to this host and to TLS."""
+        return "__Host-session" if self.is_https else "session"
+
+    def today(self, association: str, at: datetime) -> date:
+        """The legal day at an association at the instant ``at``."""
+        return days_at(self.books, at)(association)
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request came to."""
+    site: Site = request.app.state.site
+    return site
+
+
+TheSite = Annotated[Site, Depends(site_of)]
+
+
+def instant(site: TheSite) -> datetime:
+    """The instant of a request, aware: read once, so that its parts agree on the day."""
+    return site.now()
+
+
+Instant = Annotated[datetime, Depends(instant)]
