@@ -8,6 +8,7 @@ import asyncio
 import re
 import ssl
 import sys
+import threading
 from typing import NamedTuple
 
 from tests.mail.serving import Served
@@ -46,6 +47,10 @@ class Sink(Served):
         self.fault: tuple[str, str] | None = None
         self.refuse: frozenset[str] = frozenset()
         self.knows_ehlo = True
+        self.delay = 0.0  # seconds before each answer
+        self.idle = threading.Event()  # set while nobody is connected
+        self.idle.set()
+        self.sessions = 0
         self.keep = keep
 
 
@@ -59,7 +64,14 @@ class _Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._sink.sessions += 1
+        self._sink.idle.clear()
         self._answer("greeting", b"220 sink\r\n")
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._sink.sessions -= 1
+        if self._sink.sessions == 0:
+            self._sink.idle.set()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -103,13 +115,20 @@ class _Session(asyncio.Protocol):
     def _answer(self, stage: str, usual: bytes) -> None:
         failing, fault = self._sink.fault or ("", "")
         if stage != failing:
-            self._transport.write(usual)
+            self._say(usual)
         elif fault == "EOF":
             self._transport.close()
         elif fault == "slow drip":
             self._drip(usual)
         elif fault != "hang":
             self._transport.write(_ANSWERS[fault])
+
+    def _say(self, answer: bytes) -> None:
+        if self._sink.delay:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._sink.delay, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
     def _drip(self, rest: bytes) -> None:
         """Send all but the line's end, a byte every 20 ms: never silent, and never done."""

@@ -1,0 +1,1 @@
+"""Long runs of the faults that the test suite tries briefly."""

@@ -1,0 +1,124 @@
+"""Kill a sender again and again, at any point, and count what is lost and what comes twice.
+
+``python -m tests.faults.kill_delivery --kills 10000 [--database URL]``; the test suite runs a few.
+kill -9 is not a power cut: that is the database's promise (synchronous=FULL), and not tried here.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from tests.mail.conftest import letter
+from tests.mail.sink import Sink
+from tracker import clock
+from tracker.records import outbox
+from tracker.records.engine import migrate, open_engine, reading, writing
+
+_BATCH = 200
+_LONGEST_LIFE = 0.25  # seconds from ready to dead
+
+
+@dataclass
+class Tally:
+    """What a run came to, in messages; ``worst`` is the most repeats after one kill."""
+
+    kills: int = 0
+    messages: int = 0
+    lost: int = 0
+    repeats: int = 0
+    altered: int = 0
+    worst: int = 0
+
+
+def run(database_url: str, kills: int, connections: int, seed: int) -> Tally:
+    """Kill ``kills`` senders, each with messages waiting; then let one finish."""
+    chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
+    engine = open_engine(database_url)
+    with Sink() as sink:
+        while tally.kills < kills:
+            _top_up(engine, tally)
+            before = len(sink.taken)
+            _drain(database_url, sink.url, connections, chance.uniform(0, _LONGEST_LIFE))
+            sink.idle.wait()  # what the dead sender sent last may still be on its way
+            _expire_leases(engine)
+            tally.kills += 1
+            tally.worst = max(tally.worst, _unmarked(engine, sink, before))
+        _drain(database_url, sink.url, connections, None)
+        _count(engine, sink, tally)
+    engine.dispose()
+    return tally
+
+
+def _top_up(engine: Engine, tally: Tally) -> None:
+    with writing(engine) as connection:
+        waiting = outbox.counts(connection).get("waiting", 0)
+        if waiting < _BATCH:
+            names = range(tally.messages, tally.messages + _BATCH)
+            letters = [letter(f"person{number}@example.org") for number in names]
+            outbox.enqueue(connection, letters, clock.now())
+            tally.messages += _BATCH
+
+
+def _drain(database_url: str, smtp_url: str, connections: int, life: float | None) -> None:
+    command = [sys.executable, "-m", "tests.mail.draining"]
+    arguments = [database_url, smtp_url, str(connections)]
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            process.wait(life)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _expire_leases(engine: Engine) -> None:
+    """As if the dead sender's leases had run out; waiting for that would take an hour a kill."""
+    with writing(engine) as connection:
+        past = clock.now() - timedelta(seconds=1)
+        statement = text("UPDATE outbox SET lease_until = :past WHERE state = 'sending'")
+        connection.execute(statement, {"past": past.replace(tzinfo=None)})
+
+
+def _unmarked(engine: Engine, sink: Sink, before: int) -> int:
+    """How many messages the dead sender had sent and not marked: each will come once more."""
+    with reading(engine) as connection:
+        waiting = {row.message_id for row in outbox.listing(connection) if row.state != "sent"}
+    return sum(taken.message_id in waiting for taken in sink.taken[before:])
+
+
+def _count(engine: Engine, sink: Sink, tally: Tally) -> None:
+    with reading(engine) as connection:
+        unsent = sum(row.state != "sent" for row in outbox.listing(connection))
+    arrivals = Counter(taken.message_id for taken in sink.taken)
+    tally.lost = unsent + tally.messages - len(arrivals)
+    tally.repeats = sum(arrivals.values()) - len(arrivals)
+    tally.altered = len(set(sink.taken)) - len(arrivals)
+
+
+def main() -> None:
+    """Run the long form; exit code 1 if a message was lost or altered, or too many came twice."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", help="an empty database (default: a new SQLite file)")
+    choices = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = choices.database or f"sqlite:///{Path(folder) / 'kills.db'}"
+        migrate(url)
+        tally = run(url, choices.kills, choices.connections, choices.seed)
+    sys.stdout.write(f"{tally}\n")
+    good = not tally.lost and not tally.altered and tally.worst <= choices.connections
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()

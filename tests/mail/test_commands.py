@@ -1,0 +1,94 @@
+"""`tracker deliver` and `tracker outbox`, as an operator meets them."""
+
+import json
+
+import pytest
+
+from tests.mail.conftest import Post
+from tests.mail.sink import Sink
+from tracker import clock
+from tracker.commands import deliver, outbox
+from tracker.mail.smtp import DeliveryReport
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", database_url)
+    monkeypatch.setenv("TRACKER_MAIL__SENDER", "renewals@example.org")
+
+
+def test_deliver_says_what_was_sent(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post.now = clock.now()
+    post.put(ALICE, BOB)
+    with Sink() as sink:
+        monkeypatch.setenv("TRACKER_SMTP_URL", sink.url)
+        deliver.run()
+        deliver.run()
+    assert capsys.readouterr().out == "2 mails sent.\nNothing to send.\n"
+
+
+def test_deliver_fails_when_the_server_cannot_be_reached(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Sink() as sink:
+        monkeypatch.setenv("TRACKER_SMTP_URL", sink.url)
+    post.now = clock.now()
+    post.put(ALICE)
+    with pytest.raises(SystemExit, match="1"):
+        deliver.run()
+    said = capsys.readouterr().out
+    assert said.startswith(
+        f"1 mail kept for later.\nProblem: the mail server 127.0.0.1:{sink.port}"
+    )
+
+
+def test_failures_point_to_the_list() -> None:
+    report = DeliveryReport(sent=1200, retried=0, failed=1)
+    assert deliver.summary(report) == (
+        "1,200 mails sent, 1 mail failed.\n`tracker outbox` says why mails failed.\n"
+    )
+
+
+def test_the_outbox_as_json_has_every_column_but_the_body(
+    post: Post, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post.put(ALICE, BOB)
+    outbox.run(as_json=True)
+    [alice, bob] = json.loads(capsys.readouterr().out)
+    assert alice == {
+        "id": 1,
+        "kind": "notices",
+        "association": "NCIMHA",
+        "recipient": ALICE,
+        "subject": "Hello",
+        "state": "waiting",
+        "attempts": 0,
+        "created_at": "2026-12-01T12:00:00+00:00",
+        "next_attempt_at": "2026-12-01T12:00:00+00:00",
+        "finished_at": None,
+        "message_id": "<alice@example.org>",
+        "last_error": None,
+    }
+    assert bob["recipient"] == BOB
+
+
+def test_an_empty_outbox_is_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
+    outbox.run(as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+    outbox.run(as_json=False)
+    assert capsys.readouterr().out == "The outbox is empty.\n"
+
+
+def test_the_outbox_as_a_table_shows_messages_and_totals(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    post.put(ALICE, BOB)
+    outbox.run(as_json=False)
+    said = capsys.readouterr().out
+    assert ALICE in said
+    assert said.endswith("2 waiting\n")
