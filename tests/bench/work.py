@@ -1,4 +1,4 @@
-"""The pieces of work that are measured, each run as a process: `python -m tests.bench.work NAME URL`."""
+"""The pieces of work that are measured, each in a process: `-m tests.bench.work NAME URL`."""
 
 import sys
 from collections.abc import Callable
@@ -62,7 +62,10 @@ def night(url: str) -> int:
     """A night: whatever is due is judged and stored."""
     engine, books = open_engine(url), load_rulebooks(CONFIG)
     with writing(engine) as connection:
-        return evaluate_due(connection, books, ASSOCIATION, NIGHT)
+        # A night that follows another, unless nothing was judged yet.
+        judged = connection.scalar(text("SELECT MAX(judged_on) FROM standing"))
+        last = NIGHT.date() if judged else None
+        return evaluate_due(connection, books, ASSOCIATION, NIGHT, since=last)
 
 
 def touch(url: str) -> int:

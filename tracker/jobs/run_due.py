@@ -61,7 +61,9 @@ def _run(
         if not claim_run(connection, job, book.id, owed.local_date, started_at):
             return None
         if job is Job.EVALUATE:
-            report = {"judged": evaluate_due(connection, office.books, book.id, now)}
+            report = {
+                "judged": evaluate_due(connection, office.books, book.id, now, since=owed.last)
+            }
         else:
             report = run_digest(office, connection, book.id, owed.local_date, now)
         _finish(connection, job, book, owed, report, clock())

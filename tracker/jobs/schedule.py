@@ -35,10 +35,14 @@ class Job(StrEnum):
 
 
 class Due(NamedTuple):
-    """The local date that a job is due for, and the missed ones before it (oldest first)."""
+    """The local date that a job is due for, and the missed ones before it (oldest first).
+
+    ``last`` is the date that the job last ran for, None if it never did.
+    """
 
     local_date: date
     missed: tuple[date, ...]
+    last: date | None = None
 
 
 def due(schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None) -> Due | None:
@@ -52,7 +56,7 @@ def due(schedule: Schedule, job: Job, zone: str, now: datetime, last: date | Non
     while last is not None and day > last:
         missed.append(day)
         day -= step
-    return Due(latest, tuple(reversed(missed)))
+    return Due(latest, tuple(reversed(missed)), last)
 
 
 def instant_of(day: date, at: time, zone: str) -> datetime:

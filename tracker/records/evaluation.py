@@ -11,7 +11,11 @@ from sqlalchemy import Connection, text
 
 from tracker.clock import local_day
 from tracker.records.facts import Triple, Window, make_id_table, read_facts
-from tracker.records.providers import people_supervised_by, refresh_provider_spans
+from tracker.records.providers import (
+    people_supervised_by,
+    providers_of,
+    refresh_provider_spans,
+)
 from tracker.records.standings import store_standings
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before
@@ -89,7 +93,10 @@ def evaluate_people(
     they qualify as a provider have changed. Call it inside the writing transaction.
     """
     people = set(person_ids)
-    people |= people_supervised_by(connection, refresh_provider_spans(connection, books))
+    providers = people | providers_of(connection, people)
+    people |= people_supervised_by(
+        connection, refresh_provider_spans(connection, books, among=providers)
+    )
     make_id_table(connection, "changed_person", people)
     ids = connection.scalars(
         text("SELECT en.id FROM endorsement en JOIN changed_person c ON c.id = en.person_id")
@@ -98,40 +105,58 @@ def evaluate_people(
 
 
 def evaluate_due(
-    connection: Connection, books: Rulebooks, association: str, instant: datetime
+    connection: Connection,
+    books: Rulebooks,
+    association: str,
+    instant: datetime,
+    *,
+    since: date | None = None,
 ) -> int:
     """Judge anew what passing time, or a changed rulebook, may have moved; how many those were.
 
-    A night's work thus grows with what is due, not with what is stored.
+    A night's work thus grows with what is due, not with what is stored. ``since`` is the local
+    date of the last evaluation (None: there was none): endorsements that have begun since
+    then have no standing yet.
     """
-    changed = people_supervised_by(connection, refresh_provider_spans(connection, books))
-    make_id_table(connection, "changed_person", changed)
+    if since is None or _rules_changed(connection, books, association):
+        refresh_provider_spans(connection, books)
+        query, since = _EVERYTHING, date.min
+    else:
+        query = _DUE
+    today = local_day(instant, books.associations[association].time_zone)
     due = connection.scalars(
-        text(_DUE),
-        {
-            "association": association,
-            "today": local_day(instant, books.associations[association].time_zone).isoformat(),
-            "digest": books.digest,
-        },
+        text(query),
+        {"association": association, "today": today.isoformat(), "since": since.isoformat()},
     ).all()
     return _evaluate(connection, books, due, instant)
 
 
+_EVERYTHING = """
+    SELECT id FROM endorsement
+    WHERE association = :association AND starts_on BETWEEN :since AND :today
+    UNION
+    SELECT endorsement_id FROM standing WHERE association = :association
+"""
 _DUE = """
     SELECT endorsement_id FROM standing
     WHERE association = :association AND recheck_on <= :today
     UNION
-    SELECT endorsement_id FROM standing
-    WHERE association = :association AND rules_digest <> :digest
-    UNION
-    SELECT en.id FROM endorsement en JOIN changed_person c ON c.id = en.person_id
-    WHERE en.association = :association
-    UNION
     SELECT en.id FROM endorsement en
-    WHERE en.association = :association AND (en.ends_on IS NULL OR en.ends_on >= :today)
-        AND en.starts_on <= :today
+    WHERE en.association = :association AND en.starts_on BETWEEN :since AND :today
         AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.endorsement_id = en.id)
 """
+
+
+def _rules_changed(connection: Connection, books: Rulebooks, association: str) -> bool:
+    """Whether a stored standing comes of other rulebooks; the index's two ends tell."""
+    ends = connection.execute(
+        text(
+            "SELECT (SELECT MIN(rules_digest) FROM standing WHERE association = :association), "
+            "(SELECT MAX(rules_digest) FROM standing WHERE association = :association)"
+        ),
+        {"association": association},
+    ).one()
+    return any(digest not in (None, books.digest) for digest in ends)
 
 
 def _evaluate(

@@ -38,6 +38,8 @@ class StandingRow(SQLModel, table=True):
     __table_args__ = (
         Index("standing_due", "association", "recheck_on"),
         Index("standing_list", "association", "status"),
+        # Its two ends say whether every standing comes of the same rulebooks.
+        Index("standing_rules", "association", "rules_digest"),
         # A cycle without rules has no dates.
         CheckConstraint("(due_on IS NULL) = (status = 'no rules')", name="standing_due_on"),
     )

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, insert, null, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, null, or_, select
 
 from tracker.records.tables import Endorsement, Entry, Person, ProviderSpan, Vetting
 from tracker.rulebooks import Rulebooks
@@ -18,6 +19,8 @@ _SPAN = ProviderSpan.__table__  # type: ignore[attr-defined]
 _ENDORSEMENT = Endorsement.__table__  # type: ignore[attr-defined]
 _VETTING = Vetting.__table__  # type: ignore[attr-defined]
 _BATCH = 500
+# More people than this are not named in a query: everyone is looked at instead.
+_MANY = 1_000
 
 
 def load_providers(
@@ -48,12 +51,22 @@ def load_providers(
     }
 
 
-def refresh_provider_spans(connection: Connection, books: Rulebooks) -> set[int]:
-    """Work out every span anew and store what differs; the ids of providers who changed."""
-    wanted = set(_work_out(books, load_providers(connection)))
+def refresh_provider_spans(
+    connection: Connection, books: Rulebooks, *, among: Collection[int] | None = None
+) -> set[int]:
+    """Work out the spans anew and store what differs; the ids of providers who changed.
+
+    ``among`` narrows it to these people (default: everyone who provides RSC).
+    """
+    if among is not None and len(among) > _MANY:
+        among = None
+    wanted = set(_work_out(books, load_providers(connection, among)))
+    stored_rows = (
+        select(_SPAN) if among is None else select(_SPAN).where(_SPAN.c.provider_id.in_(among))
+    )
     stored = {
         (row.rule, row.provider_id, row.starts_on, row.ends_on)
-        for row in connection.execute(select(_SPAN))
+        for row in connection.execute(stored_rows)
     }
     gone, new = stored - wanted, wanted - stored
     for rule, provider_id, starts_on, _ in gone:
@@ -74,12 +87,24 @@ def refresh_provider_spans(connection: Connection, books: Rulebooks) -> set[int]
 
 def people_supervised_by(connection: Connection, provider_ids: Iterable[int]) -> set[int]:
     """The ids of people who ever logged a session with one of the providers."""
+    return _distinct(connection, _ENTRY.c.person_id, _ENTRY.c.provider_id, provider_ids)
+
+
+def providers_of(connection: Connection, person_ids: Iterable[int]) -> set[int]:
+    """The ids of the providers with whom these people ever logged a session."""
+    named = _distinct(connection, _ENTRY.c.provider_id, _ENTRY.c.person_id, person_ids)
+    # A session without a known provider names nobody.
+    return named - {None}
+
+
+def _distinct(
+    connection: Connection, column: ColumnElement[Any], of: ColumnElement[Any], ids: Iterable[int]
+) -> set[int]:
     found: set[int] = set()
-    ids = sorted(provider_ids)
-    for start in range(0, len(ids), _BATCH):
-        batch = ids[start : start + _BATCH]
-        query = select(_ENTRY.c.person_id).distinct().where(_ENTRY.c.provider_id.in_(batch))
-        found.update(connection.scalars(query))
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        found.update(connection.scalars(select(column).distinct().where(of.in_(batch))))
     return found
 
 

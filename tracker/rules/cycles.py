@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
@@ -67,16 +68,19 @@ def cycle_before(schemes: Sequence[Scheme], endorsed_on: date, cycle: Cycle) -> 
 
 
 def _whole_cycle(scheme: Scheme, endorsed_on: date, day: date) -> tuple[date, date]:
+    anchor = endorsed_on if scheme.ends_on is None else scheme.ends_on + _DAY
+    return _cycle_from(anchor, scheme.years, day)
+
+
+# A fixed cycle is the same for everybody: worked out once, not once an endorsement.
+@lru_cache(maxsize=16_384)
+def _cycle_from(anchor: date, years: int, day: date) -> tuple[date, date]:
     # Always counted from the original anchor: adding a year to a 29 February four times
     # would end on a 28 February.
-    anchor = endorsed_on if scheme.ends_on is None else scheme.ends_on + _DAY
-    number = (day.year - anchor.year) // scheme.years + 1
-    while _start(anchor, scheme.years, number) > day:
+    number = (day.year - anchor.year) // years + 1
+    while _start(anchor, years, number) > day:
         number -= 1
-    return (
-        _start(anchor, scheme.years, number),
-        _start(anchor, scheme.years, number + 1) - _DAY,
-    )
+    return _start(anchor, years, number), _start(anchor, years, number + 1) - _DAY
 
 
 def _start(anchor: date, years: int, number: int) -> date:

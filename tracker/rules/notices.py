@@ -27,7 +27,11 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """What identifies a decision within one renewal; it is taken once, for ever."""
+    """What identifies a decision within one endorsement; it is taken once, for ever.
+
+    ``subject_key`` is the cycle's first day where the renewal itself is meant: two renewals may
+    fall due on one day, when the older one was extended. For a cutoff it is the provider's id.
+    """
 
     kind: Kind
     subject_key: str
@@ -98,19 +102,22 @@ def _about_renewal(
         return
     steps = [-d for d in config.renewal.before] + list(config.renewal.after)
     last = cycle.grace_days + 1
-    skipped = _why_renewal_is_quiet(standing, judged_from)
+    quiet = _why_renewal_is_quiet(standing, judged_from)
     lapsed = standing.status is Status.LAPSED
-    if skipped is None and _was_moved(due_on, cycle.starts_on, decided):
-        # A changed deadline is no reason to repeat what was said: the next step follows.
-        skipped = "the due date was moved; the next step follows"
-    if skipped is None and lapsed:
-        skipped = "the renewal has lapsed, which has a notice of its own"
-    for key, why in _due(config, (Kind.RENEWAL, "", due_on), steps, decided, as_of):
-        yield Decision(standing, key, why or skipped)
+    moved = _was_moved(due_on, cycle.starts_on, decided)
+    subject = cycle.starts_on.isoformat()
+    for key, why in _due(config, (Kind.RENEWAL, subject, due_on), steps, decided, as_of):
+        skipped = why or quiet
+        if skipped is None and lapsed:
+            skipped = "the renewal has lapsed, which has a notice of its own"
+        if skipped is None and moved and due_on + key.step * _DAY < as_of:
+            # A changed deadline is no reason to repeat what was said; a step whose day comes
+            # after the change is none of what was said.
+            skipped = "the due date was moved; the next step follows"
+        yield Decision(standing, key, skipped)
     if config.lapse.notify and lapsed:
-        why_not = _why_renewal_is_quiet(standing, judged_from)
-        for key, why in _due(config, (Kind.LAPSE, "", due_on), [last], decided, as_of):
-            yield Decision(standing, key, why or why_not)
+        for key, why in _due(config, (Kind.LAPSE, subject, due_on), [last], decided, as_of):
+            yield Decision(standing, key, why or quiet)
 
 
 def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, date]) -> bool:
@@ -185,6 +192,8 @@ def _due(
         late = (as_of - due_on).days - key.step
         if key != reached[-1]:
             yield key, "a later step was due as well"
+        elif key.step <= 0 and as_of > due_on:
+            yield key, "the day that it is about has passed"
         elif key.step > 0 and late > config.too_late_after_days:
             yield key, f"it fell due {late} days ago"
         else:
