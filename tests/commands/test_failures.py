@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from tracker.commands import failures
 from tracker.commands.failures import explain
+from tracker.mail.compose import Composer
 from tracker.mail.server import parse_server
 from tracker.records.engine import SchemaError, ensure_schema, open_engine, schema_version
 from tracker.rulebooks import load_rulebooks
@@ -75,7 +76,7 @@ def test_what_was_typed_as_a_secret_is_never_printed(monkeypatch: pytest.MonkeyP
 
 def test_wrong_rulebooks_are_listed(tmp_path: Path) -> None:
     message = told(load_rulebooks, tmp_path)
-    assert message.startswith("The rulebooks hold errors:\n")
+    assert message.startswith("The rules hold errors:\n")
     assert "  organizations.toml: " in message
 
 
@@ -122,6 +123,11 @@ def test_a_missing_table_says_what_to_run(empty_database_url: str) -> None:
 def test_a_wrong_mail_server_address_is_told() -> None:
     assert "TRACKER_SMTP_URL" in told(parse_server, "http://u:geheim@h")
     assert "geheim" not in told(parse_server, "http://u:geheim@h")
+
+
+def test_a_sender_without_address_is_told(tmp_path: Path) -> None:
+    message = told(Composer, tmp_path, "Renewals", "http://a")
+    assert message.startswith("tracker.toml: mail.sender: the sender 'Renewals' holds no")
 
 
 @pytest.mark.parametrize(

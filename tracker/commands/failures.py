@@ -4,15 +4,15 @@ Loaded only once something has failed. Errors are known by the name of their cla
 telling one loads no package that the failing command did not load itself.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tracker.commands.database_words import what_it_said, what_to_do
 from tracker.commands.setting_names import hide_passwords, key_of, variable_of
 
 # These say all in their own words.
 _SAY_IT_THEMSELVES = {
-    "tracker.rulebooks.RulebooksWrong": "The rulebooks hold errors:",
+    "tracker.rulebooks.RulebooksWrong": "The rules hold errors:",
     "tracker.records.engine.SchemaError": "The database cannot be used:",
     "tracker.mail.server.ServerAddressError": "The mail server cannot be used:",
     "tracker.commands.standing.Unknown": "Not found:",
@@ -34,17 +34,6 @@ _DATABASE_URL_ERRORS = {"sqlalchemy.exc.ArgumentError", "sqlalchemy.exc.NoSuchMo
 _DATABASE_URL_HINT = (
     "  It is written sqlite:////var/lib/tracker/tracker.db, or\n"
     "  postgresql+psycopg://user:password@host/database.\n"
-)
-# What the engines say, and what to do about it.
-_DATABASE_HINTS = (
-    (r"no such table|relation .* does not exist|no such column", "Run `tracker migrate`."),
-    (r"locked|being used", "Another program holds the database: end it, or try again."),
-    (r"unable to open", "The folder must exist, and its user must be the one who runs this."),
-    (r"readonly|read-only|permission denied", "Give this program's user the right to write."),
-    (r"full|No space", "Make room on the disk."),
-    (r"not a database|malformed", "The file is no SQLite database, or damaged: restore a backup."),
-    (r"password|authentication|role", "Correct the user and the password in the URL."),
-    (r"refused|timeout|timed out|resolve|No such file", "Is the server running, and reachable?"),
 )
 
 
@@ -73,6 +62,16 @@ def _tell_itself(error: BaseException) -> str:
     return f"{_SAY_IT_THEMSELVES[name]}\n{lines}"
 
 
+def _is_about_the_sender(error: BaseException) -> bool:
+    about = str(error).startswith("the sender ")
+    return isinstance(error, ValueError) and about and _passed("tracker.mail.compose", error)
+
+
+def _tell_the_sender(error: BaseException) -> str:
+    place = variable_of(["mail", "sender"]) or "tracker.toml: mail.sender"
+    return f"{place}: {error}: write Renewals <renewals@your.domain>\n"
+
+
 def _is_about_the_database_url(error: BaseException) -> bool:
     # A missing driver names itself: psycopg2, for a URL that begins with postgresql://.
     no_driver = isinstance(error, ModuleNotFoundError) and _passed("sqlalchemy", error)
@@ -87,23 +86,13 @@ def _is_about_the_database(error: BaseException) -> bool:
     # The very class: an IntegrityError is a DatabaseError too, and a fault of ours.
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     doubtful = name in _DOUBTFUL_DATABASE_ERRORS
-    return name in _DATABASE_ERRORS or (doubtful and bool(_database_hint(_said(error))))
+    return name in _DATABASE_ERRORS or (doubtful and bool(what_to_do(what_it_said(error))))
 
 
 def _tell_the_database(error: BaseException) -> str:
-    said = _said(error)
-    hint = _database_hint(said) or "`tracker check` looks closer."
+    said = what_it_said(error)
+    hint = what_to_do(said) or "`tracker check` looks closer."
     return f"The database cannot be used: {said}\n  {hint}\n"
-
-
-def _said(error: BaseException) -> str:
-    """What the engine said, in one line, without the statement and its parameters."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
-
-
-def _database_hint(said: str) -> str:
-    found = (hint for pattern, hint in _DATABASE_HINTS if re.search(pattern, said, re.IGNORECASE))
-    return next(found, "")
 
 
 def _is_about_settings(error: BaseException) -> bool:
@@ -143,6 +132,7 @@ def _passed(module: str, error: BaseException) -> bool:
 _KINDS: tuple[tuple[Callable[[BaseException], bool], Callable[[BaseException], str]], ...] = (
     (_says_it_itself, _tell_itself),
     (_is_about_settings, _tell_the_settings),
+    (_is_about_the_sender, _tell_the_sender),
     (_is_about_the_database_url, _tell_the_database_url),
     (_is_about_the_database, _tell_the_database),
 )
