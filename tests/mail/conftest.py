@@ -26,7 +26,7 @@ class Post:
     now: datetime = NOON
     mail: Mail = field(
         default_factory=lambda: Mail(
-            sender="Renewals <renewals@example.org>", connections=1, timeout_seconds=0.2
+            sender="Renewals <renewals@example.org>", connections=1, timeout_seconds=10
         )
     )
 
@@ -44,6 +44,9 @@ class Post:
 
     def states(self) -> list[str]:
         return [row.state for row in self.listed()]
+
+    def wait_for_answers(self, seconds: float) -> None:
+        self.mail = self.mail.model_copy(update={"timeout_seconds": seconds})
 
     def pass_time(self, **span: float) -> None:
         self.now += timedelta(**span)

@@ -17,6 +17,8 @@ def test_a_fault_loses_nothing_and_a_refusal_is_final(post: Post, stage: str, fa
     post.put(ALICE, BOB)
     with Sink() as sink:
         sink.fault = (stage, fault)
+        if fault in {"hang", "slow drip"}:
+            post.wait_for_answers(seconds=0.2)
         report = post.deliver(sink.url)
         assert (report.sent, report.failed) == (0, 2 if refused else 0)
         assert post.states() == ["failed" if refused else "waiting"] * 2
@@ -24,6 +26,7 @@ def test_a_fault_loses_nothing_and_a_refusal_is_final(post: Post, stage: str, fa
         assert len(sink.taken) == (2 if ambiguous else 0)
 
         sink.fault = None
+        post.wait_for_answers(seconds=10)
         post.pass_time(hours=2)
         report = post.deliver(sink.url)
         assert (report.sent, report.failed) == (0 if refused else 2, 0)

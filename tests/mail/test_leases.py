@@ -22,7 +22,7 @@ PEOPLE = [f"person{number}@example.org" for number in range(8)]
 def test_a_slow_server_does_not_make_a_living_sender_look_dead(post: Post) -> None:
     """Eight mails take longer than a lease: without renewal the rival would get some."""
     lease = timedelta(seconds=2)
-    post.mail = post.mail.model_copy(update={"lease_seconds": 2, "timeout_seconds": 5})
+    post.mail = post.mail.model_copy(update={"lease_seconds": 2})
     post.now = clock.now()
     post.put(*PEOPLE)
     with Sink() as sink, ThreadPoolExecutor() as pool:
@@ -52,7 +52,7 @@ def test_a_sender_whose_lease_ran_out_asks_again_before_it_sends(post: Post) -> 
 
 
 def test_many_senders_share_an_outbox_and_send_each_mail_once(post: Post) -> None:
-    post.mail = post.mail.model_copy(update={"connections": 2, "timeout_seconds": 10})
+    post.mail = post.mail.model_copy(update={"connections": 2})
     post.put(*(f"person{number}@example.org" for number in range(300)))
     with Sink() as sink, ThreadPoolExecutor(4) as pool:
         reports = list(pool.map(post.deliver, [sink.url] * 4))

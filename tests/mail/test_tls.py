@@ -129,6 +129,7 @@ def test_smtps_is_encrypted_from_the_first_byte(post: Post) -> None:
 
 
 def test_plain_text_where_tls_is_expected_is_an_error(post: Post) -> None:
+    post.wait_for_answers(seconds=1)
     post.put(ALICE)
     with Sink() as sink:
         report = post.deliver(f"smtps://localhost:{sink.port}?ca={HERE / 'localhost.pem'}")
