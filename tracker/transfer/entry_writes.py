@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete
 from tracker.records.audit import Change, record_changes
 from tracker.records.bulk import in_chunks, insert_rows
 from tracker.records.tables import METADATA
-from tracker.transfer.bulk import Values, new_ids, update_rows
+from tracker.transfer.bulk import Values, new_ids, refresh_statistics, update_rows
 from tracker.transfer.cells import Topics
 from tracker.transfer.entries import ChangedEntry, EntryPlan
 from tracker.transfer.progress import Progress
@@ -62,6 +62,9 @@ def write_entries(
         for batch in in_chunks(rows, _BATCH):
             _add(connection, batch, people, stamp, known=known)
             stored.touched.update(row.email for row in batch)
+            # While a full table is thought to be empty, each foreign key is looked up slowly.
+            if not stored.counts.added and len(batch) == _BATCH:
+                refresh_statistics(connection, (_ENTRY.name, _TOPIC.name))
             stored.counts.added += len(batch)
             progress.step(len(batch))
     for changes in in_chunks(plan.changed, _BATCH):

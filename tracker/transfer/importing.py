@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from tracker.records.engine import writing
-from tracker.transfer.bulk import one_import_at_a_time
+from tracker.transfer.bulk import one_import_at_a_time, refresh_statistics
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.checks import add_terms, check_leave, check_people, check_terms, term_of
 from tracker.transfer.entries import EntryPlan, check_changes, check_days, plan_entries
@@ -22,6 +22,9 @@ from tracker.transfer.reading import Reading, read_files
 from tracker.transfer.rows import Row
 from tracker.transfer.upserts import TARGETS, Counts, Stored, upsert
 
+# So many new rows that what the database knows of its tables' sizes no longer holds.
+_MANY_ROWS = 1_000
+_TABLES = (*(target.table for target in TARGETS.values()), "entry", "entry_topic")
 AfterImport = Callable[[Connection, set[int]], None]
 
 
@@ -105,6 +108,8 @@ class _Store:
                 stored = self._upsert(kind)
                 progress.step(len(self._reading.rows.get(kind, ())))
             self._note(kind, stored)
+        if sum(counts.added for counts in self._report.counts.values()) >= _MANY_ROWS:
+            refresh_statistics(self._connection, _TABLES)
         return self._report
 
     def _upsert(self, kind: str) -> Stored:
