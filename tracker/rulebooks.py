@@ -21,13 +21,16 @@ class RulebooksWrong(Exception):  # noqa: N818 - reads as the sentence it prints
         self.problems = problems
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rulebooks:
     """Every rulebook and organization; ``digest`` changes when any file's text does."""
 
     associations: dict[str, Rulebook]
     organizations: dict[str, Organization]
     digest: str
+
+    def __repr__(self) -> str:
+        return f"Rulebooks({', '.join(self.associations)})"
 
     @cached_property
     def topics(self) -> frozenset[str]:
