@@ -7,7 +7,7 @@ from datetime import date
 
 from tracker.hours import count_hours, say_hours
 from tracker.rulebooks import Rulebooks
-from tracker.rules.providers import Provider, say_day, why_it_ends
+from tracker.rules.providers import Provider, why_it_ends
 from tracker.rules.standing import Span, Standing, Status
 
 
@@ -83,17 +83,18 @@ def _endings(
             continue
         why = why_it_ends(association, rule, provider, last).reason
         minutes = sessions.counted[provider_id]
-        share = f"; {say_hours(minutes)} of your {count_hours(total)} are with them"
-        yield Coming(
-            last,
-            f"{provider.name}'s sessions stop counting",
-            f"after {say_day(last)}: {_future(why)}{share if minutes else ''}",
-        )
+        detail = f"the last day that counts; {_future(why, provider.name)}"
+        if minutes:
+            some = f"{say_hours(minutes)} of your {count_hours(total)}"
+            all_of_them = f"all your {count_hours(total)}"
+            detail += f"; {some if minutes < total else all_of_them} are with them"
+        yield Coming(last, f"{provider.name}'s sessions stop counting", detail)
 
 
-def _future(reason: str) -> str:
-    # The rules explain looking back; on this list the day is still to come.
-    return reason.replace(" ended on ", " ends on ")
+def _future(reason: str, name: str) -> str:
+    # The rules explain looking back, and name whom the line is about; here the day is to come.
+    said = reason.removeprefix(f"{name}: ").replace(f"{name}'s ", "their ", 1)
+    return said.replace(" ended on ", " ends on ")
 
 
 def _last_day(spans: Iterable[Span], today: date) -> date | None:

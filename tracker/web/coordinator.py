@@ -26,7 +26,7 @@ from tracker.web.year import read_year
 router = APIRouter()
 _PAGE = 50
 _LAST_PAGE = 100_000
-_WORDS = {"behind": "open, behind", "open": "open, on pace", "no rules": "no renewal rules"}
+_WORDS = {"behind": "open, behind", "no rules": "no renewal rules"}
 
 
 @router.get("/coordinator")

@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """An entry as My year lists it; minutes."""
+    """An entry as My year lists it; minutes. ``activity`` is empty where the title says it."""
 
     id: int
     held_on: date
@@ -50,6 +50,7 @@ def entry_row(
     entry: LoggedEntry, providers: Mapping[int, Provider], judged: Sequence[Judged]
 ) -> EntryRow:
     """An entry with a verdict for each endorsement, or one for all that agree."""
+    name = name_of(entry.activity, None)
     lines = [_line(entry, each) for each in judged]
     if len({(line.counts, line.text) for line in lines}) == 1:
         lines = [Line("", lines[0].counts, lines[0].text, lines[0].anchor)]
@@ -57,7 +58,7 @@ def entry_row(
         id=entry.id,
         held_on=entry.held_on,
         title=entry.title,
-        activity=name_of(entry.activity, None),
+        activity="" if name.casefold() in entry.title.casefold() else name,
         details=_details(entry, providers),
         minutes=entry.minutes,
         lines=lines,

@@ -113,7 +113,7 @@ def prefill_from(entry: LoggedEntry) -> dict[str, str]:
         "activity": entry.activity,
         **say_date(entry.held_on),
         "hours": say_hours(entry.minutes),
-        "title": entry.title,
+        "title": "" if entry.title == _usual_title(entry) else entry.title,
         "provider": str(entry.provider_id) if entry.provider_id else named,
         "provider_name": entry.provider_name or "",
         "format": entry.format or "",
@@ -134,7 +134,7 @@ def read_content(form: LogForm, today: date) -> Content | None:
     is_rsc = activity == "rsc"
     provider_id, provider_name = _provider(form) if is_rsc else (None, None)
     topics = _topics(form, minutes) if activity == "training" else {}
-    title = _title(form, activity)
+    title = _title(form, activity) if activity else ""
     if form.errors or held_on is None or minutes is None:
         return None
     return Content(
@@ -209,10 +209,17 @@ def _provider(form: LogForm) -> tuple[int | None, str | None]:
 
 def _title(form: LogForm, activity: str) -> str:
     title = str(form.title.data or "")
-    if title or activity != "rsc":
-        if not title:
-            add_problem(form.title, "Enter what the training was called")
+    if title:
         return title
+    if activity != "rsc":
+        add_problem(form.title, "Enter what the training was called")
+    return _say_title(activity, form.format.data)
+
+
+def _usual_title(entry: LoggedEntry) -> str:
+    return _say_title(entry.activity, entry.format) if entry.activity == "rsc" else ""
+
+
+def _say_title(activity: str, kind: str | None) -> str:
     # A session needs no name of its own: what it was says enough.
-    kind = dict(FORMATS).get(form.format.data, "")
-    return f"{kind} {activity.upper()}".strip()
+    return f"{dict(FORMATS).get(kind or '', '')} {activity.upper()}".strip()

@@ -22,11 +22,15 @@ from tracker.web.words import (
 Tone = Literal["good", "plain", "warm"]
 # Two months: before that a pace says more about one busy week than about the year.
 _DAYS_FOR_A_PACE = 60
+_ASKED = {Outcome.MET, Outcome.SHORT}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One requirement. ``counted`` and ``required`` are minutes, None for a membership."""
+    """One requirement. ``counted`` and ``required`` are minutes, None for a membership.
+
+    ``required`` is also None where the hours are not asked: waived or excused.
+    """
 
     anchor: str
     label: str
@@ -75,14 +79,13 @@ def say_lead(standing: Standing, today: date) -> str:
     if standing.status is Status.LAPSED:
         return f"The days of grace ended with {grace}. Your coordinator can tell you what to do."
     if standing.status is Status.OPEN:
-        return " ".join([*_done(standing), *_outlook(standing, today)])
-    reasons = dict.fromkeys(r.ask.not_asked for r in standing.results if r.ask.not_asked)
-    return "".join(f"{capital(reason)}. " for reason in reasons).strip()
+        return " ".join([*_done(standing), *_not_asked(standing), *_outlook(standing, today)])
+    return " ".join(_not_asked(standing))
 
 
 def say_effect(standing: Standing) -> str:
     """Each requirement in a few words: "RSC 7 of 12 hours; DEIA done"."""
-    return "; ".join(_effect(result) for result in standing.results)
+    return capital("; ".join(_effect(result) for result in standing.results))
 
 
 def _effect(result: Result) -> str:
@@ -116,6 +119,11 @@ def _missing(standing: Standing) -> list[Missing]:
     ]
 
 
+def _not_asked(standing: Standing) -> list[str]:
+    reasons = dict.fromkeys(r.ask.not_asked for r in standing.results if r.ask.not_asked)
+    return [f"{capital(reason)}." for reason in reasons]
+
+
 def _done(standing: Standing) -> list[str]:
     done = [
         name_of(r.ask.counts, None)
@@ -132,27 +140,39 @@ def _outlook(standing: Standing, today: date) -> list[str]:
         for r in hours
         if r.ask.counts != "membership" and (sentence := _pace(standing, r, today))
     ]
-    untouched = [
-        r.ask.topic for r in hours if r.ask.topic and r.ask.counts != "membership" and not r.counted
-    ]
-    if untouched:
+    if untouched := _untouched(standing):
         sentences.append(f"Nothing with {join(untouched)} is logged yet.")
     return sentences
 
 
+def _untouched(standing: Standing) -> list[str]:
+    """Topics of which nothing is logged, though other hours of their kind are."""
+    begun = {r.ask.counts for r in standing.results if r.counted and not r.ask.topic}
+    return [
+        r.ask.topic
+        for r in standing.results
+        if r.ask.topic and not r.counted and r.outcome is Outcome.SHORT and r.ask.counts in begun
+    ]
+
+
 def _pace(standing: Standing, result: Result, today: date) -> str:
-    """When the hours are complete if they go on as they did; empty where nobody could say."""
-    cycle, due_on = standing.plan.cycle, standing.due_on
-    if cycle is None or due_on is None or result.ask.topic or not result.counted:
-        return ""
-    days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
-    if days < _DAYS_FOR_A_PACE:
+    due_on = standing.due_on
+    days = _days_needed(standing, result, today)
+    if days is None or due_on is None:
         return ""
     name = name_of(result.ask.counts, None)
-    needed = -(-result.short * days // result.counted)
-    if needed > (due_on - today).days:
+    if days > (due_on - today).days:
         return f"At your pace {name} would not be complete by {say_day(due_on)}."
-    return f"At your pace {name} is complete {say_week(today + timedelta(days=needed), today)}."
+    return f"At your pace {name} is complete {say_week(today + timedelta(days=days), today)}."
+
+
+def _days_needed(standing: Standing, result: Result, today: date) -> int | None:
+    """In how many days the hours are complete if they go on so; None where nobody could say."""
+    cycle = standing.plan.cycle
+    if cycle is None or result.ask.topic or not result.counted:
+        return None
+    days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
+    return None if days < _DAYS_FOR_A_PACE else -(-result.short * days // result.counted)
 
 
 def _row(standing: Standing, result: Result, today: date) -> Row:
@@ -168,7 +188,7 @@ def _row(standing: Standing, result: Result, today: date) -> Row:
         about=about,
         is_part=ask.topic is not None,
         counted=None if is_membership else result.counted,
-        required=None if is_membership else result.required,
+        required=result.required if result.outcome in _ASKED and not is_membership else None,
         state=state,
         tone=tone,
         document=ask.source_document,
@@ -196,4 +216,7 @@ def _state_of_short(standing: Standing, result: Result, today: date) -> tuple[st
     behind_on = falls_behind_on(standing._replace(results=(result,)))
     if behind_on is not None and behind_on <= today:
         return f"Behind, {say_hours(result.short)} to go", "warm"
-    return f"On pace, {say_hours(result.short)} to go", "plain"
+    days = _days_needed(standing, result, today)
+    if days is not None and standing.due_on and days <= (standing.due_on - today).days:
+        return f"On pace, {say_hours(result.short)} to go", "plain"
+    return f"{count_hours(result.short)} to go", "plain"

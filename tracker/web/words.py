@@ -34,6 +34,7 @@ def missing_of(requirement: Requirement, short: int) -> Missing:
 
 def say_missing(missing: Sequence[Missing], *, membership: str = "your membership") -> str:
     """All that is missing: "5 training hours (one on DEIA) and 3.5 RSC hours"."""
+    missing = sorted(missing, key=_place)
     whole = {m.counts: m.minutes for m in missing if m.topic is None}
     parts = []
     for item in missing:
@@ -46,6 +47,13 @@ def say_missing(missing: Sequence[Missing], *, membership: str = "your membershi
         elif not _is_inside(item, whole.get(item.counts, 0)):
             parts.append(_hours(item))
     return join(parts)
+
+
+def _place(item: Missing) -> int:
+    """Whole hours first, then those about a topic, then the membership."""
+    if item.counts == "membership":
+        return 2
+    return 0 if item.topic is None else 1
 
 
 def _is_inside(part: Missing, whole: int) -> bool:

@@ -40,11 +40,12 @@ class RenewalView:
     category: str
     category_name: str
     cycle: str
-    due_on: date | None
+    due_words: str
     status: str
     headline: str
     lead: str
     effect: str
+    asks: str
     rows: Sequence[Row]
     coming: Sequence[Coming]
 
@@ -179,14 +180,31 @@ def _renewal(material: _Material, number: int) -> RenewalView:
         category=plan.category,
         category_name=known.name if known else plan.category,
         cycle=say_cycle(plan.cycle) if plan.cycle else "",
-        due_on=standing.due_on,
+        due_words=_due_words(standing),
         status=standing.status.value,
         headline=say_headline(standing),
         lead=say_lead(standing, today),
         effect=say_effect(standing),
+        asks=_asks(standing, today),
         rows=requirement_rows(standing, today),
         coming=coming,
     )
+
+
+def _asks(standing: Standing, today: date) -> str:
+    cycle = standing.plan.cycle
+    if cycle is None or cycle.ends_on < today:
+        return f"What {say_cycle(cycle)} asked for" if cycle else ""
+    named = say_cycle(cycle) == str(cycle.ends_on.year)
+    return f"What this {'year' if named else 'cycle'} asks for"
+
+
+def _due_words(standing: Standing) -> str:
+    """The due date, without a year that the cycle's name has just said; empty without one."""
+    cycle, due_on = standing.plan.cycle, standing.due_on
+    if cycle is None or due_on is None:
+        return ""
+    return f"{due_on.day} {due_on:%B}" if say_cycle(cycle) == str(due_on.year) else say_day(due_on)
 
 
 def _others(material: _Material, endorsements: Sequence[Endorsed]) -> Iterable[str]:

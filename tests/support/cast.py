@@ -1,0 +1,155 @@
+"""The cast of the tests of pages: who holds what, and what is logged, on one Sunday."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from tracker.records.engine import open_engine, writing
+from tracker.records.evaluation import evaluate_people
+from tracker.records.tables import METADATA
+from tracker.rulebooks import Rulebooks, load_rulebooks
+from tracker.settings import Coordinator, Settings
+
+NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
+BASE_URL = "http://testserver"
+CONFIG = Path(__file__).parents[2] / "config"
+BOOKS: Rulebooks = load_rulebooks(CONFIG)
+
+ALICE, BOB, ERIN = "alice@example.org", "bob@example.org", "erin@example.org"
+DANA, EVE = "dana@example.org", "eve@example.org"
+CAROL, DAN = "carol@example.org", "dan@example.org"
+COORDINATORS = (
+    Coordinator(email=CAROL, name="Carol Reyes", association="NCIMHA"),
+    Coordinator(email=DAN, name="Dan Whitfield", association="CT-AIMH"),
+)
+
+
+@dataclass
+class Cast:
+    """The database with everybody in it; ids by e-mail address."""
+
+    url: str
+    engine: Engine
+    people: dict[str, int] = field(default_factory=dict)
+    endorsements: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that name both coordinators."""
+        return Settings(database_url=self.url, base_url=BASE_URL, coordinators=COORDINATORS)
+
+    def rows(self, table: str, **where: object) -> list[dict[str, Any]]:
+        """The rows of a table whose columns are as given."""
+        found = METADATA.tables[table]
+        query = select(found).filter_by(**where) if where else select(found)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _add(connection: Connection, table: str, **values: object) -> int:
+    found = METADATA.tables[table]
+    statement = insert(found).values(**values).returning(found.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def fill(url: str) -> Cast:
+    """Alice is short of 3.5 RSC hours and one of DEIA; Bob has logged nothing; Erin is elsewhere.
+
+    Dana is vetted and provides RSC. Eve is known, and holds nothing.
+    """
+    cast = Cast(url, open_engine(url))
+    with writing(cast.engine) as connection:
+        for email, name in (
+            (ALICE, "Alice Moreno"),
+            (BOB, "Bob Osei"),
+            (ERIN, "Erin Vance"),
+            (DANA, "Dana Ruiz"),
+            (EVE, "Eve Chen"),
+        ):
+            second = "alice@home.example" if email == ALICE else None
+            cast.people[email] = _add(
+                connection,
+                "person",
+                email=email,
+                name=name,
+                second_email=second,
+                highest_degree="master",
+                provides_rsc=email == DANA,
+            )
+        _endorse(connection, cast)
+        _log(connection, cast)
+        evaluate_people(connection, BOOKS, cast.people.values(), NOW)
+    return cast
+
+
+def _endorse(connection: Connection, cast: Cast) -> None:
+    for email, association in ((ALICE, "NCIMHA"), (BOB, "NCIMHA"), (ERIN, "CT-AIMH")):
+        cast.endorsements[email] = _add(
+            connection,
+            "endorsement",
+            person_id=cast.people[email],
+            association=association,
+            category="IFS",
+            starts_on=date(2026 if email == ERIN else 2024, 3, 1),
+        )
+    _add(
+        connection,
+        "vetting",
+        person_id=cast.people[DANA],
+        association="NCIMHA",
+        starts_on=date(2020, 1, 1),
+    )
+    for year in (2025, 2026):
+        _add(
+            connection,
+            "membership",
+            person_id=cast.people[ALICE],
+            organization="NCIMHA",
+            starts_on=date(year, 1, 1),
+            ends_on=date(year, 12, 31),
+        )
+
+
+def _log(connection: Connection, cast: Cast) -> None:
+    def log(key: str, email: str, activity: str, day: date, minutes: int, **more: object) -> None:
+        cast.entries[key] = _add(
+            connection,
+            "entry",
+            person_id=cast.people[email],
+            activity=activity,
+            held_on=day,
+            minutes=minutes,
+            **more,
+        )
+
+    dana = cast.people[DANA]
+    for month in (1, 3, 4, 6, 8):
+        log(
+            f"rsc-{month}",
+            ALICE,
+            "rsc",
+            date(2026, month, 12),
+            90,
+            title="Group RSC",
+            provider_id=dana,
+            format="group",
+        )
+    log("rsc", ALICE, "rsc", date(2026, 11, 14), 60, title="RSC", provider_id=dana)
+    log("unknown", ALICE, "rsc", date(2026, 10, 19), 60, title="RSC", provider_name="Jo Hart")
+    log("training", ALICE, "training", date(2026, 5, 2), 990, title="Infant mental health week")
+    log("old", ALICE, "training", date(2025, 5, 2), 930, title="Last year's conference")
+    log("old-rsc", ALICE, "rsc", date(2025, 6, 2), 720, title="RSC", provider_id=dana)
+    connection.execute(
+        insert(METADATA.tables["entry_topic"]).values(
+            entry_id=cast.entries["old"],
+            topic="DEIA",
+            person_id=cast.people[ALICE],
+            held_on=date(2025, 5, 2),
+            minutes=60,
+        )
+    )
+    log("erin", ERIN, "training", date(2026, 5, 2), 60, title="Erin's own secret training")

@@ -1,0 +1,33 @@
+"""The site with the cast in it, on both engines, and browsers for each of them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.cast import Cast, fill
+from tests.web.visiting import House, Visitor
+
+
+@pytest.fixture
+def cast(database_url: str) -> Iterator[Cast]:
+    filled = fill(database_url)
+    yield filled
+    filled.engine.dispose()
+
+
+@pytest.fixture
+def house(cast: Cast) -> House:
+    return House(cast)
+
+
+@pytest.fixture
+def visit(house: House) -> Callable[[str], Visitor]:
+    return house.visit
+
+
+@pytest.fixture
+def page_house(sqlite_url: str) -> Iterator[House]:
+    """On SQLite alone: for what pages say, which no engine changes."""
+    filled = fill(sqlite_url)
+    yield House(filled)
+    filled.engine.dispose()

@@ -1,0 +1,132 @@
+"""Changing and deleting one's own entries."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from httpx2 import Response
+
+from tests.support.cast import ALICE, BOB, ERIN
+from tests.web.visiting import House, Visitor, problems, text_of
+
+
+def form_of(page: Response) -> dict[str, str]:
+    """The form as the page would send it back."""
+    form = dict(re.findall(r'<input[^>]*name="([\w-]+)"[^>]* value="([^"]*)"(?! id)', page.text))
+    form |= dict(
+        re.findall(r'type="radio" name="(\w+)" value="(\w+)" id="[\w-]+" checked', page.text)
+    )
+    chosen = re.search(r'<option value="(\w+)" selected', page.text)
+    return form | ({"provider": chosen[1]} if chosen else {})
+
+
+def edit(visitor: Visitor, entry_id: int, **typed: str) -> Response:
+    path = f"/entries/{entry_id}/edit"
+    return visitor.post(path, form_of(visitor.get(path)) | typed)
+
+
+def test_an_entry_opens_as_it_is_and_saves_what_was_changed(house: House) -> None:
+    entry_id = house.cast.entries["rsc"]
+    alice = house.visit(ALICE)
+    assert edit(alice, entry_id, hours="4.5").status_code == 303
+    row = house.cast.rows("entry", id=entry_id)[0]
+    assert (row["minutes"], row["title"], row["activity"]) == (270, "RSC", "rsc")
+    assert "RSC done" in text_of(alice.get(f"/log/saved/{entry_id}"))
+
+
+def test_a_change_leaves_an_audit_event_with_both_sides(house: House) -> None:
+    edit(house.visit(ALICE), house.cast.entries["training"], title="Renamed", **{"topic-DEIA": "1"})
+    (event,) = house.cast.rows("audit_event")
+    before, after = json.loads(event["before"]), json.loads(event["after"])
+    assert (before["title"], after["title"]) == ("Infant mental health week", "Renamed")
+    assert (before["topics"], after["topics"]) == ({}, {"DEIA": 60})
+
+
+def test_saving_without_a_change_leaves_no_audit_event(page_house: House) -> None:
+    assert edit(page_house.visit(ALICE), page_house.cast.entries["old"]).status_code == 303
+    assert page_house.cast.rows("audit_event") == []
+
+
+def test_an_entry_can_move_to_another_day_with_its_topics(house: House) -> None:
+    edit(house.visit(ALICE), house.cast.entries["old"], year="2026")
+    (topic,) = house.cast.rows("entry_topic")
+    assert topic["held_on"].isoformat() == "2026-05-02"
+
+
+def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: House) -> None:
+    entry_id = house.cast.entries["rsc"]
+    alice = house.visit(ALICE)
+    path = f"/entries/{entry_id}/edit"
+    stale = form_of(alice.get(path))
+    edit(alice, entry_id, hours="2")
+    answer = alice.post(path, stale | {"hours": "3"})
+    assert problems(answer) == [
+        (
+            "activity",
+            "This entry was changed meanwhile: it is now 2 hours on 14 November 2026. "
+            "Save again to replace that",
+        )
+    ]
+    assert 'value="3"' in answer.text
+    assert alice.post(path, form_of(answer)).status_code == 303
+    assert house.cast.rows("entry", id=entry_id)[0]["minutes"] == 180
+
+
+def test_of_two_changes_at_once_one_is_told(house: House) -> None:
+    entry_id = house.cast.entries["rsc"]
+    alice = house.visit(ALICE)
+    path = f"/entries/{entry_id}/edit"
+    form = form_of(alice.get(path))
+    with ThreadPoolExecutor(2) as threads:
+        answers = threads.map(lambda h: alice.post(path, form | {"hours": h}), ("2", "3"))
+    assert sorted(answer.status_code for answer in answers) == [303, 422]
+
+
+def test_a_wrong_change_is_told_and_not_saved(page_house: House) -> None:
+    entry_id = page_house.cast.entries["rsc"]
+    answer = edit(page_house.visit(ALICE), entry_id, hours="25")
+    assert problems(answer) == [("hours", "The hours must be 24 at most")]
+    assert "<title>Error: Edit hours" in answer.text
+    assert page_house.cast.rows("entry", id=entry_id)[0]["minutes"] == 60
+
+
+def test_ones_own_old_hours_do_not_fill_the_day_twice(page_house: House) -> None:
+    answer = edit(page_house.visit(ALICE), page_house.cast.entries["training"], hours="24")
+    assert answer.status_code == 303
+
+
+def test_deleting_asks_first(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    path = f"/entries/{page_house.cast.entries['old']}/delete"
+    page = alice.get(path)
+    assert "Delete this entry?" in text_of(page)
+    assert len(page_house.cast.rows("entry", id=page_house.cast.entries["old"])) == 1
+
+
+def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(house: House) -> None:
+    alice = house.visit(ALICE)
+    answer = alice.post(f"/entries/{house.cast.entries['old']}/delete")
+    assert "The entry is deleted" in text_of(alice.follow(answer))
+    assert house.cast.rows("entry", id=house.cast.entries["old"]) == []
+    assert house.cast.rows("entry_topic") == []
+    (event,) = house.cast.rows("audit_event")
+    assert event["after"] is None
+    assert json.loads(event["before"])["topics"] == {"DEIA": 60}
+
+
+def test_deleting_hours_opens_the_renewal_again(house: House) -> None:
+    house.visit(ALICE).post(f"/entries/{house.cast.entries['old-rsc']}/delete")
+    rows = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])
+    assert [row["status"] for row in sorted(rows, key=lambda r: r["cycle_starts_on"])] == [
+        "lapsed",
+        "open",
+    ]
+
+
+def test_foreign_and_absent_entries_answer_alike(house: House) -> None:
+    foreign, absent = house.cast.entries["erin"], 999_999
+    for path in ("/entries/{}/edit", "/entries/{}/delete", "/log/saved/{}"):
+        pages = [house.visit(BOB).get(path.format(i)) for i in (foreign, absent)]
+        assert [page.status_code for page in pages] == [404, 404]
+        assert pages[0].content == pages[1].content
+    assert house.visit(ERIN).get(f"/entries/{foreign}/edit").status_code == 200

@@ -1,0 +1,115 @@
+"""A browser without a screen: keeps cookies, sends what browsers send with forms."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from tests.support.cast import BASE_URL, BOOKS, NOW, Cast
+from tracker.records.engine import writing
+from tracker.records.sign_in import open_session
+from tracker.web.app import DemoLogin, build_app
+
+RSC = {
+    "activity": "rsc",
+    "day": "21",
+    "month": "nov",
+    "year": "2026",
+    "hours": "1.5",
+    "format": "individual",
+}
+TRAINING = {
+    "activity": "training",
+    "day": "20",
+    "month": "11",
+    "year": "2026",
+    "hours": "2",
+    "title": "Book club",
+    "topic-DEIA": "1",
+}
+
+
+@dataclass
+class House:
+    """The site, its cast, and a clock that a test may turn."""
+
+    cast: Cast
+    now: datetime = NOW
+    demo_people: Sequence[DemoLogin] = ()
+    app: FastAPI = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app = build_app(
+            self.cast.settings,
+            self.cast.engine,
+            BOOKS,
+            demo_people=self.demo_people,
+            now=lambda: self.now,
+        )
+
+    def pass_time(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def visit(self, email: str = "") -> "Visitor":
+        """A browser; signed in if it is somebody's."""
+        visitor = Visitor(self)
+        if email:
+            with writing(self.cast.engine) as connection:
+                token = open_session(connection, email, self.now)
+            visitor.client.cookies.set("session", token)
+        return visitor
+
+    def settle(self) -> None:
+        """Wait for the work that visitors do not wait for."""
+        self.app.state.site.later.settle()
+
+    def mails(self) -> list[str]:
+        """The texts of the mails waiting to be sent, oldest first."""
+        bodies = [row["body"] for row in self.cast.rows("outbox")]
+        found = []
+        for body in bodies:
+            part = message_from_bytes(body, policy=policy.default).get_body(("plain",))
+            assert part is not None
+            found.append(str(part.get_content()).replace("\r\n", "\n"))
+        return found
+
+
+class Visitor:
+    """One browser."""
+
+    def __init__(self, house: House) -> None:
+        self.client = TestClient(house.app, follow_redirects=False)
+
+    def get(self, path: str) -> Response:
+        return self.client.get(path)
+
+    def post(self, path: str, form: Mapping[str, Any] | None = None) -> Response:
+        return self.client.post(path, data=dict(form or {}), headers={"Origin": BASE_URL})
+
+    def follow(self, response: Response) -> Response:
+        return self.get(response.headers["location"])
+
+    def log(self, form: Mapping[str, str]) -> Response:
+        """Fill in the form for a session and send it."""
+        key = re.search(r'name="form_key" value="([0-9a-f]{32})"', self.get("/log").text)
+        assert key is not None
+        return self.post("/log", {"form_key": key[1], **form})
+
+
+def problems(response: Response) -> list[tuple[str, str]]:
+    """What the error summary lists: the field that it links to, and the words."""
+    summary = response.text.partition('class="problems"')[2].partition("</ul>")[0]
+    return re.findall(r'<a href="#([\w-]+)">([^<]+)</a>', summary)
+
+
+def text_of(response: Response) -> str:
+    """The page's text as one reads it."""
+    body = response.text.partition("<main")[2].partition(">")[2].partition("</main>")[0]
+    words = re.sub(r"<[^>]+>", " ", body)
+    return " ".join(words.replace("&#39;", "'").replace("&amp;", "&").split())
