@@ -1,0 +1,101 @@
+"""Random cases, in the words of `tests.rules.world`."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.rules.world import IMAGINED, REAL
+from tracker.rulebooks import Rulebooks
+
+FIRST, LAST = date(2023, 6, 1), date(2027, 12, 31)
+ENDORSEMENTS = {
+    REAL: [
+        *("CT-AIMH IFS", "CT-AIMH ECFS", "CT-AIMH IMHS", "MI-AIMH IMHS", "NCIMHA IFS"),
+        *("CT-AIMH IFA", "VAIMH IMHS"),
+    ],
+    IMAGINED: [
+        *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
+    ],
+}
+HOLDINGS = {
+    REAL: [
+        *("CT-AIMH IFRS", "CT-AIMH IMHM-C", "MI-AIMH IMHS", "CT-AIMH IFS", "CT-AIMH ECMHS"),
+        *("NCIMHA ERS", "CT-AIMH ECFRS", "CT-AIMH IMHM-P", "vetted NCIMHA", "vetted CT-AIMH"),
+    ],
+    IMAGINED: ["TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"],
+}
+PROVIDERS = ("Bob", "Carol", "Dora")
+days = st.dates(FIRST, LAST)
+# Days on which something of the rules changes, and their neighbours.
+MILESTONES = ("01-01", "02-01", "02-28", "05-01", "07-01", "12-22")
+edges = st.sampled_from(
+    [
+        date.fromisoformat(f"{year}-{day}") + timedelta(days=off)
+        for year in range(2024, 2028)
+        for day in MILESTONES
+        for off in (-1, 0, 1)
+    ]
+)
+any_day = st.one_of(days, edges)
+
+
+@st.composite
+def spans(draw: st.DrawFn, *, open_ended: bool = True) -> str:
+    """`first..last`, or `first` alone for no end."""
+    starts_on = draw(any_day)
+    if open_ended and draw(st.booleans()):
+        return str(starts_on)
+    length = draw(st.sampled_from([0, 1, 30, 100, 364, 365, 800]))
+    return f"{starts_on}..{starts_on + timedelta(days=length)}"
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> str:
+    """One session of up to 20 hours."""
+    day = draw(any_day)
+    hours = f"{draw(st.integers(1, 20))}:{draw(st.sampled_from(['00', '30', '59']))}"
+    if draw(st.booleans()):
+        return f"rsc {hours} {day}{draw(st.sampled_from(['', *(f' with {n}' for n in NAMES)]))}"
+    topics = draw(st.sampled_from(["", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "]))
+    return f"training {hours} {topics}{day}"
+
+
+NAMES = (*PROVIDERS, "Stranger")
+
+
+@st.composite
+def holdings(draw: st.DrawFn, books: Rulebooks) -> list[str]:
+    """What a provider holds, each thing once, and perhaps a degree."""
+    held = draw(st.lists(st.sampled_from(HOLDINGS[books]), max_size=3, unique=True))
+    degree = draw(st.sampled_from(["none", "bachelor", "master", "doctorate"]))
+    return [*(f"{name} {draw(spans())}" for name in held), f"degree {degree}"]
+
+
+@st.composite
+def cases(draw: st.DrawFn, books: Rulebooks) -> dict[str, Any]:
+    """Alice with all that can be recorded of her, and her providers."""
+    held = draw(st.lists(st.sampled_from(ENDORSEMENTS[books]), min_size=1, max_size=2, unique=True))
+    endorsed = [f"{name} {draw(spans())}" for name in held]
+    organizations = st.sampled_from(sorted(books.organizations))
+    members = draw(st.lists(organizations, max_size=3, unique=True))
+    case: dict[str, Any] = {
+        "endorsed": endorsed,
+        "provides_rsc": draw(st.booleans()),
+        "members": [f"{name} {draw(spans(open_ended=False))}" for name in members],
+        "entries": draw(st.lists(entries(), max_size=5)),
+        "providers": {name: draw(holdings(books)) for name in PROVIDERS},
+        "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],
+        "waived": [],
+        "extended": [],
+    }
+    for name, endorsement in zip(held, endorsed, strict=True):
+        association, category, since = endorsement.split()
+        plan = books.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))
+        if plan and plan.cycle and draw(st.booleans()):
+            starts_on = plan.cycle.starts_on
+            waived = draw(st.sampled_from(["training", "rsc", "membership"]))
+            case["waived"].append(f"{name} {starts_on} {waived}")
+            due_on = plan.cycle.due_on + timedelta(days=draw(st.sampled_from([1, 31, 59, 200])))
+            case["extended"].append(f"{name} {starts_on} {due_on}")
+    return case

@@ -1,0 +1,125 @@
+"""The judgement against a second opinion, and day by day: random people, both rule sets."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine
+
+from tests.rules import oracle
+from tests.rules.strategies import any_day, cases
+from tests.rules.world import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
+from tracker.records.engine import open_engine
+from tracker.rulebooks import Rulebooks
+from tracker.rules.judge import judge
+from tracker.rules.plan import Plan
+from tracker.rules.standing import Facts, Standing
+
+DAY = timedelta(days=1)
+# Long enough for a three-year cycle, its extension and its grace to pass.
+HORIZON = timedelta(days=4 * 366)
+BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
+same_database = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def renewals(
+    case: dict[str, Any], books: Rulebooks, day: date
+) -> Iterator[tuple[str, Plan, Facts]]:
+    """Each endorsement of Alice's with its plan for the cycle that contains the day."""
+    for endorsement in case["endorsed"]:
+        association, category, days = endorsement.split()
+        plan = books.plan(association, category, date.fromisoformat(days[:10]), day)
+        if plan:
+            facts = oracle.read_facts(case, books, endorsement, plan)
+            yield f"{association} {category}", plan, facts
+
+
+@pytest.mark.parametrize("books", BOOKS)
+@settings(max_examples=150)
+@given(data=st.data())
+def test_nothing_changes_before_the_day_that_a_standing_names(
+    books: Rulebooks, data: st.DataObject
+) -> None:
+    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
+    for _, plan, facts in renewals(case, books, cycle_day):
+
+        def stand(day: date, plan: Plan = plan, facts: Facts = facts) -> Standing | None:
+            return judge(plan, oracle.facts_on(case, books, facts, plan, day), day)
+
+        first = stand(as_of)
+        assume(first is not None)
+        assert first
+        change = first.next_change_on
+        assert change is None or change > as_of
+        day = as_of + DAY
+        while day < (change or as_of + HORIZON):
+            assert oracle.opinion_of(stand(day)) == oracle.opinion_of(first), day
+            day += DAY
+
+
+@pytest.mark.parametrize("books", BOOKS)
+@settings(max_examples=300)
+@given(data=st.data())
+def test_the_judgement_is_that_of_the_plain_reading(books: Rulebooks, data: st.DataObject) -> None:
+    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
+    for _, plan, facts in renewals(case, books, cycle_day):
+        counted = oracle.facts_on(case, books, facts, plan, as_of)
+        standing = judge(plan, counted, as_of)
+        assert oracle.opinion_of(standing) == oracle.expect(plan, counted, as_of)
+
+
+@pytest.mark.parametrize("books", BOOKS)
+@same_database
+@given(data=st.data())
+def test_the_database_sums_what_entry_by_entry_counts(
+    engine: Engine, books: Rulebooks, data: st.DataObject
+) -> None:
+    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
+    with engine.connect() as connection:
+        found = judged(connection, books, case, as_of, cycle_day)
+        connection.rollback()
+    expected = {}
+    for name, plan, facts in renewals(case, books, cycle_day):
+        standing = judge(plan, oracle.facts_on(case, books, facts, plan, as_of), as_of)
+        if standing:
+            expected[name] = (oracle.opinion_of(standing), standing.next_change_on)
+    assert {k: (oracle.opinion_of(s), s.next_change_on) for k, s in found.items()} == expected
+
+
+def judged(
+    connection: Connection, books: Rulebooks, case: dict[str, Any], as_of: date, cycle_day: date
+) -> dict[str, Standing]:
+    people = populate(connection, books, case)
+    return judge_person(connection, books, lambda _: as_of, people.ids[ENDORSEE], cycle_day)
+
+
+@pytest.mark.parametrize("books", BOOKS)
+@same_database
+@given(data=st.data())
+def test_the_explanations_add_up_to_the_sums(
+    engine: Engine, books: Rulebooks, data: st.DataObject
+) -> None:
+    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
+    with engine.connect() as connection:
+        for standing in judged(connection, books, case, as_of, cycle_day).values():
+            explained = verdicts(connection, books, standing, as_of)
+            kinds = {a.counts for a in standing.plan.asks} & {"training", "rsc"}
+            sums = {
+                kind: sum(e.minutes for e, v in explained if v.counts and e.activity == kind)
+                for kind in kinds
+            }
+            assert sums == {kind: standing.facts.minutes.get(kind, 0) for kind in kinds}
+            assert all(v.counts or v.reason for _, v in explained)
+        connection.rollback()
