@@ -26,10 +26,11 @@ LAYERS = {
     "settings": set[str](),
     "rules": {"hours"},
     "rulebooks": {"rules", "settings", "hours"},  # reads the files that `rules` understands
+    "notice_settings": {"rulebooks", "rules"},  # the same, for notices.toml
     "records": {"rules", *BASE},
     "mail": {"records", "rules", *BASE},
     "transfer": {"records", "rules", *BASE},
-    "jobs": {"mail", "transfer", "records", "rules", *BASE},
+    "jobs": {"mail", "transfer", "records", "rules", "notice_settings", *BASE},
     "web": {"jobs", "mail", "transfer", "records", "rules", *BASE},
 }
 CLOCK_READS = {

@@ -83,7 +83,7 @@ def standing_lines(connection: Connection, association: str, as_of: date) -> Ite
         )
         .order_by(_PERSON.c.name, _STANDING.c.endorsement_id)
     )
-    rows = connection.execution_options(stream_results=True).execute(query)
+    rows = connection.execute(query.execution_options(stream_results=True))
     return (StandingLine._make(row) for row in rows)
 
 

@@ -143,4 +143,4 @@ def all_decisions(connection: Connection) -> Iterator[Sequence[Any]]:
         .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
         .order_by(_NOTICE.c.id)
     )
-    yield from connection.execution_options(stream_results=True).execute(query)
+    yield from connection.execute(query.execution_options(stream_results=True))

@@ -21,7 +21,7 @@ ACTIVITIES = (("rsc", "Reflective supervision"), ("training", "Training"))
 FORMATS = (("individual", "Individual"), ("group", "Group"))
 SOMEONE_ELSE = "other"
 _TOPIC = "topic-"
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\ud800-\udfff]+")
 _LONGEST_TITLE, _LONGEST_NAME = 300, 200
 
 
