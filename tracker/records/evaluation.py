@@ -168,5 +168,5 @@ def _evaluate(
         make_id_table(connection, "wanted", ids[start : start + _BATCH])
         # Read to the end before the first write: one connection does both.
         standings = list(judge_current(connection, books, day_of, only="wanted"))
-        store_standings(connection, standings, day_of, books.digest, replacing="wanted")
+        store_standings(connection, standings, day_of, books, replacing="wanted")
     return len(ids)

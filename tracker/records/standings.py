@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, text
 
 from tracker.records.tables import StandingRow
+from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import cycle_containing
 from tracker.rules.notices import last_membership
 from tracker.rules.pace import falls_behind_on
 from tracker.rules.standing import Standing
@@ -22,7 +24,7 @@ def store_standings(
     connection: Connection,
     standings: Iterable[Standing],
     day_of: Callable[[str], date],
-    digest: str,
+    books: Rulebooks,
     *,
     replacing: str,
 ) -> None:
@@ -32,7 +34,7 @@ def store_standings(
     `tracker standing --cycle` works any of them out anew.
     """
     since = _since(connection, replacing)
-    rows = [_row(s, since, day_of(s.plan.association), digest) for s in standings]
+    rows = [_row(s, since, day_of(s.plan.association), books) for s in standings]
     connection.execute(
         text(f"DELETE FROM standing WHERE endorsement_id IN (SELECT id FROM {replacing})")
     )
@@ -51,7 +53,7 @@ def _since(connection: Connection, table: str) -> dict[Key, tuple[str, date]]:
 
 
 def _row(
-    standing: Standing, since: dict[Key, tuple[str, date]], today: date, digest: str
+    standing: Standing, since: dict[Key, tuple[str, date]], today: date, books: Rulebooks
 ) -> dict[str, Any]:
     cycle = standing.plan.cycle
     starts_on = cycle.starts_on if cycle else standing.facts.starts_on
@@ -82,14 +84,20 @@ def _row(
                 for r in standing.results
             ]
         ),
-        "recheck_on": _recheck_on(standing, today),
+        "recheck_on": _recheck_on(standing, today, books),
         "judged_on": today,
-        "rules_digest": digest,
+        "rules_digest": books.digest,
     }
 
 
-def _recheck_on(standing: Standing, today: date) -> date | None:
-    """When to look again: at the next change, or when the next cycle begins."""
+def _recheck_on(standing: Standing, today: date, books: Rulebooks) -> date | None:
+    """When to look again: at the next change, or when the current cycle gives way to the next."""
     cycle = standing.plan.cycle
-    rollover = cycle.ends_on + _DAY if cycle and cycle.ends_on >= today else None
+    if cycle and cycle.ends_on < today:
+        # Where the endorsement has ended there may be no row of the current cycle to do this.
+        schemes = books.associations[standing.plan.association].cycles
+        current = cycle_containing(schemes, standing.facts.starts_on, cycle.ends_on + _DAY)
+    else:
+        current = cycle
+    rollover = current.ends_on + _DAY if current else None
     return min((d for d in (standing.next_change_on, rollover) if d), default=None)
