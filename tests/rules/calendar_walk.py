@@ -1,0 +1,73 @@
+"""Cycles worked out the slow way: from one cycle to the next, by year, month and day."""
+
+import calendar
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from tracker.rules.schema import Scheme
+
+DAY = timedelta(days=1)
+Span = tuple[date, date]
+
+
+def _scheme(starts_from: str, years: int, ends_on: str | None, first_cycle: str) -> Scheme:
+    return Scheme.model_validate(
+        {
+            "from": starts_from,
+            "kind": "fixed" if ends_on else "anniversary",
+            "years": years,
+            "ends_on": ends_on,
+            "grace_days": 31,
+            "first_cycle": first_cycle,
+        }
+    )
+
+
+_CALENDAR = _scheme("2000-01-01", 1, "2000-12-31", "no hours")
+SCHEMES: dict[str, list[Scheme]] = {
+    "calendar year": [_CALENDAR],
+    "30 June": [_scheme("2000-07-01", 1, "2021-06-30", "all hours")],
+    "28 February": [_scheme("2000-03-01", 1, "2023-02-28", "fraction by month")],
+    "29 February": [_scheme("2000-03-01", 1, "2024-02-29", "fraction by month")],
+    "three years": [_scheme("2000-01-01", 3, "2027-12-31", "fraction by month")],
+    "three years, by year": [_scheme("2000-01-01", 3, "2027-12-31", "fraction by year")],
+    "anniversary": [_scheme("2000-01-01", 1, None, "no hours")],
+    "third anniversary": [_scheme("2000-01-01", 3, None, "all hours")],
+    "one year, then three": [_CALENDAR, _scheme("2025-01-01", 3, "2027-12-31", "fraction by year")],
+    "June, then December": [
+        _scheme("2000-07-01", 1, "2021-06-30", "all hours"),
+        _scheme("2024-07-01", 1, "2024-12-31", "all hours"),
+    ],
+    "calendar year, then anniversary": [_CALENDAR, _scheme("2023-01-01", 2, None, "no hours")],
+}
+
+
+def walk(schemes: Sequence[Scheme], endorsed_on: date, until: date) -> list[Span]:
+    """Every cycle, both ends included, of someone endorsed on a day, from the first one on."""
+    found: list[Span] = []
+    for number, scheme in enumerate(schemes):
+        following = schemes[number + 1].starts_from if number + 1 < len(schemes) else None
+        for first, last in _cycles(scheme, endorsed_on, until):
+            starts_on = max(first, scheme.starts_from)
+            ends_on = min(last, following - DAY) if following else last
+            if starts_on <= ends_on and ends_on >= endorsed_on:
+                found.append((starts_on, ends_on))
+    return found
+
+
+def _cycles(scheme: Scheme, endorsed_on: date, until: date) -> list[Span]:
+    anchor = scheme.ends_on + DAY if scheme.ends_on else endorsed_on
+    year = anchor.year
+    while year > scheme.starts_from.year - 2 * scheme.years:
+        year -= scheme.years
+    found = []
+    while (first := _on(anchor, year)) <= until:
+        year += scheme.years
+        found.append((first, _on(anchor, year) - DAY))
+    return found
+
+
+def _on(anchor: date, year: int) -> date:
+    """The anchor's day in another year; 29 February is 28 February in a common one."""
+    last = calendar.monthrange(year, anchor.month)[1]
+    return date(year, anchor.month, min(anchor.day, last))

@@ -1,0 +1,152 @@
+"""Cycles against an oracle that walks the calendar: no gap, no overlap, the right days.
+
+The short form of promise 8; `python -m tests.rules.long_cycles` is the long one.
+"""
+
+from datetime import date, timedelta
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rules.calendar_walk import SCHEMES, walk
+from tests.rules.long_cycles import differences
+from tracker.rules.cycles import cycle_before, cycle_containing
+from tracker.rules.schema import Scheme
+
+DAY = timedelta(days=1)
+FIRST, LAST = date(2019, 1, 1), date(2029, 12, 31)
+days = st.dates(FIRST, LAST)
+# Some in the middle of the months, and every one that a calendar gets wrong.
+ANCHORS = [
+    *(date(2020, 2, 28), date(2020, 2, 29), date(2020, 3, 1), date(2021, 2, 28)),
+    *(date(2019, 12, 31), date(2020, 1, 1), date(2023, 6, 30), date(2023, 7, 1)),
+    *(date(2024, 2, 29), date(2022, 5, 17), date(2024, 12, 31), date(2025, 1, 1)),
+]
+
+
+def calendar_years(**changes: object) -> Scheme:
+    values = {
+        "starts_from": date(2000, 1, 1),
+        "kind": "fixed",
+        "years": 1,
+        "ends_on": date(2000, 12, 31),
+        "grace_days": 31,
+    }
+    return Scheme.model_validate({**values, **changes})
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("endorsed_on", ANCHORS, ids=str)
+def test_cycles_are_those_of_the_calendar_walk(name: str, endorsed_on: date) -> None:
+    assert differences(SCHEMES[name], endorsed_on, FIRST, LAST) == []
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@given(endorsed_on=days, day=days)
+def test_each_day_lies_in_its_cycle(name: str, endorsed_on: date, day: date) -> None:
+    cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
+    if cycle is None:
+        assert day < endorsed_on
+    else:
+        assert cycle.starts_on <= day <= cycle.ends_on
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@given(endorsed_on=days, day=days)
+def test_a_cycle_is_the_same_from_each_of_its_days(name: str, endorsed_on: date, day: date) -> None:
+    cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
+    if cycle:
+        assert cycle == cycle_containing(SCHEMES[name], endorsed_on, cycle.starts_on)
+        assert cycle == cycle_containing(SCHEMES[name], endorsed_on, cycle.ends_on)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@given(endorsed_on=days, day=days)
+def test_a_cycle_begins_on_the_day_after_the_one_before(
+    name: str, endorsed_on: date, day: date
+) -> None:
+    cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
+    before = cycle and cycle_before(SCHEMES[name], endorsed_on, cycle)
+    if cycle and before:
+        assert before.ends_on + DAY == cycle.starts_on
+    elif cycle:
+        assert cycle.is_first
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@given(endorsed_on=days)
+def test_the_cycle_of_the_day_of_endorsement_is_the_first_and_only_first_one(
+    name: str, endorsed_on: date
+) -> None:
+    first = cycle_containing(SCHEMES[name], endorsed_on, endorsed_on)
+    assert first
+    assert first.is_first
+    assert 0 <= first.share <= 1
+    later = cycle_containing(SCHEMES[name], endorsed_on, first.ends_on + DAY)
+    assert later
+    assert not later.is_first
+    assert later.share == 1
+
+
+@given(endorsed_on=days)
+def test_a_share_by_month_is_the_whole_months_from_endorsement_to_the_end(
+    endorsed_on: date,
+) -> None:
+    schemes = [calendar_years(years=3, ends_on=date(2027, 12, 31), first_cycle="fraction by month")]
+    cycle = cycle_containing(schemes, endorsed_on, endorsed_on)
+    assert cycle
+    months, month = 0, cycle.ends_on + DAY
+    while (month := (month - DAY).replace(day=1)) >= endorsed_on:
+        months += 1
+    assert cycle.share == Fraction(months, 36)
+
+
+@given(endorsed_on=days)
+def test_a_share_by_year_is_the_whole_years_from_endorsement_to_the_end(endorsed_on: date) -> None:
+    schemes = [calendar_years(years=3, ends_on=date(2027, 12, 31), first_cycle="fraction by year")]
+    cycle = cycle_containing(schemes, endorsed_on, endorsed_on)
+    assert cycle
+    year = cycle.ends_on.year
+    whole = sum(date(year - n, 1, 1) >= endorsed_on for n in range(3))
+    assert cycle.share == Fraction(whole, 3)
+
+
+def test_a_day_before_the_first_scheme_lies_in_no_cycle() -> None:
+    schemes = [calendar_years(starts_from=date(2024, 1, 1))]
+    assert cycle_containing(schemes, date(2020, 1, 1), date(2023, 12, 31)) is None
+    assert cycle_containing(schemes, date(2020, 1, 1), date(2024, 1, 1))
+
+
+def test_a_cycle_that_ended_before_the_endorsement_is_none() -> None:
+    schemes = [calendar_years()]
+    assert cycle_containing(schemes, date(2024, 1, 1), date(2023, 12, 31)) is None
+    assert cycle_containing(schemes, date(2023, 12, 31), date(2023, 1, 1))
+
+
+def test_a_cycle_that_a_new_scheme_cuts_short_ends_on_the_day_before_it() -> None:
+    june = calendar_years(starts_from=date(2024, 1, 1), ends_on=date(2024, 6, 30))
+    schemes = [calendar_years(starts_from=date(2020, 1, 1)), june]
+    old = cycle_containing(schemes, date(2020, 1, 1), date(2023, 12, 31))
+    cut = cycle_containing(schemes, date(2020, 1, 1), date(2024, 1, 1))
+    assert old
+    assert cut
+    assert (old.starts_on, old.ends_on) == (date(2023, 1, 1), date(2023, 12, 31))
+    assert (cut.starts_on, cut.ends_on) == (date(2024, 1, 1), date(2024, 6, 30))
+
+
+def test_a_cycle_is_due_some_days_after_its_end_and_grace_runs_from_the_due_date() -> None:
+    cycle = cycle_containing(
+        [calendar_years(due_days_after_end=14)], date(2020, 1, 1), date(2024, 6, 1)
+    )
+    assert cycle
+    assert cycle.due_on == date(2025, 1, 14)
+    assert cycle.grace_ends_on(cycle.due_on) == date(2025, 2, 14)
+
+
+def test_the_walk_goes_by_the_day_of_the_month_even_from_29_february() -> None:
+    starts = [start for start, _ in walk(SCHEMES["anniversary"], date(2020, 2, 29), LAST)]
+    assert [str(day) for day in starts[:6]] == [
+        *("2020-02-29", "2021-02-28", "2022-02-28", "2023-02-28", "2024-02-29", "2025-02-28"),
+    ]
