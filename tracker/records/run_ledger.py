@@ -28,6 +28,7 @@ def claim_run(
 
     The row is part of the transaction: a run that fails has none.
     """
+    # The inserted key is asked back: an INSERT's rowcount is -1 with psycopg.
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = (
         dialect.insert(_RUN)
@@ -40,8 +41,9 @@ def claim_run(
             report="{}",
         )
         .on_conflict_do_nothing()
+        .returning(_RUN.c.local_date)
     )
-    return connection.execute(statement).rowcount == 1
+    return connection.scalar(statement) is not None
 
 
 def finish_run(
