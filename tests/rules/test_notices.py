@@ -1,0 +1,506 @@
+"""Which notices a standing calls for, and why the others are skipped: no database needed."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rules.world import IMAGINED, REAL, TESTS
+from tracker.notice_settings import load_notice_config
+from tracker.rulebooks import Rulebooks
+from tracker.rules.judge import judge
+from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfig, RenewalSteps
+from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide
+from tracker.rules.providers import Ending
+from tracker.rules.standing import Facts, Span, Standing, Status
+
+CONFIG = load_notice_config(TESTS.parent / "config")
+DAY = timedelta(days=1)
+DUE = date(2024, 12, 31)
+GRACE_ENDS = date(2025, 1, 31)
+MEMBER = (Span(date(2024, 1, 1), date(2025, 12, 31)),)
+ALL_HOURS = {"training": 15 * 60, "topic:DEIA": 60, "rsc": 12 * 60}
+NO_HOURS: dict[str, int] = {}
+
+
+def alice(
+    as_of: date,
+    *,
+    cycle: date = date(2024, 6, 1),
+    category: str = "IFS",
+    books: Rulebooks = REAL,
+    association: str = "NCIMHA",
+    **facts: Any,  # noqa: ANN401 - fields of Facts
+) -> Standing:
+    """How Alice stands, endorsed in 2020, a member to the end of 2025; without hours."""
+    values: dict[str, Any] = {
+        "starts_on": date(2020, 5, 1),
+        "ends_on": None,
+        "memberships": MEMBER,
+        **facts,
+    }
+    plan = books.plan(association, category, values["starts_on"], cycle)
+    assert plan is not None
+    all_facts = Facts(
+        endorsement_id=1,
+        person_id=1,
+        email="alice@example.org",
+        name="Alice",
+        provides_rsc=False,
+        minutes=values.pop("minutes", NO_HOURS),
+        **values,
+    )
+    standing = judge(plan, all_facts, as_of)
+    assert standing is not None
+    return standing
+
+
+def decisions(
+    standing: Standing,
+    as_of: date,
+    *,
+    cutoffs: tuple[Cutoff, ...] = (),
+    decided: Mapping[Key, date] | None = None,
+    config: NoticeConfig = CONFIG,
+    judged_from: date | None = None,
+) -> list[Decision]:
+    return decide(config, standing, cutoffs, decided or {}, as_of, judged_from=judged_from)
+
+
+def sent(found: list[Decision]) -> list[tuple[Kind, date, int]]:
+    return [(d.key.kind, d.key.due_on, d.key.step) for d in found if d.skipped is None]
+
+
+def reasons(found: list[Decision], kind: Kind = Kind.RENEWAL) -> set[str]:
+    return {d.skipped for d in found if d.skipped is not None and d.key.kind is kind}
+
+
+def remembered(found: list[Decision]) -> dict[Key, date]:
+    """What the ledger holds once they are recorded."""
+    return {
+        d.key: d.standing.plan.cycle.starts_on for d in found if d.standing.plan.cycle is not None
+    }
+
+
+def told_until(as_of: date, **facts: Any) -> dict[Key, date]:  # noqa: ANN401 - fields of Facts
+    """What the ledger holds when every morning up to ``as_of`` had its run."""
+    decided: dict[Key, date] = {}
+    day = date(2024, 9, 1)
+    while day <= as_of:
+        decided |= remembered(decisions(alice(day, **facts), day, decided=decided))
+        day += DAY
+    return decided
+
+
+# --- the steps of a renewal
+
+
+@pytest.mark.parametrize("step", [-90, -60, -30, -14, -7, -1, 1, 14])
+def test_a_reminder_is_sent_on_its_day_and_not_on_the_day_before(step: int) -> None:
+    day = DUE + step * DAY
+    before = told_until(day - DAY)
+    assert [k.step for k in before if k.step == step] == []
+    assert sent(decisions(alice(day), day, decided=before)) == [(Kind.RENEWAL, DUE, step)]
+
+
+def test_between_two_steps_nothing_is_decided() -> None:
+    day = date(2024, 12, 20)
+    assert decisions(alice(day), day, decided=told_until(day)) == []
+
+
+def test_a_year_of_mornings_sends_each_step_once_and_then_the_lapse() -> None:
+    keys = list(told_until(date(2025, 9, 30)))
+    assert [(k.kind, k.step) for k in keys if k.due_on == DUE] == [
+        *((Kind.RENEWAL, step) for step in (-90, -60, -30, -14, -7, -1, 1, 14)),
+        (Kind.LAPSE, 32),
+    ]
+
+
+def test_of_several_steps_that_were_reached_the_latest_is_sent() -> None:
+    day = date(2024, 12, 18)
+    found = decisions(alice(day), day)
+    assert sent(found) == [(Kind.RENEWAL, DUE, -14)]
+    assert [(d.key.step, d.skipped) for d in found if d.skipped] == [
+        (-90, "a later step was due as well"),
+        (-60, "a later step was due as well"),
+        (-30, "a later step was due as well"),
+    ]
+
+
+def test_whoever_has_met_everything_is_not_reminded() -> None:
+    day = date(2024, 12, 1)
+    found = decisions(alice(day, minutes=ALL_HOURS), day)
+    assert sent(found) == []
+    assert "every requirement is met" in reasons(found)
+
+
+def test_one_minute_short_is_short() -> None:
+    day = date(2024, 12, 1)
+    found = decisions(alice(day, minutes={**ALL_HOURS, "rsc": 719}), day)
+    assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
+
+
+def test_reminders_stop_once_everything_is_met() -> None:
+    day = date(2024, 12, 24)
+    found = decisions(alice(day, minutes=ALL_HOURS), day, decided=told_until(day - DAY))
+    assert [(d.key.step, d.skipped) for d in found] == [(-7, "every requirement is met")]
+
+
+def test_hours_deleted_after_a_skipped_step_are_asked_for_at_the_next() -> None:
+    decided = told_until(date(2024, 12, 24), minutes=ALL_HOURS)
+    assert decisions(alice(date(2024, 12, 26)), date(2024, 12, 26), decided=decided) == []
+    day = date(2024, 12, 30)
+    assert sent(decisions(alice(day), day, decided=decided)) == [(Kind.RENEWAL, DUE, -1)]
+
+
+def test_leave_on_the_due_date_excuses_from_reminders() -> None:
+    day = date(2024, 12, 1)
+    found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE),)), day)
+    assert sent(found) == []
+    assert "on leave on the due date" in reasons(found)
+
+
+def test_leave_that_ends_on_the_eve_of_the_due_date_does_not_excuse() -> None:
+    day = date(2024, 12, 1)
+    found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE - DAY),)), day)
+    assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
+
+
+def test_what_is_waived_is_not_reminded_of() -> None:
+    day = date(2024, 12, 1)
+    waived = ("training", "training.deia", "rsc")
+    assert sent(decisions(alice(day, waived=waived), day)) == []
+
+
+def test_with_one_requirement_waived_the_others_are_still_asked_for() -> None:
+    day = date(2024, 12, 1)
+    assert sent(decisions(alice(day, waived=("rsc",)), day)) == [(Kind.RENEWAL, DUE, -30)]
+
+
+def test_no_hours_are_asked_for_in_the_year_of_endorsement() -> None:
+    day = date(2024, 12, 1)
+    assert sent(decisions(alice(day, starts_on=date(2024, 2, 1)), day)) == []
+
+
+def test_membership_is_asked_for_in_the_year_of_endorsement() -> None:
+    day = date(2024, 12, 1)
+    found = decisions(alice(day, starts_on=date(2024, 2, 1), memberships=()), day)
+    assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
+
+
+def test_a_category_without_rules_has_no_notices() -> None:
+    day = date(2024, 12, 1)
+    standing = alice(day, association="VAIMH", category="IFS")
+    assert standing.status is Status.NO_RULES
+    assert decisions(standing, day) == []
+
+
+def test_renewals_due_before_the_first_judged_day_are_left_alone() -> None:
+    day = date(2025, 1, 1)
+    found = decisions(alice(day), day, judged_from=DUE + DAY)
+    assert sent(found) == []
+    assert "renewals due before 2025-01-01 are not judged" in reasons(found)
+
+
+def test_renewals_due_on_the_first_judged_day_are_judged() -> None:
+    day = date(2025, 1, 1)
+    assert sent(decisions(alice(day), day, judged_from=DUE)) == [(Kind.RENEWAL, DUE, 1)]
+
+
+# --- lapse
+
+
+def test_a_lapse_is_told_of_on_the_day_after_the_grace_period() -> None:
+    assert decisions(alice(GRACE_ENDS), GRACE_ENDS, decided=told_until(GRACE_ENDS)) == []
+    day = GRACE_ENDS + DAY
+    assert sent(decisions(alice(day), day, decided=told_until(GRACE_ENDS))) == [
+        (Kind.LAPSE, DUE, 32)
+    ]
+
+
+def test_whoever_renewed_on_the_last_day_of_grace_is_not_told_of_a_lapse() -> None:
+    day = GRACE_ENDS + DAY
+    found = decisions(alice(day, minutes=ALL_HOURS), day, decided=told_until(GRACE_ENDS))
+    assert found == []
+
+
+def test_whoever_has_lapsed_gets_no_reminder_beside_the_lapse_notice() -> None:
+    day = GRACE_ENDS + DAY
+    found = decisions(alice(day), day)
+    assert sent(found) == [(Kind.LAPSE, DUE, 32)]
+    assert "the renewal has lapsed, which has a notice of its own" in reasons(found)
+
+
+def test_a_lapse_is_not_told_of_where_that_is_switched_off() -> None:
+    day = GRACE_ENDS + DAY
+    quiet = CONFIG.model_copy(update={"lapse": LapseSteps(notify=False)})
+    assert sent(decisions(alice(day), day, config=quiet)) == []
+
+
+@pytest.mark.parametrize(("late", "expected"), [(60, [(Kind.LAPSE, DUE, 32)]), (61, [])])
+def test_a_lapse_seen_too_late_is_old_news(
+    late: int, expected: list[tuple[Kind, date, int]]
+) -> None:
+    day = GRACE_ENDS + DAY + late * DAY
+    assert sent(decisions(alice(day), day)) == expected
+
+
+def test_what_is_too_late_says_how_late() -> None:
+    day = GRACE_ENDS + DAY + 61 * DAY
+    assert reasons(decisions(alice(day), day), Kind.LAPSE) == {"it fell due 61 days ago"}
+
+
+def test_a_reminder_before_the_due_date_is_not_sent_after_it() -> None:
+    day = DUE + DAY
+    only_before = CONFIG.model_copy(update={"renewal": RenewalSteps(before=(7, 1))})
+    assert sent(decisions(alice(DUE), DUE, config=only_before)) == [(Kind.RENEWAL, DUE, -1)]
+    found = decisions(alice(day), day, config=only_before)
+    assert sent(found) == []
+    assert "the day that it is about has passed" in reasons(found)
+
+
+# --- extension
+
+
+EXTENDED = date(2025, 2, 28)
+
+
+def test_a_moved_due_date_does_not_repeat_what_was_said() -> None:
+    day = date(2025, 1, 2)
+    found = decisions(alice(day, extended_due_on=EXTENDED), day, decided=told_until(day - DAY))
+    assert sent(found) == []
+    assert "the due date was moved; the next step follows" in reasons(found)
+
+
+def test_after_a_moved_due_date_the_next_step_is_sent() -> None:
+    day = date(2025, 1, 2)
+    decided = told_until(day - DAY)
+    decided |= remembered(decisions(alice(day, extended_due_on=EXTENDED), day, decided=decided))
+    day = EXTENDED - 30 * DAY
+    eve = day - DAY
+    assert decisions(alice(eve, extended_due_on=EXTENDED), eve, decided=decided) == []
+    found = decisions(alice(day, extended_due_on=EXTENDED), day, decided=decided)
+    assert sent(found) == [(Kind.RENEWAL, EXTENDED, -30)]
+
+
+def test_a_due_date_moved_beyond_all_its_steps_loses_none_of_them() -> None:
+    far = date(2025, 10, 31)
+    decided = told_until(date(2025, 1, 1))
+    day = far - 90 * DAY
+    found = decisions(alice(day, extended_due_on=far), day, decided=decided)
+    assert sent(found) == [(Kind.RENEWAL, far, -90)]
+
+
+def test_an_extension_does_not_suppress_the_reminders_of_the_next_year() -> None:
+    decided = told_until(date(2025, 1, 1))
+    moved = date(2025, 1, 2)
+    decided |= remembered(decisions(alice(moved, extended_due_on=EXTENDED), moved, decided=decided))
+    day = date(2025, 10, 2)
+    next_year = alice(day, cycle=date(2025, 6, 1))
+    assert sent(decisions(next_year, day, decided=decided)) == [
+        (Kind.RENEWAL, date(2025, 12, 31), -90)
+    ]
+
+
+def test_two_renewals_of_one_endorsement_that_fall_due_on_one_day_are_two() -> None:
+    next_due = date(2025, 12, 31)
+    day = next_due - 90 * DAY
+    old = decisions(alice(day, extended_due_on=next_due), day)
+    assert sent(old) == [(Kind.RENEWAL, next_due, -90)]
+    new = decisions(alice(day, cycle=date(2025, 6, 1)), day, decided=remembered(old))
+    assert sent(new) == [(Kind.RENEWAL, next_due, -90)]
+
+
+# --- membership
+
+
+UNTIL = date(2024, 8, 15)
+ENDING = (Span(date(2024, 1, 1), UNTIL),)
+
+
+def told_of_membership(day: date, memberships: tuple[Span, ...] = ENDING) -> list[Decision]:
+    """With nothing decided before; of several steps the latest counts."""
+    standing = alice(day, minutes=ALL_HOURS, memberships=memberships)
+    return [d for d in decisions(standing, day) if d.key.kind is Kind.MEMBERSHIP]
+
+
+@pytest.mark.parametrize("step", [-30, -7, 1])
+def test_a_membership_that_ends_is_told_of_on_the_day_and_not_before(step: int) -> None:
+    day = UNTIL + step * DAY
+    assert step not in [d.key.step for d in told_of_membership(day - DAY)]
+    assert sent(told_of_membership(day)) == [(Kind.MEMBERSHIP, UNTIL, step)]
+
+
+def test_nothing_is_said_on_the_last_day_of_a_membership() -> None:
+    decided = remembered(told_of_membership(UNTIL - DAY))
+    standing = alice(UNTIL, minutes=ALL_HOURS, memberships=ENDING)
+    assert decisions(standing, UNTIL, decided={**decided, **told_until(UNTIL)}) == []
+
+
+def test_a_membership_renewed_in_between_ends_on_its_new_last_day() -> None:
+    renewed = (*ENDING, Span(UNTIL + DAY, date(2025, 8, 15)))
+    assert told_of_membership(UNTIL - 7 * DAY, renewed) == []
+    assert told_of_membership(UNTIL + DAY, renewed) == []
+
+
+def test_a_membership_renewed_after_a_gap_of_a_day_is_told_of_as_ending() -> None:
+    gap = (*ENDING, Span(UNTIL + 2 * DAY, date(2025, 8, 15)))
+    assert sent(told_of_membership(UNTIL - 7 * DAY, gap)) == [(Kind.MEMBERSHIP, UNTIL, -7)]
+
+
+def test_a_membership_that_ends_with_the_year_is_told_of_once() -> None:
+    year = (Span(date(2024, 1, 1), DUE),)
+    day = DUE + DAY
+    old = alice(day, minutes=ALL_HOURS, memberships=year)
+    new = alice(day, cycle=day, minutes=ALL_HOURS, memberships=year)
+    assert sent(decisions(old, day)) == []
+    assert sent(decisions(new, day)) == [(Kind.MEMBERSHIP, DUE, 1)]
+
+
+def test_a_waived_membership_may_end_quietly() -> None:
+    day = UNTIL + DAY
+    standing = alice(day, minutes=ALL_HOURS, memberships=ENDING, waived=("membership",))
+    found = decisions(standing, day)
+    assert sent(found) == []
+    assert "membership is waived" in reasons(found, Kind.MEMBERSHIP)
+
+
+def test_a_membership_that_ended_is_not_told_of_where_that_is_switched_off() -> None:
+    steps = MembershipSteps(before=(30, 7), on_lapse=False)
+    quiet = CONFIG.model_copy(update={"membership": steps})
+    standing = alice(UNTIL + DAY, minutes=ALL_HOURS, memberships=ENDING)
+    found = decisions(standing, UNTIL + DAY, config=quiet)
+    assert sent(found) == []
+    assert "the day that it is about has passed" in reasons(found, Kind.MEMBERSHIP)
+
+
+@pytest.mark.parametrize(("late", "number"), [(60, 1), (61, 0)])
+def test_a_membership_that_ended_long_ago_is_old_news(late: int, number: int) -> None:
+    assert len(sent(told_of_membership(UNTIL + DAY + late * DAY))) == number
+
+
+# --- provider cutoffs
+
+
+LAST_DAY = date(2024, 9, 30)
+BOB = Cutoff(7, "Bob", Ending(LAST_DAY, "Bob's vetting by NCIMHA ends"), 300)
+
+
+def told_of_bob(day: date, **facts: Any) -> list[Decision]:  # noqa: ANN401 - fields of Facts
+    standing = alice(day, **{"minutes": ALL_HOURS, **facts})
+    found = decisions(standing, day, cutoffs=(BOB,))
+    return [d for d in found if d.key.kind is Kind.CUTOFF]
+
+
+@pytest.mark.parametrize("step", [-180, -90, -30])
+def test_a_provider_cutoff_is_told_of_on_its_day_and_not_before(step: int) -> None:
+    day = LAST_DAY + step * DAY
+    assert step not in [d.key.step for d in told_of_bob(day - DAY)]
+    assert sent(told_of_bob(day)) == [(Kind.CUTOFF, LAST_DAY, step)]
+
+
+def test_a_cutoff_is_told_of_to_those_who_have_met_everything_too() -> None:
+    assert sent(told_of_bob(LAST_DAY - 30 * DAY, minutes=ALL_HOURS)) != []
+
+
+def test_a_cutoff_is_told_of_up_to_and_including_the_last_day() -> None:
+    assert len(sent(told_of_bob(LAST_DAY))) == 1
+    assert told_of_bob(LAST_DAY + DAY) == []
+
+
+def test_two_providers_who_end_on_one_day_are_two_notices() -> None:
+    day = LAST_DAY - 30 * DAY
+    both = (BOB, BOB._replace(provider_id=8, provider_name="Cleo"))
+    found = sent(decisions(alice(day, minutes=ALL_HOURS), day, cutoffs=both))
+    assert found == [(Kind.CUTOFF, LAST_DAY, -30)] * 2
+
+
+def test_a_cutoff_is_no_news_to_those_whose_rsc_is_waived() -> None:
+    day = LAST_DAY - 30 * DAY
+    assert reasons(told_of_bob(day, waived=("rsc",)), Kind.CUTOFF) >= {"RSC is waived"}
+
+
+def test_a_cutoff_is_told_of_in_the_current_cycle_only() -> None:
+    day = date(2025, 3, 1)
+    bob = BOB._replace(ending=Ending(date(2025, 3, 31), "it ends"))
+    old = decisions(alice(day, minutes=ALL_HOURS), day, cutoffs=(bob,))
+    new = decisions(alice(day, cycle=day, minutes=ALL_HOURS), day, cutoffs=(bob,))
+    assert (len(sent(old)), len(sent(new))) == (0, 1)
+
+
+# --- other cycles
+
+
+def test_grace_and_steps_count_from_a_due_date_after_the_end_of_the_cycle() -> None:
+    # A year from 1 May, due a fortnight after its end, 10 days of grace.
+    due = date(2025, 5, 14)
+    endorsed: dict[str, Any] = {
+        "starts_on": date(2023, 5, 1),
+        "books": IMAGINED,
+        "association": "ANNIVERSARY",
+    }
+
+    def on(day: date) -> list[tuple[Kind, date, int]]:
+        standing = alice(day, cycle=date(2025, 4, 1), memberships=MEMBER, **endorsed)
+        return sent(decisions(standing, day))
+
+    assert on(due - DAY) == [(Kind.RENEWAL, due, -1)]
+    assert on(due + DAY) == [(Kind.RENEWAL, due, 1)]
+    assert on(due + 11 * DAY) == [(Kind.LAPSE, due, 11)]
+
+
+# --- whatever the day and whatever was said before
+
+
+DAYS = st.dates(date(2024, 1, 1), date(2026, 12, 31))
+EXTENSIONS = st.none() | st.dates(date(2025, 1, 1), date(2026, 6, 30))
+MEMBERSHIPS = st.lists(
+    st.tuples(st.dates(date(2023, 6, 1), date(2025, 1, 1)), st.integers(0, 500)).map(
+        lambda pair: Span(pair[0], pair[0] + pair[1] * DAY)
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[Standing, date]:
+    day = draw(DAYS)
+    standing = alice(
+        day,
+        minutes=draw(st.sampled_from([NO_HOURS, ALL_HOURS])),
+        extended_due_on=draw(EXTENSIONS),
+        memberships=draw(MEMBERSHIPS),
+    )
+    return standing, day
+
+
+@given(situations())
+def test_at_most_one_step_of_each_date_is_sent_at_once(given_: tuple[Standing, date]) -> None:
+    dates = [key[:2] for key in sent(decisions(*given_, cutoffs=(BOB,)))]
+    assert len(dates) == len(set(dates))
+
+
+@given(situations(), st.randoms(use_true_random=False))
+def test_what_was_decided_is_never_decided_again(
+    given_: tuple[Standing, date], random: Random
+) -> None:
+    found = decisions(*given_, cutoffs=(BOB,))
+    decided = remembered(random.sample(found, random.randint(0, len(found))))
+    again = decisions(*given_, cutoffs=(BOB,), decided=decided)
+    assert not {d.key for d in again} & decided.keys()
+
+
+@given(situations())
+def test_a_second_look_on_the_same_day_decides_nothing(given_: tuple[Standing, date]) -> None:
+    found = decisions(*given_, cutoffs=(BOB,))
+    assert decisions(*given_, cutoffs=(BOB,), decided=remembered(found)) == []
+
+
+@given(situations())
+def test_nothing_is_decided_before_its_day(given_: tuple[Standing, date]) -> None:
+    _, day = given_
+    assert all(d.key.due_on + d.key.step * DAY <= day for d in decisions(*given_, cutoffs=(BOB,)))
