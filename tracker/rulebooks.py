@@ -1,15 +1,19 @@
 """Loads the rulebooks from the configuration folder."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.parse import Problem, parse_organizations, parse_rulebook
 from tracker.rules.plan import Plan, plan_renewal
 from tracker.rules.schema import MembershipRule, Organization, ProviderRule, Rulebook
+
+Model = TypeVar("Model")
 
 
 class RulebooksWrong(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -95,55 +99,62 @@ def load_rulebooks(folder: Path) -> Rulebooks:
     files = sorted((folder / "rulebooks").glob("*.toml"))
     if not files:
         problems.append(Problem(str(folder / "rulebooks"), "*.toml", "holds no rulebook"))
-    organizations, wrong = parse_organizations(
-        *_read(folder / "organizations.toml", digest, problems)
-    )
-    problems += wrong
+    organizations = _parsed(parse_organizations, folder / "organizations.toml", digest, problems)
+    known = {o.id: o for o in organizations.organizations} if organizations else {}
     associations: dict[str, Rulebook] = {}
     for file in files:
-        book, wrong = parse_rulebook(*_read(file, digest, problems))
-        problems += wrong
+        book = _parsed(parse_rulebook, file, digest, problems)
         if book and book.id in associations:
             problems.append(Problem(file.name, "id", f"another file is {book.id!r} already"))
         elif book:
             associations[book.id] = book
-    known = {o.id: o for o in organizations.organizations} if organizations else {}
-    problems += _strangers(associations, known) if organizations else []
+            problems += _strangers(book, file.name, known) if organizations else []
     if problems:
         raise RulebooksWrong(problems)
     return Rulebooks(associations, known, digest.hexdigest())
 
 
-def _read(file: Path, digest: "hashlib._Hash", problems: list[Problem]) -> tuple[str, str]:
+def _parsed(
+    parse: Callable[[str, str], tuple[Model | None, list[Problem]]],
+    file: Path,
+    digest: "hashlib._Hash",
+    problems: list[Problem],
+) -> Model | None:
+    text = _read(file, digest, problems)
+    if text is None:
+        return None
+    found, wrong = parse(text, file.name)
+    problems += wrong
+    return found
+
+
+def _read(file: Path, digest: "hashlib._Hash", problems: list[Problem]) -> str | None:
     try:
         content = file.read_bytes()
         digest.update(file.name.encode() + b"\0" + content + b"\0")
-        return content.decode("utf-8-sig"), file.name
+        return content.decode("utf-8-sig")
     except OSError as error:
         problems.append(Problem(file.name, "the whole file", error.strerror or str(error)))
     except UnicodeDecodeError as error:
         problems.append(Problem(file.name, f"byte {error.start}", "is not UTF-8"))
-    return "", file.name
+    return None
 
 
 def _strangers(
-    associations: dict[str, Rulebook], organizations: dict[str, Organization]
-) -> list[Problem]:
-    """Associations and accepted organizations that organizations.toml does not list."""
-    problems = [
-        Problem("organizations.toml", "organizations", f"lacks the association {name!r}")
-        for name in associations
-        if name not in organizations
+    book: Rulebook, file: str, organizations: dict[str, Organization]
+) -> Iterator[Problem]:
+    """The association and those that its rules name, where organizations.toml lists them not."""
+    if book.id not in organizations:
+        yield Problem("organizations.toml", "organizations", f"lacks the association {book.id!r}")
+    named = [
+        *((f"memberships.{n}.organizations", r.organizations) for n, r in book.memberships.items()),
+        *(
+            (f"providers.{name}.accepts[{number}].associations", accepted.associations)
+            for name, rule in book.providers.items()
+            for number, accepted in enumerate(rule.accepts, 1)
+        ),
     ]
-    for book in associations.values():
-        for name, rule in book.memberships.items():
-            problems += [
-                Problem(
-                    f"rulebook of {book.id}",
-                    f"memberships.{name}.organizations",
-                    f"{unknown!r} is not in organizations.toml",
-                )
-                for unknown in rule.organizations
-                if unknown not in organizations
-            ]
-    return problems
+    for key, ids in named:
+        for unknown in ids:
+            if unknown not in organizations:
+                yield Problem(file, key, f"{unknown!r} is not in organizations.toml")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from tracker.rules.schema import Organizations, Requirement, Rulebook
 
@@ -35,7 +36,11 @@ def parse_rulebook(text: str, file: str) -> tuple[Rulebook | None, list[Problem]
 
 def parse_organizations(text: str, file: str) -> tuple[Organizations | None, list[Problem]]:
     """Read the file of organizations."""
-    return parse(Organizations, text, file)
+    found, problems = parse(Organizations, text, file)
+    if found is not None:
+        repeated = _repeated("organizations", [o.id for o in found.organizations])
+        problems = [Problem(file, key, reason) for key, reason in repeated]
+    return (None, problems) if problems else (found, [])
 
 
 def parse(model: type[Model], text: str, file: str) -> tuple[Model | None, list[Problem]]:
@@ -47,8 +52,17 @@ def parse(model: type[Model], text: str, file: str) -> tuple[Model | None, list[
     except ValidationError as error:
         return None, [
             Problem(file, _key(found["loc"]), _reason(found["msg"], found["input"]))
-            for found in error.errors()
+            for found in _first_causes(error.errors())
         ]
+
+
+def _first_causes(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """All but those that follow from others: a list whose items are wrong is not empty."""
+    for error in errors:
+        place = error["loc"]
+        inside = (e for e in errors if e["loc"][: len(place)] == place and e["loc"] != place)
+        if error["type"] != "too_short" or not any(inside):
+            yield error
 
 
 def _key(location: tuple[int | str, ...]) -> str:
@@ -67,6 +81,7 @@ def _reason(message: str, value: object) -> str:
 def _dangling(book: Rulebook) -> Iterator[tuple[str, str]]:
     """Everything that points to something that the rulebook does not hold."""
     readings = {i.id for i in book.interpretations}
+    yield from _repeated("interpretations", [i.id for i in book.interpretations])
     for number, interpretation in enumerate(book.interpretations, 1):
         if interpretation.document:
             yield from _missing(
@@ -77,6 +92,8 @@ def _dangling(book: Rulebook) -> Iterator[tuple[str, str]]:
     for name, rule in book.providers.items():
         for number, accepted in enumerate(rule.accepts, 1):
             key = f"providers.{name}.accepts[{number}]"
+            for category in accepted.categories:
+                yield from _missing(f"{key}.categories", category, book.categories)
             yield from _missing(f"{key}.source.document", accepted.source.document, book.documents)
             yield from _missing(f"{key}.interpretation", accepted.interpretation, readings)
     for number, requirement in enumerate(book.requirements, 1):
@@ -105,13 +122,16 @@ def _missing(
         yield key, f"{name!r} is not in this file; it has {', '.join(sorted(known)) or 'none'}"
 
 
+def _repeated(key: str, ids: list[str]) -> Iterator[tuple[str, str]]:
+    for repeated in sorted({i for i in ids if ids.count(i) > 1}):
+        yield key, f"{repeated!r} stands there more than once"
+
+
 def _conflicts(book: Rulebook) -> Iterator[tuple[str, str]]:
     """What one category may have only once."""
     for category in book.categories:
         asked = book.requirements_of(category)
-        ids = [r.id for r in asked]
-        for repeated in sorted({i for i in ids if ids.count(i) > 1}):
-            yield f"requirements of {category}", f"{repeated!r} stands there more than once"
+        yield from _repeated(f"requirements of {category}", [r.id for r in asked])
         if len({r.providers for r in asked if r.providers}) > 1:
             yield f"requirements of {category}", "they name more than one provider rule"
         if len({r.membership for r in asked if r.membership}) > 1:

@@ -1,0 +1,392 @@
+"""Each kind of error in a rulebook: its file, its key and its reason; all errors at once."""
+
+import pytest
+
+from tracker.rules.parse import parse_organizations, parse_rulebook
+
+BOOK = """
+id = "EX-AIMH"
+name = "Example"
+time_zone = "America/New_York"
+
+[categories]
+"IFS" = { name = "Infant Family Specialist" }
+"IFRS" = { name = "Infant Family Reflective Supervisor" }
+
+[documents]
+ifs = { file = "000", title = "IFS" }
+
+[[cycles]]
+from = 2000-01-01
+kind = "fixed"
+years = 1
+ends_on = 2000-12-31
+grace_days = 31
+interpretation = "calendar-year"
+
+[providers.rsc]
+says = "IFRS"
+
+  [[providers.rsc.accepts]]
+  categories = ["IFRS"]
+  until = 2027-12-21
+  source = { document = "ifs", section = "RSC" }
+
+[memberships.any]
+says = "any"
+any_infant_mental_health_association = true
+
+[[requirements]]
+id = "training"
+label = "Training"
+about = "Each year"
+categories = ["IFS"]
+counts = "training"
+
+  [[requirements.values]]
+  from = 2000-01-01
+  hours = 15
+  source = { document = "ifs", section = "Training" }
+
+[[requirements]]
+id = "rsc"
+label = "RSC"
+about = "Each year"
+categories = ["IFS"]
+counts = "rsc"
+providers = "rsc"
+
+  [[requirements.values]]
+  from = 2000-01-01
+  hours = 12
+  source = { document = "ifs", section = "RSC" }
+
+[[requirements]]
+id = "membership"
+label = "Membership"
+about = "Each year"
+categories = ["IFS"]
+counts = "membership"
+membership = "any"
+
+  [[requirements.values]]
+  from = 2000-01-01
+  source = { document = "ifs", section = "Membership" }
+
+[[interpretations]]
+id = "calendar-year"
+section = "Renewal"
+says = "No day is named."
+readings = ["The calendar year."]
+taken = "The calendar year."
+since = 2026-11-22
+"""
+INTERPRETATION = BOOK[BOOK.index("[[interpretations]]") :]
+CYCLES = BOOK[BOOK.index("[[cycles]]") : BOOK.index("[providers.rsc]")]
+TRAINING = BOOK[BOOK.index("[[requirements]]") : BOOK.index('[[requirements]]\nid = "rsc"')]
+
+
+def problems(*replacements: tuple[str, str], book: str = BOOK) -> list[str]:
+    """Every problem, as a line, once each text was replaced where it first stands."""
+    for old, new in replacements:
+        assert old in book, f"the book holds no {old!r}"
+        book = book.replace(old, new, 1)
+    found, wrong = parse_rulebook(book, "ex.toml")
+    assert (found is None) == bool(wrong)
+    return [str(problem) for problem in wrong]
+
+
+def test_the_example_is_without_problems() -> None:
+    assert problems() == []
+
+
+def test_a_file_that_is_no_toml_says_in_which_line() -> None:
+    (problem,) = problems(('id = "EX-AIMH"', 'id = "EX-AIMH'))
+    assert problem.startswith("ex.toml: the whole file: is not TOML: ")
+    assert "line 2" in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(
+            "grace_days = 31",
+            "grace_days = 31\ngrace_period = 31",
+            "ex.toml: cycles[1].grace_period: Extra inputs are not permitted (found 31)",
+            id="unknown key",
+        ),
+        pytest.param(
+            "grace_days = 31\n",
+            "",
+            "ex.toml: cycles[1].grace_days: Field required",
+            id="missing key",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            'grace_days = "a month"',
+            "ex.toml: cycles[1].grace_days: Input should be a valid integer, unable to parse "
+            "string as an integer (found 'a month')",
+            id="word for a number",
+        ),
+        pytest.param(
+            "hours = 15",
+            "hours = 0",
+            "ex.toml: requirements[1].values[1].hours: Input should be greater than 0 (found 0)",
+            id="no hours",
+        ),
+        pytest.param(
+            'kind = "fixed"',
+            'kind = "lunar"',
+            "ex.toml: cycles[1].kind: Input should be 'fixed' or 'anniversary' (found 'lunar')",
+            id="unknown kind of cycle",
+        ),
+        pytest.param(
+            "ends_on = 2000-12-31",
+            "",
+            "ex.toml: cycles[1]: a fixed cycle needs ends_on (the last day of one cycle); "
+            "others have none",
+            id="fixed cycle without an end",
+        ),
+        pytest.param(
+            'kind = "fixed"',
+            'kind = "anniversary"',
+            "ex.toml: cycles[1]: a fixed cycle needs ends_on (the last day of one cycle); "
+            "others have none",
+            id="anniversary with an end",
+        ),
+        pytest.param(
+            '"America/New_York"',
+            '"America/Hartford"',
+            "ex.toml: time_zone: 'America/Hartford' is no time zone: use an IANA name such as "
+            "America/New_York (found 'America/Hartford')",
+            id="unknown time zone",
+        ),
+        pytest.param(
+            '"America/New_York"',
+            '"../zone"',
+            "ex.toml: time_zone: '../zone' is no time zone: use an IANA name such as "
+            "America/New_York (found '../zone')",
+            id="path for a time zone",
+        ),
+        pytest.param(
+            "until = 2027-12-21",
+            "until = 2027-12-21\n  from = 2027-12-22",
+            "ex.toml: providers.rsc.accepts[1]: until (2027-12-21) is before from (2027-12-22)",
+            id="end before start",
+        ),
+        pytest.param(
+            'categories = ["IFRS"]',
+            "",
+            "ex.toml: providers.rsc.accepts[1]: give either categories or vetted = true",
+            id="accepts nobody",
+        ),
+        pytest.param(
+            'categories = ["IFRS"]',
+            'categories = ["IFRS"]\n  vetted = true',
+            "ex.toml: providers.rsc.accepts[1]: give either categories or vetted = true",
+            id="accepts two kinds at once",
+        ),
+        pytest.param(
+            "any_infant_mental_health_association = true",
+            "",
+            "ex.toml: memberships.any: accept at least one organization",
+            id="membership in nothing",
+        ),
+        pytest.param(
+            'counts = "rsc"\nproviders = "rsc"',
+            'counts = "rsc"',
+            "ex.toml: requirements[2]: providers belongs to what counts rsc, "
+            "and must be given there",
+            id="rsc without providers",
+        ),
+        pytest.param(
+            'counts = "membership"\nmembership = "any"',
+            'counts = "membership"',
+            "ex.toml: requirements[3]: membership belongs to what counts membership, "
+            "and must be given there",
+            id="membership without a rule",
+        ),
+        pytest.param(
+            'counts = "rsc"\n',
+            'counts = "rsc"\ntopic = "DEIA"\n',
+            "ex.toml: requirements[2]: a topic is a part of training hours: counts must be "
+            "training",
+            id="topic of rsc",
+        ),
+        pytest.param(
+            "  hours = 15\n",
+            "",
+            "ex.toml: requirements[1]: the value from 2000-01-01: hours belong to hours that are "
+            "asked",
+            id="training without hours",
+        ),
+        pytest.param(
+            "  hours = 15\n",
+            "  hours = 15\n  asked = false\n",
+            "ex.toml: requirements[1]: the value from 2000-01-01: hours belong to hours that are "
+            "asked",
+            id="hours that are not asked",
+        ),
+        pytest.param(
+            'id = "EX-AIMH"',
+            'id = "EX AIMH"',
+            "ex.toml: id: String should match pattern '^[A-Za-z0-9][A-Za-z0-9./-]*$' "
+            "(found 'EX AIMH')",
+            id="id with a space",
+        ),
+        pytest.param(
+            'interpretation = "calendar-year"',
+            'interpretation = "calender-year"',
+            "ex.toml: cycles[1].interpretation: 'calender-year' is not in this file; "
+            "it has calendar-year",
+            id="dangling interpretation of a cycle",
+        ),
+        pytest.param(
+            '  source = { document = "ifs", section = "RSC" }',
+            '  source = { document = "ecfs", section = "RSC" }',
+            "ex.toml: providers.rsc.accepts[1].source.document: 'ecfs' is not in this file; "
+            "it has ifs",
+            id="dangling document of a provider rule",
+        ),
+        pytest.param(
+            '  categories = ["IFRS"]',
+            '  categories = ["IFSR"]',
+            "ex.toml: providers.rsc.accepts[1].categories: 'IFSR' is not in this file; "
+            "it has IFRS, IFS",
+            id="misspelt category of a provider rule",
+        ),
+        pytest.param(
+            'source = { document = "ifs", section = "Training" }',
+            'source = { document = "training", section = "Training" }',
+            "ex.toml: requirements[1].values[1].source.document: 'training' is not in this file; "
+            "it has ifs",
+            id="dangling document of a value",
+        ),
+        pytest.param(
+            'categories = ["IFS"]\ncounts = "training"',
+            'categories = ["ISF"]\ncounts = "training"',
+            "ex.toml: requirements[1].categories: 'ISF' is not in this file; it has IFRS, IFS",
+            id="dangling category",
+        ),
+        pytest.param(
+            'providers = "rsc"',
+            'providers = "ifs-rsc"',
+            "ex.toml: requirements[2].providers: 'ifs-rsc' is not in this file; it has rsc",
+            id="dangling provider rule",
+        ),
+        pytest.param(
+            'membership = "any"',
+            'membership = "own"',
+            "ex.toml: requirements[3].membership: 'own' is not in this file; it has any",
+            id="dangling membership rule",
+        ),
+        pytest.param(
+            'section = "Renewal"',
+            'document = "ecfs"\nsection = "Renewal"',
+            "ex.toml: interpretations[1].document: 'ecfs' is not in this file; it has ifs",
+            id="dangling document of an interpretation",
+        ),
+        pytest.param(
+            'id = "rsc"\nlabel',
+            'id = "training"\nlabel',
+            "ex.toml: requirements of IFS: 'training' stands there more than once",
+            id="requirement twice",
+        ),
+        pytest.param(
+            CYCLES,
+            "",
+            "ex.toml: cycles: IFS has renewal requirements, so say how its cycles run",
+            id="no cycles",
+        ),
+        pytest.param(
+            INTERPRETATION,
+            INTERPRETATION + INTERPRETATION,
+            "ex.toml: interpretations: 'calendar-year' stands there more than once",
+            id="interpretation twice",
+        ),
+        pytest.param(
+            CYCLES,
+            CYCLES + CYCLES.replace("2000-01-01", "1999-01-01"),
+            "ex.toml: cycles: cycles must stand in rising order of from: 1999-01-01 follows "
+            "2000-01-01",
+            id="cycles in disorder",
+        ),
+        pytest.param(
+            CYCLES,
+            CYCLES + CYCLES,
+            "ex.toml: cycles: cycles must stand in rising order of from: 2000-01-01 follows "
+            "2000-01-01",
+            id="cycles twice",
+        ),
+        pytest.param(
+            TRAINING,
+            TRAINING + TRAINING[TRAINING.index("  [[") :].replace("2000-01-01", "1999-12-31"),
+            "ex.toml: requirements[1]: values must stand in rising order of from: 1999-12-31 "
+            "follows 2000-01-01",
+            id="values in disorder",
+        ),
+    ],
+)
+def test_an_error_is_told_with_file_key_and_reason(old: str, new: str, expected: str) -> None:
+    assert problems((old, new)) == [expected]
+
+
+def test_all_errors_are_told_at_once() -> None:
+    found = problems(
+        ("grace_days = 31", "grace_days = -1"),
+        ("hours = 15", "hours = 15\n  minutes = 900"),
+        ('"America/New_York"', '"Nowhere/Land"'),
+    )
+    assert [line.split(": ")[1] for line in found] == [
+        "time_zone",
+        "cycles[1].grace_days",
+        "requirements[1].values[1].minutes",
+    ]
+
+
+def test_all_dangling_references_are_told_at_once() -> None:
+    found = problems(
+        ('interpretation = "calendar-year"', 'interpretation = "fiscal-year"'),
+        ('providers = "rsc"', 'providers = "ifs-rsc"'),
+        ('membership = "any"', 'membership = "own"'),
+    )
+    assert [line.split(": ")[1] for line in found] == [
+        "cycles[1].interpretation",
+        "requirements[2].providers",
+        "requirements[3].membership",
+    ]
+
+
+def test_one_category_cannot_have_two_provider_rules() -> None:
+    second = BOOK[BOOK.index("[providers.rsc]") : BOOK.index("[memberships.any]")]
+    requirement = BOOK[
+        BOOK.index('[[requirements]]\nid = "rsc"') : BOOK.index(
+            '[[requirements]]\nid = "membership"'
+        )
+    ]
+    other = requirement.replace('id = "rsc"', 'id = "group"').replace(
+        'providers = "rsc"', 'providers = "group"'
+    )
+    found = problems(
+        (
+            "[memberships.any]",
+            second.replace("providers.rsc", "providers.group") + "[memberships.any]",
+        ),
+        (INTERPRETATION, other + INTERPRETATION),
+    )
+    assert found == ["ex.toml: requirements of IFS: they name more than one provider rule"]
+
+
+def test_organizations_need_an_id_and_a_name() -> None:
+    found, wrong = parse_organizations('[[organizations]]\nid = "X"\n', "organizations.toml")
+    assert found is None
+    assert [str(p) for p in wrong] == ["organizations.toml: organizations[1].name: Field required"]
+
+
+def test_an_organization_stands_there_once() -> None:
+    text = '[[organizations]]\nid = "X"\nname = "One"\n'
+    found, wrong = parse_organizations(text + text.replace("One", "Two"), "organizations.toml")
+    assert found is None
+    assert [str(p) for p in wrong] == [
+        "organizations.toml: organizations: 'X' stands there more than once"
+    ]

@@ -1,0 +1,250 @@
+"""The folder of rulebooks: what it must hold, what is told when it does not, what it cites."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rules.world import IMAGINED, REAL, TESTS
+from tracker.rulebooks import RulebooksWrong, load_rulebooks
+from tracker.rules.schema import Rulebook
+
+ORGANIZATIONS = """
+[[organizations]]
+id = "EX"
+name = "Example"
+infant_mental_health = true
+"""
+BOOK = """
+id = "EX"
+name = "Example"
+time_zone = "America/New_York"
+
+[categories]
+"IFS" = { name = "Infant Family Specialist" }
+"""
+# The rows of each document's renewal table, by the word that their sections end with.
+CELLS = {
+    ("CT-AIMH", "000"): {"training", "rsc", "membership"},
+    ("CT-AIMH", "003"): {"training", "rsc", "membership"},
+    ("CT-AIMH", "002"): {"training", "training.rsc", "rsc", "membership"},
+    ("MI-AIMH", "002"): {"training", "training.rsc", "rsc", "membership"},
+    ("NCIMHA", "001"): {"training", "training.deia", "rsc", "membership"},
+}
+# What the sources leave open, and the reading that each rulebook must state.
+AMBIGUITIES = {
+    "CT-AIMH": {
+        "april-2024": "30 April 2024",
+        "imhs-until-april-2024": "not after",
+        "ecmhs-until-april-2024": "not after",
+        "transition-in-renewal": "renewal hours too",
+        "ecfs-row-says-ifs": "ECFS",
+        "imhs-provider": "application's provider rule",
+        "calendar-year": "due 31 December",
+        "first-year": "No hours",
+        "no-rules-for-others": "No renewal rules",
+    },
+    "MI-AIMH": {
+        "ct-requires-rsc": "12 hours",
+        "imhs-provider": "application's provider rule",
+        "calendar-year": "due 31 December",
+        "first-year": "No hours",
+        "no-rules-for-others": "No renewal rules",
+    },
+    "NCIMHA": {
+        "vetted-until": "21 December 2027",
+        "provider-rule-of-application": "application's provider rule",
+        "calendar-year": "due 31 December",
+        "first-year": "No hours",
+        "no-rules-for-others": "No renewal rules",
+    },
+    "VAIMH": {"no-renewal-rules": "nothing is guessed"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rulebooks").mkdir()
+    (tmp_path / "organizations.toml").write_text(ORGANIZATIONS, "utf-8")
+    (tmp_path / "rulebooks" / "ex.toml").write_text(BOOK, "utf-8")
+    return tmp_path
+
+
+def problems(folder: Path) -> list[str]:
+    with pytest.raises(RulebooksWrong) as raised:
+        load_rulebooks(folder)
+    return str(raised.value).splitlines()
+
+
+def test_a_folder_is_read(folder: Path) -> None:
+    books = load_rulebooks(folder)
+    assert list(books.associations) == ["EX"]
+    assert list(books.organizations) == ["EX"]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_rulebook(folder: Path) -> None:
+    (folder / "rulebooks" / "ex.toml").write_text(BOOK, "utf-8-sig")
+    assert list(load_rulebooks(folder).associations) == ["EX"]
+
+
+def test_a_missing_folder_lacks_both_the_organizations_and_the_rulebooks(tmp_path: Path) -> None:
+    assert problems(tmp_path / "nowhere") == [
+        f"{tmp_path / 'nowhere' / 'rulebooks'}: *.toml: holds no rulebook",
+        "organizations.toml: the whole file: No such file or directory",
+    ]
+
+
+def test_a_folder_without_rulebooks_is_an_error(folder: Path) -> None:
+    (folder / "rulebooks" / "ex.toml").unlink()
+    assert problems(folder) == [f"{folder / 'rulebooks'}: *.toml: holds no rulebook"]
+
+
+def test_a_rulebook_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "rulebooks" / "folder.toml").mkdir()
+    assert problems(folder) == ["folder.toml: the whole file: Is a directory"]
+
+
+def test_a_rulebook_that_is_not_utf_8_is_named_with_the_byte(folder: Path) -> None:
+    (folder / "rulebooks" / "ex.toml").write_bytes(b'id = "EX"\nname = "\xc9cole"\n')
+    assert problems(folder) == ["ex.toml: byte 18: is not UTF-8"]
+
+
+def test_two_rulebooks_of_one_association_are_an_error(folder: Path) -> None:
+    (folder / "rulebooks" / "second.toml").write_text(BOOK, "utf-8")
+    assert problems(folder) == ["second.toml: id: another file is 'EX' already"]
+
+
+def test_an_association_that_the_organizations_lack_is_an_error(folder: Path) -> None:
+    other = BOOK.replace('id = "EX"', 'id = "OTHER"')
+    (folder / "rulebooks" / "other.toml").write_text(other, "utf-8")
+    assert problems(folder) == ["organizations.toml: organizations: lacks the association 'OTHER'"]
+
+
+def test_an_accepted_organization_that_is_not_listed_is_an_error(folder: Path) -> None:
+    rule = '\n[memberships.own]\nsays = "own"\norganizations = ["EX", "WAIMH"]\n'
+    (folder / "rulebooks" / "ex.toml").write_text(BOOK + rule, "utf-8")
+    assert problems(folder) == [
+        "ex.toml: memberships.own.organizations: 'WAIMH' is not in organizations.toml"
+    ]
+
+
+def test_an_association_of_providers_that_is_not_listed_is_an_error(folder: Path) -> None:
+    rule = """
+    [documents]
+    ifs = { file = "000", title = "IFS" }
+    [providers.rsc]
+    says = "IFS of Ohio"
+    [[providers.rsc.accepts]]
+    categories = ["IFS"]
+    associations = ["OH-AIMH"]
+    source = { document = "ifs", section = "RSC" }
+    """
+    (folder / "rulebooks" / "ex.toml").write_text(BOOK + rule, "utf-8")
+    assert problems(folder) == [
+        "ex.toml: providers.rsc.accepts[1].associations: 'OH-AIMH' is not in organizations.toml"
+    ]
+
+
+def test_errors_of_all_files_are_told_at_once(folder: Path) -> None:
+    (folder / "organizations.toml").write_text("organizations = []\n", "utf-8")
+    (folder / "rulebooks" / "ex.toml").write_text(BOOK + "[colours]\n", "utf-8")
+    (folder / "rulebooks" / "second.toml").write_text("id = \n", "utf-8")
+    assert [line.split(": ")[0] for line in problems(folder)] == [
+        "organizations.toml",
+        "ex.toml",
+        "second.toml",
+    ]
+
+
+def test_the_digest_changes_with_the_text_of_any_file(folder: Path) -> None:
+    before = load_rulebooks(folder).digest
+    (folder / "organizations.toml").write_text(ORGANIZATIONS + "# a word\n", "utf-8")
+    assert load_rulebooks(folder).digest != before
+
+
+def test_the_digest_of_the_same_texts_is_the_same(folder: Path) -> None:
+    assert load_rulebooks(folder).digest == load_rulebooks(folder).digest
+
+
+def test_topics_are_those_that_some_rulebook_counts() -> None:
+    assert REAL.topics == {"DEIA", "RSC"}
+
+
+def test_any_infant_mental_health_association_leaves_out_the_other_organizations() -> None:
+    accepted = REAL.accepted_organizations("CT-AIMH/any")
+    assert accepted == ("CT-AIMH", "MI-AIMH", "NCIMHA", "VAIMH", "WAIMH")
+
+
+def test_a_rule_that_names_one_organization_accepts_no_other() -> None:
+    assert REAL.accepted_organizations("NCIMHA/ncimha") == ("NCIMHA",)
+
+
+def test_there_is_a_rulebook_for_each_association_of_the_sources() -> None:
+    assert sorted(REAL.associations) == ["CT-AIMH", "MI-AIMH", "NCIMHA", "VAIMH"]
+
+
+@pytest.mark.parametrize(("association", "file"), CELLS)
+def test_every_cell_of_a_renewal_table_is_cited_by_a_value(association: str, file: str) -> None:
+    book = REAL.associations[association]
+    cited = {
+        requirement.id
+        for requirement in book.requirements
+        for value in requirement.values
+        if book.documents[value.source.document].file == file
+    }
+    assert cited == CELLS[association, file]
+
+
+@pytest.mark.parametrize(("association", "file"), CELLS)
+def test_every_value_cites_the_renewal_table_not_the_application(
+    association: str, file: str
+) -> None:
+    book = REAL.associations[association]
+    sections = {
+        value.source.section.partition(":")[0]
+        for requirement in book.requirements
+        for value in requirement.values
+        if book.documents[value.source.document].file == file
+    }
+    assert sections in ({"Annual renewal"}, {"Continuing endorsement"})
+
+
+@pytest.mark.parametrize("association", AMBIGUITIES)
+def test_every_ambiguity_has_the_reading_that_was_agreed(association: str) -> None:
+    readings = {i.id: i.taken for i in REAL.associations[association].interpretations}
+    for ambiguity, words in AMBIGUITIES[association].items():
+        assert words in readings[ambiguity], ambiguity
+
+
+@pytest.mark.parametrize("book", [*REAL.associations.values(), *IMAGINED.associations.values()])
+def test_an_interpretation_names_at_least_two_readings_and_is_said_in_full(book: Rulebook) -> None:
+    for interpretation in book.interpretations:
+        assert interpretation.says
+        one_reading_only = interpretation.id == "no-renewal-rules"
+        assert len(interpretation.readings) >= (1 if one_reading_only else 2)
+
+
+def test_a_rule_of_the_sources_that_is_no_plain_reading_names_its_interpretation() -> None:
+    cited: set[str | None] = set()
+    for book in REAL.associations.values():
+        cited |= {cycle.interpretation for cycle in book.cycles}
+        cited |= {requirement.interpretation for requirement in book.requirements}
+        for rule in book.providers.values():
+            cited |= {accepted.interpretation for accepted in rule.accepts}
+    assert {
+        *("april-2024", "imhs-until-april-2024", "ecmhs-until-april-2024", "vetted-until"),
+        *("transition-in-renewal", "ecfs-row-says-ifs", "imhs-provider", "ct-requires-rsc"),
+        *("provider-rule-of-application", "calendar-year"),
+    } <= cited
+
+
+def test_virginia_has_no_requirement() -> None:
+    assert REAL.associations["VAIMH"].requirements == ()
+
+
+def test_the_documents_are_named_as_their_files_begin() -> None:
+    files = {d.file for book in REAL.associations.values() for d in book.documents.values()}
+    assert files == {"000", "001", "002", "003", "004"}
+
+
+def test_the_imagined_rulebooks_stand_beside_the_tests() -> None:
+    assert load_rulebooks(TESTS / "rulebooks").digest == IMAGINED.digest
