@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 _KILOBYTES_IN_MEGABYTE = 1024
@@ -47,6 +47,6 @@ def say(name: str, figure: Figure, *, floor: Figure | None = None, hold: str = "
     sys.stdout.write(line.rstrip() + "\n")
 
 
-def heading(words: Sequence[str]) -> None:
+def heading(words: str) -> None:
     """Print what the next lines are about."""
-    sys.stdout.write("\n" + " ".join(words) + "\n")
+    sys.stdout.write(f"\n{words}\n")

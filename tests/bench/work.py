@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from tests.bench.measuring import report
-from tests.bench.population import AS_OF, ASSOCIATION
-from tracker.records.engine import open_engine, reading, writing
+from tests.bench.population import AS_OF, ASSOCIATION, fill
+from tracker.records.engine import migrate, open_engine, reading, writing
 from tracker.records.evaluation import evaluate_due, judge_all
 from tracker.rulebooks import load_rulebooks
 
@@ -17,33 +17,35 @@ CONFIG = Path(__file__).parents[2] / "config"
 NIGHT = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 # What anyone would write by hand: the sums, grouped, over the same tables and indexes.
-BARE = """
-    SELECT en.id, SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
-        SUM(CASE WHEN e.activity = 'rsc' AND s.provider_id IS NOT NULL THEN e.minutes END),
-        (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
-            AND t.topic = 'DEIA' AND t.held_on BETWEEN '2026-01-01' AND '2026-10-01'),
-        (SELECT MAX(m.ends_on) FROM membership m WHERE m.person_id = en.person_id
-            AND m.organization = 'NCIMHA' AND m.ends_on >= '2026-10-01')
-    FROM endorsement en
-    LEFT JOIN entry e ON e.person_id = en.person_id
-        AND e.held_on BETWEEN '2026-01-01' AND '2026-10-01'
+BARE = (
+    """
+    SELECT e.person_id, SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
+        SUM(CASE WHEN e.activity = 'rsc' AND s.provider_id IS NOT NULL THEN e.minutes END)
+    FROM entry e
     LEFT JOIN provider_span s ON s.rule = 'NCIMHA/ifs-rsc' AND s.provider_id = e.provider_id
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
-    WHERE en.association = 'NCIMHA' AND en.category = 'IFS'
-    GROUP BY en.id
-"""
+    WHERE e.held_on BETWEEN '2026-01-01' AND '2026-10-01'
+    GROUP BY e.person_id
+    """,
+    """
+    SELECT person_id, topic, SUM(minutes) FROM entry_topic
+    WHERE held_on BETWEEN '2026-01-01' AND '2026-10-01' GROUP BY person_id, topic
+    """,
+)
 
 
 def bare(url: str) -> int:
-    """The floor: the aggregate alone, fetched by the driver."""
+    """The floor: the aggregates alone, fetched by the driver."""
     engine = open_engine(url)
     done = 0
     with reading(engine) as connection:
-        named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
-        cursor = connection.connection.cursor(**named)
-        cursor.execute(BARE)
-        while rows := cursor.fetchmany(2_000):
-            done += len(rows)
+        for statement in BARE:
+            named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
+            cursor = connection.connection.cursor(**named)
+            cursor.execute(statement)
+            while rows := cursor.fetchmany(2_000):
+                done += len(rows)
+            cursor.close()
     return done
 
 
@@ -76,7 +78,21 @@ def touch(url: str) -> int:
         ).rowcount
 
 
-WORK: dict[str, Callable[[str], int]] = {f.__name__: f for f in (bare, evaluate, night, touch)}
+def fill_database(url: str, endorsees: int, *, short: bool) -> int:
+    """Make the schema and the people in an empty database."""
+    migrate(url)
+    fill(open_engine(url), endorsees, second_half_of_hours=not short)
+    return endorsees
+
+
+WORK: dict[str, Callable[[str], int]] = {
+    "bare": bare,
+    "evaluate": evaluate,
+    "night": night,
+    "touch": touch,
+    "fill": lambda url: fill_database(url, int(sys.argv[3]), short=False),
+    "fill-short": lambda url: fill_database(url, int(sys.argv[3]), short=True),
+}
 
 if __name__ == "__main__":
     report(lambda: WORK[sys.argv[1]](sys.argv[2]))

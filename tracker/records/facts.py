@@ -9,6 +9,7 @@ the same for one endorsement and for a million, and yields a row a renewal.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -191,21 +192,21 @@ def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Any]]:
 
 
 def _facts(row: Sequence[Any], window: Window, keys: Sequence[str]) -> Facts:
-    waived, extended, next_entry = row[9:_FIXED_COLUMNS]
+    # By position, in the order of the fields: this runs once an endorsement.
     return Facts(
-        endorsement_id=row[0],
-        person_id=row[2],
-        email=row[3],
-        name=row[4],
-        starts_on=window.endorsed_on,
-        ends_on=_date(row[5]) if row[5] else None,
-        provides_rsc=bool(row[6]),
-        minutes={k: m for k, m in zip(keys, row[_FIXED_COLUMNS:], strict=True) if m},
-        memberships=_spans(row[7]),
-        leaves=_spans(row[8]),
-        waived=tuple(waived.split(",")) if waived else (),
-        extended_due_on=_date(extended) if extended else None,
-        next_entry_on=_date(next_entry) if next_entry else None,
+        row[0],
+        row[2],
+        row[3],
+        row[4],
+        window.endorsed_on,
+        _date(row[5]) if row[5] else None,
+        bool(row[6]),
+        {key: minutes for key, minutes in zip(keys, row[_FIXED_COLUMNS:], strict=True) if minutes},
+        _spans(row[7]),
+        _spans(row[8]),
+        tuple(row[9].split(",")) if row[9] else (),
+        _date(row[10]) if row[10] else None,
+        _date(row[11]) if row[11] else None,
     )
 
 
@@ -213,6 +214,8 @@ def _date(value: date | str) -> date:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
+# Most people's memberships run the same days.
+@lru_cache(maxsize=4_096)
 def _spans(value: str | None) -> tuple[Span, ...]:
     if not value:
         return ()

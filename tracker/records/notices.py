@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, text
+from sqlalchemy import Connection, or_, select, text
 
+from tracker.records.bulk import insert_rows
 from tracker.records.cutoffs import Horizon, people_with_cutoffs
 from tracker.records.tables import Endorsement, Notice, Person, StandingRow
 from tracker.rules.notice_config import NoticeConfig
@@ -99,8 +100,7 @@ def record_decisions(
 ) -> None:
     """Write decisions, each with the Message-ID of the mail that it became part of."""
     rows = [_row(decision, message_id, decided_on) for decision, message_id in decisions]
-    if rows:
-        connection.execute(insert(_NOTICE), rows)
+    insert_rows(connection, _NOTICE, rows)
 
 
 def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[str, Any]:

@@ -279,7 +279,7 @@ def _storable(error: str) -> str:
 def listing(connection: Connection) -> Iterator[Listed]:
     """Every message without its body, oldest first; streamed."""
     statement = select(*_LISTED_COLUMNS).order_by(_OUTBOX.c.id)
-    streamed = connection.execution_options(yield_per=500).execute(statement)
+    streamed = connection.execute(statement.execution_options(yield_per=500))
     return (Listed(*row) for row in streamed)
 
 

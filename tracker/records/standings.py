@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, select, text
 
+from tracker.records.bulk import insert_rows
 from tracker.records.tables import StandingRow
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
@@ -16,7 +17,6 @@ from tracker.rules.standing import Standing
 
 _STANDING = StandingRow.__table__  # type: ignore[attr-defined]
 _DAY = timedelta(days=1)
-_BATCH = 1_000
 Key = tuple[int, date]
 
 
@@ -38,8 +38,7 @@ def store_standings(
     connection.execute(
         text(f"DELETE FROM standing WHERE endorsement_id IN (SELECT id FROM {replacing})")
     )
-    for start in range(0, len(rows), _BATCH):
-        connection.execute(insert(_STANDING), rows[start : start + _BATCH])
+    insert_rows(connection, _STANDING, rows)
 
 
 def _since(connection: Connection, table: str) -> dict[Key, tuple[str, date]]:

@@ -1,6 +1,7 @@
 """The judgement: facts and a plan in, a standing out. Pure; called once an endorsement."""
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import Ask, Plan
@@ -87,6 +88,8 @@ def _covers(spans: tuple[Span, ...], day: date) -> bool:
     return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
 
 
+# Most people's memberships run the same days.
+@lru_cache(maxsize=4_096)
 def _covered_until(spans: tuple[Span, ...], day: date) -> date | None:
     """The last day of the unbroken cover that includes ``day``; None when it is not covered."""
     until = None
