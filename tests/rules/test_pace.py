@@ -1,0 +1,114 @@
+"""Pace: the first day on which an open renewal is two months behind an even one."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rules.world import IMAGINED, REAL
+from tracker.rulebooks import Rulebooks
+from tracker.rules.judge import judge
+from tracker.rules.pace import falls_behind_on
+from tracker.rules.standing import Facts, Span, Standing
+
+MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
+
+
+def stand(
+    training: int,
+    rsc: int = 720,
+    *,
+    books: Rulebooks = REAL,
+    whose: tuple[str, str] = ("CT-AIMH", "IFS"),
+    as_of: date = date(2025, 1, 1),
+    members: tuple[Span, ...] = MEMBER,
+    **facts: object,
+) -> Standing:
+    """A standing with these minutes; everything else is there."""
+    starts_on = date(2015, 1, 1)
+    plan = books.plan(*whose, starts_on, date(2025, 6, 1))
+    assert plan
+    known = Facts(
+        endorsement_id=1,
+        person_id=1,
+        email="alice@example.org",
+        name="Alice",
+        starts_on=starts_on,
+        ends_on=None,
+        provides_rsc=False,
+        minutes={"training": training, "rsc": rsc},
+        memberships=members,
+    )
+    standing = judge(plan, known._replace(**facts), as_of)  # type: ignore[arg-type]
+    assert standing
+    return standing
+
+
+def test_with_nothing_logged_one_falls_behind_after_a_sixth_of_the_year() -> None:
+    # 365 days, a sixth of them is 60.
+    assert falls_behind_on(stand(0, 0)) == date(2025, 3, 2)
+
+
+def test_half_of_the_hours_reach_two_months_beyond_the_middle_of_the_year() -> None:
+    assert falls_behind_on(stand(450)) == date(2025, 8, 31)
+
+
+def test_the_requirement_that_is_further_behind_decides() -> None:
+    assert falls_behind_on(stand(800, 0)) == date(2025, 3, 2)
+
+
+def test_who_never_falls_behind_before_the_end_has_no_day() -> None:
+    assert falls_behind_on(stand(899)) is None
+
+
+def test_a_renewal_that_is_met_has_no_day() -> None:
+    assert falls_behind_on(stand(900)) is None
+
+
+def test_a_missing_membership_has_no_pace() -> None:
+    assert falls_behind_on(stand(900, members=())) is None
+
+
+def test_a_missing_topic_has_no_pace() -> None:
+    standing = stand(900, whose=("NCIMHA", "IFS"))
+    assert standing.status == "open"
+    assert falls_behind_on(standing) is None
+
+
+def test_an_overdue_renewal_has_no_pace_any_more() -> None:
+    assert falls_behind_on(stand(0, as_of=date(2026, 1, 10))) is None
+
+
+def test_an_excused_renewal_has_no_pace() -> None:
+    leave = (Span(date(2025, 12, 31), date(2025, 12, 31)),)
+    assert falls_behind_on(stand(0, leaves=leave)) is None
+
+
+def test_a_waived_requirement_has_no_pace() -> None:
+    assert falls_behind_on(stand(0, 0, waived=("training",))) == date(2025, 3, 2)
+    assert falls_behind_on(stand(0, 719, waived=("training",))) is None
+
+
+def test_a_three_year_cycle_gives_half_a_year() -> None:
+    standing = stand(0, 0, books=IMAGINED, whose=("TRIENNIAL", "IFS"))
+    assert falls_behind_on(standing) == date(2025, 7, 2)
+
+
+@pytest.mark.parametrize("whose", [("CT-AIMH", "IFS"), ("MI-AIMH", "IMHS")])
+@given(training=st.integers(0, 1000), rsc=st.integers(0, 1000))
+def test_it_is_the_first_day_at_whose_end_less_is_counted_than_an_even_pace_had_a_sixth_ago(
+    whose: tuple[str, str], training: int, rsc: int
+) -> None:
+    standing = stand(training, rsc, whose=whose)
+    cycle = standing.plan.cycle
+    assert cycle
+    behind = [
+        day
+        for offset in range(365)
+        for required, counted in ((900, training), (720, rsc))
+        # Days of an even pace that were over at the end of the day, less the slack.
+        if (offset + 1 - 60) * required > counted * 365 and counted < required
+        for day in [cycle.starts_on + timedelta(days=offset)]
+    ]
+    assert falls_behind_on(standing) == min(behind, default=None)

@@ -1,0 +1,245 @@
+"""On which days a provider qualifies, against a day-by-day oracle, and the words for why."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.rules.oracle import qualifies
+from tests.rules.strategies import HOLDINGS, any_day, holdings
+from tests.rules.world import IMAGINED, REAL, span
+from tracker.rulebooks import Rulebooks
+from tracker.rules.plan import Plan
+from tracker.rules.providers import (
+    Credential,
+    Provider,
+    qualified_spans,
+    why_it_counts,
+    why_it_ends,
+    why_not,
+)
+from tracker.rules.standing import Span
+
+DAY = timedelta(days=1)
+RULES = [
+    pytest.param(books, name, id=name)
+    for books in (REAL, IMAGINED)
+    for name in books.provider_rules
+]
+FIRST, LAST = date(2023, 5, 1), date(2028, 6, 30)
+
+
+def provider(held: list[str], name: str = "Bob") -> Provider:
+    degree, credentials = "none", []
+    for holding in held:
+        if holding.startswith("degree "):
+            degree = holding.split()[1]
+            continue
+        first, second, days = holding.split()
+        association, category = (second, None) if first == "vetted" else (first, second)
+        credentials.append(Credential(association, category, *span(days)))
+    return Provider(name, degree, tuple(credentials))
+
+
+def spans(rule: str, *held: str) -> list[Span]:
+    association, found = REAL.provider_rules[rule]
+    return qualified_spans(association, found, provider(list(held)))
+
+
+def said_of(rule: str, day: str, *held: str) -> str:
+    association, found = REAL.provider_rules[rule]
+    return why_not(association, found, provider(list(held)), date.fromisoformat(day))
+
+
+def days_of(first: str, last: str) -> Span:
+    return Span(date.fromisoformat(first), date.fromisoformat(last))
+
+
+@pytest.mark.parametrize(("books", "name"), RULES)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
+    books: Rulebooks, name: str, data: st.DataObject
+) -> None:
+    association, rule = books.provider_rules[name]
+    held = data.draw(holdings(books))
+    found = qualified_spans(association, rule, provider(held))
+    plan = plan_for(books, name)
+    day = FIRST
+    while day <= LAST:
+        inside = sum(s.starts_on <= day <= s.ends_on for s in found)
+        assert inside == qualifies(books, plan, held, day), day
+        day += DAY
+
+
+@pytest.mark.parametrize(("books", "name"), RULES)
+@given(data=st.data())
+def test_the_spans_are_in_order_and_apart(books: Rulebooks, name: str, data: st.DataObject) -> None:
+    association, rule = books.provider_rules[name]
+    found = qualified_spans(association, rule, provider(data.draw(holdings(books))))
+    for earlier, later in pairwise(found):
+        assert earlier.ends_on + DAY < later.starts_on
+
+
+@pytest.mark.parametrize(("books", "name"), RULES)
+@given(data=st.data())
+def test_each_day_has_a_reason_for_or_against_and_never_both(
+    books: Rulebooks, name: str, data: st.DataObject
+) -> None:
+    association, rule = books.provider_rules[name]
+    held, day = provider(data.draw(holdings(books))), data.draw(any_day)
+    counts = any(s.starts_on <= day <= s.ends_on for s in qualified_spans(association, rule, held))
+    assert bool(why_it_counts(association, rule, held, day)) == counts
+    if not counts:
+        assert held.name in why_not(association, rule, held, day)
+
+
+@pytest.mark.parametrize(("books", "name"), RULES)
+@given(data=st.data())
+def test_the_end_of_each_span_has_its_reason(
+    books: Rulebooks, name: str, data: st.DataObject
+) -> None:
+    association, rule = books.provider_rules[name]
+    held = provider(data.draw(holdings(books)))
+    for found in qualified_spans(association, rule, held):
+        if found.ends_on < date.max:
+            ending = why_it_ends(association, rule, held, found.ends_on)
+            assert ending.last_day == found.ends_on
+            assert "stops qualifying" not in ending.reason
+
+
+def plan_for(books: Rulebooks, name: str) -> Plan:
+    """A plan that has the rule."""
+    association, _ = books.provider_rules[name]
+    book = books.associations[association]
+    category = next(
+        c for r in book.requirements if f"{association}/{r.providers}" == name for c in r.categories
+    )
+    plan = books.plan(association, category, date(2010, 1, 1), date(2025, 1, 1))
+    assert plan
+    return plan
+
+
+def test_an_open_end_is_the_last_day_that_a_date_can_name() -> None:
+    assert spans("CT-AIMH/ifs-rsc", "CT-AIMH IFRS 2010-01-01") == [
+        days_of("2010-01-01", "9999-12-31")
+    ]
+
+
+def test_spans_that_touch_are_one() -> None:
+    found = spans(
+        "CT-AIMH/ifs-rsc",
+        "CT-AIMH IFRS 2020-01-01..2020-06-30",
+        "MI-AIMH IFRS 2020-07-01..2020-12-31",
+    )
+    assert found == [days_of("2020-01-01", "2020-12-31")]
+
+
+def test_spans_a_day_apart_are_two() -> None:
+    found = spans(
+        "CT-AIMH/ifs-rsc",
+        "CT-AIMH IFRS 2020-01-01..2020-06-30",
+        "MI-AIMH IFRS 2020-07-02..2020-12-31",
+    )
+    assert found == [days_of("2020-01-01", "2020-06-30"), days_of("2020-07-02", "2020-12-31")]
+
+
+def test_a_span_within_another_adds_nothing() -> None:
+    found = spans(
+        "CT-AIMH/ifs-rsc", "CT-AIMH IFRS 2020-01-01", "CT-AIMH IMHM-C 2021-01-01..2021-12-31"
+    )
+    assert found == [days_of("2020-01-01", "9999-12-31")]
+
+
+def test_who_became_imhs_after_the_transition_never_qualified_for_an_ifs() -> None:
+    assert spans("CT-AIMH/ifs-rsc", "CT-AIMH IMHS 2024-05-01") == []
+
+
+def test_the_reason_that_counts_names_what_was_held() -> None:
+    association, rule = REAL.provider_rules["NCIMHA/ifs-rsc"]
+    vera, day = provider(["vetted NCIMHA 2020-01-01"]), date(2024, 1, 1)
+    assert why_it_counts(association, rule, vera, day) == "vetted by NCIMHA on that day"
+    maya = provider(["CT-AIMH IMHM-C 2020-01-01"])
+    assert why_it_counts(association, rule, maya, day) == "IMHM-C on that day"
+
+
+def test_of_several_ends_the_last_one_is_the_reason() -> None:
+    said = said_of(
+        "CT-AIMH/ifs-rsc",
+        "2026-01-01",
+        "CT-AIMH IMHS 2010-01-01",
+        "CT-AIMH IFRS 2020-01-01..2025-06-30",
+    )
+    assert said == "Bob's endorsement as IFRS ended on 30 June 2025"
+
+
+def test_of_several_beginnings_the_first_one_is_the_reason() -> None:
+    said = said_of(
+        "CT-AIMH/ifs-rsc",
+        "2025-01-01",
+        "CT-AIMH IMHM-C 2026-07-01",
+        "CT-AIMH IFRS 2026-01-01",
+    )
+    assert said == "Bob qualifies as IFRS only from 1 January 2026"
+
+
+def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() -> None:
+    said = said_of("CT-AIMH/ifs-rsc", "2025-01-01", "CT-AIMH IMHS 2024-05-01")
+    assert said == "Bob was IMHS on 1 January 2025: the rule accepts IFRS or IMHM-C"
+
+
+@pytest.mark.parametrize(
+    ("rule", "held", "last", "reason"),
+    [
+        (
+            "CT-AIMH/ifs-rsc",
+            ["CT-AIMH IMHS 2010-01-01"],
+            "2024-04-30",
+            "Bob: the rule accepts IMHS only until 30 April 2024",
+        ),
+        (
+            "CT-AIMH/ifs-rsc",
+            ["CT-AIMH IFS 2010-01-01", "degree master"],
+            "2024-04-30",
+            "Bob: the rule accepts IFS with a master's degree only until 30 April 2024",
+        ),
+        (
+            "NCIMHA/ifs-rsc",
+            ["vetted NCIMHA 2010-01-01"],
+            "2027-12-21",
+            "Bob: the rule accepts vetted by NCIMHA only until 21 December 2027",
+        ),
+        (
+            "NCIMHA/ifs-rsc",
+            ["vetted NCIMHA 2010-01-01..2026-06-30"],
+            "2026-06-30",
+            "Bob's vetting by NCIMHA ended on 30 June 2026",
+        ),
+        (
+            "NCIMHA/ifs-rsc",
+            ["NCIMHA ERS 2010-01-01..2026-06-30"],
+            "2026-06-30",
+            "Bob's endorsement as ERS ended on 30 June 2026",
+        ),
+    ],
+)
+def test_the_words_for_an_end(rule: str, held: list[str], last: str, reason: str) -> None:
+    association, found = REAL.provider_rules[rule]
+    ending = why_it_ends(association, found, provider(held), date.fromisoformat(last))
+    assert (str(ending.last_day), ending.reason) == (last, reason)
+
+
+def test_a_day_on_which_nothing_ends_has_a_plain_reason() -> None:
+    association, found = REAL.provider_rules["NCIMHA/ifs-rsc"]
+    held = provider(["NCIMHA ERS 2010-01-01..2026-06-30"])
+    ending = why_it_ends(association, found, held, date(2025, 1, 1))
+    assert ending.reason == "Bob stops qualifying after 1 January 2025"
+
+
+def test_the_random_holdings_hold_something_for_each_rule() -> None:
+    held = {h.split()[1] for h in (*HOLDINGS[REAL], *HOLDINGS[IMAGINED]) if "vetted" not in h}
+    for books in (REAL, IMAGINED):
+        for _, rule in books.provider_rules.values():
+            assert held & {c for accepted in rule.accepts for c in accepted.categories}
