@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from tracker.records.tables import METADATA
 from tracker.rules.standing import Span
@@ -68,14 +68,16 @@ def endorsement_within(
 
 
 def provider_choices(connection: Connection, person_id: int, rules: Iterable[str]) -> list[Choice]:
-    """Providers whom a person has used, then those who ever qualify under ``rules``, by name.
+    """Providers whom a person has used, then others who qualify under ``rules``, by name.
 
-    Nobody supervises themselves, so the person is not among them.
+    Only those who provide RSC: of others not even the name is told. Nobody supervises
+    themselves, so the person is not among them.
     """
     own = (_ENTRY.c.person_id == person_id) & _ENTRY.c.provider_id.is_not(None)
     used = set(connection.scalars(select(_ENTRY.c.provider_id).where(own).distinct()))
     qualified = select(_SPAN.c.provider_id).where(_SPAN.c.rule.in_(list(rules)))
-    wanted = _PERSON.c.id.in_(used) | _PERSON.c.id.in_(qualified)
+    provides = _PERSON.c.provides_rsc | exists().where(_ENTRY.c.provider_id == _PERSON.c.id)
+    wanted = _PERSON.c.id.in_(used) | (_PERSON.c.id.in_(qualified) & provides)
     people = connection.execute(
         select(_PERSON.c.id, _PERSON.c.name).where(wanted & (_PERSON.c.id != person_id))
     )

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from starlette.datastructures import FormData
-from wtforms import Form, HiddenField, RadioField, SelectField, StringField
+from wtforms import Form, HiddenField, RadioField, SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, parse_hours, say_hours
@@ -17,11 +17,13 @@ from tracker.records.entry_writes import Content
 from tracker.rules.explain import LoggedEntry
 from tracker.web.typed_date import DateWrong, read_date, say_date
 
-ACTIVITIES = (("rsc", "Reflective supervision"), ("training", "Training"))
-FORMATS = (("individual", "Individual"), ("group", "Group"))
+ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
+FORMATS = {"individual": "Individual", "group": "Group"}
 SOMEONE_ELSE = "other"
 _TOPIC = "topic-"
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\ud800-\udfff]+")
+# Controls, line separators and half surrogates: nothing that a line of text holds, and
+# PostgreSQL refuses some of them.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _LONGEST_TITLE, _LONGEST_NAME = 300, 200
 
 
@@ -35,14 +37,18 @@ def new_form_key() -> str:
     return uuid.uuid4().hex
 
 
+def _choices(labels: Mapping[str, str]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in labels.items()]
+
+
 class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
     """One session. Its topics' fields are added by `form_class`; `problems` lists what is wrong."""
 
-    form_key = HiddenField()
-    version = HiddenField()
+    form_key = HiddenField(filters=[clean])
+    version = HiddenField(filters=[clean])
     activity = RadioField(
         "What was it?",
-        choices=ACTIVITIES,
+        choices=_choices(ACTIVITIES),
         validators=[InputRequired("Choose reflective supervision or training")],
     )
     day = StringField("Day", filters=[clean])
@@ -62,7 +68,7 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
         filters=[clean],
         validators=[Length(max=_LONGEST_NAME, message="The name can have 200 characters at most")],
     )
-    format = RadioField("Individual or group?", choices=FORMATS, validate_choice=False)
+    format = RadioField("Individual or group?", choices=_choices(FORMATS), validate_choice=False)
     reference = StringField(
         "Reference",
         filters=[clean],
@@ -99,8 +105,8 @@ def make_form(
 ) -> LogForm:
     """The form as it was ``typed``, else with ``prefill``."""
     form = form_class(tuple(topics))(typed, data=dict(prefill or {}))
-    known = [(str(choice.id), choice.name) for choice in providers]
-    form.provider.choices = [("", "Choose"), *known, (SOMEONE_ELSE, "Someone else")]
+    known = {str(choice.id): choice.name for choice in providers}
+    form.provider.choices = _choices({"": "Choose", **known, SOMEONE_ELSE: "Someone else"})
     if not re.fullmatch(r"[0-9a-f]{32}", form.form_key.data or ""):
         form.form_key.data = new_form_key()
     return form
@@ -144,7 +150,7 @@ def read_content(form: LogForm, today: date) -> Content | None:
         title=title,
         provider_id=provider_id,
         provider_name=provider_name,
-        format=form.format.data if is_rsc and form.format.data in dict(FORMATS) else None,
+        format=form.format.data if is_rsc and form.format.data in FORMATS else None,
         reference=form.reference.data or None,
         topics=topics,
     )
@@ -222,4 +228,4 @@ def _usual_title(entry: LoggedEntry) -> str:
 
 def _say_title(activity: str, kind: str | None) -> str:
     # A session needs no name of its own: what it was says enough.
-    return f"{dict(FORMATS).get(kind or '', '')} {activity.upper()}".strip()
+    return f"{FORMATS.get(kind or '', '')} {activity.upper()}".strip()

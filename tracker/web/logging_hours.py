@@ -95,7 +95,7 @@ def _copy(connection: Connection, person_id: int, again: str) -> dict[str, str]:
 
 def _from_link(setting: FormSetting, activity: str, provider: str, day: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    if activity in dict(ACTIVITIES):
+    if activity in ACTIVITIES:
         found["activity"] = activity
     if any(provider == str(choice.id) for choice in setting.providers):
         found |= {"provider": provider, "activity": "rsc"}

@@ -1,0 +1,164 @@
+"""My year: one sentence, then rows, dates and reasons."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import insert
+
+from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE
+from tests.web.visiting import House, text_of
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+
+
+def year(house: House, email: str) -> str:
+    return text_of(house.visit(email).get("/my-year"))
+
+
+def add(house: House, table: str, **values: object) -> None:
+    with writing(house.cast.engine) as connection:
+        connection.execute(insert(METADATA.tables[table]).values(**values))
+
+
+def test_the_headline_says_what_is_missing(house: House) -> None:
+    page = year(house, ALICE)
+    assert "Infant Family Specialist · NCIMHA · 2026 · due 31 December" in page
+    assert "3.5 RSC hours and one DEIA hour to go." in page
+    assert "Training and membership are done." in page
+    assert "Nothing with DEIA is logged yet." in page
+
+
+def test_each_requirement_has_its_state_in_words_and_its_source(page_house: House) -> None:
+    page = year(page_house, ALICE)
+    assert "Training 16.5 of 15 hours Relationship-based education and training Done" in page
+    assert "of which DEIA 0 of 1 hour Diversity, equity, inclusion and access 1 hour short" in page
+    assert "Reflective supervision 8.5 of 12 hours" in page
+    assert "Membership NCIMHA, paid to 31 December 2026 Done" in page
+    assert "NCIMHA: Infant Family Specialist (IFS), “Continuing endorsement: Education" in page
+
+
+def test_pace_and_state_do_not_contradict_each_other(page_house: House) -> None:
+    page = year(page_house, ALICE)
+    assert "At your pace RSC would not be complete by 31 December 2026." in page
+    assert "Behind, 3.5 to go" in page
+
+
+def test_a_good_pace_says_when(page_house: House) -> None:
+    page_house.now = datetime(2026, 6, 20, 17, 0, tzinfo=UTC)
+    page = year(page_house, ALICE)
+    assert "At your pace RSC is complete in the first week of December." in page
+    assert "On pace, 6 to go" in page
+
+
+def test_early_in_the_year_nobody_speaks_of_pace(page_house: House) -> None:
+    page_house.now = datetime(2026, 2, 20, 17, 0, tzinfo=UTC)
+    page = year(page_house, ALICE)
+    assert "pace" not in page
+    assert "10.5 hours to go" in page
+
+
+def test_what_comes_up_is_a_dated_list(page_house: House) -> None:
+    page = year(page_house, ALICE)
+    ahead = page.partition("Coming up")[2].partition("Logged")[0]
+    assert "31 Dec 2026 Membership ends" in ahead
+    assert "31 Dec 2026 Renewal due the whole day counts" in ahead
+    assert "31 Jan 2027 Last day of grace" in ahead
+    assert (
+        "21 Dec 2027 Dana Ruiz's sessions stop counting the last day that counts; the rule accepts "
+        "vetted by NCIMHA only until 21 December 2027; all your 8.5 hours are with them" in ahead
+    )
+
+
+def test_every_entry_says_whether_it_counts_and_why(page_house: House) -> None:
+    page = year(page_house, ALICE)
+    assert "14 Nov 2026 RSC with Dana Ruiz Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "Does not count: Jo Hart is not yet confirmed as qualified. See the rule" in page
+    assert "Infant mental health week training Counts towards training" in page
+    assert "Outside these cycles: 2 entries" in page
+    assert "it was held outside the cycle, 1 January 2026 to 31 December 2026" in page
+
+
+def test_the_rule_that_a_reason_links_to_is_on_the_page(page_house: House) -> None:
+    page = page_house.visit(ALICE).get("/my-year").text
+    anchor = page.partition('. <a href="#')[2].partition('"')[0]
+    assert f'id="{anchor}"' in page
+
+
+def test_a_lapsed_renewal_stands_before_the_current_one(house: House) -> None:
+    page = year(house, BOB)
+    lapsed = "Lapsed: 15 training hours (one on DEIA), 12 RSC hours and your membership missing"
+    assert page.index(lapsed) < page.index("to go.")
+    assert "What 2025 asked for" in page
+    assert "Nothing is logged yet. Log your first hours" in page
+
+
+def test_in_the_days_of_grace_it_says_to_when(page_house: House) -> None:
+    page_house.now = datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
+    page = year(page_house, ALICE)
+    assert "3.5 RSC hours and one DEIA hour still missing for 2026." in page
+    assert "You can still log hours to the end of 31 January 2027." in page
+
+
+def test_the_first_cycle_asks_no_hours(page_house: House) -> None:
+    page = year(page_house, ERIN)
+    assert "Only your membership to renew." in page
+    assert "No hours are asked in the cycle of endorsement." in page
+    assert "1 hour logged" in page
+    assert "of 15 hours" not in page
+
+
+def test_when_all_is_done_it_says_so(page_house: House) -> None:
+    add(page_house, "membership", person_id=page_house.cast.people[ERIN], organization="CT-AIMH",
+        starts_on=date(2026, 1, 1), ends_on=date(2026, 12, 31))  # fmt: skip
+    assert "All done for 2026." in year(page_house, ERIN)
+
+
+def test_on_leave_nothing_is_asked(page_house: House) -> None:
+    add(page_house, "leave", endorsement_id=page_house.cast.endorsements[ALICE],
+        starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))  # fmt: skip
+    page = year(page_house, ALICE)
+    assert "Nothing is asked while you are on leave." in page
+    assert "28 Feb 2027 Leave ends" in page
+
+
+def test_without_rules_nothing_is_guessed(page_house: House) -> None:
+    add(page_house, "endorsement", person_id=page_house.cast.people[EVE], association="VAIMH",
+        category="IMHM-P", starts_on=date(2020, 1, 1))  # fmt: skip
+    page = year(page_house, EVE)
+    assert "The rulebook holds no renewal rules for this category." in page
+    assert "nothing is guessed" in page
+
+
+def test_two_endorsements_each_judge_an_entry(page_house: House) -> None:
+    add(page_house, "endorsement", person_id=page_house.cast.people[ALICE], association="CT-AIMH",
+        category="IFS", starts_on=date(2024, 1, 1))  # fmt: skip
+    page = year(page_house, ALICE)
+    assert "NCIMHA IFS: Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "CT-AIMH IFS: Does not count: Dana Ruiz" in page
+    assert "Infant mental health week training Counts towards training" in page  # both agree
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        ({"starts_on": date(2027, 1, 1)}, "begins on 1 January 2027"),
+        ({"starts_on": date(2026, 1, 1), "ends_on": date(2026, 6, 30)}, "ended on 30 June 2026"),
+        ({"starts_on": date(2026, 1, 1), "ends_on": date(2026, 11, 30)}, "ends on 30 November"),
+    ],
+)
+def test_an_endorsement_without_a_renewal_is_named(
+    page_house: House, dates: dict[str, date], words: str
+) -> None:
+    add(page_house, "endorsement", person_id=page_house.cast.people[EVE], association="NCIMHA",
+        category="IFS", **dates)  # fmt: skip
+    assert f"NCIMHA IFS: {words}" in year(page_house, EVE)
+
+
+def test_somebody_without_an_endorsement_is_told_whom_to_ask(page_house: House) -> None:
+    page = year(page_house, EVE)
+    assert "You hold no endorsement here yet." in page
+    assert "ask your coordinator" in page
+
+
+def test_a_coordinator_without_endorsement_goes_to_their_own_page(page_house: House) -> None:
+    assert page_house.visit(CAROL).get("/my-year").headers["location"] == "/coordinator"

@@ -1,0 +1,155 @@
+"""Nobody reaches what is not theirs: every route, for every role, on foreign and absent ids.
+
+The routes are read from the site itself: one that this file does not know fails it.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Mount
+
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE
+from tests.web.visiting import RSC, TRAINING, House
+
+# Who may come to a route at all: anybody, those signed in, people, coordinators.
+ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"
+KNOWN = {
+    ("GET", "/"): ANYBODY,
+    ("GET", "/healthz"): ANYBODY,
+    ("GET", "/readyz"): ANYBODY,
+    ("GET", "/sign-in"): ANYBODY,
+    ("POST", "/sign-in"): ANYBODY,
+    ("GET", "/sign-in/code"): ANYBODY,
+    ("POST", "/sign-in/code"): ANYBODY,
+    ("GET", "/sign-in/{token}"): ANYBODY,
+    ("POST", "/sign-in/{token}"): ANYBODY,
+    ("POST", "/sign-out"): ANYBODY,
+    ("GET", "/unsubscribe/{token}"): ANYBODY,
+    ("POST", "/unsubscribe/{token}"): ANYBODY,
+    ("GET", "/my-year"): SIGNED_IN,
+    ("GET", "/log"): PERSON,
+    ("POST", "/log"): PERSON,
+    ("GET", "/log/saved/{entry_id}"): PERSON,
+    ("GET", "/entries/{entry_id}/edit"): PERSON,
+    ("POST", "/entries/{entry_id}/edit"): PERSON,
+    ("GET", "/entries/{entry_id}/delete"): PERSON,
+    ("POST", "/entries/{entry_id}/delete"): PERSON,
+    ("GET", "/coordinator"): COORDINATOR,
+    ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
+}
+CLOSED = sorted(route for route, who in KNOWN.items() if who != ANYBODY)
+WITH_ID = [route for route in CLOSED if "{" in route[1]]
+EVERYBODY = (ALICE, BOB, ERIN, EVE, CAROL, DAN)
+# Of whom each may see names and entries.
+SEES = {
+    ALICE: {ALICE},
+    BOB: {BOB},
+    ERIN: {ERIN},
+    EVE: {EVE},
+    CAROL: {ALICE, BOB},
+    DAN: {ERIN},
+}
+MARKS = {ALICE: ["Alice Moreno", "Infant mental health week"], BOB: ["Bob Osei"],
+         ERIN: ["Erin Vance", "secret training"]}  # fmt: skip
+
+
+def routes(house: House) -> Iterator[tuple[str, str]]:
+    for route in house.app.routes:
+        if isinstance(route, Mount):
+            assert route.path == "/static"
+            continue
+        inner = getattr(getattr(route, "original_router", None), "routes", [route])
+        for each in inner:
+            assert isinstance(each, APIRoute), each
+            yield from ((method, each.path) for method in each.methods or ())
+
+
+def send(house: House, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
+    method, path = route
+    path = re.sub(r"\{\w+\}", str(number), path)
+    visitor = house.visit(email)
+    answer = visitor.get(path) if method == "GET" else visitor.post(path, TRAINING)
+    return answer.status_code, answer.content
+
+
+def test_every_route_is_known_here(page_house: House) -> None:
+    assert sorted(routes(page_house)) == sorted(KNOWN)
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=" ".join)
+def test_nobody_comes_in_without_signing_in(page_house: House, route: tuple[str, str]) -> None:
+    for session in ("", "no-such-session", "\xff"):
+        visitor = page_house.visit("")
+        path = route[1].replace("{entry_id}", "1").replace("{endorsement_id}", "1")
+        cookie = {"Cookie": f"session={session}".encode("latin-1"), "Origin": "http://testserver"}
+        answer = visitor.client.request(route[0], path, headers=cookie)  # type: ignore[arg-type]
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize("email", EVERYBODY)
+@pytest.mark.parametrize("route", WITH_ID, ids=" ".join)
+def test_foreign_and_absent_ids_answer_alike(
+    page_house: House, route: tuple[str, str], email: str
+) -> None:
+    cast = page_house.cast
+    owners = {
+        "entry_id": {cast.entries[k]: BOB if k == "bob" else ERIN if k == "erin" else ALICE
+                     for k in cast.entries},
+        "endorsement_id": {i: owner for owner, i in cast.endorsements.items()},
+    }["entry_id" if "entry_id" in route[1] else "endorsement_id"]  # fmt: skip
+    coordinating = route[1].startswith("/coordinator")
+    absent = [send(page_house, email, route, number) for number in (999_999, 2**31)]
+    before = {table: cast.rows(table) for table in ("entry", "entry_topic", "audit_event")}
+    for number, owner in owners.items():
+        own = owner in SEES[email] if coordinating else owner == email
+        if coordinating == (email in {CAROL, DAN}) and own:
+            continue
+        assert send(page_house, email, route, number) == absent[0]
+    assert absent[0] == absent[1]
+    assert absent[0][0] == 404
+    assert before == {table: cast.rows(table) for table in before}
+
+
+@pytest.mark.parametrize("email", EVERYBODY)
+def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> None:
+    hidden = [mark for owner, marks in MARKS.items() if owner not in SEES[email] for mark in marks]
+    numbers = [*page_house.cast.entries.values(), *page_house.cast.endorsements.values()]
+    for route in CLOSED:
+        for number in sorted(set(numbers)) if "{" in route[1] else [1]:
+            _, body = send(page_house, email, route, number)
+            assert [mark for mark in hidden if mark in body.decode()] == [], route
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
+def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None:
+    for path in ("/entries/{}/edit", "/log/saved/{}", "/coordinator/people/{}"):
+        who = CAROL if "coordinator" in path else ALICE
+        assert page_house.visit(who).get(path.format(number)).status_code == 404
+
+
+def test_a_coordinator_cannot_look_into_another_association(page_house: House) -> None:
+    carol = page_house.visit(CAROL)
+    foreign = carol.get("/coordinator?association=CT-AIMH")
+    absent = carol.get("/coordinator?association=NOWHERE")
+    assert foreign.status_code == absent.status_code == 404
+    assert foreign.content == absent.content
+
+
+def test_an_endorsee_finds_no_coordinator_page(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    assert alice.get("/coordinator").content == alice.get("/nowhere").content
+
+
+def test_a_coordinator_cannot_log_for_others(page_house: House) -> None:
+    carol = page_house.visit(CAROL)
+    assert carol.post("/log", RSC).status_code == 404
+    assert carol.get("/log").status_code == 404
+
+
+def test_a_person_and_coordinator_in_one_keeps_both_apart(page_house: House) -> None:
+    both = page_house.visit(DAN)
+    assert "Erin Vance" in both.get("/coordinator").text
+    assert "/edit" not in both.get(f"/coordinator/people/{page_house.cast.endorsements[ERIN]}").text

@@ -1,0 +1,81 @@
+"""The first page, the demo, health, unsubscribing."""
+
+from sqlalchemy import Engine
+
+from tests.support.cast import ALICE, CAROL
+from tests.web.visiting import House, Visitor, text_of
+from tracker.records.engine import open_engine, writing
+from tracker.records.unsubscribing import unsubscribe_token
+from tracker.web.app import DemoLogin
+
+
+def token_for(engine: Engine) -> str:
+    with writing(engine) as connection:
+        return unsubscribe_token(connection, CAROL, "digest", "NCIMHA")
+
+
+def test_the_first_page_leads_to_sign_in(page_house: House) -> None:
+    assert 'href="/sign-in"' in page_house.visit("").get("/").text
+    assert page_house.visit(ALICE).get("/").headers["location"] == "/my-year"
+
+
+def test_the_demo_opens_as_somebody_with_one_click(page_house: House) -> None:
+    people = [DemoLogin(ALICE, "Alice Moreno", "short of one DEIA hour")]
+    demo = House(page_house.cast, demo_people=people)
+    visitor = Visitor(demo)
+    assert "Open as Alice Moreno" in text_of(visitor.get("/"))
+    assert visitor.post("/demo/open/0").headers["location"] == "/my-year"
+    assert visitor.get("/my-year").status_code == 200
+    assert visitor.post("/demo/open/1").status_code == 404
+
+
+def test_outside_the_demo_nobody_is_opened(page_house: House) -> None:
+    visitor = page_house.visit("")
+    assert visitor.post("/demo/open/0").status_code == 404
+    assert visitor.get("/demo/open/0").content == visitor.get("/nowhere").content
+
+
+def test_healthz_answers_without_a_database(page_house: House) -> None:
+    page_house.cast.engine.dispose()
+    assert page_house.visit("").get("/healthz").text == "ok"
+
+
+def test_readyz_looks_at_the_schema(house: House) -> None:
+    assert house.visit("").get("/readyz").text == "ready"
+    engine = open_engine(house.cast.url)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
+    engine.dispose()
+    assert house.visit("").get("/readyz").status_code == 503
+
+
+def test_no_api_description_is_offered(page_house: House) -> None:
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert page_house.visit("").get(path).status_code == 404
+
+
+def test_opening_the_unsubscribe_link_only_asks(house: House) -> None:
+    token = token_for(house.cast.engine)
+    page = house.visit("").get(f"/unsubscribe/{token}")
+    assert "carol@example.org would get no more digest mail from NCIMHA" in text_of(page)
+    assert house.cast.rows("unsubscribed") == []
+
+
+def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(house: House) -> None:
+    path = f"/unsubscribe/{token_for(house.cast.engine)}"
+    for _ in range(2):
+        answer = house.visit("").client.post(path, data={"List-Unsubscribe": "One-Click"})
+        assert answer.status_code == 200
+    (row,) = house.cast.rows("unsubscribed")
+    assert (row["email"], row["kind"], row["association"]) == (CAROL, "digest", "NCIMHA")
+
+
+def test_a_token_that_is_not_ours_unsubscribes_nobody(page_house: House) -> None:
+    token = token_for(page_house.cast.engine)
+    for wrong in (token[:-1] + "x", token.partition(".")[0], "x", "%00", "ä"):
+        assert page_house.visit("").client.post(f"/unsubscribe/{wrong}").status_code == 404
+    assert page_house.cast.rows("unsubscribed") == []
+
+
+def test_a_token_stays_the_same(page_house: House) -> None:
+    assert token_for(page_house.cast.engine) == token_for(page_house.cast.engine)
