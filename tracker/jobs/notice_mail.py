@@ -25,7 +25,7 @@ def write_mail(
     as_of: date,
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
-    ordered = sorted(decisions, key=lambda d: (_ORDER.index(d.key.kind), d.key.due_on))
+    ordered = in_order(decisions)
     lead = ordered[0]
     sections = list(dict.fromkeys(_section(books, d, as_of, alone=False) for d in ordered))
     if len(sections) == 1:
@@ -50,6 +50,11 @@ def write_mail(
     )
 
 
+def in_order(decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions of one mail; the first one leads: it has the subject, and gets the replies."""
+    return sorted(decisions, key=lambda d: (_ORDER.index(d.key.kind), d.key.due_on))
+
+
 def fit(subjects: Sequence[str]) -> str:
     """The first of ``subjects`` (the fullest first) that is under 50 characters."""
     fitting = [s for s in subjects if len(s) <= _SUBJECT_LENGTH]
@@ -72,20 +77,30 @@ def _subjects(decision: Decision, as_of: date) -> list[str]:
     """Subjects for one decision, the fullest first; each says what, and by when."""
     standing, due_on = decision.standing, decision.key.due_on
     if decision.key.kind is Kind.CUTOFF and decision.cutoff:
-        until = f"{say_month_day(due_on)} {due_on.year}"
-        name = decision.cutoff.provider_name
-        return [f"RSC with {name} counts until {until}", f"A provider counts until {until}"]
+        return _cutoff_subjects(decision.cutoff.provider_name, due_on, as_of)
     if decision.key.kind is Kind.MEMBERSHIP:
         what = f"{standing.plan.association} membership"
         verb = "ends" if decision.key.step <= 0 else "ended"
         when = say_month_day(due_on)
         days = (due_on - as_of).days
-        if days > 1:
-            return [f"{what} {verb} {when}, in {days} days", f"Membership {verb} {when}"]
-        return [f"{what} {verb} {when}", f"Membership {verb} {when}"]
+        # The days left set one stage apart from the next, so that no shorter form leaves them out.
+        left = f", in {days} days" if days > 1 else ""
+        return [f"{what} {verb} {when}{left}", f"Membership {verb} {when}{left}"]
     if decision.key.kind is Kind.LAPSE:
-        return [f"Your {standing.plan.category} renewal lapsed", "Your renewal lapsed"]
+        due = say_month_day(due_on)
+        return [f"{standing.plan.category} renewal due {due} has lapsed", "Your renewal has lapsed"]
     return _renewal_subjects(standing, due_on, as_of)
+
+
+def _cutoff_subjects(name: str, due_on: date, as_of: date) -> list[str]:
+    until = say_month_day(due_on)
+    days = (due_on - as_of).days
+    left = f"{days} day{'' if days == 1 else 's'}" if days else "Today"
+    return [
+        f"{left}: RSC with {name} counts until {until} {due_on.year}",
+        f"{left}: RSC with {name} counts until {until}",
+        f"{left}: a provider counts until {until} {due_on.year}",
+    ]
 
 
 def _renewal_subjects(standing: Standing, due_on: date, as_of: date) -> list[str]:
