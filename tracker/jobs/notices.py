@@ -15,13 +15,19 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import Connection, text
 
 from tracker.clock import local_day
-from tracker.jobs.notice_mail import write_mail
+from tracker.jobs.notice_mail import in_order, write_mail
 from tracker.jobs.office import Office
 from tracker.mail.contents import context_of
 from tracker.records.cutoffs import Horizon, cutoffs_of
 from tracker.records.evaluation import days_at, judge_current
 from tracker.records.facts import make_id_table
-from tracker.records.notices import addresses_of, decided_for, people_to_consider, record_decisions
+from tracker.records.notices import (
+    addresses_of,
+    decided_for,
+    lock_people,
+    people_to_consider,
+    record_decisions,
+)
 from tracker.records.outbox import Message, enqueue
 from tracker.records.run_ledger import last_run
 from tracker.rules.notices import Decision, decide
@@ -104,6 +110,8 @@ def _decide(
 ) -> dict[int, list[Decision]]:
     """All decisions due, by person; the facts are read in this very transaction."""
     make_id_table(connection, "noticed_person", people)
+    # Another process that is at the same people ends first: then its decisions are seen here.
+    lock_people(connection, "noticed_person")
     ids = connection.scalars(
         text("SELECT en.id FROM endorsement en JOIN noticed_person n ON n.id = en.person_id")
     ).all()
@@ -141,7 +149,7 @@ def _write(
     as_of: date,
     now: datetime,
 ) -> _Letter:
-    sending = [d for d in decisions if d.skipped is None]
+    sending = in_order([d for d in decisions if d.skipped is None])
     standing: Standing = sending[0].standing
     mail = write_mail(office.books, office.notices, office.settings.base_url, sending, as_of)
     rendered = office.composer.compose(

@@ -65,6 +65,17 @@ def _moved_by(last: date, as_of: date, step: int) -> tuple[date, date]:
     return last + _DAY - step * _DAY, as_of - step * _DAY
 
 
+def lock_people(connection: Connection, table: str) -> None:
+    """Keep the people in ``table`` to this transaction, in one order for all who do so.
+
+    SQLite needs none of it: there a transaction that writes is the only one.
+    """
+    if connection.dialect.name == "postgresql":
+        query = select(_PERSON.c.id).where(text(f"person.id IN (SELECT id FROM {table})"))
+        # Not the key: entries of these people may be saved meanwhile.
+        connection.execute(query.order_by(_PERSON.c.id).with_for_update(key_share=True)).all()
+
+
 def decided_for(connection: Connection, table: str) -> dict[int, dict[Key, date]]:
     """By endorsement in the temporary ``table``: the decisions taken, each with its cycle."""
     found: defaultdict[int, dict[Key, date]] = defaultdict(dict)
