@@ -155,7 +155,8 @@ class Desk:
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(outbox.c.id)).all()
         return [
-            Mail(*fields, message_from_bytes(body, policy=policy.default)) for *fields, body in rows
+            Mail._make([*row[:-1], message_from_bytes(row[-1], policy=policy.default)])
+            for row in rows
         ]
 
     def runs(self, job: str, association: str) -> list[date]:

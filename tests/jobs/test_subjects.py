@@ -1,0 +1,185 @@
+"""What a mail says of a decision: subjects that fit and differ, texts that hold the facts."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.jobs.desk import BASE_URL
+from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
+from tests.rules.world import REAL
+from tracker.jobs.notice_mail import write_mail
+from tracker.mail.contents import NoticesMail
+from tracker.rules.notices import Cutoff
+from tracker.rules.providers import Ending
+from tracker.rules.standing import Span, Status
+
+DAY = timedelta(days=1)
+LAST_DAY = date(2024, 9, 30)
+
+
+def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | None:  # noqa: ANN401
+    """The mail that Alice gets on a day, with nothing said before; None where she gets none."""
+    ending = Ending(LAST_DAY, f"{provider}'s vetting by NCIMHA ended on 30 September 2024")
+    cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
+    found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
+    sending = [d for d in found if d.skipped is None]
+    return write_mail(REAL, CONFIG, BASE_URL, sending, day) if sending else None
+
+
+def subjects(*days: date, **facts: Any) -> list[str]:  # noqa: ANN401 - fields of Facts
+    mails = [mail_on(day, **facts) for day in days]
+    assert all(mails)
+    return [mail.subject for mail in mails if mail]
+
+
+def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
+    minutes = {**ALL_HOURS, "rsc": 510}
+    days = [DUE + step * DAY for step in (-90, -60, -30, -14, -7, -1, 1, 14, 32)]
+    assert subjects(*days, minutes=minutes) == [
+        "90 days: 3.5 RSC hours by 31 Dec",
+        "60 days: 3.5 RSC hours by 31 Dec",
+        "30 days: 3.5 RSC hours by 31 Dec",
+        "14 days: 3.5 RSC hours by 31 Dec",
+        "7 days: 3.5 RSC hours by 31 Dec",
+        "Tomorrow: 3.5 RSC hours due 31 Dec",
+        "1 d overdue: 3.5 RSC hours, grace ends 31 Jan",
+        "14 d overdue: 3.5 RSC hours, grace ends 31 Jan",
+        "IFS renewal due 31 Dec has lapsed",
+    ]
+
+
+def test_a_subject_that_would_be_too_long_counts_what_is_missing() -> None:
+    assert subjects(DUE - 30 * DAY, DUE + DAY) == [
+        "30 days: 15 training hours and more by 31 Dec",
+        "1 d overdue: 3 things missing, grace ends 31 Jan",
+    ]
+
+
+def test_a_memberships_subjects_differ_at_each_stage() -> None:
+    until = date(2024, 8, 15)
+    days = [until + step * DAY for step in (-30, -7, 1)]
+    found = subjects(*days, minutes=ALL_HOURS, memberships=(Span(date(2024, 1, 1), until),))
+    assert found == [
+        "NCIMHA membership ends 15 Aug, in 30 days",
+        "NCIMHA membership ends 15 Aug, in 7 days",
+        "NCIMHA membership ended 15 Aug",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        ("Bob", "30 days: RSC with Bob counts until 30 Sep 2024"),
+        ("Barbara Lee", "30 days: RSC with Barbara Lee counts until 30 Sep"),
+        ("Wilhelmina Vanderbilt-Smythe", "30 days: a provider counts until 30 Sep 2024"),
+    ],
+)
+def test_a_cutoffs_subject_names_the_provider_where_that_fits(provider: str, expected: str) -> None:
+    day = LAST_DAY - 30 * DAY
+    assert subjects(day, minutes=ALL_HOURS, provider=provider) == [expected]
+
+
+@pytest.mark.parametrize("provider", ["Bob", "Wilhelmina Vanderbilt-Smythe"])
+def test_a_cutoffs_subjects_differ_at_each_stage(provider: str) -> None:
+    days = [LAST_DAY + step * DAY for step in (-180, -90, -30)]
+    assert len(set(subjects(*days, minutes=ALL_HOURS, provider=provider))) == 3
+
+
+minutes = st.fixed_dictionaries(
+    {"training": st.integers(0, 1000), "topic:DEIA": st.integers(0, 90), "rsc": st.integers(0, 800)}
+)
+names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=60)
+
+
+@given(st.dates(date(2024, 6, 1), date(2025, 3, 1)), minutes, names, st.dates(DUE, DUE + 300 * DAY))
+def test_every_subject_is_shorter_than_50_characters(
+    day: date, minutes: dict[str, int], provider: str, due_on: date
+) -> None:
+    mail = mail_on(day, minutes=minutes, provider=provider, extended_due_on=due_on)
+    assert mail is None or 0 < len(mail.subject) < 50
+
+
+@given(minutes)
+def test_no_two_stages_of_a_renewal_have_the_same_subject(minutes: dict[str, int]) -> None:
+    steps = (-90, -60, -30, -14, -7, -1, 1, 14, 32)
+    if alice(DUE, minutes=minutes).status is Status.MET:
+        return
+    found = subjects(*(DUE + step * DAY for step in steps), minutes=minutes)
+    assert len(set(found)) == len(steps)
+
+
+def test_a_reminder_names_the_day_of_the_next_one() -> None:
+    steps = (-90, -60, -30, -14, -7, -1, 1, 14)
+    mails = [mail_on(DUE + step * DAY) for step in steps]
+    assert [mail.next_reminder for mail in mails if mail] == [
+        "1 November",
+        "1 December",
+        "17 December",
+        "24 December",
+        "30 December",
+        "1 January",
+        "14 January",
+        None,
+    ]
+
+
+def test_an_overdue_renewal_says_when_its_grace_ends() -> None:
+    mail = mail_on(DUE + DAY)
+    assert mail
+    assert mail.headline == "3 things overdue; the grace period ends on 31 January 2025."
+
+
+def test_the_due_day_counts_whole_and_is_said_to() -> None:
+    mail = mail_on(DUE - DAY)
+    assert mail
+    assert mail.headline == "3 things left before the end of 31 December 2024."
+    assert "that whole day counts" in mail.intro
+
+
+def test_what_is_done_is_named() -> None:
+    mail = mail_on(DUE - DAY, minutes={**ALL_HOURS, "rsc": 60})
+    assert mail
+    assert mail.intro.endswith("Done: Training, of which DEIA and Membership.")
+
+
+def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:
+    mail = mail_on(LAST_DAY - 30 * DAY, minutes=ALL_HOURS, provider="Bob")
+    assert mail
+    [section] = mail.sections
+    assert section.text.startswith(
+        "Sessions after 30 September 2024 will not count; those up to and including that day do."
+    )
+    assert section.details == (
+        "Bob's vetting by NCIMHA ended on 30 September 2024",
+        "5 hours in the last months were with this provider",
+    )
+
+
+def test_a_lapse_names_the_due_date_and_sends_to_the_coordinator() -> None:
+    mail = mail_on(DUE + 32 * DAY)
+    assert mail
+    assert mail.headline == "The renewal of your Infant Family Specialist endorsement has lapsed."
+    assert "It was due on 31 December 2024" in mail.intro
+    assert "reply to your coordinator at NCIMHA" in mail.intro
+
+
+def test_the_button_opens_the_form_for_what_is_missing() -> None:
+    day = DUE - DAY
+    for minutes, url in (
+        ({**ALL_HOURS, "rsc": 0}, "/log?activity=rsc"),
+        ({**ALL_HOURS, "topic:DEIA": 0}, "/log?activity=training&topic=DEIA"),
+        ({**ALL_HOURS, "training": 0}, "/log?activity=training"),
+    ):
+        mail = mail_on(day, minutes=minutes)
+        assert mail
+        assert mail.action.url == BASE_URL + url
+
+
+def test_the_button_of_a_membership_opens_the_persons_page() -> None:
+    ended = (Span(date(2024, 1, 1), date(2024, 8, 15)),)
+    mail = mail_on(date(2024, 8, 16), minutes=ALL_HOURS, memberships=ended)
+    assert mail
+    assert mail.action.url == f"{BASE_URL}/my-year"
