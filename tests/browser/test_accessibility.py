@@ -1,0 +1,98 @@
+"""axe-core finds nothing on any page, for both roles, empty and full; nothing scrolls sideways."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Street
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE
+
+pytestmark = pytest.mark.browser
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PAGES = [
+    ("", "/"),
+    ("", "/sign-in"),
+    ("", "/sign-in/code"),
+    ("", "/sign-in/a-link"),
+    ("", "/nowhere"),
+    (ALICE, "/my-year"),
+    (ALICE, "/my-year?deleted=yes"),
+    (BOB, "/my-year"),
+    (ERIN, "/my-year"),
+    (EVE, "/my-year"),
+    (ALICE, "/log"),
+    (BOB, "/log?activity=training"),
+    (ALICE, "/log?activity=rsc"),
+    (ALICE, "/entries/{rsc}/edit"),
+    (ALICE, "/entries/{rsc}/delete"),
+    (ALICE, "/log/saved/{unknown}"),
+    (CAROL, "/coordinator"),
+    (CAROL, "/coordinator?status=lapsed"),
+    (CAROL, "/coordinator?status=met"),
+    (DAN, "/coordinator"),
+    (CAROL, "/coordinator/people/1"),
+    (CAROL, "/coordinator/people/2"),
+]
+# Links within a sentence may be as small as it is (WCAG 2.5.8); a radio's label is its target.
+TOO_SMALL = """() => [...document.querySelectorAll(
+    'a, button, summary, select, input, label.choice')]
+    .filter(e => e.checkVisibility() && !e.closest('.verdict'))
+    .filter(e => !e.matches('.skip, .unseen, [type=hidden], [type=radio]'))
+    .map(e => [e.textContent.trim().slice(0, 30), e.getBoundingClientRect().height])
+    .filter(([, height]) => height < 36)"""
+
+
+def check(page: Page) -> None:
+    found = Axe().run(page, options=RULES)
+    assert found.violations_count == 0, found.generate_report()
+    widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1], "the page scrolls sideways"
+
+
+@pytest.mark.parametrize(("email", "path"), PAGES)
+def test_a_page_has_no_barriers(
+    scripted: Callable[[str], Page], street: Street, email: str, path: str
+) -> None:
+    page = scripted(email)
+    page.goto(path.format(**street.cast.entries))
+    check(page)
+
+
+@pytest.mark.parametrize("activity", ["training", "rsc"])
+def test_a_form_with_errors_has_no_barriers(scripted: Callable[[str], Page], activity: str) -> None:
+    page = scripted(ALICE)
+    page.goto(f"/log?activity={activity}")
+    page.locator("form.log > .button").click()
+    check(page)
+
+
+def test_sources_and_earlier_entries_opened_have_no_barriers(
+    scripted: Callable[[str], Page],
+) -> None:
+    page = scripted(ALICE)
+    page.goto("/my-year")
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    check(page)
+
+
+def test_everything_to_tap_is_large_enough(scripted: Callable[[str], Page]) -> None:
+    page = scripted(ALICE)
+    for path in ("/my-year", "/log?activity=rsc"):
+        page.goto(path)
+        small = page.evaluate(TOO_SMALL)
+        assert small == []
+
+
+def test_nothing_scrolls_sideways_with_very_long_words(
+    scripted: Callable[[str], Page],
+) -> None:
+    page = scripted(ERIN)
+    page.goto("/log?activity=training&date=2026-11-01")
+    page.get_by_label("Hours", exact=True).fill("1")
+    page.get_by_label("Title").fill("Eltern" * 45)
+    page.locator("form.log > .button").click()
+    check(page)
+    page.goto("/my-year")
+    check(page)
