@@ -23,7 +23,9 @@ SOMEONE_ELSE = "other"
 _TOPIC = "topic-"
 # Controls, line separators and half surrogates: nothing that a line of text holds, and
 # PostgreSQL refuses some of them.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\ud800-\udfff]+"
+)
 _LONGEST_TITLE, _LONGEST_NAME = 300, 200
 
 
