@@ -1,0 +1,102 @@
+"""Sets the demo's stage: its settings, its people in the database, and who can be opened."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine
+
+from tracker.demo.cast import Cast, make_cast
+from tracker.demo.extras import add_extras
+from tracker.demo.roster import write_roster
+from tracker.demo.stories import Stories
+from tracker.records.engine import writing
+from tracker.records.evaluation import evaluate_people
+from tracker.rulebooks import Rulebooks
+from tracker.settings import Coordinator, Settings
+from tracker.transfer.catalogue import Catalogue
+from tracker.transfer.importing import import_paths
+from tracker.web.site import DemoLogin
+
+_WHO = "tracker demo"
+
+
+class Address(NamedTuple):
+    """Where the demo's page and its mail server listen."""
+
+    host: str
+    web_port: int
+    mail_port: int
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://{self.host}:{self.web_port}"
+
+
+def demo_settings(
+    settings: Settings, books: Rulebooks, stories: Stories, address: Address
+) -> Settings:
+    """The settings in force, but with the demo's addresses and coordinators."""
+    coordinators = tuple(
+        Coordinator(email=_address_of(name), name=name, association=association)
+        for name, association in zip(stories.coordinators.names, books.associations, strict=False)
+    )
+    web = settings.web.model_copy(update={"host": address.host, "port": address.web_port})
+    return settings.model_copy(
+        update={
+            "base_url": address.url,
+            "smtp_url": SecretStr(f"smtp://{address.host}:{address.mail_port}?tls=none"),
+            "coordinators": coordinators,
+            "judge_renewals_due_from": {},
+            "web": web,
+        }
+    )
+
+
+def fill(
+    engine: Engine,
+    books: Rulebooks,
+    stories: Stories,
+    folder: Path,
+    *,
+    today: date,
+    now: datetime,
+) -> Cast:
+    """Write the roster's files into ``folder`` and take them in as `tracker import` does."""
+    cast = make_cast(books, stories, today)
+    files = write_roster(folder, books, stories, cast, today)
+
+    def judge(connection: Connection, person_ids: set[int]) -> None:
+        evaluate_people(connection, books, person_ids, now)
+
+    catalogue = Catalogue(
+        categories={name: tuple(book.categories) for name, book in books.associations.items()},
+        organizations=tuple(books.organizations),
+        topics=books.topics,
+    )
+    import_paths(engine, files, catalogue, as_of=today, now=now, who=_WHO, after=judge)
+    with writing(engine) as connection:
+        evaluate_people(connection, books, add_extras(connection, books, stories, cast, now), now)
+    return cast
+
+
+def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLogin]:
+    """Each coordinator, and one endorsee of each kind, whoever comes first by name."""
+    chosen: dict[str, DemoLogin] = {}
+    for endorsee in sorted(cast.endorsees, key=lambda e: e.name):
+        association, category, _ = endorsee.endorsements[0]
+        ruled = books.associations[association].requirements_of(category)
+        kind = endorsee.story.name if ruled else "the rulebook holds no renewal rules"
+        what = f"{association} {category}: {kind}"
+        chosen.setdefault(kind, DemoLogin(endorsee.email, endorsee.name, what))
+    coordinators = [
+        DemoLogin(c.email, c.name, f"coordinator of {c.association}") for c in settings.coordinators
+    ]
+    return [*coordinators, *chosen.values()]
+
+
+def _address_of(name: str) -> str:
+    return f"{name.lower().replace(' ', '.')}@example.org"
