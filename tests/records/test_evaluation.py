@@ -99,7 +99,7 @@ def status_of(connection: Connection, cycle_starts_on: str) -> str | None:
 
 
 @pytest.mark.parametrize("books", BOOKS)
-@settings(max_examples=20, suppress_health_check=ONE_DATABASE)
+@settings(max_examples=12, suppress_health_check=ONE_DATABASE)
 @given(data=st.data())
 def test_nights_keep_what_a_full_evaluation_would_find(
     engine: Engine, books: Rulebooks, data: st.DataObject
@@ -119,7 +119,7 @@ def test_nights_keep_what_a_full_evaluation_would_find(
 
 
 @pytest.mark.parametrize("books", BOOKS)
-@settings(max_examples=20, suppress_health_check=ONE_DATABASE)
+@settings(max_examples=12, suppress_health_check=ONE_DATABASE)
 @given(data=st.data())
 def test_a_change_is_judged_at_once_as_a_full_evaluation_would(
     engine: Engine, books: Rulebooks, data: st.DataObject

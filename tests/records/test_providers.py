@@ -45,7 +45,7 @@ def stored(connection: Connection, person_id: int) -> list[tuple[str, str, str]]
 
 
 @pytest.mark.parametrize("books", BOOKS)
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_stored_spans_are_those_of_the_rules(
     engine: Engine, books: Rulebooks, data: st.DataObject
@@ -63,7 +63,7 @@ def test_the_stored_spans_are_those_of_the_rules(
         connection.rollback()
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_refreshing_twice_finds_nobody_changed(engine: Engine, data: st.DataObject) -> None:
     with engine.connect() as connection:

@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 HORIZON = timedelta(days=4 * 366)
 BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
 same_database = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -47,7 +47,7 @@ def renewals(
 
 
 @pytest.mark.parametrize("books", BOOKS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_nothing_changes_before_the_day_that_a_standing_names(
     books: Rulebooks, data: st.DataObject
@@ -70,7 +70,7 @@ def test_nothing_changes_before_the_day_that_a_standing_names(
 
 
 @pytest.mark.parametrize("books", BOOKS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_the_judgement_is_that_of_the_plain_reading(books: Rulebooks, data: st.DataObject) -> None:
     case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)

@@ -58,7 +58,7 @@ def days_of(first: str, last: str) -> Span:
 
 
 @pytest.mark.parametrize(("books", "name"), RULES)
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
     books: Rulebooks, name: str, data: st.DataObject
