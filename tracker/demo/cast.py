@@ -51,7 +51,7 @@ def make_cast(books: Rulebooks, stories: Stories, today: date) -> Cast:
     names = _names(stories)
     cast = Cast()
     for rule_name, (association, rule) in books.provider_rules.items():
-        cast.providers += _providers(stories, names, rule_name, association, rule, today)
+        cast.providers += _providers(books, stories, names, rule_name, association, rule, today)
     for association, book in books.associations.items():
         ruled = [c for c in book.categories if book.requirements_of(c)] or list(book.categories)
         for number in range(stories.endorsees_per_association):
@@ -93,6 +93,7 @@ def _second(
 
 
 def _providers(
+    books: Rulebooks,
     stories: Stories,
     names: Iterator[tuple[str, str]],
     rule_name: str,
@@ -102,11 +103,14 @@ def _providers(
 ) -> Iterator[Provider]:
     """Some who qualify, one who is vetted where that is a thing, and one who has stopped."""
     began = date(today.year - 8, 3, 1)
-    category = rule.accepts[0].categories[0]
+    accepted = rule.accepts[0].categories
+    # Those whose own renewal is no part of the story, where there are any.
+    quiet = [c for c in accepted if not books.associations[association].requirements_of(c)]
+    categories = quiet or list(accepted)
     for number in range(stories.providers_per_rule):
         email, name = next(names)
         yield Provider(
-            email, name, rule_name, association, rule.accepts[0].categories[number % 2], began, None
+            email, name, rule_name, association, categories[number % len(categories)], began, None
         )
     if any(accepted.vetted for accepted in rule.accepts):
         email, name = next(names)
@@ -114,4 +118,4 @@ def _providers(
     email, name = next(names)
     # Stopped within the cycle where there is room for it, else long ago.
     ended = max(date(today.year, 1, 1), today - _YEAR / 4)
-    yield Provider(email, name, rule_name, association, category, began, ended - _DAY)
+    yield Provider(email, name, rule_name, association, categories[0], began, ended - _DAY)

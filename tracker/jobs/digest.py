@@ -24,7 +24,7 @@ def run_digest(
     Gives the week's figures, which the next digests compare theirs with. Part of the caller's
     transaction, which also writes the run ledger's row.
     """
-    week = count_week(office, connection, association, monday)
+    week = count_week(office, connection, association, monday, now)
     messages = [
         _message(office, connection, coordinator, week, now)
         for coordinator in office.settings.coordinators_of(association)

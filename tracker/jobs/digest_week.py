@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import Connection
 
+from tracker.clock import local_day
 from tracker.jobs.office import Office
 from tracker.jobs.schedule import instant_of
 from tracker.records.digest import (
@@ -19,7 +20,7 @@ from tracker.records.digest import (
     named_providers,
     standing_lines,
 )
-from tracker.records.run_ledger import runs_since
+from tracker.records.run_ledger import CAUGHT_UP, runs_since
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -30,7 +31,10 @@ _MONTHS_AHEAD = 18
 
 @dataclass
 class Week:
-    """``monday`` is the digest's day; the period is the seven days before it, both ends included.
+    """One association's week, of which ``monday`` is the digest's day.
+
+    The period is the seven days before it, both ends included.
+    ``as_of`` is the day on which it is written: the same, unless it had to be caught up.
 
     ``met`` to ``lapsed`` count renewals; ``behind`` are open and off an even pace. ``needs`` are
     the renewals that need somebody, in no order.
@@ -50,6 +54,7 @@ class Week:
     minutes: int = 0
     sent: int = 0
     last_evaluation: tuple[date, datetime] | None = None
+    missed_nights: int = 0
     needs: list[StandingLine] = field(default_factory=list)
     unconfirmed: list[NamedProvider] = field(default_factory=list)
     ahead: list[CutoffAhead] = field(default_factory=list)
@@ -73,18 +78,22 @@ class Week:
 
     @property
     def healthy(self) -> bool:
-        """Whether the nightly evaluation ran today or yesterday."""
-        return self.last_evaluation is not None and self.last_evaluation[0] >= self.as_of - _DAY
+        """Whether the nightly evaluation ran today or yesterday, and missed no night before."""
+        if self.last_evaluation is None or self.missed_nights:
+            return False
+        return self.last_evaluation[0] >= self.as_of - _DAY
 
     def figures(self) -> dict[str, int]:
         """What later digests compare with."""
         return {"met": self.met, "total": self.total, "behind": self.behind}
 
 
-def count_week(office: Office, connection: Connection, association: str, monday: date) -> Week:
+def count_week(
+    office: Office, connection: Connection, association: str, monday: date, now: datetime
+) -> Week:
     """Read and count everything that the digest of ``monday`` says."""
     zone = office.books.associations[association].time_zone
-    week = Week(association, monday, as_of=monday)
+    week = Week(association, monday, as_of=local_day(now, zone))
     for line in standing_lines(connection, association, week.as_of):
         _count(week, line)
     week.minutes = minutes_held(connection, association, week.first, week.last)
@@ -120,7 +129,11 @@ def _count(week: Week, line: StandingLine) -> None:
 def _remember(week: Week, connection: Connection) -> None:
     """The last evaluation, and the figures of earlier digests (oldest first)."""
     runs = runs_since(connection, week.association, week.monday - _WEEKS_OF_TREND * _WEEK)
-    evaluations = [r for r in runs if r.job == "evaluate" and r.local_date <= week.as_of]
+    nights = [r for r in runs if r.job == "evaluate"]
+    # A night that a later one caught up had no run: to call it healthy would hide an outage.
+    missed = [r.local_date for r in nights if CAUGHT_UP in r.report]
+    week.missed_nights = sum(week.first <= night <= week.as_of for night in missed)
+    evaluations = [r for r in nights if CAUGHT_UP not in r.report]
     if evaluations:
         week.last_evaluation = (evaluations[0].local_date, evaluations[0].finished_at)
     week.earlier = [

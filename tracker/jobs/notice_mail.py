@@ -193,7 +193,7 @@ def _cutoff_section(decision: Decision, *, alone: bool) -> Section:
 
 def _row(result: Result) -> Row:
     if result.ask.counts == "membership":
-        return Row(result.ask.label, result.ask.about, "missing")
+        return Row(result.ask.label, "none in force", "missing")
     progress = f"{say_hours(result.counted)} of {count_hours(result.required)}"
     return Row(result.ask.label, progress, f"{say_hours(result.short)} short")
 

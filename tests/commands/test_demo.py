@@ -1,0 +1,105 @@
+"""`tracker demo` as a newcomer runs it: a process of its own, ended by Ctrl-C."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import insert
+
+from tracker.records.engine import open_engine, writing
+from tracker.records.tables import METADATA
+
+TRACKER = [sys.executable, "-c", "from tracker.cli import main; main()"]
+
+
+@contextmanager
+def running_demo(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The demo on any free port, and its address, once it has printed it."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRACKER_")}
+    process = subprocess.Popen(
+        [*TRACKER, "demo"],
+        cwd=folder,
+        env={**inherited, "TMPDIR": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"The page: +(http://\S+)", line):
+                for rest in process.stdout:
+                    if "Ctrl-C" in rest:
+                        break
+                yield process, found[1]
+                break
+        else:
+            pytest.fail("the demo ended before it was ready")
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def answering(address: str) -> httpx2.Client:
+    """A client that tries again until the page listens, which follows its announcement."""
+    return httpx2.Client(
+        base_url=address,
+        transport=httpx2.HTTPTransport(retries=8),
+        headers={"origin": address},
+        follow_redirects=True,
+    )
+
+
+def test_it_shows_people_mails_and_pages_and_ends_cleanly(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as (process, address), answering(address) as client:
+        assert "Open as" in client.get("/").text
+        mailbox = client.get("/demo/mail").text
+        assert "by 31 Dec" in mailbox or "overdue" in mailbox or "Membership" in mailbox
+        assert "needs you" in mailbox or "need you" in mailbox
+        assert (
+            client.get("/demo/mail/0/html").headers["content-security-policy"].endswith("sandbox")
+        )
+        assert client.get("/demo/mail/99999").status_code == 404
+        assert "NCIMHA" in client.post("/demo/open/2").text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_supervisor_can_end_it_cleanly_too(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as (process, address), answering(address) as client:
+        assert client.get("/healthz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_refuses_a_database_with_people_in_it(sqlite_url: str, tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url)
+    with writing(engine) as connection:
+        connection.execute(
+            insert(METADATA.tables["person"]).values(
+                email="ann@example.org", name="Ann", highest_degree="none", provides_rsc=False
+            )
+        )
+    engine.dispose()
+    finished = subprocess.run(
+        [*TRACKER, "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "TRACKER_DATABASE_URL": sqlite_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "holds 1 people already" in finished.stderr
