@@ -63,6 +63,9 @@ def _health(week: Week) -> tuple[str, bool]:
     day = week.last_evaluation[0]
     when = "today" if day == week.as_of else f"on {say_day(day)}"
     state = "healthy" if week.healthy else "and not since: please tell your operator"
+    if week.missed_nights:
+        nights = f"{week.missed_nights} night{'s' * (week.missed_nights != 1)}"
+        state = f"after {nights} without one: please tell your operator"
     return f"Last nightly run: {when}, {state}. {mails}", week.healthy
 
 

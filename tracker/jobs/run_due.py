@@ -11,7 +11,7 @@ from tracker.jobs.notices import run_notices
 from tracker.jobs.office import Office
 from tracker.jobs.schedule import Due, Job, due
 from tracker.records.evaluation import evaluate_due
-from tracker.records.run_ledger import claim_run, finish_run, last_run
+from tracker.records.run_ledger import CAUGHT_UP, claim_run, finish_run, last_run
 from tracker.rules.schema import Rulebook
 
 
@@ -81,5 +81,5 @@ def _finish(
     finish_run(connection, job, book.id, owed.local_date, at, report)
     for missed in owed.missed:
         if claim_run(connection, job, book.id, missed, at):
-            caught_up = {"caught up by the run for": owed.local_date.isoformat()}
+            caught_up = {CAUGHT_UP: owed.local_date.isoformat()}
             finish_run(connection, job, book.id, missed, at, caught_up)

@@ -9,6 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.records.tables import RunRow
 
+# The report's key where a date had no run of its own: its work was done by a later date's run.
+CAUGHT_UP = "caught up by the run for"
 _RUN = RunRow.__table__  # type: ignore[attr-defined]
 
 
