@@ -17,6 +17,7 @@ _DAY = timedelta(days=1)
 _TRAINING_MINUTES, _RSC_MINUTES = 180, 90
 # Nobody logs more than this on one day, however little of the year has passed.
 _A_DAY = 9 * 60
+_SHIFTS = 24
 
 
 def write_roster(
@@ -157,7 +158,9 @@ def _hours(
     room = dict.fromkeys((first + n * _DAY for n in range((last - first).days + 1)), _A_DAY)
     for counts, length in (("training", _TRAINING_MINUTES), ("rsc", _RSC_MINUTES)):
         number = round(asks[counts].minutes * share / length) if counts in asks else 0
-        for n, day in enumerate(_spread(room, number, length)):
+        # Not everyone on the same days.
+        shift = sum(map(ord, endorsee.email)) % _SHIFTS
+        for n, day in enumerate(_spread(room, number, length, shift)):
             row = _row(endorsee.email, counts, day, length)
             if counts == "training":
                 row |= {"title": next(titles), "topics": _topics(topics) if n == 0 else ""}
@@ -184,11 +187,11 @@ def _topics(asks: list[Ask]) -> str:
     return "; ".join(f"{a.topic}:{say_hours(min(a.minutes, _TRAINING_MINUTES))}" for a in asks[:1])
 
 
-def _spread(room: dict[date, int], number: int, minutes: int) -> Iterator[date]:
-    """Up to ``number`` days, evenly over those with room for as many minutes."""
+def _spread(room: dict[date, int], number: int, minutes: int, shift: int) -> Iterator[date]:
+    """Up to ``number`` days, evenly over those with room for as many minutes, but for ``shift``."""
     days = list(room)
     for n in range(number):
-        start = (2 * n + 1) * len(days) // (2 * number)
+        start = ((2 * n + 1) * len(days) // (2 * number) + shift) % len(days)
         for day in days[start:] + days[:start]:
             if room[day] >= minutes:
                 room[day] -= minutes

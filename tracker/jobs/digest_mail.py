@@ -1,10 +1,10 @@
 """The words of a digest: period and run health first, then who needs the coordinator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from tracker.hours import count_hours, say_hours
+from tracker.hours import MINUTES_IN_HOUR, count_hours, say_hours
 from tracker.jobs.digest_week import Week
 from tracker.jobs.words import join_words, say_day, say_month_day, say_period
 from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
@@ -23,7 +23,7 @@ class _Ranked(NamedTuple):
 
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
     """Write the digest; ``most`` people are named, the rest counted. A quiet week prints zeros."""
-    ranked = sorted(_needs(week, base_url), key=lambda r: (r.rank, -r.weight, r.need.name))
+    ranked = _once(sorted(_needs(week, base_url), key=lambda r: (r.rank, -r.weight, r.need.name)))
     number = len(ranked)
     if number:
         needing = f"{number} {'person needs' if number == 1 else 'people need'} you."
@@ -76,8 +76,6 @@ def _figures(week: Week, needing: int) -> tuple[Figure, ...]:
         Figure(str(week.behind), "behind", "warm" if week.behind else "plain"),
         Figure(str(needing), "need you", "warm" if needing else "plain"),
     ]
-    if week.excused:
-        figures.append(Figure(str(week.excused), "on leave"))
     return tuple(figures)
 
 
@@ -97,13 +95,18 @@ def _needs(week: Week, base_url: str) -> Iterator[_Ranked]:
         yield _Ranked(_RANKS.index("unconfirmed"), named.minutes, _confirm(named, base_url))
 
 
+def _once(ranked: Iterable[_Ranked]) -> list[_Ranked]:
+    """The worst of each endorsement: one person with two troubles is one to reach."""
+    return list({r.need.url: r for r in reversed(list(ranked))}.values())[::-1]
+
+
 def _need_of(line: StandingLine, as_of: date, base_url: str) -> _Ranked:
     url = f"{base_url}/coordinator/people/{line.endorsement_id}"
     short = join_words([_short(missing) for missing in line.missing])
-    due = say_month_day(line.due_on) if line.due_on else ""
+    due = f"{say_month_day(line.due_on)} {line.due_on.year}" if line.due_on else ""
     if line.status in ("lapsed", "overdue"):
         rank, todo = line.status, "reach them"
-        reason = f"{line.status} since {due}: {short} missing"
+        reason = f"{line.status}, was due {due}: {short} missing"
     elif line.email_refused_at and not line.second_email:
         rank, todo = "unreachable", "reach them"
         reason = f"mail to {line.email} came back; no second address"
@@ -117,8 +120,11 @@ def _need_of(line: StandingLine, as_of: date, base_url: str) -> _Ranked:
 
 def _short(missing: Missing) -> str:
     if missing.counts == "membership":
-        return missing.label.lower()
-    return f"{say_hours(missing.short)} h {missing.label.removeprefix('of which ')}"
+        return missing.counts
+    # "training.deia" is about DEIA, "rsc" about RSC; "training" is a word.
+    word = missing.id.rpartition(".")[2]
+    word = missing.counts if word == missing.counts == "training" else word.upper()
+    return f"{say_hours(missing.short)} {word} hour{'s' * (missing.short != MINUTES_IN_HOUR)}"
 
 
 def _confirm(named: NamedProvider, base_url: str) -> Need:
@@ -137,6 +143,8 @@ def _changes(week: Week) -> tuple[Line, ...]:
         f"{week.completed} completed, {week.fell_behind} fell behind, "
         f"{count_hours(week.minutes)} held"
     )
+    if week.excused:
+        counted += f"; {week.excused} on leave"
     if not week.earlier:
         return (Line(counted, f"{_percent(week.met, week.total)} done"),)
     before = week.earlier[-1][1]

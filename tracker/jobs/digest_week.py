@@ -117,7 +117,9 @@ def count_week(
 def _count(week: Week, line: StandingLine) -> None:
     behind = line.falls_behind_on is not None and line.falls_behind_on <= week.as_of
     name = "behind" if line.status == "open" and behind else line.status
-    setattr(week, name, getattr(week, name) + 1)
+    if line.is_current:
+        # Of the cycle before only what still needs somebody is listed, and it is not counted.
+        setattr(week, name, getattr(week, name) + 1)
     if line.status == "met" and week.first <= line.status_since <= week.last:
         week.completed += 1
     if behind and line.falls_behind_on and line.falls_behind_on >= week.first:

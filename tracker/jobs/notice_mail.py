@@ -143,7 +143,7 @@ def _headline(books: Rulebooks, decision: Decision, as_of: date) -> str:
 def _intro(books: Rulebooks, decision: Decision) -> str:
     standing = decision.standing
     name, association = _category(books, standing), standing.plan.association
-    done = [r.ask.label for r in standing.results if r.outcome is Outcome.MET]
+    done = [word_for(r.ask) for r in standing.results if r.outcome is Outcome.MET]
     finished = f" Done: {join_words(done)}." if done else ""
     if decision.key.kind is Kind.CUTOFF:
         return f"This is about the reflective supervision that your {name} endorsement asks for."

@@ -20,7 +20,7 @@ _OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
 class Missing(NamedTuple):
     """A short requirement: ``short`` in minutes (a membership: days that are not covered)."""
 
-    label: str
+    id: str
     counts: str
     short: int
 
@@ -40,14 +40,13 @@ class StandingLine(NamedTuple):
     due_on: date | None
     short_minutes: int
     requirements: str
+    is_current: bool
 
     @property
     def missing(self) -> list[Missing]:
         """What is missing, in the rulebook's order."""
         found = json.loads(self.requirements)
-        return [
-            Missing(label, counts, short) for _, label, _, _, short, _, counts in found if short
-        ]
+        return [Missing(name, counts, short) for name, _, _, _, short, _, counts in found if short]
 
 
 def standing_lines(connection: Connection, association: str, as_of: date) -> Iterator[StandingLine]:
@@ -70,6 +69,7 @@ def standing_lines(connection: Connection, association: str, as_of: date) -> Ite
             _STANDING.c.due_on,
             _STANDING.c.short_minutes,
             _STANDING.c.requirements,
+            (_STANDING.c.cycle_ends_on >= as_of).label("is_current"),
         )
         .join_from(_STANDING, _ENDORSEMENT, _ENDORSEMENT.c.id == _STANDING.c.endorsement_id)
         .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
