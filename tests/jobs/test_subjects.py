@@ -142,7 +142,7 @@ def test_the_due_day_counts_whole_and_is_said_to() -> None:
 def test_what_is_done_is_named() -> None:
     mail = mail_on(DUE - DAY, minutes={**ALL_HOURS, "rsc": 60})
     assert mail
-    assert mail.intro.endswith("Done: Training, of which DEIA and Membership.")
+    assert mail.intro.endswith("Done: training, DEIA and membership.")
 
 
 def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:

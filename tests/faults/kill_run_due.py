@@ -1,0 +1,98 @@
+"""Kill a run of what is due, at any point, and count what is torn, lost or told twice.
+
+``python -m tests.faults.kill_run_due --kills 1000 [--database URL]``; the test suite runs a few.
+kill -9 is not a power cut: that is the database's promise (synchronous=FULL), and not tried here.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from tests.jobs.desk import Desk, at
+from tracker.records.engine import migrate
+
+_PEOPLE = 40
+_LONGEST_LIFE = 0.5  # seconds from ready to dead
+_STEPS = (-90, -60, -30, -14, -7, -1, 1, 14, 32)
+
+
+@dataclass
+class Tally:
+    """What the kills came to.
+
+    ``torn`` decisions have no mail, or mails no decision; ``lost`` people were not told after a
+    second run, ``twice`` were told twice; ``cut`` runs were killed before their end.
+    """
+
+    kills: int = 0
+    cut: int = 0
+    torn: int = 0
+    lost: int = 0
+    twice: int = 0
+
+
+def run(database_url: str, kills: int, seed: int) -> Tally:
+    """Kill ``kills`` runs, one a step of the calendar, and finish each by a second run."""
+    chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
+    desk = Desk(database_url)
+    with desk.telling(at("2024-09-01")) as people:
+        for number in range(_PEOPLE):
+            people.add(f"Alice{number}", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2020-01-01"])
+    desk.run(at("2024-09-01"))
+    for number in range(kills):
+        due_on = date(2024 + number // len(_STEPS), 12, 31)
+        instant = at(str(due_on + timedelta(days=_STEPS[number % len(_STEPS)])))
+        known = len(desk.mails())
+        tally.cut += _kill(database_url, instant, chance.uniform(0, _LONGEST_LIFE))
+        tally.kills += 1
+        tally.torn += _torn(desk)
+        desk.run(instant)
+        tally.torn += _torn(desk)
+        told = Counter(mail.recipient for mail in desk.mails()[known:])
+        tally.lost += _PEOPLE - len(told)
+        tally.twice += sum(count > 1 for count in told.values())
+    desk.engine.dispose()
+    return tally
+
+
+def _kill(database_url: str, instant: datetime, life: float) -> bool:
+    command = [sys.executable, "-m", "tests.faults.running_due", database_url, instant.isoformat()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            process.wait(life)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return True
+    return False
+
+
+def _torn(desk: Desk) -> int:
+    decided = {row["message_id"] for row in desk.decisions(outcome="sent")}
+    return len(decided ^ {mail.message_id for mail in desk.mails()})
+
+
+def main() -> None:
+    """Run the long form, and end with 1 if anything is not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--database", help="an empty database; default: a new SQLite file")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = given.database or f"sqlite:///{Path(folder) / 'tracker.db'}"
+        migrate(url)
+        tally = run(url, given.kills, given.seed)
+    sys.stdout.write(f"{tally}\n")
+    sys.exit(bool(tally.torn or tally.lost or tally.twice))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""A process to kill: does all that is due at an instant. Arguments: database URL, ISO instant."""
+
+import sys
+from datetime import datetime
+
+from tests.jobs.desk import Desk
+
+if __name__ == "__main__":
+    desk = Desk(sys.argv[1])
+    instant = datetime.fromisoformat(sys.argv[2])
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    desk.run(instant)

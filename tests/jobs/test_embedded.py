@@ -1,0 +1,110 @@
+"""The jobs inside `tracker serve`: ticks, delivery to a real server, and an orderly end."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.jobs.desk import Desk, at
+from tests.mail.sink import Sink
+from tracker.jobs import embedded
+from tracker.jobs.embedded import running
+from tracker.jobs.office import Office
+from tracker.jobs.run_due import Ran, run_due
+from tracker.mail.server import parse_server
+
+AUTUMN = at("2024-09-15")
+MORNING = at("2024-12-02")
+SECONDS = 20
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not reached():  # noqa: ASYNC110 - a database sets no event
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def quick_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_DELIVER_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("quick_delivery")
+def test_a_tick_does_what_is_due_and_its_mail_arrives(desk: Desk) -> None:
+    desk.tell_of_alice(AUTUMN)
+    with Sink() as sink:
+
+        async def serve() -> None:
+            server = parse_server(sink.url)
+            async with running(desk.office, desk.engine, server, lambda: MORNING):
+                await until(lambda: len(sink.taken) == 3)
+
+        asyncio.run(serve())
+        assert {taken.recipient for taken in sink.taken} == {
+            "alice@example.org",
+            "dana@nc.example",
+            "carla@ct.example",
+        }
+        assert {taken.message_id for taken in sink.taken} == {
+            mail.message_id for kind in ("notices", "digest") for mail in desk.mails(kind)
+        }
+
+
+def test_a_tick_that_has_begun_is_finished_at_the_end(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    finished = []
+
+    def slow(*_arguments: object) -> list[Ran]:
+        begun.set()
+        may_end.wait(SECONDS)
+        finished.append(True)
+        return []
+
+    monkeypatch.setattr(embedded, "run_due", slow)
+
+    async def serve() -> None:
+        server = parse_server("smtp://127.0.0.1:9?tls=none")
+        async with running(sqlite_desk.office, sqlite_desk.engine, server, lambda: MORNING):
+            await until(begun.is_set)
+            assert finished == []
+            asyncio.get_running_loop().call_later(0.05, may_end.set)
+        assert finished == [True]
+
+    asyncio.run(serve())
+
+
+def test_a_tick_that_fails_is_logged_and_tried_again(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = sqlite_desk.settings.schedule.model_copy(update={"tick_seconds": 0.05})
+    settings = sqlite_desk.settings.model_copy(update={"schedule": schedule})
+    office = replace(sqlite_desk.office, settings=settings)
+    attempts = []
+
+    def fail_once(office: Office, now: datetime, clock: Callable[[], datetime]) -> list[Ran]:
+        attempts.append(now)
+        if len(attempts) == 1:
+            raise ZeroDivisionError
+        return list(run_due(office, now, clock))
+
+    monkeypatch.setattr(embedded, "run_due", fail_once)
+
+    async def serve() -> None:
+        server = parse_server("smtp://127.0.0.1:9?tls=none")
+        async with running(office, sqlite_desk.engine, server, lambda: MORNING):
+            await until(lambda: sqlite_desk.runs("digest", "CT-AIMH") != [])
+
+    with capture_logs() as logs:
+        asyncio.run(serve())
+    assert [log["work"] for log in logs if log["log_level"] == "error"] == ["jobs"]
+    assert {log["job"] for log in logs if log["event"] == "job done"} == {
+        "evaluate",
+        "notices",
+        "digest",
+    }
