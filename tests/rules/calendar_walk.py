@@ -13,10 +13,10 @@ Span = tuple[date, date]
 def _scheme(starts_from: str, years: int, ends_on: str | None, first_cycle: str) -> Scheme:
     return Scheme.model_validate(
         {
-            "from": starts_from,
+            "from": date.fromisoformat(starts_from),
             "kind": "fixed" if ends_on else "anniversary",
             "years": years,
-            "ends_on": ends_on,
+            "ends_on": date.fromisoformat(ends_on) if ends_on else None,
             "grace_days": 31,
             "first_cycle": first_cycle,
         }

@@ -62,6 +62,10 @@ def test_who_never_falls_behind_before_the_end_has_no_day() -> None:
     assert falls_behind_on(stand(899)) is None
 
 
+def test_one_can_fall_behind_on_the_very_last_day() -> None:
+    assert falls_behind_on(stand(750)) == date(2025, 12, 31)
+
+
 def test_a_renewal_that_is_met_has_no_day() -> None:
     assert falls_behind_on(stand(900)) is None
 

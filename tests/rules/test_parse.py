@@ -124,9 +124,26 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             "grace_days = 31",
             'grace_days = "a month"',
-            "ex.toml: cycles[1].grace_days: Input should be a valid integer, unable to parse "
-            "string as an integer (found 'a month')",
+            "ex.toml: cycles[1].grace_days: Input should be a valid integer (found 'a month')",
             id="word for a number",
+        ),
+        pytest.param(
+            "hours = 15",
+            'hours = "15"',
+            "ex.toml: requirements[1].values[1].hours: Input should be a valid number (found '15')",
+            id="text for hours",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            "grace_days = true",
+            "ex.toml: cycles[1].grace_days: Input should be a valid integer (found True)",
+            id="yes for a number",
+        ),
+        pytest.param(
+            "until = 2027-12-21",
+            "until = 0",
+            "ex.toml: providers.rsc.accepts[1].until: Input should be a valid date (found 0)",
+            id="number for a date",
         ),
         pytest.param(
             "hours = 15",

@@ -6,7 +6,15 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    field_validator,
+    model_validator,
+)
 
 from tracker.hours import MINUTES_IN_HOUR
 
@@ -15,6 +23,8 @@ DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
 
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
+# TOML has dates, numbers and booleans of its own: `until = 0` is a slip, not 1 January 1970.
+Day = Annotated[date, Strict()]
 FirstCycle = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
 
 
@@ -52,12 +62,12 @@ class Scheme(Part):
     its last day, grace runs ``grace_days`` further; both last days included.
     """
 
-    starts_from: date = Field(alias="from")
+    starts_from: Day = Field(alias="from")
     kind: Literal["fixed", "anniversary"]
-    years: int = Field(ge=1, le=10)
-    ends_on: date | None = None
-    due_days_after_end: int = Field(default=0, ge=0, le=366)
-    grace_days: int = Field(ge=0, le=366)
+    years: int = Field(strict=True, ge=1, le=10)
+    ends_on: Day | None = None
+    due_days_after_end: int = Field(strict=True, default=0, ge=0, le=366)
+    grace_days: int = Field(strict=True, ge=0, le=366)
     first_cycle: FirstCycle = "all hours"
     interpretation: Key | None = None
 
@@ -79,9 +89,9 @@ class AcceptedProvider(Part):
     categories: tuple[Key, ...] = ()
     associations: tuple[Key, ...] = ()
     degree: Literal["associate", "bachelor", "master", "doctorate"] | None = None
-    vetted: bool = False
-    starts_from: date | None = Field(default=None, alias="from")
-    until: date | None = None
+    vetted: StrictBool = False
+    starts_from: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
     source: Source
     interpretation: Key | None = None
 
@@ -108,7 +118,7 @@ class MembershipRule(Part):
 
     says: Text
     organizations: tuple[Key, ...] = ()
-    any_infant_mental_health_association: bool = False
+    any_infant_mental_health_association: StrictBool = False
 
     @model_validator(mode="after")
     def _accepts_some(self) -> Self:
@@ -121,9 +131,9 @@ class MembershipRule(Part):
 class Value(Part):
     """What is asked from a date on; ``asked = false`` ends the requirement on that date."""
 
-    starts_from: date = Field(alias="from")
-    hours: float | None = Field(default=None, gt=0, le=1000)
-    asked: bool = True
+    starts_from: Day = Field(alias="from")
+    hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
+    asked: StrictBool = True
     source: Source
 
     @property
@@ -144,7 +154,7 @@ class Requirement(Part):
     asked_of: Literal["everyone", "those who provide RSC"] = "everyone"
     providers: Key | None = None
     membership: Key | None = None
-    each_year: bool = False
+    each_year: StrictBool = False
     interpretation: Key | None = None
     values: tuple[Value, ...] = Field(min_length=1)
 
@@ -182,7 +192,7 @@ class Interpretation(Part):
     says: Text
     readings: tuple[Text, ...] = Field(min_length=1)
     taken: Text
-    since: date
+    since: Day
 
 
 class Rulebook(Part):
@@ -230,7 +240,7 @@ class Organization(Part):
 
     id: Key
     name: Text
-    infant_mental_health: bool = False
+    infant_mental_health: StrictBool = False
 
 
 class Organizations(Part):
