@@ -16,7 +16,8 @@ def parse_instant(text: str) -> datetime:
         text += "T23:59+00:00"
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        # An overflow: in UTC it would be in a year that dates do not have.
         message = f"{text!r} is not an instant: write it as YYYY-MM-DDTHH:MM-05:00"
         raise ValueError(message) from error
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
