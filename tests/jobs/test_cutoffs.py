@@ -108,20 +108,20 @@ def test_a_provider_whose_end_was_put_off_is_told_of_under_the_new_day(desk: Des
     ]
 
 
-def test_nobody_is_told_once_the_last_day_is_over(desk: Desk) -> None:
+def test_nobody_is_told_once_the_last_day_is_over(sqlite_desk: Desk) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-07-01", session="2024-02-01")
-    assert cutoffs(desk) == []
+    tell_of(sqlite_desk, "NCIMHA IFS 2020-01-01", bob, "2024-07-01", session="2024-02-01")
+    assert cutoffs(sqlite_desk) == []
 
 
-def test_trainings_are_no_reason_for_a_warning(desk: Desk) -> None:
+def test_trainings_are_no_reason_for_a_warning(sqlite_desk: Desk) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    with desk.telling(at("2024-06-10")) as people:
+    with sqlite_desk.telling(at("2024-06-10")) as people:
         people.add("Bob", bob, provides_rsc=True)
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.log("training 3h 2024-02-01 with Bob")
-    desk.run(at("2024-06-10"))
-    assert cutoffs(desk) == []
+    sqlite_desk.run(at("2024-06-10"))
+    assert cutoffs(sqlite_desk) == []
 
 
 def test_two_associations_that_accept_one_provider_differently_are_told_apart(desk: Desk) -> None:

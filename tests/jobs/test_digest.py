@@ -43,9 +43,9 @@ def test_a_quiet_week_prints_zeros_and_says_that_nothing_is_to_do(desk: Desk) ->
     assert "Nothing on the calendar" in digest.text
 
 
-def test_the_first_digest_compares_with_nothing(desk: Desk) -> None:
-    desk.run(MONDAY)
-    text = digest_of(desk).text
+def test_the_first_digest_compares_with_nothing(sqlite_desk: Desk) -> None:
+    sqlite_desk.run(MONDAY)
+    text = digest_of(sqlite_desk).text
     assert "last week" not in text.lower().replace("since last week", "")
     assert "TREND" not in text
 
@@ -101,11 +101,11 @@ def test_whoever_unsubscribed_gets_none(desk: Desk) -> None:
     assert [mail.recipient for mail in desk.mails("digest")] == ["carla@ct.example"]
 
 
-def test_unsubscribing_from_another_association_changes_nothing(desk: Desk) -> None:
-    with writing(desk.engine) as connection:
+def test_unsubscribing_from_another_association_changes_nothing(sqlite_desk: Desk) -> None:
+    with writing(sqlite_desk.engine) as connection:
         unsubscribe(connection, ("dana@nc.example", "digest", "CT-AIMH"), AUTUMN)
-    desk.run(MONDAY)
-    assert len(desk.mails("digest")) == 2
+    sqlite_desk.run(MONDAY)
+    assert len(sqlite_desk.mails("digest")) == 2
 
 
 def test_a_digest_can_be_unsubscribed_from_with_one_click(desk: Desk) -> None:
@@ -119,17 +119,17 @@ def test_a_digest_can_be_unsubscribed_from_with_one_click(desk: Desk) -> None:
     assert wish == ("dana@nc.example", "digest", "NCIMHA")
 
 
-def test_a_reminder_cannot_be_unsubscribed_from(desk: Desk) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(AUTUMN, SUNDAY)
-    assert desk.mails()[0].message["List-Unsubscribe"] is None
+def test_a_reminder_cannot_be_unsubscribed_from(sqlite_desk: Desk) -> None:
+    sqlite_desk.tell_of_alice(AUTUMN)
+    sqlite_desk.run(AUTUMN, SUNDAY)
+    assert sqlite_desk.mails()[0].message["List-Unsubscribe"] is None
 
 
 # --- what it says
 
 
-def test_those_who_need_somebody_come_worst_first(desk: Desk) -> None:
-    with desk.telling(at("2024-12-31")) as people:
+def test_those_who_need_somebody_come_worst_first(sqlite_desk: Desk) -> None:
+    with sqlite_desk.telling(at("2024-12-31")) as people:
         people.add("Bob", [BOB], provides_rsc=True)
         # Lapsed for 2023; behind; and with a provider nobody has confirmed.
         people.add("Lena", ["NCIMHA IFS 2020-01-01"])
@@ -137,21 +137,25 @@ def test_those_who_need_somebody_come_worst_first(desk: Desk) -> None:
         people.add("Nora", ["NCIMHA IFS 2024-02-01"])
         people.join("Nora: NCIMHA 2024-01-01..2026-12-31")
         people.log("Nora: rsc 2h 2024-11-20 with Newcomer")
-    desk.run(at("2025-01-06"))
-    needs = [line for line in lines(digest_of(desk)) if line.startswith("*") and "IFS:" in line]
+    sqlite_desk.run(at("2025-01-06"))
+    needs = [
+        line for line in lines(digest_of(sqlite_desk)) if line.startswith("*") and "IFS:" in line
+    ]
     assert needs[0] == "* Lena, IFS: reach them"
     assert "* Otto, IFS: reach them" in needs
     assert needs[-1] == "* Nora, IFS: confirm provider"
 
 
-def test_the_list_is_capped_and_the_rest_counted(desk: Desk) -> None:
-    desk.configure(desk.office.notices.model_copy(update={"digest": DigestSize(most_people=3)}))
-    with desk.telling(AUTUMN) as people:
+def test_the_list_is_capped_and_the_rest_counted(sqlite_desk: Desk) -> None:
+    sqlite_desk.configure(
+        sqlite_desk.office.notices.model_copy(update={"digest": DigestSize(most_people=3)})
+    )
+    with sqlite_desk.telling(AUTUMN) as people:
         for number in range(5):
             people.add(f"Otto{number}", ["NCIMHA IFS 2024-01-01"])
             people.hold(f"Otto{number}", "NCIMHA IFS 2020-01-01")
-    desk.run(MONDAY)
-    digest = digest_of(desk)
+    sqlite_desk.run(MONDAY)
+    digest = digest_of(sqlite_desk)
     needs = [line for line in lines(digest) if line.startswith("* Otto")]
     assert len(needs) == 3
     [more] = [line for line in lines(digest) if "more on the dashboard" in line]
@@ -206,14 +210,14 @@ def test_mail_that_came_back_is_listed_with_its_reason(desk: Desk) -> None:
     assert "<alice@example.org>: 550 5.1.1 no such mailbox" in digest.text
 
 
-def test_mail_that_went_out_is_counted_in_its_week_only(desk: Desk) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(AUTUMN, at("2024-11-01"))
-    desk.finish("sent", at("2024-11-27"))
-    desk.run(MONDAY, at("2024-12-09"))
+def test_mail_that_went_out_is_counted_in_its_week_only(sqlite_desk: Desk) -> None:
+    sqlite_desk.tell_of_alice(AUTUMN)
+    sqlite_desk.run(AUTUMN, at("2024-11-01"))
+    sqlite_desk.finish("sent", at("2024-11-27"))
+    sqlite_desk.run(MONDAY, at("2024-12-09"))
     first, second = (
         m
-        for m in desk.mails("digest")
+        for m in sqlite_desk.mails("digest")
         if m.recipient == DANA.email and m.dedupe_key >= "digest:NCIMHA:dana@nc.example:2024-12-02"
     )
     assert "1 reminder went out this week, 0 came back." in first.text
@@ -254,15 +258,15 @@ def test_a_digest_without_any_nightly_run_since_says_when_the_last_was(desk: Des
     )
 
 
-def test_a_digest_before_any_nightly_run_says_so(desk: Desk) -> None:
-    with reading(desk.engine) as connection:
-        week = count_week(desk.office, connection, "NCIMHA", date(2024, 12, 2), MONDAY)
+def test_a_digest_before_any_nightly_run_says_so(sqlite_desk: Desk) -> None:
+    with reading(sqlite_desk.engine) as connection:
+        week = count_week(sqlite_desk.office, connection, "NCIMHA", date(2024, 12, 2), MONDAY)
     digest = write_digest(week, "https://hours.example.org", "https://hours.example.org/u", 12)
     assert not digest.healthy
     assert digest.health.startswith("The nightly run has not run yet.")
 
 
 @pytest.mark.parametrize("run_on", ["2024-12-01", "2024-12-02"])
-def test_a_nightly_run_of_today_or_yesterday_is_healthy(desk: Desk, run_on: str) -> None:
-    desk.run(at(run_on), MONDAY)
-    assert "healthy" in lines(digest_of(desk))[2]
+def test_a_nightly_run_of_today_or_yesterday_is_healthy(sqlite_desk: Desk, run_on: str) -> None:
+    sqlite_desk.run(at(run_on), MONDAY)
+    assert "healthy" in lines(digest_of(sqlite_desk))[2]
