@@ -54,7 +54,7 @@ clean: ## remove all that make and the tests have made
 # The locks name every package, so pip has nothing to resolve (--no-deps). The project itself goes
 # in as an editable install, built by the hatchling that is already there (no isolated build).
 .venv/runtime.stamp: pyproject.toml requirements.txt requirements-build.txt
-	$(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m venv --clear --without-pip .venv
 	$(INSTALL) --no-deps --require-hashes -r requirements.txt -r requirements-build.txt
 	$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
 	@touch $@

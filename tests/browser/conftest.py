@@ -40,7 +40,9 @@ class Street:
             return open_session(connection, email, NOW)
 
 
-@pytest.fixture(scope="session")
+# A module's, not the session's: Playwright's loop runs until the fixture ends, and as long as it
+# does no other test of this process can run a loop of its own.
+@pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     folder: Path = tmp_path_factory.mktemp("browser")
     url = f"sqlite:///{folder / 'tracker.db'}"
@@ -63,7 +65,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     cast.engine.dispose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
