@@ -16,9 +16,13 @@ POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
 BACKENDS = ["sqlite", "postgresql"]
 
 # Databases make the first example slow; a time limit an example would only make tests flaky.
-hypothesis.settings.register_profile("local", deadline=None)
+# The same for its warning that data comes slowly, which a busy machine sets off.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("local", deadline=None, suppress_health_check=SLOW)
 # On CI a red run must be red again when it is repeated.
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, derandomize=True, suppress_health_check=SLOW
+)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
 
 
