@@ -11,6 +11,7 @@ from tests.jobs.desk import BASE_URL
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tests.rules.world import REAL
 from tracker.jobs.notice_mail import write_mail
+from tracker.jobs.words import hours_word
 from tracker.mail.contents import NoticesMail
 from tracker.rules.notices import Cutoff
 from tracker.rules.providers import Ending
@@ -153,9 +154,48 @@ def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:
         "Sessions after 30 September 2024 will not count; those up to and including that day do."
     )
     assert section.details == (
-        "Bob's vetting by NCIMHA ended on 30 September 2024",
+        "Bob's vetting by NCIMHA ends on 30 September 2024",
         "5 hours in the last months were with this provider",
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "topic", "word"),
+    [
+        ("training", "", "training"),
+        ("training", "DEIA", "DEIA"),
+        ("rsc", "", "RSC"),
+        # Hours of training about RSC are no hours of RSC.
+        ("training", "RSC", "RSC training"),
+    ],
+)
+def test_hours_are_called_by_what_they_are_about(counts: str, topic: str, word: str) -> None:
+    assert hours_word(counts, topic) == word
+
+
+def test_in_the_grace_period_only_sessions_of_the_cycle_count_and_the_mail_says_so() -> None:
+    rule = "Only sessions up to 31 December 2024 count for it."
+    before, after = mail_on(DUE - DAY), mail_on(DUE + DAY)
+    assert before
+    assert after
+    assert rule not in before.intro
+    assert rule in after.intro
+    only_membership = mail_on(DUE + DAY, minutes=ALL_HOURS, memberships=())
+    assert only_membership
+    assert rule not in only_membership.intro
+
+
+def test_each_kind_of_news_closes_with_its_own_way_out() -> None:
+    ended = (Span(date(2024, 1, 1), date(2024, 8, 15)),)
+    mails = [
+        mail_on(DUE - DAY),
+        mail_on(DUE + 32 * DAY),
+        mail_on(date(2024, 8, 16), minutes=ALL_HOURS, memberships=ended),
+        mail_on(LAST_DAY - 30 * DAY, minutes=ALL_HOURS, provider="Bob"),
+    ]
+    closings = [mail.closing for mail in mails if mail]
+    assert len(set(closings)) == len(mails)
+    assert [closing for closing in closings if "before the deadline" in closing] == closings[:1]
 
 
 def test_a_lapse_names_the_due_date_and_sends_to_the_coordinator() -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tracker.hours import MINUTES_IN_HOUR, count_hours, say_hours
 from tracker.jobs.digest_week import Week
-from tracker.jobs.words import join_words, say_day, say_month_day, say_period
+from tracker.jobs.words import hours_word, join_words, say_day, say_month_day, say_period
 from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
 from tracker.records.digest import Missing, NamedProvider, StandingLine
 
@@ -97,7 +97,10 @@ def _needs(week: Week, base_url: str) -> Iterator[_Ranked]:
 
 def _once(ranked: Iterable[_Ranked]) -> list[_Ranked]:
     """The worst of each endorsement: one person with two troubles is one to reach."""
-    return list({r.need.url: r for r in reversed(list(ranked))}.values())[::-1]
+    first: dict[str, _Ranked] = {}
+    for each in ranked:
+        first.setdefault(each.need.url, each)
+    return list(first.values())
 
 
 def _need_of(line: StandingLine, as_of: date, base_url: str) -> _Ranked:
@@ -121,9 +124,7 @@ def _need_of(line: StandingLine, as_of: date, base_url: str) -> _Ranked:
 def _short(missing: Missing) -> str:
     if missing.counts == "membership":
         return missing.counts
-    # "training.deia" is about DEIA, "rsc" about RSC; "training" is a word.
-    word = missing.id.rpartition(".")[2]
-    word = missing.counts if word == missing.counts == "training" else word.upper()
+    word = hours_word(missing.counts, missing.id.removeprefix(missing.counts).lstrip(".").upper())
     return f"{say_hours(missing.short)} {word} hour{'s' * (missing.short != MINUTES_IN_HOUR)}"
 
 

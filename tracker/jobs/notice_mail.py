@@ -16,6 +16,16 @@ _SUBJECT_LENGTH = 49
 # The news that leads when a mail holds several.
 _ORDER = (Kind.LAPSE, Kind.RENEWAL, Kind.MEMBERSHIP, Kind.CUTOFF)
 
+_CLOSING = (
+    "Already did them? Logging takes half a minute. On leave, or something in the way? "
+    "Reply: your coordinator can help before the deadline."
+)
+_CLOSINGS = {
+    Kind.LAPSE: "Did them in time after all? Log them now, and tell your coordinator.",
+    Kind.MEMBERSHIP: "Already renewed? Reply: your coordinator can put it in.",
+    Kind.CUTOFF: "Nobody else within reach? Reply: your coordinator can help to find someone.",
+}
+
 
 def write_mail(
     books: Rulebooks,
@@ -35,13 +45,10 @@ def write_mail(
         subject=fit(_subjects(lead, as_of)),
         greeting_name=lead.standing.facts.name,
         headline=_headline(books, lead, as_of),
-        intro=_intro(books, lead),
+        intro=_intro(books, lead, as_of),
         sections=tuple(sections),
         action=_action(base_url, ordered),
-        closing=(
-            "Already did them? Logging takes half a minute. On leave, or something in the way? "
-            "Reply: your coordinator can help before the deadline."
-        ),
+        closing=_CLOSINGS.get(lead.key.kind, _CLOSING),
         why=(
             f"You get this because you hold an endorsement of {association.name}; "
             "reminders stop once everything is in."
@@ -140,7 +147,7 @@ def _headline(books: Rulebooks, decision: Decision, as_of: date) -> str:
     return f"{things} left before the end of {say_day(due_on)}."
 
 
-def _intro(books: Rulebooks, decision: Decision) -> str:
+def _intro(books: Rulebooks, decision: Decision, as_of: date) -> str:
     standing = decision.standing
     name, association = _category(books, standing), standing.plan.association
     done = [word_for(r.ask) for r in standing.results if r.outcome is Outcome.MET]
@@ -156,8 +163,20 @@ def _intro(books: Rulebooks, decision: Decision) -> str:
         )
     return (
         f"Your {name} endorsement ({association}) renews on {say_day(decision.key.due_on)}; "
-        f"that whole day counts.{finished}"
+        f"that whole day counts.{_only_until(standing, as_of)}{finished}"
     )
+
+
+def _only_until(standing: Standing, as_of: date) -> str:
+    """After a cycle's end only what was held in it counts, whatever grace or extension there is."""
+    cycle = standing.plan.cycle
+    if cycle is None or as_of <= cycle.ends_on or not any(map(_asks_hours, _short(standing))):
+        return ""
+    return f" Only sessions up to {say_day(cycle.ends_on)} count for it."
+
+
+def _asks_hours(result: Result) -> bool:
+    return result.ask.counts != "membership"
 
 
 def _section(books: Rulebooks, decision: Decision, as_of: date, *, alone: bool) -> Section:
@@ -171,7 +190,8 @@ def _section(books: Rulebooks, decision: Decision, as_of: date, *, alone: bool) 
         text = f"Yours {verb} on {say_day(due_on)}. Please renew it. {renew}"
         return Section("" if alone else "Membership", text)
     title = "" if alone else f"{_category(books, standing)}, {standing.plan.association}"
-    text = "Still missing:" if alone else f"Due {say_day(due_on)}. Still missing:"
+    until = _only_until(standing, as_of)
+    text = "Still missing:" if alone else f"Due {say_day(due_on)}.{until} Still missing:"
     return Section(title, text, tuple(map(_row, _short(standing))))
 
 
@@ -185,7 +205,8 @@ def _cutoff_section(decision: Decision, *, alone: bool) -> Section:
         f"Sessions after {say_day(due_on)} will not count; those up to and including that day "
         "do. Please find another qualified provider in time.",
         details=(
-            cutoff.ending.reason,
+            # The rules explain looking back; here the day is still to come, or today.
+            cutoff.ending.reason.replace(" ended on ", " ends on "),
             f"{count_hours(cutoff.minutes)} in the last months were with this provider",
         ),
     )

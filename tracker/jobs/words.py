@@ -6,7 +6,10 @@ from datetime import date
 from tracker.rules.plan import Ask
 from tracker.rules.providers import say_day
 
-__all__ = ["join_words", "say_day", "say_month_day", "say_period", "word_for"]
+__all__ = ["hours_word", "join_words", "say_day", "say_month_day", "say_period", "word_for"]
+
+# The activity whose name is an abbreviation, and can also be the topic of a training.
+_SESSIONS = "rsc"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -30,5 +33,13 @@ def say_period(first: date, last: date) -> str:
 
 
 def word_for(ask: Ask) -> str:
-    """What hours of a requirement are called in a few letters: its topic, ``RSC``, ``training``."""
-    return ask.topic or (ask.counts.upper() if ask.counts == "rsc" else ask.counts)
+    """What hours of a requirement are called in a few letters, as by `hours_word`."""
+    return hours_word(ask.counts, ask.topic or "")
+
+
+def hours_word(counts: str, topic: str) -> str:
+    """What hours are called in a few letters: their topic, if any, ``RSC`` or ``training``."""
+    if topic.lower() == _SESSIONS:
+        # Not "RSC hours": those are held with a provider.
+        return f"{topic} {counts}"
+    return topic or (counts.upper() if counts == _SESSIONS else counts)
