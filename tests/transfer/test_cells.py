@@ -252,3 +252,13 @@ def test_who_has_a_wrong_row_in_people_is_not_called_unknown_elsewhere(
         people="email,name\nalice@example.org,\n", endorsements=csv_of(HELD)
     )
     assert told == ['people.csv:2: name "": must not be empty']
+
+
+def test_an_unknown_provider_is_told_beside_what_else_is_wrong_in_the_row(
+    importer: Importer,
+) -> None:
+    wrong = RSC | {"hours": "25", "provider_email": "nobody@example.org"}
+    assert [each.split(":")[0] for each in told_of_entry(importer, **wrong)] == [
+        'hours "25"',
+        'provider_email "nobody@example.org"',
+    ]

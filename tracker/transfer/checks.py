@@ -25,6 +25,9 @@ def check_people(reading: Reading, known: Known) -> Iterator[Problem]:
             yield entry.problem("email", entry.email, _UNKNOWN_PERSON)
         if entry.provider_email and entry.provider_email not in emails:
             yield entry.problem("provider_email", entry.provider_email, _UNKNOWN_PERSON)
+    for file, line, column, email in reading.mentioned:
+        if email not in emails:
+            yield Problem(file, line, column, email, _UNKNOWN_PERSON)
 
 
 def add_terms(reading: Reading, known: Known) -> None:

@@ -52,6 +52,7 @@ def _everyone(reading: Reading) -> set[str]:
     emails = {row.email for rows in reading.rows.values() for row in rows}
     emails.update(row.email for row in reading.entries)
     emails.update(row.provider_email for row in reading.entries if row.provider_email)
+    emails.update(email for _, _, _, email in reading.mentioned)
     return emails
 
 

@@ -31,7 +31,8 @@ class Reading:
     """What the files say. ``rows`` are by kind of file; ``entries`` stand apart.
 
     ``named`` are the people of people.csv, also those in whose rows something else is wrong;
-    ``doubtful`` are the kinds of files in which some row could not be taken.
+    ``mentioned`` are the people of rows that could not be taken, each with its place: file, line,
+    column, address; ``doubtful`` are the kinds of files in which some row could not be taken.
     ``whole`` is False when a file could not be read to its end: then nothing can be said about
     whom or what the other rows speak of.
     """
@@ -39,6 +40,7 @@ class Reading:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     entries: list[EntryRow] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
+    mentioned: list[tuple[str, int, str, str]] = field(default_factory=list)
     doubtful: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     ignored: list[str] = field(default_factory=list)
@@ -137,7 +139,16 @@ class _RowReader:
         for column, value, what in slips_between_cells(values, self._catalogue):
             self._wrong(sheet, line, column, value, what)
             whole = False
+        if not whole:
+            self._mention(sheet, line, values)
         return values if whole else None
+
+    def _mention(self, sheet: Sheet, line: int, values: Mapping[str, Any]) -> None:
+        """Keep whom a wrong row speaks of: an unknown person is an error of its own."""
+        if sheet.kind != "people":
+            for column in ("email", "provider_email"):
+                if email := values.get(column):
+                    self._reading.mentioned.append((sheet.file, line, column, email))
 
     def _wrong(self, sheet: Sheet, line: int, column: str, value: object, what: str) -> None:
         self._reading.problems.append(Problem(sheet.file, line, column, str(value), what))
