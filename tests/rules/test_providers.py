@@ -215,13 +215,13 @@ def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() 
             "NCIMHA/ifs-rsc",
             ["vetted NCIMHA 2010-01-01..2026-06-30"],
             "2026-06-30",
-            "Bob's vetting by NCIMHA ended on 30 June 2026",
+            "Bob's vetting by NCIMHA ends on 30 June 2026",
         ),
         (
             "NCIMHA/ifs-rsc",
             ["NCIMHA ERS 2010-01-01..2026-06-30"],
             "2026-06-30",
-            "Bob's endorsement as ERS ended on 30 June 2026",
+            "Bob's endorsement as ERS ends on 30 June 2026",
         ),
     ],
 )

@@ -62,7 +62,7 @@ def why_not(association: str, rule: ProviderRule, provider: Provider, day: date)
     matches = list(_matches(association, rule, provider))
     ended = [m for m in matches if m[0].ends_on < day]
     if ended:
-        return _ending(provider, *max(ended, key=lambda m: m[0].ends_on))
+        return _ending("ended", provider, *max(ended, key=lambda m: m[0].ends_on))
     later = [m for m in matches if m[0].starts_on > day]
     if later:
         span, _, credential = min(later, key=lambda m: m[0])
@@ -82,10 +82,10 @@ def why_not(association: str, rule: ProviderRule, provider: Provider, day: date)
 
 
 def why_it_ends(association: str, rule: ProviderRule, provider: Provider, last: date) -> Ending:
-    """Why the provider's sessions count for the last time on ``last``, the end of a span."""
+    """Why the provider's sessions count for the last time on ``last``, a span's end to come."""
     for match in _matches(association, rule, provider):
         if match[0].ends_on == last:
-            return Ending(last, _ending(provider, *match))
+            return Ending(last, _ending("ends", provider, *match))
     return Ending(last, f"{provider.name} stops qualifying after {say_day(last)}")
 
 
@@ -136,7 +136,11 @@ def _held(credential: Credential) -> str:
 
 
 def _ending(
-    provider: Provider, span: Span, accepted: AcceptedProvider, credential: Credential
+    verb: str,
+    provider: Provider,
+    span: Span,
+    accepted: AcceptedProvider,
+    credential: Credential,
 ) -> str:
     last = say_day(span.ends_on)
     if accepted.until == span.ends_on:
@@ -145,8 +149,8 @@ def _ending(
             f"{provider.name}: the rule accepts {_held(credential)}{with_degree} only until {last}"
         )
     if credential.category is None:
-        return f"{provider.name}'s vetting by {credential.association} ended on {last}"
-    return f"{provider.name}'s endorsement as {credential.category} ended on {last}"
+        return f"{provider.name}'s vetting by {credential.association} {verb} on {last}"
+    return f"{provider.name}'s endorsement as {credential.category} {verb} on {last}"
 
 
 def _to(accepted: AcceptedProvider) -> str:
