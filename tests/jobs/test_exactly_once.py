@@ -20,15 +20,21 @@ def tell_of_a_crowd(desk: Desk) -> None:
 
 def run_at_once(url: str, instants: list[datetime]) -> Counter[str]:
     """Let each worker, with an engine of its own, do all that is due; what was told as done."""
-    barrier = threading.Barrier(WORKERS)
+    # With a timeout, so that one worker's failure fails the test instead of holding up the rest.
+    barrier = threading.Barrier(WORKERS, timeout=60)
 
     def work() -> list[str]:
         desk = Desk(url)
         told = []
-        for instant in instants:
-            barrier.wait()
-            told += [f"{r.job} {r.association} {r.due.local_date}" for r in desk.run(instant)]
-        desk.engine.dispose()
+        try:
+            for instant in instants:
+                barrier.wait()
+                told += [f"{r.job} {r.association} {r.due.local_date}" for r in desk.run(instant)]
+        except BaseException:
+            barrier.abort()
+            raise
+        finally:
+            desk.engine.dispose()
         return told
 
     with ThreadPoolExecutor(WORKERS) as pool:
