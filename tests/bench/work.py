@@ -17,35 +17,38 @@ CONFIG = Path(__file__).parents[2] / "config"
 NIGHT = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 # What anyone would write by hand: the sums, grouped, over the same tables and indexes.
-BARE = (
-    """
-    SELECT e.person_id, SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
-        SUM(CASE WHEN e.activity = 'rsc' AND s.provider_id IS NOT NULL THEN e.minutes END)
-    FROM entry e
+BARE = """
+    SELECT en.id, p.email, SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
+        SUM(CASE WHEN e.activity = 'rsc' AND s.provider_id IS NOT NULL THEN e.minutes END),
+        (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
+            AND t.topic = 'DEIA' AND t.held_on BETWEEN '2026-01-01' AND '2026-10-01'),
+        (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
+            AND t.topic = 'RSC' AND t.held_on BETWEEN '2026-01-01' AND '2026-10-01'),
+        (SELECT MAX(m.ends_on) FROM membership m WHERE m.person_id = en.person_id
+            AND m.organization = 'NCIMHA' AND m.ends_on >= '2026-10-01'),
+        (SELECT MAX(l.ends_on) FROM leave l WHERE l.endorsement_id = en.id),
+        (SELECT COUNT(*) FROM waiver v WHERE v.endorsement_id = en.id),
+        (SELECT MAX(r.extended_due_on) FROM renewal r WHERE r.endorsement_id = en.id)
+    FROM endorsement en
+    JOIN person p ON p.id = en.person_id
+    LEFT JOIN entry e ON e.person_id = en.person_id
+        AND e.held_on BETWEEN '2026-01-01' AND '2026-10-01'
     LEFT JOIN provider_span s ON s.rule = 'NCIMHA/ifs-rsc' AND s.provider_id = e.provider_id
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
-    WHERE e.held_on BETWEEN '2026-01-01' AND '2026-10-01'
-    GROUP BY e.person_id
-    """,
-    """
-    SELECT person_id, topic, SUM(minutes) FROM entry_topic
-    WHERE held_on BETWEEN '2026-01-01' AND '2026-10-01' GROUP BY person_id, topic
-    """,
-)
+    GROUP BY en.id, p.id
+"""
 
 
 def bare(url: str) -> int:
-    """The floor: the aggregates alone, fetched by the driver."""
+    """The floor: the aggregate alone, fetched by the driver."""
     engine = open_engine(url)
     done = 0
     with reading(engine) as connection:
-        for statement in BARE:
-            named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
-            cursor = connection.connection.cursor(**named)
-            cursor.execute(statement)
-            while rows := cursor.fetchmany(2_000):
-                done += len(rows)
-            cursor.close()
+        named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
+        cursor = connection.connection.cursor(**named)
+        cursor.execute(BARE)
+        while rows := cursor.fetchmany(2_000):
+            done += len(rows)
     return done
 
 

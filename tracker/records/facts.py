@@ -44,11 +44,18 @@ def read_facts(
     ``only`` names a temporary table whose ``id`` column lists the endorsements wanted.
     """
     found = [w for triple in _triples(connection, only) for w in windows(books, triple)]
-    _store_windows(connection, books, found)
+    _store_windows(connection, found)
     topics = sorted(books.topics)
     keys = [*(f"topic:{topic}" for topic in topics), "training", "rsc"]
+    by_rule = {w.plan.membership_rule: _accepted(books, w.plan.membership_rule) for w in found}
+    accepted = [by_rule[window.plan.membership_rule] for window in found]
     for row in _stream(connection, facts_sql(connection.dialect.name, topics, only)):
-        yield found[row[1]], _facts(row, found[row[1]], keys)
+        number = row[1]
+        yield found[number], _facts(row, found[number], keys, accepted[number])
+
+
+def _accepted(books: Rulebooks, rule: str | None) -> frozenset[str]:
+    return frozenset(books.accepted_organizations(rule)) if rule else frozenset()
 
 
 def make_id_table(connection: Connection, name: str, ids: Iterable[int]) -> None:
@@ -67,22 +74,12 @@ def _triples(connection: Connection, only: str | None) -> list[Triple]:
     return [(row[0], row[1], _date(row[2])) for row in rows]
 
 
-def _store_windows(connection: Connection, books: Rulebooks, windows: Sequence[Window]) -> None:
+def _store_windows(connection: Connection, windows: Sequence[Window]) -> None:
     for statement in _WINDOW_TABLES:
         connection.execute(text(statement))
     rows = [_window_row(number, window) for number, window in enumerate(windows)]
     if rows:
         connection.execute(text(_INSERT_WINDOW), rows)
-    rules = {w.plan.membership_rule for w in windows if w.plan.membership_rule}
-    accepted = [
-        {"rule": rule, "organization": organization}
-        for rule in sorted(rules)
-        for organization in books.accepted_organizations(rule)
-    ]
-    if accepted:
-        connection.execute(
-            text("INSERT INTO accepted_organization VALUES (:rule, :organization)"), accepted
-        )
     if connection.dialect.name == "postgresql":
         connection.execute(text("ANALYZE renewal_window"))
 
@@ -104,7 +101,6 @@ def _window_row(number: int, window: Window) -> dict[str, object]:
         # begins, the as-of date's own membership is looked at.
         "memberships_from": (min(starts_on, window.as_of) - timedelta(days=1)).isoformat(),
         "provider_rule": window.plan.provider_rule,
-        "membership_rule": window.plan.membership_rule,
     }
 
 
@@ -113,15 +109,12 @@ _WINDOW_TABLES = (
     """CREATE TEMPORARY TABLE renewal_window (
         id INTEGER PRIMARY KEY, association VARCHAR, category VARCHAR, endorsed_on DATE,
         starts_on DATE, counted_until DATE, ends_on DATE, memberships_from DATE,
-        provider_rule VARCHAR, membership_rule VARCHAR)""",
+        provider_rule VARCHAR)""",
     "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)",
-    "DROP TABLE IF EXISTS accepted_organization",
-    """CREATE TEMPORARY TABLE accepted_organization (
-        rule VARCHAR, organization VARCHAR, PRIMARY KEY (rule, organization))""",
 )
 _INSERT_WINDOW = (
     "INSERT INTO renewal_window VALUES (:id, :association, :category, :endorsed_on, "
-    ":starts_on, :counted_until, :ends_on, :memberships_from, :provider_rule, :membership_rule)"
+    ":starts_on, :counted_until, :ends_on, :memberships_from, :provider_rule)"
 )
 
 
@@ -141,9 +134,8 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
     )
     return f"""
     SELECT en.id, w.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
-        (SELECT {join}(m.starts_on || '/' || m.ends_on, ',') FROM membership m
-            JOIN accepted_organization a
-            ON a.rule = w.membership_rule AND a.organization = m.organization
+        (SELECT {join}(m.starts_on || '/' || m.ends_on || '/' || m.organization, ',')
+            FROM membership m
             WHERE m.person_id = en.person_id AND m.ends_on >= w.memberships_from),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31'),
             ',') FROM leave l WHERE l.endorsement_id = en.id),
@@ -191,7 +183,9 @@ def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Any]]:
         cursor.close()
 
 
-def _facts(row: Sequence[Any], window: Window, keys: Sequence[str]) -> Facts:
+def _facts(
+    row: Sequence[Any], window: Window, keys: Sequence[str], accepted: frozenset[str]
+) -> Facts:
     # By position, in the order of the fields: this runs once an endorsement.
     return Facts(
         row[0],
@@ -202,7 +196,7 @@ def _facts(row: Sequence[Any], window: Window, keys: Sequence[str]) -> Facts:
         _date(row[5]) if row[5] else None,
         bool(row[6]),
         {key: minutes for key, minutes in zip(keys, row[_FIXED_COLUMNS:], strict=True) if minutes},
-        _spans(row[7]),
+        _memberships(row[7], accepted),
         _spans(row[8]),
         tuple(row[9].split(",")) if row[9] else (),
         _date(row[10]) if row[10] else None,
@@ -214,7 +208,20 @@ def _date(value: date | str) -> date:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-# Most people's memberships run the same days.
+# Most people's memberships run the same days, so that few texts are ever read.
+@lru_cache(maxsize=4_096)
+def _memberships(value: str | None, accepted: frozenset[str]) -> tuple[Span, ...]:
+    """Those in an accepted organization of ``first/last/organization``, comma-separated."""
+    if not value:
+        return ()
+    found = (text.split("/", 2) for text in value.split(","))
+    return tuple(
+        Span(date.fromisoformat(starts_on), date.fromisoformat(ends_on))
+        for starts_on, ends_on, organization in found
+        if organization in accepted
+    )
+
+
 @lru_cache(maxsize=4_096)
 def _spans(value: str | None) -> tuple[Span, ...]:
     if not value:
