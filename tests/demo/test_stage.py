@@ -1,72 +1,207 @@
-"""The made-up roster is whole, whatever day the demo starts on."""
+"""The made-up roster is whole, and shows what it says it does, whatever day the demo starts on."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
+from email import message_from_bytes, policy
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
-from tracker.demo.cast import make_cast
+from tracker.demo.cast import Cast, make_cast
 from tracker.demo.roster import write_roster
 from tracker.demo.stage import Address, demo_settings, fill, logins
 from tracker.demo.stories import load_stories
+from tracker.jobs.office import Office, open_office
+from tracker.jobs.run_due import run_due
 from tracker.records.engine import open_engine, reading
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import configuration_folder, load_settings
 
 BOOKS = load_rulebooks(configuration_folder())
 STORIES = load_stories(configuration_folder())
-DAYS = [date(2026, 11, 22), date(2027, 1, 1), date(2028, 2, 29), date(2028, 12, 31)]
+SETTINGS = demo_settings(load_settings(), BOOKS, STORIES, Address("127.0.0.1", 8000, 2525))
+LATE = date(2026, 11, 22)
+DAYS = [
+    LATE,
+    date(2027, 1, 1),
+    date(2027, 1, 15),
+    date(2027, 3, 20),
+    date(2027, 7, 4),
+    date(2028, 2, 29),
+    date(2028, 12, 31),
+]
 
 
-def statuses(url: str, folder: Path, day: date) -> Counter[str]:
+class Shown(NamedTuple):
+    """A demo's people in their database, on a day at 18:00 UTC."""
+
+    engine: Engine
+    office: Office
+    cast: Cast
+    now: datetime
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        with reading(self.engine) as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    def statuses(self) -> Counter[object]:
+        return Counter(row[0] for row in self.ask("SELECT status FROM standing"))
+
+    def of(self, story: str) -> set[tuple[object, ...]]:
+        """(category, status, short minutes, requirements, last day of the cycle).
+
+        Of those whom a story is about, where the rulebook has rules.
+        """
+        emails = {e.email for e in self.cast.endorsees if e.story.name == story}
+        rows = self.ask(
+            "SELECT p.email, en.category, s.status, s.short_minutes, s.requirements, "
+            "s.cycle_ends_on FROM standing s JOIN endorsement en ON en.id = s.endorsement_id "
+            "JOIN person p ON p.id = en.person_id WHERE s.status <> 'no rules'"
+        )
+        return {row[1:] for row in rows if row[0] in emails}
+
+
+@contextmanager
+def demo(url: str, folder: Path, day: date) -> Iterator[Shown]:
     engine = open_engine(url)
     now = datetime.combine(day, time(18), UTC)
     try:
-        fill(engine, BOOKS, STORIES, folder, today=day, now=now)
-        with reading(engine) as connection:
-            return Counter(connection.scalars(text("SELECT status FROM standing")))
+        office = open_office(SETTINGS, BOOKS, engine)
+        yield Shown(engine, office, fill(office, engine, STORIES, folder, today=day, now=now), now)
     finally:
         engine.dispose()
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-def test_the_roster_is_imported_whole_on_any_day(
+def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
     sqlite_url: str, tmp_path: Path, day: date
 ) -> None:
-    assert statuses(sqlite_url, tmp_path, day)["no rules"] >= STORIES.endorsees_per_association
+    with demo(sqlite_url, tmp_path, day) as shown:
+        found = shown.statuses()
+        assert {"met", "open", "excused", "no rules"} <= set(found)
+        assert found["met"] > found["lapsed"] + found["overdue"]
+        assert found["no rules"] >= STORIES.endorsees_per_association
 
 
-def test_late_in_the_year_every_status_is_there(sqlite_url: str, tmp_path: Path) -> None:
-    found = statuses(sqlite_url, tmp_path, date(2026, 11, 22))
-    assert set(found) == {"met", "open", "lapsed", "excused", "no rules"}
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coordinator(
+    sqlite_url: str, tmp_path: Path, day: date
+) -> None:
+    with demo(sqlite_url, tmp_path, day) as shown:
+        ran = list(run_due(shown.office, shown.now, lambda: shown.now))
+        assert {r.job.value for r in ran} == {"evaluate", "notices", "digest"}
+        kinds = Counter(row[0] for row in shown.ask("SELECT kind FROM outbox"))
+        assert kinds["digest"] == len(BOOKS.associations)
+        assert kinds["notices"] >= 20
+        sent = {row[0] for row in shown.ask("SELECT kind FROM notice WHERE outcome = 'sent'")}
+        assert {"membership", "provider cutoff"} <= sent
+
+
+def test_the_digest_compares_with_weeks_that_were_lived_through(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with demo(sqlite_url, tmp_path, LATE) as shown:
+        list(run_due(shown.office, shown.now, lambda: shown.now))
+        [(mails,)] = shown.ask("SELECT COUNT(*) FROM outbox WHERE kind = 'digest'")
+        assert mails == len(BOOKS.associations)
+        rows = shown.ask("SELECT body FROM outbox WHERE kind = 'digest' ORDER BY association")
+        mails_read = [
+            message_from_bytes(body, policy=policy.default)
+            for (body,) in rows
+            if isinstance(body, bytes)
+        ]
+        texts = [part.get_content() for m in mails_read if (part := m.get_body(("plain",)))]
+        assert all("healthy" in text and "tell your operator" not in text for text in texts)
+        assert any("than last week" in text and "TREND" in text for text in texts)
+
+
+def test_late_in_the_year_every_story_shows_what_it_says(sqlite_url: str, tmp_path: Path) -> None:
+    with demo(sqlite_url, tmp_path, LATE) as shown:
+        current = {
+            story.name: {row[:4] for row in shown.of(story.name) if str(row[4]) >= str(LATE)}
+            for story in STORIES.stories
+        }
+        open_ones = {
+            name: [(short, str(asks)) for _, status, short, asks in rows if status == "open"]
+            for name, rows in current.items()
+        }
+        assert {status for _, status, *_ in current["everything done"]} == {"met"}
+        assert {status for _, status, *_ in current["on leave"]} == {"excused"}
+        assert any("DEIA" in asks and short == 60 for short, asks in _of(open_ones, "DEIA hour"))
+        for ended in ("endorsement ended", "does not count"):
+            assert all("rsc" in asks and short >= 60 for short, asks in _of(open_ones, ended))
+        assert all('"excused"' in str(asks) for _, _, _, asks in current["in the first year"])
+        assert all('"waived"' in str(asks) for _, _, _, asks in current[_name("waived")])
+        assert all(short == 0 for short, _ in _of(open_ones, "membership lapsed"))
+        assert _of(open_ones, "two endorsements")
+        lapsed = {status for _, status, *_ in shown.of(_name("last year"))}
+        assert "lapsed" in lapsed
+
+
+def _name(part: str) -> str:
+    return next(story.name for story in STORIES.stories if part in story.name)
+
+
+def _of(found: dict[str, list[tuple[object, str]]], part: str) -> list[tuple[int, str]]:
+    return [(int(str(short)), asks) for short, asks in found[_name(part)]]
+
+
+def test_nobody_has_more_than_a_story_to_mend(sqlite_url: str, tmp_path: Path) -> None:
+    """Providers who hold an endorsement that renews have done their own part."""
+    with demo(sqlite_url, tmp_path, LATE) as shown:
+        providers = {p.email for p in shown.cast.providers}
+        rows = shown.ask(
+            "SELECT p.email, s.status FROM standing s "
+            "JOIN endorsement en ON en.id = s.endorsement_id JOIN person p ON p.id = en.person_id"
+        )
+        assert {row[1] for row in rows if row[0] in providers} <= {"met", "no rules"}
 
 
 def test_in_january_some_are_overdue(sqlite_url: str, tmp_path: Path) -> None:
-    assert statuses(sqlite_url, tmp_path, date(2027, 1, 15))["overdue"] > 0
+    with demo(sqlite_url, tmp_path, date(2027, 1, 15)) as shown:
+        assert shown.statuses()["overdue"] > 0
+
+
+def test_what_no_file_can_carry_leaves_an_audit_event(sqlite_url: str, tmp_path: Path) -> None:
+    with demo(sqlite_url, tmp_path, LATE) as shown:
+        for table in ("waiver", "renewal"):
+            [(rows,)] = shown.ask(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - two known names
+            [(events,)] = shown.ask(
+                f"SELECT COUNT(*) FROM audit_event WHERE table_name = '{table}'"  # noqa: S608
+            )
+            assert rows == events
+            assert rows
 
 
 def test_two_demos_have_the_same_people(tmp_path: Path) -> None:
-    day = date(2026, 11, 22)
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        write_roster(tmp_path / name, BOOKS, STORIES, make_cast(BOOKS, STORIES, day), day)
+        write_roster(tmp_path / name, BOOKS, STORIES, make_cast(BOOKS, STORIES, LATE), LATE)
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
 
 
-def test_every_story_and_every_coordinator_can_be_opened(sqlite_url: str, tmp_path: Path) -> None:
-    address = Address("127.0.0.1", 8000, 2525)
-    settings = demo_settings(load_settings(), BOOKS, STORIES, address)
-    engine = open_engine(sqlite_url)
-    try:
-        now = datetime(2026, 11, 22, 18, tzinfo=UTC)
-        cast = fill(engine, BOOKS, STORIES, tmp_path, today=date(2026, 11, 22), now=now)
-    finally:
-        engine.dispose()
-    offered = [login.what for login in logins(settings, BOOKS, cast)]
+def test_all_addresses_are_reserved_for_examples() -> None:
+    cast = make_cast(BOOKS, STORIES, LATE)
+    emails = {e.email for e in cast.endorsees} | {p.email for p in cast.providers}
+    assert all(email.endswith("@example.org") for email in emails)
+    assert all(c.email.endswith("@example.org") for c in SETTINGS.coordinators)
+
+
+def test_every_story_and_every_coordinator_can_be_opened() -> None:
+    offered = [login.what for login in logins(SETTINGS, BOOKS, make_cast(BOOKS, STORIES, LATE))]
     for story in STORIES.stories:
-        assert any(what.endswith(f": {story.name}") for what in offered), story.name
+        [what] = [what for what in offered if what.endswith(f": {story.name}")]
+        assert what.startswith(story.shown_at or ""), what
     for association in BOOKS.associations:
         assert f"coordinator of {association}" in offered
+
+
+def test_a_configuration_without_a_demo_uses_the_one_that_comes_with_the_program(
+    tmp_path: Path,
+) -> None:
+    assert load_stories(tmp_path) == STORIES

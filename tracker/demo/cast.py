@@ -3,14 +3,13 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
+from dateutil.relativedelta import relativedelta
+
+from tracker.demo.providers import Provider, providers_of
 from tracker.demo.stories import Stories, Story
 from tracker.rulebooks import Rulebooks
-from tracker.rules.schema import ProviderRule
-
-_YEAR = timedelta(days=365)
-_DAY = timedelta(days=1)
 
 
 @dataclass
@@ -22,20 +21,7 @@ class Endorsee:
     story: Story
     endorsements: list[tuple[str, str, date]]
     provides_rsc: bool
-
-
-@dataclass
-class Provider:
-    """One made-up provider; ``rule`` as in `Rulebooks.provider_rules`."""
-
-    email: str
-    name: str
-    rule: str
-    association: str
-    category: str | None
-    starts_on: date
-    ends_on: date | None
-    degree: str = "master"
+    has_second_address: bool
 
 
 @dataclass
@@ -45,28 +31,39 @@ class Cast:
     endorsees: list[Endorsee] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
 
+    @property
+    def people(self) -> int:
+        """How many they are; some providers are endorsees, too."""
+        return len({e.email for e in self.endorsees} | {p.email for p in self.providers})
+
+    @property
+    def bouncing(self) -> set[str]:
+        """The addresses that take no mail."""
+        return {e.email for e in self.endorsees if e.story.bounces}
+
 
 def make_cast(books: Rulebooks, stories: Stories, today: date) -> Cast:
     """Everybody, for a demo that starts ``today``."""
     names = _names(stories)
     cast = Cast()
-    for rule_name, (association, rule) in books.provider_rules.items():
-        cast.providers += _providers(books, stories, names, rule_name, association, rule, today)
-    for association, book in books.associations.items():
-        ruled = [c for c in book.categories if book.requirements_of(c)] or list(book.categories)
+    for rule_name in books.provider_rules:
+        cast.providers += providers_of(books, stories, names, rule_name, today)
+    for association in books.associations:
         for number in range(stories.endorsees_per_association):
-            story = stories.stories[number % len(stories.stories)]
-            started = (
-                date(today.year, 1, 1)
-                if story.endorsed == "this cycle"
-                else (date(today.year - 3 - number % 4, 1 + number % 12, 10))
-            )
-            held = [(association, ruled[number % len(ruled)], min(started, today))]
-            if story.second_endorsement:
-                held.append(_second(books, association, ruled, held[0]))
-            email, name = next(names)
-            cast.endorsees.append(Endorsee(email, name, story, held, number % 3 == 0))
+            cast.endorsees.append(_endorsee(books, stories, names, association, number, today))
+    cast.endorsees += [_as_endorsee(p, stories) for p in cast.providers if _renews(books, p)]
     return cast
+
+
+def _renews(books: Rulebooks, provider: Provider) -> bool:
+    book = books.associations[provider.association]
+    return provider.category is not None and bool(book.requirements_of(provider.category))
+
+
+def _as_endorsee(provider: Provider, stories: Stories) -> Endorsee:
+    """A provider has an endorsement to renew as well, and has done everything for it."""
+    held = [(provider.association, provider.category or "", provider.starts_on)]
+    return Endorsee(provider.email, provider.name, stories.stories[0], held, True, False)  # noqa: FBT003
 
 
 def _names(stories: Stories) -> Iterator[tuple[str, str]]:
@@ -76,6 +73,38 @@ def _names(stories: Stories) -> Iterator[tuple[str, str]]:
     for first, last in everyone:
         address = f"{first}.{last}".lower().replace("'", "").replace(" ", "")
         yield f"{address}@example.org", f"{first} {last}"
+
+
+def _endorsee(
+    books: Rulebooks,
+    stories: Stories,
+    names: Iterator[tuple[str, str]],
+    association: str,
+    number: int,
+    today: date,
+) -> Endorsee:
+    book = books.associations[association]
+    ruled = [c for c in book.categories if book.requirements_of(c)] or list(book.categories)
+    story = stories.stories[number % len(stories.stories)]
+    category = ruled[number % len(ruled)]
+    held = [(association, category, _endorsed_on(books, association, category, story, today))]
+    if story.endorsed == "long ago":
+        held = [(association, category, held[0][2] - relativedelta(years=number % 4))]
+    if story.second_endorsement:
+        held.append(_second(books, association, ruled, held[0]))
+    email, name = next(names)
+    return Endorsee(email, name, story, held, number % 3 == 0, number % 3 == 1)
+
+
+def _endorsed_on(
+    books: Rulebooks, association: str, category: str, story: Story, today: date
+) -> date:
+    """Half-way through the current cycle, or years before."""
+    if story.endorsed == "long ago":
+        return today - relativedelta(years=3, months=1)
+    plan = books.plan(association, category, today, today)
+    begun = plan.cycle.starts_on if plan and plan.cycle else today
+    return begun + (today - begun) / 2
 
 
 def _second(
@@ -90,32 +119,3 @@ def _second(
             if other != association and book.requirements_of(category):
                 return other, category, first[2]
     return first
-
-
-def _providers(
-    books: Rulebooks,
-    stories: Stories,
-    names: Iterator[tuple[str, str]],
-    rule_name: str,
-    association: str,
-    rule: ProviderRule,
-    today: date,
-) -> Iterator[Provider]:
-    """Some who qualify, one who is vetted where that is a thing, and one who has stopped."""
-    began = date(today.year - 8, 3, 1)
-    accepted = rule.accepts[0].categories
-    # Those whose own renewal is no part of the story, where there are any.
-    quiet = [c for c in accepted if not books.associations[association].requirements_of(c)]
-    categories = quiet or list(accepted)
-    for number in range(stories.providers_per_rule):
-        email, name = next(names)
-        yield Provider(
-            email, name, rule_name, association, categories[number % len(categories)], began, None
-        )
-    if any(accepted.vetted for accepted in rule.accepts):
-        email, name = next(names)
-        yield Provider(email, name, rule_name, association, None, began, None)
-    email, name = next(names)
-    # Stopped within the cycle where there is room for it, else long ago.
-    ended = max(date(today.year, 1, 1), today - _YEAR / 4)
-    yield Provider(email, name, rule_name, association, categories[0], began, ended - _DAY)

@@ -1,10 +1,11 @@
 """What the demo's people have that no file can carry: waivers, extensions, named providers."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select
 
 from tracker.demo.cast import Cast, Endorsee
+from tracker.demo.sessions import is_fresh
 from tracker.demo.stories import Stories
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author, Content, add_entry
@@ -13,6 +14,7 @@ from tracker.rulebooks import Rulebooks
 
 _WHO = "tracker demo"
 _SESSION_MINUTES = 60
+_DAY = timedelta(days=1)
 _EXTENSION = timedelta(days=60)
 _PERSON, _ENDORSEMENT = METADATA.tables["person"], METADATA.tables["endorsement"]
 
@@ -30,7 +32,7 @@ def add_extras(
             if story.unconfirmed:
                 _log_with_a_stranger(connection, books, stories, person_id, now)
             if story.waived or story.extended:
-                _grant(connection, books, endorsee, endorsement_id, now)
+                _grant(connection, books, stories, endorsee, endorsement_id, now)
     return changed
 
 
@@ -70,38 +72,35 @@ def _log_with_a_stranger(
 def _grant(
     connection: Connection,
     books: Rulebooks,
+    stories: Stories,
     endorsee: Endorsee,
     endorsement_id: int,
     now: datetime,
 ) -> None:
-    """Waive an hours requirement of the current cycle, or extend the cycle before."""
+    """Waive the RSC of the current cycle, or extend the cycle before while that makes sense."""
     association, category, starts_on = endorsee.endorsements[0]
-    plan = books.plan(association, category, starts_on, now.date())
+    today = now.date()
+    plan = books.plan(association, category, starts_on, today)
     if plan is None or plan.cycle is None:
         return
-    before = plan.cycle.starts_on - timedelta(days=1)
-    waived = next((a.id for a in plan.asks if a.counts == "rsc"), None)
-    values: dict[str, object] = {"endorsement_id": endorsement_id}
-    if endorsee.story.waived and waived:
-        table = METADATA.tables["waiver"]
-        values |= {
-            "cycle_starts_on": plan.cycle.starts_on,
-            "requirement": waived,
-            "reason": "No qualified provider within reach this year",
-        }
-    elif (old := books.plan(association, category, starts_on, before)) and old.cycle:
-        table = METADATA.tables["renewal"]
-        values |= {
-            "cycle_starts_on": old.cycle.starts_on,
-            "extended_due_on": _extended(old.cycle.due_on, now.date()),
-            "reason": "Illness in the family",
-        }
+    values: dict[str, object] = {
+        "endorsement_id": endorsement_id,
+        "cycle_starts_on": plan.cycle.starts_on,
+    }
+    if endorsee.story.waived:
+        name = "waiver"
+        waived = next((a.id for a in plan.asks if a.counts == "rsc"), plan.asks[0].id)
+        values |= {"requirement": waived, "reason": stories.waiver_reason}
     else:
-        return
+        name = "renewal"
+        before = books.plan(association, category, starts_on, plan.cycle.starts_on - _DAY)
+        old = before.cycle if before else None
+        extended = old if old and is_fresh(old, today) else plan.cycle
+        values |= {
+            "cycle_starts_on": extended.starts_on,
+            "extended_due_on": extended.due_on + _EXTENSION,
+            "reason": stories.extension_reason,
+        }
+    table = METADATA.tables[name]
     row_id = connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one()
-    record_changes(connection, [Change(_WHO, now, table.name, row_id, None, values)])
-
-
-def _extended(due_on: date, today: date) -> date:
-    """Still open for some weeks, so that the demo shows it on any day of the year."""
-    return max(due_on + _EXTENSION, today + _EXTENSION / 2)
+    record_changes(connection, [Change(_WHO, now, name, row_id, None, values)])

@@ -30,9 +30,28 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass
 class Mailbox:
-    """Every message taken, oldest first."""
+    """Every message taken, oldest first.
+
+    ``refusal`` is what the addresses in ``refused`` are answered, as bouncing ones would be.
+    """
 
     messages: list[EmailMessage] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    refusal: str = "550 no such mailbox"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self,
+        server: SMTP,  # noqa: ARG002 - aiosmtpd's signature
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        options: list[str],  # noqa: ARG002
+    ) -> str:
+        """Take a recipient, or refuse one for good."""
+        if address in self.refused:
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return "250 fine"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self,

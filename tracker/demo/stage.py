@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from tracker.demo.cast import Cast, make_cast
+from tracker.demo.cast import Cast, Endorsee, make_cast
 from tracker.demo.extras import add_extras
+from tracker.demo.history import live_through
 from tracker.demo.roster import write_roster
 from tracker.demo.stories import Stories
-from tracker.records.engine import writing
+from tracker.jobs.office import Office
 from tracker.records.evaluation import evaluate_people
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Coordinator, Settings
@@ -57,45 +58,46 @@ def demo_settings(
 
 
 def fill(
-    engine: Engine,
-    books: Rulebooks,
-    stories: Stories,
-    folder: Path,
-    *,
-    today: date,
-    now: datetime,
+    office: Office, engine: Engine, stories: Stories, folder: Path, *, today: date, now: datetime
 ) -> Cast:
-    """Write the roster's files into ``folder`` and take them in as `tracker import` does."""
+    """Write the roster's files into ``folder`` and take them in as `tracker import` does.
+
+    Then the weeks before ``now`` are lived through.
+    """
+    books = office.books
     cast = make_cast(books, stories, today)
     files = write_roster(folder, books, stories, cast, today)
-
-    def judge(connection: Connection, person_ids: set[int]) -> None:
-        evaluate_people(connection, books, person_ids, now)
-
     catalogue = Catalogue(
         categories={name: tuple(book.categories) for name, book in books.associations.items()},
         organizations=tuple(books.organizations),
         topics=books.topics,
     )
-    import_paths(engine, files, catalogue, as_of=today, now=now, who=_WHO, after=judge)
-    with writing(engine) as connection:
+    import_paths(engine, files, catalogue, as_of=today, now=now, who=_WHO)
+    live_through(office, now)
+    with office.transaction() as connection:
         evaluate_people(connection, books, add_extras(connection, books, stories, cast, now), now)
     return cast
 
 
 def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLogin]:
-    """Each coordinator, and one endorsee of each kind, whoever comes first by name."""
+    """Each coordinator, and one endorsee of each kind, in the order of the stories."""
     chosen: dict[str, DemoLogin] = {}
-    for endorsee in sorted(cast.endorsees, key=lambda e: e.name):
+    for endorsee in sorted(cast.endorsees, key=_shown_elsewhere):
         association, category, _ = endorsee.endorsements[0]
         ruled = books.associations[association].requirements_of(category)
         kind = endorsee.story.name if ruled else "the rulebook holds no renewal rules"
         what = f"{association} {category}: {kind}"
         chosen.setdefault(kind, DemoLogin(endorsee.email, endorsee.name, what))
+    kinds = dict.fromkeys([*(e.story.name for e in cast.endorsees), *chosen])
     coordinators = [
         DemoLogin(c.email, c.name, f"coordinator of {c.association}") for c in settings.coordinators
     ]
-    return [*coordinators, *chosen.values()]
+    return [*coordinators, *(chosen[kind] for kind in kinds if kind in chosen)]
+
+
+def _shown_elsewhere(endorsee: Endorsee) -> bool:
+    shown_at = endorsee.story.shown_at
+    return shown_at is not None and endorsee.endorsements[0][0] != shown_at
 
 
 def _address_of(name: str) -> str:

@@ -6,15 +6,21 @@ from typing import Literal
 from tracker.rulebooks import RulebooksWrong
 from tracker.rules.parse import parse
 from tracker.rules.schema import Part
+from tracker.settings import templates_folder
+
+Role = Literal["qualified", "ended", "ending", "not accepted"]
 
 
 class Story(Part):
-    """One kind of endorsee. ``share`` is of the hours asked; ``pace`` is an even pace's share."""
+    """One kind of endorsee. ``share`` is of the hours asked; ``pace`` is an even pace's share.
+
+    ``shown_at`` is the association at which the demo opens one of them, if it is there.
+    """
 
     name: str
     share: float | Literal["pace"]
     topics: bool = True
-    provider: Literal["qualified", "ended"] = "qualified"
+    provider: Role = "qualified"
     membership: Literal["paid", "lapsed", "ends soon"] = "paid"
     endorsed: Literal["long ago", "this cycle"] = "long ago"
     leave: bool = False
@@ -22,7 +28,9 @@ class Story(Part):
     unconfirmed: bool = False
     waived: bool = False
     extended: bool = False
+    bounces: bool = False
     last_cycle: float = 1.0
+    shown_at: str | None = None
 
 
 class _Coordinators(Part):
@@ -39,19 +47,26 @@ class Stories(Part):
     trainings: tuple[str, ...]
     rsc: str
     new_provider: str
+    training_minutes: tuple[int, ...]
+    rsc_minutes: tuple[int, ...]
+    waiver_reason: str
+    extension_reason: str
+    leave_reason: str
+    refusal: str
     coordinators: _Coordinators
     stories: tuple[Story, ...]
 
 
 def load_stories(folder: Path) -> Stories:
-    """Read ``demo/roster.toml`` in the configuration ``folder``; raises RulebooksWrong."""
+    """Read ``demo/roster.toml`` in the configuration ``folder``, else the one shipped with us.
+
+    Raises RulebooksWrong.
+    """
     file = folder / "demo" / "roster.toml"
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
-        raise FileNotFoundError(message) from error
-    stories, problems = parse(Stories, text, file.name)
+    if not file.is_file():
+        # The two folders stand side by side, in a checkout and in the package.
+        file = templates_folder().parent / "config" / "demo" / "roster.toml"
+    stories, problems = parse(Stories, file.read_text(encoding="utf-8"), file.name)
     if stories is None:
         raise RulebooksWrong(problems)
     return stories

@@ -159,7 +159,7 @@ def _trend(week: Week) -> Trend:
         return Trend()
     weeks = [*week.earlier, (week.monday, week.figures())]
     return Trend(
-        ("Week to", "met", "of", "behind"),
+        ("Week to", "met", "in all", "behind"),
         tuple(
             (say_month_day(day), str(f["met"]), str(f["total"]), str(f["behind"]))
             for day, f in weeks
