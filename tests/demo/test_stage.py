@@ -138,6 +138,8 @@ def test_late_in_the_year_every_story_shows_what_it_says(sqlite_url: str, tmp_pa
         assert all('"waived"' in str(asks) for _, _, _, asks in current[_name("waived")])
         assert all(short == 0 for short, _ in _of(open_ones, "membership lapsed"))
         assert _of(open_ones, "two endorsements")
+        before = {row[1] for row in shown.of(_name("DEIA hour")) if str(row[4]) < str(LATE)}
+        assert before == {"met"}
         lapsed = {status for _, status, *_ in shown.of(_name("last year"))}
         assert "lapsed" in lapsed
 

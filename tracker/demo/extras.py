@@ -16,6 +16,8 @@ _WHO = "tracker demo"
 _SESSION_MINUTES = 60
 _DAY = timedelta(days=1)
 _EXTENSION = timedelta(days=60)
+# Early enough for the latest digest to tell of it.
+_LATELY = timedelta(days=9)
 _PERSON, _ENDORSEMENT = METADATA.tables["person"], METADATA.tables["endorsement"]
 
 
@@ -26,7 +28,10 @@ def add_extras(
     changed = set()
     for endorsee in cast.endorsees:
         story = endorsee.story
-        if story.waived or story.extended or story.unconfirmed:
+        association, category, _ = endorsee.endorsements[0]
+        # Where the rulebook asks nothing there is nothing to waive, and nobody to confirm.
+        ruled = books.associations[association].requirements_of(category)
+        if ruled and (story.waived or story.extended or story.unconfirmed):
             person_id, endorsement_id = _ids(connection, endorsee)
             changed.add(person_id)
             if story.unconfirmed:
@@ -56,7 +61,7 @@ def _log_with_a_stranger(
 ) -> None:
     content = Content(
         activity="rsc",
-        held_on=now.date() - timedelta(days=1),
+        held_on=now.date() - _LATELY,
         minutes=_SESSION_MINUTES,
         title=stories.rsc,
         provider_id=None,

@@ -113,7 +113,7 @@ def _vetting(cast: Cast) -> list[Row]:
 def _memberships(books: Rulebooks, endorsee: Endorsee, today: date) -> Iterator[Row]:
     organizations = {association for association, _, _ in endorsee.endorsements}
     # Paid by the year, each person's ending on a day of their own.
-    days = {"lapsed": -9, "ends soon": 20, "paid": 45 + sum(map(ord, endorsee.email)) * 7 % 320}
+    days = {"lapsed": -16, "ends soon": 20, "paid": 45 + sum(map(ord, endorsee.email)) * 7 % 320}
     until = today + days[endorsee.story.membership] * _DAY
     for organization in sorted(organizations & set(books.organizations)):
         for years in (2, 1, 0):

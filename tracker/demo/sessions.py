@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import partial
-from itertools import cycle as around
+from itertools import cycle
 
 from tracker.demo.cast import Cast, Endorsee
 from tracker.demo.providers import Provider
@@ -23,9 +23,9 @@ _HALF_AN_HOUR = 30
 _STILL_FRESH = timedelta(days=45)
 
 
-def is_fresh(cycle: Cycle | None, today: date) -> bool:
+def is_fresh(ended: Cycle, today: date) -> bool:
     """Whether a cycle is over for so short a time that it may still be extended."""
-    return cycle is not None and today <= cycle.due_on + _STILL_FRESH
+    return today <= ended.due_on + _STILL_FRESH
 
 
 def entries_of(
@@ -35,18 +35,19 @@ def entries_of(
     association, category, starts_on = endorsee.endorsements[0]
     story = endorsee.story
     current = books.plan(association, category, starts_on, today)
-    if current is None or current.cycle is None:
+    if not current or not current.cycle:
         return
     before = books.plan(association, category, starts_on, current.cycle.starts_on - _DAY)
     passed = (today - current.cycle.starts_on).days + 1
     whole = (current.cycle.ends_on - current.cycle.starts_on).days + 1
     if before and before.cycle and before.cycle.share:
-        short = not story.extended or is_fresh(before.cycle, today)
-        share = story.last_cycle if short else 1.0
+        fresh = is_fresh(before.cycle, today)
+        share = story.last_cycle if fresh or not story.extended else 1.0
         # Whoever does not count now was no trouble then.
         role: Role = "ending" if story.provider == "ending" else "qualified"
         seen = partial(_seen, books, cast, endorsee, before, role)
-        yield from _hours(stories, endorsee, before, share, before.cycle.ends_on, seen)
+        until, topics = before.cycle.ends_on, story.topics or not fresh
+        yield from _hours(stories, endorsee, before, share, until, seen, topics=topics)
     spread = _own_number(endorsee)
     if story.share == "pace":
         share, last = passed / whole * (0.86 + spread / 400), today
@@ -54,7 +55,7 @@ def entries_of(
         # Who has done everything has done so some time ago.
         share, last = story.share, today - int(passed * spread / 600) * _DAY
     seen = partial(_seen, books, cast, endorsee, current, story.provider)
-    yield from _hours(stories, endorsee, current, share, last, seen)
+    yield from _hours(stories, endorsee, current, share, last, seen, topics=story.topics)
 
 
 def _own_number(endorsee: Endorsee) -> int:
@@ -69,22 +70,22 @@ def _hours(
     share: float,
     last: date,
     seen: Callable[[date], list[Provider]],
+    *,
+    topics: bool,
 ) -> Iterator[Row]:
     """Sessions from the cycle's first day, or the endorsement's, to ``last``."""
-    if plan.cycle is None:
-        return
-    first = max(plan.cycle.starts_on, endorsee.endorsements[0][2])
-    days = range(max(0, (last - first).days) + 1)
-    room = dict.fromkeys((first + n * _DAY for n in days), _A_DAY)
+    started = plan.cycle.starts_on if plan.cycle else last
+    first = max(started, endorsee.endorsements[0][2])
+    room = {first + n * _DAY: _A_DAY for n in range(max(0, (last - first).days) + 1)}
     shift = _own_number(endorsee) % _SHIFTS
     asks = {ask.counts: ask for ask in plan.asks if ask.topic is None}
     if "training" in asks:
         lengths = _lengths(asks["training"], share, stories.training_minutes)
-        topics = [a for a in plan.asks if a.topic][:1] if endorsee.story.topics else []
+        about = [a for a in plan.asks if a.topic and topics][:1]
         for n, (day, length) in enumerate(_spread(room, lengths, shift)):
             title = stories.trainings[n % len(stories.trainings)]
-            about = _topics(topics, length) if n == 0 else ""
-            yield _row(endorsee, "training", day, length, title=title, topics=about)
+            told = _topics(about, length) if n == 0 else ""
+            yield _row(endorsee, "training", day, length, title=title, topics=told)
     if "rsc" in asks:
         lengths = _lengths(asks["rsc"], share, stories.rsc_minutes)
         for n, (day, length) in enumerate(_spread(room, lengths, shift)):
@@ -97,12 +98,11 @@ def _hours(
 def _lengths(ask: Ask, share: float, usual: Sequence[int]) -> list[int]:
     """Lengths of sessions, in minutes, that come to a share of what is asked (half hours)."""
     left = round(ask.minutes * share / _HALF_AN_HOUR) * _HALF_AN_HOUR
-    lengths = []
-    for length in around(usual):
-        if left <= 0:
+    lengths: list[int] = []
+    for length in cycle(usual):
+        if left <= sum(lengths):
             break
-        lengths.append(min(length, left))
-        left -= lengths[-1]
+        lengths.append(min(length, left - sum(lengths)))
     return lengths
 
 
@@ -147,7 +147,5 @@ def _seen(
     good = [p for p in good if all(p.counts_on(books, rule, day) for rule in rules)] or good
     start = _own_number(endorsee) % max(1, len(good))
     turned = [*good[start:], *good[:start]]
-    if role == "qualified":
-        return (turned * 2)[:2]
-    special = [p for p in known if p.role == role]
-    return special * 2 if role == "ended" else [*special, *turned][:2]
+    special = [p for p in known if p.role == role and role != "qualified"]
+    return (special * 2 if role == "ended" else [*special, *turned * 2])[:2]
