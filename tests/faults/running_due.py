@@ -6,7 +6,7 @@ from datetime import datetime
 from tests.jobs.desk import Desk
 
 if __name__ == "__main__":
-    desk = Desk(sys.argv[1])
+    desk = Desk(sys.argv[1], may_be_killed=True)
     instant = datetime.fromisoformat(sys.argv[2])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
