@@ -68,16 +68,19 @@ def night(url: str) -> int:
     engine, books = open_engine(url), load_rulebooks(CONFIG)
     with writing(engine) as connection:
         # A night that follows another, unless nothing was judged yet.
-        judged = connection.scalar(text("SELECT MAX(judged_on) FROM standing"))
+        judged = connection.scalar(text("SELECT EXISTS (SELECT 1 FROM standing)"))
         last = NIGHT.date() if judged else None
         return evaluate_due(connection, books, ASSOCIATION, NIGHT, since=last)
 
 
 def touch(url: str) -> int:
-    """Make one in a hundred standings due again."""
+    """Make one endorsement in a hundred due again, of every day of endorsement alike."""
     with writing(open_engine(url)) as connection:
         return connection.execute(
-            text("UPDATE standing SET recheck_on = '2026-10-01' WHERE endorsement_id % 100 = 7")
+            text(
+                "UPDATE standing SET recheck_on = '2026-10-01' "
+                "WHERE (endorsement_id / 25) % 100 = 7"
+            )
         ).rowcount
 
 

@@ -199,7 +199,7 @@ class Desk:
 
 
 def _quick(engine: Engine) -> Engine:
-    """Nothing here has to survive a power cut, nor, with its journal in memory, a killed process."""
+    """Nothing here has to survive a power cut, nor (its journal is in memory) a killed process."""
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")

@@ -101,21 +101,22 @@ def test_nobody_wanted_is_nobody_read(connection: Connection) -> None:
 
 
 def test_a_reading_that_is_broken_off_leaves_the_connection_usable(connection: Connection) -> None:
-    enrol(connection, 9)
+    enrol(connection, 2_000)
     rows = read_facts(connection, REAL, this_year)
     next(rows)
     rows.close()  # type: ignore[attr-defined]
-    assert len(list(read_facts(connection, REAL, this_year))) == 9
+    assert len(list(read_facts(connection, REAL, this_year))) == 2_000
 
 
 def test_several_memberships_and_entries_multiply_nothing(connection: Connection) -> None:
     (facts,) = facts_of(
         connection,
+        endorsed=["CT-AIMH IMHS 2015-03-01"],
         members=["CT-AIMH 2026-01-01..2026-12-31", "WAIMH 2026-01-01..2026-06-30"],
-        entries=["training 2h DEIA 1h 2026-02-01", "training 3h DEIA 1h RSC 1h 2026-02-02"],
-        leave=["CT-AIMH IFS 2026-01-01..2026-01-31", "CT-AIMH IFS 2026-03-01"],
+        entries=["training 2h RSC 1h 2026-02-01", "training 3h RSC 1h 2026-02-02"],
+        leave=["CT-AIMH IMHS 2026-01-01..2026-01-31", "CT-AIMH IMHS 2026-03-01"],
     )
-    assert facts.minutes == {"training": 300, "topic:DEIA": 120, "topic:RSC": 60}
+    assert facts.minutes == {"training": 300, "topic:RSC": 120}
     assert sorted(facts.memberships) == [
         Span(date(2026, 1, 1), date(2026, 6, 30)),
         Span(date(2026, 1, 1), date(2026, 12, 31)),
@@ -123,6 +124,22 @@ def test_several_memberships_and_entries_multiply_nothing(connection: Connection
     assert sorted(facts.leaves) == [
         Span(date(2026, 1, 1), date(2026, 1, 31)),
         Span(date(2026, 3, 1), date(9999, 12, 31)),
+    ]
+
+
+def test_topics_that_a_plan_does_not_ask_are_not_summed(connection: Connection) -> None:
+    by_category = {
+        facts.endorsement_id: facts.minutes
+        for facts in facts_of(
+            connection,
+            endorsed=["CT-AIMH IMHS 2015-03-01", "NCIMHA IFS 2015-03-01", "CT-AIMH IFS 2015-03-01"],
+            entries=["training 4h DEIA 1h RSC 2h 2026-02-01"],
+        )
+    }
+    assert [by_category[i] for i in sorted(by_category)] == [
+        {"training": 240, "topic:RSC": 120},
+        {"training": 240, "topic:DEIA": 60},
+        {"training": 240},
     ]
 
 

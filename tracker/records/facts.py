@@ -6,20 +6,23 @@ are few, so they are worked out here, put into a temporary table, and joined; th
 the same for one endorsement and for a million, and yields a row a renewal.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, cast
 
+from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection, text
 
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import Plan
 from tracker.rules.standing import Facts, Span
 
-_FETCH = 2_000
-_FIXED_COLUMNS = 12
+# Small enough that rows are judged while they are still in the processor's cache.
+_FETCH = 200
 Triple = tuple[str, str, date]
 
 
@@ -44,18 +47,30 @@ def read_facts(
     ``only`` names a temporary table whose ``id`` column lists the endorsements wanted.
     """
     found = [w for triple in _triples(connection, only) for w in windows(books, triple)]
-    _store_windows(connection, found)
-    topics = sorted(books.topics)
-    keys = [*(f"topic:{topic}" for topic in topics), "training", "rsc"]
-    by_rule = {w.plan.membership_rule: _accepted(books, w.plan.membership_rule) for w in found}
-    accepted = [by_rule[window.plan.membership_rule] for window in found]
-    for row in _stream(connection, facts_sql(connection.dialect.name, topics, only)):
-        number = row[1]
-        yield found[number], _facts(row, found[number], keys, accepted[number])
+    topics = max((len(window.plan.topics) for window in found), default=0)
+    _store_windows(connection, found, topics)
+    plans = {window.plan: _read_for(books, window.plan, topics) for window in found}
+    read = [(window, *plans[window.plan]) for window in found]
+    later = _has_entries_after(connection, min((w.as_of for w in found), default=date.max))
+    sql = facts_sql(connection.dialect.name, topics, only, later=later)
+    for rows in _stream(connection, sql):
+        for row in rows:
+            window, keys, accepted = read[row[1]]
+            yield window, _facts(row, window, keys, accepted)
 
 
-def _accepted(books: Rulebooks, rule: str | None) -> frozenset[str]:
-    return frozenset(books.accepted_organizations(rule)) if rule else frozenset()
+def _read_for(books: Rulebooks, plan: Plan, topics: int) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What a row's sums are sums of, and the organizations whose memberships count."""
+    unused = topics - len(plan.topics)
+    keys = (*(f"topic:{topic}" for topic in plan.topics), *("",) * unused, "training", "rsc")
+    rule = plan.membership_rule
+    return keys, frozenset(books.accepted_organizations(rule)) if rule else frozenset()
+
+
+def _has_entries_after(connection: Connection, day: date) -> bool:
+    """Whether a date to come is worth looking for: only if the as-of date lies in the past."""
+    later = text("SELECT EXISTS (SELECT 1 FROM entry WHERE held_on > :day)")
+    return bool(connection.scalar(later, {"day": day.isoformat()}))
 
 
 def make_id_table(connection: Connection, name: str, ids: Iterable[int]) -> None:
@@ -65,6 +80,7 @@ def make_id_table(connection: Connection, name: str, ids: Iterable[int]) -> None
     rows = [{"id": i} for i in ids]
     if rows:
         connection.execute(text(f"INSERT INTO {name} (id) VALUES (:id)"), rows)
+    _analyze(connection, name)
 
 
 def _triples(connection: Connection, only: str | None) -> list[Triple]:
@@ -74,18 +90,27 @@ def _triples(connection: Connection, only: str | None) -> list[Triple]:
     return [(row[0], row[1], _date(row[2])) for row in rows]
 
 
-def _store_windows(connection: Connection, windows: Sequence[Window]) -> None:
-    for statement in _WINDOW_TABLES:
-        connection.execute(text(statement))
-    rows = [_window_row(number, window) for number, window in enumerate(windows)]
+def _store_windows(connection: Connection, windows: Sequence[Window], topics: int) -> None:
+    columns = [*_WINDOW_COLUMNS, *(f"topic{n} VARCHAR" for n in range(topics))]
+    connection.execute(text("DROP TABLE IF EXISTS renewal_window"))
+    connection.execute(text(f"CREATE TEMPORARY TABLE renewal_window ({', '.join(columns)})"))
+    connection.execute(text(_WINDOW_INDEX))
+    rows = [_window_row(number, window, topics) for number, window in enumerate(windows)]
     if rows:
-        connection.execute(text(_INSERT_WINDOW), rows)
+        values = ", ".join(f":{name}" for name in rows[0])
+        connection.execute(text(f"INSERT INTO renewal_window VALUES ({values})"), rows)
+    _analyze(connection, "renewal_window")
+
+
+def _analyze(connection: Connection, table: str) -> None:
+    """Tell PostgreSQL's planner how few rows there are: it guesses thousands, and reads all."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("ANALYZE renewal_window"))
+        connection.execute(text(f"ANALYZE {table}"))
 
 
-def _window_row(number: int, window: Window) -> dict[str, object]:
+def _window_row(number: int, window: Window, topics: int) -> dict[str, object]:
     cycle = window.plan.cycle
+    asked = dict(enumerate(window.plan.topics))
     # Without rules there is no cycle, and no day whose entries count.
     starts_on = cycle.starts_on if cycle else date.max
     ends_on = cycle.ends_on if cycle else date.min
@@ -101,25 +126,28 @@ def _window_row(number: int, window: Window) -> dict[str, object]:
         # begins, the as-of date's own membership is looked at.
         "memberships_from": (min(starts_on, window.as_of) - timedelta(days=1)).isoformat(),
         "provider_rule": window.plan.provider_rule,
+        **{f"topic{n}": asked.get(n) for n in range(topics)},
     }
 
 
-_WINDOW_TABLES = (
-    "DROP TABLE IF EXISTS renewal_window",
-    """CREATE TEMPORARY TABLE renewal_window (
-        id INTEGER PRIMARY KEY, association VARCHAR, category VARCHAR, endorsed_on DATE,
-        starts_on DATE, counted_until DATE, ends_on DATE, memberships_from DATE,
-        provider_rule VARCHAR)""",
-    "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)",
+_WINDOW_COLUMNS = (
+    "id INTEGER PRIMARY KEY",
+    "association VARCHAR",
+    "category VARCHAR",
+    "endorsed_on DATE",
+    "starts_on DATE",
+    "counted_until DATE",
+    "ends_on DATE",
+    "memberships_from DATE",
+    "provider_rule VARCHAR",
 )
-_INSERT_WINDOW = (
-    "INSERT INTO renewal_window VALUES (:id, :association, :category, :endorsed_on, "
-    ":starts_on, :counted_until, :ends_on, :memberships_from, :provider_rule)"
+_WINDOW_INDEX = (
+    "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)"
 )
 
 
-def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
-    """The query; ``topics`` are the rulebooks' own words, quoted here.
+def facts_sql(dialect: str, topics: int, only: str | None, *, later: bool) -> str:
+    """The query, with ``topics`` sums of topics; ``later``: look for entries after the as-of date.
 
     SQLite takes the tables in the order written (CROSS JOIN), so that rows come grouped by
     endorsement and need no sorting.
@@ -128,14 +156,17 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
     about = "".join(
         f"""
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
-            AND t.topic = {_quoted(topic)}
+            AND t.topic = w.topic{n}
             AND t.held_on BETWEEN w.starts_on AND w.counted_until),"""
-        for topic in topics
+        for n in range(topics)
     )
+    next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
+            AND n.held_on > w.counted_until
+            AND n.held_on BETWEEN w.starts_on AND w.ends_on)"""
     return f"""
     SELECT en.id, w.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
-        (SELECT {join}(m.starts_on || '/' || m.ends_on || '/' || m.organization, ',')
-            FROM membership m
+        (SELECT {join}(CAST(m.starts_on AS VARCHAR) || CAST(m.ends_on AS VARCHAR)
+            || m.organization, ',') FROM membership m
             WHERE m.person_id = en.person_id AND m.ends_on >= w.memberships_from),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31'),
             ',') FROM leave l WHERE l.endorsement_id = en.id),
@@ -143,11 +174,9 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
             WHERE v.endorsement_id = en.id AND v.cycle_starts_on = w.starts_on),
         (SELECT r.extended_due_on FROM renewal r
             WHERE r.endorsement_id = en.id AND r.cycle_starts_on = w.starts_on),
-        (SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
-            AND n.held_on > w.counted_until
-            AND n.held_on BETWEEN w.starts_on AND w.ends_on),{about}
-        SUM(CASE WHEN e.activity = 'training' THEN e.minutes END),
-        SUM(CASE WHEN e.activity = 'rsc' AND s.rule IS NOT NULL THEN e.minutes END)
+        {next_entry if later else "NULL"},{about}
+        SUM(e.minutes) FILTER (WHERE e.activity = 'training'),
+        SUM(e.minutes) FILTER (WHERE s.rule IS NOT NULL AND e.activity = 'rsc')
     FROM endorsement en
     CROSS JOIN renewal_window w
     CROSS JOIN person p
@@ -162,45 +191,60 @@ def facts_sql(dialect: str, topics: Sequence[str], only: str | None) -> str:
     """
 
 
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "''") + "'"
+def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Sequence[Any]]]:
+    """Rows, some at a time, as the driver gives them: a million Rows cost as much as judging.
 
-
-def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Any]]:
-    """Rows as the driver gives them: a million Row objects cost as much as judging them.
-
-    The cursor is the driver's own (on PostgreSQL a named one, so that rows stay on the server
-    until they are wanted): SQLAlchemy's streaming result has read the first row ahead already.
+    The cursor is the driver's own: SQLAlchemy's streaming result has read the first row ahead
+    already. On PostgreSQL rows come as the server finds them, so that it works on while these
+    are judged.
     """
-    driver = connection.connection
-    named = {"name": "facts"} if connection.dialect.name == "postgresql" else {}
-    cursor = driver.cursor(**named)
-    try:
-        cursor.execute(sql)
-        while rows := cursor.fetchmany(_FETCH):
-            yield from rows
-    finally:
-        cursor.close()
+    driver = connection.connection.driver_connection
+    if isinstance(driver, PsycopgConnection):
+        with driver.cursor() as cursor:
+            streamed = cast("Generator[Sequence[Any]]", cursor.stream(sql, size=_FETCH))
+            with closing(streamed):
+                while batch := list(islice(streamed, _FETCH)):
+                    yield batch
+    elif driver is not None:
+        with closing(driver.cursor()) as cursor:
+            cursor.execute(sql)
+            while batch := cursor.fetchmany(_FETCH):
+                yield batch
 
 
 def _facts(
     row: Sequence[Any], window: Window, keys: Sequence[str], accepted: frozenset[str]
 ) -> Facts:
     # By position, in the order of the fields: this runs once an endorsement.
+    (
+        number,
+        _,
+        person,
+        email,
+        name,
+        ends_on,
+        provides,
+        members,
+        leaves,
+        waived,
+        due,
+        later,
+        *sums,
+    ) = row
     return Facts(
-        row[0],
-        row[2],
-        row[3],
-        row[4],
+        number,
+        person,
+        email,
+        name,
         window.endorsed_on,
-        _date(row[5]) if row[5] else None,
-        bool(row[6]),
-        {key: minutes for key, minutes in zip(keys, row[_FIXED_COLUMNS:], strict=True) if minutes},
-        _memberships(row[7], accepted),
-        _spans(row[8]),
-        tuple(row[9].split(",")) if row[9] else (),
-        _date(row[10]) if row[10] else None,
-        _date(row[11]) if row[11] else None,
+        _date(ends_on) if ends_on else None,
+        bool(provides),
+        {key: minutes for key, minutes in zip(keys, sums, strict=True) if minutes},
+        _memberships(members, accepted),
+        _spans(leaves) if leaves else (),
+        tuple(waived.split(",")) if waived else (),
+        _date(due) if due else None,
+        _date(later) if later else None,
     )
 
 
@@ -211,21 +255,16 @@ def _date(value: date | str) -> date:
 # Most people's memberships run the same days, so that few texts are ever read.
 @lru_cache(maxsize=4_096)
 def _memberships(value: str | None, accepted: frozenset[str]) -> tuple[Span, ...]:
-    """Those in an accepted organization of ``first/last/organization``, comma-separated."""
-    if not value:
-        return ()
-    found = (text.split("/", 2) for text in value.split(","))
+    """Those in an accepted organization of ``<first><last><organization>``, comma-separated."""
     return tuple(
-        Span(date.fromisoformat(starts_on), date.fromisoformat(ends_on))
-        for starts_on, ends_on, organization in found
-        if organization in accepted
+        Span(date.fromisoformat(text[:10]), date.fromisoformat(text[10:20]))
+        for text in (value.split(",") if value else ())
+        if text[20:] in accepted
     )
 
 
 @lru_cache(maxsize=4_096)
-def _spans(value: str | None) -> tuple[Span, ...]:
-    if not value:
-        return ()
+def _spans(value: str) -> tuple[Span, ...]:
     return tuple(
         Span(date.fromisoformat(text[:10]), date.fromisoformat(text[11:]))
         for text in value.split(",")

@@ -33,6 +33,7 @@ class Entry(SQLModel, table=True):
         # Covers the evaluation: it never touches the table itself.
         Index("entry_facts", "person_id", "held_on", "activity", "provider_id", "minutes"),
         Index("entry_provider", "provider_id", "held_on"),
+        Index("entry_day", "held_on"),
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")

@@ -69,6 +69,8 @@ class Membership(SQLModel, table=True):
     __tablename__ = "membership"
     __table_args__ = (
         UniqueConstraint("person_id", "organization", "starts_on"),
+        # All that an evaluation asks of a membership.
+        Index("membership_facts", "person_id", "ends_on", "starts_on", "organization"),
         _ends_after_start("membership"),
     )
     id: int | None = Field(default=None, primary_key=True)

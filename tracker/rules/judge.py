@@ -27,17 +27,13 @@ def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
         return None
     checked_on = min(as_of, cycle.ends_on)
     covered_until = _covered_until(facts.memberships, checked_on)
-    results = tuple(
-        [
-            _result(ask, plan, facts, checked_on, covered_until)
-            for ask in plan.asks
-            if not ask.only_rsc_providers or facts.provides_rsc
-        ]
-    )
+    results = _results(plan, facts, checked_on, covered_until)
     status = _status(results, cycle, due_on, as_of)
-    if status is not Status.MET and _covers(facts.leaves, due_on):
+    if facts.leaves and status is not Status.MET and _covers(facts.leaves, due_on):
         status, results = Status.EXCUSED, tuple(_excuse(r) for r in results)
-    change = _next_change(status, plan, cycle, due_on, as_of, facts, covered_until)
+    change = _next_change(
+        status, plan, due_on, as_of, facts.next_entry_on, facts.memberships, covered_until
+    )
     return Standing(facts, plan, status, due_on, results, change, covered_until)
 
 
@@ -52,16 +48,26 @@ def _status(results: tuple[Result, ...], cycle: Cycle, due_on: date, as_of: date
     return Status.OVERDUE if as_of <= cycle.grace_ends_on(due_on) else Status.LAPSED
 
 
-def _result(
-    ask: Ask, plan: Plan, facts: Facts, checked_on: date, covered_until: date | None
-) -> Result:
-    if ask.counts == "membership":
-        required, counted = 1, int(covered_until is not None)
-        if ask.each_year:
-            required, counted = _years_covered(plan, facts, checked_on, required, counted)
-    else:
-        required, counted = ask.minutes, facts.minutes.get(ask.sum_key, 0)
-    if ask.id in facts.waived:
+def _results(
+    plan: Plan, facts: Facts, checked_on: date, covered_until: date | None
+) -> tuple[Result, ...]:
+    minutes, waived, found = facts.minutes, facts.waived, []
+    for ask in plan.asks:
+        if ask.only_rsc_providers and not facts.provides_rsc:
+            continue
+        required, counted = ask.minutes, minutes.get(ask.sum_key, 0)
+        if ask.counts == "membership":
+            required, counted = 1, int(covered_until is not None)
+            if ask.each_year:
+                required, counted = _years_covered(plan, facts, checked_on, required, counted)
+        found.append(_compared(ask, required, counted, ask.id in waived))
+    return tuple(found)
+
+
+# Sums of quarter hours: few, and the same ones again and again.
+@lru_cache(maxsize=8_192)
+def _compared(ask: Ask, required: int, counted: int, waived: bool) -> Result:  # noqa: FBT001
+    if waived:
         return Result(ask, required, counted, 0, Outcome.WAIVED)
     if ask.not_asked is not None:
         return Result(ask, required, counted, 0, Outcome.EXCUSED)
@@ -106,26 +112,30 @@ def _after(facts: Facts) -> date | None:
     return None if facts.ends_on in (None, date.max) else facts.ends_on + _DAY
 
 
+# The dates of most people's renewals are the same.
+@lru_cache(maxsize=4_096)
 def _next_change(
     status: Status,
     plan: Plan,
-    cycle: Cycle,
     due_on: date,
     as_of: date,
-    facts: Facts,
+    next_entry_on: date | None,
+    memberships: tuple[Span, ...],
     covered_until: date | None,
 ) -> date | None:
-    days = []
+    cycle, days = plan.cycle, []
+    if cycle is None:
+        return None
     if status is Status.OPEN:
         days.append(due_on + _DAY)
     elif status is Status.OVERDUE:
         days.append(cycle.grace_ends_on(due_on) + _DAY)
-    if facts.next_entry_on is not None:
-        days.append(facts.next_entry_on)
+    if next_entry_on is not None:
+        days.append(next_entry_on)
     # After the cycle's last day the membership checked is always that day's.
     if covered_until is not None and covered_until < cycle.ends_on:
         days.append(covered_until + _DAY)
-    for starts_on, _ in facts.memberships:
+    for starts_on, _ in memberships:
         if as_of < starts_on <= cycle.ends_on:
             days.append(starts_on)
     days += [end + _DAY for end in plan.year_ends if end < cycle.ends_on]

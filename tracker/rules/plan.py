@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -10,7 +9,9 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.schema import Requirement, Rulebook, Value
 
 
-class Ask(NamedTuple):
+# Equal only to itself: plans are shared (`Rulebooks.plan_for`), and judging looks them up often.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
     """One requirement of a renewal.
 
     ``minutes`` is what is asked (0 for a membership); ``not_asked`` says why its hours are
@@ -32,13 +33,13 @@ class Ask(NamedTuple):
     source_section: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What an endorsement of ``category`` owes in ``cycle``; no asks: no renewal rules.
 
     ``provider_rule`` and ``membership_rule`` are ``<association>/<name>``, None where no
-    requirement has one. ``year_ends`` are the last days of the cycle's whole years, where a
-    membership is asked each year.
+    requirement has one. ``topics`` are those asked for, sorted. ``year_ends`` are the last days
+    of the cycle's whole years, where a membership is asked each year.
     """
 
     association: str
@@ -47,6 +48,7 @@ class Plan:
     asks: tuple[Ask, ...]
     provider_rule: str | None
     membership_rule: str | None
+    topics: tuple[str, ...] = ()
     year_ends: tuple[date, ...] = ()
 
 
@@ -61,6 +63,7 @@ def plan_renewal(book: Rulebook, category: str, cycle: Cycle | None) -> Plan:
         asks=tuple(_ask(book, r, v, cycle) for r, v in found if cycle),
         provider_rule=_rule_name(book, [r.providers for r, _ in found]),
         membership_rule=_rule_name(book, [r.membership for r, _ in found]),
+        topics=tuple(sorted({r.topic for r, _ in found if r.topic})),
         year_ends=_year_ends(cycle) if cycle and any(r.each_year for r, _ in found) else (),
     )
 

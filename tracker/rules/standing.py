@@ -38,9 +38,9 @@ class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
     ``minutes`` are summed by what they count for: ``training``, ``rsc`` (with a provider
-    qualified on the day) and ``topic:<name>``. ``memberships`` are the accepted ones that
-    reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of the first entry
-    after the as-of date that falls in the cycle.
+    qualified on the day) and ``topic:<name>``, for topics that the plan asks. ``memberships`` are
+    the accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the
+    day of the first entry after the as-of date that falls in the cycle.
     """
 
     endorsement_id: int
