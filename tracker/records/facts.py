@@ -6,13 +6,14 @@ are few, so they are worked out here, put into a temporary table, and joined; th
 the same for one endorsement and for a million, and yields a row a renewal.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection, text
@@ -201,10 +202,13 @@ def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Sequence[Any]
     driver = connection.connection.driver_connection
     if isinstance(driver, PsycopgConnection):
         with driver.cursor() as cursor:
-            streamed = cast("Generator[Sequence[Any]]", cursor.stream(sql, size=_FETCH))
-            with closing(streamed):
-                while batch := list(islice(streamed, _FETCH)):
+            rows = cursor.stream(sql, size=_FETCH)
+            try:
+                while batch := list(islice(rows, _FETCH)):
                     yield batch
+            finally:
+                # Broken off: to cancel the query would abort the whole transaction.
+                deque(rows, maxlen=0)
     elif driver is not None:
         with closing(driver.cursor()) as cursor:
             cursor.execute(sql)
