@@ -38,8 +38,13 @@ class Rulebooks:
 
     @cached_property
     def topics(self) -> frozenset[str]:
-        """Every topic that some rulebook counts."""
+        """Every topic of training that some rulebook counts."""
         return frozenset().union(*(book.topics for book in self.associations.values()))
+
+    @cached_property
+    def rsc_topics(self) -> frozenset[str]:
+        """What a part of an RSC session may be about, in some rulebook."""
+        return frozenset().union(*(book.rsc_topics for book in self.associations.values()))
 
     @cached_property
     def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:

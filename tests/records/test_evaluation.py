@@ -78,7 +78,7 @@ def stored(connection: Connection) -> dict[Key, tuple[Any, ...]]:
 def worked_out(connection: Connection, books: Rulebooks, day: date) -> dict[Key, tuple[Any, ...]]:
     """The same from nothing: every standing of the current cycles and the ones before."""
     return {
-        (s.facts.endorsement_id, s.plan.cycle.starts_on if s.plan.cycle else s.facts.starts_on): (
+        (s.facts.subject_id, s.plan.cycle.starts_on if s.plan.cycle else s.facts.starts_on): (
             s.status.value,
             s.due_on,
             [

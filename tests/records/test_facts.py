@@ -73,14 +73,14 @@ def test_nobody_gives_no_row(connection: Connection) -> None:
 
 def test_more_rows_than_are_fetched_at_once_come_once_each(connection: Connection) -> None:
     enrol(connection, MORE_THAN_A_BATCH)
-    found = Counter(facts.endorsement_id for _, facts in read_facts(connection, REAL, this_year))
+    found = Counter(facts.subject_id for _, facts in read_facts(connection, REAL, this_year))
     assert found == Counter(range(1, MORE_THAN_A_BATCH + 1))
 
 
 def test_two_windows_give_two_rows(connection: Connection) -> None:
     enrol(connection, 3)
     found = [
-        (facts.endorsement_id, window.plan.cycle.starts_on.year)
+        (facts.subject_id, window.plan.cycle.starts_on.year)
         for window, facts in read_facts(connection, REAL, this_year_and_last)
         if window.plan.cycle
     ]
@@ -129,7 +129,7 @@ def test_several_memberships_and_entries_multiply_nothing(connection: Connection
 
 def test_topics_that_a_plan_does_not_ask_are_not_summed(connection: Connection) -> None:
     by_category = {
-        facts.endorsement_id: facts.minutes
+        facts.subject_id: facts.minutes
         for facts in facts_of(
             connection,
             endorsed=["CT-AIMH IMHS 2015-03-01", "NCIMHA IFS 2015-03-01", "CT-AIMH IFS 2015-03-01"],

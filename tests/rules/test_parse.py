@@ -226,8 +226,7 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             'counts = "rsc"\n',
             'counts = "rsc"\ntopic = "DEIA"\n',
-            "ex.toml: requirements[2]: a topic is a part of training hours: counts must be "
-            "training",
+            'ex.toml: requirements[2]: only an application asks this: write of = "application"',
             id="topic of rsc",
         ),
         pytest.param(
@@ -306,7 +305,7 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             'id = "rsc"\nlabel',
             'id = "training"\nlabel',
-            "ex.toml: requirements of IFS: 'training' stands there more than once",
+            "ex.toml: renewal requirements of IFS: 'training' stands there more than once",
             id="requirement twice",
         ),
         pytest.param(
@@ -391,7 +390,7 @@ def test_one_category_cannot_have_two_provider_rules() -> None:
         ),
         (INTERPRETATION, other + INTERPRETATION),
     )
-    assert found == ["ex.toml: requirements of IFS: they name more than one provider rule"]
+    assert found == ["ex.toml: renewal requirements of IFS: they name more than one provider rule"]
 
 
 def test_organizations_need_an_id_and_a_name() -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from tracker.rulebooks import RulebooksWrong
 from tracker.rules.parse import parse
-from tracker.rules.schema import Part
+from tracker.rules.terms import Part
 from tracker.settings import templates_folder
 
 Role = Literal["qualified", "ended", "ending", "not accepted"]

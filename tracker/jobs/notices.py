@@ -129,7 +129,7 @@ def _decide(
             office.notices,
             standing,
             cutoffs.get((facts.person_id, plan.provider_rule or ""), ()),
-            decided.get(facts.endorsement_id, {}),
+            decided.get(facts.subject_id, {}),
             days(plan.association),
             judged_from=office.settings.judge_renewals_due_from.get(plan.association),
         )
@@ -138,7 +138,7 @@ def _decide(
 
 def _once(decisions: Iterable[Decision]) -> list[Decision]:
     """Each key once an endorsement: a membership can belong to both cycles that are judged."""
-    return list({(d.standing.facts.endorsement_id, d.key): d for d in decisions}.values())
+    return list({(d.standing.facts.subject_id, d.key): d for d in decisions}.values())
 
 
 def _write(
@@ -175,8 +175,7 @@ def _write(
 def _look_again_tomorrow(connection: Connection, deferred: Sequence[Decision], as_of: date) -> None:
     """Have tomorrow's run consider them: it takes up all that was judged since today."""
     rows = [
-        {"id": i, "day": as_of.isoformat()}
-        for i in {d.standing.facts.endorsement_id for d in deferred}
+        {"id": i, "day": as_of.isoformat()} for i in {d.standing.facts.subject_id for d in deferred}
     ]
     if rows:
         connection.execute(

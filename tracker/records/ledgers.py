@@ -64,12 +64,19 @@ class Notice(SQLModel, table=True):
 
     ``subject_key`` says what it is about within the kind (a provider's id for a cutoff);
     ``due_on`` is the date that the step counts from, ``step`` the days from there (negative:
-    before). A key is decided once, for ever. ``cycle_starts_on`` names the renewal.
+    before). A key is decided once, for ever. It is about a renewal (an endorsement and the
+    ``cycle_starts_on``) or about an application, whose ``cycle_starts_on`` is the day it opened.
     """
 
     __tablename__ = "notice"
     __table_args__ = (
         UniqueConstraint("endorsement_id", "kind", "subject_key", "due_on", "step"),
+        UniqueConstraint(
+            "application_id", "kind", "subject_key", "due_on", "step", name="notice_application_key"
+        ),
+        CheckConstraint(
+            "(endorsement_id IS NULL) <> (application_id IS NULL)", name="notice_about_one"
+        ),
         CheckConstraint("outcome IN ('sent', 'skipped')", name="notice_outcome"),
         CheckConstraint(
             "(outcome = 'sent') = (message_id IS NOT NULL)", name="notice_sent_has_message"
@@ -77,7 +84,8 @@ class Notice(SQLModel, table=True):
         CheckConstraint("outcome = 'sent' OR reason IS NOT NULL", name="notice_skipped_has_reason"),
     )
     id: int | None = Field(default=None, primary_key=True)
-    endorsement_id: int = Field(foreign_key="endorsement.id")
+    endorsement_id: int | None = Field(default=None, foreign_key="endorsement.id")
+    application_id: int | None = Field(default=None, foreign_key="application.id")
     cycle_starts_on: date
     kind: str = Field(max_length=40)
     subject_key: str = Field(default="", max_length=40)

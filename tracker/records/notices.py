@@ -120,7 +120,7 @@ def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[s
         message = "a renewal without a cycle has no notices"
         raise ValueError(message)
     return {
-        "endorsement_id": decision.standing.facts.endorsement_id,
+        "endorsement_id": decision.standing.facts.subject_id,
         "cycle_starts_on": cycle.starts_on,
         **decision.key._asdict(),
         "kind": decision.key.kind.value,

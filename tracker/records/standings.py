@@ -57,9 +57,9 @@ def _row(
     cycle = standing.plan.cycle
     starts_on = cycle.starts_on if cycle else standing.facts.starts_on
     status = standing.status.value
-    before = since.get((standing.facts.endorsement_id, starts_on))
+    before = since.get((standing.facts.subject_id, starts_on))
     return {
-        "endorsement_id": standing.facts.endorsement_id,
+        "endorsement_id": standing.facts.subject_id,
         "cycle_starts_on": starts_on,
         "association": standing.plan.association,
         "cycle_ends_on": cycle.ends_on if cycle else None,

@@ -2,6 +2,14 @@
 
 from sqlmodel import SQLModel
 
+from tracker.records.applying import (
+    Application,
+    Attestation,
+    Degree,
+    ExamResult,
+    Position,
+    Reference,
+)
 from tracker.records.ledgers import (
     Notice,
     Outbox,
@@ -28,17 +36,23 @@ METADATA = SQLModel.metadata
 
 __all__ = [
     "METADATA",
+    "Application",
+    "Attestation",
     "AuditEvent",
+    "Degree",
     "Endorsement",
     "Entry",
     "EntryTopic",
+    "ExamResult",
     "ImportedRow",
     "Leave",
     "Membership",
     "Notice",
     "Outbox",
     "Person",
+    "Position",
     "ProviderSpan",
+    "Reference",
     "Renewal",
     "RunRow",
     "Secret",

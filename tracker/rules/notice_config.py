@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from tracker.rules.schema import Part
+from tracker.rules.terms import Part
 
 Days = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=20)]
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tracker.rules.schema import Organizations, Requirement, Rulebook
+from tracker.rules.schema import PURPOSES, Organizations, Requirement, Rulebook
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -98,6 +98,11 @@ def _dangling(book: Rulebook) -> Iterator[tuple[str, str]]:
             yield from _missing(f"{key}.interpretation", accepted.interpretation, readings)
     for number, requirement in enumerate(book.requirements, 1):
         yield from _dangling_requirement(book, f"requirements[{number}]", requirement, readings)
+    for number, advice in enumerate(book.advice, 1):
+        key = f"advice[{number}]"
+        for category in advice.categories:
+            yield from _missing(f"{key}.categories", category, book.categories)
+        yield from _missing(f"{key}.source.document", advice.source.document, book.documents)
     yield from _conflicts(book)
 
 
@@ -109,10 +114,20 @@ def _dangling_requirement(
     yield from _missing(f"{key}.providers", requirement.providers, book.providers)
     yield from _missing(f"{key}.membership", requirement.membership, book.memberships)
     yield from _missing(f"{key}.interpretation", requirement.interpretation, readings)
+    for name in _named_categories(requirement):
+        yield from _missing(f"{key}: categories of others", name, book.categories)
     for number, value in enumerate(requirement.values, 1):
         yield from _missing(
             f"{key}.values[{number}].source.document", value.source.document, book.documents
         )
+
+
+def _named_categories(requirement: Requirement) -> Iterator[str]:
+    """The categories that referees, or the supervisors of an internship, are asked to hold."""
+    if requirement.references:
+        yield from requirement.references.categories
+    if requirement.work and requirement.work.internship:
+        yield from requirement.work.internship.supervisors
 
 
 def _missing(
@@ -130,11 +145,17 @@ def _repeated(key: str, ids: list[str]) -> Iterator[tuple[str, str]]:
 def _conflicts(book: Rulebook) -> Iterator[tuple[str, str]]:
     """What one category may have only once."""
     for category in book.categories:
-        asked = book.requirements_of(category)
-        yield from _repeated(f"requirements of {category}", [r.id for r in asked])
-        if len({r.providers for r in asked if r.providers}) > 1:
-            yield f"requirements of {category}", "they name more than one provider rule"
-        if len({r.membership for r in asked if r.membership}) > 1:
-            yield f"requirements of {category}", "they name more than one membership rule"
-        if asked and not book.cycles:
+        for purpose in PURPOSES:
+            asked = book.requirements_of(category, purpose)
+            key = f"{purpose} requirements of {category}"
+            yield from _repeated(key, [r.id for r in asked])
+            if len({r.providers for r in asked if r.providers}) > 1:
+                yield key, "they name more than one provider rule"
+            if len({r.membership for r in asked if r.membership}) > 1:
+                yield key, "they name more than one membership rule"
+            for requirement in asked:
+                yield from _missing(
+                    f"{key}: {requirement.id}.inside", requirement.inside, {r.id for r in asked}
+                )
+        if book.requirements_of(category) and not book.cycles:
             yield "cycles", f"{category} has renewal requirements, so say how its cycles run"

@@ -6,32 +6,22 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    Strict,
-    StrictBool,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, Strict, StrictBool, field_validator, model_validator
 
 from tracker.hours import MINUTES_IN_HOUR
+from tracker.rules.terms import Education, Key, Part, Referees, Text, Window, Work
 
 # In rising order: a rule that asks for one accepts each that follows.
 DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
 
-Text = Annotated[str, Field(min_length=1)]
-Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
 # TOML has dates, numbers and booleans of its own: `until = 0` is a slip, not 1 January 1970.
 Day = Annotated[date, Strict()]
 FirstCycle = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
-
-
-class Part(BaseModel):
-    """Unknown keys are errors: a misspelt rule must not be silently absent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+# What a rule is about: staying endorsed, or becoming so.
+Purpose = Literal["renewal", "application"]
+PURPOSES: tuple[Purpose, ...] = ("renewal", "application")
+_HOURS = ("training", "rsc")
+_MONTHS_IN_YEAR = 12
 
 
 class Source(Part):
@@ -129,10 +119,15 @@ class MembershipRule(Part):
 
 
 class Value(Part):
-    """What is asked from a date on; ``asked = false`` ends the requirement on that date."""
+    """What is asked from a date on; ``asked = false`` ends the requirement on that date.
+
+    ``hours`` of sessions, ``years`` of work, or how ``many`` of what the requirement's unit says.
+    """
 
     starts_from: Day = Field(alias="from")
     hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
+    years: float | None = Field(strict=True, default=None, gt=0, le=50)
+    many: int | None = Field(strict=True, default=None, ge=1, le=1000)
     asked: StrictBool = True
     source: Source
 
@@ -141,46 +136,105 @@ class Value(Part):
         """The hours asked, in whole minutes; 0 where it is not about hours or not asked."""
         return round((self.hours or 0) * MINUTES_IN_HOUR)
 
+    @property
+    def months(self) -> int:
+        """The years asked, in whole months; 0 where it is not about years or not asked."""
+        return round((self.years or 0) * _MONTHS_IN_YEAR)
+
 
 class Requirement(Part):
-    """Something that a renewal of certain categories asks, with its dated values."""
+    """Something that a renewal, or an application, for certain categories asks, by date.
+
+    ``either`` names a group of requirements of which one is enough. ``inside`` names the RSC
+    requirement within whose hours this one's lie. ``besides`` leaves out the hours about topics.
+    """
 
     id: Key
+    of: Purpose = "renewal"
     label: Text
     about: Text
     categories: tuple[Key, ...] = Field(min_length=1)
-    counts: Literal["training", "rsc", "membership"]
+    counts: Literal[
+        "training", "rsc", "membership", "education", "work", "references", "signed", "exam"
+    ]
+    unit: Text | None = None
     topic: Key | None = None
+    besides: tuple[Key, ...] = ()
     asked_of: Literal["everyone", "those who provide RSC"] = "everyone"
     providers: Key | None = None
     membership: Key | None = None
     each_year: StrictBool = False
+    either: Key | None = None
+    inside: Key | None = None
+    window: Window | None = None
+    education: Education | None = None
+    work: Work | None = None
+    references: Referees | None = None
+    signed: tuple[Key, ...] = ()
+    reviewed: StrictBool = False
     interpretation: Key | None = None
     values: tuple[Value, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _fits_what_it_counts(self) -> Self:
-        if (self.counts == "rsc") != (self.providers is not None):
-            message = "providers belongs to what counts rsc, and must be given there"
+        belongings = {
+            "providers": ("rsc", self.providers),
+            "membership": ("membership", self.membership),
+            "education": ("education", self.education),
+            "work": ("work", self.work),
+            "references": ("references", self.references),
+            "signed": ("signed", self.signed or None),
+        }
+        for key, (counts, given) in belongings.items():
+            if (self.counts == counts) != (given is not None):
+                message = f"{key} belongs to what counts {counts}, and must be given there"
+                raise ValueError(message)
+        if self.topic and self.counts not in _HOURS:
+            message = "a topic is a part of hours: counts must be training or rsc"
             raise ValueError(message)
-        if (self.counts == "membership") != (self.membership is not None):
-            message = "membership belongs to what counts membership, and must be given there"
+        if self.window and self.counts != "rsc":
+            message = "a window is about RSC hours: counts must be rsc"
             raise ValueError(message)
-        if self.topic and self.counts != "training":
-            message = "a topic is a part of training hours: counts must be training"
+        return self
+
+    @model_validator(mode="after")
+    def _belongs_to_its_purpose(self) -> Self:
+        renewed = self.counts == "membership" or self.counts in _HOURS
+        initial = not renewed or self.window or self.either or (self.topic and self.providers)
+        if self.of == "renewal" and (initial or self.besides):
+            message = 'only an application asks this: write of = "application"'
             raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
         for value in self.values:
-            if (value.hours is not None) != (value.asked and self.counts != "membership"):
+            if (value.hours is not None) != (value.asked and self.counts in _HOURS):
                 message = (
                     f"the value from {value.starts_from}: hours belong to hours that are asked"
                 )
                 raise ValueError(message)
+            measured = value.years is not None or value.many is not None
+            if measured != (value.asked and self.counts == "work"):
+                message = (
+                    f"the value from {value.starts_from}: give years or many for work that is asked"
+                )
+                raise ValueError(message)
         _refuse_disorder("values", [v.starts_from for v in self.values])
         return self
+
+
+class Advice(Part):
+    """What a source recommends or describes, and nobody must do: shown, never judged.
+
+    ``hours`` are what is *typical*. ``requirement`` is the id beside which it is shown.
+    """
+
+    requirement: Key
+    categories: tuple[Key, ...] = Field(min_length=1)
+    says: Text
+    hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
+    source: Source
 
 
 class Interpretation(Part):
@@ -202,11 +256,12 @@ class Rulebook(Part):
     name: Text
     time_zone: str
     categories: dict[Key, Category] = Field(min_length=1)
-    documents: dict[Key, Document] = {}
+    documents: dict[Key, Document] = Field(default_factory=dict)
     cycles: tuple[Scheme, ...] = ()
-    providers: dict[Key, ProviderRule] = {}
-    memberships: dict[Key, MembershipRule] = {}
+    providers: dict[Key, ProviderRule] = Field(default_factory=dict)
+    memberships: dict[Key, MembershipRule] = Field(default_factory=dict)
     requirements: tuple[Requirement, ...] = ()
+    advice: tuple[Advice, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
 
     @field_validator("time_zone")
@@ -227,12 +282,24 @@ class Rulebook(Part):
 
     @cached_property
     def topics(self) -> frozenset[str]:
-        """The topics that some requirement counts."""
-        return frozenset(r.topic for r in self.requirements if r.topic)
+        """The topics of training that some requirement counts."""
+        return frozenset(
+            t
+            for r in self.requirements
+            for t in (r.topic, *r.besides)
+            if t and r.counts == "training"
+        )
 
-    def requirements_of(self, category: str) -> tuple[Requirement, ...]:
-        """The requirements of one category, in the file's order."""
-        return tuple(r for r in self.requirements if category in r.categories)
+    @cached_property
+    def rsc_topics(self) -> frozenset[str]:
+        """What a part of an RSC session may be about, where some requirement counts it."""
+        return frozenset(r.topic for r in self.requirements if r.topic and r.counts == "rsc")
+
+    def requirements_of(
+        self, category: str, purpose: Purpose = "renewal"
+    ) -> tuple[Requirement, ...]:
+        """What a category's renewal, or the application for it, asks, in the file's order."""
+        return tuple(r for r in self.requirements if r.of == purpose and category in r.categories)
 
 
 class Organization(Part):

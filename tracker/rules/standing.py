@@ -4,11 +4,12 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from tracker.rules.candidate import Candidate
 from tracker.rules.plan import Ask, Plan
 
 
 class Status(StrEnum):
-    """Where a renewal stands."""
+    """Where a renewal stands; the last three, where an application does."""
 
     MET = "met"
     OPEN = "open"
@@ -16,6 +17,9 @@ class Status(StrEnum):
     LAPSED = "lapsed"
     EXCUSED = "excused"
     NO_RULES = "no rules"
+    READY = "ready"
+    NEEDS_REVIEW = "needs review"
+    NOT_READY = "not ready"
 
 
 class Outcome(StrEnum):
@@ -25,6 +29,9 @@ class Outcome(StrEnum):
     SHORT = "short"
     WAIVED = "waived"
     EXCUSED = "excused"
+    # An application's only: met if the reviewers agree; and an alternative to what is met.
+    REVIEW = "review"
+    NOT_NEEDED = "not needed"
 
 
 class Span(NamedTuple):
@@ -37,13 +44,15 @@ class Span(NamedTuple):
 class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
+    Or of one application, whose `candidate` holds the rest; ``subject_id`` is the id of either,
+    ``starts_on`` the day on which the endorsement began or the application was opened.
     ``minutes`` are summed by what they count for: ``training``, ``rsc`` (with a provider
     qualified on the day) and ``topic:<name>``, for topics that the plan asks. ``memberships`` are
     the accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the
     day of the first entry after the as-of date that falls in the cycle.
     """
 
-    endorsement_id: int
+    subject_id: int
     person_id: int
     email: str
     name: str
@@ -56,16 +65,34 @@ class Facts(NamedTuple):
     waived: tuple[str, ...] = ()
     extended_due_on: date | None = None
     next_entry_on: date | None = None
+    candidate: Candidate | None = None
+
+
+class Remark(NamedTuple):
+    """Something of an applicant's that does not count, or only if the reviewers agree."""
+
+    day: date
+    title: str
+    amount: int
+    reason: str
 
 
 class Result(NamedTuple):
-    """One requirement's outcome; minutes (for a membership: the number of days checked)."""
+    """One requirement's outcome, in the measure of its `Ask.unit`.
+
+    Minutes for hours, months for years, else how many (for a membership: days checked).
+    ``note`` says on what the counted amount rests, ``closes_on`` is the last day of a window that
+    is still open, ``remarks`` what did not count. A renewal has none of these three.
+    """
 
     ask: Ask
     required: int
     counted: int
     short: int
     outcome: Outcome
+    note: str = ""
+    closes_on: date | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 class Standing(NamedTuple):

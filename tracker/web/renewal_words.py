@@ -107,7 +107,7 @@ def requirement_rows(standing: Standing, today: date) -> list[Row]:
 def anchor_of(standing: Standing, requirement_id: str) -> str:
     """The name of a requirement's row within its page."""
     starts_on = standing.plan.cycle.starts_on if standing.plan.cycle else ""
-    key = f"{standing.facts.endorsement_id}-{starts_on}-{requirement_id}"
+    key = f"{standing.facts.subject_id}-{starts_on}-{requirement_id}"
     return f"rule-{key.replace('.', '-')}"
 
 

@@ -164,7 +164,7 @@ def _judged(material: _Material, entry: LoggedEntry) -> list[Judged]:
     """One verdict for each endorsement: by the cycle that the entry falls in, if one is shown."""
     chosen: dict[int, Standing] = {}
     for standing in material.standings:
-        key = standing.facts.endorsement_id
+        key = standing.facts.subject_id
         if key not in chosen or _falls_in(entry.held_on, standing):
             chosen[key] = standing
     return [Judged(standing, material.verdict(entry, standing)) for standing in chosen.values()]
@@ -209,7 +209,7 @@ def _due_words(standing: Standing) -> str:
 
 def _others(material: _Material, endorsements: Sequence[Endorsed]) -> Iterable[str]:
     """A word on each endorsement that has no renewal to show."""
-    shown = {s.facts.endorsement_id for s in material.standings}
+    shown = {s.facts.subject_id for s in material.standings}
     for one in endorsements:
         if one.id in shown:
             continue
