@@ -90,7 +90,7 @@ def test_two_windows_give_two_rows(connection: Connection) -> None:
 def test_only_those_who_are_wanted_are_read(connection: Connection) -> None:
     enrol(connection, 9)
     make_id_table(connection, "wanted", [2, 7])
-    found = [f.endorsement_id for _, f in read_facts(connection, REAL, this_year, only="wanted")]
+    found = [f.subject_id for _, f in read_facts(connection, REAL, this_year, only="wanted")]
     assert sorted(found) == [2, 7]
 
 

@@ -74,7 +74,7 @@ def read_facts(case: dict[str, Any], books: Rulebooks, endorsement: str, plan: P
     mine = {key: [s.removeprefix(own) for s in case[key] if s.startswith(own)] for key in KEYS}
     extended = [s.split()[1] for s in mine["extended"] if s.startswith(cycle_starts_on)]
     return Facts(
-        endorsement_id=0,
+        subject_id=0,
         person_id=0,
         email="",
         name="",

@@ -46,7 +46,7 @@ def alice(
     plan = books.plan(association, category, values["starts_on"], cycle)
     assert plan is not None
     all_facts = Facts(
-        endorsement_id=1,
+        subject_id=1,
         person_id=1,
         email="alice@example.org",
         name="Alice",

@@ -30,7 +30,7 @@ def stand(
     plan = books.plan(*whose, starts_on, date(2025, 6, 1))
     assert plan
     known = Facts(
-        endorsement_id=1,
+        subject_id=1,
         person_id=1,
         email="alice@example.org",
         name="Alice",
