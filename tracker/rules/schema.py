@@ -3,39 +3,34 @@
 from datetime import date
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, Strict, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.hours import MINUTES_IN_HOUR
-from tracker.rules.terms import Education, Key, Part, Referees, Text, Window, Work
+from tracker.rules.sources import Advice, Document, Interpretation, Source
+from tracker.rules.terms import (
+    DEGREES_RISING,
+    Day,
+    Education,
+    Key,
+    Part,
+    Referees,
+    Text,
+    Window,
+    Work,
+)
 
 # In rising order: a rule that asks for one accepts each that follows.
-DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
+DEGREES = ("none", *DEGREES_RISING)
 
-# TOML has dates, numbers and booleans of its own: `until = 0` is a slip, not 1 January 1970.
-Day = Annotated[date, Strict()]
 FirstCycle = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
 # What a rule is about: staying endorsed, or becoming so.
 Purpose = Literal["renewal", "application"]
 PURPOSES: tuple[Purpose, ...] = ("renewal", "application")
 _HOURS = ("training", "rsc")
 _MONTHS_IN_YEAR = 12
-
-
-class Source(Part):
-    """Where a rule stands: the document's key in this rulebook, and the section within it."""
-
-    document: Key
-    section: Text
-
-
-class Document(Part):
-    """A source document: ``file`` is how its file name begins."""
-
-    file: Text
-    title: Text
 
 
 class Category(Part):
@@ -224,33 +219,13 @@ class Requirement(Part):
         return self
 
 
-class Advice(Part):
-    """What a source recommends or describes, and nobody must do: shown, never judged.
-
-    ``hours`` are what is *typical*. ``requirement`` is the id beside which it is shown.
-    """
-
-    requirement: Key
-    categories: tuple[Key, ...] = Field(min_length=1)
-    says: Text
-    hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
-    source: Source
-
-
-class Interpretation(Part):
-    """A reading taken where a source is silent or ambiguous."""
-
-    id: Key
-    document: Key | None = None
-    section: Text
-    says: Text
-    readings: tuple[Text, ...] = Field(min_length=1)
-    taken: Text
-    since: Day
-
-
 class Rulebook(Part):
-    """One association's rules."""
+    """One association's rules.
+
+    ``services``, ``roles``, ``attestations`` and ``topic_names`` hold the words for the keys that
+    requirements use: what a position offers, who a referee is, what is signed, and what hours
+    are about.
+    """
 
     id: Key
     name: Text
@@ -260,6 +235,10 @@ class Rulebook(Part):
     cycles: tuple[Scheme, ...] = ()
     providers: dict[Key, ProviderRule] = Field(default_factory=dict)
     memberships: dict[Key, MembershipRule] = Field(default_factory=dict)
+    services: dict[Key, Text] = Field(default_factory=dict)
+    roles: dict[Key, Text] = Field(default_factory=dict)
+    attestations: dict[Key, Text] = Field(default_factory=dict)
+    topic_names: dict[Key, Text] = Field(default_factory=dict)
     requirements: tuple[Requirement, ...] = ()
     advice: tuple[Advice, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()

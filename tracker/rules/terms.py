@@ -1,11 +1,14 @@
 """What an initial requirement asks beyond hours: the terms that a rulebook may set."""
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool
 
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
+# TOML has dates, numbers and booleans of its own: `until = 0` is a slip, not 1 January 1970.
+Day = Annotated[date, Strict()]
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 LEVELS = (
@@ -21,6 +24,7 @@ LEVELS = (
 Level = Literal[
     "cda", "associate", "bachelor", "master", "doctorate", "specialization", "certificate", "other"
 ]
+DEGREES_RISING = ("associate", "bachelor", "master", "doctorate")
 Degree = Literal["associate", "bachelor", "master", "doctorate"]
 # How work was paid. An internship is part of a graduate programme.
 PAY = ("paid", "volunteer", "internship")
@@ -78,7 +82,7 @@ class Referees(Part):
 
     ``instead`` are other sets of slots, which the reviewers must agree to. At least
     ``endorsed`` referees hold one of ``categories``, or (with ``vetted``) are vetted by the
-    association.
+    association on a day up to ``vetted_until``, which is included.
     """
 
     slots: tuple[tuple[Key, ...], ...] = Field(min_length=1)
@@ -86,6 +90,7 @@ class Referees(Part):
     endorsed: int = Field(strict=True, default=0, ge=0, le=9)
     categories: tuple[Key, ...] = ()
     vetted: StrictBool = False
+    vetted_until: Day | None = None
 
 
 class Window(Part):
