@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.parse import Problem, parse_organizations, parse_rulebook
-from tracker.rules.plan import Plan, plan_renewal
+from tracker.rules.plan import Plan, plan_application, plan_renewal
 from tracker.rules.schema import MembershipRule, Organization, ProviderRule, Rulebook
 
 Model = TypeVar("Model")
@@ -83,6 +83,10 @@ class Rulebooks:
         """What a renewal owes in ``cycle``: one plan, shared by all whose cycle is the same."""
         return _plan(self, association, category, cycle)
 
+    def application_plan(self, association: str, category: str, day: date) -> Plan:
+        """What an application for a category asks, as the rules stand on ``day``."""
+        return _application_plan(self, association, category, day)
+
 
 @lru_cache(maxsize=1_024)
 def _has_rules(books: Rulebooks, association: str, category: str) -> bool:
@@ -92,6 +96,11 @@ def _has_rules(books: Rulebooks, association: str, category: str) -> bool:
 @lru_cache(maxsize=4_096)
 def _plan(books: Rulebooks, association: str, category: str, cycle: Cycle | None) -> Plan:
     return plan_renewal(books.associations[association], category, cycle)
+
+
+@lru_cache(maxsize=4_096)
+def _application_plan(books: Rulebooks, association: str, category: str, day: date) -> Plan:
+    return plan_application(books.associations[association], category, day)
 
 
 def load_rulebooks(folder: Path) -> Rulebooks:

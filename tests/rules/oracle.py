@@ -173,7 +173,7 @@ def _row(ask: Ask, plan: Plan, facts: Facts, as_of: date) -> Row:
         required = len(days)
         counted = sum(any(m.starts_on <= d <= m.ends_on for m in facts.memberships) for d in days)
     else:
-        required = ask.minutes
+        required = ask.amount
         counted = facts.minutes.get(f"topic:{ask.topic}" if ask.topic else ask.counts, 0)
     if ask.id in facts.waived:
         return ask.id, required, counted, 0, "waived"

@@ -37,8 +37,10 @@ REAL = load_rulebooks(TESTS.parent / "config")
 IMAGINED = load_rulebooks(TESTS / "rulebooks")
 ENDORSEE = "Alice"
 
-_ENTRY = re.compile(r"(training|rsc) ([\d.:]+h?)((?: [A-Z]+ [\d.:]+h?)*) (\S+)(?: with (.+))?")
-_TOPIC = re.compile(r"([A-Z]+) ([\d.:]+h?)")
+_ENTRY = re.compile(
+    r"(training|rsc) ([\d.:]+h?)((?: [A-Z][A-Z-]* [\d.:]+h?)*) (\S+)(?: with (.+))?"
+)
+_TOPIC = re.compile(r"([A-Z][A-Z-]*) ([\d.:]+h?)")
 
 
 def put(connection: Connection, table: str, **values: object) -> int:

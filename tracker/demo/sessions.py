@@ -97,7 +97,7 @@ def _hours(
 
 def _lengths(ask: Ask, share: float, usual: Sequence[int]) -> list[int]:
     """Lengths of sessions, in minutes, that come to a share of what is asked (half hours)."""
-    left = round(ask.minutes * share / _HALF_AN_HOUR) * _HALF_AN_HOUR
+    left = round(ask.amount * share / _HALF_AN_HOUR) * _HALF_AN_HOUR
     lengths: list[int] = []
     for length in cycle(usual):
         if left <= sum(lengths):
@@ -119,7 +119,7 @@ def _row(endorsee: Endorsee, activity: str, day: date, minutes: int, **cells: st
 
 def _topics(asks: list[Ask], minutes: int) -> str:
     """What one training was about, as far as it is asked and the training is long enough."""
-    return "; ".join(f"{a.topic}:{say_hours(min(a.minutes, minutes))}" for a in asks)
+    return "; ".join(f"{a.topic}:{say_hours(min(a.amount, minutes))}" for a in asks)
 
 
 def _spread(room: dict[date, int], lengths: list[int], shift: int) -> Iterator[tuple[date, int]]:

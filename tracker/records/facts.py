@@ -54,7 +54,7 @@ def read_facts(
     read = [(window, *plans[window.plan]) for window in found]
     later = _has_entries_after(connection, min((w.as_of for w in found), default=date.max))
     sql = facts_sql(connection.dialect.name, topics, only, later=later)
-    for rows in _stream(connection, sql):
+    for rows in stream(connection, sql):
         for row in rows:
             window, keys, accepted = read[row[1]]
             yield window, _facts(row, window, keys, accepted)
@@ -88,7 +88,7 @@ def _triples(connection: Connection, only: str | None) -> list[Triple]:
     where = f"WHERE id IN (SELECT id FROM {only})" if only else ""
     sql = f"SELECT DISTINCT association, category, starts_on FROM endorsement {where}"
     rows = connection.execute(text(sql))
-    return [(row[0], row[1], _date(row[2])) for row in rows]
+    return [(row[0], row[1], as_date(row[2])) for row in rows]
 
 
 def _store_windows(connection: Connection, windows: Sequence[Window], topics: int) -> None:
@@ -192,7 +192,7 @@ def facts_sql(dialect: str, topics: int, only: str | None, *, later: bool) -> st
     """
 
 
-def _stream(connection: Connection, sql: str) -> Iterator[Sequence[Sequence[Any]]]:
+def stream(connection: Connection, sql: str) -> Iterator[Sequence[Sequence[Any]]]:
     """Rows, some at a time, as the driver gives them: a million Rows cost as much as judging.
 
     The cursor is the driver's own: SQLAlchemy's streaming result has read the first row ahead
@@ -241,18 +241,19 @@ def _facts(
         email,
         name,
         window.endorsed_on,
-        _date(ends_on) if ends_on else None,
+        as_date(ends_on) if ends_on else None,
         bool(provides),
         {key: minutes for key, minutes in zip(keys, sums, strict=True) if minutes},
         _memberships(members, accepted),
         _spans(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
-        _date(due) if due else None,
-        _date(later) if later else None,
+        as_date(due) if due else None,
+        as_date(later) if later else None,
     )
 
 
-def _date(value: date | str) -> date:
+def as_date(value: date | str) -> date:
+    """A day as the driver gives it: SQLite's as text."""
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 

@@ -5,16 +5,17 @@ from functools import lru_cache
 
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import Ask, Plan
+from tracker.rules.readiness import judge_application
 from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
 
 _DAY = timedelta(days=1)
 
 
 def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
-    """Judge one renewal as of a day (whose entries and memberships count).
+    """Judge one renewal, or one application, as of a day (whose entries and memberships count).
 
-    None where there is no renewal to meet: the endorsement had not begun by ``as_of``, or it
-    ended before the due date.
+    None where there is nothing to meet: the endorsement had not begun by ``as_of``, or it
+    ended before the due date; the application was opened later.
     """
     if facts.starts_on > as_of:
         return None
@@ -27,6 +28,8 @@ def judge(plan: Plan, facts: Facts, as_of: date) -> Standing | None:
         return None
     checked_on = min(as_of, cycle.ends_on)
     covered_until = _covered_until(facts.memberships, checked_on)
+    if facts.candidate is not None:
+        return judge_application(plan, facts, facts.candidate, as_of, covered_until)
     results = _results(plan, facts, checked_on, covered_until)
     status = _status(results, cycle, due_on, as_of)
     if facts.leaves and status is not Status.MET and _covers(facts.leaves, due_on):
@@ -55,7 +58,7 @@ def _results(
     for ask in plan.asks:
         if ask.only_rsc_providers and not facts.provides_rsc:
             continue
-        required, counted = ask.minutes, minutes.get(ask.sum_key, 0)
+        required, counted = ask.amount, minutes.get(ask.sum_key, 0)
         if ask.counts == "membership":
             required, counted = 1, int(covered_until is not None)
             if ask.each_year:

@@ -1,22 +1,43 @@
-"""What one renewal asks: a rulebook read for one category and one cycle."""
+"""What one renewal, or one application, asks: a rulebook read for one category and one cycle."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 
 from dateutil.relativedelta import relativedelta
 
 from tracker.rules.cycles import Cycle
 from tracker.rules.schema import Requirement, Rulebook, Value
 
+_UNITS = {
+    "training": "hours",
+    "rsc": "hours",
+    "membership": "membership",
+    "education": "degree",
+    "work": "positions",
+    "references": "references",
+    "signed": "signatures",
+    "exam": "exam",
+}
+_ENDLESS = Cycle(
+    starts_on=date.min,
+    ends_on=date.max,
+    due_on=date.max,
+    grace_days=0,
+    is_first=False,
+    share=Fraction(1),
+)
+
 
 # Equal only to itself: plans are shared (`Rulebooks.plan_for`), and judging looks them up often.
 @dataclass(frozen=True, slots=True, eq=False)
 class Ask:
-    """One requirement of a renewal.
+    """One requirement.
 
-    ``minutes`` is what is asked (0 for a membership); ``not_asked`` says why its hours are
+    ``amount`` is what is asked, in the measure of `Result`; ``not_asked`` says why its hours are
     excused in this cycle, if they are. ``topic`` is None for whole hours; ``sum_key`` names the
-    sum in `Facts.minutes` that counts.
+    sum in `Facts.minutes` that counts. ``unit`` is the word for what is counted; ``rule`` holds
+    the terms of what only an application asks.
     """
 
     id: str
@@ -25,12 +46,14 @@ class Ask:
     counts: str
     topic: str | None
     sum_key: str
-    minutes: int
+    amount: int
+    unit: str
     not_asked: str | None
     only_rsc_providers: bool
     each_year: bool
     source_document: str
     source_section: str
+    rule: Requirement
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +91,21 @@ def plan_renewal(book: Rulebook, category: str, cycle: Cycle | None) -> Plan:
     )
 
 
+def plan_application(book: Rulebook, category: str, day: date) -> Plan:
+    """Read ``book`` for an application, as its rules stand on ``day``: a cycle without end."""
+    asked = book.requirements_of(category, "application")
+    found = [(r, v) for r in asked if (v := value_in_force(r, day))]
+    return Plan(
+        association=book.id,
+        category=category,
+        cycle=_ENDLESS if found else None,
+        asks=tuple(_ask(book, r, v, _ENDLESS) for r, v in found),
+        provider_rule=_rule_name(book, [r.providers for r, _ in found]),
+        membership_rule=_rule_name(book, [r.membership for r, _ in found]),
+        topics=tuple(sorted({t for r, _ in found for t in (r.topic, *r.besides) if t})),
+    )
+
+
 def value_in_force(requirement: Requirement, day: date) -> Value | None:
     """The value in force on ``day``; None before the first, and once it is no longer asked."""
     started = [v for v in requirement.values if v.starts_from <= day]
@@ -86,7 +124,7 @@ def _value_for(requirement: Requirement, cycle: Cycle) -> Value | None:
 
 def _ask(book: Rulebook, requirement: Requirement, value: Value, cycle: Cycle) -> Ask:
     hours_excused = requirement.counts != "membership" and cycle.share == 0
-    whole = value.minutes
+    whole = _amount(requirement, value)
     return Ask(
         id=requirement.id,
         label=requirement.label,
@@ -94,13 +132,27 @@ def _ask(book: Rulebook, requirement: Requirement, value: Value, cycle: Cycle) -
         counts=requirement.counts,
         topic=requirement.topic,
         sum_key=f"topic:{requirement.topic}" if requirement.topic else requirement.counts,
-        minutes=whole if hours_excused else int(whole * cycle.share),
+        amount=whole if hours_excused else int(whole * cycle.share),
+        unit=_unit(requirement, value),
         not_asked="no hours are asked in the cycle of endorsement" if hours_excused else None,
         only_rsc_providers=requirement.asked_of != "everyone",
         each_year=requirement.each_year,
         source_document=book.documents[value.source.document].title,
         source_section=value.source.section,
+        rule=requirement,
     )
+
+
+def _amount(requirement: Requirement, value: Value) -> int:
+    if requirement.references:
+        return len(requirement.references.slots)
+    return value.minutes or value.months or value.many or len(requirement.signed) or 1
+
+
+def _unit(requirement: Requirement, value: Value) -> str:
+    if value.years is not None:
+        return "years"
+    return requirement.unit or _UNITS[requirement.counts]
 
 
 def _year_ends(cycle: Cycle) -> tuple[date, ...]:

@@ -1,0 +1,152 @@
+"""Applicants of the cases in tests/applications, written in a few words and put into a database.
+
+    applies = "VAIMH IMHS 2025-01-01"          # association, category, the day it was opened
+    submitted = 2025-06-01
+    degrees = ["master 2020-05-15 official"]   # level, day, what transcript there is
+    work = ["imh-services paid 2021-01-01..2022-12-31 families=10 supervised confirms=all"]
+    references = ["program-supervisor", "rsc-provider by Maya", "trainer as IFS", "parent waiting"]
+    signed = ["ethics", "agreement", "competencies"]
+    exam = "passed 2025-03-01"
+
+Work is what it offers (commas between services), how it was paid, its days, and any of
+`families=N`, `ages=3 up to 6 years` (with _ for blanks), `supervised`, `trained`, `gives-rsc`,
+`confirms=all` (or keys), `under=Name`. References came, and things were signed, on `on`
+(the day the application was opened, if not given). The rest is as in tests/rules/world.py.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tests.rules.world import ENDORSEE, People, put, span
+from tracker.hours import say_hours
+from tracker.records.providers import refresh_provider_spans
+from tracker.rulebooks import Rulebooks
+from tracker.rules.standing import Result, Standing
+
+_FLAGS = {"supervised": "supervised", "trained": "trained", "gives-rsc": "gives_rsc"}
+
+
+def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> People:
+    """Store everything that a case tells of an applicant and her providers."""
+    people = People(connection)
+    for name, held in case.get("providers", {}).items():
+        people.add(name, held, provides_rsc=True)
+    people.add(ENDORSEE, case.get("endorsed", ()), provides_rsc=case.get("provides_rsc", False))
+    for line in case.get("members", ()):
+        people.join(line)
+    for line in case.get("entries", ()):
+        people.log(line)
+    association, category, day = case["applies"].split()
+    opened_on = date.fromisoformat(day)
+    application_id = put(
+        connection,
+        "application",
+        person_id=people.ids[ENDORSEE],
+        association=association,
+        category=category,
+        opened_on=opened_on,
+        submitted_on=case.get("submitted"),
+        state="submitted" if case.get("submitted") else "open",
+    )
+    _learn(people, case.get("degrees", ()))
+    _work(people, case.get("work", ()), statements(books, association, category))
+    on = case.get("on", opened_on)
+    _refer(people, application_id, case.get("references", ()), on)
+    for what in case.get("signed", ()):
+        put(connection, "attestation", application_id=application_id, what=what, signed_on=on)
+    if "exam" in case:
+        result, day = case["exam"].split()
+        taken_on, passed = date.fromisoformat(day), result == "passed"
+        put(
+            connection,
+            "exam_result",
+            application_id=application_id,
+            taken_on=taken_on,
+            passed=passed,
+        )
+    refresh_provider_spans(connection, books)
+    return people
+
+
+def statements(books: Rulebooks, association: str, category: str) -> list[str]:
+    """All that an applicant can be asked to confirm of a position."""
+    asked = books.associations[association].requirements_of(category, "application")
+    return sorted({key for r in asked if r.work for key in r.work.statements})
+
+
+def _learn(people: People, lines: Iterable[str]) -> None:
+    for line in lines:
+        level, day, *transcript = line.split()
+        put(
+            people.connection,
+            "degree",
+            person_id=people.ids[ENDORSEE],
+            level=level,
+            title=f"{level} of {day}",
+            awarded_on=date.fromisoformat(day),
+            transcript=transcript[0] if transcript else "none",
+        )
+
+
+def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
+    for line in lines:
+        services, pay, days, *rest = line.split()
+        starts_on, ends_on = span(days)
+        values: dict[str, Any] = {name: word in rest for word, name in _FLAGS.items()}
+        given = dict(word.split("=") for word in rest if "=" in word)
+        confirmed = given.get("confirms", "")
+        put(
+            people.connection,
+            "position",
+            person_id=people.ids[ENDORSEE],
+            title=line,
+            pay=pay,
+            services=services.replace(",", ";"),
+            ages=given["ages"].replace("_", " ") if "ages" in given else None,
+            families=int(given.get("families", 0)),
+            statements=";".join(everything) if confirmed == "all" else confirmed.replace(",", ";"),
+            supervisor_id=people.ids.get(given.get("under", "")),
+            starts_on=starts_on,
+            ends_on=ends_on,
+            **values,
+        )
+
+
+def _refer(people: People, application_id: int, lines: Iterable[str], on: date) -> None:
+    came = datetime.combine(on, time(12), UTC)
+    for number, line in enumerate(lines):
+        role, *rest = line.split()
+        words = " ".join(rest)
+        waits = words == "waiting"
+        put(
+            people.connection,
+            "reference",
+            application_id=application_id,
+            email=f"{words[3:].lower()}@example.org"
+            if words.startswith("by ")
+            else f"r{number}@x.org",
+            name=line,
+            role=role,
+            endorsed_as=words[3:] if words.startswith("as ") else None,
+            vetted=words == "vetted",
+            received_at=None if waits else came,
+            relationship=None if waits else "known for years",
+            signed_as=None if waits else line,
+        )
+
+
+def say(standing: Standing) -> dict[str, str]:
+    """Each requirement's outcome in a few words; hours as hours, years as months."""
+    return {r.ask.id: f"{_amounts(r)} {r.outcome}" for r in standing.results}
+
+
+def _amounts(result: Result) -> str:
+    unit = result.ask.unit
+    return f"{_amount(result.counted, unit)} of {_amount(result.required, unit)}"
+
+
+def _amount(amount: int, unit: str) -> str:
+    return say_hours(amount) if unit == "hours" else str(amount)

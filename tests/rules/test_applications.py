@@ -1,0 +1,93 @@
+"""The cases of tests/applications/*.toml: applicants judged by the database and the rules."""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from tests.rules.applicants import populate, say
+from tests.rules.world import REAL, TESTS
+from tests.support.databases import postgres_database, sqlalchemy_url
+from tracker.records.engine import open_engine
+from tracker.records.readiness import judge_applications
+
+CASE_KEYS = {
+    *("name", "as_of", "on", "expect", "providers", "provides_rsc", "endorsed", "members"),
+    *("entries", "applies", "submitted", "degrees", "work", "references", "signed", "exam"),
+}
+
+
+def cases() -> Iterator[Any]:
+    for file in sorted((TESTS / "applications").glob("*.toml")):
+        content = tomllib.loads(file.read_text("utf-8"))
+        given = content.get("given", {})
+        for case in content["cases"]:
+            providers = {**given.get("providers", {}), **case.get("providers", {})}
+            yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
+
+
+CASES = list(cases())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """One database for all cases: each is rolled back."""
+    if request.param == "sqlite":
+        copy = tmp_path_factory.mktemp("applications") / "tracker.db"
+        copy.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
+        engine = open_engine(f"sqlite:///{copy}")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgres_url")
+    template = request.getfixturevalue("migrated_postgres")
+    with postgres_database(server, template=template) as name:
+        engine = open_engine(sqlalchemy_url(server, name))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+def test_each_case_has_its_own_name() -> None:
+    names = [case.id for case in CASES]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_no_case_has_a_key_that_nothing_reads() -> None:
+    unknown = {(case.id, key) for case in CASES for key in case.values[0] if key not in CASE_KEYS}
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_application(connection: Connection, case: dict[str, Any]) -> None:
+    as_of: date = case["as_of"]
+    populate(connection, REAL, case)
+    (standing,) = judge_applications(connection, REAL, lambda _: as_of)
+    expected = dict(case["expect"])
+    remarks = expected.pop("remarks", None)
+    absent = expected.pop("absent", ())
+    notes = {f"{r.ask.id} note": r.note for r in standing.results}
+    closing = {f"{r.ask.id} closes_on": r.closes_on for r in standing.results}
+    told = {
+        "status": standing.status.value,
+        "next_change_on": standing.next_change_on,
+        **say(standing),
+        **notes,
+        **closing,
+    }
+    assert {**told, **expected} == told
+    assert not set(absent) & set(told)
+    if remarks is not None:
+        found = [f"{r.ask.id}: {remark.reason}" for r in standing.results for remark in r.remarks]
+        assert found == remarks

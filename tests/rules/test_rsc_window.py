@@ -1,0 +1,80 @@
+"""The best window of RSC hours, against every window that there is."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.rules.rsc_window import Weighed, best_window, windows
+
+FIRST = date(2019, 12, 1)
+days = st.integers(0, 1_600).map(lambda n: FIRST + timedelta(days=n))
+sessions = st.lists(
+    st.tuples(days, st.tuples(st.integers(0, 240), st.integers(0, 120))), max_size=14
+).map(lambda rows: sorted(Weighed(day, minutes) for day, minutes in rows))
+required = st.tuples(st.integers(1, 900), st.integers(1, 300))
+
+
+def brute_force(found: Sequence[Weighed], months: int, needed: tuple[int, int]) -> int:
+    """The least that any span of so many months, begun on any day at all, leaves to do."""
+    least = sum(needed)
+    for offset in range(-2, (found[-1].held_on - found[0].held_on).days + 1) if found else ():
+        starts_on = found[0].held_on + timedelta(days=offset)
+        before = starts_on + relativedelta(months=months)
+        inside = [s.minutes for s in found if starts_on <= s.held_on < before]
+        sums = [sum(minutes[n] for minutes in inside) for n in range(2)]
+        least = min(least, sum(max(0, n - s) for n, s in zip(needed, sums, strict=True)))
+    return least
+
+
+@given(sessions, st.sampled_from([1, 12, 24]), required)
+def test_no_other_window_lacks_less(
+    found: list[Weighed], months: int, needed: tuple[int, int]
+) -> None:
+    best = best_window(found, months, needed)
+    lacking = (
+        sum(max(0, n - m) for n, m in zip(needed, best.minutes, strict=True))
+        if best
+        else sum(needed)
+    )
+    assert lacking == brute_force(found, months, needed)
+
+
+@given(sessions, st.sampled_from([1, 12, 24]))
+def test_a_window_holds_just_what_lies_within_it(found: list[Weighed], months: int) -> None:
+    for window in windows(found, months):
+        inside = [s.minutes for s in found if window.starts_on <= s.held_on <= window.ends_on]
+        assert window.minutes == tuple(sum(minutes[n] for minutes in inside) for n in range(2))
+
+
+@given(sessions, days, required)
+def test_an_open_window_ends_on_the_day_asked_or_later(
+    found: list[Weighed], day: date, needed: tuple[int, int]
+) -> None:
+    best = best_window(found, 24, needed, open_on=day)
+    assert best is None or best.ends_on >= day
+
+
+@pytest.mark.parametrize(
+    ("second", "minutes"),
+    [(date(2024, 2, 26), 120), (date(2024, 2, 27), 120), (date(2024, 2, 28), 60)],
+)
+def test_two_years_end_on_the_eve_of_the_same_day(second: date, minutes: int) -> None:
+    two = [Weighed(date(2022, 2, 28), (60,)), Weighed(second, (60,))]
+    best = best_window(two, 24, [600])
+    assert best is not None
+    assert best.minutes == (minutes,)
+
+
+def test_of_two_equal_windows_the_last_is_taken() -> None:
+    two = [Weighed(date(2018, 1, 1), (60,)), Weighed(date(2024, 1, 1), (60,))]
+    best = best_window(two, 24, [600])
+    assert best is not None
+    assert best.starts_on == date(2024, 1, 1)
+
+
+def test_nobody_without_sessions_has_a_window() -> None:
+    assert best_window([], 24, [600]) is None

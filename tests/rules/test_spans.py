@@ -1,0 +1,61 @@
+"""Whole months of work: what touches is one, what overlaps counts once."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.rules.spans import merged, whole_months, without
+from tracker.rules.standing import Span
+
+FIRST = date(2020, 1, 1)
+spans = st.lists(
+    st.tuples(st.integers(0, 400), st.integers(0, 200)).map(
+        lambda p: Span(FIRST + timedelta(days=p[0]), FIRST + timedelta(days=p[0] + p[1]))
+    ),
+    max_size=6,
+)
+
+
+def days_of(found: list[Span]) -> set[date]:
+    return {
+        span.starts_on + timedelta(days=n)
+        for span in found
+        for n in range((span.ends_on - span.starts_on).days + 1)
+    }
+
+
+@given(spans)
+def test_merging_keeps_every_day_once(found: list[Span]) -> None:
+    one = merged(found)
+    assert days_of(one) == days_of(found)
+    assert sum((s.ends_on - s.starts_on).days + 1 for s in one) == len(days_of(found))
+
+
+@given(spans, spans)
+def test_what_is_taken_away_is_gone_and_nothing_else(found: list[Span], taken: list[Span]) -> None:
+    assert days_of(without(found, taken)) == days_of(found) - days_of(taken)
+
+
+@pytest.mark.parametrize(
+    ("ends_on", "months"),
+    [(date(2021, 12, 30), 23), (date(2021, 12, 31), 24), (date(2022, 1, 1), 24)],
+)
+def test_two_years_are_whole_on_the_eve_of_the_same_day(ends_on: date, months: int) -> None:
+    assert whole_months([Span(FIRST, ends_on)]) == months
+
+
+def test_years_that_touch_are_one_span() -> None:
+    parts = [Span(FIRST, date(2020, 6, 15)), Span(date(2020, 6, 16), date(2021, 12, 31))]
+    assert whole_months(parts) == 24
+
+
+def test_thirty_one_days_left_over_from_several_jobs_are_a_month() -> None:
+    parts = [Span(date(2020, 1, 1), date(2020, 1, 15)), Span(date(2020, 3, 1), date(2020, 3, 16))]
+    assert whole_months(parts) == 1
+
+
+def test_two_jobs_at_a_time_count_once() -> None:
+    both = [Span(FIRST, date(2020, 12, 31)), Span(FIRST, date(2020, 12, 31))]
+    assert whole_months(both) == 12

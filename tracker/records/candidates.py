@@ -1,0 +1,196 @@
+"""The facts of every application, by one set-based query, streamed.
+
+A temporary table says of each application which plan it has and up to which day its facts
+count; lists (degrees, positions, sessions, references) come as JSON made by the database.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from tracker.records.facts import as_date as _day
+from tracker.records.facts import stream
+from tracker.rulebooks import Rulebooks
+from tracker.rules.candidate import Candidate, Degree, Position, Reference, Session
+from tracker.rules.plan import Plan
+from tracker.rules.standing import Facts, Span
+
+# The as-of date and the plan of one application.
+Asked = tuple[Plan, date]
+
+
+def read_candidates(
+    connection: Connection, books: Rulebooks, asked: Mapping[int, Asked]
+) -> Iterator[tuple[Plan, Facts, date]]:
+    """Stream the facts of the applications ``asked`` for, by application id, in any order."""
+    _store_asked(connection, asked)
+    accepted = {plan.membership_rule: _accepted(books, plan) for plan, _ in asked.values()}
+    for rows in stream(connection, candidates_sql(connection.dialect.name)):
+        for row in rows:
+            plan, as_of = asked[row[0]]
+            yield plan, _facts(row, accepted[plan.membership_rule]), as_of
+
+
+def _accepted(books: Rulebooks, plan: Plan) -> frozenset[str]:
+    rule = plan.membership_rule
+    return frozenset(books.accepted_organizations(rule)) if rule else frozenset()
+
+
+def _store_asked(connection: Connection, asked: Mapping[int, Asked]) -> None:
+    connection.execute(text("DROP TABLE IF EXISTS asked"))
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE asked (id INTEGER PRIMARY KEY, as_of DATE, "
+            "provider_rule VARCHAR, rsc_topic VARCHAR)"
+        )
+    )
+    rows = [
+        {
+            "id": number,
+            "as_of": as_of.isoformat(),
+            "rule": plan.provider_rule,
+            "topic": next((a.topic for a in plan.asks if a.counts == "rsc" and a.topic), None),
+        }
+        for number, (plan, as_of) in asked.items()
+    ]
+    if rows:
+        connection.execute(text("INSERT INTO asked VALUES (:id, :as_of, :rule, :topic)"), rows)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE asked"))
+
+
+def candidates_sql(dialect: str) -> str:
+    """The query: a row an application of the temporary table ``asked``."""
+    a_list, a_row, join = (
+        ("json_agg", "json_build_array", "string_agg")
+        if dialect == "postgresql"
+        else ("json_group_array", "json_array", "group_concat")
+    )
+    still = (
+        "COALESCE({}.ends_on, DATE '9999-12-31')"
+        if dialect == "postgresql"
+        else ("COALESCE({}.ends_on, '9999-12-31')")
+    )
+    return f"""
+    SELECT ap.id, ap.person_id, p.email, p.name, p.provides_rsc, ap.state, ap.opened_on,
+        ap.submitted_on,
+        (SELECT SUM(e.minutes) FROM entry e WHERE e.person_id = ap.person_id
+            AND e.held_on <= a.as_of AND e.activity = 'training'),
+        (SELECT {a_list}({a_row}(x.topic, x.minutes)) FROM (
+            SELECT t.topic AS topic, SUM(t.minutes) AS minutes FROM entry_topic t
+            JOIN entry te ON te.id = t.entry_id AND te.activity = 'training'
+            WHERE t.person_id = ap.person_id AND t.held_on <= a.as_of GROUP BY t.topic) x),
+        (SELECT {a_list}({a_row}(m.starts_on, m.ends_on, m.organization)) FROM membership m
+            WHERE m.person_id = ap.person_id),
+        (SELECT {a_list}({a_row}(e.held_on, e.title, e.minutes,
+            (SELECT SUM(t.minutes) FROM entry_topic t
+                WHERE t.entry_id = e.id AND t.topic = a.rsc_topic)))
+            FROM entry e
+            JOIN provider_span s ON s.rule = a.provider_rule AND s.provider_id = e.provider_id
+                AND e.held_on BETWEEN s.starts_on AND s.ends_on
+            WHERE e.person_id = ap.person_id AND e.activity = 'rsc' AND e.held_on <= a.as_of),
+        a.rsc_topic,
+        (SELECT {a_list}({a_row}(d.level, d.title, d.awarded_on, d.transcript)) FROM degree d
+            WHERE d.person_id = ap.person_id AND d.awarded_on <= a.as_of),
+        (SELECT {a_list}({a_row}(w.title, w.pay, w.services, w.ages, w.families, w.supervised,
+            w.trained, w.gives_rsc, w.statements, w.starts_on, w.ends_on,
+            (SELECT {join}(en.category, ';') FROM endorsement en
+                WHERE en.person_id = w.supervisor_id
+                AND en.starts_on <= COALESCE(w.ends_on, a.as_of)
+                AND {still.format("en")} >= w.starts_on)))
+            FROM position w WHERE w.person_id = ap.person_id AND w.starts_on <= a.as_of),
+        (SELECT {a_list}({a_row}(r.name, r.role, date(r.received_at) <= a.as_of, r.endorsed_as,
+            r.vetted,
+            (SELECT {join}(en.category, ';') FROM person rp
+                JOIN endorsement en ON en.person_id = rp.id
+                WHERE rp.email = r.email AND en.starts_on <= date(r.received_at)
+                AND {still.format("en")} >= date(r.received_at)),
+            (SELECT COUNT(*) FROM person rp JOIN vetting v ON v.person_id = rp.id
+                WHERE rp.email = r.email AND v.association = ap.association
+                AND v.starts_on <= date(r.received_at)
+                AND {still.format("v")} >= date(r.received_at))))
+            FROM reference r WHERE r.application_id = ap.id AND r.declined_at IS NULL),
+        (SELECT {join}(t.what, ';') FROM attestation t
+            WHERE t.application_id = ap.id AND t.signed_on <= a.as_of),
+        (SELECT MIN(x.taken_on) FROM exam_result x
+            WHERE x.application_id = ap.id AND x.passed AND x.taken_on <= a.as_of)
+    FROM asked a
+    JOIN application ap ON ap.id = a.id
+    JOIN person p ON p.id = ap.person_id
+    """
+
+
+def _facts(row: Sequence[Any], accepted: frozenset[str]) -> Facts:
+    (number, person, email, name, provides, state, opened_on, submitted_on) = row[:8]
+    (training, topics, members, sessions, topic, degrees, work, references, signed, passed) = row[
+        8:
+    ]
+    minutes = {f"topic:{topic}": total for topic, total in _list(topics)}
+    if training:
+        minutes["training"] = training
+    candidate = Candidate(
+        state,
+        _day(opened_on),
+        _day(submitted_on) if submitted_on else None,
+        tuple(Degree(d[0], d[1], _day(d[2]), d[3]) for d in _list(degrees)),
+        tuple(_position(w) for w in _list(work)),
+        tuple(_session(s, topic) for s in _list(sessions)),
+        tuple(_reference(r) for r in _list(references)),
+        _words(signed),
+        _day(passed) if passed else None,
+    )
+    memberships = tuple(
+        Span(_day(first), _day(last)) for first, last, where in _list(members) if where in accepted
+    )
+    return Facts(
+        number,
+        person,
+        email,
+        name,
+        _day(opened_on),
+        None,
+        bool(provides),
+        minutes,
+        memberships,
+        candidate=candidate,
+    )
+
+
+def _list(value: str | list[Any] | None) -> list[Any]:
+    """A list that PostgreSQL's driver has read already, and SQLite gives as text."""
+    return json.loads(value) if isinstance(value, str) else value or []
+
+
+def _words(value: str | None) -> frozenset[str]:
+    return frozenset(word.strip() for word in (value or "").split(";") if word.strip())
+
+
+def _session(row: Sequence[Any], topic: str | None) -> Session:
+    return Session(_day(row[0]), row[1], row[2], {topic: row[3]} if topic and row[3] else {})
+
+
+def _position(row: Sequence[Any]) -> Position:
+    return Position(
+        row[0],
+        row[1],
+        _words(row[2]),
+        row[3],
+        row[4],
+        bool(row[5]),
+        bool(row[6]),
+        bool(row[7]),
+        _words(row[8]),
+        _day(row[9]),
+        _day(row[10]) if row[10] else None,
+        _words(row[11]),
+    )
+
+
+def _reference(row: Sequence[Any]) -> Reference:
+    claimed = frozenset([row[3]]) if row[3] else frozenset[str]()
+    return Reference(
+        row[0], row[1], bool(row[2]), claimed | _words(row[5]), bool(row[4]) or bool(row[6])
+    )

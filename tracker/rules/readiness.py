@@ -1,0 +1,150 @@
+"""How ready an application is: the same plan and facts as a renewal's, and what else it asks."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+
+from tracker.rules.candidate import Candidate, Degree
+from tracker.rules.plan import Ask, Plan
+from tracker.rules.providers import say_day
+from tracker.rules.referees import judge_references
+from tracker.rules.rsc_hours import judge_rsc
+from tracker.rules.standing import Facts, Outcome, Remark, Result, Standing, Status
+from tracker.rules.work import judge_work
+
+_DAY = timedelta(days=1)
+_ENOUGH = (Outcome.MET, Outcome.REVIEW)
+
+
+def judge_application(
+    plan: Plan, facts: Facts, candidate: Candidate, as_of: date, covered_until: date | None
+) -> Standing:
+    """Judge an application as of a day; ``covered_until`` is the end of an accepted membership.
+
+    Ready when all is met; a review is needed where all that is left is for the reviewers.
+    """
+    results = list(judge_rsc([a for a in plan.asks if a.counts == "rsc"], candidate, as_of))
+    others = [a for a in plan.asks if a.counts != "rsc"]
+    results += [_judge(ask, facts, candidate, as_of, covered_until) for ask in others]
+    order = {ask: number for number, ask in enumerate(plan.asks)}
+    results.sort(key=lambda result: order[result.ask])
+    results = _settle_alternatives(results)
+    change = _next_change(results, candidate, as_of, covered_until)
+    return Standing(facts, plan, _status(results), None, tuple(results), change, covered_until)
+
+
+def _status(results: Iterable[Result]) -> Status:
+    outcomes = {r.outcome for r in results}
+    if Outcome.SHORT in outcomes:
+        return Status.NOT_READY
+    return Status.NEEDS_REVIEW if Outcome.REVIEW in outcomes else Status.READY
+
+
+def _judge(
+    ask: Ask, facts: Facts, candidate: Candidate, as_of: date, covered_until: date | None
+) -> Result:
+    if ask.counts == "training":
+        return _compared(ask, _training_minutes(ask, facts))
+    if ask.counts == "membership":
+        return _compared(ask, int(covered_until is not None))
+    if ask.counts == "work":
+        return judge_work(ask, candidate, as_of)
+    return _MEASURES[ask.counts](ask, candidate)
+
+
+def _training_minutes(ask: Ask, facts: Facts) -> int:
+    besides = sum(facts.minutes.get(f"topic:{topic}", 0) for topic in ask.rule.besides)
+    return max(0, facts.minutes.get(ask.sum_key, 0) - besides)
+
+
+def _compared(ask: Ask, counted: int, note: str = "") -> Result:
+    short = max(0, ask.amount - counted)
+    return Result(ask, ask.amount, counted, short, Outcome.SHORT if short else Outcome.MET, note)
+
+
+def _judge_education(ask: Ask, candidate: Candidate) -> Result:
+    terms = ask.rule.education
+    remarks = []
+    likely: Degree | None = None
+    for degree in candidate.degrees:
+        if terms is None or degree.level not in (*terms.levels, *terms.reviewed):
+            continue
+        if terms.transcript == "official" and degree.transcript != "official":
+            reason = "an official transcript is asked for"
+            remarks.append(Remark(degree.awarded_on, degree.title, 0, reason))
+        elif degree.level in terms.levels:
+            return _compared(ask, 1, degree.title)
+        else:
+            likely = degree
+    if likely:
+        note = f"{likely.title}, if the reviewers agree"
+        return Result(ask, 1, 1, 0, Outcome.REVIEW, note, remarks=tuple(remarks))
+    return _compared(ask, 0)._replace(remarks=tuple(remarks))
+
+
+def _judge_signed(ask: Ask, candidate: Candidate) -> Result:
+    result = _compared(ask, sum(what in candidate.signed for what in ask.rule.signed))
+    if result.outcome is Outcome.SHORT and ask.rule.reviewed:
+        return result._replace(short=0, outcome=Outcome.REVIEW, note="for the reviewers to say")
+    return result
+
+
+def _judge_exam(ask: Ask, candidate: Candidate) -> Result:
+    passed_on = candidate.exam_passed_on
+    return _compared(
+        ask, int(passed_on is not None), f"passed {say_day(passed_on)}" if passed_on else ""
+    )
+
+
+_MEASURES: dict[str, Callable[[Ask, Candidate], Result]] = {
+    "education": _judge_education,
+    "references": judge_references,
+    "signed": _judge_signed,
+    "exam": _judge_exam,
+}
+
+
+def _settle_alternatives(results: Sequence[Result]) -> list[Result]:
+    """Where one of a group is enough, the others are not needed."""
+    enough = {r.ask.rule.either: r for r in results if r.ask.rule.either and r.outcome in _ENOUGH}
+    enough |= {
+        r.ask.rule.either: r for r in results if r.ask.rule.either and r.outcome is Outcome.MET
+    }
+    return [
+        r._replace(
+            short=0,
+            outcome=Outcome.NOT_NEEDED,
+            note=f"{enough[r.ask.rule.either].ask.label} is enough",
+        )
+        if r.ask.rule.either in enough and enough[r.ask.rule.either] is not r
+        else r
+        for r in results
+    ]
+
+
+def _next_change(
+    results: Iterable[Result], candidate: Candidate, as_of: date, covered_until: date | None
+) -> date | None:
+    """The first day on which the outcome may differ by itself."""
+    days = [r.closes_on + _DAY for r in results if r.closes_on]
+    if covered_until is not None and covered_until < date.max:
+        days.append(covered_until + _DAY)
+    days += [d for r in results if r.ask.counts == "work" and (d := _grown_on(r, candidate, as_of))]
+    return min((d for d in days if as_of < d), default=None)
+
+
+def _grown_on(result: Result, candidate: Candidate, as_of: date) -> date | None:
+    """The day on which work that goes on will have lasted long enough; None if it will not."""
+    if result.outcome not in (Outcome.SHORT, Outcome.REVIEW) or result.ask.unit != "years":
+        return None
+    if all(p.ends_on is not None and p.ends_on <= as_of for p in candidate.positions):
+        return None
+    first, last = as_of, as_of + timedelta(days=31 * (result.ask.amount + 1))
+    if judge_work(result.ask, candidate, last).outcome == result.outcome:
+        return None
+    while (last - first).days > 1:
+        middle = first + (last - first) // 2
+        if judge_work(result.ask, candidate, middle).outcome == result.outcome:
+            first = middle
+        else:
+            last = middle
+    return last
