@@ -111,15 +111,10 @@ def test_the_end_of_each_span_has_its_reason(
 
 
 def plan_for(books: Rulebooks, name: str) -> Plan:
-    """A plan that has the rule."""
+    """A plan that has the rule, be it one of renewals or of applications."""
     association, _ = books.provider_rules[name]
-    book = books.associations[association]
-    category = next(
-        c for r in book.requirements if f"{association}/{r.providers}" == name for c in r.categories
-    )
-    plan = books.plan(association, category, date(2010, 1, 1), date(2025, 1, 1))
-    assert plan
-    return plan
+    category = next(iter(books.associations[association].categories))
+    return Plan(association, category, None, (), name, None)
 
 
 def test_an_open_end_is_the_last_day_that_a_date_can_name() -> None:
