@@ -81,6 +81,19 @@ def standing(
 
 
 @app.command()
+def readiness(
+    as_of: AsOf = None,
+    association: Association = None,
+    email: Email = None,
+    json: Json = False,
+) -> None:
+    """Show how ready each application is: what is met, what is missing and why."""
+    from tracker.commands import readiness as command
+
+    command.run(as_of=as_of, association=association, email=email, as_json=json)
+
+
+@app.command()
 def run_due(
     as_of: Now = None,
     dry_run: Annotated[

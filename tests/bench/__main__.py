@@ -13,6 +13,8 @@ from tests.bench.mailing import measure_mailing
 from tests.bench.measuring import heading, measure, say
 from tests.support.postgres import running_server
 
+_APPLICANTS = 10_000
+
 
 def main() -> None:
     """Measure on SQLite, then on PostgreSQL."""
@@ -47,12 +49,19 @@ def _measure(urls: Iterator[str], endorsees: int, mails: int) -> None:
     measure("tests.bench.work", "fill", tenth, str(endorsees // 10), runs=1)
     measure("tests.bench.work", "night", tenth, runs=1)
     say("evaluate a tenth", measure("tests.bench.work", "evaluate", tenth), hold="memory is flat")
+    heading(f"{name}: {_APPLICANTS:,} applicants with 30 entries each")
+    applied = next(urls)
+    measure("tests.bench.work", "fill-applicants", applied, str(_APPLICANTS), runs=1)
+    floor = measure("tests.bench.work", "bare-applicants", applied)
+    say("the floor: the bare aggregate", floor)
+    judged = measure("tests.bench.work", "readiness", applied)
+    say("judge all applications", judged, floor=floor)
     heading(f"{name}: {mails:,} endorsees with a reminder due, whole commands, to a local sink")
     measure_mailing(next(urls), mails)
 
 
 def _sqlite_urls(folder: Path) -> Iterator[str]:
-    for number in range(3):
+    for number in range(4):
         yield f"sqlite:///{folder / f'{number}.db'}"
 
 
@@ -63,7 +72,7 @@ def _postgres_urls() -> Iterator[Iterator[str]]:
 
 
 def _databases(server: str) -> Iterator[str]:
-    for number in range(3):
+    for number in range(4):
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE bench{number}".encode())
         url = make_url(server).set(drivername="postgresql+psycopg", database=f"bench{number}")

@@ -22,7 +22,7 @@ Rows = dict[str, list[dict[str, Any]]]
 def fill(engine: Engine, endorsees: int, *, second_half_of_hours: bool = True) -> None:
     """Insert providers and ``endorsees`` people; without the second half all are short."""
     with writing(engine) as connection:
-        _insert(connection, _providers())
+        _insert(connection, providers())
         for start in range(0, endorsees, _BATCH):
             rows: Rows = {}
             for number in range(start, min(start + _BATCH, endorsees)):
@@ -40,7 +40,8 @@ def _insert(connection: Connection, rows: Rows) -> None:
             connection.execute(insert(METADATA.tables[table]), rows[table])
 
 
-def _providers() -> Rows:
+def providers() -> Rows:
+    """So many providers, each an IMHM-C; a tenth stopped qualifying in the middle of the cycle."""
     numbers = range(1, PROVIDERS + 1)
     return {
         "person": [_person(n, f"provider{n}@example.org", provides_rsc=True) for n in numbers],
@@ -51,7 +52,6 @@ def _providers() -> Rows:
                 "association": ASSOCIATION,
                 "category": "IMHM-C",
                 "starts_on": date(2020, 1, 1),
-                # A tenth stopped qualifying in the middle of the cycle.
                 "ends_on": date(2026, 6, 30) if n % 10 == 0 else None,
             }
             for n in numbers

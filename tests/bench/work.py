@@ -7,10 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from tests.bench.applicants import fill_applicants
 from tests.bench.measuring import report
 from tests.bench.population import AS_OF, ASSOCIATION, fill
 from tracker.records.engine import migrate, open_engine, reading, writing
 from tracker.records.evaluation import evaluate_due, judge_all
+from tracker.records.providers import refresh_provider_spans
+from tracker.records.readiness import judge_applications
 from tracker.rulebooks import load_rulebooks
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -39,14 +42,45 @@ BARE = """
 """
 
 
+# The same for applicants: what counts, from every table that an application rests on.
+BARE_APPLICANTS = """
+    SELECT ap.id, p.email,
+        (SELECT SUM(e.minutes) FROM entry e WHERE e.person_id = ap.person_id
+            AND e.activity = 'training'),
+        (SELECT SUM(e.minutes) FROM entry e CROSS JOIN provider_span s
+            WHERE e.person_id = ap.person_id AND e.activity = 'rsc'
+                AND s.rule = 'VAIMH/{rule}' AND s.provider_id = e.provider_id
+                AND e.held_on BETWEEN s.starts_on AND s.ends_on),
+        (SELECT MAX(d.awarded_on) FROM degree d WHERE d.person_id = ap.person_id),
+        (SELECT SUM(w.families) FROM position w WHERE w.person_id = ap.person_id),
+        (SELECT COUNT(r.received_at) FROM reference r WHERE r.application_id = ap.id),
+        (SELECT COUNT(*) FROM attestation t WHERE t.application_id = ap.id),
+        (SELECT MIN(x.taken_on) FROM exam_result x WHERE x.application_id = ap.id),
+        (SELECT MAX(m.ends_on) FROM membership m WHERE m.person_id = ap.person_id)
+    FROM application ap
+    JOIN person p ON p.id = ap.person_id
+"""
+
+
 def bare(url: str) -> int:
     """The floor: the aggregate alone, fetched by the driver."""
+    return _fetch(url, BARE)
+
+
+def bare_applicants(url: str) -> int:
+    """The floor of applicants."""
+    plan = load_rulebooks(CONFIG).application_plan("VAIMH", "IMHS", AS_OF)
+    rule = str(plan.provider_rule).partition("/")[2]
+    return _fetch(url, BARE_APPLICANTS.format(rule=rule))
+
+
+def _fetch(url: str, sql: str) -> int:
     engine = open_engine(url)
     done = 0
     with reading(engine) as connection:
         named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
         cursor = connection.connection.cursor(**named)
-        cursor.execute(BARE)
+        cursor.execute(sql)
         while rows := cursor.fetchmany(2_000):
             done += len(rows)
     return done
@@ -61,6 +95,17 @@ def evaluate(url: str) -> int:
 
     with reading(engine) as connection:
         return sum(1 for _ in judge_all(connection, books, day_of))
+
+
+def readiness(url: str) -> int:
+    """Every application, judged."""
+    engine, books = open_engine(url), load_rulebooks(CONFIG)
+
+    def day_of(_: str) -> date:
+        return AS_OF
+
+    with reading(engine) as connection:
+        return sum(1 for _ in judge_applications(connection, books, day_of))
 
 
 def night(url: str) -> int:
@@ -91,10 +136,23 @@ def fill_database(url: str, endorsees: int, *, short: bool) -> int:
     return endorsees
 
 
+def fill_applicants_database(url: str, applicants: int) -> int:
+    """Make the schema, the applicants and the days on which their providers qualify."""
+    migrate(url)
+    engine = open_engine(url)
+    fill_applicants(engine, applicants)
+    with writing(engine) as connection:
+        refresh_provider_spans(connection, load_rulebooks(CONFIG))
+    return applicants
+
+
 WORK: dict[str, Callable[[str], int]] = {
     "bare": bare,
     "evaluate": evaluate,
     "night": night,
+    "bare-applicants": bare_applicants,
+    "readiness": readiness,
+    "fill-applicants": lambda url: fill_applicants_database(url, int(sys.argv[3])),
     "touch": touch,
     "fill": lambda url: fill_database(url, int(sys.argv[3]), short=False),
     "fill-short": lambda url: fill_database(url, int(sys.argv[3]), short=True),

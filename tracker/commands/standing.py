@@ -37,8 +37,8 @@ def run(
 ) -> None:
     """Print the standings asked for."""
     with opened() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
-        _check_association(tracker, association)
-        day_of = _days(tracker, as_of)
+        check_association(tracker, association)
+        day_of = days_asked(tracker, as_of)
         standings = judge_all(
             facts,
             tracker.books,
@@ -54,11 +54,13 @@ def run(
             _print_table(found)
 
 
-def _days(tracker: Opened, as_of: date | None) -> Callable[[str], date]:
+def days_asked(tracker: Opened, as_of: date | None) -> Callable[[str], date]:
+    """Each association's as-of date: the day given, else its own today."""
     return (lambda _: as_of) if as_of else days_at(tracker.books, clock.now())
 
 
-def _check_association(tracker: Opened, association: str | None) -> None:
+def check_association(tracker: Opened, association: str | None) -> None:
+    """Raise Unknown for an association that no rulebook is about."""
     if association is not None and association not in tracker.books.associations:
         known = ", ".join(tracker.books.associations)
         message = f"no rulebook is about {association!r}: there are {known}"

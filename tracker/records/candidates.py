@@ -63,7 +63,10 @@ def _store_asked(connection: Connection, asked: Mapping[int, Asked]) -> None:
 
 
 def candidates_sql(dialect: str) -> str:
-    """The query: a row an application of the temporary table ``asked``."""
+    """The query: a row an application of the temporary table ``asked``.
+
+    SQLite takes a person's entries before the providers' spans because of the CROSS JOIN.
+    """
     a_list, a_row, join = (
         ("json_agg", "json_build_array", "string_agg")
         if dialect == "postgresql"
@@ -88,10 +91,10 @@ def candidates_sql(dialect: str) -> str:
         (SELECT {a_list}({a_row}(e.held_on, e.title, e.minutes,
             (SELECT SUM(t.minutes) FROM entry_topic t
                 WHERE t.entry_id = e.id AND t.topic = a.rsc_topic)))
-            FROM entry e
-            JOIN provider_span s ON s.rule = a.provider_rule AND s.provider_id = e.provider_id
-                AND e.held_on BETWEEN s.starts_on AND s.ends_on
-            WHERE e.person_id = ap.person_id AND e.activity = 'rsc' AND e.held_on <= a.as_of),
+            FROM entry e CROSS JOIN provider_span s
+            WHERE e.person_id = ap.person_id AND e.activity = 'rsc' AND e.held_on <= a.as_of
+                AND s.rule = a.provider_rule AND s.provider_id = e.provider_id
+                AND e.held_on BETWEEN s.starts_on AND s.ends_on),
         a.rsc_topic,
         (SELECT {a_list}({a_row}(d.level, d.title, d.awarded_on, d.transcript)) FROM degree d
             WHERE d.person_id = ap.person_id AND d.awarded_on <= a.as_of),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tracker.rules.candidate import Candidate, Session
 from tracker.rules.plan import Ask
 from tracker.rules.providers import say_day
-from tracker.rules.rsc_window import Weighed, Window, best_window
+from tracker.rules.rsc_window import Weighed, Window, best_window, windows
 from tracker.rules.standing import Outcome, Remark, Result
 from tracker.rules.work import degree_day
 
@@ -33,15 +33,11 @@ def _judge_group(group: Sequence[Ask], candidate: Candidate, as_of: date) -> Ite
     months = group[0].rule.window.months if group[0].rule.window else None
     required = [ask.amount for ask in group]
     weighed = [Weighed(s.held_on, tuple(_minutes(ask, s) for ask in group)) for s in found.fit]
-    if months is None:
-        best = _everything(weighed, len(group))
-    else:
-        best = best_window(weighed, months, required)
-    is_short = best is None or any(m < r for m, r in zip(best.minutes, required, strict=True))
-    closing = None
-    if months is not None and is_short:
-        still = best_window(weighed, months, required, open_on=as_of)
-        closing = still.ends_on if still else None
+    spans = list(windows(weighed, months)) if months else _everything(weighed, len(group))
+    best = best_window(spans, required)
+    open_still = [w for w in spans if as_of <= w.ends_on] if months else []
+    growing = best_window(open_still, required)
+    closing = growing.ends_on if growing else None
     for number, ask in enumerate(group):
         counted = best.minutes[number] if best else 0
         yield _result(ask, counted, best if months else None, closing, found)
@@ -94,8 +90,9 @@ def _gave_rsc(candidate: Candidate, day: date) -> bool:
     )
 
 
-def _everything(weighed: Sequence[Weighed], width: int) -> Window | None:
+def _everything(weighed: Sequence[Weighed], width: int) -> list[Window]:
+    """All sessions as one window, where the rule sets none."""
     if not weighed:
-        return None
+        return []
     sums = tuple(sum(w.minutes[number] for w in weighed) for number in range(width))
-    return Window(weighed[0].held_on, weighed[-1].held_on, sums)
+    return [Window(weighed[0].held_on, weighed[-1].held_on, sums)]

@@ -1,7 +1,10 @@
 """The best span of months for RSC hours: of all, the one that leaves least to do."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -30,32 +33,36 @@ def windows(sessions: Sequence[Weighed], months: int) -> Iterator[Window]:
     No other span holds more than one of these: sliding one forward to its first session
     loses nothing.
     """
-    until, sums = 0, [0] * (len(sessions[0].minutes) if sessions else 0)
-    for number, first in enumerate(sessions):
-        ends_on = first.held_on + relativedelta(months=months) - _DAY
-        while until < len(sessions) and sessions[until].held_on <= ends_on:
-            sums = [s + m for s, m in zip(sums, sessions[until].minutes, strict=True)]
-            until += 1
-        if number == 0 or sessions[number - 1].held_on != first.held_on:
-            yield Window(first.held_on, ends_on, tuple(sums))
-        sums = [s - m for s, m in zip(sums, first.minutes, strict=True)]
+    days = [session.held_on for session in sessions]
+    # Up to, and without, the session of that number: a window's sum is the difference of two.
+    columns = zip(*(session.minutes for session in sessions), strict=True)
+    sums = [list(accumulate(column, initial=0)) for column in columns]
+    until = 0
+    for number, first in enumerate(days):
+        if number and days[number - 1] == first:
+            continue
+        ends_on = _last_day(first, months)
+        until = bisect_right(days, ends_on, until)
+        yield Window(first, ends_on, tuple([s[until] - s[number] for s in sums]))
 
 
-def best_window(
-    sessions: Sequence[Weighed],
-    months: int,
-    required: Sequence[int],
-    *,
-    open_on: date | None = None,
-) -> Window | None:
+# Sessions of many people fall on the same days.
+@lru_cache(maxsize=8_192)
+def _last_day(first: date, months: int) -> date:
+    return first + relativedelta(months=months) - _DAY
+
+
+def best_window(found: Iterable[Window], required: Sequence[int]) -> Window | None:
     """The window that lacks least of what is ``required``; of equals the fullest, then the last.
 
-    ``open_on`` leaves out the windows that end before that day. None where there is none.
+    None where there is none.
     """
 
     def rank(window: Window) -> tuple[int, int, date]:
-        short = sum(max(0, r - m) for r, m in zip(required, window.minutes, strict=True))
+        short = 0
+        for asked, minutes in zip(required, window.minutes, strict=True):
+            if minutes < asked:
+                short += asked - minutes
         return -short, sum(window.minutes), window.starts_on
 
-    found = (w for w in windows(sessions, months) if open_on is None or open_on <= w.ends_on)
     return max(found, key=rank, default=None)
