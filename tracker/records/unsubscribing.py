@@ -1,15 +1,14 @@
 """Unsubscribing from optional mail by a signed link: the link itself is the authority."""
 
-import secrets
 from datetime import datetime
 
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tracker.records.keys import find_key, make_key
 from tracker.records.tables import METADATA
 
-_SECRET = METADATA.tables["secret"]
 _UNSUBSCRIBED = METADATA.tables["unsubscribed"]
 _KEY_NAME = "unsubscribe"
 
@@ -21,12 +20,12 @@ def unsubscribe_token(connection: Connection, email: str, kind: str, association
 
     Makes the installation's key on the first call, so give it a writing connection.
     """
-    return str(_serializer(_key(connection)).dumps([email, kind, association]))
+    return str(_serializer(make_key(connection, _KEY_NAME)).dumps([email, kind, association]))
 
 
 def read_unsubscribe_token(connection: Connection, token: str) -> Wish | None:
     """The address, kind and association that a token names; None if it is not ours."""
-    key = connection.scalar(select(_SECRET.c.value).where(_SECRET.c.name == _KEY_NAME))
+    key = find_key(connection, _KEY_NAME)
     if key is None:
         return None
     try:
@@ -53,17 +52,6 @@ def is_unsubscribed(connection: Connection, email: str, kind: str, association: 
         _UNSUBSCRIBED.c.association == association,
     )
     return connection.scalar(query) is not None
-
-
-def _key(connection: Connection) -> str:
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    # Two that make it at once: the first stays, and both read that one.
-    connection.execute(
-        dialect.insert(_SECRET)
-        .values(name=_KEY_NAME, value=secrets.token_hex(32))
-        .on_conflict_do_nothing()
-    )
-    return str(connection.scalar(select(_SECRET.c.value).where(_SECRET.c.name == _KEY_NAME)))
 
 
 def _serializer(key: str) -> URLSafeSerializer:
