@@ -1,0 +1,44 @@
+"""Which references are asked for, of whom, and in which words."""
+
+from datetime import date
+
+from tests.rules.world import IMAGINED
+from tracker.rules.reference_roles import (
+    asked_references,
+    most_named,
+    roles_for,
+    say_role,
+    say_slot,
+)
+
+BOOK = IMAGINED.associations["REF"]
+FIRST = date(2020, 1, 1)
+
+
+def test_references_are_asked_from_their_first_day_on() -> None:
+    assert asked_references(BOOK, "IFS", FIRST.replace(year=2019, month=12, day=31)) is None
+    assert asked_references(BOOK, "IFS", FIRST) is not None
+
+
+def test_a_category_without_them_asks_for_none() -> None:
+    assert asked_references(BOOK, "IMHS", FIRST) is None
+
+
+def test_each_role_stands_once_in_the_rulebooks_order() -> None:
+    rule = asked_references(BOOK, "IFS", FIRST)
+    assert rule is not None
+    assert rule.references is not None
+    assert roles_for(rule.references) == ("supervisor", "rsc-provider", "colleague")
+    assert most_named(rule.references) == 3 + 2
+
+
+def test_a_role_without_words_is_its_key_with_blanks() -> None:
+    assert say_role(BOOK, "supervisor") == "Current program supervisor"
+    assert say_role(BOOK, "board-member") == "board member"
+
+
+def test_a_slot_names_all_who_may_fill_it() -> None:
+    assert say_slot(BOOK, ("supervisor",)) == "Current program supervisor"
+    assert say_slot(BOOK, ("supervisor", "colleague")) == "Current program supervisor or colleague"
+    three = ("colleague", "supervisor", "RSC-giver")
+    assert say_slot(BOOK, three) == "Colleague, current program supervisor or RSC giver"
