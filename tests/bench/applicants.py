@@ -21,13 +21,16 @@ _TABLES = (
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def fill_applicants(engine: Engine, count: int) -> None:
-    """Insert providers and ``count`` applicants, a third of them short of something."""
+def fill_applicants(engine: Engine, count: int, confirmed: str) -> None:
+    """Insert providers and ``count`` applicants, a third of them short of something.
+
+    ``confirmed`` are the keys of what an applicant confirms of a position.
+    """
     rows: Rows = {name: [] for name in _TABLES}
     for name, made in providers().items():
         rows[name] += made
     for number in range(count):
-        _add(rows, number)
+        _add(rows, number, confirmed)
     with writing(engine) as connection:
         for name in _TABLES:
             insert_rows(connection, METADATA.tables[name], rows[name])
@@ -37,7 +40,7 @@ def fill_applicants(engine: Engine, count: int) -> None:
         )
 
 
-def _add(rows: Rows, number: int) -> None:
+def _add(rows: Rows, number: int, confirmed: str) -> None:
     person, application = PROVIDERS + 1 + number, number + 1
     own = {"person_id": person}
     rows["person"].append(_person(person, number))
@@ -59,7 +62,7 @@ def _add(rows: Rows, number: int) -> None:
             "transcript": "official" if number % 7 else "unofficial",
         }
     )
-    rows["position"] += [_position(person, year) for year in (2019, 2021, 2023)]
+    rows["position"] += [_position(person, year, confirmed) for year in (2019, 2021, 2023)]
     rows["reference"] += [_reference(application, role) for role in _ROLES]
     for what in ("ethics", "agreement", "competencies"):
         signed = {"application_id": application, "what": what, "signed_on": date(2026, 2, 1)}
@@ -97,7 +100,7 @@ def _application(application: int, person: int) -> dict[str, Any]:
     }
 
 
-def _position(person: int, year: int) -> dict[str, Any]:
+def _position(person: int, year: int, confirmed: str) -> dict[str, Any]:
     return {
         "person_id": person,
         "title": f"Therapist since {year}",
@@ -108,7 +111,7 @@ def _position(person: int, year: int) -> dict[str, Any]:
         "supervised": True,
         "trained": True,
         "gives_rsc": False,
-        "statements": "",
+        "statements": confirmed,
         "starts_on": date(year, 3, 1),
         "ends_on": date(year + 1, 6, 30),
     }

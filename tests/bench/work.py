@@ -139,10 +139,12 @@ def fill_database(url: str, endorsees: int, *, short: bool) -> int:
 def fill_applicants_database(url: str, applicants: int) -> int:
     """Make the schema, the applicants and the days on which their providers qualify."""
     migrate(url)
-    engine = open_engine(url)
-    fill_applicants(engine, applicants)
+    engine, books = open_engine(url), load_rulebooks(CONFIG)
+    asked = books.associations["VAIMH"].requirements_of("IMHS", "application")
+    confirmed = {key for r in asked if r.work for key in r.work.statements}
+    fill_applicants(engine, applicants, ";".join(sorted(confirmed)))
     with writing(engine) as connection:
-        refresh_provider_spans(connection, load_rulebooks(CONFIG))
+        refresh_provider_spans(connection, books)
     return applicants
 
 

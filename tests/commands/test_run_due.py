@@ -36,7 +36,7 @@ def test_it_prints_a_line_for_each_job_that_it_did(desk: Desk) -> None:
     [notices] = [line for line in lines if line.startswith("NCIMHA notices for 2024-12-02: ")]
     assert "messages 1, sent 1" in notices
     assert lines[-1] == "`tracker deliver` sends what waits; `tracker serve` does by itself."
-    assert len(lines) == 3 * len(REAL.associations) + 1
+    assert len(lines) == 4 * len(REAL.associations) + 1
 
 
 def test_a_second_call_finds_nothing(desk: Desk) -> None:
