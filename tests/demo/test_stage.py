@@ -93,7 +93,7 @@ def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coord
 ) -> None:
     with demo(sqlite_url, tmp_path, day) as shown:
         ran = list(run_due(shown.office, shown.now, lambda: shown.now))
-        assert {r.job.value for r in ran} == {"evaluate", "notices", "digest"}
+        assert {r.job.value for r in ran} == {"evaluate", "notices", "references", "digest"}
         kinds = Counter(row[0] for row in shown.ask("SELECT kind FROM outbox"))
         assert kinds["digest"] == len(BOOKS.associations)
         assert kinds["notices"] >= 20

@@ -48,7 +48,7 @@ def test_many_at_once_do_each_job_once(desk: Desk) -> None:
     told = run_at_once(desk.url, instants)
     assert set(told.values()) == {1}
     # Two associations, two days; the digests are for 25 November and for 2 December.
-    assert len(told) == 2 * (2 + 2 + 2)
+    assert len(told) == 2 * (2 + 2 + 2 + 2)
     sent = desk.decisions(outcome="sent")
     assert {d["message_id"] for d in sent} == {mail.message_id for mail in desk.mails()}
     assert Counter(mail.recipient for mail in desk.mails()).most_common(1)[0][1] == 1
@@ -56,6 +56,6 @@ def test_many_at_once_do_each_job_once(desk: Desk) -> None:
     digests = Counter((m.recipient, m.dedupe_key) for m in desk.mails("digest"))
     assert set(digests.values()) == {1}
     assert len(digests) == 4
-    for job in ("evaluate", "notices"):
+    for job in ("evaluate", "notices", "references"):
         days = desk.runs(job, "NCIMHA")
         assert len(days) == len(set(days)) == 2

@@ -8,6 +8,8 @@ from tracker.mail.contents import (
     Need,
     NoticesMail,
     ProbeMail,
+    ReferenceMail,
+    ReferenceReminderMail,
     Row,
     Section,
     SignInMail,
@@ -127,6 +129,32 @@ QUIET_DIGEST = DigestMail(
     unsubscribe_url=f"{BASE_URL}/unsubscribe/abc123",
 )
 
+REFERENCE = ReferenceMail(
+    subject="Ana Lima asks you for a reference",
+    greeting_name="Pat Doe",
+    applicant="Ana Lima",
+    association="Virginia Association for Infant Mental Health",
+    endorsement="Infant Family Specialist (IFS)",
+    role="Current program supervisor",
+    action=Action("Open the form", f"{BASE_URL}/reference/rXb0m1yM9nC4kq"),
+    why=(
+        "You get this because Ana Lima gave your address as a referee's; "
+        "reminders stop once you have answered."
+    ),
+)
+
+REFERENCE_REMINDER = ReferenceReminderMail(
+    subject="Last reminder: a reference for Ana Lima",
+    greeting_name="Pat Doe",
+    applicant="Ana Lima",
+    association=REFERENCE.association,
+    endorsement=REFERENCE.endorsement,
+    role=REFERENCE.role,
+    action=REFERENCE.action,
+    why=f"{REFERENCE.why} This is the last reminder.",
+    again="They asked you for it on 2 November 2026.",
+)
+
 SIGN_IN = SignInMail("412 907", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
 PROBE = ProbeMail("1 December 2026, 12:00 UTC")
 
@@ -135,6 +163,8 @@ SAMPLES = {
     "two endorsements": TWO_ENDORSEMENTS,
     "digest": DIGEST,
     "quiet digest": QUIET_DIGEST,
+    "reference": REFERENCE,
+    "reference reminder": REFERENCE_REMINDER,
     "sign-in": SIGN_IN,
     "probe": PROBE,
 }

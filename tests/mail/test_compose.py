@@ -15,6 +15,7 @@ from tests.mail.samples import (
     BASE_URL,
     DIGEST,
     QUIET_DIGEST,
+    REFERENCE_REMINDER,
     REMINDER,
     SAMPLES,
     SIGN_IN,
@@ -162,6 +163,16 @@ def test_a_sign_in_mail_holds_code_link_and_limit() -> None:
         assert SIGN_IN.url in body
         assert "10 minutes" in body
     assert SIGN_IN.code not in str(message["Subject"])  # subjects show on locked screens
+
+
+def test_a_referee_reads_who_asks_for_what_and_who_will_read_it() -> None:
+    message = parse(compose(REFERENCE_REMINDER))
+    mail = REFERENCE_REMINDER
+    facts = (mail.applicant, mail.association, mail.endorsement, mail.role, mail.again, mail.why)
+    facts += (mail.action.url, "Only the association reads what you write")
+    for subtype in ("plain", "html"):
+        body = part(message, subtype)
+        assert [fact for fact in facts if fact not in body] == []
 
 
 def test_a_missing_fact_is_an_error_and_not_a_gap_in_the_mail() -> None:

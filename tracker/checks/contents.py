@@ -14,7 +14,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 
 # Days after which a job that ran before should have run again.
-_MOST_DAYS = {Job.EVALUATE: 2, Job.NOTICES: 2, Job.DIGEST: 8}
+_MOST_DAYS = {Job.EVALUATE: 2, Job.NOTICES: 2, Job.REFERENCES: 2, Job.DIGEST: 8}
 _LONG_WAIT = timedelta(days=1)
 _RECENT = timedelta(days=7)
 

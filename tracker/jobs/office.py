@@ -29,9 +29,14 @@ class Office:
     transaction: Callable[[], AbstractContextManager[Connection]]
 
     def reply_to(self, association: str) -> dict[str, str]:
-        """Answers go to the association's coordinators: the mails ask people to reply."""
-        coordinators = self.settings.coordinators_of(association)
-        return {"Reply-To": ", ".join(c.email for c in coordinators)} if coordinators else {}
+        """As `reply_to`, by this office's settings."""
+        return reply_to(self.settings, association)
+
+
+def reply_to(settings: Settings, association: str) -> dict[str, str]:
+    """Answers go to the association's coordinators: the mails ask people to reply."""
+    coordinators = settings.coordinators_of(association)
+    return {"Reply-To": ", ".join(c.email for c in coordinators)} if coordinators else {}
 
 
 def open_office(settings: Settings, books: Rulebooks, engine: Engine) -> Office:

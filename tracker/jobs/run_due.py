@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from tracker.jobs.digest import run_digest
 from tracker.jobs.notices import run_notices
 from tracker.jobs.office import Office
+from tracker.jobs.references import run_references
 from tracker.jobs.schedule import Due, Job, due
 from tracker.records.evaluation import evaluate_due
 from tracker.records.run_ledger import CAUGHT_UP, claim_run, finish_run, last_run
@@ -64,6 +65,8 @@ def _run(
             report = {
                 "judged": evaluate_due(connection, office.books, book.id, now, since=owed.last)
             }
+        elif job is Job.REFERENCES:
+            report = run_references(office, connection, book.id, now)
         else:
             report = run_digest(office, connection, book.id, owed.local_date, now)
         _finish(connection, job, book, owed, report, clock())

@@ -31,6 +31,7 @@ class Job(StrEnum):
 
     EVALUATE = "evaluate"
     NOTICES = "notices"
+    REFERENCES = "references"
     DIGEST = "digest"
 
 

@@ -131,6 +131,32 @@ class DigestMail:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceMail:
+    """Asks somebody for a reference: ``role`` and ``endorsement`` in words, ``why`` one gets it.
+
+    ``again`` is empty in the first mail, and says in a reminder when one was asked first.
+    """
+
+    kind: ClassVar[str] = "reference"
+    subject: str
+    greeting_name: str
+    applicant: str
+    association: str
+    endorsement: str
+    role: str
+    action: Action
+    why: str
+    again: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceReminderMail(ReferenceMail):
+    """Asks once more somebody who has not answered."""
+
+    kind: ClassVar[str] = "reference-reminder"
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """A code to type and a link to open; both stop working after ``minutes``."""
 
@@ -148,7 +174,7 @@ class ProbeMail:
     sent_at: str
 
 
-AnyMail = NoticesMail | DigestMail | SignInMail | ProbeMail
+AnyMail = NoticesMail | DigestMail | ReferenceMail | SignInMail | ProbeMail
 
 
 def context_of(mail: AnyMail) -> Mapping[str, Any]:

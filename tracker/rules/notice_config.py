@@ -7,6 +7,14 @@ from pydantic import Field, field_validator
 from tracker.rules.terms import Part
 
 Days = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=20)]
+DaysAfter = Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(max_length=20)]
+
+
+def _refuse_twice(days: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(days)) != len(days):
+        message = f"a number of days stands there twice: {', '.join(map(str, days))}"
+        raise ValueError(message)
+    return days
 
 
 class _Steps(Part):
@@ -15,10 +23,7 @@ class _Steps(Part):
     @field_validator("before", "after", check_fields=False)
     @classmethod
     def _no_step_twice(cls, days: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(days)) != len(days):
-            message = f"a number of days stands there twice: {', '.join(map(str, days))}"
-            raise ValueError(message)
-        return days
+        return _refuse_twice(days)
 
 
 class RenewalSteps(_Steps):
@@ -45,6 +50,17 @@ class CutoffSteps(_Steps):
     used_within_months: int = Field(default=12, ge=1, le=120)
 
 
+class ReferenceSteps(Part):
+    """Days after a referee was asked on which one who has not answered is reminded."""
+
+    remind_after_days: DaysAfter = ()
+
+    @field_validator("remind_after_days")
+    @classmethod
+    def _no_step_twice(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        return _refuse_twice(days)
+
+
 class DigestSize(Part):
     """How many people a digest names before it only counts them."""
 
@@ -62,4 +78,5 @@ class NoticeConfig(Part):
     lapse: LapseSteps = LapseSteps()
     membership: MembershipSteps = MembershipSteps()
     provider_cutoff: CutoffSteps = CutoffSteps()
+    references: ReferenceSteps = ReferenceSteps()
     digest: DigestSize = DigestSize()

@@ -1,0 +1,195 @@
+"""Mails to referees: the first, and the reminders on their days, each once."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from tests.jobs.desk import CARLA, DANA, Desk, Mail, at
+from tests.support.referees import REF_BOOKS, apply, decided
+from tracker.jobs.reference_mail import ask_referee
+from tracker.jobs.references import due_step
+from tracker.records.engine import reading, writing
+from tracker.records.entry_writes import Author
+from tracker.records.reference_answers import Answer, decline, find_request, store_answer
+from tracker.records.references import Naming, name_referee, own_application
+from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
+from tracker.settings import Coordinator
+
+REFERENCE, REMINDER = "reference", "reference-reminder"
+ASKED = at("2026-11-02 15:00")
+DAY = timedelta(days=1)
+CORA = Coordinator(email="cora@ref.example", name="Cora", association="REF")
+GIVEN = Answer(True, "I lead their programme", None, None, False, "Pat Doe")  # noqa: FBT003
+
+
+class ReferenceDesk(Desk):
+    """Ann applies to REF, and asks."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, books=REF_BOOKS, coordinators=(DANA, CARLA, CORA))
+        with self.telling(ASKED) as people:
+            people.add("Ann")
+        with writing(self.engine) as connection:
+            self.application = apply(connection, self.ids["Ann"])
+
+    def ask(self, email: str = "pat@example.org", instant: datetime = ASKED) -> None:
+        author = Author(self.ids["Ann"], "ann@example.org", instant)
+        naming = Naming(email, email.partition("@")[0].capitalize(), "supervisor")
+        with writing(self.engine) as connection:
+            mine = own_application(connection, author.person_id, self.application)
+            assert mine is not None
+            number = name_referee(connection, author, mine, naming, 5)
+            assert number is not None
+            ask_referee(self.office, connection, number, instant)
+
+    def token(self) -> str:
+        return self.mails(REFERENCE)[0].text.partition("/reference/")[2].split()[0]
+
+    def reminded_on(self) -> list[str]:
+        return [str(mail.message["Date"].datetime.date()) for mail in self.mails(REMINDER)]
+
+
+@pytest.fixture
+def ref_desk(database_url: str) -> Iterator[ReferenceDesk]:
+    desk = ReferenceDesk(database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+def mornings(first: datetime, number: int) -> list[datetime]:
+    return [first.replace(hour=14) + n * DAY for n in range(number)]
+
+
+def test_asking_writes_one_mail_with_the_link(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    [mail] = ref_desk.mails(REFERENCE)
+    assert mail.recipient == "pat@example.org"
+    assert mail.association == "REF"
+    assert mail.subject == "Ann asks you for a reference"
+    assert mail.message["Reply-To"] == "cora@ref.example"
+    assert mail.message["Message-ID"] == mail.message_id
+    for part in (mail.text, mail.html):
+        assert "Infant Family Specialist (IFS)" in part
+        assert "Current program supervisor" in part
+        assert f"https://hours.example.org/reference/{ref_desk.token()}" in part
+    with reading(ref_desk.engine) as connection:
+        assert find_request(connection, ref_desk.token()) is not None
+
+
+def test_reminders_come_on_their_days_and_then_no_more(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ref_desk.run(*mornings(ASKED, 60))
+    assert ref_desk.reminded_on() == ["2026-11-09", "2026-11-23"]
+    first, last = ref_desk.mails(REMINDER)
+    assert first.subject == "Reminder: a reference for Ann"
+    assert last.subject == "Last reminder: a reference for Ann"
+    assert "asked you for it on 2 November 2026" in first.text
+    assert ref_desk.token() in first.text
+    assert ref_desk.token() in last.html
+
+
+def test_a_second_run_on_a_day_reminds_nobody_again(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ref_desk.run(at("2026-11-09"), at("2026-11-09 18:00"), at("2026-11-10"))
+    assert ref_desk.reminded_on() == ["2026-11-09"]
+    ref_desk.execute("DELETE FROM run_ledger WHERE job = 'references'")
+    ref_desk.run(at("2026-11-10 10:00"))
+    assert ref_desk.reminded_on() == ["2026-11-09"]
+
+
+def test_after_an_outage_only_the_latest_step_is_sent(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ref_desk.run(at("2026-12-05"), at("2026-12-06"))
+    assert ref_desk.reminded_on() == ["2026-12-05"]
+    assert ref_desk.mails(REMINDER)[0].subject.startswith("Last reminder")
+
+
+def test_who_has_answered_or_declined_is_not_reminded(ref_desk: ReferenceDesk) -> None:
+    for name in ("pat", "quinn", "rae"):
+        ref_desk.ask(f"{name}@example.org")
+    with writing(ref_desk.engine) as connection:
+        tokens = [m.text.partition("/reference/")[2].split()[0] for m in ref_desk.mails(REFERENCE)]
+        pat, quinn, _ = (find_request(connection, token) for token in tokens)
+        assert pat is not None
+        assert quinn is not None
+        store_answer(connection, pat, GIVEN, ASKED)
+        decline(connection, quinn, ASKED)
+    ref_desk.run(at("2026-11-09"))
+    assert [mail.recipient for mail in ref_desk.mails(REMINDER)] == ["rae@example.org"]
+
+
+def test_nobody_is_reminded_once_the_application_is_decided(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ref_desk.change("application", **decided(ASKED))
+    ref_desk.run(*mornings(ASKED, 30))
+    assert ref_desk.mails(REMINDER) == []
+
+
+def test_who_was_never_asked_is_not_reminded(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ref_desk.change("reference", asked_at=None)
+    ref_desk.run(*mornings(ASKED, 30))
+    assert ref_desk.mails(REMINDER) == []
+
+
+def test_without_steps_nobody_is_reminded(ref_desk: ReferenceDesk) -> None:
+    ref_desk.configure(NoticeConfig())
+    ref_desk.ask()
+    ref_desk.run(*mornings(ASKED, 30))
+    assert ref_desk.mails(REMINDER) == []
+
+
+def test_the_days_are_the_associations_own(ref_desk: ReferenceDesk) -> None:
+    # 23:30 on 2 November in New York is the 3rd in UTC.
+    ref_desk.ask(instant=at("2026-11-02 23:30"))
+    ref_desk.run(at("2026-11-08"), at("2026-11-09"))
+    assert ref_desk.reminded_on() == ["2026-11-09"]
+
+
+def test_each_day_leaves_a_row_in_the_run_ledger(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ran = ref_desk.run(at("2026-11-09"))
+    [report] = [r.report for r in ran if (r.job, r.association) == ("references", "REF")]
+    assert report == {"messages": 1}
+    assert ref_desk.runs("references", "REF") == [date(2026, 11, 9)]
+
+
+def test_a_steps_change_in_the_settings_reminds_nobody_twice(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask()
+    ref_desk.run(at("2026-11-09"))
+    steps = ReferenceSteps(remind_after_days=(3, 5, 7, 21))
+    ref_desk.configure(NoticeConfig(references=steps))
+    ref_desk.run(at("2026-11-10"))
+    assert ref_desk.reminded_on() == ["2026-11-09"]
+
+
+def test_one_who_is_named_after_another_was_withdrawn_gets_a_mail(ref_desk: ReferenceDesk) -> None:
+    ref_desk.ask("pat@example.org")
+    ref_desk.execute("DELETE FROM reference")
+    ref_desk.ask("quinn@example.org")
+    recipients = [mail.recipient for mail in ref_desk.mails(REFERENCE)]
+    assert recipients == ["pat@example.org", "quinn@example.org"]
+
+
+@pytest.mark.parametrize("name", ["Ann", "A" * 36, "A" * 60])
+def test_a_subject_fits_and_the_stages_differ(ref_desk: ReferenceDesk, name: str) -> None:
+    ref_desk.change("person", name=name)
+    ref_desk.ask()
+    ref_desk.run(*mornings(ASKED, 30))
+    mails: list[Mail] = [*ref_desk.mails(REFERENCE), *ref_desk.mails(REMINDER)]
+    subjects = [mail.subject for mail in mails]
+    assert len(set(subjects)) == 3
+    assert max(map(len, subjects)) < 50
+
+
+def test_each_step_is_due_from_its_day_until_a_reminder_of_that_day_or_later() -> None:
+    asked = date(2026, 11, 2)
+    days = [asked + n * DAY for n in range(40)]
+    due = [due_step((7, 21), asked, None, day) for day in days]
+    assert due == [None] * 7 + [7] * 14 + [21] * 19
+    for before, day in pairwise(days):
+        assert due_step((7, 21), asked, day, day) is None
+        expected = {7: 7, 21: 21}.get((day - asked).days)
+        assert due_step((7, 21), asked, before, day) == expected
