@@ -32,8 +32,11 @@ def flat(text: str) -> str:
 def test_right_rulebooks_are_summed_up(folder: Path) -> None:
     done = tracker("rules", "check")
     assert done.exit_code == 0
-    assert "NCIMHA: 15 categories, renewal rules for IFS" in done.stdout
-    assert "VAIMH: 7 categories, renewal rules for no category" in done.stdout
+    assert "NCIMHA: 15 categories; renewal rules for IFS; application rules for IFS;" in done.stdout
+    assert (
+        "VAIMH: 7 categories; renewal rules for none; application rules for IFA, IFS, IFRS, "
+        in (done.stdout)
+    )
     assert str(folder) in done.stdout
 
 
@@ -49,11 +52,76 @@ def test_every_error_in_every_file_is_listed(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_each_requirement_is_shown_with_its_days_and_source() -> None:
+def test_each_requirement_is_shown_with_its_days_beneath_its_section() -> None:
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
-    assert "IFS: training.deia" in text
-    assert "from 1 January 2024: 1 hour [NCIMHA: Infant Family Specialist (IFS), " in text
+    section = text.partition("Continuing endorsement: Education & Training IFS ")[2]
+    assert section.startswith("training (renewal): Training from 1 January 2000: 15 hours ")
+    assert "training.deia (renewal): of which DEIA from 1 January 2024: 1 hour " in section
     assert "CT-AIMH: Connecticut" not in text
+
+
+def test_the_sections_of_each_document_stand_in_the_source_s_own_order(folder: Path) -> None:
+    text = tracker("rules", "show").stdout
+    for book in load_rulebooks(folder).associations.values():
+        text = text.partition(f"{book.id}: {book.name}")[2]
+        for document in book.documents.values():
+            shown = text.partition(f"\nDocument {document.file}  ")[2].partition("\n\n")[0]
+            lines = (line.removeprefix("  ") for line in shown.splitlines())
+            found = [line for line in lines if line in document.sections]
+            assert tuple(found) == document.sections
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_table_of_virginia_is_shown_cell_by_cell() -> None:
+    text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
+    training = text.partition("In-Service Training IFA ")[2].partition("Reflective Supervision/")[0]
+    assert "advice on training, typically 45 hours: Successful applications" in training
+    assert "IFRS training (application): Training (interpretation: ifrs-48-hours)" in training
+    assert "hours about these topics are left out: RSC, DEIA" in training
+    assert "training.rsc (application): of which about RSC" in training
+    assert "Written Exam IFA, IFS, IFRS advice on exam: Not asked. IMHS, IMHM-C, IMHM-P, " in text
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_terms_of_an_initial_requirement_are_told_in_words() -> None:
+    virginia = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
+    for words in (
+        "not needed where education is met",
+        "not needed where experience is met",
+        "one of: a CDA credential; an associate's degree;",
+        "or as a supervised and trained volunteer, if the reviewers agree",
+        "at least 10 families",
+        "from 1 January 2000: 3 years",
+        "sessions count on days on which the applicant gave RSC to others",
+        "that the applicant gives to others), inside the rsc hours",
+        "reference 2: Provider of the applicant's reflective supervision; Colleague",
+        "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
+        "at least 1 endorsed as one of IFS, IFRS, IMHS,",
+        "signed: Code of Ethics; Endorsement Agreement",
+    ):
+        assert words in virginia
+    michigan = flat(tracker("rules", "show", "--association", "MI-AIMH").stdout)
+    for words in (
+        "all counted sessions lie within one span of 24 months, the best one",
+        "an internship may stand for 1 year at the most, if its supervisor was endorsed as IMHS",
+        "confirmed of each position: The therapies explore attachment,",
+        "if the reviewers agree: another degree or education; a university certificate",
+        "with an official transcript",
+        "the reviewers judge it",
+        "asked of those who provide RSC",
+    ):
+        assert words in michigan
+    carolina = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "or vetted by the association (to the end of 21 December 2027)" in carolina
+
+
+def test_a_section_without_any_rule_says_so(folder: Path) -> None:
+    file = folder / "rulebooks" / "vaimh.toml"
+    file.write_text(
+        file.read_text().replace('  "Introduction",', '  "Colophon",\n  "Introduction",')
+    )
+    text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
+    assert "Colophon the rulebook holds no rule of this section Introduction" in text
 
 
 @pytest.mark.usefixtures("folder")
@@ -63,10 +131,12 @@ def test_a_provider_rule_is_shown_with_its_last_day() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_rulebook_without_renewal_rules_says_so() -> None:
-    text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
-    assert "Requirements none in this rulebook" in text
-    assert "IFA: Infant Family Associate (the rulebook holds no renewal rules for it)" in text
+def test_a_category_is_shown_with_what_there_are_rules_for() -> None:
+    text = flat(tracker("rules", "show").stdout)
+    assert "IFS: Infant Family Specialist (rules for its renewal and application)" in text
+    assert "IFA: Infant Family Associate (no rules)" in text
+    assert "IFA: Infant Family Associate (rules for its application)" in text
+    assert "Cycles none in this rulebook" in text
 
 
 def test_every_interpretation_is_shown_with_the_reading_taken(folder: Path) -> None:

@@ -1,20 +1,17 @@
 """A rulebook as text for people: every rule with its days and its source."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from textwrap import wrap
 
-from tracker.hours import count_hours
-from tracker.rules.providers import say_day
-from tracker.rules.schema import (
-    AcceptedProvider,
-    Interpretation,
-    Requirement,
-    Rulebook,
-    Scheme,
-    Source,
-    Value,
+from tracker.commands.rulebook_sections import (
+    describe_accepted,
+    describe_reading,
+    describe_sections,
+    see,
 )
+from tracker.rules.providers import say_day
+from tracker.rules.schema import PURPOSES, Rulebook, Scheme
+from tracker.rules.sources import Source
 
 _WIDTH = 100
 
@@ -24,14 +21,13 @@ def describe_rulebook(book: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -
     yield f"{book.id}: {book.name}"
     yield f"Time zone {book.time_zone}; a due date includes its whole day there."
     yield from _part("Categories", _categories(book))
-    yield from _part("Documents", (f"{d.file}  {d.title}" for d in book.documents.values()))
     yield from _part("Cycles", (line for c in book.cycles for line in _cycle(c)))
-    yield from _part("Requirements", _requirements(book))
     yield from _part("Qualified providers", _providers(book))
     yield from _part("Memberships", _memberships(book, accepted))
-    yield from _part(
-        "Interpretations", (line for i in book.interpretations for line in _reading(book, i))
-    )
+    for key, document in book.documents.items():
+        title = f"Document {document.file}  {document.title}"
+        yield from _part(title, describe_sections(book, key))
+    yield from _part("Interpretations of all documents", _readings_of_all(book))
     yield ""
 
 
@@ -54,8 +50,9 @@ def _part(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 def _categories(book: Rulebook) -> Iterator[str]:
     for key, category in book.categories.items():
-        rules = "" if book.requirements_of(key) else " (the rulebook holds no renewal rules for it)"
-        yield f"{key}: {category.name}{rules}"
+        held = [p for p in PURPOSES if book.requirements_of(key, p)]
+        rules = f"rules for its {' and '.join(held)}" if held else "no rules"
+        yield f"{key}: {category.name} ({rules})"
 
 
 def _cycle(scheme: Scheme) -> Iterator[str]:
@@ -72,37 +69,8 @@ def _cycle(scheme: Scheme) -> Iterator[str]:
     )
     yield (
         f"from {say_day(scheme.starts_from)}: {anchor}; due {due}, then {scheme.grace_days} days "
-        f"of grace; first cycle: {scheme.first_cycle}{_see(scheme.interpretation)}"
+        f"of grace; first cycle: {scheme.first_cycle}{see(scheme.interpretation)}"
     )
-
-
-def _requirements(book: Rulebook) -> Iterator[str]:
-    for requirement in book.requirements:
-        yield f"{', '.join(requirement.categories)}: {requirement.id} ({requirement.label})"
-        yield f"  {_nature(requirement)}{_see(requirement.interpretation)}"
-        for value in requirement.values:
-            yield f"  {_value(value)} {_cite(book, value.source)}"
-
-
-def _nature(requirement: Requirement) -> str:
-    parts = [requirement.about]
-    if requirement.topic:
-        parts.append(f"topic {requirement.topic}, inside the training hours")
-    if requirement.providers:
-        parts.append(f"provider rule {requirement.providers}")
-    if requirement.membership:
-        parts.append(f"membership rule {requirement.membership}")
-    if requirement.each_year:
-        parts.append("each year of the cycle")
-    if requirement.asked_of != "everyone":
-        parts.append(f"asked of {requirement.asked_of}")
-    return "; ".join(parts)
-
-
-def _value(value: Value) -> str:
-    what = "asked" if value.asked else "no longer asked"
-    hours = count_hours(value.minutes) if value.hours is not None else what
-    return f"from {say_day(value.starts_from)}: {hours}"
 
 
 def _providers(book: Rulebook) -> Iterator[str]:
@@ -110,22 +78,7 @@ def _providers(book: Rulebook) -> Iterator[str]:
         yield f"{name}: {rule.says}"
         for accepted in rule.accepts:
             cited = _cite(book, accepted.source)
-            yield f"  {_accepted(accepted)} {cited}{_see(accepted.interpretation)}"
-
-
-def _accepted(accepted: AcceptedProvider) -> str:
-    who = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
-    degree = f" with at least: {accepted.degree}" if accepted.degree else ""
-    where = f" endorsed by {', '.join(accepted.associations)}" if accepted.associations else ""
-    return f"{who}{degree}{where}, {_days(accepted.starts_from, accepted.until)}"
-
-
-def _days(first: date | None, last: date | None) -> str:
-    if first is None and last is None:
-        return "on any day"
-    begin = f"from {say_day(first)}" if first else ""
-    end = f"to the end of {say_day(last)}" if last else ""
-    return " ".join(part for part in (begin, end) if part)
+            yield f"  {describe_accepted(accepted)} {cited}{see(accepted.interpretation)}"
 
 
 def _memberships(book: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -134,18 +87,13 @@ def _memberships(book: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Ite
         yield f"  accepted: {', '.join(accepted[name])}"
 
 
-def _reading(book: Rulebook, found: Interpretation) -> Iterator[str]:
-    cited = f"{book.documents[found.document].title}, " if found.document else ""
-    yield f"{found.id} [{cited}{found.section}]"
-    yield f"  The source: {found.says}"
-    for number, reading in enumerate(found.readings, 1):
-        yield f"  Reading {number}: {reading}"
-    yield f"  Taken since {say_day(found.since)}: {found.taken}"
+def _readings_of_all(book: Rulebook) -> Iterator[str]:
+    """The interpretations that are about no one document."""
+    for found in book.interpretations:
+        if found.document is None:
+            yield found.section
+            yield from (f"  {line}" for line in describe_reading(found))
 
 
 def _cite(book: Rulebook, source: Source) -> str:
     return f"[{book.documents[source.document].title}, {source.section}]"
-
-
-def _see(interpretation: str | None) -> str:
-    return f" (interpretation: {interpretation})" if interpretation else ""

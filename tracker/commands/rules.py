@@ -7,6 +7,7 @@ import typer
 
 from tracker.commands.rulebook_text import describe_rulebook
 from tracker.rulebooks import Rulebooks, RulebooksWrong, load_rulebooks
+from tracker.rules.schema import PURPOSES, Purpose, Rulebook
 from tracker.settings import configuration_folder
 
 
@@ -27,11 +28,14 @@ def check() -> None:
 
 def _summary(books: Rulebooks) -> Iterator[str]:
     for book in books.associations.values():
-        renewed = {category for r in book.requirements for category in r.categories}
-        rules = f"renewal rules for {', '.join(sorted(renewed)) or 'no category'}"
+        rules = "; ".join(f"{p} rules for {_ruled(book, p)}" for p in PURPOSES)
         readings = f"{len(book.interpretations)} interpretations"
-        yield f"{book.id}: {len(book.categories)} categories, {rules}; {readings}"
+        yield f"{book.id}: {len(book.categories)} categories; {rules}; {readings}"
     yield f"organizations.toml: {len(books.organizations)} organizations"
+
+
+def _ruled(book: Rulebook, purpose: Purpose) -> str:
+    return ", ".join(c for c in book.categories if book.requirements_of(c, purpose)) or "none"
 
 
 def show(association: str | None) -> None:
