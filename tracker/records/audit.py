@@ -15,6 +15,14 @@ _AUDIT_EVENT = METADATA.tables["audit_event"]
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who changes something, and when (an aware instant)."""
+
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One row's change: ``before`` is None for a new row, ``after`` for a deleted one.
 

@@ -1,13 +1,11 @@
 """Writing planned entries: the entries, their topics, what is remembered, and the audit."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete
 
-from tracker.records.audit import Change, record_changes
+from tracker.records.audit import Change, Stamp, record_changes
 from tracker.records.bulk import in_chunks, insert_rows
 from tracker.records.tables import METADATA
 from tracker.transfer.bulk import Values, new_ids, refresh_statistics, update_rows
@@ -38,14 +36,6 @@ _KEPT = {
     "format": ("format",),
     "reference": ("reference",),
 }
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Who imports, and when (an aware instant)."""
-
-    who: str
-    at: datetime
 
 
 def write_entries(

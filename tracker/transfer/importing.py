@@ -1,26 +1,30 @@
 """Taking files in: all of them or nothing, in one transaction."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from tracker.records.audit import Stamp, record_changes
 from tracker.records.engine import writing
+from tracker.transfer.application_checks import check_applications, check_belonging
+from tracker.transfer.application_writes import begin_what_is_endorsed, newest_ids
+from tracker.transfer.applied import look_up_applications
 from tracker.transfer.bulk import one_import_at_a_time, refresh_statistics
 from tracker.transfer.catalogue import Catalogue
-from tracker.transfer.checks import add_terms, check_leave, check_people, check_terms, term_of
+from tracker.transfer.checks import add_terms, check_leave, check_people, check_terms
 from tracker.transfer.entries import EntryPlan, check_changes, check_days, plan_entries
-from tracker.transfer.entry_writes import Stamp, write_entries
-from tracker.transfer.known import Known, Term, endorsement_ids, look_up
-from tracker.transfer.layouts import LAYOUTS
+from tracker.transfer.entry_writes import write_entries
+from tracker.transfer.known import endorsement_ids, look_up
+from tracker.transfer.layouts import AUDITED, LAYOUTS
 from tracker.transfer.problems import ImportRefused
 from tracker.transfer.progress import Progress, ProgressCallback
 from tracker.transfer.reading import Reading, read_files
-from tracker.transfer.rows import Row
-from tracker.transfer.upserts import TARGETS, Counts, Stored, upsert
+from tracker.transfer.references import check_references
+from tracker.transfer.shapes import Shapes
+from tracker.transfer.upserts import TARGETS, Counts, Stored, audit_events, upsert
 
 # So many new rows that what the database knows of its tables' sizes no longer holds.
 _MANY_ROWS = 1_000
@@ -65,23 +69,30 @@ def import_paths(  # noqa: PLR0913 - each is a fact of its own, and named where 
     with writing(engine) as connection:
         one_import_at_a_time(connection)
         known = look_up(connection, reading)
-        plan = _checked_plan(connection, reading, known)
-        report = _Store(connection, reading, known).run(plan, Stamp(who, now), telling)
+        applications = look_up_applications(connection, reading, known)
+        shapes = Shapes(catalogue, known, applications)
+        plan = _checked_plan(connection, reading, shapes)
+        report = _Store(connection, reading, shapes).run(plan, Stamp(who, now), telling)
         if after and report.person_ids:
             after(connection, report.person_ids)
     telling.finish()
     return report
 
 
-def _checked_plan(connection: Connection, reading: Reading, known: Known) -> EntryPlan:
+def _checked_plan(connection: Connection, reading: Reading, shapes: Shapes) -> EntryPlan:
+    known, applications, catalogue = shapes.known, shapes.applications, shapes.catalogue
     add_terms(reading, known)
     plan = plan_entries(connection, reading, known)
     problems = [
         *reading.problems,
         *check_people(reading, known),
         *check_terms(reading, known),
+        # Before leave is looked at: endorsements come of applications.
+        *check_applications(reading, known, applications),
+        *check_belonging(reading, known, applications),
+        *check_references(connection, reading, applications, catalogue),
         *check_leave(reading, known),
-        *check_changes(plan),
+        *check_changes(plan, catalogue),
         *check_days(connection, plan, known),
     ]
     if problems:
@@ -92,11 +103,11 @@ def _checked_plan(connection: Connection, reading: Reading, known: Known) -> Ent
 class _Store:
     """Writes what was checked, people first."""
 
-    def __init__(self, connection: Connection, reading: Reading, known: Known) -> None:
+    def __init__(self, connection: Connection, reading: Reading, shapes: Shapes) -> None:
         self._connection = connection
         self._reading = reading
-        self._known = known
-        self._terms = dict[Term, int]()
+        self._shapes = shapes
+        self._known = shapes.known
         self._report = ImportReport(ignored=reading.ignored)
 
     def run(self, plan: EntryPlan, stamp: Stamp, progress: Progress) -> ImportReport:
@@ -105,39 +116,38 @@ class _Store:
             if kind == "entries":
                 stored = write_entries(self._connection, plan, people, stamp, progress)
             else:
-                stored = self._upsert(kind)
+                stored = self._upsert(kind, stamp)
                 progress.step(len(self._reading.rows.get(kind, ())))
             self._note(kind, stored)
         if sum(counts.added for counts in self._report.counts.values()) >= _MANY_ROWS:
             refresh_statistics(self._connection, _TABLES)
         return self._report
 
-    def _upsert(self, kind: str) -> Stored:
+    def _upsert(self, kind: str, stamp: Stamp) -> Stored:
         rows = self._reading.rows.get(kind, [])
         if kind == "leave" and rows:
             self._look_up_terms()
-        wanted = [(row, self._values(kind, row)) for row in rows]
+        wanted = [(row, self._shapes.values(kind, row)) for row in rows]
         stored = upsert(self._connection, TARGETS[kind], wanted)
+        if kind in AUDITED:
+            record_changes(self._connection, audit_events(TARGETS[kind], stored, stamp))
         if kind == "people":
             self._known.person_ids.update({key[0]: new for key, new in stored.ids.items()})
+        if kind == "applications":
+            self._follow_up(stored, stamp)
         return stored
 
-    def _values(self, kind: str, row: Row) -> Mapping[str, Any]:
-        if kind == "people":
-            return row.values
-        person_id = self._known.person_ids[row.email]
-        values = {name: value for name, value in row.values.items() if name != "email"}
-        if kind != "leave":
-            return {"person_id": person_id, **values}
-        term = (person_id, values.pop("association"), values.pop("category"))
-        # check_leave has refused leave outside every endorsement: there is such a term.
-        since = term_of(row, self._known)
-        return {"endorsement_id": self._terms[*term, since], **values}
+    def _follow_up(self, stored: Stored, stamp: Stamp) -> None:
+        """Note the applications' ids, and let endorsements begin."""
+        applications = self._shapes.applications
+        self._shapes.application_ids = newest_ids(applications, self._known, stored)
+        if begun := begin_what_is_endorsed(self._connection, applications, stored, stamp):
+            self._report.counts.setdefault("endorsements", Counts()).added += begun
 
     def _look_up_terms(self) -> None:
         """Find the endorsements' ids, now that those of the files are stored too."""
         emails = {row.email for row in self._reading.rows["leave"]}
-        self._terms = endorsement_ids(
+        self._shapes.terms = endorsement_ids(
             self._connection, {self._known.person_ids[email] for email in emails}
         )
 
