@@ -20,6 +20,12 @@ CATALOGUE = Catalogue(
     categories={"NCIMHA": ["IFA", "IFS", "IMHM-C"], "CT-AIMH": ["IFS"]},
     organizations=["NCIMHA", "CT-AIMH", "MI-AIMH"],
     topics=["DEIA", "RSC"],
+    rsc_topics=["RSC-GIVEN"],
+    services=["prevention", "intervention", "rsc"],
+    statements=["attachment", "whole-family"],
+    roles={"NCIMHA": ["supervisor", "teacher", "parent"], "CT-AIMH": ["supervisor"]},
+    signed={"NCIMHA": ["ethics", "agreement"], "CT-AIMH": ["ethics"]},
+    zones={"NCIMHA": "America/New_York", "CT-AIMH": "America/New_York"},
 )
 WRITTEN = (
     "person",
@@ -31,6 +37,12 @@ WRITTEN = (
     "entry_topic",
     "imported_row",
     "audit_event",
+    "application",
+    "degree",
+    "position",
+    "reference",
+    "attestation",
+    "exam_result",
 )
 # Alice logs hours, Bob provides RSC, Carol is new.
 PEOPLE = """email,name,provides_rsc

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.transfer.importer import AS_OF, CATALOGUE, NOW, PEOPLE, Importer
 from tracker.records.engine import open_engine
-from tracker.transfer.cells import parsers
+from tracker.transfer.columns import parsers
 from tracker.transfer.importing import import_paths
 from tracker.transfer.layouts import LAYOUTS
 
@@ -36,6 +36,36 @@ GOOD = {
     "second_email": ["", "al@example.net"],
     "highest_degree": ["", "master"],
     "provides_rsc": ["", "yes", "no"],
+    "opened_on": ["2024-01-01", "2024-02-01"],
+    "submitted_on": ["", "2024-03-01"],
+    "decided_on": ["", "2024-04-01"],
+    "state": ["", "open", "submitted", "endorsed", "declined"],
+    "level": ["bachelor", "cda"],
+    "awarded_on": ["2010-06-01"],
+    "transcript": ["", "official"],
+    "pay": ["paid", "volunteer"],
+    "services": ["rsc", "rsc;prevention"],
+    "ages": ["", "birth to 36 months"],
+    "families": ["", "0", "12"],
+    "supervised": ["", "yes"],
+    "trained": ["", "no"],
+    "gives_rsc": ["", "yes"],
+    "statements": ["", "attachment"],
+    "supervisor_email": ["", "bob@example.org"],
+    "referee_email": ["rita@example.net", "bob@example.org"],
+    "referee_name": ["Rita"],
+    "role": ["supervisor"],
+    "received_on": ["", "2024-05-01"],
+    "relationship": ["", "Colleague"],
+    "signed_as": ["", "Rita Roe"],
+    "role_confirmed": ["", "yes", "no"],
+    "endorsed_by": ["", "MI-AIMH"],
+    "endorsed_as": ["", "IFS"],
+    "vetted": ["", "yes"],
+    "what": ["ethics"],
+    "signed_on": ["2024-01-02"],
+    "taken_on": ["2024-02-02"],
+    "passed": ["yes", "no"],
 }
 
 

@@ -102,7 +102,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             {"topics": "Music:1"},
-            "topics \"Music:1\": 'Music' is not a known topic; known are DEIA, RSC",
+            "topics \"Music:1\": 'Music' is not a known topic; known are DEIA, RSC, RSC-GIVEN",
         ),
         (
             {"topics": "DEIA:1;DEIA:2"},
@@ -122,7 +122,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             RSC | {"topics": "DEIA:1"},
-            'topics "DEIA:1": only training has topics: leave it empty for rsc',
+            'topics "DEIA:1": DEIA belongs to training only; rsc may have RSC-GIVEN',
         ),
         (
             RSC | {"provider_email": "alice@example.org"},

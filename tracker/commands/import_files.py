@@ -1,4 +1,4 @@
-"""`tracker import`: people, what they hold and their hours, from CSV files."""
+"""`tracker import`: people, what they hold or apply for, and their hours, from CSV files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from tracker import clock
 from tracker.commands.opening import opened
 from tracker.records.evaluation import evaluate_people
 from tracker.rulebooks import Rulebooks
-from tracker.transfer.catalogue import Catalogue
+from tracker.transfer.catalogue import catalogue_of
 from tracker.transfer.importing import ImportReport, import_paths
 from tracker.transfer.problems import ImportRefused
 from tracker.transfer.progress import ProgressCallback
@@ -53,12 +53,6 @@ def run(paths: list[Path], as_of: date | None) -> None:
             _print_problems(refused)
             raise typer.Exit(1) from None
     _print_report(report)
-
-
-def catalogue_of(books: Rulebooks) -> Catalogue:
-    """The names that the rulebooks know."""
-    categories = {name: tuple(book.categories) for name, book in books.associations.items()}
-    return Catalogue(categories, tuple(books.organizations), books.topics)
 
 
 def _latest_day(books: Rulebooks, now: datetime) -> date:

@@ -17,7 +17,7 @@ from tracker.jobs.office import Office
 from tracker.records.evaluation import evaluate_people
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Coordinator, Settings
-from tracker.transfer.catalogue import Catalogue
+from tracker.transfer.catalogue import catalogue_of
 from tracker.transfer.importing import import_paths
 from tracker.web.site import DemoLogin
 
@@ -67,12 +67,7 @@ def fill(
     books = office.books
     cast = make_cast(books, stories, today)
     files = write_roster(folder, books, stories, cast, today)
-    catalogue = Catalogue(
-        categories={name: tuple(book.categories) for name, book in books.associations.items()},
-        organizations=tuple(books.organizations),
-        topics=books.topics,
-    )
-    import_paths(engine, files, catalogue, as_of=today, now=now, who=_WHO)
+    import_paths(engine, files, catalogue_of(books), as_of=today, now=now, who=_WHO)
     live_through(office, now)
     with office.transaction() as connection:
         evaluate_people(connection, books, add_extras(connection, books, stories, cast, now), now)
@@ -80,7 +75,7 @@ def fill(
 
 
 def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLogin]:
-    """Each coordinator, and one endorsee of each kind, in the order of the stories."""
+    """Each coordinator, and one endorsee and applicant of each kind, in the stories' order."""
     chosen: dict[str, DemoLogin] = {}
     for endorsee in sorted(cast.endorsees, key=_shown_elsewhere):
         association, category, _ = endorsee.endorsements[0]
@@ -88,7 +83,12 @@ def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLog
         kind = endorsee.story.name if ruled else "the rulebook holds no renewal rules"
         what = f"{association} {category}: {kind}"
         chosen.setdefault(kind, DemoLogin(endorsee.email, endorsee.name, what))
-    kinds = dict.fromkeys([*(e.story.name for e in cast.endorsees), *chosen])
+    for applicant in reversed(cast.applicants):
+        kind = applicant.story.name
+        what = f"{applicant.association} {applicant.category}: {kind}"
+        chosen[kind] = DemoLogin(applicant.email, applicant.name, what)
+    stories = (*(e.story.name for e in cast.endorsees), *(a.story.name for a in cast.applicants))
+    kinds = dict.fromkeys([*stories, *chosen])
     coordinators = [
         DemoLogin(c.email, c.name, f"coordinator of {c.association}") for c in settings.coordinators
     ]

@@ -1,19 +1,65 @@
 """The names that a file may use, and what to say about one that it may not."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+
+from tracker.rulebooks import Rulebooks
+from tracker.rules.schema import Requirement, Rulebook
 
 _LISTED = 12
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the rulebooks name: each association's categories, organizations, topics."""
+    """What the rulebooks name.
+
+    By association: its categories, its referees' ``roles``, what is ``signed``, its time zone.
+    Everywhere the same: organizations, the topics of training and of RSC, and what positions
+    offer (``services``) and confirm (``statements``).
+    """
 
     categories: Mapping[str, Collection[str]]
     organizations: Collection[str]
     topics: Collection[str]
+    rsc_topics: Collection[str] = ()
+    services: Collection[str] = ()
+    statements: Collection[str] = ()
+    roles: Mapping[str, Collection[str]] = field(default_factory=dict)
+    signed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
+
+
+def catalogue_of(books: Rulebooks) -> Catalogue:
+    """The names that the rulebooks know."""
+    of_each = books.associations.items()
+    asked = [r for _, book in of_each for r in _initial(book)]
+    return Catalogue(
+        categories={name: tuple(book.categories) for name, book in of_each},
+        organizations=tuple(books.organizations),
+        topics=books.topics,
+        rsc_topics=books.rsc_topics,
+        services=frozenset(s for r in asked if r.work for s in r.work.services),
+        statements=frozenset(s for r in asked if r.work for s in r.work.statements),
+        roles={name: frozenset(_roles(book)) for name, book in of_each},
+        signed={
+            name: frozenset(key for r in _initial(book) for key in r.signed)
+            for name, book in of_each
+        },
+        zones={name: book.time_zone for name, book in of_each},
+    )
+
+
+def _initial(book: Rulebook) -> list[Requirement]:
+    return [r for r in book.requirements if r.of == "application"]
+
+
+def _roles(book: Rulebook) -> Iterator[str]:
+    for requirement in _initial(book):
+        if terms := requirement.references:
+            for slots in (terms.slots, *terms.instead):
+                for slot in slots:
+                    yield from slot
 
 
 def what_is_known(name: str, known: Collection[str]) -> str:

@@ -1,24 +1,19 @@
 """Reading one cell: text to value, or a ValueError that says what would be right."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
-from functools import cache, lru_cache, partial
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import TypeVar
 
 from email_validator import EmailNotValidError, validate_email
 
 from tracker.hours import MINUTES_IN_DAY, parse_hours
-from tracker.records.people import DEGREES
-from tracker.transfer.catalogue import Catalogue, what_is_known
+from tracker.transfer.catalogue import what_is_known
 
 T = TypeVar("T")
-Parser = Callable[[str], Any]
 Topics = tuple[tuple[str, int], ...]
 
-ACTIVITIES = ("training", "rsc")
-FORMATS = ("individual", "group")
-_YES_NO = {"yes": True, "no": False}
 _ISO = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})", re.ASCII)
 # What a spreadsheet makes of an ISO date where Americans use it.
 _AMERICAN = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})", re.ASCII)
@@ -43,37 +38,6 @@ def clean(cell: str) -> str:
     return text
 
 
-def parsers(catalogue: Catalogue, as_of: date) -> dict[str, Parser]:
-    """How to read a cell that is not empty, by column; a column means the same in each file.
-
-    ``as_of`` is the last day on which an entry may lie (inclusive), and the day from which
-    the plausible years count. A category is read as text: it depends on the association.
-    """
-    day = cache(partial(read_day, as_of=as_of))
-    email = cache(read_email)
-    return {
-        "email": email,
-        "second_email": email,
-        "provider_email": email,
-        "name": partial(_read_text, longest=200),
-        "title": partial(_read_text, longest=300),
-        "reason": partial(_read_text, longest=500),
-        "reference": partial(_read_text, longest=200),
-        "category": partial(_read_text, longest=40),
-        "association": partial(_read_name, known=catalogue.categories),
-        "organization": partial(_read_name, known=catalogue.organizations),
-        "highest_degree": partial(_read_choice, choices={each: each for each in DEGREES}),
-        "provides_rsc": partial(_read_choice, choices=_YES_NO),
-        "activity": partial(_read_choice, choices={each: each for each in ACTIVITIES}),
-        "format": partial(_read_choice, choices={each: each for each in FORMATS}),
-        "starts_on": day,
-        "ends_on": day,
-        "date": cache(partial(_read_past_day, as_of=as_of)),
-        "hours": cache(read_session_hours),
-        "topics": cache(partial(_read_topics, known=catalogue.topics)),
-    }
-
-
 def read_day(text: str, as_of: date) -> date:
     """A day as ISO or as month/day/year, at most 80 years before or 100 after ``as_of``."""
     match = _ISO.fullmatch(text) or _AMERICAN.fullmatch(text)
@@ -91,10 +55,11 @@ def read_day(text: str, as_of: date) -> date:
     return found
 
 
-def _read_past_day(text: str, as_of: date) -> date:
+def read_past_day(text: str, as_of: date, what: str = "it") -> date:
+    """A day on ``as_of`` or earlier; ``what`` lies on it."""
     day = read_day(text, as_of)
     if day > as_of:
-        raise ValueError(f"a session must lie on {as_of} or earlier")
+        raise ValueError(f"{what} must lie on {as_of} or earlier")
     return day
 
 
@@ -120,7 +85,8 @@ def read_session_hours(text: str) -> int:
     return minutes
 
 
-def _read_topics(text: str, known: Collection[str]) -> Topics:
+def read_topics(text: str, known: Collection[str]) -> Topics:
+    """Minutes by topic, in the order of the names."""
     topics = dict[str, int]()
     for part in filter(None, (each.strip() for each in text.split(";"))):
         name, colon, hours = (each.strip() for each in part.partition(":"))
@@ -134,19 +100,42 @@ def _read_topics(text: str, known: Collection[str]) -> Topics:
     return tuple(sorted(topics.items()))
 
 
-def _read_text(text: str, longest: int) -> str:
+def read_keys(text: str, known: Collection[str], what: str, longest: int) -> str:
+    """Known names, once each and in their order, with semicolons between them."""
+    names = {each.strip() for each in text.split(";")} - {""}
+    if not names:
+        raise ValueError(f"names no {what}: they are written with semicolons between them")
+    for name in sorted(names):
+        if name not in known:
+            raise ValueError(f"{name!r} is not a known {what}; {_known(name, tuple(known))}")
+    return read_text("; ".join(sorted(names)), longest)
+
+
+def read_number(text: str, most: int) -> int:
+    """A whole number from 0 to ``most``."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        raise ValueError(f"must be a whole number from 0 to {most}")
+    if int(text) > most:
+        raise ValueError(f"must be at most {most}")
+    return int(text)
+
+
+def read_text(text: str, longest: int) -> str:
+    """A text of at most ``longest`` characters."""
     if len(text) > longest:
         raise ValueError(f"must have at most {longest} characters, and has {len(text)}")
     return text
 
 
-def _read_name(text: str, known: Collection[str]) -> str:
+def read_name(text: str, known: Collection[str]) -> str:
+    """One of the known names."""
     if text not in known:
         raise ValueError(f"is not known; {_known(text, tuple(known))}")
     return text
 
 
-def _read_choice(text: str, choices: Mapping[str, T]) -> T:
+def read_choice(text: str, choices: Mapping[str, T]) -> T:
+    """What one of a few words stands for, whatever its case."""
     try:
         return choices[text.lower()]
     except KeyError:

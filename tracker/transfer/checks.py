@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
+from tracker.records.endorsing import covering
 from tracker.transfer.known import Held, Known
 from tracker.transfer.problems import Problem
 from tracker.transfer.reading import Reading
@@ -15,11 +16,10 @@ _UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person 
 def check_people(reading: Reading, known: Known) -> Iterator[Problem]:
     """Each row must speak of people whom the files or the database know."""
     emails = reading.named | known.person_ids.keys()
-    for kind, rows in reading.rows.items():
-        if kind != "people":
-            for row in rows:
-                if row.email not in emails:
-                    yield row.problem("email", _UNKNOWN_PERSON)
+    for row in (row for rows in reading.rows.values() for row in rows):
+        for column in ("email", "supervisor_email"):
+            if (email := row.values.get(column)) and email not in emails:
+                yield row.problem(column, _UNKNOWN_PERSON)
     for entry in reading.entries:
         if entry.email not in emails:
             yield entry.problem("email", entry.email, _UNKNOWN_PERSON)
@@ -58,9 +58,10 @@ def check_terms(reading: Reading, known: Known) -> Iterator[Problem]:
 def check_leave(reading: Reading, known: Known) -> Iterator[Problem]:
     """Leave belongs to an endorsement that is held on the leave's first day.
 
-    Not judged when a row of endorsements.csv could not be read: it may be the one.
+    Not judged when a row of endorsements.csv or applications.csv, from which endorsements come,
+    could not be read: it may be the one.
     """
-    if "endorsements" in reading.doubtful:
+    if reading.doubtful & {"endorsements", "applications"}:
         return
     emails = reading.named | known.person_ids.keys()
     for row in reading.rows.get("leave", ()):
@@ -74,11 +75,7 @@ def check_leave(reading: Reading, known: Known) -> Iterator[Problem]:
 
 def term_of(row: Row, known: Known) -> date | None:
     """The first day of the endorsement that a row of leave.csv speaks of."""
-    day = row.values["starts_on"]
-    for starts_on, ends_on in known.terms.get(_held(row), {}).items():
-        if starts_on <= day and (ends_on is None or day <= ends_on):
-            return starts_on
-    return None
+    return covering(known.terms.get(_held(row), {}), row.values["starts_on"])
 
 
 def _endorsements(reading: Reading) -> list[Row]:

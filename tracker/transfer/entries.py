@@ -11,6 +11,7 @@ from tracker.hours import MINUTES_IN_DAY, say_hours
 from tracker.records.bulk import in_chunks
 from tracker.records.tables import METADATA
 from tracker.transfer.bulk import CHUNK, rows_where
+from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.cells import Topics
 from tracker.transfer.known import Known
 from tracker.transfer.problems import Problem
@@ -107,13 +108,13 @@ def _with_stored(connection: Connection, changed: list[tuple[EntryRow, int]]) ->
     ]
 
 
-def check_changes(plan: EntryPlan) -> Iterator[Problem]:
+def check_changes(plan: EntryPlan, catalogue: Catalogue) -> Iterator[Problem]:
     """What a file leaves out must still fit the entry that the row changes."""
     for each in plan.changed:
         row = each.row
         if row.omitted & {"topics", "provider_email"}:
             slips = slips_of_entry(
-                row.activity, row.minutes, each.topics_after, each.provider_after
+                row.activity, row.minutes, each.topics_after, each.provider_after, catalogue
             )
             for column, value, what in slips:
                 yield row.problem(column, value, f"as stored, for the file leaves it out: {what}")

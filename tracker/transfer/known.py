@@ -30,8 +30,8 @@ class Known:
 def look_up(connection: Connection, reading: Reading) -> Known:
     """Look up everyone whom the files name, and the terms of those whose terms matter."""
     known = Known(person_ids(connection, _everyone(reading)))
-    rows = [*reading.rows.get("endorsements", ()), *reading.rows.get("leave", ())]
-    concerned = {row.email for row in rows}
+    about_terms = ("endorsements", "applications", "leave")
+    concerned = {row.email for kind in about_terms for row in reading.rows.get(kind, ())}
     by_id = {known.person_ids[email]: email for email in concerned & known.person_ids.keys()}
     for row in rows_where(connection, _ENDORSEMENT, "person_id", by_id):
         held = (by_id[row["person_id"]], row["association"], row["category"])
@@ -50,6 +50,8 @@ def person_ids(connection: Connection, emails: Iterable[str]) -> dict[str, int]:
 
 def _everyone(reading: Reading) -> set[str]:
     emails = {row.email for rows in reading.rows.values() for row in rows}
+    positions = reading.rows.get("positions", ())
+    emails.update(filter(None, (row.values.get("supervisor_email") for row in positions)))
     emails.update(row.email for row in reading.entries)
     emails.update(row.provider_email for row in reading.entries if row.provider_email)
     emails.update(email for _, _, _, email in reading.mentioned)

@@ -22,7 +22,9 @@ class Layout:
         return (*self.required, *self.optional)
 
 
-# People come first, because the others speak of them; leave speaks of endorsements.
+_APPLIED = ("email", "association", "category")
+# People come first, because the others speak of them; leave speaks of endorsements, which may
+# come of applications, and what belongs to an application speaks of that.
 LAYOUTS = {
     "people": Layout(
         required=("email", "name"),
@@ -44,10 +46,54 @@ LAYOUTS = {
         optional={},
         key=("email", "organization", "starts_on"),
     ),
+    "applications": Layout(
+        required=(*_APPLIED, "opened_on"),
+        # The state is open, or submitted when submitted_on is given.
+        optional={"submitted_on": None, "decided_on": None, "state": None},
+        key=(*_APPLIED, "opened_on"),
+    ),
     "leave": Layout(
         required=("email", "association", "category", "starts_on"),
         optional={"ends_on": None, "reason": None},
         key=("email", "association", "category", "starts_on"),
+    ),
+    "degrees": Layout(
+        required=("email", "level", "title", "awarded_on"),
+        optional={"transcript": "none"},
+        key=("email", "level", "title"),
+    ),
+    "positions": Layout(
+        required=("email", "title", "pay", "services", "starts_on"),
+        optional={
+            "ends_on": None,
+            "ages": None,
+            "families": 0,
+            "supervised": False,
+            "trained": False,
+            "gives_rsc": False,
+            "statements": "",
+            "supervisor_email": None,
+        },
+        key=("email", "title", "starts_on"),
+    ),
+    "references": Layout(
+        required=(*_APPLIED, "referee_email", "referee_name", "role"),
+        optional={
+            "received_on": None,
+            "relationship": None,
+            "signed_as": None,
+            "role_confirmed": None,
+            "endorsed_by": None,
+            "endorsed_as": None,
+            "vetted": None,
+        },
+        key=(*_APPLIED, "referee_email"),
+    ),
+    "attestations": Layout(
+        required=(*_APPLIED, "what", "signed_on"), optional={}, key=(*_APPLIED, "what")
+    ),
+    "exams": Layout(
+        required=(*_APPLIED, "taken_on", "passed"), optional={}, key=(*_APPLIED, "taken_on")
     ),
     "entries": Layout(
         required=("email", "activity", "date", "hours", "title"),
@@ -55,4 +101,8 @@ LAYOUTS = {
         key=(),
     ),
 }
+# What belongs to an application: the person's newest one for the association and category.
+OF_APPLICATION = ("references", "attestations", "exams")
+# Whose rows leave audit events, as they do when they are written on the pages.
+AUDITED = ("applications", "degrees", "positions", *OF_APPLICATION)
 FILE_NAMES = {f"{kind}.csv": kind for kind in LAYOUTS}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tracker.transfer.catalogue import Catalogue
-from tracker.transfer.cells import Parser, clean, parsers
+from tracker.transfer.cells import clean
+from tracker.transfer.columns import Parser, parser_of, parsers
 from tracker.transfer.files import UnreadableError, decode, display, find_files
 from tracker.transfer.layouts import LAYOUTS, Layout
 from tracker.transfer.problems import Problem
@@ -106,7 +107,7 @@ class _RowReader:
         layout = LAYOUTS[sheet.kind]
         self._reading.kinds.add(sheet.kind)
         omitted = frozenset(layout.optional) - set(sheet.columns)
-        plan = [(column, self._parsers[column]) for column in sheet.columns]
+        plan = [(column, parser_of(self._parsers, sheet.kind, column)) for column in sheet.columns]
         try:
             for line, cells in sheet.lines:
                 progress.step()
@@ -146,7 +147,7 @@ class _RowReader:
     def _mention(self, sheet: Sheet, line: int, values: Mapping[str, Any]) -> None:
         """Keep whom a wrong row speaks of: an unknown person is an error of its own."""
         if sheet.kind != "people":
-            for column in ("email", "provider_email"):
+            for column in ("email", "provider_email", "supervisor_email"):
                 if email := values.get(column):
                     self._reading.mentioned.append((sheet.file, line, column, email))
 

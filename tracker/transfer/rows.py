@@ -7,13 +7,13 @@ from hashlib import sha256
 from typing import Any
 
 from tracker.hours import count_hours
+from tracker.transfer.application_slips import Slip, slips_of_applying
 from tracker.transfer.catalogue import Catalogue, what_is_known
 from tracker.transfer.cells import Topics
 from tracker.transfer.problems import Problem
 
 # Refused inside any cell, so it cannot make two different rows look the same.
 _BETWEEN_CELLS = "\x1f"
-Slip = tuple[str, object, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +125,45 @@ def slips_between_cells(values: Mapping[str, Any], catalogue: Catalogue) -> Iter
         yield "ends_on", ends_on, f"must be {starts_on} (the start) or later"
     if (provider := values.get("provider_email")) and provider == values.get("email"):
         yield "provider_email", provider, "must be someone else than the endorsee"
+    yield from slips_of_applying(values, catalogue)
     if "activity" in values:
         yield from slips_of_entry(
             values["activity"],
             values.get("hours"),
             values.get("topics", ()),
             values.get("provider_email"),
+            catalogue,
         )
 
 
 def slips_of_entry(
-    activity: str, minutes: int | None, topics: Topics, provider: object
+    activity: str, minutes: int | None, topics: Topics, provider: object, catalogue: Catalogue
 ) -> Iterator[Slip]:
     """What does not fit together in an entry; ``minutes`` None: not known, not judged."""
     if activity == "training" and provider is not None:
         yield "provider_email", provider, "only rsc has a provider: leave it empty for training"
-    if activity == "rsc" and topics:
-        yield "topics", _written(topics), "only training has topics: leave it empty for rsc"
+    if strange := _topics_of_the_other(activity, topics, catalogue):
+        yield "topics", _written(topics), strange
     about = sum(each for _, each in topics)
-    if activity == "training" and minutes is not None and about > minutes:
+    if minutes is not None and about > minutes:
         what = f"must be at most the session's {count_hours(minutes)}, and is {count_hours(about)}"
         yield "topics", _written(topics), what
+
+
+def _topics_of_the_other(activity: str, topics: Topics, catalogue: Catalogue) -> str | None:
+    """What is wrong with topics that only the other activity may have; None if nothing is."""
+    own, other = catalogue.topics, catalogue.rsc_topics
+    if activity == "rsc":
+        own, other = other, own
+    strange = [topic for topic, _ in topics if topic in other and topic not in own]
+    if not strange:
+        return None
+    whose = "training" if activity == "rsc" else "rsc"
+    if not own:
+        return f"only {whose} has topics: leave it empty for {activity}"
+    verb = "belongs" if len(strange) == 1 else "belong"
+    named = f"{' and '.join(strange)} {verb} to {whose} only"
+    return f"{named}; {activity} may have {', '.join(sorted(own))}"
 
 
 def _written(topics: Topics) -> str:

@@ -1,29 +1,33 @@
 """Storing every kind of row but entries: new rows added, changed ones updated, others left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from tracker.records.audit import Change, Stamp
 from tracker.records.bulk import insert_rows
 from tracker.records.tables import METADATA
 from tracker.transfer.bulk import Values, new_ids, rows_where, update_rows
 from tracker.transfer.rows import Row
 
 Key = tuple[Any, ...]
+Moved = tuple[Values | RowMapping | None, Values]
 
 
 @dataclass(frozen=True)
 class Target:
     """A table; the columns that name a row in it; and the others, as they are when left out.
 
-    A column without which no row can be new stands in ``empty`` with None.
+    A column without which no row can be new stands in ``empty`` with None. What files say
+    nothing of stands in ``untold``, as a new row has it; a changed row keeps it.
     """
 
     table: str
     keys: tuple[str, ...]
     empty: dict[str, Any]
+    untold: dict[str, Any] = field(default_factory=dict)
 
 
 TARGETS = {
@@ -39,6 +43,49 @@ TARGETS = {
     "memberships": Target(
         "membership", ("person_id", "organization", "starts_on"), {"ends_on": None}
     ),
+    "applications": Target(
+        "application",
+        ("person_id", "association", "category", "opened_on"),
+        {"submitted_on": None, "decided_on": None, "state": "open"},
+    ),
+    "degrees": Target(
+        "degree", ("person_id", "level", "title"), {"awarded_on": None, "transcript": "none"}
+    ),
+    "positions": Target(
+        "position",
+        ("person_id", "title", "starts_on"),
+        {
+            "pay": None,
+            "services": None,
+            "ages": None,
+            "families": 0,
+            "supervised": False,
+            "trained": False,
+            "gives_rsc": False,
+            "statements": "",
+            "supervisor_id": None,
+            "ends_on": None,
+        },
+    ),
+    "references": Target(
+        "reference",
+        ("application_id", "email"),
+        {
+            "name": None,
+            "role": None,
+            "role_confirmed": None,
+            "relationship": None,
+            "endorsed_by": None,
+            "endorsed_as": None,
+            "vetted": False,
+            "signed_as": None,
+            "received_at": None,
+            "declined_at": None,
+        },
+        untold={"reminders": 0},
+    ),
+    "attestations": Target("attestation", ("application_id", "what"), {"signed_on": None}),
+    "exams": Target("exam_result", ("application_id", "taken_on"), {"passed": None}),
     "leave": Target("leave", ("endorsement_id", "starts_on"), {"ends_on": None, "reason": None}),
 }
 
@@ -54,11 +101,15 @@ class Counts:
 
 @dataclass
 class Stored:
-    """What became of the rows: counts, whom they changed, and each row's id by its key."""
+    """What became of the rows: counts, whom they changed, and each row's id by its key.
+
+    ``moved`` are the table's rows that were added (None before) or changed, before and after.
+    """
 
     counts: Counts = field(default_factory=Counts)
     touched: set[str] = field(default_factory=set)
     ids: dict[Key, int] = field(default_factory=dict)
+    moved: list[Moved] = field(default_factory=list)
 
 
 def upsert(connection: Connection, target: Target, wanted: Sequence[tuple[Row, Values]]) -> Stored:
@@ -73,7 +124,7 @@ def upsert(connection: Connection, target: Target, wanted: Sequence[tuple[Row, V
     for row, values in wanted:
         old = before.get(_key(target, values))
         if old is None:
-            added.append({**target.empty, **values})
+            added.append({**target.untold, **target.empty, **values})
         elif any(old[column] != values[column] for column in values):
             changed.append({**old, **values})
         else:
@@ -86,7 +137,18 @@ def upsert(connection: Connection, target: Target, wanted: Sequence[tuple[Row, V
     insert_rows(connection, table, new)
     stored.ids.update((_key(target, values), values["id"]) for values in new)
     update_rows(connection, table, ("id",), tuple(target.empty), changed)
+    olds = [before[_key(target, values)] for values in changed]
+    stored.moved = [*((None, values) for values in new), *zip(olds, changed, strict=True)]
     return stored
+
+
+def audit_events(target: Target, stored: Stored, stamp: Stamp) -> Iterator[Change]:
+    """What the rows that moved were and are, in the columns of which files tell."""
+    columns = (*target.keys, *target.empty)
+    for before, after in stored.moved:
+        old = None if before is None else {name: before[name] for name in columns}
+        new = {name: after[name] for name in columns}
+        yield Change(stamp.who, stamp.at, target.table, after["id"], old, new)
 
 
 def _key(target: Target, values: Values | RowMapping) -> Key:

@@ -1,0 +1,33 @@
+"""What does not fit together in one row about an application, whatever else is known."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from tracker.transfer.catalogue import Catalogue, what_is_known
+
+Slip = tuple[str, object, str]
+
+
+def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Slip]:
+    """Slips between a row's good cells: column, value, and what would be right."""
+    for column, who in (("supervisor_email", "the person"), ("referee_email", "the applicant")):
+        address = values.get(column)
+        if address and address == values.get("email"):
+            yield column, address, f"must be someone else than {who}"
+    association = values.get("association")
+    if association and "role" in values:
+        known = catalogue.roles.get(association, ())
+        yield from _unless_known("role", values["role"], known, f"{association} asks no such role")
+    if association and "what" in values:
+        known = catalogue.signed.get(association, ())
+        yield from _unless_known("what", values["what"], known, f"{association} has no such paper")
+    if (endorser := values.get("endorsed_by")) and (category := values.get("endorsed_as")):
+        # An association whose rulebook is not here may use any category that another one has.
+        every = {each for known in catalogue.categories.values() for each in known}
+        known = catalogue.categories.get(endorser, every)
+        yield from _unless_known("endorsed_as", category, known, f"{endorser} has no such category")
+
+
+def _unless_known(column: str, value: str, known: Collection[str], what: str) -> Iterator[Slip]:
+    if value not in known:
+        yield column, value, f"{what}; {what_is_known(value, known)}"

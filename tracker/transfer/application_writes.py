@@ -1,0 +1,37 @@
+"""What follows once applications are stored: their ids, and endorsements that come of them."""
+
+from sqlalchemy import Connection
+
+from tracker.records.applications import Applied
+from tracker.records.audit import Stamp
+from tracker.records.endorsing import begin_endorsements
+from tracker.transfer.applied import Applications, is_newly_endorsed
+from tracker.transfer.known import Held, Known
+from tracker.transfer.upserts import Stored
+
+
+def newest_ids(applications: Applications, known: Known, stored: Stored) -> dict[Held, int]:
+    """The id of the newest application by whose and for what, those just stored among them."""
+    ids = dict[Held, int]()
+    for held in applications.after:
+        if newest := applications.newest(held):
+            key = (known.person_ids[held[0]], *held[1:], newest.opened_on)
+            ids[held] = newest.id or stored.ids[key]
+    return ids
+
+
+def begin_what_is_endorsed(
+    connection: Connection, applications: Applications, stored: Stored, stamp: Stamp
+) -> int:
+    """Let an endorsement begin for each application that became endorsed; how many are new.
+
+    It begins on the day of the decision, unless one covers that day.
+    """
+    before = {each.id: each for own in applications.stored.values() for each in own.values()}
+    moved = [Applied(*(row[name] for name in Applied._fields)) for _, row in stored.moved]
+    wanted = [
+        ((each.person_id, each.association, each.category), each.decided_on)
+        for each in moved
+        if each.decided_on and is_newly_endorsed(before.get(each.id), each)
+    ]
+    return sum(each.new for each in begin_endorsements(connection, wanted, stamp).values())
