@@ -77,6 +77,9 @@ def _wrong_terms(book: Rulebook, key: str, requirement: Requirement) -> Found:
             for roles in slots:
                 yield from _missing_each(f"{key}.references.instead", roles, book.roles)
         yield from _missing_each(
+            f"{key}.references.endorsed_roles", referees.endorsed_roles, book.roles
+        )
+        yield from _missing_each(
             f"{key}.references.categories", referees.categories, book.categories
         )
 
@@ -128,6 +131,6 @@ def _conflicts_of(book: Rulebook, category: str, purpose: Purpose) -> Found:
     for group in sorted(set(groups)):
         if groups.count(group) == 1:
             yield key, f"only one of them is of either = {group!r}: an alternative needs another"
-    hours = {r.id for r in asked if r.counts == "rsc"}
+    hours = {r.id for r in asked if r.counts == "rsc" and r.inside is None}
     for requirement in asked:
         yield from _missing(f"{key}: {requirement.id}.inside", requirement.inside, hours)
