@@ -6,11 +6,13 @@ count; lists (degrees, positions, sessions, references) come as JSON made by the
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from tracker.clock import local_day
 from tracker.records.facts import as_date as _day
 from tracker.records.facts import stream
 from tracker.rulebooks import Rulebooks
@@ -31,7 +33,8 @@ def read_candidates(
     for rows in stream(connection, candidates_sql(connection.dialect.name)):
         for row in rows:
             plan, as_of = asked[row[0]]
-            yield plan, _facts(row, accepted[plan.membership_rule]), as_of
+            zone = books.associations[plan.association].time_zone
+            yield plan, _facts(row, accepted[plan.membership_rule], as_of, zone), as_of
 
 
 def _accepted(books: Rulebooks, plan: Plan) -> frozenset[str]:
@@ -105,16 +108,14 @@ def candidates_sql(dialect: str) -> str:
                 AND en.starts_on <= COALESCE(w.ends_on, a.as_of)
                 AND {still.format("en")} >= w.starts_on)))
             FROM position w WHERE w.person_id = ap.person_id AND w.starts_on <= a.as_of),
-        (SELECT {a_list}({a_row}(r.name, r.role, date(r.received_at) <= a.as_of, r.endorsed_as,
+        (SELECT {a_list}({a_row}(r.name, r.role, r.received_at, r.role_confirmed, r.endorsed_as,
             r.vetted,
-            (SELECT {join}(en.category, ';') FROM person rp
-                JOIN endorsement en ON en.person_id = rp.id
-                WHERE rp.email = r.email AND en.starts_on <= date(r.received_at)
-                AND {still.format("en")} >= date(r.received_at)),
-            (SELECT COUNT(*) FROM person rp JOIN vetting v ON v.person_id = rp.id
-                WHERE rp.email = r.email AND v.association = ap.association
-                AND v.starts_on <= date(r.received_at)
-                AND {still.format("v")} >= date(r.received_at))))
+            (SELECT {join}(en.category || '/' || en.starts_on || '/' || {still.format("en")}, ';')
+                FROM person rp JOIN endorsement en ON en.person_id = rp.id
+                WHERE rp.email = r.email),
+            (SELECT {join}('/' || v.starts_on || '/' || {still.format("v")}, ';')
+                FROM person rp JOIN vetting v ON v.person_id = rp.id
+                WHERE rp.email = r.email AND v.association = ap.association)))
             FROM reference r WHERE r.application_id = ap.id AND r.declined_at IS NULL),
         (SELECT {join}(t.what, ';') FROM attestation t
             WHERE t.application_id = ap.id AND t.signed_on <= a.as_of),
@@ -126,7 +127,7 @@ def candidates_sql(dialect: str) -> str:
     """
 
 
-def _facts(row: Sequence[Any], accepted: frozenset[str]) -> Facts:
+def _facts(row: Sequence[Any], accepted: frozenset[str], as_of: date, zone: str) -> Facts:
     (number, person, email, name, provides, state, opened_on, submitted_on) = row[:8]
     (training, topics, members, sessions, topic, degrees, work, references, signed, passed) = row[
         8:
@@ -141,7 +142,7 @@ def _facts(row: Sequence[Any], accepted: frozenset[str]) -> Facts:
         tuple(Degree(d[0], d[1], _day(d[2]), d[3]) for d in _list(degrees)),
         tuple(_position(w) for w in _list(work)),
         tuple(_session(s, topic) for s in _list(sessions)),
-        tuple(_reference(r) for r in _list(references)),
+        tuple(_reference(r, as_of, zone) for r in _list(references)),
         _words(signed),
         _day(passed) if passed else None,
     )
@@ -192,8 +193,27 @@ def _position(row: Sequence[Any]) -> Position:
     )
 
 
-def _reference(row: Sequence[Any]) -> Reference:
-    claimed = frozenset([row[3]]) if row[3] else frozenset[str]()
+def _reference(row: Sequence[Any], as_of: date, zone: str) -> Reference:
+    name, role, received_at, in_role, claimed, vetted, held, vettings = row
+    day = _local(received_at, zone) if received_at else None
+    if day is None or day > as_of:
+        return Reference(name, role, None)
+    holds = {claimed, *_held_on(day, held)} - {None}
+    by_record = bool(_held_on(day, vettings))
     return Reference(
-        row[0], row[1], bool(row[2]), claimed | _words(row[5]), bool(row[4]) or bool(row[6])
+        name, role, day, frozenset(holds), bool(vetted) or by_record, in_role not in (False, 0)
     )
+
+
+# References come in, and are read again, by the thousand; few of their texts are distinct.
+@lru_cache(maxsize=4_096)
+def _local(instant: str, zone: str) -> date:
+    """The legal day of an instant as JSON has it: SQLite's without the zone, which is UTC."""
+    read = datetime.fromisoformat(instant)
+    return local_day(read.replace(tzinfo=read.tzinfo or UTC), zone)
+
+
+def _held_on(day: date, held: str | None) -> set[str]:
+    """The categories held on ``day``, of ``<category>/<first day>/<last day>;…``."""
+    spans = [one.rsplit("/", 2) for one in held.split(";")] if held else []
+    return {category for category, first, last in spans if _day(first) <= day <= _day(last)}

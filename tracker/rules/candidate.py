@@ -45,15 +45,23 @@ class Session(NamedTuple):
 class Reference(NamedTuple):
     """Somebody asked for a reference.
 
-    ``holds`` are the categories that the referee held on the day on which it was received (by
-    our records, or by the referee's own word), and ``vetted`` whether vetted then.
+    ``received_on`` is the association's day on which it came, None while it is waited for.
+    ``holds`` are the categories that the referee held on that day (by our records, or by the
+    referee's own word), and ``vetted`` whether vetted then. ``in_role`` is False where the
+    referee said to be somebody else to the applicant.
     """
 
     name: str
     role: str
-    received: bool
+    received_on: date | None
     holds: frozenset[str] = frozenset()
     vetted: bool = False
+    in_role: bool = True
+
+    @property
+    def received(self) -> bool:
+        """Whether it has come by the as-of date."""
+        return self.received_on is not None
 
 
 class Candidate(NamedTuple):

@@ -21,11 +21,15 @@ def judge_references(ask: Ask, candidate: Candidate) -> Result:
         return Result(ask, ask.amount, 0, ask.amount, Outcome.SHORT)
     received = [r for r in candidate.references if r.received]
     waiting = len(candidate.references) - len(received)
-    filled, instead = _best_filled(terms, received)
-    endorsed = sum(_is_endorsed(r, terms) for r in received)
+    fit = [r for r in received if _may_fill(r, terms)]
+    filled, instead = _best_filled(terms, fit)
+    endorsed = sum(_is_endorsed(r, terms) for r in fit)
     lacks = max(0, terms.endorsed - endorsed)
     counted = min(filled, ask.amount - lacks)
     note = f"{len(received)} received, {waiting} waiting"
+    if filled < min(len(received), ask.amount):
+        idle = len(received) - filled
+        note += f"; {idle} of them fill{'s' if idle == 1 else ''} none of the places left"
     if lacks:
         vetted = " or vetted" if terms.vetted else ""
         note += f"; {terms.endorsed} must be endorsed as {', '.join(terms.categories)}{vetted}"
@@ -57,6 +61,15 @@ def _filled(slots: Slots, roles: tuple[str, ...]) -> int:
     return most
 
 
+def _may_fill(reference: Reference, terms: Referees) -> bool:
+    """Whether it may fill a slot at all: some roles are only for those who are endorsed."""
+    by_itself = reference.role not in terms.endorsed_roles or _is_endorsed(reference, terms)
+    return reference.in_role and by_itself
+
+
 def _is_endorsed(reference: Reference, terms: Referees) -> bool:
-    by_category = not reference.holds.isdisjoint(terms.categories)
-    return by_category or (terms.vetted and reference.vetted)
+    if not reference.holds.isdisjoint(terms.categories):
+        return True
+    if not (terms.vetted and reference.vetted and reference.received_on):
+        return False
+    return terms.vetted_until is None or reference.received_on <= terms.vetted_until

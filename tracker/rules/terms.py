@@ -82,7 +82,8 @@ class Referees(Part):
 
     ``instead`` are other sets of slots, which the reviewers must agree to. At least
     ``endorsed`` referees hold one of ``categories``, or (with ``vetted``) are vetted by the
-    association on a day up to ``vetted_until``, which is included.
+    association on a day up to ``vetted_until``, which is included. Whoever gives a reference
+    in one of ``endorsed_roles`` must be one of those.
     """
 
     slots: tuple[tuple[Key, ...], ...] = Field(min_length=1)
@@ -91,6 +92,7 @@ class Referees(Part):
     categories: tuple[Key, ...] = ()
     vetted: StrictBool = False
     vetted_until: Day | None = None
+    endorsed_roles: tuple[Key, ...] = ()
 
 
 class Window(Part):
