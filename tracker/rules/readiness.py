@@ -28,7 +28,7 @@ def judge_application(
     order = {ask: number for number, ask in enumerate(plan.asks)}
     results.sort(key=lambda result: order[result.ask])
     results = _settle_alternatives(results)
-    change = _next_change(results, candidate, as_of, covered_until)
+    change = _next_change(results, facts, as_of, covered_until)
     return Standing(facts, plan, _status(results), None, tuple(results), change, covered_until)
 
 
@@ -122,13 +122,16 @@ def _settle_alternatives(results: Sequence[Result]) -> list[Result]:
 
 
 def _next_change(
-    results: Iterable[Result], candidate: Candidate, as_of: date, covered_until: date | None
+    results: Iterable[Result], facts: Facts, as_of: date, covered_until: date | None
 ) -> date | None:
     """The first day on which the outcome may differ by itself."""
     days = [r.closes_on + _DAY for r in results if r.closes_on]
     if covered_until is not None and covered_until < date.max:
         days.append(covered_until + _DAY)
-    days += [d for r in results if r.ask.counts == "work" and (d := _grown_on(r, candidate, as_of))]
+    days += [membership.starts_on for membership in facts.memberships]
+    if facts.candidate is not None:
+        found = (_grown_on(r, facts.candidate, as_of) for r in results if r.ask.counts == "work")
+        days += [day for day in found if day]
     return min((d for d in days if as_of < d), default=None)
 
 

@@ -20,6 +20,7 @@ class Counted(NamedTuple):
     position: Position
     span: Span
     reviewed: str = ""
+    interned: bool = False
 
 
 def judge_work(ask: Ask, candidate: Candidate, as_of: date) -> Result:
@@ -66,7 +67,7 @@ def _count(position: Position, terms: Work, since: date | None, as_of: date) -> 
     ends_on = _last_day(position, as_of)
     if reason := next(_reasons(position, terms), None):
         return reason
-    if position.pay == "internship":
+    if position.pay == "internship" and terms.paid:
         return _count_internship(position, terms, Span(position.starts_on, ends_on))
     starts_on = position.starts_on
     if terms.after:
@@ -108,7 +109,8 @@ def _count_internship(position: Position, terms: Work, span: Span) -> Counted | 
     if span.starts_on > span.ends_on:
         return "it has not begun"
     years = f"{terms_of.years} year{'s' if terms_of.years > 1 else ''}"
-    return Counted(position, span, f"an internship counts for {years} if the reviewers agree")
+    reviewed = f"an internship counts for {years} if the reviewers agree"
+    return Counted(position, span, reviewed, interned=True)
 
 
 def _measure(ask: Ask, terms: Work, counted: Iterable[Counted]) -> int:
@@ -117,8 +119,8 @@ def _measure(ask: Ask, terms: Work, counted: Iterable[Counted]) -> int:
         return sum(c.position.families for c in found)
     if ask.unit != "years":
         return len(found)
-    worked = merged(c.span for c in found if c.position.pay != "internship")
-    interned = without((c.span for c in found if c.position.pay == "internship"), worked)
+    worked = merged(c.span for c in found if not c.interned)
+    interned = without((c.span for c in found if c.interned), worked)
     most = terms.internship.years * _MONTHS_IN_YEAR if terms.internship else 0
     return whole_months(worked) + min(most, whole_months(interned))
 
