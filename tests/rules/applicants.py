@@ -3,15 +3,19 @@
     applies = "VAIMH IMHS 2025-01-01"          # association, category, the day it was opened
     submitted = 2025-06-01
     degrees = ["master 2020-05-15 official"]   # level, day, what transcript there is
-    work = ["imh-services paid 2021-01-01..2022-12-31 families=10 supervised confirms=all"]
+    work = ["imh-services paid 2021-01-01..2022-12-31 infants families=10 supervised confirms=all"]
     references = ["program-supervisor", "rsc-provider by Maya", "trainer as IFS", "parent waiting"]
-    signed = ["ethics", "agreement", "competencies"]
-    exam = "passed 2025-03-01"
+    signed = ["ethics", "agreement 2025-01-02"]
+    exams = ["failed 2025-02-01", "passed 2025-03-01"]
+    books = "imagined"                         # else the real rulebooks
 
-Work is what it offers (commas between services), how it was paid, its days, and any of
-`families=N`, `ages=3 up to 6 years` (with _ for blanks), `supervised`, `trained`, `gives-rsc`,
-`confirms=all` (or keys), `under=Name`. References came, and things were signed, on `on`
-(the day the application was opened, if not given). The rest is as in tests/rules/world.py.
+Work is what it offers (commas between services), how it was paid, its days, and any of `infants`
+(birth to 36 months) or `young-children` (3 up to 6 years), `families=N`, `supervised`,
+`trained`, `gives-rsc`, `confirms=all` (or keys), `under=Name`. A reference is a role and any of
+`by Name` (of the providers), `as CATEGORY` and `vetted` (the referee's own word), `on DATE` (or
+an instant), and `waiting`, `declined` or `denied` (not in that role). References came, and things
+were signed, on the day the application was opened, if no day is given. The rest is as in
+tests/rules/world.py.
 """
 
 from collections.abc import Iterable
@@ -25,8 +29,10 @@ from tracker.hours import say_hours
 from tracker.records.providers import refresh_provider_spans
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Result, Standing
+from tracker.rules.terms import AGES
 
 _FLAGS = {"supervised": "supervised", "trained": "trained", "gives-rsc": "gives_rsc"}
+_AGES = dict(zip(("infants", "young-children"), AGES, strict=True))
 
 
 def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> People:
@@ -53,19 +59,25 @@ def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> 
     )
     _learn(people, case.get("degrees", ()))
     _work(people, case.get("work", ()), statements(books, association, category))
-    on = case.get("on", opened_on)
-    _refer(people, application_id, case.get("references", ()), on)
-    for what in case.get("signed", ()):
-        put(connection, "attestation", application_id=application_id, what=what, signed_on=on)
-    if "exam" in case:
-        result, day = case["exam"].split()
-        taken_on, passed = date.fromisoformat(day), result == "passed"
+    _refer(people, application_id, case.get("references", ()), opened_on)
+    for line in case.get("signed", ()):
+        what, *on = line.split()
+        signed_on = date.fromisoformat(on[0]) if on else opened_on
+        put(
+            connection,
+            "attestation",
+            application_id=application_id,
+            what=what,
+            signed_on=signed_on,
+        )
+    for line in case.get("exams", ()):
+        result, day = line.split()
         put(
             connection,
             "exam_result",
             application_id=application_id,
-            taken_on=taken_on,
-            passed=passed,
+            taken_on=date.fromisoformat(day),
+            passed=result == "passed",
         )
     refresh_provider_spans(connection, books)
     return people
@@ -105,7 +117,7 @@ def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
             title=line,
             pay=pay,
             services=services.replace(",", ";"),
-            ages=given["ages"].replace("_", " ") if "ages" in given else None,
+            ages=next((_AGES[word] for word in rest if word in _AGES), None),
             families=int(given.get("families", 0)),
             statements=";".join(everything) if confirmed == "all" else confirmed.replace(",", ";"),
             supervisor_id=people.ids.get(given.get("under", "")),
@@ -115,27 +127,34 @@ def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
         )
 
 
-def _refer(people: People, application_id: int, lines: Iterable[str], on: date) -> None:
-    came = datetime.combine(on, time(12), UTC)
+def _refer(people: People, application_id: int, lines: Iterable[str], opened_on: date) -> None:
     for number, line in enumerate(lines):
-        role, *rest = line.split()
-        words = " ".join(rest)
-        waits = words == "waiting"
+        role, *words = line.split()
+        said = {key: words[words.index(key) + 1] for key in ("by", "as", "on") if key in words}
+        came = _instant(said.get("on", f"{opened_on}"))
+        waits = "waiting" in words or "declined" in words
         put(
             people.connection,
             "reference",
             application_id=application_id,
-            email=f"{words[3:].lower()}@example.org"
-            if words.startswith("by ")
-            else f"r{number}@x.org",
+            email=f"{said['by'].lower()}@example.org" if "by" in said else f"r{number}@x.org",
             name=line,
             role=role,
-            endorsed_as=words[3:] if words.startswith("as ") else None,
-            vetted=words == "vetted",
+            role_confirmed=None if waits else "denied" not in words,
+            endorsed_as=said.get("as"),
+            vetted="vetted" in words,
             received_at=None if waits else came,
+            declined_at=came if "declined" in words else None,
             relationship=None if waits else "known for years",
             signed_as=None if waits else line,
         )
+
+
+def _instant(said: str) -> datetime:
+    """An instant as it is written, or noon in UTC of a day."""
+    if "T" in said:
+        return datetime.fromisoformat(said)
+    return datetime.combine(date.fromisoformat(said), time(12), UTC)
 
 
 def say(standing: Standing) -> dict[str, str]:
