@@ -97,6 +97,7 @@ def test_the_terms_of_an_initial_requirement_are_told_in_words() -> None:
         "reference 2: Provider of the applicant's reflective supervision; Colleague",
         "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
         "at least 1 endorsed as one of IFS, IFRS, IMHS,",
+        "endorsed so in any case: Endorsed professional who knows",
         "signed: Code of Ethics; Endorsement Agreement",
     ):
         assert words in virginia

@@ -97,6 +97,7 @@ values = [{ from = 2000-01-01, source = { document = "ifs", section = "Ratings" 
   slots = [["supervisor"], ["supervisor", "colleague"]]
   instead = [[["colleague"], ["colleague"]]]
   endorsed = 1
+  endorsed_roles = ["colleague"]
   categories = ["IMHS"]
 
 [[requirements]]
@@ -218,6 +219,13 @@ def test_the_example_is_without_problems() -> None:
             'categories = ["IMSH"]\n\n[[requirements]]',
             "requirements[5].references.categories: 'IMSH' is not in this file; it has IFS, IMHS",
             id="category of a referee",
+        ),
+        pytest.param(
+            'endorsed_roles = ["colleague"]',
+            'endorsed_roles = ["coleague"]',
+            "requirements[5].references.endorsed_roles: 'coleague' is not in this file; "
+            "it has colleague, supervisor",
+            id="role of an endorsed referee without words",
         ),
         pytest.param(
             'signed = ["ethics"]',

@@ -135,6 +135,8 @@ def _referees(book: Rulebook, referees: Referees) -> Iterator[str]:
         )
         held = ", ".join(referees.categories)
         yield f"at least {referees.endorsed} endorsed as one of {held}{vetted}{until}"
+    if referees.endorsed_roles:
+        yield f"endorsed so in any case: {_words(book.roles, referees.endorsed_roles)}"
 
 
 def _words(words: Mapping[str, str], keys: tuple[str, ...]) -> str:
