@@ -10,8 +10,10 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, Cast
+from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, House
+from tracker.records.engine import writing
 
 # Who may come to a route at all: anybody, those signed in, people, coordinators.
 ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"
@@ -28,6 +30,9 @@ KNOWN = {
     ("POST", "/sign-out"): ANYBODY,
     ("GET", "/unsubscribe/{token}"): ANYBODY,
     ("POST", "/unsubscribe/{token}"): ANYBODY,
+    ("GET", "/reference/{token}"): ANYBODY,
+    ("POST", "/reference/{token}"): ANYBODY,
+    ("POST", "/reference/{token}/decline"): ANYBODY,
     ("GET", "/my-year"): SIGNED_IN,
     ("GET", "/log"): PERSON,
     ("POST", "/log"): PERSON,
@@ -36,6 +41,8 @@ KNOWN = {
     ("POST", "/entries/{entry_id}/edit"): PERSON,
     ("GET", "/entries/{entry_id}/delete"): PERSON,
     ("POST", "/entries/{entry_id}/delete"): PERSON,
+    ("GET", "/application/{application_id}/references"): PERSON,
+    ("POST", "/application/{application_id}/references"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
 }
@@ -74,6 +81,21 @@ def send(house: House, email: str, route: tuple[str, str], number: int = 1) -> t
     return answer.status_code, answer.content
 
 
+def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
+    """Whose each id is, by the name that routes give it."""
+    with writing(cast.engine) as connection:
+        applications = {
+            apply(connection, cast.people[who], association=association): who
+            for who, association in ((ALICE, "NCIMHA"), (BOB, "NCIMHA"), (ERIN, "CT-AIMH"))
+        }
+    entries = {"bob": BOB, "erin": ERIN}
+    return {
+        "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
+        "endorsement_id": {number: owner for owner, number in cast.endorsements.items()},
+        "application_id": applications,
+    }
+
+
 def test_every_route_is_known_here(page_house: House) -> None:
     assert sorted(routes(page_house)) == sorted(KNOWN)
 
@@ -82,7 +104,7 @@ def test_every_route_is_known_here(page_house: House) -> None:
 def test_nobody_comes_in_without_signing_in(page_house: House, route: tuple[str, str]) -> None:
     for session in ("", "no-such-session", "\xff"):
         visitor = page_house.visit("")
-        path = route[1].replace("{entry_id}", "1").replace("{endorsement_id}", "1")
+        path = re.sub(r"\{\w+\}", "1", route[1])
         cookie = {"Cookie": f"session={session}".encode("latin-1"), "Origin": "http://testserver"}
         answer = visitor.client.request(route[0], path, headers=cookie)  # type: ignore[arg-type]
         assert answer.status_code == 303
@@ -95,14 +117,11 @@ def test_foreign_and_absent_ids_answer_alike(
     page_house: House, route: tuple[str, str], email: str
 ) -> None:
     cast = page_house.cast
-    owners = {
-        "entry_id": {cast.entries[k]: BOB if k == "bob" else ERIN if k == "erin" else ALICE
-                     for k in cast.entries},
-        "endorsement_id": {i: owner for owner, i in cast.endorsements.items()},
-    }["entry_id" if "entry_id" in route[1] else "endorsement_id"]  # fmt: skip
+    owners = owners_of(cast)[re.findall(r"\{(\w+)\}", route[1])[0]]
     coordinating = route[1].startswith("/coordinator")
     absent = [send(page_house, email, route, number) for number in (999_999, 2**31)]
-    before = {table: cast.rows(table) for table in ("entry", "entry_topic", "audit_event")}
+    tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event")
+    before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
         if coordinating == (email in {CAROL, DAN}) and own:
@@ -116,16 +135,17 @@ def test_foreign_and_absent_ids_answer_alike(
 @pytest.mark.parametrize("email", EVERYBODY)
 def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> None:
     hidden = [mark for owner, marks in MARKS.items() if owner not in SEES[email] for mark in marks]
-    numbers = [*page_house.cast.entries.values(), *page_house.cast.endorsements.values()]
+    numbers = {number for owned in owners_of(page_house.cast).values() for number in owned}
     for route in CLOSED:
-        for number in sorted(set(numbers)) if "{" in route[1] else [1]:
+        for number in sorted(numbers) if "{" in route[1] else [1]:
             _, body = send(page_house, email, route, number)
             assert [mark for mark in hidden if mark in body.decode()] == [], route
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
 def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None:
-    for path in ("/entries/{}/edit", "/log/saved/{}", "/coordinator/people/{}"):
+    for path in ("/entries/{}/edit", "/log/saved/{}", "/coordinator/people/{}",
+                 "/application/{}/references"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert page_house.visit(who).get(path.format(number)).status_code == 404
 

@@ -14,6 +14,7 @@ from httpx2 import Response
 from tests.support.cast import BASE_URL, BOOKS, NOW, Cast
 from tracker.records.engine import writing
 from tracker.records.sign_in import open_session
+from tracker.rulebooks import Rulebooks
 from tracker.web.app import DemoLogin, build_app
 
 RSC = {
@@ -42,13 +43,14 @@ class House:
     cast: Cast
     now: datetime = NOW
     demo_people: Sequence[DemoLogin] = ()
+    books: Rulebooks = field(default=BOOKS)
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
         self.app = build_app(
             self.cast.settings,
             self.cast.engine,
-            BOOKS,
+            self.books,
             demo_people=self.demo_people,
             now=lambda: self.now,
         )

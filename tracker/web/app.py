@@ -16,9 +16,11 @@ from tracker.web import (
     coordinator,
     editing,
     front,
+    giving_references,
     health,
     logging_hours,
     my_year,
+    references,
     signing_in,
     unsubscribing,
 )
@@ -30,7 +32,18 @@ from tracker.web.site import DemoLogin, Site
 
 __all__ = ["DemoLogin", "build_app"]
 
-_PARTS = (front, signing_in, my_year, logging_hours, editing, coordinator, unsubscribing, health)
+_PARTS = (
+    front,
+    signing_in,
+    my_year,
+    logging_hours,
+    editing,
+    references,
+    giving_references,
+    coordinator,
+    unsubscribing,
+    health,
+)
 
 
 def build_app(

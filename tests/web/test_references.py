@@ -1,0 +1,338 @@
+"""References: the applicant names and waits, the referee answers once, by a secret link."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.cast import ALICE, BOB, Cast
+from tests.support.referees import ANSWER, PAT, REF_BOOKS, apply, decided
+from tests.web.visiting import House, Visitor, problems, text_of
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+
+SECRET = "They once forgot their keys"
+Open = Callable[[str], Visitor]
+
+
+class Applying:
+    """Alice and her application at REF, in a house that knows its rulebook."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast = cast
+        self.house = House(cast, books=REF_BOOKS)
+        with writing(cast.engine) as connection:
+            self.application = apply(connection, cast.people[ALICE])
+        self.page = f"/application/{self.application}/references"
+        self.alice = self.house.visit(ALICE)
+        self.pat = self.house.visit()
+
+    def name(self, **changed: str) -> str:
+        """Name Pat, and give the path of the link in the mail."""
+        answer = self.alice.post(self.page, {**PAT, **changed})
+        assert answer.status_code == 303, answer.text
+        return self.link()
+
+    def link(self) -> str:
+        found = re.findall(r"http://testserver(/reference/\S+)", self.house.mails()[-1])
+        return str(found[0])
+
+    def row(self) -> dict[str, object]:
+        [row] = self.cast.rows("reference")
+        return row
+
+    def change(self, table: str, **values: object) -> None:
+        with writing(self.cast.engine) as connection:
+            connection.execute(METADATA.tables[table].update().values(values))
+
+
+@pytest.fixture
+def applying(cast: Cast) -> Applying:
+    return Applying(cast)
+
+
+@pytest.fixture
+def page(page_house: House) -> Applying:
+    """On SQLite alone: for what pages say."""
+    return Applying(page_house.cast)
+
+
+def test_the_page_says_what_is_asked_for_and_of_whom(page: Applying) -> None:
+    text = text_of(page.alice.get(page.page))
+    assert "3 references are asked for" in text
+    assert "Current program supervisor or colleague" in text
+    assert "Where the reviewers agree, instead" in text
+    assert "At least 1 of them is endorsed as IFS, IMHS, or vetted by" in text
+    assert "guide, References" in text
+    assert "Nobody yet." in text
+
+
+def test_naming_somebody_stores_and_mails_and_says_so(applying: Applying) -> None:
+    answer = applying.alice.post(applying.page, PAT)
+    assert answer.headers["location"] == f"{applying.page}?done=asked"
+    text = text_of(applying.alice.follow(answer))
+    assert "We have sent them a mail" in text
+    assert "Pat Doe Current program supervisor pat@example.org Waiting" in text
+    [mail] = applying.cast.rows("outbox", kind="reference")
+    assert (mail["recipient"], mail["person_id"]) == ("pat@example.org", None)
+    assert "Alice Moreno asks you for a reference" in applying.house.mails()[-1]
+
+
+def test_a_double_tap_names_once_and_mails_once(applying: Applying) -> None:
+    answers = [applying.alice.post(applying.page, PAT) for _ in range(2)]
+    assert [a.status_code for a in answers] == [303, 303]
+    assert len(applying.cast.rows("reference")) == len(applying.house.mails()) == 1
+
+
+def test_every_mistake_is_told_beside_its_field_and_nothing_typed_is_lost(page: Applying) -> None:
+    typed = {"name": "Pat, see www.buy.example", "email": "pat at example", "role": "friend"}
+    answer = page.alice.post(page.page, typed)
+    assert answer.status_code == 422
+    assert problems(answer) == [
+        ("name", "Enter the name alone, without a link or an address"),
+        ("email", "Enter an e-mail address, like name@example.org"),
+        ("role", "Choose one of the roles in the list"),
+    ]
+    assert 'value="pat at example"' in answer.text
+    assert "<title>Error: Your references" in answer.text
+    assert page.cast.rows("reference") == []
+
+
+def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
+    assert dict(problems(page.alice.post(page.page, {}))) == {
+        "name": "Enter the referee&#39;s name",
+        "email": "Enter an e-mail address, like name@example.org",
+        "role": "Choose who they are to you",
+    }
+
+
+@pytest.mark.parametrize("own", [ALICE, "Alice@Home.example"])
+def test_ones_own_address_is_refused(page: Applying, own: str) -> None:
+    answer = page.alice.post(page.page, {**PAT, "email": own})
+    assert problems(answer) == [("email", "Enter the referee&#39;s address: this one is your own")]
+    assert page.house.mails() == []
+
+
+def test_one_who_has_not_answered_is_removed(applying: Applying) -> None:
+    link = applying.name()
+    answer = applying.alice.post(applying.page, {"remove": str(applying.row()["id"])})
+    assert "no longer asked" in text_of(applying.alice.follow(answer))
+    assert applying.cast.rows("reference") == []
+    assert applying.pat.get(link).status_code == 404
+
+
+def test_one_who_has_answered_stays(page: Applying) -> None:
+    link = page.name()
+    page.pat.post(link, ANSWER)
+    answer = page.alice.post(page.page, {"remove": str(page.row()["id"])})
+    assert answer.status_code == 404
+    assert page.row()["received_at"] is not None
+    assert 'name="remove"' not in page.alice.get(page.page).text
+
+
+def test_one_who_came_by_an_import_is_asked_by_a_button(applying: Applying) -> None:
+    applying.name()
+    applying.change("reference", asked_at=None, token_hash=None)
+    assert "Not asked yet." in text_of(applying.alice.get(applying.page))
+    number = str(applying.row()["id"])
+    applying.house.pass_time(minutes=1)
+    for _ in range(2):
+        assert applying.alice.post(applying.page, {"ask": number}).status_code == 303
+    assert len(applying.house.mails()) == 2
+    assert applying.pat.get(applying.link()).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["", "0", "-1", "x", "1e3", "9" * 40, "\u0661", "999"])
+@pytest.mark.parametrize("button", ["remove", "ask"])
+def test_a_button_for_nobody_is_not_here(page: Applying, button: str, number: str) -> None:
+    page.name()
+    assert page.alice.post(page.page, {button: number}).status_code == 404
+    assert len(page.cast.rows("reference")) == 1
+
+
+def test_another_persons_references_are_not_here(page: Applying) -> None:
+    page.name()
+    bob = page.house.visit(BOB)
+    absent = bob.get("/application/999/references")
+    number = str(page.row()["id"])
+    for answer in (
+        bob.get(page.page),
+        bob.post(page.page, PAT),
+        bob.post(page.page, {"remove": number}),
+        bob.post(page.page, {"ask": number}),
+    ):
+        assert (answer.status_code, answer.content) == (404, absent.content)
+    assert len(page.house.mails()) == 1
+
+
+def test_as_many_as_are_allowed_and_then_no_form(page: Applying) -> None:
+    for number in range(5):
+        page.name(email=f"p{number}@example.org")
+    assert "as many as you can at a time" in text_of(page.alice.get(page.page))
+    assert 'name="email"' not in page.alice.get(page.page).text
+    assert page.alice.post(page.page, PAT).status_code == 422
+
+
+def test_a_decided_application_asks_nobody(page: Applying) -> None:
+    page.change("application", **decided(page.house.now))
+    assert "This application is endorsed" in text_of(page.alice.get(page.page))
+    assert page.alice.post(page.page, PAT).status_code == 422
+    assert page.house.mails() == []
+
+
+def test_where_none_are_asked_for_the_page_says_so(page: Applying) -> None:
+    page.change("application", category="IMHS")
+    assert "asks for no references" in text_of(page.alice.get(page.page))
+    assert page.alice.post(page.page, PAT).status_code == 422
+    page.change("application", association="NOWHERE")
+    assert page.alice.get(page.page).status_code == 404
+
+
+def test_the_link_shows_who_asks_and_for_what_and_nothing_else(page: Applying) -> None:
+    answer = page.pat.get(page.name())
+    text = text_of(answer)
+    assert "Alice Moreno is applying to Association of References" in text
+    assert "Infant Family Specialist (IFS)" in text
+    assert "Is “Current program supervisor” right?" in text
+    assert "Association of References has vetted me" in text
+    for private in (ALICE, "alice@home.example", "2024", "open"):
+        assert private not in answer.text.replace("Are you endorsed", "")
+    assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_answer_is_stored_and_thanked_for(applying: Applying) -> None:
+    link = applying.name()
+    answer = applying.pat.post(link, {**ANSWER, "vetted": "yes", "relationship": SECRET})
+    assert answer.status_code == 303
+    thanks = applying.pat.follow(answer)
+    assert text_of(thanks).startswith("Received, thank you.")
+    row = applying.row()
+    assert (row["role_confirmed"], row["vetted"], row["relationship"]) == (True, True, SECRET)
+    assert (row["endorsed_by"], row["endorsed_as"]) == ("REF", "IMHS")
+    assert (row["signed_as"], row["received_at"]) == ("Pat Doe", applying.house.now)
+
+
+def test_opening_the_link_uses_up_nothing(applying: Applying) -> None:
+    link = applying.name()
+    before = applying.row()
+    for _ in range(3):
+        assert applying.pat.get(link).status_code == 200
+        assert applying.pat.client.head(link).status_code in {200, 405}
+        assert applying.pat.get(f"{link}/decline").status_code == 405
+    assert applying.row() == before
+
+
+def test_an_answered_link_shows_nothing_and_takes_no_other_answer(applying: Applying) -> None:
+    link = applying.name()
+    applying.pat.post(link, {**ANSWER, "relationship": SECRET})
+    stored = applying.row()
+    applying.pat.post(link, {**ANSWER, "relationship": "Another"})
+    applying.pat.post(f"{link}/decline")
+    assert applying.row() == stored
+    shown = applying.pat.get(link).text
+    for private in (SECRET, "Pat Doe", "Alice", "IMHS"):
+        assert private not in shown
+
+
+def test_the_applicant_sees_that_it_was_received_and_nothing_of_it(page: Applying) -> None:
+    page.pat.post(page.name(), {**ANSWER, "relationship": SECRET, "signed_as": "Patricia Doe"})
+    shown = page.alice.get(page.page)
+    assert "pat@example.org Received" in text_of(shown)
+    assert SECRET not in shown.text
+    assert "Patricia" not in shown.text
+
+
+def test_who_cannot_give_it_says_so_and_the_applicant_sees_it(applying: Applying) -> None:
+    link = applying.name()
+    answer = applying.pat.post(f"{link}/decline")
+    assert text_of(applying.pat.follow(answer)).startswith("You have told us that you cannot")
+    assert applying.row()["declined_at"] == applying.house.now
+    assert "pat@example.org Declined" in text_of(applying.alice.get(applying.page))
+    applying.pat.post(link, ANSWER)
+    assert applying.row()["received_at"] is None
+
+
+def test_who_is_not_endorsed_names_neither_association_nor_category(page: Applying) -> None:
+    page.pat.post(page.name(), {**ANSWER, "endorsed": "no"})
+    assert (page.row()["endorsed_by"], page.row()["endorsed_as"]) == (None, None)
+
+
+def test_a_role_that_is_not_right_is_stored_as_such(page: Applying) -> None:
+    page.pat.post(page.name(), {**ANSWER, "role_confirmed": "no"})
+    assert page.row()["role_confirmed"] is False
+
+
+def test_an_empty_answer_says_what_is_missing(page: Applying) -> None:
+    answer = page.pat.post(page.name(), {})
+    assert answer.status_code == 422
+    assert problems(answer) == [
+        ("role_confirmed", "Say whether that role is right"),
+        ("relationship", "Say in a sentence how you know their work"),
+        ("endorsed", "Say whether you are endorsed"),
+        ("signed_as", "Type your full name to sign"),
+    ]
+    assert page.row()["received_at"] is None
+
+
+def test_a_wrong_answer_keeps_what_was_typed(page: Applying) -> None:
+    wrong = {**ANSWER, "endorsed_by": "NOWHERE", "endorsed_as": "", "relationship": "x" * 501}
+    answer = page.pat.post(page.name(), wrong)
+    assert problems(answer) == [
+        ("relationship", "How you know them can have 500 characters at most"),
+        ("endorsed_by", "Choose the association that has endorsed you"),
+        ("endorsed_as", "Choose the category in which you are endorsed"),
+    ]
+    assert "x" * 501 in answer.text
+    assert 'value="Pat Doe"' in answer.text
+    assert 'value="yes" id="role_confirmed" checked' in answer.text
+
+
+def test_markup_stays_text(page: Applying) -> None:
+    wrong = {**ANSWER, "signed_as": "", "relationship": "</textarea><script>alert(1)</script>"}
+    assert "<script" not in page.pat.post(page.name(), wrong).text
+
+
+@pytest.mark.parametrize("token", ["x", "a" * 43, "%00", "\u00e9", "a" * 3000])
+def test_a_link_that_is_none_says_so_kindly(page: Applying, token: str) -> None:
+    page.name()
+    for answer in (
+        page.pat.get(f"/reference/{token}"),
+        page.pat.post(f"/reference/{token}", ANSWER),
+        page.pat.post(f"/reference/{token}/decline"),
+    ):
+        assert answer.status_code == 404
+        assert text_of(answer).startswith("This link opens nothing.")
+        assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+
+
+def test_once_the_application_is_decided_the_link_says_no_more_than_that(page: Applying) -> None:
+    link = page.name()
+    page.change("application", **decided(page.house.now))
+    shown = page.pat.get(link)
+    assert text_of(shown).startswith("This reference is no longer needed.")
+    assert "Alice" not in shown.text
+    page.pat.post(link, ANSWER)
+    page.pat.post(f"{link}/decline")
+    assert (page.row()["received_at"], page.row()["declined_at"]) == (None, None)
+
+
+def test_a_form_of_another_site_gives_no_reference(page: Applying) -> None:
+    link = page.name()
+    foreign = {"Origin": "https://evil.example"}
+    for path in (link, f"{link}/decline", page.page):
+        assert page.alice.client.post(path, data=ANSWER, headers=foreign).status_code == 403
+    assert page.row()["received_at"] is None
+
+
+def test_naming_and_mail_stand_or_fall_together(
+    page: Applying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no mail today")
+
+    monkeypatch.setattr(page.house.app.state.site.composer, "compose", fail)
+    with pytest.raises(RuntimeError, match="no mail today"):
+        page.alice.post(page.page, PAT)
+    assert page.cast.rows("reference") == page.cast.rows("outbox") == []
