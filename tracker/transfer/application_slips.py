@@ -17,10 +17,14 @@ def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterat
     association = values.get("association")
     if association and "role" in values:
         known = catalogue.roles.get(association, ())
-        yield from _unless_known("role", values["role"], known, f"{association} asks no such role")
+        yield from _unless_known(
+            "role", values["role"], known, f"{association} asks no such referee"
+        )
     if association and "what" in values:
         known = catalogue.signed.get(association, ())
-        yield from _unless_known("what", values["what"], known, f"{association} has no such paper")
+        yield from _unless_known(
+            "what", values["what"], known, f"nothing of that name is signed at {association}"
+        )
     if (endorser := values.get("endorsed_by")) and (category := values.get("endorsed_as")):
         # An association whose rulebook is not here may use any category that another one has.
         every = {each for known in catalogue.categories.values() for each in known}

@@ -55,11 +55,11 @@ def read_day(text: str, as_of: date) -> date:
     return found
 
 
-def read_past_day(text: str, as_of: date, what: str = "it") -> date:
-    """A day on ``as_of`` or earlier; ``what`` lies on it."""
+def read_past_day(text: str, as_of: date, what: str = "") -> date:
+    """A day on ``as_of`` or earlier; ``what`` names it where the column does not."""
     day = read_day(text, as_of)
     if day > as_of:
-        raise ValueError(f"{what} must lie on {as_of} or earlier")
+        raise ValueError(f"{what} must lie on {as_of} or earlier".strip())
     return day
 
 
