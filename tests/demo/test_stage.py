@@ -18,7 +18,9 @@ from tracker.demo.stories import load_stories
 from tracker.jobs.office import Office, open_office
 from tracker.jobs.run_due import run_due
 from tracker.records.engine import open_engine, reading
+from tracker.records.readiness import judge_applications
 from tracker.rulebooks import load_rulebooks
+from tracker.rules.standing import Outcome, Status
 from tracker.settings import configuration_folder, load_settings
 
 BOOKS = load_rulebooks(configuration_folder())
@@ -85,6 +87,20 @@ def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
         assert {"met", "open", "excused", "no rules"} <= set(found)
         assert found["met"] > found["lapsed"] + found["overdue"]
         assert found["no rules"] >= STORIES.endorsees_per_association
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_on_any_day_some_applicants_are_ready_and_others_show_what_they_lack(
+    sqlite_url: str, tmp_path: Path, day: date
+) -> None:
+    with demo(sqlite_url, tmp_path, day) as shown, reading(shown.engine) as connection:
+        found = list(judge_applications(connection, BOOKS, lambda _: day))
+        statuses = Counter(standing.status for standing in found)
+        assert set(statuses) == {Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY}
+        assert {s.plan.association for s in found} == set(BOOKS.associations)
+        lacking = {r.ask.counts for s in found for r in s.results if r.outcome is Outcome.SHORT}
+        assert lacking >= {"training", "rsc", "references", "work", "exam", "membership"}
+        assert any(r.closes_on for s in found for r in s.results)
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)

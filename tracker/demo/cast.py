@@ -8,7 +8,7 @@ from datetime import date
 from dateutil.relativedelta import relativedelta
 
 from tracker.demo.providers import Provider, providers_of
-from tracker.demo.stories import Stories, Story
+from tracker.demo.stories import ApplicantStory, Stories, Story
 from tracker.rulebooks import Rulebooks
 
 
@@ -25,16 +25,31 @@ class Endorsee:
 
 
 @dataclass
+class Applicant:
+    """One made-up applicant; ``referees`` are the names of those asked for a reference."""
+
+    email: str
+    name: str
+    story: ApplicantStory
+    association: str
+    category: str
+    opened_on: date
+    referees: list[str]
+
+
+@dataclass
 class Cast:
     """Everybody."""
 
     endorsees: list[Endorsee] = field(default_factory=list)
+    applicants: list[Applicant] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
 
     @property
     def people(self) -> int:
         """How many they are; some providers are endorsees, too."""
-        return len({e.email for e in self.endorsees} | {p.email for p in self.providers})
+        endorsed = {e.email for e in self.endorsees} | {p.email for p in self.providers}
+        return len(endorsed | {a.email for a in self.applicants})
 
     @property
     def bouncing(self) -> set[str]:
@@ -52,7 +67,27 @@ def make_cast(books: Rulebooks, stories: Stories, today: date) -> Cast:
         for number in range(stories.endorsees_per_association):
             cast.endorsees.append(_endorsee(books, stories, names, association, number, today))
     cast.endorsees += [_as_endorsee(p, stories) for p in cast.providers if _renews(books, p)]
+    for association in books.associations:
+        cast.applicants += _applicants(books, stories, names, association, today)
     return cast
+
+
+def _applicants(
+    books: Rulebooks,
+    stories: Stories,
+    names: Iterator[tuple[str, str]],
+    association: str,
+    today: date,
+) -> Iterator[Applicant]:
+    """One for each story, for the association's categories in turn."""
+    book = books.associations[association]
+    asked = [c for c in book.categories if book.requirements_of(c, "application")]
+    for number, story in enumerate(stories.applicants if asked else ()):
+        email, name = next(names)
+        referees = [next(names)[1] for _ in range(3)]
+        opened_on = today - relativedelta(days=story.opened_days_ago)
+        category = asked[number % len(asked)]
+        yield Applicant(email, name, story, association, category, opened_on, referees)
 
 
 def _renews(books: Rulebooks, provider: Provider) -> bool:

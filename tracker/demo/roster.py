@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
 
+from tracker.demo.applying import applicants_tables
 from tracker.demo.cast import Cast, Endorsee
 from tracker.demo.providers import Provider
 from tracker.demo.sessions import Row, entries_of
@@ -19,7 +20,7 @@ _DAY = timedelta(days=1)
 def write_roster(
     folder: Path, books: Rulebooks, stories: Stories, cast: Cast, today: date
 ) -> list[Path]:
-    """Write the six files into ``folder``; no entry is later than ``today``."""
+    """Write the files into ``folder``; no entry is later than ``today``."""
     memberships, entries, leaves = [], [], []
     for endorsee in cast.endorsees:
         memberships += list(_memberships(books, endorsee, today))
@@ -33,6 +34,8 @@ def write_roster(
         "entries.csv": entries,
         "leave.csv": leaves,
     }
+    for name, rows in applicants_tables(books, stories, cast, today).items():
+        tables[name] = [*tables.get(name, []), *rows]
     return [_write(folder / name, rows) for name, rows in tables.items() if rows]
 
 

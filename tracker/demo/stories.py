@@ -33,6 +33,19 @@ class Story(Part):
     shown_at: str | None = None
 
 
+class ApplicantStory(Part):
+    """One kind of applicant. ``share`` is of all that is asked; ``references`` have come."""
+
+    name: str
+    share: float
+    references: int = 0
+    member: bool = True
+    reviewed: bool = False
+    submitted: bool = False
+    provider: Role = "qualified"
+    opened_days_ago: int = 60
+
+
 class _Coordinators(Part):
     names: tuple[str, ...]
 
@@ -55,6 +68,7 @@ class Stories(Part):
     refusal: str
     coordinators: _Coordinators
     stories: tuple[Story, ...]
+    applicants: tuple[ApplicantStory, ...] = ()
 
 
 def load_stories(folder: Path) -> Stories:
