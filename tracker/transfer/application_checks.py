@@ -19,10 +19,12 @@ def check_applications(
     """What rows of applications.csv make of applications must be possible."""
     for row in reading.rows.get("applications", ()):
         after, before = applications.became(row), applications.before(row)
-        yield from _problems_of_state(row, after)
-        yield from _problems_of_order(row, after)
-        if before and before.decided:
-            yield from _problems_of_change(row, before, after)
+        changed = _problem_of_change(row, before, after)
+        if changed:
+            yield changed
+        else:
+            yield from _problems_of_state(row, after)
+            yield from _problems_of_order(row, after)
     yield from _problems_beside(reading, applications)
     yield from _problems_of_endorsing(reading, known, applications)
 
@@ -50,13 +52,16 @@ def _problems_of_order(row: Row, after: Applied) -> Iterator[Problem]:
         yield row.problem("decided_on", what)
 
 
-def _problems_of_change(row: Row, before: Applied, after: Applied) -> Iterator[Problem]:
+def _problem_of_change(row: Row, before: Applied | None, after: Applied) -> Problem | None:
     """A decision stands; only the day of one on which nothing rests may be put right."""
+    if before is None or not before.decided:
+        return None
     what = f"the application was {before.state} on {before.decided_on}, and stays so"
     if after.state != before.state:
-        yield row.problem("state", what)
-    elif after.decided_on != before.decided_on and before.state == "endorsed":
-        yield row.problem("decided_on", what)
+        return row.problem("state", what)
+    if after.decided_on != before.decided_on and before.state == "endorsed":
+        return row.problem("decided_on", what)
+    return None
 
 
 def _problems_beside(reading: Reading, applications: Applications) -> Iterator[Problem]:
