@@ -168,8 +168,8 @@ def test_a_sign_in_mail_holds_code_link_and_limit() -> None:
 def test_a_referee_reads_who_asks_for_what_and_who_will_read_it() -> None:
     message = parse(compose(REFERENCE_REMINDER))
     mail = REFERENCE_REMINDER
-    facts = (mail.applicant, mail.association, mail.endorsement, mail.role, mail.again, mail.why)
-    facts += (mail.action.url, "Only the association reads what you write")
+    facts = [mail.applicant, mail.association, mail.endorsement, mail.role, mail.again, mail.why]
+    facts += [mail.action.url, "Only the association reads what you write"]
     for subtype in ("plain", "html"):
         body = part(message, subtype)
         assert [fact for fact in facts if fact not in body] == []
