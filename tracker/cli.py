@@ -100,7 +100,7 @@ def run_due(
         bool, typer.Option("--dry-run", help="Say what would be done; write and send nothing.")
     ] = False,
 ) -> None:
-    """Do all that is due: evaluate, decide on notices, write digests. Safe to call at any time."""
+    """Do all that is due: evaluate, notices, referees' reminders, digests. Safe at any time."""
     from tracker.commands import run_due as command
 
     command.run(as_of, dry_run=dry_run)

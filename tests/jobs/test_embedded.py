@@ -106,5 +106,6 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
     assert {log["job"] for log in logs if log["event"] == "job done"} == {
         "evaluate",
         "notices",
+        "references",
         "digest",
     }
