@@ -13,23 +13,25 @@ from tracker.rules.work import degree_day
 
 
 class _Sorted(NamedTuple):
-    """Sessions that may count, in order, and those that cannot, with their reasons."""
+    """Sessions that may count, in order, and those that cannot, with their reasons.
+
+    ``reviewed`` says why the former count only if the reviewers agree, if so.
+    """
 
     fit: list[Session]
     remarks: list[Remark]
+    reviewed: str
 
 
 def judge_rsc(asks: Sequence[Ask], candidate: Candidate, as_of: date) -> Iterator[Result]:
     """Judge all that asks RSC hours; those that lie inside others share their window."""
     for ask in asks:
         if ask.rule.inside is None:
-            yield from _judge_group(
-                [ask, *(a for a in asks if a.rule.inside == ask.id)], candidate, as_of
-            )
+            group = [ask, *(a for a in asks if a.rule.inside == ask.id)]
+            yield from _judge_group(group, as_of, _sort(ask, candidate))
 
 
-def _judge_group(group: Sequence[Ask], candidate: Candidate, as_of: date) -> Iterator[Result]:
-    found = _sort(group[0], candidate)
+def _judge_group(group: Sequence[Ask], as_of: date, found: _Sorted) -> Iterator[Result]:
     months = group[0].rule.window.months if group[0].rule.window else None
     required = [ask.amount for ask in group]
     weighed = [Weighed(s.held_on, tuple(_minutes(ask, s) for ask in group)) for s in found.fit]
@@ -55,7 +57,8 @@ def _result(
             for s in found.fit
             if not window.starts_on <= s.held_on <= window.ends_on
         ]
-    outcome = Outcome.SHORT if short else Outcome.MET
+    outcome = Outcome.SHORT if short else Outcome.REVIEW if found.reviewed else Outcome.MET
+    note = "; ".join(filter(None, (note, found.reviewed)))
     closes_on = closing if short else None
     return Result(ask, ask.amount, counted, short, outcome, note, closes_on, tuple(remarks))
 
@@ -67,12 +70,12 @@ def _minutes(ask: Ask, session: Session) -> int:
 def _sort(ask: Ask, candidate: Candidate) -> _Sorted:
     window = ask.rule.window
     after = window.after if window else None
-    since = degree_day(candidate, after)
-    found = _Sorted([], [])
+    since = degree_day(candidate, after, window.or_after if window else ())
+    found = _Sorted([], [], since.reviewed if since else "")
     for session in sorted(candidate.sessions, key=lambda s: s.held_on):
         reason = ""
-        if after and (since is None or session.held_on < since):
-            awarded = f"awarded {say_day(since)}" if since else "none is on record"
+        if after and (since is None or session.held_on < since.day):
+            awarded = f"awarded {say_day(since.day)}" if since else "none is on record"
             reason = f"it counts only after a {after}'s degree ({awarded})"
         elif window and window.while_giving and not _gave_rsc(candidate, session.held_on):
             reason = "no position on record had you give RSC to others on that day"

@@ -64,7 +64,8 @@ class Work(Part):
 
     ``statements`` are what an applicant confirms of a position, by key. ``volunteer`` counts
     supervised and trained volunteer work, where the reviewers agree. ``after`` counts days
-    from the first such degree, or one above it, on (its day included).
+    from the first such degree, or one above it, on (its day included); where there is none,
+    from another education in ``or_after`` on, where the reviewers agree.
     """
 
     services: tuple[Key, ...] = Field(min_length=1)
@@ -73,6 +74,7 @@ class Work(Part):
     volunteer: StrictBool = False
     supervised: StrictBool = False
     after: Degree | None = None
+    or_after: tuple[Level, ...] = ()
     statements: dict[Key, Text] = {}
     internship: Internship | None = None
 
@@ -98,10 +100,11 @@ class Referees(Part):
 class Window(Part):
     """Which RSC sessions count: those of the best span of ``months``, of a degree's day or later.
 
-    ``while_giving`` counts only sessions on days on which a position had the applicant give RSC
-    to others.
+    ``or_after`` is as in `Work`. ``while_giving`` counts only sessions on days on which a
+    position had the applicant give RSC to others.
     """
 
     months: int | None = Field(strict=True, default=None, ge=1, le=120)
     after: Degree | None = None
+    or_after: tuple[Level, ...] = ()
     while_giving: StrictBool = False

@@ -1,6 +1,6 @@
 """Work experience: which positions count, for how long, and why others do not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -23,6 +23,13 @@ class Counted(NamedTuple):
     interned: bool = False
 
 
+class Since(NamedTuple):
+    """The day of a degree from which on days count; ``reviewed`` as in `Counted`."""
+
+    day: date
+    reviewed: str = ""
+
+
 def judge_work(ask: Ask, candidate: Candidate, as_of: date) -> Result:
     """Count years, families or positions, as the requirement's unit says."""
     terms = ask.rule.work
@@ -30,7 +37,7 @@ def judge_work(ask: Ask, candidate: Candidate, as_of: date) -> Result:
         return Result(ask, ask.amount, 0, ask.amount, Outcome.SHORT)
     counted: list[Counted] = []
     remarks: list[Remark] = []
-    since = degree_day(candidate, terms.after)
+    since = degree_day(candidate, terms.after, terms.or_after)
     for position in candidate.positions:
         found = _count(position, terms, since, as_of)
         if isinstance(found, Counted):
@@ -45,12 +52,21 @@ def judge_work(ask: Ask, candidate: Candidate, as_of: date) -> Result:
     return _result(ask, sure, likely, tuple(remarks))
 
 
-def degree_day(candidate: Candidate, level: str | None) -> date | None:
-    """The day of the first degree of ``level`` or above; None where none is asked or awarded."""
+def degree_day(candidate: Candidate, level: str | None, instead: Collection[str]) -> Since | None:
+    """The day of the first degree of ``level`` or above; None where none is asked or awarded.
+
+    Without such a degree, that of the first education ``instead`` of it, for the reviewers.
+    """
     if level is None:
         return None
     enough = DEGREES_RISING[DEGREES_RISING.index(level) :]
-    return min((d.awarded_on for d in candidate.degrees if d.level in enough), default=None)
+    if days := [d.awarded_on for d in candidate.degrees if d.level in enough]:
+        return Since(min(days))
+    others = [(d.awarded_on, d.title) for d in candidate.degrees if d.level in instead]
+    if not others:
+        return None
+    day, title = min(others)
+    return Since(day, f"it counts after {title} if the reviewers agree")
 
 
 def _result(ask: Ask, sure: int, likely: int, remarks: tuple[Remark, ...]) -> Result:
@@ -62,7 +78,7 @@ def _result(ask: Ask, sure: int, likely: int, remarks: tuple[Remark, ...]) -> Re
     return Result(ask, ask.amount, likely, ask.amount - likely, Outcome.SHORT, remarks=remarks)
 
 
-def _count(position: Position, terms: Work, since: date | None, as_of: date) -> Counted | str:
+def _count(position: Position, terms: Work, since: Since | None, as_of: date) -> Counted | str:
     """The position's days that count, or the reason why none does."""
     ends_on = _last_day(position, as_of)
     if reason := next(_reasons(position, terms), None):
@@ -73,10 +89,10 @@ def _count(position: Position, terms: Work, since: date | None, as_of: date) -> 
     if terms.after:
         if since is None:
             return f"counts only after a {terms.after}'s degree, and none is on record"
-        starts_on = max(starts_on, since)
+        starts_on = max(starts_on, since.day)
     if starts_on > ends_on:
         return f"it ended before the {terms.after}'s degree" if terms.after else "it has not begun"
-    reviewed = ""
+    reviewed = since.reviewed if since else ""
     if terms.paid and position.pay == "volunteer":
         reviewed = "volunteer work counts if the reviewers agree"
     return Counted(position, Span(starts_on, ends_on), reviewed)
