@@ -1,4 +1,4 @@
-"""The notices job: decides on, and writes, all that is due for an association's endorsees.
+"""The notices job: writes all that is due for an association's endorsees and applicants.
 
 People are taken in batches, each in one transaction: facts read, decisions, ledger rows and
 rendered messages are committed together or not at all. A crash between batches is harmless,
@@ -6,31 +6,27 @@ since what is decided stays decided and the rest is decided by the next run. Two
 once are harmless, too: the outbox takes one mail a person a day, and whoever is late defers.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from dateutil.relativedelta import relativedelta
 from sqlalchemy import Connection, text
 
 from tracker.clock import local_day
+from tracker.jobs.deciding import (
+    PEOPLE,
+    Looking,
+    applicants_with_news,
+    decide_on_people,
+    used_since,
+)
 from tracker.jobs.notice_mail import in_order, write_mail
 from tracker.jobs.office import Office
 from tracker.mail.contents import context_of
-from tracker.records.cutoffs import Horizon, cutoffs_of
-from tracker.records.evaluation import days_at, judge_current
-from tracker.records.facts import make_id_table
-from tracker.records.notices import (
-    addresses_of,
-    decided_for,
-    lock_people,
-    people_to_consider,
-    record_decisions,
-)
+from tracker.records.notices import addresses_of, people_to_consider, record_decisions
 from tracker.records.outbox import Message, enqueue
 from tracker.records.run_ledger import last_run
-from tracker.rules.notices import Decision, decide
+from tracker.rules.notices import Decision
 from tracker.rules.standing import Standing
 
 _PEOPLE_A_BATCH = 250
@@ -57,18 +53,11 @@ class _Letter(NamedTuple):
 def run_notices(office: Office, association: str, now: datetime) -> Tally:
     """Decide on everything due in ``association``, and write the mails into the outbox.
 
-    A person with endorsements at several associations gets one mail about all of them.
+    A person with endorsements and applications, at several associations even, gets one mail
+    about all of them.
     """
     as_of = local_day(now, office.books.associations[association].time_zone)
-    with office.transaction() as connection:
-        people = people_to_consider(
-            connection,
-            office.notices,
-            association,
-            last_run(connection, "notices", association),
-            as_of,
-            _used_since(office, as_of),
-        )
+    people = _people(office, association, as_of, now)
     tally = Tally()
     for start in range(0, len(people), _PEOPLE_A_BATCH):
         with office.transaction() as connection:
@@ -77,11 +66,25 @@ def run_notices(office: Office, association: str, now: datetime) -> Tally:
     return tally
 
 
+def _people(office: Office, association: str, as_of: date, now: datetime) -> list[int]:
+    with office.transaction() as connection:
+        people = people_to_consider(
+            connection,
+            office.notices,
+            association,
+            last_run(connection, "notices", association),
+            as_of,
+            used_since(office, as_of),
+        )
+        news = applicants_with_news(Looking(office, connection, as_of, now), association)
+    return sorted(news.union(people))
+
+
 def _run_batch(
     office: Office, connection: Connection, people: Sequence[int], as_of: date, now: datetime
 ) -> Tally:
-    by_person = _decide(office, connection, people, as_of, now)
-    addresses = addresses_of(connection, "noticed_person")
+    by_person = decide_on_people(Looking(office, connection, as_of, now), people)
+    addresses = addresses_of(connection, PEOPLE)
     letters = {
         person_id: _write(office, person_id, addresses[person_id], decisions, as_of, now)
         for person_id, decisions in by_person.items()
@@ -103,42 +106,6 @@ def _run_batch(
     _look_again_tomorrow(connection, deferred, as_of)
     sent = sum(1 for d, _ in recorded if d.skipped is None)
     return Tally(len(taken), sent, len(recorded) - sent, len(deferred))
-
-
-def _decide(
-    office: Office, connection: Connection, people: Sequence[int], as_of: date, now: datetime
-) -> dict[int, list[Decision]]:
-    """All decisions due, by person; the facts are read in this very transaction."""
-    make_id_table(connection, "noticed_person", people)
-    # Another process that is at the same people ends first: then its decisions are seen here.
-    lock_people(connection, "noticed_person")
-    ids = connection.scalars(
-        text("SELECT en.id FROM endorsement en JOIN noticed_person n ON n.id = en.person_id")
-    ).all()
-    make_id_table(connection, "noticed", ids)
-    days = days_at(office.books, now)
-    standings = list(judge_current(connection, office.books, days, only="noticed"))
-    decided = decided_for(connection, "noticed")
-    last_day = as_of + relativedelta(days=max(office.notices.provider_cutoff.before, default=0))
-    horizon = Horizon(_used_since(office, as_of), as_of, last_day)
-    cutoffs = cutoffs_of(connection, office.books, "noticed_person", horizon)
-    found: defaultdict[int, list[Decision]] = defaultdict(list)
-    for standing in standings:
-        facts, plan = standing.facts, standing.plan
-        found[facts.person_id] += decide(
-            office.notices,
-            standing,
-            cutoffs.get((facts.person_id, plan.provider_rule or ""), ()),
-            decided.get(facts.subject_id, {}),
-            days(plan.association),
-            judged_from=office.settings.judge_renewals_due_from.get(plan.association),
-        )
-    return {person_id: _once(decisions) for person_id, decisions in found.items()}
-
-
-def _once(decisions: Iterable[Decision]) -> list[Decision]:
-    """Each key once an endorsement: a membership can belong to both cycles that are judged."""
-    return list({(d.standing.facts.subject_id, d.key): d for d in decisions}.values())
 
 
 def _write(
@@ -173,15 +140,13 @@ def _write(
 
 
 def _look_again_tomorrow(connection: Connection, deferred: Sequence[Decision], as_of: date) -> None:
-    """Have tomorrow's run consider them: it takes up all that was judged since today."""
-    rows = [
-        {"id": i, "day": as_of.isoformat()} for i in {d.standing.facts.subject_id for d in deferred}
-    ]
+    """Have tomorrow's run consider them: it takes up all that was judged since today.
+
+    And every application, whatever happened before.
+    """
+    renewals = {d.standing.facts.subject_id for d in deferred if not d.is_about_application}
+    rows = [{"id": number, "day": as_of.isoformat()} for number in renewals]
     if rows:
         connection.execute(
             text("UPDATE standing SET judged_on = :day WHERE endorsement_id = :id"), rows
         )
-
-
-def _used_since(office: Office, as_of: date) -> date:
-    return as_of - relativedelta(months=office.notices.provider_cutoff.used_within_months)

@@ -43,7 +43,7 @@ def cutoffs_of(
         .order_by(_ENTRY.c.person_id, _SPAN.c.ends_on, _SPAN.c.provider_id)
     )
     rows = connection.execute(query).all()
-    providers = load_providers(connection, {row[2] for row in rows})
+    providers = load_providers(connection, {row[2] for row in rows}) if rows else {}
     for person_id, rule, provider_id, last_day, minutes in rows:
         if rule in books.provider_rules:
             provider = providers[provider_id]

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, text
+from sqlalchemy import Connection, func, or_, select, text
 
 from tracker.records.bulk import insert_rows
 from tracker.records.cutoffs import Horizon, people_with_cutoffs
-from tracker.records.tables import Endorsement, Notice, Person, StandingRow
+from tracker.records.tables import METADATA, Endorsement, Notice, Person, StandingRow
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Key, Kind
 
@@ -17,6 +17,7 @@ _NOTICE = Notice.__table__  # type: ignore[attr-defined]
 _STANDING = StandingRow.__table__  # type: ignore[attr-defined]
 _ENDORSEMENT = Endorsement.__table__  # type: ignore[attr-defined]
 _PERSON = Person.__table__  # type: ignore[attr-defined]
+_APPLICATION = METADATA.tables["application"]
 _DAY = timedelta(days=1)
 
 
@@ -115,13 +116,8 @@ def record_decisions(
 
 
 def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[str, Any]:
-    cycle = decision.standing.plan.cycle
-    if cycle is None:
-        message = "a renewal without a cycle has no notices"
-        raise ValueError(message)
     return {
-        "endorsement_id": decision.standing.facts.subject_id,
-        "cycle_starts_on": cycle.starts_on,
+        **_subject(decision),
         **decision.key._asdict(),
         "kind": decision.key.kind.value,
         "decided_on": decided_on,
@@ -131,8 +127,21 @@ def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[s
     }
 
 
+def _subject(decision: Decision) -> dict[str, Any]:
+    facts, cycle = decision.standing.facts, decision.standing.plan.cycle
+    if cycle is None:
+        message = "what asks nothing has no notices"
+        raise ValueError(message)
+    applied = decision.is_about_application
+    return {
+        "endorsement_id": None if applied else facts.subject_id,
+        "application_id": facts.subject_id if applied else None,
+        "cycle_starts_on": facts.starts_on if applied else cycle.starts_on,
+    }
+
+
 def all_decisions(connection: Connection) -> Iterator[Sequence[Any]]:
-    """Every decision, oldest first, streamed.
+    """Every decision about a renewal or an application, oldest first, streamed.
 
     Columns: email, association, category, kind, step, due_on, decided_on, outcome, reason,
     message_id.
@@ -140,8 +149,8 @@ def all_decisions(connection: Connection) -> Iterator[Sequence[Any]]:
     query = (
         select(
             _PERSON.c.email,
-            _ENDORSEMENT.c.association,
-            _ENDORSEMENT.c.category,
+            func.coalesce(_ENDORSEMENT.c.association, _APPLICATION.c.association),
+            func.coalesce(_ENDORSEMENT.c.category, _APPLICATION.c.category),
             _NOTICE.c.kind,
             _NOTICE.c.step,
             _NOTICE.c.due_on,
@@ -150,8 +159,13 @@ def all_decisions(connection: Connection) -> Iterator[Sequence[Any]]:
             _NOTICE.c.reason,
             _NOTICE.c.message_id,
         )
-        .join_from(_NOTICE, _ENDORSEMENT, _ENDORSEMENT.c.id == _NOTICE.c.endorsement_id)
-        .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
+        .select_from(_NOTICE)
+        .outerjoin(_ENDORSEMENT, _ENDORSEMENT.c.id == _NOTICE.c.endorsement_id)
+        .outerjoin(_APPLICATION, _APPLICATION.c.id == _NOTICE.c.application_id)
+        .join(
+            _PERSON,
+            _PERSON.c.id == func.coalesce(_ENDORSEMENT.c.person_id, _APPLICATION.c.person_id),
+        )
         .order_by(_NOTICE.c.id)
     )
     yield from connection.execute(query.execution_options(stream_results=True))

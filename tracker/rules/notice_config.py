@@ -50,12 +50,21 @@ class CutoffSteps(_Steps):
     used_within_months: int = Field(default=12, ge=1, le=120)
 
 
+class WindowSteps(_Steps):
+    """Days before the last day of an applicant's RSC window in which hours are missing."""
+
+
 class ReferenceSteps(Part):
-    """Days after a referee was asked on which one who has not answered is reminded."""
+    """Days after a referee was asked on which one who has not answered is reminded.
+
+    And days after the last one was asked (or, where nobody was, the application opened) on which
+    an applicant who has too few references is told so.
+    """
 
     remind_after_days: DaysAfter = ()
+    tell_applicant_after_days: DaysAfter = ()
 
-    @field_validator("remind_after_days")
+    @field_validator("remind_after_days", "tell_applicant_after_days")
     @classmethod
     def _no_step_twice(cls, days: tuple[int, ...]) -> tuple[int, ...]:
         return _refuse_twice(days)
@@ -78,5 +87,6 @@ class NoticeConfig(Part):
     lapse: LapseSteps = LapseSteps()
     membership: MembershipSteps = MembershipSteps()
     provider_cutoff: CutoffSteps = CutoffSteps()
+    rsc_window: WindowSteps = WindowSteps()
     references: ReferenceSteps = ReferenceSteps()
     digest: DigestSize = DigestSize()

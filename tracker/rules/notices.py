@@ -1,8 +1,9 @@
-"""Which notices a standing calls for on a day, and which of them are skipped and why. Pure.
+"""Which notices a renewal calls for on a day, and which of them are skipped and why. Pure.
 
-A *step* is a number of days from the date that a notice is about (negative: before it). Of
-several steps that were reached since the last look, only the latest is sent: after an outage
-nobody gets the backlog.
+What they share with an application's (`tracker.rules.application_notices`) is here, too. A *step*
+is a number of days from the date that a notice is about (negative: before it). Of several steps
+that were reached since the last look, only the latest is sent: after an outage nobody gets the
+backlog.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,9 +13,10 @@ from typing import NamedTuple
 
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.providers import Ending
-from tracker.rules.standing import Outcome, Standing, Status
+from tracker.rules.standing import Outcome, Result, Standing, Status
 
 _DAY = timedelta(days=1)
+_NOT_ASKED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
 
 
 class Kind(StrEnum):
@@ -24,13 +26,17 @@ class Kind(StrEnum):
     LAPSE = "lapse"
     MEMBERSHIP = "membership"
     CUTOFF = "provider cutoff"
+    # An application's only.
+    RSC_WINDOW = "rsc window"
+    REFERENCES = "references"
 
 
 class Key(NamedTuple):
-    """What identifies a decision within one endorsement; it is taken once, for ever.
+    """What identifies a decision within one endorsement or application; taken once, for ever.
 
     ``subject_key`` is the cycle's first day where the renewal itself is meant: two renewals may
-    fall due on one day, when the older one was extended. For a cutoff it is the provider's id.
+    fall due on one day, when the older one was extended. For a cutoff it is the provider's id,
+    for an RSC window the requirement's.
     """
 
     kind: Kind
@@ -49,12 +55,26 @@ class Cutoff(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A step, and why it is skipped (None: it is sent)."""
+    """A step, and why it is skipped (None: it is sent).
+
+    ``lacking`` is what an application's open RSC window is short of, in the measure of `Result`.
+    """
 
     standing: Standing
     key: Key
     skipped: str | None
     cutoff: Cutoff | None = None
+    lacking: tuple[Result, ...] = ()
+
+    @property
+    def is_about_application(self) -> bool:
+        """Whether it is about an application; else about a renewal."""
+        return self.standing.facts.candidate is not None
+
+    @property
+    def subject(self) -> tuple[bool, int]:
+        """What its key is unique within: one application, or one endorsement."""
+        return self.is_about_application, self.standing.facts.subject_id
 
 
 def decide(
@@ -75,13 +95,21 @@ def decide(
         return []
     decisions = [
         *_about_renewal(config, standing, decided, as_of, judged_from),
-        *_about_membership(config, standing, decided, as_of),
+        *about_membership(config, standing, decided, as_of),
     ]
     # An old cycle's provider is the new cycle's, too: told of once, there.
     if as_of <= standing.plan.cycle.ends_on:
         for cutoff in cutoffs:
-            decisions += _about_cutoff(config, standing, cutoff, decided, as_of)
+            quiet = _why_cutoff_is_quiet(standing, cutoff)
+            decisions += about_cutoff(config, standing, cutoff, decided, as_of, quiet=quiet)
     return decisions
+
+
+def _why_cutoff_is_quiet(standing: Standing, cutoff: Cutoff) -> str | None:
+    if any(r.ask.counts == "rsc" and r.outcome is Outcome.WAIVED for r in standing.results):
+        return "RSC is waived"
+    ends_on = standing.facts.ends_on
+    return "the endorsement ends before" if ends_on and ends_on <= cutoff.ending.last_day else None
 
 
 def last_membership(standing: Standing, as_of: date) -> date | None:
@@ -106,7 +134,7 @@ def _about_renewal(
     lapsed = standing.status is Status.LAPSED
     moved = _was_moved(due_on, cycle.starts_on, decided)
     subject = cycle.starts_on.isoformat()
-    for key, why in _due(config, (Kind.RENEWAL, subject, due_on), steps, decided, as_of):
+    for key, why in due_steps(config, (Kind.RENEWAL, subject, due_on), steps, decided, as_of):
         skipped = why or quiet
         if skipped is None and lapsed:
             skipped = "the renewal has lapsed, which has a notice of its own"
@@ -116,7 +144,7 @@ def _about_renewal(
             skipped = "the due date was moved; the next step follows"
         yield Decision(standing, key, skipped)
     if config.lapse.notify and lapsed:
-        for key, why in _due(config, (Kind.LAPSE, subject, due_on), [last], decided, as_of):
+        for key, why in due_steps(config, (Kind.LAPSE, subject, due_on), [last], decided, as_of):
             yield Decision(standing, key, why or quiet)
 
 
@@ -140,9 +168,10 @@ def _why_renewal_is_quiet(standing: Standing, judged_from: date | None) -> str |
     return None
 
 
-def _about_membership(
+def about_membership(
     config: NoticeConfig, standing: Standing, decided: Collection[Key], as_of: date
 ) -> Iterator[Decision]:
+    """The decisions due by ``as_of`` about the membership that a renewal or application asks."""
     result = next((r for r in standing.results if r.ask.counts == "membership"), None)
     cycle = standing.plan.cycle
     if result is None or cycle is None or as_of > cycle.ends_on:
@@ -151,32 +180,31 @@ def _about_membership(
     if until is None:
         return
     steps = [-d for d in config.membership.before] + [1] * config.membership.on_lapse
-    quiet = result.outcome in (Outcome.WAIVED, Outcome.EXCUSED)
-    for key, why in _due(config, (Kind.MEMBERSHIP, "", until), steps, decided, as_of):
-        yield Decision(standing, key, why or (f"membership is {result.outcome}" if quiet else None))
+    quiet = f"membership is {result.outcome}" if result.outcome in _NOT_ASKED else None
+    for key, why in due_steps(config, (Kind.MEMBERSHIP, "", until), steps, decided, as_of):
+        yield Decision(standing, key, why or quiet)
 
 
-def _about_cutoff(
+def about_cutoff(
     config: NoticeConfig,
     standing: Standing,
     cutoff: Cutoff,
     decided: Collection[Key],
     as_of: date,
+    *,
+    quiet: str | None,
 ) -> Iterator[Decision]:
-    ends_on = standing.facts.ends_on
+    """The decisions due by ``as_of`` about one provider; ``quiet`` says why none is sent."""
     last = cutoff.ending.last_day
     if as_of > last:
         return
-    quiet = "the endorsement ends before" if ends_on and ends_on <= last else None
-    if any(r.ask.counts == "rsc" and r.outcome is Outcome.WAIVED for r in standing.results):
-        quiet = "RSC is waived"
     about = (Kind.CUTOFF, str(cutoff.provider_id), last)
     steps = [-d for d in config.provider_cutoff.before]
-    for key, why in _due(config, about, steps, decided, as_of):
+    for key, why in due_steps(config, about, steps, decided, as_of):
         yield Decision(standing, key, why or quiet, cutoff)
 
 
-def _due(
+def due_steps(
     config: NoticeConfig,
     about: tuple[Kind, str, date],
     steps: Sequence[int],

@@ -1,0 +1,327 @@
+"""The notices job on applications, on both engines: from what is on record to the mail."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.jobs.desk import BASE_URL, DANA, Desk, Mail, at
+from tests.rules.applicants import populate
+from tests.rules.world import REAL
+from tracker.settings import Coordinator
+
+DAY = timedelta(days=1)
+VERA = Coordinator(email="vera@va.example", name="Vera", association="VAIMH")
+TWO = replace(REAL, associations={name: REAL.associations[name] for name in ("NCIMHA", "VAIMH")})
+MEMBER = "VAIMH 2020-01-01..2030-12-31"
+BOB = "VAIMH IMHM-C 2015-01-01"
+# Alice applies with 38 of 50 hours; the window of her first session closes on 28 February 2026.
+APPLYING: dict[str, Any] = {
+    "applies": "VAIMH IMHS 2024-02-01",
+    "providers": {"Bob": [BOB]},
+    "members": [MEMBER],
+    "degrees": ["master 2020-05-15 official"],
+    "entries": [
+        "rsc 10h 2024-03-01 with Bob",
+        "rsc 14h 2025-06-01 with Bob",
+        "rsc 14h 2025-06-15 with Bob",
+    ],
+    "references": ["program-supervisor", "rsc-provider", "trainer"],
+}
+WINDOW_CLOSES = at("2026-02-28")
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    """A desk of the two associations on each engine."""
+    yield from _desk(database_url)
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_url: str) -> Iterator[Desk]:
+    """The same on SQLite, for what does not touch the database's ways."""
+    yield from _desk(sqlite_url)
+
+
+def _desk(url: str) -> Iterator[Desk]:
+    desk = Desk(url, books=TWO, coordinators=(DANA, VERA))
+    yield desk
+    desk.engine.dispose()
+
+
+def tell_of(desk: Desk, on: datetime, **case: Any) -> None:  # noqa: ANN401 - as in applicants.py
+    """Store Alice's application as ``APPLYING`` and ``case`` say, on a day whose run is done."""
+    with desk.telling(on) as people:
+        told = populate(people.connection, desk.books, {**APPLYING, **case})
+        people.ids.update(told.ids)
+        people.endorsements.update(told.endorsements)
+    desk.run(on)
+
+
+def words(mail: Mail) -> str:
+    """The text part, each run of blanks and line ends as one blank."""
+    return " ".join(mail.text.split())
+
+
+@contextmanager
+def statements(desk: Desk) -> Iterator[list[str]]:
+    """All SQL that is executed meanwhile."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, sql: str, *_rest: Any) -> None:  # noqa: ANN401
+        found.append(sql)
+
+    event.listen(desk.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(desk.engine, "before_cursor_execute", note)
+
+
+def test_a_window_is_told_of_on_each_of_its_days_once(desk: Desk) -> None:
+    tell_of(desk, WINDOW_CLOSES - 95 * DAY)
+    for step in (90, 30, 7):
+        told = desk.sent()
+        desk.run(WINDOW_CLOSES - (step + 1) * DAY)
+        assert desk.sent() == told
+        desk.run(WINDOW_CLOSES - step * DAY)
+        assert desk.sent() == [*told, f"rsc window -{step} 2026-02-28"]
+        desk.run(WINDOW_CLOSES - (step - 1) * DAY)
+        assert len(desk.sent()) == len(told) + 1
+    assert [mail.subject for mail in desk.mails()] == [
+        "90 days: 12 RSC hours missing, window ends 28 Feb",
+        "30 days: 12 RSC hours missing, window ends 28 Feb",
+        "7 days: 12 RSC hours missing, window ends 28 Feb",
+    ]
+
+
+def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_application(
+    desk: Desk,
+) -> None:
+    tell_of(desk, WINDOW_CLOSES - 95 * DAY)
+    desk.run(WINDOW_CLOSES - 30 * DAY)
+    [mail] = desk.mails()
+    assert mail.recipient == "alice@example.org"
+    assert mail.message["Reply-To"] == "vera@va.example"
+    text = words(mail)
+    assert "Still to hold by the end of 28 February 2026: 12 RSC hours." in text
+    assert "RSC hours count together only within 24 months." in text
+    assert "Reflective supervision: 38 of 50 hours, 12 short" in text
+    assert "you apply for an endorsement" in text
+    for part in (mail.text, mail.html):
+        assert f"{BASE_URL}/application/1" in part
+
+
+def test_outstanding_references_are_told_of_with_how_many_have_come(desk: Desk) -> None:
+    opened = at("2024-02-01")
+    tell_of(desk, opened, references=["program-supervisor", "rsc-provider waiting"])
+    desk.run(*(opened + number * DAY for number in range(1, 40)))
+    assert desk.sent() == ["references 14 2024-02-01", "references 30 2024-02-01"]
+    assert [mail.dedupe_key for mail in desk.mails()] == ["day:2:2024-02-15", "day:2:2024-03-02"]
+    [mail, again] = desk.mails()
+    assert mail.subject != again.subject
+    assert "Received: 1 of 3. Waiting: 1. Please name 1 more." in words(mail)
+    assert f"{BASE_URL}/application/1/references" in mail.html
+    assert "program" not in mail.text
+
+
+def test_the_days_count_from_the_last_referee_asked(desk: Desk) -> None:
+    tell_of(desk, at("2024-02-01"), references=["rsc-provider waiting"])
+    # 03:00 UTC on 2 March is 1 March in Virginia.
+    desk.execute("UPDATE reference SET asked_at = :at", at="2024-03-02 03:00:00")
+    desk.run(at("2024-03-14"))
+    assert desk.sent() == []
+    desk.run(at("2024-03-15"))
+    assert desk.sent() == ["references 14 2024-03-01"]
+
+
+def test_a_membership_is_told_of_before_and_when_it_lapses(desk: Desk) -> None:
+    tell_of(desk, at("2024-08-20"), members=["VAIMH 2024-01-01..2024-09-30"])
+    desk.run(*(at("2024-08-21") + number * DAY for number in range(60)))
+    assert desk.sent() == [
+        "membership -30 2024-09-30",
+        "membership -7 2024-09-30",
+        "membership 1 2024-09-30",
+    ]
+    assert [mail.dedupe_key[-10:] for mail in desk.mails()] == [
+        "2024-08-31",
+        "2024-09-23",
+        "2024-10-01",
+    ]
+    text = words(desk.mails()[0])
+    assert "Your application for the" in text
+    assert "Yours ends on 30 September 2024." in text
+
+
+def test_a_provider_who_stops_qualifying_is_told_of(desk: Desk) -> None:
+    bob = {"Bob": [f"{BOB}..2025-09-30"]}
+    tell_of(desk, at("2025-06-10"), providers=bob)
+    desk.run(at("2025-08-30"))
+    told = desk.sent()
+    desk.run(at("2025-08-31"), at("2025-09-01"))
+    assert desk.sent() == [*told, "provider cutoff -30 2025-09-30"]
+    text = words(desk.mails()[-1])
+    assert "the reflective supervision that your application for the" in text
+    assert "Sessions after 30 September 2025 will not count" in text
+    assert "28 hours in the last months were with this provider" in text
+
+
+@pytest.mark.parametrize(("session", "number"), [("2024-08-30", 0), ("2024-08-31", 1)])
+def test_a_provider_counts_as_lately_seen_for_12_months(
+    sqlite_desk: Desk, session: str, number: int
+) -> None:
+    bob = {"Bob": [f"{BOB}..2025-09-30"]}
+    tell_of(sqlite_desk, at("2025-08-30"), providers=bob, entries=[f"rsc 5h {session} with Bob"])
+    sqlite_desk.run(at("2025-08-31"))
+    assert sqlite_desk.sent().count("provider cutoff -30 2025-09-30") == number
+
+
+def test_a_renewal_and_an_application_are_one_mail(desk: Desk) -> None:
+    tell_of(
+        desk,
+        at("2024-11-17"),
+        applies="VAIMH IMHS 2024-11-17",
+        endorsed=["NCIMHA IFS 2020-05-01"],
+        members=[MEMBER, "NCIMHA 2024-01-01..2026-12-31"],
+        references=["rsc-provider waiting"],
+    )
+    told = len(desk.mails())
+    desk.run(at("2024-11-30"))
+    assert len(desk.mails()) == told
+    desk.run(at("2024-12-01"), at("2024-12-02"))
+    assert len(desk.mails()) == told + 1
+    mail = desk.mails()[-1]
+    news = [d for d in desk.decisions(outcome="sent") if d["message_id"] == mail.message_id]
+    assert [(d["association"], d["category"], d["kind"]) for d in news] == [
+        ("NCIMHA", "IFS", "renewal"),
+        ("VAIMH", "IMHS", "references"),
+    ]
+    assert mail.subject.startswith("30 days:")
+    assert "Infant Family Specialist, NCIMHA" in mail.text
+    assert "References, for your application (VAIMH IMHS)" in mail.text
+    assert f"{BASE_URL}/log?activity=training" in mail.text
+    for part in (mail.text, mail.html):
+        assert f"{BASE_URL}/application/1/references" in part
+
+
+def test_an_endorsement_and_an_application_with_one_number_are_not_mistaken(desk: Desk) -> None:
+    # Both are number 1, and the membership that each of them asks ends on one day.
+    tell_of(
+        desk,
+        at("2024-08-20"),
+        applies="VAIMH IMHS 2024-08-10",
+        providers={},
+        endorsed=["NCIMHA IFS 2020-05-01"],
+        members=["VAIMH 2024-01-01..2024-09-30", "NCIMHA 2024-01-01..2024-09-30"],
+    )
+    desk.run(at("2024-08-31"))
+    told = [(d["category"], d["kind"]) for d in desk.decisions(kind="membership", outcome="sent")]
+    assert told == [("IFS", "membership"), ("IMHS", "membership")]
+    [mail] = [m for m in desk.mails() if m.dedupe_key.endswith("2024-08-31")]
+    assert "Membership, for your application (VAIMH IMHS)" in mail.text
+
+
+def test_twice_run_tells_once(desk: Desk) -> None:
+    tell_of(desk, WINDOW_CLOSES - 95 * DAY)
+    morning = WINDOW_CLOSES - 30 * DAY
+    desk.run(morning)
+    before = (desk.decisions(), len(desk.mails()))
+    desk.run(morning)
+    desk.execute("DELETE FROM run_ledger WHERE job = 'notices'")
+    desk.run(morning, morning + timedelta(hours=1))
+    assert (desk.decisions(), len(desk.mails())) == before
+
+
+def test_after_an_outage_of_weeks_the_latest_step_is_sent(desk: Desk) -> None:
+    tell_of(desk, WINDOW_CLOSES - 95 * DAY)
+    desk.run(WINDOW_CLOSES - 20 * DAY)
+    assert [(step.what, step.reason) for step in desk.steps(kind="rsc window")] == [
+        ("rsc window -90 2026-02-28", "a later step was due as well"),
+        ("rsc window -30 2026-02-28", None),
+    ]
+    assert len(desk.mails()) == 1
+
+
+def test_after_an_outage_over_the_last_day_a_window_is_not_told_of(desk: Desk) -> None:
+    tell_of(desk, WINDOW_CLOSES - 95 * DAY, entries=["rsc 10h 2024-03-01 with Bob"])
+    desk.run(WINDOW_CLOSES + 5 * DAY)
+    assert desk.steps(kind="rsc window") == []
+
+
+def test_references_that_are_long_outstanding_are_skipped_with_a_reason(desk: Desk) -> None:
+    tell_of(desk, at("2024-02-02"), references=["rsc-provider waiting"])
+    desk.run(at("2024-06-01"))
+    assert desk.sent() == []
+    assert {step.reason for step in desk.steps(kind="references")} == {
+        "a later step was due as well",
+        "it fell due 91 days ago",
+    }
+
+
+@pytest.mark.parametrize("state", ["endorsed", "declined", "withdrawn"])
+def test_a_decided_application_is_silent(desk: Desk, state: str) -> None:
+    tell_of(desk, WINDOW_CLOSES - 95 * DAY)
+    decisions = desk.decisions()
+    desk.change("application", state=state, decided_on=(WINDOW_CLOSES - 92 * DAY).date())
+    desk.run(*(WINDOW_CLOSES - (95 - number) * DAY for number in range(1, 95, 3)))
+    assert desk.decisions() == decisions
+    assert desk.mails() == []
+
+
+def test_a_submitted_application_is_told_of_what_it_lacks(sqlite_desk: Desk) -> None:
+    tell_of(sqlite_desk, WINDOW_CLOSES - 95 * DAY, submitted=(WINDOW_CLOSES - 100 * DAY).date())
+    sqlite_desk.run(WINDOW_CLOSES - 90 * DAY)
+    assert sqlite_desk.sent() == ["rsc window -90 2026-02-28"]
+
+
+def test_what_comes_after_the_days_mail_waits_for_the_next_day(desk: Desk) -> None:
+    tell_of(desk, at("2024-02-01"), references=["rsc-provider waiting"])
+    desk.run(at("2024-02-15"))
+    desk.execute("UPDATE membership SET ends_on = '2024-03-01'")
+    desk.execute("DELETE FROM run_ledger WHERE job = 'notices' AND local_date = '2024-02-15'")
+    desk.run(at("2024-02-15 11:00"))
+    assert len(desk.mails()) == 1
+    assert desk.sent() == ["references 14 2024-02-01"]
+    desk.run(at("2024-02-16"))
+    assert len(desk.mails()) == 2
+    assert desk.sent()[1:] == ["membership -30 2024-03-01"]
+
+
+def test_nobody_gets_the_mail_of_another(sqlite_desk: Desk) -> None:
+    tell_of(sqlite_desk, at("2024-02-01"), references=["rsc-provider waiting"])
+    sqlite_desk.run(at("2024-02-15"))
+    assert {mail.recipient for mail in sqlite_desk.mails()} == {"alice@example.org"}
+
+
+def test_an_association_without_applications_judges_none(sqlite_desk: Desk) -> None:
+    with sqlite_desk.telling(at("2024-02-01")) as people:
+        people.add("Bob", [BOB], provides_rsc=True)
+    sqlite_desk.run(at("2024-02-01"), at("2024-02-02"))
+    with statements(sqlite_desk) as found:
+        sqlite_desk.run(at("2024-02-03"))
+    applying = [sql for sql in found if "application" in sql]
+    # One look for each association: nobody is due anything, so no batch is worked on.
+    assert len([sql for sql in applying if "FROM application" in sql]) == 2
+    assert not [sql for sql in found if "noticed" in sql]
+
+
+def test_applications_are_judged_in_one_pass_however_many(sqlite_desk: Desk) -> None:
+    tell_of(sqlite_desk, at("2024-03-19"))
+    # What was judged since the last run is looked at once more.
+    sqlite_desk.run(at("2024-03-20"))
+    with statements(sqlite_desk) as one:
+        sqlite_desk.run(at("2024-03-21"))
+    for number in range(30):
+        sqlite_desk.execute(
+            "INSERT INTO application (person_id, association, category, opened_on, state) "
+            "VALUES (1, 'VAIMH', 'IMHS', :day, 'open')",
+            day=str((at("2023-01-01") + number * DAY).date()),
+        )
+    sqlite_desk.run(at("2024-03-22"))
+    with statements(sqlite_desk) as many:
+        sqlite_desk.run(at("2024-03-23"))
+    assert len(many) == len(one)
