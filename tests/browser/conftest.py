@@ -11,6 +11,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.cast import BOOKS, NOW, Cast, fill
+from tests.web.applying import fill_with_applicants
 from tracker.records.engine import migrate, writing
 from tracker.records.sign_in import open_session
 from tracker.web.app import build_app
@@ -47,7 +48,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     folder: Path = tmp_path_factory.mktemp("browser")
     url = f"sqlite:///{folder / 'tracker.db'}"
     migrate(url)
-    cast = fill(url)
+    cast = fill_with_applicants(fill(url))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{free.getsockname()[1]}"

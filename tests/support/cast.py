@@ -36,6 +36,7 @@ class Cast:
     people: dict[str, int] = field(default_factory=dict)
     endorsements: dict[str, int] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
+    applications: dict[str, int] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.cast import Cast, fill
+from tests.web.applying import fill_with_applicants
 from tests.web.visiting import House, Visitor
 
 
@@ -31,3 +32,15 @@ def page_house(sqlite_url: str) -> Iterator[House]:
     filled = fill(sqlite_url)
     yield House(filled)
     filled.engine.dispose()
+
+
+@pytest.fixture
+def hall(cast: Cast) -> House:
+    """The site with applicants, too."""
+    return House(fill_with_applicants(cast))
+
+
+@pytest.fixture
+def page_hall(page_house: House) -> House:
+    """The same on SQLite alone."""
+    return House(fill_with_applicants(page_house.cast))

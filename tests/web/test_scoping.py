@@ -41,10 +41,17 @@ KNOWN = {
     ("POST", "/entries/{entry_id}/edit"): PERSON,
     ("GET", "/entries/{entry_id}/delete"): PERSON,
     ("POST", "/entries/{entry_id}/delete"): PERSON,
+    ("GET", "/application/{application_id}"): PERSON,
     ("GET", "/application/{application_id}/references"): PERSON,
     ("POST", "/application/{application_id}/references"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
+    ("GET", "/coordinator/applicants"): COORDINATOR,
+    ("GET", "/coordinator/applicants/{application_id}"): COORDINATOR,
+    ("GET", "/coordinator/applicants/{application_id}/endorse"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}/endorse"): COORDINATOR,
+    ("GET", "/coordinator/applicants/{application_id}/decline"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}/decline"): COORDINATOR,
 }
 CLOSED = sorted(route for route, who in KNOWN.items() if who != ANYBODY)
 WITH_ID = [route for route in CLOSED if "{" in route[1]]
@@ -145,17 +152,19 @@ def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> No
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
 def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None:
     for path in ("/entries/{}/edit", "/log/saved/{}", "/coordinator/people/{}",
-                 "/application/{}/references"):  # fmt: skip
+                 "/application/{}", "/application/{}/references",
+                 "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert page_house.visit(who).get(path.format(number)).status_code == 404
 
 
 def test_a_coordinator_cannot_look_into_another_association(page_house: House) -> None:
     carol = page_house.visit(CAROL)
-    foreign = carol.get("/coordinator?association=CT-AIMH")
-    absent = carol.get("/coordinator?association=NOWHERE")
-    assert foreign.status_code == absent.status_code == 404
-    assert foreign.content == absent.content
+    for path in ("/coordinator", "/coordinator/applicants"):
+        foreign = carol.get(f"{path}?association=CT-AIMH")
+        absent = carol.get(f"{path}?association=NOWHERE")
+        assert foreign.status_code == absent.status_code == 404
+        assert foreign.content == absent.content
 
 
 def test_an_endorsee_finds_no_coordinator_page(page_house: House) -> None:

@@ -112,6 +112,10 @@ def problems(response: Response) -> list[tuple[str, str]]:
 
 def text_of(response: Response) -> str:
     """The page's text as one reads it."""
-    body = response.text.partition("<main")[2].partition(">")[2].partition("</main>")[0]
-    words = re.sub(r"<[^>]+>", " ", body)
+    return plain_text(response.text.partition("<main")[2].partition(">")[2].partition("</main>")[0])
+
+
+def plain_text(html: str) -> str:
+    """What one reads of a piece of a page."""
+    words = re.sub(r"<[^>]+>", " ", html)
     return " ".join(words.replace("&#39;", "'").replace("&amp;", "&").split())

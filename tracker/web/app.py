@@ -13,7 +13,10 @@ from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
 from tracker.web import (
+    applicants,
+    applications,
     coordinator,
+    deciding,
     editing,
     front,
     giving_references,
@@ -38,9 +41,12 @@ _PARTS = (
     my_year,
     logging_hours,
     editing,
+    applications,
     references,
     giving_references,
     coordinator,
+    applicants,
+    deciding,
     unsubscribing,
     health,
 )

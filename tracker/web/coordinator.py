@@ -39,7 +39,7 @@ def show(
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
 ) -> HTMLResponse:
     """One association's renewals and the providers whom its endorsees have named."""
-    mine = _own(who, association)
+    mine = own_association(who, association)
     today = site.today(mine, at)
     state = status if status in FILTERS else ""
     with reading(site.engine) as connection:
@@ -67,7 +67,7 @@ def show(
 
 @router.get("/coordinator/people/{endorsement_id}")
 def show_person(
-    site: TheSite, at: Instant, who: TheCoordinator, endorsement_id: RowId
+    site: TheSite, at: Instant, who: TheCoordinator, endorsement_id: RowId, endorsed: str = ""
 ) -> HTMLResponse:
     """One endorsee's year, as far as the association goes, to read."""
     with reading(site.engine) as connection:
@@ -75,12 +75,20 @@ def show_person(
         if one is None:
             raise HTTPException(404)
         year = read_year(connection, site.books, one.person_id, [one], at)
+    cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
+    opened = " The first renewal cycle is open." if cycles else ""
     return site.pages.show(
-        "my_year.html", viewer=who, here="coordinator", year=year, whose=one, notice=""
+        "my_year.html",
+        viewer=who,
+        here="coordinator",
+        year=year,
+        applications=(),
+        whose=one,
+        notice=f"Endorsed.{opened}" if endorsed else "",
     )
 
 
-def _own(who: Viewer, association: str) -> str:
+def own_association(who: Viewer, association: str) -> str:
     """The association asked for, if it is one's own, else (none asked for) the first."""
     if association and association not in who.coordinates:
         raise HTTPException(404)

@@ -65,6 +65,25 @@ def entry_row(
     )
 
 
+def within_application(standing: Standing, entry: LoggedEntry, verdict: Verdict) -> Verdict:
+    """The verdict where sessions must also fit a span of months, or follow a degree.
+
+    Only an application asks that: a renewal's verdict stays as it is.
+    """
+    reasons = {
+        result.ask.id: remark.reason
+        for result in standing.results
+        for remark in result.remarks
+        if (remark.day, remark.title) == (entry.held_on, entry.title)
+    }
+    left = tuple(i for i in verdict.requirement_ids if i not in reasons)
+    if left == verdict.requirement_ids:
+        return verdict
+    if left:
+        return verdict._replace(requirement_ids=left)
+    return Verdict(counts=False, requirement_ids=(), reason=reasons[verdict.requirement_ids[0]])
+
+
 def _details(entry: LoggedEntry, providers: Mapping[int, Provider]) -> str:
     provider = providers.get(entry.provider_id) if entry.provider_id else None
     name = provider.name if provider else entry.provider_name
@@ -89,8 +108,12 @@ def _line(entry: LoggedEntry, judged: Judged) -> Line:
     else:
         text = f"Does not count: {verdict.reason}"
     rule = next((a.id for a in plan.asks if a.counts == entry.activity and not a.topic), "")
+    name = f"{plan.association} {plan.category}"
+    if standing.facts.candidate is not None:
+        # Its rules stand on a page of their own.
+        name, rule = f"{name} application", ""
     return Line(
-        endorsement=f"{plan.association} {plan.category}",
+        endorsement=name,
         counts=verdict.counts,
         text=text,
         anchor=anchor_of(standing, rule) if rule else "",

@@ -1,4 +1,4 @@
-"""What the form offers one person: topics and providers of their renewals, and the last day."""
+"""What the form offers one person: topics and providers that can count, and the last day."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
+from tracker.records.applicants import undecided_of
 from tracker.records.endorsees import Choice, endorsements_of, provider_choices
 from tracker.records.evaluation import days_at
 from tracker.rulebooks import Rulebooks
@@ -38,7 +39,12 @@ def read_setting(
             zones.add(held.association)
             today = day_of(held.association)
             plans += _plan(books, held.association, held.category, held.starts_on, today)
-    asked = {a.topic for plan in plans for a in plan.asks if a.topic}
+    for applied in undecided_of(connection, person_id):
+        if applied.association in books.associations:
+            zones.add(applied.association)
+            day = applied.submitted_on or day_of(applied.association)
+            plans.append(books.application_plan(applied.association, applied.category, day))
+    asked = {t for plan in plans for t in _topics(plan)}
     rules = {plan.provider_rule for plan in plans if plan.provider_rule}
     return FormSetting(
         topics=tuple(sorted(asked | set(editing.topics if editing else ()))),
@@ -46,6 +52,13 @@ def read_setting(
         # The day begins first in the east: with two associations the later one's is open.
         today=max(day_of(name) for name in zones or books.associations),
     )
+
+
+def _topics(plan: Plan) -> Iterable[str]:
+    """What the hours of a training can be about."""
+    for ask in plan.asks:
+        if ask.counts == "training":
+            yield from ((ask.topic,) if ask.topic else ask.rule.besides)
 
 
 def _plan(

@@ -14,6 +14,7 @@ from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading, writing
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author
+from tracker.web.applications import read_applications
 from tracker.web.form_page import show_form
 from tracker.web.form_setting import FormSetting, read_setting
 from tracker.web.log_form import ACTIVITIES, make_form, prefill_from, read_content
@@ -71,9 +72,18 @@ def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> H
         if entry_by_id(connection, who.id, entry_id) is None:
             raise HTTPException(404)
         endorsements = endorsements_of(connection, who.id)
-        year = read_year(connection, site.books, who.id, endorsements, at)
+        applications = read_applications(connection, site.books, who.id, at)
+        applied = [view.application for view in applications]
+        year = read_year(connection, site.books, who.id, endorsements, at, applied)
     row = next(r for r in (*year.entries, *year.earlier) if r.id == entry_id)
-    return site.pages.show("saved.html", viewer=who.viewer, here="log", year=year, row=row)
+    return site.pages.show(
+        "saved.html",
+        viewer=who.viewer,
+        here="log",
+        year=year,
+        applications=[view for view in applications if view.checklist],
+        row=row,
+    )
 
 
 def with_today(typed: FormData, setting: FormSetting) -> FormData:

@@ -1,10 +1,13 @@
 """My year: where one stands, what lies ahead, and what is logged."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
+from tracker.web.applications import ApplicationView, read_applications
 from tracker.web.site import Instant, TheSite
 from tracker.web.viewer import TheViewer
 from tracker.web.year import read_year
@@ -14,19 +17,23 @@ router = APIRouter()
 
 @router.get("/my-year")
 def show(site: TheSite, at: Instant, who: TheViewer, deleted: str = "") -> Response:
-    """The signed-in person's year; coordinators who hold no endorsement go to their own page."""
-    if who.coordinates and not who.is_endorsed:
+    """The signed-in person's year; coordinators without any go to their own page."""
+    if who.coordinates and not who.logs_hours:
         return RedirectResponse("/coordinator", 303)
     year = None
+    applications: Sequence[ApplicationView] = ()
     if who.person_id is not None:
         with reading(site.engine) as connection:
             endorsements = endorsements_of(connection, who.person_id)
-            year = read_year(connection, site.books, who.person_id, endorsements, at)
+            applications = read_applications(connection, site.books, who.person_id, at)
+            applied = [view.application for view in applications]
+            year = read_year(connection, site.books, who.person_id, endorsements, at, applied)
     return site.pages.show(
         "my_year.html",
         viewer=who,
         here="my-year",
         year=year,
+        applications=applications,
         whose=None,
         notice="The entry is deleted." if deleted else "",
     )

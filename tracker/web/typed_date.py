@@ -24,12 +24,12 @@ def say_date(day: date) -> dict[str, str]:
     return {"day": str(day.day), "month": str(day.month), "year": str(day.year)}
 
 
-def read_date(day: str, month: str, year: str, today: date) -> date:
-    """The session's date; ``today`` is the last one it may have.
+def read_date(day: str, month: str, year: str, today: date, *, named: str = "session") -> date:
+    """The date of what is ``named``; ``today`` is the last one it may have.
 
     Raises DateWrong, in words for the person who typed it.
     """
-    _all_given(day, month, year)
+    _all_given(day, month, year, named)
     number = _month(month)
     if not _is_number(year) or len(year) != _DIGITS_OF_YEAR or int(year) == 0:
         raise DateWrong("year", f"The year must have four digits, like {today.year}")
@@ -38,20 +38,20 @@ def read_date(day: str, month: str, year: str, today: date) -> date:
         raise DateWrong("day", f"{calendar.month_name[number]} {year} has days 1 to {last}")
     found = date(int(year), number, int(day))
     if found > today:
-        raise DateWrong("day", "The session date must be today or earlier")
+        raise DateWrong("day", f"The {named} date must be today or earlier")
     if found.year < today.year - _YEARS_BACK:
         raise DateWrong("year", f"The year must be {today.year - _YEARS_BACK} or later")
     return found
 
 
-def _all_given(day: str, month: str, year: str) -> None:
+def _all_given(day: str, month: str, year: str, named: str) -> None:
     parts: dict[Part, str] = {"day": day, "month": month, "year": year}
     absent = [name for name, text in parts.items() if not text]
     if len(absent) == len(parts):
-        raise DateWrong("day", "Enter the day of the session")
+        raise DateWrong("day", f"Enter the day of the {named}")
     if absent:
         words = " and ".join(f"a {name}" for name in absent)
-        raise DateWrong(absent[0], f"The session date must have {words}")
+        raise DateWrong(absent[0], f"The {named} date must have {words}")
 
 
 def _month(text: str) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
+from tracker.records.applicants import has_applied
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
 from tracker.records.sign_in import find_person, session_email
@@ -27,7 +28,13 @@ class Viewer:
     name: str
     person_id: int | None
     is_endorsed: bool
+    has_applied: bool
     coordinates: tuple[str, ...]
+
+    @property
+    def logs_hours(self) -> bool:
+        """Whether there is something that hours of theirs can count for."""
+        return self.is_endorsed or self.has_applied
 
 
 def maybe_viewer(request: Request, site: TheSite, at: Instant) -> Viewer | None:
@@ -41,6 +48,7 @@ def maybe_viewer(request: Request, site: TheSite, at: Instant) -> Viewer | None:
             return None
         person = find_person(connection, email)
         endorsed = bool(person and endorsements_of(connection, person.id))
+        applied = bool(person and has_applied(connection, person.id))
     # Only by the very address: a second one is written by whoever imports people.
     roles = [c for c in site.settings.coordinators if c.email == email]
     known = tuple(dict.fromkeys(c.association for c in roles))
@@ -49,6 +57,7 @@ def maybe_viewer(request: Request, site: TheSite, at: Instant) -> Viewer | None:
         name=person.name if person else next((c.name for c in roles), email),
         person_id=person.id if person else None,
         is_endorsed=endorsed,
+        has_applied=applied,
         coordinates=tuple(name for name in known if name in site.books.associations),
     )
 

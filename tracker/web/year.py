@@ -7,6 +7,8 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
+from tracker.records.applicants import standings_of
+from tracker.records.applications import Applied
 from tracker.records.endorsees import Endorsed, last_entry_id, spans_of
 from tracker.records.entries import entries_of
 from tracker.records.evaluation import DayOf, days_at, judge_current
@@ -17,7 +19,7 @@ from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.providers import Provider, say_day
 from tracker.rules.standing import Standing, Status
 from tracker.web.ahead import Coming, Sessions, coming_up
-from tracker.web.entry_words import EntryRow, Judged, entry_row
+from tracker.web.entry_words import EntryRow, Judged, entry_row, within_application
 from tracker.web.renewal_words import Row, requirement_rows, say_effect, say_headline, say_lead
 from tracker.web.words import say_cycle
 
@@ -52,7 +54,10 @@ class RenewalView:
 
 @dataclass(frozen=True, slots=True)
 class YearView:
-    """What My year shows. ``entries`` fall in a cycle shown, ``earlier`` in none of them."""
+    """What My year shows. ``entries`` fall in a cycle shown, ``earlier`` in none of them.
+
+    Where there is no renewal, but an application, all of them can count: none is ``earlier``.
+    """
 
     renewals: Sequence[RenewalView]
     entries: Sequence[EntryRow]
@@ -69,6 +74,7 @@ class _Material:
     books: Rulebooks
     day_of: DayOf
     standings: list[Standing]
+    applied: list[Standing]
     entries: list[LoggedEntry]
     providers: dict[int, Provider]
     sessions: dict[int, Sessions] = field(default_factory=dict)
@@ -77,7 +83,8 @@ class _Material:
         plan = standing.plan
         rule = self.books.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
         provider = self.providers.get(entry.provider_id) if entry.provider_id else None
-        return explain(entry, plan, rule, provider, self.day_of(plan.association))
+        verdict = explain(entry, plan, rule, provider, self.day_of(plan.association))
+        return within_application(standing, entry, verdict)
 
 
 def read_year(
@@ -86,14 +93,19 @@ def read_year(
     person_id: int,
     endorsements: Sequence[Endorsed],
     at: datetime,
+    applications: Sequence[Applied] = (),
 ) -> YearView:
-    """A person's year at an instant, as far as ``endorsements`` (their own) go."""
+    """A person's year at an instant, as far as ``endorsements`` (their own) go.
+
+    Entries are also judged for ``applications``: the person's own, those that are decided aside.
+    """
     day_of = days_at(books, at)
     standings = read_standings(connection, books, [e.id for e in endorsements], at)
+    applied = standings_of(connection, books, day_of, [a.id for a in applications])
     entries = entries_of(connection, person_id, date.min, date.max)
     named = {e.provider_id for e in entries if e.provider_id}
     providers = load_providers(connection, named)
-    material = _Material(books, day_of, standings, entries, providers)
+    material = _Material(books, day_of, standings, [*applied.values()], entries, providers)
     for number, standing in enumerate(standings):
         material.sessions[number] = _sessions(connection, material, standing)
     return _view(material, endorsements, last_entry_id(connection, person_id))
@@ -147,7 +159,8 @@ def _view(
     earlier: list[EntryRow] = []
     for entry in material.entries:
         row = entry_row(entry, material.providers, _judged(material, entry))
-        is_here = any(s.plan.cycle is None or _falls_in(entry.held_on, s) for s in standings)
+        judging = standings or material.applied
+        is_here = any(s.plan.cycle is None or _falls_in(entry.held_on, s) for s in judging)
         (here if is_here else earlier).append(row)
     cycles = {say_cycle(s.plan.cycle) for s in standings if s.plan.cycle}
     return YearView(
@@ -161,13 +174,17 @@ def _view(
 
 
 def _judged(material: _Material, entry: LoggedEntry) -> list[Judged]:
-    """One verdict for each endorsement: by the cycle that the entry falls in, if one is shown."""
+    """One verdict for each endorsement: by the cycle that the entry falls in, if one is shown.
+
+    And one for each application.
+    """
     chosen: dict[int, Standing] = {}
     for standing in material.standings:
         key = standing.facts.subject_id
         if key not in chosen or _falls_in(entry.held_on, standing):
             chosen[key] = standing
-    return [Judged(standing, material.verdict(entry, standing)) for standing in chosen.values()]
+    judging = [*chosen.values(), *material.applied]
+    return [Judged(standing, material.verdict(entry, standing)) for standing in judging]
 
 
 def _renewal(material: _Material, number: int) -> RenewalView:

@@ -1,0 +1,170 @@
+"""Decides about an application: the page asks for the day, only its button does it."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from wtforms import Form, StringField
+
+from tracker.records.applicants import Applicant, applicant_within
+from tracker.records.applications import (
+    ImpossibleChange,
+    decide,
+    endorse_and_evaluate,
+)
+from tracker.records.audit import Stamp
+from tracker.records.engine import reading, writing
+from tracker.rules.providers import say_day
+from tracker.web.applications import ApplicationView, view_application
+from tracker.web.log_form import add_problem, clean
+from tracker.web.site import Instant, Site, TheSite
+from tracker.web.typed import RowId, Typed
+from tracker.web.typed_date import DateWrong, read_date, say_date
+from tracker.web.viewer import TheCoordinator, Viewer
+from tracker.web.words import capital
+
+router = APIRouter()
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class DayForm(Form):  # type: ignore[misc]  # wtforms ships no types
+    """The day of a decision, as it is typed."""
+
+    day = StringField("Day", filters=[clean])
+    month = StringField("Month", filters=[clean])
+    year = StringField("Year", filters=[clean])
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Each problem as (id of the field, words), in the order of the page."""
+        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may become of an application, and the words of its page."""
+
+    path: str
+    state: str
+    button: str
+
+
+ENDORSE = Decision("endorse", "endorsed", "Endorse from this day")
+DECLINE = Decision("decline", "declined", "Decline on this day")
+
+
+@router.get("/coordinator/applicants/{application_id}/endorse")
+def ask_to_endorse(
+    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId
+) -> Response:
+    """Asks from which day on to endorse."""
+    return _ask(site, at, who, application_id, ENDORSE)
+
+
+@router.post("/coordinator/applicants/{application_id}/endorse")
+def endorse(
+    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId, typed: Typed
+) -> Response:
+    """Endorse, and open the first renewal cycle in the same transaction; go and see it."""
+    form = DayForm(typed)
+    with writing(site.engine) as connection:
+        one = _own(applicant_within(connection, application_id, who.coordinates))
+        day = _read_day(site, at, one, form)
+        if day is not None:
+            try:
+                number = endorse_and_evaluate(
+                    connection, site.books, application_id, day, by=Stamp(who.email, at)
+                )
+            except ImpossibleChange as refused:
+                add_problem(form.day, _say(refused))
+            else:
+                return RedirectResponse(f"/coordinator/people/{number}?endorsed=yes", 303)
+        view = view_application(connection, site.books, one.application, at)
+    return _show(site, who, one, view, ENDORSE, form)
+
+
+@router.get("/coordinator/applicants/{application_id}/decline")
+def ask_to_decline(
+    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId
+) -> Response:
+    """Asks on which day the application was declined."""
+    return _ask(site, at, who, application_id, DECLINE)
+
+
+@router.post("/coordinator/applicants/{application_id}/decline")
+def decline(
+    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId, typed: Typed
+) -> Response:
+    """Decline, and go back to the application, which says so."""
+    form = DayForm(typed)
+    with writing(site.engine) as connection:
+        one = _own(applicant_within(connection, application_id, who.coordinates))
+        day = _read_day(site, at, one, form)
+        if day is not None:
+            try:
+                decide(connection, application_id, DECLINE.state, day, by=Stamp(who.email, at))
+            except ImpossibleChange as refused:
+                add_problem(form.day, _say(refused))
+            else:
+                return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
+        view = view_application(connection, site.books, one.application, at)
+    return _show(site, who, one, view, DECLINE, form)
+
+
+def _say(refused: ImpossibleChange) -> str:
+    """Why not, with days as people write them."""
+    return capital(_DAY.sub(lambda day: say_day(date.fromisoformat(day[0])), str(refused)))
+
+
+def _ask(site: Site, at: Instant, who: Viewer, application_id: int, decision: Decision) -> Response:
+    with reading(site.engine) as connection:
+        one = _own(applicant_within(connection, application_id, who.coordinates))
+        view = view_application(connection, site.books, one.application, at)
+    if one.application.decided:
+        return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
+    today = site.today(one.application.association, at)
+    return _show(site, who, one, view, decision, DayForm(data=say_date(today)))
+
+
+def _own(one: Applicant | None) -> Applicant:
+    if one is None:
+        raise HTTPException(404)
+    return one
+
+
+def _read_day(site: Site, at: Instant, one: Applicant, form: DayForm) -> date | None:
+    today = site.today(one.application.association, at)
+    try:
+        return read_date(
+            form.day.data or "",
+            form.month.data or "",
+            form.year.data or "",
+            today,
+            named="decision",
+        )
+    except DateWrong as wrong:
+        add_problem(form[wrong.part], str(wrong))
+        return None
+
+
+def _show(
+    site: Site,
+    who: Viewer,
+    one: Applicant,
+    view: ApplicationView,
+    decision: Decision,
+    form: DayForm,
+) -> HTMLResponse:
+    problems = form.problems()
+    return site.pages.show(
+        "decide.html",
+        status=422 if problems else 200,
+        viewer=who,
+        here="coordinator",
+        one=one,
+        view=view,
+        decision=decision,
+        form=form,
+        problems=problems,
+    )
