@@ -5,6 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tracker.hours import MINUTES_IN_HOUR, count_hours, say_hours
+from tracker.jobs.digest_applicants import write_applicants
 from tracker.jobs.digest_week import Week
 from tracker.jobs.words import hours_word, join_words, say_day, say_month_day, say_period
 from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
@@ -48,6 +49,7 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         action=Action("Open the dashboard", f"{base_url}/coordinator"),
         why=f"Sent to the coordinators of {week.association} every week.",
         unsubscribe_url=unsubscribe_url,
+        applicants=write_applicants(week.applicants, week.association, base_url, most),
     )
 
 

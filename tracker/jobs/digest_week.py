@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from tracker.clock import local_day
 from tracker.jobs.office import Office
 from tracker.jobs.schedule import instant_of
+from tracker.records.applicants import applicants
 from tracker.records.digest import (
     CutoffAhead,
     NamedProvider,
@@ -21,6 +22,7 @@ from tracker.records.digest import (
     standing_lines,
 )
 from tracker.records.run_ledger import CAUGHT_UP, runs_since
+from tracker.rules.standing import Standing
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -37,7 +39,8 @@ class Week:
     ``as_of`` is the day on which it is written: the same, unless it had to be caught up.
 
     ``met`` to ``lapsed`` count renewals; ``behind`` are open and off an even pace. ``needs`` are
-    the renewals that need somebody, in no order.
+    the renewals that need somebody, in no order; ``applicants`` the undecided applications, the
+    ready first.
     """
 
     association: str
@@ -60,6 +63,7 @@ class Week:
     ahead: list[CutoffAhead] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     earlier: list[tuple[date, dict[str, int]]] = field(default_factory=list)
+    applicants: list[Standing] = field(default_factory=list)
 
     @property
     def first(self) -> date:
@@ -110,6 +114,7 @@ def count_week(
         week.monday,
         week.monday + relativedelta(months=_MONTHS_AHEAD),
     )
+    week.applicants = applicants(connection, office.books, association, week.as_of)
     _remember(week, connection)
     return week
 

@@ -102,6 +102,20 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
+class Applicants:
+    """Who has applied: ``summary`` counts all ("2 ready, 1 needs review, 4 not ready").
+
+    ``people`` wait for a decision, the ready first, capped by the caller; ``more`` counts the
+    rest. ``url`` opens the list. An empty ``summary`` says that nobody has applied.
+    """
+
+    summary: str = ""
+    people: tuple[Need, ...] = ()
+    more: int = 0
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DigestMail:
     """A coordinator's week. In a quiet one ``needs`` is empty and the figures are zeros.
 
@@ -110,6 +124,7 @@ class DigestMail:
     ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest,
     as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address).
     ``changes`` is since last week, ``ahead`` what stops counting when (strong: the day).
+    ``applicants`` is left out where nobody has applied.
     """
 
     kind: ClassVar[str] = "digest"
@@ -130,6 +145,7 @@ class DigestMail:
     action: Action
     why: str
     unsubscribe_url: str
+    applicants: Applicants = Applicants()
 
 
 @dataclass(frozen=True, slots=True)

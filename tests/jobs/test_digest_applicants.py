@@ -1,0 +1,130 @@
+"""The digest's applicants: how many are ready, who waits for a decision, and where to decide."""
+
+import pytest
+from sqlalchemy import update
+
+from tests.jobs.desk import Desk, Mail, at
+from tests.rules.applicants import populate
+from tests.rules.world import ENDORSEE
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+from tracker.rules.notice_config import DigestSize
+
+SUNDAY, MONDAY = at("2024-12-01"), at("2024-12-02")
+# All but the competencies, which the reviewers judge.
+FULL = {
+    "applies": "NCIMHA IFS 2024-02-01",
+    "members": ["NCIMHA 2024-01-01..2024-12-31"],
+    "work": ["prevention paid 2020-01-01..2022-12-31 infants families=10 confirms=all"],
+    "entries": ["training 20h 2024-02-01", "training 10h 2024-03-01"],
+    "references": ["program-supervisor as IFS", "rsc-provider", "colleague"],
+    "signed": ["ethics", "agreement"],
+}
+
+
+def tell(desk: Desk, name: str, **more: object) -> int:
+    """Store an applicant, supervised by somebody of her own; the application's id."""
+    provider = f"{name}'s"
+    case = {**FULL, "providers": {provider: ["NCIMHA IMHM-C 2015-01-01"]}, **more}
+    if "entries" not in more:
+        case["entries"] = [*FULL["entries"], f"rsc 24h 2024-03-10 with {provider}"]
+    person, application = METADATA.tables["person"], METADATA.tables["application"]
+    with writing(desk.engine) as connection:
+        people = populate(connection, desk.books, case)
+        own = person.c.id == people.ids[ENDORSEE]
+        email = f"{name.lower()}@example.org"
+        connection.execute(update(person).where(own).values(name=name, email=email))
+        found = connection.execute(
+            application.select().where(application.c.person_id == people.ids[ENDORSEE])
+        )
+        return int(found.one().id)
+
+
+def tell_of_all(desk: Desk) -> dict[str, int]:
+    """Two are ready (Ruth submitted first), Vic needs review, and Nora has trained only."""
+    signed = ["ethics", "agreement", "competencies"]
+    return {
+        "Rosa": tell(desk, "Rosa", signed=signed),
+        "Ruth": tell(desk, "Ruth", signed=signed, submitted=at("2024-11-04").date()),
+        "Vic": tell(desk, "Vic", submitted=at("2024-11-05").date()),
+        "Nora": tell(desk, "Nora", entries=FULL["entries"], signed=[]),
+    }
+
+
+def digest_of(desk: Desk, recipient: str = "dana@nc.example") -> Mail:
+    return [mail for mail in desk.mails("digest") if mail.recipient == recipient][-1]
+
+
+def section(mail: Mail) -> list[str]:
+    part = mail.text.partition("APPLICANTS")[2].partition("SINCE LAST WEEK")[0]
+    return [line.strip() for line in part.splitlines() if line.strip()]
+
+
+def test_the_ready_come_first_by_name_with_a_link(desk: Desk) -> None:
+    ids = tell_of_all(desk)
+    desk.run(SUNDAY, MONDAY)
+    page = "https://hours.example.org/coordinator/applicants"
+    assert section(digest_of(desk)) == [
+        "2 ready, 1 needs review, 1 not ready",
+        "* Ruth, IFS: decide",
+        "submitted on 4 November 2024",
+        f"{page}/{ids['Ruth']}",
+        "* Rosa, IFS: decide",
+        "not submitted yet",
+        f"{page}/{ids['Rosa']}",
+        "* Vic, IFS: review",
+        "submitted on 5 November 2024; for the reviewers: competencies",
+        f"{page}/{ids['Vic']}",
+        f"All applicants: {page}?association=NCIMHA",
+    ]
+
+
+def test_the_html_says_the_same(sqlite_desk: Desk) -> None:
+    ids = tell_of_all(sqlite_desk)
+    sqlite_desk.run(SUNDAY, MONDAY)
+    html = digest_of(sqlite_desk).html
+    part = html.partition("Applicants</h2>")[2].partition("Since last week")[0]
+    assert "2 ready, 1 needs review, 1 not ready" in part
+    assert part.index("Ruth") < part.index("Rosa") < part.index("Vic")
+    assert f"/coordinator/applicants/{ids['Vic']}" in part
+    assert "Nora" not in part
+
+
+def test_more_than_the_digest_names_are_counted(sqlite_desk: Desk) -> None:
+    tell_of_all(sqlite_desk)
+    notices = sqlite_desk.office.notices
+    sqlite_desk.configure(notices.model_copy(update={"digest": DigestSize(most_people=2)}))
+    sqlite_desk.run(SUNDAY, MONDAY)
+    said = section(digest_of(sqlite_desk))
+    assert "and 1 more on the list" in said
+    assert "* Vic, IFS: review" not in said
+
+
+def test_without_applicants_there_is_no_such_section(desk: Desk) -> None:
+    desk.run(SUNDAY, MONDAY)
+    digest = digest_of(desk)
+    assert "APPLICANTS" not in digest.text
+    assert "Applicants" not in digest.html
+
+
+@pytest.mark.parametrize("state", ["endorsed", "declined", "withdrawn"])
+def test_who_has_been_decided_about_is_not_told_of(sqlite_desk: Desk, state: str) -> None:
+    tell(sqlite_desk, "Vic")
+    sqlite_desk.change("application", state=state, decided_on=at("2024-11-30").date())
+    sqlite_desk.run(SUNDAY, MONDAY)
+    assert "APPLICANTS" not in digest_of(sqlite_desk).text
+
+
+def test_a_coordinator_reads_of_no_applicant_of_another_association(desk: Desk) -> None:
+    tell_of_all(desk)
+    desk.run(SUNDAY, MONDAY)
+    other = digest_of(desk, "carla@ct.example")
+    for word in ("APPLICANTS", "Ruth", "Vic"):
+        assert word not in other.text
+        assert word not in other.html
+
+
+def test_nobody_ready_is_said_as_well(sqlite_desk: Desk) -> None:
+    tell(sqlite_desk, "Nora", entries=[], signed=[])
+    sqlite_desk.run(SUNDAY, MONDAY)
+    assert section(digest_of(sqlite_desk))[0] == "0 ready, 0 need review, 1 not ready"
