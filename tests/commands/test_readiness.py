@@ -19,7 +19,7 @@ ALICE = {
     "providers": {"Maya": ["VAIMH IMHM-C 2015-01-01"], "Ines": ["VAIMH IMHS 2015-01-01"]},
     "members": ["VAIMH 2025-01-01..2025-12-31"],
     "degrees": ["master 2020-05-15 official"],
-    "work": ["imh-services paid 2021-01-01..2022-12-31 families=10 ages=birth_to_36_months supervised confirms=all"],
+    "work": ["imh-services paid 2021-01-01..2022-12-31 infants supervised confirms=all"],
     "entries": [
         "training 15h 2024-03-02",
         "training 15h 2024-03-03",

@@ -18,7 +18,7 @@ were signed, on the day the application was opened, if no day is given. The rest
 tests/rules/world.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -32,6 +32,7 @@ from tracker.rules.standing import Result, Standing
 from tracker.rules.terms import AGES
 
 _FLAGS = {"supervised": "supervised", "trained": "trained", "gives-rsc": "gives_rsc"}
+_GIVEN = ("families", "confirms", "under")
 _AGES = dict(zip(("infants", "young-children"), AGES, strict=True))
 
 
@@ -109,6 +110,8 @@ def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
         starts_on, ends_on = span(days)
         values: dict[str, Any] = {name: word in rest for word, name in _FLAGS.items()}
         given = dict(word.split("=") for word in rest if "=" in word)
+        unknown = {w.partition("=")[0] for w in rest} - {*_FLAGS, *_AGES, *_GIVEN}
+        assert not unknown, f"no work: {line!r} says {unknown}"
         confirmed = given.get("confirms", "")
         put(
             people.connection,
@@ -130,9 +133,10 @@ def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
 def _refer(people: People, application_id: int, lines: Iterable[str], opened_on: date) -> None:
     for number, line in enumerate(lines):
         role, *words = line.split()
-        said = {key: words[words.index(key) + 1] for key in ("by", "as", "on") if key in words}
+        said, flags = _read(iter(words))
+        assert flags <= {"vetted", "waiting", "declined", "denied"}, f"no reference: {line!r}"
         came = _instant(said.get("on", f"{opened_on}"))
-        waits = "waiting" in words or "declined" in words
+        waits = not flags.isdisjoint(("waiting", "declined"))
         put(
             people.connection,
             "reference",
@@ -140,14 +144,26 @@ def _refer(people: People, application_id: int, lines: Iterable[str], opened_on:
             email=f"{said['by'].lower()}@example.org" if "by" in said else f"r{number}@x.org",
             name=line,
             role=role,
-            role_confirmed=None if waits else "denied" not in words,
+            role_confirmed=None if waits else "denied" not in flags,
             endorsed_as=said.get("as"),
-            vetted="vetted" in words,
+            vetted="vetted" in flags,
             received_at=None if waits else came,
-            declined_at=came if "declined" in words else None,
+            declined_at=came if "declined" in flags else None,
             relationship=None if waits else "known for years",
             signed_as=None if waits else line,
         )
+
+
+def _read(words: Iterator[str]) -> tuple[dict[str, str], set[str]]:
+    """What is said by a word and the next (`by Maya`), and by a word alone."""
+    said: dict[str, str] = {}
+    flags: set[str] = set()
+    for word in words:
+        if word in ("by", "as", "on"):
+            said[word] = next(words)
+        else:
+            flags.add(word)
+    return said, flags
 
 
 def _instant(said: str) -> datetime:
