@@ -1,0 +1,163 @@
+"""How long work has lasted, and which of it counts: what overlaps counts once."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rules.asks import ask_for
+from tracker.rules.candidate import Candidate, Degree, Position
+from tracker.rules.standing import Outcome, Result
+from tracker.rules.work import judge_work
+
+AS_OF = date(2025, 6, 1)
+FIRST = date(2020, 1, 1)
+Terms = dict[str, Any]
+PAID: Terms = {"services": ["prevention"]}
+AFTER: Terms = {**PAID, "after": "master"}
+INTERNSHIP: Terms = {**PAID, "internship": {"years": 1, "supervisors": ["IMHS"]}}
+spans = st.lists(
+    st.tuples(st.integers(0, 1_500).map(lambda n: FIRST + timedelta(days=n)), st.integers(0, 900)),
+    max_size=4,
+)
+
+
+def work(starts_on: date, ends_on: date | None, **others: Any) -> Position:  # noqa: ANN401
+    there = Position(
+        title="W",
+        pay="paid",
+        services=frozenset(["prevention"]),
+        ages=None,
+        families=0,
+        supervised=False,
+        trained=False,
+        gives_rsc=False,
+        statements=frozenset(),
+        starts_on=starts_on,
+        ends_on=ends_on,
+    )
+    return there._replace(**others)
+
+
+def judge(terms: Terms, *found: Position, **others: Any) -> Result:  # noqa: ANN401
+    level = others.pop("degree", None)
+    degrees = (Degree(str(level), "D", FIRST, "none"),) if level else ()
+    candidate = Candidate("open", FIRST, None, degrees=degrees, positions=found)
+    return judge_work(ask_for("work", terms, **(others or {"years": 2})), candidate, AS_OF)
+
+
+@given(spans)
+def test_the_order_of_positions_is_all_the_same(found: list[tuple[date, int]]) -> None:
+    positions = [work(day, day + timedelta(days=length)) for day, length in found]
+    assert judge(PAID, *positions).counted == judge(PAID, *reversed(positions)).counted
+
+
+@given(spans, st.integers(0, 900))
+def test_work_on_the_days_of_other_work_adds_nothing(
+    found: list[tuple[date, int]], inside: int
+) -> None:
+    positions = [work(day, day + timedelta(days=length)) for day, length in found]
+    within = [
+        work(p.starts_on, min(p.starts_on + timedelta(days=inside), p.ends_on or AS_OF))
+        for p in positions
+    ]
+    assert judge(PAID, *positions, *within).counted == judge(PAID, *positions).counted
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(-1, "short"), (0, "met"), (1, "met")])
+def test_two_years_are_met_on_their_last_day(days: int, outcome: str) -> None:
+    starts_on = AS_OF + timedelta(days=1 - days) - relativedelta(years=2)
+    assert judge(PAID, work(starts_on, None)).outcome == outcome
+
+
+def test_work_that_begins_tomorrow_has_lasted_for_nothing() -> None:
+    result = judge(PAID, work(AS_OF + timedelta(days=1), None))
+    assert (result.counted, [r.reason for r in result.remarks]) == (0, ["it has not begun"])
+
+
+def test_work_counts_up_to_the_as_of_date_only() -> None:
+    assert judge(PAID, work(date(2024, 6, 2), date(2030, 1, 1))).counted == 12
+
+
+def test_work_before_any_degree_counts_where_none_is_asked() -> None:
+    assert judge(PAID, work(date(2010, 1, 1), date(2011, 12, 31))).outcome is Outcome.MET
+
+
+@pytest.mark.parametrize("level", ["master", "doctorate"])
+def test_a_degree_or_one_above_it_opens_the_years(level: str) -> None:
+    both = work(date(2019, 1, 1), date(2021, 12, 31))
+    assert judge(AFTER, both, degree=level).counted == 24
+
+
+@pytest.mark.parametrize("level", ["bachelor", "certificate", "other"])
+def test_another_education_does_not(level: str) -> None:
+    both = work(date(2019, 1, 1), date(2021, 12, 31))
+    result = judge(AFTER, both, degree=level)
+    assert result.counted == 0
+    assert result.remarks[0].reason == "counts only after a master's degree, and none is on record"
+
+
+def test_one_that_may_stand_for_the_degree_leaves_it_to_the_reviewers() -> None:
+    terms = {**AFTER, "or_after": ["other"]}
+    both = work(date(2019, 1, 1), date(2021, 12, 31))
+    result = judge(terms, both, degree="other")
+    assert (result.counted, result.outcome) == (24, Outcome.REVIEW)
+    assert judge(terms, both, degree="master").outcome is Outcome.MET
+
+
+def test_what_is_for_the_reviewers_is_left_out_where_the_rest_is_enough() -> None:
+    terms = {**PAID, "volunteer": True}
+    free = work(FIRST, None, pay="volunteer", supervised=True, trained=True)
+    paid = work(FIRST, date(2021, 12, 31))
+    assert judge(terms, free).outcome is Outcome.REVIEW
+    result = judge(terms, free, paid)
+    assert (result.counted, result.outcome) == (24, Outcome.MET)
+
+
+def test_an_internship_is_worth_the_years_set_and_no_more() -> None:
+    interned = work(FIRST, None, pay="internship", supervisor_held=frozenset(["IMHS"]))
+    result = judge(INTERNSHIP, interned)
+    assert (result.counted, result.outcome) == (12, Outcome.SHORT)
+
+
+def test_an_internship_needs_its_supervisor() -> None:
+    interned = work(FIRST, None, pay="internship", supervisor_held=frozenset(["IFRS"]))
+    result = judge(INTERNSHIP, interned)
+    assert result.counted == 0
+    reason = "an internship counts only with a supervisor endorsed as IMHS"
+    assert [r.reason for r in result.remarks] == [reason]
+
+
+@pytest.mark.parametrize("pay", ["paid", "volunteer", "internship"])
+def test_where_pay_does_not_matter_all_work_counts(pay: str) -> None:
+    two = work(FIRST, date(2021, 12, 31), pay=pay)
+    assert judge({**PAID, "paid": False}, two).outcome is Outcome.MET
+
+
+def test_families_of_several_positions_add_up() -> None:
+    four, six = work(FIRST, None, families=4), work(FIRST, None, families=6)
+    assert judge(PAID, four, six, many=10, unit="families").outcome is Outcome.MET
+    assert judge(PAID, six, many=10, unit="families").short == 4
+
+
+def test_positions_are_counted_where_the_unit_is_another_word() -> None:
+    assert judge(PAID, work(FIRST, None), many=1, unit="activities").outcome is Outcome.MET
+
+
+def test_each_reason_names_what_is_missing() -> None:
+    terms = {**PAID, "ages": "birth to 36 months", "supervised": True, "statements": {"f": "Focus"}}
+    fit = work(FIRST, None, ages="birth to 36 months", supervised=True, statements=frozenset(["f"]))
+    lacking: dict[str, Terms] = {
+        "it offers none of: prevention": {"services": frozenset(["rsc"])},
+        "it is not about children birth to 36 months": {"ages": "3 up to 6 years"},
+        "it was not paid": {"pay": "volunteer"},
+        "it was not supervised": {"supervised": False},
+        "not confirmed: Focus": {"statements": frozenset()},
+    }
+    assert judge(terms, fit).outcome is Outcome.MET
+    for reason, change in lacking.items():
+        other = fit._replace(**change)
+        assert [r.reason for r in judge(terms, other).remarks] == [reason]
