@@ -62,7 +62,7 @@ def test_an_applicant_sees_what_is_missing_and_logs_it(
     page.goto("/")
     page.get_by_role("link", name="Open the checklist").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(
-        "Not ready, 2 of 8 done: reflective supervision comes next."
+        "Not ready: 2 of 8 done, reflective supervision next."
     )
     item = page.get_by_role("listitem").filter(has_text="Specialized in-service training")
     expect(item.get_by_role("progressbar", name="Training")).to_have_text("12.5 of 30 hours")

@@ -79,6 +79,16 @@ def test_the_ready_come_first_by_name_with_a_link(desk: Desk) -> None:
     ]
 
 
+def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_desk: Desk) -> None:
+    tell_of_all(sqlite_desk)
+    sqlite_desk.run(SUNDAY, MONDAY)
+    digest = digest_of(sqlite_desk)
+    assert digest.subject == "NCIMHA: 2 applicants are ready, 0 of 0 met"
+    assert "No renewal needs you. 0 of 0 have renewed. 2 applicants are ready." in digest.text
+    assert "Nothing needs you" not in digest.text
+    assert "Nothing needs you" not in digest.html
+
+
 def test_the_html_says_the_same(sqlite_desk: Desk) -> None:
     ids = tell_of_all(sqlite_desk)
     sqlite_desk.run(SUNDAY, MONDAY)

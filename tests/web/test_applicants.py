@@ -123,7 +123,7 @@ def test_renewals_and_applicants_lead_to_each_other(page_hall: House) -> None:
 def test_a_checklist_is_there_to_read(page_hall: House) -> None:
     page = page_hall.visit(VERA).get(path_of(page_hall, NORA))
     assert "Nora Pike nora@example.org" in text_of(page)
-    assert "Not ready, 2 of 8 done" in text_of(page)
+    assert "Not ready: 2 of 8 done" in text_of(page)
     assert "Neil was IFA on 10 April 2026" in text_of(page)
     for word in ('href="/log', "/references", "Tell your association"):
         assert word not in page.text

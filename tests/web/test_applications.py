@@ -44,7 +44,7 @@ def change(house: House, email: str, **values: object) -> None:
 def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: House) -> None:
     page = checklist(hall, NORA)
     assert "Infant Mental Health Specialist · VAIMH · opened 5 Jan 2026" in page
-    assert "Not ready, 2 of 8 done: reflective supervision comes next." in page
+    assert "Not ready: 2 of 8 done, reflective supervision next." in page
     assert (
         "Missing: 17.5 hours of training, 41.5 hours of reflective supervision, 9 months of work "
         "experience, Code of Ethics and Agreement (1 of 2), written exam and 2 references." in page
@@ -137,7 +137,7 @@ def test_what_is_to_do_says_where(page_hall: House) -> None:
 
 def test_an_alternative_to_what_is_done_is_not_needed(page_hall: House) -> None:
     iris(page_hall, degrees=["cda 2020-01-01"], work=[VOLUNTEERED])
-    assert "Not ready, 1 of 5 done" in checklist(page_hall, IRIS)
+    assert "Not ready: 1 of 5 done" in checklist(page_hall, IRIS)
     assert "Not needed: education is enough" in task(page_hall, IRIS, "experience")
 
 
@@ -211,7 +211,7 @@ def test_nobody_reads_the_application_of_another(hall: House) -> None:
 
 def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: House) -> None:
     page = page_hall.visit(NORA).get("/my-year")
-    assert "Not ready, 2 of 8 done: reflective supervision comes next." in text_of(page)
+    assert "Not ready: 2 of 8 done, reflective supervision next." in text_of(page)
     assert (
         f'href="/application/{page_hall.cast.applications[NORA]}">Open the checklist' in page.text
     )

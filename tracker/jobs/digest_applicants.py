@@ -33,6 +33,14 @@ def write_applicants(
     )
 
 
+def say_ready(standings: Sequence[Standing]) -> str:
+    """How many are ready: "2 applicants are ready"; empty where nobody is."""
+    ready = sum(s.status is Status.READY for s in standings)
+    if not ready:
+        return ""
+    return f"{ready} {'applicant is' if ready == 1 else 'applicants are'} ready"
+
+
 def _person(standing: Standing, base_url: str) -> Need:
     candidate = standing.facts.candidate
     submitted_on = candidate.submitted_on if candidate else None

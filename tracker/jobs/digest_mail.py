@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tracker.hours import MINUTES_IN_HOUR, count_hours, say_hours
-from tracker.jobs.digest_applicants import write_applicants
+from tracker.jobs.digest_applicants import say_ready, write_applicants
 from tracker.jobs.digest_week import Week
 from tracker.jobs.words import hours_word, join_words, say_day, say_month_day, say_period
 from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
@@ -26,16 +26,13 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
     """Write the digest; ``most`` people are named, the rest counted. A quiet week prints zeros."""
     ranked = _once(sorted(_needs(week, base_url), key=lambda r: (r.rank, -r.weight, r.need.name)))
     number = len(ranked)
-    if number:
-        needing = f"{number} {'person needs' if number == 1 else 'people need'} you."
-    else:
-        needing = "Nothing needs you."
+    ready = say_ready(week.applicants)
     health, healthy = _health(week)
     return DigestMail(
-        subject=f"{week.association}: {_subject_part(number)}, {week.met} of {week.total} met",
+        subject=_subject(week, number, ready),
         association=week.association,
         period=say_period(week.first, week.last),
-        headline=f"{needing} {week.met} of {week.total} have renewed.",
+        headline=_headline(week, number, ready),
         health=health,
         healthy=healthy,
         figures=_figures(week, number),
@@ -53,8 +50,17 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
     )
 
 
-def _subject_part(number: int) -> str:
-    return "nothing needs you" if not number else f"{number} need{'s' * (number == 1)} you"
+def _headline(week: Week, number: int, ready: str) -> str:
+    needing = "No renewal needs you." if ready else "Nothing needs you."
+    if number:
+        needing = f"{number} {'person needs' if number == 1 else 'people need'} you."
+    renewed = f"{needing} {week.met} of {week.total} have renewed."
+    return f"{renewed} {ready}." if ready else renewed
+
+
+def _subject(week: Week, number: int, ready: str) -> str:
+    needing = f"{number} need{'s' * (number == 1)} you" if number else ready or "nothing needs you"
+    return f"{week.association}: {needing}, {week.met} of {week.total} met"
 
 
 def _health(week: Week) -> tuple[str, bool]:

@@ -37,7 +37,7 @@ def say_headline(standing: Standing) -> str:
     if standing.status is Status.NEEDS_REVIEW:
         rest = "1 is" if count.review == 1 else f"{count.review} are"
         return f"Needs review: {count} done, {rest} for the reviewers."
-    return f"Not ready, {count} done: {lower(_next(standing).ask.label)} comes next."
+    return f"Not ready: {count} done, {lower(_next(standing).ask.label)} next."
 
 
 def say_lead(standing: Standing) -> str:
