@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.jobs.desk import Desk, at
+from tests.rules.applicants import populate
+from tests.rules.world import REAL
 from tracker.cli import app
 
 AUTUMN = at("2024-09-15")
@@ -94,3 +96,26 @@ def test_people_read_a_table(desk: Desk) -> None:
     assert "alice@example.org" in row
     assert "NCIMHA IFS" in row
     assert "skipped: a later step was due as well" in row
+
+
+def test_an_applications_decisions_are_listed_with_its_category(desk: Desk) -> None:
+    apply = {"applies": "VAIMH IMHS 2024-02-01", "references": ["rsc-provider waiting"]}
+    with desk.telling(at("2024-02-01")) as people:
+        people.ids.update(populate(people.connection, REAL, apply).ids)
+    called = call("run-due", "--as-of", "2024-02-15T14:00:00+00:00", "--dry-run")
+    assert "VAIMH notices for 2024-02-15: messages 1, sent 1, skipped 0" in called.stdout
+    assert printed("notices", "--json") == []
+    assert call("run-due", "--as-of", "2024-02-15T14:00:00+00:00").exit_code == 0
+    [row] = printed("notices", "--json")
+    assert row.pop("message_id")
+    assert row == {
+        "email": "alice@example.org",
+        "association": "VAIMH",
+        "category": "IMHS",
+        "kind": "references",
+        "step": 14,
+        "due_on": "2024-02-01",
+        "decided_on": "2024-02-15",
+        "outcome": "sent",
+        "reason": None,
+    }

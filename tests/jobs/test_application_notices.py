@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.jobs.desk import BASE_URL, DANA, Desk, Mail, at
+from tests.jobs.test_atomicity import Broken, assert_whole, failing_at
 from tests.rules.applicants import populate
 from tests.rules.world import REAL
 from tracker.settings import Coordinator
@@ -223,6 +224,24 @@ def test_an_endorsement_and_an_application_with_one_number_are_not_mistaken(desk
     assert told == [("IFS", "membership"), ("IMHS", "membership")]
     [mail] = [m for m in desk.mails() if m.dedupe_key.endswith("2024-08-31")]
     assert "Membership, for your application (VAIMH IMHS)" in mail.text
+
+
+def test_mails_are_those_of_the_decisions_whatever_statement_fails(sqlite_desk: Desk) -> None:
+    tell_of(sqlite_desk, WINDOW_CLOSES - 95 * DAY, endorsed=["NCIMHA IFS 2020-05-01"])
+    number, told = 1, len(sqlite_desk.mails())
+    while True:
+        try:
+            with failing_at(sqlite_desk, number):
+                sqlite_desk.run(WINDOW_CLOSES - 90 * DAY)
+        except Broken:
+            assert_whole(sqlite_desk)
+            number += 2
+        else:
+            break
+    assert number > 10
+    assert_whole(sqlite_desk)
+    assert len(sqlite_desk.mails()) == told + 1
+    assert sqlite_desk.sent(kind="rsc window") == ["rsc window -90 2026-02-28"]
 
 
 def test_twice_run_tells_once(desk: Desk) -> None:

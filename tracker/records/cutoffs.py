@@ -11,7 +11,7 @@ from tracker.records.providers import load_providers
 from tracker.records.tables import Entry, ProviderSpan
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Cutoff
-from tracker.rules.providers import why_it_ends
+from tracker.rules.providers import Ending, why_it_ends
 
 _ENTRY = Entry.__table__  # type: ignore[attr-defined]
 _SPAN = ProviderSpan.__table__  # type: ignore[attr-defined]
@@ -44,12 +44,15 @@ def cutoffs_of(
     )
     rows = connection.execute(query).all()
     providers = load_providers(connection, {row[2] for row in rows}) if rows else {}
+    # One for all who see the provider: they are many more than the providers.
+    endings: dict[tuple[str, int, date], Ending] = {}
     for person_id, rule, provider_id, last_day, minutes in rows:
         if rule in books.provider_rules:
-            provider = providers[provider_id]
-            association, provider_rule = books.provider_rules[rule]
-            ending = why_it_ends(association, provider_rule, provider, last_day)
-            found[person_id, rule].append(Cutoff(provider_id, provider.name, ending, minutes))
+            provider, about = providers[provider_id], (rule, provider_id, last_day)
+            if about not in endings:
+                endings[about] = why_it_ends(*books.provider_rules[rule], provider, last_day)
+            cutoff = Cutoff(provider_id, provider.name, endings[about], minutes)
+            found[person_id, rule].append(cutoff)
     return found
 
 
