@@ -81,6 +81,7 @@ def test_an_open_endorsement_is_stored_to_the_end_of_time(connection: Connection
     assert stored(connection, people.ids["Bob"]) == [
         ("CT-AIMH/ecfs-rsc", "2010-01-01", "9999-12-31"),
         ("CT-AIMH/ifs-rsc", "2010-01-01", "9999-12-31"),
+        ("VAIMH/rsc", "2010-01-01", "9999-12-31"),
     ]
 
 
