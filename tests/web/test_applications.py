@@ -1,5 +1,6 @@
 """The applicant's checklist: one sentence, then each requirement, what is missing, and why."""
 
+import re
 from datetime import date
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import insert, update
 
 from tests.support.cast import ALICE
 from tests.web.applying import IDA, IRIS, NORA, OLIVE, apply
-from tests.web.visiting import RSC, TRAINING, House, plain_text, text_of
+from tests.web.visiting import RSC, TRAINING, House, plain_text, problems, text_of
 from tracker.records.engine import writing
 from tracker.records.tables import METADATA
 
@@ -275,3 +276,25 @@ def test_topics_that_the_application_asks_have_fields(page_hall: House) -> None:
     form = text_of(page_hall.visit(IRIS).get("/log?activity=training"))
     assert "hours about DEIA" in form
     assert "hours about RSC" in form
+
+
+def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: House) -> None:
+    mentor = {"Mina": ["VAIMH IMHM-C 2015-01-01"]}
+    iris(hall, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
+         providers=mentor)  # fmt: skip
+    visitor = hall.visit(IRIS)
+    mina = hall.cast.rows("person", name="Mina")[0]["id"]
+    assert "about reflective supervision that" in text_of(visitor.get("/log?activity=rsc"))
+    saved = visitor.log({**RSC, "provider": str(mina), "rsc-topic-RSC-GIVEN": "0.5"})
+    assert "of which about RSC given 0.5 of 25 hours" in text_of(visitor.follow(saved))
+    number = saved.headers["location"].rpartition("/")[2]
+    form = visitor.get(f"/entries/{number}/edit").text
+    assert re.search(r'name="rsc-topic-RSC-GIVEN" value="0.5"', form)
+
+
+def test_more_about_a_topic_than_the_session_had_is_refused(page_hall: House) -> None:
+    iris(page_hall, applies="VAIMH IMHM-C 2026-01-05")
+    answer = page_hall.visit(IRIS).log(
+        {**RSC, "provider": "other", "provider_name": "Jo", "rsc-topic-RSC-GIVEN": "3"}
+    )
+    assert [field for field, _ in problems(answer)] == ["rsc-topic-RSC-GIVEN"]

@@ -7,8 +7,8 @@ from tracker.records.engine import reading, writing
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author, delete_entry, version_of
 from tracker.web.form_page import show_form
-from tracker.web.form_setting import read_setting
-from tracker.web.log_form import make_form, prefill_from, read_content
+from tracker.web.form_setting import form_of, read_setting
+from tracker.web.log_form import prefill_from, read_content
 from tracker.web.logging_hours import with_today
 from tracker.web.saving import save_change
 from tracker.web.site import Instant, TheSite
@@ -27,7 +27,7 @@ def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> H
             raise HTTPException(404)
         setting = read_setting(connection, site.books, who.id, at, entry)
     prefill = prefill_from(entry) | {"version": version_of(entry)}
-    form = make_form(setting.topics, setting.providers, prefill=prefill)
+    form = form_of(setting, prefill=prefill)
     return show_form(site, who.viewer, form, setting, editing=entry)
 
 
@@ -43,9 +43,7 @@ def save_entry(
             raise HTTPException(404)
         setting = read_setting(connection, site.books, who.id, at, entry)
         is_today = "today" in typed
-        form = make_form(
-            setting.topics, setting.providers, with_today(typed, setting) if is_today else typed
-        )
+        form = form_of(setting, with_today(typed, setting) if is_today else typed)
         if is_today:
             return show_form(site, who.viewer, form, setting, editing=entry, focus="hours")
         content = read_content(form, setting.today)

@@ -1,10 +1,11 @@
 """What the form offers one person: topics and providers that can count, and the last day."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import Connection
+from starlette.datastructures import FormData
 
 from tracker.records.applicants import undecided_of
 from tracker.records.endorsees import Choice, endorsements_of, provider_choices
@@ -12,13 +13,19 @@ from tracker.records.evaluation import days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
+from tracker.rules.readiness_words import lower
+from tracker.web.log_form import LogForm, Named, make_form
 
 
 @dataclass(frozen=True, slots=True)
 class FormSetting:
-    """``today`` is the last day on which a session may have been held."""
+    """``today`` is the last day on which a session may have been held.
+
+    ``topics`` are those of a training, ``rsc_topics`` those of an RSC session with their words.
+    """
 
     topics: tuple[str, ...]
+    rsc_topics: tuple[Named, ...]
     providers: list[Choice]
     today: date
 
@@ -47,11 +54,36 @@ def read_setting(
     asked = {t for plan in plans for t in _topics(plan)}
     rules = {plan.provider_rule for plan in plans if plan.provider_rule}
     return FormSetting(
-        topics=tuple(sorted(asked | set(editing.topics if editing else ()))),
+        topics=tuple(sorted(asked | _kept(editing, "training"))),
+        rsc_topics=_named(books, plans, _kept(editing, "rsc")),
         providers=provider_choices(connection, person_id, rules),
         # The day begins first in the east: with two associations the later one's is open.
         today=max(day_of(name) for name in zones or books.associations),
     )
+
+
+def form_of(
+    setting: FormSetting, typed: FormData | None = None, prefill: Mapping[str, str] | None = None
+) -> LogForm:
+    """The form for what is offered, as it was ``typed``, else with ``prefill``."""
+    return make_form(
+        setting.topics, setting.providers, typed, prefill, rsc_topics=setting.rsc_topics
+    )
+
+
+def _kept(editing: LoggedEntry | None, activity: str) -> set[str]:
+    return set(editing.topics) if editing and editing.activity == activity else set()
+
+
+def _named(books: Rulebooks, plans: Iterable[Plan], kept: set[str]) -> tuple[Named, ...]:
+    """What an RSC session can be about, with the words of a rulebook that asks it."""
+    found = {topic: topic for topic in kept}
+    for plan in plans:
+        words = books.associations[plan.association].topic_names
+        for ask in plan.asks:
+            if ask.counts == "rsc" and ask.topic:
+                found[ask.topic] = lower(words.get(ask.topic, ask.topic))
+    return tuple(sorted(found.items()))
 
 
 def _topics(plan: Plan) -> Iterable[str]:

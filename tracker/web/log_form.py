@@ -20,7 +20,9 @@ from tracker.web.typed_date import DateWrong, read_date, say_date
 ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
 FORMATS = {"individual": "Individual", "group": "Group"}
 SOMEONE_ELSE = "other"
-_TOPIC = "topic-"
+_TOPIC, _RSC_TOPIC = "topic-", "rsc-topic-"
+# A topic of RSC sessions, and the words for it.
+Named = tuple[str, str]
 # Controls, line separators and half surrogates: nothing that a line of text holds, and
 # PostgreSQL refuses some of them.
 _CONTROLS = re.compile(
@@ -79,10 +81,15 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
         ],
     )
     topics: Sequence[str] = ()
+    rsc_topics: Sequence[str] = ()
 
     def topic_field(self, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
-        """The field for the hours about a topic."""
+        """The field for the hours of a training about a topic."""
         return self[_TOPIC + topic]
+
+    def rsc_topic_field(self, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
+        """The field for the hours of an RSC session about a topic."""
+        return self[_RSC_TOPIC + topic]
 
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, words), in the order of the page."""
@@ -90,13 +97,16 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
 
 
 @cache
-def form_class(topics: tuple[str, ...]) -> type[LogForm]:
-    """The form with a field for the hours about each of ``topics``."""
+def form_class(topics: tuple[str, ...], rsc_topics: tuple[Named, ...] = ()) -> type[LogForm]:
+    """The form with a field for the hours about each topic of a training, and of RSC."""
+    labels = {_TOPIC + topic: topic for topic in topics}
+    labels |= {_RSC_TOPIC + topic: words for topic, words in rsc_topics}
     fields = {
-        _TOPIC + topic: StringField(f"Of these, hours about {topic}", filters=[clean])
-        for topic in topics
+        name: StringField(f"Of these, hours about {words}", filters=[clean])
+        for name, words in labels.items()
     }
-    return type("LogFormWithTopics", (LogForm,), {**fields, "topics": topics})
+    named = {"topics": topics, "rsc_topics": tuple(topic for topic, _ in rsc_topics)}
+    return type("LogFormWithTopics", (LogForm,), {**fields, **named})
 
 
 def make_form(
@@ -104,9 +114,11 @@ def make_form(
     providers: Sequence[Choice],
     typed: FormData | None = None,
     prefill: Mapping[str, str] | None = None,
+    *,
+    rsc_topics: Sequence[Named] = (),
 ) -> LogForm:
     """The form as it was ``typed``, else with ``prefill``."""
-    form = form_class(tuple(topics))(typed, data=dict(prefill or {}))
+    form = form_class(tuple(topics), tuple(rsc_topics))(typed, data=dict(prefill or {}))
     known = {str(choice.id): choice.name for choice in providers}
     form.provider.choices = _choices({"": "Choose", **known, SOMEONE_ELSE: "Someone else"})
     if not re.fullmatch(r"[0-9a-f]{32}", form.form_key.data or ""):
@@ -117,6 +129,7 @@ def make_form(
 def prefill_from(entry: LoggedEntry) -> dict[str, str]:
     """An entry as one would have typed it."""
     named = SOMEONE_ELSE if entry.provider_name else ""
+    topic_of = _RSC_TOPIC if entry.activity == "rsc" else _TOPIC
     return {
         "activity": entry.activity,
         **say_date(entry.held_on),
@@ -126,7 +139,7 @@ def prefill_from(entry: LoggedEntry) -> dict[str, str]:
         "provider_name": entry.provider_name or "",
         "format": entry.format or "",
         "reference": entry.reference or "",
-        **{_TOPIC + topic: say_hours(minutes) for topic, minutes in entry.topics.items()},
+        **{topic_of + topic: say_hours(minutes) for topic, minutes in entry.topics.items()},
     }
 
 
@@ -141,7 +154,7 @@ def read_content(form: LogForm, today: date) -> Content | None:
     minutes = _hours(form.hours, "the hours")
     is_rsc = activity == "rsc"
     provider_id, provider_name = _provider(form) if is_rsc else (None, None)
-    topics = _topics(form, minutes) if activity == "training" else {}
+    topics = _topics(form, minutes, activity)
     title = _title(form, activity) if activity else ""
     if form.errors or held_on is None or minutes is None:
         return None
@@ -187,10 +200,13 @@ def _hours(field: Any, what: str) -> int | None:  # noqa: ANN401 - wtforms ships
     return minutes
 
 
-def _topics(form: LogForm, minutes: int | None) -> dict[str, int]:
+def _topics(form: LogForm, minutes: int | None, activity: str | None) -> dict[str, int]:
     found: dict[str, int] = {}
-    for topic in form.topics:
-        field = form.topic_field(topic)
+    fields = {
+        "training": [(topic, form.topic_field(topic)) for topic in form.topics],
+        "rsc": [(topic, form.rsc_topic_field(topic)) for topic in form.rsc_topics],
+    }
+    for topic, field in fields.get(activity or "", ()):
         about = _hours(field, f"the hours about {topic}") if field.data else None
         if about is None:
             continue

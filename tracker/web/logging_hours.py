@@ -16,8 +16,8 @@ from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author
 from tracker.web.applications import read_applications
 from tracker.web.form_page import show_form
-from tracker.web.form_setting import FormSetting, read_setting
-from tracker.web.log_form import ACTIVITIES, make_form, prefill_from, read_content
+from tracker.web.form_setting import FormSetting, form_of, read_setting
+from tracker.web.log_form import ACTIVITIES, prefill_from, read_content
 from tracker.web.saving import save_new
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId, Typed
@@ -44,7 +44,7 @@ def open_form(
         setting = read_setting(connection, site.books, who.id, at)
         copied = _copy(connection, who.id, again)
     prefill = {**copied, **_from_link(setting, activity, provider, day)}
-    form = make_form(setting.topics, setting.providers, prefill=prefill)
+    form = form_of(setting, prefill=prefill)
     return show_form(site, who.viewer, form, setting)
 
 
@@ -54,9 +54,9 @@ def save_form(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Respo
     author = Author(who.id, who.viewer.email, at)
     with writing(site.engine) as connection:
         setting = read_setting(connection, site.books, who.id, at)
-        form = make_form(setting.topics, setting.providers, typed)
+        form = form_of(setting, typed)
         if "today" in typed:
-            form = make_form(setting.topics, setting.providers, with_today(typed, setting))
+            form = form_of(setting, with_today(typed, setting))
             return show_form(site, who.viewer, form, setting, focus="hours")
         content = read_content(form, setting.today)
         saved = content and save_new(connection, site.books, author, form, content)
