@@ -38,6 +38,12 @@ def test_what_is_taken_away_is_gone_and_nothing_else(found: list[Span], taken: l
     assert days_of(without(found, taken)) == days_of(found) - days_of(taken)
 
 
+@given(spans, st.integers(0, 600))
+def test_one_more_day_of_work_never_makes_less(found: list[Span], day: int) -> None:
+    more = FIRST + timedelta(days=day)
+    assert whole_months([*found, Span(more, more)]) >= whole_months(found)
+
+
 @pytest.mark.parametrize(
     ("ends_on", "months"),
     [(date(2021, 12, 30), 23), (date(2021, 12, 31), 24), (date(2022, 1, 1), 24)],

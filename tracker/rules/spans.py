@@ -9,9 +9,6 @@ from tracker.rules.standing import Span
 
 _DAY = timedelta(days=1)
 _MONTHS_IN_YEAR = 12
-# What is left of several spans after their whole months adds up by days: 31, because the 30 days
-# left of one span are a day short of a month.
-_DAYS_IN_MONTH = 31
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -34,13 +31,17 @@ def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
 
 
 def whole_months(spans: Iterable[Span]) -> int:
-    """How many whole months the days come to; a day in several spans counts once."""
-    months = days = 0
-    for span in merged(spans):
-        length = relativedelta(span.ends_on + _DAY, span.starts_on)
-        months += length.years * _MONTHS_IN_YEAR + length.months
-        days += length.days
-    return months + days // _DAYS_IN_MONTH
+    """How many whole months the days come to; a day in several spans counts once.
+
+    The spans are laid end to end from the first day on, so that one more day never makes less.
+    """
+    found = merged(spans)
+    if not found:
+        return 0
+    days = sum((span.ends_on - span.starts_on).days + 1 for span in found)
+    first = found[0].starts_on
+    length = relativedelta(first + timedelta(days=days), first)
+    return length.years * _MONTHS_IN_YEAR + length.months
 
 
 def _cut(span: Span, taken: Span) -> Iterable[Span]:
