@@ -94,7 +94,7 @@ def test_the_terms_of_an_initial_requirement_are_told_in_words() -> None:
         "from 1 January 2000: 3 years",
         "sessions count on days on which the applicant gave RSC to others",
         "that the applicant gives to others), inside the rsc hours",
-        "reference 2: Provider of the applicant's reflective supervision; Colleague",
+        "reference 2: Provider of reflective supervision; Colleague",
         "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
         "at least 1 endorsed as one of IFS, IFRS, IMHS,",
         "endorsed so in any case: Endorsed professional who knows",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from tracker.demo.cast import Cast, Endorsee, make_cast
+from tracker.demo.cast import Applicant, Cast, Endorsee, make_cast
 from tracker.demo.extras import add_extras
 from tracker.demo.history import live_through
 from tracker.demo.roster import write_roster
@@ -83,10 +83,10 @@ def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLog
         kind = endorsee.story.name if ruled else "the rulebook holds no renewal rules"
         what = f"{association} {category}: {kind}"
         chosen.setdefault(kind, DemoLogin(endorsee.email, endorsee.name, what))
-    for applicant in reversed(cast.applicants):
+    for applicant in sorted(cast.applicants, key=_applies_elsewhere):
         kind = applicant.story.name
         what = f"{applicant.association} {applicant.category}: {kind}"
-        chosen[kind] = DemoLogin(applicant.email, applicant.name, what)
+        chosen.setdefault(kind, DemoLogin(applicant.email, applicant.name, what))
     stories = (*(e.story.name for e in cast.endorsees), *(a.story.name for a in cast.applicants))
     kinds = dict.fromkeys([*stories, *chosen])
     coordinators = [
@@ -98,6 +98,10 @@ def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLog
 def _shown_elsewhere(endorsee: Endorsee) -> bool:
     shown_at = endorsee.story.shown_at
     return shown_at is not None and endorsee.endorsements[0][0] != shown_at
+
+
+def _applies_elsewhere(applicant: Applicant) -> bool:
+    return applicant.story.shown_at not in {None, applicant.association}
 
 
 def _address_of(name: str) -> str:

@@ -34,7 +34,10 @@ class Story(Part):
 
 
 class ApplicantStory(Part):
-    """One kind of applicant. ``share`` is of all that is asked; ``references`` have come."""
+    """One kind of applicant. ``share`` is of all that is asked; ``references`` have come.
+
+    ``shown_at`` is as in `Story`.
+    """
 
     name: str
     share: float
@@ -44,6 +47,7 @@ class ApplicantStory(Part):
     submitted: bool = False
     provider: Role = "qualified"
     opened_days_ago: int = 60
+    shown_at: str | None = None
 
 
 class _Coordinators(Part):

@@ -54,13 +54,21 @@ def _headline(week: Week, number: int, ready: str) -> str:
     needing = "No renewal needs you." if ready else "Nothing needs you."
     if number:
         needing = f"{number} {'person needs' if number == 1 else 'people need'} you."
-    renewed = f"{needing} {week.met} of {week.total} have renewed."
-    return f"{renewed} {ready}." if ready else renewed
+    parts = [needing]
+    if _says_renewed(week, ready):
+        parts.append(f"{week.met} of {week.total} have renewed.")
+    return " ".join([*parts, f"{ready}."] if ready else parts)
+
+
+def _says_renewed(week: Week, ready: str) -> bool:
+    """A quiet week prints zeros; an association that only has applicants has other news."""
+    return bool(week.total) or not ready
 
 
 def _subject(week: Week, number: int, ready: str) -> str:
     needing = f"{number} need{'s' * (number == 1)} you" if number else ready or "nothing needs you"
-    return f"{week.association}: {needing}, {week.met} of {week.total} met"
+    met = f", {week.met} of {week.total} met" if _says_renewed(week, ready) else ""
+    return f"{week.association}: {needing}{met}"
 
 
 def _health(week: Week) -> tuple[str, bool]:
