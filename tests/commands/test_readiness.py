@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from freezegun import freeze_time
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from tests.rules.applicants import populate
@@ -133,3 +133,24 @@ def test_no_application_at_all_says_what_to_do() -> None:
 def test_an_unknown_name_is_told(arguments: list[str], words: str) -> None:
     called = call(*arguments)
     assert words in str(called.exception)
+
+
+@pytest.mark.usefixtures("alice")
+def test_the_past_is_seen_as_it_was(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(
+            text(
+                "UPDATE application SET state = 'declined', submitted_on = '2025-03-01', "
+                "decided_on = '2025-06-15'"
+            )
+        )
+    shown = {
+        day: [(found["status"], found["submitted_on"]) for found in printed("--as-of", day)]
+        for day in ("2025-02-28", "2025-03-01", "2025-06-14", "2025-06-15")
+    }
+    assert shown == {
+        "2025-02-28": [("not ready", None)],
+        "2025-03-01": [("not ready", "2025-03-01")],
+        "2025-06-14": [("not ready", "2025-03-01")],
+        "2025-06-15": [],
+    }

@@ -123,3 +123,16 @@ def test_whoever_denies_the_role_neither_fills_a_place_nor_counts_as_endorsed() 
     terms = {"slots": [["supervisor"]], "endorsed": 1, "categories": ["IMHS"]}
     denied = referee("supervisor", "IMHS")._replace(in_role=False)
     assert judge(terms, denied, referee("supervisor")).short == 1
+
+
+def test_an_endorsed_referee_who_fills_no_place_is_not_the_endorsed_one() -> None:
+    terms = {**THREE, "endorsed": 1, "categories": ["IMHS"]}
+    three = [referee("supervisor"), referee("rsc-provider"), referee("colleague")]
+    result = judge(terms, *three, referee("parent", "IMHS"))
+    assert (result.counted, result.outcome) == (2, Outcome.SHORT)
+
+
+def test_of_two_for_one_place_the_endorsed_one_is_taken() -> None:
+    terms = {**THREE, "endorsed": 1, "categories": ["IMHS"]}
+    three = [referee("supervisor"), referee("rsc-provider"), referee("colleague")]
+    assert judge(terms, *three, referee("supervisor", "IMHS")).outcome is Outcome.MET

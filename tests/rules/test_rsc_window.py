@@ -24,6 +24,8 @@ def brute_force(found: Sequence[Weighed], months: int, needed: tuple[int, int]) 
     for offset in range(-2, (found[-1].held_on - found[0].held_on).days + 1) if found else ():
         starts_on = found[0].held_on + timedelta(days=offset)
         before = starts_on + relativedelta(months=months)
+        if before.day != starts_on.day:  # the month is too short: its last day is inside
+            before += timedelta(days=1)
         inside = [s.minutes for s in found if starts_on <= s.held_on < before]
         sums = [sum(minutes[n] for minutes in inside) for n in range(2)]
         least = min(least, sum(max(0, n - s) for n, s in zip(needed, sums, strict=True)))
@@ -56,6 +58,17 @@ def test_a_window_holds_just_what_lies_within_it(found: list[Weighed], months: i
 )
 def test_two_years_end_on_the_eve_of_the_same_day(second: date, minutes: int) -> None:
     two = [Weighed(date(2022, 2, 28), (60,)), Weighed(second, (60,))]
+    best = best_window(windows(two, 24), [600])
+    assert best is not None
+    assert best.minutes == (minutes,)
+
+
+@pytest.mark.parametrize(
+    ("second", "minutes"),
+    [(date(2026, 2, 27), 120), (date(2026, 2, 28), 120), (date(2026, 3, 1), 60)],
+)
+def test_two_years_from_a_leap_day_end_with_february(second: date, minutes: int) -> None:
+    two = [Weighed(date(2024, 2, 29), (60,)), Weighed(second, (60,))]
     best = best_window(windows(two, 24), [600])
     assert best is not None
     assert best.minutes == (minutes,)

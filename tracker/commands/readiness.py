@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import Connection, text
 
 from tracker.commands.opening import opened
@@ -113,7 +113,9 @@ def _measure(ask: Ask, amount: int) -> float:
 
 
 def _print_table(found: Iterator[tuple[Standing, Uncounted]]) -> None:
-    table = Table("Applicant", "For", "Readiness", "Missing", "For the reviewers")
+    columns = ("Applicant", "For", "Readiness", "Missing", "For the reviewers")
+    # On a narrow terminal a long id is broken, not cut.
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     number = 0
     for number, (standing, _) in enumerate(found, 1):  # noqa: B007 - counted
         table.add_row(

@@ -44,7 +44,7 @@ def tell_references(books: Rulebooks, base_url: str, decision: Decision, as_of: 
     asked = next(r.required for r in decision.standing.results if r.ask.counts == "references")
     received, waiting = references_so_far(candidate)
     so_far = f"Received: {received} of {asked}. Waiting: {waiting}."
-    todo = "Perhaps ask those who have not answered; you can also name somebody else instead."
+    todo = "See there who has been asked and has not answered, and ask or name somebody else."
     if received + waiting < asked:
         todo = f"Please name {asked - received - waiting} more."
     days = (as_of - decision.key.due_on).days

@@ -81,8 +81,10 @@ def candidates_sql(dialect: str) -> str:
         else ("COALESCE({}.ends_on, '9999-12-31')")
     )
     return f"""
-    SELECT ap.id, ap.person_id, p.email, p.name, p.provides_rsc, ap.state, ap.opened_on,
-        ap.submitted_on,
+    SELECT ap.id, ap.person_id, p.email, p.name, p.provides_rsc,
+        CASE WHEN ap.decided_on <= a.as_of THEN ap.state
+            WHEN ap.submitted_on <= a.as_of THEN 'submitted' ELSE 'open' END,
+        ap.opened_on, CASE WHEN ap.submitted_on <= a.as_of THEN ap.submitted_on END,
         (SELECT SUM(e.minutes) FROM entry e WHERE e.person_id = ap.person_id
             AND e.held_on <= a.as_of AND e.activity = 'training'),
         (SELECT {a_list}({a_row}(x.topic, x.minutes)) FROM (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -20,32 +21,44 @@ def judge_applications(
     association: str | None = None,
     only: str | None = None,
 ) -> Iterator[Standing]:
-    """Stream the standings of all applications that are not decided yet, in any order.
+    """Stream the standings of all applications that were not decided yet, in any order.
 
     ``day_of`` gives each association's as-of date, ``only`` a temporary table of applications.
     The rules are those of that date, or of the day on which the application was submitted.
     """
-    asked = {
-        number: (books.application_plan(name, category, min(submitted or as_of, as_of)), as_of)
-        for number, name, category, submitted in _undecided(connection, only)
-        if name in books.associations and association in (None, name)
-        for as_of in (day_of(name),)
-    }
+    asked = {}
+    for row in _applications(connection, books, day_of, only):
+        if row.association in books.associations and association in (None, row.association):
+            as_of = day_of(row.association)
+            if row.decided_on is None or as_of < row.decided_on:
+                rules_on = min(row.submitted_on or as_of, as_of)
+                plan = books.application_plan(row.association, row.category, rules_on)
+                asked[row.id] = (plan, as_of)
     for plan, facts, as_of in read_candidates(connection, books, asked):
         standing = judge(plan, facts, as_of)
         if standing is not None:
             yield standing
 
 
-def _undecided(connection: Connection, only: str | None) -> list[tuple[int, str, str, date | None]]:
+class _Row(NamedTuple):
+    id: int
+    association: str
+    category: str
+    submitted_on: date | None
+    decided_on: date | None
+
+
+def _applications(
+    connection: Connection, books: Rulebooks, day_of: Callable[[str], date], only: str | None
+) -> list[_Row]:
+    """All that are undecided now, and those decided after the earliest as-of date."""
     where = f"AND id IN (SELECT id FROM {only})" if only else ""
+    earliest = min((day_of(name) for name in books.associations), default=date.max)
     rows = connection.execute(
         text(
-            "SELECT id, association, category, submitted_on FROM application "
-            f"WHERE state IN ('open', 'submitted') {where} ORDER BY id"
-        )
+            "SELECT id, association, category, submitted_on, decided_on FROM application "
+            f"WHERE (decided_on IS NULL OR decided_on > :earliest) {where} ORDER BY id"
+        ),
+        {"earliest": earliest.isoformat()},
     )
-    return [
-        (number, name, category, as_date(submitted) if submitted else None)
-        for number, name, category, submitted in rows
-    ]
+    return [_Row(*row[:3], *(as_date(day) if day else None for day in row[3:])) for row in rows]

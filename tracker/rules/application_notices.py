@@ -7,8 +7,6 @@ still lacks, since the reviewers see it as of their own day, and of nothing that
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
-from dateutil.relativedelta import relativedelta
-
 from tracker.rules.candidate import Candidate
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import (
@@ -21,6 +19,7 @@ from tracker.rules.notices import (
     due_steps,
 )
 from tracker.rules.rsc_hours import judge_rsc
+from tracker.rules.rsc_window import last_day
 from tracker.rules.standing import Outcome, Result, Standing
 
 _DAY = timedelta(days=1)
@@ -118,8 +117,7 @@ def _lacking(
     window = next((a.rule.window for a in asks if a.id == requirement), None)
     if window is None or window.months is None:
         return ()
-    span = relativedelta(months=window.months)
-    inside = tuple(s for s in candidate.sessions if closes_on <= s.held_on + span - _DAY)
+    inside = tuple(s for s in candidate.sessions if closes_on <= last_day(s.held_on, window.months))
     results = judge_rsc(asks, candidate._replace(sessions=inside), as_of)
     return tuple(r for r in results if r.outcome is Outcome.SHORT)
 

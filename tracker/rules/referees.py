@@ -1,7 +1,8 @@
 """References: which of them fill the slots that are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from tracker.rules.candidate import Candidate, Reference
 from tracker.rules.plan import Ask
@@ -9,10 +10,20 @@ from tracker.rules.standing import Outcome, Result
 from tracker.rules.terms import Referees
 
 Slots = tuple[tuple[str, ...], ...]
+# Somebody whose reference came: the role, and whether endorsed (or vetted) as is asked.
+Referee = tuple[str, bool]
+
+
+class _Filling(NamedTuple):
+    """What one way to fill the slots comes to; the first is what counts."""
+
+    counted: int
+    filled: int
+    endorsed: int
 
 
 def judge_references(ask: Ask, candidate: Candidate) -> Result:
-    """How many slots the received references fill, and whether enough referees are endorsed.
+    """How many slots the received references fill, and whether enough of those are endorsed.
 
     Where the slots are filled and too few are endorsed, one reference counts as still to come.
     """
@@ -21,16 +32,19 @@ def judge_references(ask: Ask, candidate: Candidate) -> Result:
         return Result(ask, ask.amount, 0, ask.amount, Outcome.SHORT)
     received = [r for r in candidate.references if r.received]
     waiting = len(candidate.references) - len(received)
-    fit = [r for r in received if _may_fill(r, terms)]
-    filled, instead = _best_filled(terms, fit)
-    endorsed = sum(_is_endorsed(r, terms) for r in fit)
-    lacks = max(0, terms.endorsed - endorsed)
-    counted = min(filled, ask.amount - lacks)
+    fit = tuple(sorted((r.role, _is_endorsed(r, terms)) for r in received if _may_fill(r, terms)))
+    best = _best(terms.slots, fit, terms.endorsed)
+    instead = False
+    if best.filled < ask.amount:
+        others = [(_best(s, fit, terms.endorsed), len(s)) for s in terms.instead]
+        instead = any(other.counted == size for other, size in others)
+    counted = ask.amount if instead else best.counted
+    filled = ask.amount if instead else best.filled
     note = f"{len(received)} received, {waiting} waiting"
     if filled < min(len(received), ask.amount):
         idle = len(received) - filled
         note += f"; {idle} of them fill{'s' if idle == 1 else ''} none of the places left"
-    if lacks:
+    if best.endorsed < terms.endorsed and not instead:
         vetted = " or vetted" if terms.vetted else ""
         note += f"; {terms.endorsed} must be endorsed as {', '.join(terms.categories)}{vetted}"
     short = ask.amount - counted
@@ -38,27 +52,27 @@ def judge_references(ask: Ask, candidate: Candidate) -> Result:
     return Result(ask, ask.amount, counted, short, outcome, note)
 
 
-def _best_filled(terms: Referees, received: Sequence[Reference]) -> tuple[int, bool]:
-    """The slots filled, and whether only another set of slots is filled whole."""
-    asked = len(terms.slots)
-    roles = tuple(sorted(r.role for r in received))
-    filled = _filled(terms.slots, roles)
-    if filled < asked and any(_filled(s, roles) == len(s) for s in terms.instead):
-        return asked, True
-    return filled, False
-
-
 @lru_cache(maxsize=4_096)
-def _filled(slots: Slots, roles: tuple[str, ...]) -> int:
-    """The most slots that can be filled, each by another reference."""
+def _best(slots: Slots, referees: tuple[Referee, ...], endorsed: int) -> _Filling:
+    """The filling that counts most, with at least so many ``endorsed`` among those who fill."""
+    fillings = (
+        _Filling(min(filled, len(slots) - max(0, endorsed - held)), filled, held)
+        for filled, held in _ways(slots, referees)
+    )
+    return max(fillings)
+
+
+def _ways(slots: Slots, referees: tuple[Referee, ...]) -> Iterator[tuple[int, int]]:
+    """Each way to fill slots, each by another referee: how many, and how many are endorsed."""
     if not slots:
-        return 0
-    most = _filled(slots[1:], roles)
-    for number, role in enumerate(roles):
+        yield 0, 0
+        return
+    yield from _ways(slots[1:], referees)
+    for number, (role, endorsed) in enumerate(referees):
         if role in slots[0]:
-            others = roles[:number] + roles[number + 1 :]
-            most = max(most, 1 + _filled(slots[1:], others))
-    return most
+            others = referees[:number] + referees[number + 1 :]
+            for filled, held in _ways(slots[1:], others):
+                yield filled + 1, held + endorsed
 
 
 def _may_fill(reference: Reference, terms: Referees) -> bool:

@@ -41,15 +41,20 @@ def windows(sessions: Sequence[Weighed], months: int) -> Iterator[Window]:
     for number, first in enumerate(days):
         if number and days[number - 1] == first:
             continue
-        ends_on = _last_day(first, months)
+        ends_on = last_day(first, months)
         until = bisect_right(days, ends_on, until)
         yield Window(first, ends_on, tuple([s[until] - s[number] for s in sums]))
 
 
 # Sessions of many people fall on the same days.
 @lru_cache(maxsize=8_192)
-def _last_day(first: date, months: int) -> date:
-    return first + relativedelta(months=months) - _DAY
+def last_day(first: date, months: int) -> date:
+    """The last day of a span of ``months`` that begins on ``first``: the eve of the same day.
+
+    Where that month has no such day (29 February two years on), its own last day.
+    """
+    after = first + relativedelta(months=months)
+    return after - _DAY if after.day == first.day else after
 
 
 def best_window(found: Iterable[Window], required: Sequence[int]) -> Window | None:
