@@ -30,7 +30,7 @@ POSITION = {
     "families": "12",
     "supervised": "yes",
     "trained": "",
-    "gives_rsc": "no",
+    "gives_rsc": "yes",
     "statements": "whole-family;attachment;",
     "supervisor_email": "bob@example.org",
 }
@@ -95,11 +95,34 @@ def test_a_position_is_stored_with_its_keys_in_order(importer: Importer) -> None
             12,
             True,
             False,
-            False,
+            True,
             "attachment; whole-family",
             2,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("services", "cell", "gives"),
+    [
+        ("rsc", "", True),
+        ("prevention;rsc", None, True),
+        ("rsc", "yes", True),
+        ("prevention", "", False),
+        ("prevention", None, False),
+        ("prevention", "no", False),
+        ("prevention", "yes", True),
+    ],
+)
+def test_who_offers_rsc_gives_it_unless_the_file_says_more(
+    importer: Importer, services: str, cell: str | None, *, gives: bool
+) -> None:
+    row = POSITION | {"services": services, "gives_rsc": cell or ""}
+    if cell is None:
+        del row["gives_rsc"]
+    importer.take(people=PEOPLE, positions=csv_of(row))
+    assert importer.rows("position", "gives_rsc") == [(gives,)]
+    assert importer.take(positions=csv_of(row)).counts["positions"].unchanged == 1
 
 
 def test_a_position_needs_little_and_its_end_may_follow(importer: Importer) -> None:
@@ -138,6 +161,13 @@ def test_a_position_needs_little_and_its_end_may_follow(importer: Importer) -> N
         ({"families": "-1"}, 'families "-1": must be a whole number from 0 to 100000'),
         ({"families": "1.5"}, 'families "1.5": must be a whole number from 0 to 100000'),
         ({"families": "100001"}, 'families "100001": must be at most 100000'),
+        (
+            {"gives_rsc": "no"},
+            (
+                'gives_rsc "no": services name rsc, so RSC is given there: '
+                "write yes, or take it out of services"
+            ),
+        ),
         ({"trained": "maybe"}, 'trained "maybe": must be yes or no'),
         (
             {"ends_on": "2014-12-31"},

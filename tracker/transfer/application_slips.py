@@ -6,6 +6,8 @@ from typing import Any
 from tracker.transfer.catalogue import Catalogue, what_is_known
 
 Slip = tuple[str, object, str]
+# The service of a position that provides RSC, as the rulebooks name it.
+_RSC = "rsc"
 
 
 def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Slip]:
@@ -14,6 +16,9 @@ def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterat
         address = values.get(column)
         if address and address == values.get("email"):
             yield column, address, f"must be someone else than {who}"
+    if values.get("gives_rsc") is False and offers_rsc(values):
+        what = f"services name {_RSC}, so RSC is given there: write yes, or take it out of services"
+        yield "gives_rsc", "no", what
     association = values.get("association")
     if association and "role" in values:
         known = catalogue.roles.get(association, ())
@@ -30,6 +35,11 @@ def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterat
         every = {each for known in catalogue.categories.values() for each in known}
         known = catalogue.categories.get(endorser, every)
         yield from _unless_known("endorsed_as", category, known, f"{endorser} has no such category")
+
+
+def offers_rsc(values: Mapping[str, Any]) -> bool:
+    """Whether a position's row names RSC to others among its services."""
+    return _RSC in values.get("services", "").split("; ")
 
 
 def _unless_known(column: str, value: str, known: Collection[str], what: str) -> Iterator[Slip]:

@@ -70,7 +70,8 @@ LAYOUTS = {
             "families": 0,
             "supervised": False,
             "trained": False,
-            "gives_rsc": False,
+            # As the services say: whoever offers rsc gives it.
+            "gives_rsc": None,
             "statements": "",
             "supervisor_email": None,
         },

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracker.transfer.application_slips import offers_rsc
 from tracker.transfer.applied import Applications, held_of
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.checks import term_of
@@ -39,6 +40,8 @@ class Shapes:
         values = {name: value for name, value in row.values.items() if name != "email"}
         if kind == "applications":
             values.update(self._outcome(row))
+        if kind == "positions":
+            values.update(_gives_rsc(row))
         if "supervisor_email" in values:
             supervisor = values.pop("supervisor_email")
             values["supervisor_id"] = supervisor and self.known.person_ids[supervisor]
@@ -60,3 +63,9 @@ class Shapes:
         after = self.applications.became(row)
         names = ("submitted_on", "decided_on", "state")
         return {name: getattr(after, name) for name in names}
+
+
+def _gives_rsc(row: Row) -> dict[str, bool]:
+    if offers_rsc(row.values):
+        return {"gives_rsc": True}
+    return {"gives_rsc": bool(row.values["gives_rsc"])} if "gives_rsc" in row.values else {}
