@@ -23,7 +23,14 @@ CATALOGUE = Catalogue(
     rsc_topics=["RSC-GIVEN"],
     services=["prevention", "intervention", "rsc"],
     statements=["attachment", "whole-family"],
-    roles={"NCIMHA": ["supervisor", "teacher", "parent"], "CT-AIMH": ["supervisor"]},
+    roles={
+        "NCIMHA": {
+            "IFA": ["supervisor", "teacher"],
+            "IFS": ["supervisor", "teacher", "parent"],
+            "IMHM-C": [],
+        },
+        "CT-AIMH": {"IFS": ["supervisor"]},
+    },
     signed={"NCIMHA": ["ethics", "agreement"], "CT-AIMH": ["ethics"]},
     zones={"NCIMHA": "America/New_York", "CT-AIMH": "America/New_York"},
 )

@@ -128,7 +128,22 @@ def test_a_changed_reference_leaves_an_event_without_its_secret(importer: Import
         ),
         (
             {"role": "boss"},
-            'role "boss": NCIMHA asks no such referee; known are parent, supervisor, teacher',
+            (
+                'role "boss": NCIMHA IFS asks for no such referee: '
+                "write parent or supervisor or teacher"
+            ),
+        ),
+        (
+            {"category": "IFA", "role": "parent"},
+            'role "parent": NCIMHA IFA asks for no such referee: write supervisor or teacher',
+        ),
+        (
+            {"category": "IMHM-C"},
+            ('role "supervisor": NCIMHA IMHM-C asks for no such referee: it asks for no reference'),
+        ),
+        (
+            {"category": "XYZ"},
+            'category "XYZ": NCIMHA has no such category; known are IFA, IFS, IMHM-C',
         ),
         (
             {"category": "IFA"},

@@ -20,11 +20,7 @@ def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterat
         what = f"services name {_RSC}, so RSC is given there: write yes, or take it out of services"
         yield "gives_rsc", "no", what
     association = values.get("association")
-    if association and "role" in values:
-        known = catalogue.roles.get(association, ())
-        yield from _unless_known(
-            "role", values["role"], known, f"{association} asks no such referee"
-        )
+    yield from _slips_of_role(values, catalogue)
     if association and "what" in values:
         known = catalogue.signed.get(association, ())
         yield from _unless_known(
@@ -35,6 +31,18 @@ def slips_of_applying(values: Mapping[str, Any], catalogue: Catalogue) -> Iterat
         every = {each for known in catalogue.categories.values() for each in known}
         known = catalogue.categories.get(endorser, every)
         yield from _unless_known("endorsed_as", category, known, f"{endorser} has no such category")
+
+
+def _slips_of_role(values: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Slip]:
+    """A referee's role is one that this very category asks for."""
+    association, category = values.get("association"), values.get("category")
+    if "role" not in values or category not in catalogue.categories.get(association or "", ()):
+        return
+    known = sorted(catalogue.roles.get(association, {}).get(category, ()))
+    if values["role"] not in known:
+        right = f"write {' or '.join(known)}" if known else "it asks for no reference"
+        what = f"{association} {category} asks for no such referee: {right}"
+        yield "role", values["role"], what
 
 
 def offers_rsc(values: Mapping[str, Any]) -> bool:

@@ -1,10 +1,11 @@
 """The names that a file may use, and what to say about one that it may not."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from tracker.rulebooks import Rulebooks
+from tracker.rules.reference_roles import roles_for
 from tracker.rules.schema import Requirement, Rulebook
 
 _LISTED = 12
@@ -14,7 +15,8 @@ _LISTED = 12
 class Catalogue:
     """What the rulebooks name.
 
-    By association: its categories, its referees' ``roles``, what is ``signed``, its time zone.
+    By association: its categories, by category the ``roles`` of referees, what is ``signed``,
+    its time zone.
     Everywhere the same: organizations, the topics of training and of RSC, and what positions
     offer (``services``) and confirm (``statements``).
     """
@@ -25,7 +27,7 @@ class Catalogue:
     rsc_topics: Collection[str] = ()
     services: Collection[str] = ()
     statements: Collection[str] = ()
-    roles: Mapping[str, Collection[str]] = field(default_factory=dict)
+    roles: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
     signed: Mapping[str, Collection[str]] = field(default_factory=dict)
     zones: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,7 +43,9 @@ def catalogue_of(books: Rulebooks) -> Catalogue:
         rsc_topics=books.rsc_topics,
         services=frozenset(s for r in asked if r.work for s in r.work.services),
         statements=frozenset(s for r in asked if r.work for s in r.work.statements),
-        roles={name: frozenset(_roles(book)) for name, book in of_each},
+        roles={
+            name: {each: _roles(book, each) for each in book.categories} for name, book in of_each
+        },
         signed={
             name: frozenset(key for r in _initial(book) for key in r.signed)
             for name, book in of_each
@@ -54,12 +58,9 @@ def _initial(book: Rulebook) -> list[Requirement]:
     return [r for r in book.requirements if r.of == "application"]
 
 
-def _roles(book: Rulebook) -> Iterator[str]:
-    for requirement in _initial(book):
-        if terms := requirement.references:
-            for slots in (terms.slots, *terms.instead):
-                for slot in slots:
-                    yield from slot
+def _roles(book: Rulebook, category: str) -> frozenset[str]:
+    asked = book.requirements_of(category, "application")
+    return frozenset(role for r in asked if r.references for role in roles_for(r.references))
 
 
 def what_is_known(name: str, known: Collection[str]) -> str:
