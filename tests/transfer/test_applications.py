@@ -257,6 +257,26 @@ def test_one_application_is_undecided_at_a_time(importer: Importer) -> None:
     assert [state for (state,) in importer.rows("application", "state")] == ["withdrawn", "open"]
 
 
+def test_a_slip_in_the_day_of_opening_makes_no_second_application(importer: Importer) -> None:
+    decided = f"{ALICES},2024-02-10,2024-03-10,endorsed"
+    importer.take(people=PEOPLE, applications=applied(decided))
+    before = importer.everything()
+    assert told(importer, decided.replace("2024-01-10", "2024-01-01")) == [
+        (
+            '2: opened_on "2024-01-01": the one opened on 2024-01-10 was endorsed on 2024-03-10, '
+            "too: write 2024-01-10 if it is the same application"
+        )
+    ]
+    assert told(importer, decided) == []
+    assert importer.everything() == before
+
+
+@pytest.mark.parametrize("outcome", ["2024-03-11,declined", "2024-03-10,withdrawn"])
+def test_another_decision_is_of_another_application(importer: Importer, outcome: str) -> None:
+    importer.take(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,declined"))
+    assert told(importer, f"alice@example.org,NCIMHA,IFS,2024-02-01,,{outcome}") == []
+
+
 def test_decisions_of_one_file_begin_endorsements_in_their_own_order(importer: Importer) -> None:
     rows = [
         "alice@example.org,NCIMHA,IFS,2024-02-01,,2024-04-01,endorsed",

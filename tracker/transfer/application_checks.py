@@ -25,6 +25,7 @@ def check_applications(
         else:
             yield from _problems_of_state(row, after)
             yield from _problems_of_order(row, after)
+            yield from _problems_of_twice(row, after, before, applications)
     yield from _problems_beside(reading, applications)
     yield from _problems_of_endorsing(reading, known, applications)
 
@@ -62,6 +63,20 @@ def _problem_of_change(row: Row, before: Applied | None, after: Applied) -> Prob
     if after.decided_on != before.decided_on and before.state == "endorsed":
         return row.problem("decided_on", what)
     return None
+
+
+def _problems_of_twice(
+    row: Row, after: Applied, before: Applied | None, applications: Applications
+) -> Iterator[Problem]:
+    """One decision is of one application: a second one differs by a slip in the day of opening."""
+    if not after.decided or after == before:
+        return
+    own = applications.after[held_of(row)].values()
+    same = [a for a in own if (a.state, a.decided_on) == (after.state, after.decided_on)]
+    others = [a.opened_on for a in same if a.opened_on != after.opened_on]
+    if others:
+        what = f"the one opened on {min(others)} was {after.state} on {after.decided_on}, too"
+        yield row.problem("opened_on", f"{what}: write {min(others)} if it is the same application")
 
 
 def _problems_beside(reading: Reading, applications: Applications) -> Iterator[Problem]:
