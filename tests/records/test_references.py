@@ -133,11 +133,33 @@ def test_nobody_is_their_own_referee(desk: Desk, own: str) -> None:
 
 def test_only_so_many_are_named_at_a_time_and_who_declined_is_none_of_them(desk: Desk) -> None:
     link = desk.ask(PAT)
-    assert refusal(desk, QUINN, most=1)[1].startswith("You can name 1 people at a time")
+    assert refusal(desk, QUINN, most=1)[1].startswith("Several people have not answered")
     with writing(desk.engine) as connection:
         decline(connection, link.request, NOW)
     assert desk.name(QUINN, most=1) is not None
     assert desk.states() == [("Pat Doe", "declined"), ("Quinn Ito", "waiting")]
+
+
+def test_received_references_leave_room_for_the_spare_ones_whatever_they_say(desk: Desk) -> None:
+    denied = GIVEN._replace(role_confirmed=False)
+    for number, given in enumerate((GIVEN, denied, denied, GIVEN, denied)):
+        desk.answer(desk.ask(PAT._replace(email=f"p{number}@example.org")), given)
+    waiting = [desk.name(QUINN._replace(email=f"q{number}@example.org")) for number in range(2)]
+    assert None not in waiting
+    assert refusal(desk, QUINN)[1].startswith("Several people have not answered")
+
+
+def test_who_declined_is_refused_with_the_same_words_whatever_else_is_typed(desk: Desk) -> None:
+    link = desk.ask(PAT)
+    with writing(desk.engine) as connection:
+        decline(connection, link.request, NOW)
+    words = "You have named Pat Doe with this address, and they declined: name somebody else"
+    assert refusal(desk, PAT) == refusal(desk, PAT._replace(name="P. Doe")) == ("email", words)
+
+
+def test_whose_reference_has_come_is_not_named_again(desk: Desk) -> None:
+    desk.answer(desk.ask(PAT))
+    assert "their reference has come" in refusal(desk, PAT)[1]
 
 
 def test_only_so_many_are_named_within_a_day_though_they_be_removed(desk: Desk) -> None:

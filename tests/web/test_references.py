@@ -98,6 +98,60 @@ def test_every_mistake_is_told_beside_its_field_and_nothing_typed_is_lost(page: 
     assert page.cast.rows("reference") == []
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Visit evil.example.com now",
+        "Visit EVIL.COM",
+        "x.com",
+        "https:evil.example",
+        "evil\uff0eexample",
+        "Jane, M.Ed.example.com",
+    ],
+)
+def test_a_name_that_looks_like_a_link_is_refused(page: Applying, typed: str) -> None:
+    answer = page.alice.post(page.page, {**PAT, "name": typed})
+    assert problems(answer) == [("name", "Enter the name alone, without a link or an address")]
+    assert page.cast.rows("outbox") == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["J.R. Smith", "Dr. Jo O'Neil-Diaz, Ph.D.", "Jane Doe, M.Ed.", "Jo B.Sc.", "Ł. Ñúñez"]
+)
+def test_a_name_with_initials_or_degrees_is_a_name(page: Applying, typed: str) -> None:
+    page.name(name=typed)
+    assert page.row()["name"] == typed
+
+
+def test_an_applicant_whose_own_name_looks_like_a_link_sends_no_mail(page: Applying) -> None:
+    person = METADATA.tables["person"]
+    with writing(page.cast.engine) as connection:
+        whose = person.c.id == page.cast.people[ALICE]
+        connection.execute(person.update().where(whose).values(name="Win at evil.example"))
+    [(field, words)] = problems(page.alice.post(page.page, PAT))
+    assert field == "name"
+    assert words.startswith("Ask your coordinator to correct your own name, “Win at evil.example”")
+    assert page.cast.rows("reference") == page.cast.rows("outbox") == []
+
+
+def test_naming_again_who_declined_claims_no_mail(page: Applying) -> None:
+    page.pat.post(f"{page.name()}/decline")
+    answer = page.alice.post(page.page, PAT)
+    assert answer.status_code == 422
+    words = "You have named Pat Doe with this address, and they declined: name somebody else"
+    assert problems(answer) == [("email", words)]
+    assert "We have sent them a mail" not in answer.text
+    assert len(page.house.mails()) == 1
+
+
+def test_naming_again_whom_an_import_named_asks_them(page: Applying) -> None:
+    page.name()
+    page.change("reference", asked_at=None, token_hash=None)
+    page.house.pass_time(minutes=1)
+    page.name()
+    assert len(page.house.mails()) == 2
+
+
 def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
     assert dict(problems(page.alice.post(page.page, {}))) == {
         "name": "Enter the referee&#39;s name",

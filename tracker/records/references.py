@@ -1,5 +1,7 @@
 """An applicant's references: whom they name, and whether it has come, never what it says."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -8,6 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author
 from tracker.records.tables import METADATA
+from tracker.rules.reference_roles import SPARE
 
 OPEN_STATES = ("open", "submitted")
 # Each of them is a mail to somebody who may never have heard of us.
@@ -108,24 +111,35 @@ def request_key(reference_id: int, token_hash: str, number: int) -> str:
 def name_referee(
     connection: Connection, author: Author, application: Applied, naming: Naming, most: int
 ) -> int | None:
-    """Store whom the applicant names; the reference's id, None if just that is stored already.
+    """Store whom the applicant names; the reference's id, None if just that one waits already.
 
-    ``most`` is how many who have not declined may be named at a time. Part of the caller's
-    transaction, which read ``application`` for writing. Raises NamingRefused.
+    ``most`` is as `has_room` takes it. Part of the caller's transaction, which read
+    ``application`` for writing. Raises NamingRefused.
     """
     named = named_referees(connection, application.id)
     same = next((n for n in named if n.email == naming.email), None)
-    if same is not None and (same.name, same.role) == (naming.name, naming.role):
+    if same is not None and application.is_open and _waits_as(same, naming):
         return None
     _refuse(connection, author, application, naming, same)
-    if sum(n.state != "declined" for n in named) >= most:
-        words = f"You can name {most} people at a time: remove one who has not answered first"
+    if not has_room(named, most):
+        words = "Several people have not answered yet: remove one of them to name another"
         raise NamingRefused("email", words)
     values = {"application_id": application.id, **naming._asdict()}
     statement = insert(_REFERENCE).values(values).returning(_REFERENCE.c.id)
     reference_id = int(connection.execute(statement).scalar_one())
     _record(connection, author, reference_id, None, values)
     return reference_id
+
+
+def has_room(named: Sequence[Named], most: int) -> bool:
+    """Whether one more can be named, where ``most`` are as many as can be asked or have come.
+
+    Received ones take no more than their places, so that the spare ones stay for whoever is named
+    next. What they say has no part in it: the limit would tell the applicant.
+    """
+    states = Counter(n.state for n in named)
+    places = max(0, most - SPARE)
+    return states["waiting"] + min(states["received"], places) < most
 
 
 def withdraw_referee(
@@ -151,6 +165,12 @@ def withdraw_referee(
     before = {"application_id": application.id, **row._mapping}  # noqa: SLF001 - its documented name
     _record(connection, author, reference_id, before, None)
     return str(row.name)
+
+
+def _waits_as(same: Named, naming: Naming) -> bool:
+    """Whether just this naming is stored, and may yet be answered."""
+    stored = (same.name, same.role, same.state, same.came_back)
+    return stored == (naming.name, naming.role, "waiting", False)
 
 
 def _keys(row: Any) -> list[str]:  # noqa: ANN401 - a row of the table
@@ -181,7 +201,8 @@ def _refuse(
         words = f"{same.name} is named with this address: remove that one first to change it"
         raise NamingRefused("email", words)
     if same is not None:
-        words = f"You have named {same.name} with this address: it is {same.state}"
+        became = "they declined" if same.state == "declined" else "their reference has come"
+        words = f"You have named {same.name} with this address, and {became}: name somebody else"
         raise NamingRefused("email", words)
     if _named_lately(connection, author) >= _NAMED_A_DAY:
         words = f"You have named {_NAMED_A_DAY} people within a day: name the next one tomorrow"

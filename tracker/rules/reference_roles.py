@@ -7,7 +7,7 @@ from tracker.rules.schema import Requirement, Rulebook
 from tracker.rules.terms import Referees
 
 # Somebody falls ill, somebody is named whom the reviewers do not accept.
-_SPARE = 2
+SPARE = 2
 
 
 def asked_references(book: Rulebook, category: str, day: date) -> Requirement | None:
@@ -23,8 +23,8 @@ def roles_for(terms: Referees) -> tuple[str, ...]:
 
 
 def most_named(terms: Referees) -> int:
-    """How many referees who have not declined an applicant may name."""
-    return max(map(len, (terms.slots, *terms.instead))) + _SPARE
+    """How many may be asked or have come at a time: a referee for each place, and the spare."""
+    return max(map(len, (terms.slots, *terms.instead))) + SPARE
 
 
 def say_role(book: Rulebook, role: str) -> str:

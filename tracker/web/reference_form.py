@@ -26,7 +26,9 @@ _LONGEST_NAME, _LONGEST_RELATIONSHIP = 200, 500
 _LONGEST_EMAIL = 254
 _YES_NO = (SelectChoice("yes", "Yes"), SelectChoice("no", "No"))
 # The name goes into a mail to a stranger: it must not carry an address of its own.
-_NO_NAME = re.compile(r"[@/<>]|\bwww\.", re.IGNORECASE)
+_NO_NAME = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
+# As they are written behind a name, without a blank: "M.Ed.", "B.Sc.".
+_DEGREE = re.compile(r"(?<![\w.])(?:[A-Z]\.)+(?:Ed|Sc|Div|Phil)\b(?!\.\w|-)")
 
 
 class _Problems(Form):  # type: ignore[misc]  # wtforms ships no types
@@ -94,19 +96,30 @@ def naming_form(roles: Mapping[str, str], typed: FormData | None = None) -> Nami
     return form
 
 
-def read_naming(form: NamingForm) -> Naming | None:
-    """Whom the form names; None with `problems` where something is wrong."""
+def read_naming(form: NamingForm, applicant: str) -> Naming | None:
+    """Whom the form names; None with `problems` where something is wrong.
+
+    The ``applicant``'s own name goes into the mail too, and only the association can change it.
+    """
     form.validate()
     email = (form.email.data or "").lower()
     if len(email) > _LONGEST_EMAIL or not is_address(email):
         add_problem(form.email, "Enter an e-mail address, like name@example.org")
-    if form.name.data and _NO_NAME.search(form.name.data):
+    if form.name.data and not is_plain_name(form.name.data):
         add_problem(form.name, "Enter the name alone, without a link or an address")
+    if not is_plain_name(applicant):
+        words = f"Ask your coordinator to correct your own name, “{applicant}”, which goes into"
+        add_problem(form.name, f"{words} the mail: it must not look like a link or an address")
     if form.role.data and form.role.errors:
         form.role.errors = ["Choose one of the roles in the list"]
     if form.errors:
         return None
     return Naming(normal_email(email), form.name.data, form.role.data)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name has nothing that a mail program would make a link of."""
+    return not _NO_NAME.search(_DEGREE.sub("", name))
 
 
 def answer_form(

@@ -15,6 +15,7 @@ from tracker.records.references import (
     Applied,
     Named,
     NamingRefused,
+    has_room,
     name_referee,
     named_referees,
     own_application,
@@ -103,7 +104,7 @@ def change(
             _ask_again(site, connection, at, page, _number(typed, "ask"))
             return _done(application_id, "asked")
         form = naming_form(page.roles, typed)
-        if _name(site, connection, author, page, form):
+        if _name(site, connection, author, page, form=form, whose=who.viewer.name):
             return _done(application_id, "asked")
         named = named_referees(connection, application_id)
     return _show(site, who, page, named, form)
@@ -117,10 +118,16 @@ def _page(site: Site, at: Instant, mine: Applied | None) -> _Page:
 
 
 def _name(
-    site: Site, connection: Connection, author: Author, page: _Page, form: NamingForm
+    site: Site,
+    connection: Connection,
+    author: Author,
+    page: _Page,
+    *,
+    form: NamingForm,
+    whose: str,
 ) -> bool:
     """Store and ask whom the form names; False with the form's problems."""
-    naming = read_naming(form)
+    naming = read_naming(form, whose)
     if naming is None or page.terms is None:
         return False
     try:
@@ -128,6 +135,10 @@ def _name(
     except NamingRefused as refused:
         add_problem(form[refused.field], str(refused))
         return False
+    if new is None:
+        # The same tap once more; or somebody who came by an import and was never asked.
+        named = named_referees(connection, page.application.id)
+        new = next((n.id for n in named if n.email == naming.email and not n.asked), None)
     if new is not None:
         ask_referee(site, connection, new, author.at)
     return True
@@ -166,17 +177,14 @@ def _show(
         terms=page.terms,
         say=lambda role: say_role(page.book, role),
         say_slot=lambda roles: say_slot(page.book, roles),
-        may_name=page.application.is_open and page.terms is not None and _has_room(page, named),
+        may_name=page.application.is_open
+        and page.terms is not None
+        and has_room(named, most_named(page.terms)),
         named=named,
         form=form,
         problems=problems,
         notice=notice,
     )
-
-
-def _has_room(page: _Page, named: list[Named]) -> bool:
-    asked = sum(n.state != "declined" for n in named)
-    return page.terms is not None and asked < most_named(page.terms)
 
 
 def _done(application_id: int, what: str) -> Response:
