@@ -95,7 +95,7 @@ def show_applicant(
         one = applicant_within(connection, application_id, who.coordinates)
         if one is None:
             raise HTTPException(404)
-        view = view_application(connection, site.books, one.application, at)
+        view = view_application(connection, site.books, one.application, at, judged=True)
     return site.pages.show("applicant.html", viewer=who, here="coordinator", one=one, view=view)
 
 

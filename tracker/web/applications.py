@@ -57,15 +57,20 @@ def read_applications(
 
 
 def view_application(
-    connection: Connection, books: Rulebooks, application: Applied, at: datetime
+    connection: Connection,
+    books: Rulebooks,
+    application: Applied,
+    at: datetime,
+    *,
+    judged: bool = False,
 ) -> ApplicationView:
-    """One application in words."""
+    """One application in words; ``judged``, for the association alone, as of `read_checklist`."""
     book = books.associations.get(application.association)
     known = book.categories.get(application.category) if book else None
     name = known.name if known else application.category
     checklist = None
     if book and not application.decided:
-        checklist = read_checklist(connection, books, application, at)
+        checklist = read_checklist(connection, books, application, at, judged=judged)
     if checklist is not None:
         headline, status = checklist.headline, checklist.status
         lead = f"{checklist.lead} {checklist.step}".strip()

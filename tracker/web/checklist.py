@@ -1,7 +1,7 @@
 """An applicant's checklist: a row for each requirement, in the rulebook's order."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -27,6 +27,7 @@ from tracker.web.checklist_words import (
     say_state,
     say_step,
 )
+from tracker.web.told_references import for_applicant, is_references, say_received
 
 _ACTS = {"training": "Log training", "rsc": "Log reflective supervision"}
 _OPEN = {Outcome.SHORT, Outcome.REVIEW}
@@ -98,16 +99,27 @@ class Checklist:
 
 
 def read_checklist(
-    connection: Connection, books: Rulebooks, application: Applied, at: datetime
+    connection: Connection,
+    books: Rulebooks,
+    application: Applied,
+    at: datetime,
+    *,
+    judged: bool = False,
 ) -> Checklist | None:
-    """An undecided application in words; None where there is nothing to judge it by yet."""
+    """An undecided application in words; None where there is nothing to judge it by yet.
+
+    ``judged``, for the association alone: references are told of by what they come to.
+    """
     day_of = days_at(books, at)
     found = standings_of(connection, books, day_of, [application.id])
     standing = found.get(application.id)
     if standing is None:
         return None
     ((_, uncounted),) = with_uncounted(connection, books, [standing], day_of)
-    return _checklist(books, application, standing, uncounted)
+    if judged:
+        return _checklist(books, application, standing, uncounted)
+    told = for_applicant(standing)
+    return _as_told(_checklist(books, application, told, uncounted), told)
 
 
 def _checklist(
@@ -129,6 +141,13 @@ def _checklist(
         tasks=[_task(book, application, standing, r, tips, uncounted) for r in standing.results],
         tips=[_tip(book, tip) for tip in tips if tip.requirement not in asked],
     )
+
+
+def _as_told(checklist: Checklist, told: Standing) -> Checklist:
+    """The applicant's checklist, where the progress of references is what came."""
+    came = {r.ask.id: say_received(r) for r in told.results if is_references(r)}
+    tasks = [replace(t, progress=came.get(t.id, t.progress)) for t in checklist.tasks]
+    return replace(checklist, tasks=tasks)
 
 
 def _task(

@@ -63,7 +63,8 @@ def say_step(standing: Standing, submitted_on: date | None) -> str:
 
 def say_missing(standing: Standing, *, most: int) -> str:
     """What is short, of which ``most`` are named: "6 hours of training and 1 reference"."""
-    parts = [say_short(r) for r in missing_results(standing)]
+    # References can all have come and yet not be enough: then there is no number to tell.
+    parts = [say_short(r) if r.short else lower(r.ask.label) for r in missing_results(standing)]
     rest = len(parts) - most
     return join([*parts[:most], f"{rest} more"] if rest > 0 else parts)
 
