@@ -6,6 +6,7 @@ from itertools import pairwise
 from tracker.records.applications import Applied
 from tracker.records.endorsing import covering, in_the_way
 from tracker.transfer.applied import Applications, held_of, newly_endorsed
+from tracker.transfer.belonging import DAYS, Belongings
 from tracker.transfer.known import Known
 from tracker.transfer.layouts import OF_APPLICATION
 from tracker.transfer.problems import Problem
@@ -107,10 +108,8 @@ def _problems_of_endorsing(
             terms[day] = None
 
 
-def check_belonging(
-    reading: Reading, known: Known, applications: Applications
-) -> Iterator[Problem]:
-    """References, attestations and exams belong to an application.
+def check_belonging(reading: Reading, known: Known, belongings: Belongings) -> Iterator[Problem]:
+    """References, attestations and exams belong to an application, open on their day.
 
     Not judged when a row of applications.csv could not be read: it may be the one.
     """
@@ -119,7 +118,14 @@ def check_belonging(
     emails = reading.named | known.person_ids.keys()
     for kind in OF_APPLICATION:
         for row in reading.rows.get(kind, ()):
-            if row.email in emails and applications.newest(held_of(row)) is None:
-                _, association, category = held_of(row)
-                what = f"{row.email} has no application for {association} {category}"
-                yield row.problem("category", f"{what}: add it to applications.csv")
+            if row.email in emails and belongings.application(kind, row) is None:
+                yield _problem_of_belonging(kind, row, belongings)
+
+
+def _problem_of_belonging(kind: str, row: Row, belongings: Belongings) -> Problem:
+    _, association, category = held_of(row)
+    of_whom = f"{row.email} has no application for {association} {category}"
+    if belongings.applications.newest(held_of(row)) is None:
+        return row.problem("category", f"{of_whom}: add it to applications.csv")
+    what = f"{of_whom} that was open on that day: must lie {belongings.days_that_fit(row)}"
+    return row.problem(DAYS[kind], what)

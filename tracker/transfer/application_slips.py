@@ -38,7 +38,7 @@ def _slips_of_role(values: Mapping[str, Any], catalogue: Catalogue) -> Iterator[
     association, category = values.get("association"), values.get("category")
     if "role" not in values or category not in catalogue.categories.get(association or "", ()):
         return
-    known = sorted(catalogue.roles.get(association, {}).get(category, ()))
+    known = sorted(catalogue.roles.get(association or "", {}).get(category or "", ()))
     if values["role"] not in known:
         right = f"write {' or '.join(known)}" if known else "it asks for no reference"
         what = f"{association} {category} asks for no such referee: {right}"

@@ -1,5 +1,7 @@
 """What follows once applications are stored: their ids, and endorsements that come of them."""
 
+from datetime import date
+
 from sqlalchemy import Connection
 
 from tracker.records.applications import Applied
@@ -10,14 +12,15 @@ from tracker.transfer.known import Held, Known
 from tracker.transfer.upserts import Stored
 
 
-def newest_ids(applications: Applications, known: Known, stored: Stored) -> dict[Held, int]:
-    """The id of the newest application by whose and for what, those just stored among them."""
-    ids = dict[Held, int]()
-    for held in applications.after:
-        if newest := applications.newest(held):
-            key = (known.person_ids[held[0]], *held[1:], newest.opened_on)
-            ids[held] = newest.id or stored.ids[key]
-    return ids
+def application_ids(
+    applications: Applications, known: Known, stored: Stored
+) -> dict[tuple[Held, date], int]:
+    """Ids by whose and for what and the day of opening, those just stored among them."""
+    return {
+        (held, day): each.id or stored.ids[known.person_ids[held[0]], *held[1:], day]
+        for held, own in applications.after.items()
+        for day, each in own.items()
+    }
 
 
 def begin_what_is_endorsed(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 
 from tracker.records.applications import Applied
 from tracker.records.bulk import in_chunks
@@ -18,7 +18,6 @@ from tracker.transfer.rows import Row
 
 _PERSON = METADATA.tables["person"]
 _APPLICATION = METADATA.tables["application"]
-_REFERENCE = METADATA.tables["reference"]
 ByDay = dict[date, Applied]
 
 
@@ -26,12 +25,11 @@ ByDay = dict[date, Applied]
 class Applications:
     """Applications by whose they are and by the day of opening; those of the files over ``stored``.
 
-    A new one has the id 0. ``references`` are the stored ones, by application and address.
+    A new one has the id 0.
     """
 
     stored: dict[Held, ByDay] = field(default_factory=lambda: defaultdict(dict))
     after: dict[Held, ByDay] = field(default_factory=lambda: defaultdict(dict))
-    references: dict[tuple[int, str], RowMapping] = field(default_factory=dict)
 
     def before(self, row: Row) -> Applied | None:
         """The application that a row of applications.csv changes; None if it is new."""
@@ -42,15 +40,9 @@ class Applications:
         return self.after[held_of(row)][row.values["opened_on"]]
 
     def newest(self, held: Held) -> Applied | None:
-        """The application that a row about ``held`` speaks of; None if there is none."""
+        """The application that was opened last; None if there is none."""
         own = self.after.get(held)
         return own[max(own)] if own else None
-
-    def reference(self, row: Row) -> RowMapping | None:
-        """The stored reference that a row of references.csv changes; None if it is new."""
-        newest = self.newest(held_of(row))
-        key = (newest.id if newest else 0, row.values["referee_email"])
-        return self.references.get(key)
 
 
 def held_of(row: Row) -> Held:
@@ -61,8 +53,8 @@ def held_of(row: Row) -> Held:
 def look_up_applications(connection: Connection, reading: Reading, known: Known) -> Applications:
     """The applications of everyone whose applications matter, those of the files among them.
 
-    On PostgreSQL these people stay locked, and the references: who decides or answers on a page
-    meanwhile waits, so that nothing is lost.
+    On PostgreSQL these people stay locked: who decides on a page meanwhile waits, so that
+    nothing is lost.
     """
     kinds = ("applications", *OF_APPLICATION)
     emails = {row.email for kind in kinds for row in reading.rows.get(kind, ())}
@@ -75,9 +67,6 @@ def look_up_applications(connection: Connection, reading: Reading, known: Known)
     for row in reading.rows.get("applications", ()):
         merged = _merged(row, found.before(row), known.person_ids.get(row.email, 0))
         found.after[held_of(row)][merged.opened_on] = merged
-    if rows := reading.rows.get("references"):
-        newest = {applied.id for row in rows if (applied := found.newest(held_of(row)))}
-        found.references = _references(connection, newest)
     return found
 
 
@@ -88,17 +77,6 @@ def _stored(connection: Connection, person_ids: Collection[int]) -> Iterator[App
         connection.execute(locked.with_for_update())
         query = select(*columns).where(_APPLICATION.c.person_id.in_(chunk))
         yield from (Applied(*row) for row in connection.execute(query))
-
-
-def _references(
-    connection: Connection, application_ids: Collection[int]
-) -> dict[tuple[int, str], RowMapping]:
-    found = {}
-    for chunk in in_chunks(application_ids, CHUNK):
-        query = select(_REFERENCE).where(_REFERENCE.c.application_id.in_(chunk))
-        for row in connection.execute(query.with_for_update()).mappings():
-            found[row["application_id"], row["email"]] = row
-    return found
 
 
 def _merged(row: Row, before: Applied | None, person_id: int) -> Applied:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine
 from tracker.records.audit import Stamp, record_changes
 from tracker.records.engine import writing
 from tracker.transfer.application_checks import check_applications, check_belonging
-from tracker.transfer.application_writes import begin_what_is_endorsed, newest_ids
+from tracker.transfer.application_writes import application_ids, begin_what_is_endorsed
 from tracker.transfer.applied import look_up_applications
+from tracker.transfer.belonging import look_up_belongings
 from tracker.transfer.bulk import one_import_at_a_time, refresh_statistics
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.checks import add_terms, check_leave, check_people, check_terms
@@ -70,7 +71,8 @@ def import_paths(  # noqa: PLR0913 - each is a fact of its own, and named where 
         one_import_at_a_time(connection)
         known = look_up(connection, reading)
         applications = look_up_applications(connection, reading, known)
-        shapes = Shapes(catalogue, known, applications)
+        belongings = look_up_belongings(connection, reading, applications, catalogue)
+        shapes = Shapes(catalogue, known, applications, belongings)
         plan = _checked_plan(connection, reading, shapes)
         report = _Store(connection, reading, shapes).run(plan, Stamp(who, now), telling)
         if after and report.person_ids:
@@ -81,6 +83,7 @@ def import_paths(  # noqa: PLR0913 - each is a fact of its own, and named where 
 
 def _checked_plan(connection: Connection, reading: Reading, shapes: Shapes) -> EntryPlan:
     known, applications, catalogue = shapes.known, shapes.applications, shapes.catalogue
+    belongings = shapes.belongings
     add_terms(reading, known)
     plan = plan_entries(connection, reading, known)
     problems = [
@@ -89,8 +92,8 @@ def _checked_plan(connection: Connection, reading: Reading, shapes: Shapes) -> E
         *check_terms(reading, known),
         # Before leave is looked at: endorsements come of applications.
         *check_applications(reading, known, applications),
-        *check_belonging(reading, known, applications),
-        *check_references(connection, reading, applications, catalogue),
+        *check_belonging(reading, known, belongings),
+        *check_references(connection, reading, belongings, catalogue),
         *check_leave(reading, known),
         *check_changes(plan, catalogue),
         *check_days(connection, plan, known),
@@ -127,8 +130,10 @@ class _Store:
         rows = self._reading.rows.get(kind, [])
         if kind == "leave" and rows:
             self._look_up_terms()
-        wanted = [(row, self._shapes.values(kind, row)) for row in rows]
+        fresh = [row for row in rows if not self._shapes.belongings.is_settled(kind, row)]
+        wanted = [(row, self._shapes.values(kind, row)) for row in fresh]
         stored = upsert(self._connection, TARGETS[kind], wanted)
+        stored.counts.unchanged += len(rows) - len(fresh)
         if kind in AUDITED:
             record_changes(self._connection, audit_events(TARGETS[kind], stored, stamp))
         if kind == "people":
@@ -140,7 +145,7 @@ class _Store:
     def _follow_up(self, stored: Stored, stamp: Stamp) -> None:
         """Note the applications' ids, and let endorsements begin."""
         applications = self._shapes.applications
-        self._shapes.application_ids = newest_ids(applications, self._known, stored)
+        self._shapes.application_ids = application_ids(applications, self._known, stored)
         if begun := begin_what_is_endorsed(self._connection, applications, stored, stamp):
             self._report.counts.setdefault("endorsements", Counts()).added += begun
 

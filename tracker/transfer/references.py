@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, select
 from tracker.clock import local_day
 from tracker.records.bulk import in_chunks
 from tracker.records.tables import METADATA
-from tracker.transfer.applied import Applications
+from tracker.transfer.belonging import Belongings
 from tracker.transfer.bulk import CHUNK
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.problems import Problem
@@ -40,6 +40,7 @@ def reference_values(
 
     A day of receipt becomes noon of that day at the association. An empty cell takes back
     nothing of what a referee has answered: the file may be older than the answer.
+    An answer by the link is no row's to change: `Belongings.is_settled` keeps it.
     """
     given = {n: v for n, v in row.values.items() if n not in (*_APPLICATION, "received_on")}
     values = {_NAMES.get(name, name): value for name, value in given.items()}
@@ -49,7 +50,7 @@ def reference_values(
         same = before is not None and local_day(before, zone) == received_on
         values["received_at"] = before if same else _noon(received_on, zone)
         values["declined_at"] = None
-    elif before is not None:
+    if received_on or before is not None:
         values = {n: v for n, v in values.items() if v is not None or n not in _ANSWER}
     if "vetted" in values:
         values["vetted"] = bool(values["vetted"])
@@ -61,7 +62,7 @@ def _noon(day: date, zone: str) -> datetime:
 
 
 def check_references(
-    connection: Connection, reading: Reading, applications: Applications, catalogue: Catalogue
+    connection: Connection, reading: Reading, belongings: Belongings, catalogue: Catalogue
 ) -> Iterator[Problem]:
     """An answer is told whole, and nobody is their own referee, by whichever address."""
     rows = reading.rows.get("references", [])
@@ -70,7 +71,9 @@ def check_references(
         if second.get(row.email) == row.values["referee_email"]:
             what = "is the applicant's own second address: name somebody else"
             yield row.problem("referee_email", what)
-        stored = applications.reference(row)
+        if belongings.is_settled("references", row):
+            continue
+        stored = belongings.reference(row)
         empty = TARGETS["references"].empty
         yield from _problems_of_answer(
             row, {**empty, **(stored or {}), **reference_values(row, stored, catalogue)}

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from tracker.transfer.application_slips import offers_rsc
 from tracker.transfer.applied import Applications, held_of
+from tracker.transfer.belonging import Belongings
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.checks import term_of
 from tracker.transfer.known import Held, Known, Term
@@ -20,21 +22,23 @@ _APPLICATION = ("email", "association", "category")
 class Shapes:
     """What rows become, once everything that they speak of is stored.
 
-    ``terms`` are the ids of endorsements; ``application_ids`` those of the newest applications.
+    ``terms`` are the ids of endorsements; ``application_ids`` those of applications by the day
+    of opening.
     """
 
     catalogue: Catalogue
     known: Known
     applications: Applications
+    belongings: Belongings
     terms: dict[Term, int] = field(default_factory=dict)
-    application_ids: dict[Held, int] = field(default_factory=dict)
+    application_ids: dict[tuple[Held, date], int] = field(default_factory=dict)
 
     def values(self, kind: str, row: Row) -> Mapping[str, Any]:
         """The columns of a row's table that the row tells."""
         if kind == "people":
             return row.values
         if kind in OF_APPLICATION:
-            return {"application_id": self.application_ids[held_of(row)], **self._told_of(row)}
+            return self._belonging(kind, row)
         if kind == "leave":
             return self._leave(row)
         values = {name: value for name, value in row.values.items() if name != "email"}
@@ -47,10 +51,14 @@ class Shapes:
             values["supervisor_id"] = supervisor and self.known.person_ids[supervisor]
         return {"person_id": self.known.person_ids[row.email], **values}
 
-    def _told_of(self, row: Row) -> Mapping[str, Any]:
-        if "referee_email" in row.values:
-            return reference_values(row, self.applications.reference(row), self.catalogue)
-        return {name: value for name, value in row.values.items() if name not in _APPLICATION}
+    def _belonging(self, kind: str, row: Row) -> Mapping[str, Any]:
+        applied = self.belongings.application(kind, row)
+        if applied is None:
+            raise LookupError(f"{row.file}:{row.line} belongs to no application")
+        told = {name: value for name, value in row.values.items() if name not in _APPLICATION}
+        if kind == "references":
+            told = reference_values(row, self.belongings.reference(row), self.catalogue)
+        return {"application_id": self.application_ids[held_of(row), applied.opened_on], **told}
 
     def _leave(self, row: Row) -> Mapping[str, Any]:
         named = {name: value for name, value in row.values.items() if name not in _APPLICATION}
