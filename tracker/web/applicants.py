@@ -17,6 +17,7 @@ from tracker.rules.standing import Standing
 from tracker.web.applications import view_application
 from tracker.web.checklist_words import NO_RULES, STATUS_WORDS, say_missing
 from tracker.web.coordinator import own_association
+from tracker.web.reference_reports import read_references
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId
 from tracker.web.viewer import TheCoordinator
@@ -90,13 +91,21 @@ def show(
 def show_applicant(
     site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId
 ) -> HTMLResponse:
-    """One application's checklist, to read, and what may be decided about it."""
+    """One application's checklist and references, to read, and what may be decided about it."""
     with reading(site.engine) as connection:
         one = applicant_within(connection, application_id, who.coordinates)
         if one is None:
             raise HTTPException(404)
         view = view_application(connection, site.books, one.application, at, judged=True)
-    return site.pages.show("applicant.html", viewer=who, here="coordinator", one=one, view=view)
+        references = read_references(connection, site.books, one)
+    return site.pages.show(
+        "applicant.html",
+        viewer=who,
+        here="coordinator",
+        one=one,
+        view=view,
+        references=references,
+    )
 
 
 def _query(association: str, parts: dict[str, object]) -> str:
