@@ -102,7 +102,7 @@ LAYOUTS = {
         key=(),
     ),
 }
-# What belongs to an application: the person's newest one for the association and category.
+# What belongs to an application of the person's for the association and category.
 OF_APPLICATION = ("references", "attestations", "exams")
 # Whose rows leave audit events, as they do when they are written on the pages.
 AUDITED = ("applications", "degrees", "positions", *OF_APPLICATION)
