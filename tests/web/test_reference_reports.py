@@ -115,3 +115,15 @@ def test_only_that_associations_coordinators_read_it(hall: House, email: str) ->
     for path in (path_of(hall, IDA), own, f"{own}/references", "/my-year", LIST):
         assert "forgot her keys" not in visitor.get(path).text
     assert visitor.get(path_of(hall, IDA)).status_code == 404
+
+
+def test_a_coordinator_who_applies_does_not_read_her_own_references(page_hall: House) -> None:
+    case: dict[str, Any] = {
+        "applies": "VAIMH IMHS 2026-01-05",
+        "references": ["program-supervisor denied", "rsc-provider", "colleague"],
+    }
+    _, page_hall.cast.applications[VERA] = apply(page_hall.cast.engine, VERA, "Vera Lane", case)
+    page = text_of(page_hall.visit(VERA).get(path_of(page_hall, VERA)))
+    assert "References 3 of 3 received" in page
+    for word in ("What referees wrote", "known for years", "places left"):
+        assert word not in page

@@ -96,8 +96,10 @@ def show_applicant(
         one = applicant_within(connection, application_id, who.coordinates)
         if one is None:
             raise HTTPException(404)
-        view = view_application(connection, site.books, one.application, at, judged=True)
-        references = read_references(connection, site.books, one)
+        # A coordinator who applies is an applicant like any other: referees were promised so.
+        reads = one.application.person_id != who.person_id
+        view = view_application(connection, site.books, one.application, at, judged=reads)
+        references = read_references(connection, site.books, one) if reads else []
     return site.pages.show(
         "applicant.html",
         viewer=who,
