@@ -87,7 +87,7 @@ def test_the_file_in_which_it_was_asked_for_takes_back_no_answer(importer: Impor
     assert report.counts["references"].unchanged == 1
 
 
-def test_the_hour_at_which_a_page_received_it_is_kept(importer: Importer) -> None:
+def test_the_hour_at_which_an_imported_answer_came_is_kept(importer: Importer) -> None:
     importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED | ANSWER))
     evening = datetime(2024, 5, 2, 3, 30, tzinfo=UTC)
     set_stored(importer, received_at=evening, reminders=2, token_hash="x")
