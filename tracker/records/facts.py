@@ -225,7 +225,8 @@ def stream(connection: Connection, sql: str) -> Iterator[Sequence[Sequence[Any]]
 def _facts(
     row: Sequence[Any], window: Window, keys: Sequence[str], accepted: frozenset[str]
 ) -> Facts:
-    # By position, in the order of the fields: this runs once an endorsement.
+    # By position, in the order of the fields, and by the tuple's own constructor, which takes a
+    # third of the time of the named one: this runs once an endorsement.
     (
         number,
         _,
@@ -241,20 +242,24 @@ def _facts(
         later,
         *sums,
     ) = row
-    return Facts(
-        number,
-        person,
-        email,
-        name,
-        window.endorsed_on,
-        as_date(ends_on) if ends_on else None,
-        bool(provides),
-        {key: minutes for key, minutes in zip(keys, sums, strict=True) if minutes},
-        _memberships(members, accepted),
-        _spans(leaves) if leaves else (),
-        tuple(waived.split(",")) if waived else (),
-        as_date(due) if due else None,
-        as_date(later) if later else None,
+    return tuple.__new__(
+        Facts,
+        (
+            number,
+            person,
+            email,
+            name,
+            window.endorsed_on,
+            as_date(ends_on) if ends_on else None,
+            bool(provides),
+            {key: minutes for key, minutes in zip(keys, sums, strict=True) if minutes},
+            _memberships(members, accepted),
+            _spans(leaves) if leaves else (),
+            tuple(waived.split(",")) if waived else (),
+            as_date(due) if due else None,
+            as_date(later) if later else None,
+            None,
+        ),
     )
 
 
