@@ -15,7 +15,7 @@ _SAY_IT_THEMSELVES = {
     "tracker.rulebooks.RulebooksWrong": "The rules hold errors:",
     "tracker.records.engine.SchemaError": "The database cannot be used:",
     "tracker.mail.server.ServerAddressError": "The mail server cannot be used:",
-    "tracker.commands.standing.Unknown": "Not found:",
+    "tracker.commands.selecting.Unknown": "Not found:",
 }
 # The driver's own come from statements that run as a connection opens.
 _DATABASE_ERRORS = {

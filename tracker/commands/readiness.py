@@ -7,14 +7,12 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
-from sqlalchemy import Connection, text
 
 from tracker.commands.opening import opened
 from tracker.commands.printing import print_json_list
-from tracker.commands.standing import Unknown, check_association, days_asked
+from tracker.commands.selecting import check_association, days_asked, only_of
 from tracker.hours import as_hours, say_hours
 from tracker.records.engine import reading
-from tracker.records.facts import make_id_table
 from tracker.records.readiness import judge_applications
 from tracker.records.uncounted import Uncounted, belongs_to, with_uncounted
 from tracker.rules.plan import Ask
@@ -22,7 +20,6 @@ from tracker.rules.standing import Outcome, Remark, Result, Standing
 
 NO_RULES = "the rulebook holds no initial requirements for this category"
 _MONTHS_IN_YEAR = 12
-_APPLICATIONS = "wanted"
 
 
 def run(*, as_of: date | None, association: str | None, email: str | None, as_json: bool) -> None:
@@ -30,7 +27,7 @@ def run(*, as_of: date | None, association: str | None, email: str | None, as_js
     with opened() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
         check_association(tracker, association)
         day_of = days_asked(tracker, as_of)
-        only = _only(facts, email) if email else None
+        only = only_of(facts, "application", email)
         standings = judge_applications(
             facts, tracker.books, day_of, association=association, only=only
         )
@@ -39,22 +36,6 @@ def run(*, as_of: date | None, association: str | None, email: str | None, as_js
             print_json_list(as_json_object(s, uncounted) for s, uncounted in found)
         else:
             _print_table(found)
-
-
-def _only(connection: Connection, email: str) -> str:
-    email = email.strip().lower()
-    ids = connection.scalars(
-        text(
-            "SELECT ap.id FROM application ap JOIN person p ON p.id = ap.person_id "
-            "WHERE p.email = :email OR p.second_email = :email"
-        ),
-        {"email": email},
-    ).all()
-    if not ids:
-        message = f"nobody with an application has the address {email!r}"
-        raise Unknown(message)
-    make_id_table(connection, _APPLICATIONS, ids)
-    return _APPLICATIONS
 
 
 def as_json_object(standing: Standing, uncounted: Uncounted) -> dict[str, Any]:

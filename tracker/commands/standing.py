@@ -7,24 +7,16 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import Connection, text
 
-from tracker import clock
-from tracker.commands.opening import Opened, opened
+from tracker.commands.opening import opened
 from tracker.commands.printing import print_json_list
+from tracker.commands.selecting import check_association, days_asked, only_of
 from tracker.hours import as_hours, say_hours
 from tracker.records.engine import reading
-from tracker.records.evaluation import days_at, judge_all
-from tracker.records.facts import make_id_table
+from tracker.records.evaluation import judge_all
 from tracker.records.uncounted import Uncounted, belongs_to, with_uncounted
 from tracker.rules.explain import NO_RULES
 from tracker.rules.standing import Outcome, Result, Standing
-
-_UNCOUNTED_TABLE = "wanted"
-
-
-class Unknown(Exception):  # noqa: N818 - reads as the sentence it prints
-    """A name on the command line that nothing here has."""
 
 
 def run(
@@ -45,42 +37,13 @@ def run(
             day_of,
             cycle_day=cycle,
             association=association,
-            only=_only(facts, email) if email else None,
+            only=only_of(facts, "endorsement", email),
         )
         found = with_uncounted(rest, tracker.books, standings, day_of)
         if as_json:
             print_json_list(as_json_object(s, uncounted) for s, uncounted in found)
         else:
             _print_table(found)
-
-
-def days_asked(tracker: Opened, as_of: date | None) -> Callable[[str], date]:
-    """Each association's as-of date: the day given, else its own today."""
-    return (lambda _: as_of) if as_of else days_at(tracker.books, clock.now())
-
-
-def check_association(tracker: Opened, association: str | None) -> None:
-    """Raise Unknown for an association that no rulebook is about."""
-    if association is not None and association not in tracker.books.associations:
-        known = ", ".join(tracker.books.associations)
-        message = f"no rulebook is about {association!r}: there are {known}"
-        raise Unknown(message)
-
-
-def _only(connection: Connection, email: str) -> str:
-    email = email.strip().lower()
-    ids = connection.scalars(
-        text(
-            "SELECT en.id FROM endorsement en JOIN person p ON p.id = en.person_id "
-            "WHERE p.email = :email OR p.second_email = :email"
-        ),
-        {"email": email},
-    ).all()
-    if not ids:
-        message = f"nobody with an endorsement has the address {email!r}"
-        raise Unknown(message)
-    make_id_table(connection, _UNCOUNTED_TABLE, ids)
-    return _UNCOUNTED_TABLE
 
 
 def as_json_object(standing: Standing, uncounted: Uncounted) -> dict[str, Any]:
