@@ -1,11 +1,14 @@
 """Decides about an application: the page asks for the day, only its button does it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.datastructures import FormData
 from wtforms import Form, StringField
 
 from tracker.records.applicants import Applicant, applicant_within
@@ -67,21 +70,12 @@ def endorse(
     site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId, typed: Typed
 ) -> Response:
     """Endorse, and open the first renewal cycle in the same transaction; go and see it."""
-    form = DayForm(typed)
-    with writing(site.engine) as connection:
-        one = _own(applicant_within(connection, application_id, who.coordinates))
-        day = _read_day(site, at, one, form)
-        if day is not None:
-            try:
-                number = endorse_and_evaluate(
-                    connection, site.books, application_id, day, by=Stamp(who.email, at)
-                )
-            except ImpossibleChange as refused:
-                add_problem(form.day, _say(refused))
-            else:
-                return RedirectResponse(f"/coordinator/people/{number}?endorsed=yes", 303)
-        view = view_application(connection, site.books, one.application, at)
-    return _show(site, who, one, view, ENDORSE, form)
+
+    def carry_out(connection: Connection, day: date, by: Stamp) -> str:
+        number = endorse_and_evaluate(connection, site.books, application_id, day, by=by)
+        return f"/coordinator/people/{number}?endorsed=yes"
+
+    return _decide(site, at, who, application_id, typed, ENDORSE, carry_out)
 
 
 @router.get("/coordinator/applicants/{application_id}/decline")
@@ -97,19 +91,35 @@ def decline(
     site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId, typed: Typed
 ) -> Response:
     """Decline, and go back to the application, which says so."""
+
+    def carry_out(connection: Connection, day: date, by: Stamp) -> str:
+        decide(connection, application_id, DECLINE.state, day, by=by)
+        return f"/coordinator/applicants/{application_id}"
+
+    return _decide(site, at, who, application_id, typed, DECLINE, carry_out)
+
+
+def _decide(
+    site: Site,
+    at: Instant,
+    who: Viewer,
+    application_id: int,
+    typed: FormData,
+    decision: Decision,
+    carry_out: Callable[[Connection, date, Stamp], str],
+) -> Response:
+    """Have ``carry_out`` store the decision and say where to go; or show what is wrong."""
     form = DayForm(typed)
     with writing(site.engine) as connection:
         one = _own(applicant_within(connection, application_id, who.coordinates))
         day = _read_day(site, at, one, form)
         if day is not None:
             try:
-                decide(connection, application_id, DECLINE.state, day, by=Stamp(who.email, at))
+                return RedirectResponse(carry_out(connection, day, Stamp(who.email, at)), 303)
             except ImpossibleChange as refused:
                 add_problem(form.day, _say(refused))
-            else:
-                return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
         view = view_application(connection, site.books, one.application, at)
-    return _show(site, who, one, view, DECLINE, form)
+    return _show(site, who, one, view, decision, form)
 
 
 def _say(refused: ImpossibleChange) -> str:
