@@ -22,12 +22,14 @@ def judge_application(
 
     Ready when all is met; a review is needed where all that is left is for the reviewers.
     """
-    results = list(judge_rsc([a for a in plan.asks if a.counts == "rsc"], candidate, as_of))
-    others = [a for a in plan.asks if a.counts != "rsc"]
-    results += [_judge(ask, facts, candidate, as_of, covered_until) for ask in others]
-    order = {ask: number for number, ask in enumerate(plan.asks)}
-    results.sort(key=lambda result: order[result.ask])
-    results = _settle_alternatives(results)
+    asked_rsc = [ask for ask in plan.asks if ask.counts == "rsc"]
+    rsc = {result.ask: result for result in judge_rsc(asked_rsc, candidate, as_of)}
+    results = _settle_alternatives(
+        [
+            rsc[ask] if ask in rsc else _judge(ask, facts, candidate, as_of, covered_until)
+            for ask in plan.asks
+        ]
+    )
     change = _next_change(results, facts, as_of, covered_until)
     return Standing(facts, plan, _status(results), None, tuple(results), change, covered_until)
 

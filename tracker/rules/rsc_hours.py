@@ -37,11 +37,12 @@ def _judge_group(group: Sequence[Ask], as_of: date, found: _Sorted) -> Iterator[
     weighed = [Weighed(s.held_on, tuple(_minutes(ask, s) for ask in group)) for s in found.fit]
     spans = list(windows(weighed, months)) if months else _everything(weighed, len(group))
     best = best_window(spans, required)
-    open_still = [w for w in spans if as_of <= w.ends_on] if months else []
+    counts = best.minutes if best else (0,) * len(group)
+    is_short = any(counted < asked for counted, asked in zip(counts, required, strict=True))
+    open_still = [w for w in spans if as_of <= w.ends_on] if months and is_short else []
     growing = best_window(open_still, required)
     closing = growing.ends_on if growing else None
-    for number, ask in enumerate(group):
-        counted = best.minutes[number] if best else 0
+    for ask, counted in zip(group, counts, strict=True):
         yield _result(ask, counted, best if months else None, closing, found)
 
 
