@@ -1,17 +1,13 @@
 """The cases of tests/applications/*.toml: applicants judged by the database and the rules."""
 
-import tomllib
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from tests.rules.applicants import populate, say
-from tests.rules.world import IMAGINED, REAL, TESTS
-from tests.support.databases import postgres_database, sqlalchemy_url
-from tracker.records.engine import open_engine
+from tests.rules.world import IMAGINED, REAL, cases
 from tracker.records.readiness import judge_applications
 from tracker.rules.standing import Standing
 
@@ -21,43 +17,7 @@ CASE_KEYS = {
 }
 
 
-def cases() -> Iterator[Any]:
-    for file in sorted((TESTS / "applications").glob("*.toml")):
-        content = tomllib.loads(file.read_text("utf-8"))
-        given = content.get("given", {})
-        for case in content["cases"]:
-            providers = {**given.get("providers", {}), **case.get("providers", {})}
-            yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
-
-
-CASES = list(cases())
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    """One database for all cases: each is rolled back."""
-    if request.param == "sqlite":
-        copy = tmp_path_factory.mktemp("applications") / "tracker.db"
-        copy.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
-        engine = open_engine(f"sqlite:///{copy}")
-        yield engine
-        engine.dispose()
-        return
-    server = request.getfixturevalue("postgres_url")
-    template = request.getfixturevalue("migrated_postgres")
-    with postgres_database(server, template=template) as name:
-        engine = open_engine(sqlalchemy_url(server, name))
-        yield engine
-        engine.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        yield connection
-        connection.rollback()
+CASES = list(cases("applications"))
 
 
 def test_each_case_has_its_own_name() -> None:

@@ -1,26 +1,22 @@
 """The rule cases of tests/cases/*.toml, each judged by the database and the rules together."""
 
-import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from tests.rules.world import (
     ENDORSEE,
     IMAGINED,
     REAL,
-    TESTS,
+    cases,
     judge_person,
     populate,
     say,
     verdicts,
 )
-from tests.support.databases import postgres_database, sqlalchemy_url
-from tracker.records.engine import open_engine
 from tracker.records.evaluation import DayOf, days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict
@@ -34,43 +30,7 @@ CASE_KEYS = {
 }
 
 
-def cases() -> Iterator[Any]:
-    for file in sorted((TESTS / "cases").glob("*.toml")):
-        content = tomllib.loads(file.read_text("utf-8"))
-        given = content.get("given", {})
-        for case in content["cases"]:
-            providers = {**given.get("providers", {}), **case.get("providers", {})}
-            yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
-
-
-CASES = list(cases())
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    """One database for all cases: each is rolled back."""
-    if request.param == "sqlite":
-        copy = tmp_path_factory.mktemp("cases") / "tracker.db"
-        copy.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
-        engine = open_engine(f"sqlite:///{copy}")
-        yield engine
-        engine.dispose()
-        return
-    server = request.getfixturevalue("postgres_url")
-    template = request.getfixturevalue("migrated_postgres")
-    with postgres_database(server, template=template) as name:
-        engine = open_engine(sqlalchemy_url(server, name))
-        yield engine
-        engine.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        yield connection
-        connection.rollback()
+CASES = list(cases("cases"))
 
 
 def test_each_case_has_its_own_name() -> None:

@@ -15,12 +15,14 @@ of the case is one with a mere name.
 """
 
 import re
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, insert
 
 from tracker.hours import parse_hours, say_hours
@@ -41,6 +43,16 @@ _ENTRY = re.compile(
     r"(training|rsc) ([\d.:]+h?)((?: [A-Z][A-Z-]* [\d.:]+h?)*) (\S+)(?: with (.+))?"
 )
 _TOPIC = re.compile(r"([A-Z][A-Z-]*) ([\d.:]+h?)")
+
+
+def cases(folder: str) -> Iterator[Any]:
+    """The cases of ``tests/<folder>/*.toml`` as pytest's parameters, over what each file gives."""
+    for file in sorted((TESTS / folder).glob("*.toml")):
+        content = tomllib.loads(file.read_text("utf-8"))
+        given = content.get("given", {})
+        for case in content["cases"]:
+            providers = {**given.get("providers", {}), **case.get("providers", {})}
+            yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
 
 
 def put(connection: Connection, table: str, **values: object) -> int:

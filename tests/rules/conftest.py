@@ -1,0 +1,36 @@
+"""One database for all cases of a file, on each engine."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from tests.support.databases import postgres_database, sqlalchemy_url
+from tracker.records.engine import open_engine
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """One database for all cases: each is rolled back."""
+    if request.param == "sqlite":
+        copy = tmp_path_factory.mktemp("cases") / "tracker.db"
+        copy.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
+        engine = open_engine(f"sqlite:///{copy}")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgres_url")
+    template = request.getfixturevalue("migrated_postgres")
+    with postgres_database(server, template=template) as name:
+        engine = open_engine(sqlalchemy_url(server, name))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
