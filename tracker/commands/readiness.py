@@ -16,9 +16,9 @@ from tracker.records.engine import reading
 from tracker.records.readiness import judge_applications
 from tracker.records.uncounted import Uncounted, belongs_to, with_uncounted
 from tracker.rules.plan import Ask
+from tracker.rules.readiness_words import NO_INITIAL_RULES
 from tracker.rules.standing import Outcome, Remark, Result, Standing
 
-NO_RULES = "the rulebook holds no initial requirements for this category"
 _MONTHS_IN_YEAR = 12
 
 
@@ -51,7 +51,7 @@ def as_json_object(standing: Standing, uncounted: Uncounted) -> dict[str, Any]:
         "status": standing.status.value,
         "requirements": [_requirement(result, uncounted) for result in standing.results],
         "next_change_on": standing.next_change_on and standing.next_change_on.isoformat(),
-        **({} if has_rules else {"explanation": NO_RULES}),
+        **({} if has_rules else {"explanation": NO_INITIAL_RULES}),
     }
 
 
@@ -103,7 +103,7 @@ def _print_table(found: Iterator[tuple[Standing, Uncounted]]) -> None:
             escape(standing.facts.email),
             f"{standing.plan.association} {standing.plan.category}",
             standing.status.value,
-            _said(standing, Outcome.SHORT) if standing.plan.cycle else NO_RULES,
+            _said(standing, Outcome.SHORT) if standing.plan.cycle else NO_INITIAL_RULES,
             _said(standing, Outcome.REVIEW),
         )
     if number:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tracker.hours import count_hours, say_hours
 from tracker.rules.standing import Outcome, Result, Standing
 
+NO_INITIAL_RULES = "the rulebook holds no initial requirements for this category"
 _MONTHS_IN_YEAR = 12
 _PART = "of which "
 _ABOUT = "about "

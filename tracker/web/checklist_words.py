@@ -5,6 +5,7 @@ from typing import Literal
 
 from tracker.rules.providers import say_day
 from tracker.rules.readiness_words import (
+    NO_INITIAL_RULES,
     labels,
     lower,
     missing_results,
@@ -16,7 +17,7 @@ from tracker.rules.standing import Outcome, Remark, Result, Standing, Status
 from tracker.web.words import capital, join
 
 Tone = Literal["good", "plain", "warm"]
-NO_RULES = "The rulebook holds no initial requirements for this category."
+NO_RULES = f"{capital(NO_INITIAL_RULES)}."
 STATUS_WORDS = {
     Status.READY: "ready",
     Status.NEEDS_REVIEW: "needs review",
