@@ -49,7 +49,8 @@ def test_a_body_too_large_is_refused_whether_it_says_so_or_not(page_house: House
 
 def test_every_answer_has_the_security_headers(page_house: House) -> None:
     alice = page_house.visit(ALICE)
-    for path in ("/", "/my-year", "/log", "/nowhere", "/static/site.css", "/healthz"):
+    style = page_house.app.state.site.pages.assets.path("site.css")
+    for path in ("/", "/my-year", "/log", "/nowhere", style, "/healthz"):
         headers = alice.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -61,7 +62,9 @@ def test_every_answer_has_the_security_headers(page_house: House) -> None:
 def test_pages_are_not_kept_and_styles_are(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     assert alice.get("/my-year").headers["cache-control"] == "no-store"
-    assert alice.get("/static/site.css").headers["cache-control"] == "public, max-age=86400"
+    style = page_house.app.state.site.pages.assets.path("site.css")
+    assert alice.get(style).headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert alice.get("/static/site.css").status_code == 404
 
 
 def test_no_page_carries_scripts_or_styles_of_its_own(page_house: House) -> None:

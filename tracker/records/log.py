@@ -89,6 +89,75 @@ class ImportedRow(SQLModel, table=True):
     )
 
 
+class Evidence(SQLModel, table=True):
+    """A file that proves an entry; its bytes are in the evidence folder as ``stored_as``.
+
+    While the form that it came with is not yet saved, it has no entry, only the ``form_key``.
+    """
+
+    __tablename__ = "evidence"
+    __table_args__ = (Index("evidence_form", "person_id", "form_key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id")
+    entry_id: int | None = Field(
+        default=None, index=True, foreign_key="entry.id", ondelete="SET NULL"
+    )
+    form_key: str = Field(max_length=64)
+    name: str = Field(max_length=200)
+    media_type: str = Field(max_length=40)
+    size: int
+    sha256: str = Field(max_length=64)
+    stored_as: str = Field(unique=True, max_length=64)
+    added_at: datetime = Field(sa_type=Instant)
+
+
+class GroupSession(SQLModel, table=True):
+    """An RSC session that its provider logged for those who took part."""
+
+    __tablename__ = "group_session"
+    __table_args__ = (
+        UniqueConstraint("provider_id", "form_key", name="group_session_once"),
+        CheckConstraint("minutes BETWEEN 1 AND 1440", name="group_session_minutes"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    provider_id: int = Field(foreign_key="person.id")
+    held_on: date
+    minutes: int
+    title: str = Field(max_length=300)
+    form_key: str = Field(max_length=64)
+    logged_at: datetime = Field(sa_type=Instant)
+    withdrawn_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class GroupMember(SQLModel, table=True):
+    """Somebody whom the provider named; the session is theirs once they have confirmed it.
+
+    ``person_id`` is None where nobody is known by that address; the provider is not told so.
+    """
+
+    __tablename__ = "group_member"
+    __table_args__ = (
+        UniqueConstraint("group_session_id", "email"),
+        CheckConstraint("state IN ('asked', 'confirmed', 'disputed')", name="group_member_state"),
+        CheckConstraint(
+            "(state = 'asked') = (answered_at IS NULL)", name="group_member_answered_at"
+        ),
+        CheckConstraint(
+            "entry_id IS NULL OR state = 'confirmed'", name="group_member_entry_confirmed"
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    group_session_id: int = Field(index=True, foreign_key="group_session.id", ondelete="CASCADE")
+    email: str = Field(max_length=254)
+    person_id: int | None = Field(default=None, index=True, foreign_key="person.id")
+    state: str = Field(default="asked", max_length=10)
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)
+    note: str | None = Field(default=None, max_length=500)
+    entry_id: int | None = Field(
+        default=None, index=True, foreign_key="entry.id", ondelete="SET NULL"
+    )
+
+
 class AuditEvent(SQLModel, table=True):
     """Who changed which row, when, from what to what (JSON texts; None where there was none)."""
 

@@ -15,7 +15,10 @@ def _ends_after_start(table: str) -> CheckConstraint:
 
 
 class Person(SQLModel, table=True):
-    """Anyone we know: an endorsee, a provider of RSC, or both. ``email`` is lower case."""
+    """Anyone we know: an endorsee, a provider of RSC, or both. ``email`` is lower case.
+
+    ``time_zone`` (an IANA name) is their own choice; without one the association's holds.
+    """
 
     __tablename__ = "person"
     __table_args__ = (
@@ -29,6 +32,16 @@ class Person(SQLModel, table=True):
     highest_degree: str = Field(default="none", max_length=10)
     provides_rsc: bool = False
     email_refused_at: datetime | None = Field(default=None, sa_type=Instant)
+    time_zone: str | None = Field(default=None, max_length=60)
+
+
+class MailOff(SQLModel, table=True):
+    """A kind of optional mail that a person does not want."""
+
+    __tablename__ = "mail_off"
+    person_id: int = Field(primary_key=True, foreign_key="person.id")
+    kind: str = Field(primary_key=True, max_length=40)
+    at: datetime = Field(sa_type=Instant)
 
 
 class Endorsement(SQLModel, table=True):
@@ -117,3 +130,39 @@ class Renewal(SQLModel, table=True):
     cycle_starts_on: date
     extended_due_on: date
     reason: str = Field(max_length=500)
+
+
+class TimeRequest(SQLModel, table=True):
+    """An endorsee asks for leave, or for a later due date; a coordinator decides.
+
+    Of a leave ``starts_on`` and ``ends_on`` are its first and last day (None: not known yet). Of
+    an extension ``starts_on`` is the first day of the cycle, ``ends_on`` the due date asked for,
+    the whole day included.
+    """
+
+    __tablename__ = "time_request"
+    __table_args__ = (
+        UniqueConstraint("endorsement_id", "form_key", name="time_request_once"),
+        CheckConstraint("kind IN ('leave', 'extension')", name="time_request_kind"),
+        CheckConstraint(
+            "state IN ('asked', 'granted', 'declined', 'withdrawn')", name="time_request_state"
+        ),
+        CheckConstraint("(state = 'asked') = (decided_at IS NULL)", name="time_request_decided_at"),
+        CheckConstraint(
+            "kind = 'leave' OR ends_on IS NOT NULL", name="time_request_extension_ends"
+        ),
+        _ends_after_start("time_request"),
+        Index("time_request_list", "state", "asked_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    endorsement_id: int = Field(index=True, foreign_key="endorsement.id")
+    kind: str = Field(max_length=10)
+    starts_on: date
+    ends_on: date | None = None
+    reason: str = Field(max_length=500)
+    form_key: str = Field(max_length=64)
+    asked_at: datetime = Field(sa_type=Instant)
+    state: str = Field(default="asked", max_length=10)
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)
+    decided_by: str | None = Field(default=None, max_length=254)
+    answer: str | None = Field(default=None, max_length=500)

@@ -2,6 +2,16 @@
 
 from sqlmodel import SQLModel
 
+from tracker.records.access import (
+    ApiAnswer,
+    ApiToken,
+    CalendarFeed,
+    Secret,
+    Session,
+    SignIn,
+    SignInTry,
+    Unsubscribed,
+)
 from tracker.records.applying import (
     Application,
     Attestation,
@@ -15,19 +25,25 @@ from tracker.records.ledgers import (
     Outbox,
     ProviderSpan,
     RunRow,
-    Secret,
-    Session,
-    SignIn,
     StandingRow,
-    Unsubscribed,
 )
-from tracker.records.log import AuditEvent, Entry, EntryTopic, ImportedRow
+from tracker.records.log import (
+    AuditEvent,
+    Entry,
+    EntryTopic,
+    Evidence,
+    GroupMember,
+    GroupSession,
+    ImportedRow,
+)
 from tracker.records.people import (
     Endorsement,
     Leave,
+    MailOff,
     Membership,
     Person,
     Renewal,
+    TimeRequest,
     Vetting,
     Waiver,
 )
@@ -36,16 +52,23 @@ METADATA = SQLModel.metadata
 
 __all__ = [
     "METADATA",
+    "ApiAnswer",
+    "ApiToken",
     "Application",
     "Attestation",
     "AuditEvent",
+    "CalendarFeed",
     "Degree",
     "Endorsement",
     "Entry",
     "EntryTopic",
+    "Evidence",
     "ExamResult",
+    "GroupMember",
+    "GroupSession",
     "ImportedRow",
     "Leave",
+    "MailOff",
     "Membership",
     "Notice",
     "Outbox",
@@ -58,7 +81,9 @@ __all__ = [
     "Secret",
     "Session",
     "SignIn",
+    "SignInTry",
     "StandingRow",
+    "TimeRequest",
     "Unsubscribed",
     "Vetting",
     "Waiver",

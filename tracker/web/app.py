@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from tracker import clock
 from tracker.mail.compose import Composer
+from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
 from tracker.web import (
@@ -25,6 +25,7 @@ from tracker.web import (
     my_year,
     references,
     signing_in,
+    static_files,
     unsubscribing,
 )
 from tracker.web.errors import add_error_pages
@@ -49,6 +50,7 @@ _PARTS = (
     deciding,
     unsubscribing,
     health,
+    static_files,
 )
 
 
@@ -77,6 +79,7 @@ def build_app(
     app.state.site = Site(
         settings=settings,
         engine=engine,
+        writer=Writer(engine),
         books=books,
         composer=Composer(folder, settings.mail.sender, settings.base_url),
         pages=pages,
@@ -88,7 +91,6 @@ def build_app(
         app.include_router(part.router)
     if demo_people:
         app.include_router(front.demo_router)
-    app.mount("/static", StaticFiles(directory=pages.static), name="static")
     app.add_middleware(Guard, base_url=settings.base_url)
     add_error_pages(app)
     return app

@@ -1,6 +1,5 @@
 """Renders pages: Jinja with escaping on, undefined names refused, styles named by their content."""
 
-import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tracker.hours import count_hours, say_hours
 from tracker.rules.providers import say_day
+from tracker.web.assets import Assets
 
 
 class Pages:
-    """The templates of ``folder``, whose ``static`` folder is served as it is."""
+    """The templates of ``folder``, and the files that pages name."""
 
     def __init__(self, folder: Path) -> None:
-        self.static = folder / "static"
+        self.assets = Assets(folder)
         self._environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=True,
@@ -29,7 +29,7 @@ class Pages:
         self._environment.filters["short_day"] = short_day
         self._environment.filters["hours"] = say_hours
         self._environment.filters["count_hours"] = count_hours
-        self._environment.globals["style_version"] = _digest(self.static / "site.css")
+        self._environment.globals["asset"] = self.assets.path
 
     def show(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
         """The page that ``template`` makes of ``facts``."""
@@ -44,7 +44,3 @@ class Pages:
 def short_day(day: date) -> str:
     """A day in a list: ``14 Nov 2026``."""
     return f"{day.day} {day:%b %Y}"
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -9,7 +9,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 # Its link's token is the authority, and mail programs post to it without an Origin (RFC 8058).
 _NEEDS_NO_ORIGIN = "/unsubscribe/"
-_STATIC = "/static/"
 _LARGEST_BODY = 64 * 1024
 _LONGEST_LENGTH = 12
 _POLICY = (
@@ -52,7 +51,7 @@ class Guard:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(scope["path"], MutableHeaders(scope=message))
+                self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
         if scope["method"] in _SAFE_METHODS:
@@ -69,12 +68,11 @@ class Guard:
             return
         await self._app(scope, _replay(body, receive), answer)
 
-    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
+    def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in self._headers.items():
             headers.setdefault(name, value)
         # Pages hold personal data: no cache may keep them, nor the back button after signing out.
-        lasting = path.startswith(_STATIC)
-        headers.setdefault("cache-control", "public, max-age=86400" if lasting else "no-store")
+        headers.setdefault("cache-control", "no-store")
 
     def _is_own_form(self, scope: Scope) -> bool:
         if scope["path"].startswith(_NEEDS_NO_ORIGIN):

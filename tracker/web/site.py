@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tracker.mail.compose import Composer
 from tracker.records.evaluation import days_at
+from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 from tracker.web.later import Later
@@ -27,10 +28,14 @@ class DemoLogin:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The parts that `build_app` put together; ``now`` reads the clock, once a request."""
+    """The parts that `build_app` put together; ``now`` reads the clock, once a request.
+
+    Pages read with ``reading(site.engine)`` and write with ``site.writer.run``.
+    """
 
     settings: Settings
     engine: Engine
+    writer: Writer
     books: Rulebooks
     composer: Composer
     pages: Pages
