@@ -67,6 +67,16 @@ def cycle_before(schemes: Sequence[Scheme], endorsed_on: date, cycle: Cycle) -> 
     return cycle_containing(schemes, endorsed_on, cycle.starts_on - _DAY)
 
 
+def cycles_until(schemes: Sequence[Scheme], endorsed_on: date, day: date) -> list[Cycle]:
+    """Every cycle of an endorsement, from the one that contains ``day`` back to its first."""
+    found: list[Cycle] = []
+    cycle = cycle_containing(schemes, endorsed_on, day)
+    while cycle is not None:
+        found.append(cycle)
+        cycle = cycle_before(schemes, endorsed_on, cycle)
+    return found
+
+
 def _whole_cycle(scheme: Scheme, endorsed_on: date, day: date) -> tuple[date, date]:
     anchor = endorsed_on if scheme.ends_on is None else scheme.ends_on + _DAY
     return _cycle_from(anchor, scheme.years, day)
