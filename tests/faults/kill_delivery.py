@@ -1,7 +1,7 @@
 """Kill a sender again and again, at any point, and count what is lost and what comes twice.
 
 ``python -m tests.faults.kill_delivery --kills 10000 [--database URL]``; the test suite runs a few.
-kill -9 is not a power cut: that is the database's promise (synchronous=FULL), and not tried here.
+kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
 """
 
 import argparse

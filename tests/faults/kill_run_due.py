@@ -1,7 +1,7 @@
 """Kill a run of what is due, at any point, and count what is torn, lost or told twice.
 
 ``python -m tests.faults.kill_run_due --kills 1000 [--database URL]``; the test suite runs a few.
-kill -9 is not a power cut: that is the database's promise (synchronous=FULL), and not tried here.
+kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
 """
 
 import argparse

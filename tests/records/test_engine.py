@@ -66,7 +66,7 @@ def test_sqlite_is_opened_with_full_sync_foreign_keys_and_patience(sqlite_url: s
             for name in ("foreign_keys", "synchronous", "busy_timeout")
         }
     engine.dispose()
-    assert settings == {"foreign_keys": 1, "synchronous": 2, "busy_timeout": 30_000}
+    assert settings == {"foreign_keys": 1, "synchronous": 3, "busy_timeout": 30_000}
 
 
 def test_a_row_cannot_point_to_nobody(engine: Engine) -> None:

@@ -13,6 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 
+from tracker.records.queue import one_at_a_time
+
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
 # (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
 _WAL_FIXED = (3, 51, 3)
@@ -31,7 +33,7 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for ``url``; on SQLite with foreign keys, full sync and one writer at a time."""
+    """An engine for ``url``; on SQLite with foreign keys, extra sync and one writer at a time."""
     # Instants are UTC and days are legal days, so the server's own zone must not matter. Compiling
     # a statement costs more than running any of ours.
     options = {"connect_args": {"options": "-c timezone=UTC -c jit=off"}}
@@ -56,7 +58,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute("PRAGMA synchronous = FULL")
+        # FULL would let a power cut bring back the journal of the last transaction, and undo it.
+        connection.execute("PRAGMA synchronous = EXTRA")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
@@ -78,7 +81,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end, rolled back whole on any error."""
-    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+    with (
+        engine.connect() as connection,
+        one_at_a_time(engine.url),
+        connection.execution_options(writes=True).begin(),
+    ):
         yield connection
 
 

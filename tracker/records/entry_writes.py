@@ -1,7 +1,7 @@
 """Adds, changes and deletes entries: each with its audit event and the standings it moves.
 
 Every function belongs into the caller's writing transaction, so that an entry is never stored
-without the standing that follows from it.
+without the standing that follows from it (of several saved together judged once, at the end).
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tracker.records.audit import Change, record_changes
 from tracker.records.entries import entry_by_id
-from tracker.records.evaluation import evaluate_people
+from tracker.records.judging_late import evaluate_soon
 from tracker.records.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
@@ -183,4 +183,4 @@ def _finish(
     whose = {"person_id": author.person_id}
     shapes = [whose | asdict(content) if content else None for content in (before, after)]
     record_changes(connection, [Change(author.who, author.at, "entry", entry_id, *shapes)])
-    evaluate_people(connection, books, {author.person_id}, author.at)
+    evaluate_soon(connection, books, author.person_id, author.at)

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from tracker.records.endorsees import endorsements_of
-from tracker.records.engine import reading, writing
+from tracker.records.engine import reading
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author
 from tracker.web.applications import read_applications
 from tracker.web.form_page import show_form
 from tracker.web.form_setting import FormSetting, form_of, read_setting
-from tracker.web.log_form import ACTIVITIES, prefill_from, read_content
+from tracker.web.log_form import ACTIVITIES, LogForm, prefill_from, read_content
 from tracker.web.saving import save_new
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId, Typed
@@ -52,16 +52,20 @@ def open_form(
 def save_form(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
     """Save the session once and go to what it did; or show what is wrong, nothing lost."""
     author = Author(who.id, who.viewer.email, at)
-    with writing(site.engine) as connection:
+
+    def save(connection: Connection) -> tuple[FormSetting, LogForm, int | None]:
         setting = read_setting(connection, site.books, who.id, at)
-        form = form_of(setting, typed)
         if "today" in typed:
-            form = form_of(setting, with_today(typed, setting))
-            return show_form(site, who.viewer, form, setting, focus="hours")
+            return setting, form_of(setting, with_today(typed, setting)), None
+        form = form_of(setting, typed)
         content = read_content(form, setting.today)
-        saved = content and save_new(connection, site.books, author, form, content)
-    if not saved:
-        return show_form(site, who.viewer, form, setting)
+        saved = save_new(connection, site.books, author, form, content) if content else None
+        return setting, form, saved
+
+    setting, form, saved = site.writer.run(save)
+    if saved is None:
+        focus = "hours" if "today" in typed else ""
+        return show_form(site, who.viewer, form, setting, focus=focus)
     return RedirectResponse(f"/log/saved/{saved}", 303)
 
 

@@ -1,0 +1,147 @@
+"""The one place where pages write: together where several wait, and each on its own merits."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
+from threading import Event
+
+import pytest
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from tests.support.cast import ALICE, BOB, BOOKS, NOW, Cast, fill
+from tracker.records.entry_writes import Author, Content, add_entry
+from tracker.records.evaluation import evaluate_people
+from tracker.records.tables import METADATA
+from tracker.records.writer import Writer
+
+PERSON = METADATA.tables["person"]
+Job = Callable[[Connection], object]
+
+
+@pytest.fixture
+def cast(database_url: str) -> Iterator[Cast]:
+    filled = fill(database_url)
+    yield filled
+    filled.engine.dispose()
+
+
+def name(email: str) -> Job:
+    """A job that stores a person of this address, and says how many people there are."""
+
+    def job(connection: Connection) -> object:
+        row = {"email": email, "name": email, "highest_degree": "none", "provides_rsc": False}
+        connection.execute(insert(PERSON).values(row))
+        return connection.scalar(select(func.count()).select_from(PERSON))
+
+    return job
+
+
+def log(cast: Cast, email: str, key: str) -> Job:
+    """A job that logs an hour of training."""
+    author = Author(cast.people[email], email, NOW)
+    content = Content("training", date(2026, 3, 2), 60, "Book club", None, None, None, None, {})
+    return lambda connection: add_entry(connection, BOOKS, author, content, key).entry.id
+
+
+def waiting_together(writer: Writer, *jobs: Job) -> list[Future[object]]:
+    """Ask for all the jobs while the writer is busy with something else."""
+    busy = Event()
+    first = writer.ask(lambda _: busy.wait())
+    asked = [writer.ask(job) for job in jobs]
+    busy.set()
+    assert first.result()
+    return asked
+
+
+def addresses(cast: Cast) -> set[str]:
+    return {str(row["email"]) for row in cast.rows("person")} - set(cast.people)
+
+
+def standings(cast: Cast) -> list[dict[str, object]]:
+    rows = cast.rows("standing")
+    return sorted(rows, key=lambda row: (row["endorsement_id"], row["cycle_starts_on"]))
+
+
+def test_a_job_is_stored_when_it_returns(cast: Cast) -> None:
+    assert Writer(cast.engine).run(name("flo@example.org")) == 6
+    assert addresses(cast) == {"flo@example.org"}
+
+
+def test_of_a_job_that_fails_nothing_is_stored(cast: Cast) -> None:
+    def job(connection: Connection) -> None:
+        name("flo@example.org")(connection)
+        raise LookupError
+
+    writer = Writer(cast.engine)
+    with pytest.raises(LookupError):
+        writer.run(job)
+    assert addresses(cast) == set()
+    assert writer.run(name("gus@example.org")) == 6
+
+
+def test_what_waits_is_written_in_one_transaction_in_its_order(cast: Cast) -> None:
+    backends: list[object] = []
+
+    def note(connection: Connection) -> None:
+        backends.append(id(connection))
+
+    writer = Writer(cast.engine)
+    asked = waiting_together(writer, note, name("flo@example.org"), name("gus@example.org"), note)
+    assert [one.result() for one in asked] == [None, 6, 7, None]
+    assert len(set(backends)) == 1
+
+
+def test_a_job_that_fails_harms_none_that_waited_with_it(cast: Cast) -> None:
+    jobs = [name("flo@example.org"), name(ALICE), name("gus@example.org")]
+    flo, alice, gus = waiting_together(Writer(cast.engine), *jobs)
+    with pytest.raises(IntegrityError):
+        alice.result()
+    assert {flo.result(), gus.result()} == {6, 7}
+    assert addresses(cast) == {"flo@example.org", "gus@example.org"}
+
+
+def test_who_gave_up_waiting_is_passed_over(cast: Cast) -> None:
+    writer = Writer(cast.engine)
+    busy = Event()
+    first = writer.ask(lambda _: busy.wait())
+    given_up, other = (writer.ask(name(f"{who}@example.org")) for who in ("flo", "gus"))
+    assert given_up.cancel()
+    busy.set()
+    assert first.result()
+    assert other.result() == 6
+    assert addresses(cast) == {"gus@example.org"}
+
+
+def test_several_who_log_together_are_judged_as_if_each_had_logged_alone(cast: Cast) -> None:
+    jobs = [log(cast, ALICE, "1"), log(cast, BOB, "2"), log(cast, ALICE, "3")]
+    ids = [one.result() for one in waiting_together(Writer(cast.engine), *jobs)]
+    assert len(set(ids)) == 3
+    together = standings(cast)
+    with cast.engine.connect().execution_options(writes=True) as connection:
+        evaluate_people(connection, BOOKS, cast.people.values(), NOW)
+        connection.commit()
+    assert together == standings(cast)
+    assert len(cast.rows("audit_event")) == 3
+
+
+def test_of_a_form_that_is_sent_twice_at_once_one_entry_comes(cast: Cast) -> None:
+    first, second = waiting_together(Writer(cast.engine), *[log(cast, BOB, "twice")] * 2)
+    assert first.result() == second.result()
+    assert len(cast.rows("audit_event")) == 1
+
+
+def test_two_processes_that_lock_each_others_people_both_come_through(cast: Cast) -> None:
+    """Two writers on two pools are what two processes are to the database."""
+    writers = Writer(cast.engine), Writer(cast.engine)
+
+    def save(number: int) -> object:
+        order = (ALICE, BOB) if number % 2 else (BOB, ALICE)
+        one, other = waiting_together(
+            writers[number % 2], *(log(cast, who, f"{number}") for who in order)
+        )
+        return one.result(), other.result()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert len(set(threads.map(save, range(10)))) == 10
+    assert len(cast.rows("audit_event")) == 20
