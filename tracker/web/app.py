@@ -22,6 +22,7 @@ from tracker.web import (
     giving_references,
     health,
     logging_hours,
+    menu,
     my_year,
     references,
     signing_in,
@@ -68,7 +69,7 @@ def build_app(
     ``demo_people`` can be opened without signing in: for the demo only.
     """
     folder = templates_folder()
-    pages = Pages(folder / "web")
+    pages = Pages(folder / "web", menu_of=menu.menu_of, profile=menu.PROFILE)
     app = FastAPI(
         title="Endorsement renewals",
         openapi_url=None,

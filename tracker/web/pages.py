@@ -11,11 +11,16 @@ from tracker.hours import count_hours, say_hours
 from tracker.rules.providers import say_day
 from tracker.web.assets import Assets
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 class Pages:
-    """The templates of ``folder``, and the files that pages name."""
+    """The templates of ``folder``, and the files that pages name.
 
-    def __init__(self, folder: Path) -> None:
+    ``shared`` is what every template may use, by name.
+    """
+
+    def __init__(self, folder: Path, **shared: Any) -> None:  # noqa: ANN401 - what a template uses
         self.assets = Assets(folder)
         self._environment = Environment(
             loader=FileSystemLoader(folder),
@@ -25,11 +30,12 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters["day"] = say_day
+        self._environment.filters["day"] = whole_day
         self._environment.filters["short_day"] = short_day
         self._environment.filters["hours"] = say_hours
-        self._environment.filters["count_hours"] = count_hours
+        self._environment.filters["count_hours"] = whole_hours
         self._environment.globals["asset"] = self.assets.path
+        self._environment.globals.update(shared)
 
     def show(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
         """The page that ``template`` makes of ``facts``."""
@@ -41,6 +47,16 @@ class Pages:
         return page.render({"viewer": None, "here": "", **facts})
 
 
+def whole_day(day: date) -> str:
+    """A day in a sentence, ``14 November 2026``: number and month stay on one line."""
+    return say_day(day).replace(" ", _NO_BREAK, 1)
+
+
 def short_day(day: date) -> str:
-    """A day in a list: ``14 Nov 2026``."""
-    return f"{day.day} {day:%b %Y}"
+    """A day in a list, ``14 Nov 2026``: number and month stay on one line."""
+    return f"{day.day}{_NO_BREAK}{day:%b} {day.year}"
+
+
+def whole_hours(minutes: int) -> str:
+    """``12 hours``: number and unit stay on one line."""
+    return count_hours(minutes).replace(" ", _NO_BREAK)
