@@ -19,6 +19,12 @@ rules_app = typer.Typer(
     help="The rulebooks: check them, print them.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(rules_app, name="rules")
+token_app = typer.Typer(
+    help="Tokens of the JSON API: make, list, revoke.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(token_app, name="token")
 
 
 def _day(text: str) -> date:
@@ -190,6 +196,37 @@ def rules_show(association: Association = None) -> None:
     from tracker.commands import rules
 
     rules.show(association)
+
+
+@token_app.command("make")
+def token_make(
+    association: Annotated[str, typer.Option(help="Whose standings and entries it opens.")],
+    name: Annotated[str, typer.Option(help="Which program it is for.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; give one or several.")],
+    expires: Annotated[
+        date | None, typer.Option(parser=_day, metavar="DATE", help="Its last day.")
+    ] = None,
+) -> None:
+    """Make a token and print it, once. Scopes: standings:read, entries:read, entries:write."""
+    from tracker.commands import token
+
+    token.make(association, name, scope, expires)
+
+
+@token_app.command("list")
+def token_list() -> None:
+    """List the tokens: whose, for what, when last used."""
+    from tracker.commands import token
+
+    token.show()
+
+
+@token_app.command("revoke")
+def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Void a token at once."""
+    from tracker.commands import token
+
+    token.revoke(token_id)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.routing import APIRoute
+from starlette.routing import Mount
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, Cast
 from tests.support.referees import apply
@@ -71,6 +72,9 @@ MARKS = {ALICE: ["Alice Moreno", "Infant mental health week"], BOB: ["Bob Osei"]
 
 def routes(house: House) -> Iterator[tuple[str, str]]:
     for route in house.app.routes:
+        if isinstance(route, Mount):
+            assert route.path == "/api/v1"  # by token: tests/web/api
+            continue
         inner = getattr(getattr(route, "original_router", None), "routes", [route])
         for each in inner:
             assert isinstance(each, APIRoute), each

@@ -29,6 +29,7 @@ from tracker.web import (
     static_files,
     unsubscribing,
 )
+from tracker.web.api.app import PREFIX, build_api
 from tracker.web.errors import add_error_pages
 from tracker.web.later import Later
 from tracker.web.pages import Pages
@@ -92,6 +93,7 @@ def build_app(
         app.include_router(part.router)
     if demo_people:
         app.include_router(front.demo_router)
+    app.mount(PREFIX, build_api(app.state.site))
     app.add_middleware(Guard, base_url=settings.base_url)
     add_error_pages(app)
     return app

@@ -7,8 +7,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
-# Its link's token is the authority, and mail programs post to it without an Origin (RFC 8058).
-_NEEDS_NO_ORIGIN = "/unsubscribe/"
+# Their token is the authority, not a cookie: mail programs post to a link (RFC 8058), programs to
+# the API, both without an Origin.
+_NEEDS_NO_ORIGIN = ("/unsubscribe/", "/api/")
 _LARGEST_BODY = 64 * 1024
 _LONGEST_LENGTH = 12
 _POLICY = (

@@ -1,0 +1,57 @@
+"""A program that calls the API with a token."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from tests.support.cast import ALICE, DANA
+from tests.web.visiting import House
+from tracker.records.api_tokens import SCOPES, make_token
+from tracker.records.engine import writing
+
+SESSION: Mapping[str, Any] = {
+    "email": ALICE,
+    "activity": "rsc",
+    "held_on": "2026-11-20",
+    "minutes": 60,
+    "title": "RSC by telephone",
+    "provider_email": DANA,
+    "format": "individual",
+}
+
+
+def make(house: House, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what make_token takes
+    """A token's secret."""
+    with writing(house.cast.engine) as connection:
+        _, secret = make_token(
+            connection,
+            association=association,
+            name="Member database",
+            scopes=scopes or SCOPES,
+            now=house.now,
+            **more,
+        )
+    return secret
+
+
+@dataclass
+class Program:
+    """Calls with one token."""
+
+    house: House
+    secret: str
+    client: TestClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = TestClient(self.house.app, headers={"Authorization": f"Bearer {self.secret}"})
+
+    def get(self, path: str) -> Response:
+        return self.client.get(f"/api/v1{path}")
+
+    def log(self, key: str, **changes: object) -> Response:
+        body = {name: value for name, value in {**SESSION, **changes}.items() if value is not None}
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.client.post("/api/v1/entries", json=body, headers=headers)

@@ -1,0 +1,125 @@
+"""A program logs a session: once for each key, checked as the form's is."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.support.cast import ALICE, BOB, DANA, ERIN
+from tests.web.api.calling import Program, make
+from tests.web.visiting import House
+
+
+@pytest.fixture
+def program(house: House) -> Program:
+    return Program(house, make(house))
+
+
+@pytest.fixture
+def page_program(page_house: House) -> Program:
+    return Program(page_house, make(page_house))
+
+
+def test_a_session_is_stored_with_its_standing_and_who_sent_it(program: Program) -> None:
+    answer = program.log("one")
+    cast = program.house.cast
+    assert answer.status_code == 201
+    assert program.get(answer.headers["location"].removeprefix("/api/v1")).json() == answer.json()
+    [stored] = cast.rows("entry", id=answer.json()["id"])
+    assert (stored["person_id"], stored["provider_id"]) == (cast.people[ALICE], cast.people[DANA])
+    [standing] = cast.rows("standing", endorsement_id=cast.endorsements[ALICE], status="open")
+    assert '"rsc", "Reflective supervision", 720, 570' in standing["requirements"]
+    assert cast.rows("audit_event")[-1]["who"] == "token 1: Member database"
+
+
+def test_the_same_request_again_gets_the_same_answer_and_saves_nothing(program: Program) -> None:
+    first, again = program.log("one"), program.log("one")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(program.house.cast.rows("entry", title="RSC by telephone")) == 1
+
+
+def test_ten_at_once_with_one_key_save_one(program: Program) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: program.log("one"), range(10)))
+    assert {a.status_code for a in answers} == {201}
+    assert len({a.content for a in answers}) == 1
+    assert len(program.house.cast.rows("entry", title="RSC by telephone")) == 1
+
+
+def test_a_key_that_served_another_session_is_refused(page_program: Program) -> None:
+    page_program.log("one")
+    answer = page_program.log("one", minutes=30)
+    assert answer.status_code == 409
+    assert len(page_program.house.cast.rows("entry", title="RSC by telephone")) == 1
+
+
+def test_a_refused_request_leaves_its_key_free(page_program: Program) -> None:
+    assert page_program.log("one", held_on="2026-12-24").status_code == 422
+    assert page_program.log("one").status_code == 201
+
+
+def test_a_key_is_forgotten_after_a_week_and_the_session_still_saved_once(
+    page_program: Program,
+) -> None:
+    first = page_program.log("one")
+    page_program.house.pass_time(days=8)
+    page_program.get("/entries")
+    assert page_program.house.cast.rows("api_answer") == []
+    again = page_program.log("one")
+    assert again.json()["id"] == first.json()["id"]
+
+
+def test_two_tokens_do_not_share_their_keys(page_program: Program) -> None:
+    other = Program(page_program.house, make(page_program.house))
+    assert page_program.log("one").json()["id"] != other.log("one").json()["id"]
+
+
+def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
+    answer = page_program.log("")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "header/Idempotency-Key"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "words"),
+    [
+        ({"email": ERIN}, "#/email", "nobody with this address"),
+        ({"email": "nobody@example.org"}, "#/email", "nobody with this address"),
+        ({"held_on": "2026-11-23"}, "#/held_on", "2026-11-22 or earlier"),
+        ({"held_on": "1970-01-01"}, "#/held_on", "1976 or later"),
+        ({"minutes": 0}, "#/minutes", "greater than or equal to 1"),
+        ({"minutes": 90.5}, "#/minutes", "valid integer"),
+        ({"minutes": 1440, "held_on": "2026-11-14"}, "#/minutes", "60 minutes are logged"),
+        ({"title": " \u0007 "}, "#/title", "say what"),
+        ({"provider_email": None}, "#/provider_email", "give either"),
+        ({"provider_name": "Jo Hart"}, "#/provider_email", "give either"),
+        ({"provider_email": BOB}, "#/provider_email", "send provider_name instead"),
+        ({"provider_email": ALICE}, "#/provider_email", "send provider_name instead"),
+        ({"activity": "training", "format": None}, "#/provider_email", "leave both out"),
+        ({"topics": {"a/b~": 5}}, "#/topics/a~1b~0", "no requirement asks"),
+        ({"hours": 1}, "#/hours", "not permitted"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(
+    page_program: Program, changes: dict[str, Any], pointer: str, words: str
+) -> None:
+    answer = page_program.log("one", **changes)
+    assert answer.status_code == 422
+    [fault] = [f for f in answer.json()["errors"] if f["pointer"] == pointer]
+    assert words in fault["detail"]
+    assert page_program.house.cast.rows("entry", title="RSC by telephone") == []
+
+
+def test_topics_of_a_training_are_kept_and_may_not_exceed_it(page_program: Program) -> None:
+    training = {"activity": "training", "provider_email": None, "format": None}
+    assert page_program.log("one", **training, topics={"DEIA": 60}).json()["topics"] == {"DEIA": 60}
+    too_much = page_program.log("two", **training, topics={"DEIA": 61})
+    assert too_much.json()["errors"][0]["pointer"] == "#/topics"
+
+
+def test_a_body_that_is_no_json_is_refused(page_program: Program) -> None:
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    answer = page_program.client.post("/api/v1/entries", content=b'{"email":', headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "#"

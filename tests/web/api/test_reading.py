@@ -1,0 +1,96 @@
+"""Standings and entries, as a program of an association reads them."""
+
+import pytest
+
+from tests.support.cast import ALICE, BOB, ERIN
+from tests.support.referees import apply
+from tests.web.api.calling import Program, make
+from tests.web.visiting import House
+from tracker.records.engine import writing
+
+
+@pytest.fixture
+def program(page_house: House) -> Program:
+    return Program(page_house, make(page_house))
+
+
+def test_a_standing_says_what_counts_what_is_short_and_where_the_rule_stands(
+    program: Program,
+) -> None:
+    number = program.house.cast.endorsements[ALICE]
+    standing = program.get(f"/standings/{number}").json()
+    assert (standing["email"], standing["status"]) == (ALICE, "open")
+    assert standing["cycle"]["due_on"] == "2026-12-31"
+    rsc = next(r for r in standing["requirements"] if r["id"] == "rsc")
+    assert (rsc["required"], rsc["counted"], rsc["short"]) == (12, 8.5, 3.5)
+    assert rsc["source"]["section"]
+    assert [left["hours"] for left in rsc["not_counted"]] == [1]
+
+
+def test_any_cycle_can_be_asked_for(program: Program) -> None:
+    number = program.house.cast.endorsements[ALICE]
+    standing = program.get(f"/standings/{number}?cycle=2025-07-01").json()
+    assert standing["cycle"]["starts_on"] == "2025-01-01"
+    assert standing["status"] == "met"
+
+
+def test_pages_lead_through_the_whole_list_once(program: Program) -> None:
+    seen, path = [], "/entries?limit=3"
+    while path:
+        page = program.get(path).json()
+        seen += [entry["id"] for entry in page["items"]]
+        path = page["next"] and page["next"].removeprefix("/api/v1")
+    assert seen == sorted(v for k, v in program.house.cast.entries.items() if k != "erin")
+
+
+def test_entries_are_asked_for_by_person_and_day(program: Program) -> None:
+    query = f"/entries?email={ALICE}&held_from=2026-10-19&held_to=2026-11-14"
+    found = program.get(query).json()["items"]
+    assert [entry["held_on"] for entry in found] == ["2026-11-14", "2026-10-19"]
+    assert [entry["provider"]["id"] is None for entry in found] == [False, True]
+    assert program.get(f"/entries?email={BOB}").json() == {"items": [], "next": None}
+
+
+def test_a_list_of_standings_is_narrowed_by_category_and_person(program: Program) -> None:
+    assert len(program.get("/standings").json()["items"]) == 2
+    assert [s["email"] for s in program.get(f"/standings?email={BOB}").json()["items"]] == [BOB]
+    assert program.get("/standings?category=IMHS").json()["items"] == []
+
+
+def test_another_association_s_people_are_as_absent_as_those_who_are_not(program: Program) -> None:
+    cast = program.house.cast
+    for path, foreign in (
+        ("/entries/{}", cast.entries["erin"]),
+        ("/standings/{}", cast.endorsements[ERIN]),
+    ):
+        answers = [program.get(path.format(number)) for number in (foreign, 999_999)]
+        assert [a.status_code for a in answers] == [404, 404]
+        assert answers[0].content == answers[1].content
+    assert program.get(f"/entries?email={ERIN}").json()["items"] == []
+    assert program.get(f"/standings?email={ERIN}").json()["items"] == []
+
+
+def test_applicants_hours_are_readable_too(program: Program) -> None:
+    cast = program.house.cast
+    with writing(cast.engine) as connection:
+        apply(connection, cast.people[ERIN], association="NCIMHA")
+    found = program.get(f"/entries?email={ERIN}").json()["items"]
+    assert [entry["id"] for entry in found] == [cast.entries["erin"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/entries?limit=0", "query/limit"),
+        ("/entries?held_from=yesterday", "query/held_from"),
+        ("/entries?person=1", "query/person"),
+        ("/standings?cycle=2026", "query/cycle"),
+        ("/standings/x", "path/endorsement_id"),
+        ("/standings/2147483648", "path/endorsement_id"),
+    ],
+)
+def test_a_wrong_parameter_is_named(program: Program, path: str, pointer: str) -> None:
+    answer = program.get(path)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]

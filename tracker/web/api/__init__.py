@@ -1,0 +1,1 @@
+"""`/api/v1`: standings and entries for programs of an association."""

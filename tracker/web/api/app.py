@@ -1,0 +1,50 @@
+"""Puts the API together: an application of its own below `/api/v1`."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from tracker.web.api import entries, standings
+from tracker.web.api.problems import ProblemDocument, add_problems
+from tracker.web.site import Site
+
+PREFIX = "/api/v1"
+_ABOUT = (
+    "Standings and entries of one association's endorsees. Each request carries a token of the "
+    "association (`Authorization: Bearer …`); refusals are problem documents (RFC 9457). "
+    "Lists come in pages: follow `next`."
+)
+
+
+def build_api(site: Site) -> FastAPI:
+    """The API on the same database as the pages; its description is at `openapi.json`."""
+    api = FastAPI(
+        title="Endorsement renewals",
+        version="1",
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": PREFIX}],
+        root_path_in_servers=False,
+    )
+    api.state.site = site
+    for part in (standings, entries):
+        api.include_router(part.router)
+    add_problems(api)
+    _describe_problems(api)
+    return api
+
+
+def _describe_problems(api: FastAPI) -> None:
+    """Put the problem document's schema where the answers of the description point to."""
+    plain = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        described = plain()
+        template = "#/components/schemas/{model}"
+        _, found = models_json_schema([(ProblemDocument, "serialization")], ref_template=template)
+        described["components"]["schemas"].update(found["$defs"])
+        return described
+
+    api.openapi = openapi  # type: ignore[method-assign]

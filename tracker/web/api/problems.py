@@ -1,0 +1,122 @@
+"""Every refusal as a problem document (RFC 9457): what is wrong, where, and what would be right."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+_LOG = structlog.get_logger()
+_WHAT_NOW = {
+    404: "There is nothing here, or nothing that this token may see.",
+    405: "This address does not take that method: see the OpenAPI document.",
+    500: "The fault is ours. Nothing was saved; the request may be sent again as it was.",
+}
+
+
+class Fault(BaseModel):
+    """One thing that is wrong: a JSON pointer into the body, or a parameter's name."""
+
+    pointer: str = Field(examples=["#/minutes"])
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """What a refused request is answered."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = []
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's own word
+    """A request that is refused; ``faults`` pairs a pointer with what is wrong there."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        faults: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = faults
+        self.headers = headers
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """These refusals, for the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in statuses}
+
+
+def answer_problem(
+    status: int,
+    detail: str,
+    faults: Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer that tells a problem."""
+    document = ProblemDocument(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        errors=[Fault(pointer=pointer, detail=words) for pointer, words in faults],
+    )
+    return JSONResponse(
+        document.model_dump(), status, media_type=MEDIA_TYPE, headers=dict(headers or {})
+    )
+
+
+def add_problems(api: FastAPI) -> None:
+    """Answer every error with a problem document."""
+    api.add_exception_handler(Problem, _refusal)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(Exception, _failure)
+
+
+def _refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - what it is registered for
+    return answer_problem(error.status, error.detail, error.faults, error.headers)
+
+
+def pointer_to(*steps: int | str) -> str:
+    """A JSON pointer (RFC 6901) into the body."""
+    escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return "#" + "".join(f"/{step}" for step in escaped)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
+    faults = [(_where(found["type"], found["loc"]), str(found["msg"])) for found in error.errors()]
+    return answer_problem(422, "The request does not have the form that is asked for.", faults)
+
+
+def _where(kind: str, place: Sequence[int | str]) -> str:
+    part, *rest = place
+    if part == "body":
+        return pointer_to(*(() if kind == "json_invalid" else rest))
+    return "/".join([str(part), *(str(step) for step in rest)])
+
+
+def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    detail = _WHAT_NOW.get(error.status_code, str(error.detail))
+    return answer_problem(error.status_code, detail, headers=error.headers)
+
+
+def _failure(request: Request, error: Exception) -> Response:
+    route = request.scope.get("route")
+    _LOG.error("the API failed", route=getattr(route, "path", None), error=type(error).__name__)
+    return answer_problem(500, _WHAT_NOW[500])
