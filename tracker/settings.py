@@ -63,6 +63,17 @@ class Web(_Strict):
     port: int = Field(default=8000, ge=1, le=65_535)
 
 
+class SignIn(_Strict):
+    """How often somebody may ask for a code, and type one, in any hour.
+
+    A client is an internet address, which an office or a household has in common.
+    """
+
+    asks_per_address: int = Field(default=5, ge=1, le=100)
+    asks_per_client: int = Field(default=60, ge=1, le=100_000)
+    codes_per_client: int = Field(default=200, ge=1, le=100_000)
+
+
 class Settings(BaseSettings):
     """All settings, read once by a command's outermost function."""
 
@@ -78,6 +89,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()
     mail: Mail = Mail()
     web: Web = Web()
+    sign_in: SignIn = SignIn()
     coordinators: tuple[Coordinator, ...] = ()
 
     @field_validator("base_url")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.web.applying import fill_with_applicants
 from tracker.records.engine import migrate, writing
-from tracker.records.sign_in import open_session
+from tracker.records.sessions import open_session
 from tracker.web.app import build_app
 
 ARGUMENTS = [

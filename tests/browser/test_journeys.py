@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Street
 from tests.support.cast import ALICE, CAROL, DANA, ERIN
+from tests.web.signing import find_code
 
 pytestmark = pytest.mark.browser
 Phone = Callable[[str], Page]
@@ -19,9 +20,7 @@ def newest_code(street: Street) -> str:
     body = street.cast.rows("outbox")[-1]["body"]
     part = message_from_bytes(body, policy=policy.default).get_body(("plain",))
     assert part is not None
-    code = re.search(r"^\s+(\d{6})\s*$", str(part.get_content()), re.MULTILINE)
-    assert code is not None
-    return code[1]
+    return find_code(str(part.get_content()))
 
 
 def test_sign_in_with_the_code_and_come_to_the_page_one_wanted(

@@ -155,7 +155,7 @@ REFERENCE_REMINDER = ReferenceReminderMail(
     again="They asked you for it on 2 November 2026.",
 )
 
-SIGN_IN = SignInMail("412 907", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
+SIGN_IN = SignInMail("F7KM-3RTX", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
 PROBE = ProbeMail("1 December 2026, 12:00 UTC")
 
 SAMPLES = {

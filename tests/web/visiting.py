@@ -13,8 +13,9 @@ from httpx2 import Response
 
 from tests.support.cast import BASE_URL, BOOKS, NOW, Cast
 from tracker.records.engine import writing
-from tracker.records.sign_in import open_session
+from tracker.records.sessions import open_session
 from tracker.rulebooks import Rulebooks
+from tracker.settings import Settings
 from tracker.web.app import DemoLogin, build_app
 
 RSC = {
@@ -44,11 +45,12 @@ class House:
     now: datetime = NOW
     demo_people: Sequence[DemoLogin] = ()
     books: Rulebooks = field(default=BOOKS)
+    settings: Settings | None = None
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
         self.app = build_app(
-            self.cast.settings,
+            self.settings or self.cast.settings,
             self.cast.engine,
             self.books,
             demo_people=self.demo_people,

@@ -52,7 +52,8 @@ class SignInTry(SQLModel, table=True):
 class Session(SQLModel, table=True):
     """A signed-in browser: the hash of its cookie's token, and whose it is.
 
-    ``browser`` says what it called itself, ``seen_at`` when it last came (kept once a day).
+    ``person_id`` is the person whose address ``email`` was when it signed in, if anybody's.
+    ``browser`` says in words what it is, ``seen_at`` when it last came (kept once a day).
     """
 
     __tablename__ = "web_session"
@@ -62,6 +63,7 @@ class Session(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=Instant)
     browser: str | None = Field(default=None, max_length=100)
     seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    person_id: int | None = Field(default=None, index=True, foreign_key="person.id")
 
 
 class CalendarFeed(SQLModel, table=True):

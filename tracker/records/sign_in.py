@@ -1,4 +1,4 @@
-"""Sign-in by e-mailed link and code, and the sessions that it opens.
+"""Sign-in by e-mailed link and code, each good once and for ten minutes.
 
 Tokens and codes are random and stored as hashes only: whoever reads the database can open
 nothing with it.
@@ -8,24 +8,23 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from tracker.records.tables import METADATA
 
 SIGN_IN_MINUTES = 10
-SESSION_DAYS = 30
-_CODE_DIGITS = 6
 _TRIES = 5
-# One address gets at most this many mails an hour, however often somebody asks.
-_ASKS = 5
-_ASKS_WITHIN = timedelta(hours=1)
 _FORGOTTEN_AFTER = timedelta(days=1)
 _LONGEST_EMAIL = 254
+# Whose sign-in it is when an address is unknown: it is stored like any other, so that each code
+# typed for it is answered like any other, but the address is not kept.
+NOBODY = ""
 
 _PERSON = METADATA.tables["person"]
 _SIGN_IN = METADATA.tables["sign_in"]
-_SESSION = METADATA.tables["web_session"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,19 @@ class Who:
     name: str
 
 
+class Refused(Enum):
+    """Why a code signs nobody in. It is the same for known and unknown addresses."""
+
+    WRONG = "the code is another one"
+    TRIED_TOO_OFTEN = "five codes were typed"
+    USED = "it has signed somebody in"
+    EXPIRED = "it is older than ten minutes"
+    NO_LINK = "there is no such link, or not any more"
+
+
 def new_token() -> str:
     """A random text that nobody can guess, fit for a link or a cookie."""
     return secrets.token_urlsafe(32)
-
-
-def new_code() -> str:
-    """Six random digits to type."""
-    return f"{secrets.randbelow(10**_CODE_DIGITS):0{_CODE_DIGITS}}"
 
 
 def normal_email(text: str) -> str:
@@ -58,26 +62,31 @@ def find_person(connection: Connection, email: str) -> Who | None:
     """
     columns = select(_PERSON.c.id, _PERSON.c.name)
     first = connection.execute(columns.where(_PERSON.c.email == email)).first()
-    if first is not None:
-        return Who(*first)
     second = func.lower(_PERSON.c.second_email) == email
     found = connection.execute(columns.where(second).limit(2)).all()
+    if first is not None:
+        return Who(*first)
     return Who(*found[0]) if len(found) == 1 else None
 
 
-def may_ask(connection: Connection, email: str, now: datetime) -> bool:
-    """Whether a further sign-in mail may go to ``email``; also forgets old ones of anyone."""
+def forget_old(connection: Connection, now: datetime) -> None:
+    """Forget sign-ins that ended more than a day ago; until then they say why they ended."""
     connection.execute(delete(_SIGN_IN).where(_SIGN_IN.c.expires_at < now - _FORGOTTEN_AFTER))
-    connection.execute(delete(_SESSION).where(_SESSION.c.expires_at < now))
-    recent = (_SIGN_IN.c.email == email) & (_SIGN_IN.c.created_at > now - _ASKS_WITHIN)
-    count = connection.scalar(select(func.count()).select_from(_SIGN_IN).where(recent))
-    return (count or 0) < _ASKS
 
 
 def store_sign_in(
-    connection: Connection, *, email: str, token: str, code: str, now: datetime
+    connection: Connection,
+    *,
+    email: str,
+    token: str,
+    code: str,
+    now: datetime,
+    person_id: int | None = None,
 ) -> None:
-    """Remember that ``token`` and ``code`` together sign in ``email``, for ten minutes."""
+    """Remember for ten minutes that ``token`` and ``code`` together sign in ``email``.
+
+    With a ``person_id`` they do not: they confirm that it is that person's address.
+    """
     connection.execute(
         insert(_SIGN_IN).values(
             token_hash=hashed(token),
@@ -86,61 +95,42 @@ def store_sign_in(
             created_at=now,
             expires_at=now + timedelta(minutes=SIGN_IN_MINUTES),
             wrong_codes=0,
+            person_id=person_id,
         )
     )
 
 
-def use_sign_in(connection: Connection, token: str, code: str, now: datetime) -> str | None:
-    """Use up the token and code; the address that they sign in, None if they do not.
+def use_sign_in(
+    connection: Connection, token: str, code: str, now: datetime, person_id: int | None = None
+) -> str | Refused:
+    """Use up the token and code; the address that they sign in, or why they do not.
 
-    The try is counted before the code is compared: the row is then locked, so that a
-    thousand guesses at once are still five, and of two right ones only the first counts.
+    ``person_id`` is the one that they were stored with. The try is counted before the code is
+    compared: the row is then locked, so that a thousand guesses at once are still five, and of
+    two right ones only the first counts.
     """
-    open_one = (
-        (_SIGN_IN.c.token_hash == hashed(token))
-        & _SIGN_IN.c.used_at.is_(None)
-        & (_SIGN_IN.c.expires_at > now)
+    asked = (_SIGN_IN.c.token_hash == hashed(token)) & _SIGN_IN.c.person_id.is_not_distinct_from(
+        person_id
     )
+    open_one = asked & _SIGN_IN.c.used_at.is_(None) & (_SIGN_IN.c.expires_at > now)
     tried = connection.execute(
         update(_SIGN_IN)
         .where(open_one & (_SIGN_IN.c.wrong_codes < _TRIES))
         .values(wrong_codes=_SIGN_IN.c.wrong_codes + 1)
     )
     if tried.rowcount != 1:
-        return None
-    right = open_one & (_SIGN_IN.c.code_hash == _code_hash(token, code))
+        row = connection.execute(select(_SIGN_IN.c.used_at, _SIGN_IN.c.expires_at).where(asked))
+        return _why(row.one_or_none(), now)
+    right = (
+        open_one & (_SIGN_IN.c.code_hash == _code_hash(token, code)) & (_SIGN_IN.c.email != NOBODY)
+    )
     used = connection.execute(
         update(_SIGN_IN)
         .where(right)
         .values(used_at=now, wrong_codes=_SIGN_IN.c.wrong_codes - 1)
         .returning(_SIGN_IN.c.email)
     )
-    return used.scalar_one_or_none()
-
-
-def open_session(connection: Connection, email: str, now: datetime) -> str:
-    """Open a session for thirty days; the token for the browser's cookie."""
-    token = new_token()
-    connection.execute(
-        insert(_SESSION).values(
-            token_hash=hashed(token),
-            email=email,
-            created_at=now,
-            expires_at=now + timedelta(days=SESSION_DAYS),
-        )
-    )
-    return token
-
-
-def session_email(connection: Connection, token: str, now: datetime) -> str | None:
-    """Whose session a cookie's token opens; None if none, or none any more."""
-    valid = (_SESSION.c.token_hash == hashed(token)) & (_SESSION.c.expires_at > now)
-    return connection.scalar(select(_SESSION.c.email).where(valid))
-
-
-def close_session(connection: Connection, token: str) -> None:
-    """End a session; one that is over already stays so."""
-    connection.execute(delete(_SESSION).where(_SESSION.c.token_hash == hashed(token)))
+    return used.scalar_one_or_none() or Refused.WRONG
 
 
 def hashed(token: str) -> str:
@@ -148,7 +138,16 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _why(row: Row[Any, Any] | None, now: datetime) -> Refused:
+    """Why a sign-in that is stored like this takes no further code."""
+    if row is None:
+        return Refused.NO_LINK
+    if row.used_at is not None:
+        return Refused.USED
+    return Refused.EXPIRED if row.expires_at <= now else Refused.TRIED_TOO_OFTEN
+
+
 def _code_hash(token: str, code: str) -> str:
-    # Six digits alone are tried out in a moment; together with the token, which is nowhere
-    # stored, they are not.
+    # A short code alone is tried out in a moment; together with the token, which is nowhere
+    # stored, it is not.
     return hashed(f"{token}:{code}")

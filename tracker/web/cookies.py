@@ -1,26 +1,16 @@
 """The two cookies: the session's, and the one that remembers which browser asked to sign in."""
 
-from urllib.parse import urlsplit
-
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.records.sign_in import SESSION_DAYS, SIGN_IN_MINUTES
+from tracker.records.sessions import SESSION_DAYS
+from tracker.records.sign_in import SIGN_IN_MINUTES
+from tracker.web.own_paths import safe_path
 from tracker.web.site import Site
 
 ASKED = "sign-in"
 _ASKED_PATH = "/sign-in"
 _SECONDS_IN_MINUTE = 60
 _SECONDS_IN_DAY = 86_400
-
-
-def safe_path(wanted: str) -> str:
-    """A path of ours that somebody wanted to go to; the first page for anything else."""
-    if not (wanted.isascii() and wanted.isprintable()) or "\\" in wanted:
-        return "/"
-    if not wanted.startswith("/") or wanted.startswith("//"):
-        return "/"
-    parts = urlsplit(wanted)
-    return "/" if parts.scheme or parts.netloc else wanted
 
 
 def signed_in(site: Site, token: str, wanted: str) -> Response:
@@ -34,8 +24,10 @@ def signed_in(site: Site, token: str, wanted: str) -> Response:
 
 
 def signed_out(site: Site) -> Response:
-    """Take a browser's session away, and send it to the first page."""
+    """Take a browser's session away and the pages that it kept, and send it to the first page."""
     response = RedirectResponse("/", 303)
+    # Not "cookies": it would clear those of every other site of the same domain, too.
+    response.headers["clear-site-data"] = '"cache"'
     # A __Host- cookie is only replaced by one that is secure too.
     response.delete_cookie(
         site.cookie_name, path="/", secure=site.is_https, httponly=True, samesite="lax"

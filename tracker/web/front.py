@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.records.engine import writing
-from tracker.records.sign_in import normal_email, open_session
+from tracker.records.sessions import open_session
+from tracker.records.sign_in import normal_email
 from tracker.web.cookies import signed_in
 from tracker.web.site import Instant, TheSite
 from tracker.web.viewer import AnyViewer
@@ -28,6 +28,6 @@ def open_as(site: TheSite, at: Instant, number: Annotated[int, Path(ge=0, le=999
     """Sign in as one of the demo's people; this route exists in the demo only."""
     if number >= len(site.demo_people):
         raise HTTPException(404)
-    with writing(site.engine) as connection:
-        token = open_session(connection, normal_email(site.demo_people[number].email), at)
+    email = normal_email(site.demo_people[number].email)
+    token = site.writer.run(lambda connection: open_session(connection, email, at))
     return signed_in(site, token, "/my-year")

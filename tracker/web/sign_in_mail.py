@@ -3,37 +3,45 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
+from sqlalchemy import Connection
+
 from tracker.mail.compose import Rendered
 from tracker.mail.contents import SignInMail, context_of
-from tracker.records.engine import reading, writing
+from tracker.records.codes import new_code, say_code
+from tracker.records.engine import reading
 from tracker.records.outbox import Message, enqueue
 from tracker.records.sign_in import (
+    NOBODY,
     SIGN_IN_MINUTES,
     Who,
     find_person,
+    forget_old,
     hashed,
-    may_ask,
-    new_code,
     store_sign_in,
 )
 from tracker.web.site import Site
 
 
 def send_sign_in(site: Site, email: str, token: str, wanted: str, at: datetime) -> None:
-    """Send a link and code if we know the address and it has not asked too often.
+    """Send a link and code if we know the address.
 
-    For an unknown one all is done but the sending, so that the load tells nothing either.
+    For an unknown one all is done but the sending, so that neither the load nor what is answered
+    to a code tells anything: its code is stored, and nobody learns it.
     """
     code = new_code()
     with reading(site.engine) as connection:
         person = find_person(connection, email)
     name = person.name if person else _coordinator_name(site, email)
     mail = _compose(site, (name or "", email), _link(site, token, wanted), code, at)
-    with writing(site.engine) as connection:
-        if not may_ask(connection, email, at) or name is None:
-            return
-        store_sign_in(connection, email=email, token=token, code=code, now=at)
-        enqueue(connection, [_message(mail, email, token, person)], at)
+
+    def store(connection: Connection) -> None:
+        forget_old(connection, at)
+        whose = NOBODY if name is None else email
+        store_sign_in(connection, email=whose, token=token, code=code, now=at)
+        if name is not None:
+            enqueue(connection, [_message(mail, email, token, person)], at)
+
+    site.writer.run(store)
 
 
 def _coordinator_name(site: Site, email: str) -> str | None:
@@ -46,7 +54,7 @@ def _link(site: Site, token: str, wanted: str) -> str:
 
 
 def _compose(site: Site, recipient: tuple[str, str], url: str, code: str, at: datetime) -> Rendered:
-    context = context_of(SignInMail(code=code, url=url, minutes=SIGN_IN_MINUTES))
+    context = context_of(SignInMail(code=say_code(code), url=url, minutes=SIGN_IN_MINUTES))
     return site.composer.compose(SignInMail.kind, recipient=recipient, context=context, at=at)
 
 

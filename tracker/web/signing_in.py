@@ -1,24 +1,29 @@
 """Sign-in by a link and code sent by e-mail. Opening a link never signs in: scanners open links."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, BackgroundTasks, Cookie, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.datastructures import FormData
 
 from tracker.mail.headers import is_address
-from tracker.records.engine import writing
+from tracker.records.codes import read_code
+from tracker.records.sessions import close_session, open_session
 from tracker.records.sign_in import (
     SIGN_IN_MINUTES,
-    close_session,
+    Refused,
     new_token,
     normal_email,
-    open_session,
     use_sign_in,
 )
-from tracker.web.cookies import ASKED, remember_asking, safe_path, signed_in, signed_out
+from tracker.web.browser_words import say_browser
+from tracker.web.cookies import ASKED, remember_asking, signed_in, signed_out
 from tracker.web.log_form import clean
+from tracker.web.own_paths import safe_path
+from tracker.web.sign_in_limits import count_ask, count_code, too_often
 from tracker.web.sign_in_mail import send_sign_in
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of
@@ -26,9 +31,26 @@ from tracker.web.viewer import AnyViewer
 
 router = APIRouter()
 _HERE = "/sign-in/code"
-_WRONG_CODE = (
-    "That code is not right, or no longer valid. Look for our newest mail, or ask for a new code"
-)
+_NO_ADDRESS = "Enter an e-mail address, like name@example.org"
+_NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
+# None of them tells whether we know the address: a code is kept for every one that was asked for.
+_REFUSED = {
+    Refused.WRONG: "That code is not right. Compare it with our newest mail",
+    Refused.TRIED_TOO_OFTEN: "Five wrong codes were typed, so this one is void: ask for a new one",
+    Refused.USED: "That code has been used: ask for a new one",
+    Refused.EXPIRED: "That code has expired: ask for a new one",
+    Refused.NO_LINK: "There is no code for this page, or no longer one: ask for a new one",
+}
+
+
+class _Try(NamedTuple):
+    """A browser that types a code: when, and the token that it has from its cookie or link."""
+
+    request: Request
+    at: datetime
+    token: str
+
+
 # Where to go after signing in; it is only followed if it is a path of ours.
 Wanted = Annotated[str, Query(alias="next")]
 
@@ -42,14 +64,18 @@ def ask_for_address(site: TheSite, who: AnyViewer, wanted: Wanted = "") -> Respo
 
 
 @router.post("/sign-in")
-def send_code(site: TheSite, at: Instant, later: BackgroundTasks, typed: Typed) -> Response:
-    """Answers alike for every address, and at once; the mail is made after the answer is sent."""
+def send_code(
+    site: TheSite, at: Instant, request: Request, later: BackgroundTasks, typed: Typed
+) -> Response:
+    """Answers alike for every address, and at once; the mail is made after the answer is sent.
+
+    Raises 429 where an address or a client has asked too often.
+    """
     address = normal_email(clean(text_of(typed, "email")))
     wanted = text_of(typed, "next")
     if not is_address(address):
-        return _address_page(
-            site, address, wanted, "Enter an e-mail address, like name@example.org"
-        )
+        return _address_page(site, address, wanted, _NO_ADDRESS)
+    count_ask(site, request, address, at)
     token = new_token()
     later.add_task(site.later.run, send_sign_in, site, address, token, safe_path(wanted), at)
     query = f"?{urlencode({'next': wanted})}" if wanted else ""
@@ -66,10 +92,14 @@ def ask_for_code(site: TheSite, wanted: Wanted = "") -> HTMLResponse:
 
 @router.post(_HERE)
 def sign_in_here(
-    site: TheSite, at: Instant, typed: Typed, token: Annotated[str, Cookie(alias=ASKED)] = ""
+    site: TheSite,
+    at: Instant,
+    request: Request,
+    typed: Typed,
+    token: Annotated[str, Cookie(alias=ASKED)] = "",
 ) -> Response:
     """Signs in the browser that asked; the token is in its cookie."""
-    return _sign_in(site, at, token, text_of(typed, "code"), text_of(typed, "next"), _HERE)
+    return _sign_in(site, _Try(request, at, token), typed, _HERE)
 
 
 @router.get("/sign-in/{token}")
@@ -79,10 +109,11 @@ def open_link(site: TheSite, token: str, wanted: Wanted = "") -> HTMLResponse:
 
 
 @router.post("/sign-in/{token}")
-def sign_in_by_link(site: TheSite, at: Instant, typed: Typed, token: str) -> Response:
+def sign_in_by_link(
+    site: TheSite, at: Instant, request: Request, typed: Typed, token: str
+) -> Response:
     """Signs in by the mail's link and code, once."""
-    action = f"/sign-in/{token}"
-    return _sign_in(site, at, token, text_of(typed, "code"), text_of(typed, "next"), action)
+    return _sign_in(site, _Try(request, at, token), typed, f"/sign-in/{token}")
 
 
 @router.post("/sign-out")
@@ -90,23 +121,36 @@ def sign_out(site: TheSite, request: Request) -> Response:
     """Ends the session, in the database and in the browser."""
     token = request.cookies.get(site.cookie_name)
     if token:
-        with writing(site.engine) as connection:
-            close_session(connection, token)
+        site.writer.run(lambda connection: close_session(connection, token))
     return signed_out(site)
 
 
-def _sign_in(site: Site, at: datetime, token: str, code: str, wanted: str, action: str) -> Response:
-    digits = "".join(letter for letter in code if letter.isascii() and letter.isdigit())
-    session = None
-    if token and digits:
-        # One transaction: a code is not used up without a session.
-        with writing(site.engine) as connection:
-            email = use_sign_in(connection, token, digits, at)
-            session = open_session(connection, email, at) if email else None
-    if session is None:
-        problem = _WRONG_CODE if digits else "Enter the six digits of the code"
-        return _code_page(site, action, wanted, problem)
-    return signed_in(site, session, wanted)
+def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response:
+    wanted = text_of(typed, "next")
+    code = read_code(text_of(typed, "code"))
+    if code is None:
+        return _code_page(site, action, wanted, _NO_CODE)
+    # One transaction: a code is not used up without a session.
+    opened = site.writer.run(lambda connection: _open(site, connection, trying, code))
+    if isinstance(opened, timedelta):
+        raise too_often(opened)
+    if isinstance(opened, Refused):
+        return _code_page(site, action, wanted, _REFUSED[opened], used=opened is Refused.USED)
+    return signed_in(site, opened, wanted)
+
+
+def _open(site: Site, connection: Connection, trying: _Try, code: str) -> str | Refused | timedelta:
+    """The token of a new session; else why there is none, or how long to wait."""
+    headers = trying.request.headers
+    wait = count_code(site, connection, trying.request, trying.at)
+    if wait is not None:
+        return wait
+    email = use_sign_in(connection, trying.token, code, trying.at)
+    if isinstance(email, Refused):
+        return email
+    # This browser may be signed in already: it then has one session, not two.
+    close_session(connection, trying.request.cookies.get(site.cookie_name, ""))
+    return open_session(connection, email, trying.at, say_browser(headers.get("user-agent", "")))
 
 
 def _address_page(site: Site, email: str, wanted: str, problem: str) -> HTMLResponse:
@@ -119,13 +163,17 @@ def _address_page(site: Site, email: str, wanted: str, problem: str) -> HTMLResp
     )
 
 
-def _code_page(site: Site, action: str, wanted: str, problem: str) -> HTMLResponse:
+def _code_page(
+    site: Site, action: str, wanted: str, problem: str, *, used: bool = False
+) -> HTMLResponse:
     return site.pages.show(
         "code.html",
         status=422 if problem else 200,
         action=action,
         next=wanted,
+        page=safe_path(wanted),
         minutes=SIGN_IN_MINUTES,
         asked_here=action == _HERE,
+        used=used,
         problems=[("code", problem)] if problem else [],
     )

@@ -1,15 +1,14 @@
 """Who is looking: the session's person, and the associations that they coordinate."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import BackgroundTasks, Depends, HTTPException, Request
 
-from tracker.records.applicants import has_applied
-from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
-from tracker.records.sign_in import find_person, session_email
-from tracker.web.site import Instant, TheSite
+from tracker.records.sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
+from tracker.web.site import Instant, Site, TheSite
 
 
 class SignInNeeded(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -32,32 +31,50 @@ class Viewer:
     coordinates: tuple[str, ...]
 
     @property
+    def owner(self) -> Owner:
+        """Whose sessions this one belongs to."""
+        return Owner(self.person_id, self.email)
+
+    @property
     def logs_hours(self) -> bool:
         """Whether there is something that hours of theirs can count for."""
         return self.is_endorsed or self.has_applied
 
 
-def maybe_viewer(request: Request, site: TheSite, at: Instant) -> Viewer | None:
+def maybe_viewer(
+    request: Request, site: TheSite, at: Instant, later: BackgroundTasks
+) -> Viewer | None:
     """Who is signed in; None for anybody else."""
     token = request.cookies.get(site.cookie_name)
     if not token:
         return None
     with reading(site.engine) as connection:
-        email = session_email(connection, token, at)
-        if email is None:
-            return None
-        person = find_person(connection, email)
-        endorsed = bool(person and endorsements_of(connection, person.id))
-        applied = bool(person and has_applied(connection, person.id))
+        session = signed_in(connection, token, at)
+    if session is None:
+        return None
+    if not was_seen_today(session, at):
+        # Written after the page is sent.
+        later.add_task(_keep_seen, site, token, at)
+    return _viewer_of(site, session)
+
+
+def _keep_seen(site: Site, token: str, at: datetime) -> None:
+    site.writer.run(lambda connection: keep_seen(connection, token, at))
+
+
+def _viewer_of(site: Site, session: SignedIn) -> Viewer | None:
     # Only by the very address: a second one is written by whoever imports people.
-    roles = [c for c in site.settings.coordinators if c.email == email]
+    roles = [c for c in site.settings.coordinators if c.email == session.email]
+    if session.person_id is None and not roles:
+        # The address is nobody's, or nobody's any more.
+        return None
     known = tuple(dict.fromkeys(c.association for c in roles))
     return Viewer(
-        email=email,
-        name=person.name if person else next((c.name for c in roles), email),
-        person_id=person.id if person else None,
-        is_endorsed=endorsed,
-        has_applied=applied,
+        email=session.email,
+        name=session.name or roles[0].name,
+        person_id=session.person_id,
+        is_endorsed=session.is_endorsed,
+        has_applied=session.has_applied,
         coordinates=tuple(name for name in known if name in site.books.associations),
     )
 

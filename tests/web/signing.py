@@ -1,0 +1,36 @@
+"""What somebody finds in the mail that signs them in."""
+
+import re
+
+from tests.support.cast import ALICE, BASE_URL
+from tests.web.visiting import House, Visitor
+
+CODE = r"[23456789CDFHJKMNPQRTVWX]{4}-[23456789CDFHJKMNPQRTVWX]{4}"
+
+
+def find_code(mail: str) -> str:
+    """The code of a mail, as it is written there."""
+    code = re.search(rf"^\s+({CODE})\s*$", mail, re.MULTILINE)
+    assert code is not None
+    return code[1]
+
+
+def ask(house: House, visitor: Visitor, email: str = ALICE, wanted: str = "") -> tuple[str, str]:
+    """Ask for a mail; the path of its link, and its code."""
+    visitor.post("/sign-in", {"email": email, "next": wanted})
+    house.settle()
+    mail = house.mails()[-1]
+    link = re.search(rf"{BASE_URL}(/sign-in/\S+)", mail)
+    assert link is not None
+    return link[1], find_code(mail)
+
+
+def wrong(code: str, number: int = 1) -> str:
+    """Another code than this one."""
+    letters = "23456789CDFHJKMNPQRTVWX"
+    last = letters[(letters.index(code[-1]) + number) % len(letters)]
+    return code[:-1] + last
+
+
+def is_signed_in(visitor: Visitor) -> bool:
+    return visitor.get("/my-year").status_code == 200

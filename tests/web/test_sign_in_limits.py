@@ -1,0 +1,125 @@
+"""How often somebody may ask for codes and type them: counted where all processes see it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from httpx2 import Response
+
+from tests.support.cast import ALICE, BOB
+from tests.web.signing import ask, wrong
+from tests.web.visiting import House, Visitor
+from tracker.records.sign_in_limits import client_of
+from tracker.settings import SignIn
+
+NOBODY = "nobody@example.org"
+
+
+def limited(house: House, **limits: int) -> House:
+    """The same house with other limits."""
+    settings = house.cast.settings.model_copy(update={"sign_in": SignIn(**limits)})
+    return House(house.cast, settings=settings)
+
+
+def visit_from(house: House, host: str) -> Visitor:
+    visitor = house.visit()
+    visitor.client._transport.client = (host, 50_000)  # type: ignore[attr-defined]
+    return visitor
+
+
+def ask_for(house: House, email: str, host: str = "192.0.2.1") -> Response:
+    return visit_from(house, host).post("/sign-in", {"email": email})
+
+
+def test_fifty_that_ask_at_once_get_five_mails(house: House) -> None:
+    # A second process on the same database: it shares nothing else.
+    houses = [house, House(house.cast)]
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda n: ask_for(houses[n % 2], ALICE).status_code, range(50)))
+    for each in houses:
+        each.settle()
+    assert sorted(answers) == [303] * 5 + [429] * 45
+    assert len(house.mails()) == 5
+
+
+def test_one_too_many_says_when_to_come_back_and_waiting_helps(page_house: House) -> None:
+    for _ in range(5):
+        ask_for(page_house, ALICE)
+        page_house.pass_time(minutes=5)
+    refused = [ask_for(page_house, ALICE) for _ in range(10)]
+    assert {answer.status_code for answer in refused} == {429}
+    # The first was 25 minutes ago; those that were refused do not count.
+    assert {answer.headers["retry-after"] for answer in refused} == {"2100"}
+    assert "or wait 35 minutes" in refused[0].text
+    page_house.pass_time(seconds=2100)
+    assert ask_for(page_house, ALICE).status_code == 303
+    page_house.settle()
+    assert len(page_house.mails()) == 6
+
+
+def test_the_limit_is_the_same_for_an_address_that_nobody_has(page_house: House) -> None:
+    def answers(email: str) -> list[tuple[int, bytes, str | None]]:
+        found = [ask_for(page_house, email) for _ in range(7)]
+        return [(a.status_code, a.content, a.headers.get("retry-after")) for a in found]
+
+    assert answers(ALICE) == answers(NOBODY)
+
+
+def test_the_limit_of_an_address_holds_nobody_else_up(page_house: House) -> None:
+    for _ in range(6):
+        ask_for(page_house, ALICE)
+    assert ask_for(page_house, BOB).status_code == 303
+
+
+def test_twenty_people_behind_one_address_get_in(page_house: House) -> None:
+    for number in range(20):
+        for _ in range(3):
+            assert ask_for(page_house, f"colleague-{number}@example.org").status_code == 303
+    assert ask_for(page_house, "one-more@example.org").status_code == 429
+    assert ask_for(page_house, "one-more@example.org", "192.0.2.2").status_code == 303
+
+
+def test_a_whole_ipv6_network_is_one_client(page_house: House) -> None:
+    house = limited(page_house, asks_per_client=2)
+    assert ask_for(house, "a@example.org", "2001:db8:1:2::1").status_code == 303
+    assert ask_for(house, "b@example.org", "2001:db8:1:2:ffff::2").status_code == 303
+    assert ask_for(house, "c@example.org", "2001:db8:1:2:aaaa::3").status_code == 429
+    assert ask_for(house, "d@example.org", "2001:db8:1:3::1").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("host", "same"),
+    [
+        ("192.0.2.1", "::ffff:192.0.2.1"),
+        ("2001:db8::1", "2001:0DB8:0:0:1::"),
+        ("fe80::1%eth0", "fe80::2"),
+    ],
+)
+def test_these_are_one_client(host: str, same: str) -> None:
+    assert client_of(host) == client_of(same)
+
+
+def test_codes_typed_are_limited_too_alike_for_links_that_are_none(page_house: House) -> None:
+    house = limited(page_house, codes_per_client=3)
+    link, code = ask(house, house.visit())
+    for path in (link, "/sign-in/no-such-link", link):
+        assert house.visit().post(path, {"code": wrong(code)}).status_code == 422
+    refused = [house.visit().post(p, {"code": code}) for p in (link, "/sign-in/none")]
+    assert [(a.status_code, a.headers["retry-after"]) for a in refused] == [(429, "3600")] * 2
+    assert refused[0].content == refused[1].content
+    house.pass_time(hours=1)
+    assert house.cast.rows("sign_in")[0]["wrong_codes"] == 2
+
+
+def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(page_house: House) -> None:
+    ask_for(page_house, ALICE)
+    ask_for(page_house, ALICE)
+    (first, second) = page_house.cast.rows("sign_in_try")
+    assert first["address_hash"] == second["address_hash"]
+    assert len(first["address_hash"]) == len(first["client_hash"]) == 64
+    assert ALICE not in str(first)
+    assert "192.0.2.1" not in str(first)
+    page_house.pass_time(days=1, seconds=1)
+    ask_for(page_house, BOB)
+    assert [row["at"] for row in page_house.cast.rows("sign_in_try")] == [page_house.now]
+    assert page_house.now - first["at"] > timedelta(days=1)

@@ -1,0 +1,192 @@
+"""Signed-in browsers: whose they are, and ending them.
+
+A session belongs to a person and to the address that signed in. It opens the person's pages only
+while the address is theirs: not after it was removed or has become somebody else's.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from tracker.records.audit import Change, Stamp, record_changes
+from tracker.records.sign_in import find_person, hashed, new_token
+from tracker.records.tables import METADATA
+
+SESSION_DAYS = 30
+_SEEN_EVERY = timedelta(days=1)
+# So much of a token's hash names a session in a form. It is no secret, and is only ever looked for
+# among the person's own.
+_HANDLE_LENGTH = 16
+_OTHER = METADATA.tables["person"].alias("other")
+_PERSON = METADATA.tables["person"]
+_SESSION = METADATA.tables["web_session"]
+_ENDORSEMENT = METADATA.tables["endorsement"]
+_APPLICATION = METADATA.tables["application"]
+
+
+class SignedIn(NamedTuple):
+    """What a session opens: the address that signed in, and the person if it is one's.
+
+    ``seen_at`` is None before the first visit after signing in.
+    """
+
+    email: str
+    created_at: datetime
+    seen_at: datetime | None
+    person_id: int | None
+    name: str | None
+    is_endorsed: bool
+    has_applied: bool
+
+
+class Browser(NamedTuple):
+    """A signed-in browser as its person sees it; ``name`` is None where it did not say."""
+
+    handle: str
+    email: str
+    name: str | None
+    signed_in_at: datetime
+    seen_at: datetime | None
+
+
+class Owner(NamedTuple):
+    """Whose sessions: a person's, or, for whoever is not among the people, an address's."""
+
+    person_id: int | None
+    email: str
+
+
+# A coordinator who was not among the people when signing in may be now: by the first address,
+# which nobody else has.
+_OWNER = func.coalesce(
+    _SESSION.c.person_id,
+    select(_OTHER.c.id).where(_OTHER.c.email == _SESSION.c.email).scalar_subquery(),
+)
+_STILL_THEIRS = (_PERSON.c.id == _OWNER) & or_(
+    _PERSON.c.email == _SESSION.c.email, func.lower(_PERSON.c.second_email) == _SESSION.c.email
+)
+# One statement: every page asks it.
+_SIGNED_IN = (
+    select(
+        _SESSION.c.email,
+        _SESSION.c.created_at,
+        _SESSION.c.seen_at,
+        _PERSON.c.id,
+        _PERSON.c.name,
+        exists().where(_ENDORSEMENT.c.person_id == _PERSON.c.id),
+        exists().where(_APPLICATION.c.person_id == _PERSON.c.id),
+    )
+    .select_from(_SESSION.outerjoin(_PERSON, _STILL_THEIRS))
+    .where(
+        (_SESSION.c.token_hash == bindparam("token_hash"))
+        & (_SESSION.c.expires_at > bindparam("now"))
+    )
+)
+
+
+def open_session(
+    connection: Connection, email: str, now: datetime, browser: str | None = None
+) -> str:
+    """Open a session for thirty days; the token for the browser's cookie.
+
+    ``browser`` says in words what it is. Sessions of anybody that are over are forgotten.
+    """
+    connection.execute(delete(_SESSION).where(_SESSION.c.expires_at < now))
+    token = new_token()
+    person = find_person(connection, email)
+    connection.execute(
+        insert(_SESSION).values(
+            token_hash=hashed(token),
+            email=email,
+            person_id=person.id if person else None,
+            created_at=now,
+            expires_at=now + timedelta(days=SESSION_DAYS),
+            browser=browser,
+        )
+    )
+    return token
+
+
+def signed_in(connection: Connection, token: str, now: datetime) -> SignedIn | None:
+    """What a cookie's token opens; None if nothing, or nothing any more."""
+    row = connection.execute(_SIGNED_IN, {"token_hash": hashed(token), "now": now}).one_or_none()
+    return SignedIn(*row) if row else None
+
+
+def was_seen_today(session: SignedIn, now: datetime) -> bool:
+    """Whether it need not be written again that this browser was here: once a day is enough."""
+    return session.seen_at is not None and session.seen_at > now - _SEEN_EVERY
+
+
+def keep_seen(connection: Connection, token: str, now: datetime) -> None:
+    """Remember that a browser was here, unless that is known of the last day."""
+    late = or_(_SESSION.c.seen_at.is_(None), _SESSION.c.seen_at <= now - _SEEN_EVERY)
+    mine = _SESSION.c.token_hash == hashed(token)
+    connection.execute(update(_SESSION).where(mine & late).values(seen_at=now))
+
+
+def close_session(connection: Connection, token: str) -> None:
+    """End a session; one that is over already stays so."""
+    connection.execute(delete(_SESSION).where(_SESSION.c.token_hash == hashed(token)))
+
+
+def handle_of(token: str) -> str:
+    """What names a session in a form."""
+    return hashed(token)[:_HANDLE_LENGTH]
+
+
+def browsers_of(connection: Connection, owner: Owner, now: datetime) -> list[Browser]:
+    """The browsers in which somebody is signed in, whoever came last first."""
+    columns = select(
+        func.substr(_SESSION.c.token_hash, 1, _HANDLE_LENGTH),
+        _SESSION.c.email,
+        _SESSION.c.browser,
+        _SESSION.c.created_at,
+        _SESSION.c.seen_at,
+    )
+    own = columns.where(_belongs_to(owner) & (_SESSION.c.expires_at > now))
+    last = func.coalesce(_SESSION.c.seen_at, _SESSION.c.created_at)
+    rows = connection.execute(own.order_by(last.desc(), _SESSION.c.token_hash))
+    return [Browser(*row) for row in rows]
+
+
+def end_browsers(connection: Connection, owner: Owner, handles: Sequence[str], stamp: Stamp) -> int:
+    """Sign somebody out of those of their browsers that ``handles`` name; return how many.
+
+    Each leaves an audit event. A session has no number: the event names its person, 0 for
+    whoever is not among the people.
+    """
+    named = func.substr(_SESSION.c.token_hash, 1, _HANDLE_LENGTH).in_(handles)
+    ended = connection.execute(
+        delete(_SESSION)
+        .where(_belongs_to(owner) & named)
+        .returning(_SESSION.c.email, _SESSION.c.browser, _SESSION.c.created_at)
+    ).all()
+    record_changes(
+        connection,
+        [
+            Change(stamp.who, stamp.at, "web_session", owner.person_id or 0, row._asdict(), None)
+            for row in ended
+        ],
+    )
+    return len(ended)
+
+
+def _belongs_to(owner: Owner) -> ColumnElement[bool]:
+    without_person = _SESSION.c.person_id.is_(None) & (_SESSION.c.email == owner.email)
+    if owner.person_id is None:
+        return without_person
+    return or_(_SESSION.c.person_id == owner.person_id, without_person)
