@@ -88,6 +88,7 @@ def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
         ({"email": "nobody@example.org"}, "#/email", "nobody with this address"),
         ({"held_on": "2026-11-23"}, "#/held_on", "2026-11-22 or earlier"),
         ({"held_on": "1970-01-01"}, "#/held_on", "1976 or later"),
+        ({"held_on": "2024-12-31"}, "#/held_on", "2024 is closed at NCIMHA"),
         ({"minutes": 0}, "#/minutes", "greater than or equal to 1"),
         ({"minutes": 90.5}, "#/minutes", "valid integer"),
         ({"minutes": 1440, "held_on": "2026-11-14"}, "#/minutes", "60 minutes are logged"),

@@ -11,12 +11,14 @@ from tracker.hours import MINUTES_IN_DAY
 from tracker.records.api_answers import claim_key, keep_answer
 from tracker.records.api_entries import person_with_address, person_within
 from tracker.records.api_tokens import Caller
+from tracker.records.closing import closed_for
 from tracker.records.entry_writes import Author, Content, add_entry, lock_person, minutes_on
 from tracker.records.sign_in import normal_email
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.web.api.models import EntryOut, NewEntry
 from tracker.web.api.problems import Problem, pointer_to
+from tracker.web.closed_words import say_closed
 from tracker.web.form_setting import FormSetting, read_setting
 from tracker.web.log_form import clean
 
@@ -72,7 +74,11 @@ def _create(connection: Connection, books: Rulebooks, call: Call) -> LoggedEntry
     setting = read_setting(connection, books, person_id, call.at)
     provider_id = _provider(connection, setting, new)
     logged = minutes_on(connection, person_id, new.held_on)
-    if faults := [*_faults(new, setting, provider_id, logged)]:
+    closed = closed_for(connection, books, person_id, new.held_on, call.at)
+    faults = [*_faults(new, setting, provider_id, logged)]
+    if closed is not None:
+        faults.append(("#/held_on", say_closed(closed)))
+    if faults:
         raise Problem(422, _INVALID, faults)
     author = Author(person_id, f"token {call.who.token_id}: {call.who.name}", call.at)
     form_key = f"api-{call.who.token_id}-{hashlib.sha256(call.key.encode()).hexdigest()[:40]}"
