@@ -27,6 +27,8 @@ from tracker.web import (
     references,
     signing_in,
     static_files,
+    takeaways,
+    transcript,
     unsubscribing,
 )
 from tracker.web.api.app import PREFIX, build_api
@@ -50,6 +52,8 @@ _PARTS = (
     coordinator,
     applicants,
     deciding,
+    takeaways,
+    transcript,
     unsubscribing,
     health,
     static_files,

@@ -24,6 +24,10 @@ def _has_year(who: Viewer | None) -> bool:
     return who is not None and (who.logs_hours or not who.coordinates)
 
 
+def _is_person(who: Viewer | None) -> bool:
+    return who is not None and who.person_id is not None
+
+
 def _coordinates(who: Viewer | None) -> bool:
     return who is not None and bool(who.coordinates)
 
@@ -36,6 +40,7 @@ def _is_outside(who: Viewer | None) -> bool:
 ITEMS = (
     Item("my-year", "/my-year", "My year", _has_year),
     Item("log", "/log", "Log hours", _may_log),
+    Item("takeaways", "/takeaways", "Takeaways", _is_person),
     Item("coordinator", "/coordinator", "Coordinator", _coordinates),
     Item("sign-in", "/sign-in", "Sign in", _is_outside),
 )
