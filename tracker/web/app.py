@@ -32,8 +32,10 @@ from tracker.web import (
     unsubscribing,
 )
 from tracker.web.api.app import PREFIX, build_api
-from tracker.web.errors import add_error_pages
+from tracker.web.errors import add_error_pages, refuse
+from tracker.web.head import AnswersHead
 from tracker.web.later import Later
+from tracker.web.packing import PacksPages
 from tracker.web.pages import Pages
 from tracker.web.security import Guard
 from tracker.web.site import DemoLogin, Site
@@ -98,6 +100,8 @@ def build_app(
     if demo_people:
         app.include_router(front.demo_router)
     app.mount(PREFIX, build_api(app.state.site))
-    app.add_middleware(Guard, base_url=settings.base_url)
+    app.add_middleware(Guard, base_url=settings.base_url, refuse=refuse)
+    app.add_middleware(PacksPages)
+    app.add_middleware(AnswersHead)
     add_error_pages(app)
     return app

@@ -3,6 +3,7 @@
 A name never means other bytes, so that browsers may keep a file for a year without asking.
 """
 
+import gzip
 import hashlib
 import re
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ _URL = re.compile(r'url\("([\w.-]+)"\)')
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is served; ``path`` is where, on our own site."""
+    """A file as it is served; ``path`` is where, on our own site; ``packed`` is it as gzip."""
 
     path: str
     body: bytes
+    packed: bytes
     media_type: str
 
 
@@ -50,4 +52,5 @@ class Assets:
 def _asset(name: str, body: bytes) -> Asset:
     stem, dot, ending = name.rpartition(".")
     digest = hashlib.sha256(body).hexdigest()[:12]
-    return Asset(f"/static/{stem}-{digest}{dot}{ending}", body, _TYPES[dot + ending])
+    packed = gzip.compress(body, mtime=0)
+    return Asset(f"/static/{stem}-{digest}{dot}{ending}", body, packed, _TYPES[dot + ending])

@@ -1,27 +1,38 @@
 """Error pages in the site's own look, and the way to sign-in for those who have to."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import BackgroundTasks, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from tracker.web.api.problems import answer_problem
+from tracker.web.error_words import words_of
 from tracker.web.security import security_headers
 from tracker.web.site import site_of
-from tracker.web.viewer import SignInNeeded
+from tracker.web.viewer import SignInNeeded, Viewer, maybe_viewer
 
-_NOT_FOUND = 404
+_API = "/api/"
+_NOT_FOUND, _UNREADABLE, _FAILED = 404, 422, 500
 _LOG = structlog.get_logger()
 
 
 def add_error_pages(app: FastAPI) -> None:
     """Answer every error with a page of ours."""
     app.add_exception_handler(SignInNeeded, _to_sign_in)
-    app.add_exception_handler(RequestValidationError, _not_found)
+    app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failure)
+
+
+def refuse(request: Request, status: int) -> Response:
+    """The answer to a request that goes no further; it asks no database who sent it."""
+    return _answer(request, status)
 
 
 def _to_sign_in(request: Request, _error: Exception) -> Response:
@@ -31,29 +42,51 @@ def _to_sign_in(request: Request, _error: Exception) -> Response:
     return RedirectResponse(f"/sign-in?next={quote(request.url.path + query, safe='/')}", 303)
 
 
-def _not_found(request: Request, _error: Exception) -> Response:
+def _not_valid(request: Request, error: Exception) -> Response:
     # An id that cannot be is as absent as one that is not there.
-    return _page(request, _NOT_FOUND)
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    in_path = any(one["loc"][:1] == ("path",) for one in found)
+    return _answer(request, _NOT_FOUND if in_path else _UNREADABLE, who=_who(request))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else _NOT_FOUND
-    if status == _NOT_FOUND:
-        return _page(request, status)
-    words = error.detail if isinstance(error, HTTPException) else ""
-    return PlainTextResponse(words, status, getattr(error, "headers", None))
+    status = error.status_code if isinstance(error, HTTPException) else _FAILED
+    return _answer(request, status, getattr(error, "headers", None), who=_who(request))
 
 
 def _failure(request: Request, error: Exception) -> Response:
     # The path may hold a token: only the route's pattern is logged.
     route = request.scope.get("route")
     _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)
-    page = _page(request, 500)
+    answer = _answer(request, _FAILED)
     # This answer is made outside the guard that adds them to all others.
-    page.headers.update(security_headers(https=site_of(request).is_https))
-    page.headers["cache-control"] = "no-store"
+    answer.headers.update(security_headers(https=site_of(request).is_https))
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+def _who(request: Request) -> Viewer | None:
+    """Who gets the page, so that their menu stays; nobody where that cannot be found out."""
+    site = site_of(request)
+    try:
+        return maybe_viewer(request, site, site.now(), BackgroundTasks())
+    except SQLAlchemyError:
+        return None
+
+
+def _answer(
+    request: Request,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    *,
+    who: Viewer | None = None,
+) -> Response:
+    headers = {name.lower(): value for name, value in (headers or {}).items()}
+    if request.url.path.startswith(_API):
+        return answer_problem(status, HTTPStatus(status).description, headers=headers)
+    words = words_of(status, headers.get("retry-after"))
+    page = site_of(request).pages.show(
+        "error.html", status=status, viewer=who, here="error", words=words
+    )
+    page.headers.update(headers)
     return page
-
-
-def _page(request: Request, status: int) -> HTMLResponse:
-    return site_of(request).pages.show("error.html", status=status, code=status)

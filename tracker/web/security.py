@@ -1,9 +1,11 @@
 """Guards around every page: whose form it is, how large it may be, what browsers may do."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
@@ -36,11 +38,15 @@ class Guard:
     """Refuses forms of other sites and bodies too large, and adds the security headers.
 
     ``base_url`` is where people reach the site; a form may also come from the host that the
-    request itself names (a demo opened as localhost).
+    request itself names (a demo opened as localhost). ``refuse`` makes the page that says no,
+    from the request and an HTTP status.
     """
 
-    def __init__(self, app: ASGIApp, *, base_url: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, base_url: str, refuse: Callable[[Request, int], Response]
+    ) -> None:
         self._app = app
+        self._refuse = refuse
         self._origin = _origin(base_url)
         self._headers = security_headers(https=base_url.startswith("https://"))
 
@@ -59,13 +65,11 @@ class Guard:
             await self._app(scope, receive, answer)
             return
         if not self._is_own_form(scope):
-            refused = PlainTextResponse("This form was not sent from our own pages.", 403)
-            await refused(scope, receive, answer)
+            await self._refuse(Request(scope), 403)(scope, receive, answer)
             return
         body = await _read_body(scope, receive)
         if body is None:
-            too_large = PlainTextResponse("That is more than a form of ours holds.", 413)
-            await too_large(scope, receive, answer)
+            await self._refuse(Request(scope), 413)(scope, receive, answer)
             return
         await self._app(scope, _replay(body, receive), answer)
 
