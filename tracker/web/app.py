@@ -15,6 +15,7 @@ from tracker.settings import Settings, templates_folder
 from tracker.web import (
     applicants,
     applications,
+    browsers,
     coordinator,
     deciding,
     editing,
@@ -45,6 +46,7 @@ __all__ = ["DemoLogin", "build_app"]
 _PARTS = (
     front,
     signing_in,
+    browsers,
     my_year,
     logging_hours,
     editing,

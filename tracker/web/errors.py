@@ -5,7 +5,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
-from fastapi import BackgroundTasks, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +15,7 @@ from tracker.web.api.problems import answer_problem
 from tracker.web.error_words import words_of
 from tracker.web.security import security_headers
 from tracker.web.site import site_of
-from tracker.web.viewer import SignInNeeded, Viewer, maybe_viewer
+from tracker.web.viewer import SignInNeeded, Viewer, who_looks
 
 _API = "/api/"
 _NOT_FOUND, _UNREADABLE, _FAILED = 404, 422, 500
@@ -69,7 +69,7 @@ def _who(request: Request) -> Viewer | None:
     """Who gets the page, so that their menu stays; nobody where that cannot be found out."""
     site = site_of(request)
     try:
-        return maybe_viewer(request, site, site.now(), BackgroundTasks())
+        return who_looks(request, site, site.now())
     except SQLAlchemyError:
         return None
 

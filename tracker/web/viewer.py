@@ -44,18 +44,28 @@ class Viewer:
 def maybe_viewer(
     request: Request, site: TheSite, at: Instant, later: BackgroundTasks
 ) -> Viewer | None:
-    """Who is signed in; None for anybody else."""
-    token = request.cookies.get(site.cookie_name)
-    if not token:
-        return None
-    with reading(site.engine) as connection:
-        session = signed_in(connection, token, at)
+    """Who is signed in; None for anybody else. It is remembered that their browser was here."""
+    session = _session_of(request, site, at)
     if session is None:
         return None
     if not was_seen_today(session, at):
         # Written after the page is sent.
-        later.add_task(_keep_seen, site, token, at)
+        later.add_task(_keep_seen, site, request.cookies[site.cookie_name], at)
     return _viewer_of(site, session)
+
+
+def who_looks(request: Request, site: Site, at: datetime) -> Viewer | None:
+    """The same for whoever answers a request outside its endpoint, and nothing is remembered."""
+    session = _session_of(request, site, at)
+    return _viewer_of(site, session) if session else None
+
+
+def _session_of(request: Request, site: Site, at: datetime) -> SignedIn | None:
+    token = request.cookies.get(site.cookie_name)
+    if not token:
+        return None
+    with reading(site.engine) as connection:
+        return signed_in(connection, token, at)
 
 
 def _keep_seen(site: Site, token: str, at: datetime) -> None:

@@ -1,0 +1,182 @@
+"""The browsers in which somebody is signed in: listed, ended, and nobody else's."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import update
+
+from tests.support.cast import ALICE, BOB, CAROL, EVE
+from tests.web.signing import ask, is_signed_in
+from tests.web.visiting import House, Visitor, text_of
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+
+Visit = Callable[[str], Visitor]
+ALICE_AT_HOME = "alice@home.example"
+FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0"
+
+
+def handles(visitor: Visitor) -> list[str]:
+    """What names the other browsers on the page."""
+    page = visitor.get("/profile/browsers").text
+    return re.findall(r'name="browser" value="([0-9a-f]+)"', page)
+
+
+def sign_in(house: House, email: str, user_agent: str = "") -> Visitor:
+    """Sign in as people do, with a browser that says what it is."""
+    visitor = house.visit()
+    visitor.client.headers["user-agent"] = user_agent
+    _, code = ask(house, visitor, email)
+    visitor.post("/sign-in/code", {"code": code})
+    return visitor
+
+
+def change(house: House, who: str, **values: str | None) -> None:
+    person = METADATA.tables["person"]
+    with writing(house.cast.engine) as connection:
+        connection.execute(update(person).where(person.c.email == who).values(**values))
+
+
+def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
+    page_house: House,
+) -> None:
+    phone = sign_in(page_house, ALICE, FIREFOX)
+    page_house.pass_time(days=3)
+    tablet = sign_in(page_house, ALICE_AT_HOME)
+    page_house.pass_time(hours=1)
+    said = text_of(phone.get("/profile/browsers"))
+    assert "Firefox on Android Since 22 November 2026, with alice@example.org." in said
+    assert "This one A browser that did not say what it is Since 25 November 2026" in said
+    assert "with alice@home.example. Last here today." in said
+    assert "Each browser asks for a new code 30 days after it was signed in" in said
+    assert len(handles(phone)) == len(handles(tablet)) == 1
+
+
+def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: House) -> None:
+    phone, laptop = page_house.visit(ALICE), page_house.visit(ALICE)
+
+    def seen() -> list[object]:
+        return [row["seen_at"] for row in page_house.cast.rows("web_session")]
+
+    laptop.get("/my-year")
+    first = page_house.now
+    assert sorted(map(str, seen())) == sorted(map(str, [first, None]))
+    page_house.pass_time(hours=23)
+    laptop.get("/my-year")
+    assert first in seen()
+    page_house.pass_time(hours=1)
+    laptop.get("/my-year")
+    assert page_house.now in seen()
+    page_house.pass_time(days=1)
+    assert "Last here yesterday." in text_of(phone.get("/profile/browsers"))
+    page_house.pass_time(days=1)
+    assert "Last here on 23 November 2026." in text_of(phone.get("/profile/browsers"))
+
+
+def test_one_browser_is_ended_and_the_others_stay(house: House) -> None:
+    phone, laptop, tablet = (house.visit(ALICE) for _ in range(3))
+    (other,) = set(handles(phone)) - set(handles(laptop))
+    ended = phone.post("/profile/browsers/end", {"browser": other})
+    assert ended.headers["location"] == "/profile/browsers?ended=one"
+    assert "That browser is signed out." in text_of(phone.follow(ended))
+    assert [is_signed_in(v) for v in (phone, laptop, tablet)] == [True, False, True]
+    (event,) = house.cast.rows("audit_event", table_name="web_session")
+    assert (event["who"], event["row_id"]) == (ALICE, house.cast.people[ALICE])
+    assert event["after"] is None
+    assert other not in str(event)
+    # A second tap finds nothing, and says the same.
+    assert phone.post("/profile/browsers/end", {"browser": other}).content == ended.content
+    assert len(house.cast.rows("audit_event", table_name="web_session")) == 1
+
+
+def test_all_other_browsers_are_ended_with_both_addresses(house: House, visit: Visit) -> None:
+    phone, others = visit(ALICE), [visit(ALICE), visit(ALICE_AT_HOME)]
+    bob = visit(BOB)
+    ended = phone.post("/profile/browsers/end-others")
+    assert "You are signed in nowhere else." in text_of(phone.follow(ended))
+    assert [is_signed_in(v) for v in (phone, *others, bob)] == [True, False, False, True]
+    assert len(house.cast.rows("audit_event", table_name="web_session")) == 2
+
+
+def test_nobody_sees_or_ends_the_browsers_of_others(house: House, visit: Visit) -> None:
+    alice, other, bob, carol = visit(ALICE), visit(ALICE), visit(BOB), visit(CAROL)
+    (hers,) = handles(alice)
+    for stranger in (bob, carol):
+        assert handles(stranger) == []
+        foreign = stranger.post("/profile/browsers/end", {"browser": hers})
+        absent = stranger.post("/profile/browsers/end", {"browser": "0" * 16})
+        assert (foreign.status_code, foreign.content, foreign.headers["location"]) == (
+            absent.status_code,
+            absent.content,
+            absent.headers["location"],
+        )
+        stranger.post("/profile/browsers/end-others")
+    assert is_signed_in(alice)
+    assert is_signed_in(other)
+    assert house.cast.rows("audit_event", table_name="web_session") == []
+
+
+@pytest.mark.parametrize("handle", ["", "%", "_" * 16, "' OR 1=1 --", "\x00", "é" * 16])
+def test_what_names_no_browser_ends_none(page_house: House, handle: str) -> None:
+    alice, other = page_house.visit(ALICE), page_house.visit(ALICE)
+    assert alice.post("/profile/browsers/end", {"browser": handle}).status_code == 303
+    assert is_signed_in(other)
+
+
+def test_a_coordinator_who_is_nobody_else_has_browsers_too(page_house: House) -> None:
+    carol, other = page_house.visit(CAROL), page_house.visit(CAROL)
+    carol.post("/profile/browsers/end", {"browser": handles(carol)[0]})
+    assert other.get("/coordinator").status_code == 303
+    assert carol.get("/coordinator").status_code == 200
+    (event,) = page_house.cast.rows("audit_event", table_name="web_session")
+    assert (event["who"], event["row_id"]) == (CAROL, 0)
+
+
+def test_a_session_ends_after_thirty_days(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    page_house.pass_time(days=29.9)
+    assert is_signed_in(alice)
+    page_house.pass_time(days=0.1)
+    assert not is_signed_in(alice)
+
+
+def test_signing_out_ends_the_session_for_whoever_has_its_cookie(visit: Visit) -> None:
+    alice, thief = visit(ALICE), visit("")
+    thief.client.cookies.set("session", alice.client.cookies["session"])
+    answer = alice.post("/sign-out")
+    assert answer.status_code == 303
+    assert answer.headers["clear-site-data"] == '"cache"'
+    assert not is_signed_in(thief)
+    assert answer.headers["set-cookie"].lower().startswith('session=""; ')
+
+
+def test_signing_in_again_leaves_one_session_of_a_browser(page_house: House) -> None:
+    alice = sign_in(page_house, ALICE)
+    link, code = ask(page_house, alice)
+    alice.post(link, {"code": code})
+    assert len(page_house.cast.rows("web_session")) == 1
+
+
+def test_a_second_address_that_is_taken_out_opens_nothing_more(house: House) -> None:
+    home, work = house.visit(ALICE_AT_HOME), house.visit(ALICE)
+    assert is_signed_in(home)
+    change(house, ALICE, second_email=None)
+    assert not is_signed_in(home)
+    assert is_signed_in(work)
+
+
+def test_a_second_address_that_moves_opens_neither_persons_pages(house: House) -> None:
+    home = house.visit(ALICE_AT_HOME)
+    change(house, ALICE, second_email=None)
+    change(house, BOB, second_email=ALICE_AT_HOME)
+    assert not is_signed_in(home)
+    assert handles(house.visit(BOB)) == []
+    assert is_signed_in(house.visit(ALICE_AT_HOME))
+
+
+def test_an_address_that_changes_ends_its_sessions(house: House) -> None:
+    eve = house.visit(EVE)
+    assert is_signed_in(eve)
+    change(house, EVE, email="new@example.org")
+    assert not is_signed_in(eve)
