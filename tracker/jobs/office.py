@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from tracker.mail.compose import Composer
+from tracker.mail.compose import Composer, load_composer
 from tracker.notice_settings import load_notice_config
 from tracker.records.engine import writing
 from tracker.rulebooks import Rulebooks
@@ -45,7 +45,7 @@ def open_office(settings: Settings, books: Rulebooks, engine: Engine) -> Office:
         settings=settings,
         books=books,
         notices=load_notice_config(settings.config_dir),
-        composer=Composer(templates_folder(), settings.mail.sender, settings.base_url),
+        composer=load_composer(templates_folder(), settings.mail.sender, settings.base_url),
         transaction=lambda: writing(engine),
     )
 

@@ -42,6 +42,12 @@ class _Templates(NamedTuple):
     html: Template
 
 
+@cache
+def load_composer(templates: Path, sender: str, base_url: str) -> "Composer":
+    """A composer, made once a process: it never changes, and compiling templates takes long."""
+    return Composer(templates, sender, base_url)
+
+
 class Composer:
     """Renders the kinds of mail that ``templates/email`` holds, one folder a kind.
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from tracker import clock
-from tracker.mail.compose import Composer
+from tracker.mail.compose import load_composer
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
@@ -78,7 +80,7 @@ def build_app(
     ``demo_people`` can be opened without signing in: for the demo only.
     """
     folder = templates_folder()
-    pages = Pages(folder / "web", menu_of=menu.menu_of, profile=menu.PROFILE)
+    pages = _load_pages(folder / "web")
     app = FastAPI(
         title="Endorsement renewals",
         openapi_url=None,
@@ -91,7 +93,7 @@ def build_app(
         engine=engine,
         writer=Writer(engine),
         books=books,
-        composer=Composer(folder, settings.mail.sender, settings.base_url),
+        composer=load_composer(folder, settings.mail.sender, settings.base_url),
         pages=pages,
         later=Later(),
         demo_people=tuple(demo_people),
@@ -107,3 +109,9 @@ def build_app(
     app.add_middleware(AnswersHead)
     add_error_pages(app)
     return app
+
+
+@cache
+def _load_pages(folder: Path) -> Pages:
+    """Compiled once a process, however many sites it puts together: they never change."""
+    return Pages(folder, menu_of=menu.menu_of, profile=menu.PROFILE)
