@@ -7,12 +7,14 @@ from datetime import datetime
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from tracker.records.calendar_feeds import feed_mark
 from tracker.records.endorsees import Endorsed, endorsements_of
 from tracker.records.engine import reading
 from tracker.records.evaluation import days_at
 from tracker.records.held_cycles import cycles_held
 from tracker.rulebooks import Rulebooks
 from tracker.transfer import transcript_pdf
+from tracker.web.calendar_feed import feed_address
 from tracker.web.site import Instant, TheSite
 from tracker.web.viewer import ThePerson
 from tracker.web.words import say_cycle
@@ -43,12 +45,18 @@ def show(site: TheSite, at: Instant, who: ThePerson) -> Response:
     """What there is to take away."""
     with reading(site.engine) as connection:
         endorsements = endorsements_of(connection, who.id)
+        address = feed_address(connection, site, who.id)
+        mark = feed_mark(connection, who.id)
     return site.pages.show(
         "takeaways.html",
         viewer=who.viewer,
         here="takeaways",
         held=[_held(site.books, each, at) for each in endorsements],
         has_pdf=transcript_pdf.AVAILABLE,
+        calendar=address,
+        # What programs for calendars open by themselves.
+        subscribe=address and f"webcal://{address.partition('://')[2]}",
+        calendar_mark=mark,
     )
 
 
