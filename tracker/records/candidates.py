@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from tracker.clock import local_day
-from tracker.records.facts import as_date as _day
 from tracker.records.facts import stream
+from tracker.records.quick import as_date as _day
 from tracker.rulebooks import Rulebooks
 from tracker.rules.candidate import Candidate, Degree, Position, Reference, Session
 from tracker.rules.plan import Plan

@@ -4,7 +4,7 @@
 change a standing; `evaluate_due` is the nightly pass over what passing time has changed.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
 
 from sqlalchemy import Connection, text
@@ -16,6 +16,7 @@ from tracker.records.providers import (
     providers_of,
     refresh_provider_spans,
 )
+from tracker.records.quick import among, run
 from tracker.records.standings import store_standings
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before
@@ -24,6 +25,8 @@ from tracker.rules.standing import Standing
 
 # So many endorsements at a time: what is judged waits in memory until it is stored.
 _BATCH = 4_000
+# Up to so many are named in the query itself: for them a temporary table costs more than the rest.
+_FEW = 100
 DayOf = Callable[[str], date]
 
 
@@ -61,9 +64,16 @@ def judge_all(
 
 
 def judge_current(
-    connection: Connection, books: Rulebooks, day_of: DayOf, *, only: str | None = None
+    connection: Connection,
+    books: Rulebooks,
+    day_of: DayOf,
+    *,
+    only: str | Collection[int] | None = None,
 ) -> Iterator[Standing]:
-    """Stream the standings of each endorsement's current cycle and of the one before it."""
+    """Stream the standings of each endorsement's current cycle and of the one before it.
+
+    ``only`` is as of `read_facts`: a temporary table, or the ids of a few endorsements.
+    """
 
     def windows(books: Rulebooks, triple: Triple) -> Iterable[Window]:
         name, category, endorsed_on = triple
@@ -85,23 +95,31 @@ def judge_current(
 
 
 def evaluate_people(
-    connection: Connection, books: Rulebooks, person_ids: Iterable[int], instant: datetime
+    connection: Connection,
+    books: Rulebooks,
+    person_ids: Iterable[int],
+    instant: datetime,
+    *,
+    providers: Collection[int] | None = None,
 ) -> None:
     """Judge anew, and store, every standing that a change to these people may have moved.
 
     That includes everyone who was ever supervised by one of them, should the days on which
-    they qualify as a provider have changed. Call it inside the writing transaction.
+    they qualify as a provider have changed. Where nothing but their entries changed,
+    ``providers`` are those whom these entries name. Call it inside the writing transaction.
     """
     people = set(person_ids)
-    providers = people | providers_of(connection, people)
-    people |= people_supervised_by(
-        connection, refresh_provider_spans(connection, books, among=providers)
+    if providers is None:
+        providers = people | providers_of(connection, people)
+    changed = refresh_provider_spans(connection, books, among=providers) if providers else ()
+    people |= people_supervised_by(connection, changed)
+    chosen = among(connection, people)
+    rows = run(
+        connection,
+        f"SELECT id FROM endorsement WHERE person_id {chosen.sql}",
+        chosen.parameters,
     )
-    make_id_table(connection, "changed_person", people)
-    ids = connection.scalars(
-        text("SELECT en.id FROM endorsement en JOIN changed_person c ON c.id = en.person_id")
-    ).all()
-    _evaluate(connection, books, ids, instant)
+    _evaluate(connection, books, [row[0] for row in rows], instant)
 
 
 def evaluate_due(
@@ -165,8 +183,12 @@ def _evaluate(
     ids = sorted(endorsement_ids)
     day_of = days_at(books, instant)
     for start in range(0, len(ids), _BATCH):
-        make_id_table(connection, "wanted", ids[start : start + _BATCH])
+        batch = ids[start : start + _BATCH]
+        only: str | list[int] = batch
+        if len(batch) > _FEW:
+            only = "wanted"
+            make_id_table(connection, only, batch)
         # Read to the end before the first write: one connection does both.
-        standings = list(judge_current(connection, books, day_of, only="wanted"))
-        store_standings(connection, standings, day_of, books, replacing="wanted")
+        standings = list(judge_current(connection, books, day_of, only=only))
+        store_standings(connection, standings, day_of, books, replacing=only)
     return len(ids)

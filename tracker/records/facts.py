@@ -7,10 +7,9 @@ the same for one endorsement and for a million, and yields a row a renewal.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -18,22 +17,22 @@ from typing import Any
 from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection, text
 
+from tracker.records.quick import Chosen, Row, among, as_date, in_table, run
+from tracker.records.windows import (
+    Window,
+    make_id_table,
+    store_windows,
+    window_columns,
+    windows_within,
+)
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import Plan
 from tracker.rules.standing import Facts, Span
 
+__all__ = ["Triple", "Window", "Windows", "facts_sql", "make_id_table", "read_facts", "stream"]
 # Small enough that rows are judged while they are still in the processor's cache.
 _FETCH = 200
 Triple = tuple[str, str, date]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The renewals of one plan: ``as_of`` is the last day whose entries count."""
-
-    plan: Plan
-    endorsed_on: date
-    as_of: date
 
 
 # Which windows a triple (association, category, first day of the endorsement) has.
@@ -41,23 +40,53 @@ Windows = Callable[[Rulebooks, Triple], Iterable[Window]]
 
 
 def read_facts(
-    connection: Connection, books: Rulebooks, windows: Windows, *, only: str | None = None
+    connection: Connection,
+    books: Rulebooks,
+    windows: Windows,
+    *,
+    only: str | Collection[int] | None = None,
 ) -> Iterator[tuple[Window, Facts]]:
     """Stream the facts, in rising order of endorsement on SQLite, in any on PostgreSQL.
 
-    ``only`` names a temporary table whose ``id`` column lists the endorsements wanted.
+    ``only`` names a temporary table whose ``id`` column lists the endorsements wanted, or is
+    those ids themselves, where they are few: then no table is made.
     """
-    found = [w for triple in _triples(connection, only) for w in windows(books, triple)]
+    chosen = _chosen(connection, only)
+    found = [w for triple in _triples(connection, chosen) for w in windows(books, triple)]
     topics = max((len(window.plan.topics) for window in found), default=0)
-    _store_windows(connection, found, topics)
     plans = {window.plan: _read_for(books, window.plan, topics) for window in found}
     read = [(window, *plans[window.plan]) for window in found]
-    later = _has_entries_after(connection, min((w.as_of for w in found), default=date.max))
-    sql = facts_sql(connection.dialect.name, topics, only, later=later)
-    for rows in stream(connection, sql):
+    for rows in _rows(connection, found, topics, only, chosen):
         for row in rows:
             window, keys, accepted = read[row[1]]
             yield window, _facts(row, window, keys, accepted)
+
+
+def _chosen(connection: Connection, only: str | Collection[int] | None) -> Chosen | None:
+    if only is None:
+        return None
+    return in_table(only) if isinstance(only, str) else among(connection, only)
+
+
+def _rows(
+    connection: Connection,
+    found: Sequence[Window],
+    topics: int,
+    only: str | Collection[int] | None,
+    chosen: Chosen | None,
+) -> Iterator[Sequence[Row]]:
+    dialect = connection.dialect.name
+    where = f"AND en.id {chosen.sql}" if chosen else ""
+    if chosen is None or isinstance(only, str):
+        store_windows(connection, found, topics)
+        later = _has_entries_after(connection, min((w.as_of for w in found), default=date.max))
+        yield from stream(connection, facts_sql(dialect, topics, where, later=later))
+    elif found:
+        clause = windows_within(dialect, found, topics)
+        # Without a table there is no key of which PostgreSQL knows that all else depends on it.
+        key = ", ".join(f"w.{name}" for name in window_columns(topics))
+        sql = f"{clause.sql} {facts_sql(dialect, topics, where, later=True, key=key)}"
+        yield run(connection, sql, [*clause.parameters, *chosen.parameters])
 
 
 def _read_for(books: Rulebooks, plan: Plan, topics: int) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -74,87 +103,17 @@ def _has_entries_after(connection: Connection, day: date) -> bool:
     return bool(connection.scalar(later, {"day": day.isoformat()}))
 
 
-def make_id_table(connection: Connection, name: str, ids: Iterable[int]) -> None:
-    """Make the temporary table ``name`` anew, with one ``id`` a row."""
-    connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-    connection.execute(text(f"CREATE TEMPORARY TABLE {name} (id INTEGER PRIMARY KEY)"))
-    _fill(connection, name, [(i,) for i in ids])
-    _analyze(connection, name)
-
-
-def _triples(connection: Connection, only: str | None) -> list[Triple]:
-    where = f"WHERE id IN (SELECT id FROM {only})" if only else ""
+def _triples(connection: Connection, chosen: Chosen | None) -> list[Triple]:
+    where = f"WHERE id {chosen.sql}" if chosen else ""
     sql = f"SELECT DISTINCT association, category, starts_on FROM endorsement {where}"
-    rows = connection.execute(text(sql))
+    rows = run(connection, sql, chosen.parameters if chosen else ())
     return [(row[0], row[1], as_date(row[2])) for row in rows]
 
 
-def _store_windows(connection: Connection, windows: Sequence[Window], topics: int) -> None:
-    columns = [*_WINDOW_COLUMNS, *(f"topic{n} VARCHAR" for n in range(topics))]
-    connection.execute(text("DROP TABLE IF EXISTS renewal_window"))
-    connection.execute(text(f"CREATE TEMPORARY TABLE renewal_window ({', '.join(columns)})"))
-    connection.execute(text(_WINDOW_INDEX))
-    rows = [_window_row(number, window, topics) for number, window in enumerate(windows)]
-    _fill(connection, "renewal_window", rows)
-    _analyze(connection, "renewal_window")
+def facts_sql(dialect: str, topics: int, where: str, *, later: bool, key: str = "w.id") -> str:
+    """The query, with ``topics`` sums of topics; ``where`` narrows it, as ``AND …``.
 
-
-def _analyze(connection: Connection, table: str) -> None:
-    """Tell PostgreSQL's planner how few rows there are: it guesses thousands, and reads all."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"ANALYZE {table}"))
-
-
-def _window_row(number: int, window: Window, topics: int) -> tuple[object, ...]:
-    """The values of `_WINDOW_COLUMNS`, and as many topics."""
-    plan, cycle = window.plan, window.plan.cycle
-    # Without rules there is no cycle, and no day whose entries count.
-    starts_on = cycle.starts_on if cycle else date.max
-    ends_on = cycle.ends_on if cycle else date.min
-    # A membership that ended on the eve of the cycle has just lapsed, which is news. Before the
-    # cycle begins, the as-of date's own membership is looked at.
-    memberships_from = min(starts_on, window.as_of) - timedelta(days=1)
-    return (
-        number,
-        plan.association,
-        plan.category,
-        window.endorsed_on.isoformat(),
-        starts_on.isoformat(),
-        min(ends_on, window.as_of).isoformat(),
-        ends_on.isoformat(),
-        memberships_from.isoformat(),
-        plan.provider_rule,
-        *plan.topics,
-        *[None] * (topics - len(plan.topics)),
-    )
-
-
-def _fill(connection: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert thousands of short rows, in the driver's own words: to name each value costs more."""
-    if rows:
-        mark = "%s" if connection.dialect.name == "postgresql" else "?"
-        marks = ", ".join([mark] * len(rows[0]))
-        connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", list(rows))
-
-
-_WINDOW_COLUMNS = (
-    "id INTEGER PRIMARY KEY",
-    "association VARCHAR",
-    "category VARCHAR",
-    "endorsed_on DATE",
-    "starts_on DATE",
-    "counted_until DATE",
-    "ends_on DATE",
-    "memberships_from DATE",
-    "provider_rule VARCHAR",
-)
-_WINDOW_INDEX = (
-    "CREATE INDEX renewal_window_key ON renewal_window (association, category, endorsed_on)"
-)
-
-
-def facts_sql(dialect: str, topics: int, only: str | None, *, later: bool) -> str:
-    """The query, with ``topics`` sums of topics; ``later``: look for entries after the as-of date.
+    With ``later`` it looks for entries after the as-of date; ``key`` are a window's columns.
 
     SQLite takes the tables in the order written (CROSS JOIN), so that rows come grouped by
     endorsement and need no sorting.
@@ -193,8 +152,8 @@ def facts_sql(dialect: str, topics: int, only: str | None, *, later: bool) -> st
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
     WHERE w.association = en.association AND w.category = en.category
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id
-        {f"AND en.id IN (SELECT id FROM {only})" if only else ""}
-    GROUP BY en.id, w.id, p.id
+        {where}
+    GROUP BY en.id, {key}, p.id
     """
 
 
@@ -261,11 +220,6 @@ def _facts(
             None,
         ),
     )
-
-
-def as_date(value: date | str) -> date:
-    """A day as the driver gives it: SQLite's as text."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 # Most people's memberships run the same days, so that few texts are ever read.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, text
 
 from tracker.records.candidates import read_candidates
-from tracker.records.facts import as_date
+from tracker.records.quick import as_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.judge import judge
 from tracker.rules.standing import Standing

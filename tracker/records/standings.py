@@ -1,13 +1,14 @@
 """Keeps the standing table: the last standings of the current cycle and the one before."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection
 
 from tracker.records.bulk import insert_rows
+from tracker.records.quick import Chosen, among, as_date, as_plain, in_table, insert_few, run
 from tracker.records.tables import StandingRow
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
@@ -26,29 +27,33 @@ def store_standings(
     day_of: Callable[[str], date],
     books: Rulebooks,
     *,
-    replacing: str,
+    replacing: str | Collection[int],
 ) -> None:
-    """Put ``standings`` in the place of all those of the endorsements in table ``replacing``.
+    """Put ``standings`` in the place of all those of the endorsements ``replacing``.
+
+    Those are named by a temporary table, or by their ids where they are few.
 
     A status that stays keeps the day since when it has been so. Older cycles are forgotten:
     `tracker standing --cycle` works any of them out anew.
     """
-    since = _since(connection, replacing)
+    few = not isinstance(replacing, str)
+    chosen = in_table(replacing) if isinstance(replacing, str) else among(connection, replacing)
+    since = _since(connection, chosen)
     rows = [_row(s, since, day_of(s.plan.association), books) for s in standings]
-    connection.execute(
-        text(f"DELETE FROM standing WHERE endorsement_id IN (SELECT id FROM {replacing})")
-    )
-    insert_rows(connection, _STANDING, rows)
+    run(connection, f"DELETE FROM standing WHERE endorsement_id {chosen.sql}", chosen.parameters)
+    if few:
+        insert_few(connection, "standing", [{k: as_plain(v) for k, v in r.items()} for r in rows])
+    else:
+        insert_rows(connection, _STANDING, rows)
 
 
-def _since(connection: Connection, table: str) -> dict[Key, tuple[str, date]]:
-    query = select(
-        _STANDING.c.endorsement_id,
-        _STANDING.c.cycle_starts_on,
-        _STANDING.c.status,
-        _STANDING.c.status_since,
-    ).where(text(f"endorsement_id IN (SELECT id FROM {table})"))
-    return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
+def _since(connection: Connection, chosen: Chosen) -> dict[Key, tuple[str, date]]:
+    sql = f"""
+        SELECT endorsement_id, cycle_starts_on, status, status_since FROM standing
+        WHERE endorsement_id {chosen.sql}
+    """
+    rows = run(connection, sql, chosen.parameters)
+    return {(row[0], as_date(row[1])): (row[2], as_date(row[3])) for row in rows}
 
 
 def _row(
