@@ -68,6 +68,12 @@ class Rulebooks:
             )
         )
 
+    def accepted_by(self, association: str) -> frozenset[str]:
+        """The organizations that some membership rule of an association accepts."""
+        book = self.associations.get(association)
+        rules = [f"{association}/{name}" for name in book.memberships] if book else []
+        return frozenset(one for rule in rules for one in self.accepted_organizations(rule))
+
     def plan(self, association: str, category: str, starts_on: date, day: date) -> Plan | None:
         """What an endorsement that began on ``starts_on`` owes in the cycle containing ``day``.
 

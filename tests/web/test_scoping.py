@@ -5,15 +5,18 @@ The routes are read from the site itself: one that this file does not know fails
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from fastapi.routing import APIRoute
+from sqlalchemy import insert
 from starlette.routing import Mount
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, NOW, Cast
 from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, House
 from tracker.records.engine import writing
+from tracker.records.tables import METADATA
 
 # Who may come to a route at all: anybody, those signed in, people, coordinators.
 ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"
@@ -55,7 +58,26 @@ KNOWN = {
     ("GET", "/application/{application_id}"): PERSON,
     ("GET", "/application/{application_id}/references"): PERSON,
     ("POST", "/application/{application_id}/references"): PERSON,
+    ("GET", "/profile"): PERSON,
+    ("GET", "/profile/time-zone"): PERSON,
+    ("POST", "/profile/time-zone"): PERSON,
+    ("GET", "/membership"): PERSON,
+    ("GET", "/membership/new"): PERSON,
+    ("POST", "/membership/new"): PERSON,
+    ("GET", "/membership/{term_id}"): PERSON,
+    ("POST", "/membership/{term_id}"): PERSON,
+    ("GET", "/membership/{term_id}/remove"): PERSON,
+    ("POST", "/membership/{term_id}/remove"): PERSON,
+    ("GET", "/requests"): PERSON,
+    ("GET", "/requests/leave"): PERSON,
+    ("POST", "/requests/leave"): PERSON,
+    ("GET", "/requests/extension"): PERSON,
+    ("POST", "/requests/extension"): PERSON,
+    ("POST", "/requests/{request_id}/withdraw"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
+    ("GET", "/coordinator/requests"): COORDINATOR,
+    ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
+    ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
     ("GET", "/coordinator/applicants"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}"): COORDINATOR,
@@ -108,11 +130,32 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
             for who, association in ((ALICE, "NCIMHA"), (BOB, "NCIMHA"), (ERIN, "CT-AIMH"))
         }
     entries = {"bob": BOB, "erin": ERIN}
+    terms, requests = own_terms_and_requests(cast)
     return {
+        "term_id": terms,
+        "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
         "endorsement_id": {number: owner for owner, number in cast.endorsements.items()},
         "application_id": applications,
     }
+
+
+def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
+    """A membership term and an open request for leave of each; whose, by id."""
+    day = {"starts_on": date(2030, 1, 1), "ends_on": date(2030, 12, 31)}
+    term, asked = METADATA.tables["membership"], METADATA.tables["time_request"]
+    terms: dict[int, str] = {}
+    requests: dict[int, str] = {}
+    with writing(cast.engine) as connection:
+        for who, endorsement in cast.endorsements.items():
+            values = {"person_id": cast.people[who], "organization": "NCIMHA", "recorded_by": who}
+            new = insert(term).values(**values, **day).returning(term.c.id)
+            terms[connection.execute(new).scalar_one()] = who
+            of = {"endorsement_id": endorsement, "kind": "leave", "reason": MARKS[who][0]}
+            more = {"form_key": "", "asked_at": NOW, "state": "asked"}
+            new = insert(asked).values(**of, **day, **more).returning(asked.c.id)
+            requests[connection.execute(new).scalar_one()] = who
+    return terms, requests
 
 
 def test_every_route_is_known_here(page_house: House) -> None:
@@ -139,7 +182,8 @@ def test_foreign_and_absent_ids_answer_alike(
     owners = owners_of(cast)[re.findall(r"\{(\w+)\}", route[1])[0]]
     coordinating = route[1].startswith("/coordinator")
     absent = [send(page_house, email, route, number) for number in (999_999, 2**31)]
-    tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event")
+    tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
+              "membership", "time_request", "leave", "person")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
@@ -165,14 +209,15 @@ def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> No
 def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None:
     for path in ("/entries/{}/edit", "/log/saved/{}", "/coordinator/people/{}",
                  "/application/{}", "/application/{}/references",
-                 "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse"):  # fmt: skip
+                 "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
+                 "/membership/{}", "/coordinator/requests/{}"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert page_house.visit(who).get(path.format(number)).status_code == 404
 
 
 def test_a_coordinator_cannot_look_into_another_association(page_house: House) -> None:
     carol = page_house.visit(CAROL)
-    for path in ("/coordinator", "/coordinator/applicants"):
+    for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests"):
         foreign = carol.get(f"{path}?association=CT-AIMH")
         absent = carol.get(f"{path}?association=NOWHERE")
         assert foreign.status_code == absent.status_code == 404

@@ -175,6 +175,26 @@ class ReferenceReminderMail(ReferenceMail):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestMail:
+    """What was decided about a request for leave or for a later due date.
+
+    ``rows`` are the days that hold now, ``intro`` what that means, ``answer`` the coordinator's
+    own words (empty: none) and ``answered_by`` who wrote them.
+    """
+
+    kind: ClassVar[str] = "request"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    rows: tuple[Row, ...]
+    answer: str
+    answered_by: str
+    action: Action
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """A code to type and a link to open; both stop working after ``minutes``."""
 
@@ -192,7 +212,7 @@ class ProbeMail:
     sent_at: str
 
 
-AnyMail = NoticesMail | DigestMail | ReferenceMail | SignInMail | ProbeMail
+AnyMail = NoticesMail | DigestMail | ReferenceMail | RequestMail | SignInMail | ProbeMail
 
 
 def context_of(mail: AnyMail) -> Mapping[str, Any]:

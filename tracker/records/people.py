@@ -17,7 +17,9 @@ def _ends_after_start(table: str) -> CheckConstraint:
 class Person(SQLModel, table=True):
     """Anyone we know: an endorsee, a provider of RSC, or both. ``email`` is lower case.
 
-    ``time_zone`` (an IANA name) is their own choice; without one the association's holds.
+    ``time_zone`` (an IANA name) is their own choice; without one the association's holds. The
+    second address is their own once they confirmed it (``second_email_confirmed_at``), else the
+    association's word. ``email_refused_at``: mail to the first came back then, and since.
     """
 
     __tablename__ = "person"
@@ -29,6 +31,7 @@ class Person(SQLModel, table=True):
     email: str = Field(unique=True, max_length=254)
     name: str = Field(max_length=200)
     second_email: str | None = Field(default=None, max_length=254)
+    second_email_confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
     highest_degree: str = Field(default="none", max_length=10)
     provides_rsc: bool = False
     email_refused_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -77,7 +80,10 @@ class Vetting(SQLModel, table=True):
 
 
 class Membership(SQLModel, table=True):
-    """A person's paid membership in an organization."""
+    """A person's paid membership in an organization.
+
+    ``recorded_by`` is who entered it on the pages; None: it came in a file of the association's.
+    """
 
     __tablename__ = "membership"
     __table_args__ = (
@@ -91,6 +97,7 @@ class Membership(SQLModel, table=True):
     organization: str = Field(max_length=40)
     starts_on: date
     ends_on: date
+    recorded_by: str | None = Field(default=None, max_length=254)
 
 
 class Leave(SQLModel, table=True):

@@ -15,6 +15,8 @@ from tracker.records.coordinating import (
 )
 from tracker.records.endorsees import endorsement_within
 from tracker.records.engine import reading
+from tracker.records.memberships import terms_of
+from tracker.records.time_requests import count_requests
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.web.site import Instant, TheSite
@@ -48,6 +50,7 @@ def show(
             connection, mine, today, state=state, skip=(page - 1) * _PAGE, most=_PAGE
         )
         named = providers_to_confirm(connection, mine, today)
+        waiting = count_requests(connection, mine, undecided=True)
     total = counts[state] if state else sum(counts.values())
     return site.pages.show(
         "coordinator.html",
@@ -62,6 +65,7 @@ def show(
         pages=max(1, -(-total // _PAGE)),
         link=lambda **parts: f"/coordinator?{urlencode({'association': mine, **parts})}",
         named=named,
+        waiting=waiting,
     )
 
 
@@ -75,6 +79,8 @@ def show_person(
         if one is None:
             raise HTTPException(404)
         year = read_year(connection, site.books, one.person_id, [one], at)
+        accepted = site.books.accepted_by(one.association)
+        terms = [t for t in terms_of(connection, one.person_id) if t.term.organization in accepted]
     cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
     opened = " The first renewal cycle is open." if cycles else ""
     return site.pages.show(
@@ -84,6 +90,7 @@ def show_person(
         year=year,
         applications=(),
         whose=one,
+        terms=terms,
         notice=f"Endorsed.{opened}" if endorsed else "",
     )
 

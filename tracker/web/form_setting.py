@@ -7,14 +7,17 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
+from tracker.clock import local_day
 from tracker.records.applicants import undecided_of
 from tracker.records.endorsees import Choice, endorsements_of, provider_choices
 from tracker.records.evaluation import days_at
+from tracker.records.profile import profile_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.rules.readiness_words import lower
 from tracker.web.log_form import LogForm, Named, make_form
+from tracker.web.own_time import known_zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,7 @@ def read_setting(
         topics=tuple(sorted(asked | _kept(editing, "training"))),
         rsc_topics=_named(books, plans, _kept(editing, "rsc")),
         providers=provider_choices(connection, person_id, rules),
-        # The day begins first in the east: with two associations the later one's is open.
-        today=max(day_of(name) for name in zones or books.associations),
+        today=_today(connection, books, person_id, at, zones),
     )
 
 
@@ -69,6 +71,18 @@ def form_of(
     return make_form(
         setting.topics, setting.providers, typed, prefill, rsc_topics=setting.rsc_topics
     )
+
+
+def _today(
+    connection: Connection, books: Rulebooks, person_id: int, at: datetime, held: set[str]
+) -> date:
+    """By the person's own time zone (see `tracker.web.own_time`), else by their associations'."""
+    own = profile_of(connection, person_id).time_zone
+    if own in known_zones():
+        return local_day(at, str(own))
+    # The day begins first in the east: with two associations the later one's is open.
+    day_of = days_at(books, at)
+    return max(day_of(name) for name in held or books.associations)
 
 
 def _kept(editing: LoggedEntry | None, activity: str) -> set[str]:

@@ -41,6 +41,11 @@ def new_form_key() -> str:
     return uuid.uuid4().hex
 
 
+def is_form_key(text: str | None) -> bool:
+    """Whether a form's key is one of ours."""
+    return re.fullmatch(r"[0-9a-f]{32}", text or "") is not None
+
+
 def _choices(labels: Mapping[str, str]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in labels.items()]
 
@@ -121,7 +126,7 @@ def make_form(
     form = form_class(tuple(topics), tuple(rsc_topics))(typed, data=dict(prefill or {}))
     known = {str(choice.id): choice.name for choice in providers}
     form.provider.choices = _choices({"": "Choose", **known, SOMEONE_ELSE: "Someone else"})
-    if not re.fullmatch(r"[0-9a-f]{32}", form.form_key.data or ""):
+    if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()
     return form
 

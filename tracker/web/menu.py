@@ -44,8 +44,8 @@ ITEMS = (
     Item("coordinator", "/coordinator", "Coordinator", _coordinates),
     Item("sign-in", "/sign-in", "Sign in", _is_outside),
 )
-# Where one's own name in the foot of each page leads; "" as long as there is no such page.
-PROFILE = ""
+# Where the name of somebody among the people leads, in the foot of each page.
+PROFILE = "/profile"
 
 
 def menu_of(who: Viewer | None) -> Iterator[Item]:

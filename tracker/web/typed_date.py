@@ -29,14 +29,8 @@ def read_date(day: str, month: str, year: str, today: date, *, named: str = "ses
 
     Raises DateWrong, in words for the person who typed it.
     """
-    _all_given(day, month, year, named)
-    number = _month(month)
-    if not _is_number(year) or len(year) != _DIGITS_OF_YEAR or int(year) == 0:
-        raise DateWrong("year", f"The year must have four digits, like {today.year}")
-    last = calendar.monthrange(int(year), number)[1]
-    if not _is_number(day) or not 1 <= int(day) <= last:
-        raise DateWrong("day", f"{calendar.month_name[number]} {year} has days 1 to {last}")
-    found = date(int(year), number, int(day))
+    enter, subject = f"Enter the day of the {named}", f"The {named} date"
+    found = read_any_date(day, month, year, enter=enter, subject=subject, example=today.year)
     if found > today:
         raise DateWrong("day", f"The {named} date must be today or earlier")
     if found.year < today.year - _YEARS_BACK:
@@ -44,14 +38,32 @@ def read_date(day: str, month: str, year: str, today: date, *, named: str = "ses
     return found
 
 
-def _all_given(day: str, month: str, year: str, named: str) -> None:
+def read_any_date(
+    day: str, month: str, year: str, *, enter: str, subject: str, example: int
+) -> date:
+    """Any date, past or to come; ``enter`` is said where nothing is typed.
+
+    ``subject`` begins the sentence about a part that is missing, ``example`` is a year.
+    Raises DateWrong.
+    """
+    _all_given(day, month, year, enter, subject)
+    number = _month(month)
+    if not _is_number(year) or len(year) != _DIGITS_OF_YEAR or int(year) == 0:
+        raise DateWrong("year", f"The year must have four digits, like {example}")
+    last = calendar.monthrange(int(year), number)[1]
+    if not _is_number(day) or not 1 <= int(day) <= last:
+        raise DateWrong("day", f"{calendar.month_name[number]} {year} has days 1 to {last}")
+    return date(int(year), number, int(day))
+
+
+def _all_given(day: str, month: str, year: str, enter: str, subject: str) -> None:
     parts: dict[Part, str] = {"day": day, "month": month, "year": year}
     absent = [name for name, text in parts.items() if not text]
     if len(absent) == len(parts):
-        raise DateWrong("day", f"Enter the day of the {named}")
+        raise DateWrong("day", enter)
     if absent:
         words = " and ".join(f"a {name}" for name in absent)
-        raise DateWrong(absent[0], f"The {named} date must have {words}")
+        raise DateWrong(absent[0], f"{subject} must have {words}")
 
 
 def _month(text: str) -> int:

@@ -1,0 +1,118 @@
+"""The mail that tells what a coordinator decided about a request for time."""
+
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from tracker.jobs.notice_mail import fit
+from tracker.jobs.office import reply_to
+from tracker.jobs.reference_mail import Stationery
+from tracker.jobs.words import say_day
+from tracker.mail.contents import Action, RequestMail, Row, context_of
+from tracker.records.outbox import Message, enqueue
+from tracker.records.time_decisions import Grant
+from tracker.records.time_requests import LEAVE, Request
+
+
+class Decided(NamedTuple):
+    """What was decided: the days granted (None: declined), the words for it, and whose they are."""
+
+    given: Grant | None
+    answer: str
+    answered_by: str
+
+
+def tell_decision(
+    stationery: Stationery,
+    connection: Connection,
+    request: Request,
+    decided: Decided,
+    now: datetime,
+) -> None:
+    """Write the mail, in the transaction that decides; once for each request."""
+    mail = write_decision(stationery.settings.base_url, request, decided)
+    rendered = stationery.composer.compose(
+        mail.kind,
+        recipient=(request.name, request.email),
+        context=context_of(mail),
+        at=now,
+        headers=reply_to(stationery.settings, request.association),
+    )
+    message = Message(
+        dedupe_key=f"request:{request.id}",
+        message_id=rendered.message_id,
+        kind=mail.kind,
+        association=request.association,
+        person_id=request.person_id,
+        recipient=request.email,
+        subject=rendered.subject,
+        body=rendered.body,
+    )
+    enqueue(connection, [message], now)
+
+
+def write_decision(base_url: str, request: Request, decided: Decided) -> RequestMail:
+    """The words of the mail."""
+    say = _say_leave if request.kind == LEAVE else _say_extension
+    subjects, headline, intro, rows = say(request, decided.given)
+    asked = Grant(request.starts_on, request.ends_on)
+    if decided.given is not None and decided.given != asked:
+        intro = f"Your coordinator changed the days that you asked for. {intro}"
+    return RequestMail(
+        subject=fit(subjects),
+        greeting_name=request.name,
+        headline=headline,
+        intro=intro,
+        rows=rows,
+        answer=decided.answer,
+        answered_by=decided.answered_by,
+        action=Action("See my requests", f"{base_url}/requests"),
+        why=(
+            f"You get this because you asked {request.association} for it; "
+            "every request is answered once."
+        ),
+    )
+
+
+_Said = tuple[list[str], str, str, tuple[Row, ...]]
+
+
+def _say_leave(request: Request, given: Grant | None) -> _Said:
+    what = f"{request.association} {request.category}"
+    if given is None:
+        return (
+            [f"Your leave from {say_day(request.starts_on)} is declined", "Your leave is declined"],
+            "Your request for leave is declined.",
+            f"Nothing changes for {what}: due dates and reminders stay as they are. You asked for:",
+            _leave_rows(request.starts_on, request.ends_on),
+        )
+    return (
+        [f"Your leave is granted from {say_day(given.starts_on)}", "Your leave is granted"],
+        "Your leave is granted.",
+        f"A renewal of {what} that falls due on one of these days asks nothing of you then.",
+        _leave_rows(given.starts_on, given.ends_on),
+    )
+
+
+def _leave_rows(starts_on: date, ends_on: date | None) -> tuple[Row, ...]:
+    last = say_day(ends_on) if ends_on else "until you say so"
+    return Row("First day", say_day(starts_on)), Row("Last day", last)
+
+
+def _say_extension(request: Request, given: Grant | None) -> _Said:
+    what = f"{request.association} {request.category}"
+    asked = Row("You asked for", say_day(request.ends_on or request.starts_on))
+    if given is None or given.ends_on is None:
+        return (
+            [f"Your later due date ({what}) is declined", "Your later due date is declined"],
+            "Your request for a later due date is declined.",
+            f"Your renewal of {what} stays due on the day on which it was due.",
+            (asked,),
+        )
+    return (
+        [f"Your new due date: {say_day(given.ends_on)}"],
+        f"Your renewal is now due on {say_day(given.ends_on)}.",
+        f"The whole day counts for your renewal of {what}; reminders follow the new date.",
+        (Row("New due date", say_day(given.ends_on)),),
+    )
