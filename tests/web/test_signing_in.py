@@ -197,15 +197,6 @@ def test_what_is_no_address_is_said(house: House, typed: str) -> None:
     assert "<title>Error: Sign in" in answer.text
 
 
-def test_a_shared_second_address_is_nobodys(house: House) -> None:
-    with house.cast.engine.connect().execution_options(writes=True) as connection:
-        connection.exec_driver_sql("UPDATE person SET second_email = 'office@example.org'")
-        connection.commit()
-    house.visit().post("/sign-in", {"email": "office@example.org"})
-    house.settle()
-    assert house.mails() == []
-
-
 def test_the_page_after_asking_says_what_to_do(house: House) -> None:
     alice = house.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
