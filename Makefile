@@ -7,7 +7,7 @@ JOBS ?= auto
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench browser lock clean
+.PHONY: help demo run test check fmt bench pictures browser lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,10 @@ fmt: .venv/dev.stamp ## format, and repair what can be repaired by itself
 
 bench: .venv/dev.stamp ## measure speed and memory
 	$(BIN)/python -m tests.bench
+
+OUT ?= build/pictures
+pictures: .venv/dev.stamp browser ## photograph every page into OUT, and renew the README's pictures
+	$(BIN)/python -m tests.pictures $(OUT) --readme
 
 browser: ## install Chromium for the browser tests, where that is possible
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \

@@ -1,20 +1,13 @@
 """A real browser on a real server, with the cast in it."""
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.support.cast import BOOKS, NOW, Cast, fill
-from tests.web.applying import fill_with_applicants
-from tracker.records.engine import migrate, writing
-from tracker.records.sessions import open_session
-from tracker.web.app import build_app
+from tests.support.street import Street, open_street
+
+__all__ = ["ARGUMENTS", "PHONE", "Street"]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -27,43 +20,12 @@ ARGUMENTS = [
 PHONE = {"width": 360, "height": 740}
 
 
-class Street:
-    """The site as a browser reaches it."""
-
-    def __init__(self, cast: Cast, url: str, settle: Callable[[], None]) -> None:
-        self.cast = cast
-        self.url = url
-        self.settle = settle
-
-    def cookie(self, email: str) -> str:
-        """The cookie of a fresh session."""
-        with writing(self.cast.engine) as connection:
-            return open_session(connection, email, NOW)
-
-
 # A module's, not the session's: Playwright's loop runs until the fixture ends, and as long as it
 # does no other test of this process can run a loop of its own.
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    folder: Path = tmp_path_factory.mktemp("browser")
-    url = f"sqlite:///{folder / 'tracker.db'}"
-    migrate(url)
-    cast = fill_with_applicants(fill(url))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        base_url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    settings = cast.settings.model_copy(update={"base_url": base_url})
-    app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
-    port = int(base_url.rpartition(":")[2])
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield Street(cast, base_url, app.state.site.later.settle)
-    server.should_exit = True
-    thread.join(10)
-    cast.engine.dispose()
+    with open_street(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,11 @@ def check(page: Page) -> None:
     # Text in the colour of its ground is no violation to axe: it only says that it could not tell.
     unsure = [rule for rule in found.response["incomplete"] if rule["id"] == "color-contrast"]
     assert unsure == []
+    page.emulate_media(color_scheme="dark")
+    dark = Axe().run(page, options={"runOnly": ["color-contrast"]})
+    assert dark.violations_count == 0, "in the dark: " + dark.generate_report()
+    assert [rule["id"] for rule in dark.response["incomplete"]] == []
+    page.emulate_media(color_scheme="light")
     widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert widths[0] <= widths[1], "the page scrolls sideways"
 

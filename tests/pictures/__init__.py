@@ -1,0 +1,1 @@
+"""Photographs every page, to be looked at: `make pictures`, or `python -m tests.pictures OUT`."""

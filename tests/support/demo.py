@@ -1,0 +1,50 @@
+"""The demo as it stands on one late November day, served; its mails are in the outbox."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from tests.support.street import free_port, serving
+from tracker.demo.stage import Address, demo_settings, fill, logins
+from tracker.demo.stories import load_stories
+from tracker.jobs.office import open_office
+from tracker.jobs.run_due import run_due
+from tracker.records.engine import migrate, open_engine
+from tracker.rulebooks import load_rulebooks
+from tracker.settings import load_settings
+from tracker.web.app import DemoLogin, build_app
+
+DAY = date(2026, 11, 22)
+
+
+@dataclass
+class Shown:
+    """The demo's page, the people it can be opened as, and its database."""
+
+    url: str
+    people: Sequence[DemoLogin]
+    engine: Engine
+
+
+@contextmanager
+def open_demo(folder: Path, day: date = DAY) -> Iterator[Shown]:
+    """Fill a database in ``folder``, run what is due on ``day`` at 18:00 UTC, and serve it."""
+    url = f"sqlite:///{folder / 'demo.db'}"
+    migrate(url)
+    engine = open_engine(url)
+    now = datetime.combine(day, time(18), UTC)
+    settings = load_settings()
+    books, stories = load_rulebooks(settings.config_dir), load_stories(settings.config_dir)
+    settings = demo_settings(settings, books, stories, Address("127.0.0.1", free_port(), 2525))
+    office = open_office(settings, books, engine)
+    cast = fill(office, engine, stories, folder, today=day, now=now)
+    list(run_due(office, now, lambda: now))
+    people = logins(settings, books, cast)
+    app = build_app(settings, engine, books, demo_people=people, now=lambda: now)
+    with serving(app, settings.base_url):
+        yield Shown(settings.base_url, people, engine)
+    engine.dispose()

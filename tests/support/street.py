@@ -1,0 +1,67 @@
+"""The site with a cast in it, on a real port."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from tests.support.cast import BOOKS, NOW, Cast, fill
+from tests.web.applying import fill_with_applicants
+from tracker.records.engine import migrate, writing
+from tracker.records.sessions import open_session
+from tracker.web.app import build_app
+
+
+@dataclass
+class Street:
+    """The site as a browser reaches it."""
+
+    cast: Cast
+    url: str
+    settle: Callable[[], None]
+
+    def cookie(self, email: str) -> str:
+        """The cookie of a fresh session."""
+        with writing(self.cast.engine) as connection:
+            return open_session(connection, email, NOW)
+
+
+@contextmanager
+def open_street(folder: Path) -> Iterator[Street]:
+    """Serve the cast and its applicants, from a database in ``folder``."""
+    url = f"sqlite:///{folder / 'tracker.db'}"
+    migrate(url)
+    cast = fill_with_applicants(fill(url))
+    base_url = f"http://127.0.0.1:{free_port()}"
+    settings = cast.settings.model_copy(update={"base_url": base_url})
+    app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
+    with serving(app, base_url):
+        yield Street(cast, base_url, app.state.site.later.settle)
+    cast.engine.dispose()
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving(app: FastAPI, base_url: str) -> Iterator[None]:
+    """Serve ``app`` at the port of ``base_url``, in a thread."""
+    port = int(base_url.rpartition(":")[2])
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield
+    server.should_exit = True
+    thread.join(10)
