@@ -28,6 +28,8 @@ PAGES = [
     (ALICE, "/entries/{rsc}/edit"),
     (ALICE, "/entries/{rsc}/delete"),
     (ALICE, "/log/saved/{unknown}"),
+    ("", "/help"),
+    (ALICE, "/help"),
     (ALICE, "/takeaways"),
     (EVE, "/takeaways"),
     (ALICE, "/transcript/1/2026-01-01"),

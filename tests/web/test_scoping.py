@@ -49,6 +49,7 @@ KNOWN = {
     ("GET", "/entries/{entry_id}/delete"): PERSON,
     ("POST", "/entries/{entry_id}/delete"): PERSON,
     ("GET", "/calendar/{token}.ics"): ANYBODY,
+    ("GET", "/help"): ANYBODY,
     ("GET", "/takeaways"): PERSON,
     ("POST", "/takeaways/calendar"): PERSON,
     ("POST", "/takeaways/calendar/off"): PERSON,

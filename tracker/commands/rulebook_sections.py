@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from tracker.commands.rulebook_terms import amount, terms
+from tracker.commands.rulebook_terms import terms
 from tracker.rules.providers import say_day
-from tracker.rules.schema import AcceptedProvider, Requirement, Rulebook
+from tracker.rules.rulebook_words import describe_accepted, describe_value
+from tracker.rules.schema import Requirement, Rulebook
 from tracker.rules.sources import Advice, Interpretation, Source
 
 Lines = Iterator[str]
@@ -27,17 +28,6 @@ def describe_reading(found: Interpretation) -> Lines:
     for number, reading in enumerate(found.readings, 1):
         yield f"  Reading {number}: {reading}"
     yield f"  Taken since {say_day(found.since)}: {found.taken}"
-
-
-def describe_accepted(accepted: AcceptedProvider) -> str:
-    """Whose sessions are accepted, and on which days."""
-    who = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
-    degree = f" with at least: {accepted.degree}" if accepted.degree else ""
-    where = f" endorsed by {', '.join(accepted.associations)}" if accepted.associations else ""
-    begin = f"from {say_day(accepted.starts_from)}" if accepted.starts_from else ""
-    end = f"to the end of {say_day(accepted.until)}" if accepted.until else ""
-    days = " ".join(part for part in (begin, end) if part) or "on any day"
-    return f"{who}{degree}{where}, {days}"
 
 
 def see(interpretation: str | None) -> str:
@@ -76,7 +66,7 @@ def _requirement(book: Rulebook, requirement: Requirement, here: Source, categor
         return
     name = f"{requirement.id} ({requirement.of}): {requirement.label}"
     yield f"{name}{see(requirement.interpretation)}"
-    yield from (f"  {amount(requirement, value)}" for value in values)
+    yield from (f"  {describe_value(requirement, value)}" for value in values)
     yield from (f"  {term}" for term in terms(book, requirement))
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from tracker.hours import count_hours
 from tracker.rules.providers import say_day
-from tracker.rules.schema import Requirement, Rulebook, Value
+from tracker.rules.schema import Requirement, Rulebook
 from tracker.rules.terms import Education, Referees, Window, Work
 
 _LEVELS = {
@@ -17,21 +16,6 @@ _LEVELS = {
     "certificate": "a university certificate",
     "other": "another degree or education",
 }
-
-
-def amount(requirement: Requirement, value: Value) -> str:
-    """What a value asks, with its day."""
-    if not value.asked:
-        asked = "no longer asked"
-    elif value.hours is not None:
-        asked = count_hours(value.minutes)
-    elif value.years is not None:
-        asked = "1 year" if value.years == 1 else f"{value.years:g} years"
-    elif value.many is not None:
-        asked = f"at least {value.many} {requirement.unit or 'positions'}"
-    else:
-        asked = "asked"
-    return f"from {say_day(value.starts_from)}: {asked}"
 
 
 def terms(book: Rulebook, requirement: Requirement) -> Iterator[str]:

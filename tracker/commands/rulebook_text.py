@@ -3,13 +3,9 @@
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
-from tracker.commands.rulebook_sections import (
-    describe_accepted,
-    describe_reading,
-    describe_sections,
-    see,
-)
+from tracker.commands.rulebook_sections import describe_reading, describe_sections, see
 from tracker.rules.providers import say_day
+from tracker.rules.rulebook_words import describe_accepted, describe_cycle
 from tracker.rules.schema import PURPOSES, Rulebook, Scheme
 from tracker.rules.sources import Source
 
@@ -21,7 +17,7 @@ def describe_rulebook(book: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -
     yield f"{book.id}: {book.name}"
     yield f"Time zone {book.time_zone}; a due date includes its whole day there."
     yield from _part("Categories", _categories(book))
-    yield from _part("Cycles", (line for c in book.cycles for line in _cycle(c)))
+    yield from _part("Cycles", (_cycle(c) for c in book.cycles))
     yield from _part("Qualified providers", _providers(book))
     yield from _part("Memberships", _memberships(book, accepted))
     for key, document in book.documents.items():
@@ -55,22 +51,9 @@ def _categories(book: Rulebook) -> Iterator[str]:
         yield f"{key}: {category.name} ({rules})"
 
 
-def _cycle(scheme: Scheme) -> Iterator[str]:
-    years = "year" if scheme.years == 1 else f"{scheme.years} years"
-    anchor = (
-        f"each {years}, one ending on {say_day(scheme.ends_on)}"
-        if scheme.ends_on
-        else f"each {years} from the day of endorsement"
-    )
-    due = (
-        f"{scheme.due_days_after_end} days after it ends"
-        if scheme.due_days_after_end
-        else "on its last day"
-    )
-    yield (
-        f"from {say_day(scheme.starts_from)}: {anchor}; due {due}, then {scheme.grace_days} days "
-        f"of grace; first cycle: {scheme.first_cycle}{see(scheme.interpretation)}"
-    )
+def _cycle(scheme: Scheme) -> str:
+    since = say_day(scheme.starts_from)
+    return f"from {since}: {describe_cycle(scheme)}{see(scheme.interpretation)}"
 
 
 def _providers(book: Rulebook) -> Iterator[str]:
@@ -89,10 +72,11 @@ def _memberships(book: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Ite
 
 def _readings_of_all(book: Rulebook) -> Iterator[str]:
     """The interpretations that are about no one document."""
-    for found in book.interpretations:
-        if found.document is None:
-            yield found.section
-            yield from (f"  {line}" for line in describe_reading(found))
+    found = [each for each in book.interpretations if each.document is None]
+    for section in dict.fromkeys(each.section for each in found):
+        yield section
+        readings = (each for each in found if each.section == section)
+        yield from (f"  {line}" for each in readings for line in describe_reading(each))
 
 
 def _cite(book: Rulebook, source: Source) -> str:

@@ -36,6 +36,10 @@ def _is_outside(who: Viewer | None) -> bool:
     return who is None
 
 
+def _is_anybody(_who: Viewer | None) -> bool:
+    return True
+
+
 # Help comes last, so that it is found in the same place whoever looks (WCAG 3.2.6).
 ITEMS = (
     Item("my-year", "/my-year", "My year", _has_year),
@@ -43,6 +47,7 @@ ITEMS = (
     Item("takeaways", "/takeaways", "Takeaways", _is_person),
     Item("coordinator", "/coordinator", "Coordinator", _coordinates),
     Item("sign-in", "/sign-in", "Sign in", _is_outside),
+    Item("help", "/help", "Help", _is_anybody),
 )
 # Where the name of somebody among the people leads, in the foot of each page.
 PROFILE = "/profile"

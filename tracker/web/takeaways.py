@@ -47,7 +47,7 @@ def show(site: TheSite, at: Instant, who: ThePerson) -> Response:
         endorsements = endorsements_of(connection, who.id)
         address = feed_address(connection, site, who.id)
         mark = feed_mark(connection, who.id)
-    return site.pages.show(
+    page = site.pages.show(
         "takeaways.html",
         viewer=who.viewer,
         here="takeaways",
@@ -58,6 +58,9 @@ def show(site: TheSite, at: Instant, who: ThePerson) -> Response:
         subscribe=address and f"webcal://{address.partition('://')[2]}",
         calendar_mark=mark,
     )
+    # The address is a secret: packed, its length could tell of it.
+    page.headers["cache-control"] = "no-store, no-transform"
+    return page
 
 
 def _held(books: Rulebooks, endorsed: Endorsed, at: datetime) -> Held:
