@@ -241,7 +241,9 @@ def test_an_endorsee_who_applies_sees_both(page_hall: House) -> None:
         )
     page = page_hall.visit(ALICE).get("/my-year")
     said = text_of(page)
-    assert said.index("3.5 RSC hours and one DEIA hour to go.") < said.index("Open the checklist")
+    assert said.index("3.5 RSC hours and one DEIA hour to go by 31 December.") < said.index(
+        "Open the checklist"
+    )
     assert page.text.count("<h1") == 1
     assert "VAIMH IMHS application: Does not count: Dana Ruiz" in said
     assert "NCIMHA IFS: Counts towards RSC: vetted by NCIMHA on that day" in said

@@ -103,7 +103,7 @@ def test_names_that_differ_in_case_are_one_provider(page_house: House) -> None:
 def test_an_endorsees_year_is_there_to_read(page_house: House) -> None:
     number = page_house.cast.endorsements[ALICE]
     page = page_house.visit(CAROL).get(f"/coordinator/people/{number}")
-    assert "3.5 RSC hours and one DEIA hour to go." in text_of(page)
+    assert "3.5 RSC hours and one DEIA hour to go by 31 December." in text_of(page)
     assert "Alice Moreno" in text_of(page)
     for word in ("/edit", "/delete", 'href="/log'):
         assert word not in page.text

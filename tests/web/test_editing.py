@@ -4,11 +4,16 @@ import html
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
+import pytest
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, ERIN
-from tests.web.visiting import House, Visitor, problems, text_of
+from tests.web.visiting import TRAINING, House, Visitor, problems, text_of
+
+# Of the cycle before, whose last day of grace is 31 January.
+IN_GRACE = datetime(2026, 1, 20, 17, 0, tzinfo=UTC)
 
 
 def form_of(page: Response) -> dict[str, str]:
@@ -45,13 +50,15 @@ def test_a_change_leaves_an_audit_event_with_both_sides(house: House) -> None:
 
 
 def test_saving_without_a_change_leaves_no_audit_event(page_house: House) -> None:
-    assert edit(page_house.visit(ALICE), page_house.cast.entries["old"]).status_code == 303
+    assert edit(page_house.visit(ALICE), page_house.cast.entries["training"]).status_code == 303
     assert page_house.cast.rows("audit_event") == []
 
 
 def test_an_entry_can_move_to_another_day_with_its_topics(house: House) -> None:
-    edit(house.visit(ALICE), house.cast.entries["old"], month="4", year="2026")
-    (topic,) = house.cast.rows("entry_topic")
+    entry_id = house.cast.entries["training"]
+    edit(house.visit(ALICE), entry_id, **{"topic-DEIA": "1"})
+    edit(house.visit(ALICE), entry_id, month="4")
+    (topic,) = house.cast.rows("entry_topic", entry_id=entry_id)
     assert topic["held_on"].isoformat() == "2026-04-02"
 
 
@@ -101,13 +108,14 @@ def test_ones_own_old_hours_do_not_fill_the_day_twice(page_house: House) -> None
 
 def test_deleting_asks_first(page_house: House) -> None:
     alice = page_house.visit(ALICE)
-    path = f"/entries/{page_house.cast.entries['old']}/delete"
+    path = f"/entries/{page_house.cast.entries['training']}/delete"
     page = alice.get(path)
     assert "Delete this entry?" in text_of(page)
-    assert len(page_house.cast.rows("entry", id=page_house.cast.entries["old"])) == 1
+    assert len(page_house.cast.rows("entry", id=page_house.cast.entries["training"])) == 1
 
 
 def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(house: House) -> None:
+    house.now = IN_GRACE
     alice = house.visit(ALICE)
     answer = alice.post(f"/entries/{house.cast.entries['old']}/delete")
     assert "The entry is deleted" in text_of(alice.follow(answer))
@@ -119,12 +127,41 @@ def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(house
 
 
 def test_deleting_hours_opens_the_renewal_again(house: House) -> None:
+    house.now = IN_GRACE
     house.visit(ALICE).post(f"/entries/{house.cast.entries['old-rsc']}/delete")
     rows = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])
     assert [row["status"] for row in sorted(rows, key=lambda r: r["cycle_starts_on"])] == [
-        "lapsed",
+        "overdue",
         "open",
     ]
+
+
+@pytest.mark.parametrize("verb", ["edit", "delete"])
+def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: House, verb: str) -> None:
+    entry_id = house.cast.entries["old"]
+    before = house.cast.rows("entry")
+    alice = house.visit(ALICE)
+    path = f"/entries/{entry_id}/{verb}"
+    for answer in (alice.get(path), alice.post(path, TRAINING)):
+        assert answer.headers["location"] == f"/entries/{entry_id}"
+        page = alice.follow(answer)
+    said = text_of(page)
+    assert "2025 is closed at NCIMHA: its days of grace ended with 31 January 2026." in said
+    assert "ask your NCIMHA coordinator. Write to Carol Reyes" in said
+    assert f'/entries/{entry_id}/edit"' not in page.text
+    assert house.cast.rows("entry") == before
+    assert house.cast.rows("audit_event") == []
+
+
+def test_nothing_is_added_to_a_closed_cycle(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    words = (
+        "2025 is closed at NCIMHA: its days of grace ended with 31 January 2026. "
+        "If something has to be corrected, ask your NCIMHA coordinator"
+    )
+    assert problems(alice.log(TRAINING | {"year": "2025"})) == [("day", words)]
+    assert problems(edit(alice, page_house.cast.entries["rsc"], year="2025")) == [("day", words)]
+    assert alice.log(TRAINING | {"year": "2023"}).status_code == 303
 
 
 def test_foreign_and_absent_entries_answer_alike(house: House) -> None:

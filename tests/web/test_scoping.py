@@ -41,9 +41,11 @@ KNOWN = {
     ("POST", "/reference/{token}"): ANYBODY,
     ("POST", "/reference/{token}/decline"): ANYBODY,
     ("GET", "/my-year"): SIGNED_IN,
+    ("GET", "/my-year/{endorsement_id}/{cycle_starts_on}"): PERSON,
     ("GET", "/log"): PERSON,
     ("POST", "/log"): PERSON,
     ("GET", "/log/saved/{entry_id}"): PERSON,
+    ("GET", "/entries/{entry_id}"): PERSON,
     ("GET", "/entries/{entry_id}/edit"): PERSON,
     ("POST", "/entries/{entry_id}/edit"): PERSON,
     ("GET", "/entries/{entry_id}/delete"): PERSON,
@@ -80,6 +82,7 @@ KNOWN = {
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
+    ("GET", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
     ("GET", "/coordinator/applicants"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}/endorse"): COORDINATOR,
@@ -116,6 +119,7 @@ def routes(house: House) -> Iterator[tuple[str, str]]:
 
 def send(house: House, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
     method, path = route
+    path = path.replace("{cycle_starts_on}", "2026-01-01")
     path = path.replace("{cycle_starts_on}", "2026-01-01")
     path = re.sub(r"\{\w+\}", str(number), path)
     visitor = house.visit(email)
@@ -208,7 +212,8 @@ def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> No
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
 def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None:
-    for path in ("/entries/{}/edit", "/log/saved/{}", "/coordinator/people/{}",
+    for path in ("/entries/{}", "/entries/{}/edit", "/log/saved/{}", "/my-year/{}/2026-01-01",
+                 "/coordinator/people/{}", "/coordinator/people/{}/2026-01-01",
                  "/application/{}", "/application/{}/references",
                  "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
                  "/membership/{}", "/coordinator/requests/{}"):  # fmt: skip

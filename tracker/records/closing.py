@@ -49,11 +49,11 @@ class Closing:
         """Why nothing held on ``day`` may be written any more; None where it may."""
         if self.applies:
             return None
-        found = [c for one in self.endorsements if (c := self._cycle_of(one, day))]
+        found = [c for one in self.endorsements if (c := self.cycle_of(one, day))]
         is_open = any(c.last_day >= self.day_of(c.association) for c in found)
         return None if is_open else max(found, key=lambda c: c.last_day, default=None)
 
-    def _cycle_of(self, one: Endorsed, day: date) -> Closed | None:
+    def cycle_of(self, one: Endorsed, day: date) -> Closed | None:
         """The cycle of one endorsement that holds ``day``, whether it is closed or not."""
         if one.association not in self.books.associations:
             return None
@@ -80,10 +80,17 @@ def read_closing(
     return Closing(books, days_at(books, at), endorsements, extended, applies)
 
 
+def read_closing_of(
+    connection: Connection, books: Rulebooks, person_id: int, at: datetime
+) -> Closing:
+    """What tells the closed days of a person of whom nothing is read yet."""
+    endorsements = endorsements_of(connection, person_id)
+    applies = bool(undecided_of(connection, person_id))
+    return read_closing(connection, books, at, endorsements, applies=applies)
+
+
 def closed_for(
     connection: Connection, books: Rulebooks, person_id: int, day: date, at: datetime
 ) -> Closed | None:
     """Why a person may write no entry held on ``day`` any more; None where they may."""
-    endorsements = endorsements_of(connection, person_id)
-    applies = bool(undecided_of(connection, person_id))
-    return read_closing(connection, books, at, endorsements, applies=applies).closed(day)
+    return read_closing_of(connection, books, person_id, at).closed(day)

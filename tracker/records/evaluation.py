@@ -43,11 +43,11 @@ def judge_all(
     *,
     cycle_day: date | None = None,
     association: str | None = None,
-    only: str | None = None,
+    only: str | Collection[int] | None = None,
 ) -> Iterator[Standing]:
     """Stream the standings of the cycle that contains ``cycle_day`` (default: the as-of day).
 
-    ``day_of`` gives each association's as-of date, ``only`` a temporary table of endorsements.
+    ``day_of`` gives each association's as-of date, ``only`` is as of `read_facts`.
     """
 
     def windows(books: Rulebooks, triple: Triple) -> Iterable[Window]:

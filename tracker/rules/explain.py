@@ -26,12 +26,26 @@ class LoggedEntry(NamedTuple):
     topics: dict[str, int]
 
 
+class Remedy(NamedTuple):
+    """What would make an entry count, in one sentence.
+
+    ``by_association``: only the association can do it; else whoever logged the entry can.
+    """
+
+    says: str
+    by_association: bool
+
+
 class Verdict(NamedTuple):
-    """Whether an entry counts towards a renewal, towards which requirements, and why."""
+    """Whether an entry counts towards a renewal, towards which requirements, and why.
+
+    ``remedy`` is None where it counts, or where nothing would make it count.
+    """
 
     counts: bool
     requirement_ids: tuple[str, ...]
     reason: str
+    remedy: Remedy | None = None
 
 
 def explain(
@@ -69,19 +83,30 @@ def _judge_provider(
     asked: tuple[str, ...],
 ) -> Verdict:
     if provider is None:
-        if entry.provider_name:
-            return _not_counted(f"{entry.provider_name} is not yet confirmed as qualified")
-        return _not_counted("no provider is named")
+        return _judge_unknown(entry, rule)
     if rule is None:
         return _not_counted("the rulebook names no qualified providers")
     if because := why_it_counts(plan.association, rule, provider, entry.held_on):
         return Verdict(counts=True, requirement_ids=asked, reason=because)
-    return _not_counted(why_not(plan.association, rule, provider, entry.held_on))
+    qualified = f"{rule.says} on {say_day(entry.held_on)}"
+    remedy = f"If {provider.name} was {qualified}, it counts once that is on record."
+    reason = why_not(plan.association, rule, provider, entry.held_on)
+    return _not_counted(reason, Remedy(remedy, by_association=True))
+
+
+def _judge_unknown(entry: LoggedEntry, rule: ProviderRule | None) -> Verdict:
+    if not entry.provider_name:
+        remedy = Remedy("It can count once it says who provided it.", by_association=False)
+        return _not_counted("no provider is named", remedy)
+    qualified = f", as {rule.says}, for {say_day(entry.held_on)}" if rule else ""
+    says = f"It counts once {entry.provider_name} is confirmed{qualified}."
+    reason = f"{entry.provider_name} is not yet confirmed as qualified"
+    return _not_counted(reason, Remedy(says, by_association=True))
 
 
 def _fits(topic: str | None, entry: LoggedEntry) -> bool:
     return topic is None or topic in entry.topics
 
 
-def _not_counted(reason: str) -> Verdict:
-    return Verdict(counts=False, requirement_ids=(), reason=reason)
+def _not_counted(reason: str, remedy: Remedy | None = None) -> Verdict:
+    return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from tracker.rules.schema import DEGREES, AcceptedProvider, ProviderRule
+from tracker.rules.sources import Source
 from tracker.rules.standing import Span
 
 _DAY = timedelta(days=1)
@@ -89,6 +90,32 @@ def why_it_ends(association: str, rule: ProviderRule, provider: Provider, last: 
     return Ending(last, f"{provider.name} stops qualifying after {say_day(last)}")
 
 
+def status_on(association: str, rule: ProviderRule, provider: Provider, day: date) -> list[str]:
+    """What the provider held on ``day``, to when, and until when the rule accepts it: sentences."""
+    held = [c for c in provider.credentials if _holds(c, day)]
+    said = [f"{provider.name} was {_terms(c)}." for c in held]
+    for span, accepted, credential in _matches(association, rule, provider):
+        if accepted.until and span.starts_on <= day <= span.ends_on:
+            said.append(f"The rule accepts {_held(credential)} until {say_day(accepted.until)}.")
+    none = f"{provider.name} is not known as endorsed or vetted on that day."
+    return list(dict.fromkeys(said)) or [none]
+
+
+def sources_on(
+    association: str, rule: ProviderRule, provider: Provider | None, day: date
+) -> tuple[Source, ...]:
+    """Where the part of the rule stands that accepts the provider on ``day``; else all of it."""
+    parts = [
+        accepted.source
+        for span, accepted, _ in (_matches(association, rule, provider) if provider else ())
+        if span.starts_on <= day <= span.ends_on
+    ]
+    found: dict[tuple[str, str], Source] = {}
+    for source in parts[:1] or [accepted.source for accepted in rule.accepts]:
+        found.setdefault((source.document, source.section), source)
+    return tuple(found.values())
+
+
 def say_day(day: date) -> str:
     """A day as people write it: ``30 June 2026``."""
     return f"{day.day} {day:%B %Y}"
@@ -133,6 +160,15 @@ def _holds(credential: Credential, day: date) -> bool:
 
 def _held(credential: Credential) -> str:
     return credential.category or f"vetted by {credential.association}"
+
+
+def _terms(credential: Credential) -> str:
+    """``endorsed as IMHM-C by CT-AIMH from 1 January 2020 until 30 June 2026``."""
+    what = f"vetted by {credential.association}"
+    if credential.category is not None:
+        what = f"endorsed as {credential.category} by {credential.association}"
+    until = f" until {say_day(credential.ends_on)}" if credential.ends_on else ""
+    return f"{what} from {say_day(credential.starts_on)}{until or ' on'}"
 
 
 def _ending(

@@ -1,4 +1,4 @@
-"""What lies ahead for one renewal: a dated list."""
+"""What lies ahead for one renewal, and what of it is over: a dated list."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,8 +7,10 @@ from datetime import date
 
 from tracker.hours import count_hours, say_hours
 from tracker.rulebooks import Rulebooks
-from tracker.rules.providers import Provider, why_it_ends
+from tracker.rules.providers import Provider, qualified_spans, say_day, why_it_ends
 from tracker.rules.standing import Span, Standing, Status
+
+_UNSETTLED = {Status.OPEN, Status.OVERDUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +24,16 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The providers of a cycle's sessions, when each of them counts, and the minutes that do.
-
-    ``spans`` are the days on which a provider's sessions count under the plan's rule.
-    """
+    """The providers of a cycle's sessions, and by provider the minutes that count."""
 
     providers: Mapping[int, Provider]
-    spans: Mapping[int, list[Span]]
     counted: Counter[int]
 
 
 def coming_up(
     standing: Standing, books: Rulebooks, today: date, sessions: Sessions
 ) -> list[Coming]:
-    """All that lies ahead, soonest first."""
+    """All that lies ahead, soonest first; of a cycle that is due already, also since when."""
     found = [
         *_membership(standing, today),
         *_dates(standing, today),
@@ -48,7 +46,9 @@ def coming_up(
 def _membership(standing: Standing, today: date) -> Iterator[Coming]:
     until = standing.covered_until
     asked = any(r.ask.counts == "membership" for r in standing.results)
-    if asked and until is not None and until >= today:
+    cycle = standing.plan.cycle
+    is_over = cycle is not None and cycle.ends_on < today and standing.status is not Status.OPEN
+    if asked and until is not None and until >= today and not is_over:
         yield Coming(until, "Membership ends", "the last day that it covers")
 
 
@@ -56,29 +56,41 @@ def _dates(standing: Standing, today: date) -> Iterator[Coming]:
     cycle, due_on = standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None or standing.status is Status.EXCUSED:
         return
+    extended = "extended; " if standing.facts.extended_due_on else ""
     if due_on >= today:
-        extended = "extended; " if standing.facts.extended_due_on else ""
         yield Coming(due_on, "Renewal due", f"{extended}the whole day counts")
+    else:
+        yield Coming(due_on, "Renewal was due", f"{extended}the whole day counted")
     grace_ends_on = cycle.grace_ends_on(due_on)
-    if standing.status in {Status.OPEN, Status.OVERDUE} and grace_ends_on > due_on:
+    if grace_ends_on == due_on:
+        return
+    if standing.status in _UNSETTLED:
         yield Coming(grace_ends_on, "Last day of grace", "after it the renewal lapses")
+    elif standing.status is Status.LAPSED:
+        yield Coming(grace_ends_on, "Last day of grace", "after it the renewal lapsed")
 
 
 def _leaves(standing: Standing, today: date) -> Iterator[Coming]:
     for leave in standing.facts.leaves:
-        if leave.starts_on <= today <= leave.ends_on < date.max:
+        if leave.starts_on > today:
+            endless = leave.ends_on == date.max
+            to = "no end is set yet" if endless else f"to {say_day(leave.ends_on)}"
+            yield Coming(leave.starts_on, "Leave begins", to)
+        elif today <= leave.ends_on < date.max:
             yield Coming(leave.ends_on, "Leave ends", "its last day")
 
 
 def _endings(
     standing: Standing, books: Rulebooks, today: date, sessions: Sessions
 ) -> Iterator[Coming]:
-    if standing.plan.provider_rule is None:
+    """The providers who stop counting while the hours of this cycle or the next are collected."""
+    plan = standing.plan
+    if plan.provider_rule is None or (plan.cycle and plan.cycle.ends_on < today):
         return
-    association, rule = books.provider_rules[standing.plan.provider_rule]
+    association, rule = books.provider_rules[plan.provider_rule]
     total = sessions.counted.total()
     for provider_id, provider in sessions.providers.items():
-        last = _last_day(sessions.spans.get(provider_id, ()), today)
+        last = _last_day(qualified_spans(association, rule, provider), today)
         if last is None:
             continue
         why = why_it_ends(association, rule, provider, last).reason

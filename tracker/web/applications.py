@@ -37,6 +37,15 @@ class ApplicationView:
     checklist: Checklist | None
 
 
+@dataclass(frozen=True, slots=True)
+class ApplicationLine:
+    """An application where only its outcome is told; ``says`` is a sentence."""
+
+    id: int
+    category: str
+    says: str
+
+
 @router.get("/application/{application_id}")
 def show(site: TheSite, at: Instant, who: ThePerson, application_id: RowId) -> HTMLResponse:
     """One's own application: what is done, what is missing, why, and where to act."""
@@ -54,6 +63,16 @@ def read_applications(
     """All of a person's applications in words: the undecided first, then the newest."""
     found = applications_of(connection, person_id)
     return [view_application(connection, books, application, at) for application in found]
+
+
+def say_applications(
+    connection: Connection, person_id: int, association: str
+) -> list[ApplicationLine]:
+    """A person's applications at one association, a line each: the undecided, then the newest."""
+    found = applications_of(connection, person_id)
+    return [
+        ApplicationLine(a.id, a.category, _became(a)) for a in found if a.association == association
+    ]
 
 
 def view_application(
@@ -79,11 +98,16 @@ def view_application(
     return ApplicationView(application, name, headline, lead, status, checklist)
 
 
+def _became(application: Applied) -> str:
+    if application.decided_on is None:
+        return f"opened on {say_day(application.opened_on)}, not decided yet."
+    return f"{_BECAME[application.state]} {say_day(application.decided_on)}."
+
+
 def _without(books: Rulebooks, application: Applied, at: datetime) -> tuple[str, str]:
     """What to say of an application that is not judged."""
     if application.decided_on is not None:
-        headline = f"{_BECAME[application.state]} {say_day(application.decided_on)}."
-        return headline, _say_next(books, application, at)
+        return _became(application), _say_next(books, application, at)
     if application.association not in books.associations:
         return "There is no rulebook for this association.", "So nothing can be said of it here."
     return f"Opens on {say_day(application.opened_on)}.", "The checklist is here from that day on."

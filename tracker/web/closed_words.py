@@ -5,11 +5,15 @@ from tracker.rules.providers import say_day
 from tracker.web.words import capital, say_cycle
 
 
-def say_closed(closed: Closed) -> str:
-    """What closed it, and whom to ask; no full stop: the sentence also stands beside a field."""
-    what = capital(say_cycle(closed.cycle))
+def say_when_closed(closed: Closed) -> str:
+    """What closed it, without a full stop."""
     return (
-        f"{what} is closed at {closed.association}: its days of grace ended with "
-        f"{say_day(closed.last_day)}. Ask your {closed.association} coordinator if something "
-        "of it has to be corrected"
+        f"{capital(say_cycle(closed.cycle))} is closed at {closed.association}: "
+        f"its days of grace ended with {say_day(closed.last_day)}"
     )
+
+
+def say_closed(closed: Closed) -> str:
+    """The same to whoever logs the hours, with whom to ask; it may stand beside a field."""
+    whom = f"your {closed.association} coordinator"
+    return f"{say_when_closed(closed)}. If something has to be corrected, ask {whom}"

@@ -19,6 +19,8 @@ from tracker.records.memberships import terms_of
 from tracker.records.time_requests import count_requests
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
+from tracker.web.applications import say_applications
+from tracker.web.contacts import contacts_of
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId
 from tracker.web.viewer import TheCoordinator, Viewer
@@ -81,6 +83,7 @@ def show_person(
         year = read_year(connection, site.books, one.person_id, [one], at)
         accepted = site.books.accepted_by(one.association)
         terms = [t for t in terms_of(connection, one.person_id) if t.term.organization in accepted]
+        asked = say_applications(connection, one.person_id, one.association)
     cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
     opened = " The first renewal cycle is open." if cycles else ""
     return site.pages.show(
@@ -89,8 +92,10 @@ def show_person(
         here="coordinator",
         year=year,
         applications=(),
+        asked=asked,
         whose=one,
         terms=terms,
+        contacts=contacts_of(site),
         notice=f"Endorsed.{opened}" if endorsed else "",
     )
 

@@ -27,7 +27,7 @@ from tracker.web.request_words import say_request
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed, text_of
 from tracker.web.viewer import TheCoordinator, Viewer
-from tracker.web.year import read_standings
+from tracker.web.year_reading import read_standings
 
 router = APIRouter()
 _PAGE = 50

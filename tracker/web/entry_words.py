@@ -3,28 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 from tracker.hours import count_hours
-from tracker.rules.explain import LoggedEntry, Verdict
+from tracker.records.closing import Closed
+from tracker.rules.explain import LoggedEntry, Remedy
 from tracker.rules.providers import Provider
-from tracker.rules.standing import Standing
-from tracker.web.renewal_words import anchor_of
-from tracker.web.words import join, name_of
-
-
-class Judged(NamedTuple):
-    """What one renewal makes of an entry."""
-
-    standing: Standing
-    verdict: Verdict
+from tracker.rules.reasons import Reasons
+from tracker.web.closed_words import say_closed
+from tracker.web.requirement_rows import anchor_of
+from tracker.web.verdicts import Judged
+from tracker.web.words import join, name_of, say_cycle
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A verdict in words. ``endorsement`` is empty where it is the same for all of them.
 
-    ``anchor`` names the rule's row on the page; empty where the rule is not about the entry.
+    ``anchor`` names the rule's row on the page; empty where the page does not show it.
     """
 
     endorsement: str
@@ -34,8 +29,23 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """What stands behind the verdict of one endorsement: each rule, and what would help."""
+
+    association: str
+    endorsement: str
+    line: Line
+    reasons: Reasons
+    remedy: Remedy | None
+
+
+@dataclass(frozen=True, slots=True)
 class EntryRow:
-    """An entry as My year lists it; minutes. ``activity`` is empty where the title says it."""
+    """An entry as My year lists it; minutes. ``activity`` is empty where the title says it.
+
+    ``closed`` says why it can no longer be changed, ``closed_by`` names the association that
+    closed it; both are empty where it can.
+    """
 
     id: int
     held_on: date
@@ -44,14 +54,21 @@ class EntryRow:
     details: str
     minutes: int
     lines: Sequence[Line]
+    whys: Sequence[Why]
+    closed: str
+    closed_by: str
 
 
 def entry_row(
-    entry: LoggedEntry, providers: Mapping[int, Provider], judged: Sequence[Judged]
+    entry: LoggedEntry,
+    providers: Mapping[int, Provider],
+    judged: Sequence[Judged],
+    closed: Closed | None,
 ) -> EntryRow:
     """An entry with a verdict for each endorsement, or one for all that agree."""
     name = name_of(entry.activity, None)
     lines = [_line(entry, each) for each in judged]
+    whys = [_why(each, line) for each, line in zip(judged, lines, strict=True)]
     if len({(line.counts, line.text) for line in lines}) == 1:
         lines = [Line("", lines[0].counts, lines[0].text, lines[0].anchor)]
     return EntryRow(
@@ -62,26 +79,10 @@ def entry_row(
         details=_details(entry, providers),
         minutes=entry.minutes,
         lines=lines,
+        whys=whys,
+        closed=say_closed(closed) if closed else "",
+        closed_by=closed.association if closed else "",
     )
-
-
-def within_application(standing: Standing, entry: LoggedEntry, verdict: Verdict) -> Verdict:
-    """The verdict where sessions must also fit a span of months, or follow a degree.
-
-    Only an application asks that: a renewal's verdict stays as it is.
-    """
-    reasons = {
-        result.ask.id: remark.reason
-        for result in standing.results
-        for remark in result.remarks
-        if (remark.day, remark.title) == (entry.held_on, entry.title)
-    }
-    left = tuple(i for i in verdict.requirement_ids if i not in reasons)
-    if left == verdict.requirement_ids:
-        return verdict
-    if left:
-        return verdict._replace(requirement_ids=left)
-    return Verdict(counts=False, requirement_ids=(), reason=reasons[verdict.requirement_ids[0]])
 
 
 def _details(entry: LoggedEntry, providers: Mapping[int, Provider]) -> str:
@@ -97,24 +98,37 @@ def _details(entry: LoggedEntry, providers: Mapping[int, Provider]) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def _why(judged: Judged, line: Line) -> Why:
+    remedy = judged.verdict.remedy
+    return Why(judged.plan.association, line.endorsement, line, judged.reasons, remedy)
+
+
 def _line(entry: LoggedEntry, judged: Judged) -> Line:
-    standing, verdict = judged
-    plan = standing.plan
-    asked = {ask.id: ask for ask in plan.asks}
-    if verdict.counts:
-        named = [name_of(asked[i].counts, asked[i].topic) for i in verdict.requirement_ids]
-        why = f": {verdict.reason}" if verdict.reason else ""
-        text = f"Counts towards {join(named)}{why}"
-    else:
-        text = f"Does not count: {verdict.reason}"
-    rule = next((a.id for a in plan.asks if a.counts == entry.activity and not a.topic), "")
+    plan = judged.plan
     name = f"{plan.association} {plan.category}"
-    if standing.facts.candidate is not None:
-        # Its rules stand on a page of their own.
-        name, rule = f"{name} application", ""
     return Line(
-        endorsement=name,
-        counts=verdict.counts,
-        text=text,
-        anchor=anchor_of(standing, rule) if rule else "",
+        endorsement=f"{name} application" if judged.for_application else name,
+        counts=judged.verdict.counts,
+        text=_text(judged),
+        anchor=_anchor(entry, judged),
     )
+
+
+def _text(judged: Judged) -> str:
+    plan, verdict = judged.plan, judged.verdict
+    if not verdict.counts:
+        return f"Does not count: {verdict.reason}"
+    asked = {ask.id: ask for ask in plan.asks}
+    named = [name_of(asked[i].counts, asked[i].topic) for i in verdict.requirement_ids]
+    cycle = f" for {say_cycle(plan.cycle)}" if plan.cycle and judged.is_over else ""
+    why = f": {verdict.reason}" if verdict.reason else ""
+    return f"Counts towards {join(named)}{cycle}{why}"
+
+
+def _anchor(entry: LoggedEntry, judged: Judged) -> str:
+    """The rule's row; an application's rules stand on a page of their own."""
+    if judged.standing is None or judged.for_application:
+        return ""
+    asks = judged.plan.asks
+    rule = next((a.id for a in asks if a.counts == entry.activity and not a.topic), "")
+    return anchor_of(judged.standing, rule) if rule else ""

@@ -23,7 +23,7 @@ from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId, Typed
 from tracker.web.typed_date import say_date
 from tracker.web.viewer import ThePerson
-from tracker.web.year import read_year
+from tracker.web.year import read_entry, read_year
 
 router = APIRouter()
 Text = Annotated[str, Query()]
@@ -73,13 +73,13 @@ def save_form(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Respo
 def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> HTMLResponse:
     """What an entry did to the standing; the same however often it is loaded."""
     with reading(site.engine) as connection:
-        if entry_by_id(connection, who.id, entry_id) is None:
+        row = read_entry(connection, site.books, who.id, entry_id, at)
+        if row is None:
             raise HTTPException(404)
         endorsements = endorsements_of(connection, who.id)
         applications = read_applications(connection, site.books, who.id, at)
         applied = [view.application for view in applications]
         year = read_year(connection, site.books, who.id, endorsements, at, applied)
-    row = next(r for r in (*year.entries, *year.earlier) if r.id == entry_id)
     return site.pages.show(
         "saved.html",
         viewer=who.viewer,

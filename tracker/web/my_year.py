@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
 from tracker.web.applications import ApplicationView, read_applications
+from tracker.web.contacts import contacts_of
 from tracker.web.site import Instant, TheSite
 from tracker.web.viewer import TheViewer
 from tracker.web.year import read_year
@@ -34,6 +35,8 @@ def show(site: TheSite, at: Instant, who: TheViewer, deleted: str = "") -> Respo
         here="my-year",
         year=year,
         applications=applications,
+        asked=(),
         whose=None,
+        contacts=contacts_of(site),
         notice="The entry is deleted." if deleted else "",
     )

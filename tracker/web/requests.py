@@ -29,7 +29,7 @@ from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed
 from tracker.web.viewer import Person, ThePerson
 from tracker.web.words import say_cycle
-from tracker.web.year import read_standings
+from tracker.web.year_reading import read_standings
 
 router = APIRouter()
 _DONE = {

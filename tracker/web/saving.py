@@ -5,6 +5,7 @@ from datetime import date
 from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
+from tracker.records.closing import closed_for
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import (
     Added,
@@ -21,6 +22,7 @@ from tracker.records.entry_writes import (
 )
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
+from tracker.web.closed_words import say_closed
 from tracker.web.log_form import LogForm, add_problem, new_form_key
 
 
@@ -40,7 +42,10 @@ def save_new(
         add_problem(form.activity, words)
         form.form_key.data = new_form_key()
         return None
-    if before is None and not _fits_the_day(connection, author, form, content, None):
+    if before is None and not (
+        _is_open(connection, books, author, form, content)
+        and _fits_the_day(connection, author, form, content, None)
+    ):
         return None
     added: Added = add_entry(connection, books, author, content, form.form_key.data)
     return added.entry.id
@@ -57,6 +62,8 @@ def save_change(
 ) -> bool:
     """Change an entry; False with the form's problems. The entry is known to be one's own."""
     lock_person(connection, author.person_id)
+    if not _is_open(connection, books, author, form, content):
+        return False
     if not _fits_the_day(connection, author, form, content, entry_id):
         return False
     version = str(form.version.data or "")
@@ -70,6 +77,16 @@ def save_change(
             words = f"This entry was changed meanwhile: it is now {now}. Save again to replace that"
             add_problem(form.activity, words)
         return False
+
+
+def _is_open(
+    connection: Connection, books: Rulebooks, author: Author, form: LogForm, content: Content
+) -> bool:
+    """Whether an entry may be held on its day, as of what is closed for its person."""
+    closed = closed_for(connection, books, author.person_id, content.held_on, author.at)
+    if closed is not None:
+        add_problem(form.day, say_closed(closed))
+    return closed is None
 
 
 def _fits_the_day(

@@ -1,90 +1,69 @@
-"""A person's year: every renewal with its words, what lies ahead, and each logged entry."""
+"""A person's year in words: every renewal, what lies ahead, and each logged entry."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from tracker.records.applicants import standings_of
 from tracker.records.applications import Applied
-from tracker.records.endorsees import Endorsed, last_entry_id, spans_of
-from tracker.records.entries import entries_of
-from tracker.records.evaluation import DayOf, days_at, judge_current
-from tracker.records.facts import make_id_table
-from tracker.records.providers import load_providers
+from tracker.records.endorsees import Endorsed
+from tracker.records.evaluation import days_at
 from tracker.rulebooks import Rulebooks
-from tracker.rules.explain import LoggedEntry, Verdict, explain
-from tracker.rules.providers import Provider, say_day
-from tracker.rules.standing import Standing, Status
-from tracker.web.ahead import Coming, Sessions, coming_up
-from tracker.web.entry_words import EntryRow, Judged, entry_row, within_application
-from tracker.web.renewal_words import Row, requirement_rows, say_effect, say_headline, say_lead
+from tracker.rules.explain import LoggedEntry
+from tracker.rules.providers import say_day
+from tracker.web.closed_words import say_when_closed
+from tracker.web.entry_words import EntryRow, entry_row
+from tracker.web.renewal_view import CycleLink, RenewalView, cycle_links, view_renewal
+from tracker.web.verdicts import judge_entry
 from tracker.web.words import say_cycle
-
-_WORST_FIRST = (
-    Status.LAPSED,
-    Status.OVERDUE,
-    Status.OPEN,
-    Status.EXCUSED,
-    Status.MET,
-    Status.NO_RULES,
+from tracker.web.year_reading import (
+    Material,
+    cycles_of,
+    holds,
+    read_cycle,
+    read_for_entry,
+    read_material,
 )
-_TO_SETTLE = {Status.LAPSED, Status.OVERDUE}
 
 
 @dataclass(frozen=True, slots=True)
-class RenewalView:
-    """One endorsement in one cycle, in words."""
+class Other:
+    """A word on an endorsement that has no renewal to show, and its cycles, newest first."""
 
-    association: str
-    category: str
-    category_name: str
-    cycle: str
-    due_words: str
-    status: str
-    headline: str
-    lead: str
-    effect: str
-    asks: str
-    rows: Sequence[Row]
-    coming: Sequence[Coming]
+    name: str
+    says: str
+    cycles: Sequence[CycleLink]
 
 
 @dataclass(frozen=True, slots=True)
 class YearView:
-    """What My year shows. ``entries`` fall in a cycle shown, ``earlier`` in none of them.
+    """What My year shows. ``entries`` fall in a cycle shown, ``outside`` in no cycle at all.
 
-    Where there is no renewal, but an application, all of them can count: none is ``earlier``.
+    Those of earlier cycles stand on their cycles' pages. Where there is no renewal, but an
+    application, all entries can count: they are ``entries``. ``nothing`` says that there are none;
+    ``has_logged``: there are some, if elsewhere.
     """
 
     renewals: Sequence[RenewalView]
     entries: Sequence[EntryRow]
-    earlier: Sequence[EntryRow]
-    others: Sequence[str]
+    outside: Sequence[EntryRow]
+    others: Sequence[Other]
     logged_in: str
+    nothing: str
+    has_logged: bool
     last_entry_id: int | None
 
 
-@dataclass(slots=True)
-class _Material:
-    """All that a page is made of, read in one transaction."""
+@dataclass(frozen=True, slots=True)
+class CycleView:
+    """What the page of one cycle shows; ``closed`` says so, where nothing can change any more."""
 
-    books: Rulebooks
-    day_of: DayOf
-    standings: list[Standing]
-    applied: list[Standing]
-    entries: list[LoggedEntry]
-    providers: dict[int, Provider]
-    sessions: dict[int, Sessions] = field(default_factory=dict)
-
-    def verdict(self, entry: LoggedEntry, standing: Standing) -> Verdict:
-        plan = standing.plan
-        rule = self.books.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
-        provider = self.providers.get(entry.provider_id) if entry.provider_id else None
-        verdict = explain(entry, plan, rule, provider, self.day_of(plan.association))
-        return within_application(standing, entry, verdict)
+    year: YearView
+    name: str
+    starts_on: date
+    cycles: Sequence[CycleLink]
+    closed: str
 
 
 def read_year(
@@ -99,144 +78,105 @@ def read_year(
 
     Entries are also judged for ``applications``: the person's own, those that are decided aside.
     """
-    day_of = days_at(books, at)
-    standings = read_standings(connection, books, [e.id for e in endorsements], at)
-    applied = standings_of(connection, books, day_of, [a.id for a in applications])
-    entries = entries_of(connection, person_id, date.min, date.max)
-    named = {e.provider_id for e in entries if e.provider_id}
-    providers = load_providers(connection, named)
-    material = _Material(books, day_of, standings, [*applied.values()], entries, providers)
-    for number, standing in enumerate(standings):
-        material.sessions[number] = _sessions(connection, material, standing)
-    return _view(material, endorsements, last_entry_id(connection, person_id))
+    return _view(read_material(connection, books, person_id, endorsements, at, applications))
 
 
-def read_standings(
-    connection: Connection, books: Rulebooks, endorsement_ids: Collection[int], at: datetime
-) -> list[Standing]:
-    """The standings to show, worst first: the current cycle's, and the one before if unsettled."""
-    make_id_table(connection, "shown", endorsement_ids)
-    day_of = days_at(books, at)
-    found = [
-        standing
-        for standing in judge_current(connection, books, day_of, only="shown")
-        if _is_shown(standing, day_of(standing.plan.association))
-    ]
-    return sorted(found, key=lambda s: (_WORST_FIRST.index(s.status), s.due_on or date.max))
+def read_entry(
+    connection: Connection, books: Rulebooks, person_id: int, entry_id: int, at: datetime
+) -> EntryRow | None:
+    """One entry of a person's own and why it counts, or not; None where it is not theirs."""
+    material = read_for_entry(connection, books, person_id, entry_id, at)
+    return _view_entry(material, material.entries[0]) if material else None
 
 
-def _is_shown(standing: Standing, today: date) -> bool:
-    cycle = standing.plan.cycle
-    if cycle is None or cycle.ends_on >= today or standing.status in _TO_SETTLE:
-        return True
-    # A cycle that is over but not yet due still wants its hours.
-    return standing.status is Status.OPEN
+def read_earlier(
+    connection: Connection, books: Rulebooks, one: Endorsed, starts_on: date, at: datetime
+) -> CycleView | None:
+    """The cycle of an endorsement that starts on a day, judged anew; None where there is none."""
+    if one.association not in books.associations:
+        return None
+    today = days_at(books, at)(one.association)
+    cycle = next((c for c in cycles_of(books, one, today) if c.starts_on == starts_on), None)
+    if cycle is None:
+        return None
+    material = read_cycle(connection, books, one, cycle, at)
+    is_closed = material.closing.closed(cycle.ends_on) is not None
+    own = material.closing.cycle_of(one, cycle.ends_on)
+    return CycleView(
+        year=_view(material),
+        name=say_cycle(cycle),
+        starts_on=starts_on,
+        cycles=cycle_links(material, one.id),
+        closed=say_when_closed(own) if is_closed and own else "",
+    )
 
 
-def _sessions(connection: Connection, material: _Material, standing: Standing) -> Sessions:
-    counted: Counter[int] = Counter()
-    used: dict[int, Provider] = {}
+def _view_entry(material: Material, entry: LoggedEntry) -> EntryRow:
+    """One entry with what each endorsement, and each application, makes of it."""
+    closed = material.closing.closed(entry.held_on)
+    return entry_row(entry, material.providers, judge_entry(material, entry), closed)
+
+
+def _view(material: Material) -> YearView:
+    here, outside = [], []
     for entry in material.entries:
-        if entry.provider_id is None or not _falls_in(entry.held_on, standing):
-            continue
-        used[entry.provider_id] = material.providers[entry.provider_id]
-        if material.verdict(entry, standing).counts:
-            counted[entry.provider_id] += entry.minutes
-    rule = standing.plan.provider_rule
-    return Sessions(used, spans_of(connection, rule, used) if rule else {}, counted)
-
-
-def _falls_in(day: date, standing: Standing) -> bool:
-    cycle = standing.plan.cycle
-    return cycle is not None and cycle.starts_on <= day <= cycle.ends_on
-
-
-def _view(
-    material: _Material, endorsements: Sequence[Endorsed], last_entry: int | None
-) -> YearView:
-    standings = material.standings
-    here: list[EntryRow] = []
-    earlier: list[EntryRow] = []
-    for entry in material.entries:
-        row = entry_row(entry, material.providers, _judged(material, entry))
-        judging = standings or material.applied
-        is_here = any(s.plan.cycle is None or _falls_in(entry.held_on, s) for s in judging)
-        (here if is_here else earlier).append(row)
-    cycles = {say_cycle(s.plan.cycle) for s in standings if s.plan.cycle}
+        if _is_here(material, entry):
+            here.append(_view_entry(material, entry))
+        elif not _is_earlier(material, entry):
+            outside.append(_view_entry(material, entry))
+    cycles = {say_cycle(s.plan.cycle) for s in material.standings if s.plan.cycle}
+    if material.asked_for:
+        cycles = {say_cycle(material.asked_for)}
+    name = cycles.pop() if len(cycles) == 1 else ""
     return YearView(
-        renewals=[_renewal(material, number) for number in range(len(standings))],
+        renewals=[view_renewal(material, standing) for standing in material.standings],
         entries=here,
-        earlier=earlier,
-        others=[*_others(material, endorsements)],
-        logged_in=f"Logged in {cycles.pop()}" if len(cycles) == 1 else "Logged",
-        last_entry_id=last_entry,
+        outside=outside,
+        others=[*_others(material)],
+        logged_in=f"Logged in {name}" if name else "Logged",
+        nothing=f"Nothing is logged in {name}" if name else "Nothing is logged",
+        has_logged=bool(material.entries),
+        last_entry_id=material.last_entry_id,
     )
 
 
-def _judged(material: _Material, entry: LoggedEntry) -> list[Judged]:
-    """One verdict for each endorsement: by the cycle that the entry falls in, if one is shown.
+def _is_here(material: Material, entry: LoggedEntry) -> bool:
+    """Whether an entry falls in a cycle shown; where only an application is shown, all can count.
 
-    And one for each application.
+    Where there is neither, nothing else would show them.
     """
-    chosen: dict[int, Standing] = {}
-    for standing in material.standings:
-        key = standing.facts.subject_id
-        if key not in chosen or _falls_in(entry.held_on, standing):
-            chosen[key] = standing
-    judging = [*chosen.values(), *material.applied]
-    return [Judged(standing, material.verdict(entry, standing)) for standing in judging]
+    if material.asked_for is not None:
+        return True
+    judging = material.standings or material.applied
+    return not judging or any(s.plan.cycle is None or holds(s, entry.held_on) for s in judging)
 
 
-def _renewal(material: _Material, number: int) -> RenewalView:
-    standing = material.standings[number]
-    plan, today = standing.plan, material.day_of(standing.plan.association)
-    known = material.books.associations[plan.association].categories.get(plan.category)
-    coming = coming_up(standing, material.books, today, material.sessions[number])
-    return RenewalView(
-        association=plan.association,
-        category=plan.category,
-        category_name=known.name if known else plan.category,
-        cycle=say_cycle(plan.cycle) if plan.cycle else "",
-        due_words=_due_words(standing),
-        status=standing.status.value,
-        headline=say_headline(standing),
-        lead=say_lead(standing, today),
-        effect=say_effect(standing),
-        asks=_asks(standing, today),
-        rows=requirement_rows(standing, today),
-        coming=coming,
+def _is_earlier(material: Material, entry: LoggedEntry) -> bool:
+    """Whether the page of an earlier cycle shows an entry."""
+    return any(
+        cycle.starts_on <= entry.held_on <= cycle.ends_on
+        for cycles in material.cycles.values()
+        for cycle in cycles
     )
 
 
-def _asks(standing: Standing, today: date) -> str:
-    cycle = standing.plan.cycle
-    if cycle is None or cycle.ends_on < today:
-        return f"What {say_cycle(cycle)} asked for" if cycle else ""
-    named = say_cycle(cycle) == str(cycle.ends_on.year)
-    return f"What this {'year' if named else 'cycle'} asks for"
-
-
-def _due_words(standing: Standing) -> str:
-    """The due date, without a year that the cycle's name has just said; empty without one."""
-    cycle, due_on = standing.plan.cycle, standing.due_on
-    if cycle is None or due_on is None:
-        return ""
-    return f"{due_on.day} {due_on:%B}" if say_cycle(cycle) == str(due_on.year) else say_day(due_on)
-
-
-def _others(material: _Material, endorsements: Sequence[Endorsed]) -> Iterable[str]:
+def _others(material: Material) -> Iterator[Other]:
     """A word on each endorsement that has no renewal to show."""
     shown = {s.facts.subject_id for s in material.standings}
-    for one in endorsements:
-        if one.id in shown:
-            continue
-        name = f"{one.association} {one.category}"
-        if one.association not in material.books.associations:
-            yield f"{name}: there is no rulebook for this association."
-        elif one.starts_on > material.day_of(one.association):
-            yield f"{name}: begins on {say_day(one.starts_on)}."
-        elif one.ends_on is not None:
-            tense = "ended" if one.ends_on < material.day_of(one.association) else "ends"
-            yield f"{name}: {tense} on {say_day(one.ends_on)}, so nothing is left to renew."
-        else:
-            yield f"{name}: the rulebook knows no renewal cycle for today."
+    for one in material.endorsements:
+        if one.id not in shown:
+            name = f"{one.association} {one.category}"
+            says = f"{name}: {_why_none(material, one)}"
+            yield Other(name, says, cycle_links(material, one.id))
+
+
+def _why_none(material: Material, one: Endorsed) -> str:
+    if one.association not in material.books.associations:
+        return "there is no rulebook for this association."
+    today = material.day_of(one.association)
+    if one.starts_on > today:
+        return f"begins on {say_day(one.starts_on)}."
+    if one.ends_on is not None:
+        tense = "ended" if one.ends_on < today else "ends"
+        return f"{tense} on {say_day(one.ends_on)}, so nothing is left to renew."
+    return "the rulebook knows no renewal cycle for today."

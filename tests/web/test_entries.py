@@ -1,0 +1,73 @@
+"""The page of one entry: whether it counts for each endorsement, and why."""
+
+from datetime import date
+
+from sqlalchemy import insert
+
+from tests.support.cast import ALICE, BOB
+from tests.web.visiting import House, text_of
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+
+
+def entry(house: House, key: str) -> str:
+    return text_of(house.visit(ALICE).get(f"/entries/{house.cast.entries[key]}"))
+
+
+def test_it_says_whether_it_counts_and_by_which_rule(house: House) -> None:
+    page = entry(house, "rsc")
+    assert "14 November 2026 RSC 1 hour · with Dana Ruiz" in page
+    assert "Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "“Continuing endorsement: Reflective Supervision/Consultation”" in page
+    assert "Dana Ruiz was vetted by NCIMHA from 1 January 2020 on." in page
+
+
+def test_an_entry_of_an_earlier_cycle_counts_for_that_one(page_house: House) -> None:
+    page = entry(page_house, "old")
+    assert "Counts towards training and DEIA for 2025" in page
+    assert "Log it again" in page
+
+
+def test_each_endorsement_has_its_own_reasons(page_house: House) -> None:
+    with writing(page_house.cast.engine) as connection:
+        connection.execute(
+            insert(METADATA.tables["endorsement"]).values(
+                person_id=page_house.cast.people[ALICE],
+                association="CT-AIMH",
+                category="IFS",
+                starts_on=date(2024, 1, 1),
+            )
+        )
+    page = entry(page_house, "rsc")
+    assert "NCIMHA IFS: Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "CT-AIMH IFS: Does not count: Dana Ruiz was vetted by NCIMHA" in page
+    assert (
+        "If Dana Ruiz was IFRS or IMHM-C on 14 November 2026, it counts once that is on record. "
+        "Ask your CT-AIMH coordinator, Dan Whitfield to see to it." in page
+    )
+
+
+def test_an_entry_without_a_provider_can_be_completed_by_oneself(page_house: House) -> None:
+    with writing(page_house.cast.engine) as connection:
+        table = METADATA.tables["entry"]
+        new = connection.execute(
+            insert(table)
+            .values(
+                person_id=page_house.cast.people[ALICE],
+                activity="rsc",
+                held_on=date(2026, 11, 3),
+                minutes=60,
+                title="RSC",
+            )
+            .returning(table.c.id)
+        ).scalar_one()
+    page = text_of(page_house.visit(ALICE).get(f"/entries/{new}"))
+    assert "Does not count: no provider is named" in page
+    assert "It can count once it says who provided it. Edit the entry" in page
+
+
+def test_somebody_elses_entry_answers_as_an_absent_one(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    foreign = bob.get(f"/entries/{page_house.cast.entries['rsc']}")
+    assert foreign.status_code == 404
+    assert foreign.content == bob.get("/entries/999999").content

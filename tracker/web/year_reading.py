@@ -1,0 +1,184 @@
+"""All that a year's page is made of, read in one place: a handful of queries, however long."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from tracker.records.applicants import standings_of, undecided_of
+from tracker.records.applications import Applied
+from tracker.records.closing import Closing, read_closing, read_closing_of
+from tracker.records.endorsees import Endorsed, endorsements_of, last_entry_id
+from tracker.records.entries import entries_of, entry_by_id
+from tracker.records.evaluation import DayOf, days_at, judge_all, judge_current
+from tracker.records.providers import load_providers
+from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle, cycles_until
+from tracker.rules.explain import LoggedEntry
+from tracker.rules.providers import Provider
+from tracker.rules.standing import Standing, Status
+
+_WORST_FIRST = (
+    Status.LAPSED,
+    Status.OVERDUE,
+    Status.OPEN,
+    Status.EXCUSED,
+    Status.MET,
+    Status.NO_RULES,
+)
+_TO_SETTLE = {Status.LAPSED, Status.OVERDUE}
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What was read. ``standings`` are those to show, ``applied`` those of applications.
+
+    ``entries`` are newest first; ``providers`` are those whom they name. ``cycles`` are those of
+    each endorsement that a page shows, newest first; ``asked_for`` is the one earlier cycle
+    that was asked for, None for My year.
+    """
+
+    books: Rulebooks
+    day_of: DayOf
+    endorsements: Sequence[Endorsed]
+    standings: Sequence[Standing]
+    applied: Sequence[Standing]
+    entries: Sequence[LoggedEntry]
+    providers: dict[int, Provider]
+    closing: Closing
+    cycles: Mapping[int, Sequence[Cycle]]
+    last_entry_id: int | None
+    asked_for: Cycle | None = None
+
+    def standing_on(self, endorsement_id: int, day: date) -> Standing | None:
+        """The standing shown of an endorsement whose cycle holds ``day``, if there is one."""
+        return next(
+            (s for s in self.standings if s.facts.subject_id == endorsement_id and holds(s, day)),
+            None,
+        )
+
+
+def holds(standing: Standing, day: date) -> bool:
+    """Whether a standing's cycle holds ``day``."""
+    cycle = standing.plan.cycle
+    return cycle is not None and cycle.starts_on <= day <= cycle.ends_on
+
+
+def cycles_of(books: Rulebooks, one: Endorsed, day: date) -> list[Cycle]:
+    """The cycles in which an endorsement had, or has, a renewal: from that of ``day`` back."""
+    plan = books.plan(one.association, one.category, one.starts_on, day)
+    if plan is None or plan.cycle is None:
+        return []
+    found = cycles_until(books.associations[one.association].cycles, one.starts_on, day)
+    return [c for c in found if one.ends_on is None or c.due_on <= one.ends_on]
+
+
+def read_material(
+    connection: Connection,
+    books: Rulebooks,
+    person_id: int,
+    endorsements: Sequence[Endorsed],
+    at: datetime,
+    applications: Sequence[Applied],
+) -> Material:
+    """All of a person's year at an instant, as far as ``endorsements`` (their own) go."""
+    day_of = days_at(books, at)
+    standings = read_standings(connection, books, [e.id for e in endorsements], at)
+    applied = standings_of(connection, books, day_of, [a.id for a in applications])
+    entries = entries_of(connection, person_id, date.min, date.max)
+    applies = any(not a.decided for a in applications)
+    return Material(
+        books=books,
+        day_of=day_of,
+        endorsements=endorsements,
+        standings=standings,
+        applied=[*applied.values()],
+        entries=entries,
+        providers=_providers(connection, entries),
+        closing=read_closing(connection, books, at, endorsements, applies=applies),
+        cycles=_cycles(books, endorsements, day_of),
+        last_entry_id=last_entry_id(connection, person_id),
+    )
+
+
+def read_cycle(
+    connection: Connection, books: Rulebooks, one: Endorsed, cycle: Cycle, at: datetime
+) -> Material:
+    """One cycle of one endorsement, judged anew by its own rules, and what was logged in it."""
+    day_of = days_at(books, at)
+    found = judge_all(connection, books, day_of, cycle_day=cycle.starts_on, only=[one.id])
+    standings = list(found)
+    entries = entries_of(connection, one.person_id, cycle.starts_on, cycle.ends_on)
+    return Material(
+        books=books,
+        day_of=day_of,
+        endorsements=[one],
+        standings=standings,
+        applied=(),
+        entries=entries,
+        providers=_providers(connection, entries),
+        closing=read_closing_of(connection, books, one.person_id, at),
+        cycles=_cycles(books, [one], day_of),
+        last_entry_id=None,
+        asked_for=cycle,
+    )
+
+
+def read_for_entry(
+    connection: Connection, books: Rulebooks, person_id: int, entry_id: int, at: datetime
+) -> Material | None:
+    """What it takes to say of one entry why it counts; None where it is not the person's."""
+    entry = entry_by_id(connection, person_id, entry_id)
+    if entry is None:
+        return None
+    day_of = days_at(books, at)
+    endorsements = endorsements_of(connection, person_id)
+    undecided = undecided_of(connection, person_id)
+    return Material(
+        books=books,
+        day_of=day_of,
+        endorsements=endorsements,
+        standings=(),
+        applied=[*standings_of(connection, books, day_of, [a.id for a in undecided]).values()],
+        entries=[entry],
+        providers=_providers(connection, [entry]),
+        closing=read_closing(connection, books, at, endorsements, applies=bool(undecided)),
+        cycles={},
+        last_entry_id=None,
+    )
+
+
+def read_standings(
+    connection: Connection, books: Rulebooks, endorsement_ids: Collection[int], at: datetime
+) -> list[Standing]:
+    """The standings to show, worst first: the current cycle's, and the one before if unsettled."""
+    if not endorsement_ids:
+        return []
+    day_of = days_at(books, at)
+    found = [
+        standing
+        for standing in judge_current(connection, books, day_of, only=endorsement_ids)
+        if _is_shown(standing, day_of(standing.plan.association))
+    ]
+    return sorted(found, key=lambda s: (_WORST_FIRST.index(s.status), s.due_on or date.max))
+
+
+def _cycles(
+    books: Rulebooks, endorsements: Sequence[Endorsed], day_of: DayOf
+) -> dict[int, list[Cycle]]:
+    known = [one for one in endorsements if one.association in books.associations]
+    return {one.id: cycles_of(books, one, day_of(one.association)) for one in known}
+
+
+def _providers(connection: Connection, entries: Sequence[LoggedEntry]) -> dict[int, Provider]:
+    named = {e.provider_id for e in entries if e.provider_id}
+    return load_providers(connection, named) if named else {}
+
+
+def _is_shown(standing: Standing, today: date) -> bool:
+    cycle = standing.plan.cycle
+    if cycle is None or cycle.ends_on >= today or standing.status in _TO_SETTLE:
+        return True
+    # A cycle that is over but not yet due still wants its hours.
+    return standing.status is Status.OPEN
