@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tracker.records.bulk import insert_rows
+from tracker.records.late import late_on
 from tracker.records.tables import METADATA
 
 _AUDIT_EVENT = METADATA.tables["audit_event"]
@@ -44,7 +45,17 @@ def record_changes(connection: Connection, changes: Iterable[Change]) -> int:
     belong to the caller's transaction: a change and its event are stored together or not at
     all. Raises TypeError for a value that has no JSON form.
     """
-    return insert_rows(connection, _AUDIT_EVENT, _events(changes))
+    late = late_on(connection)
+    if late is None:
+        return insert_rows(connection, _AUDIT_EVENT, _events(changes))
+    events = [*_events(changes)]
+    late.events += events
+    return len(events)
+
+
+def write_events(connection: Connection, events: Iterable[Mapping[str, Any]]) -> None:
+    """Write the events that were left for the end of a transaction."""
+    insert_rows(connection, _AUDIT_EVENT, events)
 
 
 def _events(changes: Iterable[Change]) -> Iterator[dict[str, Any]]:

@@ -6,20 +6,20 @@ without the standing that follows from it (of several saved together judged once
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, update
 
 from tracker.records.audit import Change, record_changes
 from tracker.records.entries import entry_by_id
 from tracker.records.judging_late import evaluate_soon
+from tracker.records.quick import insert_one, run
 from tracker.records.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 
-_PERSON = METADATA.tables["person"]
 _ENTRY = METADATA.tables["entry"]
 _TOPIC = METADATA.tables["entry_topic"]
 
@@ -37,6 +37,9 @@ class Content:
     format: str | None
     reference: str | None
     topics: dict[str, int]
+
+
+_COLUMNS = tuple(one.name for one in fields(Content) if one.name != "topics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +78,25 @@ def lock_person(connection: Connection, person_id: int) -> None:
 
     Without it two entries saved at the same moment would each be judged without the other.
     """
-    connection.execute(select(_PERSON.c.id).where(_PERSON.c.id == person_id).with_for_update())
+    # SQLite has one writer at a time anyway.
+    if connection.dialect.name == "postgresql":
+        run(connection, "SELECT id FROM person WHERE id = ? FOR UPDATE", [person_id])
 
 
 def minutes_on(
     connection: Connection, person_id: int, day: date, *, without: int | None = None
 ) -> int:
     """The minutes that a person has logged on one day, but for the entry ``without``."""
-    own = (_ENTRY.c.person_id == person_id) & (_ENTRY.c.held_on == day)
-    if without is not None:
-        own &= _ENTRY.c.id != without
-    return connection.scalar(select(func.sum(_ENTRY.c.minutes)).where(own)) or 0
+    sql = "SELECT SUM(minutes) FROM entry WHERE person_id = ? AND held_on = ? AND id <> ?"
+    rows = run(connection, sql, [person_id, day.isoformat(), without or 0])
+    return int(rows[0][0] or 0)
 
 
 def saved_from(connection: Connection, person_id: int, form_key: str) -> LoggedEntry | None:
     """The entry that the form with this key became, if it was saved already."""
-    own = (_ENTRY.c.person_id == person_id) & (_ENTRY.c.form_key == form_key)
-    entry_id = connection.scalar(select(_ENTRY.c.id).where(own))
-    return None if entry_id is None else entry_by_id(connection, person_id, entry_id)
+    sql = "SELECT id FROM entry WHERE person_id = ? AND form_key = ?"
+    rows = run(connection, sql, [person_id, form_key])
+    return entry_by_id(connection, person_id, int(rows[0][0])) if rows else None
 
 
 def add_entry(
@@ -104,7 +108,7 @@ def add_entry(
     if before is not None:
         return Added(before, new=False)
     values = {"person_id": author.person_id, "form_key": form_key, **_columns(content)}
-    entry_id = connection.execute(insert(_ENTRY).values(values).returning(_ENTRY.c.id)).scalar_one()
+    entry_id = insert_one(connection, "entry", values)
     _insert_topics(connection, author.person_id, entry_id, content)
     _finish(connection, books, author, entry_id, before=None, after=content)
     return Added(LoggedEntry(entry_id, author.person_id, *_fields(content)), new=True)
@@ -153,7 +157,7 @@ def _fields(content: Content) -> tuple[Any, ...]:
 
 
 def _columns(content: Content) -> dict[str, Any]:
-    return {name: value for name, value in asdict(content).items() if name != "topics"}
+    return {name: getattr(content, name) for name in _COLUMNS}
 
 
 def _insert_topics(connection: Connection, person_id: int, entry_id: int, content: Content) -> None:
@@ -183,4 +187,5 @@ def _finish(
     whose = {"person_id": author.person_id}
     shapes = [whose | asdict(content) if content else None for content in (before, after)]
     record_changes(connection, [Change(author.who, author.at, "entry", entry_id, *shapes)])
-    evaluate_soon(connection, books, author.person_id, author.at)
+    named = {c.provider_id for c in (before, after) if c and c.provider_id is not None}
+    evaluate_soon(connection, books, author.person_id, author.at, providers=named)

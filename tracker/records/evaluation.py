@@ -6,6 +6,7 @@ change a standing; `evaluate_due` is the nightly pass over what passing time has
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
+from functools import lru_cache
 
 from sqlalchemy import Connection, text
 
@@ -76,22 +77,27 @@ def judge_current(
     """
 
     def windows(books: Rulebooks, triple: Triple) -> Iterable[Window]:
-        name, category, endorsed_on = triple
-        if name not in books.associations:
-            return
-        plan = books.plan(name, category, endorsed_on, day_of(name))
-        if plan is None:
-            return
-        yield Window(plan, endorsed_on, day_of(name))
-        book = books.associations[name]
-        before = plan.cycle and cycle_before(book.cycles, endorsed_on, plan.cycle)
-        if before:
-            yield Window(books.plan_for(name, category, before), endorsed_on, day_of(name))
+        name = triple[0]
+        return _current_windows(books, triple, day_of(name)) if name in books.associations else ()
 
     for window, facts in read_facts(connection, books, windows, only=only):
         standing = judge(window.plan, facts, window.as_of)
         if standing is not None:
             yield standing
+
+
+# The same for many people, and again for each hour that one of them logs on a day.
+@lru_cache(maxsize=8_192)
+def _current_windows(books: Rulebooks, triple: Triple, day: date) -> tuple[Window, ...]:
+    name, category, endorsed_on = triple
+    plan = books.plan(name, category, endorsed_on, day)
+    if plan is None:
+        return ()
+    window = Window(plan, endorsed_on, day)
+    before = plan.cycle and cycle_before(books.associations[name].cycles, endorsed_on, plan.cycle)
+    if not before:
+        return (window,)
+    return window, Window(books.plan_for(name, category, before), endorsed_on, day)
 
 
 def evaluate_people(
@@ -111,7 +117,7 @@ def evaluate_people(
     people = set(person_ids)
     if providers is None:
         providers = people | providers_of(connection, people)
-    changed = refresh_provider_spans(connection, books, among=providers) if providers else ()
+    changed = refresh_provider_spans(connection, books, only=providers) if providers else ()
     people |= people_supervised_by(connection, changed)
     chosen = among(connection, people)
     rows = run(

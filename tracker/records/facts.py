@@ -54,8 +54,7 @@ def read_facts(
     chosen = _chosen(connection, only)
     found = [w for triple in _triples(connection, chosen) for w in windows(books, triple)]
     topics = max((len(window.plan.topics) for window in found), default=0)
-    plans = {window.plan: _read_for(books, window.plan, topics) for window in found}
-    read = [(window, *plans[window.plan]) for window in found]
+    read = [(window, *_read_for(books, window.plan, topics)) for window in found]
     for rows in _rows(connection, found, topics, only, chosen):
         for row in rows:
             window, keys, accepted = read[row[1]]
@@ -94,7 +93,12 @@ def _read_for(books: Rulebooks, plan: Plan, topics: int) -> tuple[tuple[str, ...
     unused = topics - len(plan.topics)
     keys = (*(f"topic:{topic}" for topic in plan.topics), *("",) * unused, "training", "rsc")
     rule = plan.membership_rule
-    return keys, frozenset(books.accepted_organizations(rule)) if rule else frozenset()
+    return keys, _accepted(books, rule) if rule else frozenset()
+
+
+@lru_cache(maxsize=256)
+def _accepted(books: Rulebooks, membership_rule: str) -> frozenset[str]:
+    return frozenset(books.accepted_organizations(membership_rule))
 
 
 def _has_entries_after(connection: Connection, day: date) -> bool:

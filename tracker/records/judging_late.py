@@ -1,50 +1,55 @@
-"""Judging once, at the end of a transaction, everybody whose entries it has changed."""
+"""Saving several things in one transaction: what each needs at its end is done once for all."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tracker.records.audit import write_events
 from tracker.records.evaluation import evaluate_people
+from tracker.records.late import Late, late_on, leave
+from tracker.records.providers import providers_of
 from tracker.rulebooks import Rulebooks
-
-_OPTION = "judging_late"
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Whom to judge by which rulebooks, and the latest instant at which one of them changed."""
-
-    books: Rulebooks | None = None
-    instant: datetime | None = None
-    people: set[int] = field(default_factory=set)
 
 
 @contextmanager
 def judging_late(connection: Connection) -> Iterator[None]:
-    """Whoever is to be judged `soon` within the block is judged at its end, all together.
+    """Within the block, audit events and whoever is to be judged `soon` wait for its end.
 
-    The standing table is therefore behind until then: for pages, that do not read it in the
+    Until then the standing and audit tables are behind: for pages, that do not read them in the
     transaction in which they write.
     """
-    waiting = _Waiting()
-    connection.execution_options(**{_OPTION: waiting})
+    late = Late()
+    leave(connection, late)
     yield
-    connection.execution_options(**{_OPTION: None})
-    if waiting.books is not None and waiting.instant is not None:
-        evaluate_people(connection, waiting.books, waiting.people, waiting.instant)
+    leave(connection, None)
+    write_events(connection, late.events)
+    if late.books is None or late.instant is None:
+        return
+    providers = late.providers | late.changed | providers_of(connection, late.changed)
+    evaluate_people(connection, late.books, late.people, late.instant, providers=providers)
 
 
 def evaluate_soon(
-    connection: Connection, books: Rulebooks, person_id: int, instant: datetime
+    connection: Connection,
+    books: Rulebooks,
+    person_id: int,
+    instant: datetime,
+    *,
+    providers: Collection[int] | None = None,
 ) -> None:
-    """Judge a person anew before the transaction ends: at once, or late where that is on."""
-    waiting = connection.get_execution_options().get(_OPTION)
-    if waiting is None:
-        evaluate_people(connection, books, {person_id}, instant)
+    """Judge a person anew before the transaction ends: at once, or late where that is on.
+
+    Where nothing but their entries changed, ``providers`` are those whom these entries name.
+    """
+    late = late_on(connection)
+    if late is None:
+        evaluate_people(connection, books, {person_id}, instant, providers=providers)
         return
-    waiting.books = books
-    waiting.instant = max(waiting.instant or instant, instant)
-    waiting.people.add(person_id)
+    late.books, late.instant = books, max(late.instant or instant, instant)
+    late.people.add(person_id)
+    if providers is None:
+        late.changed.add(person_id)
+    else:
+        late.providers.update(providers)

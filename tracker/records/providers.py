@@ -3,13 +3,16 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, null, or_, select, text
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, text
 
+from tracker.records.quick import Chosen, among, as_date, run
 from tracker.records.tables import Endorsement, Entry, Person, ProviderSpan, Vetting
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import Credential, Provider, qualified_spans
+from tracker.rules.standing import Span
 
 SpanRow = tuple[str, int, date, date]
 
@@ -31,43 +34,42 @@ def load_providers(
     ``person_ids`` narrows it to these people, whether they provide RSC or not.
     """
     if person_ids is None:
-        wanted = or_(_PERSON.c.provides_rsc, exists().where(_ENTRY.c.provider_id == _PERSON.c.id))
+        which = Chosen(f"IN (SELECT p.id FROM person p WHERE {_PROVIDES})")
     else:
-        wanted = _PERSON.c.id.in_(person_ids)
-    people = select(_PERSON.c.id, _PERSON.c.name, _PERSON.c.highest_degree).where(wanted)
-    found = {row.id: (row.name, row.highest_degree) for row in connection.execute(people)}
+        which = among(connection, person_ids)
     held: defaultdict[int, list[Credential]] = defaultdict(list)
-    for table, category in ((_ENDORSEMENT, _ENDORSEMENT.c.category), (_VETTING, null())):
-        rows = connection.execute(
-            select(
-                table.c.person_id, table.c.association, category, table.c.starts_on, table.c.ends_on
-            ).where(table.c.person_id.in_(select(_PERSON.c.id).where(wanted)))
-        )
-        for person_id, *credential in rows:
-            held[person_id].append(Credential(*credential))
+    for person_id, association, category, starts_on, ends_on in run(
+        connection, _CREDENTIALS.format(which=which.sql), which.parameters * 2
+    ):
+        ends = as_date(ends_on) if ends_on else None
+        held[person_id].append(Credential(association, category, as_date(starts_on), ends))
+    sql = f"SELECT id, name, highest_degree FROM person WHERE id {which.sql}"
     return {
         person_id: Provider(name, degree, tuple(sorted(held[person_id], key=str)))
-        for person_id, (name, degree) in found.items()
+        for person_id, name, degree in run(connection, sql, which.parameters)
     }
+
+
+_PROVIDES = "p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = p.id)"
+_CREDENTIALS = """
+    SELECT person_id, association, category, starts_on, ends_on FROM endorsement
+    WHERE person_id {which}
+    UNION ALL
+    SELECT person_id, association, NULL, starts_on, ends_on FROM vetting WHERE person_id {which}
+"""
 
 
 def refresh_provider_spans(
-    connection: Connection, books: Rulebooks, *, among: Collection[int] | None = None
+    connection: Connection, books: Rulebooks, *, only: Collection[int] | None = None
 ) -> set[int]:
     """Work out the spans anew and store what differs; the ids of providers who changed.
 
-    ``among`` narrows it to these people (default: everyone who provides RSC).
+    ``only`` narrows it to these people (default: everyone who provides RSC).
     """
-    if among is not None and len(among) > _MANY:
-        among = None
-    wanted = set(_work_out(books, load_providers(connection, among)))
-    stored_rows = (
-        select(_SPAN) if among is None else select(_SPAN).where(_SPAN.c.provider_id.in_(among))
-    )
-    stored = {
-        (row.rule, row.provider_id, row.starts_on, row.ends_on)
-        for row in connection.execute(stored_rows)
-    }
+    if only is not None and len(only) > _MANY:
+        only = None
+    wanted = set(_work_out(books, load_providers(connection, only)))
+    stored = _stored(connection, only)
     gone, new = stored - wanted, wanted - stored
     for rule, provider_id, starts_on, _ in gone:
         connection.execute(
@@ -86,6 +88,16 @@ def refresh_provider_spans(
         # Until it is told, the planner takes a filled table for an empty one.
         connection.execute(text("ANALYZE provider_span"))
     return {provider_id for _, provider_id, _, _ in gone | new}
+
+
+def _stored(connection: Connection, ids: Collection[int] | None) -> set[SpanRow]:
+    which = Chosen("IS NOT NULL") if ids is None else among(connection, ids)
+    sql = f"""
+        SELECT rule, provider_id, starts_on, ends_on FROM provider_span
+        WHERE provider_id {which.sql}
+    """
+    rows = run(connection, sql, which.parameters)
+    return {(rule, id_, as_date(first), as_date(last)) for rule, id_, first, last in rows}
 
 
 def people_supervised_by(connection: Connection, provider_ids: Iterable[int]) -> set[int]:
@@ -112,7 +124,18 @@ def _distinct(
 
 
 def _work_out(books: Rulebooks, providers: dict[int, Provider]) -> Iterable[SpanRow]:
-    for name, (association, rule) in books.provider_rules.items():
-        for provider_id, provider in providers.items():
-            for span in qualified_spans(association, rule, provider):
-                yield name, provider_id, span.starts_on, span.ends_on
+    for provider_id, provider in providers.items():
+        for name, span in _qualified(books, provider.degree, provider.credentials):
+            yield name, provider_id, span.starts_on, span.ends_on
+
+
+# Worked out again for every session that somebody logs; it depends on nothing but these.
+@lru_cache(maxsize=4_096)
+def _qualified(
+    books: Rulebooks, degree: str, credentials: tuple[Credential, ...]
+) -> tuple[tuple[str, Span], ...]:
+    return tuple(
+        (name, span)
+        for name, (association, rule) in books.provider_rules.items()
+        for span in qualified_spans(association, rule, Provider("", degree, credentials))
+    )

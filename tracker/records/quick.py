@@ -55,16 +55,16 @@ def run_for_each(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]
 
 
 def insert_one(connection: Connection, table: str, values: Mapping[str, Any]) -> int:
-    """Insert a row of plain values; its id."""
+    """Insert a row of numbers, texts and days (no instants); its id."""
     sql = _insert_sql(table, tuple(values), " RETURNING id")
-    return int(run(connection, sql, [*values.values()])[0][0])
+    return int(run(connection, sql, _plain(values))[0][0])
 
 
 def insert_few(connection: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of plain values, all with the same columns in the same order."""
+    """Insert such rows, all with the same columns in the same order."""
     if rows:
         sql = _insert_sql(table, tuple(rows[0]), "")
-        run_for_each(connection, sql, [[*row.values()] for row in rows])
+        run_for_each(connection, sql, [_plain(row) for row in rows])
 
 
 def _driver(connection: Connection) -> Any:  # noqa: ANN401 - each driver's own
@@ -78,9 +78,8 @@ def as_date(value: date | str) -> date:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-def as_plain(value: object) -> object:
-    """A value as it goes in: a day in ISO form, anything else as it is. Not for instants."""
-    return value.isoformat() if isinstance(value, date) else value
+def _plain(row: Mapping[str, Any]) -> list[Any]:
+    return [v.isoformat() if type(v) is date else v for v in row.values()]
 
 
 @cache

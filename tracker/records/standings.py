@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tracker.records.bulk import insert_rows
-from tracker.records.quick import Chosen, among, as_date, as_plain, in_table, insert_few, run
+from tracker.records.quick import Chosen, among, as_date, in_table, insert_few, run
 from tracker.records.tables import StandingRow
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
@@ -42,7 +42,7 @@ def store_standings(
     rows = [_row(s, since, day_of(s.plan.association), books) for s in standings]
     run(connection, f"DELETE FROM standing WHERE endorsement_id {chosen.sql}", chosen.parameters)
     if few:
-        insert_few(connection, "standing", [{k: as_plain(v) for k, v in r.items()} for r in rows])
+        insert_few(connection, "standing", rows)
     else:
         insert_rows(connection, _STANDING, rows)
 

@@ -53,8 +53,8 @@ class Writer:
         """What ``job`` returns, once all that it wrote is stored for good.
 
         If it raises, nothing of it is stored. It may be run more than once (only the last run
-        counts), so it must do nothing but read and write on its connection. Standings that its
-        entries move are judged after it, in the same transaction.
+        counts), so it must do nothing but read and write on its connection. Its audit events, and
+        the standings that its entries move, come after it in the same transaction.
         """
         return self.ask(job).result()
 
