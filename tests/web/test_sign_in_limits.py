@@ -4,9 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from fastapi.testclient import TestClient
 from httpx2 import Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from tests.support.cast import ALICE, BOB
+from tests.support.cast import ALICE, BASE_URL, BOB
 from tests.web.signing import ask, wrong
 from tests.web.visiting import House, Visitor
 from tracker.records.sign_in_limits import client_of
@@ -122,3 +124,24 @@ def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(page_house: House) 
     ask_for(page_house, BOB)
     assert [row["at"] for row in page_house.cast.rows("sign_in_try")] == [page_house.now]
     assert page_house.now - first["at"] > timedelta(days=1)
+
+
+def test_behind_a_trusted_proxy_each_visitor_is_a_client_and_nobody_else_may_say_so(
+    page_house: House,
+) -> None:
+    house = limited(page_house, asks_per_client=1)
+    proxied = ProxyHeadersMiddleware(house.app, trusted_hosts="127.0.0.1")  # type: ignore[arg-type]
+
+    def answers(peer: str) -> list[int]:
+        client = TestClient(proxied, follow_redirects=False, client=(peer, 50_000))  # type: ignore[arg-type]
+        return [
+            client.post(
+                "/sign-in",
+                data={"email": f"{number}@example.org"},
+                headers={"Origin": BASE_URL, "X-Forwarded-For": f"198.51.100.{number}"},
+            ).status_code
+            for number in (1, 2)
+        ]
+
+    assert answers("127.0.0.1") == [303, 303]
+    assert answers("192.0.2.1") == [303, 429]

@@ -168,7 +168,7 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(house: House) -
 def test_after_signing_in_one_comes_to_the_page_one_wanted(house: House) -> None:
     alice = house.visit()
     asked = alice.get("/log?activity=rsc")
-    assert asked.headers["location"] == "/sign-in?next=/log%3Factivity%3Drsc"
+    assert asked.headers["location"] == "/sign-in?next=%2Flog%3Factivity%3Drsc"
     page = alice.follow(asked)
     assert 'name="next" value="/log?activity=rsc"' in page.text
     alice.post("/sign-in", {"email": ALICE, "next": "/log?activity=rsc"})

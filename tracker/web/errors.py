@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from tracker.web.api.problems import answer_problem
 from tracker.web.error_words import words_of
 from tracker.web.security import security_headers
+from tracker.web.sign_in_needed import to_sign_in
 from tracker.web.site import site_of
 from tracker.web.viewer import SignInNeeded, Viewer, who_looks
 
@@ -24,7 +24,7 @@ _LOG = structlog.get_logger()
 
 def add_error_pages(app: FastAPI) -> None:
     """Answer every error with a page of ours."""
-    app.add_exception_handler(SignInNeeded, _to_sign_in)
+    app.add_exception_handler(SignInNeeded, to_sign_in)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failure)
@@ -33,13 +33,6 @@ def add_error_pages(app: FastAPI) -> None:
 def refuse(request: Request, status: int) -> Response:
     """The answer to a request that goes no further; it asks no database who sent it."""
     return _answer(request, status)
-
-
-def _to_sign_in(request: Request, _error: Exception) -> Response:
-    if request.method != "GET":
-        return RedirectResponse("/sign-in", 303)
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/sign-in?next={quote(request.url.path + query, safe='/')}", 303)
 
 
 def _not_valid(request: Request, error: Exception) -> Response:

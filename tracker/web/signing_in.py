@@ -31,6 +31,7 @@ from tracker.web.viewer import AnyViewer
 
 router = APIRouter()
 _HERE = "/sign-in/code"
+_UNDONE = "You were signed out meanwhile, so nothing was changed. Sign in, and you come back."
 _NO_ADDRESS = "Enter an e-mail address, like name@example.org"
 _NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
 # None of them tells whether we know the address: a code is kept for every one that was asked for.
@@ -56,11 +57,16 @@ Wanted = Annotated[str, Query(alias="next")]
 
 
 @router.get("/sign-in")
-def ask_for_address(site: TheSite, who: AnyViewer, wanted: Wanted = "") -> Response:
-    """Asks for the e-mail address; those who are signed in go on."""
+def ask_for_address(
+    site: TheSite, who: AnyViewer, wanted: Wanted = "", undone: str = ""
+) -> Response:
+    """Asks for the e-mail address; those who are signed in go on.
+
+    ``undone`` where somebody comes from a form that did nothing, because the session was over.
+    """
     if who is not None:
         return RedirectResponse(safe_path(wanted), 303)
-    return _address_page(site, "", wanted, "")
+    return _address_page(site, "", wanted, "", notice=_UNDONE if undone else "")
 
 
 @router.post("/sign-in")
@@ -153,12 +159,15 @@ def _open(site: Site, connection: Connection, trying: _Try, code: str) -> str | 
     return open_session(connection, email, trying.at, say_browser(headers.get("user-agent", "")))
 
 
-def _address_page(site: Site, email: str, wanted: str, problem: str) -> HTMLResponse:
+def _address_page(
+    site: Site, email: str, wanted: str, problem: str, *, notice: str = ""
+) -> HTMLResponse:
     return site.pages.show(
         "sign_in.html",
         status=422 if problem else 200,
         email=email,
         next=wanted,
+        notice=notice,
         problems=[("email", problem)] if problem else [],
     )
 
