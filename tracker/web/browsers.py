@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from tracker.clock import local_day
 from tracker.records.audit import Stamp
-from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
 from tracker.records.sessions import (
     SESSION_DAYS,
@@ -20,6 +19,7 @@ from tracker.records.sessions import (
     handle_of,
 )
 from tracker.rules.providers import say_day
+from tracker.web.own_time import zone_of
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of
 from tracker.web.viewer import TheViewer, Viewer
@@ -105,7 +105,7 @@ def _say_seen(day: date, today: date) -> str:
 
 
 def _zone(connection: Connection, site: Site, who: Viewer) -> str:
-    """The time zone of an association that they belong to, else of any."""
-    held = endorsements_of(connection, who.person_id) if who.person_id else []
-    names = [*(one.association for one in held), *who.coordinates, *site.books.associations]
-    return next(a.time_zone for n in names if (a := site.books.associations.get(n)))
+    if who.person_id is not None:
+        return zone_of(connection, site.books, who.person_id)
+    names = [*who.coordinates, *site.books.associations]
+    return site.books.associations[names[0]].time_zone
