@@ -19,6 +19,13 @@ from tracker.hours import as_hours, count_hours, parse_hours, say_hours
         ("90m", 90),
         ("1 h 30 min", 90),
         ("1h30m", 90),
+        ("1h30", 90),
+        ("1 h 30", 90),
+        ("1h5m", 65),
+        ("1½", 90),
+        ("½ h", 30),
+        ("2 ¼", 135),
+        ("¾", 45),
         ("1.5 hours", 90),
         ("1.5h", 90),
         ("1 hr", 60),
@@ -42,7 +49,25 @@ def test_hours_are_read(text: str, minutes: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "-1", "+1", "1.555", "1:60", "1:5", "one", "1 30", "1e3", "1.5.5", "h", ".", "12345"],
+    [
+        "",
+        " ",
+        "-1",
+        "+1",
+        "1.555",
+        "1:60",
+        "1:5",
+        "one",
+        "1 30",
+        "1e3",
+        "1.5.5",
+        "h",
+        ".",
+        "12345",
+        "1h3",
+        "1½½",
+        "1h60",
+    ],
 )
 def test_what_is_no_hours_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"hours are written like 1\.5, 1:30 or 90 min"):

@@ -9,11 +9,17 @@ _DECIMAL = re.compile(r"(\d{1,4})(?:[.,](\d{1,2}))?\s*(?:h|hrs?|hours?)?", re.IG
 _LEADING_POINT = re.compile(r"[.,](\d{1,2})\s*(?:h|hrs?|hours?)?", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)")
 _MINUTES = re.compile(r"(\d{1,4})\s*(?:m|mins?|minutes?)", re.IGNORECASE)
-_BOTH = re.compile(r"(\d{1,3})\s*h(?:ours?|rs?)?\s*(\d{1,2})\s*m(?:in(?:ute)?s?)?", re.IGNORECASE)
+# "1h30" and "1 h 30 min": two digits, so that nobody can mean tenths of an hour.
+_BOTH = re.compile(
+    r"(\d{1,3})\s*h(?:ours?|rs?)?\s*([0-5]?\d(?=\s*m)|[0-5]\d)\s*(?:m(?:in(?:ute)?s?)?)?",
+    re.IGNORECASE,
+)
+_FRACTION = re.compile(r"(\d{1,3})?\s*([¼½¾])\s*(?:h|hrs?|hours?)?", re.IGNORECASE)
+_QUARTERS = {"¼": 15, "½": 30, "¾": 45}
 
 
 def parse_hours(text: str) -> int:
-    """Read ``1.5``, ``1,5``, ``1:30``, ``90 min`` or ``1 h 30 min`` as whole minutes.
+    """Read ``1.5``, ``1,5``, ``1:30``, ``90 min``, ``1 h 30 min``, ``1h30`` or ``1½`` as minutes.
 
     Decimal hours have two places at most and are rounded to the nearest minute.
     Raises ValueError when ``text`` is none of these (a sign is not; zero is read as 0).
@@ -21,6 +27,8 @@ def parse_hours(text: str) -> int:
     text = text.strip()
     if match := _CLOCK.fullmatch(text) or _BOTH.fullmatch(text):
         return int(match[1]) * MINUTES_IN_HOUR + int(match[2])
+    if match := _FRACTION.fullmatch(text):
+        return int(match[1] or 0) * MINUTES_IN_HOUR + _QUARTERS[match[2]]
     if match := _MINUTES.fullmatch(text):
         return int(match[1])
     if match := _LEADING_POINT.fullmatch(text):

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     base_url: str = "http://127.0.0.1:8000"
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
     config_dir: Path = Path()
+    evidence_dir: Path | None = None
+    evidence_quota_mb: int = Field(default=200, ge=1, le=100_000)
     judge_renewals_due_from: dict[str, date] = Field(default_factory=dict)
     schedule: Schedule = Schedule()
     mail: Mail = Mail()
@@ -112,6 +114,20 @@ class Settings(BaseSettings):
         """Arguments first, then the environment, then tracker.toml."""
         toml = TomlConfigSettingsSource(settings_cls, configuration_folder() / "tracker.toml")
         return init_settings, env_settings, toml
+
+    @property
+    def evidence_folder(self) -> Path | None:
+        """Where evidence is kept: as set, else beside the SQLite file; None where it cannot be.
+
+        The name is the database's own, so that two of them in one folder share no files.
+        """
+        if self.evidence_dir is not None:
+            return self.evidence_dir
+        scheme, _, rest = self.database_url.get_secret_value().partition(":///")
+        file = rest.partition("?")[0]
+        if not scheme.startswith("sqlite") or file in {"", ":memory:"}:
+            return None
+        return Path(file).with_name(f"{Path(file).stem}-evidence")
 
     def coordinators_of(self, association: str) -> tuple[Coordinator, ...]:
         """The coordinators of one association, in the file's order."""

@@ -86,12 +86,10 @@ def test_errors_take_the_focus_and_lead_to_their_fields(phone: Phone) -> None:
 def test_only_what_belongs_to_the_choice_is_asked(phone: Phone) -> None:
     page = phone(ALICE)
     page.goto("/log")
-    expect(page.get_by_label("Who provided it?")).to_be_hidden()
+    expect(page.get_by_label("Or type part of their name")).to_be_hidden()
     page.get_by_text("Reflective supervision").click()
-    expect(page.get_by_label("Who provided it?")).to_be_visible()
-    expect(page.get_by_label("Their name")).to_be_hidden()
-    page.get_by_label("Who provided it?").select_option("other")
-    expect(page.get_by_label("Their name")).to_be_visible()
+    expect(page.get_by_label("Or type part of their name")).to_be_visible()
+    expect(page.get_by_label("Dana Ruiz (the last one)")).to_be_visible()
     page.get_by_text("Training", exact=True).click()
     expect(page.get_by_label("Of these, hours about DEIA")).to_be_visible()
 

@@ -22,9 +22,7 @@ def form_of(page: Response) -> dict[str, str]:
     form |= dict(
         re.findall(r'type="radio" name="(\w+)" value="(\w+)" id="[\w-]+" checked', page.text)
     )
-    form = {name: html.unescape(value) for name, value in form.items()}
-    chosen = re.search(r'<option value="(\w+)" selected', page.text)
-    return form | ({"provider": chosen[1]} if chosen else {})
+    return {name: html.unescape(value) for name, value in form.items()}
 
 
 def edit(visitor: Visitor, entry_id: int, **typed: str) -> Response:

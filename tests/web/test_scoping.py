@@ -9,13 +9,16 @@ from datetime import date
 
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert, select
 from starlette.routing import Mount
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, NOW, Cast
 from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, House
 from tracker.records.engine import writing
+from tracker.records.entry_writes import Author
+from tracker.records.evidence import Received, keep_files
+from tracker.records.evidence_folder import EvidenceFolder
 from tracker.records.tables import METADATA
 
 # Who may come to a route at all: anybody, those signed in, people, coordinators.
@@ -46,6 +49,7 @@ KNOWN = {
     ("POST", "/log"): PERSON,
     ("GET", "/log/saved/{entry_id}"): PERSON,
     ("GET", "/entries/{entry_id}"): PERSON,
+    ("GET", "/evidence/{file_id}"): SIGNED_IN,
     ("GET", "/entries/{entry_id}/edit"): PERSON,
     ("POST", "/entries/{entry_id}/edit"): PERSON,
     ("GET", "/entries/{entry_id}/delete"): PERSON,
@@ -134,6 +138,10 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
             apply(connection, cast.people[who], association=association): who
             for who, association in ((ALICE, "NCIMHA"), (BOB, "NCIMHA"), (ERIN, "CT-AIMH"))
         }
+        files = {
+            prove(connection, cast, who, f"{who} {name}"): who
+            for who, name in ((ALICE, "training"), (ALICE, "old"), (ERIN, "erin"))
+        }
     entries = {"bob": BOB, "erin": ERIN}
     terms, requests = own_terms_and_requests(cast)
     return {
@@ -142,6 +150,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
         "endorsement_id": {number: owner for owner, number in cast.endorsements.items()},
         "application_id": applications,
+        "file_id": files,
     }
 
 
@@ -161,6 +170,20 @@ def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
             new = insert(asked).values(**of, **day, **more).returning(asked.c.id)
             requests[connection.execute(new).scalar_one()] = who
     return terms, requests
+
+
+def prove(connection: Connection, cast: Cast, who: str, name: str) -> int:
+    """A file of somebody's that proves an entry of theirs."""
+    content = f"%PDF-1.4 {MARKS[who][0]}".encode()
+    folder = cast.settings.evidence_folder
+    assert folder is not None
+    stored_as = EvidenceFolder(folder).write(content)
+    file = Received(f"{name}.pdf", "application/pdf", len(content), name, stored_as)
+    keep_files(
+        connection, Author(cast.people[who], who, NOW), name, [file], cast.entries[name.split()[1]]
+    )
+    table = METADATA.tables["evidence"]
+    return int(connection.execute(select(table.c.id).filter_by(stored_as=stored_as)).scalar_one())
 
 
 def test_every_route_is_known_here(page_house: House) -> None:
@@ -188,11 +211,14 @@ def test_foreign_and_absent_ids_answer_alike(
     coordinating = route[1].startswith("/coordinator")
     absent = [send(page_house, email, route, number) for number in (999_999, 2**31)]
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
-              "membership", "time_request", "leave", "person")  # fmt: skip
+              "membership", "evidence", "time_request", "leave", "person")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
         if coordinating == (email in {CAROL, DAN}) and own:
+            continue
+        # Coordinators open evidence from the same address as its owner.
+        if "file_id" in route[1] and owner in SEES[email]:
             continue
         assert send(page_house, email, route, number) == absent[0]
     assert absent[0] == absent[1]

@@ -1,10 +1,10 @@
-"""Reads what one endorsee holds, and whom they may name as provider."""
+"""Reads what one endorsee holds, and when providers' sessions count."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from tracker.records.tables import METADATA
 from tracker.rules.standing import Span
@@ -26,14 +26,6 @@ class Endorsed(NamedTuple):
     category: str
     starts_on: date
     ends_on: date | None
-
-
-class Choice(NamedTuple):
-    """A provider to pick; ``used`` where the person has logged a session with them."""
-
-    id: int
-    name: str
-    used: bool
 
 
 _COLUMNS = (
@@ -65,24 +57,6 @@ def endorsement_within(
     within = (_ENDORSEMENT.c.id == endorsement_id) & _ENDORSEMENT.c.association.in_(associations)
     row = connection.execute(_COLUMNS.where(within)).first()
     return None if row is None else Endorsed(*row)
-
-
-def provider_choices(connection: Connection, person_id: int, rules: Iterable[str]) -> list[Choice]:
-    """Providers whom a person has used, then others who qualify under ``rules``, by name.
-
-    Only those who provide RSC: of others not even the name is told. Nobody supervises
-    themselves, so the person is not among them.
-    """
-    own = (_ENTRY.c.person_id == person_id) & _ENTRY.c.provider_id.is_not(None)
-    used = set(connection.scalars(select(_ENTRY.c.provider_id).where(own).distinct()))
-    qualified = select(_SPAN.c.provider_id).where(_SPAN.c.rule.in_(list(rules)))
-    provides = _PERSON.c.provides_rsc | exists().where(_ENTRY.c.provider_id == _PERSON.c.id)
-    wanted = _PERSON.c.id.in_(used) | (_PERSON.c.id.in_(qualified) & provides)
-    people = connection.execute(
-        select(_PERSON.c.id, _PERSON.c.name).where(wanted & (_PERSON.c.id != person_id))
-    )
-    found = [Choice(id_, name, id_ in used) for id_, name in people]
-    return sorted(found, key=lambda c: (not c.used, c.name.casefold(), c.id))
 
 
 def spans_of(

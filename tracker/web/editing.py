@@ -10,17 +10,20 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
 from tracker.records.closing import closed_for
-from tracker.records.engine import reading, writing
+from tracker.records.engine import reading
 from tracker.records.entries import entry_by_id
-from tracker.records.entry_writes import Author, delete_entry, version_of
+from tracker.records.entry_writes import Author, Content, delete_entry, version_of
+from tracker.records.evidence import File, files_of, remove_files_of
 from tracker.rules.explain import LoggedEntry
-from tracker.web.form_page import show_form
+from tracker.web.form_page import Besides, show_form
 from tracker.web.form_setting import form_of, read_setting
-from tracker.web.log_form import prefill_from, read_content
-from tracker.web.logging_hours import with_today
-from tracker.web.saving import save_change
+from tracker.web.log_form import prefill_from
+from tracker.web.reading_form import Filled, do_aside, read_form
+from tracker.web.saving import Outcome, save_change
+from tracker.web.sending import Job, send
 from tracker.web.site import Instant, Site, TheSite
-from tracker.web.typed import RowId, Typed
+from tracker.web.typed import RowId, WithFiles
+from tracker.web.uploads import folder_of
 from tracker.web.viewer import ThePerson
 
 router = APIRouter()
@@ -37,34 +40,37 @@ def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> R
             return RedirectResponse(f"/entries/{entry_id}", 303)
         setting = read_setting(connection, site.books, who.id, at, entry)
     prefill = prefill_from(entry) | {"version": version_of(entry)}
-    form = form_of(setting, prefill=prefill)
-    return show_form(site, who.viewer, form, setting, editing=entry)
+    return show_form(site, who, form_of(setting, prefill=prefill), setting, Besides(entry))
 
 
 @router.post("/entries/{entry_id}/edit")
 def save_entry(
-    site: TheSite, at: Instant, who: ThePerson, entry_id: RowId, typed: Typed
+    site: TheSite, at: Instant, who: ThePerson, entry_id: RowId, posted: WithFiles
 ) -> Response:
     """Save the change, unless the entry changed since the form was opened."""
     author = Author(who.id, who.viewer.email, at)
-    with writing(site.engine) as connection:
+    with reading(site.engine) as connection:
         entry = entry_by_id(connection, who.id, entry_id)
         if entry is None:
             raise HTTPException(404)
         if _is_closed(connection, site, entry, at):
             return RedirectResponse(f"/entries/{entry_id}", 303)
+
+    def read(connection: Connection) -> Filled:
         setting = read_setting(connection, site.books, who.id, at, entry)
-        is_today = "today" in typed
-        form = form_of(setting, with_today(typed, setting) if is_today else typed)
-        if is_today:
-            return show_form(site, who.viewer, form, setting, editing=entry, focus="hours")
-        content = read_content(form, setting.today)
-        saved = content is not None and save_change(
-            connection, site.books, author, entry_id=entry_id, form=form, content=content
+        return read_form(connection, setting, posted)
+
+    def save(connection: Connection, filled: Filled, content: Content) -> Outcome:
+        return save_change(
+            connection, site.books, author, entry_id=entry_id, filled=filled, content=content
         )
-    if not saved:
-        return show_form(site, who.viewer, form, setting, editing=entry)
-    return RedirectResponse(f"/log/saved/{entry_id}", 303)
+
+    filled, outcome = send(site, author, posted, Job(read, save, entry_id))
+    if outcome.entry_id:
+        return RedirectResponse(f"/log/saved/{entry_id}", 303)
+    outcome.tell(filled.form)
+    besides = do_aside(site, author, posted, entry) or Besides(entry)
+    return show_form(site, who, filled.form, filled.setting, besides)
 
 
 @router.get("/entries/{entry_id}/delete")
@@ -76,19 +82,29 @@ def ask_to_delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -
             raise HTTPException(404)
         if _is_closed(connection, site, entry, at):
             return RedirectResponse(f"/entries/{entry_id}", 303)
-    return site.pages.show("delete.html", viewer=who.viewer, entry=entry)
+        files = files_of(connection, who.id, "", entry_id)
+    return site.pages.show("delete.html", viewer=who.viewer, entry=entry, files=files)
 
 
 @router.post("/entries/{entry_id}/delete")
 def delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
-    """Delete the entry, and go back to the year."""
+    """Delete the entry with its files, and go back to the year."""
     author = Author(who.id, who.viewer.email, at)
-    with writing(site.engine) as connection:
+
+    def job(connection: Connection) -> list[File] | None:
         entry = entry_by_id(connection, who.id, entry_id)
         if entry is not None and _is_closed(connection, site, entry, at):
-            return RedirectResponse(f"/entries/{entry_id}", 303)
+            return None
+        removed = remove_files_of(connection, author, entry_id)
         if not delete_entry(connection, site.books, author, entry_id):
             raise HTTPException(404)
+        return removed
+
+    removed = site.writer.run(job)
+    if removed is None:
+        return RedirectResponse(f"/entries/{entry_id}", 303)
+    if (folder := folder_of(site)) is not None:
+        folder.remove(file.stored_as for file in removed)
     return RedirectResponse("/my-year?deleted=yes", 303)
 
 

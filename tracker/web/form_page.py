@@ -1,36 +1,61 @@
 """Shows the form for a session, with what is wrong with it."""
 
+from dataclasses import dataclass
+
 from fastapi.responses import HTMLResponse
 
+from tracker.records.engine import reading
+from tracker.records.evidence import files_of
+from tracker.records.twins import Logged
 from tracker.rules.explain import LoggedEntry
 from tracker.web.form_setting import FormSetting
 from tracker.web.log_form import LogForm
+from tracker.web.provider_field import offer
 from tracker.web.site import Site
-from tracker.web.viewer import Viewer
+from tracker.web.uploads import LARGEST_MB, MOST_FILES, folder_of, say_size
+from tracker.web.viewer import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What the page shows beside the form: the entry it changes, a twin, a word, the focus."""
+
+    editing: LoggedEntry | None = None
+    twin: Logged | None = None
+    notice: str = ""
+    focus: str = ""
 
 
 def show_form(
-    site: Site,
-    viewer: Viewer,
-    form: LogForm,
-    setting: FormSetting,
-    *,
-    editing: LoggedEntry | None = None,
-    focus: str = "",
+    site: Site, who: Person, form: LogForm, setting: FormSetting, besides: Besides
 ) -> HTMLResponse:
-    """The form; with problems its summary takes the focus, else the field named ``focus``.
+    """The form; with problems its summary takes the focus, else what ``besides`` names.
 
-    A form with problems is answered with 422, so that programs see that nothing was saved.
+    A form with problems, or with a twin, is answered with 422, so that programs see that
+    nothing was saved.
     """
     problems = form.problems()
+    editing = besides.editing
+    with reading(site.engine) as connection:
+        offered = offer(connection, setting, form)
+        key = str(form.form_key.data)
+        files = files_of(connection, who.id, key, editing.id if editing else None)
     return site.pages.show(
         "log.html",
-        status=422 if problems else 200,
-        viewer=viewer,
+        status=422 if problems or besides.twin else 200,
+        viewer=who.viewer,
         here="" if editing else "log",
         form=form,
         problems=problems,
         setting=setting,
+        offer=offered,
+        files=files,
+        takes_files=folder_of(site) is not None,
+        most_files=MOST_FILES,
+        largest_mb=LARGEST_MB,
+        say_size=say_size,
+        besides=besides,
         editing=editing,
-        focus="" if problems else focus,
+        twin=None if problems else besides.twin,
+        focus="" if problems or besides.twin else besides.focus,
     )

@@ -9,7 +9,8 @@ from starlette.datastructures import FormData
 
 from tracker.clock import local_day
 from tracker.records.applicants import undecided_of
-from tracker.records.endorsees import Choice, endorsements_of, provider_choices
+from tracker.records.closing import Closing
+from tracker.records.endorsees import endorsements_of
 from tracker.records.evaluation import days_at
 from tracker.records.profile import profile_of
 from tracker.rulebooks import Rulebooks
@@ -25,12 +26,17 @@ class FormSetting:
     """``today`` is the last day on which a session may have been held.
 
     ``topics`` are those of a training, ``rsc_topics`` those of an RSC session with their words.
+    ``rules`` are the provider rules that hold for the person, by their ``associations``.
     """
 
+    person_id: int
     topics: tuple[str, ...]
     rsc_topics: tuple[Named, ...]
-    providers: list[Choice]
+    rules: frozenset[str]
+    associations: frozenset[str]
     today: date
+    # Without extensions: what is open by it is open.
+    closing: Closing
 
 
 def read_setting(
@@ -44,23 +50,27 @@ def read_setting(
     day_of = days_at(books, at)
     plans: list[Plan] = []
     zones: set[str] = set()
-    for held in endorsements_of(connection, person_id):
+    endorsements = endorsements_of(connection, person_id)
+    applications = undecided_of(connection, person_id)
+    for held in endorsements:
         if held.association in books.associations:
             zones.add(held.association)
             today = day_of(held.association)
             plans += _plan(books, held.association, held.category, held.starts_on, today)
-    for applied in undecided_of(connection, person_id):
+    for applied in applications:
         if applied.association in books.associations:
             zones.add(applied.association)
             day = applied.submitted_on or day_of(applied.association)
             plans.append(books.application_plan(applied.association, applied.category, day))
     asked = {t for plan in plans for t in _topics(plan)}
-    rules = {plan.provider_rule for plan in plans if plan.provider_rule}
     return FormSetting(
+        person_id=person_id,
         topics=tuple(sorted(asked | _kept(editing, "training"))),
         rsc_topics=_named(books, plans, _kept(editing, "rsc")),
-        providers=provider_choices(connection, person_id, rules),
+        rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
+        associations=frozenset(zones),
         today=_today(connection, books, person_id, at, zones),
+        closing=Closing(books, day_of, endorsements, {}, bool(applications)),
     )
 
 
@@ -68,9 +78,7 @@ def form_of(
     setting: FormSetting, typed: FormData | None = None, prefill: Mapping[str, str] | None = None
 ) -> LogForm:
     """The form for what is offered, as it was ``typed``, else with ``prefill``."""
-    return make_form(
-        setting.topics, setting.providers, typed, prefill, rsc_topics=setting.rsc_topics
-    )
+    return make_form(setting.topics, typed, prefill, rsc_topics=setting.rsc_topics)
 
 
 def _today(

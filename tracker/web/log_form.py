@@ -2,17 +2,16 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
 
 from starlette.datastructures import FormData
-from wtforms import Form, HiddenField, RadioField, SelectChoice, SelectField, StringField
+from wtforms import Form, HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
 from wtforms.validators import InputRequired, Length
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, parse_hours, say_hours
-from tracker.records.endorsees import Choice
 from tracker.records.entry_writes import Content
 from tracker.rules.explain import LoggedEntry
 from tracker.web.typed_date import DateWrong, read_date, say_date
@@ -55,6 +54,9 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
 
     form_key = HiddenField(filters=[clean])
     version = HiddenField(filters=[clean])
+    # The name for which providers were offered, and the twin that was warned of.
+    asked = HiddenField(filters=[clean])
+    seen = HiddenField(filters=[clean])
     activity = RadioField(
         "What was it?",
         choices=_choices(ACTIVITIES),
@@ -71,9 +73,9 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
             Length(max=_LONGEST_TITLE, message="The title can have 300 characters at most")
         ],
     )
-    provider = SelectField("Who provided it?", default="")
+    provider = StringField("Who provided it?", filters=[clean])
     provider_name = StringField(
-        "Their name",
+        "Or type part of their name",
         filters=[clean],
         validators=[Length(max=_LONGEST_NAME, message="The name can have 200 characters at most")],
     )
@@ -85,6 +87,7 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
             Length(max=_LONGEST_NAME, message="The reference can have 200 characters at most")
         ],
     )
+    files = MultipleFileField("Proof")
     topics: Sequence[str] = ()
     rsc_topics: Sequence[str] = ()
 
@@ -116,7 +119,6 @@ def form_class(topics: tuple[str, ...], rsc_topics: tuple[Named, ...] = ()) -> t
 
 def make_form(
     topics: Sequence[str],
-    providers: Sequence[Choice],
     typed: FormData | None = None,
     prefill: Mapping[str, str] | None = None,
     *,
@@ -124,8 +126,6 @@ def make_form(
 ) -> LogForm:
     """The form as it was ``typed``, else with ``prefill``."""
     form = form_class(tuple(topics), tuple(rsc_topics))(typed, data=dict(prefill or {}))
-    known = {str(choice.id): choice.name for choice in providers}
-    form.provider.choices = _choices({"": "Choose", **known, SOMEONE_ELSE: "Someone else"})
     if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()
     return form
@@ -142,23 +142,27 @@ def prefill_from(entry: LoggedEntry) -> dict[str, str]:
         "title": "" if entry.title == _usual_title(entry) else entry.title,
         "provider": str(entry.provider_id) if entry.provider_id else named,
         "provider_name": entry.provider_name or "",
+        "asked": entry.provider_name or "",
         "format": entry.format or "",
         "reference": entry.reference or "",
         **{topic_of + topic: say_hours(minutes) for topic, minutes in entry.topics.items()},
     }
 
 
-def read_content(form: LogForm, today: date) -> Content | None:
+def read_content(
+    form: LogForm, today: date, name: Callable[[LogForm], tuple[int | None, str | None]]
+) -> Content | None:
     """The entry that the form describes; None with `problems` where something is wrong.
 
-    ``today`` is the last day on which a session may have been held.
+    ``today`` is the last day on which a session may have been held; ``name`` finds its provider:
+    the id of a known one, or a name.
     """
     form.validate()
     activity = form.activity.data
     held_on = _held_on(form, today)
     minutes = _hours(form.hours, "the hours")
     is_rsc = activity == "rsc"
-    provider_id, provider_name = _provider(form) if is_rsc else (None, None)
+    provider_id, provider_name = name(form) if is_rsc else (None, None)
     topics = _topics(form, minutes, activity)
     title = _title(form, activity) if activity else ""
     if form.errors or held_on is None or minutes is None:
@@ -221,19 +225,6 @@ def _topics(form: LogForm, minutes: int | None, activity: str | None) -> dict[st
             together = "Together the hours about topics" if len(found) > 1 else f"{topic} hours"
             add_problem(field, f"{together} cannot be more than the session's {whole}")
     return found
-
-
-def _provider(form: LogForm) -> tuple[int | None, str | None]:
-    chosen, name = form.provider.data, form.provider_name.data
-    if form.provider.errors:
-        form.provider.errors = ["Choose a provider from the list"]
-    elif chosen == SOMEONE_ELSE and not name:
-        add_problem(form.provider_name, "Enter the provider's name")
-    elif not chosen:
-        add_problem(form.provider, "Choose who provided the session")
-    elif chosen != SOMEONE_ELSE:
-        return int(chosen), None
-    return None, name or None
 
 
 def _title(form: LogForm, activity: str) -> str:

@@ -8,25 +8,28 @@ from fastapi import APIRouter, HTTPException
 from fastapi.params import Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
-from starlette.datastructures import FormData
 
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
 from tracker.records.entries import entry_by_id
-from tracker.records.entry_writes import Author
+from tracker.records.entry_writes import Author, Content
+from tracker.records.provider_names import may_name
 from tracker.web.applications import read_applications
-from tracker.web.form_page import show_form
+from tracker.web.form_page import Besides, show_form
 from tracker.web.form_setting import FormSetting, form_of, read_setting
-from tracker.web.log_form import ACTIVITIES, LogForm, prefill_from, read_content
-from tracker.web.saving import save_new
+from tracker.web.log_form import ACTIVITIES, prefill_from
+from tracker.web.reading_form import Filled, do_aside, read_form
+from tracker.web.saving import Outcome, save_new
+from tracker.web.sending import Job, send
 from tracker.web.site import Instant, TheSite
-from tracker.web.typed import RowId, Typed
+from tracker.web.typed import RowId, WithFiles
 from tracker.web.typed_date import say_date
 from tracker.web.viewer import ThePerson
 from tracker.web.year import read_entry, read_year
 
 router = APIRouter()
 Text = Annotated[str, Query()]
+_DIGITS = 9
 
 
 @router.get("/log")
@@ -43,30 +46,29 @@ def open_form(
     with reading(site.engine) as connection:
         setting = read_setting(connection, site.books, who.id, at)
         copied = _copy(connection, who.id, again)
-    prefill = {**copied, **_from_link(setting, activity, provider, day)}
-    form = form_of(setting, prefill=prefill)
-    return show_form(site, who.viewer, form, setting)
+        linked = _from_link(connection, setting, activity, provider, day)
+    form = form_of(setting, prefill={**copied, **linked})
+    return show_form(site, who, form, setting, Besides())
 
 
 @router.post("/log")
-def save_form(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
+def save_form(site: TheSite, at: Instant, who: ThePerson, posted: WithFiles) -> Response:
     """Save the session once and go to what it did; or show what is wrong, nothing lost."""
     author = Author(who.id, who.viewer.email, at)
 
-    def save(connection: Connection) -> tuple[FormSetting, LogForm, int | None]:
+    def read(connection: Connection) -> Filled:
         setting = read_setting(connection, site.books, who.id, at)
-        if "today" in typed:
-            return setting, form_of(setting, with_today(typed, setting)), None
-        form = form_of(setting, typed)
-        content = read_content(form, setting.today)
-        saved = save_new(connection, site.books, author, form, content) if content else None
-        return setting, form, saved
+        return read_form(connection, setting, posted)
 
-    setting, form, saved = site.writer.run(save)
-    if saved is None:
-        focus = "hours" if "today" in typed else ""
-        return show_form(site, who.viewer, form, setting, focus=focus)
-    return RedirectResponse(f"/log/saved/{saved}", 303)
+    def save(connection: Connection, filled: Filled, content: Content) -> Outcome:
+        return save_new(connection, site.books, author, filled, content)
+
+    filled, outcome = send(site, author, posted, Job(read, save))
+    if outcome.entry_id:
+        return RedirectResponse(f"/log/saved/{outcome.entry_id}", 303)
+    outcome.tell(filled.form)
+    besides = do_aside(site, author, posted) or Besides(twin=outcome.twin)
+    return show_form(site, who, filled.form, filled.setting, besides)
 
 
 @router.get("/log/saved/{entry_id}")
@@ -90,15 +92,8 @@ def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> H
     )
 
 
-def with_today(typed: FormData, setting: FormSetting) -> FormData:
-    """The form as typed, with the date fields filled in."""
-    parts = say_date(setting.today)
-    kept = [(k, v) for k, v in typed.multi_items() if k not in parts and k != "today"]
-    return FormData([*kept, *parts.items()])
-
-
 def _copy(connection: Connection, person_id: int, again: str) -> dict[str, str]:
-    if not (again.isascii() and again.isdigit()) or len(again) > 9:  # noqa: PLR2004 - an id's digits
+    if not (again.isascii() and again.isdigit()) or len(again) > _DIGITS:
         return {}
     entry = entry_by_id(connection, person_id, int(again))
     if entry is None:
@@ -107,12 +102,15 @@ def _copy(connection: Connection, person_id: int, again: str) -> dict[str, str]:
     return {k: v for k, v in prefill_from(entry).items() if k not in {"day", "month", "year"}}
 
 
-def _from_link(setting: FormSetting, activity: str, provider: str, day: str) -> dict[str, str]:
+def _from_link(
+    connection: Connection, setting: FormSetting, activity: str, provider: str, day: str
+) -> dict[str, str]:
     found: dict[str, str] = {}
     if activity in ACTIVITIES:
         found["activity"] = activity
-    if any(provider == str(choice.id) for choice in setting.providers):
-        found |= {"provider": provider, "activity": "rsc"}
+    is_number = provider.isascii() and provider.isdigit() and len(provider) <= _DIGITS
+    if is_number and may_name(connection, setting.person_id, setting.rules, int(provider)):
+        found |= {"provider": str(int(provider)), "activity": "rsc"}
     with suppress(ValueError):
         found |= say_date(date.fromisoformat(day))
     return found

@@ -1,14 +1,19 @@
-"""Saves what a form says: checks against what is stored, in the transaction that stores it."""
+"""Saves what a form says: checks against what is stored, in the transaction that stores it.
 
-from datetime import date
+Nothing here changes the form: the job that saves may be run more than once. What there is to
+say about it is in the outcome.
+"""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import HTTPException
 from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
 from tracker.records.closing import closed_for
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import (
-    Added,
     Author,
     ChangedMeanwhile,
     Content,
@@ -16,39 +21,71 @@ from tracker.records.entry_writes import (
     change_entry,
     content_of,
     lock_person,
-    minutes_on,
     saved_from,
     version_of,
 )
+from tracker.records.twins import Logged, find_twin, logged_on
 from tracker.rulebooks import Rulebooks
+from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
 from tracker.web.closed_words import say_closed
 from tracker.web.log_form import LogForm, add_problem, new_form_key
+from tracker.web.reading_form import Filled
+
+# The id of the field that it is about, and the words.
+Problem = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a form: the entry that it is now, or what stands in the way.
+
+    ``twin`` is an entry that looks like the same session. ``form_key`` and ``version`` are what
+    the form has to say when it is sent again; empty where they stay.
+    """
+
+    entry_id: int | None = None
+    problems: tuple[Problem, ...] = ()
+    twin: Logged | None = None
+    form_key: str = ""
+    version: str = ""
+
+    def tell(self, form: LogForm) -> None:
+        """Write into the form what its next sending has to say, and what is wrong."""
+        form.form_key.data = self.form_key or form.form_key.data
+        form.version.data = self.version or form.version.data
+        form.seen.data = str(self.twin.id) if self.twin else form.seen.data
+        for field, words in self.problems:
+            add_problem(form[field], words)
 
 
 def save_new(
-    connection: Connection, books: Rulebooks, author: Author, form: LogForm, content: Content
-) -> int | None:
-    """Save a new session once; its id, or None with the form's problems.
+    connection: Connection, books: Rulebooks, author: Author, filled: Filled, content: Content
+) -> Outcome:
+    """Save a new session once.
 
     The same form sent twice gives the first one's id. A form that was saved and then changed
-    (the back button) is not taken for the saved one: it asks, and would be another session.
+    (the back button) is not taken for the saved one: it asks, and would be another session. One
+    that looks like another of the day asks too, unless the form says that it was ``seen``.
     """
+    form = filled.form
     lock_person(connection, author.person_id)
     before = saved_from(connection, author.person_id, form.form_key.data)
     if before is not None and content_of(before) != content:
-        saved = f"{count_hours(before.minutes)} on {say_day(before.held_on)}"
-        words = f"This form was saved already, as {saved}. Save again to add a second session"
-        add_problem(form.activity, words)
-        form.form_key.data = new_form_key()
-        return None
-    if before is None and not (
-        _is_open(connection, books, author, form, content)
-        and _fits_the_day(connection, author, form, content, None)
-    ):
-        return None
-    added: Added = add_entry(connection, books, author, content, form.form_key.data)
-    return added.entry.id
+        return Outcome(problems=(_saved_already(before),), form_key=new_form_key())
+    if before is not None:
+        return Outcome(before.id)
+    logged = logged_on(connection, author.person_id, content.held_on)
+    problems = (
+        *_check_open(connection, books, author, filled, content),
+        *_check_room(content, logged),
+    )
+    if problems:
+        return Outcome(problems=problems)
+    twin = find_twin(content, logged)
+    if twin is not None and str(twin.id) != form.seen.data:
+        return Outcome(twin=twin)
+    return Outcome(add_entry(connection, books, author, content, form.form_key.data).entry.id)
 
 
 def save_change(
@@ -57,48 +94,61 @@ def save_change(
     author: Author,
     *,
     entry_id: int,
-    form: LogForm,
+    filled: Filled,
     content: Content,
-) -> bool:
-    """Change an entry; False with the form's problems. The entry is known to be one's own."""
+) -> Outcome:
+    """Change one's own entry, unless it changed since the form was filled from it."""
     lock_person(connection, author.person_id)
-    if not _is_open(connection, books, author, form, content):
-        return False
-    if not _fits_the_day(connection, author, form, content, entry_id):
-        return False
-    version = str(form.version.data or "")
+    logged = logged_on(connection, author.person_id, content.held_on)
+    others = [one for one in logged if one.id != entry_id]
+    problems = (
+        *_check_open(connection, books, author, filled, content),
+        *_check_room(content, others),
+    )
+    if problems:
+        return Outcome(problems=problems)
+    version = str(filled.form.version.data or "")
     try:
-        return change_entry(connection, books, author, entry_id, content=content, version=version)
+        changed = change_entry(
+            connection, books, author, entry_id, content=content, version=version
+        )
     except ChangedMeanwhile:
-        stored = entry_by_id(connection, author.person_id, entry_id)
-        if stored is not None:
-            form.version.data = version_of(stored)
-            now = f"{count_hours(stored.minutes)} on {say_day(stored.held_on)}"
-            words = f"This entry was changed meanwhile: it is now {now}. Save again to replace that"
-            add_problem(form.activity, words)
-        return False
+        return _changed_meanwhile(entry_by_id(connection, author.person_id, entry_id))
+    if not changed:
+        raise HTTPException(404)
+    return Outcome(entry_id)
 
 
-def _is_open(
-    connection: Connection, books: Rulebooks, author: Author, form: LogForm, content: Content
-) -> bool:
-    """Whether an entry may be held on its day, as of what is closed for its person."""
+def _saved_already(before: LoggedEntry) -> Problem:
+    saved = f"{count_hours(before.minutes)} on {say_day(before.held_on)}"
+    words = f"This form was saved already, as {saved}. Save again to add a second session"
+    return "activity", words
+
+
+def _changed_meanwhile(stored: LoggedEntry | None) -> Outcome:
+    if stored is None:
+        raise HTTPException(404)
+    now = f"{count_hours(stored.minutes)} on {say_day(stored.held_on)}"
+    words = f"This entry was changed meanwhile: it is now {now}. Save again to replace that"
+    return Outcome(problems=(("activity", words),), version=version_of(stored))
+
+
+def _check_open(
+    connection: Connection, books: Rulebooks, author: Author, filled: Filled, content: Content
+) -> Iterator[Problem]:
+    """Whether the day of the session is closed; asked of the database only if it may be."""
+    if filled.setting.closing.closed(content.held_on) is None:
+        return
     closed = closed_for(connection, books, author.person_id, content.held_on, author.at)
     if closed is not None:
-        add_problem(form.day, say_closed(closed))
-    return closed is None
+        yield "day", say_closed(closed)
 
 
-def _fits_the_day(
-    connection: Connection, author: Author, form: LogForm, content: Content, entry_id: int | None
-) -> bool:
-    day: date = content.held_on
-    others = minutes_on(connection, author.person_id, day, without=entry_id)
-    if others + content.minutes <= MINUTES_IN_DAY:
-        return True
-    so_far = f"{count_hours(others)} on {say_day(day)}"
-    whole = say_hours(MINUTES_IN_DAY)
-    add_problem(
-        form.hours, f"You have logged {so_far} already: the day has only {whole} hours in all"
-    )
-    return False
+def _check_room(content: Content, others: list[Logged]) -> Iterator[Problem]:
+    """Whether the day holds the session beside the others that are logged on it."""
+    minutes = sum(one.minutes for one in others)
+    if minutes + content.minutes > MINUTES_IN_DAY:
+        so_far = f"{count_hours(minutes)} on {say_day(content.held_on)}"
+        whole = say_hours(MINUTES_IN_DAY)
+        words = f"You have logged {so_far} already: the day has only {whole} hours in all"
+        yield "hours", words

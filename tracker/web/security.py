@@ -1,9 +1,11 @@
 """Guards around every page: whose form it is, how large it may be, what browsers may do."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +16,11 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _NEEDS_NO_ORIGIN = ("/unsubscribe/", "/api/")
 _LARGEST_BODY = 64 * 1024
 _LONGEST_LENGTH = 12
+# The forms that bring files: their bodies go to the disk as they come, up to this size in all.
+_BRINGS_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
+_LARGEST_UPLOAD = 32 * 1024 * 1024
+# Browsers show an answer only once they have sent all: so much of what is refused is read on.
+_READ_ON = 8 * _LARGEST_UPLOAD
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -67,6 +74,9 @@ class Guard:
         if not self._is_own_form(scope):
             await self._refuse(Request(scope), 403)(scope, receive, answer)
             return
+        if _brings_files(scope):
+            await self._app(scope, _limited(scope, receive), answer)
+            return
         body = await _read_body(scope, receive)
         if body is None:
             await self._refuse(Request(scope), 413)(scope, receive, answer)
@@ -90,10 +100,42 @@ class Guard:
         return origin == self._origin or urlsplit(origin).netloc == headers.get("host", " ")
 
 
+def _brings_files(scope: Scope) -> bool:
+    kind = Headers(scope=scope).get("content-type", "")
+    return kind.startswith("multipart/form-data") and bool(_BRINGS_FILES.fullmatch(scope["path"]))
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """A `receive` that gives the body as it comes, and fails with 413 where that is too much.
+
+    What came before has then been written nowhere but to a nameless file, which is closed.
+    """
+    told, so_far = _told(scope), 0
+
+    async def give() -> Message:
+        nonlocal so_far
+        message = await receive()
+        so_far += len(message.get("body", b""))
+        if told is not None and max(so_far, told) <= _LARGEST_UPLOAD:
+            return message
+        while message.get("more_body", False) and so_far <= _READ_ON:
+            message = await receive()
+            so_far += len(message.get("body", b""))
+        raise HTTPException(413)
+
+    return give
+
+
+def _told(scope: Scope) -> int | None:
+    """The length that the request says it has, 0 if it says none; None if that is no length."""
+    told = Headers(scope=scope).get("content-length", "0")
+    return int(told) if told.isdecimal() and len(told) <= _LONGEST_LENGTH else None
+
+
 async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     """The whole body; None if it is larger than any form of ours."""
-    told = Headers(scope=scope).get("content-length", "0")
-    if not told.isdecimal() or len(told) > _LONGEST_LENGTH or int(told) > _LARGEST_BODY:
+    told = _told(scope)
+    if told is None or told > _LARGEST_BODY:
         return None
     body = bytearray()
     more = True

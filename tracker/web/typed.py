@@ -1,24 +1,54 @@
 """What was typed into a form, for endpoints that are not asynchronous themselves."""
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 # Larger ids no database of ours has: such a page is absent, not an error of the database.
 _LARGEST_ID = 2**31 - 1
+# Of a form with files, whose body is not held in memory: its texts are held to the same size.
+_LONGEST_TEXT = 64 * 1024
+_MOST_TEXTS = 100
+_MOST_PARTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A form that may bring files: its texts, and the files that somebody chose."""
+
+    texts: FormData
+    files: list[UploadFile]
 
 
 async def typed(request: Request) -> FormData:
     """The texts of a posted form; files are none of ours and are left out."""
     async with request.form() as form:
-        return FormData([(k, v) for k, v in form.multi_items() if isinstance(v, str)])
+        return _texts(form)
+
+
+async def posted(request: Request) -> AsyncIterator[Posted]:
+    """The texts and files of a posted form; the files are gone once it is answered."""
+    reading = request.form(
+        max_files=_MOST_PARTS, max_fields=_MOST_TEXTS, max_part_size=_LONGEST_TEXT
+    )
+    async with reading as form:
+        sent = [v for k, v in form.multi_items() if k == "files" and isinstance(v, UploadFile)]
+        # A file field that was left empty is sent, too: without a name.
+        yield Posted(_texts(form), [file for file in sent if file.filename or file.size])
 
 
 Typed = Annotated[FormData, Depends(typed)]
+WithFiles = Annotated[Posted, Depends(posted)]
 RowId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 
 
 def text_of(form: FormData, name: str) -> str:
     """One field as typed; empty where it is absent."""
     return str(form.get(name, ""))
+
+
+def _texts(form: FormData) -> FormData:
+    return FormData([(k, v) for k, v in form.multi_items() if isinstance(v, str)])

@@ -13,6 +13,7 @@ from tracker.records.api_entries import person_with_address, person_within
 from tracker.records.api_tokens import Caller
 from tracker.records.closing import closed_for
 from tracker.records.entry_writes import Author, Content, add_entry, lock_person, minutes_on
+from tracker.records.provider_names import may_name
 from tracker.records.sign_in import normal_email
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
@@ -89,7 +90,9 @@ def _provider(connection: Connection, setting: FormSetting, new: NewEntry) -> in
     if not new.provider_email:
         return None
     found = person_with_address(connection, normal_email(new.provider_email))
-    return found if any(choice.id == found for choice in setting.providers) else None
+    if found is None or not may_name(connection, setting.person_id, setting.rules, found):
+        return None
+    return found
 
 
 def _faults(

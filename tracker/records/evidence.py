@@ -1,0 +1,201 @@
+"""Evidence: rows that say which file proves which entry, and who may see it.
+
+Every function that writes belongs into the caller's writing transaction; the bytes are written
+before it (evidence_folder.py), and deleted after it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from tracker.records.audit import Change, record_changes
+from tracker.records.entry_writes import Author
+from tracker.records.tables import METADATA
+
+_EVIDENCE = METADATA.tables["evidence"]
+_ENDORSEMENT = METADATA.tables["endorsement"]
+_APPLICATION = METADATA.tables["application"]
+_DRAFT_FOR = timedelta(days=1)
+_SWEEPER = "tracker"
+
+
+class Received(NamedTuple):
+    """A file that came and is on the disk as ``stored_as``; ``size`` in bytes."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    stored_as: str
+
+
+class File(NamedTuple):
+    """One stored file; ``entry_id`` is None while its form is not saved. ``size`` in bytes."""
+
+    id: int
+    person_id: int
+    entry_id: int | None
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    stored_as: str
+
+
+_COLUMNS = tuple(_EVIDENCE.c[name] for name in File._fields)
+
+
+def bytes_used(connection: Connection, person_id: int) -> int:
+    """How much a person's files take, those of unsaved forms included."""
+    own = _EVIDENCE.c.person_id == person_id
+    return int(connection.scalar(select(func.sum(_EVIDENCE.c.size)).where(own)) or 0)
+
+
+def files_of(
+    connection: Connection, person_id: int, form_key: str, entry_id: int | None = None
+) -> list[File]:
+    """The files that a form shows: its own unsaved ones, and those of the entry it edits."""
+    return _files(connection, _of_form(person_id, form_key, entry_id))
+
+
+def files_of_entries(connection: Connection, person_id: int) -> dict[int, list[File]]:
+    """The files of each of a person's entries."""
+    found: dict[int, list[File]] = {}
+    own = (_EVIDENCE.c.person_id == person_id) & _EVIDENCE.c.entry_id.is_not(None)
+    for file in _files(connection, own):
+        if file.entry_id is not None:
+            found.setdefault(file.entry_id, []).append(file)
+    return found
+
+
+def file_for(
+    connection: Connection, file_id: int, person_id: int | None, associations: Collection[str]
+) -> File | None:
+    """A file for its owner, or for who coordinates an association that its owner belongs to.
+
+    Nobody but the owner sees a file whose entry is not saved.
+    """
+    owner = _EVIDENCE.c.person_id
+    belongs = or_(
+        *(
+            exists().where(table.c.person_id == owner, table.c.association.in_(associations))
+            for table in (_ENDORSEMENT, _APPLICATION)
+        )
+    )
+    seen = and_(_EVIDENCE.c.entry_id.is_not(None), belongs)
+    allowed = or_(owner == person_id, seen) if person_id is not None else seen
+    return next(iter(_files(connection, (_EVIDENCE.c.id == file_id) & allowed)), None)
+
+
+def keep_files(
+    connection: Connection,
+    author: Author,
+    form_key: str,
+    received: Sequence[Received],
+    entry_id: int | None,
+) -> set[str]:
+    """Give the files that came, and the form's unsaved ones, to the entry (None: not yet).
+
+    Those that the form or the entry has already are not taken twice: returns the stored names
+    of the ones that were taken.
+    """
+    held = files_of(connection, author.person_id, form_key, entry_id)
+    known = {file.sha256 for file in held}
+    new = {file.sha256: file for file in received if file.sha256 not in known}
+    for file in new.values():
+        values = file._asdict() | {
+            "person_id": author.person_id,
+            "entry_id": entry_id,
+            "form_key": form_key,
+            "added_at": author.at,
+        }
+        statement = insert(_EVIDENCE).values(values)
+        row_id = connection.execute(statement.returning(_EVIDENCE.c.id)).scalar_one()
+        _audit(connection, author.who, author.at, [(row_id, None, values)])
+    drafts = [file for file in held if file.entry_id is None]
+    if entry_id is not None and drafts:
+        ids = [file.id for file in drafts]
+        connection.execute(
+            update(_EVIDENCE).where(_EVIDENCE.c.id.in_(ids)).values(entry_id=entry_id)
+        )
+        changed = [(f.id, _facts(f), _facts(f._replace(entry_id=entry_id))) for f in drafts]
+        _audit(connection, author.who, author.at, changed)
+    return {file.stored_as for file in new.values()}
+
+
+def move_drafts(connection: Connection, author: Author, old_key: str, new_key: str) -> None:
+    """Let a form's unsaved files follow it to its new key."""
+    drafts = _of_form(author.person_id, old_key, None)
+    connection.execute(update(_EVIDENCE).where(drafts).values(form_key=new_key))
+
+
+def remove_file(
+    connection: Connection, author: Author, file_id: int, entry_id: int | None
+) -> File | None:
+    """Delete a person's own file of the entry, or of no entry yet; None for any other."""
+    own = (_EVIDENCE.c.id == file_id) & (_EVIDENCE.c.person_id == author.person_id)
+    own &= or_(_EVIDENCE.c.entry_id.is_(None), _EVIDENCE.c.entry_id == entry_id)
+    return next(iter(_remove(connection, author.who, author.at, own)), None)
+
+
+def remove_files_of(connection: Connection, author: Author, entry_id: int) -> list[File]:
+    """Delete all files of a person's own entry."""
+    own = (_EVIDENCE.c.entry_id == entry_id) & (_EVIDENCE.c.person_id == author.person_id)
+    return _remove(connection, author.who, author.at, own)
+
+
+def remove_old_drafts(connection: Connection, at: datetime) -> list[File]:
+    """Delete the files of forms that nobody saved within a day of sending them."""
+    old = _EVIDENCE.c.entry_id.is_(None) & (_EVIDENCE.c.added_at < at - _DRAFT_FOR)
+    return _remove(connection, _SWEEPER, at, old)
+
+
+def stored_names(connection: Connection) -> set[str]:
+    """The names of all files that have a row."""
+    return set(connection.scalars(select(_EVIDENCE.c.stored_as)))
+
+
+def _of_form(person_id: int, form_key: str, entry_id: int | None) -> ColumnElement[bool]:
+    draft = (_EVIDENCE.c.form_key == form_key) & _EVIDENCE.c.entry_id.is_(None)
+    mine = draft if entry_id is None else or_(draft, _EVIDENCE.c.entry_id == entry_id)
+    return and_(_EVIDENCE.c.person_id == person_id, mine)
+
+
+def _files(connection: Connection, where: ColumnElement[bool]) -> list[File]:
+    rows = connection.execute(select(*_COLUMNS).where(where).order_by(_EVIDENCE.c.id))
+    return [File(*row) for row in rows]
+
+
+def _remove(
+    connection: Connection, who: str, at: datetime, where: ColumnElement[bool]
+) -> list[File]:
+    files = _files(connection, where)
+    if files:
+        ids = [file.id for file in files]
+        connection.execute(delete(_EVIDENCE).where(_EVIDENCE.c.id.in_(ids)))
+        _audit(connection, who, at, [(file.id, _facts(file), None) for file in files])
+    return files
+
+
+def _facts(file: File) -> dict[str, Any]:
+    return {name: value for name, value in file._asdict().items() if name != "id"}
+
+
+_Changed = tuple[int, Mapping[str, Any] | None, Mapping[str, Any] | None]
+
+
+def _audit(connection: Connection, who: str, at: datetime, changes: Iterable[_Changed]) -> None:
+    record_changes(connection, [Change(who, at, "evidence", *change) for change in changes])

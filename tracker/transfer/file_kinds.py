@@ -1,0 +1,130 @@
+"""Tells what an uploaded file is by its content, whatever it is called.
+
+A file is taken only where its structure is that of its kind from the first byte to the last
+part, and where it is nothing else besides: a picture that is also a page or an archive is none
+of ours. Nothing of it is decoded, drawn or run.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+
+# What makes a file something to run, or to open as another kind. Long enough that the noise of
+# a picture does not hold it by chance.
+_PAGES = re.compile(rb"<script|<html|<!doctype|<\?php|<iframe|<svg[\s>]|%PDF-\d\.", re.IGNORECASE)
+# The end of a ZIP archive, of which office files and programs are made, too.
+_ARCHIVE = b"PK\x05\x06\x00\x00\x00\x00"
+_ARCHIVE_WITHIN = 70_000
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PDF = re.compile(rb"%PDF-[12]\.\d")
+_PDF_HEAD, _PDF_TAIL = 1024, 2048
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+# Frames of a JPEG picture: all of C0 to CF but tables (C4, CC) and an extension (C8).
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
+
+
+def media_type_of(content: bytes) -> str | None:
+    """The media type of a PDF, JPEG, PNG or HEIC file; None for anything else."""
+    for media_type, is_one in _KINDS.items():
+        if is_one(content):
+            return None if _is_more(content, media_type) else media_type
+    return None
+
+
+def _is_more(content: bytes, media_type: str) -> bool:
+    # A PDF may hold the text of a page; it is one only if it begins with it.
+    searched = content[:_PDF_HEAD][len("%PDF-1.7") :] if media_type == PDF else content
+    return bool(_PAGES.search(searched)) or _ARCHIVE in content[-_ARCHIVE_WITHIN:]
+
+
+def _is_pdf(content: bytes) -> bool:
+    tail = content[-_PDF_TAIL:]
+    before, mark, after = tail.rpartition(b"%%EOF")
+    return (
+        _PDF.match(content) is not None
+        and bool(mark)
+        and b"startxref" in before
+        and not after.strip(b"\x00\t\n\x0c\r ")
+    )
+
+
+def _is_png(content: bytes) -> bool:
+    if not content.startswith(_PNG):
+        return False
+    names = [name for name, sound in _png_chunks(content) if sound]
+    return bool(names) and names[0] == b"IHDR" and b"IDAT" in names and names[-1] == b"IEND"
+
+
+def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Each chunk's name, and whether its checksum holds; ends after the first that does not."""
+    at, sound, name = len(_PNG), True, b""
+    while sound and name != b"IEND" and at + 12 <= len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        name = content[at + 4 : at + 8]
+        end = at + 8 + length
+        sound = zlib.crc32(content[at + 4 : end]) == int.from_bytes(content[end : end + 4], "big")
+        yield name, sound
+        at = end + 4
+
+
+def _is_jpeg(content: bytes) -> bool:
+    if not content.startswith(b"\xff\xd8\xff"):
+        return False
+    markers = list(_jpeg_markers(content))
+    framed = any(marker in _FRAMES for marker in markers)
+    # Phones append more after the picture's end: it need not be the file's.
+    return framed and markers[-1] == _START_OF_SCAN and _END_OF_IMAGE in content
+
+
+def _jpeg_markers(content: bytes) -> Iterator[int]:
+    """The markers of the segments before the picture's data, that of the data included."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF:  # noqa: PLR2004 - begins every marker
+        marker = content[at + 1]
+        yield marker
+        if marker == _START_OF_SCAN:
+            return
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+
+
+def _is_heic(content: bytes) -> bool:
+    boxes = list(_boxes(content))
+    names = [name for name, _ in boxes]
+    if not names or names[0] != b"ftyp" or b"meta" not in names or names[-1] == b"":
+        return False
+    brands = boxes[0][1]
+    major, compatible = brands[:4], brands[8:]
+    listed = {compatible[i : i + 4] for i in range(0, len(compatible), 4)}
+    return bool(_HEIC_BRANDS & {major, *listed})
+
+
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each top-level box's name and its first bytes; an empty name where the sizes do not fit."""
+    at = 0
+    while at < len(content):
+        size, head = int.from_bytes(content[at : at + 4], "big"), 8
+        if size == 1:
+            size, head = int.from_bytes(content[at + 8 : at + 16], "big"), 16
+        end = at + size if size else len(content)
+        if end > len(content) or end < at + head:
+            yield b"", b""
+            return
+        yield content[at + 4 : at + 8], content[at + head : min(end, at + 256)]
+        at = end
+
+
+PDF, JPEG, PNG, HEIC = "application/pdf", "image/jpeg", "image/png", "image/heic"
+_KINDS: dict[str, Callable[[bytes], bool]] = {
+    PDF: _is_pdf,
+    JPEG: _is_jpeg,
+    PNG: _is_png,
+    HEIC: _is_heic,
+}
+# How names of each kind may end; the first one is added where another ending stands.
+ENDINGS = {
+    PDF: (".pdf",),
+    JPEG: (".jpg", ".jpeg"),
+    PNG: (".png",),
+    HEIC: (".heic", ".heif"),
+}
