@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tracker.web.pages import typeset
+
 ROOT = Path(__file__).parents[2] / "templates" / "web"
 TOKENS = (ROOT / "styles" / "00-tokens.css").read_text("utf-8")
 NAMED = "black|white|red|green|blue|gr[ae]y|silver|orange|yellow|purple|pink|brown|navy|teal|maroon"
@@ -64,3 +66,10 @@ def test_every_style_file_is_well_formed() -> None:
     for file in ROOT.glob("styles/*.css"):
         css = re.sub(r"/\*.*?\*/", "", file.read_text("utf-8"), flags=re.DOTALL)
         assert css.count("{") == css.count("}"), file.name
+
+
+def test_sentences_are_set_with_care() -> None:
+    assert typeset("3.5 RSC hours by 31 December") == "3.5\xa0RSC hours by 31\xa0December"
+    curved = "Dana\u2019s and the providers\u2019 2\xa0sessions"
+    assert typeset("Dana's and the providers' 2 sessions") == curved
+    assert typeset("'quoted' 1 2") == "'quoted' 1 2"

@@ -120,4 +120,10 @@ def text_of(response: Response) -> str:
 def plain_text(html: str) -> str:
     """What one reads of a piece of a page."""
     words = re.sub(r"<[^>]+>", " ", html)
-    return " ".join(words.replace("&#39;", "'").replace("&amp;", "&").split())
+    for written, meant in (
+        ("&#39;", "'"),
+        ("\N{RIGHT SINGLE QUOTATION MARK}", "'"),
+        ("&amp;", "&"),
+    ):
+        words = words.replace(written, meant)
+    return " ".join(words.split())

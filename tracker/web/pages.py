@@ -1,5 +1,6 @@
 """Renders pages: Jinja with escaping on, undefined names refused, styles named by their content."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from tracker.rules.providers import say_day
 from tracker.web.assets import Assets
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+_BETWEEN_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=[^\W\d])")
+_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)|(?<=s)'(?=\s)")
 
 
 class Pages:
@@ -30,6 +33,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._environment.filters["typeset"] = typeset
         self._environment.filters["day"] = whole_day
         self._environment.filters["short_day"] = short_day
         self._environment.filters["hours"] = say_hours
@@ -60,3 +64,9 @@ def short_day(day: date) -> str:
 def whole_hours(minutes: int) -> str:
     """``12 hours``: number and unit stay on one line."""
     return count_hours(minutes).replace(" ", _NO_BREAK)
+
+
+def typeset(sentence: str) -> str:
+    """A sentence as it is set: no break between number and unit, and curved apostrophes."""
+    curved = _APOSTROPHE.sub("\N{RIGHT SINGLE QUOTATION MARK}", sentence)
+    return _BETWEEN_NUMBER_AND_UNIT.sub(_NO_BREAK, curved)

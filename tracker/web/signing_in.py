@@ -164,6 +164,7 @@ def _address_page(
 ) -> HTMLResponse:
     return site.pages.show(
         "sign_in.html",
+        here="sign-in",
         status=422 if problem else 200,
         email=email,
         next=wanted,
@@ -177,6 +178,7 @@ def _code_page(
 ) -> HTMLResponse:
     return site.pages.show(
         "code.html",
+        here="sign-in",
         status=422 if problem else 200,
         action=action,
         next=wanted,
