@@ -30,6 +30,7 @@ GOOD = {
     "title": ["Talk"],
     "topics": ["", "DEIA:1", "DEIA:1;RSC:0.5"],
     "provider_email": ["", "bob@example.org"],
+    "provider_name": ["", "Jo Hart"],
     "format": ["", "group"],
     "reference": ["", "1", "2"],
     "reason": ["", "A child"],

@@ -58,6 +58,7 @@ KNOWN = {
     ("GET", "/help"): ANYBODY,
     ("GET", "/takeaways"): PERSON,
     ("POST", "/takeaways/calendar"): PERSON,
+    ("GET", "/takeaways/my-data.zip"): PERSON,
     ("POST", "/takeaways/calendar/off"): PERSON,
     ("GET", "/transcript/{endorsement_id}/{cycle_starts_on}"): PERSON,
     ("GET", "/transcript/{endorsement_id}/{cycle_starts_on}.csv"): PERSON,

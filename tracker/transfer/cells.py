@@ -10,6 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from tracker.hours import MINUTES_IN_DAY, parse_hours
 from tracker.transfer.catalogue import what_is_known
+from tracker.transfer.safe_csv import plain
 
 T = TypeVar("T")
 Topics = tuple[tuple[str, int], ...]
@@ -28,14 +29,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 def clean(cell: str) -> str:
     """A cell without the blanks around it; a line break or tab inside it becomes a blank.
 
+    An apostrophe that keeps a spreadsheet from calculating is left out, as `safe_csv` says.
     Raises ValueError for any other control character: no page or mail could show it.
     """
     if cell.isprintable():
-        return cell.strip()
+        return plain(cell.strip())
     text = _LINE_BREAKS.sub(" ", cell.strip())
     if found := _CONTROL.search(text):
         raise ValueError(f"holds the invisible character U+{ord(found[0]):04X}: remove it")
-    return text
+    return plain(text)
 
 
 def read_day(text: str, as_of: date) -> date:

@@ -64,6 +64,7 @@ def _texts() -> dict[str, Parser]:
         "title": 300,
         "degrees.title": 200,
         "positions.title": 200,
+        "provider_name": 200,
         "reason": 500,
         "reference": 200,
         "category": 40,

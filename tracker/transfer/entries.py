@@ -42,7 +42,7 @@ class ChangedEntry:
         """Who or what will be the provider: a file without that column leaves it."""
         if "provider_email" in self.row.omitted:
             return self.stored["provider_id"] or self.stored["provider_name"]
-        return self.row.provider_email
+        return self.row.provider_email or self.row.provider_name
 
 
 @dataclass

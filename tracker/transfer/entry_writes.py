@@ -122,7 +122,7 @@ def _shape(row: EntryRow, people: Mapping[str, int]) -> dict[str, Any]:
         "minutes": row.minutes,
         "title": row.title,
         "provider_id": people[row.provider_email] if row.provider_email else None,
-        "provider_name": None,
+        "provider_name": row.provider_name,
         "format": row.format,
         "reference": row.reference,
         "topics": dict(row.topics),

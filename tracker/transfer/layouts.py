@@ -98,7 +98,14 @@ LAYOUTS = {
     ),
     "entries": Layout(
         required=("email", "activity", "date", "hours", "title"),
-        optional={"topics": (), "provider_email": None, "format": None, "reference": None},
+        optional={
+            "topics": (),
+            "provider_email": None,
+            # Who is not known here by an address: a coordinator confirms who that is.
+            "provider_name": None,
+            "format": None,
+            "reference": None,
+        },
         key=(),
     ),
 }

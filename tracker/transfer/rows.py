@@ -41,7 +41,8 @@ class EntryRow:
 
     ``key`` and ``digest`` are what ``imported_row`` remembers: a row with a reference is known
     by it, any other by its content and by its number among equal rows of the person.
-    ``omitted`` are the columns that its file does not have.
+    ``omitted`` are the columns that its file does not have; it has neither or both of the two
+    that tell of the provider.
     """
 
     file: str
@@ -53,6 +54,7 @@ class EntryRow:
     title: str
     topics: Topics
     provider_email: str | None
+    provider_name: str | None
     format: str | None
     reference: str | None
     omitted: frozenset[str]
@@ -70,6 +72,8 @@ def _problem(file: str, line: int, column: str, value: object, message: str) -> 
 
 def entry_row(file: str, line: int, values: Mapping[str, Any], omitted: frozenset[str]) -> EntryRow:
     """An entry's row from its cells; the columns that are left out hold nothing."""
+    # A file that names providers in either way tells of every row's provider.
+    besides = "provider_name" if "provider_name" in omitted else "provider_email"
     row = EntryRow(
         file=file,
         line=line,
@@ -80,9 +84,10 @@ def entry_row(file: str, line: int, values: Mapping[str, Any], omitted: frozense
         title=values["title"],
         topics=values.get("topics", ()),
         provider_email=values.get("provider_email"),
+        provider_name=values.get("provider_name"),
         format=values.get("format"),
         reference=values.get("reference"),
-        omitted=omitted,
+        omitted=omitted - {besides},
     )
     digest = _digest(row)
     if row.reference is None:
@@ -105,7 +110,7 @@ def _digest(row: EntryRow) -> str:
         str(row.minutes),
         row.title,
         ";".join(f"{topic}:{minutes}" for topic, minutes in row.topics),
-        row.provider_email or "",
+        row.provider_email or row.provider_name or "",
         row.format or "",
         omitted,
     )
@@ -125,13 +130,15 @@ def slips_between_cells(values: Mapping[str, Any], catalogue: Catalogue) -> Iter
         yield "ends_on", ends_on, f"must be {starts_on} (the start) or later"
     if (provider := values.get("provider_email")) and provider == values.get("email"):
         yield "provider_email", provider, "must be someone else than the endorsee"
+    if provider and (name := values.get("provider_name")):
+        yield "provider_name", name, "must be empty where provider_email says who it is"
     yield from slips_of_applying(values, catalogue)
     if "activity" in values:
         yield from slips_of_entry(
             values["activity"],
             values.get("hours"),
             values.get("topics", ()),
-            values.get("provider_email"),
+            values.get("provider_email") or values.get("provider_name"),
             catalogue,
         )
 

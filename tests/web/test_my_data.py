@@ -1,0 +1,155 @@
+"""All my data: what is in it, what is not, and that another place can take it in."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, update
+
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW
+from tests.web.visiting import House
+from tracker.clock import local_day
+from tracker.records.engine import migrate, open_engine, reading, writing
+from tracker.records.evaluation import days_at, evaluate_people, judge_current
+from tracker.records.tables import METADATA
+from tracker.transfer.catalogue import catalogue_of
+from tracker.transfer.importing import import_paths
+from tracker.transfer.my_data import write_my_data
+
+TITLE = "=1+1, “play”\tand 'songs'"
+
+
+def archive_of(house: House, email: str) -> ZipFile:
+    answer = house.visit(email).get("/takeaways/my-data.zip")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="my-data.zip"'
+    return ZipFile(io.BytesIO(answer.content))
+
+
+def everything_in(archive: ZipFile) -> str:
+    return "\n".join(archive.read(name).decode("utf-8-sig") for name in archive.namelist())
+
+
+def standings(engine: Engine) -> list[tuple[Any, ...]]:
+    with reading(engine) as connection:
+        judged = judge_current(connection, BOOKS, days_at(BOOKS, NOW))
+        found = [
+            (
+                s.plan.association,
+                s.plan.cycle and s.plan.cycle.starts_on,
+                s.status,
+                s.due_on,
+                [(r.ask.id, r.required, r.counted, r.outcome) for r in s.results],
+            )
+            for s in judged
+            if s.facts.email == ALICE
+        ]
+    return sorted(found, key=str)
+
+
+def test_it_holds_the_files_of_an_import_and_the_rest(house: House) -> None:
+    archive = archive_of(house, ALICE)
+    assert archive.testzip() is None
+    names = archive.namelist()
+    assert names[0] == "README.txt"
+    assert {"import/people.csv", "import/entries.csv", "other.json"} <= set(names)
+    assert (
+        "Alice Moreno (alice@example.org), as of 2026-11-22" in archive.read("README.txt").decode()
+    )
+    rest = json.loads(archive.read("other.json"))
+    assert rest["person"][0]["second_email"] == "alice@home.example"
+    assert len(rest["web_session"]) == 1
+    assert "hash" not in archive.read("other.json").decode()
+    assert archive_of(house, EVE).testzip() is None
+
+
+def test_nothing_of_anybody_else_is_in_it(page_house: House) -> None:
+    with writing(page_house.cast.engine) as connection:
+        event = {
+            "at": NOW,
+            "who": CAROL,
+            "table_name": "entry",
+            "row_id": page_house.cast.entries["rsc"],
+            "before": '{"title": "RSC"}',
+            "after": f'{{"title": "RSC with {DANA}"}}',
+        }
+        connection.execute(insert(METADATA.tables["audit_event"]).values(event))
+    text = everything_in(archive_of(page_house, ALICE))
+    assert "Dana Ruiz" in text
+    assert '"who": "(somebody else)"' in text
+    for email in (BOB, CAROL, DANA, ERIN):
+        assert email not in text
+    for mark in ("Bob Osei", "secret training"):
+        assert mark not in text
+    assert "Alice" not in everything_in(archive_of(page_house, BOB))
+
+
+def test_who_is_not_among_the_people_gets_none(page_house: House) -> None:
+    carol = page_house.visit(CAROL)
+    answer = carol.get("/takeaways/my-data.zip")
+    assert answer.content == carol.get("/nowhere").content
+
+
+def test_the_same_data_gives_the_same_bytes(page_house: House) -> None:
+    made = [io.BytesIO(), io.BytesIO()]
+    with reading(page_house.cast.engine) as connection:
+        for each in made:
+            write_my_data(connection, page_house.cast.people[ALICE], each, NOW)
+    assert made[0].getvalue() == made[1].getvalue()
+
+
+def test_evidence_lies_in_a_folder_of_its_own(page_house: House) -> None:
+    made = io.BytesIO()
+    with reading(page_house.cast.engine) as connection:
+        files = [("7-certificate.pdf", lambda: io.BytesIO(b"%PDF-" + b"x" * 200_000))]
+        write_my_data(connection, page_house.cast.people[ALICE], made, NOW, files)
+    assert ZipFile(made).read("evidence/7-certificate.pdf").startswith(b"%PDF-x")
+
+
+@pytest.mark.parametrize("title", [TITLE.replace("\t", " "), "'=x", "Étude d'été 王"])
+def test_another_place_takes_it_in_and_comes_to_the_same_standing(
+    page_house: House, tmp_path: Path, title: str
+) -> None:
+    cast = page_house.cast
+    entry = METADATA.tables["entry"]
+    with writing(cast.engine) as connection:
+        connection.execute(
+            update(entry).where(entry.c.id == cast.entries["training"]).values(title=title)
+        )
+    archive_of(page_house, ALICE).extractall(tmp_path)
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    migrate(url)
+    engine = open_engine(url)
+    import_paths(
+        engine,
+        [tmp_path / "import"],
+        catalogue_of(BOOKS),
+        as_of=local_day(NOW, "America/New_York"),
+        now=NOW,
+        who="tests",
+    )
+    with writing(engine) as connection:
+        confirm_dana(connection)
+        evaluate_people(connection, BOOKS, {1, 2}, NOW)
+    assert standings(engine) == standings(cast.engine)
+    with reading(engine) as connection:
+        titles = set(connection.scalars(entry.select().with_only_columns(entry.c.title)))
+    engine.dispose()
+    assert title in titles
+
+
+def confirm_dana(connection: Connection) -> None:
+    """What a coordinator of the other place does: say who the provider is."""
+    person, entry = METADATA.tables["person"], METADATA.tables["entry"]
+    connection.execute(
+        insert(person).values(id=2, email=DANA, name="Dana Ruiz", provides_rsc=True,
+                              highest_degree="master")
+    )  # fmt: skip
+    vetting = {"person_id": 2, "association": "NCIMHA", "starts_on": NOW.date().replace(year=2020)}
+    connection.execute(insert(METADATA.tables["vetting"]).values(vetting))
+    named = entry.c.provider_name == "Dana Ruiz"
+    connection.execute(update(entry).where(named).values(provider_id=2, provider_name=None))
