@@ -12,6 +12,8 @@ from tracker.mail.contents import (
     ReferenceReminderMail,
     Row,
     Section,
+    SessionItem,
+    SessionMail,
     SignInMail,
     Trend,
 )
@@ -155,6 +157,34 @@ REFERENCE_REMINDER = ReferenceReminderMail(
     again="They asked you for it on 2 November 2026.",
 )
 
+SESSION = SessionMail(
+    subject="Dana Ruiz: confirm 1.5 hours of RSC, 14 Nov",
+    greeting_name="Ana Lima",
+    headline="Dana Ruiz says that you took part in a session.",
+    intro=(
+        "If that is right, confirm it with one tap: only then it is in your log and counts. "
+        "If something is wrong, say so on the same page."
+    ),
+    items=(SessionItem("14 November 2026", "1.5 hours", "Group RSC", "Dana Ruiz"),),
+    action=Action("Confirm, or say what is wrong", f"{BASE_URL}/sessions/asked/7"),
+    why="You get this because Dana Ruiz named you as one who took part.",
+    unsubscribe_url=f"{BASE_URL}/unsubscribe/abc123",
+)
+
+SESSION_REMINDER = SessionMail(
+    subject="2 RSC sessions wait for your answer",
+    greeting_name="Ana Lima",
+    headline="2 sessions wait for your answer.",
+    intro=SESSION.intro,
+    items=(
+        *SESSION.items,
+        SessionItem("2 December 2026", "1 hour", "Individual RSC", "Kwame Osei"),
+    ),
+    action=Action("See them on My year", f"{BASE_URL}/my-year"),
+    why="You get this because those who provided them named you as one who took part.",
+    unsubscribe_url=SESSION.unsubscribe_url,
+)
+
 SIGN_IN = SignInMail("F7KM-3RTX", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
 PROBE = ProbeMail("1 December 2026, 12:00 UTC")
 
@@ -165,6 +195,8 @@ SAMPLES = {
     "quiet digest": QUIET_DIGEST,
     "reference": REFERENCE,
     "reference reminder": REFERENCE_REMINDER,
+    "session": SESSION,
+    "session reminder": SESSION_REMINDER,
     "sign-in": SIGN_IN,
     "probe": PROBE,
 }

@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection, insert, select
 from starlette.routing import Mount
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, NOW, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast
+from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, House
 from tracker.records.engine import writing
@@ -21,8 +22,9 @@ from tracker.records.evidence import Received, keep_files
 from tracker.records.evidence_folder import EvidenceFolder
 from tracker.records.tables import METADATA
 
-# Who may come to a route at all: anybody, those signed in, people, coordinators.
+# Who may come to a route at all: anybody, those signed in, people, providers, coordinators.
 ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"
+PROVIDER = "provider"
 KNOWN = {
     ("GET", "/"): ANYBODY,
     ("GET", "/healthz"): ANYBODY,
@@ -82,6 +84,16 @@ KNOWN = {
     ("GET", "/requests/extension"): PERSON,
     ("POST", "/requests/extension"): PERSON,
     ("POST", "/requests/{request_id}/withdraw"): PERSON,
+    ("GET", "/sessions"): PROVIDER,
+    ("GET", "/sessions/new"): PROVIDER,
+    ("POST", "/sessions/new"): PROVIDER,
+    ("GET", "/sessions/{session_id}"): PROVIDER,
+    ("GET", "/sessions/{session_id}/edit"): PROVIDER,
+    ("POST", "/sessions/{session_id}/edit"): PROVIDER,
+    ("POST", "/sessions/{session_id}/take-out"): PROVIDER,
+    ("POST", "/sessions/{session_id}/withdraw"): PROVIDER,
+    ("GET", "/sessions/asked/{member_id}"): PERSON,
+    ("POST", "/sessions/asked/{member_id}"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -143,6 +155,12 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
             prove(connection, cast, who, f"{who} {name}"): who
             for who, name in ((ALICE, "training"), (ALICE, "old"), (ERIN, "erin"))
         }
+        sessions = {hold_session(connection, cast, who): who for who in (DANA, EVE)}
+        asked = {
+            name_supervisee(connection, cast, session_id, who): who
+            for session_id in sessions
+            for who in (ALICE, BOB, ERIN)
+        }
     entries = {"bob": BOB, "erin": ERIN}
     terms, requests = own_terms_and_requests(cast)
     return {
@@ -152,6 +170,8 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "endorsement_id": {number: owner for owner, number in cast.endorsements.items()},
         "application_id": applications,
         "file_id": files,
+        "session_id": sessions,
+        "member_id": asked,
     }
 
 
@@ -212,7 +232,8 @@ def test_foreign_and_absent_ids_answer_alike(
     coordinating = route[1].startswith("/coordinator")
     absent = [send(page_house, email, route, number) for number in (999_999, 2**31)]
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
-              "membership", "evidence", "time_request", "leave", "person")  # fmt: skip
+              "membership", "evidence", "time_request", "leave", "person",
+              "group_session", "group_member")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

@@ -11,6 +11,7 @@ from tracker.jobs.notices import run_notices
 from tracker.jobs.office import Office
 from tracker.jobs.references import run_references
 from tracker.jobs.schedule import Due, Job, due
+from tracker.jobs.sessions import remind_of_sessions
 from tracker.records.evaluation import evaluate_due
 from tracker.records.run_ledger import CAUGHT_UP, claim_run, finish_run, last_run
 from tracker.rules.schema import Rulebook
@@ -67,6 +68,8 @@ def _run(
             }
         elif job is Job.REFERENCES:
             report = run_references(office, connection, book.id, now)
+            sessions = remind_of_sessions(office, connection, book.id, now)
+            report = {**report, "sessions": sessions} if sessions else report
         else:
             report = run_digest(office, connection, book.id, owed.local_date, now)
         _finish(connection, job, book, owed, report, clock())

@@ -195,6 +195,34 @@ class RequestMail:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionItem:
+    """A session that waits for an answer: when, how long ("1.5 hours"), what it was called."""
+
+    day: str
+    hours: str
+    title: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMail:
+    """Asks a supervisee whether what a provider has logged is right; again after some days.
+
+    ``headline`` is the news in one sentence; ``items`` are all that it is about.
+    """
+
+    kind: ClassVar[str] = "session"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    items: tuple[SessionItem, ...]
+    action: Action
+    why: str
+    unsubscribe_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """A code to type and a link to open; both stop working after ``minutes``."""
 
@@ -212,7 +240,9 @@ class ProbeMail:
     sent_at: str
 
 
-AnyMail = NoticesMail | DigestMail | ReferenceMail | RequestMail | SignInMail | ProbeMail
+AnyMail = (
+    NoticesMail | DigestMail | ReferenceMail | RequestMail | SessionMail | SignInMail | ProbeMail
+)
 
 
 def context_of(mail: AnyMail) -> Mapping[str, Any]:

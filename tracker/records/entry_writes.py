@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, update
 
-from tracker.records.audit import Change, record_changes
+from tracker.records.audit import Change, Stamp, record_changes
 from tracker.records.entries import entry_by_id
+from tracker.records.group_rows import release_entry
 from tracker.records.judging_late import evaluate_soon
 from tracker.records.quick import insert_one, run
 from tracker.records.tables import METADATA
@@ -141,11 +142,15 @@ def change_entry(
 
 
 def delete_entry(connection: Connection, books: Rulebooks, author: Author, entry_id: int) -> bool:
-    """Delete a person's own entry; False where it is absent or somebody else's."""
+    """Delete a person's own entry; False where it is absent or somebody else's.
+
+    A group session that it confirmed is asked about again.
+    """
     lock_person(connection, author.person_id)
     stored = entry_by_id(connection, author.person_id, entry_id)
     if stored is None:
         return False
+    release_entry(connection, Stamp(author.who, author.at), entry_id)
     connection.execute(delete(_TOPIC).where(_TOPIC.c.entry_id == entry_id))
     connection.execute(delete(_ENTRY).where(_ENTRY.c.id == entry_id))
     _finish(connection, books, author, entry_id, before=content_of(stored), after=None)

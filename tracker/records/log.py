@@ -133,6 +133,9 @@ class GroupMember(SQLModel, table=True):
     """Somebody whom the provider named; the session is theirs once they have confirmed it.
 
     ``person_id`` is None where nobody is known by that address; the provider is not told so.
+    ``name`` is what the provider picked them by, None where an address was typed. Several
+    addresses of one person are several rows, so that nobody learns that they are one; all of them
+    have the answer, and the first one the entry.
     """
 
     __tablename__ = "group_member"
@@ -145,6 +148,8 @@ class GroupMember(SQLModel, table=True):
         CheckConstraint(
             "entry_id IS NULL OR state = 'confirmed'", name="group_member_entry_confirmed"
         ),
+        # Whoever becomes known later finds what was asked of the address before.
+        Index("group_member_email", "email"),
     )
     id: int | None = Field(default=None, primary_key=True)
     group_session_id: int = Field(index=True, foreign_key="group_session.id", ondelete="CASCADE")
@@ -156,6 +161,9 @@ class GroupMember(SQLModel, table=True):
     entry_id: int | None = Field(
         default=None, index=True, foreign_key="entry.id", ondelete="SET NULL"
     )
+    name: str | None = Field(default=None, max_length=200)
+    asked_at: datetime = Field(sa_type=Instant)
+    reminded_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class AuditEvent(SQLModel, table=True):

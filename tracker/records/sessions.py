@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from tracker.records.audit import Change, Stamp, record_changes
+from tracker.records.providing import PROVIDES_RSC, providing_at
 from tracker.records.sign_in import find_person, hashed, new_token
 from tracker.records.tables import METADATA
 
@@ -50,6 +51,7 @@ class SignedIn(NamedTuple):
     name: str | None
     is_endorsed: bool
     has_applied: bool
+    provides_rsc: bool
 
 
 class Browser(NamedTuple):
@@ -88,6 +90,7 @@ _SIGNED_IN = (
         _PERSON.c.name,
         exists().where(_ENDORSEMENT.c.person_id == _PERSON.c.id),
         exists().where(_APPLICATION.c.person_id == _PERSON.c.id),
+        PROVIDES_RSC,
     )
     .select_from(_SESSION.outerjoin(_PERSON, _STILL_THEIRS))
     .where(
@@ -122,7 +125,8 @@ def open_session(
 
 def signed_in(connection: Connection, token: str, now: datetime) -> SignedIn | None:
     """What a cookie's token opens; None if nothing, or nothing any more."""
-    row = connection.execute(_SIGNED_IN, {"token_hash": hashed(token), "now": now}).one_or_none()
+    asked = {"token_hash": hashed(token), "now": now, **providing_at(now)}
+    row = connection.execute(_SIGNED_IN, asked).one_or_none()
     return SignedIn(*row) if row else None
 
 

@@ -70,6 +70,12 @@ class ReferenceSteps(Part):
         return _refuse_twice(days)
 
 
+class SessionSteps(Part):
+    """Days after which a supervisee who has not answered is reminded, once; None: never."""
+
+    remind_after_days: int | None = Field(default=None, ge=1, le=1000)
+
+
 class DigestSize(Part):
     """How many people a digest names before it only counts them."""
 
@@ -89,4 +95,5 @@ class NoticeConfig(Part):
     provider_cutoff: CutoffSteps = CutoffSteps()
     rsc_window: WindowSteps = WindowSteps()
     references: ReferenceSteps = ReferenceSteps()
+    sessions: SessionSteps = SessionSteps()
     digest: DigestSize = DigestSize()

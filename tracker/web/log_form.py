@@ -160,7 +160,7 @@ def read_content(
     form.validate()
     activity = form.activity.data
     held_on = _held_on(form, today)
-    minutes = _hours(form.hours, "the hours")
+    minutes = read_hours(form.hours, "the hours")
     is_rsc = activity == "rsc"
     provider_id, provider_name = name(form) if is_rsc else (None, None)
     topics = _topics(form, minutes, activity)
@@ -193,7 +193,8 @@ def _held_on(form: LogForm, today: date) -> date | None:
         return None
 
 
-def _hours(field: Any, what: str) -> int | None:  # noqa: ANN401 - wtforms ships no types
+def read_hours(field: Any, what: str) -> int | None:  # noqa: ANN401 - wtforms ships no types
+    """The minutes typed into the field for ``what``; None with what is wrong."""
     if not field.data:
         add_problem(field, f"Enter {what}, like 1.5, 1:30 or 90 min")
         return None
@@ -216,7 +217,7 @@ def _topics(form: LogForm, minutes: int | None, activity: str | None) -> dict[st
         "rsc": [(topic, form.rsc_topic_field(topic)) for topic in form.rsc_topics],
     }
     for topic, field in fields.get(activity or "", ()):
-        about = _hours(field, f"the hours about {topic}") if field.data else None
+        about = read_hours(field, f"the hours about {topic}") if field.data else None
         if about is None:
             continue
         found[topic] = about

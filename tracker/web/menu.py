@@ -28,6 +28,10 @@ def _is_person(who: Viewer | None) -> bool:
     return who is not None and who.person_id is not None
 
 
+def _provides_rsc(who: Viewer | None) -> bool:
+    return who is not None and who.provides_rsc
+
+
 def _coordinates(who: Viewer | None) -> bool:
     return who is not None and bool(who.coordinates)
 
@@ -44,6 +48,7 @@ def _is_anybody(_who: Viewer | None) -> bool:
 ITEMS = (
     Item("my-year", "/my-year", "My year", _has_year),
     Item("log", "/log", "Log hours", _may_log),
+    Item("sessions", "/sessions", "Sessions", _provides_rsc),
     Item("takeaways", "/takeaways", "Takeaways", _is_person),
     Item("coordinator", "/coordinator", "Coordinator", _coordinates),
     Item("sign-in", "/sign-in", "Sign in", _is_outside),

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
+from tracker.records.group_asks import Asked, asked_of
 from tracker.web.applications import ApplicationView, read_applications
 from tracker.web.contacts import contacts_of
 from tracker.web.site import Instant, TheSite
@@ -23,8 +24,10 @@ def show(site: TheSite, at: Instant, who: TheViewer, deleted: str = "") -> Respo
         return RedirectResponse("/coordinator", 303)
     year = None
     applications: Sequence[ApplicationView] = ()
+    to_answer: Sequence[Asked] = ()
     if who.person_id is not None:
         with reading(site.engine) as connection:
+            to_answer = asked_of(connection, who.person_id)
             endorsements = endorsements_of(connection, who.person_id)
             applications = read_applications(connection, site.books, who.person_id, at)
             applied = [view.application for view in applications]
@@ -36,6 +39,7 @@ def show(site: TheSite, at: Instant, who: TheViewer, deleted: str = "") -> Respo
         year=year,
         applications=applications,
         asked=(),
+        to_answer=to_answer,
         whose=None,
         contacts=contacts_of(site),
         notice="The entry is deleted." if deleted else "",

@@ -52,3 +52,10 @@ def text_of(form: FormData, name: str) -> str:
 
 def _texts(form: FormData) -> FormData:
     return FormData([(k, v) for k, v in form.multi_items() if isinstance(v, str)])
+
+
+def number_of(form: FormData, name: str) -> int:
+    """A row's id in one field, as a button sends it; 0, which no row has, for anything else."""
+    text = text_of(form, name)
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_ID))
+    return int(text) if is_number and int(text) <= _LARGEST_ID else 0

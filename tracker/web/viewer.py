@@ -20,7 +20,7 @@ class Viewer:
     """Somebody signed in. Every query is scoped to ``person_id`` or to ``coordinates``.
 
     ``person_id`` is None for a coordinator who is not among the people; ``coordinates`` are
-    associations.
+    associations. ``provides_rsc``: they may log sessions for those whom they supervise.
     """
 
     email: str
@@ -29,6 +29,7 @@ class Viewer:
     is_endorsed: bool
     has_applied: bool
     coordinates: tuple[str, ...]
+    provides_rsc: bool = False
 
     @property
     def owner(self) -> Owner:
@@ -86,6 +87,7 @@ def _viewer_of(site: Site, session: SignedIn) -> Viewer | None:
         is_endorsed=session.is_endorsed,
         has_applied=session.has_applied,
         coordinates=tuple(name for name in known if name in site.books.associations),
+        provides_rsc=session.provides_rsc,
     )
 
 
@@ -115,6 +117,16 @@ def person(who: TheViewer) -> Person:
     return Person(who.person_id, who)
 
 
+ThePerson = Annotated[Person, Depends(person)]
+
+
+def provider(who: ThePerson) -> Person:
+    """The signed-in provider of RSC; for anybody else the page is not there."""
+    if not who.viewer.provides_rsc:
+        raise HTTPException(404)
+    return who
+
+
 def coordinator(who: TheViewer) -> Viewer:
     """The signed-in coordinator; for anybody else the page is not there."""
     if not who.coordinates:
@@ -122,5 +134,5 @@ def coordinator(who: TheViewer) -> Viewer:
     return who
 
 
-ThePerson = Annotated[Person, Depends(person)]
+TheProvider = Annotated[Person, Depends(provider)]
 TheCoordinator = Annotated[Viewer, Depends(coordinator)]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from tracker.records.applications import Applied
 from tracker.records.endorsees import Endorsed
+from tracker.records.entries import entry_by_id
 from tracker.records.evaluation import days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
@@ -85,8 +86,15 @@ def read_entry(
     connection: Connection, books: Rulebooks, person_id: int, entry_id: int, at: datetime
 ) -> EntryRow | None:
     """One entry of a person's own and why it counts, or not; None where it is not theirs."""
-    material = read_for_entry(connection, books, person_id, entry_id, at)
-    return _view_entry(material, material.entries[0]) if material else None
+    entry = entry_by_id(connection, person_id, entry_id)
+    return view_entry(connection, books, entry, at) if entry else None
+
+
+def view_entry(
+    connection: Connection, books: Rulebooks, entry: LoggedEntry, at: datetime
+) -> EntryRow:
+    """An entry of a person's, stored or not, and why it counts, or would, or not."""
+    return _view_entry(read_for_entry(connection, books, entry, at), entry)
 
 
 def read_earlier(

@@ -10,7 +10,7 @@ from tracker.records.applicants import standings_of, undecided_of
 from tracker.records.applications import Applied
 from tracker.records.closing import Closing, read_closing, read_closing_of
 from tracker.records.endorsees import Endorsed, endorsements_of, last_entry_id
-from tracker.records.entries import entries_of, entry_by_id
+from tracker.records.entries import entries_of
 from tracker.records.evaluation import DayOf, days_at, judge_all, judge_current
 from tracker.records.providers import load_providers
 from tracker.rulebooks import Rulebooks
@@ -126,15 +126,12 @@ def read_cycle(
 
 
 def read_for_entry(
-    connection: Connection, books: Rulebooks, person_id: int, entry_id: int, at: datetime
-) -> Material | None:
-    """What it takes to say of one entry why it counts; None where it is not the person's."""
-    entry = entry_by_id(connection, person_id, entry_id)
-    if entry is None:
-        return None
+    connection: Connection, books: Rulebooks, entry: LoggedEntry, at: datetime
+) -> Material:
+    """What it takes to say of one entry of a person's, stored or not, why it counts."""
     day_of = days_at(books, at)
-    endorsements = endorsements_of(connection, person_id)
-    undecided = undecided_of(connection, person_id)
+    endorsements = endorsements_of(connection, entry.person_id)
+    undecided = undecided_of(connection, entry.person_id)
     return Material(
         books=books,
         day_of=day_of,

@@ -1,0 +1,38 @@
+"""Sessions that providers have logged for others, straight into the tables."""
+
+from datetime import date
+
+from sqlalchemy import Connection, insert
+
+from tests.support.cast import NOW, Cast
+from tracker.records.tables import METADATA
+
+HELD_ON = date(2026, 11, 18)
+TITLE = "Monthly group"
+
+
+def hold_session(connection: Connection, cast: Cast, provider: str) -> int:
+    """A session of a provider's, 1.5 hours long; its id."""
+    table = METADATA.tables["group_session"]
+    statement = insert(table).values(
+        provider_id=cast.people[provider],
+        held_on=HELD_ON,
+        minutes=90,
+        title=TITLE,
+        form_key=f"held-{provider}",
+        logged_at=NOW,
+    )
+    return int(connection.execute(statement.returning(table.c.id)).scalar_one())
+
+
+def name_supervisee(connection: Connection, cast: Cast, session_id: int, email: str) -> int:
+    """Somebody who is asked about it; the row's id."""
+    table = METADATA.tables["group_member"]
+    statement = insert(table).values(
+        group_session_id=session_id,
+        email=email,
+        person_id=cast.people.get(email),
+        state="asked",
+        asked_at=NOW,
+    )
+    return int(connection.execute(statement.returning(table.c.id)).scalar_one())

@@ -1,0 +1,189 @@
+"""A provider logs one session for several supervisees, and sees what they answer: no more."""
+
+import re
+from datetime import date
+
+from sqlalchemy import text
+
+from tests.support.cast import ALICE, BOB, BOOKS, DANA, ERIN, EVE, NOW
+from tests.web.visiting import House, problems, text_of
+from tracker.records.engine import writing
+from tracker.records.evaluation import evaluate_people
+
+SESSION = {"day": "14", "month": "nov", "year": "2026", "hours": "1.5"}
+HELD_ON = date(2026, 11, 14)
+
+
+def key_on(page: str) -> str:
+    found = re.search(r'name="form_key" value="([0-9a-f]{32})"', page)
+    assert found is not None
+    return found[1]
+
+
+def log(house: House, *emails: str, who: str = DANA, **more: str) -> str:
+    """Dana logs a session; where she is taken."""
+    dana = house.visit(who)
+    form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, **more}
+    answer = dana.post("/sessions/new", {**form, "others": "\n".join(emails)})
+    assert answer.status_code == 303, problems(answer)
+    return str(answer.headers["location"])
+
+
+def members(house: House) -> list[tuple[str, str]]:
+    return sorted((row["email"], row["state"]) for row in house.cast.rows("group_member"))
+
+
+def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(house: House) -> None:
+    before = house.cast.rows("entry"), house.cast.rows("standing")
+    path = log(house, BOB, people=str(house.cast.people[ALICE]))
+    assert members(house) == [(ALICE, "asked"), (BOB, "asked")]
+    assert {row["recipient"] for row in house.cast.rows("outbox")} == {ALICE, BOB}
+    assert (house.cast.rows("entry"), house.cast.rows("standing")) == before
+    page = text_of(house.visit(DANA).get(path))
+    assert "Alice Moreno Asked" in page
+    assert f"{BOB} Asked" in page
+    assert {row["table_name"] for row in house.cast.rows("audit_event")} == {
+        "group_session",
+        "group_member",
+    }
+
+
+def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: House) -> None:
+    dana = page_house.visit(DANA)
+    form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, "others": BOB}
+    first, second = (dana.post("/sessions/new", form) for _ in range(2))
+    assert first.headers["location"] == second.headers["location"]
+    changed = dana.post("/sessions/new", {**form, "hours": "2"})
+    assert changed.status_code == 422
+    assert "This form was saved already, as 1.5 hours" in text_of(changed)
+    assert len(page_house.cast.rows("group_session")) == 1
+    assert len(page_house.cast.rows("outbox")) == 1
+
+
+def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(page_house: House) -> None:
+    known, unknown = (
+        page_house.visit(DANA).get(log(page_house, address)).text.replace(address, "ADDRESS")
+        for address in (EVE, "nobody@example.org")
+    )
+    assert re.sub(r"(sessions/|value=\")\d+", r"\1N", known) == re.sub(
+        r"(sessions/|value=\")\d+", r"\1N", unknown
+    )
+    assert [row["recipient"] for row in page_house.cast.rows("outbox")] == [EVE]
+
+
+def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(page_house: House) -> None:
+    path = log(page_house, BOB, ALICE, "alice@home.example")
+    assert [row["recipient"] for row in page_house.cast.rows("outbox")] == [ALICE, BOB]
+    alice = page_house.visit(ALICE)
+    assert alice.get("/my-year").text.count("/sessions/asked/") == 2  # its button and its link
+    first = next(row for row in page_house.cast.rows("group_member") if row["email"] == ALICE)
+    alice.post(f"/sessions/asked/{first['id']}", {"answer": "another"})
+    page = text_of(page_house.visit(DANA).get(path))
+    assert page.count("Confirmed on 22 Nov 2026") == 2
+    held = page_house.cast.rows("group_member")
+    assert [row["entry_id"] is not None for row in held].count(True) == 1
+
+
+def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: House) -> None:
+    dana = page_house.visit(DANA)
+    typed = "bob, eve@example.org\nDana@example.org <x@y>"
+    answer = dana.post("/sessions/new", {"day": "31", "month": "feb", "others": typed})
+    assert answer.status_code == 422
+    found = problems(answer)
+    assert [field for field, _ in found] == ["year", "hours", "others", "others", "others"]
+    assert typed.replace("<", "&lt;").replace(">", "&gt;") in answer.text
+    assert "<title>Error: " in answer.text
+    assert "is your own address" in str(found)
+    many = "\n".join(f"p{n}@example.org" for n in range(41))
+    assert "40 people at most" in text_of(dana.post("/sessions/new", {**SESSION, "others": many}))
+    assert "Choose who took part" in text_of(dana.post("/sessions/new", SESSION))
+    stranger = dana.post("/sessions/new", {**SESSION, "people": str(page_house.cast.people[EVE])})
+    assert problems(stranger) == [("people", "Choose people from the list")]
+    future = dana.post("/sessions/new", {**SESSION, "day": "30", "others": BOB})
+    assert problems(future) == [("day", "The session date must be today or earlier")]
+    today = dana.post("/sessions/new", {"today": "yes", "others": BOB})
+    assert (today.status_code, 'value="22"' in today.text) == (200, True)
+    assert page_house.cast.rows("group_session") == []
+
+
+def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: House) -> None:
+    with writing(page_house.cast.engine) as connection:
+        connection.execute(text("UPDATE vetting SET starts_on = '2026-11-20'"))
+        evaluate_people(connection, BOOKS, page_house.cast.people.values(), NOW)
+    dana = page_house.visit(DANA)
+    key = key_on(dana.get("/sessions/new").text)
+    pages = []
+    for others in (ALICE, ERIN, "nobody@example.org"):
+        answer = dana.post("/sessions/new", {"form_key": key, **SESSION, "others": others})
+        assert answer.status_code == 422
+        assert "Nothing is saved yet" in text_of(answer)
+        assert "qualifies as vetted by NCIMHA only from 20 November 2026" in text_of(answer)
+        pages.append(answer.text.replace(others, "OTHERS"))
+    # Whoever is named, known here or not, of whichever association: she is told the same.
+    assert len(set(pages)) == 1
+    form = {"form_key": key, **SESSION, "others": ALICE, "warned": "2026-11-14"}
+    assert dana.post("/sessions/new", form).status_code == 303
+    day_after = {**form, "form_key": key_on(dana.get("/sessions/new").text), "day": "21"}
+    assert dana.post("/sessions/new", day_after).status_code == 303
+
+
+def test_what_is_disputed_is_corrected_and_asked_again(house: House) -> None:
+    path = log(house, BOB, ALICE)
+    number = {row["email"]: row["id"] for row in house.cast.rows("group_member")}
+    bob = house.visit(BOB)
+    bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "dispute", "note": "It was <1> hour"})
+    house.visit(ALICE).post(f"/sessions/asked/{number[ALICE]}", {"answer": "another"})
+    house.pass_time(hours=1)
+    dana = house.visit(DANA)
+    assert "Disputed on 22 Nov 2026" in text_of(dana.get(path))
+    assert "It was &lt;1&gt; hour" in dana.get(path).text
+    edit = path.partition("?")[0] + "/edit"
+    answer = dana.post(edit, {**SESSION, "hours": "1", "others": EVE})
+    assert "corrected" in answer.headers["location"]
+    assert members(house) == [(ALICE, "confirmed"), (BOB, "asked"), (EVE, "asked")]
+    mails = [row["recipient"] for row in house.cast.rows("outbox")]
+    assert sorted(mails) == sorted([BOB, ALICE, BOB, EVE])
+    bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "confirm"})
+    entries = house.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
+    hours = {row["person_id"]: row["minutes"] for row in entries}
+    assert hours == {house.cast.people[BOB]: 60, house.cast.people[ALICE]: 90}
+
+
+def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_stays(
+    house: House,
+) -> None:
+    path = log(house, BOB, EVE, ALICE).partition("?")[0]
+    number = {row["email"]: row["id"] for row in house.cast.rows("group_member")}
+    bob, eve, dana = house.visit(BOB), house.visit(EVE), house.visit(DANA)
+    bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "confirm"})
+    assert dana.post(f"{path}/take-out", {"member": str(number[BOB])}).status_code == 404
+    assert dana.post(f"{path}/take-out", {"member": str(number[ALICE])}).status_code == 303
+    assert house.visit(ALICE).get(f"/sessions/asked/{number[ALICE]}").status_code == 404
+    assert dana.post(f"{path}/withdraw").status_code == 303
+    assert dana.post(f"{path}/withdraw").status_code == 303
+    assert "has withdrawn it" in text_of(eve.get(f"/sessions/asked/{number[EVE]}"))
+    eve.post(f"/sessions/asked/{number[EVE]}", {"answer": "confirm"})
+    assert "/sessions/asked" not in eve.get("/my-year").text
+    assert dana.get(f"{path}/edit").status_code == 404
+    entries = house.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
+    assert [row["person_id"] for row in entries] == [house.cast.people[BOB]]
+
+
+def test_only_who_provides_rsc_finds_the_pages(page_house: House) -> None:
+    alice, dana = page_house.visit(ALICE), page_house.visit(DANA)
+    assert alice.get("/sessions").content == alice.get("/nowhere").content
+    assert 'href="/sessions"' not in alice.get("/my-year").text
+    assert "You have not logged a session for others yet" in text_of(dana.get("/sessions"))
+    assert 'href="/sessions"' in dana.get("/my-year").text
+    assert "Alice Moreno" in dana.get("/sessions/new").text
+    assert "Bob Osei" not in dana.get("/sessions/new").text
+
+
+def test_a_provider_reads_nothing_of_anybodys_standing(page_house: House) -> None:
+    path = log(page_house, ALICE)
+    number = page_house.cast.rows("group_member")[0]["id"]
+    page_house.visit(ALICE).post(f"/sessions/asked/{number}", {"answer": "another"})
+    dana = page_house.visit(DANA)
+    pages = dana.get(path).text + dana.get("/sessions").text
+    found = [w for w in ("Alice", "NCIMHA", "12 hours", "Counts towards", "RSC:") if w in pages]
+    assert found == []

@@ -1,0 +1,178 @@
+"""The mails about sessions that a provider has logged: the first, and a reminder after some days.
+
+They are optional, and one person gets one a day at most: all that waits stands on My year.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from tracker.hours import count_hours
+from tracker.jobs.notice_mail import fit
+from tracker.jobs.office import reply_to
+from tracker.jobs.reference_mail import Stationery
+from tracker.jobs.words import say_day, say_month_day
+from tracker.mail.contents import Action, SessionItem, SessionMail, context_of, unsubscribe_headers
+from tracker.records.group_telling import (
+    Telling,
+    association_of,
+    had_mail,
+    tellings_of,
+    wants_mail,
+)
+from tracker.records.outbox import Message, enqueue
+from tracker.records.unsubscribing import is_unsubscribed, unsubscribe_token
+
+KIND = SessionMail.kind
+_A_DAY = timedelta(days=1)
+
+
+class _To(NamedTuple):
+    """Who gets a mail, and what they may end it with; nobody known has no ``person_id``."""
+
+    person_id: int | None
+    name: str
+    email: str
+    association: str | None
+
+
+def tell_members(
+    stationery: Stationery,
+    connection: Connection,
+    member_ids: Collection[int],
+    now: datetime,
+    *,
+    again: bool = False,
+) -> None:
+    """Write a mail to each person whom these rows name; ``again``: though they had one today.
+
+    A mail is written to nobody in particular, too, and thrown away, so that the time that it
+    takes does not tell who is known.
+    """
+    people = set()
+    messages = []
+    for telling in tellings_of(connection, member_ids):
+        if telling.person_id is not None and telling.person_id in people:
+            continue
+        people.add(telling.person_id)
+        to = _to(stationery, connection, telling)
+        message = write_session_mail(stationery, connection, to, [telling], now)
+        if to.person_id is None or not may_have_mail(connection, to.person_id, to):
+            continue
+        if again or not had_mail(connection, to.person_id, [KIND], now - _A_DAY):
+            messages.append(message)
+    enqueue(connection, messages, now)
+
+
+def write_reminder(
+    stationery: Stationery, connection: Connection, waiting: Sequence[Telling], now: datetime
+) -> Message | None:
+    """One mail about all that waits for one known person; None where they want none."""
+    to = _to(stationery, connection, waiting[0])
+    if to.person_id is None or not may_have_mail(connection, to.person_id, to):
+        return None
+    return write_session_mail(stationery, connection, to, waiting, now, is_reminder=True)
+
+
+def may_have_mail(connection: Connection, person_id: int, to: _To) -> bool:
+    """Whether the person wants mail of this kind."""
+    off = is_unsubscribed(connection, to.email, KIND, to.association or "")
+    return wants_mail(connection, person_id, KIND) and not off
+
+
+def write_session_mail(
+    stationery: Stationery,
+    connection: Connection,
+    to: _To,
+    tellings: Sequence[Telling],
+    now: datetime,
+    *,
+    is_reminder: bool = False,
+) -> Message:
+    """The mail about what waits, as a message for the outbox."""
+    base_url = stationery.settings.base_url
+    token = unsubscribe_token(connection, to.email, KIND, to.association or "")
+    url = f"{base_url}/unsubscribe/{token}"
+    mail = _words(base_url, to, tellings, url, is_reminder=is_reminder)
+    replies = reply_to(stationery.settings, to.association) if to.association else {}
+    rendered = stationery.composer.compose(
+        KIND,
+        recipient=(to.name, to.email),
+        context=context_of(mail),
+        at=now,
+        headers={**replies, **unsubscribe_headers(url)},
+    )
+    first = tellings[0]
+    which = "reminder" if is_reminder else "asked"
+    return Message(
+        # With the instant, because SQLite gives the id of one who was taken out to another.
+        dedupe_key=f"session:{first.member_id}:{which}:{now.timestamp():.6f}",
+        message_id=rendered.message_id,
+        kind=KIND,
+        association=to.association,
+        person_id=to.person_id,
+        recipient=to.email,
+        subject=rendered.subject,
+        body=rendered.body,
+    )
+
+
+def _to(stationery: Stationery, connection: Connection, telling: Telling) -> _To:
+    if telling.person_id is None:
+        return _To(None, "", "nobody@example.invalid", None)
+    association = association_of(connection, telling.person_id)
+    known = association if association in stationery.books.associations else None
+    return _To(telling.person_id, telling.name or "", telling.email or "", known)
+
+
+def _words(
+    base_url: str, to: _To, tellings: Sequence[Telling], url: str, *, is_reminder: bool
+) -> SessionMail:
+    first = tellings[0]
+    items = [
+        SessionItem(say_day(t.held_on), count_hours(t.minutes), t.title, t.provider)
+        for t in tellings
+    ]
+    one = len(items) == 1
+    return SessionMail(
+        subject=fit(_subjects(tellings, is_reminder=is_reminder)),
+        greeting_name=to.name,
+        headline=_headline(tellings, is_reminder=is_reminder),
+        intro=(
+            f"If that is right, confirm {'it' if one else 'each'} with one tap: only then it is in "
+            "your log and counts. If something is wrong, say so on the same page."
+        ),
+        items=tuple(items),
+        action=Action(
+            "Confirm, or say what is wrong" if one else "See them on My year",
+            f"{base_url}/sessions/asked/{first.member_id}" if one else f"{base_url}/my-year",
+        ),
+        why=(
+            f"You get this because {first.provider} named you as one who took part."
+            if one
+            else "You get this because those who provided them named you as one who took part."
+        ),
+        unsubscribe_url=url,
+    )
+
+
+def _subjects(tellings: Sequence[Telling], *, is_reminder: bool) -> list[str]:
+    first = tellings[0]
+    hours, day = count_hours(first.minutes), say_month_day(first.held_on)
+    if len(tellings) > 1:
+        return [f"{len(tellings)} RSC sessions wait for your answer"]
+    if is_reminder:
+        return [f"Still to confirm: {hours} of RSC on {day}"]
+    return [
+        f"{first.provider}: confirm {hours} of RSC, {day}",
+        f"Confirm {hours} of RSC on {day}",
+    ]
+
+
+def _headline(tellings: Sequence[Telling], *, is_reminder: bool) -> str:
+    if len(tellings) > 1:
+        return f"{len(tellings)} sessions wait for your answer."
+    said = f"{tellings[0].provider} says that you took part in a session."
+    return f"{said} You have not answered yet." if is_reminder else said

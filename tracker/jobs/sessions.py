@@ -1,0 +1,58 @@
+"""Reminds, once, of sessions that a provider has logged and a supervisee has not answered.
+
+Part of the references job: both remind people of what they were asked. One mail a person, about
+all that waits; whoever had another mail that day is reminded on the next one.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from tracker.clock import local_day
+from tracker.jobs.office import Office
+from tracker.jobs.session_mail import KIND, write_reminder
+from tracker.mail.contents import NoticesMail
+from tracker.records.group_telling import Telling, had_mail, mark_reminded, unanswered
+from tracker.records.outbox import Message, enqueue
+
+
+def remind_of_sessions(
+    office: Office, connection: Connection, association: str, now: datetime
+) -> int:
+    """Write the reminders that are due in ``association`` on its local day; how many."""
+    messages = list(_reminders(office, connection, association, now))
+    return len(enqueue(connection, messages, now))
+
+
+def _reminders(
+    office: Office, connection: Connection, association: str, now: datetime
+) -> Iterator[Message]:
+    days = office.notices.sessions.remind_after_days
+    if days is None:
+        return
+    zone = office.books.associations[association].time_zone
+    today = local_day(now, zone)
+    midnight = datetime.combine(today, time(), ZoneInfo(zone))
+    # Asked on a day so many days before today, or earlier: before that day's end.
+    before = midnight - timedelta(days=days - 1)
+    rows = unanswered(connection, association, before)
+    for _, of_one in groupby(rows, lambda t: t.person_id):
+        waiting = list(of_one)
+        person_id = waiting[0].person_id
+        if person_id is None or had_mail(connection, person_id, _OTHERS, midnight):
+            continue
+        message = write_reminder(office, connection, _one_each(waiting), now)
+        if message is not None:
+            mark_reminded(connection, [t.member_id for t in waiting], now)
+            yield message
+
+
+_OTHERS = (KIND, NoticesMail.kind)
+
+
+def _one_each(waiting: Sequence[Telling]) -> list[Telling]:
+    """One row for each session, whichever addresses it names somebody by."""
+    return list({t.session_id: t for t in reversed(waiting)}.values())[::-1]

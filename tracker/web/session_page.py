@@ -1,0 +1,84 @@
+"""What the form for a provider's session is filled from, and shown with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+from starlette.datastructures import FormData
+
+from tracker.records.group_members import Supervisee, own_addresses, supervisees_of
+from tracker.records.group_sessions import GroupSession
+from tracker.records.providers import load_providers
+from tracker.rulebooks import Rulebooks
+from tracker.rules.providers import Provider
+from tracker.web.own_time import own_today
+from tracker.web.session_form import SessionForm, session_form
+from tracker.web.session_words import CountsFor, Qualified, qualified_on
+from tracker.web.site import Site
+from tracker.web.typed_date import say_date
+from tracker.web.viewer import Person
+
+
+@dataclass(slots=True)
+class SessionPage:
+    """The form with its setting. ``today`` is the last day on which a session may have been held.
+
+    ``qualified`` is for whom hers count today, ``warning`` what to know of the day typed before it
+    is saved. ``is_today``: the button that fills in the day was pressed.
+    """
+
+    books: Rulebooks
+    provider: Provider
+    form: SessionForm
+    supervisees: Sequence[Supervisee]
+    own: set[str]
+    today: date
+    is_today: bool
+    editing: GroupSession | None
+    qualified: Qualified
+    warning: Sequence[CountsFor] = ()
+
+    def warn(self, day: date) -> bool:
+        """Whether the provider is to be told first that she did not qualify on ``day``."""
+        found = qualified_on(self.books, self.provider, day)
+        if not found.warning or self.form.warned.data == day.isoformat():
+            return False
+        self.form.warned.data = day.isoformat()
+        self.qualified, self.warning = found, found.warning
+        return True
+
+
+def read_page(
+    connection: Connection,
+    site: Site,
+    who: Person,
+    at: datetime,
+    typed: FormData | None = None,
+    *,
+    editing: GroupSession | None = None,
+) -> SessionPage:
+    """The form as it was ``typed``, else as the session is stored, with what it offers."""
+    today = own_today(connection, site, who.id, at)
+    is_today = typed is not None and "today" in typed
+    named = {m.email for m in editing.members} if editing else set()
+    supervisees = [s for s in supervisees_of(connection, who.id) if s.email not in named]
+    provider = load_providers(connection, {who.id})[who.id]
+    shown = _with_today(typed, today) if typed is not None and is_today else typed
+    return SessionPage(
+        books=site.books,
+        provider=provider,
+        form=session_form(supervisees, shown, editing),
+        supervisees=supervisees,
+        own=own_addresses(connection, who.id),
+        today=today,
+        is_today=is_today,
+        editing=editing,
+        qualified=qualified_on(site.books, provider, today),
+    )
+
+
+def _with_today(typed: FormData, today: date) -> FormData:
+    parts = say_date(today)
+    kept = [(k, v) for k, v in typed.multi_items() if k not in parts and k != "today"]
+    return FormData([*kept, *parts.items()])
