@@ -17,11 +17,14 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner, Result
 
+from tests.support.cast import ALICE, NOW, fill
 from tracker import clock
 from tracker.checks.finding import Finding
 from tracker.cli import app
 from tracker.commands.check import look
-from tracker.records.engine import open_engine
+from tracker.records.engine import open_engine, writing
+from tracker.records.entry_writes import Author
+from tracker.records.evidence import Received, keep_files
 
 CONFIG = Path(__file__).parents[2] / "config"
 SETTINGS = """
@@ -390,6 +393,30 @@ def test_a_full_disk_is_found(
     usage = shutil.disk_usage("/")._replace(free=megabytes * 1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
     assert found() == expected
+
+
+@pytest.mark.usefixtures("folder", "mailbox")
+def test_a_folder_of_evidence_that_is_open_or_cannot_be_is_found(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(sqlite_url.removeprefix("sqlite:///")).chmod(0o600)
+    monkeypatch.setenv("TRACKER_DATABASE_URL", sqlite_url)
+    before = found()
+    (tmp_path / "no folder").touch()
+    (tmp_path / "open").mkdir(mode=0o755)
+    told = []
+    for name in ("no folder/evidence", "open", "made later"):
+        monkeypatch.setenv("TRACKER_EVIDENCE_DIR", str(tmp_path / name))
+        told.append([number for number in found() if number not in before])
+    assert told == [["T210"], ["T211"], []]
+    assert not (tmp_path / "made later").exists()
+    cast = fill(sqlite_url)
+    with writing(cast.engine) as connection:
+        file = Received("a.pdf", "application/pdf", 1, "", "gone")
+        author = Author(cast.people[ALICE], ALICE, NOW)
+        keep_files(connection, author, "", [file], cast.entries["rsc"])
+    cast.engine.dispose()
+    assert "T212" in found()
 
 
 @pytest.mark.usefixtures("folder", "mailbox")

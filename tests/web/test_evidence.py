@@ -199,6 +199,19 @@ def test_only_the_owner_and_her_coordinators_get_a_file(house: House) -> None:
     }
 
 
+def test_files_stand_beside_their_entry_for_her_and_her_coordinator(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    saved = send(alice, "/log", FORM, ("a.pdf", PDF))
+    entry_id = saved.headers["location"].rpartition("/")[2]
+    link = f'<a href="/evidence/{page_house.cast.rows("evidence")[0]["id"]}">a.pdf</a>'
+    person = f"/coordinator/people/{page_house.cast.endorsements[ALICE]}"
+    assert link in alice.get("/my-year").text
+    assert link in alice.get(f"/entries/{entry_id}").text
+    assert link in page_house.visit(CAROL).get(person).text
+    assert "Proof: a.pdf" in text_of(alice.follow(saved))
+    assert f'<a href="/log?again={entry_id}">Log again' in alice.get("/my-year").text
+
+
 def test_drafts_are_swept_after_a_day_and_stray_files_after_a_month(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "x"}, ("draft.pdf", PDF))

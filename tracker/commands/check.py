@@ -10,6 +10,7 @@ from tracker import clock
 from tracker.checks.configuration import check_settings
 from tracker.checks.contents import check_contents
 from tracker.checks.database import check_database
+from tracker.checks.evidence import check_evidence
 from tracker.checks.finding import Fact, Finding, Findings, Level, problem
 from tracker.checks.mail import check_mail
 from tracker.checks.rules import check_rules, check_wrong_rules
@@ -74,6 +75,7 @@ def _look_inside(url: str, books: Rulebooks, settings: Settings) -> Findings:
     try:
         with reading(engine) as connection:
             yield from check_contents(connection, books, settings, clock.now())
+            yield from check_evidence(connection, settings)
     finally:
         engine.dispose()
 

@@ -71,10 +71,14 @@ def files_of(
     return _files(connection, _of_form(person_id, form_key, entry_id))
 
 
-def files_of_entries(connection: Connection, person_id: int) -> dict[int, list[File]]:
-    """The files of each of a person's entries."""
+def files_of_entries(
+    connection: Connection, person_id: int, only: int | None = None
+) -> dict[int, list[File]]:
+    """The files of each of a person's entries, or of the ``only`` one."""
     found: dict[int, list[File]] = {}
-    own = (_EVIDENCE.c.person_id == person_id) & _EVIDENCE.c.entry_id.is_not(None)
+    entry_id = _EVIDENCE.c.entry_id
+    own = _EVIDENCE.c.person_id == person_id
+    own &= entry_id.is_not(None) if only is None else entry_id == only
     for file in _files(connection, own):
         if file.entry_id is not None:
             found.setdefault(file.entry_id, []).append(file)

@@ -6,6 +6,7 @@ from datetime import date
 
 from tracker.hours import count_hours
 from tracker.records.closing import Closed
+from tracker.records.evidence import File
 from tracker.rules.explain import LoggedEntry, Remedy
 from tracker.rules.providers import Provider
 from tracker.rules.reasons import Reasons
@@ -57,6 +58,7 @@ class EntryRow:
     whys: Sequence[Why]
     closed: str
     closed_by: str
+    files: Sequence[File]
 
 
 def entry_row(
@@ -64,6 +66,7 @@ def entry_row(
     providers: Mapping[int, Provider],
     judged: Sequence[Judged],
     closed: Closed | None,
+    files: Sequence[File],
 ) -> EntryRow:
     """An entry with a verdict for each endorsement, or one for all that agree."""
     name = name_of(entry.activity, None)
@@ -82,6 +85,7 @@ def entry_row(
         whys=whys,
         closed=say_closed(closed) if closed else "",
         closed_by=closed.association if closed else "",
+        files=files,
     )
 
 

@@ -122,7 +122,9 @@ def read_earlier(
 def _view_entry(material: Material, entry: LoggedEntry) -> EntryRow:
     """One entry with what each endorsement, and each application, makes of it."""
     closed = material.closing.closed(entry.held_on)
-    return entry_row(entry, material.providers, judge_entry(material, entry), closed)
+    judged = judge_entry(material, entry)
+    files = material.files.get(entry.id, ())
+    return entry_row(entry, material.providers, judged, closed, files)
 
 
 def _view(material: Material) -> YearView:

@@ -12,6 +12,7 @@ from tracker.records.closing import Closing, read_closing, read_closing_of
 from tracker.records.endorsees import Endorsed, endorsements_of, last_entry_id
 from tracker.records.entries import entries_of
 from tracker.records.evaluation import DayOf, days_at, judge_all, judge_current
+from tracker.records.evidence import File, files_of_entries
 from tracker.records.providers import load_providers
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
@@ -34,9 +35,9 @@ _TO_SETTLE = {Status.LAPSED, Status.OVERDUE}
 class Material:
     """What was read. ``standings`` are those to show, ``applied`` those of applications.
 
-    ``entries`` are newest first; ``providers`` are those whom they name. ``cycles`` are those of
-    each endorsement that a page shows, newest first; ``asked_for`` is the one earlier cycle
-    that was asked for, None for My year.
+    ``entries`` are newest first, ``files`` (by entry) prove them; ``providers`` are those whom
+    they name. ``cycles`` are those of each endorsement that a page shows, newest first;
+    ``asked_for`` is the one earlier cycle that was asked for, None for My year.
     """
 
     books: Rulebooks
@@ -45,6 +46,7 @@ class Material:
     standings: Sequence[Standing]
     applied: Sequence[Standing]
     entries: Sequence[LoggedEntry]
+    files: Mapping[int, Sequence[File]]
     providers: dict[int, Provider]
     closing: Closing
     cycles: Mapping[int, Sequence[Cycle]]
@@ -95,6 +97,7 @@ def read_material(
         standings=standings,
         applied=[*applied.values()],
         entries=entries,
+        files=files_of_entries(connection, person_id),
         providers=_providers(connection, entries),
         closing=read_closing(connection, books, at, endorsements, applies=applies),
         cycles=_cycles(books, endorsements, day_of),
@@ -117,6 +120,7 @@ def read_cycle(
         standings=standings,
         applied=(),
         entries=entries,
+        files=files_of_entries(connection, one.person_id),
         providers=_providers(connection, entries),
         closing=read_closing_of(connection, books, one.person_id, at),
         cycles=_cycles(books, [one], day_of),
@@ -139,6 +143,7 @@ def read_for_entry(
         standings=(),
         applied=[*standings_of(connection, books, day_of, [a.id for a in undecided]).values()],
         entries=[entry],
+        files=files_of_entries(connection, entry.person_id, entry.id),
         providers=_providers(connection, [entry]),
         closing=read_closing(connection, books, at, endorsements, applies=bool(undecided)),
         cycles={},
