@@ -9,8 +9,9 @@ from zipfile import ZipFile
 import pytest
 from sqlalchemy import Connection, Engine, insert, update
 
-from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW
-from tests.web.visiting import House
+from tests.support.cast import ALICE, BASE_URL, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW
+from tests.support.files import PDF
+from tests.web.visiting import TRAINING, House
 from tracker.clock import local_day
 from tracker.records.engine import migrate, open_engine, reading, writing
 from tracker.records.evaluation import days_at, evaluate_people, judge_current
@@ -153,3 +154,21 @@ def confirm_dana(connection: Connection) -> None:
     connection.execute(insert(METADATA.tables["vetting"]).values(vetting))
     named = entry.c.provider_name == "Dana Ruiz"
     connection.execute(update(entry).where(named).values(provider_id=2, provider_name=None))
+
+
+def test_the_files_that_prove_entries_come_along(page_house: House, tmp_path: Path) -> None:
+    settings = page_house.cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
+    house = House(page_house.cast, settings=settings)
+    alice = house.visit(ALICE)
+    saved = alice.client.post(
+        "/log",
+        data=TRAINING | {"form_key": "d" * 32},
+        files=[("files", ("Café 1.pdf", PDF))],
+        headers={"Origin": BASE_URL},
+    )
+    entry_id = saved.headers["location"].rpartition("/")[2]
+    (name,) = [n for n in archive_of(house, ALICE).namelist() if n.startswith("evidence/")]
+    assert name.startswith(f"evidence/{entry_id}-")
+    assert name.endswith("-Caf_ 1.pdf")
+    assert archive_of(house, ALICE).read(name) == PDF
+    assert [n for n in archive_of(house, BOB).namelist() if n.startswith("evidence/")] == []
