@@ -28,6 +28,10 @@ PAGES = [
     (ALICE, "/entries/{rsc}/edit"),
     (ALICE, "/entries/{rsc}/delete"),
     (ALICE, "/log/saved/{unknown}"),
+    (ALICE, "/entries/{unknown}"),
+    (ALICE, "/entries/{old}"),
+    (ALICE, "/my-year/1/2025-01-01"),
+    (BOB, "/my-year/2/2024-01-01"),
     ("", "/help"),
     (ALICE, "/help"),
     (ALICE, "/takeaways"),
@@ -40,6 +44,7 @@ PAGES = [
     (DAN, "/coordinator"),
     (CAROL, "/coordinator/people/1"),
     (CAROL, "/coordinator/people/2"),
+    (CAROL, "/coordinator/people/1/2025-01-01"),
 ]
 # Links within a sentence may be as small as it is (WCAG 2.5.8); a radio's label is its target.
 TOO_SMALL = """() => [...document.querySelectorAll(

@@ -1,9 +1,12 @@
 """The coordinator's page: who needs what, worst first."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOOKS, CAROL, DAN, NOW
+from tests.support.referees import apply
 from tests.web.visiting import House, text_of
 from tracker.records.engine import writing
 from tracker.records.evaluation import evaluate_people
@@ -104,6 +107,8 @@ def test_an_endorsees_year_is_there_to_read(page_house: House) -> None:
     number = page_house.cast.endorsements[ALICE]
     page = page_house.visit(CAROL).get(f"/coordinator/people/{number}")
     assert "3.5 RSC hours and one DEIA hour to go by 31 December." in text_of(page)
+    assert "At their pace RSC would not be complete by then" in text_of(page)
+    assert " your " not in text_of(page)
     assert "Alice Moreno" in text_of(page)
     for word in ("/edit", "/delete", 'href="/log'):
         assert word not in page.text
@@ -115,3 +120,14 @@ def test_an_association_without_endorsees_says_what_to_do(page_house: House) -> 
     page = text_of(page_house.visit(DAN).get("/coordinator"))
     assert "No endorsements yet." in page
     assert "None: every provider named is known." in page
+
+
+def test_a_persons_applications_stay_within_reach(page_house: House) -> None:
+    with writing(page_house.cast.engine) as connection:
+        number = apply(connection, page_house.cast.people[ALICE], association="NCIMHA",
+                       state="declined", decided_on=date(2026, 10, 5))  # fmt: skip
+        apply(connection, page_house.cast.people[ALICE], association="CT-AIMH", category="IFS")
+    page = page_house.visit(CAROL).get(f"/coordinator/people/{page_house.cast.endorsements[ALICE]}")
+    assert "Application for IFS : Declined on 5 October 2026." in text_of(page)
+    assert page.text.count("/coordinator/applicants/") == 1
+    assert page_house.visit(CAROL).get(f"/coordinator/applicants/{number}").status_code == 200

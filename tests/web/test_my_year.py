@@ -99,8 +99,8 @@ def test_in_the_days_of_grace_it_says_to_when(page_house: House) -> None:
     page = year(page_house, ALICE)
     assert "3.5 RSC hours and one DEIA hour still missing for 2026." in page
     assert (
-        "It was due on 31 December 2026. You can still log hours to the end of 31 January 2027: "
-        "those held by 31 December 2026." in page
+        "It was due on 31 December 2026. Hours held by 31 December 2026 can still be logged to the "
+        "end of 31 January 2027." in page
     )
 
 
@@ -125,8 +125,25 @@ def test_on_leave_nothing_is_asked(page_house: House) -> None:
         starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))  # fmt: skip
     page = year(page_house, ALICE)
     assert "Nothing is asked while you are on leave." in page
-    assert "Your leave goes to the end of 28 February 2027; this renewal was due within it." in page
+    assert "The leave goes to the end of 28 February 2027; this renewal was due within it." in page
     assert "28 Feb 2027 Leave ends" in page
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (date(2026, 4, 1), date(2026, 6, 30), "30 Jun 2026 Leave ended it began on 1 April 2026"),
+        (date(2026, 12, 1), date(2026, 12, 30), "1 Dec 2026 Leave begins to 30 December 2026"),
+        (date(2027, 2, 1), None, "1 Feb 2027 Leave begins no end is set yet"),
+        (date(2026, 11, 1), None, "1 Nov 2026 Leave began no end is set yet"),
+    ],
+)
+def test_a_leave_stands_among_the_dates(
+    page_house: House, first: date, last: date | None, words: str
+) -> None:
+    add(page_house, "leave", endorsement_id=page_house.cast.endorsements[ALICE],
+        starts_on=first, ends_on=last)  # fmt: skip
+    assert words in year(page_house, ALICE)
 
 
 def test_without_rules_nothing_is_guessed(page_house: House) -> None:
@@ -191,7 +208,7 @@ def test_an_entry_that_does_not_count_says_what_would_make_it(page_house: House)
     page = page_house.visit(ALICE).get("/my-year")
     assert (
         "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for 19 October "
-        "2026. Ask your NCIMHA coordinator, Carol Reyes to see to it." in text_of(page)
+        "2026. Ask your NCIMHA coordinator, Carol Reyes , to see to it." in text_of(page)
     )
     assert 'href="mailto:carol@example.org"' in page.text
 

@@ -24,10 +24,14 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The providers of a cycle's sessions, and by provider the minutes that count."""
+    """The providers of a cycle's sessions, and by provider the minutes that count.
+
+    ``whose`` is "your" or, to somebody else, "their".
+    """
 
     providers: Mapping[int, Provider]
     counted: Counter[int]
+    whose: str = "your"
 
 
 def coming_up(
@@ -71,13 +75,19 @@ def _dates(standing: Standing, today: date) -> Iterator[Coming]:
 
 
 def _leaves(standing: Standing, today: date) -> Iterator[Coming]:
+    """Every leave within the cycle, and those that are still to come."""
+    cycle = standing.plan.cycle
     for leave in standing.facts.leaves:
-        if leave.starts_on > today:
-            endless = leave.ends_on == date.max
-            to = "no end is set yet" if endless else f"to {say_day(leave.ends_on)}"
-            yield Coming(leave.starts_on, "Leave begins", to)
-        elif today <= leave.ends_on < date.max:
-            yield Coming(leave.ends_on, "Leave ends", "its last day")
+        starts_on, ends_on = leave
+        if starts_on > today:
+            to = "no end is set yet" if ends_on == date.max else f"to {say_day(ends_on)}"
+            yield Coming(starts_on, "Leave begins", to)
+        elif ends_on == date.max:
+            yield Coming(starts_on, "Leave began", "no end is set yet")
+        elif ends_on >= today:
+            yield Coming(ends_on, "Leave ends", "its last day")
+        elif cycle is not None and ends_on >= cycle.starts_on:
+            yield Coming(ends_on, "Leave ended", f"it began on {say_day(starts_on)}")
 
 
 def _endings(
@@ -97,8 +107,8 @@ def _endings(
         minutes = sessions.counted[provider_id]
         detail = f"the last day that counts; {_future(why, provider.name)}"
         if minutes:
-            some = f"{say_hours(minutes)} of your {count_hours(total)}"
-            all_of_them = f"all your {count_hours(total)}"
+            some = f"{say_hours(minutes)} of {sessions.whose} {count_hours(total)}"
+            all_of_them = f"all {sessions.whose} {count_hours(total)}"
             detail += f"; {some if minutes < total else all_of_them} are with them"
         yield Coming(last, f"{provider.name}'s sessions stop counting", detail)
 

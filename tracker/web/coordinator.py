@@ -80,7 +80,7 @@ def show_person(
         one = endorsement_within(connection, endorsement_id, who.coordinates)
         if one is None:
             raise HTTPException(404)
-        year = read_year(connection, site.books, one.person_id, [one], at)
+        year = read_year(connection, site.books, one.person_id, [one], at, own=False)
         accepted = site.books.accepted_by(one.association)
         terms = [t for t in terms_of(connection, one.person_id) if t.term.organization in accepted]
         asked = say_applications(connection, one.person_id, one.association)

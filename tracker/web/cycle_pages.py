@@ -57,7 +57,7 @@ def _show(
     if one is None or starts_on is None:
         raise HTTPException(404)
     with reading(site.engine) as connection:
-        view = read_earlier(connection, site.books, one, starts_on, at)
+        view = read_earlier(connection, site.books, one, starts_on, at, own=whose is None)
     if view is None:
         raise HTTPException(404)
     here = "coordinator" if whose else "my-year"

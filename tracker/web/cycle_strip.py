@@ -57,7 +57,7 @@ def strip_of(standing: Standing, today: date) -> Strip | None:
     ]
     has_grace = last > due_on
     return Strip(
-        title=_title(standing, today if inside else None, due_on, last),
+        title=_title(place, today if inside else None, due_on, with_leave=bool(leaves)),
         gone=gone,
         due=place.of(due_on),
         today=_today(gone, today) if inside else None,
@@ -89,13 +89,11 @@ def _today(place: float, today: date) -> Label:
     return Label(place, anchor, f"today, {today.day} {today:%b}")
 
 
-def _title(standing: Standing, today: date | None, due_on: date, last: date) -> str:
-    cycle = standing.plan.cycle
-    first = say_day(cycle.starts_on) if cycle else ""
-    grace = f", days of grace to {say_day(last)}" if last > due_on else ""
-    leave = ", with a leave" if standing.facts.leaves else ""
+def _title(place: _Places, today: date | None, due_on: date, *, with_leave: bool) -> str:
     now = f"today is {say_day(today)}, " if today else ""
-    return f"From {first}: {now}due {say_day(due_on)}{grace}{leave}"
+    grace = f", days of grace to {say_day(place.last)}" if place.last > due_on else ""
+    leave = ", with a leave" if with_leave else ""
+    return f"From {say_day(place.first)}: {now}due {say_day(due_on)}{grace}{leave}"
 
 
 def _short(day: date) -> str:

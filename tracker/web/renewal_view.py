@@ -70,8 +70,8 @@ def view_renewal(material: Material, standing: Standing) -> RenewalView:
         cycle=say_cycle(plan.cycle) if plan.cycle else "",
         due_words=_due_words(standing),
         status=standing.status.value,
-        headline=say_headline(standing, today),
-        lead=say_lead(standing, today),
+        headline=say_headline(standing, today, own=material.own),
+        lead=say_lead(standing, today, own=material.own),
         effect=say_effect(standing),
         asks=_asks(standing, today),
         rows=requirement_rows(standing, today),
@@ -103,7 +103,7 @@ def _sessions(material: Material, standing: Standing) -> Sessions:
         used[entry.provider_id] = material.providers[entry.provider_id]
         if counts_for(material, standing, entry):
             counted[entry.provider_id] += entry.minutes
-    return Sessions(used, counted)
+    return Sessions(used, counted, "your" if material.own else "their")
 
 
 def _asks(standing: Standing, today: date) -> str:

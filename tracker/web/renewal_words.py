@@ -18,47 +18,57 @@ from tracker.web.words import (
 )
 
 
-def say_headline(standing: Standing, today: date) -> str:
-    """Where the renewal stands: what is needed, and by when; one sentence."""
+def say_headline(standing: Standing, today: date, *, own: bool = True) -> str:
+    """Where the renewal stands: what is needed, and by when; one sentence.
+
+    ``own``: to whom it belongs; else to a coordinator.
+    """
     cycle = standing.plan.cycle
     if cycle is None:
         return "The rulebook holds no renewal rules for this category."
     if standing.status is Status.MET:
         return f"All done for {say_cycle(cycle)}."
     if standing.status is Status.EXCUSED:
-        return "Nothing is asked while you are on leave."
-    return _say_short(standing, say_cycle(cycle), today)
+        return f"Nothing is asked while {'you' if own else 'they'} are on leave."
+    membership = "your membership" if own else "their membership"
+    return _say_short(standing, say_cycle(cycle), today, membership)
 
 
-def _say_short(standing: Standing, cycle: str, today: date) -> str:
+def _say_short(standing: Standing, cycle: str, today: date, membership: str) -> str:
     missing = _missing(standing)
-    words = say_missing(missing)
+    words = say_missing(missing, membership=membership)
     if standing.status is Status.OVERDUE:
         return f"{capital(words)} still missing for {cycle}."
     if standing.status is Status.LAPSED:
         return f"Lapsed: {words} missing for {cycle}."
     by = f" by {_by(standing.due_on, today)}" if standing.due_on else ""
     if all(item.counts == "membership" for item in missing):
-        return f"Only your membership to renew{by}."
+        return f"Only {membership} to renew{by}."
     return f"{capital(words)} to go{by}."
 
 
-def say_lead(standing: Standing, today: date) -> str:
-    """What comes next, and how things go; empty where there is nothing to add."""
+def say_lead(standing: Standing, today: date, *, own: bool = True) -> str:
+    """What comes next, and how things go; empty where there is nothing to add.
+
+    ``own``: to whom it belongs; else to a coordinator.
+    """
     cycle, due_on = standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None:
-        return "So nothing is asked of you here, and nothing is guessed. What you log is kept."
+        return "So nothing is asked here, and nothing is guessed. What is logged is kept."
     grace = say_day(cycle.grace_ends_on(due_on))
     if standing.status is Status.OVERDUE:
         held = say_day(cycle.ends_on)
         return (
-            f"It was due on {say_day(due_on)}. You can still log hours to the end of {grace}: "
-            f"those held by {held}."
+            f"It was due on {say_day(due_on)}. Hours held by {held} can still be logged to the end "
+            f"of {grace}."
         )
     if standing.status is Status.LAPSED:
-        return f"The days of grace ended with {grace}. Your coordinator can tell you what to do."
+        ask = " Your coordinator can tell you what to do." if own else ""
+        return f"The days of grace ended with {grace}.{ask}"
     if standing.status is Status.OPEN:
-        return " ".join([*_not_asked(standing), *_outlook(standing, today), *_done(standing)])
+        return " ".join(
+            [*_not_asked(standing), *_outlook(standing, today, own=own), *_done(standing)]
+        )
     if standing.status is Status.EXCUSED:
         return " ".join([*_leave_ends(standing, due_on), *_not_asked(standing)])
     return " ".join([*_not_asked(standing), *_next_cycle(cycle, today)])
@@ -74,7 +84,7 @@ def _leave_ends(standing: Standing, due_on: date) -> list[str]:
     ends = max(s.ends_on for s in standing.facts.leaves if s.starts_on <= due_on <= s.ends_on)
     if ends == date.max:
         return []
-    return [f"Your leave goes to the end of {say_day(ends)}; this renewal was due within it."]
+    return [f"The leave goes to the end of {say_day(ends)}; this renewal was due within it."]
 
 
 def _next_cycle(cycle: Cycle, today: date) -> list[str]:
@@ -121,7 +131,7 @@ def _done(standing: Standing) -> list[str]:
     return [f"{capital(join(done))} {'is' if len(done) == 1 else 'are'} done."] if done else []
 
 
-def _outlook(standing: Standing, today: date) -> list[str]:
+def _outlook(standing: Standing, today: date, *, own: bool) -> list[str]:
     """The forecast: one sentence, or none where it is too early for one."""
     hours = [r for r in standing.results if r.outcome is Outcome.SHORT and r.required]
     parts = [
@@ -129,7 +139,7 @@ def _outlook(standing: Standing, today: date) -> list[str]:
         for r in hours
         if r.ask.counts != "membership" and (words := _pace(standing, r, today))
     ]
-    said = [f"at your pace {join(parts)}"] if parts else []
+    said = [f"at {'your' if own else 'their'} pace {join(parts)}"] if parts else []
     if untouched := _untouched(standing):
         said.append(f"nothing with {join(untouched)} is logged yet")
     return [f"{capital('; '.join(said))}."] if said else []

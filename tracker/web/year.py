@@ -1,7 +1,7 @@
 """A person's year in words: every renewal, what lies ahead, and each logged entry."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -74,12 +74,15 @@ def read_year(
     endorsements: Sequence[Endorsed],
     at: datetime,
     applications: Sequence[Applied] = (),
+    *,
+    own: bool = True,
 ) -> YearView:
-    """A person's year at an instant, as far as ``endorsements`` (their own) go.
+    """A person's year at an instant, as far as ``endorsements`` go; ``own``: they read it.
 
     Entries are also judged for ``applications``: the person's own, those that are decided aside.
     """
-    return _view(read_material(connection, books, person_id, endorsements, at, applications))
+    material = read_material(connection, books, person_id, endorsements, at, applications)
+    return _view(replace(material, own=own))
 
 
 def read_entry(
@@ -98,7 +101,13 @@ def view_entry(
 
 
 def read_earlier(
-    connection: Connection, books: Rulebooks, one: Endorsed, starts_on: date, at: datetime
+    connection: Connection,
+    books: Rulebooks,
+    one: Endorsed,
+    starts_on: date,
+    at: datetime,
+    *,
+    own: bool = True,
 ) -> CycleView | None:
     """The cycle of an endorsement that starts on a day, judged anew; None where there is none."""
     if one.association not in books.associations:
@@ -107,15 +116,15 @@ def read_earlier(
     cycle = next((c for c in cycles_of(books, one, today) if c.starts_on == starts_on), None)
     if cycle is None:
         return None
-    material = read_cycle(connection, books, one, cycle, at)
+    material = replace(read_cycle(connection, books, one, cycle, at), own=own)
     is_closed = material.closing.closed(cycle.ends_on) is not None
-    own = material.closing.cycle_of(one, cycle.ends_on)
+    cycle_of_it = material.closing.cycle_of(one, cycle.ends_on)
     return CycleView(
         year=_view(material),
         name=say_cycle(cycle),
         starts_on=starts_on,
         cycles=cycle_links(material, one.id),
-        closed=say_when_closed(own) if is_closed and own else "",
+        closed=say_when_closed(cycle_of_it) if is_closed and cycle_of_it else "",
     )
 
 

@@ -37,7 +37,8 @@ class Material:
 
     ``entries`` are newest first, ``files`` (by entry) prove them; ``providers`` are those whom
     they name. ``cycles`` are those of each endorsement that a page shows, newest first;
-    ``asked_for`` is the one earlier cycle that was asked for, None for My year.
+    ``asked_for`` is the one earlier cycle that was asked for, None for My year. ``own``: whose
+    year it is reads it.
     """
 
     books: Rulebooks
@@ -52,6 +53,7 @@ class Material:
     cycles: Mapping[int, Sequence[Cycle]]
     last_entry_id: int | None
     asked_for: Cycle | None = None
+    own: bool = True
 
     def standing_on(self, endorsement_id: int, day: date) -> Standing | None:
         """The standing shown of an endorsement whose cycle holds ``day``, if there is one."""

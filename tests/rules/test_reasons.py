@@ -1,0 +1,96 @@
+"""What stands behind a verdict, in words: rules with their sources, the provider, the remedy."""
+
+from datetime import date
+
+from tests.rules.world import REAL
+from tracker.rules.explain import LoggedEntry, Remedy, Verdict, explain
+from tracker.rules.providers import Credential, Provider
+from tracker.rules.reasons import Reasons, reasons
+
+DAY = date(2026, 5, 2)
+HELD = [
+    Credential("NCIMHA", None, date(2020, 1, 1), None),
+    Credential("CT-AIMH", "IMHM-C", date(2021, 7, 1), date(2026, 6, 30)),
+]
+DANA = Provider("Dana Ruiz", "master", tuple(HELD))
+STRANGER = Provider("Ida Wells", "none", ())
+
+
+def training(minutes: int, **topics: int) -> LoggedEntry:
+    return LoggedEntry(1, 1, "training", DAY, minutes, "A day", None, None, None, None, topics)
+
+
+def rsc(name: str | None = None, *, known: bool = False, day: date = DAY) -> LoggedEntry:
+    number = 7 if known else None
+    return LoggedEntry(1, 1, "rsc", day, 90, "RSC", number, name, None, None, {})
+
+
+def judged(entry: LoggedEntry, provider: Provider | None = None) -> tuple[Verdict, Reasons]:
+    plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
+    assert plan is not None
+    assert plan.provider_rule is not None
+    rule = REAL.provider_rules[plan.provider_rule][1]
+    verdict = explain(entry, plan, rule, provider, date(2026, 11, 22))
+    return verdict, reasons(entry, plan, REAL.associations["NCIMHA"], provider, verdict)
+
+
+def test_each_part_of_a_training_is_told_with_its_rule() -> None:
+    _, why = judged(training(360, DEIA=60))
+    assert [rule.says for rule in why.rules] == [
+        "6 hours towards “Training” (15 hours asked)",
+        "1 of 6 hours about DEIA towards “of which DEIA” (1 hour asked)",
+    ]
+    assert why.rules[0].places[0].section == "Continuing endorsement: Education & Training"
+    assert (why.provider, why.qualified) == ("", None)
+
+
+def test_a_training_that_is_all_about_a_topic_is_told_whole() -> None:
+    _, why = judged(training(60, DEIA=60))
+    assert why.rules[1].says == "1 hour about DEIA towards “of which DEIA” (1 hour asked)"
+
+
+def test_what_a_provider_held_is_told_with_its_days_and_the_cutoff() -> None:
+    verdict, why = judged(rsc(known=True), DANA)
+    assert verdict.counts
+    assert why.provider == (
+        "Dana Ruiz was vetted by NCIMHA from 1 January 2020 on. Dana Ruiz was endorsed as IMHM-C "
+        "by CT-AIMH from 1 July 2021 until 30 June 2026. The rule accepts vetted by NCIMHA until "
+        "21 December 2027."
+    )
+    assert why.qualified is not None
+    assert [place.section for place in why.qualified.places] == [
+        "Application: Reflective Supervision/Consultation"
+    ]
+
+
+def test_a_provider_who_does_not_qualify_is_to_be_put_on_record() -> None:
+    verdict, why = judged(rsc(known=True), STRANGER)
+    assert verdict.remedy == Remedy(
+        "If Ida Wells was IMHM-C, ERS, or vetted by NCIMHA on 2 May 2026, it counts once that is "
+        "on record.",
+        by_association=True,
+    )
+    assert why.provider == "Ida Wells is not known as endorsed or vetted on that day."
+    assert [rule.says for rule in why.rules] == [
+        "Meant for “Reflective supervision” (12 hours asked)"
+    ]
+    assert why.qualified is not None
+    assert len(why.qualified.places) == 2
+
+
+def test_a_name_is_to_be_confirmed_and_a_gap_to_be_filled() -> None:
+    named, _ = judged(rsc("Jo Hart"))
+    assert named.remedy == Remedy(
+        "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for 2 May 2026.",
+        by_association=True,
+    )
+    nobody, _ = judged(rsc())
+    assert nobody.remedy == Remedy(
+        "It can count once it says who provided it.", by_association=False
+    )
+
+
+def test_what_counts_needs_no_remedy_and_the_first_cycle_asks_no_hours() -> None:
+    verdict, why = judged(training(60)._replace(held_on=date(2020, 5, 2)))
+    assert verdict.remedy is None
+    assert why.rules[0].says == "“Training”: no hours are asked in the cycle of endorsement"
