@@ -16,6 +16,8 @@ PAGES = [
     ("", "/sign-in"),
     ("", "/sign-in/code"),
     ("", "/sign-in/a-link"),
+    ("", "/sign-in?undone=yes"),
+    (ALICE, "/profile/browsers"),
     ("", "/nowhere"),
     (ALICE, "/my-year"),
     (ALICE, "/my-year?deleted=yes"),

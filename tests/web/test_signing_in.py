@@ -121,6 +121,8 @@ def test_a_code_that_signs_nobody_in_says_why(page_house: House) -> None:
     assert said(link, wrong(code)) == [
         ("code", "That code is not right. Compare it with our newest mail")
     ]
+    page = page_house.visit().post(link, {"code": f"{wrong(code)} <b>"})
+    assert f'value="{wrong(code)} &lt;b&gt;"' in page.text  # to be compared
     page_house.visit().post(link, {"code": code})
     assert said(link, code) == [("code", "That code has been used: ask for a new one")]
     link, code = ask(page_house, page_house.visit())

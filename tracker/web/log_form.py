@@ -20,6 +20,7 @@ ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
 FORMATS = {"individual": "Individual", "group": "Group"}
 SOMEONE_ELSE = "other"
 _TOPIC, _RSC_TOPIC = "topic-", "rsc-topic-"
+_ALL = "all"  # instead of hours about a topic: the whole session was
 # A topic of RSC sessions, and the words for it.
 Named = tuple[str, str]
 # Controls, line separators and half surrogates: nothing that a line of text holds, and
@@ -149,6 +150,11 @@ def prefill_from(entry: LoggedEntry) -> dict[str, str]:
     }
 
 
+def about_all(activity: str, topic: str) -> dict[str, str]:
+    """What one would type for a session that is about one topic from beginning to end."""
+    return {(_RSC_TOPIC if activity == "rsc" else _TOPIC) + topic: _ALL}
+
+
 def read_content(
     form: LogForm, today: date, name: Callable[[LogForm], tuple[int | None, str | None]]
 ) -> Content | None:
@@ -216,8 +222,10 @@ def _topics(form: LogForm, minutes: int | None, activity: str | None) -> dict[st
         "training": [(topic, form.topic_field(topic)) for topic in form.topics],
         "rsc": [(topic, form.rsc_topic_field(topic)) for topic in form.rsc_topics],
     }
-    for topic, field in fields.get(activity or "", ()):
-        about = read_hours(field, f"the hours about {topic}") if field.data else None
+    typed = [(topic, field) for topic, field in fields.get(activity or "", ()) if field.data]
+    for topic, field in typed:
+        words = f"the hours about {topic}"
+        about = minutes if field.data.lower() == _ALL else read_hours(field, words)
         if about is None:
             continue
         found[topic] = about

@@ -1,53 +1,34 @@
 """Log hours: the form, and the page that says what it did to the standing."""
 
-from contextlib import suppress
-from datetime import date
-from typing import Annotated
-
 from fastapi import APIRouter, HTTPException
-from fastapi.params import Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
-from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author, Content
-from tracker.records.provider_names import may_name
 from tracker.web.applications import read_applications
 from tracker.web.form_page import Besides, show_form
-from tracker.web.form_setting import FormSetting, form_of, read_setting
-from tracker.web.log_form import ACTIVITIES, prefill_from
+from tracker.web.form_setting import form_of, read_setting
+from tracker.web.log_links import TheLink, prefill_of
 from tracker.web.reading_form import Filled, do_aside, read_form
 from tracker.web.saving import Outcome, save_new
 from tracker.web.sending import Job, send
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId, WithFiles
-from tracker.web.typed_date import say_date
 from tracker.web.viewer import ThePerson
 from tracker.web.year import read_entry, read_year
 
 router = APIRouter()
-Text = Annotated[str, Query()]
-_DIGITS = 9
 
 
 @router.get("/log")
-def open_form(
-    site: TheSite,
-    at: Instant,
-    who: ThePerson,
-    activity: Text = "",
-    provider: Text = "",
-    day: Annotated[str, Query(alias="date")] = "",
-    again: Text = "",
-) -> HTMLResponse:
+def open_form(site: TheSite, at: Instant, who: ThePerson, link: TheLink) -> HTMLResponse:
     """The empty form, or one that a link has filled in; what a link says wrongly is left out."""
     with reading(site.engine) as connection:
         setting = read_setting(connection, site.books, who.id, at)
-        copied = _copy(connection, who.id, again)
-        linked = _from_link(connection, setting, activity, provider, day)
-    form = form_of(setting, prefill={**copied, **linked})
+        prefill = prefill_of(connection, setting, link)
+    form = form_of(setting, prefill=prefill)
     return show_form(site, who, form, setting, Besides())
 
 
@@ -90,27 +71,3 @@ def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> H
         applications=[view for view in applications if view.checklist],
         row=row,
     )
-
-
-def _copy(connection: Connection, person_id: int, again: str) -> dict[str, str]:
-    if not (again.isascii() and again.isdigit()) or len(again) > _DIGITS:
-        return {}
-    entry = entry_by_id(connection, person_id, int(again))
-    if entry is None:
-        return {}
-    # Everything is as it was the last time, but the day.
-    return {k: v for k, v in prefill_from(entry).items() if k not in {"day", "month", "year"}}
-
-
-def _from_link(
-    connection: Connection, setting: FormSetting, activity: str, provider: str, day: str
-) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if activity in ACTIVITIES:
-        found["activity"] = activity
-    is_number = provider.isascii() and provider.isdigit() and len(provider) <= _DIGITS
-    if is_number and may_name(connection, setting.person_id, setting.rules, int(provider)):
-        found |= {"provider": str(int(provider)), "activity": "rsc"}
-    with suppress(ValueError):
-        found |= say_date(date.fromisoformat(day))
-    return found

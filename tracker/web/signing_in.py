@@ -31,6 +31,7 @@ from tracker.web.viewer import AnyViewer
 
 router = APIRouter()
 _HERE = "/sign-in/code"
+_LONGEST_CODE = 40
 _UNDONE = "You were signed out meanwhile, so nothing was changed. Sign in, and you come back."
 _NO_ADDRESS = "Enter an e-mail address, like name@example.org"
 _NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
@@ -133,15 +134,19 @@ def sign_out(site: TheSite, request: Request) -> Response:
 
 def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response:
     wanted = text_of(typed, "next")
-    code = read_code(text_of(typed, "code"))
+    written = clean(text_of(typed, "code"))
+    code = read_code(written)
     if code is None:
-        return _code_page(site, action, wanted, _NO_CODE)
+        return _code_page(site, action, wanted, _NO_CODE, typed=written)
     # One transaction: a code is not used up without a session.
     opened = site.writer.run(lambda connection: _open(site, connection, trying, code))
     if isinstance(opened, timedelta):
         raise too_often(opened)
     if isinstance(opened, Refused):
-        return _code_page(site, action, wanted, _REFUSED[opened], used=opened is Refused.USED)
+        # A code that is right no more is not to be typed again.
+        kept = written if opened is Refused.WRONG else ""
+        used = opened is Refused.USED
+        return _code_page(site, action, wanted, _REFUSED[opened], typed=kept, used=used)
     return signed_in(site, opened, wanted)
 
 
@@ -174,7 +179,7 @@ def _address_page(
 
 
 def _code_page(
-    site: Site, action: str, wanted: str, problem: str, *, used: bool = False
+    site: Site, action: str, wanted: str, problem: str, *, typed: str = "", used: bool = False
 ) -> HTMLResponse:
     return site.pages.show(
         "code.html",
@@ -186,5 +191,6 @@ def _code_page(
         minutes=SIGN_IN_MINUTES,
         asked_here=action == _HERE,
         used=used,
+        typed=typed[:_LONGEST_CODE],
         problems=[("code", problem)] if problem else [],
     )

@@ -1,0 +1,83 @@
+"""Each link of each mail arrives at its page, filled in, with a sign-in on the way or without."""
+
+import re
+from datetime import timedelta
+from urllib.parse import unquote
+
+from tests.support.cast import ALICE, BASE_URL, BOB, BOOKS, CAROL, CONFIG, DAN, NOW
+from tests.web.signing import ask
+from tests.web.visiting import TRAINING, House
+from tracker.jobs.office import open_office
+from tracker.jobs.run_due import run_due
+
+LINK = re.compile(rf"{BASE_URL}(/\S*)")
+
+
+def links_of_mails(house: House) -> set[tuple[str, str]]:
+    """Who got which path in a mail, after two days' jobs."""
+    settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
+    office = open_office(settings, BOOKS, house.cast.engine)
+    for day in range(2):
+        list(run_due(office, NOW + timedelta(days=day), lambda: NOW))
+    house.now = NOW + timedelta(days=1)
+    recipients = [row["recipient"] for row in house.cast.rows("outbox")]
+    mails = zip(recipients, house.mails(), strict=True)
+    return {(who, path) for who, mail in mails for path in LINK.findall(mail)}
+
+
+def arrives(house: House, who: str, path: str) -> str:
+    """The page behind a link: opened signed out, the code typed in another browser."""
+    house.pass_time(hours=1)
+    first = house.visit()
+    asked = first.get(path)
+    if asked.status_code == 200:  # its token is enough
+        return asked.text
+    wanted = unquote(asked.headers["location"].partition("next=")[2])
+    link, code = ask(house, first, who, wanted)
+    other = house.visit()
+    field = re.search(r'name="next" value="([^"]*)"', other.get(link).text)
+    assert field is not None
+    signed_in = other.post(link, {"code": code, "next": field[1].replace("&amp;", "&")})
+    assert signed_in.headers["location"] == path
+    page = other.follow(signed_in)
+    assert page.status_code == 200, path
+    return page.text
+
+
+def test_every_link_of_every_mail_arrives(page_hall: House) -> None:
+    links = links_of_mails(page_hall)
+    assert {ALICE, BOB, CAROL, DAN} <= {who for who, _ in links}
+    found = {path.split("?")[0].rstrip("0123456789") for _, path in links}
+    assert found >= {"/log", "/coordinator", "/coordinator/people/"}
+    for who, path in sorted(links):
+        page = arrives(page_hall, who, path)
+        if path.startswith("/log?"):
+            activity = path.partition("activity=")[2].partition("&")[0]
+            assert re.search(rf'value="{activity}"[^>]* checked', page), path
+
+
+def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(page_house: House) -> None:
+    page = arrives(page_house, ALICE, "/log?activity=training&topic=DEIA")
+    assert re.search(r'value="training"[^>]* checked', page)
+    assert re.search(r'name="topic-DEIA" value="all"', page)
+    alice = page_house.visit(ALICE)
+    saved = alice.log({**TRAINING, "hours": "1:30", "topic-DEIA": "All"})
+    number = int(saved.headers["location"].rpartition("/")[2])
+    (topic,) = page_house.cast.rows("entry_topic", entry_id=number)
+    assert (topic["topic"], topic["minutes"]) == ("DEIA", 90)
+
+
+def test_a_topic_that_nobody_asks_for_is_left_out(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    for topic in ("nonsense", "", '"><script>', "DEIA" * 500):
+        page = alice.get("/log?activity=training&topic=" + topic)
+        assert page.status_code == 200
+        assert 'value="all"' not in page.text
+        assert "nonsense" not in page.text
+    assert 'value="all"' not in alice.get("/log?topic=DEIA").text
+
+
+def test_all_of_hours_that_are_wrong_is_no_second_problem(page_house: House) -> None:
+    answer = page_house.visit(ALICE).log({**TRAINING, "hours": "lots", "topic-DEIA": "all"})
+    assert answer.status_code == 422
+    assert answer.text.count('class="wrong"') == 1
