@@ -262,7 +262,7 @@ def test_a_mail_without_coordinators_has_nobody_to_reply_to(sqlite_url: str) -> 
     assert desk.mails()[0].message["Reply-To"] is None
 
 
-def test_once_the_first_address_was_refused_the_second_is_used(sqlite_desk: Desk) -> None:
+def test_once_the_first_address_was_refused_both_are_written_to(sqlite_desk: Desk) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.execute(
         "UPDATE person SET second_email = 'alice@home.example', email_refused_at = :at "
@@ -270,7 +270,16 @@ def test_once_the_first_address_was_refused_the_second_is_used(sqlite_desk: Desk
         at="2024-09-20 00:00:00",
     )
     sqlite_desk.run(AUTUMN, at("2024-12-01"))
-    assert [mail.recipient for mail in sqlite_desk.mails()] == ["alice@home.example"]
+    first, second = sqlite_desk.mails()
+    assert (first.recipient, second.recipient) == ("alice@example.org", "alice@home.example")
+    assert second.message["To"] == "alice@home.example"
+    assert second.message["Message-ID"] == second.message_id != first.message_id
+    assert (second.text, second.html, second.subject) == (first.text, first.html, first.subject)
+    # Decided once, and one mail a day: a second run adds nothing.
+    assert {d["message_id"] for d in sqlite_desk.decisions(outcome="sent")} == {first.message_id}
+    sqlite_desk.execute("DELETE FROM run_ledger WHERE job = 'notices'")
+    sqlite_desk.run(at("2024-12-01 10:00"))
+    assert len(sqlite_desk.mails()) == 2
 
 
 def test_without_a_second_address_the_refused_one_is_tried_again(sqlite_desk: Desk) -> None:

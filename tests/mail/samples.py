@@ -2,6 +2,7 @@
 
 from tracker.mail.contents import (
     Action,
+    AddressMail,
     DigestMail,
     Figure,
     Line,
@@ -10,6 +11,7 @@ from tracker.mail.contents import (
     ProbeMail,
     ReferenceMail,
     ReferenceReminderMail,
+    RequestMail,
     Row,
     Section,
     SessionItem,
@@ -188,6 +190,29 @@ SESSION_REMINDER = SessionMail(
 SIGN_IN = SignInMail("F7KM-3RTX", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
 PROBE = ProbeMail("1 December 2026, 12:00 UTC")
 
+REQUEST = RequestMail(
+    subject="Your new due date: 15 February 2027",
+    greeting_name="Alice Moreno",
+    headline="Your renewal is now due on 15 February 2027.",
+    intro="The whole day counts for your renewal of NCIMHA IFS; reminders follow the new date.",
+    rows=(Row("New due date", "15 February 2027"),),
+    answer="All the best for the move",
+    answered_by="Carol Reyes",
+    action=Action("See my requests", f"{BASE_URL}/requests"),
+    why="You get this because you asked NCIMHA for it; every request is answered once.",
+)
+
+ADDRESS = AddressMail(
+    subject="Confirm your second e-mail address",
+    greeting_name="Alice Moreno",
+    headline="Is this your second address?",
+    text="Open the page by the button and type this code there. It works once, for 10 minutes.",
+    quiet="If you do not know what this is about, ignore it: nothing happens without the code.",
+    why=f"Sent because somebody entered this address at {BASE_URL}",
+    code="F7KM-3RTX",
+    action=Action("Open the page", f"{BASE_URL}/profile/second-address/9f8e7d6c5b4a"),
+)
+
 SAMPLES = {
     "reminder": REMINDER,
     "two endorsements": TWO_ENDORSEMENTS,
@@ -197,6 +222,8 @@ SAMPLES = {
     "reference reminder": REFERENCE_REMINDER,
     "session": SESSION,
     "session reminder": SESSION_REMINDER,
+    "request": REQUEST,
+    "address": ADDRESS,
     "sign-in": SIGN_IN,
     "probe": PROBE,
 }

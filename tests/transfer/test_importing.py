@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from tests.transfer.importer import NOW, PEOPLE, Importer
-from tracker.records.engine import open_engine
+from tracker.records.engine import open_engine, writing
 
 HELD = """email,association,category,starts_on,ends_on
 alice@example.org,NCIMHA,IFS,2022-01-01,2023-12-31
@@ -181,6 +181,19 @@ def test_an_omitted_column_leaves_what_is_stored_and_an_empty_cell_means_the_def
     assert importer.rows("person", *columns) == [("Ally", "al@example.net", "master", True)]
     importer.take(people="email,name,second_email,highest_degree\nalice@example.org,Ally,,\n")
     assert importer.rows("person", *columns) == [("Ally", None, "none", True)]
+
+
+def test_a_second_address_that_somebody_settled_themselves_is_theirs(importer: Importer) -> None:
+    people = "email,name,second_email\nalice@example.org,{},{}\n"
+    importer.take(people=people.format("Alice", "al@example.net"))
+    with writing(importer.engine) as connection:
+        connection.exec_driver_sql(
+            "UPDATE person SET second_email = 'own@example.net', "
+            "second_email_confirmed_at = '2024-06-01 00:00:00'"
+        )
+    for told in ("", "al@example.net"):
+        importer.take(people=people.format("Ally", told))
+        assert importer.rows("person", "name", "second_email") == [("Ally", "own@example.net")]
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,11 @@ from tracker.records.application_notices import (
 from tracker.records.cutoffs import Horizon, cutoffs_of
 from tracker.records.evaluation import days_at, judge_current
 from tracker.records.facts import make_id_table
+from tracker.records.mail_wishes import kinds_off
 from tracker.records.notices import decided_for, lock_people
 from tracker.records.readiness import judge_applications
 from tracker.rules.application_notices import decide_application
+from tracker.rules.mail_wishes import respect_wishes
 from tracker.rules.notices import Cutoff, Decision, decide
 from tracker.rules.standing import Standing
 
@@ -57,7 +59,12 @@ def decide_on_people(looking: Looking, people: Sequence[int]) -> dict[int, list[
         found[decision.standing.facts.person_id].append(decision)
     for decision in _on_applications(looking, undecided_of(connection, PEOPLE), cutoffs):
         found[decision.standing.facts.person_id].append(decision)
-    return {person_id: _once(decisions) for person_id, decisions in found.items()}
+    off = kinds_off(connection, PEOPLE)
+    config = looking.office.notices
+    return {
+        person_id: [*respect_wishes(config, _once(decisions), off.get(person_id, ()))]
+        for person_id, decisions in found.items()
+    }
 
 
 def applicants_with_news(looking: Looking, association: str) -> set[int]:

@@ -10,10 +10,11 @@ from tracker.jobs.digest_week import Week
 from tracker.jobs.words import hours_word, join_words, say_day, say_month_day, say_period
 from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
 from tracker.records.digest import Missing, NamedProvider, StandingLine
+from tracker.records.time_requests import LEAVE, Request
 
 _BOUNCED_SHOWN = 10
 # The worst first.
-_RANKS = ("lapsed", "overdue", "unreachable", "unconfirmed", "behind")
+_RANKS = ("lapsed", "overdue", "unreachable", "request", "unconfirmed", "behind")
 
 
 class _Ranked(NamedTuple):
@@ -107,6 +108,9 @@ def _than_last_week(week: Week) -> str:
 def _needs(week: Week, base_url: str) -> Iterator[_Ranked]:
     for line in week.needs:
         yield _need_of(line, week.as_of, base_url)
+    for number, request in enumerate(week.requests):
+        # Of requests the oldest comes first.
+        yield _Ranked(_RANKS.index("request"), -number, _decide(request, base_url))
     for named in week.unconfirmed:
         yield _Ranked(_RANKS.index("unconfirmed"), named.minutes, _confirm(named, base_url))
 
@@ -142,6 +146,15 @@ def _short(missing: Missing) -> str:
         return missing.counts
     word = hours_word(missing.counts, missing.id.removeprefix(missing.counts).lstrip(".").upper())
     return f"{say_hours(missing.short)} {word} hour{'s' * (missing.short != MINUTES_IN_HOUR)}"
+
+
+def _decide(request: Request, base_url: str) -> Need:
+    if request.kind == LEAVE:
+        reason = f"asks for leave from {say_day(request.starts_on)}"
+    else:
+        reason = f"asks for a later due date: {say_day(request.ends_on or request.starts_on)}"
+    url = f"{base_url}/coordinator/requests/{request.id}"
+    return Need(request.name, request.category, reason, "decide", url)
 
 
 def _confirm(named: NamedProvider, base_url: str) -> Need:

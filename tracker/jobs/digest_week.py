@@ -22,6 +22,7 @@ from tracker.records.digest import (
     standing_lines,
 )
 from tracker.records.run_ledger import CAUGHT_UP, runs_since
+from tracker.records.time_requests import Request, requests_within
 from tracker.rules.standing import Standing
 
 _DAY = timedelta(days=1)
@@ -29,6 +30,8 @@ _WEEK = timedelta(days=7)
 _WEEKS_OF_TREND = 4
 # How far ahead a digest looks for providers who stop counting.
 _MONTHS_AHEAD = 18
+# More than any digest names; who has more than these has them on the page.
+_MOST_REQUESTS = 1_000
 
 
 @dataclass
@@ -40,7 +43,7 @@ class Week:
 
     ``met`` to ``lapsed`` count renewals; ``behind`` are open and off an even pace. ``needs`` are
     the renewals that need somebody, in no order; ``applicants`` the undecided applications, the
-    ready first.
+    ready first; ``requests`` for leave or a later due date wait for a decision, the oldest first.
     """
 
     association: str
@@ -64,6 +67,7 @@ class Week:
     refused: list[tuple[str, str]] = field(default_factory=list)
     earlier: list[tuple[date, dict[str, int]]] = field(default_factory=list)
     applicants: list[Standing] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     @property
     def first(self) -> date:
@@ -113,6 +117,9 @@ def count_week(
         week.monday - relativedelta(months=months),
         week.monday,
         week.monday + relativedelta(months=_MONTHS_AHEAD),
+    )
+    week.requests = requests_within(
+        connection, association, undecided=True, skip=0, most=_MOST_REQUESTS
     )
     week.applicants = applicants(connection, office.books, association, week.as_of)
     _remember(week, connection)

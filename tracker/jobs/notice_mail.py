@@ -61,6 +61,7 @@ def write_mail(
         closing=_CLOSINGS.get(lead.key.kind, _CLOSING),
         why=_why(books, lead),
         next_reminder=_next_reminder(config, lead, as_of),
+        choose_url=f"{base_url}/profile/mail",
     )
 
 

@@ -22,10 +22,12 @@ from tracker.jobs.deciding import (
 )
 from tracker.jobs.notice_mail import in_order, write_mail
 from tracker.jobs.office import Office
-from tracker.mail.contents import context_of
+from tracker.mail.contents import context_of, unsubscribe_headers
+from tracker.records.mail_wishes import off_token
 from tracker.records.notices import addresses_of, people_to_consider, record_decisions
 from tracker.records.outbox import Message, enqueue
 from tracker.records.run_ledger import last_run
+from tracker.rules.mail_wishes import kinds_in
 from tracker.rules.notices import Decision
 from tracker.rules.standing import Standing
 
@@ -43,6 +45,14 @@ class Tally(NamedTuple):
     def plus(self, other: "Tally") -> "Tally":
         """Both together."""
         return Tally(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class _Addressee(NamedTuple):
+    """Who gets a mail; ``switch_url`` ends mail like it (empty: it always goes out)."""
+
+    person_id: int
+    address: str
+    switch_url: str
 
 
 class _Letter(NamedTuple):
@@ -86,7 +96,13 @@ def _run_batch(
     by_person = decide_on_people(Looking(office, connection, as_of, now), people)
     addresses = addresses_of(connection, PEOPLE)
     letters = {
-        person_id: _write(office, person_id, addresses[person_id], decisions, as_of, now)
+        person_id: _write(
+            office,
+            _Addressee(person_id, addresses[person_id], _switch_url(office, connection, decisions)),
+            decisions,
+            as_of,
+            now,
+        )
         for person_id, decisions in by_person.items()
         if any(d.skipped is None for d in decisions)
     }
@@ -108,10 +124,20 @@ def _run_batch(
     return Tally(len(taken), sent, len(recorded) - sent, len(deferred))
 
 
+def _switch_url(office: Office, connection: Connection, decisions: Sequence[Decision]) -> str:
+    """What switches off all that the mail is about; empty where some part always goes out."""
+    sending = [decision for decision in decisions if decision.skipped is None]
+    kinds = kinds_in(office.notices, sending)
+    if not kinds:
+        return ""
+    person_id = sending[0].standing.facts.person_id
+    token = off_token(connection, person_id, [kind.value for kind in kinds])
+    return f"{office.settings.base_url}/unsubscribe/mail/{token}"
+
+
 def _write(
     office: Office,
-    person_id: int,
-    address: str,
+    to: _Addressee,
     decisions: Sequence[Decision],
     as_of: date,
     now: datetime,
@@ -121,18 +147,21 @@ def _write(
     mail = write_mail(office.books, office.notices, office.settings.base_url, sending, as_of)
     rendered = office.composer.compose(
         mail.kind,
-        recipient=(standing.facts.name, address),
+        recipient=(standing.facts.name, to.address),
         context=context_of(mail),
         at=now,
-        headers=office.reply_to(standing.plan.association),
+        headers={
+            **office.reply_to(standing.plan.association),
+            **(unsubscribe_headers(to.switch_url) if to.switch_url else {}),
+        },
     )
     message = Message(
-        dedupe_key=f"day:{person_id}:{as_of}",
+        dedupe_key=f"day:{to.person_id}:{as_of}",
         message_id=rendered.message_id,
         kind=mail.kind,
         association=standing.plan.association,
-        person_id=person_id,
-        recipient=address,
+        person_id=to.person_id,
+        recipient=to.address,
         subject=rendered.subject,
         body=rendered.body,
     )

@@ -46,7 +46,8 @@ class NoticesMail:
     """All that is due for one person on one day.
 
     ``headline`` is the news in one sentence, ``why`` says why one gets this mail, and
-    ``next_reminder`` names the day of the next one, if there will be one.
+    ``next_reminder`` names the day of the next one, if there will be one; ``choose_url`` opens the
+    page on which one chooses which mails to get.
     """
 
     kind: ClassVar[str] = "notices"
@@ -59,6 +60,7 @@ class NoticesMail:
     closing: str
     why: str
     next_reminder: str | None = None
+    choose_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,24 @@ class SessionMail:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressMail:
+    """About an e-mail address of a person's: ``code`` confirms it (empty: there is none to type).
+
+    ``action`` is left out where there is nothing to do, ``quiet`` says what to do about a mistake.
+    """
+
+    kind: ClassVar[str] = "address"
+    subject: str
+    greeting_name: str
+    headline: str
+    text: str
+    quiet: str
+    why: str
+    code: str = ""
+    action: Action | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """A code to type and a link to open; both stop working after ``minutes``."""
 
@@ -241,7 +261,14 @@ class ProbeMail:
 
 
 AnyMail = (
-    NoticesMail | DigestMail | ReferenceMail | RequestMail | SessionMail | SignInMail | ProbeMail
+    NoticesMail
+    | AddressMail
+    | DigestMail
+    | ReferenceMail
+    | RequestMail
+    | SessionMail
+    | SignInMail
+    | ProbeMail
 )
 
 

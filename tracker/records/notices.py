@@ -94,17 +94,13 @@ def decided_for(connection: Connection, table: str) -> dict[int, dict[Key, date]
 
 
 def addresses_of(connection: Connection, table: str) -> dict[int, str]:
-    """Where to write to the people in ``table``.
+    """Where to write to the people in ``table``: the first address of each.
 
-    The second address takes over once the first was refused for good.
+    While that one is refused, the outbox sends what goes there to the second as well.
     """
-    query = select(
-        _PERSON.c.id, _PERSON.c.email, _PERSON.c.second_email, _PERSON.c.email_refused_at
-    ).where(text(f"person.id IN (SELECT id FROM {table})"))
-    return {
-        person_id: second if refused_at and second else email
-        for person_id, email, second, refused_at in connection.execute(query)
-    }
+    query = select(_PERSON.c.id, _PERSON.c.email)
+    rows = connection.execute(query.where(text(f"person.id IN (SELECT id FROM {table})")))
+    return {row[0]: row[1] for row in rows}
 
 
 def record_decisions(

@@ -27,9 +27,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import SQLModel
 
+from tracker.records.bounces import clear_marks, copies_for_second, copy_of_refused, mark_refused
 from tracker.records.engine import writing
 from tracker.records.ledgers import Outbox
-from tracker.records.people import Person
 
 _ERROR_LENGTH = 500
 # An urgent message (someone waits for it at a screen) goes before all that queued up earlier.
@@ -43,7 +43,6 @@ def _table(model: type[SQLModel]) -> Table:
 
 
 _OUTBOX = _table(Outbox)
-_PERSON = _table(Person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +121,24 @@ _LISTED_COLUMNS = [_OUTBOX.c[name] for name in Listed._fields]
 def enqueue(connection: Connection, messages: Sequence[Message], now: datetime) -> set[str]:
     """Store the messages whose occasion is new; returns their dedupe keys.
 
+    What is new goes to the person's second address, too, while the first one is refused.
     Runs in the caller's transaction, so that a decision and its message stand or fall together.
     """
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(_OUTBOX).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    statement = _inserting(connection)
     inserted: set[str] = set()
     for start in range(0, len(messages), _INSERT_ROWS):
         rows = [_row(message, now) for message in messages[start : start + _INSERT_ROWS]]
         keys = connection.execute(statement.returning(_OUTBOX.c.dedupe_key), rows)
         inserted.update(keys.scalars())
+        new = [row for row in rows if row["dedupe_key"] in inserted]
+        if copies := copies_for_second(connection, new):
+            connection.execute(statement, copies)
     return inserted
+
+
+def _inserting(connection: Connection) -> Any:  # noqa: ANN401 - each dialect has its own class
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    return dialect.insert(_OUTBOX).on_conflict_do_nothing(index_elements=["dedupe_key"])
 
 
 def _row(message: Message, now: datetime) -> dict[str, Any]:
@@ -214,7 +221,11 @@ def renew(
 
 
 def mark_sent(connection: Connection, messages: Sequence[Claimed], now: datetime) -> int:
-    """Record that the server took the messages; returns how many were still the caller's."""
+    """Record that the server took the messages; returns how many were still the caller's.
+
+    An address that takes mail is no longer marked as refused.
+    """
+    clear_marks(connection, [(message.person_id, message.recipient) for message in messages])
     return _write(connection, _MARK_SENT, messages, {"new_finished_at": now})
 
 
@@ -240,21 +251,22 @@ def mark_failed(
 ) -> bool:
     """Record that a message will never be sent, and why; returns whether it was the caller's.
 
-    With ``recipient_refused`` the person's address is marked as refused too, if the message
-    went to the one that they still have: a second or an older address says nothing about it.
+    With ``recipient_refused`` the person's first address is marked as refused too, and the
+    message follows to the second.
     """
     outcome = {"new_finished_at": now, "new_last_error": _storable(error)}
     ours = _write(connection, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
-        connection.execute(
-            update(_PERSON)
-            .where(
-                _PERSON.c.id == message.person_id,
-                _PERSON.c.email == message.recipient.lower(),
-            )
-            .values(email_refused_at=now)
-        )
+        mark_refused(connection, message.person_id, message.recipient, now)
+        _follow(connection, message.id, now)
     return ours
+
+
+def _follow(connection: Connection, message_id: int, now: datetime) -> None:
+    """Have the second address get what the first one refused."""
+    copy = copy_of_refused(connection, message_id, now)
+    if copy is not None:
+        connection.execute(_inserting(connection), [copy])
 
 
 def _write(

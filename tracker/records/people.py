@@ -18,8 +18,9 @@ class Person(SQLModel, table=True):
     """Anyone we know: an endorsee, a provider of RSC, or both. ``email`` is lower case.
 
     ``time_zone`` (an IANA name) is their own choice; without one the association's holds. The
-    second address is their own once they confirmed it (``second_email_confirmed_at``), else the
-    association's word. ``email_refused_at``: mail to the first came back then, and since.
+    second address is their own once they confirmed or removed one on the pages
+    (``second_email_confirmed_at``), else the association's word. ``email_refused_at``: mail to the
+    first address came back then, and none has got through since.
     """
 
     __tablename__ = "person"

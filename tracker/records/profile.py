@@ -1,5 +1,6 @@
 """What a person may say of themselves, and what we know of them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ def set_time_zone(connection: Connection, author: Author, time_zone: str | None)
     change_person(connection, author, {"time_zone": time_zone})
 
 
-def change_person(connection: Connection, author: Author, values: dict[str, object]) -> None:
+def change_person(connection: Connection, author: Author, values: Mapping[str, object]) -> None:
     """Set columns of a person's own row, with the audit event."""
     lock_person(connection, author.person_id)
     stored = profile_of(connection, author.person_id)._asdict()

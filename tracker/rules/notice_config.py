@@ -27,9 +27,13 @@ class _Steps(Part):
 
 
 class RenewalSteps(_Steps):
-    """Days before and after the due date on which a short renewal is reminded of."""
+    """Days before and after the due date on which a short renewal is reminded of.
+
+    Reminders more than ``optional_before`` days ahead can be switched off by whoever gets them.
+    """
 
     after: Days = ()
+    optional_before: int = Field(default=30, ge=0, le=1000)
 
 
 class LapseSteps(Part):

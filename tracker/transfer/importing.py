@@ -20,6 +20,7 @@ from tracker.transfer.entries import EntryPlan, check_changes, check_days, plan_
 from tracker.transfer.entry_writes import write_entries
 from tracker.transfer.known import endorsement_ids, look_up
 from tracker.transfer.layouts import AUDITED, LAYOUTS
+from tracker.transfer.own_addresses import keep_own_addresses
 from tracker.transfer.problems import ImportRefused
 from tracker.transfer.progress import Progress, ProgressCallback
 from tracker.transfer.reading import Reading, read_files
@@ -132,6 +133,8 @@ class _Store:
             self._look_up_terms()
         fresh = [row for row in rows if not self._shapes.belongings.is_settled(kind, row)]
         wanted = [(row, self._shapes.values(kind, row)) for row in fresh]
+        if kind == "people":
+            wanted = keep_own_addresses(self._connection, wanted)
         stored = upsert(self._connection, TARGETS[kind], wanted)
         stored.counts.unchanged += len(rows) - len(fresh)
         if kind in AUDITED:

@@ -10,15 +10,24 @@ from tracker.records.applicants import undecided_of
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
 from tracker.records.entry_writes import Author
+from tracker.records.mail_wishes import kinds_off_of
 from tracker.records.profile import profile_of, set_time_zone
 from tracker.settings import Coordinator
+from tracker.web.bounced import bounced_of
+from tracker.web.mail_choice import say_choice
 from tracker.web.own_time import known_zones, say_instant, say_zone, zone_groups, zone_of
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of
 from tracker.web.viewer import Person, ThePerson
 
 router = APIRouter()
-_DONE = {"time-zone": "Your time zone is saved."}
+_DONE = {
+    "time-zone": "Your time zone is saved.",
+    "second-address": "Your second address is confirmed.",
+    "mail": "Your choice of mails is saved.",
+    "removed": "The second address is removed, and signed out everywhere.",
+    "try-again": "We have sent a mail to your first address. If it comes back, we say so here.",
+}
 
 
 @router.get("/profile")
@@ -28,7 +37,8 @@ def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResp
         profile = profile_of(connection, who.id)
         zone = zone_of(connection, site.books, who.id)
         coordinators = coordinators_of(connection, site, who.id)
-    refused_at = profile.email_refused_at
+        bounced = bounced_of(connection, site.books, who.id)
+        mails = say_choice(kinds_off_of(connection, who.id))
     return site.pages.show(
         "profile.html",
         viewer=who.viewer,
@@ -36,8 +46,9 @@ def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResp
         me=profile,
         zone=say_zone(zone),
         now=say_instant(at, zone),
-        refused=say_instant(refused_at, zone) if refused_at else "",
+        bounced=bounced,
         coordinators=coordinators,
+        mails=mails,
         notice=_DONE.get(done, ""),
     )
 

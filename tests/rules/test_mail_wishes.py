@@ -1,0 +1,59 @@
+"""Which notices can be switched off, and that a switched-off one is a decision with its reason."""
+
+from datetime import date
+
+import pytest
+
+from tracker.rules.mail_wishes import (
+    SWITCHED_OFF,
+    Optional,
+    kinds_in,
+    optional_kind,
+    respect_wishes,
+)
+from tracker.rules.notice_config import NoticeConfig, RenewalSteps
+from tracker.rules.notices import Decision, Key, Kind
+
+CONFIG = NoticeConfig(renewal=RenewalSteps(before=(90, 60, 30, 7), after=(1,)))
+DUE = date(2026, 12, 31)
+
+
+def decision(kind: Kind, step: int, skipped: str | None = None) -> Decision:
+    return Decision(None, Key(kind, "", DUE, step), skipped)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "optional"),
+    [
+        (Kind.RENEWAL, -90, Optional.EARLY),
+        (Kind.RENEWAL, -31, Optional.EARLY),
+        (Kind.RENEWAL, -30, None),
+        (Kind.RENEWAL, 1, None),
+        (Kind.LAPSE, 31, None),
+        (Kind.MEMBERSHIP, -30, Optional.MEMBERSHIP),
+        (Kind.MEMBERSHIP, 1, Optional.MEMBERSHIP),
+        (Kind.CUTOFF, -180, Optional.CUTOFF),
+        (Kind.RSC_WINDOW, -7, Optional.RSC_WINDOW),
+        (Kind.REFERENCES, 14, Optional.REFERENCES),
+    ],
+)
+def test_what_a_due_date_hangs_on_cannot_be_switched_off(
+    kind: Kind, step: int, optional: Optional | None
+) -> None:
+    assert optional_kind(CONFIG, Key(kind, "", DUE, step)) is optional
+
+
+def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
+    early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
+    quiet = decision(Kind.MEMBERSHIP, -30, "membership is waived")
+    off = {kind.value for kind in Optional}
+    found = [d.skipped for d in respect_wishes(CONFIG, [early, late, quiet], off)]
+    assert found == [SWITCHED_OFF, None, "membership is waived"]
+    assert [*respect_wishes(CONFIG, [early, late], ())] == [early, late]
+
+
+def test_only_a_mail_of_nothing_but_optional_news_ends_by_one_click() -> None:
+    early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
+    cutoff = decision(Kind.CUTOFF, -30)
+    assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (Optional.EARLY, Optional.CUTOFF)
+    assert kinds_in(CONFIG, [late, cutoff]) == ()

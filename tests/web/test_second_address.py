@@ -1,0 +1,155 @@
+"""A second address: used only once it is confirmed, and nobody learns whose another one is."""
+
+import re
+from datetime import timedelta
+
+from tests.support.cast import ALICE, BOB, CAROL, DANA, Cast
+from tests.web.visiting import House, Visitor, problems, text_of
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+
+HOME = "bob@home.example"
+HERE = "/profile/second-address"
+
+
+def ask(house: House, visitor: Visitor, email: str) -> tuple[str, str]:
+    """Enter an address; the path of the mail's link, and its code."""
+    answer = visitor.post(HERE, {"email": email})
+    assert answer.headers["location"] == f"{HERE}?sent=yes"
+    house.settle()
+    mail = house.mails()[-1]
+    link = re.search(r"testserver(/profile/second-address/\S+)", mail)
+    code = re.search(r"\b([2-9A-Z]{4}-[2-9A-Z]{4})\b", mail)
+    return link[1] if link else "", code[1] if code else ""
+
+
+def second(cast: Cast, email: str) -> str | None:
+    found: str | None = cast.rows("person", email=email)[0]["second_email"]
+    return found
+
+
+def test_an_address_is_used_once_its_code_was_typed(house: House) -> None:
+    bob, cast = house.visit(BOB), house.cast
+    path, code = ask(house, bob, HOME.upper())
+    assert cast.rows("outbox")[-1]["recipient"] == HOME
+    # Scanners open links, and head for them; nothing comes of it.
+    for _ in range(3):
+        assert "Confirm your second address" in text_of(house.visit("").get(path))
+    assert second(cast, BOB) is None
+    assert problems(bob.post(path, {"code": "2222-2222"}))[0][0] == "code"
+    words = text_of(bob.follow(bob.post(path, {"code": code.lower()})))
+    assert "Your second address is confirmed." in words
+    assert second(cast, BOB) == HOME
+    assert problems(bob.post(path, {"code": code})) == [("code", "That code has been used")]
+    # The first address is told.
+    assert cast.rows("outbox")[-1]["recipient"] == BOB
+    assert f"Your second address is now {HOME}." in house.mails()[-1]
+    [event] = cast.rows("audit_event", table_name="person")
+    assert (event["who"], event["row_id"]) == (HOME, cast.people[BOB])
+    assert "Bob Osei" in text_of(house.visit(HOME).get("/profile"))
+
+
+def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(page_house: House) -> None:
+    path, code = ask(page_house, page_house.visit(BOB), HOME)
+    stranger = page_house.visit("")
+    page = stranger.post(path, {"code": code})
+    assert f"{HOME} is your second address now" in text_of(page)
+    assert stranger.get("/my-year").status_code == 303
+
+
+def test_a_code_ends_after_ten_minutes(page_house: House) -> None:
+    path, code = ask(page_house, page_house.visit(BOB), HOME)
+    page_house.now += timedelta(minutes=11)
+    late = page_house.visit(BOB).post(path, {"code": code})
+    assert problems(late) == [("code", "That code has expired: ask for a new one")]
+    assert second(page_house.cast, BOB) is None
+
+
+def test_a_code_to_confirm_signs_nobody_in_and_the_other_way_round(page_house: House) -> None:
+    path, code = ask(page_house, page_house.visit(BOB), HOME)
+    token = path.rpartition("/")[2]
+    assert page_house.visit("").post(f"/sign-in/{token}", {"code": code}).status_code == 422
+
+
+def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: House) -> None:
+    bob, cast = page_house.visit(BOB), page_house.cast
+    for address in (ALICE, "alice@home.example", DANA):
+        path, code = ask(page_house, bob, address)
+        assert (path, code) == ("", "")
+        assert cast.rows("outbox")[-1]["recipient"] == address
+        mail = page_house.mails()[-1]
+        assert "it belongs to a person here already" in mail
+        assert "Bob" not in mail
+        assert "Alice" not in mail
+    pages = [bob.get(f"{HERE}?sent=yes").content for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert second(cast, BOB) is None
+
+
+def test_an_address_taken_meanwhile_is_not_confirmed(page_house: House) -> None:
+    path, code = ask(page_house, page_house.visit(BOB), HOME)
+    person = METADATA.tables["person"]
+    with writing(page_house.cast.engine) as connection:
+        connection.execute(person.update().where(person.c.email == DANA).values(email=HOME))
+    words = "This address cannot be used: it has become somebody else's meanwhile"
+    answer = page_house.visit(BOB).post(path, {"code": code})
+    assert [w.replace("&#39;", "'") for _, w in problems(answer)] == [words]
+    assert second(page_house.cast, BOB) is None
+
+
+def test_what_can_be_told_is_told_at_once(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    for typed, words in (
+        ("", "Enter an e-mail address, like name@example.org"),
+        ("no address", "Enter an e-mail address, like name@example.org"),
+        (ALICE, "That is your first address: enter another one"),
+        ("Alice@Home.Example", "That is your second address already"),
+    ):
+        answer = alice.post(HERE, {"email": typed})
+        assert answer.status_code == 422
+        assert problems(answer) == [("email", words)]
+    assert page_house.cast.rows("outbox") == []
+
+
+def test_removing_an_address_signs_it_out(house: House) -> None:
+    cast = house.cast
+    at_home, at_work = house.visit("alice@home.example"), house.visit(ALICE)
+    assert at_home.get("/profile").status_code == 200
+    words = text_of(at_work.follow(at_work.post(HERE, {"remove": "yes"})))
+    assert "The second address is removed, and signed out everywhere." in words
+    assert second(cast, ALICE) is None
+    assert at_home.get("/profile").status_code == 303
+    assert at_work.get("/profile").status_code == 200
+    assert "Your second address is removed." in house.mails()[-1]
+    assert at_work.post(HERE, {"remove": "yes"}).status_code == 404
+
+
+def test_asking_is_limited(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    answers = [bob.post(HERE, {"email": HOME}).status_code for _ in range(12)]
+    assert answers[0] == 303
+    assert answers[-1] == 429
+    page_house.settle()
+
+
+def test_a_bounce_is_told_with_one_thing_to_do(page_house: House) -> None:
+    cast = page_house.cast
+    person = METADATA.tables["person"]
+    with writing(cast.engine) as connection:
+        connection.execute(person.update().values(email_refused_at=page_house.now))
+    for path in ("/my-year", "/profile"):
+        page = page_house.visit(ALICE).get(path)
+        words = text_of(page)
+        assert "Mail to alice@example.org came back on 22 November 2026 at 12:00." in words
+        assert "goes to alice@home.example as well" in words
+        assert 'action="/profile/try-again"' in page.text
+    assert "Enter a second address" in text_of(page_house.visit(BOB).get("/my-year"))
+    alice = page_house.visit(ALICE)
+    words = text_of(alice.follow(alice.post("/profile/try-again")))
+    assert "We have sent a mail to your first address." in words
+    assert "came back" not in text_of(alice.get("/my-year"))
+    assert cast.rows("outbox")[-1]["recipient"] == ALICE
+    alice.post("/profile/try-again")
+    assert len(cast.rows("outbox")) == 1
+    number = cast.endorsements[BOB]
+    assert "came back" not in text_of(page_house.visit(CAROL).get(f"/coordinator/people/{number}"))
