@@ -236,6 +236,31 @@ def test_drafts_are_swept_after_a_day_and_stray_files_after_a_month(page_house: 
     assert len(page_house.cast.rows("evidence")) == len(on_disk(page_house))
 
 
+def test_a_crash_leaves_a_file_without_a_row_never_a_row_without_its_file(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = page_house.visit(ALICE)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("tracker.web.saving.add_entry", fail)
+    with pytest.raises(RuntimeError):
+        send(alice, "/log", FORM, ("a.pdf", PDF))
+    assert len(on_disk(page_house)) == 1
+    assert page_house.cast.rows("evidence") == []
+    monkeypatch.setattr(os, "fsync", disk_is_full)
+    answer = send(alice, "/log", FORM, ("b.png", png()))
+    assert problems(answer) == [
+        ("files", "b.png could not be stored. Save without it now, and add it later")
+    ]
+    assert page_house.cast.rows("evidence") == []
+
+
+def disk_is_full(_file: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_more_than_32_megabytes_are_refused_and_nothing_is_kept(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     large = jpeg() + b"\1" * 9_900_000

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from tracker.web.own_paths import safe_path
 from tracker.web.site import site_of
+from tracker.web.typed import LIMITS
 
 _READS = {"GET", "HEAD"}
 _FORBIDDEN = 403
@@ -36,7 +37,7 @@ async def to_sign_in(request: Request, _error: Exception) -> Response:
 async def _typed(request: Request) -> tuple[list[tuple[str, str]], bool]:
     """The texts of a form, and whether files came with them, which cannot be kept."""
     try:
-        async with request.form() as form:
+        async with request.form(**LIMITS) as form:
             texts = [(name, text) for name, text in form.multi_items() if isinstance(text, str)]
             return texts, any(not isinstance(f, str) and f.filename for f in form.values())
     except HTTPException:

@@ -10,9 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 # Larger ids no database of ours has: such a page is absent, not an error of the database.
 _LARGEST_ID = 2**31 - 1
 # Of a form with files, whose body is not held in memory: its texts are held to the same size.
-_LONGEST_TEXT = 64 * 1024
-_MOST_TEXTS = 100
-_MOST_PARTS = 100
+LIMITS = {"max_files": 100, "max_fields": 100, "max_part_size": 64 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,7 @@ async def typed(request: Request) -> FormData:
 
 async def posted(request: Request) -> AsyncIterator[Posted]:
     """The texts and files of a posted form; the files are gone once it is answered."""
-    reading = request.form(
-        max_files=_MOST_PARTS, max_fields=_MOST_TEXTS, max_part_size=_LONGEST_TEXT
-    )
-    async with reading as form:
+    async with request.form(**LIMITS) as form:
         sent = [v for k, v in form.multi_items() if k == "files" and isinstance(v, UploadFile)]
         # A file field that was left empty is sent, too: without a name.
         yield Posted(_texts(form), [file for file in sent if file.filename or file.size])
