@@ -9,10 +9,11 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Street
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE
+from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN
 
 pytestmark = pytest.mark.browser
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-PAGES = [
+LISTED = [
     ("", "/"),
     ("", "/sign-in"),
     ("", "/sign-in/code"),
@@ -49,6 +50,13 @@ PAGES = [
     (CAROL, "/coordinator/people/2"),
     (CAROL, "/coordinator/people/1/2025-01-01"),
 ]
+# And every page that has an address of its own, whether or not somebody thought of it here.
+PLAIN = [
+    (CAROL if who == COORDINATOR else ALICE, path)
+    for (method, path), who in KNOWN.items()
+    if method == "GET" and who != ANYBODY and "{" not in path and "." not in path
+]
+PAGES = [*LISTED, *(page for page in PLAIN if page not in LISTED)]
 # Links within a sentence may be as small as it is (WCAG 2.5.8); a radio's label is its target.
 TOO_SMALL = """() => [...document.querySelectorAll(
     'a, button, summary, select, input, label.choice')]
