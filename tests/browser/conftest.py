@@ -41,6 +41,8 @@ def _context(browser: Browser, street: Street, email: str, *, scripts: bool) -> 
         viewport=PHONE,  # type: ignore[arg-type]
         base_url=street.url,
         java_script_enabled=scripts,
+        # Nothing is looked at while it is changing its colour.
+        reduced_motion="reduce",
         # What is under test sends no scripts; axe is put in from outside.
         bypass_csp=scripts,
     )
