@@ -64,10 +64,16 @@ def site_of(request: Request) -> Site:
     return site
 
 
-TheSite = Annotated[Site, Depends(site_of)]
+# These are asynchronous only so that no thread is asked for what takes no time.
+async def the_site(request: Request) -> Site:
+    """The same, for whoever depends on it."""
+    return site_of(request)
 
 
-def instant(site: TheSite) -> datetime:
+TheSite = Annotated[Site, Depends(the_site)]
+
+
+async def instant(site: TheSite) -> datetime:
     """The instant of a request, aware: read once, so that its parts agree on the day."""
     return site.now()
 

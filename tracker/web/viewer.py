@@ -91,7 +91,7 @@ def _viewer_of(site: Site, session: SignedIn) -> Viewer | None:
     )
 
 
-def viewer(found: Annotated[Viewer | None, Depends(maybe_viewer)]) -> Viewer:
+async def viewer(found: Annotated[Viewer | None, Depends(maybe_viewer)]) -> Viewer:
     """Who is signed in; anybody else is sent to sign in first."""
     if found is None:
         raise SignInNeeded
@@ -110,7 +110,7 @@ class Person:
     viewer: Viewer
 
 
-def person(who: TheViewer) -> Person:
+async def person(who: TheViewer) -> Person:
     """The signed-in person; for anybody else the page is not there."""
     if who.person_id is None:
         raise HTTPException(404)
@@ -120,14 +120,14 @@ def person(who: TheViewer) -> Person:
 ThePerson = Annotated[Person, Depends(person)]
 
 
-def provider(who: ThePerson) -> Person:
+async def provider(who: ThePerson) -> Person:
     """The signed-in provider of RSC; for anybody else the page is not there."""
     if not who.viewer.provides_rsc:
         raise HTTPException(404)
     return who
 
 
-def coordinator(who: TheViewer) -> Viewer:
+async def coordinator(who: TheViewer) -> Viewer:
     """The signed-in coordinator; for anybody else the page is not there."""
     if not who.coordinates:
         raise HTTPException(404)
