@@ -57,10 +57,11 @@ class Mail(_Strict):
 
 
 class Web(_Strict):
-    """The address that `tracker serve` listens on."""
+    """The address that `tracker serve` listens on, and the processes that answer."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
 
 
 class SignIn(_Strict):

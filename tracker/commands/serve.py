@@ -1,7 +1,7 @@
-"""`tracker serve`: web pages, schedule and delivery in one process."""
+"""`tracker serve`: web pages, schedule and delivery, by one process or several alike."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,18 +13,46 @@ from tracker.jobs.office import open_office
 from tracker.mail.server import parse_server
 from tracker.web.app import build_app
 
+# Found by name: a further process begins with nothing but this module.
+_APP = "tracker.commands.serve:serving"
+
 
 def run() -> None:
-    """Serve until SIGINT or SIGTERM; what has begun is finished first."""
-    with opened() as tracker:
-        office = open_office(tracker.settings, tracker.books, tracker.engine)
-        server = parse_server(tracker.settings.smtp_url.get_secret_value())
+    """Serve until SIGINT or SIGTERM; what has begun is finished first.
 
-        @asynccontextmanager
-        async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    With several workers uvicorn starts them, hands connections out, and replaces one that dies.
+    """
+    # Once before any worker: a mistake in what is configured ends the command, in words.
+    with opened() as tracker:
+        open_office(tracker.settings, tracker.books, tracker.engine)
+        parse_server(tracker.settings.smtp_url.get_secret_value())
+        web = tracker.settings.web
+    uvicorn.run(
+        _APP,
+        factory=True,
+        workers=web.workers,
+        host=web.host,
+        port=web.port,
+        proxy_headers=True,
+        access_log=False,
+    )
+
+
+def serving() -> FastAPI:
+    """The app of one process: it has its own connections, and looks itself for what is due.
+
+    That every process does so changes nothing: a job is due once a local date, whoever asks
+    first, and a mail is one sender's at a time.
+    """
+    stack = ExitStack()
+    tracker = stack.enter_context(opened())
+    office = open_office(tracker.settings, tracker.books, tracker.engine)
+    server = parse_server(tracker.settings.smtp_url.get_secret_value())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with stack:
             async with running(office, tracker.engine, server, clock.now):
                 yield
 
-        app = build_app(tracker.settings, tracker.engine, tracker.books, lifespan=lifespan)
-        web = tracker.settings.web
-        uvicorn.run(app, host=web.host, port=web.port, proxy_headers=True, access_log=False)
+    return build_app(tracker.settings, tracker.engine, tracker.books, lifespan=lifespan)

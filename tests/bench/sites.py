@@ -1,0 +1,84 @@
+"""What is served in the benchmark: the site, and the two floors beside it.
+
+Each is made in the worker itself, by name: ``uvicorn tests.bench.sites:form_floor --factory``.
+"""
+
+import os
+from typing import Annotated, Any, Literal
+from unittest.mock import patch
+
+from fastapi import FastAPI, Form
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.testclient import TestClient
+from pydantic import BaseModel, Field
+
+from tests.bench.work import CONFIG, NIGHT
+from tracker.records.engine import open_engine
+from tracker.rulebooks import load_rulebooks
+from tracker.settings import Settings
+from tracker.web.app import build_app
+
+DATABASE, BASE_URL, TOKEN = "BENCH_DATABASE_URL", "BENCH_BASE_URL", "BENCH_TOKEN"
+
+
+def site() -> FastAPI:
+    """The site itself, on the benchmark's database and at its instant."""
+    url = os.environ[DATABASE]
+    settings = Settings(database_url=url, base_url=os.environ[BASE_URL])
+    return build_app(settings, open_engine(url), load_rulebooks(CONFIG), now=lambda: NIGHT)
+
+
+class Session(BaseModel):
+    """The fields of a session, validated as FastAPI's own documentation does it."""
+
+    form_key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    activity: Literal["rsc", "training"]
+    day: Annotated[int, Field(ge=1, le=31)]
+    month: Annotated[int, Field(ge=1, le=12)]
+    year: Annotated[int, Field(ge=1900, le=2100)]
+    hours: Annotated[float, Field(gt=0, le=24)]
+    title: Annotated[str, Field(max_length=300)] = ""
+    provider: int | None = None
+    format: Literal["individual", "group"] | None = None
+
+
+def form_floor() -> FastAPI:
+    """The least that a form can cost: read, validated, redirected; stored nowhere."""
+    app = FastAPI()
+
+    @app.post("/log")
+    async def save(form: Annotated[Session, Form()]) -> RedirectResponse:
+        return RedirectResponse(f"/log/saved/{form.day}", 303)
+
+    return app
+
+
+def template_floor() -> FastAPI:
+    """The least that My year can cost: its own template, with facts that are there already."""
+    whole = site()
+    pages = whole.state.site.pages
+    name, facts = _facts(whole)
+    app = FastAPI()
+
+    @app.get("/my-year")
+    async def show() -> HTMLResponse:
+        shown: HTMLResponse = pages.show(name, **facts)
+        return shown
+
+    return app
+
+
+def _facts(app: FastAPI) -> tuple[str, dict[str, Any]]:
+    """The template of My year and the facts of it, of the person whose session is named."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    pages = app.state.site.pages
+    render = pages.text
+
+    def note(template: str, **facts: Any) -> str:  # noqa: ANN401 - what a template prints
+        found.append((template, facts))
+        return str(render(template, **facts))
+
+    with patch.object(pages, "text", note), TestClient(app) as client:
+        client.cookies.set("session", os.environ[TOKEN])
+        assert client.get("/my-year").status_code == 200
+    return found[-1]

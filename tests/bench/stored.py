@@ -1,0 +1,43 @@
+"""Whether what was acknowledged is stored, and judged as a full evaluation judges it."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, select
+
+from tests.bench.load import Answers
+from tests.bench.work import CONFIG, NIGHT
+from tracker.records.engine import open_engine, reading, writing
+from tracker.records.evaluation import evaluate_people
+from tracker.records.tables import METADATA
+from tracker.rulebooks import load_rulebooks
+
+
+def lost(url: str, answers: Sequence[Answers]) -> int:
+    """How many sessions that were acknowledged are not stored."""
+    engine = open_engine(url)
+    saved = {int(path.rpartition("/")[2]) for a in answers for _, path in a.locations}
+    sent = sum(len(a.locations) for a in answers)
+    with reading(engine) as connection:
+        stored = set(connection.scalars(select(METADATA.tables["entry"].c.id)))
+        audit = METADATA.tables["audit_event"]
+        audited = set(
+            connection.scalars(select(audit.c.row_id).where(audit.c.table_name == "entry"))
+        )
+    engine.dispose()
+    return sent - len(saved & stored & audited)
+
+
+def wrongly_judged(url: str, people: Sequence[int]) -> int:
+    """How many stored standings a full evaluation changes."""
+    engine = open_engine(url)
+    before = _standings(engine)
+    with writing(engine) as connection:
+        evaluate_people(connection, load_rulebooks(CONFIG), people, NIGHT)
+    after = _standings(engine)
+    engine.dispose()
+    return len(before ^ after)
+
+
+def _standings(engine: Engine) -> set[tuple[object, ...]]:
+    with reading(engine) as connection:
+        return {tuple(row) for row in connection.execute(select(METADATA.tables["standing"]))}

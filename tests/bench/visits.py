@@ -1,0 +1,125 @@
+"""Who visits the served site in the benchmark, and with which requests."""
+
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from urllib.parse import urlencode
+
+from sqlalchemy import select
+
+from tests.bench.population import AS_OF, PROVIDERS
+from tests.bench.sites import BASE_URL, DATABASE, TOKEN
+from tests.bench.work import NIGHT
+from tracker.records.engine import open_engine, writing
+from tracker.records.sessions import open_session
+from tracker.records.tables import METADATA
+
+CONNECTIONS = 32
+_HOST = "127.0.0.1"
+_WARMING_UP = 10  # one request in so many more, before any is measured
+_DAYS = 270
+
+
+@dataclass(frozen=True)
+class Visitors:
+    """The signed-in people of a database: tokens by id."""
+
+    url: str
+    tokens: dict[int, str]
+
+
+def sign_in_all(url: str, people: int) -> Visitors:
+    """Open a session for each of so many endorsees of a filled database."""
+    engine, person = open_engine(url), METADATA.tables["person"]
+    query = select(person.c.id, person.c.email).where(person.c.id > PROVIDERS).limit(people)
+    with writing(engine) as connection:
+        rows = connection.execute(query).all()
+        tokens = {id_: open_session(connection, email, NIGHT) for id_, email in rows}
+    engine.dispose()
+    return Visitors(url, tokens)
+
+
+@contextmanager
+def served(factory: str, visitors: Visitors, workers: int) -> Iterator[int]:
+    """Serve an app of `sites` by so many processes; the port."""
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "uvicorn", f"tests.bench.sites:{factory}", "--factory"]
+    options = ["--port", str(port), "--workers", str(workers), "--no-access-log"]
+    environment = {
+        DATABASE: visitors.url,
+        BASE_URL: f"http://{_HOST}:{port}",
+        TOKEN: next(iter(visitors.tokens.values())),
+    }
+    with subprocess.Popen(
+        [*command, *options, "--log-level", "warning"], env=os.environ | environment
+    ) as process:
+        try:
+            _wait_for(port, process, workers)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]", workers: int) -> None:
+    """Until it answers: the first worker that is ready does, so ask for a while more."""
+    answered = 0
+    while answered < 8 * workers:
+        if process.poll() is not None:
+            message = f"the server ended with {process.returncode}"
+            raise RuntimeError(message)
+        try:
+            with socket.create_connection((_HOST, port), 60) as probe:
+                probe.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answered += bool(probe.recv(1))
+        except ConnectionRefusedError:
+            continue
+
+
+def year_requests(visitors: Visitors, number: int) -> list[bytes]:
+    """Requests of My year, each of the next person."""
+    tokens = [*visitors.tokens.values()]
+    return [_request("GET /my-year", tokens[n % len(tokens)]) for n in range(number)]
+
+
+def post_requests(visitors: Visitors, number: int) -> list[bytes]:
+    """Forms that log a quarter of an hour, each of the next person, each with a key of its own."""
+    tokens = [*visitors.tokens.values()]
+    return [
+        _request("POST /log", tokens[n % len(tokens)], urlencode(_fields(n))) for n in range(number)
+    ]
+
+
+def _fields(number: int) -> dict[str, str]:
+    day: date = AS_OF - timedelta(days=number * 7 % _DAYS)
+    return {
+        "form_key": uuid.uuid4().hex,
+        "activity": "rsc",
+        "day": str(day.day),
+        "month": str(day.month),
+        "year": str(day.year),
+        "hours": "0.25",
+        "title": "",
+        "provider": str(1 + number % PROVIDERS),
+        "provider_name": "",
+        "format": "group",
+        "reference": "",
+    }
+
+
+def _request(what: str, token: str, body: str = "") -> bytes:
+    lines = [f"{what} HTTP/1.1", "Host: bench", f"Cookie: session={token}"]
+    if body:
+        lines += [
+            "Origin: http://bench",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Length: {len(body)}",
+        ]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
