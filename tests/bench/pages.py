@@ -61,7 +61,8 @@ def _posts(visitors: Visitors, workers: int, requests: int, holds: _Holds) -> No
     floor = _median("form_floor", visitors, workers, post_requests(visitors, requests))
     _say("the floor: a form, nothing stored", floor, _FORM)
     posts = [
-        ask("site", visitors, workers, post_requests(visitors, requests)) for _ in range(_ROUNDS)
+        ask("site", visitors, workers, post_requests(visitors, requests, number * requests))
+        for number in range(_ROUNDS)
     ]
     median = sorted((after for _, after in posts), key=lambda a: a.rate)[_ROUNDS // 2]
     _say("log hours", median, _FORM, floor=floor, holds=holds)

@@ -89,16 +89,20 @@ def year_requests(visitors: Visitors, number: int) -> list[bytes]:
     return [_request("GET /my-year", tokens[n % len(tokens)]) for n in range(number)]
 
 
-def post_requests(visitors: Visitors, number: int) -> list[bytes]:
-    """Forms that log a quarter of an hour, each of the next person, each with a key of its own."""
+def post_requests(visitors: Visitors, number: int, first: int = 0) -> list[bytes]:
+    """Forms that log a quarter of an hour, each of the next person, each with a key of its own.
+
+    No two of a person's are of the same day: count on from ``first`` where some were sent.
+    """
     tokens = [*visitors.tokens.values()]
     return [
-        _request("POST /log", tokens[n % len(tokens)], urlencode(_fields(n))) for n in range(number)
+        _request("POST /log", tokens[n % len(tokens)], urlencode(_fields(n, n // len(tokens))))
+        for n in range(first, first + number)
     ]
 
 
-def _fields(number: int) -> dict[str, str]:
-    day: date = AS_OF - timedelta(days=number * 7 % _DAYS)
+def _fields(number: int, turn: int) -> dict[str, str]:
+    day: date = AS_OF - timedelta(days=(number * 7 + turn) % _DAYS)
     return {
         "form_key": uuid.uuid4().hex,
         "activity": "rsc",
