@@ -6,7 +6,7 @@ change a standing; `evaluate_due` is the nightly pass over what passing time has
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from sqlalchemy import Connection, text
 
@@ -33,8 +33,12 @@ DayOf = Callable[[str], date]
 
 def days_at(books: Rulebooks, instant: datetime) -> DayOf:
     """The legal day that ``instant`` is in each association's time zone."""
-    days = {b.id: local_day(instant, b.time_zone) for b in books.associations.values()}
-    return days.__getitem__
+
+    @cache
+    def day_of(association: str) -> date:
+        return local_day(instant, books.associations[association].time_zone)
+
+    return day_of
 
 
 def judge_all(

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
+from tracker.records.quick import run
 from tracker.records.tables import METADATA
 
 _PERSON = METADATA.tables["person"]
@@ -44,13 +45,21 @@ def may_name(
     connection: Connection, person_id: int, rules: Iterable[str], provider_id: int
 ) -> bool:
     """Whether this provider is among those choices."""
-    own = (_ENTRY.c.person_id == person_id) & (_ENTRY.c.provider_id == _PERSON.c.id)
-    query = select(_PERSON.c.id).where(
-        _PERSON.c.id == provider_id,
-        _PERSON.c.id != person_id,
-        or_(_offered(rules), exists().where(own)),
-    )
-    return connection.scalar(query) is not None
+    if provider_id == person_id:
+        return False
+    used = run(connection, _USED_BY, [person_id, provider_id])
+    if used:
+        return True
+    qualified = {row[0] for row in run(connection, _RULES_OF, [provider_id, provider_id])}
+    return not qualified.isdisjoint(rules)
+
+
+_USED_BY = "SELECT 1 FROM entry WHERE person_id = ? AND provider_id = ? LIMIT 1"
+_RULES_OF = """
+    SELECT DISTINCT s.rule FROM provider_span s JOIN person p ON p.id = s.provider_id
+    WHERE s.provider_id = ?
+        AND (p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = ?))
+"""
 
 
 def names_used(connection: Connection, person_id: int) -> list[str]:

@@ -1,10 +1,6 @@
 """Who provides RSC, so that they may log sessions for those whom they supervise."""
 
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-
-from sqlalchemy import bindparam, exists
-from sqlalchemy.sql import ColumnElement
+from datetime import datetime, timedelta
 
 from tracker.records.tables import METADATA
 
@@ -15,18 +11,16 @@ _SPAN = METADATA.tables["provider_span"]
 # Sessions are sometimes written down long after they were held.
 _LATELY = timedelta(days=365)
 
-# Of a row of `person`: their sessions count under some rule, or did lately. Or they have logged
-# one for others: what is unanswered stays theirs to settle.
-PROVIDES_RSC: ColumnElement[bool] = (
-    (_PERSON.c.provides_rsc | exists().where(_ENTRY.c.provider_id == _PERSON.c.id))
-    & exists().where(
-        _SPAN.c.provider_id == _PERSON.c.id,
-        _SPAN.c.ends_on >= bindparam("counted_until"),
-        _SPAN.c.starts_on <= bindparam("counted_from"),
-    )
-) | exists().where(_GROUP_SESSION.c.provider_id == _PERSON.c.id)
+# Of a row ``p`` of `person`: their sessions count under some rule, or did lately. Or they have
+# logged one for others: what is unanswered stays theirs to settle. For `quick.run`.
+PROVIDES_RSC = """(
+    (p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = p.id))
+    AND EXISTS (SELECT 1 FROM provider_span v
+        WHERE v.provider_id = p.id AND v.ends_on >= ? AND v.starts_on <= ?)
+    OR EXISTS (SELECT 1 FROM group_session g WHERE g.provider_id = p.id)
+)"""
 
 
-def providing_at(now: datetime) -> Mapping[str, date]:
+def providing_at(now: datetime) -> tuple[str, str]:
     """The parameters of `PROVIDES_RSC` at an instant."""
-    return {"counted_until": now.date() - _LATELY, "counted_from": now.date()}
+    return (now.date() - _LATELY).isoformat(), now.date().isoformat()

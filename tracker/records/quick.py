@@ -7,7 +7,7 @@ numbers and texts, days in ISO form, and come out as the driver gives them (SQLi
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -76,6 +76,20 @@ def _driver(connection: Connection) -> Any:  # noqa: ANN401 - each driver's own
 def as_date(value: date | str) -> date:
     """A day as the driver gives it: SQLite's as text."""
     return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def as_instant(value: datetime | str) -> datetime:
+    """An instant as the driver gives it, aware and in UTC: SQLite's as text without a zone."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value.astimezone(UTC)
+
+
+def instant_for(connection: Connection, instant: datetime) -> datetime | str:
+    """An aware instant as it is compared: on SQLite as the text that is stored."""
+    if connection.dialect.name == "postgresql":
+        return instant
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _plain(row: Mapping[str, Any]) -> list[Any]:

@@ -11,9 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    bindparam,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -23,6 +21,7 @@ from sqlalchemy import (
 
 from tracker.records.audit import Change, Stamp, record_changes
 from tracker.records.providing import PROVIDES_RSC, providing_at
+from tracker.records.quick import as_instant, instant_for, run
 from tracker.records.sign_in import find_person, hashed, new_token
 from tracker.records.tables import METADATA
 
@@ -31,11 +30,8 @@ _SEEN_EVERY = timedelta(days=1)
 # So much of a token's hash names a session in a form. It is no secret, and is only ever looked for
 # among the person's own.
 _HANDLE_LENGTH = 16
-_OTHER = METADATA.tables["person"].alias("other")
 _PERSON = METADATA.tables["person"]
 _SESSION = METADATA.tables["web_session"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_APPLICATION = METADATA.tables["application"]
 
 
 class SignedIn(NamedTuple):
@@ -73,31 +69,18 @@ class Owner(NamedTuple):
 
 # A coordinator who was not among the people when signing in may be now: by the first address,
 # which nobody else has.
-_OWNER = func.coalesce(
-    _SESSION.c.person_id,
-    select(_OTHER.c.id).where(_OTHER.c.email == _SESSION.c.email).scalar_subquery(),
-)
-_STILL_THEIRS = (_PERSON.c.id == _OWNER) & or_(
-    _PERSON.c.email == _SESSION.c.email, func.lower(_PERSON.c.second_email) == _SESSION.c.email
-)
-# One statement: every page asks it.
-_SIGNED_IN = (
-    select(
-        _SESSION.c.email,
-        _SESSION.c.created_at,
-        _SESSION.c.seen_at,
-        _PERSON.c.id,
-        _PERSON.c.name,
-        exists().where(_ENDORSEMENT.c.person_id == _PERSON.c.id),
-        exists().where(_APPLICATION.c.person_id == _PERSON.c.id),
-        PROVIDES_RSC,
-    )
-    .select_from(_SESSION.outerjoin(_PERSON, _STILL_THEIRS))
-    .where(
-        (_SESSION.c.token_hash == bindparam("token_hash"))
-        & (_SESSION.c.expires_at > bindparam("now"))
-    )
-)
+# One statement, in the words of the driver: every page asks it. A coordinator who was not among
+# the people when signing in may be now: by the first address, which nobody else has.
+_SIGNED_IN = f"""
+    SELECT s.email, s.created_at, s.seen_at, p.id, p.name,
+        EXISTS (SELECT 1 FROM endorsement en WHERE en.person_id = p.id),
+        EXISTS (SELECT 1 FROM application ap WHERE ap.person_id = p.id),
+        {PROVIDES_RSC}
+    FROM web_session s LEFT JOIN person p
+        ON p.id = COALESCE(s.person_id, (SELECT o.id FROM person o WHERE o.email = s.email))
+        AND (p.email = s.email OR LOWER(p.second_email) = s.email)
+    WHERE s.token_hash = ? AND s.expires_at > ?
+"""
 
 
 def open_session(
@@ -125,9 +108,13 @@ def open_session(
 
 def signed_in(connection: Connection, token: str, now: datetime) -> SignedIn | None:
     """What a cookie's token opens; None if nothing, or nothing any more."""
-    asked = {"token_hash": hashed(token), "now": now, **providing_at(now)}
-    row = connection.execute(_SIGNED_IN, asked).one_or_none()
-    return SignedIn(*row) if row else None
+    parameters = [*providing_at(now), hashed(token), instant_for(connection, now)]
+    rows = run(connection, _SIGNED_IN, parameters)
+    if not rows:
+        return None
+    email, created_at, seen_at, *person = rows[0]
+    seen = as_instant(seen_at) if seen_at else None
+    return SignedIn(email, as_instant(created_at), seen, *person[:2], *map(bool, person[2:]))
 
 
 def was_seen_today(session: SignedIn, now: datetime) -> bool:

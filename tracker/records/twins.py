@@ -5,13 +5,11 @@ from datetime import date
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from tracker.records.entry_writes import Content
-from tracker.records.tables import METADATA
+from tracker.records.quick import run
 
-_ENTRY = METADATA.tables["entry"]
-_PERSON = METADATA.tables["person"]
 _NEAR_MINUTES = 15
 # Of 100: a letter or two may differ.
 _ALIKE = 85.0
@@ -30,21 +28,15 @@ class Logged(NamedTuple):
 
 def logged_on(connection: Connection, person_id: int, day: date) -> list[Logged]:
     """All that a person has logged on one day, oldest entry first."""
-    query = (
-        select(
-            _ENTRY.c.id,
-            _ENTRY.c.activity,
-            _ENTRY.c.minutes,
-            _ENTRY.c.title,
-            _ENTRY.c.provider_id,
-            _ENTRY.c.provider_name,
-            _PERSON.c.name,
-        )
-        .outerjoin_from(_ENTRY, _PERSON, _PERSON.c.id == _ENTRY.c.provider_id)
-        .where((_ENTRY.c.person_id == person_id) & (_ENTRY.c.held_on == day))
-        .order_by(_ENTRY.c.id)
-    )
-    return [Logged(*row[:5], row[5] or row[6]) for row in connection.execute(query)]
+    rows = run(connection, _LOGGED, [person_id, day.isoformat()])
+    return [Logged._make((*row[:5], row[5] or row[6])) for row in rows]
+
+
+_LOGGED = """
+    SELECT e.id, e.activity, e.minutes, e.title, e.provider_id, e.provider_name, p.name
+    FROM entry e LEFT JOIN person p ON p.id = e.provider_id
+    WHERE e.person_id = ? AND e.held_on = ? ORDER BY e.id
+"""
 
 
 def find_twin(content: Content, logged: Iterable[Logged]) -> Logged | None:

@@ -7,6 +7,7 @@ thread, and while that is stored the next ones gather.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -58,8 +59,12 @@ class Writer:
         """
         return self.ask(job).result()
 
+    async def answer(self, job: Callable[[Connection], T]) -> T:
+        """The same without a thread that waits."""
+        return await asyncio.wrap_future(self.ask(job))
+
     def ask(self, job: Callable[[Connection], T]) -> Future[T]:
-        """The same for whoever does not want to wait here."""
+        """The same for whoever waits elsewhere."""
         asked = _Asked(job)
         with self._lock:
             self._waiting.append(asked)

@@ -12,7 +12,7 @@ from tracker.records.applicants import undecided_of
 from tracker.records.closing import Closing
 from tracker.records.endorsees import endorsements_of
 from tracker.records.evaluation import days_at
-from tracker.records.profile import profile_of
+from tracker.records.profile import time_zone_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
@@ -85,7 +85,7 @@ def _today(
     connection: Connection, books: Rulebooks, person_id: int, at: datetime, held: set[str]
 ) -> date:
     """By the person's own time zone (see `tracker.web.own_time`), else by their associations'."""
-    own = profile_of(connection, person_id).time_zone
+    own = time_zone_of(connection, person_id)
     if own in known_zones():
         return local_day(at, str(own))
     # The day begins first in the east: with two associations the later one's is open.

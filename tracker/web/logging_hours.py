@@ -1,22 +1,24 @@
 """Log hours: the form, and the page that says what it did to the standing."""
 
-from fastapi import APIRouter, HTTPException
+from datetime import datetime
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy import Connection
 
 from tracker.records.endorsees import endorsements_of
 from tracker.records.engine import reading
-from tracker.records.entry_writes import Author, Content
+from tracker.records.entry_writes import Author
 from tracker.web.applications import read_applications
 from tracker.web.form_page import Besides, show_form
 from tracker.web.form_setting import form_of, read_setting
 from tracker.web.log_links import TheLink, prefill_of
-from tracker.web.reading_form import Filled, do_aside, read_form
-from tracker.web.saving import Outcome, save_new
-from tracker.web.sending import Job, send
-from tracker.web.site import Instant, TheSite
-from tracker.web.typed import RowId, WithFiles
-from tracker.web.viewer import ThePerson
+from tracker.web.posting_hours import save_posted
+from tracker.web.reading_form import Filled, do_aside
+from tracker.web.saving import Outcome
+from tracker.web.site import Instant, Site, TheSite
+from tracker.web.typed import Posted, RowId, WithFiles
+from tracker.web.viewer import Person, ThePerson, person, viewer
 from tracker.web.year import read_entry, read_year
 
 router = APIRouter()
@@ -33,21 +35,22 @@ def open_form(site: TheSite, at: Instant, who: ThePerson, link: TheLink) -> HTML
 
 
 @router.post("/log")
-def save_form(site: TheSite, at: Instant, who: ThePerson, posted: WithFiles) -> Response:
+async def save_form(request: Request, site: TheSite, at: Instant, posted: WithFiles) -> Response:
     """Save the session once and go to what it did; or show what is wrong, nothing lost."""
-    author = Author(who.id, who.viewer.email, at)
+    found, sent = await save_posted(request, site, at, posted)
+    who = await person(await viewer(found))
+    if sent is None:
+        raise HTTPException(404)
+    if sent[1].entry_id:
+        return RedirectResponse(f"/log/saved/{sent[1].entry_id}", 303)
+    return await run_in_threadpool(_show_again, site, at, who, posted, *sent)
 
-    def read(connection: Connection) -> Filled:
-        setting = read_setting(connection, site.books, who.id, at)
-        return read_form(connection, setting, posted)
 
-    def save(connection: Connection, filled: Filled, content: Content) -> Outcome:
-        return save_new(connection, site.books, author, filled, content)
-
-    filled, outcome = send(site, author, posted, Job(read, save))
-    if outcome.entry_id:
-        return RedirectResponse(f"/log/saved/{outcome.entry_id}", 303)
+def _show_again(
+    site: Site, at: datetime, who: Person, posted: Posted, filled: Filled, outcome: Outcome
+) -> Response:
     outcome.tell(filled.form)
+    author = Author(who.id, who.viewer.email, at)
     besides = do_aside(site, author, posted) or Besides(twin=outcome.twin)
     return show_form(site, who, filled.form, filled.setting, besides)
 

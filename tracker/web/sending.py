@@ -79,6 +79,15 @@ def send(site: Site, author: Author, posted: Posted, job: Job) -> tuple[Filled, 
     return filled, outcome
 
 
+def send_texts(
+    connection: Connection, site: Site, author: Author, posted: Posted, job: Job
+) -> tuple[Filled, Outcome]:
+    """The same for a form without files, in the transaction that is open."""
+    sent = _Sent(site, author, Upload(), "kept" in posted.texts, job)
+    filled, outcome, _ = sent.write(connection)
+    return filled, outcome
+
+
 def _tidy(site: Site, author: Author, upload: Upload, taken: set[str]) -> None:
     folder = folder_of(site)
     if folder is not None and upload.received:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, HTTPException, Request
+from sqlalchemy import Connection
 
 from tracker.records.engine import reading
 from tracker.records.sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
@@ -59,6 +60,19 @@ def who_looks(request: Request, site: Site, at: datetime) -> Viewer | None:
     """The same for whoever answers a request outside its endpoint, and nothing is remembered."""
     session = _session_of(request, site, at)
     return _viewer_of(site, session) if session else None
+
+
+def viewer_within(
+    connection: Connection, request: Request, site: Site, at: datetime
+) -> Viewer | None:
+    """The same in the transaction that saves what they sent, and remembered in it."""
+    token = request.cookies.get(site.cookie_name)
+    session = signed_in(connection, token, at) if token else None
+    if token is None or session is None:
+        return None
+    if not was_seen_today(session, at):
+        keep_seen(connection, token, at)
+    return _viewer_of(site, session)
 
 
 def _session_of(request: Request, site: Site, at: datetime) -> SignedIn | None:
