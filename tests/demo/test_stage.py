@@ -223,3 +223,15 @@ def test_a_configuration_without_a_demo_uses_the_one_that_comes_with_the_program
     tmp_path: Path,
 ) -> None:
     assert load_stories(tmp_path) == STORIES
+
+
+def test_a_provider_has_logged_a_session_that_waits_for_confirmation(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with demo(sqlite_url, tmp_path, LATE) as shown:
+        states = Counter(row[0] for row in shown.ask("SELECT state FROM group_member"))
+        assert states == {"asked": 3, "disputed": 1, "confirmed": 1}
+        opened = {login.email for login in logins(SETTINGS, BOOKS, shown.cast)}
+        asked = "SELECT email FROM group_member WHERE state = 'asked'"
+        assert shown.cast.session_logged_by in opened
+        assert {row[0] for row in shown.ask(asked)} & opened

@@ -39,11 +39,12 @@ class Applicant:
 
 @dataclass
 class Cast:
-    """Everybody."""
+    """Everybody; ``session_logged_by`` is the provider who has logged one for others."""
 
     endorsees: list[Endorsee] = field(default_factory=list)
     applicants: list[Applicant] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
+    session_logged_by: str | None = None
 
     @property
     def people(self) -> int:

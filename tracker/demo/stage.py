@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tracker.demo.cast import Applicant, Cast, Endorsee, make_cast
 from tracker.demo.extras import add_extras
+from tracker.demo.group_session import add_group_session
 from tracker.demo.history import live_through
 from tracker.demo.roster import write_roster
 from tracker.demo.stories import Stories
@@ -71,11 +72,16 @@ def fill(
     live_through(office, now)
     with office.transaction() as connection:
         evaluate_people(connection, books, add_extras(connection, books, stories, cast, now), now)
+        shown = {login.email for login in logins(office.settings, books, cast)}
+        cast.session_logged_by = add_group_session(office, connection, stories, cast, now, shown)
     return cast
 
 
 def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLogin]:
-    """Each coordinator, and one endorsee and applicant of each kind, in the stories' order."""
+    """Each coordinator, a provider who has logged a session, and one endorsee of each kind.
+
+    Then applicants; in the stories' order.
+    """
     chosen: dict[str, DemoLogin] = {}
     for endorsee in sorted(cast.endorsees, key=_shown_elsewhere):
         association, category, _ = endorsee.endorsements[0]
@@ -92,7 +98,12 @@ def logins(settings: Settings, books: Rulebooks, cast: Cast) -> Sequence[DemoLog
     coordinators = [
         DemoLogin(c.email, c.name, f"coordinator of {c.association}") for c in settings.coordinators
     ]
-    return [*coordinators, *(chosen[kind] for kind in kinds if kind in chosen)]
+    providers = [
+        DemoLogin(p.email, p.name, f"{p.association}: has logged a session for several people")
+        for p in cast.providers
+        if p.email == cast.session_logged_by
+    ]
+    return [*coordinators, *providers, *(chosen[kind] for kind in kinds if kind in chosen)]
 
 
 def _shown_elsewhere(endorsee: Endorsee) -> bool:

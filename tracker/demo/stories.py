@@ -69,6 +69,7 @@ class Stories(Part):
     waiver_reason: str
     extension_reason: str
     leave_reason: str
+    dispute: str
     refusal: str
     coordinators: _Coordinators
     stories: tuple[Story, ...]
