@@ -66,7 +66,7 @@ PAGES = [*LISTED, *(page for page in PLAIN if page not in LISTED)]
 TOO_SMALL = """() => [...document.querySelectorAll(
     'a, button, summary, select, input, label.choice')]
     .filter(e => e.checkVisibility() && !e.closest('.verdict'))
-    .filter(e => !e.matches('.skip, .unseen, [type=hidden], [type=radio]'))
+    .filter(e => !e.matches('.skip, .unseen, [type=hidden], .choice > input'))
     .map(e => [e.textContent.trim().slice(0, 30), e.getBoundingClientRect().height])
     .filter(([, height]) => height < 36)"""
 

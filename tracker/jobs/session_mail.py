@@ -15,18 +15,14 @@ from tracker.jobs.office import reply_to
 from tracker.jobs.reference_mail import Stationery
 from tracker.jobs.words import say_day, say_month_day
 from tracker.mail.contents import Action, SessionItem, SessionMail, context_of, unsubscribe_headers
-from tracker.records.group_telling import (
-    Telling,
-    association_of,
-    had_mail,
-    tellings_of,
-    wants_mail,
-)
+from tracker.records.group_telling import Telling, association_of, had_mail, tellings_of
+from tracker.records.mail_wishes import kinds_off_of, off_token
 from tracker.records.outbox import Message, enqueue
-from tracker.records.unsubscribing import is_unsubscribed, unsubscribe_token
+from tracker.rules.mail_wishes import Optional
 
 KIND = SessionMail.kind
 _A_DAY = timedelta(days=1)
+_NOBODY = 0
 
 
 class _To(NamedTuple):
@@ -59,7 +55,7 @@ def tell_members(
         people.add(telling.person_id)
         to = _to(stationery, connection, telling)
         message = write_session_mail(stationery, connection, to, [telling], now)
-        if to.person_id is None or not may_have_mail(connection, to.person_id, to):
+        if to.person_id is None or not wants_mail(connection, to.person_id):
             continue
         if again or not had_mail(connection, to.person_id, [KIND], now - _A_DAY):
             messages.append(message)
@@ -71,15 +67,14 @@ def write_reminder(
 ) -> Message | None:
     """One mail about all that waits for one known person; None where they want none."""
     to = _to(stationery, connection, waiting[0])
-    if to.person_id is None or not may_have_mail(connection, to.person_id, to):
+    if to.person_id is None or not wants_mail(connection, to.person_id):
         return None
     return write_session_mail(stationery, connection, to, waiting, now, is_reminder=True)
 
 
-def may_have_mail(connection: Connection, person_id: int, to: _To) -> bool:
-    """Whether the person wants mail of this kind."""
-    off = is_unsubscribed(connection, to.email, KIND, to.association or "")
-    return wants_mail(connection, person_id, KIND) and not off
+def wants_mail(connection: Connection, person_id: int) -> bool:
+    """Whether the person has not switched off mail of this kind."""
+    return Optional.SESSIONS.value not in kinds_off_of(connection, person_id)
 
 
 def write_session_mail(
@@ -93,8 +88,8 @@ def write_session_mail(
 ) -> Message:
     """The mail about what waits, as a message for the outbox."""
     base_url = stationery.settings.base_url
-    token = unsubscribe_token(connection, to.email, KIND, to.association or "")
-    url = f"{base_url}/unsubscribe/{token}"
+    token = off_token(connection, to.person_id or _NOBODY, [Optional.SESSIONS.value])
+    url = f"{base_url}/unsubscribe/mail/{token}"
     mail = _words(base_url, to, tellings, url, is_reminder=is_reminder)
     replies = reply_to(stationery.settings, to.association) if to.association else {}
     rendered = stationery.composer.compose(

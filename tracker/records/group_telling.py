@@ -12,7 +12,6 @@ from tracker.records.tables import METADATA
 
 _APPLICATION = METADATA.tables["application"]
 _ENDORSEMENT = METADATA.tables["endorsement"]
-_MAIL_OFF = METADATA.tables["mail_off"]
 _MEMBER = METADATA.tables["group_member"]
 _OUTBOX = METADATA.tables["outbox"]
 _PERSON = METADATA.tables["person"]
@@ -60,12 +59,6 @@ def mark_reminded(connection: Connection, member_ids: Collection[int], now: date
     """Store that somebody was reminded of these rows."""
     mine = _MEMBER.c.id.in_(member_ids)
     connection.execute(update(_MEMBER).where(mine).values(reminded_at=now))
-
-
-def wants_mail(connection: Connection, person_id: int, kind: str) -> bool:
-    """Whether a person has not turned off a kind of optional mail."""
-    off = (_MAIL_OFF.c.person_id == person_id) & (_MAIL_OFF.c.kind == kind)
-    return connection.scalar(select(_MAIL_OFF.c.kind).where(off)) is None
 
 
 def had_mail(
