@@ -1,0 +1,107 @@
+"""A visitor who opens every page that can be reached by links, and reads the forms on it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+from httpx2 import Response
+
+from tests.web.visiting import Visitor
+
+_TYPED = {"text", "email", "search", "tel", "url", ""}
+_MOST_PAGES = 300
+# `webcal` opens a calendar program on an address of ours.
+SCHEMES = {"", "mailto", "http", "https", "webcal"}
+
+
+@dataclass
+class Form:
+    """A form as it stands on a page: where it goes, and what it would send."""
+
+    page: str
+    action: str
+    is_post: bool
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
+    choices: dict[str, list[str]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+
+
+class Reader(HTMLParser):
+    """Collects links, forms, and whatever could run."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.page = page
+        self.links: list[str] = []
+        self.forms: list[Form] = []
+        self.live: list[str] = []
+        self._form: Form | None = None
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.live += [f"<{tag} {name}>" for name in found if name.startswith("on")]
+        if tag in {"script", "iframe", "object", "embed", "base"}:
+            self.live.append(f"<{tag}>")
+        for name in ("href", "src", "action", "formaction"):
+            if urlsplit(found.get(name, "").strip()).scheme not in SCHEMES:
+                self.live.append(f"<{tag} {name}={found[name]!r}>")
+        if tag == "a" and "href" in found:
+            self.links.append(urljoin(self.page, found["href"]))
+        if tag == "form":
+            action = urljoin(self.page, found.get("action") or self.page)
+            self._form = Form(self.page, action, found.get("method", "").lower() == "post")
+            self.forms.append(self._form)
+        elif self._form is not None:
+            self._read_field(self._form, tag, found)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        elif tag == "select":
+            self._select = ""
+
+    def _read_field(self, form: Form, tag: str, found: dict[str, str]) -> None:
+        name, kind = found.get("name", ""), found.get("type", "").lower()
+        if tag == "select":
+            self._select = name
+        elif tag == "option" and self._select:
+            form.choices.setdefault(self._select, []).append(found.get("value", ""))
+        elif tag == "textarea" or (tag == "input" and kind in _TYPED):
+            form.typed.append(name)
+        elif tag == "input" and kind in {"radio", "checkbox"}:
+            form.choices.setdefault(name, []).append(found.get("value", "on"))
+        elif tag == "input" and kind == "file":
+            form.files.append(name)
+        elif tag == "input" and name:
+            form.sent.append((name, found.get("value", "")))
+
+
+def read_page(path: str, answer: Response) -> Reader:
+    """Links, forms, and whatever on the page could run."""
+    reader = Reader(path)
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        reader.feed(answer.text)
+        reader.close()
+    return reader
+
+
+def walk(visitor: Visitor, *start: str) -> Iterator[tuple[str, Response, Reader]]:
+    """Every page that links lead to from ``start`` (else the first page), each once."""
+    waiting = [*(start or ("/",))]
+    seen = set(waiting)
+    while waiting and len(seen) < _MOST_PAGES:
+        path = waiting.pop(0)
+        answer = visitor.get(path)
+        page = read_page(path, answer)
+        yield path, answer, page
+        links = [*page.links, answer.headers.get("location", "")]
+        for link in links:
+            parts = urlsplit(urljoin(path, link))
+            ours = not parts.scheme and not parts.netloc
+            target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            if ours and target.startswith("/") and target not in seen:
+                seen.add(target)
+                waiting.append(target)

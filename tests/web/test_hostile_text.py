@@ -1,0 +1,197 @@
+"""Whatever is typed into whichever field: no error of ours, and nothing of it comes alive.
+
+The forms are those that somebody finds who follows every link. `TRACKER_TEST_EXAMPLES=1` in the
+environment sends every text into every field alone, which takes minutes.
+"""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from email import message_from_bytes, policy
+
+from httpx2 import Response
+
+from tests.support.cast import ALICE, BASE_URL, CAROL, CONFIG, DANA
+from tests.web.applying import IDA
+from tests.web.crawling import Form, Reader, read_page, walk
+from tests.web.test_scoping import routes
+from tests.web.visiting import House, Visitor
+from tracker.jobs.office import open_office
+from tracker.jobs.run_due import run_due
+
+LONG = "TRACKER_TEST_EXAMPLES" in os.environ
+CORPUS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onfocus='alert(1)' autofocus='",
+    "</title></textarea></style><svg/onload=alert(1)>",
+    "{{ 7 * 7 }}{% raise %}${7*7}#{7*7}",
+    '=HYPERLINK("http://example.org","x")',
+    "+1+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(1+1)",
+    "a\r\nX-Injected: yes\r\n\r\n<b>",
+    "%0d%0aX-Injected:%20yes",
+    "END:VEVENT\r\nBEGIN:VALARM\r\nX-INJECTED:1",
+    "\u202etxt.exe\u2066\u200b\ufeff",
+    "a\x00b\x07\x1b[31m",
+    "'; DROP TABLE entry; --",
+    "../../../../etc/passwd",
+    "javascript:alert(1)//",
+    "#sys.inputs *bold* $x$ `raw` [",
+    "\U0001f469\u200d\U0001f467 Zo\u00eb \u4e2d\u6587 \u0627\u0644",
+    "9" * 400,
+    "x" * 5_000,
+    "e\u0301" * 150,
+    "\u00bd\u0662\u0663",
+)
+# What makes a form acceptable but for the field under test.
+USUAL = {
+    "day": "20",
+    "month": "11",
+    "year": "2026",
+    "starts_day": "1",
+    "starts_month": "1",
+    "starts_year": "2027",
+    "ends_day": "31",
+    "ends_month": "12",
+    "ends_year": "2027",
+    "hours": "1",
+    "title": "Book club",
+    "email": "somebody@example.org",
+    "name": "Somebody",
+    "reason": "A reason",
+}
+# These would end the visit.
+LEFT_OUT = ("/sign-out", "/profile/browsers")
+# No page links to these.
+START = ("/", "/sign-in/code", "/sign-in/a-token")
+# Nothing is typed there; but for the last, whose form is that of a new session.
+WITHOUT_TEXT = {
+    "/sign-out",
+    "/profile/browsers/end",
+    "/profile/browsers/end-others",
+    "/profile/try-again",
+    "/unsubscribe/mail/{token}",
+    "/sessions/{session_id}/edit",
+}
+Kind = tuple[str, tuple[str, ...]]
+
+
+def route_of(address: str) -> str:
+    """An address without its query and its numbers: forms of one kind go to the same one."""
+    return re.sub(r"\d+", "1", address.partition("?")[0])
+
+
+def matching(path: str, patterns: Collection[str]) -> str:
+    """The route that answers a path; empty if none does."""
+    if path in patterns:
+        return path
+    return next((p for p in patterns if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", p), path)), "")
+
+
+def typed_into(form: Form, text: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the form sends with these texts; of every choice its last."""
+    chosen = [(name, values[-1]) for name, values in form.choices.items() if values]
+    return [*form.sent, *chosen, *((name, text.get(name, "")) for name in form.typed)]
+
+
+def fillings(form: Form) -> Iterator[dict[str, str]]:
+    """Texts for all fields at once, and for each one among usual ones."""
+    usual = {n: USUAL.get(n, USUAL.get(re.split("[-_]", n)[-1], "")) for n in form.typed}
+    yield usual
+    for number in range(len(CORPUS)):
+        yield {
+            name: CORPUS[(number + place) % len(CORPUS)] for place, name in enumerate(form.typed)
+        }
+    for place, name in enumerate(form.typed):
+        texts = CORPUS if LONG else (CORPUS[0] + CORPUS[place % len(CORPUS)],)
+        for text in texts:
+            yield usual | {name: text}
+
+
+def send(visitor: Visitor, form: Form, text: Mapping[str, str]) -> Response:
+    fields: dict[str, list[str]] = {}
+    for name, value in typed_into(form, text):
+        fields.setdefault(name, []).append(value)
+    if form.is_post:
+        return visitor.post(form.action, fields)
+    return visitor.client.get(form.action, params=fields)
+
+
+def problems_of(path: str, answer: Response) -> list[str]:
+    """What is wrong with an answer: an error of ours, something live, a header that was typed."""
+    found = [f"{path}: {answer.status_code}"] if answer.status_code >= 500 else []
+    found += [f"{path}: {live}" for live in read_page(path, answer).live]
+    found += [f"{path}: header {name}" for name in answer.headers if "injected" in name.lower()]
+    kind = answer.headers.get("content-type", "")
+    if kind.startswith("text/csv"):
+        rows = csv.reader(io.StringIO(answer.text.lstrip("\ufeff")))
+        cells = [cell for row in rows for cell in row if cell[:1] in {"=", "+", "-", "@"}]
+        found += [f"{path}: the cell {cell[:20]!r}" for cell in cells]
+    if kind.startswith("text/calendar"):
+        lines = answer.text.splitlines()
+        found += [f"{path}: the line {line}" for line in lines if line.startswith("X-INJECTED")]
+    return found
+
+
+def fill_in_everything(house: House, email: str, tried: set[Kind]) -> list[str]:
+    """Send hostile texts through every form that this person finds and nobody has tried."""
+    visitor = house.visit(email)
+    found: list[str] = []
+    for path, answer, page in list(walk(visitor, *START, *links_in_mails(house))):
+        found += problems_of(path, answer)
+        for form in page.forms:
+            key = (route_of(form.action), tuple(form.typed))
+            if form.action.startswith(LEFT_OUT) or key in tried:
+                continue
+            tried.add(key)
+            for text in fillings(form):
+                found += problems_of(form.action, send(visitor, form, text))
+    return found
+
+
+def test_no_field_brings_an_error_or_comes_alive(page_hall: House) -> None:
+    found: list[str] = []
+    tried: set[Kind] = set()
+    # Several times: what one of them saved gives another one, or a job, something to answer.
+    for email in (ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, ""):
+        found += fill_in_everything(page_hall, email, tried)
+        do_what_is_due(page_hall)
+    page_hall.settle()
+    for email in (ALICE, DANA, IDA, CAROL):
+        for path, answer, _ in walk(page_hall.visit(email)):
+            found += problems_of(path, answer)
+    found += live_in_mails(page_hall)
+    assert sorted(set(found)) == []
+    posted = {path for method, path in routes(page_hall) if method == "POST"}
+    assert {matching(path, posted) for path, _ in tried} >= posted - WITHOUT_TEXT
+
+
+def do_what_is_due(house: House) -> None:
+    """Let the nightly jobs write their mails."""
+    settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
+    office = open_office(settings, house.books, house.cast.engine)
+    for _ in run_due(office, house.now, lambda: house.now):
+        pass
+
+
+def links_in_mails(house: House) -> list[str]:
+    """Where the mails lead that wait to be sent: one link of each kind."""
+    house.settle()
+    found = re.findall(re.escape(BASE_URL) + r"(/[^\s<>]+)", "\n".join(house.mails()))
+    kinds = {re.sub(r"[\w.-]{20,}|\d+", "*", path): path for path in found}
+    return list(kinds.values())
+
+
+def live_in_mails(house: House) -> Iterator[str]:
+    """Headers that were typed, and whatever could run, in any mail that waits."""
+    for row in house.cast.rows("outbox"):
+        message = message_from_bytes(row["body"], policy=policy.default)
+        page = message.get_body(("html",))
+        reader = Reader("/")
+        reader.feed(str(page.get_content()) if page else "")
+        yield from (f"mail {row['kind']}: {live}" for live in reader.live)
+        yield from (f"mail {row['kind']}: header {n}" for n in message if "injected" in n.lower())
