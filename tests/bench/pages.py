@@ -7,16 +7,17 @@ from typing import NamedTuple
 from sqlalchemy.engine import make_url
 
 from tests.bench.load import Answers, load
-from tests.bench.measuring import heading, measure
+from tests.bench.measuring import heading
 from tests.bench.stored import lost, wrongly_judged
 from tests.bench.visits import (
     CONNECTIONS,
     Visitors,
+    populate,
     post_requests,
     served,
-    sign_in_all,
     year_requests,
 )
+from tracker.records.engine import migrate
 
 _PEOPLE = 400
 _WORKERS = (1, 2)
@@ -41,9 +42,8 @@ def measure_pages(urls: Iterator[str], requests: int) -> None:
     for workers in _WORKERS:
         url = next(urls)
         name = make_url(url).get_backend_name()
-        measure("tests.bench.work", "fill", url, str(_PEOPLE), runs=1)
-        measure("tests.bench.work", "night", url, runs=1)
-        visitors = sign_in_all(url, _PEOPLE)
+        migrate(url)
+        visitors = populate(url, _PEOPLE)
         processes = "1 worker" if workers == 1 else f"{workers} workers"
         heading(f"{name}: pages, {CONNECTIONS} kept connections, {processes}")
         _years(visitors, workers, requests)
@@ -86,7 +86,7 @@ def ask(
 ) -> tuple[Answers, Answers]:
     """Serve an app and put the requests to it: the answers while it warmed up, and measured."""
     warming_up = len(requests) // (_WARMING_UP + 1)
-    with served(factory, visitors, workers) as port:
+    with served(factory, visitors, workers) as (port, _):
         first = load(port, requests[:warming_up], CONNECTIONS)
         return first, load(port, requests[warming_up:], CONNECTIONS)
 

@@ -28,10 +28,19 @@ def fill(engine: Engine, endorsees: int, *, second_half_of_hours: bool = True) -
             for number in range(start, min(start + _BATCH, endorsees)):
                 _add_endorsee(rows, number, ENTRIES if second_half_of_hours else ENTRIES // 2)
             _insert(connection, rows)
+        if engine.dialect.name == "postgresql":
+            _count_on(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
             "ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"
         )
+
+
+def _count_on(connection: Connection) -> None:
+    """Let ids that PostgreSQL gives begin after those that were given here."""
+    for table in ("person", "endorsement", "entry"):
+        sequence = f"pg_get_serial_sequence('{table}', 'id')"
+        connection.exec_driver_sql(f"SELECT setval({sequence}, MAX(id)) FROM {table}")  # noqa: S608 - our own names
 
 
 def _insert(connection: Connection, rows: Rows) -> None:

@@ -9,15 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from tests.bench.population import AS_OF, PROVIDERS
+from tests.bench.population import AS_OF, ASSOCIATION, PROVIDERS, fill
 from tests.bench.sites import BASE_URL, DATABASE, TOKEN
-from tests.bench.work import NIGHT
+from tests.bench.work import CONFIG, NIGHT
 from tracker.records.engine import open_engine, writing
+from tracker.records.evaluation import evaluate_due
 from tracker.records.sessions import open_session
 from tracker.records.tables import METADATA
+from tracker.rulebooks import load_rulebooks
 
 CONNECTIONS = 32
 _HOST = "127.0.0.1"
@@ -34,6 +37,16 @@ class Visitors:
     tokens: dict[int, str]
 
 
+def populate(url: str, people: int) -> Visitors:
+    """Fill an empty database with so many endorsees, judged and signed in."""
+    engine = open_engine(url)
+    fill(engine, people)
+    with writing(engine) as connection:
+        evaluate_due(connection, load_rulebooks(CONFIG), ASSOCIATION, NIGHT)
+    engine.dispose()
+    return sign_in_all(url, people)
+
+
 def sign_in_all(url: str, people: int) -> Visitors:
     """Open a session for each of so many endorsees of a filled database."""
     engine, person = open_engine(url), METADATA.tables["person"]
@@ -41,13 +54,22 @@ def sign_in_all(url: str, people: int) -> Visitors:
     with writing(engine) as connection:
         rows = connection.execute(query).all()
         tokens = {id_: open_session(connection, email, NIGHT) for id_, email in rows}
+        # It is written once a day that somebody was here; this is not what is measured.
+        connection.execute(update(METADATA.tables["web_session"]).values(seen_at=NIGHT))
     engine.dispose()
     return Visitors(url, tokens)
 
 
+class Served(NamedTuple):
+    """A server and where it answers; with one worker the process is the server itself."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+
 @contextmanager
-def served(factory: str, visitors: Visitors, workers: int) -> Iterator[int]:
-    """Serve an app of `sites` by so many processes; the port."""
+def served(factory: str, visitors: Visitors, workers: int) -> Iterator[Served]:
+    """Serve an app of `sites` by so many processes, until the block ends."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port = int(probe.getsockname()[1])
@@ -59,11 +81,11 @@ def served(factory: str, visitors: Visitors, workers: int) -> Iterator[int]:
         TOKEN: next(iter(visitors.tokens.values())),
     }
     with subprocess.Popen(
-        [*command, *options, "--log-level", "warning"], env=os.environ | environment
+        [*command, *options, "--log-level", "error"], env=os.environ | environment
     ) as process:
         try:
             _wait_for(port, process, workers)
-            yield port
+            yield Served(port, process)
         finally:
             process.terminate()
 

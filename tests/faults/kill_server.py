@@ -1,0 +1,130 @@
+"""Kill a server while forms are posted, and count what was acknowledged and is not stored.
+
+``python -m tests.faults.kill_server --kills 200 [--database URL]``; the test suite runs a few.
+kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
+"""
+
+import argparse
+import random
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from threading import Lock, Timer
+
+from tests.bench.load import Answers
+from tests.bench.stored import lost, wrongly_judged
+from tests.bench.visits import Visitors, populate, post_requests, served
+from tracker.records.engine import migrate
+
+_PEOPLE = 60
+_CONNECTIONS = 16
+_LONGEST_LIFE = 0.6  # seconds from ready to dead
+_TIMEOUT = 60
+
+
+@dataclass
+class Tally:
+    """What the kills came to.
+
+    ``acknowledged`` sessions were answered before the end of a server, ``lost`` ones of them are
+    not stored with their audit event, ``wrong`` standings differ from a full evaluation.
+    """
+
+    kills: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    wrong: int = 0
+
+
+class _Requests:
+    """Posts for several threads, each once."""
+
+    def __init__(self, visitors: Visitors) -> None:
+        self._lock = Lock()
+        self._rest = chain.from_iterable(self._some(visitors))
+
+    def next(self) -> bytes:
+        with self._lock:
+            return next(self._rest)
+
+    @staticmethod
+    def _some(visitors: Visitors) -> Iterator[list[bytes]]:
+        first = 0
+        while True:
+            yield post_requests(visitors, _PEOPLE, first)
+            first += _PEOPLE
+
+
+def run(database_url: str, kills: int, seed: int) -> Tally:
+    """Start and kill a server so many times, posting all the while."""
+    chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
+    visitors = populate(database_url, _PEOPLE)
+    requests, locations = _Requests(visitors), list[str]()
+    for _ in range(kills):
+        with served("site", visitors, 1) as (port, process):
+            killing = Timer(chance.uniform(0, _LONGEST_LIFE), process.kill)
+            killing.start()
+            with ThreadPoolExecutor(_CONNECTIONS) as threads:
+                for found in threads.map(_post, [port] * _CONNECTIONS, [requests] * _CONNECTIONS):
+                    locations += found
+            killing.join()
+        tally.kills += 1
+    tally.acknowledged = len(locations)
+    answers = Answers(1, (), (), [*enumerate(locations)])
+    tally.lost = lost(database_url, [answers])
+    tally.wrong = wrongly_judged(database_url, [*visitors.tokens])
+    return tally
+
+
+def _post(port: int, requests: _Requests) -> list[str]:
+    """Post until the server is gone; where each acknowledged form led."""
+    led: list[str] = []
+    try:
+        with socket.create_connection(("127.0.0.1", port), _TIMEOUT) as connection:
+            answers = connection.makefile("rb")
+            while True:
+                connection.sendall(requests.next())
+                led += _answer(iter(answers.readline, b""))
+    except ConnectionError:
+        return led
+
+
+def _answer(lines: Iterator[bytes]) -> Iterator[str]:
+    """Where an answer leads: it has no body. A server that is gone ends in ConnectionError."""
+    status = next(lines, b"")
+    location = ""
+    for line in lines:
+        if line == b"\r\n":
+            break
+        if line.startswith(b"location: "):
+            location = line.decode().strip().partition(": ")[2]
+    else:
+        raise ConnectionError
+    if not status.startswith(b"HTTP/1.1 303"):
+        message = f"a form was answered with {status!r}"
+        raise RuntimeError(message)
+    yield location
+
+
+def main() -> None:
+    """Run the long form, and end with 1 if anything is not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--database", help="an empty database; default: a new SQLite file")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = given.database or f"sqlite:///{Path(folder) / 'tracker.db'}"
+        migrate(url)
+        tally = run(url, given.kills, given.seed)
+    sys.stdout.write(f"{tally}\n")
+    sys.exit(bool(tally.lost or tally.wrong))
+
+
+if __name__ == "__main__":
+    main()

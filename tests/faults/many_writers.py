@@ -1,0 +1,122 @@
+"""Let many log at the same time, in several processes, and count what is refused or lost.
+
+``python -m tests.faults.many_writers --writers 32 --each 1000 [--database URL]``; the test suite
+runs a few. Half of the writers log for the same few people.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+
+from tests.bench.population import AS_OF, PROVIDERS
+from tests.bench.stored import wrongly_judged
+from tests.bench.visits import populate
+from tests.bench.work import CONFIG, NIGHT
+from tracker.records.engine import migrate, open_engine, reading
+from tracker.records.entry_writes import Author, Content, add_entry
+from tracker.records.writer import Writer
+from tracker.rulebooks import load_rulebooks
+
+_PROCESSES = 2
+_PEOPLE = 40
+_SHARED = 4
+_DAYS = 270
+
+
+@dataclass
+class Tally:
+    """What the writers came to: ``refused`` were told of an error, ``lost`` are not stored.
+
+    ``wrong`` standings differ from a full evaluation, ``unaudited`` entries have no event.
+    """
+
+    written: int = 0
+    refused: int = 0
+    lost: int = 0
+    unaudited: int = 0
+    wrong: int = 0
+
+
+def run(database_url: str, writers: int, each: int) -> Tally:
+    """Log ``each`` sessions by so many writers, shared out among some processes."""
+    populate(database_url, _PEOPLE)
+    share = writers // _PROCESSES
+    command = [sys.executable, "-m", "tests.faults.many_writers", "--child", database_url]
+    children = [
+        subprocess.Popen([*command, str(number * share), str(share), str(each)], stdout=-1)
+        for number in range(_PROCESSES)
+    ]
+    refused = sum(int(child.communicate()[0]) for child in children)
+    asked = share * _PROCESSES * each
+    engine = open_engine(database_url)
+    with reading(engine) as connection:
+        stored = connection.scalar(text("SELECT COUNT(*) FROM entry WHERE form_key IS NOT NULL"))
+        audited = connection.scalar(
+            text("SELECT COUNT(*) FROM audit_event WHERE table_name = 'entry'")
+        )
+    engine.dispose()
+    people = range(PROVIDERS + 1, PROVIDERS + 1 + _PEOPLE)
+    return Tally(
+        written=stored or 0,
+        refused=refused,
+        lost=asked - refused - (stored or 0),
+        unaudited=(stored or 0) - (audited or 0),
+        wrong=wrongly_judged(database_url, people),
+    )
+
+
+def write(database_url: str, first: int, writers: int, each: int) -> int:
+    """In a child: log by so many threads; how many were refused."""
+    engine, books = open_engine(database_url), load_rulebooks(CONFIG)
+    writer = Writer(engine)
+
+    def one(number: int) -> Counter[bool]:
+        done: Counter[bool] = Counter()
+        person = PROVIDERS + 1 + number % (_SHARED if number % 2 else _PEOPLE)
+        author = Author(person, "writer@example.org", NIGHT)
+        for turn in range(each):
+            day = AS_OF - timedelta(days=turn % _DAYS)
+            said = Content("rsc", day, 1, "RSC", 1 + turn % PROVIDERS, None, None, None, {})
+            key = f"{number} {turn}"
+            try:
+                writer.run(lambda c: add_entry(c, books, author, said, key))  # noqa: B023
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+                sys.stderr.write(f"{error}\n")
+                done[False] += 1
+        return done
+
+    with ThreadPoolExecutor(writers) as threads:
+        counted = sum(threads.map(one, range(first, first + writers)), Counter[bool]())
+    engine.dispose()
+    return counted[False]
+
+
+def main() -> None:
+    """Run the long form, and end with 1 if anything is not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--writers", type=int, default=32)
+    parser.add_argument("--each", type=int, default=1000)
+    parser.add_argument("--database", help="an empty database; default: a new SQLite file")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = given.database or f"sqlite:///{Path(folder) / 'tracker.db'}"
+        migrate(url)
+        tally = run(url, given.writers, given.each)
+    sys.stdout.write(f"{tally}\n")
+    sys.exit(bool(tally.refused or tally.lost or tally.unaudited or tally.wrong))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        _, _, _url, *_numbers = sys.argv
+        sys.stdout.write(str(write(_url, *map(int, _numbers))))
+    else:
+        main()
