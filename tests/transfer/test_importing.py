@@ -48,8 +48,8 @@ def test_all_six_files_are_stored(importer: Importer) -> None:
         (2, "IMHM-C", date(2020, 5, 5), None),
     ]
     assert importer.rows("vetting") == [(1, 2, "NCIMHA", date(2021, 1, 1), None)]
-    assert importer.rows("membership") == [
-        (1, 1, "MI-AIMH", date(2024, 1, 1), date(2024, 12, 31)),
+    assert importer.rows("membership", "organization", "starts_on", "ends_on") == [
+        ("MI-AIMH", date(2024, 1, 1), date(2024, 12, 31)),
     ]
     assert importer.rows("leave") == [(1, 2, date(2024, 3, 1), date(2024, 5, 31), "A child")]
     assert importer.rows("entry", "activity", "held_on", "minutes", "title", "provider_id") == [

@@ -28,6 +28,8 @@ def describe_reading(found: Interpretation) -> Lines:
     for number, reading in enumerate(found.readings, 1):
         yield f"  Reading {number}: {reading}"
     yield f"  Taken since {say_day(found.since)}: {found.taken}"
+    if found.change:
+        yield f"  For another, change: {found.change}"
 
 
 def see(interpretation: str | None) -> str:

@@ -61,4 +61,5 @@ class Interpretation(Part):
     says: Text
     readings: tuple[Text, ...] = Field(min_length=1)
     taken: Text
+    change: str = ""
     since: Day
