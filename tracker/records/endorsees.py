@@ -89,5 +89,5 @@ def spans_of(
 
 def last_entry_id(connection: Connection, person_id: int) -> int | None:
     """The entry that a person logged last (not: the one held last)."""
-    own = select(_ENTRY.c.id).where(_ENTRY.c.person_id == person_id)
-    return connection.scalar(own.order_by(_ENTRY.c.id.desc()).limit(1))
+    rows = run(connection, "SELECT MAX(id) FROM entry WHERE person_id = ?", [person_id])
+    return rows[0][0] if rows else None

@@ -20,6 +20,7 @@ from tracker.records.queue import one_at_a_time
 _WAL_FIXED = (3, 51, 3)
 _WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
 _BUSY_MILLISECONDS = 30_000
+_KEPT = 10
 
 
 class SchemaError(Exception):
@@ -38,7 +39,8 @@ def open_engine(url: str) -> Engine:
     # a statement costs more than running any of ours.
     options = {"connect_args": {"options": "-c timezone=UTC -c jit=off"}}
     arguments: dict[str, Any] = {} if _is_sqlite(url) else options
-    engine = create_engine(url, **arguments)
+    # Connections beyond these are closed after use, and to open one costs as much as a page.
+    engine = create_engine(url, pool_size=_KEPT, **arguments)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     return engine

@@ -1,6 +1,6 @@
 """Reads logged entries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.sql import ColumnElement
 
+from tracker.records.quick import as_date, run
 from tracker.records.tables import Entry, EntryTopic
 from tracker.rules.explain import LoggedEntry
 
@@ -19,8 +20,18 @@ def entries_of(
     connection: Connection, person_id: int, first: date, last: date
 ) -> list[LoggedEntry]:
     """A person's entries from ``first`` to ``last``, both days included, newest first."""
-    within = (_ENTRY.c.person_id == person_id) & _ENTRY.c.held_on.between(first, last)
-    return list(select_entries(connection, within))
+    rows = run(connection, _OF_PERSON, [person_id, first.isoformat(), last.isoformat()])
+    return list(_grouped((*row[:3], as_date(row[3]), *row[4:]) for row in rows))
+
+
+# What `select_entries` asks, in the words of the driver: every visit of My year asks it.
+_OF_PERSON = """
+    SELECT e.id, e.person_id, e.activity, e.held_on, e.minutes, e.title, e.provider_id,
+        e.provider_name, e.format, e.reference, t.topic, t.minutes
+    FROM entry e LEFT JOIN entry_topic t ON t.entry_id = e.id
+    WHERE e.person_id = ? AND e.held_on BETWEEN ? AND ?
+    ORDER BY e.held_on DESC, e.id DESC, t.topic
+"""
 
 
 def entry_by_id(connection: Connection, person_id: int, entry_id: int) -> LoggedEntry | None:
@@ -50,7 +61,10 @@ def select_entries(connection: Connection, where: ColumnElement[bool]) -> Iterat
         .where(where)
         .order_by(_ENTRY.c.held_on.desc(), _ENTRY.c.id.desc(), _TOPIC.c.topic)
     )
-    rows = iter(connection.execute(query))
+    yield from _grouped(connection.execute(query))
+
+
+def _grouped(rows: Iterable[Sequence[Any]]) -> Iterator[LoggedEntry]:
     for _, of_entry in groupby(rows, key=lambda row: int(row[0])):
         yield _entry(list(of_entry))
 

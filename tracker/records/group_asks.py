@@ -5,11 +5,13 @@ Supervisees see the provider and themselves, not who else was named.
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.sql import ColumnElement
 
+from tracker.records.quick import run
 from tracker.records.sign_in import find_person
 from tracker.records.tables import METADATA
 
@@ -43,9 +45,20 @@ class Asked(NamedTuple):
 
 def asked_of(connection: Connection, person_id: int) -> list[Asked]:
     """What waits for a person's answer, the oldest session first; one for each session."""
+    if not run(connection, _ANY_WAITING, [person_id] * 3):
+        return []
     waiting = (_MEMBER.c.state == "asked") & _SESSION.c.withdrawn_at.is_(None)
     found = {a.session_id: a for a in _read(connection, person_id, waiting)}
     return sorted(found.values(), key=lambda a: (a.held_on, a.id))
+
+
+# Mostly nothing waits, and every visit of My year asks.
+_ANY_WAITING = """
+    SELECT 1 FROM group_member m WHERE m.state = 'asked' AND (m.person_id = ?
+        OR m.person_id IS NULL AND (m.email IN (SELECT p.email FROM person p WHERE p.id = ?)
+            OR m.email IN (SELECT LOWER(p.second_email) FROM person p WHERE p.id = ?)))
+    LIMIT 1
+"""
 
 
 def asked_by_id(connection: Connection, person_id: int, member_id: int) -> Asked | None:
@@ -87,6 +100,7 @@ def _is_theirs(connection: Connection, email: str, person_id: int) -> bool:
     return known is not None and known.id == person_id
 
 
+@cache
 def _asked() -> Select[Any]:
     other = _MEMBER.alias("other")
     named = (

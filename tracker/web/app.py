@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from tracker import clock
 from tracker.mail.compose import load_composer
+from tracker.records.reader import Reader
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
@@ -119,6 +120,7 @@ def build_app(
     app.state.site = Site(
         settings=settings,
         engine=engine,
+        reader=Reader(engine),
         writer=Writer(engine),
         books=books,
         composer=load_composer(folder, settings.mail.sender, settings.base_url),

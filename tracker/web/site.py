@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tracker.mail.compose import Composer
 from tracker.records.evaluation import days_at
+from tracker.records.reader import Reader
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
@@ -30,11 +31,13 @@ class DemoLogin:
 class Site:
     """The parts that `build_app` put together; ``now`` reads the clock, once a request.
 
-    Pages read with ``reading(site.engine)`` and write with ``site.writer.run``.
+    Pages read with ``reading(site.engine)``, those that many ask for with ``site.reader``; they
+    write with ``site.writer.run``.
     """
 
     settings: Settings
     engine: Engine
+    reader: Reader
     writer: Writer
     books: Rulebooks
     composer: Composer

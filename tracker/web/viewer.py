@@ -43,16 +43,19 @@ class Viewer:
         return self.is_endorsed or self.has_applied
 
 
-def maybe_viewer(
+async def maybe_viewer(
     request: Request, site: TheSite, at: Instant, later: BackgroundTasks
 ) -> Viewer | None:
     """Who is signed in; None for anybody else. It is remembered that their browser was here."""
-    session = _session_of(request, site, at)
+    token = request.cookies.get(site.cookie_name)
+    if not token:
+        return None
+    session = await site.reader.answer(lambda connection: signed_in(connection, token, at))
     if session is None:
         return None
     if not was_seen_today(session, at):
         # Written after the page is sent.
-        later.add_task(_keep_seen, site, request.cookies[site.cookie_name], at)
+        later.add_task(_keep_seen, site, token, at)
     return _viewer_of(site, session)
 
 
