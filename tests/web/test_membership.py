@@ -148,3 +148,28 @@ def record() -> Callable[[Visitor], None]:
         assert visitor.post("/membership/new", NEXT_YEAR).status_code == 303
 
     return do
+
+
+def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    old = {**NEXT_YEAR, "starts_year": "2025"}
+    assert problems(bob.post("/membership/new", old))[0][1].startswith("2025 is closed at NCIMHA")
+    page_house.now = page_house.now.replace(year=2025)
+    bob = page_house.visit(BOB)
+    assert bob.post("/membership/new", old).status_code == 303
+    [row] = page_house.cast.rows("membership", person_id=page_house.cast.people[BOB])
+    page_house.now = page_house.now.replace(year=2026)
+    bob = page_house.visit(BOB)
+    path = f"/membership/{row['id']}/remove"
+    assert "2025 is closed at NCIMHA" in text_of(bob.follow(bob.post(path)))
+    later = {**old, "starts_year": "2026"}
+    assert bob.post(f"/membership/{row['id']}", later).status_code == 422
+    assert page_house.cast.rows("membership", person_id=page_house.cast.people[BOB]) == [row]
+
+
+def test_a_term_that_began_in_a_closed_cycle_and_reaches_into_this_one_is_recorded(
+    page_house: House,
+) -> None:
+    bob = page_house.visit(BOB)
+    mid_year = {**NEXT_YEAR, "starts_month": "7", "starts_year": "2025"}
+    assert bob.post("/membership/new", mid_year).status_code == 303

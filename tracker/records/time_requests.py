@@ -116,15 +116,18 @@ def request_within(
 
 
 def ask(connection: Connection, author: Author, wish: Wish, form_key: str) -> int:
-    """Store a request once for each ``form_key``; the caller has checked whose endorsement it is.
+    """Store a request once for each form; the caller has checked whose endorsement it is.
 
     Raises AskedAlready where one of the kind is open for the endorsement.
     """
     lock_person(connection, author.person_id)
     of_endorsement = _REQUEST.c.endorsement_id == wish.endorsement_id
-    same = select(_REQUEST.c.id).where(of_endorsement & (_REQUEST.c.form_key == form_key))
-    if (before := connection.scalar(same)) is not None:
-        return int(before)
+    columns = [_REQUEST.c[name] for name in asdict(wish)]
+    same = of_endorsement & (_REQUEST.c.form_key == form_key)
+    before = connection.execute(select(_REQUEST.c.id, *columns).where(same)).first()
+    # A form that was sent, and then changed (the back button), is another request.
+    if before is not None and tuple(before[1:]) == tuple(asdict(wish).values()):
+        return int(before[0])
     still_open = of_endorsement & (_REQUEST.c.kind == wish.kind) & (_REQUEST.c.state == ASKED)
     if connection.scalar(select(_REQUEST.c.id).where(still_open)) is not None:
         raise AskedAlready

@@ -19,7 +19,7 @@ _UNREADABLE = ErrorWords(
     "We could not read that",
     "Something in the address, or in what was sent, is not what this page expects. "
     "Nothing was changed.",
-    "Go back in your browser: what you typed is still there.",
+    "Go back in your browser, look whether all is still there, and try again.",
 )
 _FAILED = ErrorWords(
     "Something went wrong",
@@ -45,8 +45,8 @@ _WORDS = {
     413: ErrorWords(
         "That is too large",
         "It is more than we take at once. Nothing was saved.",
-        "Go back in your browser, where what you typed still is, "
-        "and choose a smaller file or a shorter text.",
+        "Go back in your browser, look whether all that you typed is still there, and choose "
+        "smaller files or a shorter text: together files may have 32 MB.",
     ),
     429: ErrorWords(
         "That was too often",

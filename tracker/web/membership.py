@@ -26,6 +26,8 @@ from tracker.records.memberships import (
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Outcome, Standing
+from tracker.web.log_form import add_problem
+from tracker.web.membership_closing import closed_words
 from tracker.web.membership_form import (
     Organization,
     TermForm,
@@ -106,20 +108,31 @@ def save_term(site: TheSite, at: Instant, who: ThePerson, term_id: RowId, typed:
 
 
 @router.get("/membership/{term_id}/remove")
-def ask_to_remove(site: TheSite, who: ThePerson, term_id: RowId) -> HTMLResponse:
-    """Asks whether to remove; only the button does."""
+def ask_to_remove(site: TheSite, at: Instant, who: ThePerson, term_id: RowId) -> HTMLResponse:
+    """Asks whether to remove; only the button does. A term of a closed cycle stays."""
     with reading(site.engine) as connection:
         stored = _own(own_term(connection, who.id, term_id))
-    return site.pages.show("membership_remove.html", viewer=who.viewer, stored=stored)
+        closed = closed_words(connection, site.books, who.id, at, stored.term)
+    return site.pages.show(
+        "membership_remove.html", viewer=who.viewer, stored=stored, closed=closed
+    )
 
 
 @router.post("/membership/{term_id}/remove")
 def remove(site: TheSite, at: Instant, who: ThePerson, term_id: RowId) -> Response:
     """Remove one's own term, and say what that did."""
     author = Author(who.id, who.viewer.email, at)
-    if not site.writer.run(lambda c: remove_term(c, site.books, author, term_id)):
-        raise HTTPException(404)
-    return RedirectResponse("/membership?done=removed", 303)
+
+    def job(connection: Connection) -> bool:
+        stored = _own(own_term(connection, who.id, term_id))
+        if closed_words(connection, site.books, who.id, at, stored.term):
+            return False
+        return remove_term(connection, site.books, author, term_id)
+
+    removed = site.writer.run(job)
+    return RedirectResponse(
+        "/membership?done=removed" if removed else f"/membership/{term_id}/remove", 303
+    )
 
 
 def accepted_organizations(
@@ -174,6 +187,10 @@ def _save(
             return None, False
         form = term_form(_with(site.books, accepted, stored), typed)
         term = read_term(form, own_today(connection, site, who.id, at))
+        touched = (term, stored and stored.term)
+        if term and (closed := closed_words(connection, site.books, who.id, at, *touched)):
+            add_problem(form.ends_day, closed)
+            return form, False
         try:
             return form, bool(term and store(connection, author, term))
         except TermOverlaps as refused:
