@@ -124,6 +124,7 @@ def remove(site: TheSite, at: Instant, who: ThePerson, term_id: RowId) -> Respon
     author = Author(who.id, who.viewer.email, at)
 
     def job(connection: Connection) -> bool:
+        """Whether it was removed: not where a closed cycle rests on it."""
         stored = _own(own_term(connection, who.id, term_id))
         if closed_words(connection, site.books, who.id, at, stored.term):
             return False

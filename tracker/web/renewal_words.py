@@ -66,12 +66,21 @@ def say_lead(standing: Standing, today: date, *, own: bool = True) -> str:
         ask = " Your coordinator can tell you what to do." if own else ""
         return f"The days of grace ended with {grace}.{ask}"
     if standing.status is Status.OPEN:
-        return " ".join(
-            [*_not_asked(standing), *_outlook(standing, today, own=own), *_done(standing)]
-        )
+        outlook = _outlook(standing, today, own=own)
+        within = _held_by(standing, cycle, due_on)
+        return " ".join([*within, *_not_asked(standing), *outlook, *_done(standing)])
     if standing.status is Status.EXCUSED:
         return " ".join([*_leave_ends(standing, due_on), *_not_asked(standing)])
     return " ".join([*_not_asked(standing), *_next_cycle(cycle, today)])
+
+
+def _held_by(standing: Standing, cycle: Cycle, due_on: date) -> list[str]:
+    """That an extension moves the due date, not the days on which hours count."""
+    wants_hours = any(item.counts != "membership" for item in _missing(standing))
+    if due_on <= cycle.ends_on or not wants_hours:
+        return []
+    held = say_day(cycle.ends_on)
+    return [f"Hours count if they were held by {held}; they can be logged until later."]
 
 
 def _by(due_on: date, today: date) -> str:

@@ -96,7 +96,13 @@ def _plan_on(material: Material, one: Endorsed, day: date, today: date) -> Plan 
 def _explain(material: Material, plan: Plan, entry: LoggedEntry) -> Verdict:
     rule = material.books.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
     today = material.day_of(plan.association)
-    return explain(entry, plan, rule, _provider(material, entry), today)
+    verdict = explain(entry, plan, rule, _provider(material, entry), today)
+    if any(standing.facts.provides_rsc for standing in material.standings):
+        return verdict
+    # What is asked of providers alone is not what this person's hours count towards.
+    of_providers = {ask.id for ask in plan.asks if ask.only_rsc_providers}
+    asked = tuple(i for i in verdict.requirement_ids if i not in of_providers)
+    return verdict._replace(requirement_ids=asked) if asked else verdict
 
 
 def _reasons(material: Material, plan: Plan, entry: LoggedEntry, verdict: Verdict) -> Reasons:

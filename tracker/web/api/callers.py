@@ -31,6 +31,7 @@ def caller(site: TheSite, at: Instant, given: Credentials) -> Caller:
     if found.last_used_on != today:
 
         def first_of_the_day(connection: Connection) -> None:
+            """Note the use, and tidy up: once a day is enough for both."""
             note_use(connection, found.token_id, today)
             forget_answers(connection, found.token_id, at)
 
@@ -40,6 +41,7 @@ def caller(site: TheSite, at: Instant, given: Credentials) -> Caller:
 
 def _may(scope: str) -> Callable[..., Caller]:
     def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
+        """Who calls, if the token has the scope; else 403."""
         if scope not in who.scopes:
             raise Problem(403, f"This token may not do that: it lacks the scope {scope}.")
         return who

@@ -79,6 +79,7 @@ def create_entry(
     call = Call(who, key, new, at)
 
     def work(connection: Connection) -> tuple[str, bool]:
+        """The entry as JSON, and whether it was there before."""
         return create_once(connection, site.books, call, lambda e: _shown(connection, [e])[0])
 
     body, again = site.writer.run(work)
