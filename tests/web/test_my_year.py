@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE
-from tests.web.visiting import House, text_of
+from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE
+from tests.web.visiting import RSC, TRAINING, House, text_of
 from tracker.records.engine import writing
 from tracker.records.tables import METADATA
 
@@ -85,10 +85,10 @@ def test_the_rule_that_a_reason_links_to_is_on_the_page(page_house: House) -> No
     assert f'id="{anchor}"' in page
 
 
-def test_a_lapsed_renewal_stands_before_the_current_one(house: House) -> None:
+def test_the_cycle_in_hand_stands_before_one_that_has_lapsed(house: House) -> None:
     page = year(house, BOB)
     lapsed = "Lapsed: 15 training hours (one on DEIA), 12 RSC hours and your membership missing"
-    assert page.index(lapsed) < page.index("to go by 31 December.")
+    assert page.index("to go by 31 December.") < page.index("Log hours") < page.index(lapsed)
     assert "What 2025 asked for" in page
     assert "Nothing is logged yet. Log your first hours" in page
     assert "31 Jan 2026 Last day of grace after it the renewal lapsed" in page
@@ -102,6 +102,41 @@ def test_in_the_days_of_grace_it_says_to_when(page_house: House) -> None:
         "It was due on 31 December 2026. Hours held by 31 December 2026 can still be logged to the "
         "end of 31 January 2027." in page
     )
+
+
+def test_what_is_overdue_stands_before_the_cycle_in_hand(page_house: House) -> None:
+    page_house.now = datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
+    page = year(page_house, ALICE)
+    assert page.index("still missing for 2026.") < page.index("to go by 31 December.")
+
+
+def test_a_renewal_finished_in_its_days_of_grace_is_acknowledged_to_their_end(
+    page_house: House,
+) -> None:
+    page_house.now = datetime(2027, 1, 20, 17, 0, tzinfo=UTC)
+    alice = page_house.visit(ALICE)
+    late = {"day": "30", "month": "12", "year": "2026"}
+    provider = {"provider": str(page_house.cast.people[DANA])}
+    alice.log(RSC | late | provider | {"hours": "3.5"})
+    saved = text_of(alice.follow(alice.log(TRAINING | late)))
+    assert "All done for 2026." in saved
+    shown = year(page_house, ALICE)
+    assert shown.index("to go by 31 December.") < shown.index("All done for 2026.")
+    assert "30 Dec 2026 Book club" in shown
+    page_house.now = datetime(2027, 2, 2, 17, 0, tzinfo=UTC)
+    assert "All done for 2026." not in year(page_house, ALICE)
+
+
+def test_a_day_that_has_not_come_at_the_association_counts_from_then_on(page_house: House) -> None:
+    add(page_house, "entry", person_id=page_house.cast.people[ALICE], activity="training",
+        held_on=date(2027, 1, 1), minutes=60, title="New Year in Auckland")  # fmt: skip
+    page_house.now = datetime(2026, 12, 31, 17, 0, tzinfo=UTC)
+    page = year(page_house, ALICE)
+    assert (
+        "New Year in Auckland training Does not count: it is still 31 December 2026 at NCIMHA; "
+        "hours of 1 January 2027 count from that day on" in page
+    )
+    assert "Held in no renewal cycle" not in page
 
 
 def test_the_first_cycle_asks_no_hours(page_house: House) -> None:

@@ -66,7 +66,9 @@ def explain(
         span = f"{say_day(cycle.starts_on)} to {say_day(cycle.ends_on)}"
         return _not_counted(f"it was held outside the cycle, {span}")
     if entry.held_on > as_of:
-        return _not_counted(f"it is dated after {say_day(as_of)}")
+        # The zone of whoever logged it may be ahead of the association's.
+        there = f"it is still {say_day(as_of)} at {plan.association}"
+        return _not_counted(f"{there}; hours of {say_day(entry.held_on)} count from that day on")
     asked = tuple(a.id for a in plan.asks if a.counts == entry.activity and _fits(a.topic, entry))
     if not asked:
         return _not_counted(f"no requirement of this renewal counts {entry.activity}")

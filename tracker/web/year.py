@@ -144,6 +144,8 @@ def _view(material: Material) -> YearView:
         elif not _is_earlier(material, entry):
             outside.append(_view_entry(material, entry))
     cycles = {say_cycle(s.plan.cycle) for s in material.standings if s.plan.cycle}
+    if any(_is_ahead(material, entry) for entry in material.entries[:1]):
+        cycles = set()
     if material.asked_for:
         cycles = {say_cycle(material.asked_for)}
     name = cycles.pop() if len(cycles) == 1 else ""
@@ -166,8 +168,19 @@ def _is_here(material: Material, entry: LoggedEntry) -> bool:
     """
     if material.asked_for is not None:
         return True
+    if _is_ahead(material, entry):
+        return True
     judging = material.standings or material.applied
     return not judging or any(s.plan.cycle is None or holds(s, entry.held_on) for s in judging)
+
+
+def _is_ahead(material: Material, entry: LoggedEntry) -> bool:
+    """Whether an entry's day has not come at the association yet: the writer's zone is ahead.
+
+    It belongs to the cycle in hand, or to the next one, whose first day is about to begin.
+    """
+    standings = (s for s in material.standings if s.plan.cycle)
+    return any(entry.held_on > material.day_of(s.plan.association) for s in standings)
 
 
 def _is_earlier(material: Material, entry: LoggedEntry) -> bool:

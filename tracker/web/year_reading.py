@@ -20,14 +20,8 @@ from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import Provider
 from tracker.rules.standing import Standing, Status
 
-_WORST_FIRST = (
-    Status.LAPSED,
-    Status.OVERDUE,
-    Status.OPEN,
-    Status.EXCUSED,
-    Status.MET,
-    Status.NO_RULES,
-)
+# What can still be put right, then today's cycle.
+_IN_HAND = (Status.OVERDUE, Status.OPEN, Status.EXCUSED, Status.MET, Status.NO_RULES)
 _TO_SETTLE = {Status.LAPSED, Status.OVERDUE}
 
 
@@ -156,7 +150,11 @@ def read_for_entry(
 def read_standings(
     connection: Connection, books: Rulebooks, endorsement_ids: Collection[int], at: datetime
 ) -> list[Standing]:
-    """The standings to show, worst first: the current cycle's, and the one before if unsettled."""
+    """The standings to show: the current cycle's, and the one before while something is up.
+
+    What can be done comes first: nobody can log hours for a cycle that has lapsed, and one that
+    was finished in its days of grace is shown only to say so.
+    """
     if not endorsement_ids:
         return []
     day_of = days_at(books, at)
@@ -165,7 +163,7 @@ def read_standings(
         for standing in judge_current(connection, books, day_of, only=endorsement_ids)
         if _is_shown(standing, day_of(standing.plan.association))
     ]
-    return sorted(found, key=lambda s: (_WORST_FIRST.index(s.status), s.due_on or date.max))
+    return sorted(found, key=lambda s: _order(s, day_of(s.plan.association)))
 
 
 def _cycles(
@@ -184,5 +182,18 @@ def _is_shown(standing: Standing, today: date) -> bool:
     cycle = standing.plan.cycle
     if cycle is None or cycle.ends_on >= today or standing.status in _TO_SETTLE:
         return True
+    if standing.status is Status.MET and standing.due_on is not None:
+        # Whoever finished it late is told so, as long as they could have.
+        return cycle.grace_ends_on(standing.due_on) >= today
     # A cycle that is over but not yet due still wants its hours.
     return standing.status is Status.OPEN
+
+
+def _order(standing: Standing, today: date) -> tuple[int, int, date]:
+    """By what there is to do: in hand, lapsed, done with; each by what it wants, and by when."""
+    cycle, status = standing.plan.cycle, standing.status
+    due_on = standing.due_on or date.max
+    if status is Status.LAPSED:
+        return 1, 0, due_on
+    is_done_with = status is Status.MET and cycle is not None and cycle.ends_on < today
+    return 2 if is_done_with else 0, _IN_HAND.index(status), due_on
