@@ -9,6 +9,7 @@ import typer.main
 
 from tracker.cli import app
 from tracker.settings import Settings
+from tracker.web import security
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -101,3 +102,14 @@ def test_no_file_holds_a_tab_where_a_shell_or_a_reader_trips() -> None:
     for path in FILES:
         if path.name != "Caddyfile":
             assert "\t" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_proxies_let_through_what_the_tracker_takes_and_refuses_in_its_own_words() -> None:
+    nginx = (DEPLOY / "proxy" / "nginx.conf").read_text("utf-8")
+    caddy = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8")
+    sizes = re.findall(r"client_max_body_size (\d+)m;", nginx) + re.findall(
+        r"max_size (\d+)MiB\n", caddy
+    )
+    assert len(sizes) == 2
+    for size in sizes:
+        assert security.LARGEST_UPLOAD < int(size) * 1024 * 1024 <= security.LARGEST_UPLOAD * 1.1

@@ -1,5 +1,7 @@
 """What an uploaded file is, by its content."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,24 @@ def test_each_kind_is_known_by_its_content(content: bytes, media_type: str) -> N
 )
 def test_pages_archives_and_what_is_two_kinds_at_once_are_refused(content: bytes) -> None:
     assert media_type_of(content) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(*[(b"tEXt", b"")] * 100_000),
+        jpeg().replace(b"\xff\xd8", b"\xff\xd8" + b"\xff\xe0\x00\x02" * 100_000, 1),
+        heic() + box(b"free", b"xx") * 100_000,
+    ],
+    ids=["png", "jpeg", "heic"],
+)
+def test_a_picture_of_endless_empty_parts_is_refused_after_the_first_few(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        assert media_type_of(content) is None
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.sampled_from([b"", PDF[:9], png()[:16], jpeg()[:6], heic()[:24]]), st.binary())

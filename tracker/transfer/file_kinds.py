@@ -8,6 +8,7 @@ of ours. Nothing of it is decoded, drawn or run.
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 # What makes a file something to run, or to open as another kind. Long enough that the noise of
 # a picture does not hold it by chance.
@@ -21,6 +22,9 @@ _PDF_HEAD, _PDF_TAIL = 1024, 2048
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 # Frames of a JPEG picture: all of C0 to CF but tables (C4, CC) and an extension (C8).
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# A picture has a few hundred parts (some editors write a PNG in pieces of 1 kB). One of nothing but
+# millions of empty ones would cost a second, and memory by the hundred MB.
+_MOST_CHUNKS, _MOST_PARTS = 20_000, 1000
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
 
 
@@ -52,18 +56,19 @@ def _is_pdf(content: bytes) -> bool:
 def _is_png(content: bytes) -> bool:
     if not content.startswith(_PNG):
         return False
-    names = [name for name, sound in _png_chunks(content) if sound]
+    names = [name for name, sound in islice(_png_chunks(content), _MOST_CHUNKS) if sound]
     return bool(names) and names[0] == b"IHDR" and b"IDAT" in names and names[-1] == b"IEND"
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bool]]:
     """Each chunk's name, and whether its checksum holds; ends after the first that does not."""
     at, sound, name = len(_PNG), True, b""
+    whole = memoryview(content)
     while sound and name != b"IEND" and at + 12 <= len(content):
         length = int.from_bytes(content[at : at + 4], "big")
         name = content[at + 4 : at + 8]
         end = at + 8 + length
-        sound = zlib.crc32(content[at + 4 : end]) == int.from_bytes(content[end : end + 4], "big")
+        sound = zlib.crc32(whole[at + 4 : end]) == int.from_bytes(content[end : end + 4], "big")
         yield name, sound
         at = end + 4
 
@@ -71,7 +76,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bool]]:
 def _is_jpeg(content: bytes) -> bool:
     if not content.startswith(b"\xff\xd8\xff"):
         return False
-    markers = list(_jpeg_markers(content))
+    markers = list(islice(_jpeg_markers(content), _MOST_PARTS))
     framed = any(marker in _FRAMES for marker in markers)
     # Phones append more after the picture's end: it need not be the file's.
     return framed and markers[-1] == _START_OF_SCAN and _END_OF_IMAGE in content
@@ -89,7 +94,9 @@ def _jpeg_markers(content: bytes) -> Iterator[int]:
 
 
 def _is_heic(content: bytes) -> bool:
-    boxes = list(_boxes(content))
+    boxes = list(islice(_boxes(content), _MOST_PARTS + 1))
+    if len(boxes) > _MOST_PARTS:
+        return False
     names = [name for name, _ in boxes]
     if not names or names[0] != b"ftyp" or b"meta" not in names or names[-1] == b"":
         return False

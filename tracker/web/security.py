@@ -18,9 +18,9 @@ _LARGEST_BODY = 64 * 1024
 _LONGEST_LENGTH = 12
 # The forms that bring files: their bodies go to the disk as they come, up to this size in all.
 _BRINGS_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
-_LARGEST_UPLOAD = 32 * 1024 * 1024
+LARGEST_UPLOAD = 32 * 1024 * 1024
 # Browsers show an answer only once they have sent all: so much of what is refused is read on.
-_READ_ON = 8 * _LARGEST_UPLOAD
+_READ_ON = 8 * LARGEST_UPLOAD
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -116,7 +116,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         nonlocal so_far
         message = await receive()
         so_far += len(message.get("body", b""))
-        if told is not None and max(so_far, told) <= _LARGEST_UPLOAD:
+        if told is not None and max(so_far, told) <= LARGEST_UPLOAD:
             return message
         while message.get("more_body", False) and so_far <= _READ_ON:
             message = await receive()

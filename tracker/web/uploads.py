@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from threading import Lock
 from typing import NamedTuple
 
 import structlog
@@ -28,6 +29,8 @@ _MEGABYTE = 1024 * 1024
 LARGEST_MB = 10
 MOST_FILES = 10
 _LONGEST_NAME = 100
+# Whose content is in memory: one of 10 MB, however many come at once.
+_LOOKING = Lock()
 # Signs that turn text round, or are not seen: a name must read as what it is.
 _UNSEEN = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
 
@@ -53,7 +56,8 @@ def take_files(site: Site, files: Sequence[UploadFile]) -> Upload:
     received: list[Received] = []
     refused: list[str] = []
     for file in files:
-        taken = _take(folder, file)
+        with _LOOKING:
+            taken = _take(folder, file)
         (refused if isinstance(taken, str) else received).append(taken)  # type: ignore[arg-type]
     return Upload(tuple(received), tuple(refused))
 
