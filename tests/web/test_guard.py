@@ -104,3 +104,8 @@ def test_a_failure_says_so_and_tells_nothing_else(page_house: House) -> None:
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     # Nothing of it is stored: the entry was in the same transaction.
     assert page_house.cast.rows("entry", title="Book club") == []
+
+
+def test_no_redirect_leads_to_the_host_that_a_request_names(page_house: House) -> None:
+    answer = page_house.visit(ALICE).client.get("/log/", headers={"Host": "elsewhere.example"})
+    assert answer.status_code == 404

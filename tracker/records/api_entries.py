@@ -1,10 +1,10 @@
-"""Entries as programs of an association read them: of whoever holds or asks its endorsement."""
+"""Entries as an association's programs read them: as far as its endorsements go."""
 
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, select
 
 from tracker.records.entries import select_entries
 from tracker.records.tables import METADATA
@@ -32,12 +32,12 @@ class Known(NamedTuple):
     email: str
 
 
-def person_within(connection: Connection, association: str, email: str) -> int | None:
+def person_within(connection: Connection, association: str, email: str, today: date) -> int | None:
     """The id of whoever has that address and holds or asks an endorsement of the association.
 
-    None for anybody else, known or not.
+    None for anybody else, known or not, and for those whose endorsement ended before ``today``.
     """
-    theirs = (_PERSON.c.email == email) & _PERSON.c.id.in_(_people_of(association))
+    theirs = (_PERSON.c.email == email) & _concerns(association, _PERSON.c.id, today)
     return connection.scalar(select(_PERSON.c.id).where(theirs))
 
 
@@ -51,8 +51,8 @@ def page_of_entries(
 
 
 def entry_within(connection: Connection, association: str, entry_id: int) -> LoggedEntry | None:
-    """One entry; None where it is absent or of nobody of the association's."""
-    one = (_ENTRY.c.id == entry_id) & _ENTRY.c.person_id.in_(_people_of(association))
+    """One entry; None where it is absent or not the association's to see."""
+    one = (_ENTRY.c.id == entry_id) & _is_seen_by(association)
     return next(select_entries(connection, one), None)
 
 
@@ -81,7 +81,7 @@ def person_with_address(connection: Connection, email: str) -> int | None:
 
 
 def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [_ENTRY.c.person_id.in_(_people_of(wanted.association))]
+    found: list[ColumnElement[bool]] = [_is_seen_by(wanted.association)]
     if wanted.email:
         found.append(_ENTRY.c.person_id.in_(_with_address(wanted.email)))
     if wanted.held_from:
@@ -95,7 +95,19 @@ def _with_address(email: str) -> Select[tuple[int]]:
     return select(_PERSON.c.id).where(_PERSON.c.email == email)
 
 
-def _people_of(association: str) -> CompoundSelect[tuple[int]]:
-    endorsed = select(_ENDORSEMENT.c.person_id).where(_ENDORSEMENT.c.association == association)
-    applying = select(_APPLICATION.c.person_id).where(_APPLICATION.c.association == association)
-    return union(endorsed, applying)
+def _is_seen_by(association: str) -> ColumnElement[bool]:
+    """Entries of its applicants, and those that were held before an endorsement of its ended."""
+    return _concerns(association, _ENTRY.c.person_id, _ENTRY.c.held_on)
+
+
+def _concerns(
+    association: str,
+    person_id: ColumnElement[int],
+    day: date | ColumnElement[date],
+) -> ColumnElement[bool]:
+    """That an endorsement has not ended before ``day``, or an application is not decided yet."""
+    lasting = _ENDORSEMENT.c.ends_on.is_(None) | (_ENDORSEMENT.c.ends_on >= day)
+    endorsed = _ENDORSEMENT.c.person_id == person_id
+    holds = exists().where(endorsed & (_ENDORSEMENT.c.association == association) & lasting)
+    asking = (_APPLICATION.c.person_id == person_id) & _APPLICATION.c.decided_on.is_(None)
+    return holds | exists().where(asking & (_APPLICATION.c.association == association))

@@ -115,6 +115,8 @@ def build_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # It would redirect to whatever host the request names.
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.site = Site(

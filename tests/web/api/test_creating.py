@@ -100,6 +100,9 @@ def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
         ({"activity": "training", "format": None}, "#/provider_email", "leave both out"),
         ({"topics": {"a/b~": 5}}, "#/topics/a~1b~0", "no requirement asks"),
         ({"hours": 1}, "#/hours", "not permitted"),
+        ({"held_on": "9999-12-31"}, "#/held_on", "2026-11-22 or earlier"),
+        ({"email": "a\x00b@example.org"}, "#/email", "should match"),
+        ({"provider_email": "\x00"}, "#/provider_email", "should match"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(
@@ -124,3 +127,10 @@ def test_a_body_that_is_no_json_is_refused(page_program: Program) -> None:
     answer = page_program.client.post("/api/v1/entries", content=b'{"email":', headers=headers)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "#"
+
+
+def test_half_a_letter_is_refused(page_program: Program) -> None:
+    body = b'{"email": "%s", "topics": {"\\ud800": 5}}' % ALICE.encode()
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    answer = page_program.client.post("/api/v1/entries", content=body, headers=headers)
+    assert answer.status_code == 422

@@ -1,12 +1,16 @@
 """Standings and entries, as a program of an association reads them."""
 
+from datetime import date
+
 import pytest
+from sqlalchemy import update
 
 from tests.support.cast import ALICE, BOB, ERIN
 from tests.support.referees import apply
 from tests.web.api.calling import Program, make
 from tests.web.visiting import House
 from tracker.records.engine import writing
+from tracker.records.tables import METADATA
 
 
 @pytest.fixture
@@ -78,12 +82,45 @@ def test_applicants_hours_are_readable_too(program: Program) -> None:
     assert [entry["id"] for entry in found] == [cast.entries["erin"]]
 
 
+def test_what_was_logged_after_an_endorsement_ended_is_not_its_association_s(
+    program: Program,
+) -> None:
+    cast = program.house.cast
+    with writing(cast.engine) as connection:
+        endorsement = METADATA.tables["endorsement"]
+        number = cast.endorsements[ALICE]
+        ended = {"ends_on": date(2026, 6, 30)}
+        connection.execute(update(endorsement).where(endorsement.c.id == number).values(ended))
+    days = [e["held_on"] for e in program.get(f"/entries?email={ALICE}").json()["items"]]
+    assert max(days) == "2026-06-12"
+    assert program.get(f"/entries/{cast.entries['rsc']}").status_code == 404
+    assert program.log("one").json()["errors"][0]["pointer"] == "#/email"
+
+
+def test_a_declined_applicant_s_hours_are_no_longer_read_nor_written(program: Program) -> None:
+    cast = program.house.cast
+    with writing(cast.engine) as connection:
+        number = apply(connection, cast.people[ERIN], association="NCIMHA")
+        application = METADATA.tables["application"]
+        declined = {"state": "declined", "decided_on": date(2026, 11, 20)}
+        connection.execute(update(application).where(application.c.id == number).values(declined))
+    assert program.get(f"/entries?email={ERIN}").json()["items"] == []
+    assert program.log("one", email=ERIN).status_code == 422
+
+
+def test_a_cycle_beyond_the_calendar_has_no_standings(program: Program) -> None:
+    assert program.get("/standings?cycle=9999-12-31").json()["items"] == []
+    assert program.get("/standings/1?cycle=0001-01-01").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "pointer"),
     [
         ("/entries?limit=0", "query/limit"),
         ("/entries?held_from=yesterday", "query/held_from"),
         ("/entries?person=1", "query/person"),
+        ("/entries?email=a%00b", "query/email"),
+        ("/standings?category=%00", "query/category"),
         ("/standings?cycle=2026", "query/cycle"),
         ("/standings/x", "path/endorsement_id"),
         ("/standings/2147483648", "path/endorsement_id"),

@@ -25,6 +25,7 @@ def build_api(site: Site) -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         servers=[{"url": PREFIX}],
         root_path_in_servers=False,
     )

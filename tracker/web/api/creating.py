@@ -13,6 +13,7 @@ from tracker.records.api_entries import person_with_address, person_within
 from tracker.records.api_tokens import Caller
 from tracker.records.closing import closed_for
 from tracker.records.entry_writes import Author, Content, add_entry, lock_person, minutes_on
+from tracker.records.evaluation import days_at
 from tracker.records.provider_names import may_name
 from tracker.records.sign_in import normal_email
 from tracker.rulebooks import Rulebooks
@@ -65,7 +66,8 @@ def create_once(
 
 def _create(connection: Connection, books: Rulebooks, call: Call) -> LoggedEntry:
     new, association = call.new, call.who.association
-    person_id = person_within(connection, association, normal_email(new.email))
+    today = days_at(books, call.at)(association)
+    person_id = person_within(connection, association, normal_email(new.email), today)
     if person_id is None:
         words = (
             f"nobody with this address holds, or has applied for, an endorsement of {association}"
@@ -75,10 +77,10 @@ def _create(connection: Connection, books: Rulebooks, call: Call) -> LoggedEntry
     setting = read_setting(connection, books, person_id, call.at)
     provider_id = _provider(connection, setting, new)
     logged = minutes_on(connection, person_id, new.held_on)
-    closed = closed_for(connection, books, person_id, new.held_on, call.at)
     faults = [*_faults(new, setting, provider_id, logged)]
+    closed = None if faults else closed_for(connection, books, person_id, new.held_on, call.at)
     if closed is not None:
-        faults.append(("#/held_on", say_closed(closed)))
+        faults = [("#/held_on", say_closed(closed))]
     if faults:
         raise Problem(422, _INVALID, faults)
     author = Author(person_id, f"token {call.who.token_id}: {call.who.name}", call.at)

@@ -14,7 +14,7 @@ from tracker.records.sign_in import normal_email
 from tracker.rules.explain import LoggedEntry
 from tracker.web.api.callers import ReadsEntries, WritesEntries
 from tracker.web.api.creating import KEY_PATTERN, Call, create_once
-from tracker.web.api.models import EndorseeOut, EntryOut, EntryPage, NewEntry, PersonOut
+from tracker.web.api.models import EndorseeOut, EntryOut, EntryPage, Line, NewEntry, PersonOut
 from tracker.web.api.paging import LARGEST_ID, PageQuery, next_page
 from tracker.web.api.problems import Problem, documented
 from tracker.web.site import Instant, TheSite
@@ -35,7 +35,7 @@ Key = Annotated[
 class EntryQuery(PageQuery):
     """Which entries; both days count."""
 
-    email: str = Field("", max_length=254, description="Only this person's (first address).")
+    email: Line = Field("", max_length=254, description="Only this person's (first address).")
     held_from: date | None = Field(None, description="Held on this day or later.")
     held_to: date | None = Field(None, description="Held on this day or earlier.")
 

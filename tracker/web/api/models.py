@@ -2,14 +2,25 @@
 
 from datetime import date
 from typing import Annotated, Literal
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tracker.hours import MINUTES_IN_DAY
 
 Minutes = Annotated[int, Field(ge=1, le=MINUTES_IN_DAY, strict=True)]
 _LONGEST_EMAIL, _LONGEST_TITLE, _LONGEST_NAME = 254, 300, 200
 _MOST_TOPICS = 20
+
+
+def _one_line(text: str) -> str:
+    if any(category(letter) in {"Cc", "Cs"} for letter in text):
+        raise ValueError("holds a character that no line of text has")
+    return text
+
+
+# Half surrogates come in by JSON's escapes; neither they nor NUL can be stored.
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one_line)]
 
 
 class Source(BaseModel):
@@ -113,7 +124,7 @@ class NewEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Annotated[str, Field(min_length=3, max_length=_LONGEST_EMAIL)] = Field(
+    email: Annotated[Line, Field(min_length=3, max_length=_LONGEST_EMAIL)] = Field(
         description="The endorsee's first address."
     )
     activity: Literal["training", "rsc"]
@@ -122,7 +133,7 @@ class NewEntry(BaseModel):
     title: Annotated[str, Field(min_length=1, max_length=_LONGEST_TITLE)] = Field(
         description="What it was called. No client or case information."
     )
-    provider_email: Annotated[str, Field(max_length=_LONGEST_EMAIL)] | None = Field(
+    provider_email: Annotated[Line, Field(max_length=_LONGEST_EMAIL)] | None = Field(
         default=None, description="RSC only: the address of a provider who is known here."
     )
     provider_name: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] | None = Field(
@@ -130,6 +141,6 @@ class NewEntry(BaseModel):
     )
     format: Literal["individual", "group"] | None = None
     reference: Annotated[str, Field(max_length=_LONGEST_NAME)] | None = None
-    topics: Annotated[dict[str, Minutes], Field(max_length=_MOST_TOPICS)] = Field(
+    topics: Annotated[dict[Line, Minutes], Field(max_length=_MOST_TOPICS)] = Field(
         default_factory=dict, description="Minutes about each topic; together at most `minutes`."
     )

@@ -16,12 +16,14 @@ from tracker.records.sign_in import normal_email
 from tracker.records.uncounted import with_uncounted
 from tracker.transfer.standing_json import as_json_object
 from tracker.web.api.callers import ReadsStandings
-from tracker.web.api.models import StandingOut, StandingPage
+from tracker.web.api.models import Line, StandingOut, StandingPage
 from tracker.web.api.paging import LARGEST_ID, PageQuery, next_page
 from tracker.web.api.problems import Problem, documented
 from tracker.web.site import Instant, Site, TheSite
 
 router = APIRouter(tags=["standings"])
+# No cycle is reckoned beyond these: the calendar ends at 9999.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _CYCLE = "A day of the cycle asked for; else the current one."
 EndorsementId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
@@ -30,8 +32,8 @@ class StandingQuery(PageQuery):
     """Which renewals."""
 
     cycle: date | None = Field(None, description=_CYCLE)
-    email: str = Field("", max_length=254, description="Only this person (first address).")
-    category: str = Field("", max_length=40, description="Only this category.")
+    email: Line = Field("", max_length=254, description="Only this person (first address).")
+    category: Line = Field("", max_length=40, description="Only this category.")
 
 
 @router.get("/standings", responses=documented(401, 403, 422))
@@ -77,6 +79,8 @@ def _standings(
     connection: Connection, site: Site, ids: list[int], cycle: date | None, at: datetime
 ) -> list[StandingOut]:
     day_of = days_at(site.books, at)
+    if cycle and not _FIRST_YEAR <= cycle.year <= _LAST_YEAR:
+        return []
     make_id_table(connection, "wanted", ids)
     judged = judge_all(connection, site.books, day_of, cycle_day=cycle, only="wanted")
     standings = sorted(judged, key=lambda s: s.facts.subject_id)
