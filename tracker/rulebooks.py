@@ -79,11 +79,7 @@ class Rulebooks:
 
         None when the rulebook knows no cycle on that day, or the endorsement came later.
         """
-        book = self.associations[association]
-        if not _has_rules(self, association, category):
-            return self.plan_for(association, category, None)
-        cycle = cycle_containing(book.cycles, starts_on, day)
-        return None if cycle is None else self.plan_for(association, category, cycle)
+        return _plan_on(self, association, category, starts_on, day)
 
     def plan_for(self, association: str, category: str, cycle: Cycle | None) -> Plan:
         """What a renewal owes in ``cycle``: one plan, shared by all whose cycle is the same."""
@@ -97,6 +93,17 @@ class Rulebooks:
 @lru_cache(maxsize=1_024)
 def _has_rules(books: Rulebooks, association: str, category: str) -> bool:
     return bool(books.associations[association].requirements_of(category))
+
+
+# Asked for every day that somebody has logged, whenever they look.
+@lru_cache(maxsize=16_384)
+def _plan_on(
+    books: Rulebooks, association: str, category: str, starts_on: date, day: date
+) -> Plan | None:
+    if not _has_rules(books, association, category):
+        return books.plan_for(association, category, None)
+    cycle = cycle_containing(books.associations[association].cycles, starts_on, day)
+    return None if cycle is None else books.plan_for(association, category, cycle)
 
 
 @lru_cache(maxsize=4_096)

@@ -244,7 +244,7 @@ def test_a_crash_leaves_a_file_without_a_row_never_a_row_without_its_file(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("tracker.web.saving.add_entry", fail)
+    monkeypatch.setattr("tracker.web.saving.add_unsaved", fail)
     with pytest.raises(RuntimeError):
         send(alice, "/log", FORM, ("a.pdf", PDF))
     assert len(on_disk(page_house)) == 1

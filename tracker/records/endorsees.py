@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from tracker.records.quick import as_date, run
+from tracker.records.quick import Row, as_date, run
 from tracker.records.tables import METADATA
 from tracker.rules.standing import Span
 
@@ -57,10 +57,37 @@ _OF_PERSON = """
 def endorsements_of(connection: Connection, person_id: int) -> list[Endorsed]:
     """Every endorsement that a person holds, held or will hold."""
     rows = run(connection, _OF_PERSON, [person_id])
-    return [
-        Endorsed._make((*row[:6], as_date(row[6]), as_date(row[7]) if row[7] else None))
-        for row in rows
-    ]
+    return [_endorsed(row) for row in rows]
+
+
+def _endorsed(row: Row) -> Endorsed:
+    ends_on = as_date(row[7]) if row[7] else None
+    return Endorsed._make((*row[:6], as_date(row[6]), ends_on))
+
+
+class Own(NamedTuple):
+    """What is known of a person before anything else: ``endorsements`` as of `endorsements_of`."""
+
+    time_zone: str | None
+    has_applied: bool
+    endorsements: list[Endorsed]
+
+
+def own_of(connection: Connection, person_id: int) -> Own:
+    """The same as `endorsements_of` with two facts more, in one statement."""
+    rows = run(connection, _OWN, [person_id])
+    held = [row[2:] for row in rows if row[2] is not None]
+    zone, applied = rows[0][:2] if rows else (None, False)
+    return Own(zone, bool(applied), [_endorsed(row) for row in held])
+
+
+_OWN = """
+    SELECT p.time_zone, EXISTS (SELECT 1 FROM application ap WHERE ap.person_id = p.id),
+        en.id, en.person_id, p.name, p.email, en.association, en.category,
+        en.starts_on, en.ends_on
+    FROM person p LEFT JOIN endorsement en ON en.person_id = p.id
+    WHERE p.id = ? ORDER BY en.association, en.starts_on, en.id
+"""
 
 
 def endorsement_within(

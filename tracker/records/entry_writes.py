@@ -108,11 +108,18 @@ def add_entry(
     before = saved_from(connection, author.person_id, form_key)
     if before is not None:
         return Added(before, new=False)
+    return Added(add_unsaved(connection, books, author, content, form_key), new=True)
+
+
+def add_unsaved(
+    connection: Connection, books: Rulebooks, author: Author, content: Content, form_key: str
+) -> LoggedEntry:
+    """The same for whoever holds the person's lock and has seen that nothing has this key."""
     values = {"person_id": author.person_id, "form_key": form_key, **_columns(content)}
     entry_id = insert_one(connection, "entry", values)
     _insert_topics(connection, author.person_id, entry_id, content)
     _finish(connection, books, author, entry_id, before=None, after=content)
-    return Added(LoggedEntry(entry_id, author.person_id, *_fields(content)), new=True)
+    return LoggedEntry(entry_id, author.person_id, *_fields(content))
 
 
 def change_entry(
@@ -165,6 +172,10 @@ def _columns(content: Content) -> dict[str, Any]:
     return {name: getattr(content, name) for name in _COLUMNS}
 
 
+def _shape(author: Author, content: Content) -> dict[str, Any]:
+    return {"person_id": author.person_id, **_columns(content), "topics": content.topics}
+
+
 def _insert_topics(connection: Connection, person_id: int, entry_id: int, content: Content) -> None:
     rows = [
         {
@@ -189,8 +200,7 @@ def _finish(
     before: Content | None,
     after: Content | None,
 ) -> None:
-    whose = {"person_id": author.person_id}
-    shapes = [whose | asdict(content) if content else None for content in (before, after)]
+    shapes = [_shape(author, content) if content else None for content in (before, after)]
     record_changes(connection, [Change(author.who, author.at, "entry", entry_id, *shapes)])
     named = {c.provider_id for c in (before, after) if c and c.provider_id is not None}
     evaluate_soon(connection, books, author.person_id, author.at, providers=named)

@@ -10,9 +10,8 @@ from starlette.datastructures import FormData
 from tracker.clock import local_day
 from tracker.records.applicants import undecided_of
 from tracker.records.closing import Closing
-from tracker.records.endorsees import endorsements_of
+from tracker.records.endorsees import Own, own_of
 from tracker.records.evaluation import days_at
-from tracker.records.profile import time_zone_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
@@ -50,9 +49,9 @@ def read_setting(
     day_of = days_at(books, at)
     plans: list[Plan] = []
     zones: set[str] = set()
-    endorsements = endorsements_of(connection, person_id)
-    applications = undecided_of(connection, person_id)
-    for held in endorsements:
+    own = own_of(connection, person_id)
+    applications = undecided_of(connection, person_id) if own.has_applied else []
+    for held in own.endorsements:
         if held.association in books.associations:
             zones.add(held.association)
             today = day_of(held.association)
@@ -69,8 +68,8 @@ def read_setting(
         rsc_topics=_named(books, plans, _kept(editing, "rsc")),
         rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
         associations=frozenset(zones),
-        today=_today(connection, books, person_id, at, zones),
-        closing=Closing(books, day_of, endorsements, {}, bool(applications)),
+        today=_today(books, own, at, zones),
+        closing=Closing(books, day_of, own.endorsements, {}, bool(applications)),
     )
 
 
@@ -81,13 +80,10 @@ def form_of(
     return make_form(setting.topics, typed, prefill, rsc_topics=setting.rsc_topics)
 
 
-def _today(
-    connection: Connection, books: Rulebooks, person_id: int, at: datetime, held: set[str]
-) -> date:
+def _today(books: Rulebooks, own: Own, at: datetime, held: set[str]) -> date:
     """By the person's own time zone (see `tracker.web.own_time`), else by their associations'."""
-    own = time_zone_of(connection, person_id)
-    if own in known_zones():
-        return local_day(at, str(own))
+    if own.time_zone in known_zones():
+        return local_day(at, str(own.time_zone))
     # The day begins first in the east: with two associations the later one's is open.
     day_of = days_at(books, at)
     return max(day_of(name) for name in held or books.associations)

@@ -14,6 +14,7 @@ from wtforms.validators import InputRequired, Length
 from tracker.hours import MINUTES_IN_DAY, count_hours, parse_hours, say_hours
 from tracker.records.entry_writes import Content
 from tracker.rules.explain import LoggedEntry
+from tracker.web.bound_once import BoundOnce
 from tracker.web.typed_date import DateWrong, read_date, say_date
 
 ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
@@ -33,7 +34,9 @@ _LONGEST_TITLE, _LONGEST_NAME = 300, 200
 
 def clean(text: str | None) -> str:
     """Typed text as one line: without control characters, or space around it."""
-    return _CONTROLS.sub(" ", text or "").strip()
+    if not text or text.isprintable():
+        return (text or "").strip()
+    return _CONTROLS.sub(" ", text).strip()
 
 
 def new_form_key() -> str:
@@ -52,6 +55,8 @@ def _choices(labels: Mapping[str, str]) -> list[SelectChoice]:
 
 class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
     """One session. Its topics' fields are added by `form_class`; `problems` lists what is wrong."""
+
+    Meta = BoundOnce
 
     form_key = HiddenField(filters=[clean])
     version = HiddenField(filters=[clean])

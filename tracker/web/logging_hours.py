@@ -16,8 +16,8 @@ from tracker.web.log_links import TheLink, prefill_of
 from tracker.web.posting_hours import save_posted
 from tracker.web.reading_form import Filled, do_aside
 from tracker.web.saving import Outcome
-from tracker.web.site import Instant, Site, TheSite
-from tracker.web.typed import Posted, RowId, WithFiles
+from tracker.web.site import Instant, Site, TheSite, site_of
+from tracker.web.typed import Posted, RowId, posting
 from tracker.web.viewer import Person, ThePerson, person, viewer
 from tracker.web.year import read_entry, read_year
 
@@ -35,15 +35,19 @@ def open_form(site: TheSite, at: Instant, who: ThePerson, link: TheLink) -> HTML
 
 
 @router.post("/log")
-async def save_form(request: Request, site: TheSite, at: Instant, posted: WithFiles) -> Response:
+async def save_form(request: Request) -> Response:
     """Save the session once and go to what it did; or show what is wrong, nothing lost."""
-    found, sent = await save_posted(request, site, at, posted)
-    who = await person(await viewer(found))
-    if sent is None:
-        raise HTTPException(404)
-    if sent[1].entry_id:
-        return RedirectResponse(f"/log/saved/{sent[1].entry_id}", 303)
-    return await run_in_threadpool(_show_again, site, at, who, posted, *sent)
+    # Its parts are not asked for as dependencies: to resolve them costs as much as to save.
+    site = site_of(request)
+    at = site.now()
+    async with posting(request) as posted:
+        found, sent = await save_posted(request, site, at, posted)
+        who = await person(await viewer(found))
+        if sent is None:
+            raise HTTPException(404)
+        if sent[1].entry_id:
+            return RedirectResponse(f"/log/saved/{sent[1].entry_id}", 303)
+        return await run_in_threadpool(_show_again, site, at, who, posted, *sent)
 
 
 def _show_again(

@@ -17,7 +17,7 @@ from tracker.records.entry_writes import (
     Author,
     ChangedMeanwhile,
     Content,
-    add_entry,
+    add_unsaved,
     change_entry,
     content_of,
     lock_person,
@@ -85,7 +85,7 @@ def save_new(
     twin = find_twin(content, logged)
     if twin is not None and str(twin.id) != form.seen.data:
         return Outcome(twin=twin)
-    return Outcome(add_entry(connection, books, author, content, form.form_key.data).entry.id)
+    return Outcome(add_unsaved(connection, books, author, content, form.form_key.data).id)
 
 
 def save_change(

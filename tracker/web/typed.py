@@ -1,6 +1,7 @@
 """What was typed into a form, for endpoints that are not asynchronous themselves."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -27,12 +28,19 @@ async def typed(request: Request) -> FormData:
         return _texts(form)
 
 
-async def posted(request: Request) -> AsyncIterator[Posted]:
-    """The texts and files of a posted form; the files are gone once it is answered."""
+@asynccontextmanager
+async def posting(request: Request) -> AsyncIterator[Posted]:
+    """The texts and files of a posted form; the files are gone once the block ends."""
     async with request.form(**LIMITS) as form:
         sent = [v for k, v in form.multi_items() if k == "files" and isinstance(v, UploadFile)]
         # A file field that was left empty is sent, too: without a name.
         yield Posted(_texts(form), [file for file in sent if file.filename or file.size])
+
+
+async def posted(request: Request) -> AsyncIterator[Posted]:
+    """The same, for whoever depends on it."""
+    async with posting(request) as form:
+        yield form
 
 
 Typed = Annotated[FormData, Depends(typed)]
