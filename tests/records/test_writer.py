@@ -1,17 +1,22 @@
 """The one place where pages write: together where several wait, and each on its own merits."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from threading import Event
 
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.support.cast import ALICE, BOB, BOOKS, NOW, Cast, fill
+from tracker.records import writer as writers
+from tracker.records.engine import writing
 from tracker.records.entry_writes import Author, Content, add_entry
 from tracker.records.evaluation import evaluate_people
+from tracker.records.queue import Busy
 from tracker.records.tables import METADATA
 from tracker.records.writer import Writer
 
@@ -145,3 +150,83 @@ def test_two_processes_that_lock_each_others_people_both_come_through(cast: Cast
     with ThreadPoolExecutor(2) as threads:
         assert len(set(threads.map(save, range(10)))) == 10
     assert len(cast.rows("audit_event")) == 20
+
+
+@contextmanager
+def held_by_another(cast: Cast) -> Iterator[None]:
+    """Another process holds what Alice's saving needs: her row, or the SQLite file."""
+    with writing(cast.engine) as connection:
+        connection.execute(update(PERSON).where(PERSON.c.email == ALICE).values(name="Alice"))
+        yield
+
+
+def test_who_waits_for_a_lock_is_told_in_time_and_nothing_is_stored(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_ANSWERED_WITHIN", {"sqlite": 0.5})
+    monkeypatch.setattr(writers, "_ANSWERED_WITHIN_ELSEWHERE", 0.5)
+    writer = Writer(cast.engine)
+    with held_by_another(cast):
+        asked = [writer.ask(log(cast, ALICE, key)) for key in ("1", "2")]
+        for one in asked:
+            with pytest.raises(Busy):
+                one.result(10)
+    assert cast.rows("audit_event") == []
+    assert writer.run(log(cast, ALICE, "3"))
+    assert len(cast.rows("audit_event")) == 1
+
+
+def test_a_lock_that_ends_in_time_is_waited_for(cast: Cast) -> None:
+    writer = Writer(cast.engine)
+    with held_by_another(cast):
+        alice = writer.ask(log(cast, ALICE, "1"))
+        with pytest.raises(TimeoutError):
+            alice.result(0.6)
+    assert alice.result(10)
+
+
+def test_one_person_who_is_locked_holds_up_no_one_else(
+    postgres_database_url: str,
+) -> None:
+    cast = fill(postgres_database_url)
+    writer = Writer(cast.engine)
+    with held_by_another(cast):
+        held = [writer.ask(log(cast, ALICE, str(number))) for number in range(8)]
+        assert writer.ask(log(cast, BOB, "bob")).result(5)
+        assert not any(one.done() for one in held)
+    assert len({one.result(10) for one in held}) == 8
+    cast.engine.dispose()
+
+
+def test_a_thread_that_cannot_start_fails_who_waits_and_no_one_after(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_thread: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    writer = Writer(cast.engine)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Busy):
+            writer.run(name("flo@example.org"))
+    assert writer.run(name("gus@example.org")) == 6
+
+
+def test_so_many_threads_wait_and_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "_WAITING_THREADS", 1)
+    monkeypatch.setattr(writers, "_FOR_A_PLACE", 0.01)
+    writer, begun, may_end = Writer(cast.engine), Event(), Event()
+
+    def busy(_connection: Connection) -> bool:
+        begun.set()
+        return may_end.wait(10)
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(writer.run, busy)
+        assert begun.wait(10)
+        with pytest.raises(Busy):
+            writer.run(name("flo@example.org"))
+        may_end.set()
+        assert first.result()
+    assert writer.run(name("gus@example.org")) == 6

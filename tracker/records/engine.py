@@ -40,7 +40,8 @@ def open_engine(url: str) -> Engine:
     options = {"connect_args": {"options": "-c timezone=UTC -c jit=off"}}
     arguments: dict[str, Any] = {} if _is_sqlite(url) else options
     # Connections beyond these are closed after use, and to open one costs as much as a page.
-    engine = create_engine(url, pool_size=_KEPT, **arguments)
+    # What people typed, codes and tokens are in parameters: no error may show them.
+    engine = create_engine(url, pool_size=_KEPT, hide_parameters=True, **arguments)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     return engine
@@ -81,13 +82,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: committed at the end, rolled back whole on any error."""
+def writing(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end, rolled back whole on any error.
+
+    It waits for others, for each of their locks so many seconds of ``patience`` if there is a
+    limit; then an error is raised that `is_busy` knows, or Busy.
+    """
     with (
         engine.connect() as connection,
-        one_at_a_time(engine.url),
+        one_at_a_time(engine.url, patience),
         connection.execution_options(writes=True).begin(),
     ):
+        if patience is not None and connection.dialect.name == "postgresql":
+            milliseconds = max(int(patience * 1000), 1)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
         yield connection
 
 
