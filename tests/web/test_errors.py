@@ -20,7 +20,8 @@ SAID = {
     422: "We could not read that. Something in the address, or in what was sent,",
     429: "That was too often. There is a limit,",
     500: "Something went wrong. That is our fault, and it has been noted.",
-    503: "Something went wrong. That is our fault, and it has been noted.",
+    502: "Something went wrong. That is our fault, and it has been noted.",
+    503: "Too much is going on just now. Somebody else is saving, or many are at once.",
 }
 
 

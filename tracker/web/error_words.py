@@ -53,6 +53,11 @@ _WORDS = {
         "There is a limit, so that nobody can guess codes or flood mailboxes. Nothing is lost.",
         "Please try again in {wait}.",
     ),
+    503: ErrorWords(
+        "Too much is going on just now",
+        "Somebody else is saving, or many are at once. Nothing was saved.",
+        "Please try again in {wait}.",
+    ),
 }
 
 

@@ -10,15 +10,18 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from tracker.web.api.problems import answer_problem
+from tracker.records.queue import Busy
+from tracker.web.api.problems import BUSY_SECONDS, answer_problem
 from tracker.web.error_words import words_of
+from tracker.web.own_paths import safe_path
 from tracker.web.security import security_headers
 from tracker.web.sign_in_needed import to_sign_in
 from tracker.web.site import site_of
+from tracker.web.typed import typed_again
 from tracker.web.viewer import SignInNeeded, Viewer, who_looks
 
 _API = "/api/"
-_NOT_FOUND, _UNREADABLE, _FAILED = 404, 422, 500
+_NOT_FOUND, _UNREADABLE, _FAILED, _BUSY = 404, 422, 500, 503
 _LOG = structlog.get_logger()
 
 
@@ -27,6 +30,7 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeeded, to_sign_in)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(Exception, _failure)
 
 
@@ -45,6 +49,26 @@ def _not_valid(request: Request, error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else _FAILED
     return _answer(request, status, getattr(error, "headers", None), who=_who(request))
+
+
+async def _busy(request: Request, _error: Exception) -> Response:
+    """A page that keeps what was typed, to be sent again in a moment."""
+    headers = {"retry-after": BUSY_SECONDS}
+    # It asks no database who looks: that may be what is busy.
+    if request.method != "POST" or request.url.path.startswith(_API):
+        return _answer(request, _BUSY, headers)
+    typed, has_files = await typed_again(request)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    page = site_of(request).pages.show(
+        "busy.html",
+        status=_BUSY,
+        action=safe_path(here),
+        typed=typed,
+        has_files=has_files,
+        words=words_of(_BUSY, BUSY_SECONDS),
+    )
+    page.headers.update(headers)
+    return page
 
 
 def _failure(request: Request, error: Exception) -> Response:

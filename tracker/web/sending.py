@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from tracker.records.entry_writes import Author, Content
 from tracker.records.evidence import Received, keep_files, move_drafts
+from tracker.records.queue import Busy
 from tracker.web.reading_form import Filled
 from tracker.web.saving import Outcome
 from tracker.web.site import Site
@@ -71,7 +72,7 @@ def send(site: Site, author: Author, posted: Posted, job: Job) -> tuple[Filled, 
     sent = _Sent(site, author, upload, "kept" in posted.texts, job)
     try:
         filled, outcome, taken = site.writer.run(sent.write)
-    except HTTPException:
+    except (HTTPException, Busy):
         # It was refused, so that nothing of it can be stored.
         _tidy(site, author, upload, set())
         raise

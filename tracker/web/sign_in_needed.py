@@ -4,11 +4,10 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.exceptions import HTTPException
 
 from tracker.web.own_paths import safe_path
 from tracker.web.site import site_of
-from tracker.web.typed import LIMITS
+from tracker.web.typed import typed_again
 
 _READS = {"GET", "HEAD"}
 _FORBIDDEN = 403
@@ -25,24 +24,13 @@ async def to_sign_in(request: Request, _error: Exception) -> Response:
     here = safe_path(request.url.path + query)
     if request.method in _READS:
         return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", 303)
-    typed, has_files = await _typed(request)
+    typed, has_files = await typed_again(request)
     if not typed:
         asked = {"next": _came_from(request), "undone": "yes"}
         return RedirectResponse(f"/sign-in?{urlencode(asked)}", 303)
     return site_of(request).pages.show(
         "signed_out.html", status=_FORBIDDEN, action=here, typed=typed, has_files=has_files
     )
-
-
-async def _typed(request: Request) -> tuple[list[tuple[str, str]], bool]:
-    """The texts of a form, and whether files came with them, which cannot be kept."""
-    try:
-        async with request.form(**LIMITS) as form:
-            texts = [(name, text) for name, text in form.multi_items() if isinstance(text, str)]
-            return texts, any(not isinstance(f, str) and f.filename for f in form.values())
-    except HTTPException:
-        # No form that a page of ours has sent.
-        return [], False
 
 
 def _came_from(request: Request) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 # Larger ids no database of ours has: such a page is absent, not an error of the database.
 _LARGEST_ID = 2**31 - 1
@@ -46,6 +48,17 @@ async def posted(request: Request) -> AsyncIterator[Posted]:
 Typed = Annotated[FormData, Depends(typed)]
 WithFiles = Annotated[Posted, Depends(posted)]
 RowId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
+
+
+async def typed_again(request: Request) -> tuple[list[tuple[str, str]], bool]:
+    """The texts of a form, and whether files came with them, which cannot be kept."""
+    try:
+        async with request.form(**LIMITS) as form:
+            texts = [(name, text) for name, text in form.multi_items() if isinstance(text, str)]
+            return texts, any(not isinstance(f, str) and f.filename for f in form.values())
+    except (HTTPException, RuntimeError, ClientDisconnect):
+        # No form that a page of ours has sent, or one whose body somebody has read as another.
+        return [], False
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -1,5 +1,6 @@
 """Who is looking: the session's person, and the associations that they coordinate."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -8,6 +9,7 @@ from fastapi import BackgroundTasks, Depends, HTTPException, Request
 from sqlalchemy import Connection
 
 from tracker.records.engine import reading
+from tracker.records.queue import Busy
 from tracker.records.sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
 from tracker.web.site import Instant, Site, TheSite
 
@@ -87,7 +89,9 @@ def _session_of(request: Request, site: Site, at: datetime) -> SignedIn | None:
 
 
 def _keep_seen(site: Site, token: str, at: datetime) -> None:
-    site.writer.run(lambda connection: keep_seen(connection, token, at))
+    # The next page remembers it.
+    with suppress(Busy):
+        site.writer.run(lambda connection: keep_seen(connection, token, at))
 
 
 def _viewer_of(site: Site, session: SignedIn) -> Viewer | None:

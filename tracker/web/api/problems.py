@@ -11,12 +11,17 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from tracker.records.queue import Busy
+
 MEDIA_TYPE = "application/problem+json"
 _LOG = structlog.get_logger()
+# When whoever found too much going on may try again.
+BUSY_SECONDS = "10"
 _WHAT_NOW = {
     404: "There is nothing here, or nothing that this token may see.",
     405: "This address does not take that method: see the OpenAPI document.",
     500: "The fault is ours. Nothing was saved; the request may be sent again as it was.",
+    503: "Somebody else is saving. Nothing was saved; the request may be sent again as it was.",
 }
 
 
@@ -83,6 +88,7 @@ def add_problems(api: FastAPI) -> None:
     api.add_exception_handler(Problem, _refusal)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(Busy, _busy)
     api.add_exception_handler(Exception, _failure)
 
 
@@ -114,6 +120,10 @@ def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     detail = _WHAT_NOW.get(error.status_code, str(error.detail))
     return answer_problem(error.status_code, detail, headers=error.headers)
+
+
+def _busy(_request: Request, _error: Exception) -> Response:
+    return answer_problem(503, _WHAT_NOW[503], headers={"Retry-After": BUSY_SECONDS})
 
 
 def _failure(request: Request, error: Exception) -> Response:
