@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from tracker import clock
+from tracker.commands.logs import configure_logs
 from tracker.mail.server import parse_server
 from tracker.mail.smtp import DeliveryReport, deliver_once
 from tracker.records.engine import ensure_schema, open_engine
@@ -12,6 +13,7 @@ from tracker.settings import load_settings
 
 def run() -> None:
     """Empty the outbox and say what came of it; exit code 1 if the server was out of reach."""
+    configure_logs()
     settings = load_settings()
     server = parse_server(settings.smtp_url.get_secret_value())
     url = settings.database_url.get_secret_value()

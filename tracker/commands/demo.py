@@ -1,6 +1,7 @@
 """`tracker demo`: the whole system on made-up people; no mail leaves the machine."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -10,13 +11,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-import structlog
 import typer
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine, func, select
 
 from tracker import clock
+from tracker.commands.logs import configure_logs, server_logs
 from tracker.demo.cast import Cast
 from tracker.demo.mailbox import LOOPBACK, Mailbox, free_port, open_mailbox
 from tracker.demo.mailbox import router as mailbox_pages
@@ -42,7 +43,7 @@ def run(port: int) -> None:
     # Ended by its supervisor or by Ctrl-C, it tidies up all the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The demo speaks to whoever typed it; every job and request would drown that.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    configure_logs(logging.WARNING)
     # Also while it is still getting ready.
     with suppress(KeyboardInterrupt):
         _show(port)
@@ -163,7 +164,12 @@ def _page_port(asked: int) -> int:
 def _serve(app: FastAPI, address: Address) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host=address.host, port=address.web_port, log_level="warning", access_log=False
+            app,
+            host=address.host,
+            port=address.web_port,
+            log_config=server_logs(),
+            log_level="warning",
+            access_log=False,
         )
     )
     # uvicorn shuts down in order, and then raises the signal that it caught again.

@@ -6,6 +6,7 @@ from datetime import datetime
 from rich.console import Console
 
 from tracker import clock
+from tracker.commands.logs import configure_logs
 from tracker.commands.opening import opened
 from tracker.jobs.office import open_office, rehearsal
 from tracker.jobs.run_due import Ran, run_due
@@ -13,6 +14,7 @@ from tracker.jobs.run_due import Ran, run_due
 
 def run(as_of: datetime | None, *, dry_run: bool) -> None:
     """Do what is due and say so, a line a job; a dry run undoes all of it."""
+    configure_logs()
     console = Console(highlight=False, soft_wrap=True)
     with opened() as tracker:
         office = open_office(tracker.settings, tracker.books, tracker.engine)

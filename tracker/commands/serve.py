@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from tracker import clock
+from tracker.commands.logs import configure_logs, server_logs
 from tracker.commands.opening import opened
 from tracker.jobs.embedded import running
 from tracker.jobs.office import open_office
@@ -15,6 +16,7 @@ from tracker.web.app import build_app
 
 # Found by name: a further process begins with nothing but this module.
 _APP = "tracker.commands.serve:serving"
+_END_SECONDS = 45
 
 
 def run() -> None:
@@ -22,6 +24,7 @@ def run() -> None:
 
     With several workers uvicorn starts them, hands connections out, and replaces one that dies.
     """
+    configure_logs()
     # Once before any worker: a mistake in what is configured ends the command, in words.
     with opened() as tracker:
         open_office(tracker.settings, tracker.books, tracker.engine)
@@ -35,6 +38,9 @@ def run() -> None:
         port=web.port,
         proxy_headers=True,
         access_log=False,
+        log_config=server_logs(),
+        # Shorter than the patience of a proxy and of systemd; longer than any saving may wait.
+        timeout_graceful_shutdown=_END_SECONDS,
     )
 
 
@@ -44,6 +50,7 @@ def serving() -> FastAPI:
     That every process does so changes nothing: a job is due once a local date, whoever asks
     first, and a mail is one sender's at a time.
     """
+    configure_logs()
     stack = ExitStack()
     tracker = stack.enter_context(opened())
     office = open_office(tracker.settings, tracker.books, tracker.engine)

@@ -1,0 +1,91 @@
+"""What is logged says what went wrong and where, and nothing that anybody typed or was sent."""
+
+import json
+import logging
+import logging.config
+import re
+from collections.abc import Iterator
+
+import pytest
+import structlog
+import uvicorn
+from sqlalchemy.exc import IntegrityError
+
+from tests.support.cast import ALICE
+from tests.web.signing import CODE
+from tests.web.visiting import TRAINING, House
+from tracker.commands.logs import Lines, configure_logs, server_logs, trace
+
+SECRET = "SECRET-REASON"
+
+
+@pytest.fixture(autouse=True)
+def _as_served() -> Iterator[None]:
+    configure_logs()
+    yield
+    structlog.reset_defaults()
+
+
+def refuse(house: House, table: str) -> None:
+    """Have the database refuse every new row, as a full disk would."""
+    with house.cast.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER full BEFORE INSERT ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{SECRET}'); END"
+        )
+
+
+def record(error: BaseException, message: str) -> logging.LogRecord:
+    info = (type(error), error, error.__traceback__)
+    return logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, message, None, info)
+
+
+def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
+    page_house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refuse(page_house, "outbox")
+    visitor = page_house.visit()
+    visitor.post("/sign-in", {"email": ALICE})
+    page_house.settle()
+    written = capsys.readouterr()
+    line = json.loads(written.err)
+    assert (line["event"], line["level"]) == ("work failed", "error")
+    assert "sqlite3.IntegrityError SQLITE_CONSTRAINT_TRIGGER\n" in line["exception"]
+    assert "signing_in" in line["exception"] or "sign_in_mail" in line["exception"]
+    for secret in (ALICE, SECRET, *visitor.client.cookies.values()):
+        assert secret not in written.err + written.out
+    assert not re.search(rf"{CODE}|{CODE.replace('-', '')}", line["exception"])
+
+
+def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: House) -> None:
+    refuse(page_house, "entry")
+    with pytest.raises(Exception, match=SECRET) as caught:
+        page_house.visit(ALICE).log({**TRAINING, "title": "SECRET-TITLE"})
+    line = json.loads(Lines().format(record(caught.value, "Exception in ASGI application\n")))
+    assert line["event"] == "Exception in ASGI application"
+    assert "entry_writes" in line["exception"]
+    assert "SECRET" not in json.dumps(line)
+
+
+def test_an_error_of_the_engine_shows_no_parameters(page_house: House) -> None:
+    with (
+        pytest.raises(IntegrityError) as caught,
+        page_house.cast.engine.begin() as connection,
+    ):
+        connection.exec_driver_sql("INSERT INTO person (email) VALUES (?)", (SECRET,))
+    assert SECRET not in str(caught.value)
+    assert SECRET not in trace(caught.value)
+
+
+def test_an_error_that_became_text_loses_its_words_too() -> None:
+    text = f'Traceback (most recent call last):\n  File "a.py", line 1\n    x\nValueError: {SECRET}'
+    line = Lines().format(logging.LogRecord("uvicorn.error", 40, "", 1, text, None, None))
+    assert json.loads(line)["exception"] == '  File "a.py", line 1\nValueError'
+
+
+def test_the_server_logs_through_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(logging.config, "dictConfig", given.append)
+    uvicorn.Config("none:none", log_config=server_logs())
+    assert given
+    assert server_logs()["formatters"]["lines"]["()"] == f"{Lines.__module__}.{Lines.__name__}"
