@@ -48,6 +48,27 @@ def test_by_keys_alone_with_part_of_a_name_and_a_typing_error(phone: Phone) -> N
     expect(page.get_by_role("heading", name="1.5 hours on 3 November 2026")).to_be_visible()
 
 
+def test_back_brings_what_was_typed_and_nothing_once_signed_out(phone: Phone) -> None:
+    page = phone(BOB)
+    page.goto("/log?activity=training")
+    page.get_by_label("Title").fill("Half typed")
+    page.get_by_role("link", name="Help").first.click()
+    page.go_back()
+    expect(page.get_by_label("Title")).to_have_value("Half typed")
+    # Also an answer to a form: that of "Today".
+    page.get_by_role("button", name="Today").click()
+    expect(page.get_by_label("Day")).to_have_value("22")
+    page.get_by_role("link", name="Help").first.click()
+    page.go_back()
+    expect(page.get_by_label("Day")).to_have_value("22")
+    expect(page.get_by_label("Title")).to_have_value("Half typed")
+    page.goto("/my-year")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_files_stay_with_a_form_that_has_to_be_corrected(phone: Phone, street: Street) -> None:
     page = phone(BOB)
     page.goto("/log?activity=training&date=2026-11-02")

@@ -49,8 +49,20 @@ def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
     assert "Firefox on Android Since 22 November 2026, with alice@example.org." in said
     assert "This one A browser that did not say what it is Since 25 November 2026" in said
     assert "with alice@home.example. Last here today." in said
-    assert "Each browser asks for a new code 30 days after it was signed in" in said
+    assert "asks for a new code 30 days after it was last here, and 180 days after" in said
     assert len(handles(phone)) == len(handles(tablet)) == 1
+
+
+def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(house: House) -> None:
+    phone, left = sign_in(house, ALICE), sign_in(house, ALICE)
+    for _ in range(6):
+        house.pass_time(days=29)
+        assert is_signed_in(phone)
+    assert not is_signed_in(left)
+    house.pass_time(days=5)
+    assert is_signed_in(phone)
+    house.pass_time(days=1.1)
+    assert not is_signed_in(phone)
 
 
 def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: House) -> None:
@@ -133,11 +145,11 @@ def test_a_coordinator_who_is_nobody_else_has_browsers_too(page_house: House) ->
     assert (event["who"], event["row_id"]) == (CAROL, 0)
 
 
-def test_a_session_ends_after_thirty_days(page_house: House) -> None:
+def test_a_session_ends_thirty_days_after_it_was_last_used(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     page_house.pass_time(days=29.9)
     assert is_signed_in(alice)
-    page_house.pass_time(days=0.1)
+    page_house.pass_time(days=30)
     assert not is_signed_in(alice)
 
 

@@ -59,9 +59,15 @@ def test_every_answer_has_the_security_headers(page_house: House) -> None:
         assert "strict-transport-security" not in headers
 
 
-def test_pages_are_not_kept_and_styles_are(page_house: House) -> None:
+def test_pages_are_kept_for_back_alone_what_is_taken_away_never_and_styles_for_ever(
+    page_house: House,
+) -> None:
     alice = page_house.visit(ALICE)
-    assert alice.get("/my-year").headers["cache-control"] == "no-store"
+    for page in (alice.get("/my-year"), alice.post("/log", {"hours": "x"}), alice.get("/nowhere")):
+        assert page.headers["cache-control"] == "private, no-cache"
+        assert "cookie" in page.headers["vary"].lower()
+    for path in ("/takeaways/my-data.zip", "/takeaways", "/healthz", "/signed-out.svg"):
+        assert alice.get(path).headers["cache-control"].startswith("no-store"), path
     style = page_house.app.state.site.pages.assets.path("site.css")
     assert alice.get(style).headers["cache-control"] == "public, max-age=31536000, immutable"
     assert alice.get("/static/site.css").status_code == 404

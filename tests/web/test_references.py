@@ -253,7 +253,7 @@ def test_the_link_shows_who_asks_and_for_what_and_nothing_else(page: Applying) -
         assert private not in answer.text.replace("Are you endorsed", "")
     assert answer.headers["x-robots-tag"] == "noindex, nofollow"
     assert answer.headers["referrer-policy"] == "same-origin"
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 def test_an_answer_is_stored_and_thanked_for(applying: Applying) -> None:

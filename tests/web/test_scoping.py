@@ -27,6 +27,7 @@ ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coo
 PROVIDER = "provider"
 KNOWN = {
     ("GET", "/"): ANYBODY,
+    ("GET", "/signed-out.svg"): ANYBODY,
     ("GET", "/healthz"): ANYBODY,
     ("GET", "/static/{name}"): ANYBODY,
     ("GET", "/readyz"): ANYBODY,

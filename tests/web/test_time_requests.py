@@ -83,6 +83,7 @@ def test_an_extension_is_granted_with_another_day(house: House) -> None:
     assert date(2027, 2, 15) in due
     [mail] = house.mails()
     assert "Your renewal is now due on 15 February 2027." in mail
+    assert "if they were held by 31 December 2026." in " ".join(mail.split())
     assert "changed the days that you asked for" in " ".join(mail.split())
     [row] = house.cast.rows("outbox")
     assert row["subject"] == "Your new due date: 15 February 2027"

@@ -89,7 +89,7 @@ def test_only_who_takes_gzip_gets_it(page_house: House, header: str, *, takes: b
     for path in ("/my-year", style):
         answer = client.get(path, headers={"Accept-Encoding": header})
         assert (answer.headers.get("content-encoding") == "gzip") == takes
-        assert answer.headers["vary"].lower() == "accept-encoding"
+        assert "accept-encoding" in answer.headers["vary"].lower()
         assert "<h1" in answer.text or ":root" in answer.text
     assert takes_gzip(header) == takes
 
@@ -104,7 +104,7 @@ def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: House) -> None
     pages = page_house.app.state.site.pages
 
     def secret() -> Response:
-        shown: Response = pages.show("front.html", people=())
+        shown: Response = pages.show("front.html", people=(), is_out=False)
         shown.headers["cache-control"] = "no-store, no-transform"
         return shown
 

@@ -16,11 +16,16 @@ from tracker.records.time_requests import LEAVE, Request
 
 
 class Decided(NamedTuple):
-    """What was decided: the days granted (None: declined), the words for it, and whose they are."""
+    """What was decided: the days granted (None: declined), the words for it, and whose they are.
+
+    ``held_by`` is the last day of the cycle that an extension is granted for: what was held later
+    does not count for it. None where nothing is to be said of it.
+    """
 
     given: Grant | None
     answer: str
     answered_by: str
+    held_by: date | None = None
 
 
 def tell_decision(
@@ -54,8 +59,10 @@ def tell_decision(
 
 def write_decision(base_url: str, request: Request, decided: Decided) -> RequestMail:
     """The words of the mail."""
-    say = _say_leave if request.kind == LEAVE else _say_extension
-    subjects, headline, intro, rows = say(request, decided.given)
+    if request.kind == LEAVE:
+        subjects, headline, intro, rows = _say_leave(request, decided.given)
+    else:
+        subjects, headline, intro, rows = _say_extension(request, decided.given, decided.held_by)
     asked = Grant(request.starts_on, request.ends_on)
     if decided.given is not None and decided.given != asked:
         intro = f"Your coordinator changed the days that you asked for. {intro}"
@@ -100,7 +107,7 @@ def _leave_rows(starts_on: date, ends_on: date | None) -> tuple[Row, ...]:
     return Row("First day", say_day(starts_on)), Row("Last day", last)
 
 
-def _say_extension(request: Request, given: Grant | None) -> _Said:
+def _say_extension(request: Request, given: Grant | None, held_by: date | None) -> _Said:
     what = f"{request.association} {request.category}"
     asked = Row("You asked for", say_day(request.ends_on or request.starts_on))
     if given is None or given.ends_on is None:
@@ -113,6 +120,11 @@ def _say_extension(request: Request, given: Grant | None) -> _Said:
     return (
         [f"Your new due date: {say_day(given.ends_on)}"],
         f"Your renewal is now due on {say_day(given.ends_on)}.",
-        f"The whole day counts for your renewal of {what}; reminders follow the new date.",
-        (Row("New due date", say_day(given.ends_on)),),
+        f"Hours for your renewal of {what} can be logged to the end of that day"
+        + (f", if they were held by {say_day(held_by)}. " if held_by else ". ")
+        + "Reminders follow the new date.",
+        (
+            Row("New due date", say_day(given.ends_on)),
+            *([Row("Hours held by", say_day(held_by))] if held_by else ()),
+        ),
     )

@@ -25,7 +25,10 @@ from tracker.records.quick import as_instant, instant_for, run
 from tracker.records.sign_in import find_person, hashed, new_token
 from tracker.records.tables import METADATA
 
+# A browser that comes back stays signed in, so that a reminder finds it so: for so many days after
+# it was last here, and so many in all (weighed in deploy/README.md).
 SESSION_DAYS = 30
+LONGEST_SESSION_DAYS = 180
 _SEEN_EVERY = timedelta(days=1)
 # So much of a token's hash names a session in a form. It is no secret, and is only ever looked for
 # among the person's own.
@@ -86,7 +89,7 @@ _SIGNED_IN = f"""
 def open_session(
     connection: Connection, email: str, now: datetime, browser: str | None = None
 ) -> str:
-    """Open a session for thirty days; the token for the browser's cookie.
+    """Open a session for thirty days, more once it is used; the token for the browser's cookie.
 
     ``browser`` says in words what it is. Sessions of anybody that are over are forgotten.
     """
@@ -123,10 +126,20 @@ def was_seen_today(session: SignedIn, now: datetime) -> bool:
 
 
 def keep_seen(connection: Connection, token: str, now: datetime) -> None:
-    """Remember that a browser was here, unless that is known of the last day."""
+    """Remember that a browser was here, and keep it signed in, unless that was done this day.
+
+    One that is over stays over.
+    """
     late = or_(_SESSION.c.seen_at.is_(None), _SESSION.c.seen_at <= now - _SEEN_EVERY)
-    mine = _SESSION.c.token_hash == hashed(token)
-    connection.execute(update(_SESSION).where(mine & late).values(seen_at=now))
+    mine = (_SESSION.c.token_hash == hashed(token)) & (_SESSION.c.expires_at > now)
+    query = select(_SESSION.c.created_at).where(mine & late)
+    created_at = connection.scalar(query)
+    if created_at is None:
+        return
+    last = created_at + timedelta(days=LONGEST_SESSION_DAYS)
+    expires_at = min(now + timedelta(days=SESSION_DAYS), last)
+    changed = update(_SESSION).where(mine & late).values(seen_at=now, expires_at=expires_at)
+    connection.execute(changed)
 
 
 def close_session(connection: Connection, token: str) -> None:

@@ -12,6 +12,7 @@ from tracker.clock import local_day
 from tracker.records.audit import Stamp
 from tracker.records.engine import reading
 from tracker.records.sessions import (
+    LONGEST_SESSION_DAYS,
     SESSION_DAYS,
     Browser,
     browsers_of,
@@ -60,6 +61,7 @@ def show(
         here="profile",
         rows=sorted(rows, key=lambda row: not row.is_this),
         days=SESSION_DAYS,
+        longest=LONGEST_SESSION_DAYS,
         notice=_NOTICES.get(ended, ""),
     )
 

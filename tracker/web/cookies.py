@@ -2,12 +2,15 @@
 
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.records.sessions import SESSION_DAYS
+from tracker.records.sessions import LONGEST_SESSION_DAYS
 from tracker.records.sign_in import SIGN_IN_MINUTES
 from tracker.web.own_paths import safe_path
 from tracker.web.site import Site
 
 ASKED = "sign-in"
+# The pages that a browser keeps. Not "cookies": it would clear those of every other site of the
+# same domain, too.
+FORGET = '"cache"'
 _ASKED_PATH = "/sign-in"
 _SECONDS_IN_MINUTE = 60
 _SECONDS_IN_DAY = 86_400
@@ -16,7 +19,9 @@ _SECONDS_IN_DAY = 86_400
 def signed_in(site: Site, token: str, wanted: str) -> Response:
     """Give a browser its session, and send it to the page that it wanted."""
     response = RedirectResponse(safe_path(wanted), 303)
-    _set(response, site, site.cookie_name, token, "/", SESSION_DAYS * _SECONDS_IN_DAY)
+    # How long a session lasts is the database's to say: it ends earlier where it is not used.
+    seconds = LONGEST_SESSION_DAYS * _SECONDS_IN_DAY
+    _set(response, site, site.cookie_name, token, "/", seconds)
     response.delete_cookie(
         ASKED, path=_ASKED_PATH, secure=site.is_https, httponly=True, samesite="lax"
     )
@@ -25,9 +30,8 @@ def signed_in(site: Site, token: str, wanted: str) -> Response:
 
 def signed_out(site: Site) -> Response:
     """Take a browser's session away and the pages that it kept, and send it to the first page."""
-    response = RedirectResponse("/", 303)
-    # Not "cookies": it would clear those of every other site of the same domain, too.
-    response.headers["clear-site-data"] = '"cache"'
+    response = RedirectResponse("/?out=yes", 303)
+    response.headers["clear-site-data"] = FORGET
     # A __Host- cookie is only replaced by one that is secure too.
     response.delete_cookie(
         site.cookie_name, path="/", secure=site.is_https, httponly=True, samesite="lax"

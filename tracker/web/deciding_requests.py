@@ -20,6 +20,7 @@ from tracker.records.time_requests import (
     request_within,
     requests_within,
 )
+from tracker.rules.standing import Standing
 from tracker.web.coordinator import own_association
 from tracker.web.own_time import say_instant
 from tracker.web.request_forms import DecisionForm, decision_form, read_grant, read_refusal
@@ -103,7 +104,8 @@ def _decide(
     if not request.is_open:
         return RedirectResponse(f"{page}?late=yes", 303)
     form, by = decision_form(request, typed), Stamp(who.email, at)
-    due_on = _due_on(connection, site, request, at)
+    standing = _extended(connection, site, request, at)
+    due_on = standing.due_on if standing else None
     if text_of(typed, "decision") == "decline":
         word = read_refusal(form)
         done = bool(word) and decline(connection, request, answer=word or "", by=by)
@@ -114,7 +116,8 @@ def _decide(
         done = given is not None and grant(
             connection, site.books, request, given, answer=word, by=by
         )
-        decided = Decided(given, word, who.name)
+        cycle = standing.plan.cycle if standing else None
+        decided = Decided(given, word, who.name, cycle.ends_on if cycle else None)
     if form.errors:
         return _show(site, who, request, form, due_on)
     if not done:
@@ -123,15 +126,20 @@ def _decide(
     return RedirectResponse(page, 303)
 
 
-def _due_on(connection: Connection, site: Site, request: Request, at: Instant) -> date | None:
-    """The due date in force of the cycle that an extension is asked for."""
+def _extended(connection: Connection, site: Site, request: Request, at: Instant) -> Standing | None:
+    """Where the cycle stands that an extension is asked for; its due date is the one in force."""
     if request.kind != EXTENSION:
         return None
     for standing in read_standings(connection, site.books, [request.endorsement_id], at):
         cycle = standing.plan.cycle
         if cycle is not None and cycle.starts_on == request.starts_on:
-            return standing.due_on
+            return standing
     return None
+
+
+def _due_on(connection: Connection, site: Site, request: Request, at: Instant) -> date | None:
+    standing = _extended(connection, site, request, at)
+    return standing.due_on if standing else None
 
 
 def _show(

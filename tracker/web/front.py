@@ -7,20 +7,33 @@ from fastapi.responses import RedirectResponse, Response
 
 from tracker.records.sessions import open_session
 from tracker.records.sign_in import normal_email
-from tracker.web.cookies import signed_in
+from tracker.web.cookies import FORGET, signed_in
 from tracker.web.site import Instant, TheSite
 from tracker.web.viewer import AnyViewer
 
 router = APIRouter()
 demo_router = APIRouter()
+_NOTHING = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 @router.get("/")
-def show(site: TheSite, who: AnyViewer) -> Response:
+def show(site: TheSite, who: AnyViewer, out: str = "") -> Response:
     """What this is and how to get in; those who are signed in go to their own page."""
     if who is not None and not site.demo_people:
         return RedirectResponse("/my-year", 303)
-    return site.pages.show("front.html", viewer=who, people=site.demo_people)
+    is_out = bool(out) and who is None
+    return site.pages.show("front.html", viewer=who, people=site.demo_people, is_out=is_out)
+
+
+@router.get("/signed-out.svg")
+def forget() -> Response:
+    """A picture of nothing that has the browser forget the page from which one signed out.
+
+    That page is put aside, for Back, only when the next one is there: the answer to the sign-out
+    itself comes too early to clear it.
+    """
+    headers = {"clear-site-data": FORGET, "cache-control": "no-store"}
+    return Response(_NOTHING, media_type="image/svg+xml", headers=headers)
 
 
 @demo_router.post("/demo/open/{number}")

@@ -21,6 +21,14 @@ _BRINGS_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
 LARGEST_UPLOAD = 32 * 1024 * 1024
 # Browsers show an answer only once they have sent all: so much of what is refused is read on.
 _READ_ON = 8 * LARGEST_UPLOAD
+# Pages may be kept by the browser that shows them, by no other cache, and only for its history:
+# any other visit asks us first. With `no-store` Back would lose what was typed, and could not show
+# the answer to a form (the page that "Today" or a problem brings back) at all. After signing out
+# Back shows none of them: `Clear-Site-Data` (cookies.py) drops them, also those that are kept
+# whole in memory, and the cookie that they vary by is gone. Over plain HTTP, which is for trying
+# the site out, browsers heed only the second of these. What is taken away (files, tables, feeds),
+# and pages that show a secret, are kept by nobody.
+_PAGE = "private, no-cache"
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -86,8 +94,12 @@ class Guard:
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in self._headers.items():
             headers.setdefault(name, value)
-        # Pages hold personal data: no cache may keep them, nor the back button after signing out.
-        headers.setdefault("cache-control", "no-store")
+        if "cache-control" in headers:
+            return
+        is_page = headers.get("content-type", "").startswith("text/html")
+        headers["cache-control"] = _PAGE if is_page else "no-store"
+        if is_page:
+            headers.add_vary_header("cookie")
 
     def _is_own_form(self, scope: Scope) -> bool:
         if scope["path"].startswith(_NEEDS_NO_ORIGIN):
