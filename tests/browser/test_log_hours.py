@@ -89,9 +89,9 @@ def test_files_stay_with_a_form_that_has_to_be_corrected(phone: Phone, street: S
     with page.expect_download() as download:
         page.get_by_role("link", name="certificate.pdf").click()
     assert download.value.suggested_filename == "certificate.pdf"
-    page.get_by_role("button", name="Remove photo.png").click()
-    expect(page.get_by_text("photo.png is removed.")).to_be_visible()
-    expect(page.get_by_label("Title")).to_have_value("Watching babies")
+    page.get_by_label("Remove photo.png when I save").check()
+    page.get_by_role("button", name="Save").last.click()
+    expect(page.get_by_text("Proof: certificate.pdf")).to_be_visible()
 
 
 def test_every_state_of_the_form_has_no_barriers(scripted: Phone) -> None:

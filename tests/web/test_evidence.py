@@ -160,8 +160,13 @@ def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: House) -> Non
     saved = send(alice, "/log", FORM, ("a.pdf", PDF), ("b.png", png()))
     entry_id = saved.headers["location"].rpartition("/")[2]
     first, _ = page_house.cast.rows("evidence")
-    page = send(alice, f"/entries/{entry_id}/edit", FORM | {"remove": str(first["id"])})
-    assert "a.pdf is removed." in text_of(page)
+    path, out = f"/entries/{entry_id}/edit", {"without": str(first["id"])}
+    # Only saving removes it: to leave the entry as it is leaves it its proof.
+    for unsaved in ({"remove": str(first["id"])}, {"hours": "x"}, {"today": "yes"}):
+        page = send(alice, path, form_of(alice.get(path)) | out | unsaved)
+        assert f'id="without-{first["id"]}" checked' in page.text
+    assert len(on_disk(page_house)) == 2
+    assert send(alice, path, form_of(alice.get(path)) | out).status_code == 303
     assert alice.get(f"/evidence/{first['id']}").status_code == 404
     assert len(on_disk(page_house)) == 1
     assert "Its file is deleted, too" in text_of(alice.get(f"/entries/{entry_id}/delete"))

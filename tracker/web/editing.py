@@ -3,6 +3,7 @@
 Those of a closed cycle stay as they are: whoever would change them is told so on their page.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from fastapi import APIRouter, HTTPException
@@ -13,12 +14,13 @@ from tracker.records.closing import closed_for
 from tracker.records.engine import reading
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author, Content, delete_entry, version_of
-from tracker.records.evidence import File, files_of, remove_files_of
+from tracker.records.evidence import File, files_of, remove_file, remove_files_of
 from tracker.rules.explain import LoggedEntry
 from tracker.web.form_page import Besides, show_form
 from tracker.web.form_setting import form_of, read_setting
 from tracker.web.log_form import prefill_from
 from tracker.web.reading_form import Filled, do_aside, read_form
+from tracker.web.removing import unwanted
 from tracker.web.saving import Outcome, save_change
 from tracker.web.sending import Job, send
 from tracker.web.site import Instant, Site, TheSite
@@ -60,16 +62,26 @@ def save_entry(
         setting = read_setting(connection, site.books, who.id, at, entry)
         return read_form(connection, setting, posted)
 
+    removed: list[File] = []
+
     def save(connection: Connection, filled: Filled, content: Content) -> Outcome:
-        return save_change(
+        outcome = save_change(
             connection, site.books, author, entry_id=entry_id, filled=filled, content=content
         )
+        wanted_out = unwanted(posted) if outcome.entry_id else ()
+        found = [remove_file(connection, author, number, entry_id) for number in wanted_out]
+        # Perhaps not the first time that this is run.
+        removed[:] = [file for file in found if file]
+        return outcome
 
     filled, outcome = send(site, author, posted, Job(read, save, entry_id))
     if outcome.entry_id:
+        if (folder := folder_of(site)) is not None:
+            folder.remove(file.stored_as for file in removed)
         return RedirectResponse(f"/log/saved/{entry_id}", 303)
     outcome.tell(filled.form)
     besides = do_aside(site, author, posted, entry) or Besides(entry)
+    besides = replace(besides, without=unwanted(posted))
     return show_form(site, who, filled.form, filled.setting, besides)
 
 

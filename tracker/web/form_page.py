@@ -1,5 +1,6 @@
 """Shows the form for a session, with what is wrong with it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from fastapi.responses import HTMLResponse
@@ -18,12 +19,16 @@ from tracker.web.viewer import Person
 
 @dataclass(frozen=True, slots=True)
 class Besides:
-    """What the page shows beside the form: the entry it changes, a twin, a word, the focus."""
+    """What the page shows beside the form: the entry it changes, a twin, a word, the focus.
+
+    ``without`` are the ids of the entry's files that saving is to remove.
+    """
 
     editing: LoggedEntry | None = None
     twin: Logged | None = None
     notice: str = ""
     focus: str = ""
+    without: Collection[int] = ()
 
 
 def show_form(
@@ -55,6 +60,7 @@ def show_form(
         largest_mb=LARGEST_MB,
         say_size=say_size,
         besides=besides,
+        without=besides.without,
         editing=editing,
         twin=None if problems else besides.twin,
         focus="" if problems or besides.twin else besides.focus,

@@ -47,7 +47,7 @@ def do_aside(
     if "today" in posted.texts:
         return Besides(editing, focus="hours")
     if "remove" in posted.texts:
-        name = remove_chosen(site, author, posted, editing.id if editing else None)
+        name = remove_chosen(site, author, posted)
         return Besides(editing, notice=f"{name} is removed." if name else "That file is removed.")
     return None
 

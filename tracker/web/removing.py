@@ -1,4 +1,4 @@
-"""Removes a file from a form, or from the entry that it changes."""
+"""Removes a file from a form at once; from the entry that it changes, once that is saved."""
 
 from fastapi import HTTPException
 
@@ -11,17 +11,21 @@ from tracker.web.uploads import folder_of
 _DIGITS = 9
 
 
-def remove_chosen(site: Site, author: Author, posted: Posted, editing: int | None) -> str:
+def unwanted(posted: Posted) -> list[int]:
+    """The files of the entry that are to go when it is saved, as the form says."""
+    chosen = map(str, posted.texts.getlist("without"))
+    return [int(one) for one in chosen if one.isascii() and one.isdigit() and len(one) <= _DIGITS]
+
+
+def remove_chosen(site: Site, author: Author, posted: Posted) -> str:
     """Remove the file whose button was pressed; its name, empty where there is none such.
 
-    ``editing`` is the entry that the form changes: files of other entries stay.
+    Files of entries stay: to leave an entry as it is leaves it its proof.
     """
     folder, number = folder_of(site), text_of(posted.texts, "remove")
     if not (number.isascii() and number.isdigit()) or len(number) > _DIGITS or folder is None:
         raise HTTPException(404)
-    removed = site.writer.run(
-        lambda connection: remove_file(connection, author, int(number), editing)
-    )
+    removed = site.writer.run(lambda connection: remove_file(connection, author, int(number), None))
     if removed is None:
         # Pressed twice: it is gone all the same.
         return ""
