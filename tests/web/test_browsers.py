@@ -111,6 +111,19 @@ def test_all_other_browsers_are_ended_with_both_addresses(house: House, visit: V
     assert len(house.cast.rows("audit_event", table_name="web_session")) == 2
 
 
+def test_browsers_that_were_signed_in_before_they_knew_their_person_end_too(
+    house: House, visit: Visit
+) -> None:
+    old, older, by_second, bob = visit(ALICE), visit(ALICE), visit(ALICE_AT_HOME), visit(BOB)
+    session = METADATA.tables["web_session"]
+    with writing(house.cast.engine) as connection:
+        first = session.c.email.in_([ALICE, BOB])
+        connection.execute(update(session).where(first).values(person_id=None))
+    assert len(handles(by_second)) == 2
+    by_second.post("/profile/browsers/end-others")
+    assert [is_signed_in(v) for v in (old, older, by_second, bob)] == [False, False, True, True]
+
+
 def test_nobody_sees_or_ends_the_browsers_of_others(house: House, visit: Visit) -> None:
     alice, other, bob, carol = visit(ALICE), visit(ALICE), visit(BOB), visit(CAROL)
     (hers,) = handles(alice)

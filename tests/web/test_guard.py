@@ -11,12 +11,19 @@ FOREIGN = [
     {},
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
+    {"Origin": "null", "Host": ""},
+    {"Origin": "", "Host": ""},
+    {"Origin": "http://", "Host": ""},
+    {"Origin": "https://testserver"},
+    {"Origin": "https://localhost:8000", "Host": "localhost:8000"},
     {"Origin": "http://testserver.evil.example"},
     {"Origin": "http://testserver", "Sec-Fetch-Site": "cross-site"},
     {"Origin": "http://testserver", "Sec-Fetch-Site": "same-site"},
 ]
 OWN = [
     {"Origin": "http://testserver"},
+    # A demo that is opened by another name of the same computer.
+    {"Origin": "http://localhost:8000", "Host": "localhost:8000"},
     {"Sec-Fetch-Site": "same-origin"},
     {"Origin": "null", "Sec-Fetch-Site": "none"},
 ]

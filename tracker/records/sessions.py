@@ -70,8 +70,6 @@ class Owner(NamedTuple):
     email: str
 
 
-# A coordinator who was not among the people when signing in may be now: by the first address,
-# which nobody else has.
 # One statement, in the words of the driver: every page asks it. A coordinator who was not among
 # the people when signing in may be now: by the first address, which nobody else has.
 _SIGNED_IN = f"""
@@ -190,7 +188,12 @@ def end_browsers(connection: Connection, owner: Owner, handles: Sequence[str], s
 
 
 def _belongs_to(owner: Owner) -> ColumnElement[bool]:
-    without_person = _SESSION.c.person_id.is_(None) & (_SESSION.c.email == owner.email)
+    nobodys = _SESSION.c.person_id.is_(None)
     if owner.person_id is None:
-        return without_person
-    return or_(_SESSION.c.person_id == owner.person_id, without_person)
+        return nobodys & (_SESSION.c.email == owner.email)
+    # Without a person are those of before it was kept, and of who became one since.
+    theirs = [
+        _SESSION.c.email.in_(select(func.lower(address)).where(_PERSON.c.id == owner.person_id))
+        for address in (_PERSON.c.email, _PERSON.c.second_email)
+    ]
+    return or_(_SESSION.c.person_id == owner.person_id, nobodys & or_(*theirs))

@@ -63,6 +63,7 @@ class Guard:
         self._app = app
         self._refuse = refuse
         self._origin = _origin(base_url)
+        self._scheme = urlsplit(base_url).scheme
         self._headers = security_headers(https=base_url.startswith("https://"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,8 +109,10 @@ class Guard:
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site in {"same-origin", "none"}
-        origin = headers.get("origin", "")
-        return origin == self._origin or urlsplit(origin).netloc == headers.get("host", " ")
+        host = headers.get("host", "")
+        # Of the same scheme only: who can answer for it over http is not who answers over https.
+        own = {self._origin, f"{self._scheme}://{host}"} if host else {self._origin}
+        return headers.get("origin", "") in own
 
 
 def _brings_files(scope: Scope) -> bool:
