@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli_sessions import sessions_app
+
 app = typer.Typer(
     help="Endorsement renewals: hours, deadlines, reminders and digests.",
     no_args_is_help=True,
@@ -25,6 +27,7 @@ token_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(token_app, name="token")
+app.add_typer(sessions_app, name="sessions")
 
 
 def _day(text: str) -> date:

@@ -1,15 +1,16 @@
-"""Who has not answered about a session is reminded once, of all that waits, in one mail."""
+"""Who is named for a session hears of it once a day at most, and is reminded of all that waits."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from tests.jobs.desk import Desk, at
 from tracker.jobs.session_mail import tell_members
 from tracker.records.engine import writing
 from tracker.records.entry_writes import Author
 from tracker.records.group_members import Invited
-from tracker.records.group_sessions import Held, log_session
+from tracker.records.group_sessions import Held, correct_session, log_session, session_of
 from tracker.records.tables import METADATA
 
 LOGGED = at("2024-06-03 12:00")
@@ -19,11 +20,11 @@ def log(desk: Desk, *days: int) -> None:
     """Bob logs a session of each of these days of June for Alice and somebody unknown."""
     with writing(desk.engine) as connection:
         for day in days:
-            author = Author(desk.ids["Bob"], "bob", LOGGED)
+            author = Author(desk.ids["Bob"], "bob", LOGGED + timedelta(minutes=day))
             invited = [Invited("alice@example.org", None), Invited("nobody@example.org", None)]
             held = Held(date(2024, 6, day), 90, "Group RSC")
             logged = log_session(connection, author, held, invited, f"key-{day}")
-            tell_members(desk.office, connection, logged.asked, LOGGED)
+            tell_members(desk.office, connection, logged.asked, author.at)
 
 
 def test_one_mail_a_day_then_one_reminder_of_all_that_waits(desk: Desk) -> None:
@@ -36,13 +37,37 @@ def test_one_mail_a_day_then_one_reminder_of_all_that_waits(desk: Desk) -> None:
     )
     assert "/sessions/asked/" in first.text
     assert first.message["List-Unsubscribe-Post"]
-    desk.run(at("2024-06-09"))
-    assert len(desk.mails("session")) == 1
+    desk.run(at("2024-06-04"), at("2024-06-09"))
+    # The second one came after that day's mail.
+    _, second = desk.mails("session")
+    assert second.subject == "Bob: confirm 1.5 hours of RSC, 2 Jun"
     desk.run(at("2024-06-10"), at("2024-06-11"), at("2024-06-30"))
-    _, reminder = desk.mails("session")
+    *_, reminder = desk.mails("session")
+    assert len(desk.mails("session")) == 3
     assert reminder.subject == "2 RSC sessions wait for your answer"
     assert "https://hours.example.org/my-year" in reminder.text
     assert "1 June 2024, 1.5 hours, with Bob: Group RSC" in reminder.text
+
+
+def test_however_often_it_is_corrected_one_mail_a_day_says_how_it_stands(desk: Desk) -> None:
+    desk.tell_of_alice(LOGGED)
+    log(desk, 1)
+    author = Author(desk.ids["Bob"], "bob", LOGGED)
+    for minutes in range(31, 61):
+        author = replace(author, at=author.at + timedelta(seconds=20))
+        with writing(desk.engine) as connection:
+            (number,) = connection.scalars(select(METADATA.tables["group_session"].c.id))
+            session = session_of(connection, author.person_id, number, for_writing=True)
+            assert session is not None
+            held = session.held._replace(minutes=minutes, title="Seen at last")
+            asked = correct_session(connection, author, session, held, [])
+            tell_members(desk.office, connection, asked, author.at)
+    assert len(desk.mails("session")) == 1
+    desk.run(at("2024-06-04"), at("2024-06-05"))
+    _, news = desk.mails("session")
+    assert news.subject == "Bob: confirm 1 hour of RSC, 1 Jun"
+    assert "Seen at last" in news.text
+    assert "/sessions/asked/" in news.text
 
 
 def test_whoever_turned_the_mail_off_gets_none(sqlite_desk: Desk) -> None:

@@ -1,16 +1,19 @@
 """Files that prove an entry: taken by content, kept with the form, handed out as files only."""
 
 import os
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from httpx2 import Response
 from pydantic import SecretStr
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, DAN, ERIN
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, DAN, ERIN, NOW
 from tests.support.files import PDF, heic, jpeg, png
 from tests.web.test_editing import form_of
 from tests.web.visiting import TRAINING, House, Visitor, problems, text_of
+from tracker.records.evidence_folder import EvidenceFolder
 from tracker.web.evidence import say_disposition
 from tracker.web.uploads import MOST_FILES, safe_name, say_size
 
@@ -232,13 +235,27 @@ def test_drafts_are_swept_after_a_day_and_stray_files_after_a_month(page_house: 
         page_house.settle()
         return on_disk(page_house)
 
-    # As old as the test's clock says, not as the disk's.
-    then = page_house.now.timestamp()
-    os.utime(stray, (then, then))
+    # As old as can be: what counts is since when it is known to have no row.
+    os.utime(stray, (0, 0))
     assert stray.name in upload_after(2, "1" * 32)
     assert draft not in on_disk(page_house)
-    assert stray.name not in upload_after(31, "2" * 32)
+    assert stray.name in upload_after(29, "2" * 32)
+    assert stray.name not in upload_after(2, "3" * 32)
     assert len(page_house.cast.rows("evidence")) == len(on_disk(page_house))
+    assert list(folder.glob(".stray-*")) == []
+
+
+def test_an_older_database_loses_no_file_before_a_newer_one_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    folder = EvidenceFolder(tmp_path)
+    name = folder.write(b"proof")
+    os.utime(tmp_path / name, (0, 0))
+    days = [NOW + timedelta(days=n) for n in (0, 20, 25, 50, 56)]
+    # The older one knows nothing, the newer one does; then an older one again.
+    rows: list[set[str]] = [set(), {name}, set(), set(), set()]
+    swept = [folder.sweep(partial(set, known), day) for known, day in zip(rows, days, strict=True)]
+    assert swept == [0, 0, 0, 0, 1]
 
 
 def test_a_crash_leaves_a_file_without_a_row_never_a_row_without_its_file(

@@ -142,7 +142,8 @@ def test_what_is_disputed_is_corrected_and_asked_again(house: House) -> None:
     assert "corrected" in answer.headers["location"]
     assert members(house) == [(ALICE, "confirmed"), (BOB, "asked"), (EVE, "asked")]
     mails = [row["recipient"] for row in house.cast.rows("outbox")]
-    assert sorted(mails) == sorted([BOB, ALICE, BOB, EVE])
+    # Bob had a mail that day: how it stands then is said by the next day's.
+    assert sorted(mails) == sorted([BOB, ALICE, EVE])
     bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "confirm"})
     entries = house.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
     hours = {row["person_id"]: row["minutes"] for row in entries}

@@ -1,6 +1,7 @@
 """The mails about sessions that a provider has logged: the first, and a reminder after some days.
 
-They are optional, and one person gets one a day at most: all that waits stands on My year.
+They are optional, and one person gets one a day at most, however often a session is corrected:
+all that waits stands on My year, and what no mail has said yet is said by the next day's.
 """
 
 from collections.abc import Collection, Sequence
@@ -39,10 +40,10 @@ def tell_members(
     connection: Connection,
     member_ids: Collection[int],
     now: datetime,
-    *,
-    again: bool = False,
 ) -> None:
-    """Write a mail to each person whom these rows name; ``again``: though they had one today.
+    """Write a mail to each person whom these rows name, unless they had one within a day.
+
+    Whoever had one is told of what then stands by the next day's (jobs/sessions.py).
 
     A mail is written to nobody in particular, too, and thrown away, so that the time that it
     takes does not tell who is known.
@@ -57,19 +58,27 @@ def tell_members(
         message = write_session_mail(stationery, connection, to, [telling], now)
         if to.person_id is None or not wants_mail(connection, to.person_id):
             continue
-        if again or not had_mail(connection, to.person_id, [KIND], now - _A_DAY):
+        if not had_mail(connection, to.person_id, [KIND], now - _A_DAY):
             messages.append(message)
     enqueue(connection, messages, now)
 
 
 def write_reminder(
-    stationery: Stationery, connection: Connection, waiting: Sequence[Telling], now: datetime
+    stationery: Stationery,
+    connection: Connection,
+    waiting: Sequence[Telling],
+    now: datetime,
+    *,
+    is_reminder: bool = True,
 ) -> Message | None:
-    """One mail about all that waits for one known person; None where they want none."""
+    """One mail about all that waits for one known person; None where they want none.
+
+    ``is_reminder``: a mail told them of it already.
+    """
     to = _to(stationery, connection, waiting[0])
     if to.person_id is None or not wants_mail(connection, to.person_id):
         return None
-    return write_session_mail(stationery, connection, to, waiting, now, is_reminder=True)
+    return write_session_mail(stationery, connection, to, waiting, now, is_reminder=is_reminder)
 
 
 def wants_mail(connection: Connection, person_id: int) -> bool:

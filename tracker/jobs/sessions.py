@@ -1,5 +1,7 @@
 """Reminds, once, of sessions that a provider has logged and a supervisee has not answered.
 
+Tells on the next day, too, what was logged or corrected after that day's mail: as it stands then.
+
 Part of the references job: both remind people of what they were asked. One mail a person, about
 all that waits; whoever had another mail that day is reminded on the next one.
 """
@@ -15,7 +17,7 @@ from tracker.clock import local_day
 from tracker.jobs.office import Office
 from tracker.jobs.session_mail import KIND, write_reminder
 from tracker.mail.contents import NoticesMail
-from tracker.records.group_telling import Telling, had_mail, mark_reminded, unanswered
+from tracker.records.group_telling import Telling, had_mail, mark_reminded, unanswered, untold
 from tracker.records.outbox import Message, enqueue
 
 
@@ -30,26 +32,37 @@ def remind_of_sessions(
 def _reminders(
     office: Office, connection: Connection, association: str, now: datetime
 ) -> Iterator[Message]:
-    days = office.notices.sessions.remind_after_days
-    if days is None:
-        return
     zone = office.books.associations[association].time_zone
-    today = local_day(now, zone)
-    midnight = datetime.combine(today, time(), ZoneInfo(zone))
-    # Asked on a day so many days before today, or earlier: before that day's end.
-    before = midnight - timedelta(days=days - 1)
-    rows = unanswered(connection, association, before)
-    for _, of_one in groupby(rows, lambda t: t.person_id):
+    midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
+    due = _due(office, connection, association, midnight)
+    new = untold(connection, association, KIND, midnight - _NEWS_FOR, midnight)
+    again = {t.member_id for t in due}
+    rows = sorted({*due, *new}, key=lambda t: (t.person_id or 0, t.held_on, t.member_id))
+    for person_id, of_one in groupby(rows, lambda t: t.person_id):
         waiting = list(of_one)
-        person_id = waiting[0].person_id
         if person_id is None or had_mail(connection, person_id, _OTHERS, midnight):
             continue
-        message = write_reminder(office, connection, _one_each(waiting), now)
+        reminded = [t.member_id for t in waiting if t.member_id in again]
+        message = write_reminder(
+            office, connection, _one_each(waiting), now, is_reminder=bool(reminded)
+        )
         if message is not None:
-            mark_reminded(connection, [t.member_id for t in waiting], now)
+            mark_reminded(connection, reminded, now)
             yield message
 
 
+def _due(
+    office: Office, connection: Connection, association: str, midnight: datetime
+) -> list[Telling]:
+    days = office.notices.sessions.remind_after_days
+    if days is None:
+        return []
+    # Asked on a day so many days before today, or earlier: before that day's end.
+    return unanswered(connection, association, midnight - timedelta(days=days - 1))
+
+
+# News that could not be told for so long is left to My year and the reminder.
+_NEWS_FOR = timedelta(days=7)
 _OTHERS = (KIND, NoticesMail.kind)
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     and_,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -23,11 +22,12 @@ from sqlalchemy import (
 
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author
+from tracker.records.insight import sees_file, sights_of
 from tracker.records.tables import METADATA
+from tracker.rulebooks import Rulebooks
 
 _EVIDENCE = METADATA.tables["evidence"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_APPLICATION = METADATA.tables["application"]
+_ENTRY = METADATA.tables["entry"]
 _DRAFT_FOR = timedelta(days=1)
 _SWEEPER = "tracker"
 
@@ -85,23 +85,30 @@ def files_of_entries(
     return found
 
 
+def own_file(connection: Connection, file_id: int, person_id: int) -> File | None:
+    """A file of a person's own, saved with an entry or not."""
+    own = (_EVIDENCE.c.id == file_id) & (_EVIDENCE.c.person_id == person_id)
+    return next(iter(_files(connection, own)), None)
+
+
 def file_for(
-    connection: Connection, file_id: int, person_id: int | None, associations: Collection[str]
+    connection: Connection, books: Rulebooks, file_id: int, associations: Collection[str]
 ) -> File | None:
-    """A file for its owner, or for who coordinates an association that its owner belongs to.
+    """A file for who coordinates these associations: as far as they may read its owner's log.
 
     Nobody but the owner sees a file whose entry is not saved.
     """
-    owner = _EVIDENCE.c.person_id
-    belongs = or_(
-        *(
-            exists().where(table.c.person_id == owner, table.c.association.in_(associations))
-            for table in (_ENDORSEMENT, _APPLICATION)
-        )
+    query = (
+        select(*_COLUMNS, _ENTRY.c.held_on, _EVIDENCE.c.added_at)
+        .join(_ENTRY, _ENTRY.c.id == _EVIDENCE.c.entry_id)
+        .where(_EVIDENCE.c.id == file_id)
     )
-    seen = and_(_EVIDENCE.c.entry_id.is_not(None), belongs)
-    allowed = or_(owner == person_id, seen) if person_id is not None else seen
-    return next(iter(_files(connection, (_EVIDENCE.c.id == file_id) & allowed)), None)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    sights = sights_of(connection, row.person_id, associations)
+    is_seen = sees_file(books, sights, row.held_on, row.added_at)
+    return File(*row[: len(_COLUMNS)]) if is_seen else None
 
 
 def keep_files(

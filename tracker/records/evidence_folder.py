@@ -1,8 +1,9 @@
 """The folder with the bytes of evidence: outside the web's reach, under names that say nothing.
 
 A file is written whole and flushed to the disk before its row is: a crash leaves at most a file
-without a row, never a row without its file. Such a file is deleted when it has grown old. That
-takes a month, so that a restored older backup loses nothing before it is noticed.
+without a row, never a row without its file. Such a file is deleted a month after it was first seen
+to have none, however old it is: a restored older backup loses nothing before that is noticed. The
+folder remembers when: beside a stray file is an empty one whose time is when it was seen.
 """
 
 import hashlib
@@ -16,7 +17,9 @@ from pathlib import Path
 
 _OURS = re.compile(r"[0-9a-f]{40}")
 _MARKER = ".swept"
+_STRAY = ".stray-"
 _ORPHAN_AFTER = timedelta(days=30)
+_NEVER = timedelta(0)
 _SWEEP_AFTER = timedelta(days=1)
 
 
@@ -54,23 +57,35 @@ class EvidenceFolder:
                 (self.path / name).unlink(missing_ok=True)
 
     def sweep(self, known: Callable[[], set[str]], at: datetime) -> int:
-        """Delete old files that no row names, once a day at the most; how many those were.
+        """Delete files that no row has named for a month, once a day at the most; how many.
 
         ``known`` gives the names that rows have; ``at`` is an aware instant.
         """
         marker = self.path / _MARKER
-        if not self.path.is_dir() or _age(marker, at) < _SWEEP_AFTER:
+        if not self.path.is_dir() or _age(marker, at, timedelta.max) < _SWEEP_AFTER:
             return 0
-        marker.touch(mode=0o600)
-        os.utime(marker, (at.timestamp(), at.timestamp()))
-        old = [
-            file.name
-            for file in self.path.iterdir()
-            if _OURS.fullmatch(file.name) and _age(file, at) >= _ORPHAN_AFTER
-        ]
-        gone = set(old) - known() if old else set()
+        _touch(marker, at)
+        # First what is there, then the rows: a file that came in between is not looked at.
+        there = {file.name for file in self.path.iterdir()}
+        files = {name for name in there if _OURS.fullmatch(name)}
+        strays = files - known() if files else set()
+        seen = {name.removeprefix(_STRAY) for name in there if name.startswith(_STRAY)}
+        self._forget(seen - strays)
+        gone = {n for n in strays & seen if _age(self._stray(n), at, _NEVER) >= _ORPHAN_AFTER}
         self.remove(gone)
+        self._forget(gone)
+        for name in strays - seen:
+            _touch(self._stray(name), at)
         return len(gone)
+
+    def _stray(self, name: str) -> Path:
+        return self.path / f"{_STRAY}{name}"
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """Remember no longer that these have no row: they have one again, or are gone."""
+        for name in names:
+            with suppress(OSError):
+                self._stray(name).unlink(missing_ok=True)
 
 
 def digest_of(content: bytes) -> str:
@@ -78,7 +93,13 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _age(file: Path, at: datetime) -> timedelta:
+def _touch(file: Path, at: datetime) -> None:
+    file.touch(mode=0o600)
+    os.utime(file, (at.timestamp(), at.timestamp()))
+
+
+def _age(file: Path, at: datetime, without: timedelta) -> timedelta:
+    """How long ago a file was written; ``without`` where it is not there."""
     with suppress(OSError):
         return timedelta(seconds=at.timestamp() - file.stat().st_mtime)
-    return timedelta.max
+    return without

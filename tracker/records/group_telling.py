@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, update
 
 from tracker.records.applicants import undecided_of
 from tracker.records.endorsees import endorsements_of
@@ -41,17 +41,24 @@ def tellings_of(connection: Connection, member_ids: Collection[int]) -> list[Tel
 
 def unanswered(connection: Connection, association: str, before: datetime) -> list[Telling]:
     """What people of an association were asked before the instant, and not reminded of yet."""
-    belongs = [
-        exists().where(table.c.person_id == _MEMBER.c.person_id, table.c.association == association)
-        for table in (_ENDORSEMENT, _APPLICATION)
-    ]
-    query = _tellings().where(
-        _MEMBER.c.state == "asked",
-        _MEMBER.c.reminded_at.is_(None),
-        _MEMBER.c.asked_at < before,
-        _SESSION.c.withdrawn_at.is_(None),
-        belongs[0] | belongs[1],
+    waits = _waits(association) & (_MEMBER.c.asked_at < before)
+    return [Telling(*row) for row in connection.execute(_tellings().where(waits))]
+
+
+def untold(
+    connection: Connection, association: str, kind: str, since: datetime, before: datetime
+) -> list[Telling]:
+    """What people were asked between the instants, with no mail of the kind from then on.
+
+    They had one that day already; the same session may have been corrected meanwhile.
+    """
+    told = exists().where(
+        _OUTBOX.c.person_id == _MEMBER.c.person_id,
+        _OUTBOX.c.kind == kind,
+        _OUTBOX.c.created_at >= _MEMBER.c.asked_at,
     )
+    asked = (_MEMBER.c.asked_at >= since) & (_MEMBER.c.asked_at < before)
+    query = _tellings().where(_waits(association) & asked & ~told)
     return [Telling(*row) for row in connection.execute(query)]
 
 
@@ -78,6 +85,20 @@ def association_of(connection: Connection, person_id: int) -> str | None:
     found = [e.association for e in endorsements_of(connection, person_id)]
     found += [a.association for a in undecided_of(connection, person_id)]
     return found[0] if found else None
+
+
+def _waits(association: str) -> ColumnElement[bool]:
+    """Of people of an association: not answered, and not reminded of."""
+    belongs = [
+        exists().where(table.c.person_id == _MEMBER.c.person_id, table.c.association == association)
+        for table in (_ENDORSEMENT, _APPLICATION)
+    ]
+    return and_(
+        _MEMBER.c.state == "asked",
+        _MEMBER.c.reminded_at.is_(None),
+        _SESSION.c.withdrawn_at.is_(None),
+        or_(*belongs),
+    )
 
 
 def _tellings() -> Select[Any]:

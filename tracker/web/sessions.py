@@ -127,7 +127,7 @@ def save_session(
         if changed is None:
             return page, False
         asked = correct_session(connection, author, session, *changed)
-        tell_members(site, connection, asked, at, again=True)
+        tell_members(site, connection, asked, at)
         return page, True
 
     page, saved = site.writer.run(save)

@@ -10,6 +10,7 @@ from tracker.records.applications import Applied
 from tracker.records.endorsees import Endorsed
 from tracker.records.entries import entry_by_id
 from tracker.records.evaluation import days_at
+from tracker.records.insight import sees_entry, sights_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
@@ -79,10 +80,16 @@ def read_year(
 ) -> YearView:
     """A person's year at an instant, as far as ``endorsements`` go; ``own``: they read it.
 
-    Entries are also judged for ``applications``: the person's own, those that are decided aside.
+    Coordinators read the entries that belong to their time (records/insight.py). Entries are also
+    judged for ``applications``: the person's own, those that are decided aside.
     """
     material = read_material(connection, books, person_id, endorsements, at, applications)
-    return _view(replace(material, own=own))
+    if own:
+        return _view(material)
+    associations = {one.association for one in endorsements}
+    sights = sights_of(connection, person_id, associations)
+    seen = [entry for entry in material.entries if sees_entry(sights, entry.held_on)]
+    return _view(replace(material, entries=seen, own=False))
 
 
 def read_entry(
