@@ -241,3 +241,7 @@ def main() -> None:
 
         sys.stderr.write(explain(error))
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

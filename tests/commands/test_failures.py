@@ -16,6 +16,7 @@ from tracker.records.engine import SchemaError, ensure_schema, open_engine, sche
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import load_settings
 
+WAYS = (["-m", "tracker"], ["-m", "tracker.cli"])
 MAIN = "from tracker.cli import main; main()"
 
 
@@ -180,3 +181,11 @@ def test_help_loads_no_heavy_package() -> None:
     assert "Usage" in done.stdout
     heavy = {"sqlalchemy", "pydantic", "fastapi", "jinja2", "rich.table", "alembic"}
     assert not heavy & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_program_also_runs_as_a_module(way: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *way, "--help"], check=True, capture_output=True, text=True
+    )
+    assert "standing" in done.stdout

@@ -164,8 +164,8 @@ SESSION = SessionMail(
     greeting_name="Ana Lima",
     headline="Dana Ruiz says that you took part in a session.",
     intro=(
-        "If that is right, confirm it with one tap: only then it is in your log and counts. "
-        "If something is wrong, say so on the same page."
+        "If that is right, sign in and confirm it: only then it is in your log, which "
+        "says whether it counts. If something is wrong, say so on the same page."
     ),
     items=(SessionItem("14 November 2026", "1.5 hours", "Group RSC", "Dana Ruiz"),),
     action=Action("Confirm, or say what is wrong", f"{BASE_URL}/sessions/asked/7"),

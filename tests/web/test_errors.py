@@ -89,6 +89,8 @@ def test_what_the_guard_refuses_is_told_on_a_page(page_house: House) -> None:
     large = alice.post("/log", content=b"x" * 70_000, headers=OWN)
     assert text_of(foreign).startswith(SAID[403])
     assert text_of(large).startswith(SAID[413])
+    assert "Log hours" in foreign.text
+    assert "Log hours" in large.text
 
 
 def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(page_house: House) -> None:
@@ -103,6 +105,10 @@ def test_who_is_signed_in_keeps_the_menu_on_an_error_page(page_house: House) -> 
     assert "Log hours" in page.text
     assert "Signed in as" in page.text
     assert "Log hours" not in page_house.visit().get("/nowhere").text
+
+
+def test_who_is_signed_in_keeps_the_menu_when_a_page_fails(failing: House) -> None:
+    assert "Signed in as" in client(failing, ALICE).get("/fail/500").text
 
 
 def test_programs_are_answered_with_a_problem_document(page_house: House) -> None:

@@ -8,6 +8,7 @@ from tests.support.cast import ALICE, BOOKS, CAROL, ERIN, EVE
 from tests.web.visiting import House, text_of
 from tracker.records.engine import writing
 from tracker.records.tables import METADATA
+from tracker.web.help_words import view_book
 
 
 def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: House) -> None:
@@ -30,6 +31,28 @@ def test_it_names_the_coordinator_of_that_association_only(page_house: House) ->
     assert 'href="mailto:carol@example.org">Carol Reyes</a>' in page
     assert "dan@example.org" not in page
     assert "Dan Whitfield" in page_house.visit(ERIN).get("/help").text
+
+
+def test_it_tells_endorsees_nothing_that_only_operators_can_do(page_house: House) -> None:
+    page = text_of(page_house.visit(ALICE).get("/help"))
+    assert "An endorsement by any association counts." in page
+    for words in ("in the provider rule", "[[", "first_cycle", "associations in"):
+        assert words not in page
+    for book in BOOKS.associations.values():
+        for found in book.interpretations:
+            assert "rule to" not in found.taken
+            assert "[[" not in found.taken
+
+
+def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(page_house: House) -> None:
+    page = page_house.visit(ALICE).get("/help").text
+    assert '<a href="/profile/second-address">on your profile</a>' in page
+
+
+def test_a_rule_for_some_says_of_whom_it_is_asked_once() -> None:
+    view = view_book(BOOKS, "MI-AIMH", "IMHS", date(2026, 11, 22), ())
+    (about,) = [rule.about for rule in view.rules if "those who provide" in rule.about]
+    assert about.count("asked") == 1
 
 
 def test_others_read_general_words(page_house: House) -> None:

@@ -152,6 +152,12 @@ def test_reflective_supervision_names_its_provider(
     assert problems(answer) == [(field, words.replace("'", "&#39;"))]
 
 
+def test_problems_are_listed_in_the_order_of_the_page(page_house: House) -> None:
+    form = {"activity": "training", "day": "20", "month": "13", "year": "2026", "hours": "2"}
+    answer = page_house.visit(ALICE).log(form | {"topic-DEIA": "x"})
+    assert [field for field, _ in problems(answer)] == ["month", "topic-DEIA", "title"]
+
+
 def test_a_day_has_24_hours_in_all(page_house: House) -> None:
     answer = page_house.visit(ALICE).log(TRAINING | {"day": "2", "month": "5", "hours": "8"})
     assert problems(answer) == [

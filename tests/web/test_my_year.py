@@ -274,3 +274,9 @@ def test_hours_are_listed_before_an_endorsement_begins(page_house: House) -> Non
     page = year(page_house, EVE)
     assert "While applying" in page
     assert "Nothing is logged" not in page
+
+
+def test_a_due_date_of_another_year_keeps_its_year(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    held = page_house.cast.endorsements[ALICE]
+    assert "2025 · due 31 December 2025" in text_of(alice.get(f"/my-year/{held}/2025-01-01"))

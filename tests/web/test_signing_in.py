@@ -20,6 +20,7 @@ def test_the_code_signs_in_the_browser_that_asked(house: House) -> None:
 
 def test_the_link_and_code_sign_in_another_browser(house: House) -> None:
     link, code = ask(house, house.visit())
+    assert "on another device, open this page and type the code there" in house.mails()[-1]
     phone = house.visit()
     assert phone.post(link, {"code": code}).status_code == 303
     assert is_signed_in(phone)

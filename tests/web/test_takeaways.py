@@ -22,6 +22,14 @@ def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(page_house: Ho
     assert 'href="/help"' in page.text
 
 
+def test_the_calendar_says_what_its_address_shows(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    alice.post("/takeaways/calendar", {"instead": ""})
+    page = text_of(alice.get("/takeaways"))
+    for shown in ("associations and categories", "complete", "membership ends", "provider"):
+        assert shown in page.partition("as good as a key")[2]
+
+
 def test_who_is_not_among_the_people_has_no_takeaways(page_house: House) -> None:
     carol = page_house.visit(CAROL)
     assert carol.get("/takeaways").content == carol.get("/nowhere").content

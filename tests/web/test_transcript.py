@@ -90,9 +90,17 @@ def test_the_file_lists_each_row_and_then_what_was_required(page_house: House) -
     unknown = next(r for r in rows if r["Provider"] == "Jo Hart")
     assert (unknown["Counted hours"], unknown["Counts"]) == ("0", "no")
     asked = [r for r in rows if r["Title"].startswith("Required")]
-    assert [(r["Hours"], r["Counted hours"], r["Counts"]) for r in asked] == [
+    assert [(r["Hours required"], r["Hours reached"], r["Counts"]) for r in asked] == [
         ("15", "16.5", "Done"), ("1", "0", "Short"), ("", "", "Done"), ("12", "8.5", "Short"),
     ]  # fmt: skip
+
+
+def test_a_sum_over_the_hours_of_the_file_is_that_of_the_sessions(page_house: House) -> None:
+    rows = rows_of(page_house)
+    asked = [r for r in rows if r["Title"].startswith("Required")]
+    assert {r["Hours"] + r["Counted hours"] for r in asked} == {""}
+    of_rsc = [r for r in rows if r["Part"].startswith("Reflective") and r["Date"]]
+    assert sum(float(r["Counted hours"]) for r in of_rsc) == 8.5
 
 
 def test_an_earlier_cycle_has_its_own_transcript(page_house: House) -> None:
@@ -105,10 +113,10 @@ def test_an_earlier_cycle_has_its_own_transcript(page_house: House) -> None:
 
 @pytest.mark.parametrize("ending", ["", ".csv", ".pdf"])
 def test_a_transcript_is_only_for_whose_it_is(page_house: House, ending: str) -> None:
-    absent = page_house.visit(ALICE).get(f"/transcript/999999/2026-01-01{ending}")
-    assert absent.status_code == 404
     for who in (BOB, ERIN, EVE):
-        foreign = page_house.visit(who).get(f"{address(page_house)}{ending}")
+        visitor = page_house.visit(who)
+        absent = visitor.get(f"/transcript/999999/2026-01-01{ending}")
+        foreign = visitor.get(f"{address(page_house)}{ending}")
         assert (foreign.status_code, foreign.content) == (404, absent.content)
 
 

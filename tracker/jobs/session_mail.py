@@ -145,8 +145,9 @@ def _words(
         greeting_name=to.name,
         headline=_headline(tellings, is_reminder=is_reminder),
         intro=(
-            f"If that is right, confirm {'it' if one else 'each'} with one tap: only then it is in "
-            "your log and counts. If something is wrong, say so on the same page."
+            f"If that is right, sign in and confirm {'it' if one else 'each'}: only then it is in "
+            "your log, which says whether it counts. If something is wrong, say so on the same "
+            "page."
         ),
         items=tuple(items),
         action=Action(

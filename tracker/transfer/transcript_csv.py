@@ -17,13 +17,15 @@ _BEFORE_TOPICS = (
     "Individual or group",
     "Hours",
 )
-_AFTER_TOPICS = ("Counted hours", "Counts", "Why")
+_AFTER_TOPICS = ("Counted hours", "Counts", "Why", "Hours required", "Hours reached")
 
 
 def transcript_csv(transcript: Transcript) -> bytes:
     """The file: each part's rows, and after them a row for each of its requirements.
 
-    In a requirement's row ``Hours`` are those required, and ``Why`` is the source.
+    A requirement's row has nothing under ``Hours`` or ``Counted hours``, so that either can be
+    summed: it has ``Hours required`` and ``Hours reached``, in ``Counts`` its state, and in
+    ``Why`` its source.
     """
     topics = [f"Hours about {topic}" for topic in transcript.topics]
     columns = [*_WHOSE, *_BEFORE_TOPICS, *topics, *_AFTER_TOPICS]
@@ -59,6 +61,7 @@ def _session(session: Session, topics: list[str]) -> list[str]:
         say_hours(session.minutes if session.counts else 0),
         _yes_no(session.counts),
         session.reason,
+        *_empty(2),
     ]
 
 
@@ -70,6 +73,7 @@ def _term(term: Term, topics: list[str]) -> list[str]:
         *_empty(3 + len(topics) + 1),
         _yes_no(term.counts),
         term.reason,
+        *_empty(2),
     ]
 
 
@@ -79,12 +83,11 @@ def _total(total: Total, topics: list[str]) -> list[str]:
     return [
         *_empty(2),
         f"Required: {total.label}",
-        *_empty(2),
-        required,
-        *_empty(len(topics)),
-        counted,
+        *_empty(3 + len(topics) + 1),
         total.state,
         f"{total.document}, {total.section}",
+        required,
+        counted,
     ]
 
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,9 +35,10 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _failure)
 
 
-def refuse(request: Request, status: int) -> Response:
-    """The answer to a request that goes no further; it asks no database who sent it."""
-    return _answer(request, status)
+async def refuse(request: Request, status: int) -> Response:
+    """The answer to a request that goes no further; whoever is signed in keeps their menu."""
+    who = await run_in_threadpool(_who, request)
+    return _answer(request, status, who=who)
 
 
 def _not_valid(request: Request, error: Exception) -> Response:
@@ -75,7 +77,7 @@ def _failure(request: Request, error: Exception) -> Response:
     # The path may hold a token: only the route's pattern is logged.
     route = request.scope.get("route")
     _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)
-    answer = _answer(request, _FAILED)
+    answer = _answer(request, _FAILED, who=_who_if_at_all(request))
     # This answer is made outside the guard that adds them to all others.
     answer.headers.update(security_headers(https=site_of(request).is_https))
     answer.headers["cache-control"] = "no-store"
@@ -88,6 +90,14 @@ def _who(request: Request) -> Viewer | None:
     try:
         return who_looks(request, site, site.now())
     except SQLAlchemyError:
+        return None
+
+
+def _who_if_at_all(request: Request) -> Viewer | None:
+    """The same after a failure, whose cause may be met here again."""
+    try:
+        return _who(request)
+    except Exception:  # noqa: BLE001 - what failed is logged; the page comes without its menu
         return None
 
 

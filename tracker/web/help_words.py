@@ -98,14 +98,20 @@ def _rule(book: Rulebook, requirement: Requirement, today: date) -> Rule:
     value = value_in_force(requirement, today)
     later = [v for v in requirement.values if v.starts_from > today]
     words = [f"from {say_day(v.starts_from)}: {say_amount(requirement, v)}" for v in later]
-    only = requirement.asked_of
     return Rule(
         label=requirement.label,
-        about=requirement.about if only == "everyone" else f"{requirement.about}; of {only}",
+        about=_about(requirement),
         amount=say_amount(requirement, value) if value else "not asked yet",
         later=words,
         source=_cite(book, (value or later[0]).source),
     )
+
+
+def _about(requirement: Requirement) -> str:
+    """What it is about, and of whom it is asked, where that is not everyone."""
+    if requirement.asked_of == "everyone":
+        return requirement.about
+    return f"{requirement.about}; asked only of {requirement.asked_of}"
 
 
 def _cycles(schemes: Sequence[Scheme], today: date) -> Iterator[str]:

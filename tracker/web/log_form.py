@@ -21,6 +21,7 @@ ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
 FORMATS = {"individual": "Individual", "group": "Group"}
 SOMEONE_ELSE = "other"
 _TOPIC, _RSC_TOPIC = "topic-", "rsc-topic-"
+_BELOW = {_TOPIC: "hours", _RSC_TOPIC: "provider_name"}
 _ALL = "all"  # instead of hours about a topic: the whole session was
 # A topic of RSC sessions, and the words for it.
 Named = tuple[str, str]
@@ -107,7 +108,13 @@ class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
 
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, words), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
+        names = sorted(self.errors, key=self._place)
+        return [(name, str(words)) for name in names for words in self.errors[name]]
+
+    def _place(self, name: str) -> tuple[int, str]:
+        """Hours about a topic stand below those of the session, or below its provider."""
+        above = next((above for start, above in _BELOW.items() if name.startswith(start)), "")
+        return list(self._fields).index(above or name), above
 
 
 @cache

@@ -68,7 +68,7 @@ def view_renewal(material: Material, standing: Standing) -> RenewalView:
         category=plan.category,
         category_name=known.name if known else plan.category,
         cycle=say_cycle(plan.cycle) if plan.cycle else "",
-        due_words=_due_words(standing),
+        due_words=_due_words(standing, today),
         status=standing.status.value,
         headline=say_headline(standing, today, own=material.own),
         lead=say_lead(standing, today, own=material.own),
@@ -114,9 +114,10 @@ def _asks(standing: Standing, today: date) -> str:
     return f"What this {'year' if named else 'cycle'} asks for"
 
 
-def _due_words(standing: Standing) -> str:
-    """The due date, without a year that the cycle's name has just said; empty without one."""
+def _due_words(standing: Standing, today: date) -> str:
+    """The due date, with its year where that is not this one; empty without one."""
     cycle, due_on = standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None:
         return ""
-    return f"{due_on.day} {due_on:%B}" if say_cycle(cycle) == str(due_on.year) else say_day(due_on)
+    is_plain = say_cycle(cycle) == str(due_on.year) == str(today.year)
+    return f"{due_on.day} {due_on:%B}" if is_plain else say_day(due_on)

@@ -1,7 +1,7 @@
 """Guards around every page: whose form it is, how large it may be, what browsers may do."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -58,7 +58,7 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, *, base_url: str, refuse: Callable[[Request, int], Response]
+        self, app: ASGIApp, *, base_url: str, refuse: Callable[[Request, int], Awaitable[Response]]
     ) -> None:
         self._app = app
         self._refuse = refuse
@@ -81,14 +81,14 @@ class Guard:
             await self._app(scope, receive, answer)
             return
         if not self._is_own_form(scope):
-            await self._refuse(Request(scope), 403)(scope, receive, answer)
+            await (await self._refuse(Request(scope), 403))(scope, receive, answer)
             return
         if _brings_files(scope):
             await self._app(scope, _limited(scope, receive), answer)
             return
         body = await _read_body(scope, receive)
         if body is None:
-            await self._refuse(Request(scope), 413)(scope, receive, answer)
+            await (await self._refuse(Request(scope), 413))(scope, receive, answer)
             return
         await self._app(scope, _replay(body, receive), answer)
 

@@ -1,0 +1,5 @@
+"""The command line, as ``python -m tracker``."""
+
+from tracker.cli import main
+
+main()
