@@ -168,7 +168,7 @@ def test_a_provider_who_stops_qualifying_is_told_of(desk: Desk) -> None:
     text = words(desk.mails()[-1])
     assert "the reflective supervision that your application for the" in text
     assert "Sessions after 30 September 2025 will not count" in text
-    assert "28 hours in the last months were with this provider" in text
+    assert "28 hours in the last 12 months were with this provider" in text
 
 
 @pytest.mark.parametrize(("session", "number"), [("2024-08-30", 0), ("2024-08-31", 1)])

@@ -69,7 +69,7 @@ def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
     spoken = f"{last.day} {last:%B %Y}"
     assert f"Sessions after {spoken} will not count" in text
     assert why in text
-    assert "5 hours in the last months were with this provider" in text
+    assert "5 hours in the last 12 months were with this provider" in text
 
 
 @pytest.mark.parametrize(

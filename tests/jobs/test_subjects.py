@@ -155,7 +155,7 @@ def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:
     )
     assert section.details == (
         "Bob's vetting by NCIMHA ends on 30 September 2024",
-        "5 hours in the last months were with this provider",
+        "5 hours in the last 12 months were with this provider",
     )
 
 
@@ -218,8 +218,8 @@ def test_the_button_opens_the_form_for_what_is_missing() -> None:
         assert mail.action.url == BASE_URL + url
 
 
-def test_the_button_of_a_membership_opens_the_persons_page() -> None:
+def test_the_button_of_a_membership_opens_the_form_for_a_term() -> None:
     ended = (Span(date(2024, 1, 1), date(2024, 8, 15)),)
     mail = mail_on(date(2024, 8, 16), minutes=ALL_HOURS, memberships=ended)
     assert mail
-    assert mail.action.url == f"{BASE_URL}/my-year"
+    assert mail.action.url == f"{BASE_URL}/membership/new"

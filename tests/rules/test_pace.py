@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.rules.world import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.judge import judge
-from tracker.rules.pace import falls_behind_on
+from tracker.rules.pace import Pace, falls_behind_on, forecast
 from tracker.rules.standing import Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
@@ -116,3 +116,30 @@ def test_it_is_the_first_day_at_whose_end_less_is_counted_than_an_even_pace_had_
         for day in [cycle.starts_on + timedelta(days=offset)]
     ]
     assert falls_behind_on(standing) == min(behind, default=None)
+
+
+@given(training=st.integers(0, 1000), rsc=st.integers(0, 1000), day=st.integers(0, 364))
+def test_a_requirement_is_behind_whenever_the_renewal_counts_as_behind_for_it(
+    training: int, rsc: int, day: int
+) -> None:
+    today = date(2025, 1, 1) + timedelta(days=day)
+    standing = stand(training, rsc, as_of=today)
+    behind_on = falls_behind_on(standing)
+    found = [forecast(standing, r, today) for r in standing.results]
+    is_behind = any(f is not None and f.pace is Pace.BEHIND for f in found)
+    assert is_behind == (behind_on is not None and behind_on <= today)
+
+
+def test_who_would_be_complete_a_little_late_is_nearly_on_pace() -> None:
+    standing = stand(720, 720, as_of=date(2025, 11, 22))
+    (training,) = [r for r in standing.results if r.ask.counts == "training"]
+    found = forecast(standing, training, date(2025, 11, 22))
+    assert found is not None
+    assert (found.pace, found.done_on) == (Pace.NEARLY, date(2026, 2, 12))
+
+
+def test_an_extension_gives_no_more_days_in_which_hours_count() -> None:
+    standing = stand(720, 720, as_of=date(2025, 11, 22), extended_due_on=date(2026, 6, 1))
+    paces = [forecast(standing, r, date(2025, 11, 22)) for r in standing.results]
+    assert [f.pace for f in paces if f] == [Pace.NEARLY]
+    assert forecast(standing, standing.results[0], date(2026, 1, 1)) is None

@@ -17,6 +17,8 @@ HTML = b"<!doctype html><html><script>alert(1)</script></html>"
     [
         (PDF, "application/pdf"),
         (PDF + b"\r\n\0\0", "application/pdf"),
+        (PDF + b"\r\nSent by a mail server\r\n", "application/pdf"),
+        (b"\xef\xbb\xbf" + PDF, "application/pdf"),
         (PDF.replace(b"endobj", b" " * 3000 + b"(<html> is quoted)"), "application/pdf"),
         (png(), "image/png"),
         (png((b"tEXt", b"Software\0somebody's")), "image/png"),

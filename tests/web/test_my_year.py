@@ -52,6 +52,24 @@ def test_a_good_pace_says_when(page_house: House) -> None:
     assert "On pace, 6 to go" in page
 
 
+def test_what_goes_alike_is_said_together_and_as_the_rows_say_it(page_house: House) -> None:
+    add(
+        page_house,
+        "entry",
+        person_id=page_house.cast.people[BOB],
+        activity="training",
+        held_on=date(2026, 3, 1),
+        minutes=780,
+        title="A course",
+        form_key="1" * 32,
+    )
+    page = year(page_house, BOB)
+    assert "At your pace RSC would not be complete by then, and training would be" in page
+    assert "complete a little late" in page
+    assert "Nearly on pace, 2 to go" in page
+    assert "Behind, 12 to go" in page
+
+
 def test_early_in_the_year_nobody_speaks_of_pace(page_house: House) -> None:
     page_house.now = datetime(2026, 2, 20, 17, 0, tzinfo=UTC)
     page = year(page_house, ALICE)
@@ -160,7 +178,7 @@ def test_on_leave_nothing_is_asked(page_house: House) -> None:
         starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))  # fmt: skip
     page = year(page_house, ALICE)
     assert "Nothing is asked while you are on leave." in page
-    assert "The leave goes to the end of 28 February 2027; this renewal was due within it." in page
+    assert "The leave goes to the end of 28 February 2027; this renewal is due within it." in page
     assert "28 Feb 2027 Leave ends" in page
 
 
@@ -280,3 +298,11 @@ def test_a_due_date_of_another_year_keeps_its_year(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     held = page_house.cast.endorsements[ALICE]
     assert "2025 · due 31 December 2025" in text_of(alice.get(f"/my-year/{held}/2025-01-01"))
+
+
+def test_the_profile_is_in_the_menu_and_the_membership_beside_its_row(page_house: House) -> None:
+    page = page_house.visit(ALICE).get("/my-year").text
+    menu = page.partition('aria-label="Pages"')[2].partition("</nav>")[0]
+    assert menu.count("<li>") == 5
+    assert '"/profile"' in menu
+    assert '<a href="/membership">' in page.partition("<main")[2]

@@ -196,7 +196,7 @@ def test_leave_may_have_an_open_end(page_house: House) -> None:
     page_house.visit(CAROL).post(only_request(page_house), {**LEAVE, **blank, **GRANT})
     [leave] = page_house.cast.rows("leave")
     assert leave["ends_on"] is None
-    assert "Last day: until you say so" in page_house.mails()[0]
+    assert "Last day: not known yet" in page_house.mails()[0]
 
 
 def test_nobody_asks_for_somebody_elses_endorsement(page_house: House) -> None:
@@ -232,3 +232,31 @@ def test_a_coordinator_who_left_is_named_by_address(page_house: House) -> None:
     settings = site.settings.model_copy(update={"coordinators": (newcomer,)})
     object.__setattr__(site, "settings", settings)
     assert "by carol@example.org" in text_of(page_house.visit("cleo@example.org").get(page))
+
+
+def test_leave_that_can_change_nothing_any_more_is_refused(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    long_ago = {"starts_day": "1", "starts_month": "1", "starts_year": "2020"}
+    before = LEAVE | long_ago | {"ends_year": "2020"}
+    [(field, words)] = problems(ask(alice, "leave", before))
+    assert field == "ends_day"
+    assert words.startswith("The endorsement began on 1 March 2024, after")
+    closed = LEAVE | {"starts_year": "2023", "ends_year": "2025"}
+    [(field, words)] = problems(ask(alice, "leave", closed))
+    assert words.startswith("2025 is closed since 31 January 2026: leave that ends in it")
+    assert page_house.cast.rows("time_request") == []
+
+
+def test_leave_without_an_end_says_who_ends_it(page_house: House) -> None:
+    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+    open_ended = LEAVE | {"ends_day": "", "ends_month": "", "ends_year": ""}
+    ask(alice, "leave", open_ended)
+    carol.post(only_request(page_house), {**open_ended, **GRANT, "answer": ""})
+    year = text_of(alice.get("/my-year"))
+    assert "You will be on leave on the due date, so nothing is asked." in year
+    assert "The leave has no last day yet. Your coordinator enters it once you say so." in year
+    assert "enters the last day once you say that you are back" in text_of(alice.get("/requests"))
+    assert "once you are back, reply to this mail" in " ".join(page_house.mails()[-1].split())
+    page_house.pass_time(days=14)
+    year = text_of(page_house.visit(ALICE).get("/my-year"))
+    assert "Nothing is asked while you are on leave." in year

@@ -30,7 +30,6 @@ def test_what_looks_like_a_twin_is_shown_once_and_saved_anyway(house: House) -> 
 @pytest.mark.parametrize(
     "typed",
     [
-        {"hours": "1.5"},
         {"day": "13"},
         {"provider": "other", "provider_name": "Jo Hart", "hours": "2"},
     ],
@@ -38,6 +37,14 @@ def test_what_looks_like_a_twin_is_shown_once_and_saved_anyway(house: House) -> 
 def test_another_session_is_not_asked_about(page_house: House, typed: dict[str, str]) -> None:
     form = SAME_DAY | {"provider": str(page_house.cast.people[DANA]), "hours": "1"}
     assert page_house.visit(ALICE).log(form | typed).status_code == 303
+
+
+def test_the_same_provider_on_the_same_day_is_asked_about_whatever_the_hours(
+    page_house: House,
+) -> None:
+    alice = page_house.visit(ALICE)
+    form = SAME_DAY | {"provider": str(page_house.cast.people[DANA]), "hours": "2"}
+    assert "Is this the same session?" in text_of(alice.log(form))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def entries_of(
         yield from _hours(stories, endorsee, before, share, until, seen, topics=topics)
     spread = _own_number(endorsee)
     if story.share == "pace":
-        share, last = passed / whole * (0.86 + spread / 400), today
+        share, last = min(passed / whole * (1.04 + spread / 2000), 1.0), today
     else:
         # Who has done everything has done so some time ago.
         share, last = story.share, today - int(passed * spread / 600) * _DAY

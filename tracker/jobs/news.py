@@ -57,8 +57,17 @@ def row_of(result: Result) -> Row:
     """A requirement's row: ``Reflective supervision | 8.5 of 12 hours | 3.5 short``."""
     if result.ask.counts == "membership":
         return Row(result.ask.label, "none in force", "missing")
+    label = result.ask.label
+    if result.ask.topic and label.startswith("of which"):
+        # In a mail the row of the whole hours may be left out, since they are done.
+        label = f"{name_of_kind(result)} {label}"
     progress = f"{say_hours(result.counted)} of {count_hours(result.required)}"
-    return Row(result.ask.label, progress, f"{say_hours(result.short)} short")
+    return Row(label, progress, f"{say_hours(result.short)} short")
+
+
+def name_of_kind(result: Result) -> str:
+    """What hours about a topic are a part of: ``Training``, ``RSC``."""
+    return "RSC" if result.ask.counts == "rsc" else result.ask.counts.capitalize()
 
 
 def missing(result: Result) -> str:

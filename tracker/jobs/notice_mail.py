@@ -25,9 +25,10 @@ _CLOSING = (
     "Already did them? Logging takes half a minute. On leave, or something in the way? "
     "Reply: your coordinator can help before the deadline."
 )
+_RENEWED = "Already renewed? Enter the new term on your membership page: it counts at once."
 _CLOSINGS = {
     Kind.LAPSE: "Did them in time after all? Log them now, and tell your coordinator.",
-    Kind.MEMBERSHIP: "Already renewed? Reply: your coordinator can put it in.",
+    Kind.MEMBERSHIP: _RENEWED,
     Kind.CUTOFF: "Nobody else within reach? Reply: your coordinator can help to find someone.",
     Kind.RSC_WINDOW: (
         "Already held them? Logging takes half a minute. Something in the way? "
@@ -46,7 +47,7 @@ def write_mail(
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
     ordered = in_order(decisions)
-    told = [_tell(books, base_url, decision, as_of) for decision in ordered]
+    told = [_tell(books, config, base_url, decision, as_of) for decision in ordered]
     lead, news = ordered[0], told[0]
     sections = list(dict.fromkeys(n.section for n in told))
     if len(sections) == 1:
@@ -58,7 +59,7 @@ def write_mail(
         intro=news.intro,
         sections=tuple(sections),
         action=news.action or _action(base_url, ordered),
-        closing=_CLOSINGS.get(lead.key.kind, _CLOSING),
+        closing=_closing(ordered),
         why=_why(books, lead),
         next_reminder=_next_reminder(config, lead, as_of),
         choose_url=f"{base_url}/profile/mail",
@@ -79,7 +80,9 @@ def fit(subjects: Sequence[str]) -> str:
     return fitting[0] if fitting else subjects[-1][: _SUBJECT_LENGTH - 1] + "…"
 
 
-def _tell(books: Rulebooks, base_url: str, decision: Decision, as_of: date) -> News:
+def _tell(
+    books: Rulebooks, config: NoticeConfig, base_url: str, decision: Decision, as_of: date
+) -> News:
     match decision.key.kind:
         case Kind.RENEWAL:
             return tell_renewal(books, decision, as_of)
@@ -88,7 +91,9 @@ def _tell(books: Rulebooks, base_url: str, decision: Decision, as_of: date) -> N
         case Kind.MEMBERSHIP:
             return tell_membership(books, base_url, decision, as_of)
         case Kind.CUTOFF:
-            return tell_cutoff(books, base_url, decision, as_of)
+            return tell_cutoff(
+                books, base_url, decision, as_of, config.provider_cutoff.used_within_months
+            )
         case Kind.RSC_WINDOW:
             return tell_window(books, base_url, decision, as_of)
         case Kind.REFERENCES:
@@ -117,7 +122,26 @@ def _action(base_url: str, decisions: Sequence[Decision]) -> Action:
             if result.ask.counts != "membership":
                 topic = f"&topic={result.ask.topic}" if result.ask.topic else ""
                 return Action("Log hours", f"{base_url}/log?activity={result.ask.counts}{topic}")
+    if _is_about_membership(decisions):
+        return Action("Enter my membership", f"{base_url}/membership/new")
     return Action("See my year", f"{base_url}/my-year")
+
+
+def _is_about_membership(decisions: Sequence[Decision]) -> bool:
+    """Whether a membership is all that the mail asks for."""
+    return all(
+        decision.key.kind is Kind.MEMBERSHIP
+        or [r.ask.counts for r in short_results(decision.standing)] == ["membership"]
+        for decision in decisions
+        if not decision.is_about_application
+    ) and not all(decision.is_about_application for decision in decisions)
+
+
+def _closing(decisions: Sequence[Decision]) -> str:
+    kind = decisions[0].key.kind
+    if kind is Kind.RENEWAL and _is_about_membership(decisions):
+        return _RENEWED
+    return _CLOSINGS.get(kind, _CLOSING)
 
 
 def _next_reminder(config: NoticeConfig, decision: Decision, as_of: date) -> str | None:

@@ -85,6 +85,12 @@ def write_decision(base_url: str, request: Request, decided: Decided) -> Request
 _Said = tuple[list[str], str, str, tuple[Row, ...]]
 
 
+_NO_END = (
+    " The leave has no last day yet: once you are back, reply to this mail, and your coordinator "
+    "enters it."
+)
+
+
 def _say_leave(request: Request, given: Grant | None) -> _Said:
     what = f"{request.association} {request.category}"
     if given is None:
@@ -97,13 +103,14 @@ def _say_leave(request: Request, given: Grant | None) -> _Said:
     return (
         [f"Your leave is granted from {say_day(given.starts_on)}", "Your leave is granted"],
         "Your leave is granted.",
-        f"A renewal of {what} that falls due on one of these days asks nothing of you then.",
+        f"A renewal of {what} that falls due on one of these days asks nothing of you then."
+        + ("" if given.ends_on else _NO_END),
         _leave_rows(given.starts_on, given.ends_on),
     )
 
 
 def _leave_rows(starts_on: date, ends_on: date | None) -> tuple[Row, ...]:
-    last = say_day(ends_on) if ends_on else "until you say so"
+    last = say_day(ends_on) if ends_on else "not known yet"
     return Row("First day", say_day(starts_on)), Row("Last day", last)
 
 

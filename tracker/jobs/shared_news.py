@@ -28,15 +28,17 @@ def tell_membership(books: Rulebooks, base_url: str, decision: Decision, as_of: 
     )
 
 
-def tell_cutoff(books: Rulebooks, base_url: str, decision: Decision, as_of: date) -> News:
-    """A provider whose sessions stop counting."""
+def tell_cutoff(
+    books: Rulebooks, base_url: str, decision: Decision, as_of: date, months: int
+) -> News:
+    """A provider whose sessions stop counting; those of the last ``months`` are told."""
     cutoff = decision.cutoff
     if cutoff is None:
         message = "a cutoff decision names its provider"
         raise ValueError(message)
     name, due_on = cutoff.provider_name, decision.key.due_on
     page = application_page(base_url, decision)
-    section = _cutoff_section(cutoff, due_on)
+    section = _cutoff_section(cutoff, due_on, months)
     return News(
         subjects=_cutoff_subjects(name, due_on, as_of),
         headline=f"Sessions with {name} count until {say_day(due_on)}.",
@@ -84,7 +86,7 @@ def _cutoff_subjects(name: str, due_on: date, as_of: date) -> list[str]:
     ]
 
 
-def _cutoff_section(cutoff: Cutoff, due_on: date) -> Section:
+def _cutoff_section(cutoff: Cutoff, due_on: date, months: int) -> Section:
     return Section(
         "",
         f"Sessions after {say_day(due_on)} will not count; those up to and including that day "
@@ -92,6 +94,6 @@ def _cutoff_section(cutoff: Cutoff, due_on: date) -> Section:
         details=(
             # The rules explain looking back; here the day is still to come, or today.
             cutoff.ending.reason.replace(" ended on ", " ends on "),
-            f"{count_hours(cutoff.minutes)} in the last months were with this provider",
+            f"{count_hours(cutoff.minutes)} in the last {months} months were with this provider",
         ),
     )

@@ -51,7 +51,14 @@ def _is_twin(content: Content, logged: Logged) -> bool:
     if content.activity != "rsc":
         alike = fuzz.ratio(content.title.casefold(), logged.title.casefold())
         return alike >= (_ALIKE if near else 100)
-    return near and _same_provider(content, logged)
+    # Two sessions with one provider on one day are rare, whatever their lengths.
+    return _same_provider(content, logged) if near else _surely_same_provider(content, logged)
+
+
+def _surely_same_provider(content: Content, logged: Logged) -> bool:
+    if content.provider_id or logged.provider_id:
+        return content.provider_id == logged.provider_id
+    return bool(content.provider_name and logged.provider) and _same_provider(content, logged)
 
 
 def _same_provider(content: Content, logged: Logged) -> bool:

@@ -5,6 +5,7 @@ part, and where it is nothing else besides: a picture that is also a page or an 
 of ours. Nothing of it is decoded, drawn or run.
 """
 
+import codecs
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -38,19 +39,19 @@ def media_type_of(content: bytes) -> str | None:
 
 def _is_more(content: bytes, media_type: str) -> bool:
     # A PDF may hold the text of a page; it is one only if it begins with it.
-    searched = content[:_PDF_HEAD][len("%PDF-1.7") :] if media_type == PDF else content
+    searched = content
+    if media_type == PDF:
+        end = content.rindex(b"%%EOF")
+        searched = content[:_PDF_HEAD].removeprefix(codecs.BOM_UTF8)[len("%PDF-1.7") :]
+        searched += content[end:]
     return bool(_PAGES.search(searched)) or _ARCHIVE in content[-_ARCHIVE_WITHIN:]
 
 
 def _is_pdf(content: bytes) -> bool:
-    tail = content[-_PDF_TAIL:]
-    before, mark, after = tail.rpartition(b"%%EOF")
-    return (
-        _PDF.match(content) is not None
-        and bool(mark)
-        and b"startxref" in before
-        and not after.strip(b"\x00\t\n\x0c\r ")
-    )
+    # Some programs write a mark before it, and mail systems a line after it: viewers mind neither.
+    before, mark, _ = content[-_PDF_TAIL:].rpartition(b"%%EOF")
+    is_headed = _PDF.match(content.removeprefix(codecs.BOM_UTF8)) is not None
+    return is_headed and bool(mark) and b"startxref" in before
 
 
 def _is_png(content: bytes) -> bool:

@@ -80,7 +80,7 @@ def _confirming_mail(site: Site, profile: Profile, token: str, code: str) -> Add
         subject="Confirm your second e-mail address",
         greeting_name=profile.name,
         headline="Is this your second address?",
-        text="Open the page by the button and type this code there. It works once, for "
+        text="Open the page and type this code there. It works once, for "
         f"{SIGN_IN_MINUTES} minutes.",
         quiet="If you do not know what this is about, ignore it: nothing happens without the code.",
         why=f"Sent because somebody entered this address at {site.settings.base_url}",

@@ -223,7 +223,10 @@ def read_hours(field: Any, what: str) -> int | None:  # noqa: ANN401 - wtforms s
         return None
     if not 0 < minutes <= MINUTES_IN_DAY:
         limit = "more than 0" if minutes <= 0 else f"{say_hours(MINUTES_IN_DAY)} at most"
-        add_problem(field, f"{what[0].upper()}{what[1:]} must be {limit}")
+        words = f"{what[0].upper()}{what[1:]} must be {limit}"
+        typed = str(field.data)
+        is_bare = minutes > MINUTES_IN_DAY and typed.isdecimal() and int(typed) <= MINUTES_IN_DAY
+        add_problem(field, f"{words}: for minutes write {typed} min" if is_bare else words)
         return None
     return minutes
 

@@ -51,6 +51,7 @@ ITEMS = (
     Item("sessions", "/sessions", "Sessions", _provides_rsc),
     Item("takeaways", "/takeaways", "Takeaways", _is_person),
     Item("coordinator", "/coordinator", "Coordinator", _coordinates),
+    Item("profile", "/profile", "Profile", _is_person),
     Item("sign-in", "/sign-in", "Sign in", _is_outside),
     Item("help", "/help", "Help", _is_anybody),
 )

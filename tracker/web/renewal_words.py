@@ -1,11 +1,12 @@
 """One renewal in words: its headline, and the sentences below it."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from tracker.rules.cycles import Cycle
+from tracker.rules.pace import Forecast, Pace, forecast
 from tracker.rules.providers import say_day
-from tracker.rules.standing import Outcome, Result, Standing, Status
-from tracker.web.requirement_rows import days_needed
+from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.web.words import (
     Missing,
     capital,
@@ -29,9 +30,25 @@ def say_headline(standing: Standing, today: date, *, own: bool = True) -> str:
     if standing.status is Status.MET:
         return f"All done for {say_cycle(cycle)}."
     if standing.status is Status.EXCUSED:
-        return f"Nothing is asked while {'you' if own else 'they'} are on leave."
+        return _say_excused(standing, today, "you" if own else "they")
     membership = "your membership" if own else "their membership"
     return _say_short(standing, say_cycle(cycle), today, membership)
+
+
+def _say_excused(standing: Standing, today: date, who: str) -> str:
+    """On leave: now, or only once the renewal is due, or when it was."""
+    due_on = standing.due_on
+    if due_on is None or _leave_on(standing, due_on).starts_on <= today <= due_on:
+        return f"Nothing is asked while {who} are on leave."
+    if today < due_on:
+        return f"{capital(who)} will be on leave on the due date, so nothing is asked."
+    return f"{capital(who)} were on leave on the due date, so nothing was asked."
+
+
+def _leave_on(standing: Standing, day: date) -> Span:
+    """The leave that holds ``day``, of several the one that lasts longest."""
+    found = [s for s in standing.facts.leaves if s.starts_on <= day <= s.ends_on]
+    return max(found, key=lambda s: s.ends_on)
 
 
 def _say_short(standing: Standing, cycle: str, today: date, membership: str) -> str:
@@ -70,7 +87,7 @@ def say_lead(standing: Standing, today: date, *, own: bool = True) -> str:
         within = _held_by(standing, cycle, due_on)
         return " ".join([*within, *_not_asked(standing), *outlook, *_done(standing)])
     if standing.status is Status.EXCUSED:
-        return " ".join([*_leave_ends(standing, due_on), *_not_asked(standing)])
+        return " ".join([_leave_ends(standing, due_on, today, own=own), *_not_asked(standing)])
     return " ".join([*_not_asked(standing), *_next_cycle(cycle, today)])
 
 
@@ -88,12 +105,15 @@ def _by(due_on: date, today: date) -> str:
     return f"{due_on.day} {due_on:%B}" if due_on.year == today.year else say_day(due_on)
 
 
-def _leave_ends(standing: Standing, due_on: date) -> list[str]:
-    """To when the leave goes that holds the due date."""
-    ends = max(s.ends_on for s in standing.facts.leaves if s.starts_on <= due_on <= s.ends_on)
-    if ends == date.max:
-        return []
-    return [f"The leave goes to the end of {say_day(ends)}; this renewal was due within it."]
+def _leave_ends(standing: Standing, due_on: date, today: date, *, own: bool) -> str:
+    """From when to when the leave goes that holds the due date; who ends it where nobody has."""
+    leave = _leave_on(standing, due_on)
+    if leave.ends_on == date.max:
+        who = "Your coordinator enters it once you say so." if own else ""
+        return f"The leave has no last day yet. {who}".rstrip()
+    ends = say_day(leave.ends_on)
+    was = "was" if due_on < today else "is"
+    return f"The leave goes to the end of {ends}; this renewal {was} due within it."
 
 
 def _next_cycle(cycle: Cycle, today: date) -> list[str]:
@@ -142,13 +162,9 @@ def _done(standing: Standing) -> list[str]:
 
 def _outlook(standing: Standing, today: date, *, own: bool) -> list[str]:
     """The forecast: one sentence, or none where it is too early for one."""
-    hours = [r for r in standing.results if r.outcome is Outcome.SHORT and r.required]
-    parts = [
-        words
-        for r in hours
-        if r.ask.counts != "membership" and (words := _pace(standing, r, today))
-    ]
-    said = [f"at {'your' if own else 'their'} pace {join(parts)}"] if parts else []
+    found = [(r, forecast(standing, r, today)) for r in standing.results]
+    parts = _say_paces([(name_of(r.ask.counts, None), f) for r, f in found if f], today)
+    said = [f"at {'your' if own else 'their'} pace {', and '.join(parts)}"] if parts else []
     if untouched := _untouched(standing):
         said.append(f"nothing with {join(untouched)} is logged yet")
     return [f"{capital('; '.join(said))}."] if said else []
@@ -164,12 +180,22 @@ def _untouched(standing: Standing) -> list[str]:
     ]
 
 
-def _pace(standing: Standing, result: Result, today: date) -> str:
-    due_on = standing.due_on
-    days = days_needed(standing, result, today)
-    if days is None or due_on is None:
-        return ""
-    name = name_of(result.ask.counts, None)
-    if days > (due_on - today).days:
-        return f"{name} would not be complete by then"
-    return f"{name} is complete {say_week(today + timedelta(days=days), today)}"
+def _say_paces(found: Sequence[tuple[str, Forecast]], today: date) -> list[str]:
+    """What goes alike is said together: what is behind, what comes late, what is in time."""
+    groups: dict[str, list[str]] = {}
+    for pace in (Pace.BEHIND, Pace.NEARLY, Pace.ON):
+        for name, one in found:
+            if one.pace is pace:
+                groups.setdefault(_how(one, today), []).append(name)
+    return [
+        f"{join(names)} {how.replace('is ', 'are ', 1) if len(names) > 1 else how}"
+        for how, names in groups.items()
+    ]
+
+
+def _how(found: Forecast, today: date) -> str:
+    if found.pace is Pace.BEHIND:
+        return "would not be complete by then"
+    if found.pace is Pace.NEARLY or found.done_on is None:
+        return "would be complete a little late"
+    return f"is complete {say_week(found.done_on, today)}"

@@ -21,6 +21,7 @@ from tracker.records.time_requests import (
 )
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Status
+from tracker.web.leave_closing import why_too_late
 from tracker.web.log_form import add_problem
 from tracker.web.own_time import own_today, say_instant, zone_of
 from tracker.web.request_forms import RequestForm, Subject, read_wish, request_form
@@ -102,6 +103,9 @@ def _ask(site: Site, at: Instant, who: Person, kind: str, typed: FormData) -> Re
         form = request_form(subjects, typed)
         wish = read_wish(form, kind, subjects, own_today(connection, site, who.id, at))
         if wish is None:
+            return False, form, subjects
+        if words := why_too_late(connection, site.books, who.id, wish, at):
+            add_problem(form.ends_day, words)
             return False, form, subjects
         try:
             ask(connection, Author(who.id, who.viewer.email, at), wish, form.form_key.data)

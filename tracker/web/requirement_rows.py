@@ -5,13 +5,11 @@ from datetime import date
 from typing import Literal
 
 from tracker.hours import count_hours, say_hours
-from tracker.rules.pace import falls_behind_on
+from tracker.rules.pace import Pace, forecast
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Outcome, Result, Standing, Status
 
 Tone = Literal["good", "plain", "warm"]
-# Two months: before that a pace says more about one busy week than about the year.
-_DAYS_FOR_A_PACE = 60
 _ASKED = {Outcome.MET, Outcome.SHORT}
 
 
@@ -26,6 +24,7 @@ class Row:
     label: str
     about: str
     is_part: bool
+    is_membership: bool
     counted: int | None
     required: int | None
     state: str
@@ -46,15 +45,6 @@ def anchor_of(standing: Standing, requirement_id: str) -> str:
     return f"rule-{key.replace('.', '-')}"
 
 
-def days_needed(standing: Standing, result: Result, today: date) -> int | None:
-    """In how many days the hours are complete if they go on so; None where nobody could say."""
-    cycle = standing.plan.cycle
-    if cycle is None or result.ask.topic or not result.counted:
-        return None
-    days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
-    return None if days < _DAYS_FOR_A_PACE else -(-result.short * days // result.counted)
-
-
 def _row(standing: Standing, result: Result, today: date) -> Row:
     ask = result.ask
     is_membership = ask.counts == "membership"
@@ -67,6 +57,7 @@ def _row(standing: Standing, result: Result, today: date) -> Row:
         label=ask.label,
         about=about,
         is_part=ask.topic is not None,
+        is_membership=is_membership,
         counted=None if is_membership else result.counted,
         required=result.required if result.outcome in _ASKED and not is_membership else None,
         state=state,
@@ -92,11 +83,8 @@ def _state_of_short(standing: Standing, result: Result, today: date) -> tuple[st
         return "Not current", "warm"
     if standing.status is not Status.OPEN or result.ask.topic:
         return f"{count_hours(result.short)} short", "warm"
-    # One requirement's pace: the renewal's own is that of the worst of them.
-    behind_on = falls_behind_on(standing._replace(results=(result,)))
-    if behind_on is not None and behind_on <= today:
-        return f"Behind, {say_hours(result.short)} to go", "warm"
-    days = days_needed(standing, result, today)
-    if days is not None and standing.due_on and days <= (standing.due_on - today).days:
-        return f"On pace, {say_hours(result.short)} to go", "plain"
-    return f"{count_hours(result.short)} to go", "plain"
+    found = forecast(standing, result, today)
+    if found is None:
+        return f"{count_hours(result.short)} to go", "plain"
+    tone: Tone = "warm" if found.pace is Pace.BEHIND else "plain"
+    return f"{found.pace.value.capitalize()}, {say_hours(result.short)} to go", tone

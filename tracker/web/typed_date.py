@@ -6,7 +6,7 @@ from typing import Literal
 
 Part = Literal["day", "month", "year"]
 _YEARS_BACK = 50
-_DIGITS_OF_YEAR = 4
+_DIGITS_OF_YEAR, _DIGITS_OF_SHORT_YEAR = 4, 2
 _SHORTEST_MONTH = 3
 _MONTHS_IN_YEAR = 12
 
@@ -47,6 +47,9 @@ def read_any_date(
     Raises DateWrong.
     """
     _all_given(day, month, year, enter, subject)
+    if _is_number(year) and len(year) == _DIGITS_OF_SHORT_YEAR:
+        # "26" is the year of this century: nobody here has to do with another one.
+        year = f"{example // 100}{year}"
     number = _month(month)
     if not _is_number(year) or len(year) != _DIGITS_OF_YEAR or int(year) == 0:
         raise DateWrong("year", f"The year must have four digits, like {example}")
