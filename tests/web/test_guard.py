@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette import formparsers
 
 from tests.support.cast import ALICE, BOOKS
 from tests.web.visiting import TRAINING, House
@@ -122,3 +123,24 @@ def test_a_failure_says_so_and_tells_nothing_else(page_house: House) -> None:
 def test_no_redirect_leads_to_the_host_that_a_request_names(page_house: House) -> None:
     answer = page_house.visit(ALICE).client.get("/log/", headers={"Host": "elsewhere.example"})
     assert answer.status_code == 404
+
+
+def test_nobodys_large_files_are_never_written_anywhere(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", written.append)
+    headers = {"Origin": "http://testserver"}
+    for cookie in ("", "session=made-up"):
+        visitor = page_house.visit().client
+        for path in ("/log", "/entries/1/edit"):
+            answer = visitor.post(
+                path,
+                data=TRAINING,
+                files={"files": ("a.pdf", b"x" * 70_000)},
+                headers=headers | {"Cookie": cookie},
+            )
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/sign-in?")
+            assert "undone=yes" in answer.headers["location"]
+    assert written == []

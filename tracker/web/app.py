@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ from tracker.web.packing import PacksPages
 from tracker.web.pages import Pages
 from tracker.web.security import Guard
 from tracker.web.site import DemoLogin, Site
+from tracker.web.viewer import is_signed_in
 
 __all__ = ["DemoLogin", "build_app"]
 
@@ -137,7 +138,12 @@ def build_app(
     if demo_people:
         app.include_router(front.demo_router)
     app.mount(PREFIX, build_api(app.state.site))
-    app.add_middleware(Guard, base_url=settings.base_url, refuse=refuse)
+    app.add_middleware(
+        Guard,
+        base_url=settings.base_url,
+        refuse=refuse,
+        knows=partial(is_signed_in, app.state.site),
+    )
     app.add_middleware(PacksPages)
     app.add_middleware(AnswersHead)
     add_error_pages(app)

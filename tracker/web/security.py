@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
@@ -54,13 +54,20 @@ class Guard:
 
     ``base_url`` is where people reach the site; a form may also come from the host that the
     request itself names (a demo opened as localhost). ``refuse`` makes the page that says no,
-    from the request and an HTTP status.
+    from the request and an HTTP status. ``knows`` tells whether somebody signed in sends it: only
+    their files are written to the disk.
     """
 
     def __init__(
-        self, app: ASGIApp, *, base_url: str, refuse: Callable[[Request, int], Awaitable[Response]]
+        self,
+        app: ASGIApp,
+        *,
+        base_url: str,
+        refuse: Callable[[Request, int], Awaitable[Response]],
+        knows: Callable[[Request], Awaitable[bool]],
     ) -> None:
         self._app = app
+        self._knows = knows
         self._refuse = refuse
         self._origin = _origin(base_url)
         self._scheme = urlsplit(base_url).scheme
@@ -84,13 +91,24 @@ class Guard:
             await (await self._refuse(Request(scope), 403))(scope, receive, answer)
             return
         if _brings_files(scope):
-            await self._app(scope, _limited(scope, receive), answer)
+            await self._take_files(scope, receive, answer)
             return
         body = await _read_body(scope, receive)
         if body is None:
             await (await self._refuse(Request(scope), 413))(scope, receive, answer)
             return
         await self._app(scope, _replay(body, receive), answer)
+
+    async def _take_files(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = _told(scope)
+        # Without a length it could be any. What is small is answered with all that was typed.
+        is_large = not told or told > _LARGEST_BODY
+        if is_large and not await self._knows(Request(scope)):
+            await _read_on(receive)
+            query = urlencode({"next": scope["path"], "undone": "yes"})
+            await RedirectResponse(f"/sign-in?{query}", 303)(scope, receive, send)
+            return
+        await self._app(scope, _limited(scope, receive), send)
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in self._headers.items():
@@ -139,6 +157,16 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         raise HTTPException(413)
 
     return give
+
+
+async def _read_on(receive: Receive) -> None:
+    """Read what is refused and keep none of it: browsers show an answer only after that."""
+    so_far = 0
+    while so_far <= _READ_ON:
+        message = await receive()
+        so_far += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
 
 
 def _told(scope: Scope) -> int | None:

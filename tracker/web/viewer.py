@@ -61,6 +61,14 @@ async def maybe_viewer(
     return _viewer_of(site, session)
 
 
+async def is_signed_in(site: Site, request: Request) -> bool:
+    """Whether a session that is still good sends a request; nothing is remembered."""
+    token, at = request.cookies.get(site.cookie_name), site.now()
+    if not token:
+        return False
+    return await site.reader.answer(lambda c: signed_in(c, token, at)) is not None
+
+
 def who_looks(request: Request, site: Site, at: datetime) -> Viewer | None:
     """The same for whoever answers a request outside its endpoint, and nothing is remembered."""
     session = _session_of(request, site, at)
