@@ -6,6 +6,7 @@ from starlette import formparsers
 
 from tests.support.cast import ALICE, BOOKS
 from tests.web.visiting import TRAINING, House
+from tracker.web import security
 from tracker.web.app import build_app
 
 FOREIGN = [
@@ -144,3 +145,22 @@ def test_nobodys_large_files_are_never_written_anywhere(
             assert answer.headers["location"].startswith("/sign-in?")
             assert "undone=yes" in answer.headers["location"]
     assert written == []
+
+
+def test_an_upload_from_which_nothing_comes_is_given_up(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security, "_IDLE_SECONDS", 0)
+    alice = page_house.visit(ALICE).client
+    files = {"files": ("a.pdf", b"x" * 70_000)}
+    answer = alice.post("/log", data=TRAINING, files=files, headers=OWN[0])
+    assert answer.status_code == 408
+
+
+def test_so_many_uploads_at_once_and_no_more(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security, "_MOST_UPLOADS", 0)
+    alice = page_house.visit(ALICE).client
+    files = {"files": ("a.pdf", b"x" * 70_000)}
+    assert alice.post("/log", data=TRAINING, files=files, headers=OWN[0]).status_code == 503

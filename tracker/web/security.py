@@ -1,6 +1,7 @@
 """Guards around every page: whose form it is, how large it may be, what browsers may do."""
 
 import re
+from asyncio import wait_for
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode, urlsplit
 
@@ -19,6 +20,8 @@ _LONGEST_LENGTH = 12
 # The forms that bring files: their bodies go to the disk as they come, up to this size in all.
 _BRINGS_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
 LARGEST_UPLOAD = 32 * 1024 * 1024
+# So many at once, which bounds what lies on the disk; and none that waits for its sender longer.
+_MOST_UPLOADS, _IDLE_SECONDS = 16, 30
 # Browsers show an answer only once they have sent all: so much of what is refused is read on.
 _READ_ON = 8 * LARGEST_UPLOAD
 # Pages may be kept by the browser that shows them, by no other cache, and only for its history:
@@ -68,6 +71,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._knows = knows
+        self._uploads = 0
         self._refuse = refuse
         self._origin = _origin(base_url)
         self._scheme = urlsplit(base_url).scheme
@@ -108,7 +112,17 @@ class Guard:
             query = urlencode({"next": scope["path"], "undone": "yes"})
             await RedirectResponse(f"/sign-in?{query}", 303)(scope, receive, send)
             return
-        await self._app(scope, _limited(scope, receive), send)
+        if is_large and self._uploads >= _MOST_UPLOADS:
+            await _read_on(receive)
+            refusal = self._refuse(Request(scope), 503)
+            refusal.headers["retry-after"] = "10"
+            await refusal(scope, receive, send)
+            return
+        self._uploads += is_large
+        try:
+            await self._app(scope, _limited(scope, receive), send)
+        finally:
+            self._uploads -= is_large
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in self._headers.items():
@@ -143,11 +157,17 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
 
     What came before has then been written nowhere but to a nameless file, which is closed.
     """
-    told, so_far = _told(scope), 0
+    told, so_far, ended = _told(scope), 0, False
 
     async def give() -> Message:
-        nonlocal so_far
-        message = await receive()
+        nonlocal so_far, ended
+        if ended:
+            return await receive()
+        try:
+            message = await wait_for(receive(), _IDLE_SECONDS)
+        except TimeoutError:
+            raise HTTPException(408) from None
+        ended = not message.get("more_body", False)
         so_far += len(message.get("body", b""))
         if told is not None and max(so_far, told) <= LARGEST_UPLOAD:
             return message
