@@ -114,7 +114,7 @@ class Guard:
             return
         if is_large and self._uploads >= _MOST_UPLOADS:
             await _read_on(receive)
-            refusal = self._refuse(Request(scope), 503)
+            refusal = await self._refuse(Request(scope), 503)
             refusal.headers["retry-after"] = "10"
             await refusal(scope, receive, send)
             return
