@@ -160,3 +160,18 @@ def test_whoever_becomes_known_later_finds_what_was_asked(page_house: House) -> 
     assert "waits for your answer" in text_of(visitor.get("/my-year"))
     visitor.post(path, {"answer": "confirm"})
     assert added(page_house) == [(zoe, 90)]
+
+
+def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(page_house: House) -> None:
+    path = ask(page_house, BOB)
+    change(page_house, "UPDATE group_session SET held_on = '2025-03-05'")
+    bob = page_house.visit(BOB)
+    page = bob.get(path)
+    assert "2025 is closed at NCIMHA" in text_of(page)
+    assert "Counts towards" not in text_of(page)
+    assert 'value="confirm"' not in page.text
+    note = page.text.partition('name="note" value="')[2].partition('"')[0]
+    bob.post(path, {"answer": "dispute", "note": note})
+    assert "waits for your answer" not in text_of(bob.get("/my-year"))
+    [member] = page_house.cast.rows("group_member")
+    assert member["note"].endswith("That it was held is not in doubt.")

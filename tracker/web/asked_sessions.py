@@ -12,12 +12,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
+from tracker.records.closing import closed_for
 from tracker.records.engine import reading
 from tracker.records.entry_writes import Author
 from tracker.records.group_answers import added_entry, content_of, same_sessions
 from tracker.records.group_asks import asked_by_id
 from tracker.web.answering import Outcome, answer
 from tracker.web.asked_words import would_count
+from tracker.web.closed_words import say_closed
 from tracker.web.own_time import zone_of
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed, text_of
@@ -81,6 +83,7 @@ def _show(
         same = same_sessions(connection, who.id, asked)
         added = added_entry(connection, who.id, asked)
         zone = zone_of(connection, site.books, who.id)
+        closed = closed_for(connection, site.books, who.id, asked.held_on, at)
     return site.pages.show(
         "asked.html",
         status=422 if problems else 200,
@@ -89,6 +92,7 @@ def _show(
         asked=asked,
         day_of=partial(local_day, time_zone=zone),
         row=row,
+        closed=say_closed(closed) if closed else "",
         same=same,
         added=added,
         notice=notice,
