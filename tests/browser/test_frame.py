@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import PHONE
+from tests.browser.sizes import PHONE
 from tests.support.cast import ALICE
 
 pytestmark = pytest.mark.browser

@@ -1,114 +1,116 @@
-"""Logging an hour on a phone between two visits: few taps, files, part of a name, keys alone."""
+"""Logging hours from My year to what they did, with a keyboard alone and without scripts."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Street
-from tests.browser.test_accessibility import check
-from tests.support.cast import ALICE, BOB, DANA
+from tests.browser.keyboard import Keys
+from tests.support.cast import ALICE, BOB, ERIN
 from tests.support.files import PDF, png
 
 pytestmark = pytest.mark.browser
-Phone = Callable[[str], Page]
+Open = Callable[[str, str], Keys]
 
 
-def file(name: str, content: bytes) -> FilePayload:
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+def test_training_is_logged_and_again_and_a_twin_is_asked_about(keys: Open, street: Street) -> None:
+    at = keys(ERIN, "/my-year")
+    at.follow("Log hours")
+    expect(at.page.get_by_label("Or type part of their name")).to_be_hidden()
+    at.choose("Training")
+    at.press("Today")
+    expect(at.page.get_by_label("Day")).to_have_value("22")
+    expect(at.page.get_by_label("Hours", exact=True)).to_be_focused()
+    at.page.keyboard.type("1:30")
+    at.type("Title", "Watch, wait & wonder")
+    at.press("Save")
+    at.see_heading("1.5 hours on 22 November 2026")
+    at.see("Counts towards training")
+    at.page.reload()
+    at.follow("Add another")
+    at.follow("My year")
+    at.follow("Log again Watch, wait & wonder")
+    at.press("Today")
+    at.press("Save")
+    expect(at.page.get_by_role("alert")).to_be_focused()
+    at.see("Is this the same session?")
+    assert len(street.cast.rows("entry", title="Watch, wait & wonder")) == 1
+    at.press("Save anyway", within=at.page.get_by_role("alert"))
+    at.follow("Correct it")
+    at.type("Hours", "90 min")
+    at.type("Title", "Another one")
+    at.enter()
+    at.see("Another one")
+    at.follow("My year", within=at.page.locator("main"))
+    at.follow("Delete Another one")
+    at.press("Delete")
+    at.see("Watch, wait & wonder")
+    assert street.cast.rows("entry", title="Another one") == []
 
 
-def test_a_reminders_link_needs_three_taps_and_the_hours(phone: Phone, street: Street) -> None:
-    page = phone(ALICE)
-    page.goto("/log?activity=rsc")
-    page.get_by_label("Dana Ruiz (the last one)").check()
-    page.get_by_role("button", name="Today").click()
-    expect(page.get_by_label("Dana Ruiz (the last one)")).to_be_checked()
-    expect(page.get_by_label("Hours", exact=True)).to_be_focused()
-    page.keyboard.type("1h15")
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_role("heading", name="1.25 hours on 22 November 2026")).to_be_visible()
-    assert street.cast.rows("entry", minutes=75)[0]["provider_id"] == street.cast.people[DANA]
-
-
-def test_by_keys_alone_with_part_of_a_name_and_a_typing_error(phone: Phone) -> None:
-    page = phone(BOB)
-    page.goto("/log?activity=rsc&date=2026-11-03")
-    page.get_by_label("Hours", exact=True).focus()
-    page.keyboard.type("1:30")
-    page.keyboard.press("Tab")
-    expect(page.get_by_label("Type part of their name")).to_be_focused()
-    page.keyboard.type("riuz")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_be_focused()
-    page.get_by_role("link", name="“riuz” is not quite clear").press("Enter")
-    expect(page.get_by_label("Dana Ruiz")).to_be_focused()
-    page.keyboard.press("Space")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="1.5 hours on 3 November 2026")).to_be_visible()
-
-
-def test_back_brings_what_was_typed_and_nothing_once_signed_out(phone: Phone) -> None:
-    page = phone(BOB)
-    page.goto("/log?activity=training")
-    page.get_by_label("Title").fill("Half typed")
-    page.get_by_role("link", name="Help").first.click()
-    page.go_back()
-    expect(page.get_by_label("Title")).to_have_value("Half typed")
-    # Also an answer to a form: that of "Today".
-    page.get_by_role("button", name="Today").click()
-    expect(page.get_by_label("Day")).to_have_value("22")
-    page.get_by_role("link", name="Help").first.click()
-    page.go_back()
-    expect(page.get_by_label("Day")).to_have_value("22")
-    expect(page.get_by_label("Title")).to_have_value("Half typed")
-    page.goto("/my-year")
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("status")).to_have_text("You are signed out.")
-    page.go_back()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-
-
-def test_files_stay_with_a_form_that_has_to_be_corrected(phone: Phone, street: Street) -> None:
-    page = phone(BOB)
-    page.goto("/log?activity=training&date=2026-11-02")
-    page.get_by_label("Hours", exact=True).fill("2")
-    page.get_by_label("Proof").set_input_files(
-        [file("certificate.pdf", PDF), file("page.png", b"<html>")]
-    )
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_role("link", name="page.png is not a PDF")).to_be_visible()
-    expect(page.get_by_role("link", name="certificate.pdf")).to_be_visible()
-    page.get_by_label("Title").fill("Watching babies")
-    page.get_by_label("Proof").set_input_files([file("photo.png", png())])
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_role("heading", name="2 hours on 2 November 2026")).to_be_visible()
+def test_rsc_with_part_of_a_name_typing_errors_and_proof(
+    keys: Open, street: Street, tmp_path: Path
+) -> None:
+    proof, page, photo = (tmp_path / name for name in ("certificate.pdf", "page.png", "photo.png"))
+    proof.write_bytes(PDF)
+    page.write_bytes(b"<html>")
+    photo.write_bytes(png())
+    at = keys(BOB, "/my-year")
+    at.follow("Log hours")
+    at.choose("Reflective supervision")
+    at.type_day("3 nov 2026")
+    at.type("Hours", "lots")
+    at.type("Type part of their name", "riuz")
+    at.upload("Proof", proof, page)
+    at.press("Save")
+    at.see_problem("Write the hours like")
+    expect(at.page.get_by_label("Hours", exact=True)).to_be_focused()
+    expect(at.page.get_by_label("Hours", exact=True)).to_have_value("lots")
+    expect(at.page.get_by_role("link", name="certificate.pdf")).to_be_visible()
+    expect(at.page.get_by_role("link", name="page.png is not a PDF")).to_be_visible()
+    at.type("Hours", "1:30")
+    at.follow("“riuz” is not quite clear")
+    expect(at.page.get_by_label("Dana Ruiz")).to_be_focused()
+    at.page.keyboard.press("Space")
+    at.choose("Group")
+    at.upload("Proof", photo)
+    at.press("Save")
+    at.see_heading("1.5 hours on 3 November 2026")
     names = sorted(row["name"] for row in street.cast.rows("evidence") if row["entry_id"])
     assert names == ["certificate.pdf", "photo.png"]
-    page.get_by_role("link", name="Correct it").click()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="certificate.pdf").click()
-    assert download.value.suggested_filename == "certificate.pdf"
-    page.get_by_label("Remove photo.png when I save").check()
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_text("Proof: certificate.pdf")).to_be_visible()
+    at.follow("Correct it")
+    at.walk_to(at.page.get_by_role("link", name="certificate.pdf"))
+    assert at.download(lambda: at.page.keyboard.press("Enter")) == "certificate.pdf"
+    at.tick("Remove photo.png when I save")
+    at.press("Save")
+    at.see("Proof: certificate.pdf")
 
 
-def test_every_state_of_the_form_has_no_barriers(scripted: Phone) -> None:
-    page = scripted(ALICE)
-    page.goto("/log?activity=rsc&date=2026-11-14")
-    page.get_by_label("Hours", exact=True).fill("1")
-    page.get_by_label("Or type part of their name").fill("Kim Osei")
-    page.get_by_label("Proof").set_input_files(
-        [file("x" * 90 + ".pdf", PDF), file("page.png", b"<html>")]
-    )
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_label("Somebody else: Kim Osei")).to_be_visible()
-    check(page)
-    page.get_by_label("Somebody else: Kim Osei").check()
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_role("heading", name="Is this the same session?")).to_be_visible()
-    expect(page.get_by_role("alert")).to_be_focused()
-    check(page)
-    page.get_by_role("button", name="Save anyway").first.click()
-    expect(page.get_by_role("heading", name="1 hour on 14 November 2026")).to_be_visible()
+def test_enter_saves_and_does_not_press_today(keys: Open, street: Street) -> None:
+    dana = street.cast.people["dana@example.org"]
+    at = keys(ALICE, f"/log?activity=rsc&provider={dana}&date=2026-11-21")
+    at.type("Hours", "0.25")
+    at.enter()
+    at.see_heading("0.25 hours on 21 November 2026")
+
+
+def test_back_brings_what_was_typed_and_nothing_once_signed_out(keys: Open) -> None:
+    at = keys(BOB, "/log?activity=training")
+    at.type("Title", "Half typed")
+    at.follow("Help")
+    at.page.go_back()
+    expect(at.page.get_by_label("Title")).to_have_value("Half typed")
+    # Also an answer to a form: that of "Today".
+    at.press("Today")
+    expect(at.page.get_by_label("Day")).to_have_value("22")
+    at.follow("Help")
+    at.page.go_back()
+    expect(at.page.get_by_label("Day")).to_have_value("22")
+    expect(at.page.get_by_label("Title")).to_have_value("Half typed")
+    at.follow("My year")
+    at.press("Sign out")
+    expect(at.page.get_by_role("status")).to_have_text("You are signed out.")
+    at.page.go_back()
+    expect(at.page.get_by_role("heading", name="Sign in")).to_be_visible()

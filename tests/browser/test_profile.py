@@ -1,56 +1,109 @@
-"""Recording a membership and asking for leave, on a phone without scripts, by keyboard alone."""
+"""What somebody keeps of themselves, and asks of their coordinator, with a keyboard alone."""
 
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import expect
 
+from tests.browser.conftest import Street
+from tests.browser.keyboard import Keys
+from tests.browser.test_signing_in import newest_code, newest_mail
 from tests.support.cast import BOB, CAROL
 
 pytestmark = pytest.mark.browser
+Open = Callable[[str, str], Keys]
 
 
-def type_day(page: Page, legend: str, day: str, month: str, year: str) -> None:
-    """Type a day: the first field by its label, the others by the Tab key."""
-    page.get_by_role("group", name=legend).get_by_label("Day").focus()
-    for number, text in enumerate((day, month, year)):
-        if number:
-            page.keyboard.press("Tab")
-        page.keyboard.type(text)
-
-
-def test_a_membership_is_recorded_by_keyboard(phone: Callable[[str], Page]) -> None:
-    page = phone(BOB)
-    page.goto("/profile")
-    page.get_by_role("link", name="Membership").press("Enter")
-    page.get_by_role("link", name="Record your membership").press("Enter")
-    page.get_by_role("button", name="Save").press("Enter")
-    assert page.title().startswith("Error: ")
-    assert page.get_by_text("There is a problem").is_visible()
-    type_day(page, "From which day?", "1", "jan", "2026")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/membership?done=recorded")
-    said = page.get_by_role("status").inner_text()
+def test_a_membership_is_recorded_changed_and_removed(keys: Open, street: Street) -> None:
+    at = keys(BOB, "/my-year")
+    at.follow("Bob Osei")
+    at.follow("Membership")
+    at.follow("Record your membership")
+    at.press("Save")
+    at.see_problem("Enter the first day")
+    at.page.keyboard.type("1")
+    at.type("Month", "jan", within=at.page.get_by_role("group", name="From which day?"))
+    at.type("Year", "2026", within=at.page.get_by_role("group", name="From which day?"))
+    at.press("Save")
+    at.see("Entered by you")
+    said = at.page.get_by_role("status").inner_text()
     assert "Membership: done to 31 December 2026" in said.replace("\N{NO-BREAK SPACE}", " ")
-    page.reload()
-    assert page.get_by_text("Entered by you").is_visible()
+    at.page.reload()
+    at.follow("Change 1")
+    at.choose("To another last day")
+    at.type_day("30 jun 2026", legend="To which day?")
+    at.press("Save")
+    at.see("30 Jun")
+    at.follow("Remove 1")
+    at.press("Remove")
+    at.see("No term is recorded yet.")
+    assert street.cast.rows("membership", person_id=street.cast.people[BOB]) == []
 
 
-def test_leave_is_asked_for_and_granted(phone: Callable[[str], Page]) -> None:
-    page = phone(BOB)
-    page.goto("/requests")
-    page.get_by_role("link", name="Ask for leave").first.press("Enter")
-    type_day(page, "From which day?", "1", "12", "2026")
-    page.get_by_label("Why?").fill("Parental leave")
-    page.get_by_role("button", name="Send to my coordinator").press("Enter")
-    assert page.get_by_text("Your coordinator has your request.").is_visible()
-    carol = phone(CAROL)
-    carol.goto("/coordinator/requests")
-    carol.get_by_role("link", name="Bob Osei").press("Enter")
-    carol.get_by_label("A word to them").fill("All the best")
-    carol.get_by_role("button", name="Grant with these days").press("Enter")
-    assert carol.get_by_text("by Carol Reyes").is_visible()
-    page.reload()
-    assert page.get_by_text("All the best").is_visible()
+def test_leave_and_an_extension_are_asked_for_and_decided(keys: Open) -> None:
+    bob, carol = keys(BOB, "/profile"), keys(CAROL, "/")
+    bob.follow("Leave and extensions")
+    bob.follow("Ask for leave")
+    bob.type_day("1 12 2026", legend="From which day?")
+    bob.press("Send to my coordinator")
+    bob.see_problem("Say in a few words why")
+    bob.page.keyboard.type("Parental leave")
+    bob.press("Send to my coordinator")
+    bob.see("Your coordinator has your request.")
+    bob.follow("Ask for a later due date")
+    bob.choose("NCIMHA IFS, 2026: due 31 December 2026")
+    bob.type_day("31 mar 2027")
+    bob.type("Why?", "Moved house")
+    bob.press("Send to my coordinator")
+    bob.see("Moved house")
+    carol.follow("Coordinator")
+    carol.follow("2 requests wait")
+    carol.follow("Bob Osei")
+    carol.type("A word to them", "All the best")
+    carol.press("Grant with these days")
+    carol.see("by Carol Reyes")
+    carol.follow("All NCIMHA requests")
+    carol.follow("Bob Osei")
+    carol.press("Decline")
+    carol.see_problem("Say in a few words why not")
+    carol.page.keyboard.type("Ask us in December")
+    carol.press("Decline")
+    carol.see("Declined")
+    bob.page.reload()
+    bob.see("All the best")
+    bob.see("Ask us in December")
+
+
+def test_a_second_address_is_confirmed_and_removed(keys: Open, street: Street) -> None:
+    at = keys(BOB, "/profile")
+    at.follow("Enter the second e-mail address")
+    at.type("Your second address", "bob@home.example")
+    at.enter()
+    at.see("A mail is on its way to that address.")
+    found = re.search(r"(/profile/second-address/\S+)", newest_mail(street))
+    assert found is not None
+    other = keys("", found[1])
+    other.type("Code", newest_code(street))
+    other.enter()
+    other.see("bob@home.example")
+    at.follow("Profile")
+    at.see("bob@home.example")
+    at.follow("Change the second e-mail address")
+    at.press("Remove bob@home.example")
+    expect(at.page.get_by_text("none", exact=True)).to_be_visible()
+
+
+def test_mails_and_the_time_zone_are_chosen(keys: Open, street: Street) -> None:
+    at = keys(BOB, "/profile")
+    at.follow("Choose which mails to get")
+    box = at.page.get_by_role("checkbox").first
+    at.walk_to(box)
+    at.page.keyboard.press("Space")
+    expect(box).not_to_be_checked()
+    at.press("Save")
+    assert len(street.cast.rows("mail_off", person_id=street.cast.people[BOB])) == 1
+    at.follow("Change the time zone")
+    at.select("Where are you?", "Denver")
+    at.press("Save")
+    at.see("Denver")

@@ -1,14 +1,14 @@
-"""A reference from the naming to the thanks, on a phone without scripts, and without barriers."""
+"""A reference from the naming to the thanks, with a keyboard alone."""
 
 import re
 from collections.abc import Callable
 from datetime import date
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Street
-from tests.browser.test_accessibility import TOO_SMALL, check
+from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE
 from tests.support.referees import apply, text_part
 from tracker.records.engine import writing
@@ -19,21 +19,9 @@ pytestmark = pytest.mark.browser
 def apply_in_virginia(street: Street) -> str:
     """A fresh application of Alice's; the path of its references."""
     with writing(street.cast.engine) as connection:
-        number = apply(
-            connection,
-            street.cast.people[ALICE],
-            association="VAIMH",
-            opened_on=date(2024, 1, len(street.cast.rows("application")) + 1),
-        )
+        person = street.cast.people[ALICE]
+        number = apply(connection, person, association="VAIMH", opened_on=date(2024, 1, 1))
     return f"/application/{number}/references"
-
-
-def name(page: Page, path: str, email: str, called: str = "Pat Doe") -> None:
-    page.goto(path)
-    page.get_by_label("Their name").fill(called)
-    page.get_by_label("Their e-mail address").fill(email)
-    page.get_by_text("Current program supervisor").last.click()
-    page.get_by_role("button", name="Ask them").click()
 
 
 def link_in_the_last_mail(street: Street) -> str:
@@ -42,62 +30,27 @@ def link_in_the_last_mail(street: Street) -> str:
     return found[0]
 
 
-def test_a_reference_is_asked_for_and_given(phone: Callable[[str], Page], street: Street) -> None:
-    path = apply_in_virginia(street)
-    alice, pat = phone(ALICE), phone("")
-    name(alice, path, "pat@example.org")
-    expect(alice.get_by_role("status")).to_contain_text("We have sent them a mail")
-    pat.goto(link_in_the_last_mail(street))
-    pat.get_by_role("group", name="Is “Current program supervisor” right?").get_by_text(
-        "Yes"
-    ).click()
-    pat.get_by_label("How do you know their work?").fill("I lead their programme")
-    expect(pat.get_by_label("By which association?")).to_be_hidden()
-    endorsed = pat.get_by_role("group", name="Are you endorsed")
-    endorsed.get_by_text("Yes").click()
-    pat.get_by_label("By which association?").select_option("VAIMH")
-    pat.get_by_role("button", name="Send the reference").click()
-    expect(pat.get_by_role("alert")).to_contain_text("Choose the category")
-    pat.get_by_label("As what?").select_option("IMHS")
-    pat.get_by_label("Sign with your full name").fill("Pat Doe")
-    pat.get_by_role("button", name="Send the reference").click()
-    expect(pat.get_by_role("heading", level=1)).to_have_text("Received, thank you.")
-    alice.goto(path)
-    expect(alice.get_by_role("listitem").filter(has_text="pat@")).to_contain_text("Received")
-
-
-def test_the_pages_of_a_reference_have_no_barriers(
-    scripted: Callable[[str], Page], street: Street
+def test_a_reference_is_asked_for_and_given(
+    keys: Callable[[str, str], Keys], street: Street
 ) -> None:
-    path = apply_in_virginia(street)
-    alice, pat = scripted(ALICE), scripted("")
-    alice.goto(path)
-    check(alice)
-    alice.get_by_role("button", name="Ask them").click()
-    check(alice)
-    name(alice, path, "pat@example.org")
-    check(alice)
-    assert alice.evaluate(TOO_SMALL) == []
-    pat.goto(link_in_the_last_mail(street))
-    pat.get_by_role("group", name="Are you endorsed").get_by_text("Yes").click()
-    check(pat)
-    assert pat.evaluate(TOO_SMALL) == []
-    pat.get_by_role("button", name="Send the reference").click()
-    check(pat)
-    pat.get_by_text("You cannot give it?").click()
-    check(pat)
-    pat.get_by_role("button", name="I cannot give this reference").click()
-    expect(pat.get_by_role("heading", level=1)).to_contain_text("cannot give it")
-    check(pat)
-    pat.goto("/reference/none")
-    check(pat)
-
-
-def test_very_long_names_do_not_scroll_sideways(
-    scripted: Callable[[str], Page], street: Street
-) -> None:
-    path = apply_in_virginia(street)
-    alice = scripted(ALICE)
-    name(alice, path, f"{'pat' * 40}@example.org", "Eltern" * 30)
-    expect(alice.get_by_role("status")).to_contain_text("We have sent them a mail")
-    check(alice)
+    alice = keys(ALICE, apply_in_virginia(street))
+    alice.type("Their name", "Pat Doe")
+    alice.type("Their e-mail address", "pat@example.org")
+    alice.choose("Current program supervisor")
+    alice.press("Ask them")
+    alice.see("We have sent them a mail")
+    pat = keys("", link_in_the_last_mail(street))
+    confirmed = pat.page.get_by_role("group", name="Is “Current program supervisor” right?")
+    pat.choose(confirmed.get_by_label("Yes"))
+    pat.type("How do you know their work?", "I lead their programme")
+    expect(pat.page.get_by_label("By which association?")).to_be_hidden()
+    pat.choose(pat.page.get_by_role("group", name="Are you endorsed").get_by_label("Yes"))
+    pat.select("By which association?", "Virginia")
+    pat.press("Send the reference")
+    pat.see_problem("Choose the category")
+    pat.page.keyboard.type("Infant Mental Health Specialist")
+    pat.type("Sign with your full name", "Pat Doe")
+    pat.press("Send the reference")
+    pat.see_heading("Received, thank you.")
+    alice.page.reload()
+    expect(alice.page.get_by_role("listitem").filter(has_text="pat@")).to_contain_text("Received")

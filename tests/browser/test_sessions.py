@@ -1,61 +1,57 @@
-"""A session is logged for another and confirmed, on a phone, by keyboard, without scripts."""
+"""A session is logged for others, and each of them answers, with a keyboard alone."""
 
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Street
-from tests.browser.test_accessibility import TOO_SMALL, check
-from tests.support.cast import BOB, DANA
+from tests.browser.keyboard import Keys
+from tests.support.cast import ALICE, BOB, DANA
 
 pytestmark = pytest.mark.browser
 
 
-def fill(page: Page) -> None:
-    page.goto("/sessions/new")
-    for label, text in (("Day", "20"), ("Month", "nov"), ("Year", "2026"), ("Hours", "1:30")):
-        page.get_by_label(label, exact=True).fill(text)
-    page.get_by_label("Others, by e-mail address").fill(BOB)
+def row(at: Keys, words: str) -> Locator:
+    return at.page.get_by_role("listitem").filter(has_text=words).last
 
 
-def test_a_provider_logs_a_session_and_the_supervisee_confirms_it(
-    phone: Callable[[str], Page],
+def test_a_provider_logs_a_session_and_each_supervisee_answers(
+    keys: Callable[[str, str], Keys], street: Street
 ) -> None:
-    dana, bob = phone(DANA), phone(BOB)
-    fill(dana)
-    dana.get_by_label("Title").press("Enter")
-    expect(dana.get_by_role("status")).to_contain_text("counts for each of them once")
-    expect(dana.get_by_role("listitem").filter(has_text=BOB)).to_contain_text("Asked")
-    bob.goto("/my-year")
-    confirm = bob.get_by_role("button", name="Confirm")
-    confirm.focus()
-    confirm.press("Enter")
-    expect(bob.get_by_role("heading", level=1)).to_contain_text("1.5 hours on 20")
-    dana.goto("/sessions")
-    expect(dana.get_by_role("listitem").filter(has_text=BOB).last).to_contain_text("Confirmed on")
-
-
-def test_the_pages_have_no_barriers(scripted: Callable[[str], Page], street: Street) -> None:
-    dana, bob = scripted(DANA), scripted(BOB)
-    fill(dana)
-    check(dana)
-    assert dana.evaluate(TOO_SMALL) == []
-    dana.get_by_label("Day", exact=True).fill("")
-    dana.locator("form.session > .button").click()
-    check(dana)
-    fill(dana)
-    dana.get_by_label("Day", exact=True).fill("19")
-    dana.locator("form.session > .button").click()
-    check(dana)
-    number = street.cast.rows("group_member")[-1]["id"]
-    bob.goto(f"/sessions/asked/{number}")
-    check(bob)
-    assert bob.evaluate(TOO_SMALL) == []
-    bob.get_by_label("What is wrong?").fill("It was the 18th")
-    bob.get_by_role("button", name="Something is wrong").click()
-    check(bob)
-    for path in ("/sessions", f"/sessions/{street.cast.rows('group_session')[-1]['id']}"):
-        dana.goto(path)
-        check(dana)
-        assert dana.evaluate(TOO_SMALL) == []
+    dana = keys(DANA, "/")
+    dana.follow("Sessions")
+    dana.follow("Log a session")
+    dana.press("Save and ask them")
+    dana.see_problem("Enter the day of the session")
+    dana.press("Today")
+    dana.type("Hours", "1:30")
+    dana.tick("Alice Moreno")
+    dana.type("Others, by e-mail address", BOB)
+    dana.press("Save and ask them")
+    dana.see("counts for each of them once")
+    expect(row(dana, BOB)).to_contain_text("Asked")
+    bob, alice = keys(BOB, "/my-year"), keys(ALICE, "/my-year")
+    bob.press("Confirm")
+    bob.see_heading("1.5 hours on 22")
+    bob.page.reload()
+    bob.see_heading("1.5 hours on 22")
+    alice.follow("Something is wrong")
+    alice.type("What is wrong?", "It was the 21st")
+    alice.press("Something is wrong")
+    alice.see("It was the 21st")
+    dana.follow("All sessions")
+    dana.follow("22 November 2026")
+    expect(row(dana, BOB)).to_contain_text("Confirmed on")
+    dana.see("It was the 21st")
+    dana.follow("Correct it, or add somebody")
+    dana.type_day("21 11 2026")
+    dana.press("Save and ask again")
+    alice.follow("My year")
+    alice.press("Confirm")
+    alice.see_heading("1.5 hours on 21")
+    states = {one["state"] for one in street.cast.rows("group_member")}
+    assert states == {"confirmed"}
+    dana.open(dana.page.get_by_text("Withdraw this session"))
+    dana.press("Withdraw it")
+    dana.see("Withdrawn")

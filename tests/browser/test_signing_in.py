@@ -1,43 +1,102 @@
-"""Signing in on a phone: the code, its errors, and a form that outlived its session."""
+"""From a reminder's link to the code, to the hours, and out again, with a keyboard alone."""
 
+import re
 from collections.abc import Callable
+from email import message_from_bytes, policy
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Street
-from tests.browser.test_accessibility import check
-from tests.browser.test_journeys import newest_code
-from tests.support.cast import ERIN
+from tests.browser.keyboard import Keys
+from tests.support.cast import ALICE, ERIN
+from tests.web.signing import find_code
 
 pytestmark = pytest.mark.browser
+Open = Callable[[str, str], Keys]
+
+
+def newest_mail(street: Street) -> str:
+    street.settle()
+    body = street.cast.rows("outbox")[-1]["body"]
+    part = message_from_bytes(body, policy=policy.default).get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def newest_code(street: Street) -> str:
+    return find_code(newest_mail(street))
+
+
+def test_a_reminders_link_leads_through_sign_in_to_the_hours(keys: Open, street: Street) -> None:
+    at = keys("", "/log?activity=rsc")
+    at.press("Send me a code")
+    at.see_problem("Enter an e-mail address")
+    at.page.keyboard.type(ALICE)
+    at.enter()
+    at.see_heading("Look in your mail")
+    at.type("Code", "F7KM")
+    at.enter()
+    at.see_problem("Enter the code from our mail")
+    at.type("Code", newest_code(street).lower().replace("-", " "))
+    at.enter()
+    at.see_heading("Log hours")
+    at.choose(at.page.get_by_label("Dana Ruiz (the last one)"))
+    at.press("Today")
+    expect(at.page.get_by_label("Dana Ruiz (the last one)")).to_be_checked()
+    expect(at.page.get_by_label("Hours", exact=True)).to_be_focused()
+    at.page.keyboard.type("1h15")
+    at.enter()
+    at.see_heading("1.25 hours on 22 November 2026")
+    [entry] = street.cast.rows("entry", minutes=75)
+    assert entry["provider_id"] == street.cast.people["dana@example.org"]
+
+
+def test_browsers_are_listed_and_signed_out(keys: Open, street: Street) -> None:
+    street.cookie(ALICE)
+    at, other = keys(ALICE, "/my-year"), keys(ALICE, "/my-year")
+    at.follow("Alice Moreno")
+    at.follow("Browsers")
+    at.see("This one")
+    at.press("Sign out everywhere else")
+    at.see("You are signed in nowhere else.")
+    other.follow("Takeaways")
+    other.see_heading("Sign in")
+    at.press("Sign out")
+    at.follow("Sign in")
+    at.see_heading("Sign in")
+
+
+def test_the_mails_link_signs_in_on_a_press_only(keys: Open, street: Street) -> None:
+    at = keys("", "/sign-in")
+    at.type("E-mail address", ALICE)
+    at.press("Send me a code")
+    at.see_heading("Look in your mail")
+    found = re.search(r"(/sign-in/\S+)", newest_mail(street))
+    assert found is not None
+    opened = keys("", found[1])
+    assert len(street.cast.rows("web_session")) == 0
+    opened.type("Code", newest_code(street))
+    opened.press("Sign in")
+    opened.see_heading("to go by 31 December")
 
 
 def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
-    scripted: Callable[[str], Page], street: Street
+    keys: Open, street: Street
 ) -> None:
-    page = scripted(ERIN)
-    page.goto("/log?activity=training&date=2026-11-20")
-    page.get_by_label("Hours", exact=True).fill("1.25")
-    page.get_by_label("Title").fill("Kept through signing in")
-    page.context.clear_cookies()
-    page.get_by_role("button", name="Save").last.click()
-    expect(page.get_by_role("heading", name="You were signed out meanwhile")).to_be_visible()
-    check(page)
-    with page.context.expect_page() as opened:
-        page.get_by_role("link", name="Sign in (opens a new tab)").click()
-    tab = opened.value
-    tab.get_by_label("E-mail address").fill(ERIN)
-    tab.keyboard.press("Enter")
-    expect(tab.get_by_role("heading", name="Look in your mail")).to_be_visible()
-    tab.get_by_label("Code").fill("F7KM")
-    tab.keyboard.press("Enter")
-    expect(tab.get_by_role("alert")).to_be_focused()
-    check(tab)
-    tab.get_by_label("Code").fill(newest_code(street).lower().replace("-", " "))
-    tab.keyboard.press("Enter")
-    expect(tab.get_by_role("heading", name="Look in your mail")).to_be_hidden()
-    page.get_by_role("button", name="send what I typed").click()
-    expect(page.get_by_role("heading", name="1.25 hours on 20 November 2026")).to_be_visible()
-    page.goto("/profile/browsers")
-    expect(page.get_by_text("Chrome on Linux").first).to_be_visible()
+    at = keys(ERIN, "/log?activity=training&date=2026-11-20")
+    at.type("Hours", "1.25")
+    at.type("Title", "Kept through signing in")
+    at.page.context.clear_cookies()
+    at.press("Save")
+    at.see("You were signed out meanwhile")
+    at.walk_to(at.page.get_by_role("link", name="Sign in (opens a new tab)"))
+    with at.page.context.expect_page() as opened:
+        at.page.keyboard.press("Enter")
+    tab = Keys(opened.value)
+    tab.type("E-mail address", ERIN)
+    tab.enter()
+    tab.type("Code", newest_code(street))
+    tab.enter()
+    at.press("send what I typed")
+    at.see_heading("1.25 hours on 20 November 2026")

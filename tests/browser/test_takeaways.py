@@ -1,4 +1,4 @@
-"""Takeaways on a phone, by keyboard alone; and the transcript as a browser prints it."""
+"""Takeaways with a keyboard alone; and the transcript as a browser prints it."""
 
 import io
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from datetime import date
 
 import pypdf
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, expect
 from sqlalchemy import insert
 
-from tests.browser.conftest import Street
+from tests.browser.conftest import Street, open_context
+from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE
 from tracker.records.engine import writing
 from tracker.records.tables import METADATA
@@ -35,35 +36,41 @@ def log_many(street: Street) -> None:
         )
 
 
-def test_a_transcript_is_two_keys_away_and_does_not_scroll_sideways(
-    phone: Callable[[str], Page],
+def test_a_transcript_a_calendar_and_all_data_are_taken_away(
+    keys: Callable[[str, str], Keys], street: Street
 ) -> None:
-    page = phone(ALICE)
-    page.goto("/takeaways")
-    link = page.get_by_role("link", name="Transcript of NCIMHA IFS, 2026")
-    link.focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/transcript/*/2026-01-01")
-    assert page.get_by_role("cell", name="Hours 16.5").count() == 1
-    main = page.locator("main").bounding_box()
-    widest = page.locator("main table").first.bounding_box()
-    assert main
-    assert widest
-    assert widest["x"] + widest["width"] <= main["x"] + main["width"] <= 360
+    at = keys(ALICE, "/my-year")
+    at.follow("Takeaways")
+    at.follow("Transcript of NCIMHA IFS, 2026")
+    expect(at.page.get_by_role("row").filter(has_text="Infant mental health")).to_contain_text(
+        "16.5"
+    )
+    at.follow("Takeaways")
+    at.press("Make a calendar address")
+    [feed] = street.cast.rows("calendar_feed")
+    assert feed["person_id"] == street.cast.people[ALICE]
+    at.press("Switch it off")
+    at.see("Make a calendar address")
+    link = at.page.get_by_role("link", name="CSV of NCIMHA IFS, 2026")
+    at.walk_to(link)
+    assert at.download(lambda: at.page.keyboard.press("Enter")).endswith(".csv")
+    at.walk_to(at.page.get_by_role("link", name="Download all my data"))
+    assert at.download(lambda: at.page.keyboard.press("Enter")).endswith(".zip")
 
 
-@pytest.mark.parametrize(("paper", "size"), [("A4", (596, 843)), ("Letter", (612, 792))])
-def test_the_transcript_prints_whole_on_either_paper(
-    browser: Browser, street: Street, paper: str, size: tuple[int, int]
-) -> None:
-    if paper == "A4":
-        log_many(street)
-    context = browser.new_context(base_url=street.url, java_script_enabled=False)
-    context.add_cookies([{"name": "session", "value": street.cookie(ALICE), "url": street.url}])
+def test_the_transcript_prints_whole_on_either_paper(browser: Browser, street: Street) -> None:
+    log_many(street)
+    context = open_context(browser, street, ALICE, scripts=False)
     page = context.new_page()
     page.goto(f"/transcript/{street.cast.endorsements[ALICE]}/2026-01-01")
-    reader = pypdf.PdfReader(io.BytesIO(page.pdf(format=paper, prefer_css_page_size=False)))
+    for paper, size in (("A4", (596, 843)), ("Letter", (612, 792))):
+        check_print(page.pdf(format=paper, prefer_css_page_size=False), size)
     context.close()
+
+
+def check_print(pdf: bytes, size: tuple[int, int]) -> None:
+    """Everything is on paper of that size, with a head on each page, and without the menu."""
+    reader = pypdf.PdfReader(io.BytesIO(pdf))
     texts = [" ".join(sheet.extract_text().split()) for sheet in reader.pages]
     box = reader.pages[0].mediabox
     assert (round(box.width), round(box.height)) == size
@@ -73,8 +80,7 @@ def test_the_transcript_prints_whole_on_either_paper(
     assert "Alice Moreno" in texts[0]
     assert "Not yet complete on 22 November 2026" in texts[0]
     assert "Date Title Hours Of which Counts" in texts[1]
-    assert [f"Page {n} of {len(texts)}" in text for n, text in enumerate(texts, 1)] == [True] * len(
-        texts
-    )
+    numbered = [f"Page {n} of {len(texts)}" in text for n, text in enumerate(texts, 1)]
+    assert numbered == [True] * len(texts)
     for words in ("Download", "Sign out", "My year", "Log hours"):
         assert words not in whole

@@ -1,49 +1,71 @@
-"""My year on a phone: from what is missing to why, and to an earlier cycle, by keyboard."""
+"""From My year to why, to an earlier cycle, to the rules and back, with a keyboard alone."""
 
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.cast import ALICE
+from tests.browser.keyboard import Keys
+from tests.browser.sizes import PHONE
+from tests.support.cast import ALICE, CAROL
 
 pytestmark = pytest.mark.browser
+Open = Callable[[str, str], Keys]
 
 
-def test_an_entry_opens_to_why_by_keyboard(phone: Callable[[str], Page]) -> None:
-    page = phone(ALICE)
-    page.goto("/my-year")
-    summary = page.locator(".entries summary").nth(1)
-    summary.focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("It counts once Jo Hart is confirmed")).to_be_visible()
-    expect(page.get_by_role("link", name="Carol Reyes").first).to_be_visible()
+def test_the_year_opens_to_why_to_earlier_cycles_and_to_help(keys: Open) -> None:
+    at = keys(ALICE, "/")
+    at.page.keyboard.press("Tab")
+    skip = at.page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    at.follow("My year")
+    at.see_heading("to go by 31 December.")
+    the_words_on_the_strip_stay_apart(at)
+    at.open(at.page.locator(".entries summary").nth(1))
+    at.see("It counts once Jo Hart is confirmed")
+    at.see("Carol Reyes")
+    at.follow("2025")
+    at.see_heading("All done for 2025.")
+    at.follow("Closed")
+    at.see("2025 is closed at NCIMHA")
+    at.follow("Help")
+    at.see_heading("Help")
+    at.open(at.page.locator("details summary").first)
+    at.follow("on your profile")
+    at.follow("My year")
+    at.see_heading("to go by 31 December.")
 
 
-def test_earlier_cycles_are_a_tap_away(phone: Callable[[str], Page]) -> None:
-    page = phone(ALICE)
-    page.goto("/my-year")
-    page.get_by_role("link", name="2025", exact=True).first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("All done for 2025.")
-    page.get_by_role("link", name="Closed").first.click()
-    expect(page.get_by_text("2025 is closed at NCIMHA")).to_be_visible()
-    page.get_by_role("link", name="My year").first.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("to go by 31 December.")
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_words_on_the_strip_stay_apart(phone: Callable[[str], Page], width: int) -> None:
-    page = phone(ALICE)
-    page.set_viewport_size({"width": width, "height": 800})
-    page.goto("/my-year")
-    words = page.locator(".strip").first.locator("text")
+def the_words_on_the_strip_stay_apart(at: Keys) -> None:
+    words = at.page.locator(".strip").first.locator("text")
     boxes = [box for n in range(words.count()) if (box := words.nth(n).bounding_box())]
     assert len(boxes) == 4
+    window = at.page.viewport_size or PHONE
     for number, one in enumerate(boxes):
         assert one["x"] >= 0
-        assert one["x"] + one["width"] <= width
+        assert one["x"] + one["width"] <= window["width"]
         for other in boxes[:number]:
             left, right = sorted((one, other), key=lambda box: box["x"])
             beside = left["x"] + left["width"] <= right["x"]
             apart = abs(one["y"] - other["y"]) >= min(one["height"], other["height"]) - 2
             assert beside or apart
+
+
+def test_a_coordinator_finds_who_needs_them_and_reads_their_year(keys: Open) -> None:
+    at = keys(CAROL, "/")
+    at.follow("Coordinator")
+    at.see_heading("need")
+    at.follow("lapsed")
+    at.follow("Bob Osei")
+    at.see_heading("15 training hours (one on DEIA)")
+    expect(at.page.get_by_role("link", name="Edit")).to_have_count(0)
+    at.follow("All NCIMHA renewals")
+    at.see_heading("need")
+
+
+def test_a_page_that_is_not_there_says_where_to_go_on(keys: Open) -> None:
+    at = keys(ALICE, "/entries/999999")
+    at.see_heading("not")
+    at.follow("Go to your page")
+    at.see_heading("to go by 31 December.")

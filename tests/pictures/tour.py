@@ -7,60 +7,55 @@ from typing import NamedTuple
 
 from playwright.sync_api import Page
 
-from tests.browser.test_accessibility import PAGES
-from tests.browser.test_checklist import PAGES as APPLICANTS_PAGES
-from tests.browser.test_checklist import place
+from tests.browser.barriers import press
 from tests.pictures.camera import FILMS, Camera, file_name, open_camera
-from tests.support.cast import ALICE
 from tests.support.street import Street, open_street
+from tests.web.all_pages import STOPS, Stop, furnish
 
 
-class Stop(NamedTuple):
-    """A page to photograph: the file's name, whose page, where, and what to press first."""
+class Place(NamedTuple):
+    """A page to photograph, and the file's name."""
 
     name: str
-    email: str
-    path: str
-    press: str = ""
+    stop: Stop
 
 
-def stops(street: Street) -> Iterator[Stop]:
-    """All pages that the accessibility tests know, and a form with errors."""
+def places(street: Street) -> Iterator[Place]:
+    """All pages that are tried for barriers, with everything in them."""
     taken: list[str] = []
-    ids = street.cast.entries
-    listed = [(email, path.format(**ids)) for email, path in PAGES]
-    listed += [(email, place(street, path)) for email, path in APPLICANTS_PAGES]
-    for email, path in listed:
-        taken.append(file_name(taken, email, path))
-        yield Stop(taken[-1], email, path)
-    yield Stop("log-errors.alice", ALICE, "/log?activity=rsc", "form.log > .button")
+    ids = furnish(street.cast)
+    for stop in STOPS:
+        words = stop.path.replace("{", "").replace("}", "") + (" errors" if stop.press else "")
+        taken.append(file_name(taken, stop.email, words.replace(" ", "-")))
+        yield Place(taken[-1], stop._replace(path=stop.path.format(**ids)))
 
 
 def photograph_all(chromium: str, folder: Path, only: str) -> Iterator[str]:
     """Photograph each page whose name has ``only`` in it; names of files, as they are written."""
     with tempfile.TemporaryDirectory() as data, open_street(Path(data)) as street:
-        wanted = [stop for stop in stops(street) if only in stop.name]
+        wanted = [place for place in places(street) if only in place.name]
         with open_camera(chromium, street.url, folder) as camera:
-            for stop in wanted:
-                yield from _photograph(camera, street, stop)
+            for place in wanted:
+                yield from _photograph(camera, street, place)
 
 
-def _photograph(camera: Camera, street: Street, stop: Stop) -> Iterator[str]:
+def _photograph(camera: Camera, street: Street, place: Place) -> Iterator[str]:
+    stop = place.stop
     cookie = street.cookie(stop.email) if stop.email else ""
     for film in FILMS:
         with camera.page(film, cookie) as page:
             _go(page, stop)
-            name = f"{stop.name}.{film.scheme}.{film.width}.png"
+            name = f"{place.name}.{film.scheme}.{film.width}.png"
             camera.photograph(page, name)
             yield name
     if stop.path.startswith("/transcript"):
         with camera.page(FILMS[1], cookie) as page:
             _go(page, stop)
-            page.pdf(path=camera.folder / f"{stop.name}.pdf", prefer_css_page_size=True)
-            yield f"{stop.name}.pdf"
+            page.pdf(path=camera.folder / f"{place.name}.pdf", prefer_css_page_size=True)
+            yield f"{place.name}.pdf"
 
 
 def _go(page: Page, stop: Stop) -> None:
     page.goto(stop.path)
     if stop.press:
-        page.locator(stop.press).click()
+        press(page, stop.press)

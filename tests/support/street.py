@@ -1,30 +1,35 @@
 """The site with a cast in it, on a real port."""
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from tests.support.cast import BOOKS, NOW, Cast, fill
-from tests.web.applying import fill_with_applicants
-from tracker.records.engine import migrate, writing
+from tests.support.cast import BOOKS, NOW, fill
+from tests.web.applying import WithApplicants, fill_with_applicants
+from tracker.records.engine import migrate, open_engine, writing
 from tracker.records.sessions import open_session
 from tracker.web.app import build_app
+
+_DATABASE = "tracker.db"
 
 
 @dataclass
 class Street:
     """The site as a browser reaches it."""
 
-    cast: Cast
+    cast: WithApplicants
     url: str
     settle: Callable[[], None]
+    ids: dict[str, Any] = field(default_factory=dict)
 
     def cookie(self, email: str) -> str:
         """The cookie of a fresh session."""
@@ -32,12 +37,23 @@ class Street:
             return open_session(connection, email, NOW)
 
 
-@contextmanager
-def open_street(folder: Path) -> Iterator[Street]:
-    """Serve the cast and its applicants, from a database in ``folder``."""
-    url = f"sqlite:///{folder / 'tracker.db'}"
+def build_street(folder: Path) -> WithApplicants:
+    """The cast and its applicants, in a new database in ``folder``, which nobody has open."""
+    url = f"sqlite:///{folder / _DATABASE}"
     migrate(url)
     cast = fill_with_applicants(fill(url))
+    cast.engine.dispose()
+    return cast
+
+
+@contextmanager
+def open_street(folder: Path, built: WithApplicants | None = None) -> Iterator[Street]:
+    """Serve the cast and its applicants: a copy of those ``built``, in ``folder``."""
+    found = built or build_street(folder)
+    url = f"sqlite:///{folder / _DATABASE}"
+    if built:
+        shutil.copy(Path(built.url.removeprefix("sqlite:///")), folder / _DATABASE)
+    cast = replace(found, url=url, engine=open_engine(url))
     base_url = f"http://127.0.0.1:{free_port()}"
     settings = cast.settings.model_copy(update={"base_url": base_url})
     app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)

@@ -1,0 +1,62 @@
+"""What nobody may find on any page: barriers, small targets, and a page that scrolls sideways."""
+
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+from tests.browser.sizes import DESK, PHONE
+
+_RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "rules": {"target-size": {"enabled": True}},
+    "resultTypes": ["violations", "incomplete"],
+}
+# Links within a sentence may be as small as it is (WCAG 2.5.8); a radio's label is its target.
+_SMALL = """() => [...document.querySelectorAll(
+    'a, button, summary, select, textarea, input, label.choice')]
+    .filter(e => e.checkVisibility() && !e.matches('.skip, .unseen, [type=hidden]'))
+    .filter(e => !e.matches('.choice > input, .switches input'))
+    .filter(e => !(e.matches('a, button') && getComputedStyle(e).display === 'inline'))
+    .map(e => [e.textContent.trim().slice(0, 40), e.getBoundingClientRect().height])
+    .filter(([, height]) => height < 43.5)"""
+_CLEAR = """() => {
+    for (const e of document.querySelectorAll('main :is([type=text], [type=email], textarea)'))
+        e.value = '';
+}"""
+
+
+def check(page: Page) -> None:
+    """Find nothing wrong: on a phone in the light, and on a desk in the dark."""
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.evaluate(AXE_SCRIPT)
+    for size, scheme in ((DESK, "dark"), (PHONE, "light")):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        found = page.evaluate("rules => axe.run(rules)", _RULES)
+        wrong = [*_told(found), *page.evaluate(_SMALL)]
+        assert not wrong, f"{scheme}, {size['width']} px: " + "; ".join(map(str, wrong))
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= window, "the page scrolls sideways"
+
+
+def press(page: Page, name: str) -> None:
+    """Take away all that was typed, and press a button: what comes lists problems."""
+    page.evaluate(_CLEAR)
+    page.get_by_role("button", name=name, exact=True).last.click()
+    assert page.title().startswith("Error: ")
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    """What axe found, and the elements of whose contrast it could not tell.
+
+    It never can of words within a drawing: the strip's are ink on paper, as all words are.
+    """
+    wrong = [f"{rule['id']}: {n['html']}" for rule in found["violations"] for n in rule["nodes"]]
+    return wrong + [
+        f"contrast unknown: {node['html']}"
+        for rule in found["incomplete"]
+        if rule["id"] == "color-contrast"
+        for node in rule["nodes"]
+        if not node["html"].startswith("<text")
+    ]

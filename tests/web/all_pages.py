@@ -1,0 +1,180 @@
+"""Every page of the site, empty and full, and with the problems of each form."""
+
+import re
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, insert
+
+from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast
+from tests.support.held import hold_session, name_supervisee
+from tests.support.referees import PAT, apply
+from tests.web.applying import IDA, NORA, OLIVE, VERA
+from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN
+from tests.web.visiting import House
+from tracker.records.engine import writing
+from tracker.records.mail_wishes import off_token
+from tracker.records.tables import METADATA
+from tracker.records.unsubscribing import unsubscribe_token
+
+
+class Stop(NamedTuple):
+    """A page: whose, where (names in braces: see `furnish`), and which button to press on it.
+
+    What is pressed is pressed with all that was typed taken away, so that problems are shown.
+    """
+
+    email: str
+    path: str
+    press: str = ""
+
+
+_LISTED = [
+    ("", "/"),
+    ("", "/sign-in"),
+    ("", "/sign-in", "Send me a code"),
+    ("", "/sign-in?undone=yes"),
+    ("", "/sign-in/code"),
+    ("", "/sign-in/a-link"),
+    ("", "/sign-in/a-link", "Sign in"),
+    ("", "/nowhere"),
+    ("", "/help"),
+    ("", "/unsubscribe/{digest}"),
+    ("", "/unsubscribe/mail/{optional}"),
+    ("", "/reference/{reference}"),
+    ("", "/reference/{reference}", "Send the reference"),
+    ("", "/reference/none"),
+    ("", "/profile/second-address/a-link"),
+    ("", "/profile/second-address/a-link", "Confirm"),
+    (ALICE, "/my-year"),
+    (ALICE, "/my-year?deleted=yes"),
+    (BOB, "/my-year"),
+    (ERIN, "/my-year"),
+    (EVE, "/my-year"),
+    (NORA, "/my-year"),
+    (ALICE, "/my-year/1/2025-01-01"),
+    (BOB, "/my-year/2/2024-01-01"),
+    (ALICE, "/entries/{unknown}"),
+    (ALICE, "/entries/{old}"),
+    (BOB, "/log?activity=training"),
+    (ALICE, "/log?activity=training", "Save"),
+    (ALICE, "/log?activity=rsc"),
+    (ALICE, "/log?activity=rsc", "Save"),
+    (ALICE, "/log/saved/{unknown}"),
+    (ALICE, "/entries/{rsc}/edit"),
+    (ALICE, "/entries/{rsc}/edit", "Save"),
+    (ALICE, "/entries/{rsc}/delete"),
+    (ALICE, "/help"),
+    (ALICE, "/takeaways"),
+    (BOB, "/takeaways"),
+    (EVE, "/takeaways"),
+    (ALICE, "/transcript/1/2026-01-01"),
+    (BOB, "/transcript/2/2026-01-01"),
+    (NORA, "/application/{nora}"),
+    (IDA, "/application/{ida}"),
+    (OLIVE, "/application/{olive}"),
+    (ALICE, "/application/{named}/references"),
+    (ALICE, "/application/{named}/references", "Ask them"),
+    (NORA, "/application/{nora}/references"),
+    (BOB, "/profile"),
+    (ALICE, "/profile/second-address", "Send the code"),
+    (BOB, "/profile/second-address?sent=yes"),
+    (ALICE, "/membership?done=recorded"),
+    (BOB, "/membership"),
+    (EVE, "/membership"),
+    (BOB, "/membership/new"),
+    (BOB, "/membership/new", "Save"),
+    (BOB, "/membership/{term}"),
+    (BOB, "/membership/{term}/remove"),
+    (BOB, "/requests"),
+    (BOB, "/requests/leave", "Send to my coordinator"),
+    (BOB, "/requests/extension"),
+    (BOB, "/requests/extension", "Send to my coordinator"),
+    (EVE, "/requests"),
+    (DANA, "/sessions"),
+    (DANA, "/sessions/{session}"),
+    (DANA, "/sessions/{session}/edit"),
+    (DANA, "/sessions/new", "Save and ask them"),
+    (ALICE, "/sessions/asked/{asked}"),
+    (BOB, "/sessions/asked/{disputed}"),
+    (CAROL, "/coordinator"),
+    (CAROL, "/coordinator?status=lapsed"),
+    (CAROL, "/coordinator?status=met"),
+    (DAN, "/coordinator"),
+    (CAROL, "/coordinator/people/1"),
+    (CAROL, "/coordinator/people/2"),
+    (CAROL, "/coordinator/people/1/2025-01-01"),
+    (CAROL, "/coordinator/requests"),
+    (CAROL, "/coordinator/requests?state=decided"),
+    (CAROL, "/coordinator/requests/{request}"),
+    (CAROL, "/coordinator/requests/{request}", "Grant with these days"),
+    (VERA, "/coordinator/applicants"),
+    (VERA, "/coordinator/applicants?missing=rsc"),
+    (VERA, "/coordinator/applicants?status=needs+review"),
+    (DAN, "/coordinator/applicants"),
+    (VERA, "/coordinator/applicants/{nora}"),
+    (VERA, "/coordinator/applicants/{ida}/endorse"),
+    (VERA, "/coordinator/applicants/{ida}/endorse", "Endorse from this day"),
+    (CAROL, "/coordinator/applicants/{olive}/decline"),
+]
+STOPS = [Stop(*one) for one in _LISTED]
+# And every page that has an address of its own, whether or not somebody thought of it here.
+_PLAIN = [
+    Stop(CAROL if who == COORDINATOR else DANA if path.startswith("/sessions") else ALICE, path)
+    for (method, path), who in KNOWN.items()
+    if method == "GET" and who != ANYBODY and "{" not in path and "." not in path
+]
+STOPS += [stop for stop in _PLAIN if stop not in STOPS]
+
+
+def furnish(cast: Cast) -> dict[str, Any]:
+    """Let everything have happened that the stops need; what their names in braces stand for."""
+    house = House(cast)
+    bob = house.visit(BOB)
+    bob.post("/takeaways/calendar", {"instead": ""})
+    with writing(cast.engine) as connection:
+        found: dict[str, Any] = _store(connection, cast)
+        found["digest"] = unsubscribe_token(connection, CAROL, "digest", "NCIMHA")
+        found["optional"] = off_token(connection, cast.people[BOB], ["early reminders"])
+    path = f"/application/{found['named']}/references"
+    house.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
+    house.settle()
+    link = re.search(r"/reference/(\S+)", house.mails()[-1])
+    assert link is not None
+    numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}
+    return {**cast.entries, **numbers, **found, "reference": link[1]}
+
+
+def _store(connection: Connection, cast: Cast) -> dict[str, int]:
+    days = {"starts_on": date(2026, 12, 1), "ends_on": date(2027, 2, 28)}
+    bob = cast.people[BOB]
+
+    def add(name: str, **values: object) -> int:
+        table = METADATA.tables[name]
+        new = insert(table).values(**values).returning(table.c.id)
+        return int(connection.execute(new).scalar_one())
+
+    session = hold_session(connection, cast, DANA)
+    asked, disputed = (name_supervisee(connection, cast, session, who) for who in (ALICE, BOB))
+    table = METADATA.tables["group_member"]
+    answer = {"state": "disputed", "answered_at": NOW, "note": "It was the 17th"}
+    connection.execute(table.update().where(table.c.id == disputed).values(answer))
+    return {
+        "session": session,
+        "asked": asked,
+        "disputed": disputed,
+        "term": add("membership", person_id=bob, organization="NCIMHA", recorded_by=BOB, **days),
+        "request": add(
+            "time_request",
+            endorsement_id=cast.endorsements[BOB],
+            kind="leave",
+            reason="Parental leave",
+            form_key="",
+            asked_at=NOW,
+            state="asked",
+            **days,
+        ),
+        "named": apply(
+            connection, cast.people[ALICE], association="VAIMH", opened_on=date(2024, 1, 1)
+        ),
+    }
