@@ -4,6 +4,8 @@ import re
 import secrets
 
 CODE_LENGTH = 8
+# As much of what somebody typed is put into the field again, for them to correct.
+LONGEST_SHOWN = 40
 _GROUP = 4
 # No vowels, so that no code is a word; no 0 O 1 I L; of each pair that looks alike (2 Z, 5 S, 6 G,
 # 8 B) only the digit: 23 to the power of 8 codes, of which one has five tries.

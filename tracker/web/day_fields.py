@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
+from starlette.datastructures import FormData
 
 from tracker.rules.providers import say_day
 from tracker.web.log_form import add_problem
@@ -26,6 +27,13 @@ class DayAsked:
 def say_day_fields(prefix: str, day: date | None) -> dict[str, str]:
     """A day as one would type it into the fields of ``prefix``; nothing for None."""
     return {f"{prefix}_{part}": text for part, text in say_date(day).items()} if day else {}
+
+
+def with_today(typed: FormData, prefix: str, today: date) -> FormData:
+    """What was typed, with today in the fields of ``prefix``."""
+    parts = say_day_fields(prefix, today)
+    kept = [(name, text) for name, text in typed.multi_items() if name not in parts]
+    return FormData([*kept, *parts.items()])
 
 
 def is_blank(form: Any, prefix: str) -> bool:  # noqa: ANN401 - wtforms ships no types

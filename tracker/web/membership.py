@@ -186,8 +186,11 @@ def _save(
         stored = own_term(connection, who.id, term_id) if term_id else None
         if term_id and stored is None:
             return None, False
-        form = term_form(_with(site.books, accepted, stored), typed)
-        term = read_term(form, own_today(connection, site, who.id, at))
+        today = own_today(connection, site, who.id, at)
+        form = term_form(_with(site.books, accepted, stored), typed, today=today)
+        if form.is_today:
+            return form, False
+        term = read_term(form, today)
         touched = (term, stored and stored.term)
         if term and (closed := closed_words(connection, site.books, who.id, at, *touched)):
             add_problem(form.ends_day, closed)

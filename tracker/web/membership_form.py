@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired
 
 from tracker.records.memberships import Term, TermOverlaps
 from tracker.rules.providers import say_day
-from tracker.web.day_fields import DayAsked, read_day, say_day_fields
+from tracker.web.day_fields import DayAsked, read_day, say_day_fields, with_today
 from tracker.web.log_form import add_problem, clean
 
 _YEAR, _UNTIL = "year", "until"
@@ -28,6 +28,8 @@ class Organization(NamedTuple):
 class TermForm(Form):  # type: ignore[misc]  # wtforms ships no types
     """One term: an organization, its first day, and how long it runs."""
 
+    # Whether it is shown again because "Today" was pressed.
+    is_today = False
     organization = SelectField("Which organization?", default="")
     starts_day = StringField("Day", filters=[clean])
     starts_month = StringField("Month", filters=[clean])
@@ -54,8 +56,12 @@ def term_form(
     typed: FormData | None = None,
     *,
     stored: Term | None = None,
+    today: date | None = None,
 ) -> TermForm:
-    """The form as it was ``typed``, else as a term is ``stored``, else empty."""
+    """The form as it was ``typed``, else as a term is ``stored``, else empty.
+
+    Where the button "Today" was pressed, ``today`` is its first day.
+    """
     prefill = {"length": _YEAR}
     if len(organizations) == 1:
         prefill["organization"] = organizations[0].id
@@ -66,7 +72,11 @@ def term_form(
             **say_day_fields("starts", stored.starts_on),
             **say_day_fields("ends", stored.ends_on),
         }
+    is_today = False
+    if typed is not None and today is not None and "today" in typed:
+        typed, is_today = with_today(typed, "starts", today), True
     form = TermForm(typed, data=prefill)
+    form.is_today = is_today
     known = [SelectChoice(one.id, f"{one.name} ({one.id})") for one in organizations]
     form.organization.choices = [SelectChoice("", "Choose"), *known]
     return form

@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired, Length
 from tracker.records.time_decisions import Grant
 from tracker.records.time_requests import EXTENSION, LEAVE, Request, Wish
 from tracker.rules.providers import say_day
-from tracker.web.day_fields import DayAsked, is_blank, read_day, say_day_fields
+from tracker.web.day_fields import DayAsked, is_blank, read_day, say_day_fields, with_today
 from tracker.web.log_form import add_problem, clean, is_form_key, new_form_key
 
 _LONGEST = 500
@@ -44,6 +44,8 @@ class _Problems(Form):  # type: ignore[misc]  # wtforms ships no types
 class RequestForm(_Problems):
     """A request: for what, which days, and why. An extension has no first day."""
 
+    # Whether it is shown again because "Today" was pressed.
+    is_today = False
     form_key = HiddenField(filters=[clean])
     subject = RadioField("For which endorsement?", validate_choice=False)
     starts_day = StringField("Day", filters=[clean])
@@ -78,10 +80,19 @@ class DecisionForm(_Problems):
     )
 
 
-def request_form(subjects: Sequence[Subject], typed: FormData | None = None) -> RequestForm:
-    """The form as it was ``typed``, else empty."""
+def request_form(
+    subjects: Sequence[Subject], typed: FormData | None = None, *, today: date | None = None
+) -> RequestForm:
+    """The form as it was ``typed``, else empty.
+
+    Where the button "Today" was pressed, ``today`` is its first day.
+    """
     prefill = {"subject": subjects[0].value} if len(subjects) == 1 else {}
+    is_today = False
+    if typed is not None and today is not None and "today" in typed:
+        typed, is_today = with_today(typed, "starts", today), True
     form = RequestForm(typed, data=prefill)
+    form.is_today = is_today
     form.subject.choices = [SelectChoice(one.value, one.label) for one in subjects]
     if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()

@@ -100,8 +100,11 @@ def _open(site: Site, at: Instant, who: Person, kind: str) -> HTMLResponse:
 def _ask(site: Site, at: Instant, who: Person, kind: str, typed: FormData) -> Response:
     def job(connection: Connection) -> tuple[bool, RequestForm, Sequence[Subject]]:
         subjects = _subjects(connection, site, who.id, at, kind)
-        form = request_form(subjects, typed)
-        wish = read_wish(form, kind, subjects, own_today(connection, site, who.id, at))
+        today = own_today(connection, site, who.id, at)
+        form = request_form(subjects, typed, today=today)
+        if form.is_today:
+            return False, form, subjects
+        wish = read_wish(form, kind, subjects, today)
         if wish is None:
             return False, form, subjects
         if words := why_too_late(connection, site.books, who.id, wish, at):

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
 from tracker.mail.headers import is_address
-from tracker.records.codes import read_code
+from tracker.records.codes import LONGEST_SHOWN, read_code
 from tracker.records.engine import reading
 from tracker.records.entry_writes import Author
 from tracker.records.profile import profile_of
@@ -81,9 +81,10 @@ def confirm_by_code(
     site: TheSite, at: Instant, request: Request, who: AnyViewer, token: str, typed: Typed
 ) -> Response:
     """Confirm the address, once; it opens no session."""
-    code = read_code(text_of(typed, "code"))
+    written = clean(text_of(typed, "code"))
+    code = read_code(written)
     if code is None:
-        return _code_page(site, token, _NO_CODE)
+        return _code_page(site, token, _NO_CODE, typed=written)
 
     def job(connection: Connection) -> str | Refused | timedelta:
         wait = count_code(site, connection, request, at)
@@ -96,7 +97,9 @@ def confirm_by_code(
     if isinstance(answer, timedelta):
         raise too_often(answer)
     if isinstance(answer, Refused):
-        return _code_page(site, token, _REFUSED[answer])
+        # A code that is right no more is not to be typed again.
+        kept = written if answer is Refused.WRONG else ""
+        return _code_page(site, token, _REFUSED[answer], typed=kept)
     if who is not None and who.person_id is not None:
         return RedirectResponse("/profile?done=second-address", 303)
     return site.pages.show("address_confirmed.html", viewer=who, email=answer)
@@ -173,11 +176,12 @@ def _form_page(
     )
 
 
-def _code_page(site: Site, token: str, problem: str) -> HTMLResponse:
+def _code_page(site: Site, token: str, problem: str, *, typed: str = "") -> HTMLResponse:
     return site.pages.show(
         "address_code.html",
         status=422 if problem else 200,
         token=token,
         minutes=SIGN_IN_MINUTES,
+        typed=typed[:LONGEST_SHOWN],
         problems=[("code", problem)] if problem else [],
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from tracker.mail.headers import is_address
-from tracker.records.codes import read_code
+from tracker.records.codes import LONGEST_SHOWN, read_code
 from tracker.records.sessions import close_session, open_session
 from tracker.records.sign_in import (
     SIGN_IN_MINUTES,
@@ -31,7 +31,6 @@ from tracker.web.viewer import AnyViewer
 
 router = APIRouter()
 _HERE = "/sign-in/code"
-_LONGEST_CODE = 40
 _UNDONE = "You were signed out meanwhile, so nothing was changed. Sign in, and you come back."
 _NO_ADDRESS = "Enter an e-mail address, like name@example.org"
 _NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
@@ -191,6 +190,6 @@ def _code_page(
         minutes=SIGN_IN_MINUTES,
         asked_here=action == _HERE,
         used=used,
-        typed=typed[:_LONGEST_CODE],
+        typed=typed[:LONGEST_SHOWN],
         problems=[("code", problem)] if problem else [],
     )

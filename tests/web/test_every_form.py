@@ -1,0 +1,134 @@
+"""What every form of the site has in common; the forms are those of all pages."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from httpx2 import Response
+
+from tests.web.all_pages import STOPS, furnish
+from tests.web.sheets import Element, Sheet
+from tests.web.test_hostile_text import WITHOUT_TEXT, matching
+from tests.web.test_scoping import routes
+from tests.web.visiting import House, Visitor
+
+TYPES = {"text", "email", "hidden", "radio", "checkbox", "file"}
+KEYPADS = {"day": "numeric", "month": "text", "year": "numeric", "hours": "decimal"}
+FIELDS = ("input", "textarea", "select")
+# Whatever is written there is right.
+NEVER_WRONG = {"/sessions/asked/{member_id}", "/sign-out"}
+
+
+@pytest.fixture
+def pages(page_hall: House) -> list[tuple[Visitor, str, Sheet]]:
+    """Each page with who looks at it and where."""
+    ids = furnish(page_hall.cast)
+    visitors = {stop.email: page_hall.visit(stop.email) for stop in STOPS}
+    found = []
+    for stop in STOPS:
+        path, visitor = stop.path.format(**ids), visitors[stop.email]
+        found.append((visitor, path, Sheet(visitor.get(path).text)))
+    return found
+
+
+def fields_of(sheet: Sheet, form: Element) -> list[Element]:
+    return [one for one in sheet.all(*FIELDS) if form in one.inside and one.get("type") != "hidden"]
+
+
+def test_every_field_has_a_label_and_the_right_keypad(
+    pages: list[tuple[Visitor, str, Sheet]],
+) -> None:
+    wrong = []
+    for _, path, sheet in pages:
+        labelled = {label.get("for") for label in sheet.all("label")}
+        for one in sheet.all(*FIELDS):
+            kind = one.get("type") if one.tag == "input" else "text"
+            wrapped = any(outer.tag == "label" for outer in one.inside)
+            if kind not in TYPES or not (kind == "hidden" or one.get("id") in labelled or wrapped):
+                wrong.append((path, one.attributes))
+            keypad = KEYPADS.get(re.split("[-_]", one.get("name"))[-1])
+            if kind == "text" and keypad and one.get("inputmode") != keypad:
+                wrong.append((path, one.attributes))
+    assert wrong == []
+
+
+def test_every_day_is_typed_into_three_fields_and_today_is_a_press(
+    pages: list[tuple[Visitor, str, Sheet]],
+) -> None:
+    for _, path, sheet in pages:
+        for form in sheet.all("form"):
+            names = {one.get("name") for one in fields_of(sheet, form)}
+            prefixes = {name[:-3] for name in names if re.fullmatch(r"(\w+_)?day", name)}
+            for prefix in prefixes:
+                assert {f"{prefix}month", f"{prefix}year"} <= names, path
+            # What has been, or begins now: no day to come, and none that is filled in already.
+            if names & {"hours", "starts_day"} and "decide" not in form.get("class"):
+                today = sheet.all("button", name_="today")
+                assert [button.text for button in today] == ["Today"], path
+
+
+def send_nonsense(visitor: Visitor, sheet: Sheet, form: Element) -> Response:
+    hidden = [one for one in sheet.all("input", type="hidden") if form in one.inside]
+    sent = {one.get("name"): one.get("value") for one in hidden}
+    typed = [one for one in fields_of(sheet, form) if is_typed(one)]
+    return visitor.post(
+        form.get("action"), sent | {one.get("name"): "?" for one in typed} | {"decision": "grant"}
+    )
+
+
+def is_typed(one: Element) -> bool:
+    return one.tag == "textarea" or (one.tag == "input" and one.get("type") in {"text", "email"})
+
+
+def test_every_form_tells_its_problems_in_one_way_and_loses_nothing(
+    page_hall: House, pages: list[tuple[Visitor, str, Sheet]]
+) -> None:
+    posted = {path for method, path in routes(page_hall) if method == "POST"}
+    told: set[str] = set()
+    buttons: set[str] = set()
+    for visitor, path, sheet in pages:
+        for form in sheet.all("form", method="post"):
+            route = matching(form.get("action") or path, posted)
+            typed = [one for one in fields_of(sheet, form) if is_typed(one)]
+            if not typed:
+                buttons.add(route)
+            if not typed or route in told | NEVER_WRONG:
+                continue
+            answer = send_nonsense(visitor, sheet, form)
+            assert (answer.status_code, list(problems_of(Sheet(answer.text)))) == (422, []), route
+            told.add(route)
+    assert told | buttons >= posted - WITHOUT_TEXT - NEVER_WRONG
+
+
+def problems_of(sheet: Sheet) -> Iterator[str]:
+    """What is wrong with how a page tells of problems."""
+    [title] = sheet.all("title")
+    if not title.text.startswith("Error: "):
+        yield f"the title is {title.text}"
+    [summary] = sheet.all("div", role="alert")
+    if "autofocus" not in summary.attributes or summary.get("tabindex") != "-1":
+        yield "the summary takes no focus"
+    if len([one for one in sheet.elements if "autofocus" in one.attributes]) != 1:
+        yield "something else takes the focus, too"
+    [heading] = [one for one in sheet.all("h2") if summary in one.inside]
+    if heading.text != "There is a problem":
+        yield f"the heading is {heading.text}"
+    links = [one for one in sheet.all("a") if summary in one.inside]
+    if not links:
+        yield "no problem is listed"
+    for link in links:
+        yield from _beside_the_field(sheet, link)
+    for one in sheet.all(*FIELDS):
+        kept = one.text if one.tag == "textarea" else one.get("value")
+        if is_typed(one) and kept != "?":
+            yield f"{one.get('name')} has lost what was typed"
+
+
+def _beside_the_field(sheet: Sheet, link: Element) -> Iterator[str]:
+    name = link.get("href").removeprefix("#")
+    target = sheet.all(id=name)
+    if len(target) != 1 or not (target[0].tag in FIELDS or "tabindex" in target[0].attributes):
+        yield f"{name} takes no focus"
+    said = [one.text for one in sheet.all("p", id=f"{name}-wrong")]
+    if said != [f"Error: {link.text}"]:
+        yield f"at {name} stands {said}, not {link.text}"
