@@ -26,6 +26,7 @@ class Form:
     typed: list[str] = field(default_factory=list)
     choices: dict[str, list[str]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Reader(HTMLParser):
@@ -75,6 +76,8 @@ class Reader(HTMLParser):
             form.choices.setdefault(name, []).append(found.get("value", "on"))
         elif tag == "input" and kind == "file":
             form.files.append(name)
+        elif tag == "button" and name:
+            form.buttons.append((name, found.get("value", "")))
         elif tag == "input" and name:
             form.sent.append((name, found.get("value", "")))
 
