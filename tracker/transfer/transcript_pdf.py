@@ -33,8 +33,17 @@ _NO_GLYPH = "could not be displayed"
 _LONG_WORD = re.compile(r"\S{24}(?=\S)")
 
 
+# So many take about 135 MB while they are set; 4000 took 750.
+MOST_SESSIONS = 1_000
+
+
 class BusyError(Exception):
     """Too many are being made at the moment: ask again later."""
+
+
+def fits(transcript: Transcript) -> bool:
+    """Whether a PDF of it can be made here: there is what makes it, and it is not too long."""
+    return AVAILABLE and sum(len(part.sessions) for part in transcript.parts) <= MOST_SESSIONS
 
 
 def transcript_pdf(transcript: Transcript) -> bytes:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
 from tracker.records.closing import closed_for
+from tracker.records.daily_most import MOST_A_DAY, has_logged_most
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import (
     Author,
@@ -79,6 +80,7 @@ def save_new(
     problems = (
         *_check_open(connection, books, author, filled, content),
         *_check_room(content, logged),
+        *_check_most(connection, author),
     )
     if problems:
         return Outcome(problems=problems)
@@ -142,6 +144,15 @@ def _check_open(
     closed = closed_for(connection, books, author.person_id, content.held_on, author.at)
     if closed is not None:
         yield "day", say_closed(closed)
+
+
+def _check_most(connection: Connection, author: Author) -> Iterator[Problem]:
+    """Whether the person can log one more today."""
+    if has_logged_most(connection, author.person_id, author.at):
+        words = (
+            f"You have logged {MOST_A_DAY} sessions within a day, which is the most: go on tomorrow"
+        )
+        yield "hours", words
 
 
 def _check_room(content: Content, others: list[Logged]) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from tracker.records.engine import reading
 from tracker.transfer import transcript_pdf
@@ -34,6 +34,9 @@ def send_pdf(
     found = _read(site, at, who, endorsement_id, cycle_starts_on)
     if not transcript_pdf.AVAILABLE:
         raise HTTPException(404)
+    if not transcript_pdf.fits(found):
+        # The page says why, and has all of it.
+        return RedirectResponse(f"/transcript/{endorsement_id}/{cycle_starts_on}", 303)
     try:
         body = transcript_pdf.transcript_pdf(found)
     except transcript_pdf.BusyError:
@@ -46,13 +49,16 @@ def show(
     site: TheSite, at: Instant, who: ThePerson, endorsement_id: RowId, cycle_starts_on: str
 ) -> Response:
     """The page, which prints well."""
+    found = _read(site, at, who, endorsement_id, cycle_starts_on)
     return site.pages.show(
         "transcript.html",
         viewer=who.viewer,
         here="takeaways",
-        transcript=_read(site, at, who, endorsement_id, cycle_starts_on),
+        transcript=found,
         address=f"/transcript/{endorsement_id}/{cycle_starts_on}",
-        has_pdf=transcript_pdf.AVAILABLE,
+        has_pdf=transcript_pdf.fits(found),
+        too_long=transcript_pdf.AVAILABLE and not transcript_pdf.fits(found),
+        most=transcript_pdf.MOST_SESSIONS,
     )
 
 

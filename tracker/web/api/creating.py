@@ -12,6 +12,7 @@ from tracker.records.api_answers import claim_key, keep_answer
 from tracker.records.api_entries import person_with_address, person_within
 from tracker.records.api_tokens import Caller
 from tracker.records.closing import closed_for
+from tracker.records.daily_most import MOST_A_DAY, has_logged_most
 from tracker.records.entry_writes import Author, Content, add_entry, lock_person, minutes_on
 from tracker.records.evaluation import days_at
 from tracker.records.provider_names import may_name
@@ -74,6 +75,9 @@ def _create(connection: Connection, books: Rulebooks, call: Call) -> LoggedEntry
         )
         raise Problem(422, _INVALID, [("#/email", words)])
     lock_person(connection, person_id)
+    if has_logged_most(connection, person_id, call.at):
+        words = f"{MOST_A_DAY} sessions were logged for this person within a day: go on tomorrow."
+        raise Problem(429, words)
     setting = read_setting(connection, books, person_id, call.at)
     provider_id = _provider(connection, setting, new)
     logged = minutes_on(connection, person_id, new.held_on)

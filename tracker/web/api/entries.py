@@ -70,7 +70,7 @@ def show_entry(site: TheSite, who: ReadsEntries, entry_id: EntryId) -> EntryOut:
     "/entries",
     status_code=201,
     response_model=EntryOut,
-    responses=documented(400, 401, 403, 409, 413, 422),
+    responses=documented(400, 401, 403, 409, 413, 422, 429),
 )
 def create_entry(
     site: TheSite, at: Instant, who: WritesEntries, new: NewEntry, key: Key
