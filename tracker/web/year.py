@@ -14,6 +14,7 @@ from tracker.records.insight import sees_entry, sights_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
+from tracker.rules.standing import Status
 from tracker.web.closed_words import say_when_closed
 from tracker.web.entry_words import EntryRow, entry_row
 from tracker.web.renewal_view import CycleLink, RenewalView, cycle_links, view_renewal
@@ -89,7 +90,9 @@ def read_year(
     associations = {one.association for one in endorsements}
     sights = sights_of(connection, person_id, associations)
     seen = [entry for entry in material.entries if sees_entry(sights, entry.held_on)]
-    return _view(replace(material, entries=seen, own=False))
+    # A coordinator comes for what has lapsed, though its owner can do nothing about it.
+    lapsed_first = sorted(material.standings, key=lambda s: s.status is not Status.LAPSED)
+    return _view(replace(material, entries=seen, standings=lapsed_first, own=False))
 
 
 def read_entry(
