@@ -76,6 +76,7 @@ _LISTED = [
     (ALICE, "/application/{named}/references"),
     (ALICE, "/application/{named}/references", "Ask them"),
     (NORA, "/application/{nora}/references"),
+    (DANA, "/application/{nobody}/references"),
     (BOB, "/profile"),
     (ALICE, "/profile/second-address", "Send the code"),
     (BOB, "/profile/second-address?sent=yes"),
@@ -173,6 +174,9 @@ def _store(connection: Connection, cast: Cast) -> dict[str, int]:
             asked_at=NOW,
             state="asked",
             **days,
+        ),
+        "nobody": apply(
+            connection, cast.people[DANA], association="VAIMH", opened_on=date(2024, 1, 1)
         ),
         "named": apply(
             connection, cast.people[ALICE], association="VAIMH", opened_on=date(2024, 1, 1)

@@ -1,17 +1,22 @@
-"""What every form of the site has in common; the forms are those of all pages."""
+"""What every page and every form of the site has in common."""
 
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from httpx2 import Response
 
+from tests.support.cast import fill
 from tests.web.all_pages import STOPS, furnish
+from tests.web.applying import fill_with_applicants
 from tests.web.sheets import Element, Sheet
 from tests.web.test_hostile_text import WITHOUT_TEXT, matching
 from tests.web.test_scoping import routes
 from tests.web.visiting import House, Visitor
 
+Looked = tuple[Visitor, str, Sheet]
 TYPES = {"text", "email", "hidden", "radio", "checkbox", "file"}
 KEYPADS = {"day": "numeric", "month": "text", "year": "numeric", "hours": "decimal"}
 FIELDS = ("input", "textarea", "select")
@@ -19,11 +24,22 @@ FIELDS = ("input", "textarea", "select")
 NEVER_WRONG = {"/sessions/asked/{member_id}", "/sign-out"}
 
 
-@pytest.fixture
-def pages(page_hall: House) -> list[tuple[Visitor, str, Sheet]]:
+@pytest.fixture(scope="module")
+def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One house for all of them, in which much has happened."""
+    path = tmp_path_factory.mktemp("forms") / "tracker.db"
+    for file in migrated_sqlite.parent.glob(f"{migrated_sqlite.name}*"):
+        shutil.copy(file, path.with_name(file.name))
+    cast = fill_with_applicants(fill(f"sqlite:///{path}"))
+    yield House(cast)
+    cast.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def pages(hall: House) -> list[Looked]:
     """Each page with who looks at it and where."""
-    ids = furnish(page_hall.cast)
-    visitors = {stop.email: page_hall.visit(stop.email) for stop in STOPS}
+    ids = furnish(hall.cast)
+    visitors = {stop.email: hall.visit(stop.email) for stop in STOPS}
     found = []
     for stop in STOPS:
         path, visitor = stop.path.format(**ids), visitors[stop.email]
@@ -35,9 +51,7 @@ def fields_of(sheet: Sheet, form: Element) -> list[Element]:
     return [one for one in sheet.all(*FIELDS) if form in one.inside and one.get("type") != "hidden"]
 
 
-def test_every_field_has_a_label_and_the_right_keypad(
-    pages: list[tuple[Visitor, str, Sheet]],
-) -> None:
+def test_every_field_has_a_label_and_the_right_keypad(pages: list[Looked]) -> None:
     wrong = []
     for _, path, sheet in pages:
         labelled = {label.get("for") for label in sheet.all("label")}
@@ -52,9 +66,7 @@ def test_every_field_has_a_label_and_the_right_keypad(
     assert wrong == []
 
 
-def test_every_day_is_typed_into_three_fields_and_today_is_a_press(
-    pages: list[tuple[Visitor, str, Sheet]],
-) -> None:
+def test_every_day_is_typed_into_three_fields_and_today_is_a_press(pages: list[Looked]) -> None:
     for _, path, sheet in pages:
         for form in sheet.all("form"):
             names = {one.get("name") for one in fields_of(sheet, form)}
@@ -65,6 +77,28 @@ def test_every_day_is_typed_into_three_fields_and_today_is_a_press(
             if names & {"hours", "starts_day"} and "decide" not in form.get("class"):
                 today = sheet.all("button", name_="today")
                 assert [button.text for button in today] == ["Today"], path
+
+
+def test_progress_is_said_in_words_beside_the_bar(pages: list[Looked]) -> None:
+    bars = 0
+    for _, path, sheet in pages:
+        for bar in sheet.all("progress"):
+            row = next(one for one in reversed(bar.inside) if one.tag == "li")
+            assert row.text.count(bar.text) == 2, path
+            assert bar.text, path
+            assert bar.get("aria-label"), path
+            bars += 1
+    assert bars
+
+
+def test_where_there_is_nothing_one_thing_to_do_is_offered(pages: list[Looked]) -> None:
+    empty = 0
+    for _, path, sheet in pages:
+        for one in sheet.all(class_="empty"):
+            acts = [act for act in sheet.all("a", "button") if one in act.inside]
+            assert len(acts) == 1, (path, one.text)
+            empty += 1
+    assert empty
 
 
 def send_nonsense(visitor: Visitor, sheet: Sheet, form: Element) -> Response:
@@ -81,9 +115,9 @@ def is_typed(one: Element) -> bool:
 
 
 def test_every_form_tells_its_problems_in_one_way_and_loses_nothing(
-    page_hall: House, pages: list[tuple[Visitor, str, Sheet]]
+    hall: House, pages: list[Looked]
 ) -> None:
-    posted = {path for method, path in routes(page_hall) if method == "POST"}
+    posted = {path for method, path in routes(hall) if method == "POST"}
     told: set[str] = set()
     buttons: set[str] = set()
     for visitor, path, sheet in pages:
