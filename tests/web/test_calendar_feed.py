@@ -72,7 +72,8 @@ def test_the_address_opens_for_nobody_else_and_until_it_is_replaced(house: House
     assert (house.visit().get(first).status_code, house.visit().get(second).status_code) == (
         404, 200,
     )  # fmt: skip
-    assert alice.get(first).content == absent.content
+    assert alice.get(first).content == alice.get("/nowhere").content
+    assert house.visit().get(first).content == absent.content
     alice.post(OFF)
     alice.post(OFF)
     assert house.visit().get(second).content == absent.content

@@ -94,7 +94,7 @@ def test_of_two_changes_at_once_one_is_told(house: House) -> None:
 def test_a_wrong_change_is_told_and_not_saved(page_house: House) -> None:
     entry_id = page_house.cast.entries["rsc"]
     answer = edit(page_house.visit(ALICE), entry_id, hours="25")
-    assert problems(answer) == [("hours", "The hours must be 24 at most")]
+    assert problems(answer) == [("hours", "The hours must be 24 at most: for minutes write 25 min")]
     assert "<title>Error: Edit hours" in answer.text
     assert page_house.cast.rows("entry", id=entry_id)[0]["minutes"] == 60
 

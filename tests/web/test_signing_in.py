@@ -165,7 +165,7 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(house: House) -
     cookie = alice.post("/sign-in/code", {"code": code}).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert "max-age=2592000" in cookie
+    assert "max-age=15552000" in cookie
 
 
 def test_after_signing_in_one_comes_to_the_page_one_wanted(house: House) -> None:
