@@ -21,7 +21,7 @@ from tracker.records.group_asks import Asked
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.web.closed_words import say_closed
-from tracker.web.log_form import clean
+from tracker.web.form_parts import clean
 from tracker.web.own_time import zone_of
 from tracker.web.typed import number_of, text_of
 

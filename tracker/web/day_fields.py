@@ -8,7 +8,7 @@ from dateutil.relativedelta import relativedelta
 from starlette.datastructures import FormData
 
 from tracker.rules.providers import say_day
-from tracker.web.log_form import add_problem
+from tracker.web.form_parts import add_problem
 from tracker.web.typed_date import DateWrong, read_any_date, say_date
 
 _PARTS = ("day", "month", "year")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
-from wtforms import Form, StringField
+from wtforms import StringField
 
 from tracker.records.applicants import Applicant, applicant_within
 from tracker.records.applications import (
@@ -21,7 +21,7 @@ from tracker.records.audit import Stamp
 from tracker.records.engine import reading, writing
 from tracker.rules.providers import say_day
 from tracker.web.applications import ApplicationView, view_application
-from tracker.web.log_form import add_problem, clean
+from tracker.web.form_parts import OwnForm, add_problem, clean
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed
 from tracker.web.typed_date import DateWrong, read_date, say_date
@@ -32,16 +32,12 @@ router = APIRouter()
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-class DayForm(Form):  # type: ignore[misc]  # wtforms ships no types
+class DayForm(OwnForm):
     """The day of a decision, as it is typed."""
 
     day = StringField("Day", filters=[clean])
     month = StringField("Month", filters=[clean])
     year = StringField("Year", filters=[clean])
-
-    def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, words), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
 
 
 @dataclass(frozen=True, slots=True)

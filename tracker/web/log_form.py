@@ -1,20 +1,19 @@
 """The form for a session: what may be typed, and what is wrong with what was."""
 
-import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
 
 from starlette.datastructures import FormData
-from wtforms import Form, HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
+from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
 from wtforms.validators import InputRequired, Length
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, parse_hours, say_hours
 from tracker.records.entry_writes import Content
 from tracker.rules.explain import LoggedEntry
 from tracker.web.bound_once import BoundOnce
+from tracker.web.form_parts import OwnForm, add_problem, clean, is_form_key, new_form_key
 from tracker.web.typed_date import DateWrong, read_date, say_date
 
 ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
@@ -25,36 +24,14 @@ _BELOW = {_TOPIC: "hours", _RSC_TOPIC: "provider_name"}
 _ALL = "all"  # instead of hours about a topic: the whole session was
 # A topic of RSC sessions, and the words for it.
 Named = tuple[str, str]
-# Controls, line separators and half surrogates: nothing that a line of text holds, and
-# PostgreSQL refuses some of them.
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\ud800-\udfff]+"
-)
 _LONGEST_TITLE, _LONGEST_NAME = 300, 200
-
-
-def clean(text: str | None) -> str:
-    """Typed text as one line: without control characters, or space around it."""
-    if not text or text.isprintable():
-        return (text or "").strip()
-    return _CONTROLS.sub(" ", text).strip()
-
-
-def new_form_key() -> str:
-    """A key by which a form that is sent twice is saved once."""
-    return uuid.uuid4().hex
-
-
-def is_form_key(text: str | None) -> bool:
-    """Whether a form's key is one of ours."""
-    return re.fullmatch(r"[0-9a-f]{32}", text or "") is not None
 
 
 def _choices(labels: Mapping[str, str]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in labels.items()]
 
 
-class LogForm(Form):  # type: ignore[misc]  # wtforms ships no types
+class LogForm(OwnForm):
     """One session. Its topics' fields are added by `form_class`; `problems` lists what is wrong."""
 
     Meta = BoundOnce
@@ -196,11 +173,6 @@ def read_content(
         reference=form.reference.data or None,
         topics=topics,
     )
-
-
-def add_problem(field: Any, words: str) -> None:  # noqa: ANN401 - wtforms ships no types
-    """Say what is wrong with a field."""
-    field.errors = [*field.errors, words]
 
 
 def _held_on(form: LogForm, today: date) -> date | None:

@@ -26,7 +26,7 @@ from tracker.records.memberships import (
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Outcome, Standing
-from tracker.web.log_form import add_problem
+from tracker.web.form_parts import add_problem
 from tracker.web.membership_closing import closed_words
 from tracker.web.membership_form import (
     Organization,

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from starlette.datastructures import FormData
-from wtforms import Form, RadioField, SelectChoice, SelectField, StringField
+from wtforms import RadioField, SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from tracker.records.memberships import Term, TermOverlaps
 from tracker.rules.providers import say_day
 from tracker.web.day_fields import DayAsked, read_day, say_day_fields, with_today
-from tracker.web.log_form import add_problem, clean
+from tracker.web.form_parts import OwnForm, add_problem, clean
 
 _YEAR, _UNTIL = "year", "until"
 _MOST_YEARS = 5
@@ -25,7 +25,7 @@ class Organization(NamedTuple):
     name: str
 
 
-class TermForm(Form):  # type: ignore[misc]  # wtforms ships no types
+class TermForm(OwnForm):
     """One term: an organization, its first day, and how long it runs."""
 
     # Whether it is shown again because "Today" was pressed.
@@ -45,10 +45,6 @@ class TermForm(Form):  # type: ignore[misc]  # wtforms ships no types
     ends_day = StringField("Day", filters=[clean])
     ends_month = StringField("Month", filters=[clean])
     ends_year = StringField("Year", filters=[clean])
-
-    def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, words), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
 
 
 def term_form(

@@ -19,8 +19,9 @@ from tracker.records.provider_names import (
     provider_choices,
 )
 from tracker.rules.providers import say_day
+from tracker.web.form_parts import add_problem
 from tracker.web.form_setting import FormSetting
-from tracker.web.log_form import SOMEONE_ELSE, LogForm, add_problem
+from tracker.web.log_form import SOMEONE_ELSE, LogForm
 from tracker.web.naming import Found, find_provider, plain
 
 _RECENT = 3

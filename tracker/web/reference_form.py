@@ -7,7 +7,6 @@ from typing import Any
 from starlette.datastructures import FormData
 from wtforms import (
     BooleanField,
-    Form,
     RadioField,
     SelectChoice,
     SelectField,
@@ -20,7 +19,7 @@ from tracker.mail.headers import is_address
 from tracker.records.reference_answers import Answer
 from tracker.records.references import Naming
 from tracker.records.sign_in import normal_email
-from tracker.web.log_form import add_problem, clean
+from tracker.web.form_parts import OwnForm, add_problem, clean
 
 _LONGEST_NAME, _LONGEST_RELATIONSHIP = 200, 500
 _LONGEST_EMAIL = 254
@@ -31,13 +30,7 @@ _NO_NAME = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECAS
 _DEGREE = re.compile(r"(?<![\w.])(?:[A-Z]\.)+(?:Ed|Sc|Div|Phil)\b(?!\.\w|-)")
 
 
-class _Problems(Form):  # type: ignore[misc]  # wtforms ships no types
-    def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, words), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
-
-
-class NamingForm(_Problems):
+class NamingForm(OwnForm):
     """Whom an applicant names."""
 
     name = StringField(
@@ -54,7 +47,7 @@ class NamingForm(_Problems):
     )
 
 
-class AnswerForm(_Problems):
+class AnswerForm(OwnForm):
     """What a referee answers; ``vetted`` is shown where the rulebook asks it."""
 
     role_confirmed = RadioField(

@@ -30,7 +30,7 @@ from tracker.rules.reference_roles import (
 )
 from tracker.rules.schema import Requirement, Rulebook
 from tracker.rules.terms import Referees
-from tracker.web.log_form import add_problem
+from tracker.web.form_parts import add_problem
 from tracker.web.reference_form import NamingForm, naming_form, read_naming
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed, text_of

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from starlette.datastructures import FormData
-from wtforms import Form, HiddenField, RadioField, SelectChoice, StringField, TextAreaField
+from wtforms import HiddenField, RadioField, SelectChoice, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from tracker.records.time_decisions import Grant
 from tracker.records.time_requests import EXTENSION, LEAVE, Request, Wish
 from tracker.rules.providers import say_day
 from tracker.web.day_fields import DayAsked, is_blank, read_day, say_day_fields, with_today
-from tracker.web.log_form import add_problem, clean, is_form_key, new_form_key
+from tracker.web.form_parts import OwnForm, add_problem, clean, is_form_key, new_form_key
 
 _LONGEST = 500
 
@@ -35,13 +35,7 @@ class Subject:
         return f"{self.endorsement_id}:{self.since}" if self.since else str(self.endorsement_id)
 
 
-class _Problems(Form):  # type: ignore[misc]  # wtforms ships no types
-    def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, words), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
-
-
-class RequestForm(_Problems):
+class RequestForm(OwnForm):
     """A request: for what, which days, and why. An extension has no first day."""
 
     # Whether it is shown again because "Today" was pressed.
@@ -64,7 +58,7 @@ class RequestForm(_Problems):
     )
 
 
-class DecisionForm(_Problems):
+class DecisionForm(OwnForm):
     """The days to grant, as they were asked for or changed, and a word."""
 
     starts_day = StringField("Day", filters=[clean])
@@ -142,7 +136,7 @@ def read_refusal(form: DecisionForm) -> str | None:
     return None if form.errors else str(form.answer.data)
 
 
-def _read_leave(form: _Problems, today: date) -> tuple[date, date | None] | None:
+def _read_leave(form: OwnForm, today: date) -> tuple[date, date | None] | None:
     starts_on = read_day(form, DayAsked("starts", "first day", today))
     ends_on = None
     if not is_blank(form, "ends"):
@@ -155,7 +149,7 @@ def _read_leave(form: _Problems, today: date) -> tuple[date, date | None] | None
 
 
 def _read_due(
-    form: _Problems, chosen: Subject | None, today: date
+    form: OwnForm, chosen: Subject | None, today: date
 ) -> tuple[date, date | None] | None:
     due_on = read_day(form, DayAsked("ends", "new due date", today))
     if due_on is None or chosen is None or chosen.since is None:

@@ -21,8 +21,8 @@ from tracker.records.time_requests import (
 )
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Status
+from tracker.web.form_parts import add_problem
 from tracker.web.leave_closing import why_too_late
-from tracker.web.log_form import add_problem
 from tracker.web.own_time import own_today, say_instant, zone_of
 from tracker.web.request_forms import RequestForm, Subject, read_wish, request_form
 from tracker.web.request_words import say_request

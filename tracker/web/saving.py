@@ -30,7 +30,8 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
 from tracker.web.closed_words import say_closed
-from tracker.web.log_form import LogForm, add_problem, new_form_key
+from tracker.web.form_parts import add_problem, new_form_key
+from tracker.web.log_form import LogForm
 from tracker.web.reading_form import Filled
 
 # The id of the field that it is about, and the words.

@@ -20,7 +20,7 @@ from tracker.records.second_address import (
 )
 from tracker.records.sign_in import SIGN_IN_MINUTES, Refused, new_token, normal_email
 from tracker.web.address_mail import send_confirmation, write_news, write_trial
-from tracker.web.log_form import clean
+from tracker.web.form_parts import clean
 from tracker.web.sign_in_limits import count_ask, count_code, too_often
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of

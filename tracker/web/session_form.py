@@ -6,7 +6,6 @@ from datetime import date
 
 from starlette.datastructures import FormData
 from wtforms import (
-    Form,
     HiddenField,
     SelectChoice,
     SelectMultipleField,
@@ -21,7 +20,8 @@ from tracker.mail.headers import is_address
 from tracker.records.group_members import Invited, Supervisee
 from tracker.records.group_sessions import GroupSession, Held
 from tracker.records.sign_in import normal_email
-from tracker.web.log_form import add_problem, clean, new_form_key, read_hours
+from tracker.web.form_parts import OwnForm, add_problem, clean, new_form_key
+from tracker.web.log_form import read_hours
 from tracker.web.typed_date import DateWrong, read_date, say_date
 
 MOST_MEMBERS = 40
@@ -31,7 +31,7 @@ _USUAL_TITLES = ("Individual RSC", "Group RSC")
 _BETWEEN = re.compile(r"[\s,;]+")
 
 
-class SessionForm(Form):  # type: ignore[misc]  # wtforms ships no types
+class SessionForm(OwnForm):
     """A session; ``warned`` is the day of which the provider was told that she did not qualify."""
 
     form_key = HiddenField(filters=[clean])
@@ -49,10 +49,6 @@ class SessionForm(Form):  # type: ignore[misc]  # wtforms ships no types
     )
     people = SelectMultipleField("Who took part?", coerce=str, validate_choice=False)
     others = TextAreaField("Others, by e-mail address", widget=TextArea())
-
-    def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, words), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
 
 
 def session_form(

@@ -7,7 +7,7 @@ from tracker.records.entry_writes import Author, lock_person
 from tracker.records.group_members import Invited
 from tracker.records.group_sessions import Held, Logged, log_session, session_from
 from tracker.rules.providers import say_day
-from tracker.web.log_form import add_problem, new_form_key
+from tracker.web.form_parts import add_problem, new_form_key
 from tracker.web.session_form import read_session
 from tracker.web.session_page import SessionPage
 

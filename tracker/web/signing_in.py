@@ -21,7 +21,7 @@ from tracker.records.sign_in import (
 )
 from tracker.web.browser_words import say_browser
 from tracker.web.cookies import ASKED, remember_asking, signed_in, signed_out
-from tracker.web.log_form import clean
+from tracker.web.form_parts import clean
 from tracker.web.own_paths import safe_path
 from tracker.web.sign_in_limits import count_ask, count_code, too_often
 from tracker.web.sign_in_mail import send_sign_in

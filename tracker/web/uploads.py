@@ -21,7 +21,7 @@ from tracker.records.evidence import (
 )
 from tracker.records.evidence_folder import EvidenceFolder, digest_of
 from tracker.transfer.file_kinds import ENDINGS, media_type_of
-from tracker.web.log_form import clean
+from tracker.web.form_parts import clean
 from tracker.web.site import Site
 
 _LOG = structlog.get_logger()

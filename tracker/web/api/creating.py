@@ -22,8 +22,8 @@ from tracker.rules.explain import LoggedEntry
 from tracker.web.api.models import EntryOut, NewEntry
 from tracker.web.api.problems import Problem, pointer_to
 from tracker.web.closed_words import say_closed
+from tracker.web.form_parts import clean
 from tracker.web.form_setting import FormSetting, read_setting
-from tracker.web.log_form import clean
 
 KEY_PATTERN = r"^[\x21-\x7e]{1,100}$"
 _CREATED = 201
