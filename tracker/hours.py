@@ -4,6 +4,8 @@ import re
 
 MINUTES_IN_HOUR = 60
 MINUTES_IN_DAY = 24 * MINUTES_IN_HOUR
+# Outside of these, both included, hours are likelier a slip (of the point, or of minutes).
+_USUAL_FROM, _USUAL_TO = 5, 12 * MINUTES_IN_HOUR
 _PLACES, _WHOLE = 4, 10_000
 
 _UNIT = r"\s*(?:(?:h|hrs?|hours?)\.?)?"
@@ -45,6 +47,11 @@ def parse_hours(text: str) -> int:
 def _from_decimals(hours: int, places: str | None) -> int:
     part = int((places or "0").ljust(_PLACES, "0"))
     return hours * MINUTES_IN_HOUR + (part * MINUTES_IN_HOUR + _WHOLE // 2) // _WHOLE
+
+
+def is_unusual(minutes: int) -> bool:
+    """Whether a session is so short (under 5 minutes) or long (over 12 hours) that one asks."""
+    return not _USUAL_FROM <= minutes <= _USUAL_TO
 
 
 def as_hours(minutes: int) -> float:

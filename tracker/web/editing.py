@@ -16,6 +16,7 @@ from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import Author, Content, delete_entry, version_of
 from tracker.records.evidence import File, files_of, remove_file, remove_files_of
 from tracker.rules.explain import LoggedEntry
+from tracker.web.doubts import length_key
 from tracker.web.form_page import Besides, show_form
 from tracker.web.form_setting import form_of, read_setting
 from tracker.web.log_form import prefill_from
@@ -41,7 +42,9 @@ def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> R
         if _is_closed(connection, site, entry, at):
             return RedirectResponse(f"/entries/{entry_id}", 303)
         setting = read_setting(connection, site.books, who.id, at, entry)
-    prefill = prefill_from(entry) | {"version": version_of(entry)}
+    # What it is already is not asked about again.
+    seen = {"seen": length_key(entry.minutes), "version": version_of(entry)}
+    prefill = prefill_from(entry) | seen
     return show_form(site, who, form_of(setting, prefill=prefill), setting, Besides(entry))
 
 
@@ -80,7 +83,7 @@ def save_entry(
             folder.remove(file.stored_as for file in removed)
         return RedirectResponse(f"/log/saved/{entry_id}", 303)
     outcome.tell(filled.form)
-    besides = do_aside(site, author, posted, entry) or Besides(entry)
+    besides = do_aside(site, author, posted, entry) or Besides(entry, outcome.doubts)
     besides = replace(besides, without=unwanted(posted))
     return show_form(site, who, filled.form, filled.setting, besides)
 

@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse
 
 from tracker.records.engine import reading
 from tracker.records.evidence import files_of
-from tracker.records.twins import Logged
 from tracker.rules.explain import LoggedEntry
+from tracker.web.doubts import NO_DOUBTS, Doubts
 from tracker.web.form_setting import FormSetting
 from tracker.web.log_form import LogForm
 from tracker.web.provider_field import offer
@@ -19,13 +19,13 @@ from tracker.web.viewer import Person
 
 @dataclass(frozen=True, slots=True)
 class Besides:
-    """What the page shows beside the form: the entry it changes, a twin, a word, the focus.
+    """What the page shows beside the form: the entry it changes, doubts, a word, the focus.
 
     ``without`` are the ids of the entry's files that saving is to remove.
     """
 
     editing: LoggedEntry | None = None
-    twin: Logged | None = None
+    doubts: Doubts = NO_DOUBTS
     notice: str = ""
     focus: str = ""
     without: Collection[int] = ()
@@ -36,7 +36,7 @@ def show_form(
 ) -> HTMLResponse:
     """The form; with problems its summary takes the focus, else what ``besides`` names.
 
-    A form with problems, or with a twin, is answered with 422, so that programs see that
+    A form with problems, or with doubts, is answered with 422, so that programs see that
     nothing was saved.
     """
     problems = form.problems()
@@ -47,7 +47,7 @@ def show_form(
         files = files_of(connection, who.id, key, editing.id if editing else None)
     return site.pages.show(
         "log.html",
-        status=422 if problems or besides.twin else 200,
+        status=422 if problems or besides.doubts else 200,
         viewer=who.viewer,
         here="" if editing else "log",
         form=form,
@@ -62,6 +62,6 @@ def show_form(
         besides=besides,
         without=besides.without,
         editing=editing,
-        twin=None if problems else besides.twin,
-        focus="" if problems or besides.twin else besides.focus,
+        doubts=None if problems else besides.doubts,
+        focus="" if problems or besides.doubts else besides.focus,
     )

@@ -38,7 +38,7 @@ class LogForm(OwnForm):
 
     form_key = HiddenField(filters=[clean])
     version = HiddenField(filters=[clean])
-    # The name for which providers were offered, and the twin that was warned of.
+    # The name for which providers were offered, and what was asked about (see `Doubts`).
     asked = HiddenField(filters=[clean])
     seen = HiddenField(filters=[clean])
     activity = RadioField(

@@ -55,7 +55,7 @@ def _show_again(
 ) -> Response:
     outcome.tell(filled.form)
     author = Author(who.id, who.viewer.email, at)
-    besides = do_aside(site, author, posted) or Besides(twin=outcome.twin)
+    besides = do_aside(site, author, posted) or Besides(doubts=outcome.doubts)
     return show_form(site, who, filled.form, filled.setting, besides)
 
 

@@ -25,11 +25,12 @@ from tracker.records.entry_writes import (
     saved_from,
     version_of,
 )
-from tracker.records.twins import Logged, find_twin, logged_on
+from tracker.records.twins import Logged, logged_on
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
 from tracker.web.closed_words import say_closed
+from tracker.web.doubts import NO_DOUBTS, Doubts, doubts_about, unusual
 from tracker.web.form_parts import add_problem, new_form_key
 from tracker.web.log_form import LogForm
 from tracker.web.reading_form import Filled
@@ -42,13 +43,13 @@ Problem = tuple[str, str]
 class Outcome:
     """What became of a form: the entry that it is now, or what stands in the way.
 
-    ``twin`` is an entry that looks like the same session. ``form_key`` and ``version`` are what
+    ``doubts`` are what to ask first. ``form_key`` and ``version`` are what
     the form has to say when it is sent again; empty where they stay.
     """
 
     entry_id: int | None = None
     problems: tuple[Problem, ...] = ()
-    twin: Logged | None = None
+    doubts: Doubts = NO_DOUBTS
     form_key: str = ""
     version: str = ""
 
@@ -56,7 +57,7 @@ class Outcome:
         """Write into the form what its next sending has to say, and what is wrong."""
         form.form_key.data = self.form_key or form.form_key.data
         form.version.data = self.version or form.version.data
-        form.seen.data = str(self.twin.id) if self.twin else form.seen.data
+        form.seen.data = " ".join(filter(None, (form.seen.data, *self.doubts.keys)))
         for field, words in self.problems:
             add_problem(form[field], words)
 
@@ -67,8 +68,8 @@ def save_new(
     """Save a new session once.
 
     The same form sent twice gives the first one's id. A form that was saved and then changed
-    (the back button) is not taken for the saved one: it asks, and would be another session. One
-    that looks like another of the day asks too, unless the form says that it was ``seen``.
+    (the back button) is not taken for the saved one: it asks, and would be another session. What
+    looks like a slip asks too, unless the form says that it was ``seen``.
     """
     form = filled.form
     lock_person(connection, author.person_id)
@@ -85,9 +86,8 @@ def save_new(
     )
     if problems:
         return Outcome(problems=problems)
-    twin = find_twin(content, logged)
-    if twin is not None and str(twin.id) != form.seen.data:
-        return Outcome(twin=twin)
+    if doubts := doubts_about(content, logged, form.seen.data or ""):
+        return Outcome(doubts=doubts)
     return Outcome(add_unsaved(connection, books, author, content, form.form_key.data).id)
 
 
@@ -100,7 +100,10 @@ def save_change(
     filled: Filled,
     content: Content,
 ) -> Outcome:
-    """Change one's own entry, unless it changed since the form was filled from it."""
+    """Change one's own entry, unless it changed since the form was filled from it.
+
+    Unusual hours ask first, unless the form says that they were ``seen``.
+    """
     lock_person(connection, author.person_id)
     logged = logged_on(connection, author.person_id, content.held_on)
     others = [one for one in logged if one.id != entry_id]
@@ -110,6 +113,8 @@ def save_change(
     )
     if problems:
         return Outcome(problems=problems)
+    if minutes := unusual(content.minutes, filled.form.seen.data or ""):
+        return Outcome(doubts=Doubts(minutes=minutes))
     version = str(filled.form.version.data or "")
     try:
         changed = change_entry(

@@ -20,6 +20,7 @@ from tracker.mail.headers import is_address
 from tracker.records.group_members import Invited, Supervisee
 from tracker.records.group_sessions import GroupSession, Held
 from tracker.records.sign_in import normal_email
+from tracker.web.doubts import length_key
 from tracker.web.form_parts import OwnForm, add_problem, clean, new_form_key
 from tracker.web.log_form import read_hours
 from tracker.web.typed_date import DateWrong, read_date, say_date
@@ -32,7 +33,7 @@ _BETWEEN = re.compile(r"[\s,;]+")
 
 
 class SessionForm(OwnForm):
-    """A session; ``warned`` is the day of which the provider was told that she did not qualify."""
+    """A session; ``warned`` says which day and which hours the provider was asked about."""
 
     form_key = HiddenField(filters=[clean])
     warned = HiddenField(filters=[clean])
@@ -96,6 +97,8 @@ def _prefill(stored: GroupSession) -> dict[str, str]:
     return {
         **say_date(stored.held_on),
         "hours": say_hours(stored.minutes),
+        # What it is already is not asked about again.
+        "warned": length_key(stored.minutes),
         "title": "" if stored.title in _USUAL_TITLES else stored.title,
     }
 

@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from tracker.records.group_members import Supervisee, own_addresses, supervisees_of
-from tracker.records.group_sessions import GroupSession
+from tracker.records.group_sessions import GroupSession, Held
 from tracker.records.providers import load_providers
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import Provider
+from tracker.web.doubts import ask_length, length_key, unusual
 from tracker.web.own_time import own_today
 from tracker.web.session_form import SessionForm, session_form
 from tracker.web.session_words import CountsFor, Qualified, qualified_on
@@ -25,7 +26,8 @@ class SessionPage:
     """The form with its setting. ``today`` is the last day on which a session may have been held.
 
     ``qualified`` is for whom hers count today, ``warning`` what to know of the day typed before it
-    is saved. ``is_today``: the button that fills in the day was pressed.
+    is saved, ``doubt`` what to ask about the hours. ``is_today``: the button that fills in the day
+    was pressed.
     """
 
     books: Rulebooks
@@ -38,15 +40,22 @@ class SessionPage:
     editing: GroupSession | None
     qualified: Qualified
     warning: Sequence[CountsFor] = ()
+    doubt: str = ""
 
-    def warn(self, day: date) -> bool:
-        """Whether the provider is to be told first that she did not qualify on ``day``."""
-        found = qualified_on(self.books, self.provider, day)
-        if not found.warning or self.form.warned.data == day.isoformat():
-            return False
-        self.form.warned.data = day.isoformat()
-        self.qualified, self.warning = found, found.warning
-        return True
+    def warn(self, held: Held) -> bool:
+        """Whether to say first that she did not qualify on the day, or to ask about the hours."""
+        seen, day = str(self.form.warned.data or ""), held.held_on.isoformat()
+        found = qualified_on(self.books, self.provider, held.held_on)
+        if found.warning and day not in seen.split():
+            self.qualified, self.warning = found, found.warning
+            self._remember(day)
+        if minutes := unusual(held.minutes, seen):
+            self.doubt = ask_length(minutes)
+            self._remember(length_key(minutes))
+        return bool(self.warning or self.doubt)
+
+    def _remember(self, key: str) -> None:
+        self.form.warned.data = f"{self.form.warned.data or ''} {key}".strip()
 
 
 def read_page(

@@ -27,7 +27,7 @@ def log_new(connection: Connection, page: SessionPage, author: Author) -> Logged
     key = str(form.form_key.data)
     before = session_from(connection, author.person_id, key)
     if before is None:
-        if page.warn(held.held_on):
+        if page.warn(held):
             return None
         return log_session(connection, author, held, invited, key)
     if before.held == held and {m.email for m in before.members} == {i.email for i in invited}:
@@ -45,6 +45,6 @@ def read_change(page: SessionPage) -> tuple[Held, list[Invited]] | None:
         return None
     already = {m.email for m in page.editing.members}
     content = read_session(page.form, page.supervisees, page.own, page.today, already)
-    if content is None or page.warn(content[0].held_on):
+    if content is None or page.warn(content[0]):
         return None
     return content
