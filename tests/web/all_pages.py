@@ -10,9 +10,11 @@ from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cas
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.applying import IDA, NORA, OLIVE, VERA
-from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN
+from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tests.web.visiting import House
 from tracker.records.engine import writing
+from tracker.records.entry_writes import Author
+from tracker.records.evidence import Received, keep_files
 from tracker.records.mail_wishes import off_token
 from tracker.records.tables import METADATA
 from tracker.records.unsubscribing import unsubscribe_token
@@ -78,6 +80,7 @@ _LISTED = [
     (NORA, "/application/{nora}/references"),
     (DANA, "/application/{nobody}/references"),
     (BOB, "/profile"),
+    (EVE, "/profile/files"),
     (ALICE, "/profile/second-address", "Send the code"),
     (BOB, "/profile/second-address?sent=yes"),
     (ALICE, "/membership?done=recorded"),
@@ -142,8 +145,19 @@ def furnish(cast: Cast) -> dict[str, Any]:
     house.settle()
     link = re.search(r"/reference/(\S+)", house.mails()[-1])
     assert link is not None
+    _prove(cast)
     numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}
     return {**cast.entries, **numbers, **found, "reference": link[1]}
+
+
+def _prove(cast: Cast) -> None:
+    """Files of an open and of a closed cycle, and one whose form is not saved."""
+    with writing(cast.engine) as connection:
+        for entry in ("training", "old"):
+            prove(connection, cast, ALICE, f"{ALICE} {entry}")
+        author = Author(cast.people[ALICE], ALICE, NOW)
+        draft = Received("draft.pdf", "application/pdf", 900_000, "draft", "d" * 40)
+        keep_files(connection, author, "d" * 32, [draft], None)
 
 
 def _store(connection: Connection, cast: Cast) -> dict[str, int]:

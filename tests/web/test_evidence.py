@@ -143,8 +143,9 @@ def test_the_quota_says_how_much_is_left(page_house: House) -> None:
         (
             "files",
             (
-                "There is no room for two.jpg (0.7 MB): of your 1 MB, 0.4 MB are left. "
-                "Remove files you no longer need, or save without it"
+                "There is no room for two.jpg (0.7 MB): of your 1 MB, 0.4 MB are left "
+                "(files of closed cycles take none). Remove files you no longer need, or save "
+                "without it"
             ),
         )
     ]

@@ -50,6 +50,7 @@ BRINGS = {
     ("/sessions/{session_id}/edit", "people"): (SESSION, "supervisee"),
     ("/sessions/{session_id}/take-out", "member"): ({}, "member"),
     ("/sessions/asked/{member_id}", "own"): ({}, "entry"),
+    ("/profile/files", "remove"): ({}, "file"),
     ("/profile/browsers/end", "browser"): ({}, "handle"),
     ("/takeaways/calendar", "instead"): ({}, "mark"),
 }

@@ -73,6 +73,7 @@ WITHOUT_TEXT = {
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",
+    "/profile/files",
     "/profile/try-again",
     "/unsubscribe/mail/{token}",
     "/sessions/{session_id}/edit",

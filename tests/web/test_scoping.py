@@ -70,6 +70,8 @@ KNOWN = {
     ("GET", "/application/{application_id}/references"): PERSON,
     ("POST", "/application/{application_id}/references"): PERSON,
     ("GET", "/profile"): PERSON,
+    ("GET", "/profile/files"): PERSON,
+    ("POST", "/profile/files"): PERSON,
     ("GET", "/profile/time-zone"): PERSON,
     ("POST", "/profile/time-zone"): PERSON,
     ("GET", "/profile/second-address"): PERSON,

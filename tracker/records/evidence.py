@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     and_,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -56,12 +55,6 @@ class File(NamedTuple):
 
 
 _COLUMNS = tuple(_EVIDENCE.c[name] for name in File._fields)
-
-
-def bytes_used(connection: Connection, person_id: int) -> int:
-    """How much a person's files take, those of unsaved forms included."""
-    own = _EVIDENCE.c.person_id == person_id
-    return int(connection.scalar(select(func.sum(_EVIDENCE.c.size)).where(own)) or 0)
 
 
 def files_of(

@@ -14,12 +14,12 @@ from tracker.records.engine import reading
 from tracker.records.entry_writes import Author, lock_person
 from tracker.records.evidence import (
     Received,
-    bytes_used,
     files_of,
     remove_old_drafts,
     stored_names,
 )
 from tracker.records.evidence_folder import EvidenceFolder, digest_of
+from tracker.records.evidence_room import bytes_counted
 from tracker.transfer.file_kinds import ENDINGS, media_type_of
 from tracker.web.form_parts import clean
 from tracker.web.site import Site
@@ -46,6 +46,11 @@ def folder_of(site: Site) -> EvidenceFolder | None:
     """Where this site keeps evidence; None where it takes no files."""
     path = site.settings.evidence_folder
     return None if path is None else EvidenceFolder(path)
+
+
+def quota_of(site: Site) -> int:
+    """How much the files of one person may take that can still be removed, in bytes."""
+    return site.settings.evidence_quota_mb * _MEGABYTE
 
 
 def take_files(site: Site, files: Sequence[UploadFile]) -> Upload:
@@ -75,8 +80,8 @@ def fit_in(
     two forms sent at once do not both take the last room.
     """
     lock_person(connection, author.person_id)
-    quota = site.settings.evidence_quota_mb * _MEGABYTE
-    left = quota - bytes_used(connection, author.person_id)
+    quota = quota_of(site)
+    left = quota - bytes_counted(connection, site.books, author.person_id, author.at)
     places = MOST_FILES - len(files_of(connection, author.person_id, *of_form))
     fitting: list[Received] = []
     refused: list[str] = []
@@ -86,8 +91,8 @@ def fit_in(
         elif file.size > left:
             refused.append(
                 f"There is no room for {file.name} ({say_size(file.size)}): of your "
-                f"{say_size(quota)}, {say_size(max(left, 0))} are left. Remove files you no "
-                "longer need, or save without it"
+                f"{say_size(quota)}, {say_size(max(left, 0))} are left (files of closed cycles "
+                "take none). Remove files you no longer need, or save without it"
             )
         else:
             fitting.append(file)

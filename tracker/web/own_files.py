@@ -1,0 +1,51 @@
+"""All files that somebody has stored: what each proves and takes, and how it can be removed."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from tracker.records.engine import reading
+from tracker.records.entry_writes import Author
+from tracker.records.evidence_room import Kept, kept_files
+from tracker.web.removing import remove_chosen
+from tracker.web.site import Instant, TheSite
+from tracker.web.typed import WithFiles
+from tracker.web.uploads import folder_of, quota_of, say_size
+from tracker.web.viewer import ThePerson
+
+router = APIRouter()
+_HERE = "/profile/files"
+
+
+@router.get(_HERE)
+def show(site: TheSite, at: Instant, who: ThePerson, removed: str = "") -> HTMLResponse:
+    """The files of entries that can still be changed, and those that closed cycles keep."""
+    with reading(site.engine) as connection:
+        found = kept_files(connection, site.books, who.id, at)
+    closed = [kept for kept in found if kept.closed]
+    counted = [kept for kept in found if not kept.closed]
+    return site.pages.show(
+        "own_files.html",
+        viewer=who.viewer,
+        here="profile",
+        counted=counted,
+        closed=closed,
+        taken=_bytes(counted),
+        taken_closed=_bytes(closed),
+        quota=quota_of(site),
+        takes_files=folder_of(site) is not None,
+        say_size=say_size,
+        notice="The file is removed." if removed else "",
+    )
+
+
+@router.post(_HERE)
+def remove_unsaved(site: TheSite, at: Instant, who: ThePerson, posted: WithFiles) -> Response:
+    """Remove a file whose form was not saved; those of entries go with a change of the entry."""
+    remove_chosen(site, Author(who.id, who.viewer.email, at), posted)
+    return RedirectResponse(f"{_HERE}?removed=yes", 303)
+
+
+def _bytes(found: Sequence[Kept]) -> int:
+    return sum(kept.file.size for kept in found)
