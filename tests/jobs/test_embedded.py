@@ -3,19 +3,22 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from tests.jobs.desk import Desk, at
 from tests.mail.sink import Sink
 from tracker.jobs import embedded
 from tracker.jobs.embedded import running
-from tracker.jobs.office import Office
+from tracker.jobs.office import Office, open_office
 from tracker.jobs.run_due import Ran, run_due
 from tracker.mail.server import parse_server
+from tracker.records.engine import writing
 
 AUTUMN = at("2024-09-15")
 MORNING = at("2024-12-02")
@@ -108,4 +111,30 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
         "notices",
         "references",
         "digest",
+    }
+
+
+def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: Desk) -> None:
+    schedule = desk.settings.schedule.model_copy(update={"tick_seconds": 0.05})
+    settings = desk.settings.model_copy(update={"schedule": schedule})
+    office = open_office(settings, desk.books, desk.engine, 0.1)
+
+    async def serve(logs: list[EventDict]) -> None:
+        server = parse_server("smtp://127.0.0.1:9?tls=none")
+        others = ExitStack()
+        # PostgreSQL has no lock for all that is written: this is what each job begins with.
+        connection = others.enter_context(writing(desk.engine))
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("LOCK TABLE run_ledger")
+        with others:
+            async with running(office, desk.engine, server, lambda: MORNING):
+                await until(lambda: any(log["log_level"] == "warning" for log in logs))
+                others.close()
+                await until(lambda: desk.runs("digest", "CT-AIMH") != [])
+
+    with capture_logs() as logs:
+        asyncio.run(serve(logs))
+    said = [log for log in logs if log["log_level"] != "info"]
+    assert {(log["log_level"], log["event"], log["work"]) for log in said} == {
+        ("warning", "others are writing, the next tick tries again", "jobs")
     }

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from tracker.records import engine as records_engine
 from tracker.records.engine import (
     SchemaError,
     ensure_schema,
@@ -19,6 +20,7 @@ from tracker.records.engine import (
     wal_is_safe,
     writing,
 )
+from tracker.records.queue import is_busy
 
 ALICE = text(
     "INSERT INTO person (email, name, highest_degree, provides_rsc) "
@@ -67,6 +69,28 @@ def test_sqlite_is_opened_with_full_sync_foreign_keys_and_patience(sqlite_url: s
         }
     engine.dispose()
     assert settings == {"foreign_keys": 1, "synchronous": 3, "busy_timeout": 30_000}
+
+
+def test_a_server_ends_what_takes_longer_than_anybody_waits_for_a_page(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {}
+    for for_pages in (False, True):
+        engine = open_engine(postgres_database_url, for_pages=for_pages)
+        with reading(engine) as connection:
+            shown[for_pages] = [
+                connection.exec_driver_sql(f"SHOW {name}").scalar()
+                for name in ("statement_timeout", "idle_in_transaction_session_timeout")
+            ]
+        engine.dispose()
+    # Jobs, imports and reports may take as long as they take.
+    assert shown == {False: ["0", "0"], True: ["30s", "2min"]}
+    monkeypatch.setattr(records_engine, "_OF_PAGES", " -c statement_timeout=50ms")
+    engine = open_engine(postgres_database_url, for_pages=True)
+    with pytest.raises(OperationalError) as ended, reading(engine) as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(30)")
+    engine.dispose()
+    assert is_busy(ended.value)
 
 
 def test_a_row_cannot_point_to_nobody(engine: Engine) -> None:

@@ -1,12 +1,15 @@
 """Somebody else writes for too long: whoever would save is told so, and nothing typed is lost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
-from tests.support.cast import ALICE, BASE_URL, Cast
+from tests.support.cast import ALICE, BASE_URL, Cast, fill
 from tests.support.files import PDF
 from tests.web.test_signed_out_meanwhile import kept
+from tests.web.test_small_pages import token_for
 from tests.web.visiting import TRAINING, House, text_of
 from tracker.records import writer
 from tracker.records.engine import writing
@@ -55,3 +58,21 @@ def test_any_other_form_is_answered_so_too(page_house: House) -> None:
         page = alice.post("/profile/mail", {"kinds": "early"})
     assert page.status_code == 503
     assert kept(page) == {"kinds": "early"}
+
+
+def test_a_page_that_waits_too_long_by_itself_is_answered_so_too(
+    postgres_database_url: str,
+) -> None:
+    cast = fill(postgres_database_url)
+    token = token_for(cast.engine)
+    pages = create_engine(
+        postgres_database_url, connect_args={"options": "-c timezone=UTC -c statement_timeout=200"}
+    )
+    house = House(replace(cast, engine=pages))
+    with writing(cast.engine) as connection:
+        connection.exec_driver_sql("LOCK TABLE unsubscribed")
+        page = house.visit().post(f"/unsubscribe/{token}")
+    assert page.status_code == 503
+    assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
+    for engine in (pages, cast.engine):
+        engine.dispose()

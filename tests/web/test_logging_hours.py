@@ -108,6 +108,8 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: Ho
         ({"year": "026"}, "year", "The year must have four digits, like 2026"),
         ({"year": "0000"}, "year", "The year must have four digits, like 2026"),
         ({"year": "1899"}, "year", "The year must be 1976 or later"),
+        # Of two digits it is a year that a session can have been in: neither 2027 nor 1927.
+        ({"year": "27"}, "year", "For the year 27 write all four digits, like 2026"),
         ({"day": "23"}, "day", "The session date must be today or earlier"),
         ({"hours": ""}, "hours", "Enter the hours, like 1.5, 1:30 or 90 min"),
         ({"hours": "some"}, "hours", "Write the hours like 1.5, 1:30 or 90 min"),

@@ -95,6 +95,8 @@ def test_what_the_association_entered_is_not_ones_own_to_change(page_house: Hous
         ({**NEXT_YEAR, "starts_year": ""}, [("starts_year", "The first day must have a year")]),
         ({**NEXT_YEAR, "starts_year": "2207"}, [("starts_year",
          "The first day must lie between 22 November 2016 and 22 November 2036")]),
+        ({**NEXT_YEAR, "starts_year": "98"}, [("starts_year",
+         "For the year 98 write all four digits, like 2026")]),
         (until(31, 12, 2026), [("ends_day", "The last day must be 1 January 2027 or later")]),
         (until(1, 1, 2032), [("ends_year", "A term can be 5 years long at most")]),
         ({**NEXT_YEAR, "starts_month": "12", "starts_year": "2026"}, [("starts_day",

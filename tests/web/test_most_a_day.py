@@ -6,6 +6,7 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE
 from tests.web.api.calling import Program, make
+from tests.web.test_asked_sessions import ask
 from tests.web.visiting import TRAINING, House, problems, text_of
 from tracker.records.daily_most import MOST_A_DAY
 from tracker.records.engine import writing
@@ -37,10 +38,15 @@ def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: House) -> No
     assert problems(refused) == [("hours", words)]
     assert 'value="One more"' in refused.text
     assert program.log("one").status_code == 429
+    # What a provider says that one took part in is among them, and waits as well.
+    asked = ask(house, ALICE)
+    held_back = alice.post(asked, {"answer": "confirm"})
+    assert (held_back.status_code, words in text_of(held_back)) == (422, True)
     assert house.cast.rows("entry", title="One more") == []
     house.pass_time(hours=12, seconds=1)
     assert alice.log(TRAINING | {"title": "One more"}).status_code == 303
     assert program.log("one").status_code == 201
+    assert alice.post(asked, {"answer": "confirm"}).status_code == 303
 
 
 def test_what_was_imported_is_not_counted_and_too_long_a_year_has_no_pdf(

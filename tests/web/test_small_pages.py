@@ -1,11 +1,15 @@
 """The first page, the demo, health, unsubscribing."""
 
+import threading
+
+import pytest
 from sqlalchemy import Engine
 
 from tests.support.cast import ALICE, CAROL
 from tests.web.visiting import House, Visitor, text_of
-from tracker.records.engine import open_engine, writing
+from tracker.records.engine import newest_version, open_engine, writing
 from tracker.records.unsubscribing import unsubscribe_token
+from tracker.web import readiness
 from tracker.web.app import DemoLogin
 
 
@@ -47,6 +51,31 @@ def test_readyz_looks_at_the_schema(house: House) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
     engine.dispose()
     assert house.visit("").get("/readyz").status_code == 503
+
+
+def test_readyz_does_not_wait_for_a_database_that_hangs(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "_WITHIN_SECONDS", 0.05)
+    looks, may_end, ended = [], threading.Event(), threading.Event()
+
+    def hang(_url: str) -> str:
+        looks.append(threading.current_thread().name)
+        may_end.wait(30)
+        ended.set()
+        return newest_version()
+
+    monkeypatch.setattr(readiness, "schema_version", hang)
+    visitor = page_house.visit("")
+    for _ in range(3):
+        answer = visitor.get("/readyz")
+        assert (answer.status_code, answer.text) == (503, "the database does not answer")
+    # However many ask, one thread hangs, and none of those that pages need.
+    assert looks == ["readiness"]
+    may_end.set()
+    assert ended.wait(30)
+    monkeypatch.setattr(readiness, "_WITHIN_SECONDS", 30)
+    assert visitor.get("/readyz").text == "ready"
 
 
 def test_no_api_description_is_offered(page_house: House) -> None:

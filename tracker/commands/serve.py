@@ -12,11 +12,14 @@ from tracker.commands.opening import opened
 from tracker.jobs.embedded import running
 from tracker.jobs.office import open_office
 from tracker.mail.server import parse_server
+from tracker.records.engine import open_engine
 from tracker.web.app import build_app
 
 # Found by name: a further process begins with nothing but this module.
 _APP = "tracker.commands.serve:serving"
 _END_SECONDS = 45
+# A job waits no longer for others who write; the next tick goes on with it.
+_JOBS_WAIT_SECONDS = 20.0
 
 
 def run() -> None:
@@ -53,7 +56,10 @@ def serving() -> FastAPI:
     configure_logs()
     stack = ExitStack()
     tracker = stack.enter_context(opened())
-    office = open_office(tracker.settings, tracker.books, tracker.engine)
+    office = open_office(tracker.settings, tracker.books, tracker.engine, _JOBS_WAIT_SECONDS)
+    url = tracker.settings.database_url.get_secret_value()
+    pages = open_engine(url, for_pages=True)
+    stack.callback(pages.dispose)
     server = parse_server(tracker.settings.smtp_url.get_secret_value())
 
     @asynccontextmanager
@@ -62,4 +68,4 @@ def serving() -> FastAPI:
             async with running(office, tracker.engine, server, clock.now):
                 yield
 
-    return build_app(tracker.settings, tracker.engine, tracker.books, lifespan=lifespan)
+    return build_app(tracker.settings, pages, tracker.books, lifespan=lifespan)

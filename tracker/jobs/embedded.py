@@ -17,6 +17,7 @@ from tracker.jobs.office import Office
 from tracker.jobs.run_due import Ran, run_due
 from tracker.mail.server import Server
 from tracker.mail.smtp import deliver_once
+from tracker.records.queue import Busy, is_busy
 
 _DELIVER_SECONDS = 2
 _log = structlog.get_logger(__name__)
@@ -44,8 +45,11 @@ class _Repeated:
     async def _run(self) -> None:
         try:
             await self._work()
-        except Exception:  # noqa: BLE001 - logged with its traceback
+        except Exception as error:  # noqa: BLE001 - logged with its traceback
             # Whatever it was, the next tick tries again: the ledgers have no row of it.
+            if isinstance(error, Busy) or is_busy(error):
+                _log.warning("others are writing, the next tick tries again", work=self._name)
+                return
             _log.exception("a tick failed and will be tried again", work=self._name)
 
 

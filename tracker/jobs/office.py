@@ -39,14 +39,19 @@ def reply_to(settings: Settings, association: str) -> dict[str, str]:
     return {"Reply-To": ", ".join(c.email for c in coordinators)} if coordinators else {}
 
 
-def open_office(settings: Settings, books: Rulebooks, engine: Engine) -> Office:
-    """An office that commits. Raises RulebooksWrong where notices.toml is."""
+def open_office(
+    settings: Settings, books: Rulebooks, engine: Engine, patience: float | None = None
+) -> Office:
+    """An office that commits. Raises RulebooksWrong where notices.toml is.
+
+    Its transactions wait for others, for so many seconds of ``patience`` if there is a limit.
+    """
     return Office(
         settings=settings,
         books=books,
         notices=load_notice_config(settings.config_dir),
         composer=load_composer(templates_folder(), settings.mail.sender, settings.base_url),
-        transaction=lambda: writing(engine),
+        transaction=lambda: writing(engine, patience),
     )
 
 

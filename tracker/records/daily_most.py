@@ -1,6 +1,7 @@
 """How many sessions one person can log within a day, by pages and programs; imports are not bound.
 
-Whoever logs more is a program run wild: pages and files of one person stay usable.
+Sessions of a provider that the person confirms are among them. Whoever logs more is a program run
+wild: pages and files of one person stay usable.
 """
 
 from datetime import datetime, timedelta

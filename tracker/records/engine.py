@@ -21,6 +21,11 @@ _WAL_FIXED = (3, 51, 3)
 _WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
 _BUSY_MILLISECONDS = 30_000
 _KEPT = 10
+_CONNECT_SECONDS = 10
+# PostgreSQL, for pages: how long one statement may take, waits for locks included, and how long a
+# transaction may be left alone in its midst; the server then ends it, and what it holds is free.
+# Jobs, imports and reports take as long as they take.
+_OF_PAGES = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
 
 
 class SchemaError(Exception):
@@ -33,12 +38,18 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= _WAL_FIXED or (patched is not None and version[2] >= patched)
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for ``url``; on SQLite with foreign keys, extra sync and one writer at a time."""
+def open_engine(url: str, *, for_pages: bool = False) -> Engine:
+    """An engine for ``url``; on SQLite with foreign keys, extra sync and one writer at a time.
+
+    ``for_pages``: a server ends what takes longer than anybody waits for a page.
+    """
     # Instants are UTC and days are legal days, so the server's own zone must not matter. Compiling
     # a statement costs more than running any of ours.
-    options = {"connect_args": {"options": "-c timezone=UTC -c jit=off"}}
-    arguments: dict[str, Any] = {} if _is_sqlite(url) else options
+    options = "-c timezone=UTC -c jit=off" + (_OF_PAGES if for_pages else "")
+    server: dict[str, Any] = {"options": options}
+    if "connect_timeout" not in make_url(url).query:
+        server["connect_timeout"] = _CONNECT_SECONDS
+    arguments: dict[str, Any] = {} if _is_sqlite(url) else {"connect_args": server}
     # Connections beyond these are closed after use, and to open one costs as much as a page.
     # What people typed, codes and tokens are in parameters: no error may show them.
     engine = create_engine(url, pool_size=_KEPT, hide_parameters=True, **arguments)

@@ -12,6 +12,8 @@ from psycopg import errors
 from sqlalchemy import URL
 
 _NO_FILE = (None, "", ":memory:")
+# The last one: waiting has its part in all that takes too long for a page.
+_WAITED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
 
 
 class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -44,7 +46,7 @@ def is_busy(error: BaseException) -> bool:
     """Whether an error says that somebody else holds what a statement needs."""
     # Through SQLAlchemy, or as the driver gave it.
     cause: Any = getattr(error, "orig", None) or error
-    locked = isinstance(cause, errors.LockNotAvailable | errors.DeadlockDetected)
+    locked = isinstance(cause, _WAITED)
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 

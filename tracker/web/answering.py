@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from tracker.clock import local_day
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
 from tracker.records.closing import closed_for
+from tracker.records.daily_most import has_logged_most
 from tracker.records.entry_writes import Author, minutes_on
 from tracker.records.group_answers import (
     added_entry,
@@ -20,7 +21,7 @@ from tracker.records.group_answers import (
 from tracker.records.group_asks import Asked
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
-from tracker.web.closed_words import say_closed
+from tracker.web.closed_words import say_closed, say_most
 from tracker.web.form_parts import clean
 from tracker.web.own_time import zone_of
 from tracker.web.typed import number_of, text_of
@@ -101,6 +102,8 @@ def why_not(
     closed = closed_for(connection, books, person_id, day, at)
     if closed is not None:
         return say_closed(closed)
+    if has_logged_most(connection, person_id, at):
+        return say_most()
     others = minutes_on(connection, person_id, day)
     if others + asked.minutes > MINUTES_IN_DAY:
         whole = say_hours(MINUTES_IN_DAY)

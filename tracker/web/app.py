@@ -56,6 +56,7 @@ from tracker.web.head import AnswersHead
 from tracker.web.later import Later
 from tracker.web.packing import PacksPages
 from tracker.web.pages import Pages
+from tracker.web.readiness import Readiness
 from tracker.web.security import Guard
 from tracker.web.site import DemoLogin, Site
 from tracker.web.viewer import is_signed_in
@@ -132,6 +133,7 @@ def build_app(
         composer=load_composer(folder, settings.mail.sender, settings.base_url),
         pages=pages,
         later=Later(),
+        readiness=Readiness(settings.database_url.get_secret_value()),
         demo_people=tuple(demo_people),
         now=now,
     )

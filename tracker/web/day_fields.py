@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 
 from tracker.rules.providers import say_day
 from tracker.web.form_parts import add_problem
-from tracker.web.typed_date import DateWrong, read_any_date, say_date
+from tracker.web.typed_date import DateWrong, Said, read_any_date, say_date
 
 _PARTS = ("day", "month", "year")
 _YEARS = 10
@@ -47,13 +47,11 @@ def read_day(form: Any, asked: DayAsked) -> date | None:  # noqa: ANN401
     Ten years back and ahead are taken, both ends included: what lies outside is a slip.
     """
     parts = [form[f"{asked.prefix}_{part}"].data or "" for part in _PARTS]
+    this_year = asked.today.year
+    said = Said(f"Enter the {asked.called}", f"The {asked.called}", this_year)
+    years = range(this_year - _YEARS, this_year + _YEARS + 1)
     try:
-        found = read_any_date(
-            *parts,
-            enter=f"Enter the {asked.called}",
-            subject=f"The {asked.called}",
-            example=asked.today.year,
-        )
+        found = read_any_date(*parts, said=said, years=years)
     except DateWrong as wrong:
         add_problem(form[f"{asked.prefix}_{wrong.part}"], str(wrong))
         return None

@@ -1,17 +1,19 @@
 """Error pages in the site's own look, and the way to sign-in for those who have to."""
 
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from tracker.records.queue import Busy
+from tracker.records.queue import Busy, is_busy
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem
 from tracker.web.error_words import words_of
 from tracker.web.own_paths import safe_path
@@ -32,6 +34,8 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Busy, _busy)
+    for failure in (OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
+        app.add_exception_handler(failure, _busy_or_failed)
     app.add_exception_handler(Exception, _failure)
 
 
@@ -71,6 +75,13 @@ async def _busy(request: Request, _error: Exception) -> Response:
     )
     page.headers.update(headers)
     return page
+
+
+async def _busy_or_failed(request: Request, error: Exception) -> Response:
+    """The same where a database says that others hold what is asked for; else it is a failure."""
+    if is_busy(error):
+        return await _busy(request, error)
+    raise error
 
 
 def _failure(request: Request, error: Exception) -> Response:

@@ -1,55 +1,69 @@
 """All my data, as one file to keep."""
 
 import re
+from asyncio import sleep
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from threading import BoundedSemaphore
 from typing import IO
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import Response, StreamingResponse
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from tracker.clock import stopwatch
 from tracker.records.engine import reading
 from tracker.records.evidence import files_of_entries
 from tracker.transfer.my_data import write_my_data
+from tracker.web.downloads import Download, Places
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.uploads import folder_of
 from tracker.web.viewer import ThePerson
 
 router = APIRouter()
-# So few at a time: each holds a connection, and beyond this size a file on disk.
-_AT_A_TIME = BoundedSemaphore(2)
+# So few at a time, from the first line to the last byte sent: beyond this size each is on the disk.
+_PLACES = Places(4)
 _IN_MEMORY = 1024 * 1024
-_CHUNK = 64 * 1024
-_WAIT_SECONDS = 20
+_WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 10, 0.2
 # What may stand in a name on every disk, and leads to no other folder.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
 
 @router.get("/takeaways/my-data.zip")
-def send(site: TheSite, at: Instant, who: ThePerson) -> Response:
+async def send(site: TheSite, at: Instant, who: ThePerson) -> Response:
     """The archive; it is written aside first, so that a failure shows before anything is sent."""
-    if not _AT_A_TIME.acquire(timeout=_WAIT_SECONDS):
-        raise HTTPException(503, headers={"Retry-After": "30"})
+    await _wait_for_place(who.id)
+    leave = partial(_PLACES.leave, who.id)
+    try:
+        made = await run_in_threadpool(_make, site, at, who.id)
+    except BaseException:
+        leave()
+        raise
+    return Download(made, "my-data.zip", "application/zip", leave)
+
+
+async def _wait_for_place(person_id: int) -> None:
+    """Wait without a thread: who presses twice goes on once the first one is seen to be gone."""
+    until = stopwatch() + _WAIT_SECONDS
+    while not _PLACES.take(person_id):
+        if stopwatch() >= until:
+            raise HTTPException(503, headers={"Retry-After": "30"})
+        await sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _make(site: Site, at: datetime, person_id: int) -> IO[bytes]:
     made: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed once it is sent
     try:
         with reading(site.engine) as connection:
-            write_my_data(connection, who.id, made, at, _evidence(connection, site, who.id))
+            evidence = _evidence(connection, site, person_id)
+            write_my_data(connection, person_id, made, at, evidence)
     except BaseException:
         made.close()
         raise
-    finally:
-        _AT_A_TIME.release()
-    size = made.tell()
-    made.seek(0)
-    headers = {
-        "content-disposition": 'attachment; filename="my-data.zip"',
-        "content-length": str(size),
-    }
-    return StreamingResponse(_sent(made), media_type="application/zip", headers=headers)
+    return made
 
 
 def _evidence(
@@ -68,9 +82,3 @@ def _evidence(
 
 def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
-
-
-def _sent(made: IO[bytes]) -> Iterator[bytes]:
-    with made:
-        while piece := made.read(_CHUNK):
-            yield piece

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
 from tracker.records.closing import closed_for
-from tracker.records.daily_most import MOST_A_DAY, has_logged_most
+from tracker.records.daily_most import has_logged_most
 from tracker.records.entries import entry_by_id
 from tracker.records.entry_writes import (
     Author,
@@ -29,7 +29,7 @@ from tracker.records.twins import Logged, logged_on
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
-from tracker.web.closed_words import say_closed
+from tracker.web.closed_words import say_closed, say_most
 from tracker.web.doubts import NO_DOUBTS, Doubts, doubts_about, unusual
 from tracker.web.form_parts import add_problem, new_form_key
 from tracker.web.log_form import LogForm
@@ -155,10 +155,7 @@ def _check_open(
 def _check_most(connection: Connection, author: Author) -> Iterator[Problem]:
     """Whether the person can log one more today."""
     if has_logged_most(connection, author.person_id, author.at):
-        words = (
-            f"You have logged {MOST_A_DAY} sessions within a day, which is the most: go on tomorrow"
-        )
-        yield "hours", words
+        yield "hours", say_most()
 
 
 def _check_room(content: Content, others: list[Logged]) -> Iterator[Problem]:

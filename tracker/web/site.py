@@ -16,6 +16,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 from tracker.web.later import Later
 from tracker.web.pages import Pages
+from tracker.web.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Site:
     composer: Composer
     pages: Pages
     later: Later
+    readiness: Readiness
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
 

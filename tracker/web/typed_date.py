@@ -2,7 +2,7 @@
 
 import calendar
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Part = Literal["day", "month", "year"]
 _YEARS_BACK = 50
@@ -19,6 +19,14 @@ class DateWrong(ValueError):  # noqa: N818 - reads as the sentence it prints
         self.part = part
 
 
+class Said(NamedTuple):
+    """What is said of a date: to ``enter`` it, its name as a subject, a year as an example."""
+
+    enter: str
+    subject: str
+    example: int
+
+
 def say_date(day: date) -> dict[str, str]:
     """A day as one would type it."""
     return {"day": str(day.day), "month": str(day.month), "year": str(day.year)}
@@ -29,8 +37,9 @@ def read_date(day: str, month: str, year: str, today: date, *, named: str = "ses
 
     Raises DateWrong, in words for the person who typed it.
     """
-    enter, subject = f"Enter the day of the {named}", f"The {named} date"
-    found = read_any_date(day, month, year, enter=enter, subject=subject, example=today.year)
+    said = Said(f"Enter the day of the {named}", f"The {named} date", today.year)
+    years = range(today.year - _YEARS_BACK, today.year + 1)
+    found = read_any_date(day, month, year, said=said, years=years)
     if found > today:
         raise DateWrong("day", f"The {named} date must be today or earlier")
     if found.year < today.year - _YEARS_BACK:
@@ -38,35 +47,40 @@ def read_date(day: str, month: str, year: str, today: date, *, named: str = "ses
     return found
 
 
-def read_any_date(
-    day: str, month: str, year: str, *, enter: str, subject: str, example: int
-) -> date:
-    """Any date, past or to come; ``enter`` is said where nothing is typed.
+def read_any_date(day: str, month: str, year: str, *, said: Said, years: range) -> date:
+    """Any date, past or to come; of two digits the year is that of ``years`` which ends so.
 
-    ``subject`` begins the sentence about a part that is missing, ``example`` is a year.
-    Raises DateWrong.
+    ``years`` are those that the field can mean, a hundred at most. Raises DateWrong.
     """
-    _all_given(day, month, year, enter, subject)
+    _all_given(day, month, year, said)
     if _is_number(year) and len(year) == _DIGITS_OF_SHORT_YEAR:
-        # "26" is the year of this century: nobody here has to do with another one.
-        year = f"{example // 100}{year}"
+        year = _whole_year(year, said, years)
     number = _month(month)
     if not _is_number(year) or len(year) != _DIGITS_OF_YEAR or int(year) == 0:
-        raise DateWrong("year", f"The year must have four digits, like {example}")
+        raise DateWrong("year", f"The year must have four digits, like {said.example}")
     last = calendar.monthrange(int(year), number)[1]
     if not _is_number(day) or not 1 <= int(day) <= last:
         raise DateWrong("day", f"{calendar.month_name[number]} {year} has days 1 to {last}")
     return date(int(year), number, int(day))
 
 
-def _all_given(day: str, month: str, year: str, enter: str, subject: str) -> None:
+def _whole_year(short: str, said: Said, years: range) -> str:
+    # No century that the field cannot mean: "98" is not 2098, nor is next year's "27" 1927.
+    for year in years:
+        if year % 100 == int(short):
+            return str(year)
+    words = f"For the year {short} write all four digits, like {said.example}"
+    raise DateWrong("year", words)
+
+
+def _all_given(day: str, month: str, year: str, said: Said) -> None:
     parts: dict[Part, str] = {"day": day, "month": month, "year": year}
     absent = [name for name, text in parts.items() if not text]
     if len(absent) == len(parts):
-        raise DateWrong("day", enter)
+        raise DateWrong("day", said.enter)
     if absent:
         words = " and ".join(f"a {name}" for name in absent)
-        raise DateWrong(absent[0], f"{subject} must have {words}")
+        raise DateWrong(absent[0], f"{said.subject} must have {words}")
 
 
 def _month(text: str) -> int:
