@@ -17,6 +17,7 @@ from tracker.records.engine import open_engine
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import Settings
 from tracker.web.app import build_app
+from tracker.web.garbage import collect_rarely
 
 DATABASE, BASE_URL, TOKEN = "BENCH_DATABASE_URL", "BENCH_BASE_URL", "BENCH_TOKEN"
 
@@ -25,7 +26,9 @@ def site() -> FastAPI:
     """The site itself, on the benchmark's database and at its instant."""
     url = os.environ[DATABASE]
     settings = Settings(database_url=url, base_url=os.environ[BASE_URL])
-    return build_app(settings, open_engine(url), load_rulebooks(CONFIG), now=lambda: NIGHT)
+    app = build_app(settings, open_engine(url), load_rulebooks(CONFIG), now=lambda: NIGHT)
+    collect_rarely()
+    return app
 
 
 class Session(BaseModel):

@@ -114,7 +114,8 @@ def year_requests(visitors: Visitors, number: int) -> list[bytes]:
 def post_requests(visitors: Visitors, number: int, first: int = 0) -> list[bytes]:
     """Forms that log a quarter of an hour, each of the next person, each with a key of its own.
 
-    No two of a person's are of the same day: count on from ``first`` where some were sent.
+    No two of a person's are of the same day: count on from ``first`` where some were sent. None
+    looks like a session that is there already, so that none is asked about.
     """
     tokens = [*visitors.tokens.values()]
     return [
@@ -133,7 +134,8 @@ def _fields(number: int, turn: int) -> dict[str, str]:
         "year": str(day.year),
         "hours": "0.25",
         "title": "",
-        "provider": str(1 + number % PROVIDERS),
+        # Half of them away from those with whom this person has sessions.
+        "provider": str(1 + (number + PROVIDERS // 2) % PROVIDERS),
         "provider_name": "",
         "format": "group",
         "reference": "",

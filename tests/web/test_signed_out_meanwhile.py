@@ -74,7 +74,7 @@ def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: House) -> 
 
 def test_what_is_no_form_leads_to_sign_in(page_house: House) -> None:
     answer = page_house.visit().client.post(
-        "/log",
+        "/membership/new",
         content=b"--x\r\nnonsense",
         headers={"Origin": BASE_URL, "Content-Type": "multipart/form-data; boundary=x"},
     )

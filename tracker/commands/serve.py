@@ -14,6 +14,7 @@ from tracker.jobs.office import open_office
 from tracker.mail.server import parse_server
 from tracker.records.engine import open_engine
 from tracker.web.app import build_app
+from tracker.web.garbage import collect_rarely
 
 # Found by name: a further process begins with nothing but this module.
 _APP = "tracker.commands.serve:serving"
@@ -66,6 +67,7 @@ def serving() -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             async with running(office, tracker.engine, server, clock.now):
+                collect_rarely()
                 yield
 
     return build_app(tracker.settings, pages, tracker.books, lifespan=lifespan)

@@ -94,35 +94,33 @@ class Guard:
         if not self._is_own_form(scope):
             await (await self._refuse(Request(scope), 403))(scope, receive, answer)
             return
-        if _brings_files(scope):
-            await self._take_files(scope, receive, answer)
-            return
+        take = self._take_files if _may_bring_files(scope) else self._take_text
+        await take(scope, receive, answer)
+
+    async def _take_text(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_body(scope, receive)
         if body is None:
-            await (await self._refuse(Request(scope), 413))(scope, receive, answer)
+            await (await self._refuse(Request(scope), 413))(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), answer)
+        await self._app(scope, _replay(body, receive), send)
 
     async def _take_files(self, scope: Scope, receive: Receive, send: Send) -> None:
-        told = _told(scope)
-        # Without a length it could be any. What is small is answered with all that was typed.
-        is_large = not told or told > _LARGEST_BODY
-        if is_large and not await self._knows(Request(scope)):
+        if not await self._knows(Request(scope)):
             await _read_on(receive)
             query = urlencode({"next": scope["path"], "undone": "yes"})
             await RedirectResponse(f"/sign-in?{query}", 303)(scope, receive, send)
             return
-        if is_large and self._uploads >= _MOST_UPLOADS:
+        if self._uploads >= _MOST_UPLOADS:
             await _read_on(receive)
             refusal = await self._refuse(Request(scope), 503)
             refusal.headers["retry-after"] = "10"
             await refusal(scope, receive, send)
             return
-        self._uploads += is_large
+        self._uploads += 1
         try:
             await self._app(scope, _limited(scope, receive), send)
         finally:
-            self._uploads -= is_large
+            self._uploads -= 1
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in self._headers.items():
@@ -147,9 +145,13 @@ class Guard:
         return headers.get("origin", "") in own
 
 
-def _brings_files(scope: Scope) -> bool:
+def _may_bring_files(scope: Scope) -> bool:
     kind = Headers(scope=scope).get("content-type", "")
-    return kind.startswith("multipart/form-data") and bool(_BRINGS_FILES.fullmatch(scope["path"]))
+    if not kind.startswith("multipart/form-data") or not _BRINGS_FILES.fullmatch(scope["path"]):
+        return False
+    # Without a length it could be any. What is small is answered with all that was typed.
+    told = _told(scope)
+    return not told or told > _LARGEST_BODY
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

@@ -10,10 +10,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from tracker.web.form_body import read_body
+
 # Larger ids no database of ours has: such a page is absent, not an error of the database.
 _LARGEST_ID = 2**31 - 1
-# Of a form with files, whose body is not held in memory: its texts are held to the same size.
-LIMITS = {"max_files": 100, "max_fields": 100, "max_part_size": 64 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Posted:
 
 async def typed(request: Request) -> FormData:
     """The texts of a posted form; files are none of ours and are left out."""
-    async with request.form() as form:
+    async with _sent(request) as form:
         return _texts(form)
 
 
 @asynccontextmanager
 async def posting(request: Request) -> AsyncIterator[Posted]:
     """The texts and files of a posted form; the files are gone once the block ends."""
-    async with request.form(**LIMITS) as form:
+    async with _sent(request) as form:
         sent = [v for k, v in form.multi_items() if k == "files" and isinstance(v, UploadFile)]
         # A file field that was left empty is sent, too: without a name.
         yield Posted(_texts(form), [file for file in sent if file.filename or file.size])
@@ -53,9 +53,9 @@ RowId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 async def typed_again(request: Request) -> tuple[list[tuple[str, str]], bool]:
     """The texts of a form, and whether files came with them, which cannot be kept."""
     try:
-        async with request.form(**LIMITS) as form:
+        async with _sent(request) as form:
             texts = [(name, text) for name, text in form.multi_items() if isinstance(text, str)]
-            return texts, any(not isinstance(f, str) and f.filename for f in form.values())
+            return texts, any(not isinstance(one, str) and one.filename for one in form.values())
     except (HTTPException, RuntimeError, ClientDisconnect):
         # No form that a page of ours has sent, or one whose body somebody has read as another.
         return [], False
@@ -64,6 +64,18 @@ async def typed_again(request: Request) -> tuple[list[tuple[str, str]], bool]:
 def text_of(form: FormData, name: str) -> str:
     """One field as typed; empty where it is absent."""
     return str(form.get(name, ""))
+
+
+@asynccontextmanager
+async def _sent(request: Request) -> AsyncIterator[FormData]:
+    """The form of a request, which is read once; its files are gone once the block ends."""
+    if not hasattr(request.state, "form"):
+        request.state.form = await read_body(request)
+    form: FormData = request.state.form
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _texts(form: FormData) -> FormData:
