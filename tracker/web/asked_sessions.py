@@ -5,9 +5,8 @@ Opening the page changes nothing, because mail scanners open links.
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
@@ -21,6 +20,7 @@ from tracker.web.answering import Outcome, answer
 from tracker.web.asked_words import would_count
 from tracker.web.closed_words import say_closed
 from tracker.web.own_time import zone_of
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed, text_of
 from tracker.web.viewer import Person, ThePerson
@@ -34,14 +34,10 @@ _NOTICES = {
 
 @router.get("/sessions/asked/{member_id}")
 def show(
-    site: TheSite,
-    at: Instant,
-    who: ThePerson,
-    member_id: RowId,
-    done: Annotated[str, Query()] = "",
+    site: TheSite, at: Instant, who: ThePerson, member_id: RowId, said: TheSaid
 ) -> HTMLResponse:
     """The session, and what it would count for; the two buttons."""
-    return _show(site, who, member_id, at, notice=_NOTICES.get(done, ""))
+    return said.once(_show(site, who, member_id, at, notice=_NOTICES.get(said.word, "")))
 
 
 @router.post("/sessions/asked/{member_id}")
@@ -61,8 +57,7 @@ def save(site: TheSite, at: Instant, who: ThePerson, member_id: RowId, typed: Ty
         return _show(site, who, member_id, at, problems=[found.problem], note=note)
     if found.page == "saved":
         return RedirectResponse(f"/log/saved/{found.entry_id}", 303)
-    done = f"?done={found.page}" if found.page in _NOTICES else ""
-    return RedirectResponse(f"/sessions/asked/{member_id}{done}", 303)
+    return go_and_say(site, f"/sessions/asked/{member_id}", found.page)
 
 
 def _show(

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
@@ -21,6 +21,7 @@ from tracker.records.sessions import (
 )
 from tracker.rules.providers import say_day
 from tracker.web.own_time import zone_of
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of
 from tracker.web.viewer import TheViewer, Viewer
@@ -47,7 +48,7 @@ class Row(NamedTuple):
 
 @router.get(_HERE)
 def show(
-    site: TheSite, at: Instant, request: Request, who: TheViewer, ended: str = ""
+    site: TheSite, at: Instant, request: Request, who: TheViewer, said: TheSaid
 ) -> HTMLResponse:
     """Each browser in which one is signed in, with either of one's addresses."""
     this = handle_of(request.cookies[site.cookie_name])
@@ -55,22 +56,23 @@ def show(
         found = browsers_of(connection, who.owner, at)
         zone = _zone(connection, site, who)
     rows = [_row(browser, this, at, zone) for browser in found]
-    return site.pages.show(
+    page = site.pages.show(
         "browsers.html",
         viewer=who,
         here="profile",
         rows=sorted(rows, key=lambda row: not row.is_this),
         days=SESSION_DAYS,
         longest=LONGEST_SESSION_DAYS,
-        notice=_NOTICES.get(ended, ""),
+        notice=_NOTICES.get(said.word, ""),
     )
+    return said.once(page)
 
 
 @router.post(f"{_HERE}/end")
 def end_one(site: TheSite, at: Instant, who: TheViewer, typed: Typed) -> Response:
     """Signs one browser out; one that is not one's own, or is no more, stays as it is."""
     _end(site, who, [text_of(typed, "browser")], at)
-    return RedirectResponse(f"{_HERE}?ended=one", 303)
+    return go_and_say(site, _HERE, "one")
 
 
 @router.post(f"{_HERE}/end-others")
@@ -80,7 +82,7 @@ def end_others(site: TheSite, at: Instant, request: Request, who: TheViewer) -> 
     with reading(site.engine) as connection:
         found = browsers_of(connection, who.owner, at)
     _end(site, who, [b.handle for b in found if b.handle != this], at)
-    return RedirectResponse(f"{_HERE}?ended=others", 303)
+    return go_and_say(site, _HERE, "others")
 
 
 def _end(site: Site, who: Viewer, handles: Sequence[str], at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The two cookies: the session's, and the one that remembers which browser asked to sign in."""
+"""The cookies: the session's, the one that remembers which browser asked to sign in, and others."""
 
 from fastapi.responses import RedirectResponse, Response
 
@@ -21,10 +21,8 @@ def signed_in(site: Site, token: str, wanted: str) -> Response:
     response = RedirectResponse(safe_path(wanted), 303)
     # How long a session lasts is the database's to say: it ends earlier where it is not used.
     seconds = LONGEST_SESSION_DAYS * _SECONDS_IN_DAY
-    _set(response, site, site.cookie_name, token, "/", seconds)
-    response.delete_cookie(
-        ASKED, path=_ASKED_PATH, secure=site.is_https, httponly=True, samesite="lax"
-    )
+    set_cookie(response, site, site.cookie_name, token, "/", seconds)
+    take_cookie(response, site, ASKED, _ASKED_PATH)
     return response
 
 
@@ -32,25 +30,31 @@ def signed_out(site: Site) -> Response:
     """Take a browser's session away and the pages that it kept, and send it to the first page."""
     response = RedirectResponse("/?out=yes", 303)
     response.headers["clear-site-data"] = FORGET
-    # A __Host- cookie is only replaced by one that is secure too.
-    response.delete_cookie(
-        site.cookie_name, path="/", secure=site.is_https, httponly=True, samesite="lax"
-    )
+    take_cookie(response, site, site.cookie_name, "/")
     return response
 
 
 def remember_asking(response: Response, site: Site, token: str) -> None:
     """Let this browser sign in with the code alone."""
-    _set(response, site, ASKED, token, _ASKED_PATH, SIGN_IN_MINUTES * _SECONDS_IN_MINUTE)
+    set_cookie(response, site, ASKED, token, _ASKED_PATH, SIGN_IN_MINUTES * _SECONDS_IN_MINUTE)
 
 
-def _set(response: Response, site: Site, name: str, token: str, path: str, seconds: int) -> None:
+def set_cookie(
+    response: Response, site: Site, name: str, value: str, path: str, seconds: int
+) -> None:
+    """Give a browser a cookie that nothing but our pages gets back."""
     response.set_cookie(
         name,
-        token,
+        value,
         max_age=seconds,
         path=path,
         httponly=True,
         samesite="lax",
         secure=site.is_https,
     )
+
+
+def take_cookie(response: Response, site: Site, name: str, path: str) -> None:
+    """Take a cookie away."""
+    # A __Host- cookie is only replaced by one that is secure too.
+    response.delete_cookie(name, path=path, secure=site.is_https, httponly=True, samesite="lax")

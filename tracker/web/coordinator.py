@@ -21,6 +21,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.web.applications import say_applications
 from tracker.web.contacts import contacts_of
+from tracker.web.said_once import TheSaid
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import RowId
 from tracker.web.viewer import TheCoordinator, Viewer
@@ -73,7 +74,7 @@ def show(
 
 @router.get("/coordinator/people/{endorsement_id}")
 def show_person(
-    site: TheSite, at: Instant, who: TheCoordinator, endorsement_id: RowId, endorsed: str = ""
+    site: TheSite, at: Instant, who: TheCoordinator, endorsement_id: RowId, said: TheSaid
 ) -> HTMLResponse:
     """One endorsee's year, as far as the association goes, to read."""
     with reading(site.engine) as connection:
@@ -86,7 +87,7 @@ def show_person(
         asked = say_applications(connection, one.person_id, one.association)
     cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
     opened = " The first renewal cycle is open." if cycles else ""
-    return site.pages.show(
+    page = site.pages.show(
         "my_year.html",
         viewer=who,
         here="coordinator",
@@ -96,8 +97,9 @@ def show_person(
         whose=one,
         terms=terms,
         contacts=contacts_of(site),
-        notice=f"Endorsed.{opened}" if endorsed else "",
+        notice=f"Endorsed.{opened}" if said.word == "endorsed" else "",
     )
+    return said.once(page)
 
 
 def own_association(who: Viewer, association: str) -> str:

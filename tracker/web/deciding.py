@@ -22,6 +22,7 @@ from tracker.records.engine import reading, writing
 from tracker.rules.providers import say_day
 from tracker.web.applications import ApplicationView, view_application
 from tracker.web.form_parts import OwnForm, add_problem, clean
+from tracker.web.said_once import go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed
 from tracker.web.typed_date import DateWrong, read_date, say_date
@@ -67,9 +68,9 @@ def endorse(
 ) -> Response:
     """Endorse, and open the first renewal cycle in the same transaction; go and see it."""
 
-    def carry_out(connection: Connection, day: date, by: Stamp) -> str:
+    def carry_out(connection: Connection, day: date, by: Stamp) -> Response:
         number = endorse_and_evaluate(connection, site.books, application_id, day, by=by)
-        return f"/coordinator/people/{number}?endorsed=yes"
+        return go_and_say(site, f"/coordinator/people/{number}", "endorsed")
 
     return _decide(site, at, who, application_id, typed, ENDORSE, carry_out)
 
@@ -88,9 +89,9 @@ def decline(
 ) -> Response:
     """Decline, and go back to the application, which says so."""
 
-    def carry_out(connection: Connection, day: date, by: Stamp) -> str:
+    def carry_out(connection: Connection, day: date, by: Stamp) -> Response:
         decide(connection, application_id, DECLINE.state, day, by=by)
-        return f"/coordinator/applicants/{application_id}"
+        return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
 
     return _decide(site, at, who, application_id, typed, DECLINE, carry_out)
 
@@ -102,16 +103,16 @@ def _decide(
     application_id: int,
     typed: FormData,
     decision: Decision,
-    carry_out: Callable[[Connection, date, Stamp], str],
+    carry_out: Callable[[Connection, date, Stamp], Response],
 ) -> Response:
-    """Have ``carry_out`` store the decision and say where to go; or show what is wrong."""
+    """Have ``carry_out`` store the decision and lead on; or show what is wrong."""
     form = DayForm(typed)
     with writing(site.engine) as connection:
         one = _own(applicant_within(connection, application_id, who.coordinates))
         day = _read_day(site, at, one, form)
         if day is not None:
             try:
-                return RedirectResponse(carry_out(connection, day, Stamp(who.email, at)), 303)
+                return carry_out(connection, day, Stamp(who.email, at))
             except ImpossibleChange as refused:
                 add_problem(form.day, _say(refused))
         view = view_application(connection, site.books, one.application, at)

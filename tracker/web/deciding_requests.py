@@ -25,6 +25,7 @@ from tracker.web.coordinator import own_association
 from tracker.web.own_time import say_instant
 from tracker.web.request_forms import DecisionForm, decision_form, read_grant, read_refusal
 from tracker.web.request_words import say_request
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed, text_of
 from tracker.web.viewer import TheCoordinator, Viewer
@@ -70,13 +71,14 @@ def show_list(
 
 @router.get("/coordinator/requests/{request_id}")
 def show(
-    site: TheSite, at: Instant, who: TheCoordinator, request_id: RowId, late: str = ""
+    site: TheSite, at: Instant, who: TheCoordinator, request_id: RowId, said: TheSaid
 ) -> HTMLResponse:
     """One request, with the form to decide it; or who has decided it, and how."""
     with reading(site.engine) as connection:
         request = _own(request_within(connection, request_id, who.coordinates))
         due_on = _due_on(connection, site, request, at)
-    return _show(site, who, request, decision_form(request), due_on, late=bool(late))
+    late = said.word == "late"
+    return said.once(_show(site, who, request, decision_form(request), due_on, late=late))
 
 
 @router.post("/coordinator/requests/{request_id}")
@@ -102,7 +104,7 @@ def _decide(
         return None
     page = f"/coordinator/requests/{request_id}"
     if not request.is_open:
-        return RedirectResponse(f"{page}?late=yes", 303)
+        return go_and_say(site, page, "late")
     form, by = decision_form(request, typed), Stamp(who.email, at)
     standing = _extended(connection, site, request, at)
     due_on = standing.due_on if standing else None
@@ -121,7 +123,7 @@ def _decide(
     if form.errors:
         return _show(site, who, request, form, due_on)
     if not done:
-        return RedirectResponse(f"{page}?late=yes", 303)
+        return go_and_say(site, page, "late")
     tell_decision(site, connection, request, decided, at)
     return RedirectResponse(page, 303)
 

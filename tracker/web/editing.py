@@ -22,6 +22,7 @@ from tracker.web.form_setting import form_of, read_setting
 from tracker.web.log_form import prefill_from
 from tracker.web.reading_form import Filled, do_aside, read_form
 from tracker.web.removing import unwanted
+from tracker.web.said_once import go_and_say
 from tracker.web.saving import Outcome, save_change
 from tracker.web.sending import Job, send
 from tracker.web.site import Instant, Site, TheSite
@@ -120,7 +121,7 @@ def delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Respo
         return RedirectResponse(f"/entries/{entry_id}", 303)
     if (folder := folder_of(site)) is not None:
         folder.remove(file.stored_as for file in removed)
-    return RedirectResponse("/my-year?deleted=yes", 303)
+    return go_and_say(site, "/my-year", "deleted")
 
 
 def _is_closed(connection: Connection, site: Site, entry: LoggedEntry, at: datetime) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.records.engine import reading
@@ -15,6 +15,7 @@ from tracker.records.mail_wishes import (
     set_kinds_off,
 )
 from tracker.rules.mail_wishes import Optional
+from tracker.web.said_once import go_and_say
 from tracker.web.site import Instant, TheSite
 from tracker.web.typed import Typed
 from tracker.web.viewer import ThePerson
@@ -48,7 +49,7 @@ def save_choice(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Res
     off = {kind.value for kind in Optional} - wanted
     author = Author(who.id, who.viewer.email, at)
     site.writer.run(lambda connection: set_kinds_off(connection, author, off))
-    return RedirectResponse("/profile?done=mail", 303)
+    return go_and_say(site, "/profile", "mail")
 
 
 @router.get("/unsubscribe/mail/{token}")

@@ -36,6 +36,7 @@ from tracker.web.membership_form import (
     term_form,
 )
 from tracker.web.own_time import own_today
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed
 from tracker.web.viewer import Person, ThePerson
@@ -50,7 +51,7 @@ _DONE = {
 
 
 @router.get("/membership")
-def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResponse:
+def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLResponse:
     """The terms by organization, and what they do to each renewal that asks for membership."""
     with reading(site.engine) as connection:
         terms = terms_of(connection, who.id)
@@ -58,7 +59,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResp
         standings = read_standings(connection, site.books, endorsed, at)
         accepted = accepted_organizations(connection, site.books, who.id)
         today = own_today(connection, site, who.id, at)
-    return site.pages.show(
+    page = site.pages.show(
         "membership.html",
         viewer=who.viewer,
         here="profile",
@@ -66,8 +67,9 @@ def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResp
         effects=[*say_memberships(standings)],
         may_record=bool(accepted),
         today=today,
-        notice=_DONE.get(done, ""),
+        notice=_DONE.get(said.word, ""),
     )
+    return said.once(page)
 
 
 @router.get("/membership/new")
@@ -130,10 +132,9 @@ def remove(site: TheSite, at: Instant, who: ThePerson, term_id: RowId) -> Respon
             return False
         return remove_term(connection, site.books, author, term_id)
 
-    removed = site.writer.run(job)
-    return RedirectResponse(
-        "/membership?done=removed" if removed else f"/membership/{term_id}/remove", 303
-    )
+    if not site.writer.run(job):
+        return RedirectResponse(f"/membership/{term_id}/remove", 303)
+    return go_and_say(site, "/membership", "removed")
 
 
 def accepted_organizations(
@@ -206,7 +207,7 @@ def _save(
     if form is None:
         raise HTTPException(404)
     if saved:
-        return RedirectResponse(f"/membership?done={'changed' if term_id else 'recorded'}", 303)
+        return go_and_say(site, "/membership", "changed" if term_id else "recorded")
     return _show_form(site, who, form, None, term_id=term_id)
 
 

@@ -13,6 +13,7 @@ from tracker.records.group_asks import asked_of
 from tracker.web.applications import read_applications
 from tracker.web.bounced import bounced_of
 from tracker.web.contacts import contacts_of
+from tracker.web.said_once import Said, TheSaid
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.viewer import TheViewer, Viewer
 from tracker.web.year import read_year
@@ -21,26 +22,26 @@ router = APIRouter()
 
 
 @router.get("/my-year")
-async def show_year(site: TheSite, at: Instant, who: TheViewer, deleted: str = "") -> Response:
+async def show_year(site: TheSite, at: Instant, who: TheViewer, said: TheSaid) -> Response:
     """The signed-in person's year; coordinators without any go to their own page."""
     if who.coordinates and not who.logs_hours:
         return RedirectResponse("/coordinator", 303)
-    notice = "The entry is deleted." if deleted else ""
     read = partial(_read, site, at, who.person_id)
-    return await site.reader.show(read, partial(_page, site, who, notice))
+    return await site.reader.show(read, partial(_page, site, who, said))
 
 
-def _page(site: Site, who: Viewer, notice: str, facts: dict[str, Any]) -> Response:
-    return site.pages.show(
+def _page(site: Site, who: Viewer, said: Said, facts: dict[str, Any]) -> Response:
+    page = site.pages.show(
         "my_year.html",
         viewer=who,
         here="my-year",
         asked=(),
         whose=None,
         contacts=contacts_of(site),
-        notice=notice,
+        notice="The entry is deleted." if said.word == "deleted" else "",
         **facts,
     )
+    return said.once(page)
 
 
 def _read(

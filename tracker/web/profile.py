@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.records.applicants import undecided_of
@@ -16,6 +16,7 @@ from tracker.settings import Coordinator
 from tracker.web.bounced import bounced_of
 from tracker.web.mail_choice import say_choice
 from tracker.web.own_time import known_zones, say_instant, say_zone, zone_groups, zone_of
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of
 from tracker.web.viewer import Person, ThePerson
@@ -31,7 +32,7 @@ _DONE = {
 
 
 @router.get("/profile")
-def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResponse:
+def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLResponse:
     """Name, addresses, time zone, mails, membership and requests, each with where to change it."""
     with reading(site.engine) as connection:
         profile = profile_of(connection, who.id)
@@ -39,7 +40,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResp
         coordinators = coordinators_of(connection, site, who.id)
         bounced = bounced_of(connection, site.books, who.id)
         mails = say_choice(kinds_off_of(connection, who.id))
-    return site.pages.show(
+    page = site.pages.show(
         "profile.html",
         viewer=who.viewer,
         here="profile",
@@ -49,8 +50,9 @@ def show(site: TheSite, at: Instant, who: ThePerson, done: str = "") -> HTMLResp
         bounced=bounced,
         coordinators=coordinators,
         mails=mails,
-        notice=_DONE.get(done, ""),
+        notice=_DONE.get(said.word, ""),
     )
+    return said.once(page)
 
 
 @router.get("/profile/time-zone")
@@ -67,7 +69,7 @@ def save_time_zone(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> 
         return _time_zone_page(site, at, who, "Choose a time zone from the list")
     author = Author(who.id, who.viewer.email, at)
     site.writer.run(lambda c: set_time_zone(c, author, chosen or None))
-    return RedirectResponse("/profile?done=time-zone", 303)
+    return go_and_say(site, "/profile", "time-zone")
 
 
 def coordinators_of(connection: Connection, site: Site, person_id: int) -> Sequence[Coordinator]:

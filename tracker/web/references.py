@@ -1,10 +1,9 @@
 """An applicant's references: whom they have named, and a form to name one more."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
@@ -32,6 +31,7 @@ from tracker.rules.schema import Requirement, Rulebook
 from tracker.rules.terms import Referees
 from tracker.web.form_parts import add_problem
 from tracker.web.reference_form import NamingForm, naming_form, read_naming
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed, text_of
 from tracker.web.viewer import Person, ThePerson
@@ -74,17 +74,14 @@ class _Page:
 
 @router.get("/application/{application_id}/references")
 def show(
-    site: TheSite,
-    at: Instant,
-    who: ThePerson,
-    application_id: RowId,
-    done: Annotated[str, Query()] = "",
+    site: TheSite, at: Instant, who: ThePerson, application_id: RowId, said: TheSaid
 ) -> HTMLResponse:
     """Whom one has named, whether it has come (never what it says), and the form."""
     with reading(site.engine) as connection:
         page = _page(site, at, own_application(connection, who.id, application_id))
         named = named_referees(connection, application_id)
-    return _show(site, who, page, named, naming_form(page.roles), notice=_NOTICES.get(done, ""))
+    notice = _NOTICES.get(said.word, "")
+    return said.once(_show(site, who, page, named, naming_form(page.roles), notice=notice))
 
 
 @router.post("/application/{application_id}/references")
@@ -98,14 +95,14 @@ def change(
         page = _page(site, at, mine)
         if "remove" in typed:
             if withdraw_referee(connection, author, page.application, _number(typed, "remove")):
-                return _done(application_id, "removed")
+                return _done(site, application_id, "removed")
             raise HTTPException(404)
         if "ask" in typed:
             _ask_again(site, connection, at, page, _number(typed, "ask"))
-            return _done(application_id, "asked")
+            return _done(site, application_id, "asked")
         form = naming_form(page.roles, typed)
         if _name(site, connection, author, page, form=form, whose=who.viewer.name):
-            return _done(application_id, "asked")
+            return _done(site, application_id, "asked")
         named = named_referees(connection, application_id)
     return _show(site, who, page, named, form)
 
@@ -187,8 +184,8 @@ def _show(
     )
 
 
-def _done(application_id: int, what: str) -> Response:
-    return RedirectResponse(f"/application/{application_id}/references?done={what}", 303)
+def _done(site: Site, application_id: int, what: str) -> Response:
+    return go_and_say(site, f"/application/{application_id}/references", what)
 
 
 def _number(typed: FormData, name: str) -> int:

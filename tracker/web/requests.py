@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
@@ -26,6 +26,7 @@ from tracker.web.leave_closing import why_too_late
 from tracker.web.own_time import own_today, say_instant, zone_of
 from tracker.web.request_forms import RequestForm, Subject, read_wish, request_form
 from tracker.web.request_words import say_request
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import RowId, Typed
 from tracker.web.viewer import Person, ThePerson
@@ -41,21 +42,22 @@ _EXTENDABLE = {Status.OPEN, Status.OVERDUE, Status.LAPSED}
 
 
 @router.get("/requests")
-def show(site: TheSite, who: ThePerson, done: str = "") -> HTMLResponse:
+def show(site: TheSite, who: ThePerson, said: TheSaid) -> HTMLResponse:
     """What was asked for, and what became of it."""
     with reading(site.engine) as connection:
         found = requests_of(connection, who.id)
         zone = zone_of(connection, site.books, who.id)
         endorsed = bool(endorsements_of(connection, who.id))
-    return site.pages.show(
+    page = site.pages.show(
         "requests.html",
         viewer=who.viewer,
         here="profile",
         requests=[(one, say_request(one)) for one in found],
         say_instant=lambda instant: say_instant(instant, zone),
         endorsed=endorsed,
-        notice=_DONE.get(done, ""),
+        notice=_DONE.get(said.word, ""),
     )
+    return said.once(page)
 
 
 @router.get("/requests/leave")
@@ -88,7 +90,7 @@ def take_back(site: TheSite, at: Instant, who: ThePerson, request_id: RowId) -> 
     author = Author(who.id, who.viewer.email, at)
     if not site.writer.run(lambda c: withdraw(c, author, request_id)):
         raise HTTPException(404)
-    return RedirectResponse("/requests?done=withdrawn", 303)
+    return go_and_say(site, "/requests", "withdrawn")
 
 
 def _open(site: Site, at: Instant, who: Person, kind: str) -> HTMLResponse:
@@ -120,7 +122,7 @@ def _ask(site: Site, at: Instant, who: Person, kind: str, typed: FormData) -> Re
 
     saved, form, subjects = site.writer.run(job)
     if saved:
-        return RedirectResponse("/requests?done=asked", 303)
+        return go_and_say(site, "/requests", "asked")
     return _show_form(site, who, kind, form, subjects)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, BackgroundTasks, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.mail.headers import is_address
@@ -21,6 +21,7 @@ from tracker.records.second_address import (
 from tracker.records.sign_in import SIGN_IN_MINUTES, Refused, new_token, normal_email
 from tracker.web.address_mail import send_confirmation, write_news, write_trial
 from tracker.web.form_parts import clean
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.sign_in_limits import count_ask, count_code, too_often
 from tracker.web.site import Instant, Site, TheSite
 from tracker.web.typed import Typed, text_of
@@ -41,9 +42,9 @@ _TAKEN = "This address cannot be used: it has become somebody else's meanwhile"
 
 
 @router.get(_HERE)
-def open_form(site: TheSite, who: ThePerson, sent: str = "") -> HTMLResponse:
-    """Asks for the address; ``sent``: a mail is on its way."""
-    return _form_page(site, who, sent=bool(sent))
+def open_form(site: TheSite, who: ThePerson, said: TheSaid) -> HTMLResponse:
+    """Asks for the address, or says that a mail is on its way."""
+    return said.once(_form_page(site, who, sent=said.word == "sent"))
 
 
 @router.post(_HERE)
@@ -67,7 +68,7 @@ def save_form(
     count_ask(site, request, address, at)
     token = new_token()
     later.add_task(site.later.run, send_confirmation, site, who.id, address, token, at)
-    return RedirectResponse(f"{_HERE}?sent=yes", 303)
+    return go_and_say(site, _HERE, "sent")
 
 
 @router.get(_HERE + "/{token}")
@@ -101,7 +102,7 @@ def confirm_by_code(
         kept = written if answer is Refused.WRONG else ""
         return _code_page(site, token, _REFUSED[answer], typed=kept)
     if who is not None and who.person_id is not None:
-        return RedirectResponse("/profile?done=second-address", 303)
+        return go_and_say(site, "/profile", "second-address")
     return site.pages.show("address_confirmed.html", viewer=who, email=answer)
 
 
@@ -116,7 +117,7 @@ def try_again(site: TheSite, at: Instant, who: ThePerson) -> Response:
             write_trial(site, connection, profile, who.id, at)
 
     site.writer.run(job)
-    return RedirectResponse("/profile?done=try-again", 303)
+    return go_and_say(site, "/profile", "try-again")
 
 
 def _confirm(
@@ -142,7 +143,7 @@ def _remove(site: Site, at: datetime, who: Person) -> Response:
 
     if not site.writer.run(job):
         raise HTTPException(404)
-    return RedirectResponse("/profile?done=removed", 303)
+    return go_and_say(site, "/profile", "removed")
 
 
 def _problem(site: Site, who: Person, address: str) -> str:

@@ -1,10 +1,9 @@
 """Sessions that a provider logs for those whom she supervises: the list, one of them, the form."""
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
@@ -19,6 +18,7 @@ from tracker.records.group_sessions import (
     withdraw_session,
 )
 from tracker.web.own_time import zone_of
+from tracker.web.said_once import TheSaid, go_and_say
 from tracker.web.session_page import SessionPage, read_page
 from tracker.web.session_saving import log_new, read_change
 from tracker.web.site import Instant, Site, TheSite
@@ -76,27 +76,26 @@ def save_form(site: TheSite, at: Instant, who: TheProvider, typed: Typed) -> Res
     page, session_id = site.writer.run(save)
     if session_id is None:
         return _show_form(site, who, page)
-    return _done(session_id, "asked")
+    return _done(site, session_id, "asked")
 
 
 @router.get("/sessions/{session_id}")
-def show_one(
-    site: TheSite, who: TheProvider, session_id: RowId, done: Annotated[str, Query()] = ""
-) -> HTMLResponse:
+def show_one(site: TheSite, who: TheProvider, session_id: RowId, said: TheSaid) -> HTMLResponse:
     """One session, with whoever was named and what they answered."""
     with reading(site.engine) as connection:
         session = session_of(connection, who.id, session_id)
         zone = zone_of(connection, site.books, who.id)
     if session is None:
         raise HTTPException(404)
-    return site.pages.show(
+    page = site.pages.show(
         "session.html",
         viewer=who.viewer,
         here="sessions",
         session=session,
         day_of=partial(local_day, time_zone=zone),
-        notice=_NOTICES.get(done, ""),
+        notice=_NOTICES.get(said.word, ""),
     )
+    return said.once(page)
 
 
 @router.get("/sessions/{session_id}/edit")
@@ -133,7 +132,7 @@ def save_session(
     page, saved = site.writer.run(save)
     if page is None:
         raise HTTPException(404)
-    return _done(session_id, "corrected") if saved else _show_form(site, who, page)
+    return _done(site, session_id, "corrected") if saved else _show_form(site, who, page)
 
 
 @router.post("/sessions/{session_id}/take-out")
@@ -151,7 +150,7 @@ def take_one_out(
 
     if not site.writer.run(take):
         raise HTTPException(404)
-    return _done(session_id, "out")
+    return _done(site, session_id, "out")
 
 
 @router.post("/sessions/{session_id}/withdraw")
@@ -168,7 +167,7 @@ def withdraw(site: TheSite, at: Instant, who: TheProvider, session_id: RowId) ->
 
     if not site.writer.run(end):
         raise HTTPException(404)
-    return _done(session_id, "withdrawn")
+    return _done(site, session_id, "withdrawn")
 
 
 def _show_form(site: Site, who: Person, page: SessionPage) -> HTMLResponse:
@@ -184,6 +183,6 @@ def _show_form(site: Site, who: Person, page: SessionPage) -> HTMLResponse:
     )
 
 
-def _done(session_id: int, what: str) -> Response:
+def _done(site: Site, session_id: int, what: str) -> Response:
     # A page of its own, so that loading it again sends nothing.
-    return RedirectResponse(f"/sessions/{session_id}?done={what}", 303)
+    return go_and_say(site, f"/sessions/{session_id}", what)

@@ -55,8 +55,12 @@ class Site:
 
     @property
     def cookie_name(self) -> str:
-        """The session cookie's name; browsers hold ``__Host-`` to this host and to TLS."""
-        return "__Host-session" if self.is_https else "session"
+        """The session cookie's name."""
+        return self.own_cookie("session")
+
+    def own_cookie(self, name: str) -> str:
+        """What a cookie for all pages is called; browsers hold ``__Host-`` to this host and TLS."""
+        return f"__Host-{name}" if self.is_https else name
 
     def today(self, association: str, at: datetime) -> date:
         """The legal day at an association at the instant ``at``."""

@@ -1,0 +1,75 @@
+"""A page says once what was done: not again on reload, nor to whoever keeps its address."""
+
+import pytest
+
+from tests.support.cast import ALICE, BOB, CAROL
+from tests.web.visiting import House, text_of
+
+TERM = {
+    "organization": "NCIMHA",
+    "starts_day": "1",
+    "starts_month": "1",
+    "starts_year": "2027",
+    "length": "year",
+}
+DELETE = "/entries/{training}/delete"
+SAID = {
+    DELETE: ({}, "The entry is deleted."),
+    "/membership/new": (TERM, "The term is recorded."),
+    "/profile/mail": ({}, "Your choice of mails is saved."),
+    "/profile/time-zone": ({"time_zone": ""}, "Your time zone is saved."),
+    "/profile/second-address": ({"email": "a@home.example"}, "A mail is on its way"),
+    "/profile/browsers/end-others": ({}, "Every other browser is signed out."),
+}
+
+
+@pytest.mark.parametrize("path", sorted(SAID))
+def test_what_was_done_is_said_once(page_house: House, path: str) -> None:
+    alice = page_house.visit(ALICE)
+    form, words = SAID[path]
+    answer = alice.post(path.format(**page_house.cast.entries), form)
+    assert "?" not in answer.headers["location"]
+    assert words in text_of(alice.follow(answer))
+    again = alice.follow(answer)
+    assert (again.status_code, words in text_of(again)) == (200, False)
+
+
+def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    answer = bob.post("/membership/new", TERM)
+    for path in ("/profile", "/requests", "/my-year"):
+        assert 'role="status"' not in bob.get(path).text
+    assert "The term is recorded." in text_of(bob.follow(answer))
+
+
+def test_an_address_says_nothing_was_done(page_house: House) -> None:
+    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+    for path in ("/my-year?deleted=yes", "/membership?done=removed", "/requests?done=asked"):
+        assert 'role="status"' not in alice.get(path).text
+    endorsed = f"/coordinator/people/{page_house.cast.endorsements[ALICE]}?endorsed=yes"
+    assert "Endorsed." not in carol.get(endorsed).text
+
+
+def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: House) -> None:
+    settings = page_house.cast.settings.model_copy(update={"base_url": "https://testserver"})
+    secure = House(page_house.cast, settings=settings)
+    alice = secure.visit(ALICE)
+    token = alice.client.cookies["session"]
+    headers = {"Cookie": f"__Host-session={token}", "Origin": "https://testserver"}
+    answer = alice.client.post("/profile/mail", headers=headers)
+    said = answer.headers["set-cookie"]
+    assert said.startswith("__Host-said=mail:%2Fprofile;")
+    assert {"HttpOnly", "Max-Age=60", "Path=/", "SameSite=lax", "Secure"} <= set(said.split("; "))
+    headers["Cookie"] += "; __Host-said=mail:%2Fprofile"
+    gone = alice.client.get("/profile", headers=headers).headers["set-cookie"]
+    assert gone.startswith('__Host-said=""; ')
+    assert "Max-Age=0" in gone
+
+
+def test_a_word_that_nobody_said_is_nothing(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    session = f"session={alice.client.cookies['session']}"
+    for word in ("mail", "<b>:%2Fprofile", ":%2Fprofile", "mail:%ff", "x" * 3000):
+        page = alice.client.get("/profile", headers={"Cookie": f"{session}; said={word}"})
+        assert page.status_code == 200
+        assert 'role="status"' not in page.text
