@@ -24,10 +24,21 @@ _CLEAR = """() => {
     for (const e of document.querySelectorAll('main :is([type=text], [type=email], textarea)'))
         e.value = '';
 }"""
+# The widest of the page and of its menu, and the menu's height, with letters of another size.
+_SIZED = """size => {
+    document.documentElement.style.fontSize = size;
+    const menu = document.querySelector('.menu').getBoundingClientRect();
+    const ends = [...document.querySelectorAll('.menu a, .brand')].map(
+        e => e.getBoundingClientRect().right);
+    const found = [Math.max(document.documentElement.scrollWidth, ...ends), menu.height];
+    document.documentElement.style.fontSize = '';
+    return found;
+}"""
+_MOST_OF_WINDOW = 0.2
 
 
 def check(page: Page) -> None:
-    """Find nothing wrong: on a phone in the light, and on a desk in the dark."""
+    """Find nothing wrong: on a desk in the dark, on a phone in the light, with large letters."""
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     page.evaluate(AXE_SCRIPT)
     for size, scheme in ((DESK, "dark"), (PHONE, "light")):
@@ -38,6 +49,9 @@ def check(page: Page) -> None:
         assert not wrong, f"{scheme}, {size['width']} px: " + "; ".join(map(str, wrong))
         wide, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= window, "the page scrolls sideways"
+    wide, menu = page.evaluate(_SIZED, "200%")
+    assert wide <= PHONE["width"], "with letters twice as large the page scrolls sideways"
+    assert menu <= PHONE["height"] * _MOST_OF_WINDOW, "the menu takes too much of the window"
 
 
 def press(page: Page, name: str) -> None:
