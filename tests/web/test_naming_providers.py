@@ -100,6 +100,18 @@ def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: H
     assert '<option value="Kim Osei">' in bob.get("/log").text
 
 
+@pytest.mark.parametrize("typed", ["Bob Osei", "bob osei", "Bob"])
+def test_nobody_provides_rsc_to_themselves(page_house: House, typed: str) -> None:
+    bob = page_house.visit(BOB)
+    asked = bob.log(RSC | {"provider_name": typed})
+    [(field, words)] = problems(asked)
+    assert field == "provider"
+    assert words.startswith(f"Nobody but you is called “{typed}” here, and nobody provides RSC to")
+    # A namesake whom nobody knows yet can be named all the same.
+    assert bob.post("/log", form_of(asked) | {"provider": "other"}).status_code == 303
+    assert bob.log(RSC | {"provider_name": typed, "day": "20"}).status_code == 303
+
+
 def test_what_is_typed_after_the_question_is_looked_for_anew(page_house: House) -> None:
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Kim Osei"})

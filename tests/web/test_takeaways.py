@@ -1,9 +1,15 @@
 """Takeaways: one page from which everything can be taken."""
 
 import re
+from datetime import date
+
+import pytest
+from sqlalchemy import insert
 
 from tests.support.cast import ALICE, CAROL, EVE
 from tests.web.visiting import House, text_of
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
 
 
 def test_each_cycle_offers_its_transcripts_newest_first(house: House) -> None:
@@ -20,6 +26,24 @@ def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(page_house: Ho
     page = page_house.visit(EVE).get("/takeaways")
     assert "you hold none here yet" in text_of(page)
     assert 'href="/help"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("association", "category", "starts_on", "why"),
+    [
+        ("CT-AIMH", "IMHM-P", date(2024, 1, 1), "The rulebook holds no renewal rules for this"),
+        ("NCIMHA", "IFS", date(2027, 3, 3), "It begins on 3 March 2027, and its first cycle with"),
+        ("XY-AIMH", "IFS", date(2024, 1, 1), "There is no rulebook for XY-AIMH here:"),
+    ],
+)
+def test_an_endorsement_without_a_cycle_says_why(
+    page_house: House, association: str, category: str, starts_on: date, why: str
+) -> None:
+    values = {"association": association, "category": category, "starts_on": starts_on}
+    with writing(page_house.cast.engine) as connection:
+        table = METADATA.tables["endorsement"]
+        connection.execute(insert(table).values(person_id=page_house.cast.people[EVE], **values))
+    assert why in text_of(page_house.visit(EVE).get("/takeaways"))
 
 
 def test_the_calendar_says_what_its_address_shows(page_house: House) -> None:

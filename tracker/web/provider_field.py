@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from tracker.records.profile import profile_of
 from tracker.records.provider_names import (
     Choice,
     credentials_of,
@@ -106,6 +107,9 @@ def _typed(connection: Connection, setting: FormSetting, form: LogForm, chosen: 
     if not chosen and plain(typed) in map(plain, names_used(connection, setting.person_id)):
         form.provider.data = SOMEONE_ELSE
         return None, typed
+    if not chosen and _is_own(connection, setting, typed, found):
+        add_problem(form.provider, _own_name(typed))
+        return None, None
     other = next((choice.name for choice in choices if str(choice.id) == chosen), "")
     form.provider.data = chosen if other else ""
     add_problem(form.provider, _ask(typed, found, other))
@@ -121,6 +125,20 @@ def _ask(typed: str, found: Found, chosen: str) -> str:
     if found.best:
         return f"“{typed}” is not quite clear: choose who it was"
     return f"Nobody we know is called “{typed}”: correct the name, or choose “Somebody else”"
+
+
+def _is_own(connection: Connection, setting: FormSetting, typed: str, found: Found) -> bool:
+    """Whether a name is one's own, of whom nobody else has it; a part of it fits nobody else."""
+    name = profile_of(connection, setting.person_id).name
+    own = find_provider(typed, [Choice(setting.person_id, name, None)]).sure
+    return own is not None and (not found.best or plain(typed) == plain(name))
+
+
+def _own_name(typed: str) -> str:
+    return (
+        f"Nobody but you is called “{typed}” here, and nobody provides RSC to themselves: correct "
+        "the name, or choose “Somebody else” if another person is called so"
+    )
 
 
 def _fitting(found: Found) -> tuple[Choice, ...]:

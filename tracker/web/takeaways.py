@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -13,11 +13,13 @@ from tracker.records.engine import reading
 from tracker.records.evaluation import days_at
 from tracker.records.held_cycles import cycles_held
 from tracker.rulebooks import Rulebooks
+from tracker.rules.explain import NO_RULES
+from tracker.rules.providers import say_day
 from tracker.transfer import transcript_pdf
 from tracker.web.calendar_feed import feed_address
 from tracker.web.site import Instant, TheSite
 from tracker.web.viewer import ThePerson
-from tracker.web.words import say_cycle
+from tracker.web.words import capital, say_cycle
 
 router = APIRouter()
 
@@ -32,12 +34,13 @@ class CycleLink:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An endorsement with its cycles, the newest first."""
+    """An endorsement with its cycles, the newest first; ``why_none`` says why there are none."""
 
     association: str
     category: str
     category_name: str
     cycles: Sequence[CycleLink]
+    why_none: str
 
 
 @router.get("/takeaways")
@@ -66,7 +69,8 @@ def show(site: TheSite, at: Instant, who: ThePerson) -> Response:
 def _held(books: Rulebooks, endorsed: Endorsed, at: datetime) -> Held:
     book = books.associations.get(endorsed.association)
     known = book.categories.get(endorsed.category) if book else None
-    cycles = cycles_held(books, endorsed, days_at(books, at)(endorsed.association)) if book else []
+    today = days_at(books, at)(endorsed.association) if book else None
+    cycles = cycles_held(books, endorsed, today) if today else []
     return Held(
         association=endorsed.association,
         category=endorsed.category,
@@ -75,4 +79,16 @@ def _held(books: Rulebooks, endorsed: Endorsed, at: datetime) -> Held:
             CycleLink(say_cycle(c), f"/transcript/{endorsed.id}/{c.starts_on.isoformat()}")
             for c in cycles
         ],
+        why_none="" if cycles else _why_none(books, endorsed, today),
     )
+
+
+def _why_none(books: Rulebooks, endorsed: Endorsed, today: date | None) -> str:
+    """Why an endorsement has no cycle; ``today`` is None where its association has no rulebook."""
+    if today is None:
+        return f"There is no rulebook for {endorsed.association} here"
+    if endorsed.starts_on > today:
+        return f"It begins on {say_day(endorsed.starts_on)}, and its first cycle with it"
+    if not books.associations[endorsed.association].requirements_of(endorsed.category):
+        return capital(NO_RULES)
+    return "The rulebook knows no renewal cycle for today"
