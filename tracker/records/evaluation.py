@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from tracker.clock import local_day
 from tracker.records.facts import Triple, Window, make_id_table, read_facts
 from tracker.records.providers import (
+    newly_named,
     people_supervised_by,
     providers_of,
     refresh_provider_spans,
@@ -120,8 +121,10 @@ def evaluate_people(
     """
     people = set(person_ids)
     if providers is None:
-        providers = people | providers_of(connection, people)
-    changed = refresh_provider_spans(connection, books, only=providers) if providers else ()
+        unsure = people | providers_of(connection, people)
+    else:
+        unsure = newly_named(connection, providers)
+    changed = refresh_provider_spans(connection, books, only=unsure) if unsure else ()
     people |= people_supervised_by(connection, changed)
     chosen = among(connection, people)
     rows = run(

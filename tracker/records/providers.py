@@ -100,6 +100,18 @@ def _stored(connection: Connection, ids: Collection[int] | None) -> set[SpanRow]
     return {(rule, id_, as_date(first), as_date(last)) for rule, id_, first, last in rows}
 
 
+def newly_named(connection: Connection, provider_ids: Collection[int]) -> set[int]:
+    """Those of the providers whose spans may not be stored.
+
+    Of whoever says that they provide RSC they are, of anybody else only once a session names them.
+    """
+    if not provider_ids:
+        return set()
+    which = among(connection, provider_ids)
+    sql = f"SELECT id FROM person WHERE id {which.sql} AND NOT provides_rsc"
+    return {row[0] for row in run(connection, sql, which.parameters)}
+
+
 def people_supervised_by(connection: Connection, provider_ids: Iterable[int]) -> set[int]:
     """The ids of people who ever logged a session with one of the providers."""
     return _distinct(connection, _ENTRY.c.person_id, _ENTRY.c.provider_id, provider_ids)

@@ -3,6 +3,7 @@
 Starlette's own reader takes as long for a dozen texts as all the rest of a request.
 """
 
+from collections.abc import Awaitable
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
@@ -48,11 +49,9 @@ async def _read(request: Request, boundary: str, parts: "_Parts") -> None:
         parser = PushMultipartParser(boundary, max_segment_count=_MOST_PARTS)
         async for chunk in request.stream():
             for event in parser.parse(chunk):
-                if parts.file is not None and type(event) is bytes:
-                    # It may have to wait for the disk.
-                    await parts.file.write(event)
-                else:
-                    await parts.take(event)
+                to_disk = parts.take(event)
+                if to_disk is not None:
+                    await to_disk
     except ParserLimitReached as error:
         raise HTTPException(_TOO_LARGE) from error
     except MultipartError as error:
@@ -64,32 +63,37 @@ class _Parts:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str | UploadFile]] = []
-        self.file: UploadFile | None = None
+        self._file: UploadFile | None = None
         self._name = ""
         self._text = b""
 
-    async def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
-        """The beginning of a part, some of its text, or its end (None)."""
+    def take(self, event: MultipartSegment | bytes | bytearray | None) -> Awaitable[None] | None:
+        """The beginning of a part, some of its content, or its end (None).
+
+        Gives back what has to be waited for: content of a file that goes to the disk.
+        """
         if event is None:
-            await self._end()
-        elif isinstance(event, MultipartSegment):
+            return self._end()
+        if isinstance(event, MultipartSegment):
             self._begin(event)
-        else:
-            self._text += event
-            if len(self._text) > _LONGEST_TEXT:
-                raise HTTPException(_TOO_LARGE)
+            return None
+        if self._file is not None:
+            return self._file.write(bytes(event))
+        self._text += event
+        if len(self._text) > _LONGEST_TEXT:
+            raise HTTPException(_TOO_LARGE)
+        return None
 
     def _begin(self, part: MultipartSegment) -> None:
-        self._name, self._text = part.name, b""
+        self._name, self._text, self._file = part.name, b"", None
         if part.filename is not None:
             # Closed with the form.
             content = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-            self.file = UploadFile(content, size=0, filename=part.filename)
-            self.found.append((part.name, self.file))
+            self._file = UploadFile(content, size=0, filename=part.filename)
+            self.found.append((part.name, self._file))
 
-    async def _end(self) -> None:
-        if self.file is None:
-            self.found.append((self._name, self._text.decode(errors="replace")))
-        else:
-            await self.file.seek(0)
-            self.file = None
+    def _end(self) -> Awaitable[None] | None:
+        if self._file is not None:
+            return self._file.seek(0)
+        self.found.append((self._name, self._text.decode(errors="replace")))
+        return None

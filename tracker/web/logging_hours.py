@@ -34,10 +34,8 @@ def open_form(site: TheSite, at: Instant, who: ThePerson, link: TheLink) -> HTML
     return show_form(site, who, form, setting, Besides())
 
 
-@router.post("/log")
 async def save_form(request: Request) -> Response:
     """Save the session once and go to what it did; or show what is wrong, nothing lost."""
-    # Its parts are not asked for as dependencies: to resolve them costs as much as to save.
     site = site_of(request)
     at = site.now()
     async with posting(request) as posted:
@@ -48,6 +46,10 @@ async def save_form(request: Request) -> Response:
         if sent[1].entry_id:
             return RedirectResponse(f"/log/saved/{sent[1].entry_id}", 303)
         return await run_in_threadpool(_show_again, site, at, who, posted, *sent)
+
+
+# Without dependencies: to resolve them takes a tenth of the time that it takes to save.
+router.add_route("/log", save_form, methods=["POST"])
 
 
 def _show_again(
