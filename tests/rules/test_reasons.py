@@ -1,9 +1,11 @@
 """What stands behind a verdict, in words: rules with their sources, the provider, the remedy."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from tests.rules.world import REAL
 from tracker.rules.explain import LoggedEntry, Remedy, Verdict, explain
+from tracker.rules.not_asked import why_not_asked
 from tracker.rules.providers import Credential, Provider
 from tracker.rules.reasons import Reasons, reasons
 
@@ -25,13 +27,17 @@ def rsc(name: str | None = None, *, known: bool = False, day: date = DAY) -> Log
     return LoggedEntry(1, 1, "rsc", day, 90, "RSC", number, name, None, None, {})
 
 
-def judged(entry: LoggedEntry, provider: Provider | None = None) -> tuple[Verdict, Reasons]:
+def judged(
+    entry: LoggedEntry, provider: Provider | None = None, not_asked: Mapping[str, str] | None = None
+) -> tuple[Verdict, Reasons]:
     plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
     assert plan is not None
     assert plan.provider_rule is not None
     rule = REAL.provider_rules[plan.provider_rule][1]
     verdict = explain(entry, plan, rule, provider, date(2026, 11, 22))
-    return verdict, reasons(entry, plan, REAL.associations["NCIMHA"], provider, verdict)
+    return verdict, reasons(
+        entry, plan, REAL.associations["NCIMHA"], provider, verdict, not_asked or {}
+    )
 
 
 def test_each_part_of_a_training_is_told_with_its_rule() -> None:
@@ -70,7 +76,7 @@ def test_a_provider_who_does_not_qualify_is_to_be_put_on_record() -> None:
         "on record.",
         by_association=True,
     )
-    assert why.provider == "Ida Wells is not known as endorsed or vetted on that day."
+    assert why.provider == "Ida Wells is not known as endorsed or vetted on 2 May 2026."
     assert [rule.says for rule in why.rules] == [
         "Meant for “Reflective supervision” (12 hours asked)"
     ]
@@ -91,6 +97,21 @@ def test_a_name_is_to_be_confirmed_and_a_gap_to_be_filled() -> None:
 
 
 def test_what_counts_needs_no_remedy_and_the_first_cycle_asks_no_hours() -> None:
-    verdict, why = judged(training(60)._replace(held_on=date(2020, 5, 2)))
+    entry = training(60)._replace(held_on=date(2020, 5, 2))
+    plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
+    assert plan is not None
+    verdict, why = judged(entry, None, why_not_asked(plan, None))
     assert verdict.remedy is None
     assert why.rules[0].says == "“Training”: no hours are asked in the cycle of endorsement"
+
+
+def test_a_provider_whose_endorsement_has_ended_is_told_with_its_days() -> None:
+    held = [Credential("CT-AIMH", "IMHM-C", date(2021, 7, 1), date(2026, 4, 30)),
+            Credential("NCIMHA", None, date(2026, 8, 1), None)]  # fmt: skip
+    verdict, why = judged(rsc(known=True), Provider("Joelle Chen", "master", tuple(held)))
+    assert verdict.reason == "Joelle Chen's endorsement as IMHM-C ended on 30 April 2026"
+    assert why.provider == (
+        "Joelle Chen was endorsed as IMHM-C by CT-AIMH from 1 July 2021 until 30 April 2026. "
+        "Joelle Chen is vetted by NCIMHA from 1 August 2026 on. "
+        "Joelle Chen is not known as endorsed or vetted on 2 May 2026."
+    )

@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB
+from tests.support.cast import ALICE, BOB, ERIN
 from tests.web.visiting import House, text_of
 from tracker.records.engine import writing
 from tracker.records.tables import METADATA
@@ -26,6 +26,39 @@ def test_an_entry_of_an_earlier_cycle_counts_for_that_one(page_house: House) -> 
     page = entry(page_house, "old")
     assert "Counts towards training and DEIA for 2025" in page
     assert "Log it again" in page
+
+
+def add(house: House, table: str, **values: object) -> None:
+    with writing(house.cast.engine) as connection:
+        connection.execute(insert(METADATA.tables[table]).values(**values))
+
+
+def test_hours_that_the_association_has_waived_are_said_to_be_logged(house: House) -> None:
+    number = house.cast.endorsements[ALICE]
+    plan = house.books.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 11, 14))
+    assert plan is not None
+    waived = next(ask.id for ask in plan.asks if ask.counts == "rsc")
+    add(house, "waiver", endorsement_id=number, cycle_starts_on=date(2026, 1, 1),
+        requirement=waived, reason="Illness")  # fmt: skip
+    alice = house.visit(ALICE)
+    for path in ("/my-year", f"/entries/{house.cast.entries['rsc']}"):
+        page = text_of(alice.get(path))
+        assert "Logged as RSC: the association has waived it" in page
+        assert "“Reflective supervision”: the association has waived it" in page
+        assert "Counts towards RSC" not in page
+    assert "1 hour towards “Reflective supervision”" not in text_of(alice.get("/my-year"))
+
+
+def test_a_first_cycle_that_asks_no_hours_says_the_same_inside_and_out(page_house: House) -> None:
+    cast = page_house.cast
+    add(page_house, "entry", person_id=cast.people[ERIN], activity="training", minutes=60,
+        held_on=date(2026, 6, 1), title="A day")  # fmt: skip
+    [new] = cast.rows("entry", title="A day")
+    erin = page_house.visit(ERIN)
+    for path in ("/my-year", f"/entries/{new['id']}", f"/log/saved/{new['id']}"):
+        page = text_of(erin.get(path))
+        assert "Logged as training: no hours are asked in the cycle of endorsement" in page
+        assert "Counts towards" not in page
 
 
 def test_each_endorsement_has_its_own_reasons(page_house: House) -> None:

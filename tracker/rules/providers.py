@@ -91,14 +91,20 @@ def why_it_ends(association: str, rule: ProviderRule, provider: Provider, last: 
 
 
 def status_on(association: str, rule: ProviderRule, provider: Provider, day: date) -> list[str]:
-    """What the provider held on ``day``, to when, and until when the rule accepts it: sentences."""
+    """What the provider held on ``day``, to when, and until when the rule accepts it: sentences.
+
+    Of who held nothing then, what they held before, and hold later.
+    """
     held = [c for c in provider.credentials if _holds(c, day)]
+    if not held:
+        other = [f"{provider.name} {_tense(c, day)} {_terms(c)}." for c in provider.credentials]
+        nothing = f"{provider.name} is not known as endorsed or vetted on {say_day(day)}."
+        return [*dict.fromkeys(other), nothing]
     said = [f"{provider.name} was {_terms(c)}." for c in held]
     for span, accepted, credential in _matches(association, rule, provider):
         if accepted.until and span.starts_on <= day <= span.ends_on:
             said.append(f"The rule accepts {_held(credential)} until {say_day(accepted.until)}.")
-    none = f"{provider.name} is not known as endorsed or vetted on that day."
-    return list(dict.fromkeys(said)) or [none]
+    return list(dict.fromkeys(said))
 
 
 def sources_on(
@@ -169,6 +175,10 @@ def _terms(credential: Credential) -> str:
         what = f"endorsed as {credential.category} by {credential.association}"
     until = f" until {say_day(credential.ends_on)}" if credential.ends_on else ""
     return f"{what} from {say_day(credential.starts_on)}{until or ' on'}"
+
+
+def _tense(credential: Credential, day: date) -> str:
+    return "was" if credential.starts_on < day else "is"
 
 
 def _ending(

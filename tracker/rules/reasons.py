@@ -1,5 +1,6 @@
 """What stands behind a verdict: each rule with its source, and the provider on that day."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tracker.hours import count_hours, say_hours
@@ -36,16 +37,27 @@ class Reasons(NamedTuple):
 
 
 def reasons(
-    entry: LoggedEntry, plan: Plan, book: Rulebook, provider: Provider | None, verdict: Verdict
+    entry: LoggedEntry,
+    plan: Plan,
+    book: Rulebook,
+    provider: Provider | None,
+    verdict: Verdict,
+    not_asked: Mapping[str, str],
 ) -> Reasons:
-    """All that led to ``verdict``, which `explain` gave for the same entry, plan and provider."""
+    """All that led to ``verdict``, which `explain` gave for the same entry, plan and provider.
+
+    ``not_asked`` is as of `why_not_asked`.
+    """
     kind = [a for a in plan.asks if a.counts == entry.activity]
     if verdict.counts:
         shown = [a for a in kind if a.id in verdict.requirement_ids]
     else:
         shown = [a for a in kind if a.topic is None or a.topic in entry.topics]
     rules = tuple(
-        Cited(_towards(entry, a, verdict), (Place(a.source_document, a.source_section),))
+        Cited(
+            _towards(entry, a, verdict, not_asked.get(a.id, "")),
+            (Place(a.source_document, a.source_section),),
+        )
         for a in shown
     )
     if entry.activity != "rsc" or plan.provider_rule is None:
@@ -57,10 +69,10 @@ def reasons(
     return Reasons(rules, " ".join(status), Cited(f"Qualified: {rule.says}", places))
 
 
-def _towards(entry: LoggedEntry, ask: Ask, verdict: Verdict) -> str:
-    """``1 of 6 hours is about DEIA and counts towards “of which DEIA” (1 hour asked)``."""
-    if ask.not_asked:
-        return f"“{ask.label}”: {ask.not_asked}"
+def _towards(entry: LoggedEntry, ask: Ask, verdict: Verdict, why_not_asked: str) -> str:
+    """``1 of 6 hours about DEIA towards “of which DEIA” (1 hour asked)``."""
+    if why_not_asked:
+        return f"“{ask.label}”: {why_not_asked}"
     asked = f"{count_hours(ask.amount)} asked"
     if not verdict.counts:
         return f"Meant for “{ask.label}” ({asked})"

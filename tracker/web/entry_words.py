@@ -1,17 +1,18 @@
 """One logged entry in words: what it was, whether it counts, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from tracker.hours import count_hours
 from tracker.records.closing import Closed
 from tracker.records.evidence import File
 from tracker.rules.explain import LoggedEntry, Remedy
+from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
 from tracker.rules.reasons import Reasons
 from tracker.web.closed_words import say_closed
-from tracker.web.requirement_rows import anchor_of
+from tracker.web.requirement_rows import Tone, anchor_of
 from tracker.web.verdicts import Judged
 from tracker.web.words import join, name_of, say_cycle
 
@@ -20,13 +21,15 @@ from tracker.web.words import join, name_of, say_cycle
 class Line:
     """A verdict in words. ``endorsement`` is empty where it is the same for all of them.
 
-    ``anchor`` names the rule's row on the page; empty where the page does not show it.
+    ``tone`` is plain where it counts and nothing is asked. ``anchor`` names the rule's row on the
+    page; empty where the page does not show it.
     """
 
     endorsement: str
     counts: bool
     text: str
     anchor: str
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def entry_row(
     lines = [_line(entry, each) for each in judged]
     whys = [_why(each, line) for each, line in zip(judged, lines, strict=True)]
     if len({(line.counts, line.text) for line in lines}) == 1:
-        lines = [Line("", lines[0].counts, lines[0].text, lines[0].anchor)]
+        lines = [replace(lines[0], endorsement="")]
     return EntryRow(
         id=entry.id,
         held_on=entry.held_on,
@@ -115,18 +118,34 @@ def _line(entry: LoggedEntry, judged: Judged) -> Line:
         counts=judged.verdict.counts,
         text=_text(judged),
         anchor=_anchor(entry, judged),
+        tone=_tone(judged),
     )
+
+
+def _tone(judged: Judged) -> Tone:
+    if not judged.verdict.counts:
+        return "warm"
+    return "plain" if judged.not_asked.keys() >= {*judged.verdict.requirement_ids} else "good"
 
 
 def _text(judged: Judged) -> str:
     plan, verdict = judged.plan, judged.verdict
     if not verdict.counts:
         return f"Does not count: {verdict.reason}"
-    asked = {ask.id: ask for ask in plan.asks}
-    named = [name_of(asked[i].counts, asked[i].topic) for i in verdict.requirement_ids]
+    asked = [i for i in verdict.requirement_ids if i not in judged.not_asked]
+    left_out = [i for i in verdict.requirement_ids if i in judged.not_asked]
     cycle = f" for {say_cycle(plan.cycle)}" if plan.cycle and judged.is_over else ""
+    why_left_out = join(list(dict.fromkeys(judged.not_asked[i] for i in left_out)))
+    if not asked:
+        return f"Logged as {_named(plan, left_out)}{cycle}: {why_left_out}"
     why = f": {verdict.reason}" if verdict.reason else ""
-    return f"Counts towards {join(named)}{cycle}{why}"
+    besides = f" (not {_named(plan, left_out)}: {why_left_out})" if left_out else ""
+    return f"Counts towards {_named(plan, asked)}{cycle}{why}{besides}"
+
+
+def _named(plan: Plan, requirement_ids: Sequence[str]) -> str:
+    asks = {ask.id: ask for ask in plan.asks}
+    return join([name_of(asks[i].counts, asks[i].topic) for i in requirement_ids])
 
 
 def _anchor(entry: LoggedEntry, judged: Judged) -> str:

@@ -1,11 +1,12 @@
 """What each renewal, and each application, makes of an entry: by the rules of the entry's day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
 from tracker.records.endorsees import Endorsed
 from tracker.rules.explain import LoggedEntry, Verdict, explain
+from tracker.rules.not_asked import why_not_asked
 from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
 from tracker.rules.reasons import Reasons, reasons
@@ -17,7 +18,7 @@ class Judged(NamedTuple):
     """What one renewal, or one application, makes of an entry.
 
     ``standing`` is that of the cycle which holds the entry, where the page shows it; ``is_over``:
-    the page does not, and that cycle is not today's.
+    the page does not, and that cycle is not today's. ``not_asked`` is as of `why_not_asked`.
     """
 
     plan: Plan
@@ -27,6 +28,7 @@ class Judged(NamedTuple):
     reasons: Reasons
     for_application: bool = False
     is_over: bool = False
+    not_asked: Mapping[str, str] = {}
 
 
 def judge_entry(material: Material, entry: LoggedEntry) -> list[Judged]:
@@ -35,7 +37,7 @@ def judge_entry(material: Material, entry: LoggedEntry) -> list[Judged]:
     for standing in material.applied:
         verdict = within_application(standing, entry, _explain(material, standing.plan, entry))
         subject, plan = standing.facts.subject_id, standing.plan
-        why = _reasons(material, plan, entry, verdict)
+        why = _reasons(material, plan, entry, verdict, {})
         found.append(Judged(plan, subject, standing, verdict, why, for_application=True))
     return found
 
@@ -73,9 +75,11 @@ def _by_endorsements(material: Material, entry: LoggedEntry) -> Iterator[Judged]
         plan = standing.plan if standing else _plan_on(material, one, entry.held_on, today)
         if plan is not None:
             verdict = _explain(material, plan, entry)
-            why = _reasons(material, plan, entry, verdict)
+            known = standing or material.standing_aside(one.id, entry.held_on)
+            left_out = why_not_asked(plan, known)
+            why = _reasons(material, plan, entry, verdict, left_out)
             is_over = standing is None and plan.cycle is not None and plan.cycle.ends_on < today
-            yield Judged(plan, one.id, standing, verdict, why, is_over=is_over)
+            yield Judged(plan, one.id, standing, verdict, why, is_over=is_over, not_asked=left_out)
 
 
 def _plan_on(material: Material, one: Endorsed, day: date, today: date) -> Plan | None:
@@ -97,7 +101,7 @@ def _explain(material: Material, plan: Plan, entry: LoggedEntry) -> Verdict:
     rule = material.books.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
     today = material.day_of(plan.association)
     verdict = explain(entry, plan, rule, _provider(material, entry), today)
-    if any(standing.facts.provides_rsc for standing in material.standings):
+    if any(each.facts.provides_rsc for each in (*material.standings, *material.aside)):
         return verdict
     # What is asked of providers alone is not what this person's hours count towards.
     of_providers = {ask.id for ask in plan.asks if ask.only_rsc_providers}
@@ -105,9 +109,15 @@ def _explain(material: Material, plan: Plan, entry: LoggedEntry) -> Verdict:
     return verdict._replace(requirement_ids=asked) if asked else verdict
 
 
-def _reasons(material: Material, plan: Plan, entry: LoggedEntry, verdict: Verdict) -> Reasons:
+def _reasons(
+    material: Material,
+    plan: Plan,
+    entry: LoggedEntry,
+    verdict: Verdict,
+    not_asked: Mapping[str, str],
+) -> Reasons:
     book = material.books.associations[plan.association]
-    return reasons(entry, plan, book, _provider(material, entry), verdict)
+    return reasons(entry, plan, book, _provider(material, entry), verdict, not_asked)
 
 
 def _provider(material: Material, entry: LoggedEntry) -> Provider | None:

@@ -32,7 +32,8 @@ class Material:
     ``entries`` are newest first, ``files`` (by entry) prove them; ``providers`` are those whom
     they name. ``cycles`` are those of each endorsement that a page shows, newest first;
     ``asked_for`` is the one earlier cycle that was asked for, None for My year. ``own``: whose
-    year it is reads it.
+    year it is reads it. ``aside`` are standings which the page does not show, and by which it says
+    what is asked.
     """
 
     books: Rulebooks
@@ -48,13 +49,21 @@ class Material:
     last_entry_id: int | None
     asked_for: Cycle | None = None
     own: bool = True
+    aside: Sequence[Standing] = ()
 
     def standing_on(self, endorsement_id: int, day: date) -> Standing | None:
         """The standing shown of an endorsement whose cycle holds ``day``, if there is one."""
-        return next(
-            (s for s in self.standings if s.facts.subject_id == endorsement_id and holds(s, day)),
-            None,
-        )
+        return _of(self.standings, endorsement_id, day)
+
+    def standing_aside(self, endorsement_id: int, day: date) -> Standing | None:
+        """The same of those that are not shown."""
+        return _of(self.aside, endorsement_id, day)
+
+
+def _of(standings: Sequence[Standing], endorsement_id: int, day: date) -> Standing | None:
+    return next(
+        (s for s in standings if s.facts.subject_id == endorsement_id and holds(s, day)), None
+    )
 
 
 def holds(standing: Standing, day: date) -> bool:
@@ -144,7 +153,20 @@ def read_for_entry(
         closing=read_closing(connection, books, at, endorsements, applies=bool(undecided)),
         cycles={},
         last_entry_id=None,
+        aside=_judged_for(connection, books, day_of, endorsements, entry.held_on),
     )
+
+
+def _judged_for(
+    connection: Connection,
+    books: Rulebooks,
+    day_of: DayOf,
+    endorsements: Sequence[Endorsed],
+    day: date,
+) -> list[Standing]:
+    """How each endorsement stands in the cycle that holds a day."""
+    only = [one.id for one in endorsements]
+    return list(judge_all(connection, books, day_of, cycle_day=day, only=only)) if only else []
 
 
 def read_standings(

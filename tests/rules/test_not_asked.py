@@ -1,0 +1,50 @@
+"""Of what a renewal lists, what it does not ask of somebody, and why."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from tests.rules.world import REAL
+from tracker.rules.judge import judge
+from tracker.rules.not_asked import why_not_asked
+from tracker.rules.standing import Facts, Span, Status
+
+ENDORSED = date(2024, 3, 1)
+ON_LEAVE = (Span(date(2026, 11, 1), date(2027, 1, 31)),)
+
+
+def asked(day: date, **facts: object) -> tuple[Mapping[str, str], list[str]]:
+    """What is not asked in the cycle that holds ``day``, and what the renewal lists."""
+    plan = REAL.plan("NCIMHA", "IFS", ENDORSED, day)
+    assert plan is not None
+    values = {"subject_id": 1, "person_id": 1, "email": "", "name": "", "starts_on": ENDORSED,
+              "ends_on": None, "provides_rsc": False, "minutes": {}, **facts}  # fmt: skip
+    standing = judge(plan, Facts(**values), day)  # type: ignore[arg-type]
+    assert standing is not None
+    assert (standing.status is Status.EXCUSED) == ("leaves" in facts)
+    return why_not_asked(plan, standing), [ask.id for ask in plan.asks]
+
+
+def test_a_renewal_without_anything_special_asks_all_that_it_lists() -> None:
+    assert asked(date(2026, 6, 1))[0] == {}
+
+
+def test_what_is_waived_is_not_asked_and_the_rest_is() -> None:
+    _, listed = asked(date(2026, 6, 1))
+    found, _ = asked(date(2026, 6, 1), waived=(listed[0],))
+    assert found == {listed[0]: "the association has waived it"}
+
+
+def test_on_leave_nothing_is_asked_that_is_not_done() -> None:
+    found, listed = asked(date(2026, 6, 1), leaves=ON_LEAVE, minutes={"training": 15 * 60})
+    done = [one for one in listed if one not in found]
+    assert set(found.values()) == {"nothing is asked while on leave"}
+    assert len(done) == 1
+    assert "training" in done[0]
+
+
+def test_the_cycle_of_endorsement_asks_no_hours_and_a_waiver_goes_before_it() -> None:
+    found, listed = asked(date(2024, 6, 1))
+    why = "no hours are asked in the cycle of endorsement"
+    assert set(found.values()) == {why}
+    waived, _ = asked(date(2024, 6, 1), waived=(listed[0],))
+    assert (waived[listed[0]], waived[listed[1]]) == ("the association has waived it", why)
