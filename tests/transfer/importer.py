@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from tracker.records.engine import reading
 from tracker.records.tables import METADATA
+from tracker.rules.cycles import Cycle
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.importing import AfterImport, ImportReport, import_paths
 from tracker.transfer.problems import ImportRefused, Problem
@@ -16,6 +18,16 @@ from tracker.transfer.progress import ProgressCallback
 
 AS_OF = date(2024, 6, 30)
 NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
+
+
+def _calendar_year(_association: str, category: str, endorsed_on: date, day: date) -> Cycle | None:
+    """As of a rulebook that knows renewals of an IFS alone."""
+    if category != "IFS" or day.year < endorsed_on.year:
+        return None
+    first, last = date(day.year, 1, 1), date(day.year, 12, 31)
+    return Cycle(first, last, last, 31, is_first=day.year == endorsed_on.year, share=Fraction(1))
+
+
 CATALOGUE = Catalogue(
     categories={"NCIMHA": ["IFA", "IFS", "IMHM-C"], "CT-AIMH": ["IFS"]},
     organizations=["NCIMHA", "CT-AIMH", "MI-AIMH"],
@@ -33,6 +45,8 @@ CATALOGUE = Catalogue(
     },
     signed={"NCIMHA": ["ethics", "agreement"], "CT-AIMH": ["ethics"]},
     zones={"NCIMHA": "America/New_York", "CT-AIMH": "America/New_York"},
+    asked={"NCIMHA": {"IFS": ["training", "rsc"]}},
+    cycle_of=_calendar_year,
 )
 WRITTEN = (
     "person",
@@ -40,6 +54,8 @@ WRITTEN = (
     "vetting",
     "membership",
     "leave",
+    "waiver",
+    "renewal",
     "entry",
     "entry_topic",
     "imported_row",

@@ -157,8 +157,9 @@ def test_a_file_by_an_unknown_name_is_refused_with_the_known_names(
     assert problems_of(sqlite_importer, path) == [
         (
             "/persons.csv: is not a known file name; known are people.csv, endorsements.csv, "
-            "vetting.csv, memberships.csv, applications.csv, leave.csv, degrees.csv, "
-            "positions.csv, references.csv, attestations.csv, exams.csv, entries.csv"
+            "vetting.csv, memberships.csv, applications.csv, leave.csv, waivers.csv, "
+            "extensions.csv, degrees.csv, positions.csv, references.csv, attestations.csv, "
+            "exams.csv, entries.csv"
         )
     ]
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -20,6 +21,7 @@ from tracker.transfer.catalogue import catalogue_of
 from tracker.transfer.importing import import_paths
 from tracker.transfer.my_data import write_my_data
 
+DUE_ON = date(2027, 3, 1)
 TITLE = "=1+1, “play”\tand 'songs'"
 
 
@@ -121,6 +123,8 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
         connection.execute(
             update(entry).where(entry.c.id == cast.entries["training"]).values(title=title)
         )
+        set_apart(connection, cast.endorsements[ALICE])
+        evaluate_people(connection, BOOKS, {cast.people[ALICE]}, NOW)
     archive_of(page_house, ALICE).extractall(tmp_path)
     url = f"sqlite:///{tmp_path / 'other.db'}"
     migrate(url)
@@ -137,10 +141,36 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
         confirm_dana(connection)
         evaluate_people(connection, BOOKS, {1, 2}, NOW)
     assert standings(engine) == standings(cast.engine)
+    # The extension is in force, the waived requirement has nothing short.
+    assert DUE_ON in [found[3] for found in standings(engine)]
+    assert "WAIVED" in str(standings(engine))
     with reading(engine) as connection:
         titles = set(connection.scalars(entry.select().with_only_columns(entry.c.title)))
     engine.dispose()
     assert title in titles
+
+
+def set_apart(connection: Connection, endorsement_id: int) -> None:
+    """An extension and a waiver of the cycle at hand."""
+    cycle = {"endorsement_id": endorsement_id, "cycle_starts_on": date(2026, 1, 1)}
+    waiver, renewal = METADATA.tables["waiver"], METADATA.tables["renewal"]
+    connection.execute(insert(waiver).values(**cycle, requirement="training", reason="A storm"))
+    connection.execute(insert(renewal).values(**cycle, extended_due_on=DUE_ON, reason="Ill"))
+
+
+def test_what_providers_held_is_told_as_why_tells_it_and_no_address(page_house: House) -> None:
+    archive = archive_of(page_house, ALICE)
+    told = archive.read("providers.csv").decode("utf-8-sig").splitlines()
+    assert told == [
+        "provider_name,association,held,starts_on,ends_on",
+        "Dana Ruiz,NCIMHA,vetted,2020-01-01,",
+    ]
+    with writing(page_house.cast.engine) as connection:
+        # Not of a day of theirs.
+        vetting = METADATA.tables["vetting"]
+        connection.execute(update(vetting).values(starts_on=date(2026, 11, 20)))
+    assert len(archive_of(page_house, ALICE).read("providers.csv").splitlines()) == 1
+    assert "providers.csv" in archive_of(page_house, BOB).namelist()
 
 
 def confirm_dana(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""What the demo's people have that no file can carry: waivers, extensions, named providers."""
+"""What the demo's people have by the day on which it is shown: waivers, extensions, a stranger."""
 
 from datetime import datetime, timedelta
 

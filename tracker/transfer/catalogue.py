@@ -1,22 +1,32 @@
 """The names that a file may use, and what to say about one that it may not."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
+from functools import partial
 
 from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle
 from tracker.rules.reference_roles import roles_for
 from tracker.rules.schema import Requirement, Rulebook
 
 _LISTED = 12
+# Of an association and category, for an endorsement's first day, on a day.
+CycleOf = Callable[[str, str, date, date], Cycle | None]
+
+
+def _no_cycle(*_: object) -> None:
+    """Where no rulebook says anything of cycles."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """What the rulebooks name.
 
-    By association: its categories, by category the ``roles`` of referees, what is ``signed``,
-    its time zone.
+    By association: its categories, by category the ``roles`` of referees and the requirements
+    that are ``asked`` of a renewal, what is ``signed``, its time zone. ``cycle_of`` is the cycle
+    of an association and category that a day falls in for an endorsement that began on another.
     Everywhere the same: organizations, the topics of training and of RSC, and what positions
     offer (``services``) and confirm (``statements``).
     """
@@ -30,6 +40,8 @@ class Catalogue:
     roles: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
     signed: Mapping[str, Collection[str]] = field(default_factory=dict)
     zones: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
+    cycle_of: CycleOf = _no_cycle
 
 
 def catalogue_of(books: Rulebooks) -> Catalogue:
@@ -51,7 +63,19 @@ def catalogue_of(books: Rulebooks) -> Catalogue:
             for name, book in of_each
         },
         zones={name: book.time_zone for name, book in of_each},
+        asked={
+            name: {each: [r.id for r in book.requirements_of(each)] for each in book.categories}
+            for name, book in of_each
+        },
+        cycle_of=partial(_cycle_of, books),
     )
+
+
+def _cycle_of(
+    books: Rulebooks, association: str, category: str, endorsed_on: date, day: date
+) -> Cycle | None:
+    plan = books.plan(association, category, endorsed_on, day)
+    return plan.cycle if plan else None
 
 
 def _initial(book: Rulebook) -> list[Requirement]:

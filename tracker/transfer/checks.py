@@ -6,10 +6,12 @@ from itertools import pairwise
 
 from tracker.records.endorsing import covering
 from tracker.transfer.known import Held, Known
+from tracker.transfer.layouts import OF_ENDORSEMENT
 from tracker.transfer.problems import Problem
 from tracker.transfer.reading import Reading
 from tracker.transfer.rows import Row
 
+_BY_ITS_START = "endorsed_on"
 _UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person to people.csv"
 
 
@@ -55,8 +57,8 @@ def check_terms(reading: Reading, known: Known) -> Iterator[Problem]:
                 yield row.problem("ends_on", what)
 
 
-def check_leave(reading: Reading, known: Known) -> Iterator[Problem]:
-    """Leave belongs to an endorsement that is held on the leave's first day.
+def check_held(reading: Reading, known: Known) -> Iterator[Problem]:
+    """Leave belongs to an endorsement that is held on its first day, the rest to the one it names.
 
     Not judged when a row of endorsements.csv or applications.csv, from which endorsements come,
     could not be read: it may be the one.
@@ -64,18 +66,25 @@ def check_leave(reading: Reading, known: Known) -> Iterator[Problem]:
     if reading.doubtful & {"endorsements", "applications"}:
         return
     emails = reading.named | known.person_ids.keys()
-    for row in reading.rows.get("leave", ()):
+    for row in (row for kind in OF_ENDORSEMENT for row in reading.rows.get(kind, ())):
         if row.email in emails and term_of(row, known) is None:
             _, association, category = _held(row)
             terms = sorted(known.terms.get(_held(row), ()))
             since = f" (but since {', '.join(map(str, terms))})" if terms else ""
-            what = f"no {association} endorsement as {category} is held on that day{since}"
-            yield row.problem("starts_on", what)
+            column, does = "starts_on", "is held"
+            if _BY_ITS_START in row.values:
+                column, does = _BY_ITS_START, "begins"
+            what = f"no {association} endorsement as {category} {does} on that day{since}"
+            yield row.problem(column, what)
 
 
 def term_of(row: Row, known: Known) -> date | None:
-    """The first day of the endorsement that a row of leave.csv speaks of."""
-    return covering(known.terms.get(_held(row), {}), row.values["starts_on"])
+    """The first day of the endorsement that a row speaks of; None if there is no such one."""
+    terms = known.terms.get(_held(row), {})
+    named: date | None = row.values.get(_BY_ITS_START)
+    if named is not None:
+        return named if named in terms else None
+    return covering(terms, row.values["starts_on"])
 
 
 def _endorsements(reading: Reading) -> list[Row]:

@@ -35,8 +35,8 @@ def parsers(catalogue: Catalogue, as_of: date) -> dict[str, Parser]:
     """How to read a cell that is not empty, by column, or by file and column where they differ.
 
     ``as_of`` is the last day on which something that has happened may lie (inclusive), and the
-    day from which the plausible years count. A category, a role and what is signed are read as
-    text: they depend on the association.
+    day from which the plausible years count. A category, a role, a requirement and what is signed
+    are read as text: they depend on the association.
     """
     return {
         **_texts(),
@@ -74,6 +74,7 @@ def _texts() -> dict[str, Parser]:
         "signed_as": 200,
         "endorsed_as": 40,
         "what": 40,
+        "requirement": 80,
     }
     return {column: partial(read_text, longest=most) for column, most in longest.items()}
 
@@ -136,6 +137,9 @@ def _days(as_of: date) -> dict[str, Parser]:
     return {
         "starts_on": day,
         "ends_on": day,
+        "endorsed_on": day,
+        "cycle_starts_on": day,
+        "extended_due_on": day,
         "date": cache(partial(read_past_day, as_of=as_of, what="a session")),
         **dict.fromkeys(happened, past),
     }

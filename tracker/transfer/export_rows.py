@@ -15,8 +15,9 @@ from tracker.records.entries import entries_of
 from tracker.records.providers import load_providers
 from tracker.records.tables import METADATA
 from tracker.rules.explain import LoggedEntry
-from tracker.transfer.layouts import LAYOUTS
+from tracker.transfer.layouts import LAYOUTS, OF_ENDORSEMENT
 from tracker.transfer.safe_csv import csv_lines
+from tracker.transfer.upserts import TARGETS
 
 _T = METADATA.tables
 _PERSON, _ENDORSEMENT, _APPLICATION = _T["person"], _T["endorsement"], _T["application"]
@@ -63,8 +64,9 @@ def _renamed(kind: str, row: RowMapping) -> Row:
 def _query(kind: str, person_id: int) -> Select[Any]:
     if kind == "people":
         return select(_PERSON).where(_PERSON.c.id == person_id)
-    if kind == "leave":
-        return _of(_T["leave"], _ENDORSEMENT, person_id)
+    if kind in OF_ENDORSEMENT:
+        since = _ENDORSEMENT.c.starts_on.label("endorsed_on")
+        return _of(_T[TARGETS[kind].table], _ENDORSEMENT, person_id).add_columns(since)
     if kind in ("attestations", "exams"):
         table = _T["attestation" if kind == "attestations" else "exam_result"]
         return _of(table, _APPLICATION, person_id)

@@ -15,16 +15,17 @@ from tracker.transfer.applied import look_up_applications
 from tracker.transfer.belonging import look_up_belongings
 from tracker.transfer.bulk import one_import_at_a_time, refresh_statistics
 from tracker.transfer.catalogue import Catalogue
-from tracker.transfer.checks import add_terms, check_leave, check_people, check_terms
+from tracker.transfer.checks import add_terms, check_held, check_people, check_terms
 from tracker.transfer.entries import EntryPlan, check_changes, check_days, plan_entries
 from tracker.transfer.entry_writes import write_entries
 from tracker.transfer.known import endorsement_ids, look_up
-from tracker.transfer.layouts import AUDITED, LAYOUTS
+from tracker.transfer.layouts import AUDITED, LAYOUTS, OF_ENDORSEMENT
 from tracker.transfer.own_addresses import keep_own_addresses
 from tracker.transfer.problems import ImportRefused
 from tracker.transfer.progress import Progress, ProgressCallback
 from tracker.transfer.reading import Reading, read_files
 from tracker.transfer.references import check_references
+from tracker.transfer.rows import Row
 from tracker.transfer.shapes import Shapes
 from tracker.transfer.upserts import TARGETS, Counts, Stored, audit_events, upsert
 
@@ -91,11 +92,11 @@ def _checked_plan(connection: Connection, reading: Reading, shapes: Shapes) -> E
         *reading.problems,
         *check_people(reading, known),
         *check_terms(reading, known),
-        # Before leave is looked at: endorsements come of applications.
+        # Before what belongs to endorsements is looked at: they come of applications.
         *check_applications(reading, known, applications),
         *check_belonging(reading, known, belongings),
         *check_references(connection, reading, belongings, catalogue),
-        *check_leave(reading, known),
+        *check_held(reading, known),
         *check_changes(plan, catalogue),
         *check_days(connection, plan, known),
     ]
@@ -129,8 +130,8 @@ class _Store:
 
     def _upsert(self, kind: str, stamp: Stamp) -> Stored:
         rows = self._reading.rows.get(kind, [])
-        if kind == "leave" and rows:
-            self._look_up_terms()
+        if kind in OF_ENDORSEMENT and rows:
+            self._look_up_terms(rows)
         fresh = [row for row in rows if not self._shapes.belongings.is_settled(kind, row)]
         wanted = [(row, self._shapes.values(kind, row)) for row in fresh]
         if kind == "people":
@@ -152,9 +153,9 @@ class _Store:
         if begun := begin_what_is_endorsed(self._connection, applications, stored, stamp):
             self._report.counts.setdefault("endorsements", Counts()).added += begun
 
-    def _look_up_terms(self) -> None:
-        """Find the endorsements' ids, now that those of the files are stored too."""
-        emails = {row.email for row in self._reading.rows["leave"]}
+    def _look_up_terms(self, rows: Iterable[Row]) -> None:
+        """Find the ids of the rows' endorsements, now that those of the files are stored too."""
+        emails = {row.email for row in rows}
         self._shapes.terms = endorsement_ids(
             self._connection, {self._known.person_ids[email] for email in emails}
         )

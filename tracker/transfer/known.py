@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from tracker.records.bulk import in_chunks
 from tracker.records.tables import METADATA
 from tracker.transfer.bulk import CHUNK, rows_where
+from tracker.transfer.layouts import OF_ENDORSEMENT
 from tracker.transfer.reading import Reading
 
 _PERSON = METADATA.tables["person"]
@@ -30,7 +31,7 @@ class Known:
 def look_up(connection: Connection, reading: Reading) -> Known:
     """Look up everyone whom the files name, and the terms of those whose terms matter."""
     known = Known(person_ids(connection, _everyone(reading)))
-    about_terms = ("endorsements", "applications", "leave")
+    about_terms = ("endorsements", "applications", *OF_ENDORSEMENT)
     concerned = {row.email for kind in about_terms for row in reading.rows.get(kind, ())}
     by_id = {known.person_ids[email]: email for email in concerned & known.person_ids.keys()}
     for row in rows_where(connection, _ENDORSEMENT, "person_id", by_id):

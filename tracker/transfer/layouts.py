@@ -23,8 +23,10 @@ class Layout:
 
 
 _APPLIED = ("email", "association", "category")
-# People come first, because the others speak of them; leave speaks of endorsements, which may
-# come of applications, and what belongs to an application speaks of that.
+# An endorsement by its first day, and one of its cycles.
+_OF_CYCLE = ("email", "association", "category", "endorsed_on", "cycle_starts_on")
+# People come first, because the others speak of them; leave, waivers and extensions speak of
+# endorsements, which may come of applications, and what belongs to an application speaks of that.
 LAYOUTS = {
     "people": Layout(
         required=("email", "name"),
@@ -56,6 +58,14 @@ LAYOUTS = {
         required=("email", "association", "category", "starts_on"),
         optional={"ends_on": None, "reason": None},
         key=("email", "association", "category", "starts_on"),
+    ),
+    "waivers": Layout(
+        required=(*_OF_CYCLE, "requirement", "reason"),
+        optional={},
+        key=(*_OF_CYCLE, "requirement"),
+    ),
+    "extensions": Layout(
+        required=(*_OF_CYCLE, "extended_due_on", "reason"), optional={}, key=_OF_CYCLE
     ),
     "degrees": Layout(
         required=("email", "level", "title", "awarded_on"),
@@ -111,6 +121,8 @@ LAYOUTS = {
 }
 # What belongs to an application of the person's for the association and category.
 OF_APPLICATION = ("references", "attestations", "exams")
+# What belongs to an endorsement of the person's.
+OF_ENDORSEMENT = ("leave", "waivers", "extensions")
 # Whose rows leave audit events, as they do when they are written on the pages.
-AUDITED = ("applications", "degrees", "positions", *OF_APPLICATION)
+AUDITED = ("applications", "degrees", "positions", "waivers", "extensions", *OF_APPLICATION)
 FILE_NAMES = {f"{kind}.csv": kind for kind in LAYOUTS}

@@ -12,6 +12,7 @@ from tracker.records.tables import METADATA
 from tracker.transfer.export_rows import export_csv
 from tracker.transfer.layouts import LAYOUTS
 from tracker.transfer.own_records import own_records
+from tracker.transfer.provider_rows import providers_csv
 
 _PERSON = METADATA.tables["person"]
 _REFERENCE = METADATA.tables["reference"]
@@ -26,12 +27,18 @@ _README = """\
 This is all that is stored about {name} ({email}), as of {at}.
 
 import/   Tables that any spreadsheet opens, in the layout that `tracker import` reads, so that
-          another association can take them in. Providers stand there by name: a coordinator
-          confirms who that is, and then those sessions count again. Whoever takes the files in
-          may write the providers' addresses into a column provider_email instead. Of references
+          another association can take them in: leave, waivers and later due dates come along.
+          Providers stand there by name: a coordinator confirms who that is, and then those
+          sessions count again. Whoever takes the files in may write the providers' addresses
+          into a column provider_email instead. Of references
           there is only whom you asked: what they wrote is for the association alone. A cell that
           begins with an apostrophe and = + - or @ is written so that no spreadsheet calculates
           with it; the import leaves the apostrophe out.
+providers.csv
+          What your providers held on the days of your sessions, as Why shows it: for whoever
+          confirms who they are. No import reads it, so until then your standing elsewhere lacks
+          those sessions: a name is nobody for sure, the address that would be is the provider's
+          to give, and each association looks itself whom it accepts.
 other.json
           The rest: standings, notices and mail that you got, requests, browsers in which you are
           signed in, and who changed what and when. Keys and addresses of other people are left
@@ -55,6 +62,7 @@ def write_my_data(
         for kind in LAYOUTS:
             lines = export_csv(connection, kind, person_id, person["email"])
             _add(archive, f"import/{kind}.csv", at, lines)
+        _add(archive, "providers.csv", at, providers_csv(connection, person_id))
         rest = own_records(connection, person_id, _typed(connection, person_id))
         text = json.dumps(rest, ensure_ascii=False, indent=1, sort_keys=True)
         _add(archive, "other.json", at, [text.encode()])

@@ -10,6 +10,7 @@ from tracker.hours import count_hours
 from tracker.transfer.application_slips import Slip, slips_of_applying
 from tracker.transfer.catalogue import Catalogue, what_is_known
 from tracker.transfer.cells import Topics
+from tracker.transfer.cycle_slips import slips_of_cycle
 from tracker.transfer.problems import Problem
 
 # Refused inside any cell, so it cannot make two different rows look the same.
@@ -133,6 +134,7 @@ def slips_between_cells(values: Mapping[str, Any], catalogue: Catalogue) -> Iter
     if provider and (name := values.get("provider_name")):
         yield "provider_name", name, "must be empty where provider_email says who it is"
     yield from slips_of_applying(values, catalogue)
+    yield from slips_of_cycle(values, catalogue)
     if "activity" in values:
         yield from slips_of_entry(
             values["activity"],

@@ -11,7 +11,7 @@ from tracker.transfer.belonging import Belongings
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.checks import term_of
 from tracker.transfer.known import Held, Known, Term
-from tracker.transfer.layouts import OF_APPLICATION
+from tracker.transfer.layouts import OF_APPLICATION, OF_ENDORSEMENT
 from tracker.transfer.references import reference_values
 from tracker.transfer.rows import Row
 
@@ -39,8 +39,8 @@ class Shapes:
             return row.values
         if kind in OF_APPLICATION:
             return self._belonging(kind, row)
-        if kind == "leave":
-            return self._leave(row)
+        if kind in OF_ENDORSEMENT:
+            return self._of_endorsement(row)
         values = {name: value for name, value in row.values.items() if name != "email"}
         if kind == "applications":
             values.update(self._outcome(row))
@@ -60,9 +60,10 @@ class Shapes:
             told = reference_values(row, self.belongings.reference(row), self.catalogue)
         return {"application_id": self.application_ids[held_of(row), applied.opened_on], **told}
 
-    def _leave(self, row: Row) -> Mapping[str, Any]:
-        named = {name: value for name, value in row.values.items() if name not in _APPLICATION}
-        # check_leave has refused leave outside every endorsement: there is such a term.
+    def _of_endorsement(self, row: Row) -> Mapping[str, Any]:
+        told = (*_APPLICATION, "endorsed_on")
+        named = {name: value for name, value in row.values.items() if name not in told}
+        # check_held has refused what lies outside every endorsement: there is such a term.
         _, association, category = held_of(row)
         term = (self.known.person_ids[row.email], association, category, term_of(row, self.known))
         return {"endorsement_id": self.terms[term], **named}

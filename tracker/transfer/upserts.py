@@ -87,6 +87,14 @@ TARGETS = {
     "attestations": Target("attestation", ("application_id", "what"), {"signed_on": None}),
     "exams": Target("exam_result", ("application_id", "taken_on"), {"passed": None}),
     "leave": Target("leave", ("endorsement_id", "starts_on"), {"ends_on": None, "reason": None}),
+    "waivers": Target(
+        "waiver", ("endorsement_id", "cycle_starts_on", "requirement"), {"reason": None}
+    ),
+    "extensions": Target(
+        "renewal",
+        ("endorsement_id", "cycle_starts_on"),
+        {"extended_due_on": None, "reason": None},
+    ),
 }
 
 
@@ -144,7 +152,8 @@ def upsert(connection: Connection, target: Target, wanted: Sequence[tuple[Row, V
 
 def audit_events(target: Target, stored: Stored, stamp: Stamp) -> Iterator[Change]:
     """What the rows that moved were and are, in the columns of which files tell."""
-    columns = (*target.keys, *target.empty)
+    # As with what is granted on a page: the reason stays where it was written.
+    columns = [name for name in (*target.keys, *target.empty) if name != "reason"]
     for before, after in stored.moved:
         old = None if before is None else {name: before[name] for name in columns}
         new = {name: after[name] for name in columns}
