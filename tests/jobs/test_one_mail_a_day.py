@@ -50,6 +50,21 @@ def test_a_membership_and_a_renewal_on_one_day_are_one_mail(desk: Desk) -> None:
     assert "Yours ends on 31 December 2024." in mail.text
 
 
+def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: Desk) -> None:
+    with desk.telling(AUTUMN) as people:
+        people.add("Alice", ["NCIMHA IFS 2020-01-01"])
+        people.join("NCIMHA 2024-01-01..2024-11-30")
+        people.log("training 15h 2024-02-01")
+    desk.run(AUTUMN, at("2024-11-30"), at("2024-12-01"))
+    assert desk.sent()[-2:] == ["renewal -30 2024-12-31", "membership 1 2024-11-30"]
+    text = desk.mails()[-1].text
+    assert "Membership: none in force, missing" in text
+    assert "Yours ended on 30 November 2024. Please renew it. Accepted: " in text
+    # No heading of its own.
+    assert [line for line in text.splitlines() if line.strip() == "Membership"] == []
+    assert "Training, of which DEIA: 0 of 1 hour, 1 short" in text
+
+
 def test_an_association_further_west_adds_no_second_mail(sqlite_url: str) -> None:
     desk = Desk(sqlite_url, books=with_zone("Pacific/Honolulu"))
     tell_of_grace(desk)

@@ -60,7 +60,7 @@ def row_of(result: Result) -> Row:
     label = result.ask.label
     if result.ask.topic and label.startswith("of which"):
         # In a mail the row of the whole hours may be left out, since they are done.
-        label = f"{name_of_kind(result)} {label}"
+        label = f"{name_of_kind(result)}, {label}"
     progress = f"{say_hours(result.counted)} of {count_hours(result.required)}"
     return Row(label, progress, f"{say_hours(result.short)} short")
 

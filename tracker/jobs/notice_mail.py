@@ -1,6 +1,7 @@
 """The notices mail: one a person a day, holding all that is due."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from tracker.jobs.application_news import tell_references, tell_window
@@ -47,7 +48,7 @@ def write_mail(
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
     ordered = in_order(decisions)
-    told = [_tell(books, config, base_url, decision, as_of) for decision in ordered]
+    told = _once(ordered, [_tell(books, config, base_url, d, as_of) for d in ordered])
     lead, news = ordered[0], told[0]
     sections = list(dict.fromkeys(n.section for n in told))
     if len(sections) == 1:
@@ -98,6 +99,34 @@ def _tell(
             return tell_window(books, base_url, decision, as_of)
         case Kind.REFERENCES:
             return tell_references(books, base_url, decision, as_of)
+
+
+def _once(decisions: Sequence[Decision], told: Sequence[News]) -> list[News]:
+    """The news, a membership that a renewal lists as missing told of with that, not beside it."""
+    pairs = list(zip(decisions, told, strict=True))
+    found = []
+    for one, news in pairs:
+        if any(_lists(other, one) for other in decisions):
+            continue
+        texts = tuple(n.section.text for d, n in pairs if _lists(one, d))
+        found.append(
+            news._replace(
+                alone=replace(news.alone, details=news.alone.details + texts),
+                section=replace(news.section, details=news.section.details + texts),
+            )
+        )
+    return found
+
+
+def _lists(renewal: Decision, membership: Decision) -> bool:
+    """Whether the one names, among what is missing, the membership that the other is about."""
+    return (
+        membership.key.kind is Kind.MEMBERSHIP
+        and renewal.key.kind in {Kind.RENEWAL, Kind.LAPSE}
+        and renewal.is_about_application == membership.is_about_application
+        and renewal.standing.facts.subject_id == membership.standing.facts.subject_id
+        and any(r.ask.counts == "membership" for r in short_results(renewal.standing))
+    )
 
 
 def _why(books: Rulebooks, lead: Decision) -> str:
