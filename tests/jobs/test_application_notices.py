@@ -155,7 +155,7 @@ def test_a_membership_is_told_of_before_and_when_it_lapses(desk: Desk) -> None:
     ]
     text = words(desk.mails()[0])
     assert "Your application for the" in text
-    assert "Yours ends on 30 September 2024." in text
+    assert "Your membership ends on 30 September 2024." in text
 
 
 def test_a_provider_who_stops_qualifying_is_told_of(desk: Desk) -> None:

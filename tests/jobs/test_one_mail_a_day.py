@@ -47,7 +47,7 @@ def test_a_membership_and_a_renewal_on_one_day_are_one_mail(desk: Desk) -> None:
     desk.run(AUTUMN, at("2024-12-01"))
     [mail] = desk.mails()
     assert desk.sent() == ["renewal -30 2024-12-31", "membership -30 2024-12-31"]
-    assert "Yours ends on 31 December 2024." in mail.text
+    assert "Your membership ends on 31 December 2024." in mail.text
 
 
 def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: Desk) -> None:
@@ -59,7 +59,7 @@ def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: De
     assert desk.sent()[-2:] == ["renewal -30 2024-12-31", "membership 1 2024-11-30"]
     text = desk.mails()[-1].text
     assert "Membership: none in force, missing" in text
-    assert "Yours ended on 30 November 2024. Please renew it. Accepted: " in text
+    assert "Your membership ended on 30 November 2024. Please renew it. Accepted: " in text
     # No heading of its own.
     assert [line for line in text.splitlines() if line.strip() == "Membership"] == []
     assert "Training, of which DEIA: 0 of 1 hour, 1 short" in text

@@ -16,14 +16,15 @@ def tell_membership(books: Rulebooks, base_url: str, decision: Decision, as_of: 
     association = standing.plan.association
     result = next(r for r in standing.results if r.ask.counts == "membership")
     verb = "ended" if as_of > due_on else "ends"
-    text = f"Yours {verb} on {say_day(due_on)}. Please renew it. Accepted: {result.ask.about}."
+    when = f"Your membership {verb} on {say_day(due_on)}."
+    todo = f"Please renew it. Accepted: {result.ask.about}."
     page = application_page(base_url, decision)
     return News(
         subjects=_membership_subjects(decision, as_of),
-        headline=f"Your membership {verb} on {say_day(due_on)}.",
+        headline=when,
         intro=f"Your {subject_of(books, decision)} ({association}) asks for a current membership.",
-        alone=Section("", text),
-        section=Section(_title("Membership", decision), text, link=page),
+        alone=Section("", todo),
+        section=Section(_title("Membership", decision), f"{when} {todo}", link=page),
         action=page,
     )
 
