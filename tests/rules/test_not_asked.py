@@ -31,13 +31,13 @@ def test_a_renewal_without_anything_special_asks_all_that_it_lists() -> None:
 def test_what_is_waived_is_not_asked_and_the_rest_is() -> None:
     _, listed = asked(date(2026, 6, 1))
     found, _ = asked(date(2026, 6, 1), waived=(listed[0],))
-    assert found == {listed[0]: "the association has waived it"}
+    assert found == {listed[0]: "waived by the association"}
 
 
 def test_on_leave_nothing_is_asked_that_is_not_done() -> None:
     found, listed = asked(date(2026, 6, 1), leaves=ON_LEAVE, minutes={"training": 15 * 60})
     done = [one for one in listed if one not in found]
-    assert set(found.values()) == {"nothing is asked while on leave"}
+    assert set(found.values()) == {"excused while on leave"}
     assert len(done) == 1
     assert "training" in done[0]
 
@@ -47,4 +47,4 @@ def test_the_cycle_of_endorsement_asks_no_hours_and_a_waiver_goes_before_it() ->
     why = "no hours are asked in the cycle of endorsement"
     assert set(found.values()) == {why}
     waived, _ = asked(date(2024, 6, 1), waived=(listed[0],))
-    assert (waived[listed[0]], waived[listed[1]]) == ("the association has waived it", why)
+    assert (waived[listed[0]], waived[listed[1]]) == ("waived by the association", why)

@@ -43,8 +43,8 @@ def test_hours_that_the_association_has_waived_are_said_to_be_logged(house: Hous
     alice = house.visit(ALICE)
     for path in ("/my-year", f"/entries/{house.cast.entries['rsc']}"):
         page = text_of(alice.get(path))
-        assert "Logged as RSC: the association has waived it" in page
-        assert "“Reflective supervision”: the association has waived it" in page
+        assert "Logged as RSC: waived by the association" in page
+        assert "“Reflective supervision”: waived by the association" in page
         assert "Counts towards RSC" not in page
     assert "1 hour towards “Reflective supervision”" not in text_of(alice.get("/my-year"))
 

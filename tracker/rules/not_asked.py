@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from tracker.rules.plan import Plan
 from tracker.rules.standing import Outcome, Standing, Status
 
-_WAIVED = "the association has waived it"
-_ON_LEAVE = "nothing is asked while on leave"
+_WAIVED = "waived by the association"
+_ON_LEAVE = "excused while on leave"
 
 
 def why_not_asked(plan: Plan, standing: Standing | None) -> Mapping[str, str]:
