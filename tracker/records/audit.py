@@ -74,7 +74,7 @@ def _events(changes: Iterable[Change]) -> Iterator[dict[str, Any]]:
 def _as_json(values: Mapping[str, Any] | None) -> str | None:
     if values is None:
         return None
-    return json.dumps(dict(values), default=_iso, ensure_ascii=False, sort_keys=True)
+    return _TO_JSON(dict(values))
 
 
 def _iso(value: object) -> str:
@@ -82,3 +82,7 @@ def _iso(value: object) -> str:
         return value.isoformat()
     message = f"an audit event cannot hold {value!r}"
     raise TypeError(message)
+
+
+# Kept: to make an encoder takes as long as to use it.
+_TO_JSON = json.JSONEncoder(default=_iso, ensure_ascii=False, sort_keys=True).encode

@@ -6,7 +6,7 @@ change a standing; `evaluate_due` is the nightly pass over what passing time has
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from sqlalchemy import Connection, text
 
@@ -32,14 +32,23 @@ _FEW = 100
 DayOf = Callable[[str], date]
 
 
+class _Days(dict[str, date]):
+    """The day at each association, worked out when it is first asked."""
+
+    def __init__(self, books: Rulebooks, instant: datetime) -> None:
+        super().__init__()
+        self._books = books
+        self._instant = instant
+
+    def __missing__(self, association: str) -> date:
+        day = local_day(self._instant, self._books.associations[association].time_zone)
+        self[association] = day
+        return day
+
+
 def days_at(books: Rulebooks, instant: datetime) -> DayOf:
     """The legal day that ``instant`` is in each association's time zone."""
-
-    @cache
-    def day_of(association: str) -> date:
-        return local_day(instant, books.associations[association].time_zone)
-
-    return day_of
+    return _Days(books, instant).__getitem__
 
 
 def judge_all(

@@ -41,8 +41,9 @@ def run(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> lis
     driver = _driver(connection)
     if isinstance(driver, PsycopgConnection):
         cursor: Any = driver.execute(_percent(sql), parameters)
-    else:
-        cursor = driver.execute(sql, parameters)
+        # To ask for the description would make an object for each column.
+        return cursor.fetchall() if cursor.pgresult.nfields else []
+    cursor = driver.execute(sql, parameters)
     return cursor.fetchall() if cursor.description else []
 
 
