@@ -95,3 +95,12 @@ def test_a_form_can_have_200_parts_and_no_more() -> None:
     parts = [_part("a", b"") for _ in range(200)]
     assert len(_read([*parts, b"--x--"])) == 200
     assert _refusal([*parts, _part("a", b""), b"--x--"]) == 413
+
+
+def test_a_field_for_files_that_was_left_empty_brings_none() -> None:
+    assert _read([_part("files", b"", "") + _part("a", b"1"), b"--x--"]) == [("a", "1")]
+
+
+def test_a_file_is_one_without_a_name_or_without_content_too() -> None:
+    body = _part("files", b"bytes", "") + _part("files", b"", "empty.pdf")
+    assert _read([body, b"--x--"]) == [("files", b"bytes"), ("files", b"")]

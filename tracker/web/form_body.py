@@ -63,9 +63,11 @@ class _Parts:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str | UploadFile]] = []
-        self._file: UploadFile | None = None
         self._name = ""
         self._text = b""
+        # Of a file: its name, and once some of it has come, where it goes.
+        self._filename: str | None = None
+        self._file: UploadFile | None = None
 
     def take(self, event: MultipartSegment | bytes | bytearray | None) -> Awaitable[None] | None:
         """The beginning of a part, some of its content, or its end (None).
@@ -75,25 +77,27 @@ class _Parts:
         if event is None:
             return self._end()
         if isinstance(event, MultipartSegment):
-            self._begin(event)
+            self._name, self._filename = event.name, event.filename
+            self._text, self._file = b"", None
             return None
-        if self._file is not None:
-            return self._file.write(bytes(event))
+        if self._filename is not None:
+            return self._open().write(bytes(event))
         self._text += event
         if len(self._text) > _LONGEST_TEXT:
             raise HTTPException(_TOO_LARGE)
         return None
 
-    def _begin(self, part: MultipartSegment) -> None:
-        self._name, self._text, self._file = part.name, b"", None
-        if part.filename is not None:
+    def _open(self) -> UploadFile:
+        if self._file is None:
             # Closed with the form.
             content = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-            self._file = UploadFile(content, size=0, filename=part.filename)
-            self.found.append((part.name, self._file))
+            self._file = UploadFile(content, size=0, filename=self._filename)
+            self.found.append((self._name, self._file))
+        return self._file
 
     def _end(self) -> Awaitable[None] | None:
-        if self._file is not None:
-            return self._file.seek(0)
-        self.found.append((self._name, self._text.decode(errors="replace")))
-        return None
+        if self._filename is None:
+            self.found.append((self._name, self._text.decode(errors="replace")))
+            return None
+        # Of a field that was left empty browsers send a file without a name or content.
+        return self._open().seek(0) if self._file or self._filename else None

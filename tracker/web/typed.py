@@ -34,9 +34,8 @@ async def typed(request: Request) -> FormData:
 async def posting(request: Request) -> AsyncIterator[Posted]:
     """The texts and files of a posted form; the files are gone once the block ends."""
     async with _sent(request) as form:
-        sent = [v for k, v in form.multi_items() if k == "files" and isinstance(v, UploadFile)]
-        # A file field that was left empty is sent, too: without a name.
-        yield Posted(_texts(form), [file for file in sent if file.filename or file.size])
+        files = [v for k, v in form.multi_items() if k == "files" and isinstance(v, UploadFile)]
+        yield Posted(_texts(form), files)
 
 
 async def posted(request: Request) -> AsyncIterator[Posted]:
@@ -79,6 +78,8 @@ async def _sent(request: Request) -> AsyncIterator[FormData]:
 
 
 def _texts(form: FormData) -> FormData:
+    if all(isinstance(value, str) for _, value in form.multi_items()):
+        return form
     return FormData([(k, v) for k, v in form.multi_items() if isinstance(v, str)])
 
 
