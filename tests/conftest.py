@@ -2,16 +2,20 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from sqlalchemy import Engine, event
 
-from tests.support.databases import postgres_database, sqlalchemy_url
+from tests.support.databases import Shelf, postgres_database, sqlalchemy_url
 from tests.support.postgres import running_server
+from tracker.records import engine
 from tracker.records.engine import migrate
 
+_PREPARE_SQLITE = engine._prepare_sqlite
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
 BACKENDS = ["sqlite", "postgresql"]
 
@@ -24,6 +28,28 @@ hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=SLOW
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
+
+
+def _prepare_hastily(opened: Engine) -> None:
+    _PREPARE_SQLITE(opened)
+
+    @event.listens_for(opened, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _haste() -> Iterator[None]:
+    """No database of this process waits for the disk: none has to survive a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_prepare_sqlite", _prepare_hastily)
+        yield
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases that wait for the disk, as those of servers do."""
+    monkeypatch.setattr(engine, "_prepare_sqlite", _PREPARE_SQLITE)
 
 
 @pytest.fixture(scope="session")
@@ -61,11 +87,18 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / migrated_sqlite.name}"
 
 
+@pytest.fixture(scope="session")
+def shelf(postgres_url: str, migrated_postgres: str) -> Iterator[Shelf]:
+    """Migrated databases on PostgreSQL, to borrow."""
+    with Shelf(postgres_url, migrated_postgres) as found:
+        yield found
+
+
 @pytest.fixture
-def postgres_database_url(postgres_url: str, migrated_postgres: str) -> Iterator[str]:
-    """URL of a fresh, migrated PostgreSQL database."""
-    with postgres_database(postgres_url, template=migrated_postgres) as name:
-        yield sqlalchemy_url(postgres_url, name)
+def postgres_database_url(shelf: Shelf) -> Iterator[str]:
+    """URL of a migrated PostgreSQL database without a row."""
+    with shelf.borrowed() as url:
+        yield url
 
 
 @pytest.fixture(params=BACKENDS)

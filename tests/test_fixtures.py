@@ -1,6 +1,12 @@
 """The databases that every other test relies on."""
 
-from sqlalchemy import create_engine, inspect, text
+import pytest
+from sqlalchemy import create_engine, inspect, select, text
+
+from tests.support.cast import fill
+from tests.support.databases import Shelf
+from tracker.records.engine import open_engine
+from tracker.records.tables import METADATA
 
 
 def test_a_migrated_database_has_tables(database_url: str) -> None:
@@ -27,3 +33,59 @@ def test_the_next_database_knows_nothing_of_the_one_before(database_url: str) ->
     engine = create_engine(database_url)
     assert "left_behind" not in inspect(engine).get_table_names()
     engine.dispose()
+
+
+def names_of_rows(database_url: str) -> list[str]:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        found = [
+            name
+            for name, table in METADATA.tables.items()
+            if connection.execute(select(table).limit(1)).first()
+        ]
+    engine.dispose()
+    return found
+
+
+def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(shelf: Shelf) -> None:
+    with shelf.borrowed() as url:
+        first = fill(url)
+        left_open = first.engine.connect()
+        left_open.execute(text("UPDATE person SET name = 'x'"))
+    with shelf.borrowed() as again:
+        assert again == url
+        assert names_of_rows(again) == []
+        second = fill(again)
+        assert min(second.people.values()) == 1
+        second.engine.dispose()
+    left_open.invalidate()
+    left_open.close()
+    first.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TABLE left_behind (id INTEGER)",
+        "ALTER TABLE person ADD COLUMN left_behind INTEGER",
+        "ALTER TABLE person ALTER COLUMN name DROP NOT NULL",
+        "CREATE INDEX left_behind ON person (name)",
+        "ALTER TABLE person ADD CONSTRAINT left_behind CHECK (id > 0)",
+        "DROP TABLE standing CASCADE",
+        "UPDATE alembic_version SET version_num = '0000'",
+        "ALTER DATABASE {name} SET default_transaction_read_only = on",
+    ],
+)
+def test_a_database_that_was_rebuilt_is_lent_to_nobody(shelf: Shelf, change: str) -> None:
+    with shelf.borrowed() as url:
+        engine = open_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text(change.format(name=engine.url.database)))
+        engine.dispose()
+    with shelf.borrowed() as another:
+        assert another != url
+
+
+def test_two_who_borrow_at_a_time_get_two(shelf: Shelf) -> None:
+    with shelf.borrowed() as one, shelf.borrowed() as another:
+        assert one != another

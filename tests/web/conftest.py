@@ -16,9 +16,15 @@ def cast(database_url: str) -> Iterator[Cast]:
     filled.engine.dispose()
 
 
+def settled(house: House) -> Iterator[House]:
+    """The house; in the end its work is done before its database goes."""
+    yield house
+    house.settle()
+
+
 @pytest.fixture
-def house(cast: Cast) -> House:
-    return House(cast)
+def house(cast: Cast) -> Iterator[House]:
+    yield from settled(House(cast))
 
 
 @pytest.fixture
@@ -30,17 +36,17 @@ def visit(house: House) -> Callable[[str], Visitor]:
 def page_house(sqlite_url: str) -> Iterator[House]:
     """On SQLite alone: for what pages say, which no engine changes."""
     filled = fill(sqlite_url)
-    yield House(filled)
+    yield from settled(House(filled))
     filled.engine.dispose()
 
 
 @pytest.fixture
-def hall(cast: Cast) -> House:
+def hall(cast: Cast) -> Iterator[House]:
     """The site with applicants, too."""
-    return House(fill_with_applicants(cast))
+    yield from settled(House(fill_with_applicants(cast)))
 
 
 @pytest.fixture
-def page_hall(page_house: House) -> House:
+def page_hall(page_house: House) -> Iterator[House]:
     """The same on SQLite alone."""
-    return House(fill_with_applicants(page_house.cast))
+    yield from settled(House(fill_with_applicants(page_house.cast)))
