@@ -1,15 +1,17 @@
 """A real browser on a real server, with the cast in it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import cache
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.browser.keyboard import Keys
 from tests.browser.sizes import DESK, PHONE
-from tests.support.street import Street, build_street, open_street
+from tests.support.street import Port, Street, build_street, open_port, open_street
 from tests.web.all_pages import furnish
 from tests.web.applying import WithApplicants
 
@@ -23,6 +25,12 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+class OpenPhone(Protocol):
+    """Opens a phone on a street; somebody's, unless ``email`` is empty."""
+
+    def __call__(self, street: Street, email: str, *, scripts: bool) -> Page: ...
 
 
 # The package's, not the session's: Playwright's loop runs until the fixture ends, and as long as
@@ -41,10 +49,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> WithApplicants:
     return build_street(tmp_path_factory.mktemp("built"))
 
 
+@pytest.fixture(scope="package")
+def port() -> Iterator[Port]:
+    """Where every journey's site is: a browser goes on with the next at the same address."""
+    with open_port() as opened:
+        yield opened
+
+
 @pytest.fixture
-def street(built: WithApplicants, tmp_path: Path) -> Iterator[Street]:
+def street(built: WithApplicants, port: Port, tmp_path: Path) -> Iterator[Street]:
     """A world of one's own: what a journey saves is gone after it."""
-    with open_street(tmp_path, built) as opened:
+    with open_street(tmp_path, built, port) as opened:
         yield opened
 
 
@@ -70,9 +85,63 @@ def open_context(browser: Browser, street: Street, email: str, *, scripts: bool)
         bypass_csp=scripts,
     )
     context.set_default_timeout(10_000)
+    sign_in(context, street, email)
+    return context
+
+
+def sign_in(context: BrowserContext, street: Street, email: str) -> None:
+    """Have the cookie of somebody, and nothing else; no cookie if ``email`` is empty."""
+    context.clear_cookies()
     if email:
         context.add_cookies([{"name": "session", "value": street.cookie(email), "url": street.url}])
-    return context
+
+
+class Phones:
+    """Phones to borrow: to open a new one takes as long as to load six pages."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[tuple[str, bool], list[Page]] = defaultdict(list)
+
+    @contextmanager
+    def lent(self) -> Iterator[OpenPhone]:
+        """Hands out phones, at most until the end."""
+        lent: list[tuple[tuple[str, bool], Page]] = []
+
+        def open_phone(street: Street, email: str, *, scripts: bool) -> Page:
+            idle = self._idle[street.url, scripts]
+            page = idle.pop() if idle else self._new(street, scripts=scripts)
+            lent.append(((street.url, scripts), page))
+            sign_in(page.context, street, email)
+            return page
+
+        yield open_phone
+        for kind, page in lent:
+            self._idle[kind].append(_as_new(page))
+
+    def _new(self, street: Street, *, scripts: bool) -> Page:
+        return open_context(self._browser, street, "", scripts=scripts).new_page()
+
+
+def _as_new(page: Page) -> Page:
+    """Take back all that was set on a phone; its cookies go when it is lent again."""
+    for other in page.context.pages:
+        if other != page:
+            other.close()
+    page.set_viewport_size(PHONE)
+    page.emulate_media(media="screen", color_scheme="light", reduced_motion="reduce")
+    return page
+
+
+@pytest.fixture(scope="package")
+def phones(browser: Browser) -> Phones:
+    return Phones(browser)
+
+
+@pytest.fixture
+def open_phone(phones: Phones) -> Iterator[OpenPhone]:
+    with phones.lent() as found:
+        yield found
 
 
 @pytest.fixture(params=[PHONE, DESK], ids=["phone", "desk"])
@@ -83,48 +152,36 @@ def size(request: pytest.FixtureRequest) -> ViewportSize:
 
 
 @pytest.fixture
-def keys(
-    browser: Browser, street: Street, size: ViewportSize
-) -> Iterator[Callable[[str, str], Keys]]:
+def keys(open_phone: OpenPhone, street: Street, size: ViewportSize) -> Callable[[str, str], Keys]:
     """Opens a page as somebody (signed in, if it is anybody) who has a keyboard and no scripts."""
-    contexts: list[BrowserContext] = []
 
     def open_page(email: str, path: str) -> Keys:
-        contexts.append(open_context(browser, street, email, scripts=False))
-        page = contexts[-1].new_page()
+        page = open_phone(street, email, scripts=False)
         page.set_viewport_size(size)
         page.goto(path)
         return Keys(page)
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 @pytest.fixture
-def scripted(browser: Browser, street: Street) -> Iterator[Callable[[str], Page]]:
+def scripted(open_phone: OpenPhone, street: Street) -> Callable[[str], Page]:
     """Opens a phone on which tools can run scripts of their own."""
-    contexts: list[BrowserContext] = []
 
-    def open_phone(email: str = "") -> Page:
-        contexts.append(open_context(browser, street, email, scripts=True))
-        return contexts[-1].new_page()
+    def open_scripted(email: str) -> Page:
+        return open_phone(street, email, scripts=True)
 
-    yield open_phone
-    for context in contexts:
-        context.close()
+    return open_scripted
 
 
 @pytest.fixture(scope="module")
-def reader(browser: Browser, still_street: Street) -> Iterator[Callable[[str], Page]]:
-    """The same, one page for each person, on a street on which nobody changes anything."""
-    contexts: list[BrowserContext] = []
+def reader(phones: Phones, still_street: Street) -> Iterator[Callable[[str], Page]]:
+    """The same, one phone for everybody, on a street on which nobody changes anything."""
+    with phones.lent() as open_phone:
+        page = open_phone(still_street, "", scripts=True)
 
-    @cache
-    def open_phone(email: str = "") -> Page:
-        contexts.append(open_context(browser, still_street, email, scripts=True))
-        return contexts[-1].new_page()
+        def read_as(email: str) -> Page:
+            sign_in(page.context, still_street, email)
+            return page
 
-    yield open_phone
-    for context in contexts:
-        context.close()
+        yield read_as

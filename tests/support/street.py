@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.cast import BOOKS, NOW, fill
 from tests.web.applying import WithApplicants, fill_with_applicants
@@ -46,19 +47,47 @@ def build_street(folder: Path) -> WithApplicants:
     return cast
 
 
+@dataclass
+class Port:
+    """An address at which one site after another is served."""
+
+    base_url: str
+    app: FastAPI | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the present site answer."""
+        assert self.app is not None, "no site is open here"
+        await self.app(scope, receive, send)
+
+
 @contextmanager
-def open_street(folder: Path, built: WithApplicants | None = None) -> Iterator[Street]:
-    """Serve the cast and its applicants: a copy of those ``built``, in ``folder``."""
+def open_port() -> Iterator[Port]:
+    """A port of this machine, without a site yet."""
+    port = Port(f"http://127.0.0.1:{free_port()}")
+    with serving(port, port.base_url):
+        yield port
+
+
+@contextmanager
+def open_street(
+    folder: Path, built: WithApplicants | None = None, port: Port | None = None
+) -> Iterator[Street]:
+    """Serve the cast and its applicants: a copy of those ``built``, in ``folder``.
+
+    At a ``port`` that is given, or at one of its own.
+    """
+    if port is None:
+        with open_port() as own, open_street(folder, built, own) as street:
+            yield street
+        return
     found = built or build_street(folder)
     url = f"sqlite:///{folder / _DATABASE}"
     if built:
         shutil.copy(Path(built.url.removeprefix("sqlite:///")), folder / _DATABASE)
     cast = replace(found, url=url, engine=open_engine(url))
-    base_url = f"http://127.0.0.1:{free_port()}"
-    settings = cast.settings.model_copy(update={"base_url": base_url})
-    app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
-    with serving(app, base_url):
-        yield Street(cast, base_url, app.state.site.later.settle)
+    settings = cast.settings.model_copy(update={"base_url": port.base_url})
+    port.app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
+    yield Street(cast, port.base_url, port.app.state.site.later.settle)
     cast.engine.dispose()
 
 
@@ -70,7 +99,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: FastAPI, base_url: str) -> Iterator[None]:
+def serving(app: ASGIApp, base_url: str) -> Iterator[None]:
     """Serve ``app`` at the port of ``base_url``, in a thread."""
     port = int(base_url.rpartition(":")[2])
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
