@@ -1,10 +1,12 @@
 """The made-up roster is whole, and shows what it says it does, whatever day the demo starts on."""
 
+import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from email import message_from_bytes, policy
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +38,7 @@ DAYS = [
     date(2028, 2, 29),
     date(2028, 12, 31),
 ]
+Filled = Callable[[date], tuple[Path, Cast]]
 
 
 class Shown(NamedTuple):
@@ -67,22 +70,46 @@ class Shown(NamedTuple):
         return {row[1:] for row in rows if row[0] in emails}
 
 
+@pytest.fixture(scope="module")
+def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """The demo's database as it is on a day, filled once for all who ask; and its people."""
+
+    @cache
+    def fill_on(day: date) -> tuple[Path, Cast]:
+        folder = tmp_path_factory.mktemp("filled")
+        path = Path(shutil.copy(migrated_sqlite, folder / "demo.db"))
+        with _shown(path) as (engine, office):
+            return path, fill(office, engine, STORIES, folder, today=day, now=_evening(day))
+
+    return fill_on
+
+
+def _evening(day: date) -> datetime:
+    return datetime.combine(day, time(18), UTC)
+
+
 @contextmanager
-def demo(url: str, folder: Path, day: date) -> Iterator[Shown]:
-    engine = open_engine(url)
-    now = datetime.combine(day, time(18), UTC)
+def _shown(path: Path) -> Iterator[tuple[Engine, Office]]:
+    engine = open_engine(f"sqlite:///{path}")
     try:
-        office = open_office(SETTINGS, BOOKS, engine)
-        yield Shown(engine, office, fill(office, engine, STORIES, folder, today=day, now=now), now)
+        yield engine, open_office(SETTINGS, BOOKS, engine)
     finally:
         engine.dispose()
 
 
+@contextmanager
+def demo(filled: Filled, folder: Path, day: date) -> Iterator[Shown]:
+    """A demo of one's own on that day."""
+    path, cast = filled(day)
+    with _shown(Path(shutil.copy(path, folder / "demo.db"))) as (engine, office):
+        yield Shown(engine, office, cast, _evening(day))
+
+
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
-    sqlite_url: str, tmp_path: Path, day: date
+    filled: Filled, tmp_path: Path, day: date
 ) -> None:
-    with demo(sqlite_url, tmp_path, day) as shown:
+    with demo(filled, tmp_path, day) as shown:
         found = shown.statuses()
         assert {"met", "open", "excused", "no rules"} <= set(found)
         assert found["met"] > found["lapsed"] + found["overdue"]
@@ -91,9 +118,9 @@ def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_on_any_day_some_applicants_are_ready_and_others_show_what_they_lack(
-    sqlite_url: str, tmp_path: Path, day: date
+    filled: Filled, tmp_path: Path, day: date
 ) -> None:
-    with demo(sqlite_url, tmp_path, day) as shown, reading(shown.engine) as connection:
+    with demo(filled, tmp_path, day) as shown, reading(shown.engine) as connection:
         found = list(judge_applications(connection, BOOKS, lambda _: day))
         statuses = Counter(standing.status for standing in found)
         assert set(statuses) == {Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY}
@@ -105,9 +132,9 @@ def test_on_any_day_some_applicants_are_ready_and_others_show_what_they_lack(
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coordinator(
-    sqlite_url: str, tmp_path: Path, day: date
+    filled: Filled, tmp_path: Path, day: date
 ) -> None:
-    with demo(sqlite_url, tmp_path, day) as shown:
+    with demo(filled, tmp_path, day) as shown:
         ran = list(run_due(shown.office, shown.now, lambda: shown.now))
         assert {r.job.value for r in ran} == {"evaluate", "notices", "references", "digest"}
         kinds = Counter(row[0] for row in shown.ask("SELECT kind FROM outbox"))
@@ -118,9 +145,9 @@ def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coord
 
 
 def test_the_digest_compares_with_weeks_that_were_lived_through(
-    sqlite_url: str, tmp_path: Path
+    filled: Filled, tmp_path: Path
 ) -> None:
-    with demo(sqlite_url, tmp_path, LATE) as shown:
+    with demo(filled, tmp_path, LATE) as shown:
         list(run_due(shown.office, shown.now, lambda: shown.now))
         [(mails,)] = shown.ask("SELECT COUNT(*) FROM outbox WHERE kind = 'digest'")
         assert mails == len(BOOKS.associations)
@@ -135,8 +162,8 @@ def test_the_digest_compares_with_weeks_that_were_lived_through(
         assert any("than last week" in text and "TREND" in text for text in texts)
 
 
-def test_late_in_the_year_every_story_shows_what_it_says(sqlite_url: str, tmp_path: Path) -> None:
-    with demo(sqlite_url, tmp_path, LATE) as shown:
+def test_late_in_the_year_every_story_shows_what_it_says(filled: Filled, tmp_path: Path) -> None:
+    with demo(filled, tmp_path, LATE) as shown:
         current = {
             story.name: {row[:4] for row in shown.of(story.name) if str(row[4]) >= str(LATE)}
             for story in STORIES.stories
@@ -168,9 +195,9 @@ def _of(found: dict[str, list[tuple[object, str]]], part: str) -> list[tuple[int
     return [(int(str(short)), asks) for short, asks in found[_name(part)]]
 
 
-def test_nobody_has_more_than_a_story_to_mend(sqlite_url: str, tmp_path: Path) -> None:
+def test_nobody_has_more_than_a_story_to_mend(filled: Filled, tmp_path: Path) -> None:
     """Providers who hold an endorsement that renews have done their own part."""
-    with demo(sqlite_url, tmp_path, LATE) as shown:
+    with demo(filled, tmp_path, LATE) as shown:
         providers = {p.email for p in shown.cast.providers}
         rows = shown.ask(
             "SELECT p.email, s.status FROM standing s "
@@ -179,13 +206,13 @@ def test_nobody_has_more_than_a_story_to_mend(sqlite_url: str, tmp_path: Path) -
         assert {row[1] for row in rows if row[0] in providers} <= {"met", "no rules"}
 
 
-def test_in_january_some_are_overdue(sqlite_url: str, tmp_path: Path) -> None:
-    with demo(sqlite_url, tmp_path, date(2027, 1, 15)) as shown:
+def test_in_january_some_are_overdue(filled: Filled, tmp_path: Path) -> None:
+    with demo(filled, tmp_path, date(2027, 1, 15)) as shown:
         assert shown.statuses()["overdue"] > 0
 
 
-def test_what_no_file_can_carry_leaves_an_audit_event(sqlite_url: str, tmp_path: Path) -> None:
-    with demo(sqlite_url, tmp_path, LATE) as shown:
+def test_what_no_file_can_carry_leaves_an_audit_event(filled: Filled, tmp_path: Path) -> None:
+    with demo(filled, tmp_path, LATE) as shown:
         for table in ("waiver", "renewal"):
             [(rows,)] = shown.ask(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - two known names
             [(events,)] = shown.ask(
@@ -226,9 +253,9 @@ def test_a_configuration_without_a_demo_uses_the_one_that_comes_with_the_program
 
 
 def test_a_provider_has_logged_a_session_that_waits_for_confirmation(
-    sqlite_url: str, tmp_path: Path
+    filled: Filled, tmp_path: Path
 ) -> None:
-    with demo(sqlite_url, tmp_path, LATE) as shown:
+    with demo(filled, tmp_path, LATE) as shown:
         states = Counter(row[0] for row in shown.ask("SELECT state FROM group_member"))
         assert states == {"asked": 3, "disputed": 1, "confirmed": 1}
         opened = {login.email for login in logins(SETTINGS, BOOKS, shown.cast)}
