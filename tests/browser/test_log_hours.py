@@ -27,7 +27,7 @@ def test_training_is_logged_and_again_and_a_twin_is_asked_about(keys: Open, stre
     at.type("Title", "Watch, wait & wonder")
     at.press("Save")
     at.see_heading("1.5 hours on 22 November 2026")
-    at.see("Counts towards training")
+    at.see("Logged as training: no hours are asked")
     at.page.reload()
     at.follow("Add another")
     at.follow("My year")
