@@ -57,11 +57,15 @@ class Mail(_Strict):
 
 
 class Web(_Strict):
-    """The address that `tracker serve` listens on, and the processes that answer."""
+    """The address that `tracker serve` listens on, and the processes that answer.
+
+    Without ``metrics_token`` there is no page of metrics.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
 
 
 class SignIn(_Strict):

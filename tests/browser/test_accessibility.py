@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 Phone = Callable[[str], Page]
 # What is no page: files, and what machines ask for.
 FILES = (".ics", ".svg", ".csv", ".pdf", ".zip")
-NO_PAGES = {"/healthz", "/readyz", "/static/{name}", "/evidence/{file_id}"}
+NO_PAGES = {"/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"}
 
 
 def file(name: str, content: bytes) -> FilePayload:

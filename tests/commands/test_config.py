@@ -45,6 +45,13 @@ def test_a_password_in_a_query_is_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "password=*** #" in printed()["database_url"]
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_token_is_hidden_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKER_WEB__METRICS_TOKEN", "geheim-und-lang-genug")
+    shown = printed()["web.metrics_token"]
+    assert shown == "web.metrics_token = *** # TRACKER_WEB__METRICS_TOKEN"
+
+
 def test_each_setting_says_where_it_comes_from(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ KNOWN = {
     ("GET", "/healthz"): ANYBODY,
     ("GET", "/static/{name}"): ANYBODY,
     ("GET", "/readyz"): ANYBODY,
+    ("GET", "/metrics"): ANYBODY,  # by token
     ("GET", "/sign-in"): ANYBODY,
     ("POST", "/sign-in"): ANYBODY,
     ("GET", "/sign-in/code"): ANYBODY,

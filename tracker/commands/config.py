@@ -47,7 +47,8 @@ def _several(
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a setting can be
     if isinstance(value, SecretStr):
-        return hide_passwords(value.get_secret_value())
+        text = value.get_secret_value()
+        return hide_passwords(text) if "://" in text else "***"
     if isinstance(value, dict):
         return ", ".join(f"{key} {text}" for key, text in value.items()) or "none"
     return str(value)

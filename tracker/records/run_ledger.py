@@ -23,6 +23,14 @@ def last_run(connection: Connection, job: str, association: str) -> date | None:
     )
 
 
+def last_finished(connection: Connection) -> dict[tuple[str, str], datetime]:
+    """When the last run ended, by job and association; a run that failed has no row."""
+    query = select(_RUN.c.job, _RUN.c.association, func.max(_RUN.c.finished_at)).group_by(
+        _RUN.c.job, _RUN.c.association
+    )
+    return {(job, association): at for job, association, at in connection.execute(query)}
+
+
 def claim_run(
     connection: Connection, job: str, association: str, local_date: date, at: datetime
 ) -> bool:

@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 
 from tracker import clock
 from tracker.mail.compose import load_composer
+from tracker.records.engine import reading
 from tracker.records.reader import Reader
+from tracker.records.vitals import Vitals, read_vitals
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
@@ -36,6 +38,7 @@ from tracker.web import (
     mail_choice,
     membership,
     menu,
+    metrics,
     my_data,
     my_year,
     own_files,
@@ -54,6 +57,7 @@ from tracker.web.api.app import PREFIX, build_api
 from tracker.web.errors import add_error_pages, refuse
 from tracker.web.head import AnswersHead
 from tracker.web.later import Later
+from tracker.web.one_look import OneLook
 from tracker.web.packing import PacksPages
 from tracker.web.pages import Pages
 from tracker.web.readiness import Readiness
@@ -96,6 +100,7 @@ _PARTS = (
     help_page,
     unsubscribing,
     health,
+    metrics,
     static_files,
 )
 
@@ -134,6 +139,7 @@ def build_app(
         pages=pages,
         later=Later(),
         readiness=Readiness(settings.database_url.get_secret_value()),
+        vitals=OneLook("vitals", partial(_look_at_vitals, engine)),
         demo_people=tuple(demo_people),
         now=now,
     )
@@ -152,6 +158,11 @@ def build_app(
     app.add_middleware(AnswersHead)
     add_error_pages(app)
     return app
+
+
+def _look_at_vitals(engine: Engine) -> Vitals:
+    with reading(engine) as connection:
+        return read_vitals(connection)
 
 
 @cache

@@ -1,13 +1,10 @@
 """Looks whether the database can be used, without ever waiting for it for long."""
 
-import asyncio
-from concurrent.futures import Future
-from threading import Lock, Thread
-
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracker.records.engine import SchemaError, newest_version, schema_version
+from tracker.web.one_look import OneLook
 
 _LOG = structlog.get_logger()
 _WITHIN_SECONDS = 3.0
@@ -15,40 +12,19 @@ _NO_ANSWER = "the database does not answer"
 
 
 class Readiness:
-    """One look at a time, in a thread of its own: whoever asks meanwhile waits for the same one.
-
-    A database that hangs so holds one thread, and none of those that answer pages.
-    """
+    """Whether the site can work with the database at ``url``."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._lock = Lock()
-        self._looking: Future[str] | None = None
+        self._looking = OneLook("readiness", self._found)
 
     async def look(self) -> str:
         """What stands in the way, in words; nothing where all is well."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._begin()), _WITHIN_SECONDS)
+            return await self._looking.found(_WITHIN_SECONDS)
         except (TimeoutError, RuntimeError) as error:
             _LOG.warning("not ready", error=type(error).__name__)
             return _NO_ANSWER
-
-    def _begin(self) -> Future[str]:
-        with self._lock:
-            if self._looking is None or self._looking.done():
-                looking: Future[str] = Future()
-                # Whoever no longer waits ends the look for nobody else.
-                looking.set_running_or_notify_cancel()
-                # A daemon: the process may end while it hangs.
-                Thread(target=self._look, args=(looking,), name="readiness", daemon=True).start()
-                self._looking = looking
-            return self._looking
-
-    def _look(self, looking: Future[str]) -> None:
-        try:
-            looking.set_result(self._found())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            looking.set_exception(error)
 
     def _found(self) -> str:
         try:

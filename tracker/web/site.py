@@ -11,10 +11,12 @@ from sqlalchemy import Engine
 from tracker.mail.compose import Composer
 from tracker.records.evaluation import days_at
 from tracker.records.reader import Reader
+from tracker.records.vitals import Vitals
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 from tracker.web.later import Later
+from tracker.web.one_look import OneLook
 from tracker.web.pages import Pages
 from tracker.web.readiness import Readiness
 
@@ -45,6 +47,7 @@ class Site:
     pages: Pages
     later: Later
     readiness: Readiness
+    vitals: OneLook[Vitals]
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
 
