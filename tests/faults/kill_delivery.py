@@ -4,23 +4,21 @@
 kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
 """
 
-import argparse
 import random
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import Engine, text
 
+from tests.faults.long_form import run_long
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
 from tracker import clock
 from tracker.records import outbox
-from tracker.records.engine import migrate, open_engine, reading, writing
+from tracker.records.engine import open_engine, reading, writing
 
 _BATCH = 200
 _LONGEST_LIFE = 0.25  # seconds from ready to dead
@@ -28,7 +26,10 @@ _LONGEST_LIFE = 0.25  # seconds from ready to dead
 
 @dataclass
 class Tally:
-    """What a run came to, in messages; ``worst`` is the most repeats after one kill."""
+    """What a run came to, in messages.
+
+    ``worst`` is the most repeats after one kill, ``allowed`` how many there may be.
+    """
 
     kills: int = 0
     messages: int = 0
@@ -36,11 +37,13 @@ class Tally:
     repeats: int = 0
     altered: int = 0
     worst: int = 0
+    allowed: int = 0
 
 
 def run(database_url: str, kills: int, connections: int, seed: int) -> Tally:
     """Kill ``kills`` senders, each with messages waiting; then let one finish."""
-    chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    tally = Tally(allowed=connections)
     engine = open_engine(database_url)
     with Sink() as sink:
         while tally.kills < kills:
@@ -103,22 +106,10 @@ def _count(engine: Engine, sink: Sink, tally: Tally) -> None:
     tally.altered = len(set(sink.taken)) - len(arrivals)
 
 
-def main() -> None:
-    """Run the long form; exit code 1 if a message was lost or altered, or too many came twice."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--database", help="an empty database (default: a new SQLite file)")
-    choices = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = choices.database or f"sqlite:///{Path(folder) / 'kills.db'}"
-        migrate(url)
-        tally = run(url, choices.kills, choices.connections, choices.seed)
-    sys.stdout.write(f"{tally}\n")
-    good = not tally.lost and not tally.altered and tally.worst <= choices.connections
-    sys.exit(0 if good else 1)
-
-
 if __name__ == "__main__":
-    main()
+    run_long(
+        __doc__,
+        {"kills": 100, "connections": 4, "seed": 1},
+        run,
+        lambda found: found.lost or found.altered or found.worst > found.allowed,
+    )

@@ -4,18 +4,15 @@
 kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
 """
 
-import argparse
 import random
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
+from tests.faults.long_form import run_long
 from tests.jobs.desk import Desk, at
-from tracker.records.engine import migrate
 
 _PEOPLE = 40
 _LONGEST_LIFE = 0.5  # seconds from ready to dead
@@ -79,20 +76,10 @@ def _torn(desk: Desk) -> int:
     return len(decided ^ {mail.message_id for mail in desk.mails()})
 
 
-def main() -> None:
-    """Run the long form, and end with 1 if anything is not as it should be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--database", help="an empty database; default: a new SQLite file")
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = given.database or f"sqlite:///{Path(folder) / 'tracker.db'}"
-        migrate(url)
-        tally = run(url, given.kills, given.seed)
-    sys.stdout.write(f"{tally}\n")
-    sys.exit(bool(tally.torn or tally.lost or tally.twice))
-
-
 if __name__ == "__main__":
-    main()
+    run_long(
+        __doc__,
+        {"kills": 1000, "seed": 1},
+        run,
+        lambda found: found.torn or found.lost or found.twice,
+    )

@@ -4,22 +4,18 @@
 kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
 """
 
-import argparse
 import random
 import socket
-import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from threading import Lock, Timer
 
 from tests.bench.load import Answers
 from tests.bench.stored import lost, wrongly_judged
 from tests.bench.visits import Visitors, populate, post_requests, served
-from tracker.records.engine import migrate
+from tests.faults.long_form import run_long
 
 _PEOPLE = 60
 _CONNECTIONS = 16
@@ -111,20 +107,5 @@ def _answer(lines: Iterator[bytes]) -> Iterator[str]:
     yield location
 
 
-def main() -> None:
-    """Run the long form, and end with 1 if anything is not as it should be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--database", help="an empty database; default: a new SQLite file")
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = given.database or f"sqlite:///{Path(folder) / 'tracker.db'}"
-        migrate(url)
-        tally = run(url, given.kills, given.seed)
-    sys.stdout.write(f"{tally}\n")
-    sys.exit(bool(tally.lost or tally.wrong))
-
-
 if __name__ == "__main__":
-    main()
+    run_long(__doc__, {"kills": 200, "seed": 1}, run, lambda found: found.lost or found.wrong)

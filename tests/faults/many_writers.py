@@ -4,15 +4,12 @@
 runs a few. Half of the writers log for the same few people.
 """
 
-import argparse
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import text
 
@@ -20,7 +17,8 @@ from tests.bench.population import AS_OF, PROVIDERS
 from tests.bench.stored import wrongly_judged
 from tests.bench.visits import populate
 from tests.bench.work import CONFIG, NIGHT
-from tracker.records.engine import migrate, open_engine, reading
+from tests.faults.long_form import run_long
+from tracker.records.engine import open_engine, reading
 from tracker.records.entry_writes import Author, Content, add_entry
 from tracker.records.writer import Writer
 from tracker.rulebooks import load_rulebooks
@@ -99,24 +97,14 @@ def write(database_url: str, first: int, writers: int, each: int) -> int:
     return counted[False]
 
 
-def main() -> None:
-    """Run the long form, and end with 1 if anything is not as it should be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--writers", type=int, default=32)
-    parser.add_argument("--each", type=int, default=1000)
-    parser.add_argument("--database", help="an empty database; default: a new SQLite file")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = given.database or f"sqlite:///{Path(folder) / 'tracker.db'}"
-        migrate(url)
-        tally = run(url, given.writers, given.each)
-    sys.stdout.write(f"{tally}\n")
-    sys.exit(bool(tally.refused or tally.lost or tally.unaudited or tally.wrong))
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         _, _, _url, *_numbers = sys.argv
         sys.stdout.write(str(write(_url, *map(int, _numbers))))
     else:
-        main()
+        run_long(
+            __doc__,
+            {"writers": 32, "each": 1000},
+            run,
+            lambda found: found.refused or found.lost or found.unaudited or found.wrong,
+        )
