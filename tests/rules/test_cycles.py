@@ -45,34 +45,18 @@ def test_cycles_are_those_of_the_calendar_walk(name: str, endorsed_on: date) -> 
 
 @pytest.mark.parametrize("name", SCHEMES)
 @given(endorsed_on=days, day=days)
-def test_each_day_lies_in_its_cycle(name: str, endorsed_on: date, day: date) -> None:
-    cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
-    if cycle is None:
-        assert day < endorsed_on
-    else:
-        assert cycle.starts_on <= day <= cycle.ends_on
-
-
-@pytest.mark.parametrize("name", SCHEMES)
-@given(endorsed_on=days, day=days)
-def test_a_cycle_is_the_same_from_each_of_its_days(name: str, endorsed_on: date, day: date) -> None:
-    cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
-    if cycle:
-        assert cycle == cycle_containing(SCHEMES[name], endorsed_on, cycle.starts_on)
-        assert cycle == cycle_containing(SCHEMES[name], endorsed_on, cycle.ends_on)
-
-
-@pytest.mark.parametrize("name", SCHEMES)
-@given(endorsed_on=days, day=days)
-def test_a_cycle_begins_on_the_day_after_the_one_before(
+def test_each_day_lies_in_one_cycle_that_begins_on_the_day_after_the_one_before(
     name: str, endorsed_on: date, day: date
 ) -> None:
     cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
-    before = cycle and cycle_before(SCHEMES[name], endorsed_on, cycle)
-    if cycle and before:
-        assert before.ends_on + DAY == cycle.starts_on
-    elif cycle:
-        assert cycle.is_first
+    if cycle is None:
+        assert day < endorsed_on
+        return
+    assert cycle.starts_on <= day <= cycle.ends_on
+    for end in (cycle.starts_on, cycle.ends_on):
+        assert cycle == cycle_containing(SCHEMES[name], endorsed_on, end)
+    before = cycle_before(SCHEMES[name], endorsed_on, cycle)
+    assert before.ends_on + DAY == cycle.starts_on if before else cycle.is_first
 
 
 @pytest.mark.parametrize("name", SCHEMES)

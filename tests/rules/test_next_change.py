@@ -83,43 +83,33 @@ def test_the_judgement_is_that_of_the_plain_reading(books: Rulebooks, data: st.D
 @pytest.mark.parametrize("books", BOOKS)
 @same_database
 @given(data=st.data())
-def test_the_database_sums_what_entry_by_entry_counts(
+def test_the_database_sums_what_entry_by_entry_counts_and_as_is_explained(
     engine: Engine, books: Rulebooks, data: st.DataObject
 ) -> None:
     case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
     with engine.connect() as connection:
-        found = judged(connection, books, case, as_of, cycle_day)
+        people = populate(connection, books, case)
+        found = judge_person(connection, books, lambda _: as_of, people.ids[ENDORSEE], cycle_day)
+        for standing in found.values():
+            assert_explained(connection, books, standing, as_of)
         connection.rollback()
     expected = {}
     for name, plan, facts in renewals(case, books, cycle_day):
-        standing = judge(plan, oracle.facts_on(case, books, facts, plan, as_of), as_of)
-        if standing:
-            expected[name] = (oracle.opinion_of(standing), standing.next_change_on)
+        opinion = judge(plan, oracle.facts_on(case, books, facts, plan, as_of), as_of)
+        if opinion:
+            expected[name] = (oracle.opinion_of(opinion), opinion.next_change_on)
     assert {k: (oracle.opinion_of(s), s.next_change_on) for k, s in found.items()} == expected
 
 
-def judged(
-    connection: Connection, books: Rulebooks, case: dict[str, Any], as_of: date, cycle_day: date
-) -> dict[str, Standing]:
-    people = populate(connection, books, case)
-    return judge_person(connection, books, lambda _: as_of, people.ids[ENDORSEE], cycle_day)
-
-
-@pytest.mark.parametrize("books", BOOKS)
-@same_database
-@given(data=st.data())
-def test_the_explanations_add_up_to_the_sums(
-    engine: Engine, books: Rulebooks, data: st.DataObject
+def assert_explained(
+    connection: Connection, books: Rulebooks, standing: Standing, as_of: date
 ) -> None:
-    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
-    with engine.connect() as connection:
-        for standing in judged(connection, books, case, as_of, cycle_day).values():
-            explained = verdicts(connection, books, standing, as_of)
-            kinds = {a.counts for a in standing.plan.asks} & {"training", "rsc"}
-            sums = {
-                kind: sum(e.minutes for e, v in explained if v.counts and e.activity == kind)
-                for kind in kinds
-            }
-            assert sums == {kind: standing.facts.minutes.get(kind, 0) for kind in kinds}
-            assert all(v.counts or v.reason for _, v in explained)
-        connection.rollback()
+    """The explanations of the entries add up to the sums."""
+    explained = verdicts(connection, books, standing, as_of)
+    kinds = {a.counts for a in standing.plan.asks} & {"training", "rsc"}
+    sums = {
+        kind: sum(e.minutes for e, v in explained if v.counts and e.activity == kind)
+        for kind in kinds
+    }
+    assert sums == {kind: standing.facts.minutes.get(kind, 0) for kind in kinds}
+    assert all(v.counts or v.reason for _, v in explained)

@@ -76,34 +76,19 @@ def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
 
 @pytest.mark.parametrize(("books", "name"), RULES)
 @given(data=st.data())
-def test_the_spans_are_in_order_and_apart(books: Rulebooks, name: str, data: st.DataObject) -> None:
-    association, rule = books.provider_rules[name]
-    found = qualified_spans(association, rule, provider(data.draw(holdings(books))))
-    for earlier, later in pairwise(found):
-        assert earlier.ends_on + DAY < later.starts_on
-
-
-@pytest.mark.parametrize(("books", "name"), RULES)
-@given(data=st.data())
-def test_each_day_has_a_reason_for_or_against_and_never_both(
+def test_the_spans_are_apart_and_each_end_and_each_day_has_its_reason_for_or_against(
     books: Rulebooks, name: str, data: st.DataObject
 ) -> None:
     association, rule = books.provider_rules[name]
     held, day = provider(data.draw(holdings(books))), data.draw(any_day)
-    counts = any(s.starts_on <= day <= s.ends_on for s in qualified_spans(association, rule, held))
+    spans_found = qualified_spans(association, rule, held)
+    for earlier, later in pairwise(spans_found):
+        assert earlier.ends_on + DAY < later.starts_on
+    counts = any(s.starts_on <= day <= s.ends_on for s in spans_found)
     assert bool(why_it_counts(association, rule, held, day)) == counts
     if not counts:
         assert held.name in why_not(association, rule, held, day)
-
-
-@pytest.mark.parametrize(("books", "name"), RULES)
-@given(data=st.data())
-def test_the_end_of_each_span_has_its_reason(
-    books: Rulebooks, name: str, data: st.DataObject
-) -> None:
-    association, rule = books.provider_rules[name]
-    held = provider(data.draw(holdings(books)))
-    for found in qualified_spans(association, rule, held):
+    for found in spans_found:
         if found.ends_on < date.max:
             ending = why_it_ends(association, rule, held, found.ends_on)
             assert ending.last_day == found.ends_on
