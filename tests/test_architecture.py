@@ -32,7 +32,19 @@ LAYERS = {
     "transfer": {"records", "rules", *BASE},
     "jobs": {"mail", "transfer", "records", "rules", "notice_settings", *BASE},
     "web": {"jobs", "mail", "transfer", "records", "rules", *BASE},
+    "failures": set(),
 }
+# The rooms of the pages, from the ground up: each imports those on floors below its own.
+FLOORS = (
+    {"forms"},
+    {"frame"},
+    {"sign_in", "applying", "help"},
+    {"year"},
+    {"hours"},
+    {"api", "sessions", "profile", "takeaways"},
+    {"coordinator"},
+    {"app"},
+)
 CLOCK_READS = {
     ("datetime", "now"),
     ("datetime", "today"),
@@ -121,6 +133,24 @@ def test_imports_point_one_way() -> None:
         if layer(name) not in {own, "", *LAYERS[own]}
     ]
     assert wrong == []
+
+
+def test_pages_import_only_from_rooms_below() -> None:
+    floor_of = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    wrong = []
+    for name, path in MODULES.items():
+        room = _room(name)
+        for target, node in imported(path):
+            other = _room(target)
+            if room and other and room != other and floor_of[other] >= floor_of[room]:
+                wrong.append(f"{place(path, node)}: {room} imports {other}")
+    assert wrong == []
+
+
+def _room(module: str) -> str:
+    """The room of the pages that a module belongs to; empty for any other module."""
+    package, *rest = module.removeprefix("tracker.").split(".")
+    return rest[0] if package == "web" and rest else ""
 
 
 def test_the_rules_do_no_input_or_output() -> None:

@@ -237,7 +237,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:  # noqa: BLE001 - explain raises again what is no user's to mend
-        from tracker.commands.failures import explain
+        from tracker.failures.explaining import explain
 
         sys.stderr.write(explain(error))
         sys.exit(1)

@@ -17,7 +17,7 @@ from tracker.records.engine import open_engine
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import Settings
 from tracker.web.app import build_app
-from tracker.web.garbage import collect_rarely
+from tracker.web.frame.garbage import collect_rarely
 
 DATABASE, BASE_URL, TOKEN = "BENCH_DATABASE_URL", "BENCH_BASE_URL", "BENCH_TOKEN"
 

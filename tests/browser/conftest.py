@@ -13,7 +13,7 @@ from tests.browser.keyboard import Keys
 from tests.browser.sizes import DESK, PHONE
 from tests.support.street import Port, Street, build_street, open_port, open_street
 from tests.web.all_pages import furnish
-from tests.web.applying import WithApplicants
+from tests.web.applicants import WithApplicants
 
 __all__ = ["ARGUMENTS", "DESK", "PHONE", "Street"]
 

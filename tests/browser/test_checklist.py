@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Street
 from tests.browser.keyboard import Keys
 from tests.support.cast import CAROL
-from tests.web.applying import NORA, OLIVE
+from tests.web.applicants import NORA, OLIVE
 
 pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]

@@ -9,7 +9,7 @@ import typer.main
 
 from tracker.cli import app
 from tracker.settings import Settings
-from tracker.web import security
+from tracker.web.frame import security
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.cast import BOOKS, NOW, fill
-from tests.web.applying import WithApplicants, fill_with_applicants
+from tests.web.applicants import WithApplicants, fill_with_applicants
 from tracker.records.engine import migrate, open_engine, writing
 from tracker.records.sessions import open_session
 from tracker.web.app import build_app

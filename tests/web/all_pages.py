@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert
 from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import PAT, apply
-from tests.web.applying import IDA, NORA, OLIVE, VERA
+from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tests.web.visiting import House
 from tracker.records.engine import writing

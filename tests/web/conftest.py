@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.cast import Cast, fill
-from tests.web.applying import fill_with_applicants
+from tests.web.applicants import fill_with_applicants
 from tests.web.visiting import House, Visitor
 
 

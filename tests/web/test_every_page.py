@@ -10,7 +10,7 @@ from httpx2 import Response
 
 from tests.support.cast import fill
 from tests.web.all_pages import STOPS, furnish
-from tests.web.applying import fill_with_applicants
+from tests.web.applicants import fill_with_applicants
 from tests.web.sheets import Element, Sheet
 from tests.web.test_hostile_text import WITHOUT_TEXT, matching
 from tests.web.test_scoping import routes

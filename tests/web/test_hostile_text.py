@@ -14,7 +14,7 @@ from email import message_from_bytes, policy
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BASE_URL, CAROL, CONFIG, DANA
-from tests.web.applying import IDA
+from tests.web.applicants import IDA
 from tests.web.crawling import Form, Reader, read_page, walk
 from tests.web.test_scoping import routes
 from tests.web.visiting import House, Visitor

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tracker.checks.finding import Fact, Findings, problem, warning
-from tracker.commands.setting_names import PREFIX
+from tracker.failures.setting_names import PREFIX
 from tracker.settings import Settings
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - looked for, not bound

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import URL, make_url
 
 from tracker.checks.finding import Fact, Findings, Verdict, problem, warning
-from tracker.commands.failures import explain
+from tracker.failures.explaining import explain
 from tracker.records.engine import newest_version, open_engine, schema_version, wal_is_safe
 
 _MEGABYTE = 1_000_000

@@ -14,7 +14,7 @@ from tracker.checks.evidence import check_evidence
 from tracker.checks.finding import Fact, Finding, Findings, Level, problem
 from tracker.checks.mail import check_mail
 from tracker.checks.rules import check_rules, check_wrong_rules
-from tracker.commands.failures import explain
+from tracker.failures.explaining import explain
 from tracker.notice_settings import load_notice_config
 from tracker.records.engine import open_engine, reading
 from tracker.rulebooks import Rulebooks, RulebooksWrong, load_rulebooks

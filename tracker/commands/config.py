@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from tracker.commands.setting_names import hide_passwords, variable_of
+from tracker.failures.setting_names import hide_passwords, variable_of
 from tracker.settings import configuration_folder, load_settings
 
 

@@ -14,7 +14,7 @@ from tracker.jobs.office import open_office
 from tracker.mail.server import parse_server
 from tracker.records.engine import open_engine
 from tracker.web.app import build_app
-from tracker.web.garbage import collect_rarely
+from tracker.web.frame.garbage import collect_rarely
 
 # Found by name: a further process begins with nothing but this module.
 _APP = "tracker.commands.serve:serving"

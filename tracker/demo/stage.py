@@ -20,7 +20,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.settings import Coordinator, Settings
 from tracker.transfer.catalogue import catalogue_of
 from tracker.transfer.importing import import_paths
-from tracker.web.site import DemoLogin
+from tracker.web.frame.site import DemoLogin
 
 _WHO = "tracker demo"
 

@@ -17,53 +17,36 @@ from tracker.records.vitals import Vitals, read_vitals
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
-from tracker.web import (
-    applicants,
-    applications,
-    asked_sessions,
+from tracker.web.api.app import PREFIX, build_api
+from tracker.web.applying import applications, giving_references, references
+from tracker.web.coordinator import applicants, coordinator, deciding, deciding_requests
+from tracker.web.frame import front, health, menu, metrics, static_files
+from tracker.web.frame.errors import add_error_pages, refuse
+from tracker.web.frame.head import AnswersHead
+from tracker.web.frame.later import Later
+from tracker.web.frame.one_look import OneLook
+from tracker.web.frame.packing import PacksPages
+from tracker.web.frame.pages import Pages
+from tracker.web.frame.readiness import Readiness
+from tracker.web.frame.security import Guard
+from tracker.web.frame.site import DemoLogin, Site
+from tracker.web.frame.viewer import is_signed_in
+from tracker.web.help import help_page
+from tracker.web.hours import editing, evidence, logging_hours
+from tracker.web.profile import (
     browsers,
-    calendar_feed,
-    coordinator,
-    cycle_pages,
-    deciding,
-    deciding_requests,
-    editing,
-    entries,
-    evidence,
-    front,
-    giving_references,
-    health,
-    help_page,
-    logging_hours,
     mail_choice,
     membership,
-    menu,
-    metrics,
-    my_data,
-    my_year,
     own_files,
     profile,
-    references,
     requests,
     second_address,
-    sessions,
-    signing_in,
-    static_files,
-    takeaways,
-    transcript,
     unsubscribing,
 )
-from tracker.web.api.app import PREFIX, build_api
-from tracker.web.errors import add_error_pages, refuse
-from tracker.web.head import AnswersHead
-from tracker.web.later import Later
-from tracker.web.one_look import OneLook
-from tracker.web.packing import PacksPages
-from tracker.web.pages import Pages
-from tracker.web.readiness import Readiness
-from tracker.web.security import Guard
-from tracker.web.site import DemoLogin, Site
-from tracker.web.viewer import is_signed_in
+from tracker.web.sessions import asked_sessions, sessions
+from tracker.web.sign_in import signing_in
+from tracker.web.takeaways import calendar_feed, my_data, takeaways, transcript
+from tracker.web.year import cycle_pages, entries, my_year
 
 __all__ = ["DemoLogin", "build_app"]
 

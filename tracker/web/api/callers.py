@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from tracker.records.api_answers import forget_answers
 from tracker.records.api_tokens import Caller, find_caller, note_use
 from tracker.records.engine import reading
-from tracker.web.api.problems import Problem
-from tracker.web.site import Instant, TheSite
+from tracker.web.frame.problems import Problem
+from tracker.web.frame.site import Instant, TheSite
 
 _ASK_FOR_TOKEN = {"WWW-Authenticate": "Bearer"}
 _bearer = HTTPBearer(auto_error=False, description="A token of the association (`tracker token`)")

@@ -20,10 +20,10 @@ from tracker.records.sign_in import normal_email
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.web.api.models import EntryOut, NewEntry
-from tracker.web.api.problems import Problem, pointer_to
-from tracker.web.closed_words import say_closed
-from tracker.web.form_parts import clean
-from tracker.web.form_setting import FormSetting, read_setting
+from tracker.web.forms.form_parts import clean
+from tracker.web.frame.closed_words import say_closed
+from tracker.web.frame.problems import Problem, pointer_to
+from tracker.web.hours.form_setting import FormSetting, read_setting
 
 KEY_PATTERN = r"^[\x21-\x7e]{1,100}$"
 _CREATED = 201

@@ -16,8 +16,8 @@ from tracker.web.api.callers import ReadsEntries, WritesEntries
 from tracker.web.api.creating import KEY_PATTERN, Call, create_once
 from tracker.web.api.models import EndorseeOut, EntryOut, EntryPage, Line, NewEntry, PersonOut
 from tracker.web.api.paging import LARGEST_ID, PageQuery, next_page
-from tracker.web.api.problems import Problem, documented
-from tracker.web.site import Instant, TheSite
+from tracker.web.frame.problems import Problem, documented
+from tracker.web.frame.site import Instant, TheSite
 
 router = APIRouter(tags=["entries"])
 EntryId = Annotated[int, Path(ge=1, le=LARGEST_ID)]

@@ -18,8 +18,8 @@ from tracker.transfer.standing_json import as_json_object
 from tracker.web.api.callers import ReadsStandings
 from tracker.web.api.models import Line, StandingOut, StandingPage
 from tracker.web.api.paging import LARGEST_ID, PageQuery, next_page
-from tracker.web.api.problems import Problem, documented
-from tracker.web.site import Instant, Site, TheSite
+from tracker.web.frame.problems import Problem, documented
+from tracker.web.frame.site import Instant, Site, TheSite
 
 router = APIRouter(tags=["standings"])
 # No cycle is reckoned beyond these: the calendar ends at 9999.

@@ -1,0 +1,78 @@
+"""Somebody else writes for too long: whoever would save is told so, and nothing typed is lost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.support.cast import ALICE, BASE_URL, Cast, fill
+from tests.support.files import PDF
+from tests.web.frame.test_signed_out_meanwhile import kept
+from tests.web.frame.test_small_pages import token_for
+from tests.web.visiting import TRAINING, House, text_of
+from tracker.records import writer
+from tracker.records.engine import writing
+from tracker.records.entry_writes import lock_person
+
+FILES = {"files": ("proof.pdf", PDF, "application/pdf")}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_ANSWERED_WITHIN", {"sqlite": 0.2})
+    monkeypatch.setattr(writer, "_ANSWERED_WITHIN_ELSEWHERE", 0.2)
+
+
+def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
+    cast: Cast, tmp_path: Path
+) -> None:
+    settings = cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
+    house = House(cast, settings=settings)
+    alice = house.visit(ALICE)
+    alice.get("/log")
+    typed = {**TRAINING, "form_key": "0" * 31 + "1"}
+    with writing(house.cast.engine) as connection:
+        lock_person(connection, house.cast.people[ALICE])
+        for files in ({}, FILES):
+            page = alice.client.post(
+                "/log?again=1", data=typed, files=files, headers={"Origin": BASE_URL}
+            )
+            assert page.status_code == 503
+            assert page.headers["retry-after"] == "10"
+            assert "Somebody else is saving" in text_of(page)
+            assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
+            assert ("Files cannot be kept" in text_of(page)) == bool(files)
+            assert kept(page) == typed
+            assert 'action="/log?again=1"' in page.text
+        assert alice.get("/healthz").text == "ok"
+        assert alice.get("/my-year").status_code == 200
+        assert not [*(tmp_path / "evidence").glob("[0-9a-f]*")]
+    assert alice.post("/log", kept(page)).status_code == 303
+    assert len(house.cast.rows("entry", form_key=typed["form_key"])) == 1
+
+
+def test_any_other_form_is_answered_so_too(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    with writing(page_house.cast.engine):
+        page = alice.post("/profile/mail", {"kinds": "early"})
+    assert page.status_code == 503
+    assert kept(page) == {"kinds": "early"}
+
+
+def test_a_page_that_waits_too_long_by_itself_is_answered_so_too(
+    postgres_database_url: str,
+) -> None:
+    cast = fill(postgres_database_url)
+    token = token_for(cast.engine)
+    pages = create_engine(
+        postgres_database_url, connect_args={"options": "-c timezone=UTC -c statement_timeout=200"}
+    )
+    house = House(replace(cast, engine=pages))
+    with writing(cast.engine) as connection:
+        connection.exec_driver_sql("LOCK TABLE unsubscribed")
+        page = house.visit().post(f"/unsubscribe/{token}")
+    assert page.status_code == 503
+    assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
+    for engine in (pages, cast.engine):
+        engine.dispose()

@@ -1,0 +1,84 @@
+"""All my data: so many archives at once and no more, and none waits for somebody who is gone."""
+
+import asyncio
+import io
+import time
+from collections.abc import Iterator
+
+import pytest
+from starlette.types import Message
+
+from tests.support.cast import ALICE, BOB
+from tests.web.visiting import House, text_of
+from tracker.web.frame import downloads
+from tracker.web.frame.downloads import Download, Places
+from tracker.web.takeaways import my_data
+
+ZIP = "/takeaways/my-data.zip"
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+    """Two of them, and nobody waits for one."""
+    found = Places(2)
+    monkeypatch.setattr(my_data, "_PLACES", found)
+    monkeypatch.setattr(my_data, "_WAIT_SECONDS", 0)
+    yield found
+    assert found.take(-1), "every place is free again"
+
+
+def test_who_finds_no_place_is_asked_to_come_again(page_house: House, places: Places) -> None:
+    alice, bob = page_house.visit(ALICE), page_house.visit(BOB)
+    assert alice.get(ZIP).status_code == 200
+    assert places.take(page_house.cast.people[ALICE])
+    # Nobody has two, so that one person leaves room for another.
+    refused = alice.get(ZIP)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert "Too much is going on just now" in text_of(refused)
+    assert bob.get(ZIP).status_code == 200
+    assert places.take(-2)
+    assert bob.get(ZIP).status_code == 503
+    places.leave(-2)
+    places.leave(page_house.cast.people[ALICE])
+    assert alice.get(ZIP).status_code == 200
+
+
+def test_a_place_is_free_again_where_the_archive_fails(
+    page_house: House, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(my_data, "write_my_data", fail)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            page_house.visit(ALICE).get(ZIP)
+    assert places.take(page_house.cast.people[ALICE])
+    places.leave(page_house.cast.people[ALICE])
+
+
+@pytest.mark.parametrize("limit", ["_IDLE_SECONDS", "_SLOWEST"])
+def test_who_does_not_take_it_is_given_up(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """Neither who takes nothing more, nor who takes a little now and then."""
+    monkeypatch.setattr(downloads, "_CHUNK", 10)
+    if limit == "_IDLE_SECONDS":
+        monkeypatch.setattr(downloads, "_IDLE_SECONDS", 0.05)
+    else:
+        monkeypatch.setattr(downloads, "_IDLE_SECONDS", 0.1)
+        monkeypatch.setattr(downloads, "_SLOWEST", 1e9)
+    file, left, sent = io.BytesIO(b"x" * 1000), [], []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(3600 if limit == "_IDLE_SECONDS" else 0.02)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    began = time.monotonic()
+    download = Download(file, "my-data.zip", "application/zip", lambda: left.append(True))
+    asyncio.run(download({"type": "http"}, receive, send))
+    assert time.monotonic() - began < 5
+    assert (file.closed, left) == (True, [True])
+    assert sent[-1]["more_body"]

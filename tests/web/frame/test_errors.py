@@ -1,0 +1,130 @@
+"""Whatever goes wrong is said on a page of ours: what happened, and what to do next."""
+
+import pytest
+from fastapi import HTTPException
+from fastapi.testclient import TestClient
+
+from tests.support.cast import ALICE
+from tests.web.test_scoping import routes
+from tests.web.visiting import House, text_of
+from tracker.web.frame.error_words import say_wait
+
+OWN = {"Origin": "http://testserver"}
+SAID = {
+    400: "We could not read that. Something in the address, or in what was sent,",
+    403: "This was not sent from our own pages. To keep your record safe",
+    404: "This page is not here. It may have been deleted,",
+    405: "That cannot be done here. This address shows a page, or takes a form,",
+    413: "That is too large. It is more than we take at once. Nothing was saved.",
+    418: "We could not read that. Something in the address, or in what was sent,",
+    422: "We could not read that. Something in the address, or in what was sent,",
+    429: "That was too often. There is a limit,",
+    500: "Something went wrong. That is our fault, and it has been noted.",
+    502: "Something went wrong. That is our fault, and it has been noted.",
+    503: "Too much is going on just now. Somebody else is saving, or many are at once.",
+}
+
+
+@pytest.fixture
+def failing(page_house: House) -> House:
+    """A house with a page that fails with whatever status one asks for."""
+
+    def fail(status: int, wait: str = "") -> None:
+        if status == 500:
+            raise RuntimeError("not to be told")
+        raise HTTPException(status, headers={"Retry-After": wait} if wait else None)
+
+    page_house.app.add_api_route("/fail/{status}", fail)
+    return page_house
+
+
+def client(house: House, email: str = "") -> TestClient:
+    cookies = house.visit(email).client.cookies
+    return TestClient(
+        house.app, follow_redirects=False, raise_server_exceptions=False, cookies=cookies
+    )
+
+
+@pytest.mark.parametrize("status", SAID)
+def test_an_error_page_says_what_happened_and_offers_one_action(
+    failing: House, status: int
+) -> None:
+    answer = client(failing).get(f"/fail/{status}")
+    assert answer.status_code == status
+    assert text_of(answer).startswith(SAID[status])
+    assert answer.text.count('class="button"') == 1
+    assert "not to be told" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    # Back from what was refused shows the form with what was typed.
+    kept = "no-store" if status == 500 else "private, no-cache"
+    assert answer.headers["cache-control"] == kept
+
+
+def test_too_often_says_how_long_to_wait(failing: House) -> None:
+    answer = client(failing).get("/fail/429?wait=840")
+    assert answer.headers["retry-after"] == "840"
+    assert "Please try again in 14 minutes." in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("1", "a minute"),
+        ("61", "2 minutes"),
+        ("3599", "an hour"),
+        ("3600", "an hour"),
+        ("3601", "2 hours"),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "a few minutes"),
+        ("-5", "a few minutes"),
+        (None, "a few minutes"),
+    ],
+)
+def test_seconds_to_wait_are_said_as_people_wait(header: str | None, words: str) -> None:
+    assert say_wait(header) == words
+
+
+def test_what_the_guard_refuses_is_told_on_a_page(page_house: House) -> None:
+    alice = page_house.visit(ALICE).client
+    foreign = alice.post("/log", data={}, headers={"Origin": "https://evil.example"})
+    large = alice.post("/log", content=b"x" * 70_000, headers=OWN)
+    assert text_of(foreign).startswith(SAID[403])
+    assert text_of(large).startswith(SAID[413])
+    assert "Log hours" in foreign.text
+    assert "Log hours" in large.text
+
+
+def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(page_house: House) -> None:
+    answer = page_house.visit().client.put("/my-year", headers=OWN)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+    assert text_of(answer).startswith(SAID[405])
+
+
+def test_who_is_signed_in_keeps_the_menu_on_an_error_page(page_house: House) -> None:
+    page = page_house.visit(ALICE).get("/nowhere")
+    assert "Log hours" in page.text
+    assert "Signed in as" in page.text
+    assert "Log hours" not in page_house.visit().get("/nowhere").text
+
+
+def test_who_is_signed_in_keeps_the_menu_when_a_page_fails(failing: House) -> None:
+    assert "Signed in as" in client(failing, ALICE).get("/fail/500").text
+
+
+def test_programs_are_answered_with_a_problem_document(page_house: House) -> None:
+    api = page_house.visit().client
+    for answer in (api.get("/api/nowhere"), api.put("/api/nowhere", headers=OWN)):
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code == 404
+
+
+def test_head_is_answered_as_get_is_without_the_body(page_house: House) -> None:
+    alice = page_house.visit(ALICE).client
+    addresses = {path.replace("{", "").replace("}", "") for method, path in routes(page_house)}
+    assert len(addresses) > 15
+    for path in addresses:
+        got, told = alice.get(path), alice.head(path)
+        assert told.status_code == got.status_code
+        assert told.headers.get("location") == got.headers.get("location")
+        assert told.headers.get("content-type") == got.headers.get("content-type")
+        assert told.content == b""

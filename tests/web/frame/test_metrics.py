@@ -1,0 +1,123 @@
+"""/metrics: figures of the database for monitoring that has the token."""
+
+import threading
+from datetime import date, timedelta
+
+import pytest
+from httpx2 import Response
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import insert
+
+from tests.support.cast import NOW, Cast
+from tests.web.visiting import House
+from tracker.records.engine import writing
+from tracker.records.run_ledger import claim_run
+from tracker.records.tables import METADATA
+from tracker.settings import Web
+from tracker.web import app as putting_together
+from tracker.web.frame import metrics
+
+TOKEN = "measure-for-measure"
+RIGHT = {"authorization": f"Bearer {TOKEN}"}
+Figures = dict[tuple[str, ...], float]
+
+
+def watched(cast: Cast) -> House:
+    web = Web(metrics_token=SecretStr(TOKEN))
+    return House(cast, settings=cast.settings.model_copy(update={"web": web}))
+
+
+def ask(house: House, **headers: str) -> Response:
+    return house.visit().client.get("/metrics", headers=headers)
+
+
+def figures(answer: Response) -> Figures:
+    """Each figure by its name and the values of its labels, in the order of their names."""
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    families = text_string_to_metric_families(answer.text)
+    return {
+        (one.name, *(one.labels[name] for name in sorted(one.labels))): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+def mail(house: House, number: int, state: str, hours_old: int, attempts: int = 0) -> None:
+    written = NOW - timedelta(hours=hours_old)
+    with writing(house.cast.engine) as connection:
+        connection.execute(
+            insert(METADATA.tables["outbox"]).values(
+                dedupe_key=str(number), message_id=str(number), kind="notices", subject="",
+                recipient="a@b.example", body=b"", state=state, attempts=attempts,
+                created_at=written, next_attempt_at=written, fence=0,
+            )
+        )  # fmt: skip
+
+
+def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: House) -> None:
+    site = watched(house.cast)
+    found = figures(ask(site, **RIGHT))
+    assert found["tracker_mail_oldest_waiting_seconds",] == 0
+    ran = "tracker_job_last_success_timestamp_seconds"
+    assert found[ran, "CT-AIMH", "digest"] == found[ran, "NCIMHA", "evaluate"] == 0
+    with writing(house.cast.engine) as connection:
+        for days in (0, 3, 1):
+            at = NOW - timedelta(days=days)
+            claim_run(connection, "evaluate", "NCIMHA", at.date(), at)
+        claim_run(connection, "gone", "NCIMHA", date(2026, 1, 1), NOW)
+    for number, (state, age) in enumerate(
+        [("sent", 90), ("failed", 80), ("failed", 70), ("sending", 2), ("waiting", 1)]
+    ):
+        mail(house, number, state, age, attempts=number)
+    found = figures(ask(site, **RIGHT))
+    assert found[ran, "NCIMHA", "evaluate"] == NOW.timestamp()
+    assert found[ran, "CT-AIMH", "evaluate"] == 0
+    assert (ran, "NCIMHA", "gone") not in found
+    assert found["tracker_mail_oldest_waiting_seconds",] == 2 * 3600
+    assert found["tracker_mail_put_off",] == 1
+    states = {name[1]: value for name, value in found.items() if name[0] == "tracker_mails"}
+    assert states == {"waiting": 1, "sending": 1, "sent": 1, "failed": 2}
+    # Another process, which has done nothing of it, says the same.
+    assert figures(ask(watched(house.cast), **RIGHT)) == found
+
+
+def test_only_whoever_has_the_token_is_answered(page_house: House) -> None:
+    site = watched(page_house.cast)
+    for wrong in ("", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer wrong", f"Bearer {TOKEN}x"):
+        answer = ask(site, authorization=wrong)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), wrong
+        assert "tracker_" not in answer.text
+    assert ask(site, authorization=f"bearer {TOKEN}").status_code == 200
+
+
+def test_without_a_token_in_the_settings_it_is_like_any_absent_page(page_house: House) -> None:
+    answer = ask(page_house, **RIGHT)
+    assert answer.status_code == 404
+    assert answer.content == page_house.visit().get("/nowhere").content
+
+
+@pytest.mark.parametrize("short", ["", "fifteen letters"])
+def test_a_short_token_is_refused(short: str) -> None:
+    with pytest.raises(ValidationError, match="at least 16"):
+        Web.model_validate({"metrics_token": short})
+
+
+def test_it_does_not_wait_for_a_database_that_hangs(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "_WITHIN_SECONDS", 0.05)
+    looks, may_end = [], threading.Event()
+
+    def hang(_connection: object) -> None:
+        looks.append(threading.current_thread().name)
+        may_end.wait(30)
+
+    monkeypatch.setattr(putting_together, "read_vitals", hang)
+    site = watched(page_house.cast)
+    for _ in range(3):
+        answer = ask(site, **RIGHT)
+        assert (answer.status_code, answer.text) == (503, "the database does not answer")
+    assert looks == ["vitals"]
+    may_end.set()

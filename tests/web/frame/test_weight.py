@@ -1,0 +1,125 @@
+"""No page is over 60 kB with all that it needs, and none asks anybody else for anything."""
+
+import gzip
+import re
+from datetime import date, timedelta
+
+import pytest
+from httpx2 import Response
+
+from tests.support.cast import ALICE, BASE_URL
+from tests.web.all_pages import STOPS, furnish
+from tests.web.visiting import House
+from tracker.records.engine import writing
+from tracker.records.evaluation import evaluate_people
+from tracker.records.tables import METADATA
+from tracker.web.frame.packing import takes_gzip
+
+MOST = 60_000
+NEEDED = re.compile(r'<(?:link|img|source|iframe|input)\b[^>]*?\b(?:href|src)="([^"]*)"')
+FORBIDDEN = re.compile(
+    r"<script|<style|<object|<embed|<base|\sstyle=|\son[a-z]+=|javascript:|data:", re.IGNORECASE
+)
+
+
+def weight(house: House, page: Response) -> int:
+    """Bytes on the wire of a page and all that it names."""
+    names = NEEDED.findall(page.text)
+    client = house.visit().client
+    total = int(page.headers["content-length"])
+    for name in names:
+        assert re.fullmatch(r"/static/[\w.-]+-[0-9a-f]{12}\.\w+", name), name
+        found = client.get(name)
+        assert found.status_code == 200
+        assert "immutable" in found.headers["cache-control"]
+        total += int(found.headers["content-length"])
+        for inner in re.findall(r'url\("?([^")]*)"?\)', found.text):
+            assert re.fullmatch(r"/static/[\w.-]+-[0-9a-f]{12}\.\w+", inner), inner
+            total += int(client.get(inner).headers["content-length"])
+    return total
+
+
+def test_every_page_is_light_and_asks_nobody_else(page_hall: House) -> None:
+    ids = furnish(page_hall.cast)
+    visitors = {stop.email: page_hall.visit(stop.email) for stop in STOPS}
+    for email, path, _ in STOPS:
+        page = visitors[email].get(path.format(**ids))
+        assert page.headers["content-type"].startswith("text/html"), path
+        assert weight(page_hall, page) < MOST, path
+        assert FORBIDDEN.findall(page.text) == [], path
+        policy = page.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'" in policy
+
+
+def test_a_year_of_daily_entries_is_light_too(page_house: House) -> None:
+    cast = page_house.cast
+    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(320)]
+    rows = [
+        {
+            "person_id": cast.people[ALICE],
+            "activity": "training",
+            "held_on": day,
+            "minutes": 30,
+            "title": f"Study circle, evening {number}",
+        }
+        for number, day in enumerate(days)
+    ]
+    with writing(cast.engine) as connection:
+        connection.execute(METADATA.tables["entry"].insert(), rows)
+        evaluate_people(connection, page_house.books, [cast.people[ALICE]], page_house.now)
+    page = page_house.visit(ALICE).get("/my-year")
+    assert page.text.count("Study circle") >= 320
+    assert weight(page_house, page) < MOST
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, gzip;q=0.8", True),
+        ("*", True),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+    ],
+)
+def test_only_who_takes_gzip_gets_it(page_house: House, header: str, *, takes: bool) -> None:
+    client = page_house.visit(ALICE).client
+    style = page_house.app.state.site.pages.assets.path("site.css")
+    for path in ("/my-year", style):
+        answer = client.get(path, headers={"Accept-Encoding": header})
+        assert (answer.headers.get("content-encoding") == "gzip") == takes
+        assert "accept-encoding" in answer.headers["vary"].lower()
+        assert "<h1" in answer.text or ":root" in answer.text
+    assert takes_gzip(header) == takes
+
+
+def test_how_long_a_packed_page_is_tells_little_of_what_is_in_it(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    lengths = {alice.get("/log").headers["content-length"] for _ in range(12)}
+    assert len(lengths) > 3
+
+
+def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: House) -> None:
+    pages = page_house.app.state.site.pages
+
+    def secret() -> Response:
+        shown: Response = pages.show("front.html", people=(), is_out=False)
+        shown.headers["cache-control"] = "no-store, no-transform"
+        return shown
+
+    page_house.app.add_api_route("/secret", secret, response_model=None)
+    answer = page_house.visit().get("/secret")
+    assert "content-encoding" not in answer.headers
+
+
+def test_what_is_kept_packed_is_the_same_file(page_house: House) -> None:
+    assets = page_house.app.state.site.pages.assets
+    for name in ("site.css", "icon.svg"):
+        asset = assets.at(assets.path(name))
+        assert gzip.decompress(asset.packed) == asset.body
+    assert (
+        page_house.visit().client.get("/static/x", headers={"Origin": BASE_URL}).status_code == 404
+    )

@@ -1,0 +1,73 @@
+"""Standings in words."""
+
+from datetime import date
+from fractions import Fraction
+
+import pytest
+
+from tracker.rules.cycles import Cycle
+from tracker.web.frame.words import Missing, capital, join, say_cycle, say_missing, say_week
+
+TRAINING, RSC = Missing("training", None, 300), Missing("rsc", None, 210)
+MEMBERSHIP = Missing("membership", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ([RSC], "3.5 RSC hours"),
+        ([Missing("rsc", None, 60)], "one RSC hour"),
+        ([Missing("training", "DEIA", 60), RSC], "3.5 RSC hours and one DEIA hour"),
+        ([TRAINING, Missing("training", "DEIA", 60)], "5 training hours (one on DEIA)"),
+        ([TRAINING, Missing("training", "DEIA", 300)], "5 training hours (5 on DEIA)"),
+        ([TRAINING, Missing("training", "DEIA", 301)], "5 training hours and 5.02 DEIA hours"),
+        (
+            [TRAINING, Missing("training", "A", 60), Missing("training", "B", 90)],
+            "5 training hours (one on A and 1.5 on B)",
+        ),
+        ([RSC, Missing("training", "DEIA", 60)], "3.5 RSC hours and one DEIA hour"),
+        ([MEMBERSHIP, RSC, TRAINING], "3.5 RSC hours, 5 training hours and your membership"),
+        ([], ""),
+    ],
+)
+def test_what_is_missing_is_said_in_one_breath(missing: list[Missing], words: str) -> None:
+    assert say_missing(missing) == words
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (date(2026, 1, 1), date(2026, 12, 31), "2026"),
+        (date(2025, 1, 1), date(2027, 12, 31), "2025 to 2027"),
+        (date(2025, 7, 1), date(2026, 6, 30), "1 July 2025 to 30 June 2026"),
+        (date(2026, 1, 1), date(2026, 6, 30), "1 January 2026 to 30 June 2026"),
+    ],
+)
+def test_a_cycle_is_named_as_people_name_it(first: date, last: date, words: str) -> None:
+    assert say_cycle(Cycle(first, last, last, 31, False, Fraction(1))) == words  # noqa: FBT003
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        (date(2026, 11, 1), "in the first week of November"),
+        (date(2026, 11, 7), "in the first week of November"),
+        (date(2026, 11, 8), "in the second week of November"),
+        (date(2026, 11, 21), "in the third week of November"),
+        (date(2026, 11, 22), "in the last week of November"),
+        (date(2027, 1, 31), "in the last week of January 2027"),
+    ],
+)
+def test_a_forecast_names_a_week_and_no_day(day: date, words: str) -> None:
+    assert say_week(day, date(2026, 10, 1)) == words
+
+
+def test_small_words() -> None:
+    assert [join([]), join(["a"]), join(["a", "b"]), join(["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert capital("rSC") == "RSC"
+    assert capital("") == ""

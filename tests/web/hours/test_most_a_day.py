@@ -1,0 +1,64 @@
+"""So many sessions a day and no more; what a year of very many still does."""
+
+from datetime import date
+
+from sqlalchemy import insert
+
+from tests.support.cast import ALICE
+from tests.web.api.calling import Program, make
+from tests.web.sessions.test_asked_sessions import ask
+from tests.web.visiting import TRAINING, House, problems, text_of
+from tracker.records.daily_most import MOST_A_DAY
+from tracker.records.engine import writing
+from tracker.records.tables import METADATA
+
+
+def store(house: House, number: int, *, by_hand: bool) -> None:
+    """Sessions of a minute each; by hand they have a key and leave an event."""
+    cast = house.cast
+    entry, event = METADATA.tables["entry"], METADATA.tables["audit_event"]
+    rows = [
+        {"person_id": cast.people[ALICE], "activity": "training", "held_on": date(2026, 11, 1),
+         "minutes": 1, "title": f"Minute {n}", "form_key": f"k{n}" if by_hand else None}
+        for n in range(number)
+    ]  # fmt: skip
+    with writing(cast.engine) as connection:
+        added = connection.scalars(insert(entry).returning(entry.c.id), rows).all()
+        stamp = {"at": house.now, "who": ALICE, "table_name": "entry", "after": "{}"}
+        connection.execute(insert(event), [{**stamp, "row_id": one} for one in added])
+
+
+def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: House) -> None:
+    store(house, MOST_A_DAY - 1, by_hand=True)
+    alice, program = house.visit(ALICE), Program(house, make(house))
+    assert alice.log(TRAINING).status_code == 303
+    house.pass_time(hours=12)
+    refused = alice.log(TRAINING | {"title": "One more"})
+    words = "You have logged 60 sessions within a day, which is the most: go on tomorrow"
+    assert problems(refused) == [("hours", words)]
+    assert 'value="One more"' in refused.text
+    assert program.log("one").status_code == 429
+    # What a provider says that one took part in is among them, and waits as well.
+    asked = ask(house, ALICE)
+    held_back = alice.post(asked, {"answer": "confirm"})
+    assert (held_back.status_code, words in text_of(held_back)) == (422, True)
+    assert house.cast.rows("entry", title="One more") == []
+    house.pass_time(hours=12, seconds=1)
+    assert alice.log(TRAINING | {"title": "One more"}).status_code == 303
+    assert program.log("one").status_code == 201
+    assert alice.post(asked, {"answer": "confirm"}).status_code == 303
+
+
+def test_what_was_imported_is_not_counted_and_too_long_a_year_has_no_pdf(
+    page_house: House,
+) -> None:
+    store(page_house, 1_000, by_hand=False)
+    alice = page_house.visit(ALICE)
+    assert alice.log(TRAINING).status_code == 303
+    page = f"/transcript/{page_house.cast.endorsements[ALICE]}/2026-01-01"
+    assert alice.get(f"{page}.pdf").headers["location"] == page
+    said = text_of(alice.get(page))
+    assert "A PDF is made of 1000 sessions at most" in said
+    assert "Download as PDF" not in said
+    assert alice.get(f"{page}.csv").text.count("Minute") == 1_000
+    assert alice.get("/my-year").status_code == 200

@@ -1,0 +1,155 @@
+"""Who provided a session: by a tap, by part of a name, by one with a typing error."""
+
+import pytest
+from sqlalchemy import insert
+
+from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, Cast
+from tests.web.hours.test_editing import form_of
+from tests.web.visiting import RSC, House, problems, text_of
+from tracker.records.engine import writing
+from tracker.records.evaluation import evaluate_people
+from tracker.records.provider_names import Choice
+from tracker.records.providers import refresh_provider_spans
+from tracker.records.tables import METADATA
+from tracker.web.hours.naming import find_provider
+
+NAMES = ["Dana Ruiz", "Daniel Okafor", "Zoë van der Berg", "Ruth Danner", "Li Wu"]
+CHOICES = [Choice(number, name, None) for number, name in enumerate(NAMES, 1)]
+
+
+def add_providers(cast: Cast, *names: str) -> list[int]:
+    """People vetted by the association."""
+    person, vetting = METADATA.tables["person"], METADATA.tables["vetting"]
+    ids = []
+    with writing(cast.engine) as connection:
+        for number, name in enumerate(names):
+            row = {"email": f"p{number}@example.org", "name": name, "provides_rsc": True}
+            statement = insert(person).values(row).returning(person.c.id)
+            ids.append(connection.execute(statement).scalar_one())
+            held = {"person_id": ids[-1], "association": "NCIMHA", "starts_on": NOW.date()}
+            connection.execute(insert(vetting).values(held | {"starts_on": NOW.replace(year=2020)}))
+        refresh_provider_spans(connection, BOOKS, only=ids)
+        evaluate_people(connection, BOOKS, cast.people.values(), NOW)
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Dana Ruiz", "Dana Ruiz"),
+        ("dana  RUIZ", "Dana Ruiz"),
+        ("ruiz", "Dana Ruiz"),
+        ("Ruiz, D", "Dana Ruiz"),
+        ("okaf", "Daniel Okafor"),
+        ("zoe berg", "Zoë van der Berg"),
+        ("Li Wu", "Li Wu"),
+    ],
+)
+def test_the_only_one_who_can_be_meant_is_taken(typed: str, name: str) -> None:
+    found = find_provider(typed, CHOICES)
+    assert found.sure is not None
+    assert found.sure.name == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "best"),
+    [
+        ("dan", ["Dana Ruiz", "Daniel Okafor", "Ruth Danner"]),
+        ("li", ["Li Wu"]),
+        ("Dana Riuz", ["Dana Ruiz"]),
+        ("Danial Okafor", ["Daniel Okafor"]),
+        ("Kim Osei", []),
+        ("!!", []),
+    ],
+)
+def test_where_it_is_not_sure_the_best_are_asked_about(typed: str, best: list[str]) -> None:
+    found = find_provider(typed, CHOICES)
+    assert found.sure is None
+    assert [choice.name for choice in found.best] == best
+
+
+def test_part_of_a_name_is_enough(house: House) -> None:
+    house.visit(BOB).log(RSC | {"provider_name": "ruiz"})
+    assert house.cast.rows(
+        "entry", provider_id=house.cast.people[DANA], person_id=house.cast.people[BOB]
+    )
+
+
+def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: House) -> None:
+    [daniel] = add_providers(page_house.cast, "Daniel Okafor")
+    bob = page_house.visit(BOB)
+    asked = bob.log(RSC | {"provider_name": "Dan"})
+    assert problems(asked) == [("provider", "“Dan” is not quite clear: choose who it was")]
+    words = text_of(asked)
+    assert (
+        words.index("Dana Ruiz") < words.index("Daniel Okafor") < words.index("Somebody else: Dan")
+    )
+    saved = bob.post("/log", form_of(asked) | {"provider": str(daniel)})
+    assert saved.status_code == 303
+    assert page_house.cast.rows("entry", provider_id=daniel)
+
+
+def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    asked = bob.log(RSC | {"provider_name": "Kim Osei"})
+    assert problems(asked)[0][1].startswith("Nobody we know is called “Kim Osei”")
+    assert 'value="1.5"' in asked.text
+    assert bob.post("/log", form_of(asked) | {"provider": "other"}).status_code == 303
+    again = bob.log(RSC | {"provider_name": "kim osei", "day": "20"})
+    assert again.status_code == 303
+    assert '<option value="Kim Osei">' in bob.get("/log").text
+
+
+@pytest.mark.parametrize("typed", ["Bob Osei", "bob osei", "Bob"])
+def test_nobody_provides_rsc_to_themselves(page_house: House, typed: str) -> None:
+    bob = page_house.visit(BOB)
+    asked = bob.log(RSC | {"provider_name": typed})
+    [(field, words)] = problems(asked)
+    assert field == "provider"
+    assert words.startswith(f"Nobody but you is called “{typed}” here, and nobody provides RSC to")
+    # A namesake whom nobody knows yet can be named all the same.
+    assert bob.post("/log", form_of(asked) | {"provider": "other"}).status_code == 303
+    assert bob.log(RSC | {"provider_name": typed, "day": "20"}).status_code == 303
+
+
+def test_what_is_typed_after_the_question_is_looked_for_anew(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    asked = bob.log(RSC | {"provider_name": "Kim Osei"})
+    saved = bob.post("/log", form_of(asked) | {"provider": "other", "provider_name": "Ruiz"})
+    assert saved.status_code == 303
+    assert page_house.cast.rows("entry", person_id=page_house.cast.people[BOB])[0]["provider_id"]
+
+
+def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: House) -> None:
+    [daniel] = add_providers(page_house.cast, "Daniel Okafor")
+    dana = page_house.cast.people[DANA]
+    alice = page_house.visit(ALICE)
+    asked = alice.log(RSC | {"provider": str(dana), "provider_name": "okafor"})
+    assert problems(asked) == [
+        ("provider", "You chose Dana Ruiz and typed “okafor”: choose who it was")
+    ]
+    assert alice.post("/log", form_of(asked) | {"provider": str(daniel)}).status_code == 303
+    same = alice.log(RSC | {"provider": str(dana), "provider_name": "dana", "day": "1"})
+    assert same.status_code == 303
+
+
+def test_two_of_one_name_are_told_apart_by_what_is_no_secret(page_house: House) -> None:
+    add_providers(page_house.cast, "Dana Ruiz")
+    asked = page_house.visit(ALICE).log(RSC | {"provider_name": "Dana Ruiz"})
+    words = text_of(asked)
+    assert "Dana Ruiz (vetted by NCIMHA, you logged with them on 14 November 2026)" in words
+    assert "Dana Ruiz (vetted by NCIMHA)" in words
+    assert "p0@example.org" not in asked.text
+    assert "dana@example.org" not in asked.text
+
+
+def test_a_thousand_providers_do_not_make_the_page_heavy(page_house: House) -> None:
+    add_providers(page_house.cast, *(f"Provider {n:04} of a long-named town" for n in range(1000)))
+    page = page_house.visit(ALICE).get("/log?activity=rsc")
+    assert len(page.content) < 20_000
+    assert "Dana Ruiz (the last one)" in text_of(page)
+    asked = page_house.visit(ALICE).log(RSC | {"provider_name": "provider"})
+    assert problems(asked) == [
+        ("provider", "Many names fit “provider”: choose who it was, or type more of the name")
+    ]
+    assert page_house.visit(ALICE).log(RSC | {"provider_name": "0815"}).status_code == 303

@@ -1,0 +1,177 @@
+"""Recording one's own membership terms: each with the standing that follows from it."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from tests.support.cast import ALICE, BOB, CAROL, EVE
+from tests.web.visiting import House, Visitor, problems, text_of
+from tracker.web.profile.membership_form import one_year_from
+
+NEXT_YEAR = {
+    "organization": "NCIMHA",
+    "starts_day": "1",
+    "starts_month": "jan",
+    "starts_year": "2027",
+    "length": "year",
+}
+OVERLAP = (
+    "You have NCIMHA from 1 January 2026 to 31 December 2026 already: a new term must lie beside it"
+)
+
+
+def until(day: int, month: int, year: int) -> dict[str, str]:
+    last = {"ends_day": str(day), "ends_month": str(month), "ends_year": str(year)}
+    return {**NEXT_YEAR, "length": "until", **last}
+
+
+def test_a_term_counts_at_once_and_the_page_says_what_it_did(house: House) -> None:
+    bob = house.visit(BOB)
+    assert "none in force" in text_of(bob.get("/membership"))
+    this_year = {**NEXT_YEAR, "starts_year": "2026"}
+    words = text_of(bob.follow(bob.post("/membership/new", this_year)))
+    assert "The term is recorded. Membership: done to 31 December 2026" in words
+    assert "31 Dec 2026 In force Entered by you" in words.replace("\xa0", " ")
+    [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
+    assert (row["ends_on"], row["recorded_by"]) == (date(2026, 12, 31), BOB)
+    [event] = house.cast.rows("audit_event", table_name="membership")
+    assert (event["who"], event["row_id"], event["before"]) == (BOB, row["id"], None)
+    number = house.cast.endorsements[BOB]
+    stored = house.cast.rows("standing", endorsement_id=number)
+    assert date(2026, 12, 31) in [one["membership_until"] for one in stored]
+
+
+def test_a_term_paid_ahead_prolongs_the_one_in_force(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    words = text_of(alice.follow(alice.post("/membership/new", NEXT_YEAR)))
+    assert "Membership: done to 31 December 2027" in words
+    assert "Paid ahead" in words
+
+
+def test_the_same_term_twice_is_saved_once(house: House) -> None:
+    bob = house.visit(BOB)
+    for _ in range(2):
+        assert bob.post("/membership/new", NEXT_YEAR).status_code == 303
+    assert len(house.cast.rows("membership", person_id=house.cast.people[BOB])) == 1
+    assert len(house.cast.rows("audit_event")) == 1
+
+
+def test_own_terms_are_changed_and_removed(house: House) -> None:
+    bob = house.visit(BOB)
+    bob.post("/membership/new", {**NEXT_YEAR, "starts_year": "2026"})
+    [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
+    page = bob.get(f"/membership/{row['id']}")
+    assert 'name="starts_year" value="2026"' in page.text
+    later = {**until(31, 3, 2027), "starts_year": "2026"}
+    words = text_of(bob.follow(bob.post(f"/membership/{row['id']}", later)))
+    assert "The term is changed. Membership: done to 31 March 2027" in words
+    assert "Remove this term?" in text_of(bob.get(f"/membership/{row['id']}/remove"))
+    words = text_of(bob.follow(bob.post(f"/membership/{row['id']}/remove")))
+    assert "The term is removed. Membership: none in force" in words
+    assert len(house.cast.rows("audit_event", table_name="membership")) == 3
+    assert bob.post(f"/membership/{row['id']}/remove").status_code == 404
+
+
+def test_what_the_association_entered_is_not_ones_own_to_change(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    assert "Entered by your association" in text_of(alice.get("/membership"))
+    for row in page_house.cast.rows("membership"):
+        path = f"/membership/{row['id']}"
+        assert alice.get(path).status_code == 404
+        assert alice.post(path, NEXT_YEAR).status_code == 404
+        assert alice.post(f"{path}/remove").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        ({"organization": ""}, [("organization", "Choose an organization from the list"),
+              ("starts_day", "Enter the first day"), ("length", "Choose how long it runs")]),
+        ({**NEXT_YEAR, "organization": "CT-AIMH"},
+         [("organization", "Choose an organization from the list")]),
+        ({**NEXT_YEAR, "starts_month": "14"},
+         [("starts_month", "The month must be 1 to 12, or a name like Jan")]),
+        ({**NEXT_YEAR, "starts_year": ""}, [("starts_year", "The first day must have a year")]),
+        ({**NEXT_YEAR, "starts_year": "2207"}, [("starts_year",
+         "The first day must lie between 22 November 2016 and 22 November 2036")]),
+        ({**NEXT_YEAR, "starts_year": "98"}, [("starts_year",
+         "For the year 98 write all four digits, like 2026")]),
+        (until(31, 12, 2026), [("ends_day", "The last day must be 1 January 2027 or later")]),
+        (until(1, 1, 2032), [("ends_year", "A term can be 5 years long at most")]),
+        ({**NEXT_YEAR, "starts_month": "12", "starts_year": "2026"}, [("starts_day",
+         OVERLAP)]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(
+    page_house: House, form: dict[str, str], wrong: list[tuple[str, str]]
+) -> None:
+    answer = page_house.visit(ALICE).post("/membership/new", form)
+    assert answer.status_code == 422
+    assert problems(answer) == wrong
+    assert "<title>Error: " in answer.text
+    for name in ("starts_day", "starts_month", "starts_year", "ends_year"):
+        if form.get(name):
+            assert f'name="{name}" value="{form[name]}"' in answer.text
+    assert page_house.cast.rows("audit_event") == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (date(2027, 1, 1), date(2027, 12, 31)),
+        (date(2024, 2, 29), date(2025, 2, 28)),
+        (date(2023, 3, 1), date(2024, 2, 29)),
+    ],
+)
+def test_one_year_ends_on_the_eve(first: date, last: date) -> None:
+    assert one_year_from(first) == last
+
+
+def test_whoever_holds_nothing_is_asked_for_nothing(page_house: House) -> None:
+    eve = page_house.visit(EVE)
+    assert "No association asks you" in text_of(eve.get("/membership"))
+    assert eve.post("/membership/new", NEXT_YEAR).status_code == 422
+
+
+def test_the_coordinator_sees_who_entered_a_term(
+    page_house: House, record: Callable[[Visitor], None]
+) -> None:
+    record(page_house.visit(ALICE))
+    number = page_house.cast.endorsements[ALICE]
+    words = text_of(page_house.visit(CAROL).get(f"/coordinator/people/{number}"))
+    assert "Entered by alice@example.org" in words
+    assert "Entered by the association" in words
+
+
+@pytest.fixture
+def record() -> Callable[[Visitor], None]:
+    def do(visitor: Visitor) -> None:
+        assert visitor.post("/membership/new", NEXT_YEAR).status_code == 303
+
+    return do
+
+
+def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(page_house: House) -> None:
+    bob = page_house.visit(BOB)
+    old = {**NEXT_YEAR, "starts_year": "2025"}
+    assert problems(bob.post("/membership/new", old))[0][1].startswith("2025 is closed at NCIMHA")
+    page_house.now = page_house.now.replace(year=2025)
+    bob = page_house.visit(BOB)
+    assert bob.post("/membership/new", old).status_code == 303
+    [row] = page_house.cast.rows("membership", person_id=page_house.cast.people[BOB])
+    page_house.now = page_house.now.replace(year=2026)
+    bob = page_house.visit(BOB)
+    path = f"/membership/{row['id']}/remove"
+    assert "2025 is closed at NCIMHA" in text_of(bob.follow(bob.post(path)))
+    later = {**old, "starts_year": "2026"}
+    assert bob.post(f"/membership/{row['id']}", later).status_code == 422
+    assert page_house.cast.rows("membership", person_id=page_house.cast.people[BOB]) == [row]
+
+
+def test_a_term_that_began_in_a_closed_cycle_and_reaches_into_this_one_is_recorded(
+    page_house: House,
+) -> None:
+    bob = page_house.visit(BOB)
+    mid_year = {**NEXT_YEAR, "starts_month": "7", "starts_year": "2025"}
+    assert bob.post("/membership/new", mid_year).status_code == 303

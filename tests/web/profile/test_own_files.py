@@ -1,0 +1,90 @@
+"""The page of one's own files: what takes room, what closed cycles keep, and how to remove it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cast import ALICE, BOB, EVE
+from tests.support.files import PDF, jpeg
+from tests.web.hours.test_editing import form_of
+from tests.web.hours.test_evidence import FORM, on_disk, send
+from tests.web.visiting import House, problems, text_of
+
+LARGE = jpeg() + b"\1" * 700_000
+PAGE = "/profile/files"
+
+
+@pytest.fixture
+def house(house: House, tmp_path: Path) -> House:
+    """With room for 1 MB of files, on both engines."""
+    more = {"evidence_dir": tmp_path / "evidence", "evidence_quota_mb": 1}
+    return House(house.cast, settings=house.cast.settings.model_copy(update=more))
+
+
+def prove_old(house: House, content: bytes = LARGE) -> None:
+    """Store proof of an entry whose cycle is closed by now."""
+    now = house.now
+    house.now = now.replace(year=2025)
+    alice, path = house.visit(ALICE), f"/entries/{house.cast.entries['old']}/edit"
+    assert send(alice, path, form_of(alice.get(path)), ("old.jpg", content)).status_code == 303
+    house.now = now
+
+
+def test_files_of_closed_cycles_take_no_room(house: House) -> None:
+    prove_old(house)
+    alice = house.visit(ALICE)
+    assert send(alice, "/log", FORM, ("new.jpg", LARGE + b"2")).status_code == 303
+    full = send(alice, "/log", FORM | {"form_key": "e" * 32, "day": "19"}, ("x.jpg", LARGE + b"3"))
+    [(field, words)] = problems(full)
+    assert (field, words.startswith("There is no room for x.jpg (0.7 MB)")) == ("files", True)
+    assert "files of closed cycles take none" in words
+    assert f'href="{PAGE}"' in full.text
+    page = alice.get(PAGE)
+    assert "Room taken 0.7 MB of 1 MB" in text_of(page)
+    assert "Kept with closed cycles 1 file, 0.7 MB. They stay as they were submitted." in text_of(
+        page
+    )
+
+
+def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(page_house: House) -> None:
+    prove_old(page_house)
+    alice = page_house.visit(ALICE)
+    saved = send(alice, "/log", FORM, ("a.pdf", PDF)).headers["location"].rpartition("/")[2]
+    old, new = (row["id"] for row in page_house.cast.rows("evidence"))
+    page = alice.get(PAGE)
+    words = text_of(page).replace("\xa0", " ")
+    assert "a.pdf 1 kB Book club, 20 November 2026 Edit the entry to remove it" in words
+    assert "old.jpg 0.7 MB Last year's conference, 2 May 2025 See the entry" in words
+    assert f'href="/entries/{saved}/edit#files"' in page.text
+    assert f'href="/entries/{page_house.cast.entries["old"]}"' in page.text
+    assert [alice.get(f"/evidence/{number}").content for number in (old, new)] == [LARGE, PDF]
+    assert 'href="/profile/files"' in alice.get("/profile").text
+
+
+def test_a_file_whose_form_was_not_saved_can_be_removed(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    send(alice, "/log", FORM | {"hours": "lots"}, ("draft.pdf", PDF))
+    [row] = page_house.cast.rows("evidence")
+    assert "draft.pdf 1 kB Came with a form that is not saved yet" in text_of(alice.get(PAGE))
+    page_house.visit(BOB).post(PAGE, {"remove": str(row["id"])})
+    assert on_disk(page_house)
+    answer = text_of(alice.follow(alice.post(PAGE, {"remove": str(row["id"])})))
+    assert "With the hours that they prove you can store 200 MB of them. Log hours" in answer
+    assert "The file is removed." in answer
+    assert on_disk(page_house) == []
+    assert page_house.cast.rows("evidence") == []
+    assert alice.post(PAGE, {"remove": "x"}).status_code == 404
+
+
+def test_a_file_of_an_entry_is_not_removed_here(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    send(alice, "/log", FORM, ("a.pdf", PDF))
+    [row] = page_house.cast.rows("evidence")
+    alice.post(PAGE, {"remove": str(row["id"])})
+    assert page_house.cast.rows("evidence") == [row]
+
+
+def test_whoever_logs_no_hours_is_led_back(page_house: House) -> None:
+    page = page_house.visit(EVE).get(PAGE)
+    assert "No file is stored yet." in text_of(page)
+    assert 'href="/log"' not in page.text

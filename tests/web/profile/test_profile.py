@@ -1,0 +1,67 @@
+"""The profile: what the association keeps, what is one's own, and the time zone."""
+
+from datetime import UTC, datetime
+
+from tests.support.cast import ALICE, BOOKS, CAROL, EVE
+from tests.web.visiting import TRAINING, House, problems, text_of
+from tracker.web.frame.own_time import known_zones, zone_groups
+
+
+def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house: House) -> None:
+    page = page_house.visit(ALICE).get("/profile")
+    words = text_of(page)
+    assert "Alice Moreno" in words
+    assert "alice@home.example" in words
+    assert "Your association keeps your name and first address: ask Carol Reyes" in words
+    assert 'href="mailto:carol@example.org"' in page.text
+    assert "New York, America" in words
+    assert "Carol Reyes" not in text_of(page_house.visit(EVE).get("/profile"))
+
+
+def test_the_foot_of_each_page_leads_to_the_profile_of_people_only(page_house: House) -> None:
+    assert 'href="/profile"' in page_house.visit(ALICE).get("/my-year").text
+    assert 'href="/profile"' not in page_house.visit(CAROL).get("/coordinator").text
+
+
+def test_a_chosen_time_zone_says_what_today_is(page_house: House) -> None:
+    page_house.now = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
+    alice = page_house.visit(ALICE)
+    saved = alice.post("/profile/time-zone", {"time_zone": "Pacific/Auckland"})
+    words = text_of(alice.follow(saved))
+    assert "Your time zone is saved. " in words
+    assert "There it is 23 November 2026 at 06:00" in words
+    today = alice.post("/log", {**TRAINING, "today": "yes"})
+    assert 'name="day" value="23"' in today.text
+    # Where she is it is the 23rd already: such a session is none of the future.
+    assert alice.log({**TRAINING, "day": "23"}).status_code == 303
+    [event] = page_house.cast.rows("audit_event", table_name="person")
+    assert (event["who"], event["after"]) == (ALICE, '{"time_zone": "Pacific/Auckland"}')
+    alice.post("/profile/time-zone", {"time_zone": ""})
+    assert problems(alice.log({**TRAINING, "day": "23"})) == [
+        ("day", "The session date must be today or earlier")
+    ]
+
+
+def test_the_last_day_is_ones_own_in_the_west_too(page_house: House) -> None:
+    page_house.now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+    alice = page_house.visit(ALICE)
+    alice.post("/profile/time-zone", {"time_zone": "Pacific/Honolulu"})
+    assert 'name="day" value="22"' in alice.post("/log", {**TRAINING, "today": "yes"}).text
+
+
+def test_a_zone_that_is_none_is_refused(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    for zone in ("Mars/Olympus", "../../etc/passwd", "EST5EDT", "\0"):
+        answer = alice.post("/profile/time-zone", {"time_zone": zone})
+        assert answer.status_code == 422
+        assert problems(answer) == [("time_zone", "Choose a time zone from the list")]
+        assert "<title>Error: " in answer.text
+
+
+def test_the_associations_zones_and_their_region_are_offered_first() -> None:
+    groups = zone_groups(BOOKS)
+    assert list(groups)[:2] == ["Where the associations are", "America"]
+    assert ("America/New_York", "New York") in groups["Where the associations are"]
+    assert ("America/North_Dakota/Center", "Center, North Dakota") in groups["America"]
+    offered = [zone for zones in groups.values() for zone, _ in zones]
+    assert sorted(offered) == sorted(known_zones())

@@ -1,0 +1,143 @@
+"""Nobody learns who is registered (promise 13): same bytes and same work for every address.
+
+Work, not time: a test that times fails on a busy machine and passes with a small gap. The time is
+measured by `python -m tests.bench.registered`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from httpx2 import Response
+from sqlalchemy import event
+
+from tests.support.cast import ALICE, CAROL
+from tests.web.signing import ask, wrong
+from tests.web.visiting import House, Visitor
+from tracker.mail.compose import Composer, Rendered
+from tracker.web.frame.later import Later
+
+UNKNOWN = "nobody@example.org"
+# A first address, a second one, a coordinator's, and none.
+ADDRESSES = (ALICE, "alice@home.example", CAROL, UNKNOWN)
+TIMES = 25
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """The work that answers do not wait for, to be done when a test says so."""
+    waiting: list[Callable[[], None]] = []
+    monkeypatch.setattr(
+        Later, "run", lambda _self, job, *given: waiting.append(lambda: job(*given))
+    )
+    return waiting
+
+
+@contextmanager
+def watching(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every statement and every composed mail while it lasts, in their order."""
+    done: list[str] = []
+    compose = Composer.compose
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        done.append(" ".join(statement.split()))
+
+    def noted(*given: object, **named: object) -> Rendered:
+        done.append("compose a mail")
+        return compose(*given, **named)  # type: ignore[arg-type]
+
+    event.listen(house.cast.engine, "before_cursor_execute", note)
+    with monkeypatch.context() as patch:
+        patch.setattr(Composer, "compose", noted)
+        yield done
+    event.remove(house.cast.engine, "before_cursor_execute", note)
+
+
+def plain_visit(house: House) -> Visitor:
+    """A browser that gets pages unpacked: packed ones are as long as chance will have it."""
+    visitor = house.visit()
+    visitor.client.headers["accept-encoding"] = "identity"
+    return visitor
+
+
+def seen(answer: Response, visitor: Visitor) -> tuple[object, ...]:
+    """All that one sees of an answer, without the token that differs every time."""
+    headers = {k: v for k, v in answer.headers.items() if k != "set-cookie"}
+    cookie = re.sub("=[^;]{43};", "=TOKEN;", answer.headers.get("set-cookie", ""))
+    page = visitor.follow(answer).content if answer.is_redirect else answer.content
+    return answer.status_code, headers, cookie, page
+
+
+def test_asking_is_answered_alike_by_the_same_work_every_time(
+    house: House, later: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.visit().post("/sign-in", {"email": "first@example.org"})  # makes the key
+    later.clear()
+    answers, paths = set(), set()
+    kept: dict[str, set[tuple[str, ...]]] = {email: set() for email in ADDRESSES}
+    for _ in range(TIMES):
+        house.pass_time(hours=1)
+        for email in ADDRESSES:
+            visitor = plain_visit(house)
+            with watching(house, monkeypatch) as done:
+                answer = visitor.post("/sign-in", {"email": email})
+            paths.add(tuple(done))
+            answers.add(str(seen(answer, visitor)))
+            with watching(house, monkeypatch) as done:
+                later.pop()()
+            kept[email].add(tuple(s for s in done if not s.startswith("INSERT INTO outbox")))
+    assert len(answers) == 1
+    assert len(paths) == 1
+    path = " ".join(paths.pop())
+    assert "compose" not in path
+    assert re.search(r"\b(person|sign_in|outbox)\b", path) is None
+    # What is done after the answer differs in nothing but the mail itself.
+    assert len({frozenset(works) for works in kept.values()}) == 1
+    assert all(len(works) == 1 and "compose a mail" in str(works) for works in kept.values())
+    assert len(house.mails()) == TIMES * (len(ADDRESSES) - 1)
+
+
+def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, code = ask(house, house.visit())
+
+    def tried(email: str) -> list[tuple[object, ...]]:
+        """Six wrong codes, then one that comes too late."""
+        house.pass_time(hours=1)
+        visitors = [plain_visit(house), plain_visit(house)]
+        for visitor in visitors:
+            visitor.post("/sign-in", {"email": email})
+        house.settle()
+        found = []
+        for number in range(7):
+            visitor = visitors[number // 6]
+            if number == 6:
+                house.pass_time(minutes=10)
+            with watching(house, monkeypatch) as done:
+                answer = visitor.post("/sign-in/code", {"code": wrong(code)})
+            found.append((*seen(answer, visitor), tuple(done)))
+        return found
+
+    first, *others = [tried(email) for email in ADDRESSES]
+    assert len({str(one) for one in first}) == 3  # wrong, void, expired
+    for other in others:
+        assert other == first
+
+
+def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(house: House) -> None:
+    house.visit().post("/sign-in", {"email": UNKNOWN})
+    house.settle()
+    assert house.mails() == []
+    for table in ("sign_in", "sign_in_try", "outbox", "audit_event"):
+        assert UNKNOWN not in str(house.cast.rows(table))
+
+
+def test_a_second_address_that_several_share_is_as_unknown(page_house: House) -> None:
+    with page_house.cast.engine.connect().execution_options(writes=True) as connection:
+        connection.exec_driver_sql("UPDATE person SET second_email = 'office@example.org'")
+        connection.commit()
+    page_house.visit().post("/sign-in", {"email": "office@example.org"})
+    page_house.settle()
+    assert page_house.mails() == []

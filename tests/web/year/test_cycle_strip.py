@@ -1,0 +1,63 @@
+"""The strip of a cycle: where today, the due date and the end of grace lie."""
+
+from datetime import date
+
+import pytest
+
+from tests.support.cast import BOOKS
+from tracker.rules.standing import Facts, Span, Standing, Status
+from tracker.web.year.cycle_strip import Strip, strip_of
+
+
+def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> Strip:
+    plan = BOOKS.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 5, 1))
+    assert plan is not None
+    assert plan.cycle is not None
+    facts = Facts(
+        subject_id=1,
+        person_id=1,
+        email="alice@example.org",
+        name="Alice Moreno",
+        starts_on=date(2024, 3, 1),
+        ends_on=None,
+        provides_rsc=False,
+        minutes={},
+        leaves=leaves,
+    )
+    found = strip_of(Standing(facts, plan, Status.OPEN, plan.cycle.due_on, (), None), today)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("today", "place", "anchor"),
+    [
+        (date(2026, 1, 1), 0.3, "start"),
+        (date(2026, 7, 1), 46.0, "middle"),
+        (date(2026, 12, 31), 92.2, "end"),
+        (date(2027, 1, 31), 100.0, "end"),
+    ],
+)
+def test_today_lies_within_the_cycle_and_its_grace(today: date, place: float, anchor: str) -> None:
+    found = strip(today)
+    assert found.today is not None
+    assert (found.today.place, found.today.anchor, found.gone) == (place, anchor, place)
+    assert (found.starts, found.due_words, found.grace) == (
+        "1 Jan 2026",
+        "due 31 Dec 2026",
+        "grace to 31 Jan 2027",
+    )
+
+
+def test_once_all_is_over_today_is_not_on_it() -> None:
+    found = strip(date(2027, 2, 1))
+    assert (found.today, found.gone) == (None, 100.0)
+    assert "today" not in found.title
+
+
+def test_a_leave_is_drawn_as_far_as_it_lies_within() -> None:
+    long_ago = Span(date(2025, 1, 1), date(2025, 2, 1))
+    found = strip(date(2026, 7, 1), leaves=(Span(date(2026, 12, 1), date.max), long_ago))
+    assert found.leaves == [(84.6, 15.4)]
+    assert found.title.endswith("with a leave")
+    assert "leave" not in strip(date(2026, 7, 1), leaves=(long_ago,)).title

@@ -1,0 +1,1 @@
+"""Applications: the checklist, and references."""

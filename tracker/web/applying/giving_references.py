@@ -1,0 +1,129 @@
+"""The referee's page, by a secret link: a short form, good for one answer.
+
+Opening it changes nothing, because mail scanners open links. Whoever holds the link sees the
+applicant's name and what they apply for, and nothing once there is an answer.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from tracker.records.engine import reading, writing
+from tracker.records.reference_answers import Request, decline, find_request, store_answer
+from tracker.rulebooks import Rulebooks
+from tracker.rules.reference_roles import asked_references, say_role
+from tracker.web.applying.reference_form import AnswerForm, answer_form, read_answer
+from tracker.web.forms.typed import Typed
+from tracker.web.frame.site import Instant, Site, TheSite
+
+router = APIRouter()
+_NOT_INDEXED = {"x-robots-tag": "noindex, nofollow"}
+
+
+@router.get("/reference/{token}")
+def ask(site: TheSite, at: Instant, token: str) -> Response:
+    """The form, or what became of it; a link that is none says so."""
+    with reading(site.engine) as connection:
+        request = _known(site, find_request(connection, token))
+    form = _form(site, request) if request and request.state == "waiting" else None
+    return _show(site, at, request, token, form)
+
+
+@router.post("/reference/{token}")
+def answer(site: TheSite, at: Instant, typed: Typed, token: str) -> Response:
+    """Store the answer once; or show what is wrong, nothing lost."""
+    with writing(site.engine) as connection:
+        request = _known(site, find_request(connection, token))
+        if request is None:
+            return _show(site, at, None, token, None)
+        if request.state == "waiting":
+            form = _form(site, request, typed)
+            given = read_answer(form, asks_vetted=_asks_vetted(site, request, at))
+            if given is None:
+                return _show(site, at, request, token, form)
+            store_answer(connection, request, given, at)
+    return _back(token)
+
+
+@router.post("/reference/{token}/decline")
+def refuse(site: TheSite, at: Instant, token: str) -> Response:
+    """Store that the referee gives no reference; an answer that is there stays."""
+    with writing(site.engine) as connection:
+        request = _known(site, find_request(connection, token))
+        if request is None:
+            return _show(site, at, None, token, None)
+        if request.state == "waiting":
+            decline(connection, request, at)
+    return _back(token)
+
+
+def _known(site: Site, request: Request | None) -> Request | None:
+    """The request, if its association still has a rulebook."""
+    return request if request and request.association in site.books.associations else None
+
+
+def _back(token: str) -> Response:
+    # A page of its own, so that loading it again sends nothing.
+    return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
+
+
+def _show(
+    site: Site, at: datetime, request: Request | None, token: str, form: AnswerForm | None
+) -> HTMLResponse:
+    problems = form.problems() if form else []
+    facts: dict[str, Any] = {"state": request.state if request else "unknown"}
+    if request and form:
+        facts |= _facts(site.books, request) | {"token": token, "form": form}
+        facts["asks_vetted"] = _asks_vetted(site, request, at)
+    status = 404 if request is None else 422 if problems else 200
+    page = site.pages.show("reference.html", status=status, problems=problems, **facts)
+    page.headers.update(_NOT_INDEXED)
+    return page
+
+
+def _facts(books: Rulebooks, request: Request) -> dict[str, str]:
+    book = books.associations[request.association]
+    category = book.categories.get(request.category)
+    return {
+        "referee": request.name,
+        "applicant": request.applicant,
+        "association": book.name,
+        "endorsement": f"{category.name} ({request.category})" if category else request.category,
+        "role": say_role(book, request.role),
+    }
+
+
+def _form(site: Site, request: Request, typed: FormData | None = None) -> AnswerForm:
+    facts = _facts(site.books, request)
+    return answer_form(
+        f"Is “{facts['role']}” right?",
+        _associations(site.books),
+        _categories(site.books, request.association),
+        f"{facts['association']} has vetted me",
+        typed,
+    )
+
+
+def _associations(books: Rulebooks) -> dict[str, str]:
+    """All that can endorse somebody."""
+    known = books.organizations.values()
+    return {o.id: o.name for o in known if o.infant_mental_health}
+
+
+def _categories(books: Rulebooks, first: str) -> dict[str, str]:
+    """Every category that a rulebook knows, those of the applicant's association first."""
+    others = [book for name, book in books.associations.items() if name != first]
+    found: dict[str, str] = {}
+    for book in (books.associations[first], *others):
+        for key, category in book.categories.items():
+            found.setdefault(key, category.name)
+    return found
+
+
+def _asks_vetted(site: Site, request: Request, at: datetime) -> bool:
+    book = site.books.associations[request.association]
+    rule = asked_references(book, request.category, site.today(book.id, at))
+    return bool(rule and rule.references and rule.references.vetted)

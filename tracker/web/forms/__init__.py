@@ -1,0 +1,1 @@
+"""What is typed: bodies, days and lines of text, whatever form they come from."""

@@ -1,0 +1,1 @@
+"""Help: the rules in plain words."""

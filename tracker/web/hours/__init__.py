@@ -1,0 +1,1 @@
+"""Logging hours: the form, its files, and saving them."""

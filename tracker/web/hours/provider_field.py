@@ -1,0 +1,165 @@
+"""The question who provided a session: a tap, or a part of the name, without any script.
+
+Whoever has been logged with can be tapped. A name may be typed, in part: the only one who fits
+is taken, several are offered to choose from. Radio buttons stand for what was typed before they
+were shown (``asked``), so that what is typed afterwards is looked for anew.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from tracker.records.profile import profile_of
+from tracker.records.provider_names import (
+    Choice,
+    credentials_of,
+    may_name,
+    names_used,
+    provider_choices,
+)
+from tracker.rules.providers import say_day
+from tracker.web.forms.form_parts import add_problem
+from tracker.web.hours.form_setting import FormSetting
+from tracker.web.hours.log_form import SOMEONE_ELSE, LogForm
+from tracker.web.hours.naming import Found, find_provider, plain
+
+_RECENT = 3
+# Ids are this long at the most.
+_DIGITS = 9
+# What browsers offer while one types; 4 kB. Whoever is not among them is found all the same.
+_MOST_OFFERED = 80
+
+
+class Radio(NamedTuple):
+    """One provider to tap; ``about`` tells them apart from others of the name, or is empty."""
+
+    value: str
+    name: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the page offers: ``radios`` to tap, ``names`` while typing."""
+
+    radios: tuple[Radio, ...]
+    names: tuple[str, ...]
+
+
+# A known provider's id, or the name of one nobody knows yet.
+Named = tuple[int | None, str | None]
+
+
+def name_provider(connection: Connection, setting: FormSetting, form: LogForm) -> Named:
+    """Whom the form names; both None with the form's problem where that is not clear."""
+    chosen, typed = str(form.provider.data or ""), str(form.provider_name.data or "")
+    anew = bool(typed) and typed != form.asked.data
+    if chosen == SOMEONE_ELSE and not (anew and form.asked.data):
+        form.asked.data = typed
+        if not typed:
+            add_problem(form.provider_name, "Enter the provider's name")
+        return None, typed or None
+    if chosen != SOMEONE_ELSE and chosen and not anew:
+        return _chosen(connection, setting, form, chosen), None
+    if not typed:
+        add_problem(form.provider, "Choose who provided the session, or type part of their name")
+        return None, None
+    return _typed(connection, setting, form, "" if chosen == SOMEONE_ELSE else chosen)
+
+
+def offer(connection: Connection, setting: FormSetting, form: LogForm) -> Offer:
+    """Whom to offer: those asked about, else those logged with, and always who is chosen."""
+    choices = provider_choices(connection, setting.person_id, setting.rules)
+    asked, chosen = str(form.asked.data or ""), str(form.provider.data or "")
+    recent = [choice for choice in choices if choice.last_on]
+    shown = list(_fitting(find_provider(asked, choices))) if asked else recent[:_RECENT]
+    shown += [c for c in choices if str(c.id) == chosen and c not in shown]
+    last = recent[0].id if recent else None
+    radios = _radios(connection, setting, shown, last)
+    if asked:
+        radios.append(Radio(SOMEONE_ELSE, f"Somebody else: {asked}", ""))
+    names = [c.name for c in recent] + names_used(connection, setting.person_id)
+    others = [c.name for c in choices if not c.last_on]
+    # A list that stops in the middle of the alphabet would say that nobody comes after.
+    names += others if len(others) + len(names) <= _MOST_OFFERED else []
+    return Offer(tuple(radios), tuple(dict.fromkeys(names))[:_MOST_OFFERED])
+
+
+def _chosen(connection: Connection, setting: FormSetting, form: LogForm, chosen: str) -> int | None:
+    number = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) <= _DIGITS else 0
+    if may_name(connection, setting.person_id, setting.rules, number):
+        return number
+    add_problem(form.provider, "Choose a provider from the list")
+    form.provider.data = ""
+    return None
+
+
+def _typed(connection: Connection, setting: FormSetting, form: LogForm, chosen: str) -> Named:
+    typed = str(form.provider_name.data)
+    choices = provider_choices(connection, setting.person_id, setting.rules)
+    found = find_provider(typed, choices)
+    form.asked.data = typed
+    if found.sure and chosen in {"", str(found.sure.id)}:
+        form.provider.data = str(found.sure.id)
+        return found.sure.id, None
+    if not chosen and plain(typed) in map(plain, names_used(connection, setting.person_id)):
+        form.provider.data = SOMEONE_ELSE
+        return None, typed
+    if not chosen and _is_own(connection, setting, typed, found):
+        add_problem(form.provider, _own_name(typed))
+        return None, None
+    other = next((choice.name for choice in choices if str(choice.id) == chosen), "")
+    form.provider.data = chosen if other else ""
+    add_problem(form.provider, _ask(typed, found, other))
+    return None, None
+
+
+def _ask(typed: str, found: Found, chosen: str) -> str:
+    """What to ask about a name that does not say who is meant."""
+    if chosen:
+        return f"You chose {chosen} and typed “{typed}”: choose who it was"
+    if found.more:
+        return f"Many names fit “{typed}”: choose who it was, or type more of the name"
+    if found.best:
+        return f"“{typed}” is not quite clear: choose who it was"
+    return f"Nobody we know is called “{typed}”: correct the name, or choose “Somebody else”"
+
+
+def _is_own(connection: Connection, setting: FormSetting, typed: str, found: Found) -> bool:
+    """Whether a name is one's own, of whom nobody else has it; a part of it fits nobody else."""
+    name = profile_of(connection, setting.person_id).name
+    own = find_provider(typed, [Choice(setting.person_id, name, None)]).sure
+    return own is not None and (not found.best or plain(typed) == plain(name))
+
+
+def _own_name(typed: str) -> str:
+    return (
+        f"Nobody but you is called “{typed}” here, and nobody provides RSC to themselves: correct "
+        "the name, or choose “Somebody else” if another person is called so"
+    )
+
+
+def _fitting(found: Found) -> tuple[Choice, ...]:
+    return (found.sure,) if found.sure else found.best
+
+
+def _radios(
+    connection: Connection, setting: FormSetting, shown: list[Choice], last: int | None
+) -> list[Radio]:
+    names = [plain(choice.name) for choice in shown]
+    doubled = {c.id for c in shown if names.count(plain(c.name)) > 1}
+    told = credentials_of(connection, doubled, setting.associations) if doubled else {}
+    radios = []
+    for choice in shown:
+        about = _about(choice.last_on, told.get(choice.id)) if choice.id in doubled else ""
+        about = about or ("the last one" if choice.id == last else "")
+        radios.append(Radio(str(choice.id), choice.name, about))
+    return radios
+
+
+def _about(last_on: date | None, told: str | None) -> str:
+    """What tells one of several providers of a name apart."""
+    seen = f"you logged with them on {say_day(last_on)}" if last_on else ""
+    return ", ".join(filter(None, (told, seen)))

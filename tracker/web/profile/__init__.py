@@ -1,0 +1,1 @@
+"""What a person keeps about herself: addresses, mails, memberships, requests, files."""

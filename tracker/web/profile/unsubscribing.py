@@ -1,0 +1,31 @@
+"""Unsubscribing by a signed link: opening it only asks; posting to it does it (RFC 8058)."""
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse
+
+from tracker.records.engine import reading, writing
+from tracker.records.unsubscribing import read_unsubscribe_token, unsubscribe
+from tracker.web.frame.site import Instant, TheSite
+
+router = APIRouter()
+
+
+@router.get("/unsubscribe/{token}")
+def ask(site: TheSite, token: str) -> HTMLResponse:
+    """Asks whether to stop the mail that the link names."""
+    with reading(site.engine) as connection:
+        wish = read_unsubscribe_token(connection, token)
+    if wish is None:
+        raise HTTPException(404)
+    return site.pages.show("unsubscribe.html", wish=wish, done=False)
+
+
+@router.post("/unsubscribe/{token}")
+def stop(site: TheSite, at: Instant, token: str) -> HTMLResponse:
+    """Stops it; mail programs post here by themselves, people by the page's button."""
+    with writing(site.engine) as connection:
+        wish = read_unsubscribe_token(connection, token)
+        if wish is None:
+            raise HTTPException(404)
+        unsubscribe(connection, wish, at)
+    return site.pages.show("unsubscribe.html", wish=wish, done=True)

@@ -1,0 +1,1 @@
+"""Sessions that a provider logs for others, and what these answer."""

@@ -1,0 +1,195 @@
+"""Sign-in by a link and code sent by e-mail. Opening a link never signs in: scanners open links."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, BackgroundTasks, Cookie, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.datastructures import FormData
+
+from tracker.mail.headers import is_address
+from tracker.records.codes import LONGEST_SHOWN, read_code
+from tracker.records.sessions import close_session, open_session
+from tracker.records.sign_in import (
+    SIGN_IN_MINUTES,
+    Refused,
+    new_token,
+    normal_email,
+    use_sign_in,
+)
+from tracker.web.forms.form_parts import clean
+from tracker.web.forms.typed import Typed, text_of
+from tracker.web.frame.browser_words import say_browser
+from tracker.web.frame.cookies import ASKED, remember_asking, signed_in, signed_out
+from tracker.web.frame.own_paths import safe_path
+from tracker.web.frame.site import Instant, Site, TheSite
+from tracker.web.frame.viewer import AnyViewer
+from tracker.web.sign_in.sign_in_limits import count_ask, count_code, too_often
+from tracker.web.sign_in.sign_in_mail import send_sign_in
+
+router = APIRouter()
+_HERE = "/sign-in/code"
+_UNDONE = "You were signed out meanwhile, so nothing was changed. Sign in, and you come back."
+_NO_ADDRESS = "Enter an e-mail address, like name@example.org"
+_NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
+# None of them tells whether we know the address: a code is kept for every one that was asked for.
+_REFUSED = {
+    Refused.WRONG: "That code is not right. Compare it with our newest mail",
+    Refused.TRIED_TOO_OFTEN: "Five wrong codes were typed, so this one is void: ask for a new one",
+    Refused.USED: "That code has been used: ask for a new one",
+    Refused.EXPIRED: "That code has expired: ask for a new one",
+    Refused.NO_LINK: "There is no code for this page, or no longer one: ask for a new one",
+}
+
+
+class _Try(NamedTuple):
+    """A browser that types a code: when, and the token that it has from its cookie or link."""
+
+    request: Request
+    at: datetime
+    token: str
+
+
+# Where to go after signing in; it is only followed if it is a path of ours.
+Wanted = Annotated[str, Query(alias="next")]
+
+
+@router.get("/sign-in")
+def ask_for_address(
+    site: TheSite, who: AnyViewer, wanted: Wanted = "", undone: str = ""
+) -> Response:
+    """Asks for the e-mail address; those who are signed in go on.
+
+    ``undone`` where somebody comes from a form that did nothing, because the session was over.
+    """
+    if who is not None:
+        return RedirectResponse(safe_path(wanted), 303)
+    return _address_page(site, "", wanted, "", notice=_UNDONE if undone else "")
+
+
+@router.post("/sign-in")
+def send_code(
+    site: TheSite, at: Instant, request: Request, later: BackgroundTasks, typed: Typed
+) -> Response:
+    """Answers alike for every address, and at once; the mail is made after the answer is sent.
+
+    Raises 429 where an address or a client has asked too often.
+    """
+    address = normal_email(clean(text_of(typed, "email")))
+    wanted = text_of(typed, "next")
+    if not is_address(address):
+        return _address_page(site, address, wanted, _NO_ADDRESS)
+    count_ask(site, request, address, at)
+    token = new_token()
+    later.add_task(site.later.run, send_sign_in, site, address, token, safe_path(wanted), at)
+    query = f"?{urlencode({'next': wanted})}" if wanted else ""
+    response = RedirectResponse(f"{_HERE}{query}", 303)
+    remember_asking(response, site, token)
+    return response
+
+
+@router.get(_HERE)
+def ask_for_code(site: TheSite, wanted: Wanted = "") -> HTMLResponse:
+    """Asks for the code, in the browser that asked for it."""
+    return _code_page(site, _HERE, wanted, "")
+
+
+@router.post(_HERE)
+def sign_in_here(
+    site: TheSite,
+    at: Instant,
+    request: Request,
+    typed: Typed,
+    token: Annotated[str, Cookie(alias=ASKED)] = "",
+) -> Response:
+    """Signs in the browser that asked; the token is in its cookie."""
+    return _sign_in(site, _Try(request, at, token), typed, _HERE)
+
+
+@router.get("/sign-in/{token}")
+def open_link(site: TheSite, token: str, wanted: Wanted = "") -> HTMLResponse:
+    """The mail's link: asks for the code, and uses up nothing, however often it is opened."""
+    return _code_page(site, f"/sign-in/{token}", wanted, "")
+
+
+@router.post("/sign-in/{token}")
+def sign_in_by_link(
+    site: TheSite, at: Instant, request: Request, typed: Typed, token: str
+) -> Response:
+    """Signs in by the mail's link and code, once."""
+    return _sign_in(site, _Try(request, at, token), typed, f"/sign-in/{token}")
+
+
+@router.post("/sign-out")
+def sign_out(site: TheSite, request: Request) -> Response:
+    """Ends the session, in the database and in the browser."""
+    token = request.cookies.get(site.cookie_name)
+    if token:
+        site.writer.run(lambda connection: close_session(connection, token))
+    return signed_out(site)
+
+
+def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response:
+    wanted = text_of(typed, "next")
+    written = clean(text_of(typed, "code"))
+    code = read_code(written)
+    if code is None:
+        return _code_page(site, action, wanted, _NO_CODE, typed=written)
+    # One transaction: a code is not used up without a session.
+    opened = site.writer.run(lambda connection: _open(site, connection, trying, code))
+    if isinstance(opened, timedelta):
+        raise too_often(opened)
+    if isinstance(opened, Refused):
+        # A code that is right no more is not to be typed again.
+        kept = written if opened is Refused.WRONG else ""
+        used = opened is Refused.USED
+        return _code_page(site, action, wanted, _REFUSED[opened], typed=kept, used=used)
+    return signed_in(site, opened, wanted)
+
+
+def _open(site: Site, connection: Connection, trying: _Try, code: str) -> str | Refused | timedelta:
+    """The token of a new session; else why there is none, or how long to wait."""
+    headers = trying.request.headers
+    wait = count_code(site, connection, trying.request, trying.at)
+    if wait is not None:
+        return wait
+    email = use_sign_in(connection, trying.token, code, trying.at)
+    if isinstance(email, Refused):
+        return email
+    # This browser may be signed in already: it then has one session, not two.
+    close_session(connection, trying.request.cookies.get(site.cookie_name, ""))
+    return open_session(connection, email, trying.at, say_browser(headers.get("user-agent", "")))
+
+
+def _address_page(
+    site: Site, email: str, wanted: str, problem: str, *, notice: str = ""
+) -> HTMLResponse:
+    return site.pages.show(
+        "sign_in.html",
+        here="sign-in",
+        status=422 if problem else 200,
+        email=email,
+        next=wanted,
+        notice=notice,
+        problems=[("email", problem)] if problem else [],
+    )
+
+
+def _code_page(
+    site: Site, action: str, wanted: str, problem: str, *, typed: str = "", used: bool = False
+) -> HTMLResponse:
+    return site.pages.show(
+        "code.html",
+        here="sign-in",
+        status=422 if problem else 200,
+        action=action,
+        next=wanted,
+        page=safe_path(wanted),
+        minutes=SIGN_IN_MINUTES,
+        asked_here=action == _HERE,
+        used=used,
+        typed=typed[:LONGEST_SHOWN],
+        problems=[("code", problem)] if problem else [],
+    )

@@ -1,0 +1,1 @@
+"""What a person carries away: transcript, calendar, all her data."""

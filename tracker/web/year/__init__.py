@@ -1,0 +1,1 @@
+"""My year: every renewal, what lies ahead, and what each entry counts for."""
