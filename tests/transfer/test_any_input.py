@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,19 +97,32 @@ def _quoted(cell: str) -> str:
     return f'"{doubled}"'
 
 
-@contextmanager
-def fresh_importer(migrated: Path) -> Iterator[Importer]:
-    """An importer on a database of its own that knows Alice and Bob."""
-    with TemporaryDirectory() as folder:
-        for file in migrated.parent.glob(f"{migrated.name}*"):
-            shutil.copy(file, folder)
-        files = Path(folder) / "files"
-        files.mkdir()
-        engine = open_engine(f"sqlite:///{folder}/{migrated.name}")
-        importer = Importer(engine, files)
+@pytest.fixture(scope="module")
+def peopled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database to copy, which knows Alice and Bob."""
+    folder = tmp_path_factory.mktemp("peopled")
+    with copied(migrated_sqlite, folder) as importer:
         importer.take(people=PEOPLE)
+    return folder / migrated_sqlite.name
+
+
+@contextmanager
+def copied(database: Path, folder: Path) -> Iterator[Importer]:
+    """An importer on a copy of a database, in ``folder``."""
+    for file in database.parent.glob(f"{database.name}*"):
+        shutil.copy(file, folder)
+    files = folder / "files"
+    files.mkdir()
+    engine = open_engine(f"sqlite:///{folder / database.name}")
+    yield Importer(engine, files)
+    engine.dispose()
+
+
+@contextmanager
+def fresh_importer(peopled: Path) -> Iterator[Importer]:
+    """An importer on a database of its own that knows Alice and Bob."""
+    with TemporaryDirectory() as folder, copied(peopled, Path(folder)) as importer:
         yield importer
-        engine.dispose()
 
 
 def take_or_refuse(importer: Importer, files: dict[str, bytes]) -> None:
@@ -126,16 +140,16 @@ def take_or_refuse(importer: Importer, files: dict[str, bytes]) -> None:
 
 
 @given(files=st.dictionaries(st.sampled_from(list(LAYOUTS)), st.binary(max_size=200), min_size=1))
-def test_random_bytes_are_taken_or_refused(migrated_sqlite: Path, files: dict[str, bytes]) -> None:
-    with fresh_importer(migrated_sqlite) as importer:
+def test_random_bytes_are_taken_or_refused(peopled: Path, files: dict[str, bytes]) -> None:
+    with fresh_importer(peopled) as importer:
         take_or_refuse(importer, files)
 
 
 @given(files=nearly_right_files())
 def test_nearly_right_files_are_taken_whole_or_refused_whole(
-    migrated_sqlite: Path, files: dict[str, str]
+    peopled: Path, files: dict[str, str]
 ) -> None:
-    with fresh_importer(migrated_sqlite) as importer:
+    with fresh_importer(peopled) as importer:
         take_or_refuse(importer, {kind: text.encode() for kind, text in files.items()})
 
 
@@ -150,8 +164,8 @@ def test_a_cell_is_read_or_refused_with_a_reason(column: str, text: str) -> None
 
 
 @given(as_of=st.dates())
-def test_any_day_may_be_the_as_of_day(migrated_sqlite: Path, as_of: date) -> None:
-    with fresh_importer(migrated_sqlite) as importer:
+def test_any_day_may_be_the_as_of_day(peopled: Path, as_of: date) -> None:
+    with fresh_importer(peopled) as importer:
         importer.write(
             entries="email,activity,date,hours,title\n"
             f"alice@example.org,training,{as_of.isoformat()},1,Talk\n"
