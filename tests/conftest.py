@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from sqlalchemy import Engine, event
 
-from tests.support.databases import Shelf, postgres_database, sqlalchemy_url
+from tests.support.databases import Shelf, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import running_server
 from tracker.records import engine
 from tracker.records.engine import migrate
@@ -81,10 +81,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     """URL of a fresh, migrated SQLite database."""
-    # The side files too: in WAL mode the newest pages may still be in there.
-    for file in migrated_sqlite.parent.glob(f"{migrated_sqlite.name}*"):
-        shutil.copy(file, tmp_path / file.name)
-    return f"sqlite:///{tmp_path / migrated_sqlite.name}"
+    return copy_sqlite(migrated_sqlite, tmp_path)
 
 
 @pytest.fixture(scope="session")

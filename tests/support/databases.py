@@ -1,8 +1,10 @@
 """Fresh databases for tests: copies of one that was migrated once, emptied after each test."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import psycopg
@@ -34,6 +36,14 @@ _NUMBER_ANEW = """
 # let the planner forget what it knows of a table.
 _FORGETS = 180000
 _FORGET = "SELECT pg_clear_relation_stats('public', name) FROM unnest(%s::text[]) AS name"
+
+
+def copy_sqlite(migrated: Path, folder: Path) -> str:
+    """Copy a database that nobody has open into ``folder``; the copy's SQLAlchemy URL."""
+    # The side files too: in WAL mode the newest pages may still be in there.
+    for file in migrated.parent.glob(f"{migrated.name}*"):
+        shutil.copy(file, folder / file.name)
+    return f"sqlite:///{folder / migrated.name}"
 
 
 def new_name() -> str:

@@ -1,6 +1,5 @@
 """Whatever the files hold, an import takes them in or refuses them whole."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.databases import copy_sqlite
 from tests.transfer.importer import AS_OF, CATALOGUE, NOW, PEOPLE, Importer
 from tracker.records.engine import open_engine
 from tracker.transfer.columns import parsers
@@ -109,11 +109,9 @@ def peopled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @contextmanager
 def copied(database: Path, folder: Path) -> Iterator[Importer]:
     """An importer on a copy of a database, in ``folder``."""
-    for file in database.parent.glob(f"{database.name}*"):
-        shutil.copy(file, folder)
     files = folder / "files"
     files.mkdir()
-    engine = open_engine(f"sqlite:///{folder / database.name}")
+    engine = open_engine(copy_sqlite(database, folder))
     yield Importer(engine, files)
     engine.dispose()
 

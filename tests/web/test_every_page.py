@@ -1,7 +1,6 @@
 """What every page and every form of the site has in common."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from httpx2 import Response
 
 from tests.support.cast import fill
+from tests.support.databases import copy_sqlite
 from tests.web.all_pages import STOPS, furnish
 from tests.web.applicants import fill_with_applicants
 from tests.web.sheets import Element, Sheet
@@ -27,10 +27,8 @@ NEVER_WRONG = {"/sessions/asked/{member_id}", "/sign-out"}
 @pytest.fixture(scope="module")
 def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One house for all of them, in which much has happened."""
-    path = tmp_path_factory.mktemp("forms") / "tracker.db"
-    for file in migrated_sqlite.parent.glob(f"{migrated_sqlite.name}*"):
-        shutil.copy(file, path.with_name(file.name))
-    cast = fill_with_applicants(fill(f"sqlite:///{path}"))
+    url = copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("forms"))
+    cast = fill_with_applicants(fill(url))
     yield House(cast)
     cast.engine.dispose()
 
