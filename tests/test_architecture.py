@@ -16,7 +16,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_bundled" not in path.
 # Written once, then never changed: a migration is history, not design.
 MEASURED = [path for path in FILES if MIGRATIONS not in path.parents]
 # The only places that load what they need when they run, so that `tracker --help` is quick.
-LAZY = (PACKAGE / "cli.py", PACKAGE / "cli_sessions.py", PACKAGE / "commands")
+LAZY = (*(PACKAGE / f"cli{name}.py" for name in ("", "_backup", "_sessions")), PACKAGE / "commands")
 
 # What each layer may import of ours, besides itself and BASE. Others (cli, commands, demo)
 # stand at the top and may import everything; nothing may import them.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli_backup import backup, restore
 from tracker.cli_sessions import sessions_app
 
 app = typer.Typer(
@@ -28,6 +29,8 @@ token_app = typer.Typer(
 )
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
+app.command()(backup)
+app.command()(restore)
 
 
 def _day(text: str) -> date:

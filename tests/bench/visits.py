@@ -114,15 +114,19 @@ def year_requests(visitors: Visitors, number: int) -> list[bytes]:
     return [_request("GET /my-year", tokens[n % len(tokens)]) for n in range(number)]
 
 
-def post_requests(visitors: Visitors, number: int, first: int = 0) -> list[bytes]:
+def post_requests(
+    visitors: Visitors, number: int, first: int = 0, proof: bytes = b""
+) -> list[bytes]:
     """Forms that log a quarter of an hour, each of the next person, each with a key of its own.
+
+    With a ``proof`` (a PDF, as ASCII) each brings it.
 
     No two of a person's are of the same day: count on from ``first`` where some were sent. None
     looks like a session that is there already, so that none is asked about.
     """
     tokens = [*visitors.tokens.values()]
     return [
-        _request("POST /log", tokens[n % len(tokens)], _form(_fields(n, n // len(tokens))))
+        _request("POST /log", tokens[n % len(tokens)], _form(_fields(n, n // len(tokens)), proof))
         for n in range(first, first + number)
     ]
 
@@ -156,9 +160,11 @@ def _request(what: str, token: str, body: str = "") -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def _form(fields: Mapping[str, str]) -> str:
-    """As browsers send a form with a field for files in which nobody has chosen any."""
+def _form(fields: Mapping[str, str], proof: bytes) -> str:
+    """As browsers send a form with a field for files, in which nobody has chosen any, or one."""
     parts = [f'name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
-    parts.append('name="files"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n')
+    name, kind = ("proof.pdf", "application/pdf") if proof else ("", "application/octet-stream")
+    head = f'name="files"; filename="{name}"\r\nContent-Type: {kind}'
+    parts.append(f"{head}\r\n\r\n{proof.decode('ascii')}")
     opened = [f"--{_BOUNDARY}\r\nContent-Disposition: form-data; {part}\r\n" for part in parts]
     return "".join(opened) + f"--{_BOUNDARY}--\r\n"

@@ -37,22 +37,23 @@ class Tally:
     wrong: int = 0
 
 
-class _Requests:
-    """Posts for several threads, each once."""
+class Requests:
+    """Posts for several threads, each once; with a ``proof`` each brings that file."""
 
-    def __init__(self, visitors: Visitors) -> None:
+    def __init__(self, visitors: Visitors, proof: bytes = b"") -> None:
         self._lock = Lock()
-        self._rest = chain.from_iterable(self._some(visitors))
+        self._rest = chain.from_iterable(self._some(visitors, proof))
 
     def next(self) -> bytes:
+        """The next one, which nobody had before."""
         with self._lock:
             return next(self._rest)
 
     @staticmethod
-    def _some(visitors: Visitors) -> Iterator[list[bytes]]:
+    def _some(visitors: Visitors, proof: bytes) -> Iterator[list[bytes]]:
         first = 0
         while True:
-            yield post_requests(visitors, _PEOPLE, first)
+            yield post_requests(visitors, _PEOPLE, first, proof)
             first += _PEOPLE
 
 
@@ -60,7 +61,7 @@ def run(database_url: str, kills: int, seed: int) -> Tally:
     """Start and kill a server so many times, posting all the while."""
     chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
     visitors = populate(database_url, _PEOPLE)
-    requests, locations = _Requests(visitors), list[str]()
+    requests, locations = Requests(visitors), list[str]()
     for _ in range(kills):
         with served("site", visitors, 1) as (port, process):
             killing = Timer(chance.uniform(0, _LONGEST_LIFE), process.kill)
@@ -77,7 +78,7 @@ def run(database_url: str, kills: int, seed: int) -> Tally:
     return tally
 
 
-def _post(port: int, requests: _Requests) -> list[str]:
+def _post(port: int, requests: Requests) -> list[str]:
     """Post until the server is gone; where each acknowledged form led."""
     led: list[str] = []
     try:
@@ -85,12 +86,12 @@ def _post(port: int, requests: _Requests) -> list[str]:
             answers = connection.makefile("rb")
             while True:
                 connection.sendall(requests.next())
-                led += _answer(iter(answers.readline, b""))
+                led += answered(iter(answers.readline, b""))
     except ConnectionError:
         return led
 
 
-def _answer(lines: Iterator[bytes]) -> Iterator[str]:
+def answered(lines: Iterator[bytes]) -> Iterator[str]:
     """Where an answer leads: it has no body. A server that is gone ends in ConnectionError."""
     status = next(lines, b"")
     location = ""

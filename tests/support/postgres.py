@@ -80,6 +80,11 @@ def running_server(*, durable: bool = False) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def client_programs() -> str:
+    """The folder with pg_dump and pg_restore of the same version."""
+    return str(PACKAGE / "pginstall" / "bin")
+
+
 def _account() -> Account:
     if os.geteuid() != 0:
         return {}

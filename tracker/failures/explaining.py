@@ -14,6 +14,7 @@ from tracker.failures.setting_names import hide_passwords, key_of, variable_of
 _SAY_IT_THEMSELVES = {
     "tracker.rulebooks.RulebooksWrong": "The rules hold errors:",
     "tracker.records.engine.SchemaError": "The database cannot be used:",
+    "tracker.records.backup_parts.BackupError": "That could not be done:",
     "tracker.mail.server.ServerAddressError": "The mail server cannot be used:",
     "tracker.commands.selecting.Unknown": "Not found:",
 }

@@ -165,6 +165,13 @@ def newest_version() -> str:
     return str(ScriptDirectory.from_config(_alembic()).get_current_head())
 
 
+def knows_version(version: str) -> bool:
+    """Whether a schema version is one of this program's: its own or an older one."""
+    return version in {
+        one.revision for one in ScriptDirectory.from_config(_alembic()).walk_revisions()
+    }
+
+
 def _alembic() -> Config:
     configuration = Config()
     configuration.set_main_option(

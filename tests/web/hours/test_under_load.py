@@ -1,13 +1,19 @@
 """Many at once, and servers that are killed: nothing that was acknowledged is lost.
 
-The long forms: `python -m tests.faults.kill_server`, `python -m tests.faults.many_writers`; how
-fast it is: `make bench`.
+The long forms: `python -m tests.faults.kill_server`, `python -m tests.faults.many_writers`,
+`python -m tests.faults.backups`; how fast it is: `make bench`.
 """
+
+import os
+from pathlib import Path
+
+import pytest
 
 from tests.bench.load import load
 from tests.bench.stored import lost, wrongly_judged
 from tests.bench.visits import populate, post_requests, served, year_requests
-from tests.faults import kill_server, many_writers
+from tests.faults import backups, kill_server, many_writers
+from tests.support.postgres import client_programs
 
 CONNECTIONS = 32
 
@@ -33,3 +39,13 @@ def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(database_url
 def test_many_writers_at_once_refuse_nobody_and_lose_nothing(database_url: str) -> None:
     tally = many_writers.run(database_url, 32, 3)
     assert tally == many_writers.Tally(written=96)
+
+
+def test_backups_under_load_each_restore_whole(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{client_programs()}{os.pathsep}{os.environ['PATH']}")
+    tally = backups.run(database_url, tmp_path, 3)
+    assert (tally.backups, tally.lost, tally.wrong, tally.lacking) == (3, 0, 0, 0)
+    assert tally.acknowledged >= 60
+    assert tally.files

@@ -1,0 +1,172 @@
+"""Take backups while forms are posted, restore each, and count what it lacks.
+
+``python -m tests.faults.backups --backups 50 [--postgres]``; the test suite takes a few.
+"""
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from threading import Condition
+from unittest.mock import patch
+
+from sqlalchemy import select
+
+from tests.bench.load import Answers
+from tests.bench.stored import lost, wrongly_judged
+from tests.bench.visits import Visitors, populate, served
+from tests.bench.work import NIGHT
+from tests.faults.kill_server import Requests, answered
+from tests.support.backups import empty_beside
+from tests.support.databases import postgres_database, sqlalchemy_url
+from tests.support.files import PDF
+from tests.support.postgres import client_programs, running_server
+from tracker.records.backup import make_backup
+from tracker.records.engine import migrate, open_engine, reading
+from tracker.records.restoring import restore_backup
+from tracker.records.tables import METADATA
+
+_WRITERS, _PROCESSES = 8, 2
+# One of them may log sixty sessions a day at the most.
+_PEOPLE, _MORE_PEOPLE_A_BACKUP = 60, 20
+# Between one backup and the next so many forms are acknowledged at the least.
+_FORMS_BETWEEN = 20
+
+
+@dataclass
+class Tally:
+    """What became of the backups, all of which were restored.
+
+    ``acknowledged`` sessions were, when the last one began; ``lost`` ones of those before a
+    backup's begin are not in it, ``wrong`` standings differ from a full evaluation, ``lacking``
+    files of evidence have a row and are not there as they were sent.
+    """
+
+    backups: int = 0
+    acknowledged: int = 0
+    files: int = 0
+    lost: int = 0
+    wrong: int = 0
+    lacking: int = 0
+
+
+class _Posting:
+    """Writers that post until they are told to stop, every other one with a file."""
+
+    def __init__(self, port: int, requests: Sequence[Requests]) -> None:
+        self._port = port
+        self._requests = requests
+        self._led: list[str] = []
+        self._more = Condition()
+        self._stopped = False
+
+    def write(self, number: int) -> None:
+        """Post, and note where each acknowledged form led."""
+        requests = self._requests[number % len(self._requests)]
+        with socket.create_connection(("127.0.0.1", self._port), 60) as connection:
+            answers = connection.makefile("rb")
+            while not self._stopped:
+                connection.sendall(requests.next())
+                led = [*answered(iter(answers.readline, b""))]
+                with self._more:
+                    self._led += led
+                    self._more.notify_all()
+
+    def acknowledged(self, more: int) -> list[str]:
+        """What is acknowledged, once so many more are."""
+        with self._more:
+            enough = len(self._led) + more
+            assert self._more.wait_for(lambda: len(self._led) >= enough, 120), "nobody writes"
+            return [*self._led]
+
+    def stop(self) -> None:
+        """Have everybody end after the form that is on its way."""
+        self._stopped = True
+
+
+def run(database_url: str, folder: Path, backups: int) -> Tally:
+    """Take so many backups of an empty, migrated database that is filled meanwhile."""
+    visitors, tally = populate(database_url, _PEOPLE + backups * _MORE_PEOPLE_A_BACKUP), Tally()
+    evidence = folder / "evidence"
+    # Two of one person on one day would be asked about: each writer has people of their own.
+    plain, proving = (_every_other(visitors, first) for first in (0, 1))
+    requests = [Requests(plain), Requests(proving, PDF)]
+    found = []
+    with (
+        patch.dict(os.environ, {"TRACKER_EVIDENCE_DIR": str(evidence)}),
+        served("site", visitors, _PROCESSES) as (port, _),
+        _posting(_Posting(port, requests)) as posting,
+    ):
+        for number in range(backups):
+            before = posting.acknowledged(_FORMS_BETWEEN)
+            at = NIGHT + timedelta(seconds=number)
+            found.append((make_backup(database_url, evidence, folder / "backups", at), before))
+    tally.backups, tally.acknowledged = len(found), len(found[-1][1])
+    for number, (made, before) in enumerate(found):
+        with empty_beside(database_url, folder, number) as url:
+            there = folder / f"evidence-{number}"
+            restored = restore_backup(made.path, url, there, NIGHT)
+            tally.files += made.files
+            tally.lacking += len(made.lacking) + len(restored.lacking)
+            tally.lost += lost(url, [Answers(1, (), (), [*enumerate(before)])])
+            tally.wrong += wrongly_judged(url, [*visitors.tokens])
+            tally.wrong += _without_audit(url)
+    return tally
+
+
+@contextmanager
+def _posting(posting: _Posting) -> Iterator[_Posting]:
+    with ThreadPoolExecutor(_WRITERS) as threads:
+        writing = [threads.submit(posting.write, number) for number in range(_WRITERS)]
+        try:
+            yield posting
+        finally:
+            posting.stop()
+        for one in writing:
+            one.result()
+
+
+def _every_other(visitors: Visitors, first: int) -> Visitors:
+    return Visitors(visitors.url, dict([*visitors.tokens.items()][first::2]))
+
+
+def _without_audit(url: str) -> int:
+    """Sessions that were posted and have no audit event: they were stored in one transaction."""
+    entry, audit = METADATA.tables["entry"], METADATA.tables["audit_event"]
+    engine = open_engine(url)
+    with reading(engine) as connection:
+        audited = select(audit.c.row_id).where(audit.c.table_name == "entry")
+        posted = select(entry.c.id).where(entry.c.form_key.is_not(None))
+        found = connection.execute(posted.where(entry.c.id.not_in(audited))).all()
+    engine.dispose()
+    return len(found)
+
+
+def main() -> None:
+    """Run the long form, and end with 1 if anything is not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backups", type=int, default=50)
+    parser.add_argument("--postgres", action="store_true", help="on a server of its own")
+    given = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"sqlite:///{folder / 'tracker.db'}"
+        if given.postgres:
+            os.environ["PATH"] = f"{client_programs()}{os.pathsep}{os.environ['PATH']}"
+            server = stack.enter_context(running_server())
+            url = sqlalchemy_url(server, stack.enter_context(postgres_database(server)))
+        migrate(url)
+        tally = run(url, folder, given.backups)
+    sys.stdout.write(f"{tally}\n")
+    sys.exit(bool(tally.lost or tally.wrong or tally.lacking))
+
+
+if __name__ == "__main__":
+    main()

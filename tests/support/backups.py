@@ -1,0 +1,81 @@
+"""Databases to back up, with a file of evidence, and empty ones to restore into."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, select
+
+from tests.support.cast import ALICE, NOW, Cast
+from tests.support.databases import postgres_database, sqlalchemy_url
+from tests.support.files import PDF
+from tracker.records.backup import Made, make_backup
+from tracker.records.engine import open_engine, writing
+from tracker.records.entry_writes import Author
+from tracker.records.evidence import Received, keep_files
+from tracker.records.evidence_folder import EvidenceFolder, digest_of
+from tracker.records.restoring import Restored, restore_backup
+from tracker.records.tables import METADATA
+
+
+@dataclass
+class Kept:
+    """A filled database, its folder of evidence, and an empty database beside."""
+
+    cast: Cast
+    folder: Path
+    empty_url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / "evidence"
+
+    @property
+    def restored(self) -> Path:
+        return self.folder / "restored"
+
+    def prove(self, content: bytes = PDF) -> str:
+        """Keep a file of Alice's; its stored name."""
+        name = EvidenceFolder(self.evidence).write(content)
+        file = Received("x.pdf", "application/pdf", len(content), digest_of(content), name)
+        author = Author(self.cast.people[ALICE], ALICE, NOW)
+        with writing(self.cast.engine) as connection:
+            keep_files(connection, author, name[:32], [file], self.cast.entries["rsc"])
+        self.files[name] = content
+        return name
+
+    def back_up(self, seconds: int = 0) -> Made:
+        at = NOW + timedelta(seconds=seconds)
+        return make_backup(self.cast.url, self.evidence, self.folder / "backups", at)
+
+    def restore(self, made: Made, *, end_access: bool = True) -> Restored:
+        return restore_backup(made.path, self.empty_url, self.restored, NOW, end_access=end_access)
+
+    def found(self) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in self.restored.iterdir()}
+
+
+def rows_of(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, in any order."""
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        found = {name: _rows(connection, table) for name, table in METADATA.tables.items()}
+    engine.dispose()
+    return found
+
+
+def _rows(connection: Connection, table: Table) -> list[tuple[object, ...]]:
+    return sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+
+
+@contextmanager
+def empty_beside(url: str, folder: Path, number: int = 0) -> Iterator[str]:
+    """The URL of an empty database of the same kind as the one at ``url``."""
+    if url.startswith("sqlite"):
+        yield f"sqlite:///{folder / f'restored-{number}' / 'tracker.db'}"
+        return
+    with postgres_database(url) as name:
+        yield sqlalchemy_url(url, name)
