@@ -100,3 +100,14 @@ def test_what_fits_no_cycle_is_refused(
 ) -> None:
     files = {**WHOLE, kind: WHOLE[kind].replace(old, new, 1)}
     assert sqlite_importer.told(**files) == [f"{kind}.csv:2: {told}"]
+
+
+def test_what_another_cell_holds_is_told_without_anything_invisible(
+    sqlite_importer: Importer,
+) -> None:
+    # A character that means nothing.
+    wrong = WAIVERS.replace("NCIMHA,IFS", "NCIMHA,IFS\U000fffff")
+    told = sqlite_importer.told(**{**WHOLE, "waivers": wrong})
+    assert told
+    assert any("\\U000fffff has no such requirement" in one for one in told)
+    assert all(one.isprintable() for one in told)

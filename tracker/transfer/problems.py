@@ -22,17 +22,23 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
+        # What would be right may depend on another cell, and then names what stands there.
+        message = _visible(self.message)
         if self.column is None:
-            return f"{place}: {self.message}"
+            return f"{place}: {message}"
         if self.value is None:
-            return f"{place}: {_shown(self.column)}: {self.message}"
-        return f'{place}: {_shown(self.column)} "{_shown(self.value)}": {self.message}'
+            return f"{place}: {_shown(self.column)}: {message}"
+        return f'{place}: {_shown(self.column)} "{_shown(self.value)}": {message}'
 
 
 def _shown(text: str) -> str:
     """Text from a file for one line of a message: shortened, nothing invisible in it."""
     if len(text) > _SHOWN_CHARACTERS:
         text = f"{text[:_SHOWN_CHARACTERS]}…"
+    return _visible(text)
+
+
+def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
