@@ -29,7 +29,8 @@ def test_every_line_is_shown_and_every_command_can_be_called() -> None:
         "page": 10,
         "mail": 4,
         "takeaway": 1,
-        "safety": 6,
+        "safety": 7,
+        "operator": 6,
     }
     for line in LINES:
         assert line["tests"], line["says"]

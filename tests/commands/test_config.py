@@ -65,6 +65,14 @@ def test_each_setting_says_where_it_comes_from(
     assert lines["mail.sender"].endswith("# default")
 
 
+def test_a_variable_wins_over_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "tracker.toml").write_text('base_url = "http://file"\n[mail]\nconnections = 2\n')
+    monkeypatch.setenv("TRACKER_BASE_URL", "http://variable")
+    lines = printed()
+    assert lines["base_url"] == "base_url = http://variable # TRACKER_BASE_URL"
+    assert lines["mail.connections"] == "mail.connections = 2 # tracker.toml"
+
+
 def test_each_coordinator_has_a_line(folder: Path) -> None:
     (folder / "tracker.toml").write_text(
         '[[coordinators]]\nemail = "a@b.org"\nname = "Ana"\nassociation = "X"\n'

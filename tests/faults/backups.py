@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from tests.bench.load import Answers
 from tests.bench.stored import lost, wrongly_judged
-from tests.bench.visits import Visitors, populate, served
+from tests.bench.visits import populate, served
 from tests.bench.work import NIGHT
 from tests.faults.kill_server import Requests, answered
 from tests.support.backups import empty_beside
@@ -35,7 +35,7 @@ from tracker.records.tables import METADATA
 
 _WRITERS, _PROCESSES = 8, 2
 # One of them may log sixty sessions a day at the most.
-_PEOPLE, _MORE_PEOPLE_A_BACKUP = 60, 20
+_PEOPLE = 400
 # Between one backup and the next so many forms are acknowledged at the least.
 _FORMS_BETWEEN = 20
 
@@ -58,22 +58,21 @@ class Tally:
 
 
 class _Posting:
-    """Writers that post until they are told to stop, every other one with a file."""
+    """Writers that post until they are told to stop, every other form with a file."""
 
-    def __init__(self, port: int, requests: Sequence[Requests]) -> None:
+    def __init__(self, port: int, requests: Requests) -> None:
         self._port = port
         self._requests = requests
         self._led: list[str] = []
         self._more = Condition()
         self._stopped = False
 
-    def write(self, number: int) -> None:
+    def write(self) -> None:
         """Post, and note where each acknowledged form led."""
-        requests = self._requests[number % len(self._requests)]
         with socket.create_connection(("127.0.0.1", self._port), 60) as connection:
             answers = connection.makefile("rb")
             while not self._stopped:
-                connection.sendall(requests.next())
+                connection.sendall(self._requests.next())
                 led = [*answered(iter(answers.readline, b""))]
                 with self._more:
                     self._led += led
@@ -91,18 +90,15 @@ class _Posting:
         self._stopped = True
 
 
-def run(database_url: str, folder: Path, backups: int) -> Tally:
+def run(database_url: str, folder: Path, backups: int, people: int) -> Tally:
     """Take so many backups of an empty, migrated database that is filled meanwhile."""
-    visitors, tally = populate(database_url, _PEOPLE + backups * _MORE_PEOPLE_A_BACKUP), Tally()
+    visitors, tally = populate(database_url, people), Tally()
     evidence = folder / "evidence"
-    # Two of one person on one day would be asked about: each writer has people of their own.
-    plain, proving = (_every_other(visitors, first) for first in (0, 1))
-    requests = [Requests(plain), Requests(proving, PDF)]
     found = []
     with (
         patch.dict(os.environ, {"TRACKER_EVIDENCE_DIR": str(evidence)}),
         served("site", visitors, _PROCESSES) as (port, _),
-        _posting(_Posting(port, requests)) as posting,
+        _posting(_Posting(port, Requests(visitors, PDF))) as posting,
     ):
         for number in range(backups):
             before = posting.acknowledged(_FORMS_BETWEEN)
@@ -124,17 +120,13 @@ def run(database_url: str, folder: Path, backups: int) -> Tally:
 @contextmanager
 def _posting(posting: _Posting) -> Iterator[_Posting]:
     with ThreadPoolExecutor(_WRITERS) as threads:
-        writing = [threads.submit(posting.write, number) for number in range(_WRITERS)]
+        writing = [threads.submit(posting.write) for _ in range(_WRITERS)]
         try:
             yield posting
         finally:
             posting.stop()
         for one in writing:
             one.result()
-
-
-def _every_other(visitors: Visitors, first: int) -> Visitors:
-    return Visitors(visitors.url, dict([*visitors.tokens.items()][first::2]))
 
 
 def _without_audit(url: str) -> int:
@@ -163,7 +155,7 @@ def main() -> None:
             server = stack.enter_context(running_server())
             url = sqlalchemy_url(server, stack.enter_context(postgres_database(server)))
         migrate(url)
-        tally = run(url, folder, given.backups)
+        tally = run(url, folder, given.backups, _PEOPLE)
     sys.stdout.write(f"{tally}\n")
     sys.exit(bool(tally.lost or tally.wrong or tally.lacking))
 

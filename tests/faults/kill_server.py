@@ -38,7 +38,7 @@ class Tally:
 
 
 class Requests:
-    """Posts for several threads, each once; with a ``proof`` each brings that file."""
+    """Posts for several threads, each once; every other brings a ``proof`` if there is one."""
 
     def __init__(self, visitors: Visitors, proof: bytes = b"") -> None:
         self._lock = Lock()

@@ -2,7 +2,8 @@
 
 A line says what went wrong and where: the kinds of the errors, a database's number for them, and
 the places in the code. What errors say in words is left out (databases quote whole rows), as are
-the variables that were in use. Lines are JSON where no person reads along.
+the variables that were in use. Lines are JSON where no person reads along. What is logged for one
+request has its ``request_id``, which its answer has as X-Request-ID.
 """
 
 import json
@@ -23,6 +24,7 @@ def configure_logs(level: int = logging.INFO) -> None:
     renderer = structlog.dev.ConsoleRenderer(colors=True) if _is_read() else _as_json
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _with_trace,
@@ -63,6 +65,7 @@ class Lines(logging.Formatter):
             # An error that has become text on the way; its last line begins with its kind.
             event = {"event": "failed", "logger": record.name, "exception": _without_words(said)}
         event["level"] = record.levelname.lower()
+        event.update(structlog.contextvars.get_contextvars())
         if record.exc_info and record.exc_info[1]:
             event["exception"] = trace(record.exc_info[1])
         if not _is_read():

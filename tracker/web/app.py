@@ -28,6 +28,7 @@ from tracker.web.frame.one_look import OneLook
 from tracker.web.frame.packing import PacksPages
 from tracker.web.frame.pages import Pages
 from tracker.web.frame.readiness import Readiness
+from tracker.web.frame.request_id import NamesRequests
 from tracker.web.frame.security import Guard
 from tracker.web.frame.site import DemoLogin, Site
 from tracker.web.frame.viewer import is_signed_in
@@ -139,6 +140,7 @@ def build_app(
     )
     app.add_middleware(PacksPages)
     app.add_middleware(AnswersHead)
+    app.add_middleware(NamesRequests)
     add_error_pages(app)
     return app
 

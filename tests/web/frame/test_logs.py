@@ -1,17 +1,21 @@
 """What is logged says what went wrong and where, and nothing that anybody typed or was sent."""
 
+import asyncio
 import json
 import logging
 import logging.config
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 import structlog
 import uvicorn
+from fastapi.testclient import TestClient
 from sqlalchemy.exc import IntegrityError
+from starlette.types import Message
 
-from tests.support.cast import ALICE
+from tests.support.cast import ALICE, BASE_URL
 from tests.web.signing import CODE
 from tests.web.visiting import TRAINING, House
 from tracker.commands.logs import Lines, configure_logs, server_logs, trace
@@ -30,7 +34,7 @@ def refuse(house: House, table: str) -> None:
     """Have the database refuse every new row, as a full disk would."""
     with house.cast.engine.begin() as connection:
         connection.exec_driver_sql(
-            f"CREATE TRIGGER full BEFORE INSERT ON {table} "
+            f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{SECRET}'); END"
         )
 
@@ -55,6 +59,62 @@ def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
     for secret in (ALICE, SECRET, *visitor.client.cookies.values()):
         assert secret not in written.err + written.out
     assert not re.search(rf"{CODE}|{CODE.replace('-', '')}", line["exception"])
+
+
+def test_each_line_of_a_request_has_the_id_that_its_answer_has(
+    page_house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for table in ("outbox", "entry"):
+        refuse(page_house, table)
+    cookies = page_house.visit(ALICE).client.cookies
+    client = TestClient(page_house.app, cookies=cookies, raise_server_exceptions=False)
+    origin = {"Origin": BASE_URL, "X-Request-ID": SECRET}
+    form = {**TRAINING, "form_key": "0" * 32}
+    answers = [
+        client.post("/sign-in", data={"email": ALICE}, headers=origin, follow_redirects=False),
+        client.post("/log", data=form, headers=origin),
+        client.get("/healthz"),
+    ]
+    page_house.settle()
+    assert [answer.status_code for answer in answers] == [303, 500, 200]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert len({*ids}) == 3
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    found = {(line["event"], line["request_id"]) for line in lines}
+    assert found == {("work failed", ids[0]), ("a page failed", ids[1])}
+
+
+def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: House) -> None:
+    refuse(page_house, "entry")
+    cookie = page_house.visit(ALICE).client.cookies["session"]
+    body = urlencode({**TRAINING, "form_key": "0" * 32}).encode()
+    headers = {
+        "host": "testserver",
+        "origin": BASE_URL,
+        "cookie": f"session={cookie}",
+        "content-type": "application/x-www-form-urlencoded",
+    }
+    scope = {
+        "type": "http", "method": "POST", "path": "/log", "query_string": b"", "scheme": "http",
+        "http_version": "1.1", "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def answer_as_uvicorn_does() -> str:
+        with pytest.raises(Exception, match=SECRET) as caught:
+            await page_house.app(scope, receive, send)
+        return Lines().format(record(caught.value, "Exception in ASGI application\n"))
+
+    line = json.loads(asyncio.run(answer_as_uvicorn_does()))
+    assert sent[0]["status"] == 500
+    assert line["request_id"].encode() == dict(sent[0]["headers"])[b"x-request-id"]
 
 
 def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: House) -> None:

@@ -18,6 +18,8 @@ from tracker.web.forms.typed import typed_again
 from tracker.web.frame.error_words import words_of
 from tracker.web.frame.own_paths import safe_path
 from tracker.web.frame.problems import BUSY_SECONDS, answer_problem
+from tracker.web.frame.request_id import HEADER as REQUEST_ID
+from tracker.web.frame.request_id import id_of_request
 from tracker.web.frame.security import security_headers
 from tracker.web.frame.sign_in_needed import to_sign_in
 from tracker.web.frame.site import site_of
@@ -89,8 +91,9 @@ def _failure(request: Request, error: Exception) -> Response:
     route = request.scope.get("route")
     _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)
     answer = _answer(request, _FAILED, who=_who_if_at_all(request))
-    # This answer is made outside the guard that adds them to all others.
+    # This answer is made outside of what adds them to all others.
     answer.headers.update(security_headers(https=site_of(request).is_https))
+    answer.headers[REQUEST_ID] = id_of_request()
     answer.headers["cache-control"] = "no-store"
     return answer
 

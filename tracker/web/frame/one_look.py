@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
@@ -35,7 +37,9 @@ class OneLook(Generic[T]):
                 # Whoever no longer waits ends the look for nobody else.
                 looking.set_running_or_notify_cancel()
                 # A daemon: the process may end while it hangs.
-                Thread(target=self._look, args=(looking,), name=self._name, daemon=True).start()
+                # What it logs has the id of the request that was the first to ask.
+                look = partial(copy_context().run, self._look, looking)
+                Thread(target=look, name=self._name, daemon=True).start()
                 self._looking = looking
             return self._looking
 

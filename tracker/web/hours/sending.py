@@ -93,4 +93,4 @@ def _tidy(site: Site, author: Author, upload: Upload, taken: set[str]) -> None:
     folder = folder_of(site)
     if folder is not None and upload.received:
         folder.remove(file.stored_as for file in upload.received if file.stored_as not in taken)
-        site.later.run(sweep, site, author.at)
+        site.later.run_once(sweep, site, author.at)

@@ -1,0 +1,58 @@
+"""What visitors do not wait for: done in its order, never piled up without an end."""
+
+import threading
+
+import pytest
+
+from tracker.web.frame import later
+from tracker.web.frame.later import Later
+
+
+def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(later, "_WAITING", 4)
+    work, done, begun, may_end = Later(), [], threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        may_end.wait(30)
+
+    def tidy(number: int) -> None:
+        done.append(f"tidied {number}")
+
+    work.run(hold)
+    assert begun.wait(30)
+    for number in range(100):
+        work.run_once(tidy, number)
+    for number in range(5):
+        work.run(lambda number: done.append(f"sent {number}"), number)
+    may_end.set()
+    work.settle()
+    # One place was taken by what holds, one by what tidies: two were left, three are dropped.
+    assert done == ["tidied 0", "sent 0", "sent 1"]
+    work.run_once(tidy, 100)
+    work.settle()
+    assert done[-1] == "tidied 100"
+
+
+def test_what_tidies_up_and_was_dropped_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(later, "_WAITING", 1)
+    work, done, may_end = Later(), list[str](), threading.Event()
+
+    def hold() -> None:
+        may_end.wait(30)
+
+    def tidy() -> None:
+        done.append("tidied")
+
+    work.run(hold)
+    work.run_once(tidy)
+    may_end.set()
+    work.settle()
+    assert done == []
+    work.run_once(tidy)
+    work.settle()
+    assert done == ["tidied"]
