@@ -22,12 +22,13 @@ from tracker.web.frame.site import Instant, Site, TheSite
 from tracker.web.frame.viewer import ThePerson
 from tracker.web.hours.doubts import length_key
 from tracker.web.hours.form_page import Besides, show_form
-from tracker.web.hours.form_setting import form_of, read_setting
+from tracker.web.hours.form_setting import read_setting
 from tracker.web.hours.log_form import prefill_from
 from tracker.web.hours.reading_form import Filled, do_aside, read_form
 from tracker.web.hours.removing import unwanted
 from tracker.web.hours.saving import Outcome, save_change
 from tracker.web.hours.sending import Job, send
+from tracker.web.hours.sent import Sent
 from tracker.web.hours.uploads import folder_of
 
 router = APIRouter()
@@ -46,7 +47,7 @@ def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> R
     # What it is already is not asked about again.
     seen = {"seen": length_key(entry.minutes), "version": version_of(entry)}
     prefill = prefill_from(entry) | seen
-    return show_form(site, who, form_of(setting, prefill=prefill), setting, Besides(entry))
+    return show_form(site, who, Sent(prefill), setting, Besides(entry))
 
 
 @router.post("/entries/{entry_id}/edit")
@@ -83,10 +84,10 @@ def save_entry(
         if (folder := folder_of(site)) is not None:
             folder.remove(file.stored_as for file in removed)
         return RedirectResponse(f"/log/saved/{entry_id}", 303)
-    outcome.tell(filled.form)
+    outcome.tell(filled.sent)
     besides = do_aside(site, author, posted, entry) or Besides(entry, outcome.doubts)
     besides = replace(besides, without=unwanted(posted))
-    return show_form(site, who, filled.form, filled.setting, besides)
+    return show_form(site, who, filled.sent, filled.setting, besides)
 
 
 @router.get("/entries/{entry_id}/delete")

@@ -12,8 +12,9 @@ from tracker.web.frame.site import Site
 from tracker.web.frame.viewer import Person
 from tracker.web.hours.doubts import NO_DOUBTS, Doubts
 from tracker.web.hours.form_setting import FormSetting
-from tracker.web.hours.log_form import LogForm
+from tracker.web.hours.log_form import form_of
 from tracker.web.hours.provider_field import offer
+from tracker.web.hours.sent import Sent
 from tracker.web.hours.uploads import LARGEST_MB, MOST_FILES, folder_of, say_size
 
 
@@ -32,19 +33,19 @@ class Besides:
 
 
 def show_form(
-    site: Site, who: Person, form: LogForm, setting: FormSetting, besides: Besides
+    site: Site, who: Person, sent: Sent, setting: FormSetting, besides: Besides
 ) -> HTMLResponse:
     """The form; with problems its summary takes the focus, else what ``besides`` names.
 
     A form with problems, or with doubts, is answered with 422, so that programs see that
     nothing was saved.
     """
+    form = form_of(setting, sent)
     problems = form.problems()
     editing = besides.editing
     with reading(site.engine) as connection:
-        offered = offer(connection, setting, form)
-        key = str(form.form_key.data)
-        files = files_of(connection, who.id, key, editing.id if editing else None)
+        offered = offer(connection, setting, sent)
+        files = files_of(connection, who.id, sent["form_key"], editing.id if editing else None)
     return site.pages.show(
         "log.html",
         status=422 if problems or besides.doubts else 200,

@@ -1,11 +1,10 @@
 """What the form offers one person: topics and providers that can count, and the last day."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import Connection
-from starlette.datastructures import FormData
 
 from tracker.clock import local_day
 from tracker.records.applicants import undecided_of
@@ -17,7 +16,7 @@ from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.rules.readiness_words import lower
 from tracker.web.frame.own_time import known_zones
-from tracker.web.hours.log_form import LogForm, Named, make_form
+from tracker.web.hours.fields import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,6 @@ def read_setting(
         today=_today(books, own, at, zones),
         closing=Closing(books, day_of, own.endorsements, {}, bool(applications)),
     )
-
-
-def form_of(
-    setting: FormSetting, typed: FormData | None = None, prefill: Mapping[str, str] | None = None
-) -> LogForm:
-    """The form for what is offered, as it was ``typed``, else with ``prefill``."""
-    return make_form(setting.topics, typed, prefill, rsc_topics=setting.rsc_topics)
 
 
 def _today(books: Rulebooks, own: Own, at: datetime, held: set[str]) -> date:

@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from tracker.records.entries import entry_by_id
 from tracker.records.provider_names import may_name
 from tracker.web.forms.typed_date import say_date
+from tracker.web.hours.fields import ACTIVITIES
 from tracker.web.hours.form_setting import FormSetting
-from tracker.web.hours.log_form import ACTIVITIES, about_all, prefill_from
+from tracker.web.hours.log_form import about_all, prefill_from
 
 _LONGEST_ID = 9
 Text = Annotated[str, Query()]

@@ -14,11 +14,12 @@ from tracker.web.forms.typed import Posted, RowId, posting
 from tracker.web.frame.site import Instant, Site, TheSite, site_of
 from tracker.web.frame.viewer import Person, ThePerson, person, viewer
 from tracker.web.hours.form_page import Besides, show_form
-from tracker.web.hours.form_setting import form_of, read_setting
+from tracker.web.hours.form_setting import read_setting
 from tracker.web.hours.log_links import TheLink, prefill_of
 from tracker.web.hours.posting_hours import save_posted
 from tracker.web.hours.reading_form import Filled, do_aside
 from tracker.web.hours.saving import Outcome
+from tracker.web.hours.sent import Sent
 from tracker.web.year.year import read_entry, read_year
 
 router = APIRouter()
@@ -30,8 +31,7 @@ def open_form(site: TheSite, at: Instant, who: ThePerson, link: TheLink) -> HTML
     with reading(site.engine) as connection:
         setting = read_setting(connection, site.books, who.id, at)
         prefill = prefill_of(connection, setting, link)
-    form = form_of(setting, prefill=prefill)
-    return show_form(site, who, form, setting, Besides())
+    return show_form(site, who, Sent(prefill), setting, Besides())
 
 
 async def save_form(request: Request) -> Response:
@@ -55,10 +55,10 @@ router.add_route("/log", save_form, methods=["POST"])
 def _show_again(
     site: Site, at: datetime, who: Person, posted: Posted, filled: Filled, outcome: Outcome
 ) -> Response:
-    outcome.tell(filled.form)
+    outcome.tell(filled.sent)
     author = Author(who.id, who.viewer.email, at)
     besides = do_aside(site, author, posted) or Besides(doubts=outcome.doubts)
-    return show_form(site, who, filled.form, filled.setting, besides)
+    return show_form(site, who, filled.sent, filled.setting, besides)
 
 
 @router.get("/log/saved/{entry_id}")

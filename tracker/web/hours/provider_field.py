@@ -20,10 +20,10 @@ from tracker.records.provider_names import (
     provider_choices,
 )
 from tracker.rules.providers import say_day
-from tracker.web.forms.form_parts import add_problem
+from tracker.web.hours.fields import SOMEONE_ELSE
 from tracker.web.hours.form_setting import FormSetting
-from tracker.web.hours.log_form import SOMEONE_ELSE, LogForm
 from tracker.web.hours.naming import Found, find_provider, plain
+from tracker.web.hours.sent import Sent
 
 _RECENT = 3
 # Ids are this long at the most.
@@ -52,27 +52,27 @@ class Offer:
 Named = tuple[int | None, str | None]
 
 
-def name_provider(connection: Connection, setting: FormSetting, form: LogForm) -> Named:
-    """Whom the form names; both None with the form's problem where that is not clear."""
-    chosen, typed = str(form.provider.data or ""), str(form.provider_name.data or "")
-    anew = bool(typed) and typed != form.asked.data
-    if chosen == SOMEONE_ELSE and not (anew and form.asked.data):
-        form.asked.data = typed
+def name_provider(connection: Connection, setting: FormSetting, sent: Sent) -> Named:
+    """Whom the form names; both None where that is not clear, which it then says."""
+    chosen, typed = sent["provider"], sent["provider_name"]
+    anew = bool(typed) and typed != sent["asked"]
+    if chosen == SOMEONE_ELSE and not (anew and sent["asked"]):
+        sent["asked"] = typed
         if not typed:
-            add_problem(form.provider_name, "Enter the provider's name")
+            sent.refuse("provider_name", "Enter the provider's name")
         return None, typed or None
     if chosen != SOMEONE_ELSE and chosen and not anew:
-        return _chosen(connection, setting, form, chosen), None
+        return _chosen(connection, setting, sent, chosen), None
     if not typed:
-        add_problem(form.provider, "Choose who provided the session, or type part of their name")
+        sent.refuse("provider", "Choose who provided the session, or type part of their name")
         return None, None
-    return _typed(connection, setting, form, "" if chosen == SOMEONE_ELSE else chosen)
+    return _typed(connection, setting, sent, "" if chosen == SOMEONE_ELSE else chosen)
 
 
-def offer(connection: Connection, setting: FormSetting, form: LogForm) -> Offer:
+def offer(connection: Connection, setting: FormSetting, sent: Sent) -> Offer:
     """Whom to offer: those asked about, else those logged with, and always who is chosen."""
     choices = provider_choices(connection, setting.person_id, setting.rules)
-    asked, chosen = str(form.asked.data or ""), str(form.provider.data or "")
+    asked, chosen = sent["asked"], sent["provider"]
     recent = [choice for choice in choices if choice.last_on]
     shown = list(_fitting(find_provider(asked, choices))) if asked else recent[:_RECENT]
     shown += [c for c in choices if str(c.id) == chosen and c not in shown]
@@ -87,32 +87,32 @@ def offer(connection: Connection, setting: FormSetting, form: LogForm) -> Offer:
     return Offer(tuple(radios), tuple(dict.fromkeys(names))[:_MOST_OFFERED])
 
 
-def _chosen(connection: Connection, setting: FormSetting, form: LogForm, chosen: str) -> int | None:
+def _chosen(connection: Connection, setting: FormSetting, sent: Sent, chosen: str) -> int | None:
     number = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) <= _DIGITS else 0
     if may_name(connection, setting.person_id, setting.rules, number):
         return number
-    add_problem(form.provider, "Choose a provider from the list")
-    form.provider.data = ""
+    sent.refuse("provider", "Choose a provider from the list")
+    sent["provider"] = ""
     return None
 
 
-def _typed(connection: Connection, setting: FormSetting, form: LogForm, chosen: str) -> Named:
-    typed = str(form.provider_name.data)
+def _typed(connection: Connection, setting: FormSetting, sent: Sent, chosen: str) -> Named:
+    typed = sent["provider_name"]
     choices = provider_choices(connection, setting.person_id, setting.rules)
     found = find_provider(typed, choices)
-    form.asked.data = typed
+    sent["asked"] = typed
     if found.sure and chosen in {"", str(found.sure.id)}:
-        form.provider.data = str(found.sure.id)
+        sent["provider"] = str(found.sure.id)
         return found.sure.id, None
     if not chosen and plain(typed) in map(plain, names_used(connection, setting.person_id)):
-        form.provider.data = SOMEONE_ELSE
+        sent["provider"] = SOMEONE_ELSE
         return None, typed
     if not chosen and _is_own(connection, setting, typed, found):
-        add_problem(form.provider, _own_name(typed))
+        sent.refuse("provider", _own_name(typed))
         return None, None
     other = next((choice.name for choice in choices if str(choice.id) == chosen), "")
-    form.provider.data = chosen if other else ""
-    add_problem(form.provider, _ask(typed, found, other))
+    sent["provider"] = chosen if other else ""
+    sent.refuse("provider", _ask(typed, found, other))
     return None, None
 
 

@@ -4,25 +4,25 @@ from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection
-from starlette.datastructures import FormData
 
 from tracker.records.entry_writes import Author, Content
 from tracker.rules.explain import LoggedEntry
 from tracker.web.forms.typed import Posted
 from tracker.web.forms.typed_date import say_date
 from tracker.web.frame.site import Site
+from tracker.web.hours.content import read_content
 from tracker.web.hours.form_page import Besides
-from tracker.web.hours.form_setting import FormSetting, form_of
-from tracker.web.hours.log_form import LogForm, read_content
+from tracker.web.hours.form_setting import FormSetting
 from tracker.web.hours.provider_field import name_provider
 from tracker.web.hours.removing import remove_chosen
+from tracker.web.hours.sent import Sent, sent_in
 
 
 class Filled(NamedTuple):
     """A form as it was sent; ``content`` is None with its problems, or where it is not done yet."""
 
     setting: FormSetting
-    form: LogForm
+    sent: Sent
     content: Content | None
 
 
@@ -31,13 +31,13 @@ def read_form(connection: Connection, setting: FormSetting, posted: Posted) -> F
 
     "Today" and "Remove" send the form, too: what is typed so far is then not judged.
     """
+    sent = sent_in(posted.texts)
     if "today" in posted.texts:
-        return Filled(setting, form_of(setting, _with_today(posted.texts, setting)), None)
-    form = form_of(setting, posted.texts)
-    if "remove" in posted.texts:
-        return Filled(setting, form, None)
+        sent.texts |= say_date(setting.today)
+    if "today" in posted.texts or "remove" in posted.texts:
+        return Filled(setting, sent, None)
     name = partial(name_provider, connection, setting)
-    return Filled(setting, form, read_content(form, setting.today, name))
+    return Filled(setting, sent, read_content(sent, setting, name))
 
 
 def do_aside(
@@ -50,9 +50,3 @@ def do_aside(
         name = remove_chosen(site, author, posted)
         return Besides(editing, notice=f"{name} is removed." if name else "That file is removed.")
     return None
-
-
-def _with_today(typed: FormData, setting: FormSetting) -> FormData:
-    parts = say_date(setting.today)
-    kept = [(k, v) for k, v in typed.multi_items() if k not in parts and k != "today"]
-    return FormData([*kept, *parts.items()])

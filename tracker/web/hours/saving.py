@@ -29,14 +29,11 @@ from tracker.records.twins import Logged, logged_on
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
-from tracker.web.forms.form_parts import add_problem, new_form_key
+from tracker.web.forms.form_parts import new_form_key
 from tracker.web.frame.closed_words import say_closed, say_most
 from tracker.web.hours.doubts import NO_DOUBTS, Doubts, doubts_about, unusual
-from tracker.web.hours.log_form import LogForm
 from tracker.web.hours.reading_form import Filled
-
-# The id of the field that it is about, and the words.
-Problem = tuple[str, str]
+from tracker.web.hours.sent import Problem, Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +50,13 @@ class Outcome:
     form_key: str = ""
     version: str = ""
 
-    def tell(self, form: LogForm) -> None:
+    def tell(self, sent: Sent) -> None:
         """Write into the form what its next sending has to say, and what is wrong."""
-        form.form_key.data = self.form_key or form.form_key.data
-        form.version.data = self.version or form.version.data
-        form.seen.data = " ".join(filter(None, (form.seen.data, *self.doubts.keys)))
+        sent["form_key"] = self.form_key or sent["form_key"]
+        sent["version"] = self.version or sent["version"]
+        sent["seen"] = " ".join(filter(None, (sent["seen"], *self.doubts.keys)))
         for field, words in self.problems:
-            add_problem(form[field], words)
+            sent.refuse(field, words)
 
 
 def save_new(
@@ -71,9 +68,9 @@ def save_new(
     (the back button) is not taken for the saved one: it asks, and would be another session. What
     looks like a slip asks too, unless the form says that it was ``seen``.
     """
-    form = filled.form
+    sent = filled.sent
     lock_person(connection, author.person_id)
-    before = saved_from(connection, author.person_id, form.form_key.data)
+    before = saved_from(connection, author.person_id, sent["form_key"])
     if before is not None and content_of(before) != content:
         return Outcome(problems=(_saved_already(before),), form_key=new_form_key())
     if before is not None:
@@ -86,9 +83,9 @@ def save_new(
     )
     if problems:
         return Outcome(problems=problems)
-    if doubts := doubts_about(content, logged, form.seen.data or ""):
+    if doubts := doubts_about(content, logged, sent["seen"]):
         return Outcome(doubts=doubts)
-    return Outcome(add_unsaved(connection, books, author, content, form.form_key.data).id)
+    return Outcome(add_unsaved(connection, books, author, content, sent["form_key"]).id)
 
 
 def save_change(
@@ -113,9 +110,9 @@ def save_change(
     )
     if problems:
         return Outcome(problems=problems)
-    if minutes := unusual(content.minutes, filled.form.seen.data or ""):
+    if minutes := unusual(content.minutes, filled.sent["seen"]):
         return Outcome(doubts=Doubts(minutes=minutes))
-    version = str(filled.form.version.data or "")
+    version = filled.sent["version"]
     try:
         changed = change_entry(
             connection, books, author, entry_id, content=content, version=version

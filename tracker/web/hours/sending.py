@@ -44,7 +44,7 @@ class _Sent:
     def write(self, connection: Connection) -> tuple[Filled, Outcome, set[str]]:
         """Save it with its files, or keep these for when it comes back; and the names kept."""
         filled = self.job.read(connection)
-        key = str(filled.form.form_key.data)
+        key = filled.sent["form_key"]
         fitting, refused = self._fit_in(connection, key)
         if refused or filled.content is None:
             outcome = Outcome(problems=tuple(("files", words) for words in refused))

@@ -22,8 +22,8 @@ from tracker.records.group_sessions import GroupSession, Held
 from tracker.records.sign_in import normal_email
 from tracker.web.forms.form_parts import OwnForm, add_problem, clean, new_form_key
 from tracker.web.forms.typed_date import DateWrong, read_date, say_date
+from tracker.web.forms.typed_hours import HoursWrong, read_hours
 from tracker.web.hours.doubts import length_key
-from tracker.web.hours.log_form import read_hours
 
 MOST_MEMBERS = 40
 _LONGEST_TITLE, _LONGEST_EMAIL = 300, 254
@@ -80,7 +80,7 @@ def read_session(
     """
     form.validate()
     held_on = _held_on(form, today)
-    minutes = read_hours(form.hours, "the hours")
+    minutes = _minutes(form)
     invited = _invited(form, supervisees, own)
     new = [one for one in invited if one.email not in (already or set())]
     if already is None and not new and not form.others.errors and not form.people.errors:
@@ -108,6 +108,14 @@ def _held_on(form: SessionForm, today: date) -> date | None:
         return read_date(form.day.data, form.month.data, form.year.data, today)
     except DateWrong as wrong:
         add_problem(form[wrong.part], str(wrong))
+        return None
+
+
+def _minutes(form: SessionForm) -> int | None:
+    try:
+        return read_hours(form.hours.data, "the hours")
+    except HoursWrong as wrong:
+        add_problem(form.hours, str(wrong))
         return None
 
 
