@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 _TIMEOUT = 60
+# Where an app of `sites` tells by which process it is answered.
+WORKER = "/worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,17 @@ class Answers:
         return sum(status != expected for status in self.statuses)
 
 
-def load(port: int, requests: Sequence[bytes], connections: int) -> Answers:
-    """Send every request once, on so many connections to a server on this machine."""
-    work = {"port": port, "connections": connections, "requests": [r.decode() for r in requests]}
+def load(port: int, requests: Sequence[bytes], connections: int, workers: int = 1) -> Answers:
+    """Send every request once, on so many connections to a server on this machine.
+
+    With several ``workers`` each gets as many of the connections: their number is a multiple.
+    """
+    work = {
+        "port": port,
+        "connections": connections,
+        "workers": workers,
+        "requests": [r.decode() for r in requests],
+    }
     finished = subprocess.run(
         [sys.executable, "-m", "tests.bench.load"],
         input=json.dumps(work),
@@ -109,7 +119,7 @@ def _main() -> None:
     requests = enumerate([text.encode() for text in work["requests"]])
     run = _Run(requests)
     with selectors.DefaultSelector() as selector:
-        clients = [_connect(work["port"]) for _ in range(work["connections"])]
+        clients = _spread(work["port"], work["connections"], work["workers"])
         for client in clients:
             selector.register(client.socket, selectors.EVENT_READ, client)
         start = time.perf_counter()
@@ -131,6 +141,32 @@ def _main() -> None:
         },
         sys.stdout,
     )
+
+
+def _spread(port: int, connections: int, workers: int) -> list[_Client]:
+    """So many connections, as many with each worker, as a proxy would have them.
+
+    Left to themselves they may all be with whichever worker was idle first.
+    """
+    if workers == 1:
+        return [_connect(port) for _ in range(connections)]
+    found: dict[bytes, list[_Client]] = {}
+    while sum(map(len, found.values())) < connections:
+        client = _connect(port)
+        mine = found.setdefault(_who(client), [])
+        if len(mine) < connections // workers:
+            mine.append(client)
+        else:
+            client.socket.close()
+    return [client for mine in found.values() for client in mine]
+
+
+def _who(client: _Client) -> bytes:
+    """The worker at the other end of a new connection."""
+    client.send(0, f"GET {WORKER} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+    while not client.answered():
+        pass
+    return client.got.rpartition(b"\r\n")[2]
 
 
 def _connect(port: int) -> _Client:

@@ -87,8 +87,8 @@ def ask(
     """Serve an app and put the requests to it: the answers while it warmed up, and measured."""
     warming_up = len(requests) // (_WARMING_UP + 1)
     with served(factory, visitors, workers) as (port, _):
-        first = load(port, requests[:warming_up], CONNECTIONS)
-        return first, load(port, requests[warming_up:], CONNECTIONS)
+        first = load(port, requests[:warming_up], CONNECTIONS, workers)
+        return first, load(port, requests[warming_up:], CONNECTIONS, workers)
 
 
 def _say(

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from unittest.mock import patch
 
 from fastapi import FastAPI, Form
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.bench.load import WORKER
 from tests.bench.work import CONFIG, NIGHT
 from tracker.records.engine import open_engine
 from tracker.rulebooks import load_rulebooks
@@ -22,8 +24,12 @@ from tracker.web.frame.garbage import collect_rarely
 DATABASE, BASE_URL, TOKEN = "BENCH_DATABASE_URL", "BENCH_BASE_URL", "BENCH_TOKEN"
 
 
-def site() -> FastAPI:
+def site() -> ASGIApp:
     """The site itself, on the benchmark's database and at its instant."""
+    return _naming_itself(_site())
+
+
+def _site() -> FastAPI:
     url = os.environ[DATABASE]
     settings = Settings(database_url=url, base_url=os.environ[BASE_URL])
     app = build_app(settings, open_engine(url), load_rulebooks(CONFIG), now=lambda: NIGHT)
@@ -45,7 +51,7 @@ class Session(BaseModel):
     format: Literal["individual", "group"] | None = None
 
 
-def form_floor() -> FastAPI:
+def form_floor() -> ASGIApp:
     """The least that a form can cost: read, validated, redirected; stored nowhere."""
     app = FastAPI()
 
@@ -53,12 +59,12 @@ def form_floor() -> FastAPI:
     async def save(form: Annotated[Session, Form()]) -> RedirectResponse:
         return RedirectResponse(f"/log/saved/{form.day}", 303)
 
-    return app
+    return _naming_itself(app)
 
 
-def template_floor() -> FastAPI:
+def template_floor() -> ASGIApp:
     """The least that My year can cost: its own template, with facts that are there already."""
-    whole = site()
+    whole = _site()
     pages = whole.state.site.pages
     name, facts = _facts(whole)
     app = FastAPI()
@@ -68,7 +74,17 @@ def template_floor() -> FastAPI:
         shown: HTMLResponse = pages.show(name, **facts)
         return shown
 
-    return app
+    return _naming_itself(app)
+
+
+def _naming_itself(app: ASGIApp) -> ASGIApp:
+    """The app, which also tells by which process it is answered: that all of them are ready."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked_who = scope["type"] == "http" and scope["path"] == WORKER
+        await (PlainTextResponse(str(os.getpid())) if asked_who else app)(scope, receive, send)
+
+    return answer
 
 
 def _facts(app: FastAPI) -> tuple[str, dict[str, Any]]:

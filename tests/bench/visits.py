@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select, update
 
+from tests.bench.load import WORKER
 from tests.bench.population import AS_OF, ASSOCIATION, PROVIDERS, fill
 from tests.bench.sites import BASE_URL, DATABASE, TOKEN
 from tests.bench.work import CONFIG, NIGHT
@@ -92,20 +93,26 @@ def served(factory: str, visitors: Visitors, workers: int) -> Iterator[Served]:
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]", workers: int) -> None:
-    """Until it answers: the first worker that is ready does, so ask for a while more."""
-    answered = 0
-    while answered < 8 * workers:
+    """Until every worker has answered: kept connections stay with whoever was ready for them."""
+    answered: set[bytes] = set()
+    while len(answered) < workers:
         if process.poll() is not None:
             message = f"the server ended with {process.returncode}"
             raise RuntimeError(message)
-        try:
-            with socket.create_connection((_HOST, port), 60) as probe:
-                probe.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                answered += bool(probe.recv(1))
-        except ConnectionRefusedError:
-            # Whoever asks without a break takes the time in which the server would start.
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_SHORT)
+        with suppress(ConnectionRefusedError):
+            answered.add(_who_answers(port))
+        # Whoever asks without a break takes the time in which the server would start.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_SHORT)
+
+
+def _who_answers(port: int) -> bytes:
+    """The number of the process that takes a new connection."""
+    with socket.create_connection((_HOST, port), 60) as probe:
+        request = f"GET {WORKER} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        probe.sendall(request.encode())
+        with probe.makefile("rb") as answer:
+            return answer.read().rpartition(b"\r\n")[2]
 
 
 def year_requests(visitors: Visitors, number: int) -> list[bytes]:
