@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from tracker.records.applicants import undecided_of
 from tracker.records.endorsees import Endorsed, endorsements_of
 from tracker.records.evaluation import DayOf, days_at
-from tracker.records.tables import METADATA
+from tracker.records.quick import among, as_date, run
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-
-_RENEWAL = METADATA.tables["renewal"]
 
 
 class Closed(NamedTuple):
@@ -73,10 +71,13 @@ def read_closing(
     applies: bool,
 ) -> Closing:
     """What tells a person's closed days at an instant; one query."""
-    query = select(
-        _RENEWAL.c.endorsement_id, _RENEWAL.c.cycle_starts_on, _RENEWAL.c.extended_due_on
-    ).where(_RENEWAL.c.endorsement_id.in_([one.id for one in endorsements]))
-    extended = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    which = among(connection, [one.id for one in endorsements])
+    sql = f"""
+        SELECT endorsement_id, cycle_starts_on, extended_due_on FROM renewal
+        WHERE endorsement_id {which.sql}
+    """
+    rows = run(connection, sql, which.parameters)
+    extended = {(row[0], as_date(row[1])): as_date(row[2]) for row in rows}
     return Closing(books, days_at(books, at), endorsements, extended, applies)
 
 

@@ -112,9 +112,3 @@ def spans_of(
     for provider_id, starts_on, ends_on in connection.execute(query):
         found.setdefault(provider_id, []).append(Span(starts_on, ends_on))
     return found
-
-
-def last_entry_id(connection: Connection, person_id: int) -> int | None:
-    """The entry that a person logged last (not: the one held last)."""
-    rows = run(connection, "SELECT MAX(id) FROM entry WHERE person_id = ?", [person_id])
-    return rows[0][0] if rows else None

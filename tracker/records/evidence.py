@@ -22,6 +22,7 @@ from sqlalchemy import (
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author
 from tracker.records.insight import sees_file, sights_of
+from tracker.records.quick import run
 from tracker.records.tables import METADATA
 from tracker.rulebooks import Rulebooks
 
@@ -69,13 +70,14 @@ def files_of_entries(
 ) -> dict[int, list[File]]:
     """The files of each of a person's entries, or of the ``only`` one."""
     found: dict[int, list[File]] = {}
-    entry_id = _EVIDENCE.c.entry_id
-    own = _EVIDENCE.c.person_id == person_id
-    own &= entry_id.is_not(None) if only is None else entry_id == only
-    for file in _files(connection, own):
-        if file.entry_id is not None:
-            found.setdefault(file.entry_id, []).append(file)
+    which = "entry_id IS NOT NULL" if only is None else "entry_id = ?"
+    chosen = [person_id] if only is None else [person_id, only]
+    for row in run(connection, f"{_OF_PERSON} AND {which} ORDER BY id", chosen):
+        found.setdefault(row[2], []).append(File(*row))
     return found
+
+
+_OF_PERSON = f"SELECT {', '.join(File._fields)} FROM evidence WHERE person_id = ?"
 
 
 def own_file(connection: Connection, file_id: int, person_id: int) -> File | None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tracker.records.profile import profile_of
+from tracker.records.profile import is_refused, profile_of
 from tracker.rulebooks import Rulebooks
 from tracker.web.frame.own_time import say_instant, zone_of
 
@@ -19,6 +19,9 @@ class Bounced(NamedTuple):
 
 def bounced_of(connection: Connection, books: Rulebooks, person_id: int) -> Bounced | None:
     """What to say; None while the first address takes mail."""
+    # Asked for every page; of hardly anybody there is more to read.
+    if not is_refused(connection, person_id):
+        return None
     profile = profile_of(connection, person_id)
     if profile.email_refused_at is None:
         return None

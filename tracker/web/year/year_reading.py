@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from tracker.records.applicants import standings_of, undecided_of
 from tracker.records.applications import Applied
 from tracker.records.closing import Closing, read_closing, read_closing_of
-from tracker.records.endorsees import Endorsed, endorsements_of, last_entry_id
+from tracker.records.endorsees import Endorsed, endorsements_of
 from tracker.records.entries import entries_of
 from tracker.records.evaluation import DayOf, days_at, judge_all, judge_current
 from tracker.records.evidence import File, files_of_entries
@@ -106,7 +106,7 @@ def read_material(
         providers=_providers(connection, entries),
         closing=read_closing(connection, books, at, endorsements, applies=applies),
         cycles=_cycles(books, endorsements, day_of),
-        last_entry_id=last_entry_id(connection, person_id),
+        last_entry_id=max((entry.id for entry in entries), default=None),
     )
 
 
