@@ -136,14 +136,14 @@ def post_requests(
         _request(
             "POST /log",
             tokens[n % len(tokens)],
-            _form(_fields(n, n // len(tokens)), proof if n % 2 else b""),
+            _form(_fields(n % len(tokens), n // len(tokens)), proof if n % 2 else b""),
         )
         for n in range(first, first + number)
     ]
 
 
-def _fields(number: int, turn: int) -> dict[str, str]:
-    day: date = AS_OF - timedelta(days=(number * 7 + turn) % _DAYS)
+def _fields(person: int, turn: int) -> dict[str, str]:
+    day: date = AS_OF - timedelta(days=(person * 7 + turn) % _DAYS)
     return {
         "form_key": uuid.uuid4().hex,
         "activity": "rsc",
@@ -153,7 +153,7 @@ def _fields(number: int, turn: int) -> dict[str, str]:
         "hours": "0.25",
         "title": "",
         # Half of them away from those with whom this person has sessions.
-        "provider": str(1 + (number + PROVIDERS // 2) % PROVIDERS),
+        "provider": str(1 + (person + PROVIDERS // 2) % PROVIDERS),
         "provider_name": "",
         "format": "group",
         "reference": "",

@@ -20,6 +20,8 @@ from tests.faults.long_form import run_long
 _PEOPLE = 60
 _CONNECTIONS = 16
 _LONGEST_LIFE = 0.6  # seconds from ready to dead
+# A server takes less than 900 sessions in that time, and of one person 60 a day.
+_PEOPLE_A_KILL = 15
 _TIMEOUT = 60
 
 
@@ -53,14 +55,14 @@ class Requests:
     def _some(visitors: Visitors, proof: bytes) -> Iterator[list[bytes]]:
         first = 0
         while True:
-            yield post_requests(visitors, _PEOPLE, first, proof)
-            first += _PEOPLE
+            yield post_requests(visitors, len(visitors.tokens), first, proof)
+            first += len(visitors.tokens)
 
 
 def run(database_url: str, kills: int, seed: int) -> Tally:
     """Start and kill a server so many times, posting all the while."""
     chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
-    visitors = populate(database_url, _PEOPLE)
+    visitors = populate(database_url, max(_PEOPLE, kills * _PEOPLE_A_KILL))
     requests, locations = Requests(visitors), list[str]()
     for _ in range(kills):
         with served("site", visitors, 1) as (port, process):
