@@ -19,7 +19,7 @@ from tracker.rules.explain import LoggedEntry
 from tracker.web.forms.typed import RowId, WithFiles
 from tracker.web.frame.said_once import go_and_say
 from tracker.web.frame.site import Instant, Site, TheSite
-from tracker.web.frame.viewer import ThePerson
+from tracker.web.frame.viewer import Person, ThePerson
 from tracker.web.hours.doubts import length_key
 from tracker.web.hours.form_page import Besides, show_form
 from tracker.web.hours.form_setting import read_setting
@@ -38,10 +38,8 @@ router = APIRouter()
 def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
     """The form as the entry is stored; one of a closed cycle says why it stays as it is."""
     with reading(site.engine) as connection:
-        entry = entry_by_id(connection, who.id, entry_id)
+        entry = _open_entry(connection, site, who, entry_id, at)
         if entry is None:
-            raise HTTPException(404)
-        if _is_closed(connection, site, entry, at):
             return RedirectResponse(f"/entries/{entry_id}", 303)
         setting = read_setting(connection, site.books, who.id, at, entry)
     # What it is already is not asked about again.
@@ -57,10 +55,8 @@ def save_entry(
     """Save the change, unless the entry changed since the form was opened."""
     author = Author(who.id, who.viewer.email, at)
     with reading(site.engine) as connection:
-        entry = entry_by_id(connection, who.id, entry_id)
+        entry = _open_entry(connection, site, who, entry_id, at)
         if entry is None:
-            raise HTTPException(404)
-        if _is_closed(connection, site, entry, at):
             return RedirectResponse(f"/entries/{entry_id}", 303)
 
     def read(connection: Connection) -> Filled:
@@ -94,10 +90,8 @@ def save_entry(
 def ask_to_delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
     """Asks whether to delete; only the button does."""
     with reading(site.engine) as connection:
-        entry = entry_by_id(connection, who.id, entry_id)
+        entry = _open_entry(connection, site, who, entry_id, at)
         if entry is None:
-            raise HTTPException(404)
-        if _is_closed(connection, site, entry, at):
             return RedirectResponse(f"/entries/{entry_id}", 303)
         files = files_of(connection, who.id, "", entry_id)
     return site.pages.show("delete.html", viewer=who.viewer, entry=entry, files=files)
@@ -123,6 +117,16 @@ def delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Respo
     if (folder := folder_of(site)) is not None:
         folder.remove(file.stored_as for file in removed)
     return go_and_say(site, "/my-year", "deleted")
+
+
+def _open_entry(
+    connection: Connection, site: Site, who: Person, entry_id: int, at: datetime
+) -> LoggedEntry | None:
+    """A person's own entry; None for one that stays as it was submitted."""
+    entry = entry_by_id(connection, who.id, entry_id)
+    if entry is None:
+        raise HTTPException(404)
+    return None if _is_closed(connection, site, entry, at) else entry
 
 
 def _is_closed(connection: Connection, site: Site, entry: LoggedEntry, at: datetime) -> bool:
