@@ -146,7 +146,8 @@ def routes(house: House) -> Iterator[tuple[str, str]]:
         inner = getattr(getattr(route, "original_router", None), "routes", [route])
         for each in inner:
             assert isinstance(each, Route), each
-            yield from ((method, each.path) for method in each.methods or ())
+            # HEAD is answered as GET before any route is looked for.
+            yield from ((method, each.path) for method in (each.methods or set()) - {"HEAD"})
 
 
 def send(house: House, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:

@@ -34,10 +34,15 @@ class Said:
         return page
 
 
-async def said(request: Request, site: TheSite) -> Said:
+def said_to(request: Request, site: Site) -> Said:
     """What was said to the page that is asked for."""
     word, _, path = request.cookies.get(site.own_cookie(_NAME), "").partition(":")
     return Said(site, word if unquote(path) == request.url.path else "")
+
+
+async def said(request: Request, site: TheSite) -> Said:
+    """The same, for whoever depends on it."""
+    return said_to(request, site)
 
 
 TheSaid = Annotated[Said, Depends(said)]

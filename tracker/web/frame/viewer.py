@@ -3,10 +3,11 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import BackgroundTasks, Depends, HTTPException, Request
 from sqlalchemy import Connection
+from starlette.background import BackgroundTask
 
 from tracker.records.engine import reading
 from tracker.records.queue import Busy
@@ -86,6 +87,24 @@ def viewer_within(
     if not was_seen_today(session, at):
         keep_seen(connection, token, at)
     return _viewer_of(site, session)
+
+
+class Looked(NamedTuple):
+    """Who was found in a transaction that reads, and what to do once they are answered."""
+
+    viewer: Viewer
+    later: BackgroundTask | None
+
+
+def look_within(connection: Connection, request: Request, site: Site, at: datetime) -> Looked:
+    """The same in a transaction that reads; whoever has not signed in raises SignInNeeded."""
+    token = request.cookies.get(site.cookie_name)
+    session = signed_in(connection, token, at) if token else None
+    found = _viewer_of(site, session) if session else None
+    if token is None or session is None or found is None:
+        raise SignInNeeded
+    seen = was_seen_today(session, at)
+    return Looked(found, None if seen else BackgroundTask(_keep_seen, site, token, at))
 
 
 def _session_of(request: Request, site: Site, at: datetime) -> SignedIn | None:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
@@ -13,27 +13,53 @@ from tracker.records.group_asks import asked_of
 from tracker.web.applying.applications import read_applications
 from tracker.web.frame.bounced import bounced_of
 from tracker.web.frame.contacts import contacts_of
-from tracker.web.frame.said_once import Said, TheSaid
-from tracker.web.frame.site import Instant, Site, TheSite
-from tracker.web.frame.viewer import TheViewer, Viewer
+from tracker.web.frame.said_once import said_to
+from tracker.web.frame.site import Site, site_of
+from tracker.web.frame.viewer import Looked, look_within
 from tracker.web.year.year import read_year
 
 router = APIRouter()
 
 
-@router.get("/my-year")
-async def show_year(site: TheSite, at: Instant, who: TheViewer, said: TheSaid) -> Response:
+class _Found(NamedTuple):
+    """Who looks, and what the page shows them; None for coordinators without a year."""
+
+    looked: Looked
+    facts: dict[str, Any] | None
+
+
+async def show_year(request: Request) -> Response:
     """The signed-in person's year; coordinators without any go to their own page."""
-    if who.coordinates and not who.logs_hours:
-        return RedirectResponse("/coordinator", 303)
-    read = partial(_read, site, at, who.person_id)
-    return await site.reader.show(read, partial(_page, site, who, said))
+    site = site_of(request)
+    read = partial(_read, request, site, site.now())
+    return await site.reader.show(read, partial(_answer, request, site))
 
 
-def _page(site: Site, who: Viewer, said: Said, facts: dict[str, Any]) -> Response:
+# Without dependencies: who looks is read with what they see, in one transaction.
+router.add_route("/my-year", show_year, methods=["GET"])
+
+
+def _read(request: Request, site: Site, at: datetime, connection: Connection) -> _Found:
+    looked = look_within(connection, request, site, at)
+    if looked.viewer.coordinates and not looked.viewer.logs_hours:
+        return _Found(looked, None)
+    return _Found(looked, _facts(connection, site, at, looked.viewer.person_id))
+
+
+def _answer(request: Request, site: Site, found: _Found) -> Response:
+    if found.facts is None:
+        answer: Response = RedirectResponse("/coordinator", 303)
+    else:
+        answer = _page(request, site, found.looked, found.facts)
+    answer.background = found.looked.later
+    return answer
+
+
+def _page(request: Request, site: Site, looked: Looked, facts: dict[str, Any]) -> Response:
+    said = said_to(request, site)
     page = site.pages.show(
         "my_year.html",
-        viewer=who,
+        viewer=looked.viewer,
         here="my-year",
         asked=(),
         whose=None,
@@ -44,8 +70,8 @@ def _page(site: Site, who: Viewer, said: Said, facts: dict[str, Any]) -> Respons
     return said.once(page)
 
 
-def _read(
-    site: Site, at: datetime, person_id: int | None, connection: Connection
+def _facts(
+    connection: Connection, site: Site, at: datetime, person_id: int | None
 ) -> dict[str, Any]:
     """What the page shows of a person; of somebody who is none, nothing."""
     if person_id is None:
