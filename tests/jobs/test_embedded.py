@@ -138,3 +138,20 @@ def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: Desk)
     assert {(log["log_level"], log["event"], log["work"]) for log in said} == {
         ("warning", "others are writing, the next tick tries again", "jobs")
     }
+
+
+@pytest.mark.usefixtures("quick_delivery")
+def test_a_mail_server_that_does_not_answer_is_told_in_the_log(desk: Desk) -> None:
+    desk.tell_of_alice(AUTUMN)
+
+    def is_told(logged: list[EventDict]) -> bool:
+        return any(event["event"].startswith("the mail server has trouble") for event in logged)
+
+    async def serve() -> None:
+        # Nothing listens there.
+        server = parse_server("smtp://127.0.0.1:9?tls=none")
+        with capture_logs() as logged:
+            async with running(desk.office, desk.engine, server, lambda: MORNING):
+                await until(lambda: is_told(logged))
+
+    asyncio.run(serve())

@@ -60,7 +60,12 @@ async def running(
     """Tick and deliver while the context is open; at its end what has begun is finished."""
 
     async def deliver() -> None:
-        await deliver_once(engine, server, office.settings.mail, clock)
+        report = await deliver_once(engine, server, office.settings.mail, clock)
+        if report.problems:
+            # What servers say in words may name people; `tracker check` prints it.
+            _log.warning(
+                "the mail server has trouble: see `tracker check`", times=len(report.problems)
+            )
 
     async def tick() -> None:
         for ran in await asyncio.to_thread(lambda: list(run_due(office, clock(), clock))):

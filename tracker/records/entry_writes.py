@@ -16,6 +16,7 @@ from tracker.records.audit import Change, Stamp, record_changes
 from tracker.records.entries import entry_by_id
 from tracker.records.group_rows import release_entry
 from tracker.records.judging_late import evaluate_soon
+from tracker.records.own_ids import with_own_id
 from tracker.records.quick import insert_one, run
 from tracker.records.tables import METADATA
 from tracker.rulebooks import Rulebooks
@@ -116,7 +117,7 @@ def add_unsaved(
 ) -> LoggedEntry:
     """The same for whoever holds the person's lock and has seen that nothing has this key."""
     values = {"person_id": author.person_id, "form_key": form_key, **_columns(content)}
-    entry_id = insert_one(connection, "entry", values)
+    entry_id = insert_one(connection, "entry", with_own_id(connection, "entry", values))
     _insert_topics(connection, author.person_id, entry_id, content)
     _finish(connection, books, author, entry_id, before=None, after=content)
     return LoggedEntry(entry_id, author.person_id, *_fields(content))

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author
 from tracker.records.insight import sees_file, sights_of
+from tracker.records.own_ids import with_own_id
 from tracker.records.quick import run
 from tracker.records.tables import METADATA
 from tracker.rulebooks import Rulebooks
@@ -128,7 +129,7 @@ def keep_files(
             "form_key": form_key,
             "added_at": author.at,
         }
-        statement = insert(_EVIDENCE).values(values)
+        statement = insert(_EVIDENCE).values(with_own_id(connection, "evidence", values))
         row_id = connection.execute(statement.returning(_EVIDENCE.c.id)).scalar_one()
         _audit(connection, author.who, author.at, [(row_id, None, values)])
     drafts = [file for file in held if file.entry_id is None]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, exists, insert, select
 from tracker.records.audit import Stamp
 from tracker.records.entry_writes import Author, lock_person
 from tracker.records.group_rows import change_members, record_members, shapes_of
+from tracker.records.own_ids import with_own_id
 from tracker.records.sign_in import find_person
 from tracker.records.tables import METADATA
 
@@ -94,7 +95,8 @@ def add_members(
             "asked_at": author.at,
             **one._asdict(),
         }
-        statement = insert(_MEMBER).values(values).returning(_MEMBER.c.id)
+        own = with_own_id(connection, "group_member", values)
+        statement = insert(_MEMBER).values(own).returning(_MEMBER.c.id)
         added.append(int(connection.execute(statement).scalar_one()))
     after = shapes_of(connection, added)
     record_members(connection, Stamp(author.who, author.at), {}, after)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author, lock_person
 from tracker.records.judging_late import evaluate_soon
+from tracker.records.own_ids import with_own_id
 from tracker.records.tables import METADATA
 from tracker.rulebooks import Rulebooks
 
@@ -79,7 +80,9 @@ def record_term(connection: Connection, books: Rulebooks, author: Author, term: 
     _refuse_overlap(connection, author.person_id, term, None)
     values = {"person_id": author.person_id, **asdict(term), "recorded_by": author.who}
     number = connection.execute(
-        insert(_MEMBERSHIP).values(values).returning(_MEMBERSHIP.c.id)
+        insert(_MEMBERSHIP)
+        .values(with_own_id(connection, "membership", values))
+        .returning(_MEMBERSHIP.c.id)
     ).scalar_one()
     _finish(connection, books, author, number, before=None, after=term)
     return int(number)

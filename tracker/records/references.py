@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author
+from tracker.records.own_ids import with_own_id
 from tracker.records.tables import METADATA
 from tracker.rules.reference_roles import SPARE
 
@@ -125,7 +126,8 @@ def name_referee(
         words = "Several people have not answered yet: remove one of them to name another"
         raise NamingRefused("email", words)
     values = {"application_id": application.id, **naming._asdict()}
-    statement = insert(_REFERENCE).values(values).returning(_REFERENCE.c.id)
+    own = with_own_id(connection, "reference", values)
+    statement = insert(_REFERENCE).values(own).returning(_REFERENCE.c.id)
     reference_id = int(connection.execute(statement).scalar_one())
     _record(connection, author, reference_id, None, values)
     return reference_id

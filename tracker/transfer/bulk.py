@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from tracker.records.bulk import in_chunks
+from tracker.records.own_ids import last_id
 
 # Far below the number of parameters that either database allows in one statement.
 CHUNK = 1_000
@@ -38,8 +39,7 @@ def new_ids(connection: Connection, table: Table, count: int) -> Sequence[int]:
         sequence = func.pg_get_serial_sequence(table.name, "id")
         taken = select(func.nextval(sequence)).select_from(series)
         return sorted(connection.execute(taken).scalars())
-    # The transaction holds SQLite's one write lock, so nobody takes these in between.
-    last = connection.execute(select(func.max(table.c.id))).scalar() or 0
+    last = last_id(connection, table.name)
     return range(last + 1, last + count + 1)
 
 

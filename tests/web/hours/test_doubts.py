@@ -64,6 +64,7 @@ def test_a_session_for_others_is_asked_about_too(page_house: House) -> None:
     asked = dana.post("/sessions/new", form)
     assert (asked.status_code, page_house.cast.rows("group_session")) == (422, [])
     assert "Nothing is saved yet. Was it really 15 hours?" in text_of(asked)
+    assert "<title>Not saved yet: Log a session for others" in asked.text
     saved = dana.post("/sessions/new", form_of(asked) | {"others": BOB})
 
     path = f"{saved.headers['location'].partition('?')[0]}/edit"

@@ -169,3 +169,18 @@ def test_foreign_and_absent_entries_answer_alike(house: House) -> None:
         assert [page.status_code for page in pages] == [404, 404]
         assert pages[0].content == pages[1].content
     assert house.visit(ERIN).get(f"/entries/{foreign}/edit").status_code == 200
+
+
+def test_an_old_page_deletes_nothing_that_was_logged_since(house: House) -> None:
+    alice = house.visit(ALICE)
+    first = _logged(alice, "First")
+    alice.post(f"/entries/{first}/delete")
+    second = _logged(alice, "Second")
+    assert second > first
+    assert alice.post(f"/entries/{first}/delete").status_code == 404
+    assert [row["title"] for row in house.cast.rows("entry", id=second)] == ["Second"]
+
+
+def _logged(visitor: Visitor, title: str) -> int:
+    saved = visitor.post("/log", TRAINING | {"title": title})
+    return int(saved.headers["location"].rpartition("/")[2])

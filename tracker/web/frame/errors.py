@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tracker.records.queue import Busy, is_busy
 from tracker.web.forms.typed import typed_again
@@ -26,7 +27,7 @@ from tracker.web.frame.site import site_of
 from tracker.web.frame.viewer import SignInNeeded, Viewer, who_looks
 
 _API = "/api/"
-_NOT_FOUND, _UNREADABLE, _FAILED, _BUSY = 404, 422, 500, 503
+_CUT_OFF, _NOT_FOUND, _UNREADABLE, _FAILED, _BUSY = 400, 404, 422, 500, 503
 _LOG = structlog.get_logger()
 
 
@@ -38,6 +39,7 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(Busy, _busy)
     for failure in (OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
         app.add_exception_handler(failure, _busy_or_failed)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _failure)
 
 
@@ -52,6 +54,11 @@ def _not_valid(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     in_path = any(one["loc"][:1] == ("path",) for one in found)
     return _answer(request, _NOT_FOUND if in_path else _UNREADABLE, who=_who(request))
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """For whoever hung up in the midst of a form: nobody reads it, and no fault of ours."""
+    return Response(status_code=_CUT_OFF)
 
 
 def _http_error(request: Request, error: Exception) -> Response:

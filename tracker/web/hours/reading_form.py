@@ -14,7 +14,7 @@ from tracker.web.hours.content import read_content
 from tracker.web.hours.form_page import Besides
 from tracker.web.hours.form_setting import FormSetting
 from tracker.web.hours.provider_field import name_provider
-from tracker.web.hours.removing import remove_chosen
+from tracker.web.hours.removing import NOT_HERE, remove_chosen
 from tracker.web.hours.sent import Sent, sent_in
 
 
@@ -48,5 +48,5 @@ def do_aside(
         return Besides(editing, focus="hours")
     if "remove" in posted.texts:
         name = remove_chosen(site, author, posted)
-        return Besides(editing, notice=f"{name} is removed." if name else "That file is removed.")
+        return Besides(editing, notice=f"{name} is removed." if name else NOT_HERE)
     return None

@@ -9,6 +9,8 @@ from tracker.web.frame.site import Site
 from tracker.web.hours.uploads import folder_of
 
 _DIGITS = 9
+# Pressed twice, or on an old page.
+NOT_HERE = "Nothing was removed: that file is gone already, or belongs to a saved entry."
 
 
 def unwanted(posted: Posted) -> list[int]:

@@ -12,11 +12,12 @@ from tracker.web.forms.typed import WithFiles
 from tracker.web.frame.said_once import TheSaid, go_and_say
 from tracker.web.frame.site import Instant, TheSite
 from tracker.web.frame.viewer import ThePerson
-from tracker.web.hours.removing import remove_chosen
+from tracker.web.hours.removing import NOT_HERE, remove_chosen
 from tracker.web.hours.uploads import folder_of, quota_of, say_size
 
 router = APIRouter()
 _HERE = "/profile/files"
+_NOTICES = {"removed": "The file is removed.", "not-here": NOT_HERE}
 
 
 @router.get(_HERE)
@@ -37,7 +38,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
         quota=quota_of(site),
         takes_files=folder_of(site) is not None,
         say_size=say_size,
-        notice="The file is removed." if said.word == "removed" else "",
+        notice=_NOTICES.get(said.word, ""),
     )
     return said.once(page)
 
@@ -45,8 +46,8 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
 @router.post(_HERE)
 def remove_unsaved(site: TheSite, at: Instant, who: ThePerson, posted: WithFiles) -> Response:
     """Remove a file whose form was not saved; those of entries go with a change of the entry."""
-    remove_chosen(site, Author(who.id, who.viewer.email, at), posted)
-    return go_and_say(site, _HERE, "removed")
+    name = remove_chosen(site, Author(who.id, who.viewer.email, at), posted)
+    return go_and_say(site, _HERE, "removed" if name else "not-here")
 
 
 def _bytes(found: Sequence[Kept]) -> int:
