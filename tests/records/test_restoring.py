@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.engine import make_url
 
 from tests.support.backups import Kept, empty_beside, rows_of
 from tests.support.cast import ALICE, NOW
@@ -165,3 +166,14 @@ def test_a_server_that_was_filled_and_not_finished_is_said_to_be_so(
         monkeypatch.setattr(restoring, "end_all_access", fail)
         with pytest.raises(BackupError, match="drop it, make it anew, and restore again"):
             restore_backup(made.path, url, None, NOW)
+
+
+def test_what_a_killed_restore_left_is_removed_by_the_next(file_kept: Kept) -> None:
+    made = file_kept.back_up()
+    target = Path(str(make_url(file_kept.empty_url).database))
+    left = target.parent / ".restoring-killed"
+    left.mkdir(parents=True)
+    (left / target.name).write_bytes(b"half, with sessions")
+    file_kept.restore(made)
+    assert target.is_file()
+    assert not left.exists()

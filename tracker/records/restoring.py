@@ -5,6 +5,7 @@ the dump is one transaction, and what follows it can be done again by hand.
 """
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime
@@ -38,6 +39,7 @@ from tracker.records.engine import (
     writing,
 )
 
+_UNFINISHED = ".restoring-"
 _WHO = "tracker restore"
 # What stands beside an SQLite file belongs to it, and would be played into any other.
 _BESIDE = ("-journal", "-wal", "-shm")
@@ -118,7 +120,8 @@ def _put_files_back(source: Path, target: Path | None) -> None:
     if target is None or not names:
         return
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".restoring-", dir=target) as fresh:
+    _clear(target)
+    with TemporaryDirectory(prefix=_UNFINISHED, dir=target) as fresh:
         for name in names:
             there = target / name
             if there.is_file() and digest_of_file(there) == digest_of_file(source / name):
@@ -128,11 +131,18 @@ def _put_files_back(source: Path, target: Path | None) -> None:
     flush_path(target)
 
 
+def _clear(folder: Path) -> None:
+    """Remove what a restore that was killed has left: it holds people's sessions."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def _restore_sqlite(backup: Path, address: URL, at: datetime, *, end_access: bool) -> Ended | None:
     """Do everything in a folder beside, then give the file its name; none is overwritten."""
     target = Path(str(address.database))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".restoring-", dir=target.parent) as fresh:
+    _clear(target.parent)
+    with TemporaryDirectory(prefix=_UNFINISHED, dir=target.parent) as fresh:
         file = Path(fresh) / target.name
         copy_file(backup / DATABASE, file)
         check_sqlite(file)

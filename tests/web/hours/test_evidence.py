@@ -159,6 +159,18 @@ def test_one_too_many_is_named(page_house: House) -> None:
     assert len(on_disk(page_house)) == MOST_FILES
 
 
+def test_a_file_can_take_the_place_of_one_that_goes_with_the_same_save(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(MOST_FILES)]
+    saved = send(alice, "/log", FORM, *files)
+    path = f"/entries/{saved.headers['location'].rpartition('/')[2]}/edit"
+    first, *_ = page_house.cast.rows("evidence")
+    form = form_of(alice.get(path)) | {"without": str(first["id"])}
+    assert send(alice, path, form, ("new.png", png())).status_code == 303
+    names = [row["name"] for row in page_house.cast.rows("evidence")]
+    assert (len(names), "0.pdf" in names, "new.png" in names) == (MOST_FILES, False, True)
+
+
 def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF), ("b.png", png()))

@@ -304,3 +304,8 @@ def test_an_entry_leaves_an_audit_event(house: House) -> None:
     assert after["title"] == "Book club"
     assert after["topics"] == {"DEIA": 60}
     assert date.fromisoformat(after["held_on"]) == date(2026, 11, 20)
+
+
+def test_a_title_that_nobody_sees_is_none(page_house: House) -> None:
+    answer = page_house.visit(ALICE).post("/log", TRAINING | {"title": "\u200b\u202e\ufeff"})
+    assert problems(answer) == [("title", "Enter what the training was called")]

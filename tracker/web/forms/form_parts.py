@@ -7,9 +7,11 @@ from typing import Any
 from wtforms import Form
 
 # Controls, line separators and half surrogates: nothing that a line of text holds, and
-# PostgreSQL refuses some of them.
+# PostgreSQL refuses some of them. What is not seen, or turns text round, is as little of a line.
 _CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\ud800-\udfff]+"
+    r"[\x00-\x1f\x7f-\x9f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\ud800-\udfff"
+    r"\N{ZERO WIDTH SPACE}\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}\N{WORD JOINER}"
+    r"\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}\N{ZERO WIDTH NO-BREAK SPACE}]+"
 )
 
 

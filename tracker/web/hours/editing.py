@@ -75,7 +75,7 @@ def save_entry(
         removed[:] = [file for file in found if file]
         return outcome
 
-    filled, outcome = send(site, author, posted, Job(read, save, entry_id))
+    filled, outcome = send(site, author, posted, Job(read, save, entry_id, unwanted(posted)))
     if outcome.entry_id:
         if (folder := folder_of(site)) is not None:
             folder.remove(file.stored_as for file in removed)

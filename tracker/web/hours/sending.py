@@ -6,7 +6,7 @@ disk before the transaction that knows of them; if that fails, or its end is not
 there without a row rather than a row without them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from fastapi import HTTPException
@@ -24,11 +24,15 @@ from tracker.web.hours.uploads import Upload, fit_in, folder_of, sweep, take_fil
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How to ``read`` the form, and how to ``save`` what it says (to the entry ``editing``)."""
+    """How to ``read`` the form, and how to ``save`` what it says (to the entry ``editing``).
+
+    ``leaving`` are the ids of the entry's files that saving removes.
+    """
 
     read: Callable[[Connection], Filled]
     save: Callable[[Connection, Filled, Content], Outcome]
     editing: int | None = None
+    leaving: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class _Sent:
         if not self.upload.received:
             return (), self.upload.refused
         of_form = (key, self.job.editing)
-        fitting, full = fit_in(connection, self.site, self.author, self.upload.received, of_form)
+        received, leaving = self.upload.received, self.job.leaving
+        fitting, full = fit_in(connection, self.site, self.author, received, of_form, leaving)
         return fitting, (*self.upload.refused, *full)
 
 

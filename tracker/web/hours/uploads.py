@@ -1,7 +1,7 @@
 """Takes the files that come with a form: judged by content, named safely, and on the disk."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
@@ -73,16 +73,21 @@ def fit_in(
     author: Author,
     received: Sequence[Received],
     of_form: tuple[str, int | None],
+    leaving: Collection[int] = (),
 ) -> tuple[list[Received], list[str]]:
     """Those files for which there is room, and in words why there is none for the others.
 
-    ``of_form`` names the form's key and the entry that it edits. The person is locked, so that
-    two forms sent at once do not both take the last room.
+    ``of_form`` names the form's key and the entry that it edits, ``leaving`` those of its files
+    that go as it is saved. The person is locked, so that two forms sent at once do not both take
+    the last room.
     """
     lock_person(connection, author.person_id)
+    held = files_of(connection, author.person_id, *of_form)
+    staying = [file for file in held if file.id not in leaving]
+    places = MOST_FILES - len(staying)
     quota = quota_of(site)
     left = quota - bytes_counted(connection, site.books, author.person_id, author.at)
-    places = MOST_FILES - len(files_of(connection, author.person_id, *of_form))
+    left += sum(file.size for file in held) - sum(file.size for file in staying)
     fitting: list[Received] = []
     refused: list[str] = []
     for file in received:
