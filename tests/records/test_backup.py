@@ -14,7 +14,7 @@ from tests.support.backups import Kept
 from tests.support.cast import ALICE, NOW
 from tracker.records import backup, copying
 from tracker.records.backup import make_backup
-from tracker.records.backup_parts import BackupError, copy_file
+from tracker.records.backup_parts import BackupError, alone_in, copy_file
 from tracker.records.engine import writing
 from tracker.records.restoring import restore_backup
 from tracker.records.tables import METADATA
@@ -118,7 +118,7 @@ def test_none_is_overwritten_and_one_is_made_at_a_time(file_kept: Kept) -> None:
     with pytest.raises(BackupError, match="is there already"):
         file_kept.back_up()
     with (
-        backup._alone_in(made.path.parent),
+        alone_in(made.path.parent, ".unfinished-", "somebody is at work"),
         pytest.raises(BackupError, match="another backup is being made"),
     ):
         file_kept.back_up(1)

@@ -15,7 +15,7 @@ from tests.support.cast import ALICE, NOW
 from tests.support.older import migrate_to
 from tracker.records import restoring
 from tracker.records.backup import make_backup
-from tracker.records.backup_parts import BackupError
+from tracker.records.backup_parts import BackupError, alone_in
 from tracker.records.engine import newest_version, open_engine, schema_version, writing
 from tracker.records.restoring import restore_backup
 from tracker.records.sessions import open_session
@@ -177,3 +177,15 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(file_kept: Kept) -> N
     file_kept.restore(made)
     assert target.is_file()
     assert not left.exists()
+
+
+def test_a_restore_leaves_one_that_is_at_work_alone(file_kept: Kept) -> None:
+    made = file_kept.back_up()
+    folder = Path(str(make_url(file_kept.empty_url).database)).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    at_work = folder / ".restoring-now"
+    with alone_in(folder, ".restoring-", "somebody is at work"):
+        at_work.mkdir()
+        with pytest.raises(BackupError, match="another restore is at work in"):
+            file_kept.restore(made)
+        assert at_work.is_dir()

@@ -4,8 +4,6 @@ A backup is written under a name that says so, and renamed once it is whole and 
 is interrupted, or runs out of room, leaves nothing behind, or (killed) what the next one removes.
 """
 
-import fcntl
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from tracker.records.backup_parts import (
     STORED,
     BackupError,
     Note,
+    alone_in,
     copy_file,
     digest_of_file,
     flush_path,
@@ -30,7 +29,7 @@ from tracker.records.backup_parts import (
 from tracker.records.copying import Copied, copy_database, files_of_database
 from tracker.records.queue import Busy
 
-_UNFINISHED = ".unfinished-"
+_UNFINISHED, _DOING = ".unfinished-", "another backup is being made"
 # Each time another copy of the database is taken, and only the files that came since.
 _TIMES = 10
 _BUSY = "others write all the while"
@@ -53,7 +52,7 @@ def make_backup(url: str, evidence: Path | None, folder: Path, at: datetime) -> 
     whole = folder / f"tracker-{at.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone_in(folder), _unfinished(folder, whole) as part:
+        with alone_in(folder, _UNFINISHED, _DOING), _unfinished(folder, whole) as part:
             copied, lacking = _copy_all(url, evidence, part)
             note = Note(
                 begun_at=at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -70,21 +69,6 @@ def make_backup(url: str, evidence: Path | None, folder: Path, at: datetime) -> 
     except (OSError, sqlite3.Error, Busy) as error:
         raise BackupError(f"no backup was made in {folder}: {str(error) or _BUSY}") from error
     return Made(whole, copied.schema, len(copied.files), lacking)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One backup at a time; those that were killed earlier are removed."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in folder.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(left)
-        yield
-    except BlockingIOError as error:
-        raise BackupError(f"another backup is being made in {folder}") from error
-    finally:
-        os.close(held)
 
 
 @contextmanager

@@ -4,10 +4,14 @@
 pg_dump wrote), and ``evidence/`` with the files under the names that the database has for them.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -28,6 +32,30 @@ class Note(NamedTuple):
     schema: str
     sha256: str
     files: int
+
+
+@contextmanager
+def alone_in(folder: Path, unfinished: str, doing: str) -> Iterator[None]:
+    """One at a time works in the folder; what those left that were killed earlier is removed.
+
+    The names of what is not finished begin with ``unfinished``. Raises BackupError, which says
+    what is ``doing`` there, while somebody else is at work.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(held, f"{doing} in {folder}")
+        for left in folder.glob(f"{unfinished}*"):
+            shutil.rmtree(left)
+        yield
+    finally:
+        os.close(held)
+
+
+def _lock(held: int, words: str) -> None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BackupError(words) from error
 
 
 def write_note(folder: Path, note: Note) -> None:

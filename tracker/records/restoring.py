@@ -5,9 +5,9 @@ the dump is one transaction, and what follows it can be done again by hand.
 """
 
 import os
-import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from tracker.records.backup_parts import (
     STORED,
     BackupError,
     Note,
+    alone_in,
     copy_file,
     digest_of_file,
     flush_path,
@@ -120,30 +121,32 @@ def _put_files_back(source: Path, target: Path | None) -> None:
     if target is None or not names:
         return
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear(target)
-    with TemporaryDirectory(prefix=_UNFINISHED, dir=target) as fresh:
+    with _fresh_in(target) as fresh:
         for name in names:
             there = target / name
             if there.is_file() and digest_of_file(there) == digest_of_file(source / name):
                 continue
-            copy_file(source / name, Path(fresh) / name)
-            (Path(fresh) / name).replace(there)
+            copy_file(source / name, fresh / name)
+            (fresh / name).replace(there)
     flush_path(target)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what a restore that was killed has left: it holds people's sessions."""
-    for left in folder.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(left, ignore_errors=True)
+@contextmanager
+def _fresh_in(folder: Path) -> Iterator[Path]:
+    """A new folder within, gone at the end. What a killed restore left there holds sessions."""
+    with (
+        alone_in(folder, _UNFINISHED, "another restore is at work"),
+        TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as fresh,
+    ):
+        yield Path(fresh)
 
 
 def _restore_sqlite(backup: Path, address: URL, at: datetime, *, end_access: bool) -> Ended | None:
     """Do everything in a folder beside, then give the file its name; none is overwritten."""
     target = Path(str(address.database))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear(target.parent)
-    with TemporaryDirectory(prefix=_UNFINISHED, dir=target.parent) as fresh:
-        file = Path(fresh) / target.name
+    with _fresh_in(target.parent) as fresh:
+        file = fresh / target.name
         copy_file(backup / DATABASE, file)
         check_sqlite(file)
         url = URL.create("sqlite", database=str(file)).render_as_string()
