@@ -16,7 +16,7 @@ NOT_HERE = "Nothing was removed: that file is gone already, or belongs to a save
 def unwanted(posted: Posted) -> list[int]:
     """The files of the entry that are to go when it is saved, as the form says."""
     chosen = map(str, posted.texts.getlist("without"))
-    return [int(one) for one in chosen if one.isascii() and one.isdigit() and len(one) <= _DIGITS]
+    return [int(one) for one in chosen if _is_number(one)]
 
 
 def remove_chosen(site: Site, author: Author, posted: Posted) -> str:
@@ -25,7 +25,7 @@ def remove_chosen(site: Site, author: Author, posted: Posted) -> str:
     Files of entries stay: to leave an entry as it is leaves it its proof.
     """
     folder, number = folder_of(site), text_of(posted.texts, "remove")
-    if not (number.isascii() and number.isdigit()) or len(number) > _DIGITS or folder is None:
+    if folder is None or not _is_number(number):
         raise HTTPException(404)
     removed = site.writer.run(lambda connection: remove_file(connection, author, int(number), None))
     if removed is None:
@@ -33,3 +33,7 @@ def remove_chosen(site: Site, author: Author, posted: Posted) -> str:
         return ""
     folder.remove([removed.stored_as])
     return removed.name
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS

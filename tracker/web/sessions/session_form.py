@@ -20,7 +20,7 @@ from tracker.mail.headers import is_address
 from tracker.records.group_members import Invited, Supervisee
 from tracker.records.group_sessions import GroupSession, Held
 from tracker.records.sign_in import normal_email
-from tracker.web.forms.form_parts import OwnForm, add_problem, clean, new_form_key
+from tracker.web.forms.form_parts import OwnForm, add_problem, clean, is_form_key, new_form_key
 from tracker.web.forms.typed_date import DateWrong, read_date, say_date
 from tracker.web.forms.typed_hours import HoursWrong, read_hours
 from tracker.web.hours.doubts import length_key
@@ -60,7 +60,7 @@ def session_form(
     """The form as it was ``typed``, else as the session is ``stored``, else empty."""
     form = SessionForm(typed, data=_prefill(stored) if stored else {})
     form.people.choices = [SelectChoice(str(s.id), s.name) for s in supervisees]
-    if not re.fullmatch(r"[0-9a-f]{32}", form.form_key.data or ""):
+    if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()
     return form
 
