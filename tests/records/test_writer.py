@@ -102,7 +102,9 @@ def test_a_job_that_fails_harms_none_that_waited_with_it(cast: Cast) -> None:
     flo, alice, gus = waiting_together(Writer(cast.engine), *jobs)
     with pytest.raises(IntegrityError):
         alice.result()
-    assert {flo.result(), gus.result()} == {6, 7}
+    # On PostgreSQL each is tried again beside the other, and need not see that one's person.
+    counted = {"sqlite": [{6, 7}], "postgresql": [{6, 7}, {6}]}[cast.engine.dialect.name]
+    assert {flo.result(), gus.result()} in counted
     assert addresses(cast) == {"flo@example.org", "gus@example.org"}
 
 

@@ -236,6 +236,7 @@ def test_files_stand_beside_their_entry_for_her_and_her_coordinator(page_house: 
 def test_drafts_are_swept_after_a_day_and_stray_files_after_a_month(page_house: House) -> None:
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "x"}, ("draft.pdf", PDF))
+    page_house.settle()
     [draft] = on_disk(page_house)
     folder = folder_of(page_house)
     stray = folder / ("a" * 40)
