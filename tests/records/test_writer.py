@@ -51,12 +51,24 @@ def log(cast: Cast, email: str, key: str) -> Job:
 
 def waiting_together(writer: Writer, *jobs: Job) -> list[Future[object]]:
     """Ask for all the jobs while the writer is busy with something else."""
-    busy = Event()
-    first = writer.ask(lambda _: busy.wait())
-    asked = [writer.ask(job) for job in jobs]
-    busy.set()
-    assert first.result()
-    return asked
+    with busy_with_another(writer):
+        return [writer.ask(job) for job in jobs]
+
+
+@contextmanager
+def busy_with_another(writer: Writer) -> Iterator[None]:
+    """While this lasts, what is asked of the writer waits: it has begun another job."""
+    begun, may_end = Event(), Event()
+
+    def hold(_connection: Connection) -> bool:
+        begun.set()
+        return may_end.wait(10)
+
+    held = writer.ask(hold)
+    assert begun.wait(10)
+    yield
+    may_end.set()
+    assert held.result()
 
 
 def addresses(cast: Cast) -> set[str]:
@@ -110,12 +122,9 @@ def test_a_job_that_fails_harms_none_that_waited_with_it(cast: Cast) -> None:
 
 def test_who_gave_up_waiting_is_passed_over(cast: Cast) -> None:
     writer = Writer(cast.engine)
-    busy = Event()
-    first = writer.ask(lambda _: busy.wait())
-    given_up, other = (writer.ask(name(f"{who}@example.org")) for who in ("flo", "gus"))
-    assert given_up.cancel()
-    busy.set()
-    assert first.result()
+    with busy_with_another(writer):
+        given_up, other = (writer.ask(name(f"{who}@example.org")) for who in ("flo", "gus"))
+        assert given_up.cancel()
     assert other.result() == 6
     assert addresses(cast) == {"gus@example.org"}
 
