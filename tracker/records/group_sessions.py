@@ -78,6 +78,20 @@ def session_from(connection: Connection, provider_id: int, form_key: str) -> Gro
     return next(iter(_read(connection, own)), None)
 
 
+def twin_of(
+    connection: Connection, provider_id: int, held: Held, invited: Collection[Invited]
+) -> GroupSession | None:
+    """What looks like the same session, logged before: of that day, with somebody of the same.
+
+    Two sessions with one person on one day are rare, whatever their lengths. Addresses are compared
+    as the provider named them: whether two are one person's is not told.
+    """
+    same_day = (_SESSION.c.held_on == held.held_on) & _SESSION.c.withdrawn_at.is_(None)
+    named = {one.email for one in invited}
+    others = _read(connection, _own(provider_id).where(same_day))
+    return next((one for one in others if named & {m.email for m in one.members}), None)
+
+
 def log_session(
     connection: Connection, author: Author, held: Held, invited: Sequence[Invited], form_key: str
 ) -> Logged:

@@ -60,6 +60,33 @@ def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: House) -> N
     assert len(page_house.cast.rows("outbox")) == 1
 
 
+def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
+    house: House,
+) -> None:
+    path = log(house, BOB, people=str(house.cast.people[ALICE]))
+    dana = house.visit(DANA)
+    again = SESSION | {"form_key": key_on(dana.get("/sessions/new").text), "hours": "2"}
+    asked = dana.post("/sessions/new", again | {"others": f"{EVE}\n{BOB}"})
+    assert (asked.status_code, "<title>Not saved yet: " in asked.text) == (422, True)
+    said = f"already: Group RSC , 1.5 hours, with Alice Moreno, {BOB}."
+    assert f"Is this the same session? For that day you have logged {said}" in text_of(asked)
+    assert f'href="{path}"' in asked.text
+    assert len(house.cast.rows("group_session")) == 1
+    warned = re.search(r'name="warned" value="([^"]+)"', asked.text)
+    assert warned is not None
+    anyway = again | {"others": BOB, "warned": warned[1]}
+    assert dana.post("/sessions/new", anyway).status_code == 303
+
+
+def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(page_house: House) -> None:
+    path = log(page_house, BOB)
+    log(page_house, ALICE)
+    page_house.visit(DANA).post(f"{path}/withdraw")
+    log(page_house, BOB)
+    log(page_house, BOB, day="13")
+    assert len(page_house.cast.rows("group_session")) == 4
+
+
 def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(page_house: House) -> None:
     known, unknown = (
         page_house.visit(DANA).get(log(page_house, address)).text.replace(address, "ADDRESS")

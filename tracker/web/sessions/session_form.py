@@ -33,7 +33,7 @@ _BETWEEN = re.compile(r"[\s,;]+")
 
 
 class SessionForm(OwnForm):
-    """A session; ``warned`` says which day and which hours the provider was asked about."""
+    """A session; ``warned``: which day, hours and other session she was asked about."""
 
     form_key = HiddenField(filters=[clean])
     warned = HiddenField(filters=[clean])

@@ -26,8 +26,8 @@ class SessionPage:
     """The form with its setting. ``today`` is the last day on which a session may have been held.
 
     ``qualified`` is for whom hers count today, ``warning`` what to know of the day typed before it
-    is saved, ``doubt`` what to ask about the hours. ``is_today``: the button that fills in the day
-    was pressed.
+    is saved, ``twin`` what looks like the same session, ``doubt`` what to ask about the hours.
+    ``is_today``: the button that fills in the day was pressed.
     """
 
     books: Rulebooks
@@ -40,19 +40,31 @@ class SessionPage:
     editing: GroupSession | None
     qualified: Qualified
     warning: Sequence[CountsFor] = ()
+    twin: GroupSession | None = None
     doubt: str = ""
 
-    def warn(self, held: Held) -> bool:
-        """Whether to say first that she did not qualify on the day, or to ask about the hours."""
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to read or to answer before it is saved."""
+        return bool(self.warning or self.twin or self.doubt)
+
+    def warn(self, held: Held, twin: GroupSession | None = None) -> bool:
+        """Whether to say first that she did not qualify on the day, or to ask what looks odd.
+
+        ``twin`` looks like the same session.
+        """
         seen, day = str(self.form.warned.data or ""), held.held_on.isoformat()
         found = qualified_on(self.books, self.provider, held.held_on)
         if found.warning and day not in seen.split():
             self.qualified, self.warning = found, found.warning
             self._remember(day)
+        if twin is not None and str(twin.id) not in seen.split():
+            self.twin = twin
+            self._remember(str(twin.id))
         if minutes := unusual(held.minutes, seen):
             self.doubt = ask_length(minutes)
             self._remember(length_key(minutes))
-        return bool(self.warning or self.doubt)
+        return self.asks
 
     def _remember(self, key: str) -> None:
         self.form.warned.data = f"{self.form.warned.data or ''} {key}".strip()

@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from tracker.hours import count_hours
 from tracker.records.entry_writes import Author, lock_person
 from tracker.records.group_members import Invited
-from tracker.records.group_sessions import Held, Logged, log_session, session_from
+from tracker.records.group_sessions import Held, Logged, log_session, session_from, twin_of
 from tracker.rules.providers import say_day
 from tracker.web.forms.form_parts import add_problem, new_form_key
 from tracker.web.sessions.session_form import read_session
@@ -27,7 +27,7 @@ def log_new(connection: Connection, page: SessionPage, author: Author) -> Logged
     key = str(form.form_key.data)
     before = session_from(connection, author.person_id, key)
     if before is None:
-        if page.warn(held):
+        if page.warn(held, twin_of(connection, author.person_id, held, invited)):
             return None
         return log_session(connection, author, held, invited, key)
     if before.held == held and {m.email for m in before.members} == {i.email for i in invited}:

@@ -174,7 +174,7 @@ def _show_form(site: Site, who: Person, page: SessionPage) -> HTMLResponse:
     problems = page.form.problems()
     return site.pages.show(
         "session_form.html",
-        status=422 if problems or page.warning or page.doubt else 200,
+        status=422 if problems or page.asks else 200,
         viewer=who.viewer,
         here="sessions",
         page=page,
