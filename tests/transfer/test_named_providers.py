@@ -40,3 +40,25 @@ def test_an_apostrophe_before_a_formula_is_left_out(sqlite_importer: Importer) -
     sqlite_importer.take(people=PEOPLE, entries=f"{HEAD}\n{rows}")
     titles = [title for (title,) in sqlite_importer.rows("entry", "title")]
     assert titles == ["=1+1", "'@x", "'til noon"]
+
+
+def test_a_name_takes_back_neither_who_that_is_nor_the_hours(sqlite_importer: Importer) -> None:
+    head = f"{HEAD},provider_email,reference"
+    row = "alice@example.org,rsc,2024-02-01,1,RSC,bob@example.org,r1"
+    sqlite_importer.take(people=PEOPLE, entries=f"{head}\n{row}\n")
+    changed = "alice@example.org,rsc,2024-02-01,2,RSC,Bob,r1"
+    told = f"{HEAD},provider_name,reference\n{changed}\n"
+    assert sqlite_importer.take(entries=told).counts["entries"].changed == 1
+    assert sqlite_importer.rows("entry", "provider_id", "minutes") == [(2, 120)]
+
+
+def test_of_two_rows_that_say_what_is_stored_once_the_second_is_added(importer: Importer) -> None:
+    head = f"{HEAD},provider_email"
+    row = "alice@example.org,rsc,2024-02-01,1,RSC"
+    importer.take(people=PEOPLE, entries=f"{head}\n{row},bob@example.org\n")
+    twice = f"{HEAD},provider_name\n" + f"{row},Bob\n" * 2
+    for added in (1, 0):
+        counts = importer.take(entries=twice).counts["entries"]
+        assert (counts.added, counts.unchanged) == (added, 2 - added)
+    other = twice.replace(",Bob", ",Bo")
+    assert importer.take(entries=other).counts["entries"].added == 2

@@ -16,21 +16,32 @@ from tracker.transfer.cells import Topics
 from tracker.transfer.known import Known
 from tracker.transfer.problems import Problem
 from tracker.transfer.reading import Reading
+from tracker.transfer.recognising import recognise, topics_of
 from tracker.transfer.rows import EntryRow, slips_of_entry
 
 _ENTRY = METADATA.tables["entry"]
-_TOPIC = METADATA.tables["entry_topic"]
+_PERSON = METADATA.tables["person"]
 _IMPORTED = METADATA.tables["imported_row"]
 PersonDay = tuple[int, date]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedEntry:
-    """A row whose reference is known and whose content is another, with the stored entry."""
+    """A row whose reference is known and whose content is another, with the stored entry.
+
+    ``provider`` is the name of the entry's provider, if that is somebody who is known.
+    """
 
     row: EntryRow
     stored: RowMapping
     topics: Topics
+    provider: str | None
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The columns that leave what is stored: a name does not take back who that is."""
+        same = self.provider is not None and self.provider == self.row.provider_name
+        return self.row.omitted | {"provider_email"} if same else self.row.omitted
 
     @property
     def topics_after(self) -> Topics:
@@ -47,9 +58,14 @@ class ChangedEntry:
 
 @dataclass
 class EntryPlan:
-    """What is to be done. ``again`` are added rows whose earlier entry was deleted since."""
+    """What is to be done. ``again`` are added rows whose earlier entry was deleted since.
+
+    ``recognised`` say what the entry with that id says, which no import remembers by them yet;
+    they are ``unchanged``, too.
+    """
 
     added: list[EntryRow] = field(default_factory=list)
+    recognised: list[tuple[EntryRow, int]] = field(default_factory=list)
     again: list[EntryRow] = field(default_factory=list)
     changed: list[ChangedEntry] = field(default_factory=list)
     unchanged: int = 0
@@ -61,14 +77,16 @@ def plan_entries(connection: Connection, reading: Reading, known: Known) -> Entr
     A row that was taken in before is left alone, whatever became of its entry since. A row
     with a known reference and another content changes its entry; where that was deleted, the
     new content is added as a new entry, because losing hours silently is the worse mistake.
+    A row that no import remembers and that says just what is stored is known by that.
     """
     plan = EntryPlan()
     remembered = _remembered(connection, reading, known)
     changed = list[tuple[EntryRow, int]]()
+    unknown = list[EntryRow]()
     for row in reading.entries:
         before = remembered.get((known.person_ids.get(row.email, 0), row.key))
         if before is None:
-            plan.added.append(row)
+            unknown.append(row)
         elif before[0] == row.digest:
             plan.unchanged += 1
         elif before[1] is None:
@@ -76,6 +94,11 @@ def plan_entries(connection: Connection, reading: Reading, known: Known) -> Entr
         else:
             changed.append((row, before[1]))
     plan.changed = _with_stored(connection, changed)
+    taken = {entry_id for _, entry_id in remembered.values() if entry_id is not None}
+    found = recognise(connection, unknown, known, taken)
+    plan.recognised = [(unknown[position], entry_id) for position, entry_id in found.items()]
+    plan.added = [row for position, row in enumerate(unknown) if position not in found]
+    plan.unchanged += len(found)
     return plan
 
 
@@ -99,11 +122,16 @@ def _remembered(
 def _with_stored(connection: Connection, changed: list[tuple[EntryRow, int]]) -> list[ChangedEntry]:
     ids = [entry_id for _, entry_id in changed]
     entries = {row["id"]: row for row in rows_where(connection, _ENTRY, "id", ids)}
-    topics = defaultdict[int, list[tuple[str, int]]](list)
-    for row in rows_where(connection, _TOPIC, "entry_id", ids):
-        topics[row["entry_id"]].append((row["topic"], row["minutes"]))
+    topics = topics_of(connection, ids)
+    providers = {entry["provider_id"] for entry in entries.values()} - {None}
+    names = {row["id"]: row["name"] for row in rows_where(connection, _PERSON, "id", providers)}
     return [
-        ChangedEntry(row, entries[entry_id], tuple(sorted(topics[entry_id])))
+        ChangedEntry(
+            row,
+            entries[entry_id],
+            topics.get(entry_id, ()),
+            names.get(entries[entry_id]["provider_id"]),
+        )
         for row, entry_id in changed
     ]
 

@@ -48,6 +48,8 @@ def write_entries(
     """Carry out a plan; ``people`` gives the id of everyone whom its rows name."""
     stored = Stored(Counts(unchanged=plan.unchanged))
     progress.step(plan.unchanged)
+    same = (_memory(row, people, entry_id) for row, entry_id in plan.recognised)
+    insert_rows(connection, _IMPORTED, same)
     for rows, known in ((plan.added, False), (plan.again, True)):
         for batch in in_chunks(rows, _BATCH):
             _add(connection, batch, people, stamp, known=known)
@@ -136,7 +138,7 @@ def _stored_shape(change: ChangedEntry) -> dict[str, Any]:
 
 def _merged(change: ChangedEntry, people: Mapping[str, int]) -> dict[str, Any]:
     stored = _stored_shape(change)
-    kept = {name: stored[name] for column in change.row.omitted for name in _KEPT[column]}
+    kept = {name: stored[name] for column in change.kept for name in _KEPT[column]}
     return {**_shape(change.row, people), **kept}
 
 

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, Engine, insert, update
 
 from tests.support.cast import ALICE, BASE_URL, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW
 from tests.support.files import PDF
-from tests.web.visiting import TRAINING, House
+from tests.web.hours.test_editing import form_of
+from tests.web.visiting import RSC, TRAINING, House
 from tracker.clock import local_day
 from tracker.records.engine import migrate, open_engine, reading, writing
 from tracker.records.evaluation import days_at, evaluate_people, judge_current
 from tracker.records.tables import METADATA
 from tracker.transfer.catalogue import catalogue_of
-from tracker.transfer.importing import import_paths
+from tracker.transfer.importing import ImportReport, import_paths
 from tracker.transfer.my_data import write_my_data
 
 DUE_ON = date(2027, 3, 1)
@@ -129,14 +130,7 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
     url = f"sqlite:///{tmp_path / 'other.db'}"
     migrate(url)
     engine = open_engine(url)
-    import_paths(
-        engine,
-        [tmp_path / "import"],
-        catalogue_of(BOOKS),
-        as_of=local_day(NOW, "America/New_York"),
-        now=NOW,
-        who="tests",
-    )
+    import_all(engine, tmp_path)
     with writing(engine) as connection:
         confirm_dana(connection)
         evaluate_people(connection, BOOKS, {1, 2}, NOW)
@@ -148,6 +142,42 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
         titles = set(connection.scalars(entry.select().with_only_columns(entry.c.title)))
     engine.dispose()
     assert title in titles
+
+
+def test_where_it_came_from_an_import_of_it_changes_nothing(house: House, tmp_path: Path) -> None:
+    cast, alice = house.cast, house.visit(ALICE)
+    dana = str(cast.people[DANA])
+    for form in (TRAINING, TRAINING, RSC | {"provider": dana, "day": "12", "hours": "1:20"}):
+        answer = alice.log(form)
+        if answer.status_code != 303:
+            answer = alice.post("/log", form_of(answer))
+        assert answer.status_code == 303
+    of_dana = [row["id"] for row in cast.rows("entry") if row["provider_id"] == cast.people[DANA]]
+    with writing(cast.engine) as connection:
+        entry, remembered = METADATA.tables["entry"], METADATA.tables["imported_row"]
+        its = entry.c.id == of_dana[0]
+        connection.execute(update(entry).where(its).values(reference="r1"))
+        # As of a file with the provider's address.
+        row = {"person_id": cast.people[ALICE], "key": "ref:r1", "digest": "0" * 64}
+        connection.execute(insert(remembered).values(**row, entry_id=of_dana[0]))
+        set_apart(connection, cast.endorsements[ALICE])
+        evaluate_people(connection, BOOKS, {cast.people[ALICE]}, NOW)
+    tables = ("entry", "entry_topic", "person", "endorsement", "membership", "waiver", "renewal")
+    before = [cast.rows(table) for table in (*tables, "audit_event")]
+    archive_of(house, ALICE).extractall(tmp_path)
+    for _ in range(2):
+        counts = import_all(cast.engine, tmp_path).counts.values()
+        assert sum(each.unchanged for each in counts) > len(of_dana)
+        assert [each for each in counts if each.added or each.changed] == []
+    assert [cast.rows(table) for table in (*tables, "audit_event")] == before
+
+
+def import_all(engine: Engine, folder: Path) -> ImportReport:
+    """Take in an archive that was unpacked."""
+    day = local_day(NOW, "America/New_York")
+    return import_paths(
+        engine, [folder / "import"], catalogue_of(BOOKS), as_of=day, now=NOW, who="tests"
+    )
 
 
 def set_apart(connection: Connection, endorsement_id: int) -> None:
