@@ -40,6 +40,15 @@ def test_a_later_due_date_may_become_another_one(importer: Importer) -> None:
     assert importer.rows("renewal", "extended_due_on") == [(date(2024, 3, 1),), (date(2025, 4, 1),)]
 
 
+def test_no_file_takes_back_time_that_was_given(importer: Importer) -> None:
+    importer.take(**WHOLE)
+    before = importer.everything()
+    told = importer.told(extensions=EXTENSIONS.replace("2025-03-01", "2025-02-28"))
+    right = "must be 2025-03-01 or later: the renewal is extended to that day already"
+    assert told == [f'extensions.csv:3: extended_due_on "2025-02-28": {right}']
+    assert importer.everything() == before
+
+
 def test_both_leave_events_without_the_reason(importer: Importer) -> None:
     importer.take(**WHOLE)
     events = {row[0]: row[1] for row in importer.rows("audit_event", "table_name", "after")}
@@ -91,6 +100,15 @@ def test_both_leave_events_without_the_reason(importer: Importer) -> None:
             (
                 'extended_due_on "2023-12-31": must be later than 2023-12-31, when the renewal is '
                 "due without it"
+            ),
+        ),
+        (
+            "extensions",
+            "2024-03-01",
+            "2034-07-01",
+            (
+                'extended_due_on "2034-07-01": must lie on 2034-06-30 or earlier: nobody is given '
+                "so long a time"
             ),
         ),
     ],

@@ -7,6 +7,8 @@ from dateutil.relativedelta import relativedelta
 
 from tracker.rules.standing import Span
 
+# Nobody plans further: a day beyond is a slip of the finger.
+PLAUSIBLE_YEARS = 10
 _DAY = timedelta(days=1)
 _MONTHS_IN_YEAR = 12
 

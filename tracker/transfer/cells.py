@@ -6,9 +6,11 @@ from datetime import date
 from functools import lru_cache
 from typing import TypeVar
 
+from dateutil.relativedelta import relativedelta
 from email_validator import EmailNotValidError, validate_email
 
 from tracker.hours import MINUTES_IN_DAY, parse_hours
+from tracker.rules.spans import PLAUSIBLE_YEARS
 from tracker.transfer.catalogue import what_is_known
 from tracker.transfer.safe_csv import plain
 
@@ -62,6 +64,15 @@ def read_past_day(text: str, as_of: date, what: str = "") -> date:
     day = read_day(text, as_of)
     if day > as_of:
         raise ValueError(f"{what} must lie on {as_of} or earlier".strip())
+    return day
+
+
+def read_due_day(text: str, as_of: date) -> date:
+    """A due date, at most ten years after ``as_of`` (inclusive), as whoever grants one can type."""
+    day = read_day(text, as_of)
+    last = as_of + relativedelta(years=PLAUSIBLE_YEARS)
+    if day > last:
+        raise ValueError(f"must lie on {last} or earlier: nobody is given so long a time")
     return day
 
 

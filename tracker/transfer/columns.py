@@ -12,6 +12,7 @@ from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.cells import (
     read_choice,
     read_day,
+    read_due_day,
     read_email,
     read_keys,
     read_name,
@@ -139,7 +140,7 @@ def _days(as_of: date) -> dict[str, Parser]:
         "ends_on": day,
         "endorsed_on": day,
         "cycle_starts_on": day,
-        "extended_due_on": day,
+        "extended_due_on": cache(partial(read_due_day, as_of=as_of)),
         "date": cache(partial(read_past_day, as_of=as_of, what="a session")),
         **dict.fromkeys(happened, past),
     }

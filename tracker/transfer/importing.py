@@ -18,6 +18,7 @@ from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.checks import add_terms, check_held, check_people, check_terms
 from tracker.transfer.entries import EntryPlan, check_changes, check_days, plan_entries
 from tracker.transfer.entry_writes import write_entries
+from tracker.transfer.extensions import check_extensions
 from tracker.transfer.known import endorsement_ids, look_up
 from tracker.transfer.layouts import AUDITED, LAYOUTS, OF_ENDORSEMENT
 from tracker.transfer.own_addresses import keep_own_addresses
@@ -97,6 +98,7 @@ def _checked_plan(connection: Connection, reading: Reading, shapes: Shapes) -> E
         *check_belonging(reading, known, belongings),
         *check_references(connection, reading, belongings, catalogue),
         *check_held(reading, known),
+        *check_extensions(connection, reading, known),
         *check_changes(plan, catalogue),
         *check_days(connection, plan, known),
     ]

@@ -8,11 +8,11 @@ from dateutil.relativedelta import relativedelta
 from starlette.datastructures import FormData
 
 from tracker.rules.providers import say_day
+from tracker.rules.spans import PLAUSIBLE_YEARS
 from tracker.web.forms.form_parts import add_problem
 from tracker.web.forms.typed_date import DateWrong, Said, read_any_date, say_date
 
 _PARTS = ("day", "month", "year")
-_YEARS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ def read_day(form: Any, asked: DayAsked) -> date | None:  # noqa: ANN401
     parts = [form[f"{asked.prefix}_{part}"].data or "" for part in _PARTS]
     this_year = asked.today.year
     said = Said(f"Enter the {asked.called}", f"The {asked.called}", this_year)
-    years = range(this_year - _YEARS, this_year + _YEARS + 1)
+    years = range(this_year - PLAUSIBLE_YEARS, this_year + PLAUSIBLE_YEARS + 1)
     try:
         found = read_any_date(*parts, said=said, years=years)
     except DateWrong as wrong:
         add_problem(form[f"{asked.prefix}_{wrong.part}"], str(wrong))
         return None
-    span = relativedelta(years=_YEARS)
+    span = relativedelta(years=PLAUSIBLE_YEARS)
     first, last = asked.today - span, asked.today + span
     if not first <= found <= last:
         words = f"The {asked.called} must lie between {say_day(first)} and {say_day(last)}"
