@@ -311,6 +311,16 @@ def test_more_than_32_megabytes_are_refused_and_nothing_is_kept(page_house: Hous
     assert elsewhere.status_code == 413
 
 
+def test_very_many_files_are_told_to_be_too_many_and_not_too_large(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    answer = send(alice, "/log", FORM, *[(f"{n}.pdf", PDF) for n in range(200)])
+    assert answer.status_code == 413
+    said = text_of(answer)
+    assert said.startswith("Those are too many files. They are more than we take at once.")
+    assert f"choose {MOST_FILES} files at most" in said
+    assert on_disk(page_house) == []
+
+
 def test_without_a_folder_no_files_are_asked_for(page_house: House) -> None:
     elsewhere = SecretStr("postgresql+psycopg://nowhere/tracker")
     settings = page_house.cast.settings.model_copy(update={"database_url": elsewhere})

@@ -18,6 +18,8 @@ from multipart import (
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+# What a refusal says in its detail where it is the number of parts.
+TOO_MANY = "too many parts"
 _MULTIPART = "multipart/form-data"
 # The body as a whole has its limit in `security`.
 _MOST_PARTS, _LONGEST_TEXT = 200, 64 * 1024
@@ -46,7 +48,7 @@ async def read_body(request: Request) -> FormData:
 
 async def _read(request: Request, boundary: str, parts: "_Parts") -> None:
     try:
-        parser = PushMultipartParser(boundary, max_segment_count=_MOST_PARTS)
+        parser = PushMultipartParser(boundary, max_segment_count=_MOST_PARTS + 1)
         async for chunk in request.stream():
             for event in parser.parse(chunk):
                 to_disk = parts.take(event)
@@ -63,6 +65,7 @@ class _Parts:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str | UploadFile]] = []
+        self._begun = 0
         self._name = ""
         self._text = b""
         # Of a file: its name, and once some of it has come, where it goes.
@@ -77,6 +80,9 @@ class _Parts:
         if event is None:
             return self._end()
         if isinstance(event, MultipartSegment):
+            self._begun += 1
+            if self._begun > _MOST_PARTS:
+                raise HTTPException(_TOO_LARGE, TOO_MANY)
             self._name, self._filename = event.name, event.filename
             self._text, self._file = b"", None
             return None

@@ -26,6 +26,12 @@ _FAILED = ErrorWords(
     "That is our fault, and it has been noted. Nothing that was saved is lost.",
     "Please try again in a few minutes.",
 )
+TOO_MANY = ErrorWords(
+    "Those are too many files",
+    "They are more than we take at once. Nothing was saved.",
+    "Go back in your browser, look whether all that you typed is still there, and choose 10 files "
+    "at most for an entry.",
+)
 _WORDS = {
     403: ErrorWords(
         "This was not sent from our own pages",

@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tracker.records.queue import Busy, is_busy
+from tracker.web.forms import form_body
 from tracker.web.forms.typed import typed_again
-from tracker.web.frame.error_words import words_of
+from tracker.web.frame import error_words
+from tracker.web.frame.error_words import ErrorWords, words_of
 from tracker.web.frame.own_paths import safe_path
 from tracker.web.frame.problems import BUSY_SECONDS, answer_problem
 from tracker.web.frame.request_id import HEADER as REQUEST_ID
@@ -63,7 +65,10 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else _FAILED
-    return _answer(request, status, getattr(error, "headers", None), who=_who(request))
+    too_many = getattr(error, "detail", None) == form_body.TOO_MANY
+    words = error_words.TOO_MANY if too_many else None
+    headers = getattr(error, "headers", None)
+    return _answer(request, status, headers, who=_who(request), words=words)
 
 
 async def _busy(request: Request, _error: Exception) -> Response:
@@ -128,11 +133,12 @@ def _answer(
     headers: Mapping[str, str] | None = None,
     *,
     who: Viewer | None = None,
+    words: ErrorWords | None = None,
 ) -> Response:
     headers = {name.lower(): value for name, value in (headers or {}).items()}
     if request.url.path.startswith(_API):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)
-    words = words_of(status, headers.get("retry-after"))
+    words = words or words_of(status, headers.get("retry-after"))
     page = site_of(request).pages.show(
         "error.html", status=status, viewer=who, here="error", words=words
     )
