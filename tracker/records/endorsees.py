@@ -28,6 +28,11 @@ class Endorsed(NamedTuple):
     starts_on: date
     ends_on: date | None
 
+    @property
+    def triple(self) -> tuple[str, str, date]:
+        """What decides which plan a cycle has: association, category and first day."""
+        return self.association, self.category, self.starts_on
+
 
 _COLUMNS = (
     select(

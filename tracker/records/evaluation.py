@@ -11,14 +11,14 @@ from functools import lru_cache
 from sqlalchemy import Connection, text
 
 from tracker.clock import local_day
-from tracker.records.facts import Triple, Window, make_id_table, read_facts
+from tracker.records.facts import Few, Triple, Window, make_id_table, read_facts
 from tracker.records.providers import (
     newly_named,
     people_supervised_by,
     providers_of,
     refresh_provider_spans,
 )
-from tracker.records.quick import among, run
+from tracker.records.quick import among, as_date, run
 from tracker.records.standings import store_standings
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before
@@ -58,7 +58,7 @@ def judge_all(
     *,
     cycle_day: date | None = None,
     association: str | None = None,
-    only: str | Collection[int] | None = None,
+    only: str | Few | None = None,
 ) -> Iterator[Standing]:
     """Stream the standings of the cycle that contains ``cycle_day`` (default: the as-of day).
 
@@ -83,11 +83,11 @@ def judge_current(
     books: Rulebooks,
     day_of: DayOf,
     *,
-    only: str | Collection[int] | None = None,
+    only: str | Few | None = None,
 ) -> Iterator[Standing]:
     """Stream the standings of each endorsement's current cycle and of the one before it.
 
-    ``only`` is as of `read_facts`: a temporary table, or the ids of a few endorsements.
+    ``only`` is as of `read_facts`: a temporary table, or a few endorsements.
     """
 
     def windows(books: Rulebooks, triple: Triple) -> Iterable[Window]:
@@ -138,10 +138,14 @@ def evaluate_people(
     chosen = among(connection, people)
     rows = run(
         connection,
-        f"SELECT id FROM endorsement WHERE person_id {chosen.sql}",
+        f"""
+        SELECT id, association, category, starts_on FROM endorsement
+        WHERE person_id {chosen.sql}
+        """,
         chosen.parameters,
     )
-    _evaluate(connection, books, [row[0] for row in rows], instant)
+    held = {row[0]: (row[1], row[2], as_date(row[3])) for row in rows}
+    _evaluate(connection, books, held, instant, held)
 
 
 def evaluate_due(
@@ -200,16 +204,22 @@ def _rules_changed(connection: Connection, books: Rulebooks, association: str) -
 
 
 def _evaluate(
-    connection: Connection, books: Rulebooks, endorsement_ids: Iterable[int], instant: datetime
+    connection: Connection,
+    books: Rulebooks,
+    endorsement_ids: Iterable[int],
+    instant: datetime,
+    held: Few | None = None,
 ) -> int:
+    """Judge these endorsements, and store it; ``held`` is what is known of each already."""
     ids = sorted(endorsement_ids)
     day_of = days_at(books, instant)
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
-        only: str | list[int] = batch
-        if len(batch) > _FEW:
-            only = "wanted"
-            make_id_table(connection, only, batch)
+        only: str | Few = "wanted"
+        if held is not None and len(batch) <= _FEW:
+            only = {number: held[number] for number in batch}
+        else:
+            make_id_table(connection, "wanted", batch)
         # Read to the end before the first write: one connection does both.
         standings = list(judge_current(connection, books, day_of, only=only))
         store_standings(connection, standings, day_of, books, replacing=only)

@@ -7,7 +7,7 @@ the same for one endorsement and for a million, and yields a row a renewal.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import lru_cache
@@ -29,13 +29,24 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import Plan
 from tracker.rules.standing import Facts, Span
 
-__all__ = ["Triple", "Window", "Windows", "facts_sql", "make_id_table", "read_facts", "stream"]
+__all__ = [
+    "Few",
+    "Triple",
+    "Window",
+    "Windows",
+    "facts_sql",
+    "make_id_table",
+    "read_facts",
+    "stream",
+]
 # Small enough that rows are judged while they are still in the processor's cache.
 _FETCH = 200
+# What all endorsements of a window share: association, category, first day of the endorsement.
 Triple = tuple[str, str, date]
+# A few endorsements by id.
+Few = Mapping[int, Triple]
 
-
-# Which windows a triple (association, category, first day of the endorsement) has.
+# Which windows a triple has.
 Windows = Callable[[Rulebooks, Triple], Iterable[Window]]
 
 
@@ -44,15 +55,16 @@ def read_facts(
     books: Rulebooks,
     windows: Windows,
     *,
-    only: str | Collection[int] | None = None,
+    only: str | Few | None = None,
 ) -> Iterator[tuple[Window, Facts]]:
     """Stream the facts, in rising order of endorsement on SQLite, in any on PostgreSQL.
 
     ``only`` names a temporary table whose ``id`` column lists the endorsements wanted, or is
-    those ids themselves, where they are few: then no table is made.
+    those themselves, where they are few and known: then no table is made.
     """
     chosen = _chosen(connection, only)
-    found = [w for triple in _triples(connection, chosen) for w in windows(books, triple)]
+    triples = set(only.values()) if isinstance(only, Mapping) else _triples(connection, chosen)
+    found = [w for triple in triples for w in windows(books, triple)]
     topics = max((len(window.plan.topics) for window in found), default=0)
     read = [(window, *_read_for(books, window.plan, topics)) for window in found]
     for rows in _rows(connection, found, topics, only, chosen):
@@ -61,7 +73,7 @@ def read_facts(
             yield window, _facts(row, window, keys, accepted)
 
 
-def _chosen(connection: Connection, only: str | Collection[int] | None) -> Chosen | None:
+def _chosen(connection: Connection, only: str | Few | None) -> Chosen | None:
     if only is None:
         return None
     return in_table(only) if isinstance(only, str) else among(connection, only)
@@ -71,7 +83,7 @@ def _rows(
     connection: Connection,
     found: Sequence[Window],
     topics: int,
-    only: str | Collection[int] | None,
+    only: str | Few | None,
     chosen: Chosen | None,
 ) -> Iterator[Sequence[Row]]:
     dialect = connection.dialect.name

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, select, update
 
 from tracker.records.audit import Change, record_changes
 from tracker.records.entry_writes import Author, lock_person
-from tracker.records.quick import run
 from tracker.records.tables import METADATA
 
 _PERSON = METADATA.tables["person"]
@@ -29,12 +28,6 @@ def profile_of(connection: Connection, person_id: int) -> Profile:
     """What is stored of a person who is known to exist."""
     columns = [_PERSON.c[name] for name in Profile._fields]
     return Profile(*connection.execute(select(*columns).where(_PERSON.c.id == person_id)).one())
-
-
-def is_refused(connection: Connection, person_id: int) -> bool:
-    """Whether mail to the person's first address comes back."""
-    sql = "SELECT email_refused_at IS NOT NULL FROM person WHERE id = ?"
-    return bool(run(connection, sql, [person_id])[0][0])
 
 
 def set_time_zone(connection: Connection, author: Author, time_zone: str | None) -> None:

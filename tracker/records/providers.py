@@ -37,25 +37,37 @@ def load_providers(
         which = Chosen(f"IN (SELECT p.id FROM person p WHERE {_PROVIDES})")
     else:
         which = among(connection, person_ids)
+    people: dict[int, tuple[str, str]] = {}
     held: defaultdict[int, list[Credential]] = defaultdict(list)
-    for person_id, association, category, starts_on, ends_on in run(
-        connection, _CREDENTIALS.format(which=which.sql), which.parameters * 2
-    ):
-        ends = as_date(ends_on) if ends_on else None
-        held[person_id].append(Credential(association, category, as_date(starts_on), ends))
-    sql = f"SELECT id, name, highest_degree FROM person WHERE id {which.sql}"
+    sql = _WITH_CREDENTIALS.format(which=which.sql)
+    for person_id, name, degree, *credential in run(connection, sql, which.parameters * 3):
+        people[person_id] = name, degree
+        if credential[0] is not None:
+            held[person_id].append(_credential(*credential))
     return {
         person_id: Provider(name, degree, tuple(sorted(held[person_id], key=str)))
-        for person_id, name, degree in run(connection, sql, which.parameters)
+        for person_id, (name, degree) in people.items()
     }
 
 
+def _credential(
+    association: str, category: str | None, starts_on: date | str, ends_on: date | str | None
+) -> Credential:
+    ends = as_date(ends_on) if ends_on else None
+    return Credential(association, category, as_date(starts_on), ends)
+
+
 _PROVIDES = "p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = p.id)"
-_CREDENTIALS = """
-    SELECT person_id, association, category, starts_on, ends_on FROM endorsement
-    WHERE person_id {which}
-    UNION ALL
-    SELECT person_id, association, NULL, starts_on, ends_on FROM vetting WHERE person_id {which}
+_WITH_CREDENTIALS = """
+    SELECT o.id, o.name, o.highest_degree, c.association, c.category, c.starts_on, c.ends_on
+    FROM person o LEFT JOIN (
+        SELECT person_id, association, category, starts_on, ends_on FROM endorsement
+        WHERE person_id {which}
+        UNION ALL
+        SELECT person_id, association, NULL, starts_on, ends_on FROM vetting
+        WHERE person_id {which}
+    ) c ON c.person_id = o.id
+    WHERE o.id {which}
 """
 
 

@@ -40,7 +40,8 @@ _SESSION = METADATA.tables["web_session"]
 class SignedIn(NamedTuple):
     """What a session opens: the address that signed in, and the person if it is one's.
 
-    ``seen_at`` is None before the first visit after signing in.
+    ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: to the
+    person's first address.
     """
 
     email: str
@@ -51,6 +52,7 @@ class SignedIn(NamedTuple):
     is_endorsed: bool
     has_applied: bool
     provides_rsc: bool
+    mail_comes_back: bool
 
 
 class Browser(NamedTuple):
@@ -76,7 +78,8 @@ _SIGNED_IN = f"""
     SELECT s.email, s.created_at, s.seen_at, p.id, p.name,
         EXISTS (SELECT 1 FROM endorsement en WHERE en.person_id = p.id),
         EXISTS (SELECT 1 FROM application ap WHERE ap.person_id = p.id),
-        {PROVIDES_RSC}
+        {PROVIDES_RSC},
+        p.email_refused_at IS NOT NULL
     FROM web_session s LEFT JOIN person p
         ON p.id = COALESCE(s.person_id, (SELECT o.id FROM person o WHERE o.email = s.email))
         AND (p.email = s.email OR LOWER(p.second_email) = s.email)

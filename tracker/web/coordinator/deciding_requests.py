@@ -11,6 +11,7 @@ from starlette.datastructures import FormData
 
 from tracker.jobs.request_mail import Decided, tell_decision
 from tracker.records.audit import Stamp
+from tracker.records.endorsees import endorsement_within
 from tracker.records.engine import reading
 from tracker.records.time_decisions import decline, grant
 from tracker.records.time_requests import (
@@ -132,7 +133,8 @@ def _extended(connection: Connection, site: Site, request: Request, at: Instant)
     """Where the cycle stands that an extension is asked for; its due date is the one in force."""
     if request.kind != EXTENSION:
         return None
-    for standing in read_standings(connection, site.books, [request.endorsement_id], at):
+    one = endorsement_within(connection, request.endorsement_id, [request.association])
+    for standing in read_standings(connection, site.books, [one] if one else [], at):
         cycle = standing.plan.cycle
         if cycle is not None and cycle.starts_on == request.starts_on:
             return standing

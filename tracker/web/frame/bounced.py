@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tracker.records.profile import is_refused, profile_of
+from tracker.records.profile import profile_of
 from tracker.rulebooks import Rulebooks
 from tracker.web.frame.own_time import say_instant, zone_of
+from tracker.web.frame.viewer import Viewer
 
 
 class Bounced(NamedTuple):
@@ -17,13 +18,12 @@ class Bounced(NamedTuple):
     since: str
 
 
-def bounced_of(connection: Connection, books: Rulebooks, person_id: int) -> Bounced | None:
+def bounced_of(connection: Connection, books: Rulebooks, who: Viewer) -> Bounced | None:
     """What to say; None while the first address takes mail."""
-    # Asked for every page; of hardly anybody there is more to read.
-    if not is_refused(connection, person_id):
+    if who.person_id is None or not who.mail_comes_back:
         return None
-    profile = profile_of(connection, person_id)
+    profile = profile_of(connection, who.person_id)
     if profile.email_refused_at is None:
         return None
-    since = say_instant(profile.email_refused_at, zone_of(connection, books, person_id))
+    since = say_instant(profile.email_refused_at, zone_of(connection, books, who.person_id))
     return Bounced(profile.email, profile.second_email, since)

@@ -25,6 +25,7 @@ class Viewer:
 
     ``person_id`` is None for a coordinator who is not among the people; ``coordinates`` are
     associations. ``provides_rsc``: they may log sessions for those whom they supervise.
+    ``mail_comes_back``: to the person's first address.
     """
 
     email: str
@@ -34,6 +35,7 @@ class Viewer:
     has_applied: bool
     coordinates: tuple[str, ...]
     provides_rsc: bool = False
+    mail_comes_back: bool = False
 
     @property
     def owner(self) -> Owner:
@@ -136,6 +138,7 @@ def _viewer_of(site: Site, session: SignedIn) -> Viewer | None:
         has_applied=session.has_applied,
         coordinates=tuple(name for name in known if name in site.books.associations),
         provides_rsc=session.provides_rsc,
+        mail_comes_back=session.mail_comes_back,
     )
 
 

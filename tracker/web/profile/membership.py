@@ -55,7 +55,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
     """The terms by organization, and what they do to each renewal that asks for membership."""
     with reading(site.engine) as connection:
         terms = terms_of(connection, who.id)
-        endorsed = [one.id for one in endorsements_of(connection, who.id)]
+        endorsed = endorsements_of(connection, who.id)
         standings = read_standings(connection, site.books, endorsed, at)
         accepted = accepted_organizations(connection, site.books, who.id)
         today = own_today(connection, site, who.id, at)

@@ -38,7 +38,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
         profile = profile_of(connection, who.id)
         zone = zone_of(connection, site.books, who.id)
         coordinators = coordinators_of(connection, site, who.id)
-        bounced = bounced_of(connection, site.books, who.id)
+        bounced = bounced_of(connection, site.books, who.viewer)
         mails = say_choice(kinds_off_of(connection, who.id))
     page = site.pages.show(
         "profile.html",

@@ -156,7 +156,7 @@ def _subjects(
     if kind == LEAVE:
         return [Subject(number, name) for number, name in names.items()]
     found = []
-    for standing in read_standings(connection, site.books, list(held), at):
+    for standing in read_standings(connection, site.books, held.values(), at):
         cycle, due_on = standing.plan.cycle, standing.due_on
         if cycle is None or due_on is None or standing.status not in _EXTENDABLE:
             continue

@@ -15,7 +15,7 @@ from tracker.web.frame.bounced import bounced_of
 from tracker.web.frame.contacts import contacts_of
 from tracker.web.frame.said_once import said_to
 from tracker.web.frame.site import Site, site_of
-from tracker.web.frame.viewer import Looked, look_within
+from tracker.web.frame.viewer import Looked, Viewer, look_within
 from tracker.web.year.year import read_year
 
 router = APIRouter()
@@ -43,7 +43,7 @@ def _read(request: Request, site: Site, at: datetime, connection: Connection) ->
     looked = look_within(connection, request, site, at)
     if looked.viewer.coordinates and not looked.viewer.logs_hours:
         return _Found(looked, None)
-    return _Found(looked, _facts(connection, site, at, looked.viewer.person_id))
+    return _Found(looked, _facts(connection, site, at, looked.viewer))
 
 
 def _answer(request: Request, site: Site, found: _Found) -> Response:
@@ -70,18 +70,17 @@ def _page(request: Request, site: Site, looked: Looked, facts: dict[str, Any]) -
     return said.once(page)
 
 
-def _facts(
-    connection: Connection, site: Site, at: datetime, person_id: int | None
-) -> dict[str, Any]:
+def _facts(connection: Connection, site: Site, at: datetime, who: Viewer) -> dict[str, Any]:
     """What the page shows of a person; of somebody who is none, nothing."""
+    person_id, books = who.person_id, site.books
     if person_id is None:
         return {"year": None, "applications": (), "to_answer": (), "bounced": None}
     endorsements = endorsements_of(connection, person_id)
-    applications = read_applications(connection, site.books, person_id, at)
+    applications = read_applications(connection, books, person_id, at) if who.has_applied else ()
     applied = [view.application for view in applications]
     return {
-        "year": read_year(connection, site.books, person_id, endorsements, at, applied),
+        "year": read_year(connection, books, person_id, endorsements, at, applied),
         "applications": applications,
         "to_answer": asked_of(connection, person_id),
-        "bounced": bounced_of(connection, site.books, person_id),
+        "bounced": bounced_of(connection, books, who),
     }

@@ -13,6 +13,7 @@ from tracker.records.endorsees import Endorsed, endorsements_of
 from tracker.records.entries import entries_of
 from tracker.records.evaluation import DayOf, days_at, judge_all, judge_current
 from tracker.records.evidence import File, files_of_entries
+from tracker.records.facts import Few
 from tracker.records.providers import load_providers
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
@@ -91,7 +92,7 @@ def read_material(
 ) -> Material:
     """All of a person's year at an instant, as far as ``endorsements`` (their own) go."""
     day_of = days_at(books, at)
-    standings = read_standings(connection, books, [e.id for e in endorsements], at)
+    standings = read_standings(connection, books, endorsements, at)
     applied = standings_of(connection, books, day_of, [a.id for a in applications])
     entries = entries_of(connection, person_id, date.min, date.max)
     applies = any(not a.decided for a in applications)
@@ -115,7 +116,7 @@ def read_cycle(
 ) -> Material:
     """One cycle of one endorsement, judged anew by its own rules, and what was logged in it."""
     day_of = days_at(books, at)
-    found = judge_all(connection, books, day_of, cycle_day=cycle.starts_on, only=[one.id])
+    found = judge_all(connection, books, day_of, cycle_day=cycle.starts_on, only=_few([one]))
     standings = list(found)
     entries = entries_of(connection, one.person_id, cycle.starts_on, cycle.ends_on)
     return Material(
@@ -165,27 +166,31 @@ def _judged_for(
     day: date,
 ) -> list[Standing]:
     """How each endorsement stands in the cycle that holds a day."""
-    only = [one.id for one in endorsements]
+    only = _few(endorsements)
     return list(judge_all(connection, books, day_of, cycle_day=day, only=only)) if only else []
 
 
 def read_standings(
-    connection: Connection, books: Rulebooks, endorsement_ids: Collection[int], at: datetime
+    connection: Connection, books: Rulebooks, endorsements: Collection[Endorsed], at: datetime
 ) -> list[Standing]:
-    """The standings to show: the current cycle's, and the one before while something is up.
+    """Those to show: the current cycle's standings, and the one before's while something is up.
 
     What can be done comes first: nobody can log hours for a cycle that has lapsed, and one that
     was finished in its days of grace is shown only to say so.
     """
-    if not endorsement_ids:
+    if not endorsements:
         return []
     day_of = days_at(books, at)
     found = [
         standing
-        for standing in judge_current(connection, books, day_of, only=endorsement_ids)
+        for standing in judge_current(connection, books, day_of, only=_few(endorsements))
         if _is_shown(standing, day_of(standing.plan.association))
     ]
     return sorted(found, key=lambda s: _order(s, day_of(s.plan.association)))
+
+
+def _few(endorsements: Collection[Endorsed]) -> Few:
+    return {one.id: one.triple for one in endorsements}
 
 
 def _cycles(
