@@ -87,7 +87,9 @@ def open_street(
     cast = replace(found, url=url, engine=open_engine(url))
     settings = cast.settings.model_copy(update={"base_url": port.base_url})
     port.app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
-    yield Street(cast, port.base_url, port.app.state.site.later.settle)
+    settle = port.app.state.site.later.settle
+    yield Street(cast, port.base_url, settle)
+    settle()
     cast.engine.dispose()
 
 

@@ -6,25 +6,20 @@ import pytest
 
 from tests.support.cast import Cast, fill
 from tests.web.applicants import fill_with_applicants
-from tests.web.visiting import House, Visitor
+from tests.web.visiting import House, Visitor, settle_all
 
 
 @pytest.fixture
 def cast(database_url: str) -> Iterator[Cast]:
     filled = fill(database_url)
     yield filled
+    settle_all()
     filled.engine.dispose()
 
 
-def settled(house: House) -> Iterator[House]:
-    """The house; in the end its work is done before its database goes."""
-    yield house
-    house.settle()
-
-
 @pytest.fixture
-def house(cast: Cast) -> Iterator[House]:
-    yield from settled(House(cast))
+def house(cast: Cast) -> House:
+    return House(cast)
 
 
 @pytest.fixture
@@ -36,17 +31,18 @@ def visit(house: House) -> Callable[[str], Visitor]:
 def page_house(sqlite_url: str) -> Iterator[House]:
     """On SQLite alone: for what pages say, which no engine changes."""
     filled = fill(sqlite_url)
-    yield from settled(House(filled))
+    yield House(filled)
+    settle_all()
     filled.engine.dispose()
 
 
 @pytest.fixture
-def hall(cast: Cast) -> Iterator[House]:
+def hall(cast: Cast) -> House:
     """The site with applicants, too."""
-    yield from settled(House(fill_with_applicants(cast)))
+    return House(fill_with_applicants(cast))
 
 
 @pytest.fixture
-def page_hall(page_house: House) -> Iterator[House]:
+def page_hall(page_house: House) -> House:
     """The same on SQLite alone."""
-    yield from settled(House(fill_with_applicants(page_house.cast)))
+    return House(fill_with_applicants(page_house.cast))

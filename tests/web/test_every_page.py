@@ -14,7 +14,7 @@ from tests.web.applicants import fill_with_applicants
 from tests.web.sheets import Element, Sheet
 from tests.web.test_hostile_text import WITHOUT_TEXT, matching
 from tests.web.test_scoping import routes
-from tests.web.visiting import House, Visitor
+from tests.web.visiting import House, Visitor, settle_all
 
 Looked = tuple[Visitor, str, Sheet]
 TYPES = {"text", "email", "hidden", "radio", "checkbox", "file"}
@@ -30,6 +30,7 @@ def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     url = copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("forms"))
     cast = fill_with_applicants(fill(url))
     yield House(cast)
+    settle_all()
     cast.engine.dispose()
 
 

@@ -17,7 +17,7 @@ from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cas
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
-from tests.web.visiting import RSC, TRAINING, House
+from tests.web.visiting import RSC, TRAINING, House, settle_all
 from tracker.records.engine import writing
 from tracker.records.entry_writes import Author
 from tracker.records.evidence import Received, keep_files
@@ -236,7 +236,7 @@ def tried(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     cast = fill(copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("tried")))
     house = House(cast)
     yield Tried(house, owners_of(cast))
-    house.settle()
+    settle_all()
     cast.engine.dispose()
 
 

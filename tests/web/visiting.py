@@ -37,6 +37,16 @@ TRAINING = {
 }
 
 
+# Those of a test, until its database goes.
+_BUILT: list["House"] = []
+
+
+def settle_all() -> None:
+    """Wait for the work of every house that was built, so that its database can go."""
+    while _BUILT:
+        _BUILT.pop().settle()
+
+
 @dataclass
 class House:
     """The site, its cast, and a clock that a test may turn."""
@@ -56,6 +66,7 @@ class House:
             demo_people=self.demo_people,
             now=lambda: self.now,
         )
+        _BUILT.append(self)
 
     def pass_time(self, **time: float) -> None:
         self.now += timedelta(**time)
