@@ -21,15 +21,8 @@ _FIRST_OF_TRACEBACK = "Traceback "
 
 def configure_logs(level: int = logging.INFO) -> None:
     """Have our own lines of ``level`` and above written to standard error."""
-    renderer = structlog.dev.ConsoleRenderer(colors=True) if _is_read() else _as_json
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _with_trace,
-            renderer,
-        ],
+        processors=[*_COMMON, _renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # Asked for anew each time: whoever replaces the stream later gets what is written then.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
@@ -54,24 +47,14 @@ def server_logs() -> dict[str, Any]:
     }
 
 
-class Lines(logging.Formatter):
-    """One line for what another package logs."""
+class Lines(structlog.stdlib.ProcessorFormatter):
+    """One line for what another package logs, in the form of our own."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON, or as text where a person reads along."""
-        said = record.getMessage().strip()
-        event: Event = {"event": said.partition("\n")[0], "logger": record.name}
-        if said.startswith(_FIRST_OF_TRACEBACK):
-            # An error that has become text on the way; its last line begins with its kind.
-            event = {"event": "failed", "logger": record.name, "exception": _without_words(said)}
-        event["level"] = record.levelname.lower()
-        event.update(structlog.contextvars.get_contextvars())
-        if record.exc_info and record.exc_info[1]:
-            event["exception"] = trace(record.exc_info[1])
-        if not _is_read():
-            return _as_json(None, "", event)
-        more = event.get("exception", "")
-        return f"{event['level']:9}{event['event']}" + (f"\n{more}" if more else "")
+    def __init__(self) -> None:
+        super().__init__(
+            foreign_pre_chain=[_as_event, structlog.stdlib.add_logger_name, *_COMMON],
+            processors=[self.remove_processors_meta, _renderer()],
+        )
 
 
 def trace(error: BaseException) -> str:
@@ -79,8 +62,19 @@ def trace(error: BaseException) -> str:
     return "\n".join(line for one in _chain(error) for line in _lines_of(one))
 
 
-def _is_read() -> bool:
-    return sys.stderr.isatty()
+def _renderer() -> structlog.typing.Processor:
+    return structlog.dev.ConsoleRenderer(colors=True) if sys.stderr.isatty() else _as_json
+
+
+def _as_event(_logger: object, _name: str, event: Event) -> Event:
+    """What another package says: its first line, or of an error its kind and places."""
+    said = str(event["event"]).strip()
+    if said.startswith(_FIRST_OF_TRACEBACK):
+        # An error that has become text on the way; its last line begins with its kind.
+        return {**event, "event": "failed", "exception": _without_words(said)}
+    # Where it was called from quotes the code, and no more.
+    event.pop("stack_info", None)
+    return {**event, "event": said.partition("\n")[0]}
 
 
 def _as_json(_logger: object, _name: str, event: Event) -> str:
@@ -90,7 +84,9 @@ def _as_json(_logger: object, _name: str, event: Event) -> str:
 def _with_trace(_logger: object, _name: str, event: Event) -> Event:
     told = event.pop("exc_info", None)
     if told:
-        error = told if isinstance(told, BaseException) else sys.exc_info()[1]
+        # Other packages' lines carry kind, error and traceback.
+        given = told[1] if isinstance(told, tuple) else told
+        error = given if isinstance(given, BaseException) else sys.exc_info()[1]
         if error is not None:
             event["exception"] = trace(error)
     return event
@@ -122,3 +118,12 @@ def _without_words(text: str) -> str:
     *lines, last = text.splitlines()
     places = [line for line in lines if line.startswith("  File ")]
     return "\n".join([*places, last.partition(":")[0]])
+
+
+# What every line goes through, whoever logs it.
+_COMMON: tuple[structlog.typing.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _with_trace,
+)

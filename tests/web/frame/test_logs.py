@@ -5,7 +5,9 @@ import json
 import logging
 import logging.config
 import re
+import sys
 from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import urlencode
 
 import pytest
@@ -141,6 +143,32 @@ def test_an_error_that_became_text_loses_its_words_too() -> None:
     text = f'Traceback (most recent call last):\n  File "a.py", line 1\n    x\nValueError: {SECRET}'
     line = Lines().format(logging.LogRecord("uvicorn.error", 40, "", 1, text, None, None))
     assert json.loads(line)["exception"] == '  File "a.py", line 1\nValueError'
+
+
+def test_what_the_server_logs_has_the_form_of_our_own_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    structlog.get_logger().warning("one of ours")
+    ours = json.loads(capsys.readouterr().err)
+    said = logging.LogRecord("uvicorn.error", 20, "", 1, "Started process [%d]\n", (7,), None)
+    theirs = json.loads(Lines().format(said))
+    assert [*theirs] == ["event", "logger", "level", "timestamp"]
+    assert [*ours] == ["event", "level", "timestamp"]
+    assert (theirs["event"], theirs["level"]) == ("Started process [7]", "info")
+    at = [datetime.fromisoformat(line["timestamp"]) for line in (ours, theirs)]
+    assert at[0] <= at[1]
+
+
+def test_where_a_person_reads_along_both_are_text_with_the_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    configure_logs()
+    structlog.get_logger().warning("one of ours")
+    said = logging.LogRecord("uvicorn.error", 20, "", 1, "Started", (), None)
+    lines = [capsys.readouterr().err, Lines().format(said)]
+    plain = [re.sub(r"\x1b\[\d+m", "", line) for line in lines]
+    assert all(re.match(r"20\d\d-\d\d-\d\dT\S+Z \[(warning|info)", line) for line in plain)
 
 
 def test_the_server_logs_through_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
