@@ -4,6 +4,7 @@ Every setting is described in config/README.md.
 """
 
 import os
+import re
 from datetime import date, time
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,10 @@ from pydantic_settings import (
 )
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+# What an Authorization header can carry, and nobody guesses.
+_SHORTEST_TOKEN = 16
+_TOKEN = re.compile(rf"[!-~]{{{_SHORTEST_TOKEN},}}")
 
 
 class _Strict(BaseModel):
@@ -65,7 +70,19 @@ class Web(_Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
-    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    metrics_token: SecretStr | None = None
+
+    @field_validator("metrics_token", mode="before")
+    @classmethod
+    def _can_be_sent(cls, token: object) -> object:
+        given = token.get_secret_value() if isinstance(token, SecretStr) else token
+        if token is None or (isinstance(given, str) and _TOKEN.fullmatch(given)):
+            return token
+        message = (
+            f"must have {_SHORTEST_TOKEN} characters at least, of letters, digits and other "
+            "signs of ASCII without blanks: `openssl rand -hex 24` makes one"
+        )
+        raise ValueError(message)
 
 
 class SignIn(_Strict):

@@ -69,6 +69,16 @@ def test_a_broken_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '"coordinators"' in told(load_settings)
 
 
+def test_a_wrong_token_for_metrics_is_told_with_what_would_be_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRACKER_WEB__METRICS_TOKEN", "geheim")
+    message = told(load_settings)
+    assert "TRACKER_WEB__METRICS_TOKEN: must have 16 characters at least, of letters" in message
+    assert "`openssl rand -hex 24` makes one" in message
+    assert "geheim" not in message
+
+
 def test_what_was_typed_as_a_secret_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKER_SMTP_URL", '{"geheim": 1}')
     monkeypatch.setenv("TRACKER_BASE_URL", "geheim")

@@ -98,10 +98,12 @@ def test_without_a_token_in_the_settings_it_is_like_any_absent_page(page_house: 
     assert answer.content == page_house.visit().get("/nowhere").content
 
 
-@pytest.mark.parametrize("short", ["", "fifteen letters"])
-def test_a_short_token_is_refused(short: str) -> None:
-    with pytest.raises(ValidationError, match="at least 16"):
-        Web.model_validate({"metrics_token": short})
+@pytest.mark.parametrize(
+    "wrong", ["", "fifteen-letters", "sixteen letters.", "sixteen-létters.", 1234567890123456]
+)
+def test_a_token_that_is_short_or_cannot_be_sent_is_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError, match="must have 16 characters at least"):
+        Web.model_validate({"metrics_token": wrong})
 
 
 def test_it_does_not_wait_for_a_database_that_hangs(
