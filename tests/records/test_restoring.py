@@ -2,8 +2,12 @@
 
 import errno
 import json
+import re
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -130,6 +134,61 @@ def test_what_cannot_be_restored_is_refused_before_anything_is_written(
         file_kept.restore(made)
     assert not file_kept.restored.exists()
     assert not Path(file_kept.empty_url.removeprefix("sqlite:///")).parent.exists()
+
+
+def _with_database(made: Path, content: bytes) -> None:
+    """Another database in the backup, as of somebody who put it together by hand."""
+    (made / "database").write_bytes(content)
+    note = json.loads((made / "backup.json").read_text())
+    (made / "backup.json").write_text(json.dumps({**note, "sha256": sha256(content).hexdigest()}))
+
+
+def _foreign(folder: Path, *statements: str) -> bytes:
+    file = folder / "foreign.db"
+    file.unlink(missing_ok=True)
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in ("CREATE TABLE person (id)", *statements):
+            connection.execute(statement)
+    return file.read_bytes()
+
+
+def test_what_is_no_database_of_ours_is_named_with_what_it_is(
+    file_kept: Kept, tmp_path: Path
+) -> None:
+    made = file_kept.back_up()
+    whole = (made.path / "database").read_bytes()
+    older = _foreign(
+        tmp_path,
+        *(f"CREATE TABLE {name} (id)" for name in ("endorsement", "entry", "audit_event")),
+        "CREATE TABLE alembic_version (version_num)",
+    )
+    broken = bytearray(whole)
+    broken[8192:40_000] = b"\x55" * (40_000 - 8192)
+    for content, said in (
+        (b"no database at all" * 100, "is no SQLite database, or a damaged one (file is not a"),
+        (whole[:20_000], "is no SQLite database, or a damaged one ("),
+        (b"", "holds nothing: name a backup that `tracker backup` made"),
+        (_foreign(tmp_path), "holds tables of another program: name a backup that `tracker back"),
+        (older, f"has schema (none), and backup.json says {newest_version()}: they are of two"),
+        (bytes(broken), "is damaged: take another backup"),
+    ):
+        _with_database(made.path, content)
+        with pytest.raises(BackupError, match=re.escape(f"{made.path / 'database'} {said}")):
+            file_kept.restore(made)
+        assert not Path(str(make_url(file_kept.empty_url).database)).exists()
+    _with_database(made.path, whole)
+    assert file_kept.restore(made).lacking == []
+
+
+@pytest.mark.parametrize("head", [b"", b"SQLite format 3\0"])
+def test_a_file_that_is_no_database_is_never_written_over(file_kept: Kept, head: bytes) -> None:
+    made = file_kept.back_up()
+    target = Path(str(make_url(file_kept.empty_url).database))
+    target.parent.mkdir()
+    target.write_bytes(head + b"a letter to somebody")
+    with pytest.raises(BackupError, match=r"is not empty: .* move it away or name another"):
+        file_kept.restore(made)
+    assert target.read_bytes() == head + b"a letter to somebody"
 
 
 def test_files_need_a_place(file_kept: Kept) -> None:

@@ -23,6 +23,8 @@ from tracker.records.tables import METADATA
 
 _EVIDENCE = METADATA.tables["evidence"]
 _BUSY_SECONDS = 30
+# Of every schema.
+_OURS = {"alembic_version", "person", "endorsement", "entry", "audit_event"}
 
 
 class Copied(NamedTuple):
@@ -71,6 +73,29 @@ def check_sqlite(file: Path) -> None:
         stray = connection.execute("PRAGMA foreign_key_check").fetchone()
     if found != "ok" or stray:
         raise BackupError(f"the database is damaged: {found if found != 'ok' else stray}")
+
+
+def check_ours(file: Path, schema: str) -> None:
+    """Look whether an SQLite file holds our tables of this ``schema``; nothing is written.
+
+    Raises BackupError, which says what it is instead, and what would be right.
+    """
+    uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            ours = names >= _OURS
+            found = connection.execute("SELECT version_num FROM alembic_version") if ours else ()
+            versions = [version for (version,) in found]
+    except sqlite3.DatabaseError as error:
+        what = f"{file} is no SQLite database, or a damaged one ({error})"
+        raise BackupError(f"{what}: take another backup") from error
+    if not ours:
+        what = "tables of another program" if names else "nothing"
+        raise BackupError(f"{file} holds {what}: name a backup that `tracker backup` made")
+    if versions != [schema]:
+        what = f"has schema {' and '.join(map(str, versions)) or '(none)'}, and backup.json says"
+        raise BackupError(f"{file} {what} {schema}: they are of two backups, take another")
 
 
 def load_dump(dump: Path, url: str) -> None:

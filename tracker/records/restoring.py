@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError
 
 from tracker.records.backup_parts import (
     DATABASE,
@@ -28,7 +29,7 @@ from tracker.records.backup_parts import (
     flush_path,
     read_note,
 )
-from tracker.records.copying import check_sqlite, files_of_database, load_dump
+from tracker.records.copying import check_ours, check_sqlite, files_of_database, load_dump
 from tracker.records.ending_access import Ended, end_all_access
 from tracker.records.engine import (
     SchemaError,
@@ -92,6 +93,8 @@ def _checked(backup: Path, url: str, evidence: Path | None) -> Note:
     _ensure_empty(url)
     if digest_of_file(backup / DATABASE) != note.sha256:
         raise BackupError(f"{backup / DATABASE} is damaged: take another backup")
+    if engine == "sqlite":
+        check_ours(backup / DATABASE, note.schema)
     return note
 
 
@@ -106,7 +109,9 @@ def _ensure_empty(url: str) -> None:
                 raise BackupError(f"{left} is left of another database: move both away")
         if not file.exists() or not file.stat().st_size:
             return
-    with suppress(SchemaError):
+    # Of a file that is there: whatever it is instead of a database, it is not empty.
+    file_errors = (sqlite3.DatabaseError, DatabaseError)
+    with suppress(SchemaError, *(file_errors if address.get_backend_name() == "sqlite" else ())):
         if schema_version(url) is None:
             return
     shown = address.render_as_string(hide_password=True)
@@ -148,7 +153,10 @@ def _restore_sqlite(backup: Path, address: URL, at: datetime, *, end_access: boo
     with _fresh_in(target.parent) as fresh:
         file = fresh / target.name
         copy_file(backup / DATABASE, file)
-        check_sqlite(file)
+        try:
+            check_sqlite(file)
+        except (BackupError, sqlite3.DatabaseError) as error:
+            raise BackupError(f"{backup / DATABASE} is damaged: take another backup") from error
         url = URL.create("sqlite", database=str(file)).render_as_string()
         ended = _finish(url, at, end_access=end_access)
         with closing(sqlite3.connect(file)) as connection:
