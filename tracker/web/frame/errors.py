@@ -18,6 +18,7 @@ from tracker.records.queue import Busy, is_busy
 from tracker.web.forms import form_body
 from tracker.web.forms.typed import typed_again
 from tracker.web.frame import error_words
+from tracker.web.frame.allowing import with_allowed
 from tracker.web.frame.error_words import ErrorWords, words_of
 from tracker.web.frame.own_paths import safe_path
 from tracker.web.frame.problems import BUSY_SECONDS, answer_problem
@@ -67,7 +68,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else _FAILED
     too_many = getattr(error, "detail", None) == form_body.TOO_MANY
     words = error_words.TOO_MANY if too_many else None
-    headers = getattr(error, "headers", None)
+    headers = with_allowed(request, status, getattr(error, "headers", None))
     return _answer(request, status, headers, who=_who(request), words=words)
 
 

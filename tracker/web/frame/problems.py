@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from tracker.records.queue import Busy
+from tracker.web.frame.allowing import with_allowed
 
 MEDIA_TYPE = "application/problem+json"
 _LOG = structlog.get_logger()
@@ -116,10 +117,11 @@ def _where(kind: str, place: Sequence[int | str]) -> str:
     return "/".join([str(part), *(str(step) for step in rest)])
 
 
-def _http_error(_request: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     detail = _WHAT_NOW.get(error.status_code, str(error.detail))
-    return answer_problem(error.status_code, detail, headers=error.headers)
+    headers = with_allowed(request, error.status_code, error.headers)
+    return answer_problem(error.status_code, detail, headers=headers)
 
 
 def _busy(_request: Request, _error: Exception) -> Response:
