@@ -143,7 +143,7 @@ def test_nobodys_large_files_are_never_written_anywhere(
             )
             assert answer.status_code == 303
             assert answer.headers["location"].startswith("/sign-in?")
-            assert "undone=yes" in answer.headers["location"]
+            assert "said=undone:" in answer.headers["set-cookie"]
     assert written == []
 
 

@@ -50,6 +50,23 @@ def test_an_address_says_nothing_was_done(page_house: House) -> None:
     assert "Endorsed." not in carol.get(endorsed).text
 
 
+def test_that_one_signed_out_is_said_once_and_by_no_address(page_house: House) -> None:
+    alice = page_house.visit(ALICE)
+    answer = alice.post("/sign-out", {})
+    assert answer.headers["location"] == "/"
+    assert "You are signed out." in text_of(alice.follow(answer))
+    for path in ("/", "/?out=yes", "/sign-in?undone=yes"):
+        assert 'role="status"' not in alice.get(path).text
+
+
+def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(page_house: House) -> None:
+    visitor = page_house.visit()
+    answer = visitor.post("/membership/1/remove", {})
+    pages = [visitor.follow(answer).text for _ in range(2)]
+    assert ["You were signed out meanwhile" in page for page in pages] == [True, False]
+    assert all('name="next" value="/"' in page for page in pages)
+
+
 def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: House) -> None:
     settings = page_house.cast.settings.model_copy(update={"base_url": "https://testserver"})
     secure = House(page_house.cast, settings=settings)

@@ -26,12 +26,10 @@ def signed_in(site: Site, token: str, wanted: str) -> Response:
     return response
 
 
-def signed_out(site: Site) -> Response:
-    """Take a browser's session away and the pages that it kept, and send it to the first page."""
-    response = RedirectResponse("/?out=yes", 303)
+def take_session(response: Response, site: Site) -> None:
+    """Take a browser's session away, and the pages that it kept."""
     response.headers["clear-site-data"] = FORGET
     take_cookie(response, site, site.cookie_name, "/")
-    return response
 
 
 def remember_asking(response: Response, site: Site, token: str) -> None:

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from tracker.records.sessions import open_session
 from tracker.records.sign_in import normal_email
 from tracker.web.frame.cookies import FORGET, signed_in
+from tracker.web.frame.said_once import TheSaid
 from tracker.web.frame.site import Instant, TheSite
 from tracker.web.frame.viewer import AnyViewer
 
@@ -17,12 +18,13 @@ _NOTHING = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 @router.get("/")
-def show(site: TheSite, who: AnyViewer, out: str = "") -> Response:
+def show(site: TheSite, who: AnyViewer, said: TheSaid) -> Response:
     """What this is and how to get in; those who are signed in go to their own page."""
     if who is not None and not site.demo_people:
         return RedirectResponse("/my-year", 303)
-    is_out = bool(out) and who is None
-    return site.pages.show("front.html", viewer=who, people=site.demo_people, is_out=is_out)
+    is_out = said.word == "out" and who is None
+    page = site.pages.show("front.html", viewer=who, people=site.demo_people, is_out=is_out)
+    return said.once(page)
 
 
 @router.get("/signed-out.svg")

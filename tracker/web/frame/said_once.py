@@ -5,9 +5,10 @@ shows the page as the browser kept it, or without the word. The cookie names the
 another one which is open does not take the word away, and is gone after a minute if none is shown.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -48,9 +49,11 @@ async def said(request: Request, site: TheSite) -> Said:
 TheSaid = Annotated[Said, Depends(said)]
 
 
-def go_and_say(site: Site, path: str, word: str) -> Response:
-    """Lead to the page at ``path`` (without a query), and have it say what ``word`` stands for."""
-    response = RedirectResponse(path, 303)
+def go_and_say(
+    site: Site, path: str, word: str, query: Mapping[str, str] | None = None
+) -> Response:
+    """Lead to the page at ``path`` (without its ``query``), to say what ``word`` stands for."""
+    response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
     name, value = site.own_cookie(_NAME), f"{word}:{quote(path, safe='')}"
     set_cookie(response, site, name, value, "/", _SECONDS)
     return response

@@ -3,13 +3,16 @@
 import re
 from asyncio import wait_for
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tracker.web.frame.said_once import go_and_say
+from tracker.web.frame.site import site_of
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 # Their token is the authority, not a cookie: mail programs post to a link (RFC 8058), programs to
@@ -107,8 +110,9 @@ class Guard:
     async def _take_files(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not await self._knows(Request(scope)):
             await _read_on(receive)
-            query = urlencode({"next": scope["path"], "undone": "yes"})
-            await RedirectResponse(f"/sign-in?{query}", 303)(scope, receive, send)
+            back = {"next": scope["path"]}
+            answer = go_and_say(site_of(Request(scope)), "/sign-in", "undone", back)
+            await answer(scope, receive, send)
             return
         if self._uploads >= _MOST_UPLOADS:
             await _read_on(receive)

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from tracker.web.forms.typed import typed_again
 from tracker.web.frame.own_paths import safe_path
+from tracker.web.frame.said_once import go_and_say
 from tracker.web.frame.site import site_of
 
 _READS = {"GET", "HEAD"}
@@ -26,8 +27,7 @@ async def to_sign_in(request: Request, _error: Exception) -> Response:
         return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", 303)
     typed, has_files = await typed_again(request)
     if not typed:
-        asked = {"next": _came_from(request), "undone": "yes"}
-        return RedirectResponse(f"/sign-in?{urlencode(asked)}", 303)
+        return go_and_say(site_of(request), "/sign-in", "undone", {"next": _came_from(request)})
     return site_of(request).pages.show(
         "signed_out.html", status=_FORBIDDEN, action=here, typed=typed, has_files=has_files
     )

@@ -22,8 +22,9 @@ from tracker.records.sign_in import (
 from tracker.web.forms.form_parts import clean
 from tracker.web.forms.typed import Typed, text_of
 from tracker.web.frame.browser_words import say_browser
-from tracker.web.frame.cookies import ASKED, remember_asking, signed_in, signed_out
+from tracker.web.frame.cookies import ASKED, remember_asking, signed_in, take_session
 from tracker.web.frame.own_paths import safe_path
+from tracker.web.frame.said_once import TheSaid, go_and_say
 from tracker.web.frame.site import Instant, Site, TheSite
 from tracker.web.frame.viewer import AnyViewer
 from tracker.web.sign_in.sign_in_limits import count_ask, count_code, too_often
@@ -57,16 +58,15 @@ Wanted = Annotated[str, Query(alias="next")]
 
 
 @router.get("/sign-in")
-def ask_for_address(
-    site: TheSite, who: AnyViewer, wanted: Wanted = "", undone: str = ""
-) -> Response:
+def ask_for_address(site: TheSite, who: AnyViewer, said: TheSaid, wanted: Wanted = "") -> Response:
     """Asks for the e-mail address; those who are signed in go on.
 
-    ``undone`` where somebody comes from a form that did nothing, because the session was over.
+    It says so where somebody comes from a form that did nothing, because the session was over.
     """
     if who is not None:
         return RedirectResponse(safe_path(wanted), 303)
-    return _address_page(site, "", wanted, "", notice=_UNDONE if undone else "")
+    notice = _UNDONE if said.word == "undone" else ""
+    return said.once(_address_page(site, "", wanted, "", notice=notice))
 
 
 @router.post("/sign-in")
@@ -128,7 +128,9 @@ def sign_out(site: TheSite, request: Request) -> Response:
     token = request.cookies.get(site.cookie_name)
     if token:
         site.writer.run(lambda connection: close_session(connection, token))
-    return signed_out(site)
+    response = go_and_say(site, "/", "out")
+    take_session(response, site)
+    return response
 
 
 def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response:
