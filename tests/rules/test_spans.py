@@ -44,6 +44,12 @@ def test_one_more_day_of_work_never_makes_less(found: list[Span], day: int) -> N
     assert whole_months([*found, Span(more, more)]) >= whole_months(found)
 
 
+def test_a_day_long_before_does_not_make_a_month_longer() -> None:
+    month = Span(date(2021, 1, 30), date(2021, 2, 27))
+    assert whole_months([month]) == 1
+    assert whole_months([Span(FIRST, FIRST), month]) == 1
+
+
 @pytest.mark.parametrize(
     ("ends_on", "months"),
     [(date(2021, 12, 30), 23), (date(2021, 12, 31), 24), (date(2022, 1, 1), 24)],

@@ -1,7 +1,7 @@
 """Whole months in spans of days. Both ends of a span are inside it."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from dateutil.relativedelta import relativedelta
 
@@ -35,13 +35,17 @@ def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
 def whole_months(spans: Iterable[Span]) -> int:
     """How many whole months the days come to; a day in several spans counts once.
 
-    The spans are laid end to end from the first day on, so that one more day never makes less.
+    The spans are laid end to end. Months differ, so the same days can come to more if they are
+    counted from a later span on: what makes most counts, so that one more day never makes less.
     """
-    found = merged(spans)
-    if not found:
-        return 0
-    days = sum((span.ends_on - span.starts_on).days + 1 for span in found)
-    first = found[0].starts_on
+    days = most = 0
+    for span in reversed(merged(spans)):
+        days += (span.ends_on - span.starts_on).days + 1
+        most = max(most, _months_from(span.starts_on, days))
+    return most
+
+
+def _months_from(first: date, days: int) -> int:
     length = relativedelta(first + timedelta(days=days), first)
     return length.years * _MONTHS_IN_YEAR + length.months
 
