@@ -46,6 +46,7 @@ _MOST_OF_WINDOW = 0.2
 
 def check(page: Page) -> None:
     """Find nothing wrong: on a desk in the dark, on a phone in the light, with large letters."""
+    page.wait_for_load_state()
     page.evaluate(f"{_UNFOLD};{AXE_SCRIPT}")
     for size, scheme in ((DESK, "dark"), (PHONE, "light")):
         page.set_viewport_size(size)

@@ -93,6 +93,7 @@ def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
     at.walk_to(at.page.get_by_role("link", name="Sign in (opens a new tab)"))
     with at.page.context.expect_page() as opened:
         at.page.keyboard.press("Enter")
+    opened.value.wait_for_load_state()
     tab = Keys(opened.value)
     tab.type("E-mail address", ERIN)
     tab.enter()
