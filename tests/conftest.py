@@ -12,8 +12,8 @@ from sqlalchemy import Engine, event
 
 from tests.support.databases import Shelf, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import running_server
-from tracker.records import engine
-from tracker.records.engine import migrate
+from tracker.records.store import engine
+from tracker.records.store.engine import migrate
 
 _PREPARE_SQLITE = engine._prepare_sqlite
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"

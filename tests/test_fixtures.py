@@ -5,8 +5,8 @@ from sqlalchemy import create_engine, inspect, select, text
 
 from tests.support.cast import fill
 from tests.support.databases import Shelf
-from tracker.records.engine import open_engine
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import open_engine
 
 
 def test_a_migrated_database_has_tables(database_url: str) -> None:

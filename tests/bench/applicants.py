@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from tests.bench.population import PROVIDERS, providers
-from tracker.records.bulk import insert_rows
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import insert_rows
+from tracker.records.store.engine import writing
 
 ASSOCIATION = "VAIMH"
 CATEGORY = "IMHS"

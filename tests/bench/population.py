@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert
 
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 AS_OF = date(2026, 10, 1)
 ASSOCIATION = "NCIMHA"

@@ -15,7 +15,7 @@ from statistics import quantiles
 
 from tests.support.cast import ALICE, fill
 from tests.web.visiting import House, Visitor
-from tracker.records.engine import migrate
+from tracker.records.store.engine import migrate
 
 ROUNDS = 1000
 UNKNOWN = "nobody@example.org"

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.bench.load import WORKER
 from tests.bench.work import CONFIG, NIGHT
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import Settings
 from tracker.web.app import build_app

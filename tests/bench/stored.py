@@ -6,9 +6,9 @@ from sqlalchemy import Engine, select
 
 from tests.bench.load import Answers
 from tests.bench.work import CONFIG, NIGHT
-from tracker.records.engine import open_engine, reading, writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import open_engine, reading, writing
 from tracker.rulebooks import load_rulebooks
 
 

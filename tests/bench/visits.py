@@ -17,10 +17,10 @@ from tests.bench.load import WORKER
 from tests.bench.population import AS_OF, ASSOCIATION, PROVIDERS, fill
 from tests.bench.sites import BASE_URL, DATABASE, TOKEN
 from tests.bench.work import CONFIG, NIGHT
-from tracker.records.engine import open_engine, writing
-from tracker.records.evaluation import evaluate_due
-from tracker.records.sessions import open_session
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_due
+from tracker.records.schema.tables import METADATA
+from tracker.records.sign_in.sessions import open_session
+from tracker.records.store.engine import open_engine, writing
 from tracker.rulebooks import load_rulebooks
 
 CONNECTIONS = 32

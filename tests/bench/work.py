@@ -10,10 +10,10 @@ from sqlalchemy import text
 from tests.bench.applicants import fill_applicants
 from tests.bench.measuring import report
 from tests.bench.population import AS_OF, ASSOCIATION, fill
-from tracker.records.engine import migrate, open_engine, reading, writing
-from tracker.records.evaluation import evaluate_due, judge_all
-from tracker.records.providers import refresh_provider_spans
-from tracker.records.readiness import judge_applications
+from tracker.records.judging.evaluation import evaluate_due, judge_all
+from tracker.records.judging.providers import refresh_provider_spans
+from tracker.records.judging.readiness import judge_applications
+from tracker.records.store.engine import migrate, open_engine, reading, writing
 from tracker.rulebooks import load_rulebooks
 
 CONFIG = Path(__file__).parents[2] / "config"

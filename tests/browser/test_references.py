@@ -11,7 +11,7 @@ from tests.browser.conftest import Street
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE
 from tests.support.referees import apply, text_part
-from tracker.records.engine import writing
+from tracker.records.store.engine import writing
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ from sqlalchemy import insert
 from tests.browser.conftest import Street, open_context
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 pytestmark = pytest.mark.browser
 TRAININGS = 70

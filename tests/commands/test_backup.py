@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 from tests.support.backups import Kept
 from tests.support.cast import ALICE, NOW, fill
 from tracker.cli import app
-from tracker.records.backup_parts import BackupError
-from tracker.records.engine import newest_version, writing
-from tracker.records.sessions import open_session
+from tracker.records.backups.backup_parts import BackupError
+from tracker.records.sign_in.sessions import open_session
+from tracker.records.store.engine import newest_version, writing
 
 
 def test_a_backup_is_made_and_restored_by_two_commands(

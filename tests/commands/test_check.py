@@ -23,9 +23,9 @@ from tracker import clock
 from tracker.checks.finding import Finding
 from tracker.cli import app
 from tracker.commands.check import look
-from tracker.records.engine import open_engine, writing
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import Received, keep_files
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import Received, keep_files
+from tracker.records.store.engine import open_engine, writing
 
 CONFIG = Path(__file__).parents[2] / "config"
 SETTINGS = """

@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from sqlalchemy import insert, text
 
-from tracker.records.engine import open_engine, reading, writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import open_engine, reading, writing
 
 TRACKER = [sys.executable, "-c", "from tracker.cli import main; main()"]
 

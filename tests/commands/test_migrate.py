@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tracker.cli import app
-from tracker.records.engine import SchemaError, newest_version, open_engine, schema_version
+from tracker.records.store.engine import SchemaError, newest_version, open_engine, schema_version
 
 
 def migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> Result:

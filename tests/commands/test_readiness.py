@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from tests.rules.applicants import populate
 from tests.rules.world import REAL
 from tracker.cli import app
-from tracker.records.engine import open_engine, writing
+from tracker.records.store.engine import open_engine, writing
 
 ALICE = {
     "applies": "VAIMH IMHS 2025-01-01",

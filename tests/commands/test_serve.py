@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from tests.rules.world import TESTS
 from tracker.commands import serve
-from tracker.records.engine import reading
+from tracker.records.store.engine import reading
 
 
 def limit_of(engine: Engine) -> str:

@@ -10,12 +10,17 @@ from typer.testing import CliRunner
 from tests.support.cast import ALICE, CAROL, Cast, fill
 from tracker import clock
 from tracker.cli import app
-from tracker.records.api_tokens import find_caller, make_token
-from tracker.records.audit import Stamp
-from tracker.records.calendar_feeds import feed_mark, feed_token, person_of_feed, replace_feed
-from tracker.records.engine import writing
-from tracker.records.sessions import open_session, signed_in
-from tracker.records.tables import METADATA
+from tracker.records.api.api_tokens import find_caller, make_token
+from tracker.records.profile.calendar_feeds import (
+    feed_mark,
+    feed_token,
+    person_of_feed,
+    replace_feed,
+)
+from tracker.records.schema.tables import METADATA
+from tracker.records.sign_in.sessions import open_session, signed_in
+from tracker.records.store.audit import Stamp
+from tracker.records.store.engine import writing
 
 
 def call(*arguments: str) -> str:

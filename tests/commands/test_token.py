@@ -6,8 +6,8 @@ from typer.testing import CliRunner, Result
 
 from tracker import clock
 from tracker.cli import app
-from tracker.records.api_tokens import find_caller
-from tracker.records.engine import open_engine, reading
+from tracker.records.api.api_tokens import find_caller
+from tracker.records.store.engine import open_engine, reading
 
 NOON = "2026-11-22 12:00:00"
 

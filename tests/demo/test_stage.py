@@ -19,8 +19,8 @@ from tracker.demo.stage import Address, demo_settings, fill, logins
 from tracker.demo.stories import load_stories
 from tracker.jobs.office import Office, open_office
 from tracker.jobs.run_due import run_due
-from tracker.records.engine import open_engine, reading
-from tracker.records.readiness import judge_applications
+from tracker.records.judging.readiness import judge_applications
+from tracker.records.store.engine import open_engine, reading
 from tracker.rulebooks import load_rulebooks
 from tracker.rules.standing import Outcome, Status
 from tracker.settings import configuration_folder, load_settings

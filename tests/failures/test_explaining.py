@@ -12,7 +12,7 @@ from tracker.failures import explaining
 from tracker.failures.explaining import explain
 from tracker.mail.compose import Composer
 from tracker.mail.server import parse_server
-from tracker.records.engine import SchemaError, ensure_schema, open_engine, schema_version
+from tracker.records.store.engine import SchemaError, ensure_schema, open_engine, schema_version
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import load_settings
 

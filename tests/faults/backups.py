@@ -28,10 +28,10 @@ from tests.support.backups import empty_beside
 from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
 from tests.support.postgres import client_programs, running_server
-from tracker.records.backup import make_backup
-from tracker.records.engine import migrate, open_engine, reading
-from tracker.records.restoring import restore_backup
-from tracker.records.tables import METADATA
+from tracker.records.backups.backup import make_backup
+from tracker.records.backups.restoring import restore_backup
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import migrate, open_engine, reading
 
 _WRITERS, _PROCESSES = 8, 2
 # One of them may log sixty sessions a day at the most.

@@ -17,8 +17,8 @@ from tests.faults.long_form import run_long
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
 from tracker import clock
-from tracker.records import outbox
-from tracker.records.engine import open_engine, reading, writing
+from tracker.records.mailing import outbox
+from tracker.records.store.engine import open_engine, reading, writing
 
 _BATCH = 200
 _LONGEST_LIFE = 0.25  # seconds from ready to dead

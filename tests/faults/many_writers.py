@@ -18,8 +18,8 @@ from tests.bench.stored import wrongly_judged
 from tests.bench.visits import populate
 from tests.bench.work import CONFIG, NIGHT
 from tests.faults.long_form import run_long
-from tracker.records.engine import open_engine, reading
-from tracker.records.entry_writes import Author, Content, add_entry
+from tracker.records.entries.entry_writes import Author, Content, add_entry
+from tracker.records.store.engine import open_engine, reading
 from tracker.records.writer import Writer
 from tracker.rulebooks import load_rulebooks
 

@@ -16,10 +16,10 @@ from tests.rules.world import REAL, TESTS, People
 from tracker.commands.notices import _COLUMNS
 from tracker.jobs.office import open_office
 from tracker.jobs.run_due import Ran, run_due
-from tracker.records.engine import open_engine, reading, writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.notices import all_decisions
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.mailing.notices import all_decisions
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import open_engine, reading, writing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
 from tracker.settings import Coordinator, Schedule, Settings

@@ -7,8 +7,8 @@ import pytest
 from tests.jobs.desk import ALICE, BOB, DANA, MEMBER, TRAINED, Desk, Mail, at
 from tracker.jobs.digest_mail import write_digest
 from tracker.jobs.digest_week import count_week
-from tracker.records.engine import reading, writing
-from tracker.records.unsubscribing import read_unsubscribe_token, unsubscribe
+from tracker.records.mailing.unsubscribing import read_unsubscribe_token, unsubscribe
+from tracker.records.store.engine import reading, writing
 from tracker.rules.notice_config import DigestSize
 from tracker.settings import Coordinator, Schedule
 

@@ -6,8 +6,8 @@ from sqlalchemy import update
 from tests.jobs.desk import Desk, Mail, at
 from tests.rules.applicants import populate
 from tests.rules.world import ENDORSEE
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 from tracker.rules.notice_config import DigestSize
 
 SUNDAY, MONDAY = at("2024-12-01"), at("2024-12-02")

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from tracker.jobs.digest_mail import write_digest
 from tracker.jobs.digest_week import Week
-from tracker.records.digest import StandingLine
+from tracker.records.mailing.digest import StandingLine
 
 MONDAY = date(2024, 12, 2)
 LAPSED = date(2023, 12, 31)

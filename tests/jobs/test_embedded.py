@@ -18,7 +18,7 @@ from tracker.jobs.embedded import running
 from tracker.jobs.office import Office, open_office
 from tracker.jobs.run_due import Ran, run_due
 from tracker.mail.server import parse_server
-from tracker.records.engine import writing
+from tracker.records.store.engine import writing
 
 AUTUMN = at("2024-09-15")
 MORNING = at("2024-12-02")

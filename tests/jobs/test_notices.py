@@ -6,7 +6,7 @@ import pytest
 
 from tests.jobs.desk import ALICE, BOB, TRAINED, Desk, Step, at
 from tests.rules.world import put
-from tracker.records.engine import writing
+from tracker.records.store.engine import writing
 from tracker.rules.notice_config import NoticeConfig, RenewalSteps
 
 AUTUMN = at("2024-09-15")

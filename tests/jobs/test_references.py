@@ -11,10 +11,10 @@ from tests.jobs.desk import CARLA, DANA, Desk, Mail, at
 from tests.support.referees import REF, REF_BOOKS, apply, decided
 from tracker.jobs.reference_mail import ask_referee
 from tracker.jobs.references import due_step
-from tracker.records.engine import reading, writing
-from tracker.records.entry_writes import Author
-from tracker.records.reference_answers import Answer, decline, find_request, store_answer
-from tracker.records.references import Naming, name_referee, own_application
+from tracker.records.applying.reference_answers import Answer, decline, find_request, store_answer
+from tracker.records.applying.references import Naming, name_referee, own_application
+from tracker.records.entries.entry_writes import Author
+from tracker.records.store.engine import reading, writing
 from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
 from tracker.settings import Coordinator
 

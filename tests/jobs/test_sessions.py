@@ -7,11 +7,11 @@ from sqlalchemy import insert, select
 
 from tests.jobs.desk import Desk, at
 from tracker.jobs.session_mail import tell_members
-from tracker.records.engine import writing
-from tracker.records.entry_writes import Author
-from tracker.records.group_members import Invited
-from tracker.records.group_sessions import Held, correct_session, log_session, session_of
-from tracker.records.tables import METADATA
+from tracker.records.entries.entry_writes import Author
+from tracker.records.groups.group_members import Invited
+from tracker.records.groups.group_sessions import Held, correct_session, log_session, session_of
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 LOGGED = at("2024-06-03 12:00")
 

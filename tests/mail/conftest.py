@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 
 from tracker.mail.server import parse_server
 from tracker.mail.smtp import DeliveryReport, deliver_once
-from tracker.records import outbox
-from tracker.records.engine import open_engine, reading, writing
-from tracker.records.outbox import Listed, Message
+from tracker.records.mailing import outbox
+from tracker.records.mailing.outbox import Listed, Message
+from tracker.records.store.engine import open_engine, reading, writing
 from tracker.settings import Mail
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)

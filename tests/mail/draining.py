@@ -6,7 +6,7 @@ import sys
 from tracker import clock
 from tracker.mail.server import parse_server
 from tracker.mail.smtp import deliver_once
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 from tracker.settings import Mail
 
 

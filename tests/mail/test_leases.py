@@ -14,7 +14,7 @@ from tracker.mail import marking
 from tracker.mail.outcomes import Settlement
 from tracker.mail.server import parse_server
 from tracker.mail.smtp import deliver_once
-from tracker.records import outbox
+from tracker.records.mailing import outbox
 
 PEOPLE = [f"person{number}@example.org" for number in range(8)]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.pictures.camera import Camera, Film, open_camera
 from tests.support.demo import Shown, open_demo
-from tracker.records.engine import reading
+from tracker.records.store.engine import reading
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 _MAIL_WIDTH = 680

@@ -14,9 +14,15 @@ import tracker
 from tests.support.backups import empty_beside, rows_of
 from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.support.older import migrate_to
-from tracker.records.engine import migrate, newest_version, open_engine, schema_version, writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import (
+    migrate,
+    newest_version,
+    open_engine,
+    schema_version,
+    writing,
+)
 
 FOLDER = Path(tracker.__file__).parent / "records" / "migrations"
 OLDER = sorted(path.name[:4] for path in (FOLDER / "versions").glob("0*.py"))[:-1]

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 
 from tests.rules.world import ENDORSEE, People, put, span
 from tracker.hours import say_hours
-from tracker.records.providers import refresh_provider_spans
+from tracker.records.judging.providers import refresh_provider_spans
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Result, Standing
 from tracker.rules.terms import AGES

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine
 
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tests.rules.applicants import populate, say
 from tests.rules.world import IMAGINED, REAL, cases
-from tracker.records.readiness import judge_applications
+from tracker.records.judging.readiness import judge_applications
 from tracker.rules.standing import Standing
 
 CASE_KEYS = {

@@ -17,7 +17,7 @@ from tests.rules.world import (
     say,
     verdicts,
 )
-from tracker.records.evaluation import DayOf, days_at
+from tracker.records.judging.evaluation import DayOf, days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict
 from tracker.rules.standing import Standing

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from tests.rules import oracle
 from tests.rules.strategies import any_day, cases
 from tests.rules.world import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 from tracker.rulebooks import Rulebooks
 from tracker.rules.judge import judge
 from tracker.rules.plan import Plan

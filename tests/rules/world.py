@@ -26,10 +26,10 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from tracker.hours import parse_hours, say_hours
-from tracker.records.entries import entries_of
-from tracker.records.evaluation import DayOf, judge_all
-from tracker.records.providers import load_providers, refresh_provider_spans
-from tracker.records.tables import METADATA
+from tracker.records.entries.entries import entries_of
+from tracker.records.judging.evaluation import DayOf, judge_all
+from tracker.records.judging.providers import load_providers, refresh_provider_spans
+from tracker.records.schema.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.standing import Standing

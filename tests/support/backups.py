@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Table, select
 from tests.support.cast import ALICE, NOW, Cast
 from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
-from tracker.records.backup import Made, make_backup
-from tracker.records.engine import open_engine, writing
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import Received, keep_files
-from tracker.records.evidence_folder import EvidenceFolder, digest_of
-from tracker.records.restoring import Restored, restore_backup
-from tracker.records.tables import METADATA
+from tracker.records.backups.backup import Made, make_backup
+from tracker.records.backups.restoring import Restored, restore_backup
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import Received, keep_files
+from tracker.records.evidence.evidence_folder import EvidenceFolder, digest_of
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import open_engine, writing
 
 
 @dataclass

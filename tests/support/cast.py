@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
-from tracker.records.engine import open_engine, writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import open_engine, writing
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.settings import Coordinator, Settings
 

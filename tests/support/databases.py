@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
 
 # What a copy is like, apart from its rows: to lend on one that a test has built on, or has told
 # that it is of another version, would let that test meddle with the next.

@@ -13,7 +13,7 @@ from tracker.demo.stage import Address, demo_settings, fill, logins
 from tracker.demo.stories import load_stories
 from tracker.jobs.office import open_office
 from tracker.jobs.run_due import run_due
-from tracker.records.engine import migrate, open_engine
+from tracker.records.store.engine import migrate, open_engine
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import load_settings
 from tracker.web.app import DemoLogin, build_app

@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import Connection, insert
 
 from tests.support.cast import NOW, Cast
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
 
 HELD_ON = date(2026, 11, 18)
 TITLE = "Monthly group"

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 
 import tracker
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 
 _MIGRATIONS = Path(tracker.__file__).parent / "records" / "migrations"
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from tests.support.cast import BOOKS
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
 from tracker.rulebooks import load_rulebooks
 
 _IMAGINED = load_rulebooks(Path(__file__).parents[1] / "rulebooks")

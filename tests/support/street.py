@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.cast import BOOKS, NOW, fill
 from tests.web.applicants import WithApplicants, fill_with_applicants
-from tracker.records.engine import migrate, open_engine, writing
-from tracker.records.sessions import open_session
+from tracker.records.sign_in.sessions import open_session
+from tracker.records.store.engine import migrate, open_engine, writing
 from tracker.web.app import build_app
 
 _DATABASE = "tracker.db"

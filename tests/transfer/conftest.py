@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.transfer.importer import Importer
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 
 
 @pytest.fixture

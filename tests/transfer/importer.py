@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from tracker.records.engine import reading
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import reading
 from tracker.rules.cycles import Cycle
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.importing import AfterImport, ImportReport, import_paths

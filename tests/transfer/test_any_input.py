@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.databases import copy_sqlite
 from tests.transfer.importer import AS_OF, CATALOGUE, NOW, PEOPLE, Importer
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 from tracker.transfer.columns import parsers
 from tracker.transfer.importing import import_paths
 from tracker.transfer.layouts import LAYOUTS

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from tests.transfer.importer import NOW, PEOPLE, Importer
-from tracker.records.engine import open_engine, writing
+from tracker.records.store.engine import open_engine, writing
 
 HELD = """email,association,category,starts_on,ends_on
 alice@example.org,NCIMHA,IFS,2022-01-01,2023-12-31

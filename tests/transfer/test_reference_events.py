@@ -6,16 +6,16 @@ import pytest
 
 from tests.transfer.importer import PEOPLE, Importer
 from tests.transfer.test_references import ANSWER, APPLIED, ASKED, NO_ANSWER, csv_of
-from tracker.records.engine import writing
-from tracker.records.entry_writes import Author
-from tracker.records.reference_answers import (
+from tracker.records.applying.reference_answers import (
     Answer,
     decline,
     find_request,
     open_link,
     store_answer,
 )
-from tracker.records.references import own_application, withdraw_referee
+from tracker.records.applying.references import own_application, withdraw_referee
+from tracker.records.entries.entry_writes import Author
+from tracker.records.store.engine import writing
 
 NOW = datetime(2024, 5, 20, 17, tzinfo=UTC)
 SIGNED = Answer(True, "I lead her programme", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003

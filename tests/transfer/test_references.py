@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from tests.transfer.importer import PEOPLE, Importer
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 APPLIED = """email,association,category,opened_on
 alice@example.org,NCIMHA,IFS,2024-01-10

@@ -12,12 +12,12 @@ from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tests.web.visiting import House
-from tracker.records.engine import writing
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import Received, keep_files
-from tracker.records.mail_wishes import off_token
-from tracker.records.tables import METADATA
-from tracker.records.unsubscribing import unsubscribe_token
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import Received, keep_files
+from tracker.records.mailing.unsubscribing import unsubscribe_token
+from tracker.records.profile.mail_wishes import off_token
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 class Stop(NamedTuple):

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, select, update
 from tests.rules.applicants import populate
 from tests.rules.world import ENDORSEE
 from tests.support.cast import ALICE, BASE_URL, BOOKS, COORDINATORS, Cast
-from tracker.records.engine import writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 from tracker.settings import Coordinator, Settings
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)

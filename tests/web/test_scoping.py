@@ -18,11 +18,11 @@ from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, House, settle_all
-from tracker.records.engine import writing
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import Received, keep_files
-from tracker.records.evidence_folder import EvidenceFolder
-from tracker.records.tables import METADATA
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import Received, keep_files
+from tracker.records.evidence.evidence_folder import EvidenceFolder
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 # Who may come to a route at all: anybody, those signed in, people, providers, coordinators.
 ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from tests.support.cast import BASE_URL, BOOKS, NOW, Cast
-from tracker.records.engine import writing
-from tracker.records.sessions import open_session
+from tracker.records.sign_in.sessions import open_session
+from tracker.records.store.engine import writing
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 from tracker.web.app import DemoLogin, build_app

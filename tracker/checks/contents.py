@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from tracker.checks.finding import Fact, Findings, problem, warning
 from tracker.clock import local_day
 from tracker.jobs.schedule import Job
-from tracker.records import outbox
-from tracker.records.run_ledger import last_run
+from tracker.records.mailing import outbox
+from tracker.records.mailing.run_ledger import last_run
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 

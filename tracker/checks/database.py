@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, make_url
 
 from tracker.checks.finding import Fact, Findings, Verdict, problem, warning
 from tracker.failures.explaining import explain
-from tracker.records.engine import newest_version, open_engine, schema_version, wal_is_safe
+from tracker.records.store.engine import newest_version, open_engine, schema_version, wal_is_safe
 
 _MEGABYTE = 1_000_000
 _LITTLE_ROOM = 1_000 * _MEGABYTE

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from tracker.checks.finding import Fact, Findings, problem, warning
-from tracker.records.evidence import stored_names
+from tracker.records.evidence.evidence import stored_names
 from tracker.settings import Settings
 
 _OTHERS = 0o077

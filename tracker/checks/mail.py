@@ -11,7 +11,7 @@ from tracker.mail.contents import ProbeMail, context_of
 from tracker.mail.headers import ascii_domain, is_address
 from tracker.mail.outcomes import Fate, ServerFaultError
 from tracker.mail.server import Server, ServerAddressError, parse_server
-from tracker.records.outbox import Claimed
+from tracker.records.mailing.outbox import Claimed
 from tracker.settings import Settings, templates_folder
 
 # Somebody waits at a screen; delivery itself has more patience.

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from tracker import clock
-from tracker.records.backup import make_backup
+from tracker.records.backups.backup import make_backup
 from tracker.settings import load_settings
 
 

@@ -16,7 +16,7 @@ from tracker.checks.mail import check_mail
 from tracker.checks.rules import check_rules, check_wrong_rules
 from tracker.failures.explaining import explain
 from tracker.notice_settings import load_notice_config
-from tracker.records.engine import open_engine, reading
+from tracker.records.store.engine import open_engine, reading
 from tracker.rulebooks import Rulebooks, RulebooksWrong, load_rulebooks
 from tracker.settings import Settings, load_settings
 

@@ -7,7 +7,7 @@ from tracker import clock
 from tracker.commands.logs import configure_logs
 from tracker.mail.server import parse_server
 from tracker.mail.smtp import DeliveryReport, deliver_once
-from tracker.records.engine import ensure_schema, open_engine
+from tracker.records.store.engine import ensure_schema, open_engine
 from tracker.settings import load_settings
 
 

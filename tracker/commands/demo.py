@@ -30,8 +30,8 @@ from tracker.jobs.run_due import run_due
 from tracker.jobs.schedule import Job
 from tracker.mail.server import parse_server
 from tracker.mail.smtp import DeliveryReport, deliver_once
-from tracker.records.engine import ensure_schema, open_engine, reading
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import ensure_schema, open_engine, reading
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.settings import Settings, load_settings
 from tracker.web.app import build_app

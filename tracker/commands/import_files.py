@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tracker import clock
 from tracker.commands.opening import opened
-from tracker.records.evaluation import evaluate_people
+from tracker.records.judging.evaluation import evaluate_people
 from tracker.rulebooks import Rulebooks
 from tracker.transfer.catalogue import catalogue_of
 from tracker.transfer.importing import ImportReport, import_paths

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from tracker.records.engine import migrate, newest_version, schema_version
+from tracker.records.store.engine import migrate, newest_version, schema_version
 from tracker.settings import load_settings
 
 

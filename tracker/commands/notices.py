@@ -9,8 +9,8 @@ from rich.table import Table
 
 from tracker.commands.opening import opened
 from tracker.commands.printing import print_json_list
-from tracker.records.engine import reading
-from tracker.records.notices import all_decisions
+from tracker.records.mailing.notices import all_decisions
+from tracker.records.store.engine import reading
 
 _COLUMNS = (
     "email",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from tracker.records.engine import ensure_schema, open_engine
+from tracker.records.store.engine import ensure_schema, open_engine
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.settings import Settings, load_settings
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tracker.records import outbox
-from tracker.records.engine import ensure_schema, open_engine, reading
-from tracker.records.outbox import Listed
+from tracker.records.mailing import outbox
+from tracker.records.mailing.outbox import Listed
+from tracker.records.store.engine import ensure_schema, open_engine, reading
 from tracker.settings import load_settings
 
 _HEADS = ("Id", "Kind", "Association", "To", "Subject", "State", "Tries", "Written", "Next / done")

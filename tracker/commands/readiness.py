@@ -12,9 +12,9 @@ from tracker.commands.opening import opened
 from tracker.commands.printing import print_json_list
 from tracker.commands.selecting import check_association, days_asked, only_of
 from tracker.hours import as_hours, say_hours
-from tracker.records.engine import reading
-from tracker.records.readiness import judge_applications
-from tracker.records.uncounted import Uncounted, belongs_to, with_uncounted
+from tracker.records.entries.uncounted import Uncounted, belongs_to, with_uncounted
+from tracker.records.judging.readiness import judge_applications
+from tracker.records.store.engine import reading
 from tracker.rules.plan import Ask
 from tracker.rules.readiness_words import NO_INITIAL_RULES
 from tracker.rules.standing import Outcome, Remark, Result, Standing

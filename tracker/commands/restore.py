@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from tracker import clock
-from tracker.records.engine import newest_version
-from tracker.records.restoring import restore_backup
+from tracker.records.backups.restoring import restore_backup
+from tracker.records.store.engine import newest_version
 from tracker.settings import load_settings
 
 _KEPT = (

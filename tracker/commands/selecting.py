@@ -8,9 +8,9 @@ from sqlalchemy import Connection, select
 
 from tracker import clock
 from tracker.commands.opening import Opened
-from tracker.records.evaluation import days_at
-from tracker.records.facts import make_id_table
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import days_at
+from tracker.records.judging.facts import make_id_table
+from tracker.records.schema.tables import METADATA
 
 _TABLE = "wanted"
 

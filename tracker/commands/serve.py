@@ -12,7 +12,7 @@ from tracker.commands.opening import opened
 from tracker.jobs.embedded import running
 from tracker.jobs.office import open_office
 from tracker.mail.server import parse_server
-from tracker.records.engine import open_engine
+from tracker.records.store.engine import open_engine
 from tracker.web.app import build_app
 from tracker.web.frame.garbage import collect_rarely
 

@@ -4,8 +4,8 @@ import sys
 
 from tracker import clock
 from tracker.commands.opening import opened
-from tracker.records.ending_access import end_all_access
-from tracker.records.engine import writing
+from tracker.records.sign_in.ending_access import end_all_access
+from tracker.records.store.engine import writing
 
 _WHO = "tracker sessions"
 

@@ -11,9 +11,9 @@ from tracker.commands.opening import opened
 from tracker.commands.printing import print_json_list
 from tracker.commands.selecting import check_association, days_asked, only_of
 from tracker.hours import say_hours
-from tracker.records.engine import reading
-from tracker.records.evaluation import judge_all
-from tracker.records.uncounted import Uncounted, with_uncounted
+from tracker.records.entries.uncounted import Uncounted, with_uncounted
+from tracker.records.judging.evaluation import judge_all
+from tracker.records.store.engine import reading
 from tracker.rules.explain import NO_RULES
 from tracker.rules.standing import Outcome, Result, Standing
 from tracker.transfer.standing_json import as_json_object

@@ -12,8 +12,8 @@ from rich.table import Table
 from tracker import clock
 from tracker.commands.opening import opened
 from tracker.commands.selecting import Unknown, check_association
-from tracker.records.api_tokens import SCOPES, list_tokens, make_token, revoke_token
-from tracker.records.engine import reading, writing
+from tracker.records.api.api_tokens import SCOPES, list_tokens, make_token, revoke_token
+from tracker.records.store.engine import reading, writing
 
 _LONGEST_NAME = 100
 

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, insert, select
 from tracker.demo.cast import Cast, Endorsee
 from tracker.demo.sessions import is_fresh
 from tracker.demo.stories import Stories
-from tracker.records.audit import Change, record_changes
-from tracker.records.entry_writes import Author, Content, add_entry
-from tracker.records.tables import METADATA
+from tracker.records.entries.entry_writes import Author, Content, add_entry
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.audit import Change, record_changes
 from tracker.rulebooks import Rulebooks
 
 _WHO = "tracker demo"

@@ -9,11 +9,11 @@ from tracker.demo.cast import Cast
 from tracker.demo.stories import Stories
 from tracker.jobs.office import Office
 from tracker.jobs.session_mail import tell_members
-from tracker.records.entry_writes import Author
-from tracker.records.group_answers import confirm, dispute, hold_asked
-from tracker.records.group_members import Invited, Supervisee, supervisees_of
-from tracker.records.group_sessions import Held, log_session
-from tracker.records.tables import METADATA
+from tracker.records.entries.entry_writes import Author
+from tracker.records.groups.group_answers import confirm, dispute, hold_asked
+from tracker.records.groups.group_members import Invited, Supervisee, supervisees_of
+from tracker.records.groups.group_sessions import Held, log_session
+from tracker.records.schema.tables import METADATA
 
 _ENTRY, _PERSON = METADATA.tables["entry"], METADATA.tables["person"]
 _MINUTES = 90

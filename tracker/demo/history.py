@@ -12,9 +12,9 @@ from tracker.clock import local_day
 from tracker.jobs.digest import run_digest
 from tracker.jobs.office import Office
 from tracker.jobs.schedule import Job, due, instant_of
-from tracker.records.evaluation import evaluate_people
-from tracker.records.run_ledger import claim_run, finish_run
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.mailing.run_ledger import claim_run, finish_run
+from tracker.records.schema.tables import METADATA
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)

@@ -15,7 +15,7 @@ from tracker.demo.history import live_through
 from tracker.demo.roster import write_roster
 from tracker.demo.stories import Stories
 from tracker.jobs.office import Office
-from tracker.records.evaluation import evaluate_people
+from tracker.records.judging.evaluation import evaluate_people
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Coordinator, Settings
 from tracker.transfer.catalogue import catalogue_of

@@ -13,8 +13,8 @@ from tracker.failures.setting_names import hide_passwords, key_of, variable_of
 # These say all in their own words.
 _SAY_IT_THEMSELVES = {
     "tracker.rulebooks.RulebooksWrong": "The rules hold errors:",
-    "tracker.records.engine.SchemaError": "The database cannot be used:",
-    "tracker.records.backup_parts.BackupError": "That could not be done:",
+    "tracker.records.store.engine.SchemaError": "The database cannot be used:",
+    "tracker.records.backups.backup_parts.BackupError": "That could not be done:",
     "tracker.mail.server.ServerAddressError": "The mail server cannot be used:",
     "tracker.commands.selecting.Unknown": "Not found:",
 }

@@ -10,18 +10,18 @@ from sqlalchemy import Connection, text
 
 from tracker.clock import local_day
 from tracker.jobs.office import Office
-from tracker.records.application_notices import (
+from tracker.records.applying.application_notices import (
     decided_for_applications,
     last_asked,
     undecided_in,
     undecided_of,
 )
-from tracker.records.cutoffs import Horizon, cutoffs_of
-from tracker.records.evaluation import days_at, judge_current
-from tracker.records.facts import make_id_table
-from tracker.records.mail_wishes import kinds_off
-from tracker.records.notices import decided_for, lock_people
-from tracker.records.readiness import judge_applications
+from tracker.records.judging.cutoffs import Horizon, cutoffs_of
+from tracker.records.judging.evaluation import days_at, judge_current
+from tracker.records.judging.facts import make_id_table
+from tracker.records.judging.readiness import judge_applications
+from tracker.records.mailing.notices import decided_for, lock_people
+from tracker.records.profile.mail_wishes import kinds_off
 from tracker.rules.application_notices import decide_application
 from tracker.rules.mail_wishes import respect_wishes
 from tracker.rules.notices import Cutoff, Decision, decide

@@ -9,8 +9,8 @@ from tracker.jobs.digest_mail import write_digest
 from tracker.jobs.digest_week import Week, count_week
 from tracker.jobs.office import Office
 from tracker.mail.contents import context_of, unsubscribe_headers
-from tracker.records.outbox import Message, enqueue
-from tracker.records.unsubscribing import is_unsubscribed, unsubscribe_token
+from tracker.records.mailing.outbox import Message, enqueue
+from tracker.records.mailing.unsubscribing import is_unsubscribed, unsubscribe_token
 from tracker.settings import Coordinator
 
 KIND = "digest"

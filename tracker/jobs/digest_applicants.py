@@ -17,7 +17,7 @@ def write_applicants(
 ) -> Applicants:
     """Say who is ready, then who needs review (``most`` are named); the others are counted.
 
-    ``standings`` come in the order of `tracker.records.applicants.applicants`.
+    ``standings`` come in the order of `tracker.records.applying.applicants.applicants`.
     """
     if not standings:
         return Applicants()

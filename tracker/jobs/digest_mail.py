@@ -9,8 +9,8 @@ from tracker.jobs.digest_applicants import say_ready, write_applicants
 from tracker.jobs.digest_week import Week
 from tracker.jobs.words import hours_word, join_words, say_day, say_month_day, say_period
 from tracker.mail.contents import Action, DigestMail, Figure, Line, Need, Trend
-from tracker.records.digest import Missing, NamedProvider, StandingLine
-from tracker.records.time_requests import LEAVE, Request
+from tracker.records.mailing.digest import Missing, NamedProvider, StandingLine
+from tracker.records.profile.time_requests import LEAVE, Request
 
 _BOUNCED_SHOWN = 10
 # The worst first.

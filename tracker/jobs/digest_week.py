@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from tracker.clock import local_day
 from tracker.jobs.office import Office
 from tracker.jobs.schedule import instant_of
-from tracker.records.applicants import applicants
-from tracker.records.digest import (
+from tracker.records.applying.applicants import applicants
+from tracker.records.mailing.digest import (
     CutoffAhead,
     NamedProvider,
     StandingLine,
@@ -21,8 +21,8 @@ from tracker.records.digest import (
     named_providers,
     standing_lines,
 )
-from tracker.records.run_ledger import CAUGHT_UP, runs_since
-from tracker.records.time_requests import Request, requests_within
+from tracker.records.mailing.run_ledger import CAUGHT_UP, runs_since
+from tracker.records.profile.time_requests import Request, requests_within
 from tracker.rules.standing import Standing
 
 _DAY = timedelta(days=1)

@@ -17,7 +17,7 @@ from tracker.jobs.office import Office
 from tracker.jobs.run_due import Ran, run_due
 from tracker.mail.server import Server
 from tracker.mail.smtp import deliver_once
-from tracker.records.queue import Busy, is_busy
+from tracker.records.store.queue import Busy, is_busy
 
 _DELIVER_SECONDS = 2
 _log = structlog.get_logger(__name__)

@@ -23,10 +23,10 @@ from tracker.jobs.deciding import (
 from tracker.jobs.notice_mail import in_order, write_mail
 from tracker.jobs.office import Office
 from tracker.mail.contents import context_of, unsubscribe_headers
-from tracker.records.mail_wishes import off_token
-from tracker.records.notices import addresses_of, people_to_consider, record_decisions
-from tracker.records.outbox import Message, enqueue
-from tracker.records.run_ledger import last_run
+from tracker.records.mailing.notices import addresses_of, people_to_consider, record_decisions
+from tracker.records.mailing.outbox import Message, enqueue
+from tracker.records.mailing.run_ledger import last_run
+from tracker.records.profile.mail_wishes import off_token
 from tracker.rules.mail_wishes import kinds_in
 from tracker.rules.notices import Decision
 from tracker.rules.standing import Standing

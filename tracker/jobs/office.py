@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from tracker.mail.compose import Composer, load_composer
 from tracker.notice_settings import load_notice_config
-from tracker.records.engine import writing
+from tracker.records.store.engine import writing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
 from tracker.settings import Settings, templates_folder

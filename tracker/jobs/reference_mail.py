@@ -11,9 +11,9 @@ from tracker.jobs.office import reply_to
 from tracker.jobs.words import say_day
 from tracker.mail.compose import Composer
 from tracker.mail.contents import Action, ReferenceMail, ReferenceReminderMail, context_of
-from tracker.records.outbox import Message, enqueue
-from tracker.records.reference_answers import Link, Request, open_link
-from tracker.records.references import request_key
+from tracker.records.applying.reference_answers import Link, Request, open_link
+from tracker.records.applying.references import request_key
+from tracker.records.mailing.outbox import Message, enqueue
 from tracker.rulebooks import Rulebooks
 from tracker.rules.reference_roles import say_role
 from tracker.settings import Settings

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from tracker.clock import local_day
 from tracker.jobs.office import Office
 from tracker.jobs.reference_mail import write_reminder
-from tracker.records.outbox import Message, enqueue
-from tracker.records.reference_answers import Request, count_reminder, unanswered
+from tracker.records.applying.reference_answers import Request, count_reminder, unanswered
+from tracker.records.mailing.outbox import Message, enqueue
 
 # No zone's day begins more than a day before another's.
 _MARGIN = 1

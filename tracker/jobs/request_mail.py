@@ -10,9 +10,9 @@ from tracker.jobs.office import reply_to
 from tracker.jobs.reference_mail import Stationery
 from tracker.jobs.words import say_day
 from tracker.mail.contents import Action, RequestMail, Row, context_of
-from tracker.records.outbox import Message, enqueue
-from tracker.records.time_decisions import Grant
-from tracker.records.time_requests import LEAVE, Request
+from tracker.records.mailing.outbox import Message, enqueue
+from tracker.records.profile.time_decisions import Grant
+from tracker.records.profile.time_requests import LEAVE, Request
 
 
 class Decided(NamedTuple):

@@ -12,8 +12,8 @@ from tracker.jobs.office import Office
 from tracker.jobs.references import run_references
 from tracker.jobs.schedule import Due, Job, due
 from tracker.jobs.sessions import remind_of_sessions
-from tracker.records.evaluation import evaluate_due
-from tracker.records.run_ledger import CAUGHT_UP, claim_run, finish_run, last_run
+from tracker.records.judging.evaluation import evaluate_due
+from tracker.records.mailing.run_ledger import CAUGHT_UP, claim_run, finish_run, last_run
 from tracker.rules.schema import Rulebook
 
 

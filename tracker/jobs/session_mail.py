@@ -16,9 +16,9 @@ from tracker.jobs.office import reply_to
 from tracker.jobs.reference_mail import Stationery
 from tracker.jobs.words import say_day, say_month_day
 from tracker.mail.contents import Action, SessionItem, SessionMail, context_of, unsubscribe_headers
-from tracker.records.group_telling import Telling, association_of, had_mail, tellings_of
-from tracker.records.mail_wishes import kinds_off_of, off_token
-from tracker.records.outbox import Message, enqueue
+from tracker.records.groups.group_telling import Telling, association_of, had_mail, tellings_of
+from tracker.records.mailing.outbox import Message, enqueue
+from tracker.records.profile.mail_wishes import kinds_off_of, off_token
 from tracker.rules.mail_wishes import Optional
 
 KIND = SessionMail.kind

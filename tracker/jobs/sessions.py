@@ -17,8 +17,14 @@ from tracker.clock import local_day
 from tracker.jobs.office import Office
 from tracker.jobs.session_mail import KIND, write_reminder
 from tracker.mail.contents import NoticesMail
-from tracker.records.group_telling import Telling, had_mail, mark_reminded, unanswered, untold
-from tracker.records.outbox import Message, enqueue
+from tracker.records.groups.group_telling import (
+    Telling,
+    had_mail,
+    mark_reminded,
+    unanswered,
+    untold,
+)
+from tracker.records.mailing.outbox import Message, enqueue
 
 
 def remind_of_sessions(

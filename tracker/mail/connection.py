@@ -17,7 +17,7 @@ from aiosmtplib.errors import (
 from tracker.mail.headers import ascii_domain, is_address
 from tracker.mail.outcomes import Fate, Outcome, ServerFaultError
 from tracker.mail.server import Server
-from tracker.records.outbox import Claimed
+from tracker.records.mailing.outbox import Claimed
 
 _CLOSING = 421
 # Said to MAIL by servers that want a login or encryption first: a setting is wrong, no message.

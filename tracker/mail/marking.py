@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 
 from tracker.clock import stopwatch
 from tracker.mail.outcomes import Fate, Settlement
-from tracker.records import outbox
-from tracker.records.engine import writing
+from tracker.records.mailing import outbox
+from tracker.records.store.engine import writing
 
 _MOST_PATIENCE = 0.02  # seconds
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
-from tracker.records.outbox import Claimed
+from tracker.records.mailing.outbox import Claimed
 
 # Minutes to the next attempt, by attempts made; after the last it stays hourly. No jitter:
 # one outbox is drained by few senders, and a schedule that can be foretold can be tested.

@@ -1,8 +1,8 @@
 """Emptying the outbox over SMTP: claim, send, mark.
 
-The crash side: a message is marked after the server's 250 (see records/outbox.py). A connection
-does not send a next content before the last one's mark is committed, so that a crash repeats at
-the most one message a connection, with the same Message-ID and bytes.
+The crash side: a message is marked after the server's 250 (see records/mailing/outbox.py). A
+connection does not send a next content before the last one's mark is committed, so that a crash
+repeats at the most one message a connection, with the same Message-ID and bytes.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from tracker.mail.headers import ascii_domain, is_address
 from tracker.mail.marking import Marker, write
 from tracker.mail.outcomes import Fate, Outcome, ServerFaultError, Settlement, put_back, settle
 from tracker.mail.server import Server, ServerAddressError
-from tracker.records import outbox
-from tracker.records.engine import writing
-from tracker.records.outbox import Claimed
+from tracker.records.mailing import outbox
+from tracker.records.mailing.outbox import Claimed
+from tracker.records.store.engine import writing
 from tracker.settings import Mail
 
 _CLAIM = 200  # messages at a time; two megabytes

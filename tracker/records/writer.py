@@ -14,9 +14,9 @@ from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tracker.clock import stopwatch
-from tracker.records.engine import writing
-from tracker.records.judging_late import judging_late
-from tracker.records.queue import Busy, is_busy
+from tracker.records.judging.judging_late import judging_late
+from tracker.records.store.engine import writing
+from tracker.records.store.queue import Busy, is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

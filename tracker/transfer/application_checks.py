@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tracker.records.applications import Applied
-from tracker.records.endorsing import covering, in_the_way
+from tracker.records.applying.applications import Applied
+from tracker.records.applying.endorsing import covering, in_the_way
 from tracker.transfer.applied import Applications, held_of, newly_endorsed
 from tracker.transfer.belonging import DAYS, Belongings
 from tracker.transfer.known import Known

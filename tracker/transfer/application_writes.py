@@ -4,9 +4,9 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from tracker.records.applications import Applied
-from tracker.records.audit import Stamp
-from tracker.records.endorsing import begin_endorsements
+from tracker.records.applying.applications import Applied
+from tracker.records.applying.endorsing import begin_endorsements
+from tracker.records.store.audit import Stamp
 from tracker.transfer.applied import Applications, is_newly_endorsed
 from tracker.transfer.known import Held, Known
 from tracker.transfer.upserts import Stored

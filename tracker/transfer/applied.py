@@ -7,9 +7,9 @@ from datetime import date
 
 from sqlalchemy import Connection, select
 
-from tracker.records.applications import Applied
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.applying.applications import Applied
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.bulk import CHUNK
 from tracker.transfer.known import Held, Known
 from tracker.transfer.layouts import OF_APPLICATION

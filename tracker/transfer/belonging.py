@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from tracker.clock import local_day
-from tracker.records.applications import Applied
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.applying.applications import Applied
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.applied import Applications, held_of
 from tracker.transfer.bulk import CHUNK
 from tracker.transfer.catalogue import Catalogue

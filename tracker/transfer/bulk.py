@@ -15,8 +15,8 @@ from sqlalchemy import (
     update,
 )
 
-from tracker.records.bulk import in_chunks
-from tracker.records.own_ids import last_id
+from tracker.records.store.bulk import in_chunks
+from tracker.records.store.own_ids import last_id
 
 # Far below the number of parameters that either database allows in one statement.
 CHUNK = 1_000

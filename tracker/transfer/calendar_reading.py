@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from tracker.records.endorsees import endorsements_of, spans_of
-from tracker.records.entries import entries_of
-from tracker.records.evaluation import days_at, judge_current
-from tracker.records.facts import make_id_table
-from tracker.records.providers import load_providers
-from tracker.records.tables import METADATA
+from tracker.records.entries.entries import entries_of
+from tracker.records.judging.endorsees import endorsements_of, spans_of
+from tracker.records.judging.evaluation import days_at, judge_current
+from tracker.records.judging.facts import make_id_table
+from tracker.records.judging.providers import load_providers
+from tracker.records.schema.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import Provider, why_it_ends
 from tracker.rules.standing import Span, Standing, Status

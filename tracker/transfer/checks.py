@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
-from tracker.records.endorsing import covering
+from tracker.records.applying.endorsing import covering
 from tracker.transfer.known import Held, Known
 from tracker.transfer.layouts import OF_ENDORSEMENT
 from tracker.transfer.problems import Problem

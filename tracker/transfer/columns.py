@@ -5,8 +5,8 @@ from datetime import date
 from functools import cache, partial
 from typing import Any
 
-from tracker.records.applying import STATES, TRANSCRIPTS
-from tracker.records.people import DEGREES
+from tracker.records.schema.applying import STATES, TRANSCRIPTS
+from tracker.records.schema.people import DEGREES
 from tracker.rules.terms import AGES, LEVELS, PAY
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.cells import (

@@ -8,8 +8,8 @@ from datetime import date
 from sqlalchemy import Connection, RowMapping, func, select
 
 from tracker.hours import MINUTES_IN_DAY, say_hours
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.bulk import CHUNK, rows_where
 from tracker.transfer.catalogue import Catalogue
 from tracker.transfer.cells import Topics

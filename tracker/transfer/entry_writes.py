@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete
 
-from tracker.records.audit import Change, Stamp, record_changes
-from tracker.records.bulk import in_chunks, insert_rows
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.audit import Change, Stamp, record_changes
+from tracker.records.store.bulk import in_chunks, insert_rows
 from tracker.transfer.bulk import Values, new_ids, refresh_statistics, update_rows
 from tracker.transfer.cells import Topics
 from tracker.transfer.entries import ChangedEntry, EntryPlan

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
 from tracker.hours import say_hours
-from tracker.records.entries import entries_of
-from tracker.records.providers import load_providers
-from tracker.records.tables import METADATA
+from tracker.records.entries.entries import entries_of
+from tracker.records.judging.providers import load_providers
+from tracker.records.schema.tables import METADATA
 from tracker.rules.explain import LoggedEntry
 from tracker.transfer.layouts import LAYOUTS, OF_ENDORSEMENT
 from tracker.transfer.safe_csv import csv_lines

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.bulk import CHUNK
 from tracker.transfer.known import Known
 from tracker.transfer.problems import Problem

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from tracker.records.audit import Stamp, record_changes
-from tracker.records.engine import writing
+from tracker.records.store.audit import Stamp, record_changes
+from tracker.records.store.engine import writing
 from tracker.transfer.application_checks import check_applications, check_belonging
 from tracker.transfer.application_writes import application_ids, begin_what_is_endorsed
 from tracker.transfer.applied import look_up_applications

@@ -6,8 +6,8 @@ from datetime import date
 
 from sqlalchemy import Connection, select
 
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.bulk import CHUNK, rows_where
 from tracker.transfer.layouts import OF_ENDORSEMENT
 from tracker.transfer.reading import Reading

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from sqlalchemy import Connection, select
 
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
 from tracker.transfer.export_rows import export_csv
 from tracker.transfer.layouts import LAYOUTS
 from tracker.transfer.own_records import own_records

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.bulk import CHUNK, Values
 from tracker.transfer.rows import Row
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, or_, select
 
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
 
 _T = METADATA.tables
 # Secrets, and what only makes a form be saved once.

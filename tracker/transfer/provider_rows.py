@@ -9,8 +9,8 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from tracker.records.entries import entries_of
-from tracker.records.providers import load_providers
+from tracker.records.entries.entries import entries_of
+from tracker.records.judging.providers import load_providers
 from tracker.rules.providers import Credential, Provider
 from tracker.transfer.safe_csv import csv_lines
 

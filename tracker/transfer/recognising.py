@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.bulk import CHUNK, rows_where
 from tracker.transfer.cells import Topics
 from tracker.transfer.known import Known

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, RowMapping, select
 
 from tracker.clock import local_day
-from tracker.records.bulk import in_chunks
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.bulk import in_chunks
 from tracker.transfer.belonging import Belongings
 from tracker.transfer.bulk import CHUNK
 from tracker.transfer.catalogue import Catalogue

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracker.hours import as_hours
-from tracker.records.uncounted import Uncounted, belongs_to
+from tracker.records.entries.uncounted import Uncounted, belongs_to
 from tracker.rules.explain import NO_RULES
 from tracker.rules.standing import Result, Standing
 

@@ -4,12 +4,12 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
-from tracker.records.endorsees import Endorsed, endorsements_of
-from tracker.records.entries import entries_of
-from tracker.records.evaluation import days_at
-from tracker.records.held_cycles import cycles_held, standing_in
-from tracker.records.providers import load_providers
-from tracker.records.tables import METADATA
+from tracker.records.entries.entries import entries_of
+from tracker.records.judging.endorsees import Endorsed, endorsements_of
+from tracker.records.judging.evaluation import days_at
+from tracker.records.judging.held_cycles import cycles_held, standing_in
+from tracker.records.judging.providers import load_providers
+from tracker.records.schema.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Span

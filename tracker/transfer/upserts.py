@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from tracker.records.audit import Change, Stamp
-from tracker.records.bulk import insert_rows
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.audit import Change, Stamp
+from tracker.records.store.bulk import insert_rows
 from tracker.transfer.bulk import Values, new_ids, rows_where, update_rows
 from tracker.transfer.rows import Row
 

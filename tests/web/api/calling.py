@@ -9,8 +9,8 @@ from httpx2 import Response
 
 from tests.support.cast import ALICE, DANA
 from tests.web.visiting import House
-from tracker.records.api_tokens import SCOPES, make_token
-from tracker.records.engine import writing
+from tracker.records.api.api_tokens import SCOPES, make_token
+from tracker.records.store.engine import writing
 
 SESSION: Mapping[str, Any] = {
     "email": ALICE,

@@ -9,8 +9,8 @@ from tests.support.cast import ALICE, BOB, ERIN
 from tests.support.referees import apply
 from tests.web.api.calling import Program, make
 from tests.web.visiting import House
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from tests.web.api.calling import Program, make
 from tests.web.visiting import House
-from tracker.records.api_tokens import find_caller, list_tokens, revoke_token
-from tracker.records.engine import reading, writing
+from tracker.records.api.api_tokens import find_caller, list_tokens, revoke_token
+from tracker.records.store.engine import reading, writing
 
 CALLS = {
     ("GET", "/standings"): "standings:read",

@@ -9,8 +9,8 @@ from sqlalchemy import insert, update
 from tests.support.cast import ALICE
 from tests.web.applicants import IDA, IRIS, NORA, OLIVE, apply
 from tests.web.visiting import RSC, TRAINING, House, plain_text, problems, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 VOLUNTEERED = "early-care volunteer 2021-01-01..2025-12-31 infants supervised trained confirms=all"
 

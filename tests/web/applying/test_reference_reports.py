@@ -7,8 +7,8 @@ import pytest
 from tests.support.cast import ALICE, CAROL, DAN
 from tests.web.applicants import IDA, IRIS, NORA, VERA, apply
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 LIST = "/coordinator/applicants"
 SECRET = "She once forgot her keys & <script>alert(1)</script>"

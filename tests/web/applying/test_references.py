@@ -8,8 +8,8 @@ import pytest
 from tests.support.cast import ALICE, BOB, Cast
 from tests.support.referees import ANSWER, PAT, REF_BOOKS, apply, decided
 from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 SECRET = "They once forgot their keys"
 Open = Callable[[str], Visitor]

@@ -8,8 +8,8 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE, CAROL, DAN
 from tests.web.applicants import IDA, IRIS, NORA, OLIVE, VERA, apply
 from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 LIST = "/coordinator/applicants"
 TOO_EARLY = "The application was submitted on 2 November 2026:"

@@ -8,9 +8,9 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE, BOOKS, CAROL, DAN, NOW
 from tests.support.referees import apply
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def crowd(house: House, count: int) -> None:

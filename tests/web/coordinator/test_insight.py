@@ -8,11 +8,11 @@ from sqlalchemy import insert, select, update
 from tests.support.cast import ALICE, CAROL, DAN, NOW
 from tests.support.referees import apply
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import Received, keep_files
-from tracker.records.evidence_folder import EvidenceFolder
-from tracker.records.tables import METADATA
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import Received, keep_files
+from tracker.records.evidence.evidence_folder import EvidenceFolder
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 JUNE = date(2026, 6, 30)
 IN_JUNE = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)  # still the 30th where the association is

@@ -15,11 +15,11 @@ from tests.support.referees import PAT, apply
 from tests.web.crawling import Form, read_page, walk
 from tests.web.test_scoping import prove, routes
 from tests.web.visiting import RSC, TRAINING, House, Visitor
-from tracker.records.engine import writing
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import Received, keep_files
-from tracker.records.sessions import handle_of, open_session
-from tracker.records.tables import METADATA
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import Received, keep_files
+from tracker.records.schema.tables import METADATA
+from tracker.records.sign_in.sessions import handle_of, open_session
+from tracker.records.store.engine import writing
 
 KEY = "f" * 32
 DAY = {"day": "18", "month": "11", "year": "2026"}

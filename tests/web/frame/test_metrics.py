@@ -11,9 +11,9 @@ from sqlalchemy import insert
 
 from tests.support.cast import NOW, Cast
 from tests.web.visiting import House
-from tracker.records.engine import writing
-from tracker.records.run_ledger import claim_run
-from tracker.records.tables import METADATA
+from tracker.records.mailing.run_ledger import claim_run
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 from tracker.settings import Web
 from tracker.web import app as putting_together
 from tracker.web.frame import metrics

@@ -7,8 +7,8 @@ from sqlalchemy import Engine
 
 from tests.support.cast import ALICE, CAROL
 from tests.web.visiting import House, Visitor, text_of
-from tracker.records.engine import newest_version, open_engine, writing
-from tracker.records.unsubscribing import unsubscribe_token
+from tracker.records.mailing.unsubscribing import unsubscribe_token
+from tracker.records.store.engine import newest_version, open_engine, writing
 from tracker.web.app import DemoLogin
 from tracker.web.frame import readiness
 

@@ -10,9 +10,9 @@ from httpx2 import Response
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.all_pages import STOPS, furnish
 from tests.web.visiting import House
-from tracker.records.engine import writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 from tracker.web.frame.packing import takes_gzip
 
 MOST = 60_000

@@ -13,7 +13,7 @@ from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, DAN, ERIN, NOW
 from tests.support.files import PDF, heic, jpeg, png
 from tests.web.hours.test_editing import form_of
 from tests.web.visiting import TRAINING, House, Visitor, problems, text_of
-from tracker.records.evidence_folder import EvidenceFolder
+from tracker.records.evidence.evidence_folder import EvidenceFolder
 from tracker.web.hours.evidence import say_disposition
 from tracker.web.hours.uploads import MOST_FILES, safe_name, say_size
 

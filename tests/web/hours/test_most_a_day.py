@@ -8,9 +8,9 @@ from tests.support.cast import ALICE
 from tests.web.api.calling import Program, make
 from tests.web.sessions.test_asked_sessions import ask
 from tests.web.visiting import TRAINING, House, problems, text_of
-from tracker.records.daily_most import MOST_A_DAY
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.entries.daily_most import MOST_A_DAY
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def store(house: House, number: int, *, by_hand: bool) -> None:

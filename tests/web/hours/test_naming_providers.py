@@ -6,11 +6,11 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, Cast
 from tests.web.hours.test_editing import form_of
 from tests.web.visiting import RSC, House, problems, text_of
-from tracker.records.engine import writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.provider_names import Choice
-from tracker.records.providers import refresh_provider_spans
-from tracker.records.tables import METADATA
+from tracker.records.entries.provider_names import Choice
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.judging.providers import refresh_provider_spans
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 from tracker.web.hours.naming import find_provider
 
 NAMES = ["Dana Ruiz", "Daniel Okafor", "Zoë van der Berg", "Ruth Danner", "Li Wu"]

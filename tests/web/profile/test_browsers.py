@@ -9,8 +9,8 @@ from sqlalchemy import update
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.signing import ask, is_signed_in
 from tests.web.visiting import House, Visitor, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 Visit = Callable[[str], Visitor]
 ALICE_AT_HOME = "alice@home.example"

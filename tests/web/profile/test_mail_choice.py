@@ -2,8 +2,8 @@
 
 from tests.support.cast import ALICE, BOB
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.mail_wishes import off_token
+from tracker.records.profile.mail_wishes import off_token
+from tracker.records.store.engine import writing
 from tracker.rules.mail_wishes import Optional
 from tracker.web.profile.mail_choice import WORDS
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from tests.support.cast import ALICE, BOB, CAROL, DANA, Cast
 from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 HOME = "bob@home.example"
 HERE = "/profile/second-address"

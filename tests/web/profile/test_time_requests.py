@@ -9,10 +9,10 @@ from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.audit import Stamp
-from tracker.records.engine import writing
-from tracker.records.time_decisions import Grant, decline, grant
-from tracker.records.time_requests import request_within
+from tracker.records.profile.time_decisions import Grant, decline, grant
+from tracker.records.profile.time_requests import request_within
+from tracker.records.store.audit import Stamp
+from tracker.records.store.engine import writing
 from tracker.settings import Coordinator
 
 LEAVE = {

@@ -9,8 +9,8 @@ from sqlalchemy import insert, text
 from tests.support.cast import ALICE, BOB, DANA, EVE
 from tests.support.held import TITLE, hold_session, name_supervisee
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def ask(house: House, *emails: str) -> str:

@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, ERIN, EVE, NOW
 from tests.web.visiting import House, problems, text_of
-from tracker.records.engine import writing
-from tracker.records.evaluation import evaluate_people
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.store.engine import writing
 
 SESSION = {"day": "14", "month": "nov", "year": "2026", "hours": "1.5"}
 HELD_ON = date(2026, 11, 14)

@@ -11,7 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from tests.support.cast import ALICE, BASE_URL, BOB
 from tests.web.signing import ask, wrong
 from tests.web.visiting import House, Visitor
-from tracker.records.sign_in_limits import client_of
+from tracker.records.sign_in.sign_in_limits import client_of
 from tracker.settings import SignIn
 
 NOBODY = "nobody@example.org"

@@ -10,9 +10,9 @@ from sqlalchemy import delete, insert, update
 
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, EVE, NOW
 from tests.web.visiting import House, Visitor
-from tracker.records.engine import writing
-from tracker.records.evaluation import evaluate_people
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 MAKE, OFF = "/takeaways/calendar", "/takeaways/calendar/off"
 ADDRESS = re.compile(r'id="calendar-address">http://testserver(/calendar/[\w.-]+\.ics)<')

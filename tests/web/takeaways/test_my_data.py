@@ -15,9 +15,9 @@ from tests.support.files import PDF
 from tests.web.hours.test_editing import form_of
 from tests.web.visiting import RSC, TRAINING, House
 from tracker.clock import local_day
-from tracker.records.engine import migrate, open_engine, reading, writing
-from tracker.records.evaluation import days_at, evaluate_people, judge_current
-from tracker.records.tables import METADATA
+from tracker.records.judging.evaluation import days_at, evaluate_people, judge_current
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import migrate, open_engine, reading, writing
 from tracker.transfer.catalogue import catalogue_of
 from tracker.transfer.importing import ImportReport, import_paths
 from tracker.transfer.my_data import write_my_data

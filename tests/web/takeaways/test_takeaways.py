@@ -8,8 +8,8 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE, CAROL, EVE
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def test_each_cycle_offers_its_transcripts_newest_first(house: House) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import insert, update
 
 from tests.support.cast import ALICE, BOB, ERIN, EVE
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 from tracker.transfer import transcript_pdf
 
 HOSTILE = '=HYPERLINK("x") #eval("1+1") *b* $x$ \\ `raw` <b>bold</b> @ref // [a] {b} \u202e\u200bé'

@@ -7,8 +7,8 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def cycle(house: House, email: str, starts_on: str, whose: str = ALICE) -> str:

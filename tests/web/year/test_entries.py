@@ -6,8 +6,8 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, ERIN
 from tests.web.visiting import House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def entry(house: House, key: str) -> str:

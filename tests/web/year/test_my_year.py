@@ -7,8 +7,8 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE
 from tests.web.visiting import RSC, TRAINING, House, text_of
-from tracker.records.engine import writing
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
 
 
 def year(house: House, email: str) -> str:

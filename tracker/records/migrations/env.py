@@ -1,8 +1,8 @@
-"""Runs the migrations on the connection that `tracker.records.engine.migrate` opened."""
+"""Runs the migrations on the connection that `tracker.records.store.engine.migrate` opened."""
 
 from alembic import context
 
-from tracker.records.tables import METADATA
+from tracker.records.schema.tables import METADATA
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -7,9 +7,9 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection
 
-from tracker.records.api_answers import forget_answers
-from tracker.records.api_tokens import Caller, find_caller, note_use
-from tracker.records.engine import reading
+from tracker.records.api.api_answers import forget_answers
+from tracker.records.api.api_tokens import Caller, find_caller, note_use
+from tracker.records.store.engine import reading
 from tracker.web.frame.problems import Problem
 from tracker.web.frame.site import Instant, TheSite
 

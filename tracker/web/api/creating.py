@@ -8,15 +8,15 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY
-from tracker.records.api_answers import claim_key, keep_answer
-from tracker.records.api_entries import person_with_address, person_within
-from tracker.records.api_tokens import Caller
-from tracker.records.closing import closed_for
-from tracker.records.daily_most import MOST_A_DAY, has_logged_most
-from tracker.records.entry_writes import Author, Content, add_entry, lock_person, minutes_on
-from tracker.records.evaluation import days_at
-from tracker.records.provider_names import may_name
-from tracker.records.sign_in import normal_email
+from tracker.records.api.api_answers import claim_key, keep_answer
+from tracker.records.api.api_entries import person_with_address, person_within
+from tracker.records.api.api_tokens import Caller
+from tracker.records.entries.daily_most import MOST_A_DAY, has_logged_most
+from tracker.records.entries.entry_writes import Author, Content, add_entry, lock_person, minutes_on
+from tracker.records.entries.provider_names import may_name
+from tracker.records.evidence.closing import closed_for
+from tracker.records.judging.evaluation import days_at
+from tracker.records.sign_in.sign_in import normal_email
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.web.api.models import EntryOut, NewEntry

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from tracker.records.api_entries import Wanted, entry_within, known_people, page_of_entries
-from tracker.records.engine import reading
-from tracker.records.sign_in import normal_email
+from tracker.records.api.api_entries import Wanted, entry_within, known_people, page_of_entries
+from tracker.records.sign_in.sign_in import normal_email
+from tracker.records.store.engine import reading
 from tracker.rules.explain import LoggedEntry
 from tracker.web.api.callers import ReadsEntries, WritesEntries
 from tracker.web.api.creating import KEY_PATTERN, Call, create_once

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from sqlalchemy import Connection
 
-from tracker.records.api_entries import Wanted, page_of_endorsements
-from tracker.records.endorsees import endorsement_within
-from tracker.records.engine import reading
-from tracker.records.evaluation import days_at, judge_all
-from tracker.records.facts import make_id_table
-from tracker.records.sign_in import normal_email
-from tracker.records.uncounted import with_uncounted
+from tracker.records.api.api_entries import Wanted, page_of_endorsements
+from tracker.records.entries.uncounted import with_uncounted
+from tracker.records.judging.endorsees import endorsement_within
+from tracker.records.judging.evaluation import days_at, judge_all
+from tracker.records.judging.facts import make_id_table
+from tracker.records.sign_in.sign_in import normal_email
+from tracker.records.store.engine import reading
 from tracker.transfer.standing_json import as_json_object
 from tracker.web.api.callers import ReadsStandings
 from tracker.web.api.models import Line, StandingOut, StandingPage

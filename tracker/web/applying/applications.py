@@ -8,9 +8,9 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
-from tracker.records.applications import Applied, application_by_id, applications_of
-from tracker.records.engine import reading
-from tracker.records.evaluation import days_at
+from tracker.records.applying.applications import Applied, application_by_id, applications_of
+from tracker.records.judging.evaluation import days_at
+from tracker.records.store.engine import reading
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.web.applying.checklist import Checklist, read_checklist

@@ -7,10 +7,10 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from tracker.hours import count_hours
-from tracker.records.applicants import standings_of
-from tracker.records.applications import Applied
-from tracker.records.evaluation import days_at
-from tracker.records.uncounted import Uncounted, belongs_to, with_uncounted
+from tracker.records.applying.applicants import standings_of
+from tracker.records.applying.applications import Applied
+from tracker.records.entries.uncounted import Uncounted, belongs_to, with_uncounted
+from tracker.records.judging.evaluation import days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import Ask
 from tracker.rules.readiness_words import say_months, say_progress

@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from tracker.records.engine import reading, writing
-from tracker.records.reference_answers import Request, decline, find_request, store_answer
+from tracker.records.applying.reference_answers import Request, decline, find_request, store_answer
+from tracker.records.store.engine import reading, writing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.reference_roles import asked_references, say_role
 from tracker.web.applying.reference_form import AnswerForm, answer_form, read_answer

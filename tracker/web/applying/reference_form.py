@@ -16,9 +16,9 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length
 
 from tracker.mail.headers import is_address
-from tracker.records.reference_answers import Answer
-from tracker.records.references import Naming
-from tracker.records.sign_in import normal_email
+from tracker.records.applying.reference_answers import Answer
+from tracker.records.applying.references import Naming
+from tracker.records.sign_in.sign_in import normal_email
 from tracker.web.forms.form_parts import OwnForm, add_problem, clean
 
 _LONGEST_NAME, _LONGEST_RELATIONSHIP = 200, 500

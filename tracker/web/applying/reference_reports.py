@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
-from tracker.records.applicants import Applicant
-from tracker.records.reference_reports import Report, reports_of
+from tracker.records.applying.applicants import Applicant
+from tracker.records.applying.reference_reports import Report, reports_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.reference_roles import say_role
 from tracker.rules.schema import Rulebook

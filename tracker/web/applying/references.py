@@ -8,9 +8,7 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from tracker.jobs.reference_mail import ask_referee
-from tracker.records.engine import reading, writing
-from tracker.records.entry_writes import Author
-from tracker.records.references import (
+from tracker.records.applying.references import (
     Applied,
     Named,
     NamingRefused,
@@ -20,6 +18,8 @@ from tracker.records.references import (
     own_application,
     withdraw_referee,
 )
+from tracker.records.entries.entry_writes import Author
+from tracker.records.store.engine import reading, writing
 from tracker.rules.reference_roles import (
     asked_references,
     most_named,

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
-from tracker.records.applicants import STATUSES, applicant_within, applicants
-from tracker.records.engine import reading
+from tracker.records.applying.applicants import STATUSES, applicant_within, applicants
+from tracker.records.store.engine import reading
 from tracker.rules.readiness_words import labels, missing_results, review_results, tally
 from tracker.rules.standing import Standing
 from tracker.web.applying.applications import view_application

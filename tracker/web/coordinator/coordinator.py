@@ -6,17 +6,17 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
-from tracker.records.coordinating import (
+from tracker.records.judging.endorsees import endorsement_within
+from tracker.records.mailing.coordinating import (
     FILTERS,
     Listed,
     count_standings,
     list_standings,
     providers_to_confirm,
 )
-from tracker.records.endorsees import endorsement_within
-from tracker.records.engine import reading
-from tracker.records.memberships import terms_of
-from tracker.records.time_requests import count_requests
+from tracker.records.profile.memberships import terms_of
+from tracker.records.profile.time_requests import count_requests
+from tracker.records.store.engine import reading
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.web.applying.applications import say_applications

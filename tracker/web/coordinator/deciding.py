@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 from wtforms import StringField
 
-from tracker.records.applicants import Applicant, applicant_within
-from tracker.records.applications import (
+from tracker.records.applying.applicants import Applicant, applicant_within
+from tracker.records.applying.applications import (
     ImpossibleChange,
     decide,
     endorse_and_evaluate,
 )
-from tracker.records.audit import Stamp
-from tracker.records.engine import reading, writing
+from tracker.records.store.audit import Stamp
+from tracker.records.store.engine import reading, writing
 from tracker.rules.providers import say_day
 from tracker.web.applying.applications import ApplicationView, view_application
 from tracker.web.forms.form_parts import OwnForm, add_problem, clean

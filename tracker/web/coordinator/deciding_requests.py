@@ -10,17 +10,17 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from tracker.jobs.request_mail import Decided, tell_decision
-from tracker.records.audit import Stamp
-from tracker.records.endorsees import endorsement_within
-from tracker.records.engine import reading
-from tracker.records.time_decisions import decline, grant
-from tracker.records.time_requests import (
+from tracker.records.judging.endorsees import endorsement_within
+from tracker.records.profile.time_decisions import decline, grant
+from tracker.records.profile.time_requests import (
     EXTENSION,
     Request,
     count_requests,
     request_within,
     requests_within,
 )
+from tracker.records.store.audit import Stamp
+from tracker.records.store.engine import reading
 from tracker.rules.standing import Standing
 from tracker.web.coordinator.coordinator import own_association
 from tracker.web.forms.typed import RowId, Typed, text_of

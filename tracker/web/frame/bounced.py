@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tracker.records.profile import profile_of
+from tracker.records.profile.profile import profile_of
 from tracker.rulebooks import Rulebooks
 from tracker.web.frame.own_time import say_instant, zone_of
 from tracker.web.frame.viewer import Viewer

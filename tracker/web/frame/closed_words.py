@@ -1,7 +1,7 @@
 """Why an entry cannot be written now, in words."""
 
-from tracker.records.closing import Closed
-from tracker.records.daily_most import MOST_A_DAY
+from tracker.records.entries.daily_most import MOST_A_DAY
+from tracker.records.evidence.closing import Closed
 from tracker.rules.providers import say_day
 from tracker.web.frame.words import capital, say_cycle
 

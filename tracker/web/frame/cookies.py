@@ -2,8 +2,8 @@
 
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.records.sessions import LONGEST_SESSION_DAYS
-from tracker.records.sign_in import SIGN_IN_MINUTES
+from tracker.records.sign_in.sessions import LONGEST_SESSION_DAYS
+from tracker.records.sign_in.sign_in import SIGN_IN_MINUTES
 from tracker.web.frame.own_paths import safe_path
 from tracker.web.frame.site import Site
 

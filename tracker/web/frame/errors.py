@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tracker.records.queue import Busy, is_busy
+from tracker.records.store.queue import Busy, is_busy
 from tracker.web.forms import form_body
 from tracker.web.forms.typed import typed_again
 from tracker.web.frame import error_words

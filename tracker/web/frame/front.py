@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.records.sessions import open_session
-from tracker.records.sign_in import normal_email
+from tracker.records.sign_in.sessions import open_session
+from tracker.records.sign_in.sign_in import normal_email
 from tracker.web.frame.cookies import FORGET, signed_in
 from tracker.web.frame.said_once import TheSaid
 from tracker.web.frame.site import Instant, TheSite

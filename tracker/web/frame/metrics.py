@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from tracker.jobs.schedule import Job
-from tracker.records.vitals import Vitals
+from tracker.records.mailing.vitals import Vitals
 from tracker.web.frame.site import Instant, TheSite
 
 router = APIRouter()

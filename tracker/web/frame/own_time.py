@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
-from tracker.records.endorsees import endorsements_of
-from tracker.records.profile import profile_of
+from tracker.records.judging.endorsees import endorsements_of
+from tracker.records.profile.profile import profile_of
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.web.frame.site import Site

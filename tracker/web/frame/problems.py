@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from tracker.records.queue import Busy
+from tracker.records.store.queue import Busy
 from tracker.web.frame.allowing import with_allowed
 
 MEDIA_TYPE = "application/problem+json"

@@ -3,7 +3,7 @@
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracker.records.engine import SchemaError, newest_version, schema_version
+from tracker.records.store.engine import SchemaError, newest_version, schema_version
 from tracker.web.frame.one_look import OneLook
 
 _LOG = structlog.get_logger()

@@ -9,9 +9,9 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from tracker.mail.compose import Composer
-from tracker.records.evaluation import days_at
-from tracker.records.reader import Reader
-from tracker.records.vitals import Vitals
+from tracker.records.judging.evaluation import days_at
+from tracker.records.mailing.vitals import Vitals
+from tracker.records.store.reader import Reader
 from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings

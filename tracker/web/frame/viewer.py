@@ -9,9 +9,9 @@ from fastapi import BackgroundTasks, Depends, HTTPException, Request
 from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 
-from tracker.records.engine import reading
-from tracker.records.queue import Busy
-from tracker.records.sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
+from tracker.records.sign_in.sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
+from tracker.records.store.engine import reading
+from tracker.records.store.queue import Busy
 from tracker.web.frame.site import Instant, Site, TheSite
 
 

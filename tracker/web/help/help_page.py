@@ -7,9 +7,9 @@ from email.utils import parseaddr
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from tracker.records.applications import Applied, applications_of
-from tracker.records.endorsees import endorsements_of
-from tracker.records.engine import reading
+from tracker.records.applying.applications import Applied, applications_of
+from tracker.records.judging.endorsees import endorsements_of
+from tracker.records.store.engine import reading
 from tracker.web.frame.site import Instant, Site, TheSite
 from tracker.web.frame.viewer import AnyViewer
 from tracker.web.help.help_words import BookView, view_book

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 from tracker.hours import count_hours
-from tracker.records.entry_writes import Content
+from tracker.records.entries.entry_writes import Content
 from tracker.web.forms.typed_date import DateWrong, read_date
 from tracker.web.forms.typed_hours import HoursWrong, read_hours
 from tracker.web.hours.fields import ACTIVITIES, ALL, FORMATS, topic_field, usual_title

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tracker.hours import MINUTES_IN_HOUR, count_hours, is_unusual
-from tracker.records.entry_writes import Content
-from tracker.records.twins import Logged, find_twin
+from tracker.records.entries.entry_writes import Content
+from tracker.records.entries.twins import Logged, find_twin
 
 
 class Doubts(NamedTuple):

@@ -10,11 +10,11 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
-from tracker.records.closing import closed_for
-from tracker.records.engine import reading
-from tracker.records.entries import entry_by_id
-from tracker.records.entry_writes import Author, Content, delete_entry, version_of
-from tracker.records.evidence import File, files_of, remove_file, remove_files_of
+from tracker.records.entries.entries import entry_by_id
+from tracker.records.entries.entry_writes import Author, Content, delete_entry, version_of
+from tracker.records.evidence.closing import closed_for
+from tracker.records.evidence.evidence import File, files_of, remove_file, remove_files_of
+from tracker.records.store.engine import reading
 from tracker.rules.explain import LoggedEntry
 from tracker.web.forms.typed import RowId, WithFiles
 from tracker.web.frame.said_once import go_and_say

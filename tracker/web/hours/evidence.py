@@ -7,8 +7,8 @@ import structlog
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
-from tracker.records.engine import reading
-from tracker.records.evidence import file_for, own_file
+from tracker.records.evidence.evidence import file_for, own_file
+from tracker.records.store.engine import reading
 from tracker.web.forms.typed import RowId
 from tracker.web.frame.site import TheSite
 from tracker.web.frame.viewer import TheViewer

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from fastapi.responses import HTMLResponse
 
-from tracker.records.engine import reading
-from tracker.records.evidence import files_of
+from tracker.records.evidence.evidence import files_of
+from tracker.records.store.engine import reading
 from tracker.rules.explain import LoggedEntry
 from tracker.web.frame.site import Site
 from tracker.web.frame.viewer import Person

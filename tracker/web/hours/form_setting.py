@@ -7,10 +7,10 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
-from tracker.records.applicants import undecided_of
-from tracker.records.closing import Closing
-from tracker.records.endorsees import Own, own_of
-from tracker.records.evaluation import days_at
+from tracker.records.applying.applicants import undecided_of
+from tracker.records.evidence.closing import Closing
+from tracker.records.judging.endorsees import Own, own_of
+from tracker.records.judging.evaluation import days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Query
 from sqlalchemy import Connection
 
-from tracker.records.entries import entry_by_id
-from tracker.records.provider_names import may_name
+from tracker.records.entries.entries import entry_by_id
+from tracker.records.entries.provider_names import may_name
 from tracker.web.forms.typed_date import say_date
 from tracker.web.hours.fields import ACTIVITIES
 from tracker.web.hours.form_setting import FormSetting

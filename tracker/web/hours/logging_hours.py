@@ -6,9 +6,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from tracker.records.endorsees import endorsements_of
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
+from tracker.records.entries.entry_writes import Author
+from tracker.records.judging.endorsees import endorsements_of
+from tracker.records.store.engine import reading
 from tracker.web.applying.applications import read_applications
 from tracker.web.forms.typed import Posted, RowId, posting
 from tracker.web.frame.site import Instant, Site, TheSite, site_of

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
-from tracker.records.provider_names import Choice
+from tracker.records.entries.provider_names import Choice
 
 # A name is not taken for granted from fewer letters than these.
 _FEWEST_LETTERS = 3

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
-from tracker.records.entry_writes import Author, Content
+from tracker.records.entries.entry_writes import Author, Content
 from tracker.web.forms.typed import Posted
 from tracker.web.frame.site import Site
 from tracker.web.frame.viewer import Viewer, viewer_within, who_looks

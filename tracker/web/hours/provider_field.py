@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tracker.records.profile import profile_of
-from tracker.records.provider_names import (
+from tracker.records.entries.provider_names import (
     Choice,
     credentials_of,
     may_name,
     names_used,
     provider_choices,
 )
+from tracker.records.profile.profile import profile_of
 from tracker.rules.providers import say_day
 from tracker.web.hours.fields import SOMEONE_ELSE
 from tracker.web.hours.form_setting import FormSetting

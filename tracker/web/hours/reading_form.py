@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tracker.records.entry_writes import Author, Content
+from tracker.records.entries.entry_writes import Author, Content
 from tracker.rules.explain import LoggedEntry
 from tracker.web.forms.typed import Posted
 from tracker.web.forms.typed_date import say_date

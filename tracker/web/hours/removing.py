@@ -2,8 +2,8 @@
 
 from fastapi import HTTPException
 
-from tracker.records.entry_writes import Author
-from tracker.records.evidence import remove_file
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence import remove_file
 from tracker.web.forms.typed import Posted, text_of
 from tracker.web.frame.site import Site
 from tracker.web.hours.uploads import folder_of

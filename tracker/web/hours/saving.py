@@ -11,10 +11,9 @@ from fastapi import HTTPException
 from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
-from tracker.records.closing import closed_for
-from tracker.records.daily_most import has_logged_most
-from tracker.records.entries import entry_by_id
-from tracker.records.entry_writes import (
+from tracker.records.entries.daily_most import has_logged_most
+from tracker.records.entries.entries import entry_by_id
+from tracker.records.entries.entry_writes import (
     Author,
     ChangedMeanwhile,
     Content,
@@ -25,7 +24,8 @@ from tracker.records.entry_writes import (
     saved_from,
     version_of,
 )
-from tracker.records.twins import Logged, logged_on
+from tracker.records.entries.twins import Logged, logged_on
+from tracker.records.evidence.closing import closed_for
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day

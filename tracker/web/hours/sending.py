@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fastapi import HTTPException
 from sqlalchemy import Connection
 
-from tracker.records.entry_writes import Author, Content
-from tracker.records.evidence import Received, keep_files, move_drafts
-from tracker.records.queue import Busy
+from tracker.records.entries.entry_writes import Author, Content
+from tracker.records.evidence.evidence import Received, keep_files, move_drafts
+from tracker.records.store.queue import Busy
 from tracker.web.forms.typed import Posted
 from tracker.web.frame.site import Site
 from tracker.web.hours.reading_form import Filled

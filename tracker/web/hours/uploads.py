@@ -10,16 +10,16 @@ import structlog
 from sqlalchemy import Connection
 from starlette.datastructures import UploadFile
 
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author, lock_person
-from tracker.records.evidence import (
+from tracker.records.entries.entry_writes import Author, lock_person
+from tracker.records.evidence.evidence import (
     Received,
     files_of,
     remove_old_drafts,
     stored_names,
 )
-from tracker.records.evidence_folder import EvidenceFolder, digest_of
-from tracker.records.evidence_room import bytes_counted
+from tracker.records.evidence.evidence_folder import EvidenceFolder, digest_of
+from tracker.records.evidence.evidence_room import bytes_counted
+from tracker.records.store.engine import reading
 from tracker.transfer.file_kinds import ENDINGS, media_type_of
 from tracker.web.forms.form_parts import clean
 from tracker.web.frame.site import Site

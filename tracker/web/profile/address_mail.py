@@ -5,12 +5,18 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tracker.mail.contents import Action, AddressMail, context_of
-from tracker.records.codes import new_code, say_code
-from tracker.records.engine import reading
-from tracker.records.outbox import Message, enqueue
-from tracker.records.profile import Profile, profile_of
-from tracker.records.second_address import is_taken
-from tracker.records.sign_in import NOBODY, SIGN_IN_MINUTES, forget_old, hashed, store_sign_in
+from tracker.records.mailing.outbox import Message, enqueue
+from tracker.records.profile.profile import Profile, profile_of
+from tracker.records.profile.second_address import is_taken
+from tracker.records.sign_in.codes import new_code, say_code
+from tracker.records.sign_in.sign_in import (
+    NOBODY,
+    SIGN_IN_MINUTES,
+    forget_old,
+    hashed,
+    store_sign_in,
+)
+from tracker.records.store.engine import reading
 from tracker.web.frame.site import Site
 
 

@@ -9,9 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
-from tracker.records.audit import Stamp
-from tracker.records.engine import reading
-from tracker.records.sessions import (
+from tracker.records.sign_in.sessions import (
     LONGEST_SESSION_DAYS,
     SESSION_DAYS,
     Browser,
@@ -19,6 +17,8 @@ from tracker.records.sessions import (
     end_browsers,
     handle_of,
 )
+from tracker.records.store.audit import Stamp
+from tracker.records.store.engine import reading
 from tracker.rules.providers import say_day
 from tracker.web.forms.typed import Typed, text_of
 from tracker.web.frame.own_time import zone_of

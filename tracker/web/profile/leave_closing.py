@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tracker.records.closing import read_closing_of
-from tracker.records.time_requests import LEAVE, Wish
+from tracker.records.evidence.closing import read_closing_of
+from tracker.records.profile.time_requests import LEAVE, Wish
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.web.frame.words import say_cycle

@@ -6,14 +6,14 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.mail_wishes import (
+from tracker.records.entries.entry_writes import Author
+from tracker.records.profile.mail_wishes import (
     email_of,
     kinds_off_of,
     read_off_token,
     set_kinds_off,
 )
+from tracker.records.store.engine import reading
 from tracker.rules.mail_wishes import Optional
 from tracker.web.forms.typed import Typed
 from tracker.web.frame.said_once import go_and_say

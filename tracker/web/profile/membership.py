@@ -9,11 +9,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
-from tracker.records.applicants import undecided_of
-from tracker.records.endorsees import endorsements_of
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.memberships import (
+from tracker.records.applying.applicants import undecided_of
+from tracker.records.entries.entry_writes import Author
+from tracker.records.judging.endorsees import endorsements_of
+from tracker.records.profile.memberships import (
     Recorded,
     Term,
     TermOverlaps,
@@ -23,6 +22,7 @@ from tracker.records.memberships import (
     remove_term,
     terms_of,
 )
+from tracker.records.store.engine import reading
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Outcome, Standing

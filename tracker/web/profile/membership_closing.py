@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tracker.records.closing import closed_for
-from tracker.records.memberships import Term
+from tracker.records.evidence.closing import closed_for
+from tracker.records.profile.memberships import Term
 from tracker.rulebooks import Rulebooks
 from tracker.web.frame.closed_words import say_closed
 

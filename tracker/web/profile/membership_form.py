@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from wtforms import RadioField, SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired
 
-from tracker.records.memberships import Term, TermOverlaps
+from tracker.records.profile.memberships import Term, TermOverlaps
 from tracker.rules.providers import say_day
 from tracker.web.forms.day_fields import DayAsked, read_day, say_day_fields, with_today
 from tracker.web.forms.form_parts import OwnForm, add_problem, clean

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.evidence_room import Kept, kept_files
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.evidence_room import Kept, kept_files
+from tracker.records.store.engine import reading
 from tracker.web.forms.typed import WithFiles
 from tracker.web.frame.said_once import TheSaid, go_and_say
 from tracker.web.frame.site import Instant, TheSite

@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
-from tracker.records.applicants import undecided_of
-from tracker.records.endorsees import endorsements_of
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.mail_wishes import kinds_off_of
-from tracker.records.profile import profile_of, set_time_zone
+from tracker.records.applying.applicants import undecided_of
+from tracker.records.entries.entry_writes import Author
+from tracker.records.judging.endorsees import endorsements_of
+from tracker.records.profile.mail_wishes import kinds_off_of
+from tracker.records.profile.profile import profile_of, set_time_zone
+from tracker.records.store.engine import reading
 from tracker.settings import Coordinator
 from tracker.web.forms.typed import Typed, text_of
 from tracker.web.frame.bounced import bounced_of

@@ -8,8 +8,8 @@ from starlette.datastructures import FormData
 from wtforms import HiddenField, RadioField, SelectChoice, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
-from tracker.records.time_decisions import Grant
-from tracker.records.time_requests import EXTENSION, LEAVE, Request, Wish
+from tracker.records.profile.time_decisions import Grant
+from tracker.records.profile.time_requests import EXTENSION, LEAVE, Request, Wish
 from tracker.rules.providers import say_day
 from tracker.web.forms.day_fields import DayAsked, is_blank, read_day, say_day_fields, with_today
 from tracker.web.forms.form_parts import OwnForm, add_problem, clean, is_form_key, new_form_key

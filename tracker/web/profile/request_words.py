@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tracker.records.time_requests import ASKED, DECLINED, GRANTED, LEAVE, Request
+from tracker.records.profile.time_requests import ASKED, DECLINED, GRANTED, LEAVE, Request
 from tracker.rules.providers import say_day
 
 _STATES = {ASKED: "Waiting", GRANTED: "Granted", DECLINED: "Declined"}

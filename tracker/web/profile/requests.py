@@ -8,10 +8,9 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
-from tracker.records.endorsees import endorsements_of
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.time_requests import (
+from tracker.records.entries.entry_writes import Author
+from tracker.records.judging.endorsees import endorsements_of
+from tracker.records.profile.time_requests import (
     EXTENSION,
     LEAVE,
     AskedAlready,
@@ -19,6 +18,7 @@ from tracker.records.time_requests import (
     requests_of,
     withdraw,
 )
+from tracker.records.store.engine import reading
 from tracker.rules.providers import say_day
 from tracker.rules.standing import Status
 from tracker.web.forms.form_parts import add_problem

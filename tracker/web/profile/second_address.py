@@ -7,18 +7,18 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from tracker.mail.headers import is_address
-from tracker.records.codes import LONGEST_SHOWN, read_code
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.profile import profile_of
-from tracker.records.second_address import (
+from tracker.records.entries.entry_writes import Author
+from tracker.records.profile.profile import profile_of
+from tracker.records.profile.second_address import (
     Taken,
     confirm,
     remove,
     try_first_again,
     who_confirms,
 )
-from tracker.records.sign_in import SIGN_IN_MINUTES, Refused, new_token, normal_email
+from tracker.records.sign_in.codes import LONGEST_SHOWN, read_code
+from tracker.records.sign_in.sign_in import SIGN_IN_MINUTES, Refused, new_token, normal_email
+from tracker.records.store.engine import reading
 from tracker.web.forms.form_parts import clean
 from tracker.web.forms.typed import Typed, text_of
 from tracker.web.frame.said_once import TheSaid, go_and_say

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 
-from tracker.records.engine import reading, writing
-from tracker.records.unsubscribing import read_unsubscribe_token, unsubscribe
+from tracker.records.mailing.unsubscribing import read_unsubscribe_token, unsubscribe
+from tracker.records.store.engine import reading, writing
 from tracker.web.frame.site import Instant, TheSite
 
 router = APIRouter()

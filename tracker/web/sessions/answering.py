@@ -8,17 +8,17 @@ from starlette.datastructures import FormData
 
 from tracker.clock import local_day
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
-from tracker.records.closing import closed_for
-from tracker.records.daily_most import has_logged_most
-from tracker.records.entry_writes import Author, minutes_on
-from tracker.records.group_answers import (
+from tracker.records.entries.daily_most import has_logged_most
+from tracker.records.entries.entry_writes import Author, minutes_on
+from tracker.records.evidence.closing import closed_for
+from tracker.records.groups.group_answers import (
     added_entry,
     confirm,
     dispute,
     hold_asked,
     same_sessions,
 )
-from tracker.records.group_asks import Asked
+from tracker.records.groups.group_asks import Asked
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import say_day
 from tracker.web.forms.form_parts import clean

@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
 from tracker.clock import local_day
-from tracker.records.closing import closed_for
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.group_answers import added_entry, content_of, same_sessions
-from tracker.records.group_asks import asked_by_id
+from tracker.records.entries.entry_writes import Author
+from tracker.records.evidence.closing import closed_for
+from tracker.records.groups.group_answers import added_entry, content_of, same_sessions
+from tracker.records.groups.group_asks import asked_by_id
+from tracker.records.store.engine import reading
 from tracker.web.forms.typed import RowId, Typed, text_of
 from tracker.web.frame.closed_words import say_closed
 from tracker.web.frame.own_time import zone_of

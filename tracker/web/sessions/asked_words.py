@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tracker.records.entry_writes import Content
+from tracker.records.entries.entry_writes import Content
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.web.year.entry_words import EntryRow

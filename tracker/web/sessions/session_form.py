@@ -17,9 +17,9 @@ from wtforms.widgets import TextArea
 
 from tracker.hours import say_hours
 from tracker.mail.headers import is_address
-from tracker.records.group_members import Invited, Supervisee
-from tracker.records.group_sessions import GroupSession, Held
-from tracker.records.sign_in import normal_email
+from tracker.records.groups.group_members import Invited, Supervisee
+from tracker.records.groups.group_sessions import GroupSession, Held
+from tracker.records.sign_in.sign_in import normal_email
 from tracker.web.forms.form_parts import OwnForm, add_problem, clean, is_form_key, new_form_key
 from tracker.web.forms.typed_date import DateWrong, read_date, say_date
 from tracker.web.forms.typed_hours import HoursWrong, read_hours

@@ -7,9 +7,9 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
-from tracker.records.group_members import Supervisee, own_addresses, supervisees_of
-from tracker.records.group_sessions import GroupSession, Held
-from tracker.records.providers import load_providers
+from tracker.records.groups.group_members import Supervisee, own_addresses, supervisees_of
+from tracker.records.groups.group_sessions import GroupSession, Held
+from tracker.records.judging.providers import load_providers
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import Provider
 from tracker.web.forms.typed_date import say_date

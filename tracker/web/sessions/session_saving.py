@@ -3,9 +3,9 @@
 from sqlalchemy import Connection
 
 from tracker.hours import count_hours
-from tracker.records.entry_writes import Author, lock_person
-from tracker.records.group_members import Invited
-from tracker.records.group_sessions import Held, Logged, log_session, session_from, twin_of
+from tracker.records.entries.entry_writes import Author, lock_person
+from tracker.records.groups.group_members import Invited
+from tracker.records.groups.group_sessions import Held, Logged, log_session, session_from, twin_of
 from tracker.rules.providers import say_day
 from tracker.web.forms.form_parts import add_problem, new_form_key
 from tracker.web.sessions.session_form import read_session

@@ -8,15 +8,15 @@ from sqlalchemy import Connection
 
 from tracker.clock import local_day
 from tracker.jobs.session_mail import tell_members
-from tracker.records.engine import reading
-from tracker.records.entry_writes import Author
-from tracker.records.group_members import take_out
-from tracker.records.group_sessions import (
+from tracker.records.entries.entry_writes import Author
+from tracker.records.groups.group_members import take_out
+from tracker.records.groups.group_sessions import (
     correct_session,
     session_of,
     sessions_of,
     withdraw_session,
 )
+from tracker.records.store.engine import reading
 from tracker.web.forms.typed import RowId, Typed, number_of
 from tracker.web.frame.own_time import zone_of
 from tracker.web.frame.said_once import TheSaid, go_and_say

@@ -6,7 +6,7 @@ from math import ceil
 from fastapi import HTTPException, Request
 from sqlalchemy import Connection
 
-from tracker.records.sign_in_limits import Limit, client_of, count_try
+from tracker.records.sign_in.sign_in_limits import Limit, client_of, count_try
 from tracker.web.frame.site import Site
 
 _ASKED_TOO_OFTEN = (

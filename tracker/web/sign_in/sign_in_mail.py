@@ -7,10 +7,9 @@ from sqlalchemy import Connection
 
 from tracker.mail.compose import Rendered
 from tracker.mail.contents import SignInMail, context_of
-from tracker.records.codes import new_code, say_code
-from tracker.records.engine import reading
-from tracker.records.outbox import Message, enqueue
-from tracker.records.sign_in import (
+from tracker.records.mailing.outbox import Message, enqueue
+from tracker.records.sign_in.codes import new_code, say_code
+from tracker.records.sign_in.sign_in import (
     NOBODY,
     SIGN_IN_MINUTES,
     Who,
@@ -19,6 +18,7 @@ from tracker.records.sign_in import (
     hashed,
     store_sign_in,
 )
+from tracker.records.store.engine import reading
 from tracker.web.frame.site import Site
 
 

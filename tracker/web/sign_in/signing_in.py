@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from tracker.mail.headers import is_address
-from tracker.records.codes import LONGEST_SHOWN, read_code
-from tracker.records.sessions import close_session, open_session
-from tracker.records.sign_in import (
+from tracker.records.sign_in.codes import LONGEST_SHOWN, read_code
+from tracker.records.sign_in.sessions import close_session, open_session
+from tracker.records.sign_in.sign_in import (
     SIGN_IN_MINUTES,
     Refused,
     new_token,

@@ -8,9 +8,14 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
-from tracker.records.audit import Stamp
-from tracker.records.calendar_feeds import end_feed, feed_token, person_of_feed, replace_feed
-from tracker.records.engine import reading
+from tracker.records.profile.calendar_feeds import (
+    end_feed,
+    feed_token,
+    person_of_feed,
+    replace_feed,
+)
+from tracker.records.store.audit import Stamp
+from tracker.records.store.engine import reading
 from tracker.transfer.calendar import calendar_file
 from tracker.transfer.calendar_reading import read_calendar
 from tracker.web.forms.typed import Typed, text_of

@@ -15,8 +15,8 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from tracker.clock import stopwatch
-from tracker.records.engine import reading
-from tracker.records.evidence import files_of_entries
+from tracker.records.evidence.evidence import files_of_entries
+from tracker.records.store.engine import reading
 from tracker.transfer.my_data import write_my_data
 from tracker.web.frame.downloads import Download, Places
 from tracker.web.frame.site import Instant, Site, TheSite

@@ -7,11 +7,11 @@ from datetime import date, datetime
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from tracker.records.calendar_feeds import feed_mark
-from tracker.records.endorsees import Endorsed, endorsements_of
-from tracker.records.engine import reading
-from tracker.records.evaluation import days_at
-from tracker.records.held_cycles import cycles_held
+from tracker.records.judging.endorsees import Endorsed, endorsements_of
+from tracker.records.judging.evaluation import days_at
+from tracker.records.judging.held_cycles import cycles_held
+from tracker.records.profile.calendar_feeds import feed_mark
+from tracker.records.store.engine import reading
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import NO_RULES
 from tracker.rules.providers import say_day

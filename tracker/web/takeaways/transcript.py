@@ -5,7 +5,7 @@ from datetime import date, datetime
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.records.engine import reading
+from tracker.records.store.engine import reading
 from tracker.transfer import transcript_pdf
 from tracker.transfer.transcript import Transcript
 from tracker.transfer.transcript_csv import file_name, transcript_csv

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import HTMLResponse
 
-from tracker.records.endorsees import Endorsed, endorsement_within, endorsements_of
-from tracker.records.engine import reading
+from tracker.records.judging.endorsees import Endorsed, endorsement_within, endorsements_of
+from tracker.records.store.engine import reading
 from tracker.web.forms.typed import RowId
 from tracker.web.frame.contacts import contacts_of
 from tracker.web.frame.site import Instant, Site, TheSite

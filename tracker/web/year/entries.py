@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 
-from tracker.records.engine import reading
+from tracker.records.store.engine import reading
 from tracker.web.forms.typed import RowId
 from tracker.web.frame.contacts import contacts_of
 from tracker.web.frame.site import Instant, TheSite

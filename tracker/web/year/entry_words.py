@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from tracker.hours import count_hours
-from tracker.records.closing import Closed
-from tracker.records.evidence import File
+from tracker.records.evidence.closing import Closed
+from tracker.records.evidence.evidence import File
 from tracker.rules.explain import LoggedEntry, Remedy
 from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
-from tracker.records.endorsees import endorsements_of
-from tracker.records.group_asks import asked_of
+from tracker.records.groups.group_asks import asked_of
+from tracker.records.judging.endorsees import endorsements_of
 from tracker.web.applying.applications import read_applications
 from tracker.web.frame.bounced import bounced_of
 from tracker.web.frame.contacts import contacts_of

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from tracker.records.endorsees import Endorsed
+from tracker.records.judging.endorsees import Endorsed
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.not_asked import why_not_asked
 from tracker.rules.plan import Plan

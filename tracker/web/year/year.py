@@ -6,11 +6,11 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from tracker.records.applications import Applied
-from tracker.records.endorsees import Endorsed
-from tracker.records.entries import entry_by_id
-from tracker.records.evaluation import days_at
-from tracker.records.insight import sees_entry, sights_of
+from tracker.records.applying.applications import Applied
+from tracker.records.entries.entries import entry_by_id
+from tracker.records.evidence.insight import sees_entry, sights_of
+from tracker.records.judging.endorsees import Endorsed
+from tracker.records.judging.evaluation import days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import say_day
@@ -81,8 +81,8 @@ def read_year(
 ) -> YearView:
     """A person's year at an instant, as far as ``endorsements`` go; ``own``: they read it.
 
-    Coordinators read the entries that belong to their time (records/insight.py). Entries are also
-    judged for ``applications``: the person's own, those that are decided aside.
+    Coordinators read the entries that belong to their time (records/evidence/insight.py). Entries
+    are also judged for ``applications``: the person's own, those that are decided aside.
     """
     material = read_material(connection, books, person_id, endorsements, at, applications)
     if own:

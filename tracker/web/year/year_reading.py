@@ -6,15 +6,15 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from tracker.records.applicants import standings_of, undecided_of
-from tracker.records.applications import Applied
-from tracker.records.closing import Closing, read_closing, read_closing_of
-from tracker.records.endorsees import Endorsed, endorsements_of
-from tracker.records.entries import entries_of
-from tracker.records.evaluation import DayOf, days_at, judge_all, judge_current
-from tracker.records.evidence import File, files_of_entries
-from tracker.records.facts import Few
-from tracker.records.providers import load_providers
+from tracker.records.applying.applicants import standings_of, undecided_of
+from tracker.records.applying.applications import Applied
+from tracker.records.entries.entries import entries_of
+from tracker.records.evidence.closing import Closing, read_closing, read_closing_of
+from tracker.records.evidence.evidence import File, files_of_entries
+from tracker.records.judging.endorsees import Endorsed, endorsements_of
+from tracker.records.judging.evaluation import DayOf, days_at, judge_all, judge_current
+from tracker.records.judging.facts import Few
+from tracker.records.judging.providers import load_providers
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry

@@ -1,0 +1,1 @@
+"""Applications for an endorsement, and their references."""

@@ -1,0 +1,1 @@
+"""Logged entries: read, written, compared with what is logged already."""

@@ -1,0 +1,1 @@
+"""Sessions that a provider logs for several supervisees."""

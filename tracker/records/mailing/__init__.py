@@ -1,0 +1,1 @@
+"""Notices, mails and digests: decided once, waiting, bounced, unsubscribed."""

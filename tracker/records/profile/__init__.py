@@ -1,0 +1,1 @@
+"""What people say of themselves: addresses, memberships, wishes, requests for time."""

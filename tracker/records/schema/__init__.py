@@ -1,0 +1,1 @@
+"""The tables: what is stored, with its checks, and the types of its columns."""

@@ -1,0 +1,1 @@
+"""Who is let in: codes and links, their limits, signed-in browsers."""

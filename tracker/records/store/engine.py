@@ -1,0 +1,180 @@
+"""The engine, transactions, and the schema's migrations."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import make_url
+
+from tracker.records.store.queue import one_at_a_time
+
+# The first releases of SQLite in which a WAL reset cannot corrupt the database
+# (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
+_WAL_FIXED = (3, 51, 3)
+_WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
+_BUSY_MILLISECONDS = 30_000
+_KEPT = 10
+_CONNECT_SECONDS = 10
+# PostgreSQL, for pages: how long one statement may take, waits for locks included, and how long a
+# transaction may be left alone in its midst; the server then ends it, and what it holds is free.
+# Jobs, imports and reports take as long as they take.
+_OF_PAGES = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
+
+
+class SchemaError(Exception):
+    """The database's schema is not the one that this program works with."""
+
+
+def wal_is_safe(version: tuple[int, int, int]) -> bool:
+    """Whether SQLite ``version`` has the WAL-reset fix."""
+    patched = _WAL_PATCHED.get(version[:2])
+    return version >= _WAL_FIXED or (patched is not None and version[2] >= patched)
+
+
+def open_engine(url: str, *, for_pages: bool = False) -> Engine:
+    """An engine for ``url``; on SQLite with foreign keys, extra sync and one writer at a time.
+
+    ``for_pages``: a server ends what takes longer than anybody waits for a page.
+    """
+    # Instants are UTC and days are legal days, so the server's own zone must not matter. Compiling
+    # a statement costs more than running any of ours.
+    options = "-c timezone=UTC -c jit=off" + (_OF_PAGES if for_pages else "")
+    server: dict[str, Any] = {"options": options}
+    if "connect_timeout" not in make_url(url).query:
+        server["connect_timeout"] = _CONNECT_SECONDS
+    arguments: dict[str, Any] = {} if _is_sqlite(url) else {"connect_args": server}
+    # Connections beyond these are closed after use, and to open one costs as much as a page.
+    # What people typed, codes and tokens are in parameters: no error may show them.
+    engine = create_engine(url, pool_size=_KEPT, hide_parameters=True, **arguments)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def _is_sqlite(url: str) -> bool:
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "DELETE"
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        # SQLAlchemy, not the driver, says when a transaction begins (see _on_begin).
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        # FULL would let a power cut bring back the journal of the last transaction, and undo it.
+        connection.execute("PRAGMA synchronous = EXTRA")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # A writer takes the lock at once: upgrading a read lock later can only fail.
+        mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see one state of the database (one transaction)."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def writing(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end, rolled back whole on any error.
+
+    It waits for others, for each of their locks so many seconds of ``patience`` if there is a
+    limit; then an error is raised that `is_busy` knows, or Busy.
+    """
+    with (
+        engine.connect() as connection,
+        one_at_a_time(engine.url, patience),
+        connection.execution_options(writes=True).begin(),
+    ):
+        if patience is not None and connection.dialect.name == "postgresql":
+            milliseconds = max(int(patience * 1000), 1)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+        yield connection
+
+
+def migrate(url: str) -> None:
+    """Bring the database at ``url`` to this program's schema, from empty or any older one."""
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            configuration = _alembic()
+            configuration.attributes["connection"] = connection.execution_options(writes=True)
+            command.upgrade(configuration, "head")
+    finally:
+        engine.dispose()
+
+
+def ensure_schema(url: str) -> None:
+    """Create the schema in an empty database; refuse one that is older or foreign.
+
+    Raises SchemaError, saying what to do.
+    """
+    if not _is_sqlite(url) or (path := make_url(url).database) is None or path == ":memory:":
+        found = schema_version(url)
+    else:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        found = schema_version(url)
+    if found == newest_version():
+        return
+    if found is not None:
+        message = (
+            f"the database has schema {found}, this program works with {newest_version()}: "
+            "make a backup, then run `tracker migrate`"
+        )
+        raise SchemaError(message)
+    migrate(url)
+
+
+def schema_version(url: str) -> str | None:
+    """The schema version found at ``url``; None for an empty database.
+
+    Raises SchemaError where tables stand there that are not ours.
+    """
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            version = MigrationContext.configure(connection).get_current_revision()
+            if version is None and inspect(connection).get_table_names():
+                message = "the database holds tables of another program: name an empty one"
+                raise SchemaError(message)
+            return version
+    finally:
+        engine.dispose()
+
+
+def newest_version() -> str:
+    """The schema version that this program works with."""
+    return str(ScriptDirectory.from_config(_alembic()).get_current_head())
+
+
+def knows_version(version: str) -> bool:
+    """Whether a schema version is one of this program's: its own or an older one."""
+    return version in {
+        one.revision for one in ScriptDirectory.from_config(_alembic()).walk_revisions()
+    }
+
+
+def _alembic() -> Config:
+    configuration = Config()
+    configuration.set_main_option(
+        "script_location", str(Path(__file__).parents[1] / "migrations").replace("%", "%%")
+    )
+    return configuration
