@@ -20,9 +20,12 @@ def has_logged_most(connection: Connection, person_id: int, at: datetime) -> boo
     """Whether as many sessions as can be were stored for the person in the 24 hours to ``at``."""
     # An import has no form's key. With the sixtieth newest, all that are newer came later.
     newest = run(connection, _NEWEST, [person_id, MOST_A_DAY - 1])
-    if not newest:
-        return False
-    stored = (_EVENT.c.table_name == "entry") & (_EVENT.c.row_id == newest[0][0])
+    return bool(newest) and is_of_a_day(connection, newest[0][0], at)
+
+
+def is_of_a_day(connection: Connection, entry_id: int, at: datetime) -> bool:
+    """Whether an entry was stored in the 24 hours to ``at``."""
+    stored = (_EVENT.c.table_name == "entry") & (_EVENT.c.row_id == entry_id)
     first = select(func.max(_EVENT.c.at)).where(stored & _EVENT.c.before.is_(None))
     stored_at = connection.scalar(first)
     return stored_at is not None and stored_at > at - _A_DAY

@@ -11,7 +11,6 @@ from fastapi import HTTPException
 from sqlalchemy import Connection
 
 from tracker.hours import MINUTES_IN_DAY, count_hours, say_hours
-from tracker.records.entries.daily_most import has_logged_most
 from tracker.records.entries.entries import entry_by_id
 from tracker.records.entries.entry_writes import (
     Author,
@@ -24,6 +23,7 @@ from tracker.records.entries.entry_writes import (
     saved_from,
     version_of,
 )
+from tracker.records.entries.known_before import known_before
 from tracker.records.entries.twins import Logged, logged_on
 from tracker.records.evidence.closing import closed_for
 from tracker.rulebooks import Rulebooks
@@ -70,20 +70,18 @@ def save_new(
     """
     sent = filled.sent
     lock_person(connection, author.person_id)
-    before = saved_from(connection, author.person_id, sent["form_key"])
-    if before is not None and content_of(before) != content:
-        return Outcome(problems=(_saved_already(before),), form_key=new_form_key())
-    if before is not None:
-        return Outcome(before.id)
-    logged = logged_on(connection, author.person_id, content.held_on)
+    who, key = author.person_id, sent["form_key"]
+    known = known_before(connection, who, key, content.held_on, author.at)
+    if known.was_saved and (before := saved_from(connection, who, key)):
+        return _again(before, content)
     problems = (
         *_check_open(connection, books, author, filled, content),
-        *_check_room(content, logged),
-        *_check_most(connection, author),
+        *_check_room(content, known.logged),
+        *([("hours", say_most())] if known.has_most else []),
     )
     if problems:
         return Outcome(problems=problems)
-    if doubts := doubts_about(content, logged, sent["seen"]):
+    if doubts := doubts_about(content, known.logged, sent["seen"]):
         return Outcome(doubts=doubts)
     return Outcome(add_unsaved(connection, books, author, content, sent["form_key"]).id)
 
@@ -124,6 +122,13 @@ def save_change(
     return Outcome(entry_id)
 
 
+def _again(before: LoggedEntry, content: Content) -> Outcome:
+    """What becomes of a form that was saved before, as it was or changed since."""
+    if content_of(before) != content:
+        return Outcome(problems=(_saved_already(before),), form_key=new_form_key())
+    return Outcome(before.id)
+
+
 def _saved_already(before: LoggedEntry) -> Problem:
     saved = f"{count_hours(before.minutes)} on {say_day(before.held_on)}"
     words = f"This form was saved already, as {saved}. Save again to add a second session"
@@ -147,12 +152,6 @@ def _check_open(
     closed = closed_for(connection, books, author.person_id, content.held_on, author.at)
     if closed is not None:
         yield "day", say_closed(closed)
-
-
-def _check_most(connection: Connection, author: Author) -> Iterator[Problem]:
-    """Whether the person can log one more today."""
-    if has_logged_most(connection, author.person_id, author.at):
-        yield "hours", say_most()
 
 
 def _check_room(content: Content, others: list[Logged]) -> Iterator[Problem]:
