@@ -45,6 +45,7 @@ _UNFINISHED = ".restoring-"
 _WHO = "tracker restore"
 # What stands beside an SQLite file belongs to it, and would be played into any other.
 _BESIDE = ("-journal", "-wal", "-shm")
+_JOURNAL_HEAD = 28
 
 
 class Restored(NamedTuple):
@@ -105,7 +106,7 @@ def _ensure_empty(url: str) -> None:
             raise BackupError("TRACKER_DATABASE_URL names no file")
         file = Path(address.database)
         for beside in _BESIDE:
-            if (left := Path(f"{file}{beside}")).exists():
+            if _holds_anything(left := Path(f"{file}{beside}")):
                 raise BackupError(f"{left} is left of another database: move both away")
         if not file.exists() or not file.stat().st_size:
             return
@@ -118,6 +119,14 @@ def _ensure_empty(url: str) -> None:
     raise BackupError(
         f"{shown} is not empty: stop what runs on it, and move it away or name another"
     )
+
+
+def _holds_anything(beside: Path) -> bool:
+    """Whether SQLite would play a file into the database; not a journal whose head is emptied."""
+    if not beside.exists():
+        return False
+    with beside.open("rb") as file:
+        return any(file.read(_JOURNAL_HEAD))
 
 
 def _put_files_back(source: Path, target: Path | None) -> None:

@@ -13,13 +13,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 
-from tracker.records.store.queue import one_at_a_time
+from tracker.records.store.queue import is_busy, one_at_a_time
 
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
 # (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
 _WAL_FIXED = (3, 51, 3)
 _WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
-_BUSY_MILLISECONDS = 30_000
+_PATIENTLY = "PRAGMA busy_timeout = 30000"
+_JOURNAL_BYTES = 4_000_000  # what stays of the journal of a long import
 _KEPT = 10
 _CONNECT_SECONDS = 10
 # PostgreSQL, for pages: how long one statement may take, waits for locks included, and how long a
@@ -63,16 +64,19 @@ def _is_sqlite(url: str) -> bool:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "DELETE"
+    # A journal that stays, its head emptied and that on the disk, ends a transaction as surely as
+    # one that is deleted, and spares the disk a file's making and deleting.
+    journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "PERSIST"
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         # SQLAlchemy, not the driver, says when a transaction begins (see _on_begin).
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        connection.execute(_PATIENTLY)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_mode = {journal}")
-        # FULL would let a power cut bring back the journal of the last transaction, and undo it.
+        connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
+        # FULL lets a power cut bring back a journal that was deleted, and undo the transaction.
         connection.execute("PRAGMA synchronous = EXTRA")
 
     @event.listens_for(engine, "begin")
