@@ -44,7 +44,7 @@ FLOORS = {
         {"entries", "sign_in", "mailing"},
         {"applying", "profile", "api", "backups"},
         {"evidence", "groups"},
-        {"writer"},
+        {"saving"},
     ),
     "web": (
         {"forms"},

@@ -19,8 +19,8 @@ from tests.bench.visits import populate
 from tests.bench.work import CONFIG, NIGHT
 from tests.faults.long_form import run_long
 from tracker.records.entries.entry_writes import Author, Content, add_entry
+from tracker.records.saving.writer import Writer
 from tracker.records.store.engine import open_engine, reading
-from tracker.records.writer import Writer
 from tracker.rulebooks import load_rulebooks
 
 _PROCESSES = 2

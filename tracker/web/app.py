@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from tracker import clock
 from tracker.mail.compose import load_composer
 from tracker.records.mailing.vitals import Vitals, read_vitals
+from tracker.records.saving.writer import Writer
 from tracker.records.store.engine import reading
 from tracker.records.store.reader import Reader
-from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api

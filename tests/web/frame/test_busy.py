@@ -11,8 +11,8 @@ from tests.support.files import PDF
 from tests.web.frame.test_signed_out_meanwhile import kept
 from tests.web.frame.test_small_pages import token_for
 from tests.web.visiting import TRAINING, House, text_of
-from tracker.records import writer
 from tracker.records.entries.entry_writes import lock_person
+from tracker.records.saving import writer
 from tracker.records.store.engine import writing
 
 FILES = {"files": ("proof.pdf", PDF, "application/pdf")}

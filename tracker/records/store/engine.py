@@ -1,8 +1,9 @@
 """The engine, transactions, and the schema's migrations."""
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,34 @@ def writing(engine: Engine, patience: float | None = None) -> Iterator[Connectio
             milliseconds = max(int(patience * 1000), 1)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
         yield connection
+
+
+@asynccontextmanager
+async def writing_at_once(engine: Engine) -> AsyncIterator[Connection]:
+    """The same on SQLite for an event loop, by whoever has the turn.
+
+    Where somebody else writes in spite of that an error is raised that `is_busy` knows. The loop
+    goes on where the end of the transaction has to wait for readers.
+    """
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA busy_timeout = 0")
+        try:
+            with connection.execution_options(writes=True).begin():
+                yield connection
+                await _commit(driver)
+        finally:
+            driver.execute(_PATIENTLY)
+
+
+async def _commit(driver: sqlite3.Connection) -> None:
+    try:
+        driver.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+        driver.execute(_PATIENTLY)
+        await asyncio.to_thread(driver.execute, "COMMIT")
 
 
 def migrate(url: str) -> None:

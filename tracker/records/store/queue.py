@@ -1,10 +1,11 @@
 """Where the writers of a database wait for each other, and for how long."""
 
+import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from threading import Thread
 from typing import Any
 
@@ -33,9 +34,20 @@ def one_at_a_time(url: URL, seconds: float | None = None) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or url.database in _NO_FILE:
         yield
         return
-    # To read is enough, so that a command of another account may wait at the same file.
-    turn = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+    turn = _open(url)
     _take(turn, seconds)
+    try:
+        yield
+    finally:
+        os.close(turn)
+
+
+@asynccontextmanager
+async def own_turn(url: URL, seconds: float) -> AsyncIterator[None]:
+    """The same for an event loop, which goes on while this waits; for SQLite alone."""
+    turn = _open(url)
+    if not _is_free(turn):
+        await _wait_for(turn, seconds)
     try:
         yield
     finally:
@@ -48,6 +60,25 @@ def is_busy(error: BaseException) -> bool:
     cause: Any = getattr(error, "orig", None) or error
     locked = isinstance(cause, _WAITED)
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def _open(url: URL) -> int:
+    # To read is enough, so that a command of another account may wait at the same file.
+    return os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+
+
+async def _wait_for(turn: int, seconds: float) -> None:
+    """The same for an event loop."""
+    taken = _take_later(turn)
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(taken), seconds)
+    except TimeoutError as error:
+        if taken.cancel():
+            raise Busy from error
+    except asyncio.CancelledError:
+        if not taken.cancel():
+            os.close(turn)
+        raise
 
 
 def _take(turn: int, seconds: float | None) -> None:
@@ -74,19 +105,27 @@ def _wait(turn: int, seconds: float | None) -> None:
     if not seconds:
         fcntl.flock(turn, fcntl.LOCK_EX)
         return
-    # The system wakes no one after a time: so another thread waits, which holds up no end.
-    taken: Future[None] = Future()
-    try:
-        Thread(target=_take_for, args=(turn, taken), name="turn", daemon=True).start()
-    except RuntimeError as error:
-        os.close(turn)
-        raise Busy from error
+    taken = _take_later(turn)
     try:
         taken.result(seconds)
     except TimeoutError as error:
         if taken.cancel():
             raise Busy from error
         taken.result()
+
+
+def _take_later(turn: int) -> "Future[None]":
+    """What is done once the open file is locked; cancelled, it is closed then.
+
+    The system wakes no one after a time: so another thread waits, which holds up no end.
+    """
+    taken: Future[None] = Future()
+    try:
+        Thread(target=_take_for, args=(turn, taken), name="turn", daemon=True).start()
+    except RuntimeError as error:
+        os.close(turn)
+        raise Busy from error
+    return taken
 
 
 def _take_for(turn: int, taken: Future[None]) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from tracker.mail.compose import Composer
 from tracker.records.judging.evaluation import days_at
 from tracker.records.mailing.vitals import Vitals
+from tracker.records.saving.writer import Writer
 from tracker.records.store.reader import Reader
-from tracker.records.writer import Writer
 from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 from tracker.web.frame.later import Later

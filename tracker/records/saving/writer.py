@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tracker.clock import stopwatch
 from tracker.records.judging.judging_late import judging_late
+from tracker.records.saving.loop_writer import LoopWriter
 from tracker.records.store.engine import writing
 from tracker.records.store.queue import Busy, is_busy
 
@@ -60,6 +61,11 @@ class Writer:
         self._places = BoundedSemaphore(_WAITING_THREADS)
         is_sqlite = engine.dialect.name == "sqlite"
         self._within = _ANSWERED_WITHIN["sqlite"] if is_sqlite else _ANSWERED_WITHIN_ELSEWHERE
+        self._on_loop = (
+            LoopWriter(engine, self.ask, within=self._within, most=_MOST_WAITING)
+            if is_sqlite
+            else None
+        )
         self._thread = ThreadPoolExecutor(1, "writer")
         # Jobs that failed in company, each in a transaction of its own. On SQLite there is only
         # one at a time anyway; elsewhere one that waits for a lock need not hold up the others.
@@ -85,6 +91,8 @@ class Writer:
 
     async def answer(self, job: Callable[[Connection], T]) -> T:
         """The same without a thread that waits."""
+        if self._on_loop:
+            return await self._on_loop.answer(job)
         return await asyncio.wrap_future(self.ask(job))
 
     def ask(self, job: Callable[[Connection], T]) -> Future[T]:

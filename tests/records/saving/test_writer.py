@@ -12,13 +12,13 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.support.cast import ALICE, BOB, BOOKS, NOW, Cast, fill
-from tracker.records import writer as writers
 from tracker.records.entries.entry_writes import Author, Content, add_entry
 from tracker.records.judging.evaluation import evaluate_people
+from tracker.records.saving import writer as writers
+from tracker.records.saving.writer import Writer
 from tracker.records.schema.tables import METADATA
 from tracker.records.store.engine import writing
 from tracker.records.store.queue import Busy
-from tracker.records.writer import Writer
 
 PERSON = METADATA.tables["person"]
 Job = Callable[[Connection], object]

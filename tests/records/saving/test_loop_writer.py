@@ -1,0 +1,176 @@
+"""Writing to SQLite in the thread that answers: nothing is lost, and nobody is held up."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from tests.records.saving.test_writer import Job, addresses, held_by_another, name
+from tests.support.cast import ALICE, Cast, fill
+from tracker.records.saving import writer as writers
+from tracker.records.saving.writer import Writer
+from tracker.records.store.engine import reading
+from tracker.records.store.queue import Busy
+
+SECONDS = 20
+
+
+@pytest.fixture
+def cast(sqlite_url: str) -> Iterator[Cast]:
+    filled = fill(sqlite_url)
+    yield filled
+    filled.engine.dispose()
+
+
+def answers(writer: Writer, *jobs: Job) -> list[object]:
+    """What becomes of jobs that are asked for together."""
+
+    async def ask() -> list[object]:
+        asked = asyncio.gather(*(writer.answer(job) for job in jobs), return_exceptions=True)
+        return list(await asyncio.wait_for(asked, SECONDS))
+
+    return asyncio.run(ask())
+
+
+def answer_while(writer: Writer, job: Job, holding: ExitStack) -> tuple[bool, object]:
+    """Ask while somebody holds the database, who lets go of it in the same loop, a little later.
+
+    Whether it was answered before, and the answer: there is none if the loop does not go on.
+    """
+
+    async def ask() -> tuple[bool, object]:
+        asked = asyncio.create_task(writer.answer(job))
+        done, _ = await asyncio.wait([asked], timeout=0.2)
+        holding.close()
+        return bool(done), await asyncio.wait_for(asked, SECONDS)
+
+    return asyncio.run(ask())
+
+
+def test_what_is_asked_for_together_is_written_in_one_transaction_in_its_order(cast: Cast) -> None:
+    connections: list[object] = []
+
+    def note(connection: Connection) -> None:
+        connections.append(id(connection))
+
+    jobs = note, name("flo@example.org"), name("gus@example.org"), note
+    assert answers(Writer(cast.engine), *jobs) == [None, 6, 7, None]
+    assert len(set(connections)) == 1
+    assert addresses(cast) == {"flo@example.org", "gus@example.org"}
+
+
+def test_a_job_that_fails_harms_none_that_was_asked_for_with_it(cast: Cast) -> None:
+    jobs = [name("flo@example.org"), name(ALICE), name("gus@example.org")]
+    flo, alice, gus = answers(Writer(cast.engine), *jobs)
+    assert isinstance(alice, IntegrityError)
+    assert {flo, gus} == {6, 7}
+    assert addresses(cast) == {"flo@example.org", "gus@example.org"}
+
+
+def test_of_a_job_that_fails_nothing_is_stored(cast: Cast) -> None:
+    def job(connection: Connection) -> None:
+        name("flo@example.org")(connection)
+        raise LookupError
+
+    writer = Writer(cast.engine)
+    assert isinstance(answers(writer, job)[0], LookupError)
+    assert addresses(cast) == set()
+    assert answers(writer, name("gus@example.org")) == [6]
+
+
+def test_who_gave_up_waiting_is_passed_over(cast: Cast) -> None:
+    async def ask(writer: Writer) -> object:
+        given_up, other = (
+            asyncio.create_task(writer.answer(name(f"{who}@example.org"))) for who in ("flo", "gus")
+        )
+        # Both are in the line by then, and its work has not begun.
+        await asyncio.sleep(0)
+        given_up.cancel()
+        return await other
+
+    assert asyncio.run(ask(Writer(cast.engine))) == 6
+    assert addresses(cast) == {"gus@example.org"}
+
+
+def test_more_than_are_written_together_are_written_one_lot_after_the_other(cast: Cast) -> None:
+    jobs = [name(f"person{number}@example.org") for number in range(70)]
+    assert answers(Writer(cast.engine), *jobs) == list(range(6, 76))
+
+
+def test_so_many_wait_and_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "_MOST_WAITING", 2)
+    jobs = [name(f"{who}@example.org") for who in ("flo", "gus", "hal")]
+    flo, gus, hal = answers(Writer(cast.engine), *jobs)
+    assert (flo, gus, type(hal)) == (6, 7, Busy)
+
+
+def test_loops_in_several_threads_write_one_after_the_other(cast: Cast) -> None:
+    writer = Writer(cast.engine)
+    with ThreadPoolExecutor(4) as threads:
+        jobs = [name(f"person{number}@example.org") for number in range(12)]
+        found = list(threads.map(lambda job: answers(writer, job)[0], jobs))
+    assert sorted(map(str, found)) == sorted(map(str, range(6, 18)))
+
+
+def test_the_loop_goes_on_while_another_process_has_its_turn(cast: Cast) -> None:
+    holding = ExitStack()
+    holding.enter_context(held_by_another(cast))
+    answered = answer_while(Writer(cast.engine), name("flo@example.org"), holding)
+    assert answered == (False, 6)
+
+
+@contextmanager
+def written_by_a_stranger(cast: Cast) -> Iterator[None]:
+    """Somebody writes who knows nothing of turns: a shell of SQLite's, say."""
+    stranger = sqlite3.connect(cast.url.removeprefix("sqlite:///"), isolation_level=None)
+    stranger.execute("BEGIN IMMEDIATE")
+    yield
+    stranger.execute("ROLLBACK")
+    stranger.close()
+
+
+def test_the_loop_goes_on_while_a_stranger_writes(cast: Cast) -> None:
+    holding = ExitStack()
+    holding.enter_context(written_by_a_stranger(cast))
+    answered = answer_while(Writer(cast.engine), name("flo@example.org"), holding)
+    assert answered == (False, 6)
+
+
+def test_the_loop_goes_on_while_somebody_reads_what_is_to_be_replaced(cast: Cast) -> None:
+    holding = ExitStack()
+    connection = holding.enter_context(reading(cast.engine))
+    connection.exec_driver_sql("SELECT * FROM person").fetchone()
+    waited, answer = answer_while(Writer(cast.engine), name("flo@example.org"), holding)
+    assert answer == 6
+    # Where the library has the WAL fix nobody waits for readers.
+    with cast.engine.connect() as asking:
+        journal = asking.exec_driver_sql("PRAGMA journal_mode").scalar()
+    assert waited == (journal == "wal")
+
+
+def test_who_waits_too_long_is_told_so_and_nothing_is_stored(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_ANSWERED_WITHIN", {"sqlite": 0.2})
+    writer = Writer(cast.engine)
+    with held_by_another(cast):
+        told = answers(writer, name("flo@example.org"), name("gus@example.org"))
+    assert [type(one) for one in told] == [Busy, Busy]
+    assert addresses(cast) == set()
+    assert answers(writer, name("gus@example.org")) == [6]
+
+
+def test_a_file_for_the_turn_that_cannot_be_opened_is_told(cast: Cast) -> None:
+    turn = Path(f"{cast.url.removeprefix('sqlite:///')}-turn")
+    turn.unlink(missing_ok=True)
+    turn.mkdir()
+    (told,) = answers(Writer(cast.engine), name("flo@example.org"))
+    assert isinstance(told, IsADirectoryError)
+    turn.rmdir()
+    assert answers(Writer(cast.engine), name("flo@example.org")) == [6]

@@ -1,0 +1,1 @@
+"""Where pages write: one after the other, several savings in one transaction."""
