@@ -154,6 +154,13 @@ def test_the_loop_goes_on_while_somebody_reads_what_is_to_be_replaced(cast: Cast
     assert waited == (journal == "wal")
 
 
+def test_the_loop_waits_for_no_connection_of_others(cast: Cast) -> None:
+    with ExitStack() as others:
+        for _ in range(60):
+            others.enter_context(cast.engine.connect())
+        assert answers(Writer(cast.engine), name("flo@example.org")) == [6]
+
+
 def test_who_waits_too_long_is_told_so_and_nothing_is_stored(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

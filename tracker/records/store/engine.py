@@ -51,7 +51,11 @@ def open_engine(url: str, *, for_pages: bool = False) -> Engine:
     server: dict[str, Any] = {"options": options}
     if "connect_timeout" not in make_url(url).query:
         server["connect_timeout"] = _CONNECT_SECONDS
-    arguments: dict[str, Any] = {} if _is_sqlite(url) else {"connect_args": server}
+    # An event loop asks, too, which must not wait until a thread gives its connection back; of a
+    # file there may be any number.
+    arguments: dict[str, Any] = (
+        {"max_overflow": -1} if _is_sqlite(url) else {"connect_args": server}
+    )
     # Connections beyond these are closed after use, and to open one costs as much as a page.
     # What people typed, codes and tokens are in parameters: no error may show them.
     engine = create_engine(url, pool_size=_KEPT, hide_parameters=True, **arguments)
