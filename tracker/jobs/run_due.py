@@ -13,7 +13,7 @@ from tracker.jobs.references import run_references
 from tracker.jobs.schedule import Due, Job, due
 from tracker.jobs.sessions import remind_of_sessions
 from tracker.records.judging.evaluation import evaluate_due
-from tracker.records.mailing.run_ledger import CAUGHT_UP, claim_run, finish_run, last_run
+from tracker.records.mailing.run_ledger import Caught, claim_run, finish_run, last_run, note_missed
 from tracker.rules.schema import Rulebook
 
 
@@ -85,7 +85,4 @@ def _finish(
     at: datetime,
 ) -> None:
     finish_run(connection, job, book.id, owed.local_date, at, report)
-    for missed in owed.missed:
-        if claim_run(connection, job, book.id, missed, at):
-            caught_up = {CAUGHT_UP: owed.local_date.isoformat()}
-            finish_run(connection, job, book.id, missed, at, caught_up)
+    note_missed(connection, job, book.id, owed.missed, Caught(owed.local_date, at))

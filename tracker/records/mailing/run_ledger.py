@@ -1,8 +1,9 @@
 """The run ledger: which job ran for which association on which local date."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,6 +13,17 @@ from tracker.records.schema.tables import RunRow
 # The report's key where a date had no run of its own: its work was done by a later date's run.
 CAUGHT_UP = "caught up by the run for"
 _RUN = RunRow.__table__  # type: ignore[attr-defined]
+_CLAIMS = {
+    "postgresql": postgresql.insert(_RUN).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(_RUN).on_conflict_do_nothing(),
+}
+
+
+class Caught(NamedTuple):
+    """The run that does the work of dates that were missed: its own local date, and its end."""
+
+    local_date: date
+    at: datetime
 
 
 def last_run(connection: Connection, job: str, association: str) -> date | None:
@@ -39,21 +51,29 @@ def claim_run(
     The row is part of the transaction: a run that fails has none.
     """
     # The inserted key is asked back: an INSERT's rowcount is -1 with psycopg.
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = (
-        dialect.insert(_RUN)
-        .values(
-            job=job,
-            association=association,
-            local_date=local_date,
-            started_at=at,
-            finished_at=at,
-            report="{}",
-        )
-        .on_conflict_do_nothing()
-        .returning(_RUN.c.local_date)
-    )
-    return connection.scalar(statement) is not None
+    statement = _CLAIMS[connection.dialect.name].returning(_RUN.c.local_date)
+    return connection.scalar(statement, _row(job, association, local_date, at)) is not None
+
+
+def note_missed(
+    connection: Connection, job: str, association: str, missed: Iterable[date], by: Caught
+) -> None:
+    """Write for dates without a run of their own that a later date's run did their work."""
+    report = json.dumps({CAUGHT_UP: by.local_date.isoformat()})
+    rows = [_row(job, association, day, by.at) | {"report": report} for day in missed]
+    if rows:
+        connection.execute(_CLAIMS[connection.dialect.name], rows)
+
+
+def _row(job: str, association: str, local_date: date, at: datetime) -> dict[str, object]:
+    return {
+        "job": job,
+        "association": association,
+        "local_date": local_date,
+        "started_at": at,
+        "finished_at": at,
+        "report": "{}",
+    }
 
 
 def finish_run(
