@@ -2,11 +2,12 @@
 
 import gc
 import json
-import resource
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 _KILOBYTES_IN_MEGABYTE = 1024
@@ -37,8 +38,14 @@ def report(work: Callable[[], int]) -> None:
     start = time.perf_counter()
     done = work()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KILOBYTES_IN_MEGABYTE
-    sys.stdout.write(json.dumps([seconds, peak, done]) + "\n")
+    sys.stdout.write(json.dumps([seconds, _peak(), done]) + "\n")
+
+
+def _peak() -> float:
+    """Of this process; what ``getrusage`` tells can be that of the process that began it."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) / _KILOBYTES_IN_MEGABYTE
 
 
 def say(name: str, figure: Figure, *, floor: Figure | None = None, hold: str = "") -> None:

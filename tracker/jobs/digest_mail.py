@@ -1,7 +1,8 @@
 """The words of a digest: period and run health first, then who needs the coordinator."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 from tracker.hours import MINUTES_IN_HOUR, count_hours, say_hours
@@ -18,14 +19,18 @@ _RANKS = ("lapsed", "overdue", "unreachable", "request", "unconfirmed", "behind"
 
 
 class _Ranked(NamedTuple):
+    """One to name, in its place; the words are found only for those who are named."""
+
     rank: int
     weight: int
-    need: Need
+    name: str
+    url: str
+    write: Callable[[str], Need]
 
 
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
     """Write the digest; ``most`` people are named, the rest counted. A quiet week prints zeros."""
-    ranked = _once(sorted(_needs(week, base_url), key=lambda r: (r.rank, -r.weight, r.need.name)))
+    ranked = _once(sorted(_needs(week, base_url), key=lambda r: (r.rank, -r.weight, r.name)))
     number = len(ranked)
     ready = say_ready(week.applicants)
     health, healthy = _health(week)
@@ -37,7 +42,7 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         health=health,
         healthy=healthy,
         figures=_figures(week, number),
-        needs=tuple(r.need for r in ranked[:most]),
+        needs=tuple(r.write(r.url) for r in ranked[:most]),
         more_needs=max(0, number - most),
         changes=_changes(week),
         trend=_trend(week),
@@ -106,39 +111,48 @@ def _than_last_week(week: Week) -> str:
 
 
 def _needs(week: Week, base_url: str) -> Iterator[_Ranked]:
+    people = f"{base_url}/coordinator/people"
     for line in week.needs:
-        yield _need_of(line, week.as_of, base_url)
+        rank = _RANKS.index(_why(line))
+        write, url = partial(_reach, line, week.as_of), f"{people}/{line.endorsement_id}"
+        yield _Ranked(rank, line.short_minutes, line.name, url, write)
     for number, request in enumerate(week.requests):
+        rank, write = _RANKS.index("request"), partial(_decide, request)
         # Of requests the oldest comes first.
-        yield _Ranked(_RANKS.index("request"), -number, _decide(request, base_url))
+        url = f"{base_url}/coordinator/requests/{request.id}"
+        yield _Ranked(rank, -number, request.name, url, write)
     for named in week.unconfirmed:
-        yield _Ranked(_RANKS.index("unconfirmed"), named.minutes, _confirm(named, base_url))
+        rank, write = _RANKS.index("unconfirmed"), partial(_confirm, named)
+        url = f"{people}/{named.endorsement_id}"
+        yield _Ranked(rank, named.minutes, named.person_name, url, write)
 
 
 def _once(ranked: Iterable[_Ranked]) -> list[_Ranked]:
     """The worst of each endorsement: one person with two troubles is one to reach."""
     first: dict[str, _Ranked] = {}
     for each in ranked:
-        first.setdefault(each.need.url, each)
+        first.setdefault(each.url, each)
     return list(first.values())
 
 
-def _need_of(line: StandingLine, as_of: date, base_url: str) -> _Ranked:
-    url = f"{base_url}/coordinator/people/{line.endorsement_id}"
+def _why(line: StandingLine) -> str:
+    if line.status in ("lapsed", "overdue"):
+        return line.status
+    return "unreachable" if line.email_refused_at and not line.second_email else "behind"
+
+
+def _reach(line: StandingLine, as_of: date, url: str) -> Need:
     short = join_words([_short(missing) for missing in line.missing])
     due = f"{say_month_day(line.due_on)} {line.due_on.year}" if line.due_on else ""
-    if line.status in ("lapsed", "overdue"):
-        rank, todo = line.status, "reach them"
-        reason = f"{line.status}, was due {due}: {short} missing"
-    elif line.email_refused_at and not line.second_email:
-        rank, todo = "unreachable", "reach them"
+    why, todo = _why(line), "reach them"
+    if why == "unreachable":
         reason = f"mail to {line.email} came back; no second address"
-    else:
-        rank, todo = "behind", "far behind"
-        left = (line.due_on - as_of).days if line.due_on else 0
+    elif why == "behind":
+        todo, left = "far behind", (line.due_on - as_of).days if line.due_on else 0
         reason = f"{short} to go, {left} days left"
-    need = Need(line.name, line.category, reason, todo, url)
-    return _Ranked(_RANKS.index(rank), line.short_minutes, need)
+    else:
+        reason = f"{why}, was due {due}: {short} missing"
+    return Need(line.name, line.category, reason, todo, url)
 
 
 def _short(missing: Missing) -> str:
@@ -148,23 +162,22 @@ def _short(missing: Missing) -> str:
     return f"{say_hours(missing.short)} {word} hour{'s' * (missing.short != MINUTES_IN_HOUR)}"
 
 
-def _decide(request: Request, base_url: str) -> Need:
+def _decide(request: Request, url: str) -> Need:
     if request.kind == LEAVE:
         reason = f"asks for leave from {say_day(request.starts_on)}"
     else:
         reason = f"asks for a later due date: {say_day(request.ends_on or request.starts_on)}"
-    url = f"{base_url}/coordinator/requests/{request.id}"
     return Need(request.name, request.category, reason, "decide", url)
 
 
-def _confirm(named: NamedProvider, base_url: str) -> Need:
+def _confirm(named: NamedProvider, url: str) -> Need:
     hours = count_hours(named.minutes)
     return Need(
         named.person_name,
         named.category,
         f"named a new RSC provider, {named.provider_name}: qualified or not decides {hours}",
         "confirm provider",
-        f"{base_url}/coordinator/people/{named.endorsement_id}",
+        url,
     )
 
 
