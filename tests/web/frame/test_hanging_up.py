@@ -1,33 +1,38 @@
 """Those who hang up in the midst of a form."""
 
 import asyncio
+from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import pytest
 from starlette.types import Message, Scope
 
 from tests.support.cast import ALICE, BASE_URL
-from tests.web.visiting import House
+from tests.web.visiting import TRAINING, House
+
+URL_ENCODED = "application/x-www-form-urlencoded"
+GONE: Message = {"type": "http.disconnect"}
 
 
-def test_a_lost_connection_is_no_fault_of_ours(
-    page_house: House, capsys: pytest.CaptureFixture[str]
-) -> None:
-    alice = page_house.visit(ALICE)
-    cookies = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+def post_as_alice(
+    house: House, path: str, kind: str, length: int, coming: Sequence[Message]
+) -> list[Message]:
+    """What is answered to a request whose body comes as these messages."""
+    cookies = house.visit(ALICE).client.cookies
     headers = {
         "host": "x",
         "origin": BASE_URL,
-        "cookie": cookies,
-        "content-type": "multipart/form-data; boundary=x",
-        "content-length": "100000",
+        "cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+        "content-type": kind,
+        "content-length": str(length),
     }
     scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": "POST",
-        "path": "/log",
-        "raw_path": b"/log",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
         "scheme": "http",
@@ -35,18 +40,49 @@ def test_a_lost_connection_is_no_fault_of_ours(
         "server": ("x", 80),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
-    coming: list[Message] = [
-        {"type": "http.request", "body": b"--x\r\n", "more_body": True},
-        {"type": "http.disconnect"},
-    ]
-    sent: list[Message] = []
+    waiting, sent = list(coming), list[Message]()
 
     async def receive() -> Message:
-        return coming.pop(0)
+        return waiting.pop(0)
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(page_house.app(scope, receive, send))
+    asyncio.run(house.app(scope, receive, send))
+    return sent
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_lost_connection_is_no_fault_of_ours(
+    page_house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coming = [piece(b"--x\r\n"), GONE]
+    kind = "multipart/form-data; boundary=x"
+    sent = post_as_alice(page_house, "/log", kind, 100_000, coming)
     assert sent[0]["status"] == 400
     assert "failed" not in capsys.readouterr().err
+
+
+def test_what_is_cut_off_does_nothing_however_much_of_it_came(
+    page_house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = page_house.cast.rows("entry")
+    whole = urlencode(TRAINING | {"form_key": "0" * 31 + "7", "title": "Book club"}).encode()
+    # Cut between two fields, where what came is a form by itself.
+    half = whole.rpartition(b"&")[0]
+    sent = post_as_alice(page_house, "/log", URL_ENCODED, len(whole), [piece(half), GONE])
+    assert [message.get("status") for message in sent] == [400, None]
+    assert page_house.cast.rows("entry") == entries
+    assert "failed" not in "".join(capsys.readouterr())
+    coming = [piece(half), piece(whole.removeprefix(half), more=False)]
+    sent = post_as_alice(page_house, "/log", URL_ENCODED, len(whole), coming)
+    assert sent[0]["status"] == 303
+    assert len(page_house.cast.rows("entry")) == len(entries) + 1
+
+
+def test_what_needs_no_field_is_not_done_either(page_house: House) -> None:
+    post_as_alice(page_house, "/sign-out", URL_ENCODED, 100, [piece(b"a=b"), GONE])
+    assert len(page_house.cast.rows("web_session")) == 1

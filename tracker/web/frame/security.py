@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -101,7 +101,12 @@ class Guard:
         await take(scope, receive, answer)
 
     async def _take_text(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read_body(scope, receive)
+        try:
+            body = await _read_body(scope, receive)
+        except ClientDisconnect:
+            # Nobody reads it. The handler of errors.py lies further in, and hears nothing of it.
+            await Response(status_code=400)(scope, receive, send)
+            return
         if body is None:
             await (await self._refuse(Request(scope), 413))(scope, receive, send)
             return
@@ -202,7 +207,10 @@ def _told(scope: Scope) -> int | None:
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None if it is larger than any form of ours."""
+    """The whole body; None if it is larger than any form of ours.
+
+    Raises ClientDisconnect where it is cut off: part of a form says what nobody meant.
+    """
     told = _told(scope)
     if told is None or told > _LARGEST_BODY:
         return None
@@ -211,7 +219,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     while more:
         message = await receive()
         if message["type"] != "http.request":
-            break
+            raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > _LARGEST_BODY:
