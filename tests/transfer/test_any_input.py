@@ -34,6 +34,7 @@ GOOD = {
     "provider_name": ["", "Jo Hart"],
     "format": ["", "group"],
     "reference": ["", "1", "2"],
+    "shared_reference": ["", "1", "2"],
     "reason": ["", "A child"],
     "endorsed_on": ["2024-01-01", "1/1/2022"],
     "cycle_starts_on": ["2024-01-01", "2023-01-01"],

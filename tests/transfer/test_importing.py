@@ -306,7 +306,8 @@ def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer)
             "alice@example.org,rsc,2024-02-02,1.5,Other,,,,A-1",
             (
                 'entries.csv:4: reference "A-1": contradicts entries.csv:2, '
-                "which speaks of the same reference: keep one"
+                "which speaks of the same reference: keep one, "
+                "or write it in a column shared_reference if both are sessions"
             ),
         ),
     ],

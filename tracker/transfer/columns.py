@@ -68,6 +68,7 @@ def _texts() -> dict[str, Parser]:
         "provider_name": 200,
         "reason": 500,
         "reference": 200,
+        "shared_reference": 200,
         "category": 40,
         "referee_name": 200,
         "relationship": 500,

@@ -4,7 +4,8 @@ No cell holds an address of somebody else, but for those that the person typed: 
 by name, and of a reference only whom the person asked.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -16,11 +17,13 @@ from tracker.records.judging.providers import load_providers
 from tracker.records.schema.tables import METADATA
 from tracker.rules.explain import LoggedEntry
 from tracker.transfer.layouts import LAYOUTS, OF_ENDORSEMENT
+from tracker.transfer.rows import reference_key
 from tracker.transfer.safe_csv import csv_lines
 from tracker.transfer.upserts import TARGETS
 
 _T = METADATA.tables
 _PERSON, _ENDORSEMENT, _APPLICATION = _T["person"], _T["endorsement"], _T["application"]
+_IMPORTED = _T["imported_row"]
 # What only the referee says, or another's address: not told here.
 _UNTOLD = {
     "references": {
@@ -104,9 +107,30 @@ def _entries(connection: Connection, person_id: int) -> Iterator[Row]:
         entries_of(connection, person_id, date.min, date.max), key=lambda e: (e.held_on, e.id)
     )
     known = load_providers(connection, {e.provider_id for e in entries if e.provider_id})
+    unique = _known_by_reference(connection, person_id, entries)
     for entry in entries:
         provider = known[entry.provider_id].name if entry.provider_id else entry.provider_name
-        yield _entry(entry, provider)
+        column = "reference" if entry.id in unique else "shared_reference"
+        yield {**_entry(entry, provider), column: entry.reference}
+
+
+def _known_by_reference(
+    connection: Connection, person_id: int, entries: Collection[LoggedEntry]
+) -> set[int]:
+    """The ids of the entries that an import may know by their reference.
+
+    Not where several have the same, as people may type it; nor where an import has taken that
+    reference for another entry, which a row with it would change, or for one that was deleted.
+    """
+    query = select(_IMPORTED.c.key, _IMPORTED.c.entry_id).where(_IMPORTED.c.person_id == person_id)
+    remembered = {row.key: row.entry_id for row in connection.execute(query)}
+    times = Counter(entry.reference for entry in entries)
+    return {
+        entry.id
+        for entry in entries
+        if times[entry.reference] == 1
+        and remembered.get(reference_key(entry.reference), entry.id) == entry.id
+    }
 
 
 def _entry(entry: LoggedEntry, provider: str | None) -> Row:
@@ -118,7 +142,6 @@ def _entry(entry: LoggedEntry, provider: str | None) -> Row:
         "topics": "; ".join(f"{t}:{say_hours(m)}" for t, m in sorted(entry.topics.items())),
         "provider_name": provider,
         "format": entry.format,
-        "reference": entry.reference,
     }
 
 

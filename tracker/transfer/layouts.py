@@ -115,6 +115,8 @@ LAYOUTS = {
             "provider_name": None,
             "format": None,
             "reference": None,
+            # Stored as a reference is, but of several sessions: no row is known again by it.
+            "shared_reference": None,
         },
         key=(),
     ),

@@ -33,7 +33,8 @@ import/   Tables that any spreadsheet opens, in the layout that `tracker import`
           into a column provider_email instead. Of references
           there is only whom you asked: what they wrote is for the association alone. A cell that
           begins with an apostrophe and = + - or @ is written so that no spreadsheet calculates
-          with it; the import leaves the apostrophe out. Where it is all stored already, an
+          with it; the import leaves the apostrophe out. A reference that several of your sessions
+          have stands in the column shared_reference. Where it is all stored already, an
           import of it changes nothing.
 providers.csv
           What your providers held on the days of your sessions, as Why shows it: for whoever

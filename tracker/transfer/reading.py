@@ -166,7 +166,7 @@ class _RowReader:
             self._reading.rows.setdefault(sheet.kind, []).append(row)
 
     def _keep_entry(self, row: EntryRow) -> None:
-        if row.reference is None:
+        if not row.is_known_by_reference:
             self._equals[row.email, row.digest] += 1
             row = number_among_equals(row, self._equals[row.email, row.digest])
         elif not self._is_first(("entries", row.email, row.key), row, "reference"):
@@ -179,7 +179,7 @@ class _RowReader:
         if first is not row and _content(first) != _content(row):
             value = row.email if isinstance(row, Row) else row.reference
             place = f"{first.file}:{first.line}"
-            what = f"contradicts {place}, which speaks of the same {_subject(key)}: keep one"
+            what = f"contradicts {place}, which speaks of the same {_subject(key)}: {_remedy(row)}"
             self._reading.problems.append(Problem(row.file, row.line, column, value, what))
         return first is row
 
@@ -195,6 +195,12 @@ def _value(cell: str, column: str, parse: Parser, layout: Layout) -> object:
 
 def _content(row: Row | EntryRow) -> object:
     return row.values if isinstance(row, Row) else replace(row, file="", line=0)
+
+
+def _remedy(row: Row | EntryRow) -> str:
+    if isinstance(row, Row):
+        return "keep one"
+    return "keep one, or write it in a column shared_reference if both are sessions"
 
 
 def _subject(key: tuple[Any, ...]) -> str:

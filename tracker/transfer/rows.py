@@ -41,7 +41,8 @@ class EntryRow:
     """A row of entries.csv, in whole minutes.
 
     ``key`` and ``digest`` are what ``imported_row`` remembers: a row with a reference is known
-    by it, any other by its content and by its number among equal rows of the person.
+    by it, any other by its content and by its number among equal rows of the person: also one
+    whose reference ``is_shared`` by several sessions.
     ``omitted`` are the columns that its file does not have; it has neither or both of the two
     that tell of the provider.
     """
@@ -59,8 +60,14 @@ class EntryRow:
     format: str | None
     reference: str | None
     omitted: frozenset[str]
+    is_shared: bool = False
     key: str = ""
     digest: str = ""
+
+    @property
+    def is_known_by_reference(self) -> bool:
+        """Whether the reference is that of this session alone."""
+        return self.reference is not None and not self.is_shared
 
     def problem(self, column: str, value: object, message: str) -> Problem:
         """Say what is wrong with one of the row's values."""
@@ -87,24 +94,30 @@ def entry_row(file: str, line: int, values: Mapping[str, Any], omitted: frozense
         provider_email=values.get("provider_email"),
         provider_name=values.get("provider_name"),
         format=values.get("format"),
-        reference=values.get("reference"),
-        omitted=omitted - {besides},
+        reference=values.get("reference") or values.get("shared_reference"),
+        omitted=omitted - {besides, "shared_reference"},
+        is_shared=bool(values.get("shared_reference")),
     )
     digest = _digest(row)
-    if row.reference is None:
+    if not row.is_known_by_reference:
         return replace(row, digest=digest)
-    return replace(row, digest=digest, key=f"ref:{row.reference}")
+    return replace(row, digest=digest, key=reference_key(row.reference))
+
+
+def reference_key(reference: str | None) -> str:
+    """The key of a row that is known by its reference."""
+    return f"ref:{reference}"
 
 
 def number_among_equals(row: EntryRow, number: int) -> EntryRow:
-    """The row without a reference as the ``number``-th (from 1) of its person's equal rows."""
+    """The row, not known by a reference, as the ``number``-th (from 1) of its person's equals."""
     return replace(row, key=f"{row.digest}:{number}")
 
 
 def _digest(row: EntryRow) -> str:
-    # Only a row with a reference can be updated, so only there does it matter which columns
+    # Only a row known by its reference can be updated, so only there does it matter which columns
     # its file has: the same rows with and without an empty column are the same sessions.
-    omitted = "" if row.reference is None else ",".join(sorted(row.omitted))
+    omitted = ",".join(sorted(row.omitted)) if row.is_known_by_reference else ""
     cells = (
         row.activity,
         row.held_on.isoformat(),
@@ -114,6 +127,8 @@ def _digest(row: EntryRow) -> str:
         row.provider_email or row.provider_name or "",
         row.format or "",
         omitted,
+        # Part of the content, as it is not the key.
+        *([row.reference] if row.is_shared and row.reference else []),
     )
     return sha256(_BETWEEN_CELLS.join(cells).encode()).hexdigest()
 
@@ -133,6 +148,8 @@ def slips_between_cells(values: Mapping[str, Any], catalogue: Catalogue) -> Iter
         yield "provider_email", provider, "must be someone else than the endorsee"
     if provider and (name := values.get("provider_name")):
         yield "provider_name", name, "must be empty where provider_email says who it is"
+    if (shared := values.get("shared_reference")) and values.get("reference"):
+        yield "shared_reference", shared, "must be empty where reference says it"
     yield from slips_of_applying(values, catalogue)
     yield from slips_of_cycle(values, catalogue)
     if "activity" in values:
