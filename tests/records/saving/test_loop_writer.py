@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,16 +39,21 @@ def answers(writer: Writer, *jobs: Job) -> list[object]:
     return asyncio.run(ask())
 
 
-def answer_while(writer: Writer, job: Job, holding: ExitStack) -> tuple[bool, object]:
+def answer_while(
+    writer: Writer, job: Job, held: AbstractContextManager[None], *, opened: bool = False
+) -> tuple[bool, object]:
     """Ask while somebody holds the database, who lets go of it in the same loop, a little later.
 
     Whether it was answered before, and the answer: there is none if the loop does not go on.
+    With ``opened`` something was written in this loop before.
     """
 
     async def ask() -> tuple[bool, object]:
-        asked = asyncio.create_task(writer.answer(job))
-        done, _ = await asyncio.wait([asked], timeout=0.2)
-        holding.close()
+        if opened:
+            await writer.answer(lambda _: None)
+        with held:
+            asked = asyncio.create_task(writer.answer(job))
+            done, _ = await asyncio.wait([asked], timeout=0.2)
         return bool(done), await asyncio.wait_for(asked, SECONDS)
 
     return asyncio.run(ask())
@@ -119,9 +125,7 @@ def test_loops_in_several_threads_write_one_after_the_other(cast: Cast) -> None:
 
 
 def test_the_loop_goes_on_while_another_process_has_its_turn(cast: Cast) -> None:
-    holding = ExitStack()
-    holding.enter_context(held_by_another(cast))
-    answered = answer_while(Writer(cast.engine), name("flo@example.org"), holding)
+    answered = answer_while(Writer(cast.engine), name("flo@example.org"), held_by_another(cast))
     assert answered == (False, 6)
 
 
@@ -136,22 +140,81 @@ def written_by_a_stranger(cast: Cast) -> Iterator[None]:
 
 
 def test_the_loop_goes_on_while_a_stranger_writes(cast: Cast) -> None:
-    holding = ExitStack()
-    holding.enter_context(written_by_a_stranger(cast))
-    answered = answer_while(Writer(cast.engine), name("flo@example.org"), holding)
+    answered = answer_while(
+        Writer(cast.engine), name("flo@example.org"), written_by_a_stranger(cast)
+    )
     assert answered == (False, 6)
 
 
+@contextmanager
+def read(cast: Cast) -> Iterator[None]:
+    with reading(cast.engine) as connection:
+        connection.exec_driver_sql("SELECT * FROM person").fetchone()
+        yield
+
+
 def test_the_loop_goes_on_while_somebody_reads_what_is_to_be_replaced(cast: Cast) -> None:
-    holding = ExitStack()
-    connection = holding.enter_context(reading(cast.engine))
-    connection.exec_driver_sql("SELECT * FROM person").fetchone()
-    waited, answer = answer_while(Writer(cast.engine), name("flo@example.org"), holding)
-    assert answer == 6
+    answered = answer_while(Writer(cast.engine), name("flo@example.org"), read(cast))
     # Where the library has the WAL fix nobody waits for readers.
     with cast.engine.connect() as asking:
         journal = asking.exec_driver_sql("PRAGMA journal_mode").scalar()
-    assert waited == (journal == "wal")
+    assert answered == (journal == "wal", 6)
+
+
+@contextmanager
+def kept_from_all(cast: Cast) -> Iterator[None]:
+    """A stranger lets nobody read, either: not even what it takes to open the database."""
+    stranger = sqlite3.connect(cast.url.removeprefix("sqlite:///"), isolation_level=None)
+    stranger.execute("BEGIN EXCLUSIVE")
+    yield
+    stranger.execute("ROLLBACK")
+    stranger.close()
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_the_loop_goes_on_while_a_stranger_lets_nobody_read(cast: Cast, *, opened: bool) -> None:
+    cast.engine.dispose()
+    job = name("flo@example.org")
+    answered = answer_while(Writer(cast.engine), job, kept_from_all(cast), opened=opened)
+    assert answered == (False, 6)
+
+
+def test_who_waits_long_waits_in_one_thread_however_many_they_are(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_ANSWERED_WITHIN", {"sqlite": 0.3})
+    writer = Writer(cast.engine)
+    with held_by_another(cast):
+        told = [
+            one
+            for lot in range(3)
+            for one in answers(writer, *(name(f"{lot}-{n}@example.org") for n in range(20)))
+        ]
+        waiting = [thread for thread in threading.enumerate() if thread.name == "turn"]
+    assert {type(one) for one in told} == {Busy}
+    assert len(waiting) == 1
+    assert answers(writer, name("flo@example.org")) == [6]
+
+
+def test_where_no_thread_can_wait_everybody_is_told_at_once(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_thread: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    async def ask(writer: Writer) -> list[object]:
+        # The one that opens the database is there by then.
+        await writer.answer(lambda _: None)
+        with held_by_another(cast), monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            jobs = [writer.answer(name(f"{n}@example.org")) for n in range(3)]
+            return list(await asyncio.gather(*jobs, return_exceptions=True))
+
+    writer = Writer(cast.engine)
+    told = asyncio.run(asyncio.wait_for(ask(writer), SECONDS))
+    assert {type(one) for one in told} == {Busy}
+    assert answers(writer, name("flo@example.org")) == [6]
 
 
 def test_the_loop_waits_for_no_connection_of_others(cast: Cast) -> None:

@@ -2,7 +2,8 @@
 
 SQLite works within this process. A thread of its own would have to ask the answering one for its
 turn after each statement, and meanwhile every other process waits for the lock. So only what may
-take long is left to threads: to wait for the turn, and for readers; and whatever goes wrong.
+take long is left to threads: to open the database, to wait for the turn and for readers, and
+whatever goes wrong, or cannot begin soon.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import asyncio
 from asyncio import AbstractEventLoop, Future, Task
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from tracker.clock import stopwatch
 from tracker.records.judging.judging_late import judging_late
-from tracker.records.store.engine import writing_at_once
+from tracker.records.store.at_once import AtOnce
 from tracker.records.store.queue import Busy, own_turn
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # So few that whoever asks for something else meanwhile is answered within a blink.
 _TOGETHER = 32
+# Between pages it is one's turn after some milliseconds; whoever has it longer has it for long.
+_SOON = 1.0
 # Even what is late tries for a moment.
 _LEAST = 0.05
 
@@ -36,23 +39,26 @@ class _Aside(Exception):  # noqa: N818 - reads as the sentence it is
     """This cannot be done here."""
 
 
+class _Elsewhere(Protocol):
+    """Asks a thread for a job, which was asked for first at ``since`` (by `stopwatch`)."""
+
+    def __call__(self, job: Callable[[Connection], T], since: float) -> ThreadFuture[T]: ...
+
+
 @dataclass(eq=False)
 class _Asked(Generic[T]):
-    """A job, what becomes of it, and by when."""
+    """A job, since when it waits, and what becomes of it."""
 
     job: Callable[[Connection], T]
+    since: float
     answer: Future[T]
-    until: float
-
-    @property
-    def left(self) -> float:
-        return self.until - stopwatch()
 
 
 @dataclass
 class _Line:
-    """Who waits in one event loop, and what works through them."""
+    """Who waits in one event loop, and what works through them on a connection of its own."""
 
+    database: AtOnce
     waiting: deque[_Asked[Any]] = field(default_factory=deque)
     work: Task[None] | None = None
 
@@ -60,18 +66,11 @@ class _Line:
 class LoopWriter:
     """Runs what pages save on ``engine``, an SQLite one, in the order in which it came.
 
-    Nobody waits longer than ``within`` seconds for their turn, and no more than ``most`` at a
-    time. What fails, or cannot begin at once, is asked of a thread: ``elsewhere``.
+    Nobody waits longer than ``within`` seconds for others, and no more than ``most`` at a time.
+    What fails, or cannot be done soon, is asked of a thread: ``elsewhere``.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        elsewhere: Callable[[Callable[[Connection], Any]], ThreadFuture[Any]],
-        *,
-        within: float,
-        most: int,
-    ) -> None:
+    def __init__(self, engine: Engine, elsewhere: _Elsewhere, *, within: float, most: int) -> None:
         self._engine = engine
         self._elsewhere = elsewhere
         self._within = within
@@ -84,34 +83,37 @@ class LoopWriter:
         Raises what `Writer.run` raises, and asks the same of a job.
         """
         loop = asyncio.get_running_loop()
-        line = self._lines.setdefault(loop, _Line())
+        if (line := self._lines.get(loop)) is None:
+            line = self._lines[loop] = _Line(AtOnce(self._engine))
         if len(line.waiting) >= self._most:
             raise Busy
-        asked: _Asked[T] = _Asked(job, loop.create_future(), stopwatch() + self._within)
+        asked: _Asked[T] = _Asked(job, stopwatch(), loop.create_future())
         line.waiting.append(asked)
         if line.work is None or line.work.done():
-            line.work = loop.create_task(self._work(line.waiting))
+            line.work = loop.create_task(self._work(line))
         try:
             return await asked.answer
         except _Aside:
-            found: T = await asyncio.wrap_future(self._elsewhere(job))
-            return found
+            return await asyncio.wrap_future(self._elsewhere(job, asked.since))
 
-    async def _work(self, waiting: deque[_Asked[Any]]) -> None:
-        while waiting:
-            patience = max(waiting[0].left, _LEAST)
+    async def _work(self, line: _Line) -> None:
+        while line.waiting:
             try:
-                async with own_turn(self._engine.url, patience):
-                    await self._write(_next(waiting))
-            except Busy as busy:
-                _refuse((asked for asked in waiting if asked.left <= 0), busy)
-            except OSError:
-                _refuse(_next(waiting), _Aside())
+                async with own_turn(self._engine.url, min(_SOON, self._within)):
+                    await self._write(line.database, _next(line.waiting))
+            except (Busy, OSError):
+                _refuse(line.waiting, _Aside())
+                line.waiting.clear()
+            # Others are answered between two lots.
+            await asyncio.sleep(0)
 
-    async def _write(self, wanted: list[_Asked[Any]]) -> None:
+    async def _write(self, database: AtOnce, wanted: list[_Asked[Any]]) -> None:
         """Store what each job writes, or nothing of any: which of them failed shows elsewhere."""
+        if not wanted:
+            return
+        patience = max(wanted[0].since + self._within - stopwatch(), _LEAST)
         try:
-            async with writing_at_once(self._engine) as connection:
+            async with database.writing(patience) as connection:
                 with judging_late(connection):
                     answers = [asked.job(connection) for asked in wanted]
         except Exception:  # noqa: BLE001 - raised again where it is asked for

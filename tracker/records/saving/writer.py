@@ -44,10 +44,10 @@ _WAITING_THREADS, _FOR_A_PLACE, _MOST_WAITING = 24, 1, 1000
 class _Asked(Generic[T]):
     """A job, and what becomes of it."""
 
-    def __init__(self, job: Callable[[Connection], T]) -> None:
+    def __init__(self, job: Callable[[Connection], T], since: float | None) -> None:
         self.job = job
         self.answer: Future[T] = Future()
-        self.since = stopwatch()
+        self.since = stopwatch() if since is None else since
 
 
 class Writer:
@@ -95,9 +95,9 @@ class Writer:
             return await self._on_loop.answer(job)
         return await asyncio.wrap_future(self.ask(job))
 
-    def ask(self, job: Callable[[Connection], T]) -> Future[T]:
-        """The same for whoever waits elsewhere."""
-        asked = _Asked(job)
+    def ask(self, job: Callable[[Connection], T], since: float | None = None) -> Future[T]:
+        """The same for whoever waits elsewhere, by `stopwatch` ``since`` when (default: now)."""
+        asked = _Asked(job, since)
         with self._lock:
             if len(self._waiting) >= _MOST_WAITING:
                 raise Busy

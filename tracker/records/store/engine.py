@@ -1,9 +1,8 @@
 """The engine, transactions, and the schema's migrations."""
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 
-from tracker.records.store.queue import is_busy, one_at_a_time
+from tracker.clock import stopwatch
+from tracker.records.store.queue import one_at_a_time
 
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
 # (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
 _WAL_FIXED = (3, 51, 3)
 _WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
-_PATIENTLY = "PRAGMA busy_timeout = 30000"
+PATIENTLY = "PRAGMA busy_timeout = 30000"
 _JOURNAL_BYTES = 4_000_000  # what stays of the journal of a long import
 _KEPT = 10
 _CONNECT_SECONDS = 10
@@ -77,12 +77,14 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         # SQLAlchemy, not the driver, says when a transaction begins (see _on_begin).
         connection.isolation_level = None
-        connection.execute(_PATIENTLY)
+        # To be opened it has to be read, which a stranger who writes may keep one from.
+        connection.execute("PRAGMA busy_timeout = 10000")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         # FULL lets a power cut bring back a journal that was deleted, and undo the transaction.
         connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute(PATIENTLY)
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
@@ -105,46 +107,43 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
     """A transaction that writes: committed at the end, rolled back whole on any error.
 
-    It waits for others, for each of their locks so many seconds of ``patience`` if there is a
-    limit; then an error is raised that `is_busy` knows, or Busy.
+    It waits for others for so many seconds of ``patience`` if there is a limit (on PostgreSQL for
+    each of their locks); then an error is raised that `is_busy` knows, or Busy.
     """
+    until = None if patience is None else stopwatch() + patience
     with (
         engine.connect() as connection,
         one_at_a_time(engine.url, patience),
+        _waiting_until(connection, until),
         connection.execution_options(writes=True).begin(),
     ):
         if patience is not None and connection.dialect.name == "postgresql":
             milliseconds = max(int(patience * 1000), 1)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
         yield connection
+        # Its end waits for readers.
+        _wait_until(connection, until)
 
 
-@asynccontextmanager
-async def writing_at_once(engine: Engine) -> AsyncIterator[Connection]:
-    """The same on SQLite for an event loop, by whoever has the turn.
-
-    Where somebody else writes in spite of that an error is raised that `is_busy` knows. The loop
-    goes on where the end of the transaction has to wait for readers.
-    """
-    with engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA busy_timeout = 0")
-        try:
-            with connection.execution_options(writes=True).begin():
-                yield connection
-                await _commit(driver)
-        finally:
-            driver.execute(_PATIENTLY)
-
-
-async def _commit(driver: sqlite3.Connection) -> None:
+@contextmanager
+def _waiting_until(connection: Connection, until: float | None) -> Iterator[None]:
+    """Have SQLite wait for others no longer than ``until``, by `stopwatch`."""
+    _wait_until(connection, until)
     try:
-        driver.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        if not is_busy(error):
-            raise
-        driver.execute(_PATIENTLY)
-        await asyncio.to_thread(driver.execute, "COMMIT")
+        yield
+    finally:
+        if until is not None and connection.dialect.name == "sqlite":
+            _driver_of(connection).execute(PATIENTLY)
+
+
+def _wait_until(connection: Connection, until: float | None) -> None:
+    if until is not None and connection.dialect.name == "sqlite":
+        milliseconds = max(int((until - stopwatch()) * 1000), 1)
+        _driver_of(connection).execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+
+def _driver_of(connection: Connection) -> Any:  # noqa: ANN401 - each driver's own
+    return connection.connection.driver_connection
 
 
 def migrate(url: str) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import fcntl
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
-from threading import Thread
+from functools import cache
+from threading import Lock, Thread
 from typing import Any
 
 from psycopg import errors
@@ -34,8 +36,7 @@ def one_at_a_time(url: URL, seconds: float | None = None) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or url.database in _NO_FILE:
         yield
         return
-    turn = _open(url)
-    _take(turn, seconds)
+    turn = _take(_line_of(f"{url.database}-turn"), seconds)
     try:
         yield
     finally:
@@ -45,9 +46,10 @@ def one_at_a_time(url: URL, seconds: float | None = None) -> Iterator[None]:
 @asynccontextmanager
 async def own_turn(url: URL, seconds: float) -> AsyncIterator[None]:
     """The same for an event loop, which goes on while this waits; for SQLite alone."""
-    turn = _open(url)
-    if not _is_free(turn):
-        await _wait_for(turn, seconds)
+    line = _line_of(f"{url.database}-turn")
+    turn = line.try_once()
+    if turn is None:
+        turn = await _wait_for(line.join(), seconds)
     try:
         yield
     finally:
@@ -62,75 +64,123 @@ def is_busy(error: BaseException) -> bool:
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
-def _open(url: URL) -> int:
-    # To read is enough, so that a command of another account may wait at the same file.
-    return os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+class _Line:
+    """Those of this process who wait for their turn at a file, in their order.
 
-
-async def _wait_for(turn: int, seconds: float) -> None:
-    """The same for an event loop."""
-    taken = _take_later(turn)
-    try:
-        await asyncio.wait_for(asyncio.wrap_future(taken), seconds)
-    except TimeoutError as error:
-        if taken.cancel():
-            raise Busy from error
-    except asyncio.CancelledError:
-        if not taken.cancel():
-            os.close(turn)
-        raise
-
-
-def _take(turn: int, seconds: float | None) -> None:
-    """Lock the open file, or close it and raise."""
-    try:
-        if not _is_free(turn):
-            _wait(turn, seconds)
-    except BaseException:
-        # Where a thread waits on it, that thread closes it.
-        if not seconds:
-            os.close(turn)
-        raise
-
-
-def _is_free(turn: int) -> bool:
-    try:
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _wait(turn: int, seconds: float | None) -> None:
-    if not seconds:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        return
-    taken = _take_later(turn)
-    try:
-        taken.result(seconds)
-    except TimeoutError as error:
-        if taken.cancel():
-            raise Busy from error
-        taken.result()
-
-
-def _take_later(turn: int) -> "Future[None]":
-    """What is done once the open file is locked; cancelled, it is closed then.
-
-    The system wakes no one after a time: so another thread waits, which holds up no end.
+    The system wakes no one after a time. So a thread waits, which holds up no end of anything: one
+    for all, however many give up before it is their turn.
     """
-    taken: Future[None] = Future()
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._waiting: deque[Future[int]] = deque()
+        self._lock = Lock()
+        self._has_thread = False
+
+    def try_once(self) -> int | None:
+        """The file, open and locked, which the caller closes; None where somebody has it."""
+        return self._lock_file(fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def take(self) -> int:
+        """The same, however long it takes."""
+        turn = self._lock_file(fcntl.LOCK_EX)
+        assert turn is not None  # noqa: S101 - without LOCK_NB nothing else can be
+        return turn
+
+    def join(self) -> "Future[int]":
+        """The same once it is the caller's turn; who no longer wants it cancels."""
+        place: Future[int] = Future()
+        with self._lock:
+            self._waiting.append(place)
+            if self._has_thread:
+                return place
+            self._has_thread = True
+        try:
+            Thread(target=self._wait, name="turn", daemon=True).start()
+        except RuntimeError:
+            self._give_up()
+        return place
+
+    def _give_up(self) -> None:
+        """No thread can be started: nobody may wait for one, and the next who joins tries again."""
+        with self._lock:
+            given_up, self._waiting = self._waiting, deque()
+            self._has_thread = False
+        for place in given_up:
+            if place.set_running_or_notify_cancel():
+                place.set_exception(Busy())
+
+    def _wait(self) -> None:
+        while self._is_wanted():
+            try:
+                turn = self.take()
+            except OSError as error:
+                if place := self._first():
+                    place.set_exception(error)
+            else:
+                if place := self._first():
+                    place.set_result(turn)
+                else:
+                    os.close(turn)
+
+    def _is_wanted(self) -> bool:
+        """Whether anybody waits; if not, this thread ends."""
+        with self._lock:
+            while self._waiting and self._waiting[0].cancelled():
+                self._waiting.popleft()
+            self._has_thread = bool(self._waiting)
+            return self._has_thread
+
+    def _first(self) -> "Future[int] | None":
+        """The first who still wants it: from now on it cannot be cancelled."""
+        with self._lock:
+            while self._waiting:
+                place = self._waiting.popleft()
+                if place.set_running_or_notify_cancel():
+                    return place
+        return None
+
+    def _lock_file(self, how: int) -> int | None:
+        # To read is enough, so that a command of another account may wait at the same file.
+        turn = os.open(self._path, os.O_RDONLY | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(turn, how)
+        except BlockingIOError:
+            os.close(turn)
+            return None
+        except BaseException:
+            os.close(turn)
+            raise
+        return turn
+
+
+# One for each file: there are few.
+_line_of = cache(_Line)
+
+
+def _take(line: _Line, seconds: float | None) -> int:
+    if not seconds:
+        return line.take()
+    turn = line.try_once()
+    if turn is not None:
+        return turn
+    place = line.join()
     try:
-        Thread(target=_take_for, args=(turn, taken), name="turn", daemon=True).start()
-    except RuntimeError as error:
-        os.close(turn)
-        raise Busy from error
-    return taken
+        return place.result(seconds)
+    except TimeoutError as error:
+        if place.cancel():
+            raise Busy from error
+        return place.result()
 
 
-def _take_for(turn: int, taken: Future[None]) -> None:
-    fcntl.flock(turn, fcntl.LOCK_EX)
-    if taken.set_running_or_notify_cancel():
-        taken.set_result(None)
-    else:
-        os.close(turn)
+async def _wait_for(place: "Future[int]", seconds: float) -> int:
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(place), seconds)
+    except TimeoutError as error:
+        if place.cancel():
+            raise Busy from error
+        return place.result()
+    except asyncio.CancelledError:
+        if not place.cancel() and not place.exception():
+            os.close(place.result())
+        raise
