@@ -78,7 +78,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         # SQLAlchemy, not the driver, says when a transaction begins (see _on_begin).
         connection.isolation_level = None
         # To be opened it has to be read, which a stranger who writes may keep one from.
-        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
