@@ -26,8 +26,7 @@ _NOT_INDEXED = {"x-robots-tag": "noindex, nofollow"}
 @router.get("/reference/{token}")
 def ask(site: TheSite, at: Instant, token: str) -> Response:
     """The form, or what became of it; a link that is none says so."""
-    with reading(site.engine) as connection:
-        request = _known(site, find_request(connection, token))
+    request = _find(site, token)
     form = _form(site, request) if request and request.state == "waiting" else None
     return _show(site, at, request, token, form)
 
@@ -35,29 +34,38 @@ def ask(site: TheSite, at: Instant, token: str) -> Response:
 @router.post("/reference/{token}")
 def answer(site: TheSite, at: Instant, typed: Typed, token: str) -> Response:
     """Store the answer once; or show what is wrong, nothing lost."""
+    request = _find(site, token)
+    if request is None or request.state != "waiting":
+        return _done(site, at, request, token)
+    form = _form(site, request, typed)
+    given = read_answer(form, asks_vetted=_asks_vetted(site, request, at))
+    if given is None:
+        return _show(site, at, request, token, form)
     with writing(site.engine) as connection:
+        # It may have been withdrawn or answered meanwhile.
         request = _known(site, find_request(connection, token))
-        if request is None:
-            return _show(site, at, None, token, None)
-        if request.state == "waiting":
-            form = _form(site, request, typed)
-            given = read_answer(form, asks_vetted=_asks_vetted(site, request, at))
-            if given is None:
-                return _show(site, at, request, token, form)
+        if request and request.state == "waiting":
             store_answer(connection, request, given, at)
-    return _back(token)
+    return _done(site, at, request, token)
 
 
 @router.post("/reference/{token}/decline")
 def refuse(site: TheSite, at: Instant, token: str) -> Response:
     """Store that the referee gives no reference; an answer that is there stays."""
+    request = _find(site, token)
+    if request is None or request.state != "waiting":
+        return _done(site, at, request, token)
     with writing(site.engine) as connection:
         request = _known(site, find_request(connection, token))
-        if request is None:
-            return _show(site, at, None, token, None)
-        if request.state == "waiting":
+        if request and request.state == "waiting":
             decline(connection, request, at)
-    return _back(token)
+    return _done(site, at, request, token)
+
+
+def _find(site: Site, token: str) -> Request | None:
+    """Who is asked by a link. In a read: a stranger's token must not take a turn to write."""
+    with reading(site.engine) as connection:
+        return _known(site, find_request(connection, token))
 
 
 def _known(site: Site, request: Request | None) -> Request | None:
@@ -65,7 +73,9 @@ def _known(site: Site, request: Request | None) -> Request | None:
     return request if request and request.association in site.books.associations else None
 
 
-def _back(token: str) -> Response:
+def _done(site: Site, at: datetime, request: Request | None, token: str) -> Response:
+    if request is None:
+        return _show(site, at, None, token, None)
     # A page of its own, so that loading it again sends nothing.
     return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
 

@@ -1,0 +1,54 @@
+"""Links that need no sign-in: a token that is nobody's asks for no turn to write."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, Engine, delete
+
+from tests.support.cast import ALICE
+from tests.support.referees import ANSWER
+from tests.web.applying.test_references import Applying
+from tests.web.frame.test_small_pages import token_for
+from tests.web.visiting import House, text_of
+from tracker.records.profile.mail_wishes import off_token
+from tracker.records.schema.tables import METADATA
+from tracker.records.store.engine import writing
+from tracker.web.applying import giving_references
+
+FORMS = ("/unsubscribe/{}", "/unsubscribe/mail/{}", "/reference/{}", "/reference/{}/decline")
+NOT_THERE = 404
+
+
+def test_it_is_answered_at_once_while_somebody_else_writes(page_house: House) -> None:
+    page = Applying(page_house.cast)
+    page.name()
+    token = token_for(page_house.cast.engine)
+    with writing(page_house.cast.engine) as connection:
+        off_token(connection, page_house.cast.people[ALICE], ["membership"])
+    told = {path: page.pat.post(path.format("x"), ANSWER) for path in FORMS}
+    with writing(page_house.cast.engine):
+        for path, before in told.items():
+            for strange in ("x", f"{token}x"):
+                answer = page.pat.post(path.format(strange), ANSWER)
+                assert (answer.status_code, answer.content) == (NOT_THERE, before.content)
+
+
+@pytest.mark.parametrize("end", ["", "/decline"])
+def test_whom_the_applicant_removes_meanwhile_answers_nothing(
+    page_house: House, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    page = Applying(page_house.cast)
+    link = page.name()
+
+    @contextmanager
+    def after_the_removal(engine: Engine) -> Iterator[Connection]:
+        with writing(engine) as connection:
+            connection.execute(delete(METADATA.tables["reference"]))
+        with writing(engine) as connection:
+            yield connection
+
+    monkeypatch.setattr(giving_references, "writing", after_the_removal)
+    answer = page.pat.post(f"{link}{end}", ANSWER)
+    assert answer.status_code == NOT_THERE
+    assert text_of(answer).startswith("This link opens nothing.")
