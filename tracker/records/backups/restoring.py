@@ -6,6 +6,7 @@ the dump is one transaction, and what follows it can be done again by hand.
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -69,8 +70,8 @@ def restore_backup(
     With ``end_access`` sessions, codes and links that it brings back are ended at ``at``. Raises
     BackupError, before anything is written where the target or the backup will not do.
     """
-    note = _checked(backup, url, evidence)
     try:
+        note = _checked(backup, url, evidence)
         _put_files_back(backup / EVIDENCE, evidence)
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -122,11 +123,22 @@ def _ensure_empty(url: str) -> None:
 
 
 def _holds_anything(beside: Path) -> bool:
-    """Whether SQLite would play a file into the database; not a journal whose head is emptied."""
-    if not beside.exists():
+    """Whether SQLite would play a file into the database; not a journal whose head is emptied.
+
+    Raises BackupError where that cannot be seen, or SQLite could not work beside it.
+    """
+    try:
+        if not stat.S_ISREG(beside.lstat().st_mode):
+            # Nor would it follow a link.
+            what = "is no file, and SQLite writes one of that name"
+            raise BackupError(f"{beside} {what}: move it away, or name another database")
+        with beside.open("rb") as file:
+            return any(file.read(_JOURNAL_HEAD))
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    with beside.open("rb") as file:
-        return any(file.read(_JOURNAL_HEAD))
+    except OSError as error:
+        right = "let this user read it, or move it away if it is of another database"
+        raise BackupError(f"{beside} cannot be read ({error.strerror}): {right}") from error
 
 
 def _put_files_back(source: Path, target: Path | None) -> None:
