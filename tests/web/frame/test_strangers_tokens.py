@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, Engine, delete
@@ -12,15 +13,23 @@ from tests.web.applying.test_references import Applying
 from tests.web.frame.test_small_pages import token_for
 from tests.web.visiting import House, text_of
 from tracker.records.profile.mail_wishes import off_token
+from tracker.records.saving import writer
 from tracker.records.schema.tables import METADATA
 from tracker.records.store.engine import writing
 from tracker.web.applying import giving_references
+from tracker.web.profile import unsubscribing
 
 FORMS = ("/unsubscribe/{}", "/unsubscribe/mail/{}", "/reference/{}", "/reference/{}/decline")
 NOT_THERE = 404
 
 
-def test_it_is_answered_at_once_while_somebody_else_writes(page_house: House) -> None:
+def test_it_is_answered_at_once_while_somebody_else_writes(
+    page_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever does ask for a turn fails here, and does not hang.
+    monkeypatch.setattr(writer, "_ANSWERED_WITHIN", {"sqlite": 0.2})
+    for module in (giving_references, unsubscribing):
+        monkeypatch.setattr(module, "writing", partial(writing, patience=0.2))
     page = Applying(page_house.cast)
     page.name()
     token = token_for(page_house.cast.engine)
