@@ -79,13 +79,14 @@ class _Line:
 
     def try_once(self) -> int | None:
         """The file, open and locked, which the caller closes; None where somebody has it."""
-        return self._lock_file(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            return self._locked(fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
 
     def take(self) -> int:
         """The same, however long it takes."""
-        turn = self._lock_file(fcntl.LOCK_EX)
-        assert turn is not None  # noqa: S101 - without LOCK_NB nothing else can be
-        return turn
+        return self._locked(0)
 
     def join(self) -> "Future[int]":
         """The same once it is the caller's turn; who no longer wants it cancels."""
@@ -140,14 +141,11 @@ class _Line:
                     return place
         return None
 
-    def _lock_file(self, how: int) -> int | None:
+    def _locked(self, how: int) -> int:
         # To read is enough, so that a command of another account may wait at the same file.
         turn = os.open(self._path, os.O_RDONLY | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(turn, how)
-        except BlockingIOError:
-            os.close(turn)
-            return None
+            fcntl.flock(turn, fcntl.LOCK_EX | how)
         except BaseException:
             os.close(turn)
             raise
