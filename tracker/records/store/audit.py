@@ -1,7 +1,7 @@
 """Audit events: who changed which row, when, from what to what."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tracker.records.schema.tables import METADATA
 from tracker.records.store.bulk import insert_rows
 from tracker.records.store.late import late_on
+from tracker.records.store.quick import insert_few, instant_for
 
 _AUDIT_EVENT = METADATA.tables["audit_event"]
 
@@ -53,9 +54,13 @@ def record_changes(connection: Connection, changes: Iterable[Change]) -> int:
     return len(events)
 
 
-def write_events(connection: Connection, events: Iterable[Mapping[str, Any]]) -> None:
+def write_events(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
     """Write the events that were left for the end of a transaction."""
-    insert_rows(connection, _AUDIT_EVENT, events)
+    if connection.dialect.name == "postgresql":
+        insert_rows(connection, _AUDIT_EVENT, events)
+    else:
+        rows = [{**event, "at": instant_for(connection, event["at"])} for event in events]
+        insert_few(connection, _AUDIT_EVENT.name, rows)
 
 
 def _events(changes: Iterable[Change]) -> Iterator[dict[str, Any]]:
