@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from tests.rules.strategies import FIRST, any_day, cases, entries, holdings
 from tests.rules.world import ENDORSEE, IMAGINED, REAL, People, populate, span
 from tracker.records.judging.evaluation import days_at, evaluate_due, evaluate_people, judge_current
 from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import open_engine
 from tracker.rulebooks import Rulebooks
 
 BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
@@ -28,20 +26,6 @@ IFS = {
     "entries": ["training 15h 2026-02-01", "rsc 12h 2026-03-01 with Bob"],
 }
 Key = tuple[int, date]
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        yield connection
-        connection.rollback()
 
 
 def noon(day: date | str) -> datetime:

@@ -1,6 +1,5 @@
 """The stored days on which providers qualify, on both engines."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -16,26 +15,11 @@ from tracker.records.judging.providers import (
     refresh_provider_spans,
 )
 from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import open_engine
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import qualified_spans
 
 SPAN = METADATA.tables["provider_span"]
 BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        yield connection
-        connection.rollback()
 
 
 def stored(connection: Connection, person_id: int) -> list[tuple[str, str, str]]:

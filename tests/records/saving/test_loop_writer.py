@@ -130,10 +130,10 @@ def test_the_loop_goes_on_while_another_process_has_its_turn(cast: Cast) -> None
 
 
 @contextmanager
-def written_by_a_stranger(cast: Cast) -> Iterator[None]:
-    """Somebody writes who knows nothing of turns: a shell of SQLite's, say."""
+def held_by_a_stranger(cast: Cast, how: str) -> Iterator[None]:
+    """Somebody who knows nothing of turns writes (IMMEDIATE), or lets nobody read either."""
     stranger = sqlite3.connect(cast.url.removeprefix("sqlite:///"), isolation_level=None)
-    stranger.execute("BEGIN IMMEDIATE")
+    stranger.execute(f"BEGIN {how}")
     yield
     stranger.execute("ROLLBACK")
     stranger.close()
@@ -141,7 +141,7 @@ def written_by_a_stranger(cast: Cast) -> Iterator[None]:
 
 def test_the_loop_goes_on_while_a_stranger_writes(cast: Cast) -> None:
     answered = answer_while(
-        Writer(cast.engine), name("flo@example.org"), written_by_a_stranger(cast)
+        Writer(cast.engine), name("flo@example.org"), held_by_a_stranger(cast, "IMMEDIATE")
     )
     assert answered == (False, 6)
 
@@ -161,21 +161,13 @@ def test_the_loop_goes_on_while_somebody_reads_what_is_to_be_replaced(cast: Cast
     assert answered == (journal == "wal", 6)
 
 
-@contextmanager
-def kept_from_all(cast: Cast) -> Iterator[None]:
-    """A stranger lets nobody read, either: not even what it takes to open the database."""
-    stranger = sqlite3.connect(cast.url.removeprefix("sqlite:///"), isolation_level=None)
-    stranger.execute("BEGIN EXCLUSIVE")
-    yield
-    stranger.execute("ROLLBACK")
-    stranger.close()
-
-
 @pytest.mark.parametrize("opened", [True, False])
 def test_the_loop_goes_on_while_a_stranger_lets_nobody_read(cast: Cast, *, opened: bool) -> None:
     cast.engine.dispose()
     job = name("flo@example.org")
-    answered = answer_while(Writer(cast.engine), job, kept_from_all(cast), opened=opened)
+    answered = answer_while(
+        Writer(cast.engine), job, held_by_a_stranger(cast, "EXCLUSIVE"), opened=opened
+    )
     assert answered == (False, 6)
 
 

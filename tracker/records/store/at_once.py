@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from tracker.clock import stopwatch
-from tracker.records.store.engine import PATIENTLY
+from tracker.records.store.engine import PATIENTLY, wait_until
 from tracker.records.store.queue import is_busy
 
 
@@ -68,6 +68,5 @@ async def _commit(driver: sqlite3.Connection, until: float) -> None:
 
 
 def _commit_patiently(driver: sqlite3.Connection, until: float) -> None:
-    milliseconds = max(int((until - stopwatch()) * 1000), 1)
-    driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
+    wait_until(driver, until)
     driver.execute("COMMIT")

@@ -138,8 +138,13 @@ def _waiting_until(connection: Connection, until: float | None) -> Iterator[None
 
 def _wait_until(connection: Connection, until: float | None) -> None:
     if until is not None and connection.dialect.name == "sqlite":
-        milliseconds = max(int((until - stopwatch()) * 1000), 1)
-        _driver_of(connection).execute(f"PRAGMA busy_timeout = {milliseconds}")
+        wait_until(_driver_of(connection), until)
+
+
+def wait_until(driver: sqlite3.Connection, until: float) -> None:
+    """Have SQLite wait for others until then, by `stopwatch`; for a moment where that is past."""
+    milliseconds = max(int((until - stopwatch()) * 1000), 1)
+    driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 def _driver_of(connection: Connection) -> Any:  # noqa: ANN401 - each driver's own
