@@ -10,10 +10,10 @@ import hypothesis
 import pytest
 from sqlalchemy import Engine, event
 
-from tests.support.databases import Shelf, copy_sqlite, postgres_database, sqlalchemy_url
+from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import running_server
-from tracker.records.store import engine
-from tracker.records.store.engine import migrate
+from tracker.db import engine
+from tracker.db.engine import migrate
 
 _PREPARE_SQLITE = engine._prepare_sqlite
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
@@ -85,14 +85,14 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def shelf(postgres_url: str, migrated_postgres: str) -> Iterator[Shelf]:
+def shelf(postgres_url: str, migrated_postgres: str) -> Iterator[DatabasePool]:
     """Migrated databases on PostgreSQL, to borrow."""
-    with Shelf(postgres_url, migrated_postgres) as found:
+    with DatabasePool(postgres_url, migrated_postgres) as found:
         yield found
 
 
 @pytest.fixture
-def postgres_database_url(shelf: Shelf) -> Iterator[str]:
+def postgres_database_url(shelf: DatabasePool) -> Iterator[str]:
     """URL of a migrated PostgreSQL database without a row."""
     with shelf.borrowed() as url:
         yield url

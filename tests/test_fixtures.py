@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import create_engine, inspect, select, text
 
 from tests.support.cast import fill
-from tests.support.databases import Shelf
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import open_engine
+from tests.support.databases import DatabasePool
+from tracker.db.engine import open_engine
+from tracker.db.tables import METADATA
 
 
 def test_a_migrated_database_has_tables(database_url: str) -> None:
@@ -47,7 +47,9 @@ def names_of_rows(database_url: str) -> list[str]:
     return found
 
 
-def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(shelf: Shelf) -> None:
+def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(
+    shelf: DatabasePool,
+) -> None:
     with shelf.borrowed() as url:
         first = fill(url)
         left_open = first.engine.connect()
@@ -76,7 +78,7 @@ def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(shel
         "ALTER DATABASE {name} SET default_transaction_read_only = on",
     ],
 )
-def test_a_database_that_was_rebuilt_is_lent_to_nobody(shelf: Shelf, change: str) -> None:
+def test_a_database_that_was_rebuilt_is_lent_to_nobody(shelf: DatabasePool, change: str) -> None:
     with shelf.borrowed() as url:
         engine = open_engine(url)
         with engine.begin() as connection:
@@ -86,6 +88,6 @@ def test_a_database_that_was_rebuilt_is_lent_to_nobody(shelf: Shelf, change: str
         assert another != url
 
 
-def test_two_who_borrow_at_a_time_get_two(shelf: Shelf) -> None:
+def test_two_who_borrow_at_a_time_get_two(shelf: DatabasePool) -> None:
     with shelf.borrowed() as one, shelf.borrowed() as another:
         assert one != another

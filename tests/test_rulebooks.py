@@ -7,7 +7,7 @@ import pytest
 
 from tests.rules.world import IMAGINED, REAL, TESTS
 from tracker.rulebooks import RulebooksWrong, load_rulebooks
-from tracker.rules.schema import Rulebook
+from tracker.rules.model import Rulebook
 
 ORGANIZATIONS = """
 [[organizations]]
@@ -26,7 +26,7 @@ time_zone = "America/New_York"
 # What the sources leave open, and the reading that each rulebook must state.
 AMBIGUITIES = {
     "CT-AIMH": {
-        "april-2024": "30 April 2024",
+        "april-2024": "April 30, 2024",
         "imhs-until-april-2024": "not after",
         "ecmhs-until-april-2024": "not after",
         "transition-in-renewal": "renewal hours too",
@@ -35,14 +35,14 @@ AMBIGUITIES = {
         "no-endorsed-rater": "None of the three",
         "internship": "one of the two years at the most",
         "imhs-provider": "application's provider rule",
-        "calendar-year": "due 31 December",
+        "calendar-year": "due December 31",
         "first-year": "No hours",
         "no-rules-for-others": "No renewal rules",
     },
     "MI-AIMH": {
         "ct-requires-rsc": "12 hours",
         "imhs-provider": "application's provider rule",
-        "calendar-year": "due 31 December",
+        "calendar-year": "due December 31",
         "first-year": "No hours",
         "no-rules-for-others": "No renewal rules",
         "internship": "one of the two years at the most",
@@ -50,10 +50,10 @@ AMBIGUITIES = {
         "mi-aimh-exam": "One exam passed",
     },
     "NCIMHA": {
-        "endorsed-or-vetted-referee": "up to 21 December 2027",
-        "vetted-until": "21 December 2027",
+        "endorsed-or-vetted-referee": "up to December 21, 2027",
+        "vetted-until": "December 21, 2027",
         "provider-rule-of-application": "application's provider rule",
-        "calendar-year": "due 31 December",
+        "calendar-year": "due December 31",
         "first-year": "No hours",
         "no-rules-for-others": "No renewal rules",
     },
@@ -86,9 +86,9 @@ def problems(folder: Path) -> list[str]:
 
 
 def test_a_folder_is_read(folder: Path) -> None:
-    books = load_rulebooks(folder)
-    assert list(books.associations) == ["EX"]
-    assert list(books.organizations) == ["EX"]
+    rulebooks = load_rulebooks(folder)
+    assert list(rulebooks.associations) == ["EX"]
+    assert list(rulebooks.organizations) == ["EX"]
 
 
 def test_a_byte_order_mark_is_no_part_of_a_rulebook(folder: Path) -> None:
@@ -192,18 +192,18 @@ def test_there_is_a_rulebook_for_each_association_of_the_sources() -> None:
     assert sorted(REAL.associations) == ["CT-AIMH", "MI-AIMH", "NCIMHA", "VAIMH"]
 
 
-@pytest.mark.parametrize("book", REAL.associations.values())
-def test_a_renewal_cites_the_renewal_table_and_an_application_the_other(book: Rulebook) -> None:
-    for requirement in book.requirements:
+@pytest.mark.parametrize("rulebook", REAL.associations.values())
+def test_a_renewal_cites_the_renewal_table_and_an_application_the_other(rulebook: Rulebook) -> None:
+    for requirement in rulebook.requirements:
         for value in requirement.values:
             table = value.source.section.partition(":")[0]
             of_renewals = table in ("Annual renewal", "Continuing endorsement")
             assert of_renewals == (requirement.of == "renewal"), (requirement.id, value.source)
 
 
-@pytest.mark.parametrize("book", REAL.associations.values())
-def test_what_an_application_asks_holds_from_long_ago(book: Rulebook) -> None:
-    asked = [r for r in book.requirements if r.of == "application"]
+@pytest.mark.parametrize("rulebook", REAL.associations.values())
+def test_what_an_application_asks_holds_from_long_ago(rulebook: Rulebook) -> None:
+    asked = [r for r in rulebook.requirements if r.of == "application"]
     assert asked
     assert {v.starts_from for r in asked for v in r.values} == {date(2000, 1, 1)}
 
@@ -211,8 +211,8 @@ def test_what_an_application_asks_holds_from_long_ago(book: Rulebook) -> None:
 def test_a_key_has_the_same_words_in_every_rulebook() -> None:
     for table in ("services", "roles", "attestations", "topic_names"):
         words: dict[str, str] = {}
-        for book in REAL.associations.values():
-            for key, said in getattr(book, table).items():
+        for rulebook in REAL.associations.values():
+            for key, said in getattr(rulebook, table).items():
                 assert words.setdefault(key, said) == said, (table, key)
 
 
@@ -223,9 +223,11 @@ def test_every_ambiguity_has_the_reading_that_was_agreed(association: str) -> No
         assert words in readings[ambiguity], ambiguity
 
 
-@pytest.mark.parametrize("book", [*REAL.associations.values(), *IMAGINED.associations.values()])
-def test_an_interpretation_names_at_least_two_readings_and_is_said_in_full(book: Rulebook) -> None:
-    for interpretation in book.interpretations:
+@pytest.mark.parametrize("rulebook", [*REAL.associations.values(), *IMAGINED.associations.values()])
+def test_an_interpretation_names_at_least_two_readings_and_is_said_in_full(
+    rulebook: Rulebook,
+) -> None:
+    for interpretation in rulebook.interpretations:
         assert interpretation.says
         one_reading_only = interpretation.id == "no-renewal-rules"
         assert len(interpretation.readings) >= (1 if one_reading_only else 2)
@@ -233,10 +235,10 @@ def test_an_interpretation_names_at_least_two_readings_and_is_said_in_full(book:
 
 def test_a_rule_of_the_sources_that_is_no_plain_reading_names_its_interpretation() -> None:
     cited: set[str | None] = set()
-    for book in REAL.associations.values():
-        cited |= {cycle.interpretation for cycle in book.cycles}
-        cited |= {requirement.interpretation for requirement in book.requirements}
-        for rule in book.providers.values():
+    for rulebook in REAL.associations.values():
+        cited |= {cycle.interpretation for cycle in rulebook.cycles}
+        cited |= {requirement.interpretation for requirement in rulebook.requirements}
+        for rule in rulebook.providers.values():
             cited |= {accepted.interpretation for accepted in rule.accepts}
     assert {
         *("april-2024", "imhs-until-april-2024", "ecmhs-until-april-2024", "vetted-until"),
@@ -250,7 +252,7 @@ def test_virginia_has_no_renewal_requirement() -> None:
 
 
 def test_the_documents_are_named_as_their_files_begin() -> None:
-    files = {d.file for book in REAL.associations.values() for d in book.documents.values()}
+    files = {d.file for rulebook in REAL.associations.values() for d in rulebook.documents.values()}
     assert files == {"000", "001", "002", "003", "004"}
 
 

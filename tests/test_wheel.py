@@ -56,7 +56,7 @@ def test_the_wheel_carries_every_template_rulebook_and_migration(wheel: Path) ->
     for source, target in [
         ("templates", "tracker/_bundled/templates"),
         ("config", "tracker/_bundled/config"),
-        ("tracker/records/migrations", "tracker/records/migrations"),
+        ("tracker/db/migrations", "tracker/db/migrations"),
     ]:
         folder = ROOT / source
         files = [p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts]

@@ -5,6 +5,7 @@ Everything else takes an instant (aware, UTC) or a legal day (``date``) as an ar
 
 import time
 from datetime import UTC, date, datetime
+from datetime import time as TimeOfDay
 from zoneinfo import ZoneInfo
 
 
@@ -32,3 +33,12 @@ def local_day(instant: datetime, time_zone: str) -> date:
 def stopwatch() -> float:
     """Seconds from an arbitrary start that never runs backwards: for durations only."""
     return time.monotonic()
+
+
+def instant_of(day: date, at: TimeOfDay, zone: str) -> datetime:
+    """When it is ``at`` on the local ``day``: aware, in UTC.
+
+    An hour that daylight saving skips is taken as it would have been before the change, one
+    that comes twice as the first.
+    """
+    return datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)

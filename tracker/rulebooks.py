@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from tracker.rules.cycles import Cycle, cycle_containing
-from tracker.rules.parse import Problem, parse_organizations, parse_rulebook
+from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
+from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.parse import Problem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import Plan, plan_application, plan_renewal
-from tracker.rules.schema import MembershipRule, Organization, ProviderRule, Rulebook
 
 Model = TypeVar("Model")
 
@@ -39,20 +40,20 @@ class Rulebooks:
     @cached_property
     def topics(self) -> frozenset[str]:
         """Every topic of training that some rulebook counts."""
-        return frozenset().union(*(book.topics for book in self.associations.values()))
+        return frozenset().union(*(rulebook.topics for rulebook in self.associations.values()))
 
     @cached_property
     def rsc_topics(self) -> frozenset[str]:
         """What a part of an RSC session may be about, in some rulebook."""
-        return frozenset().union(*(book.rsc_topics for book in self.associations.values()))
+        return frozenset().union(*(rulebook.rsc_topics for rulebook in self.associations.values()))
 
     @cached_property
     def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:
         """Each provider rule with its association, by ``<association>/<name>``."""
         return {
-            f"{book.id}/{name}": (book.id, rule)
-            for book in self.associations.values()
-            for name, rule in book.providers.items()
+            f"{rulebook.id}/{name}": (rulebook.id, rule)
+            for rulebook in self.associations.values()
+            for name, rule in rulebook.providers.items()
         }
 
     def accepted_organizations(self, membership_rule: str) -> tuple[str, ...]:
@@ -70,8 +71,8 @@ class Rulebooks:
 
     def accepted_by(self, association: str) -> frozenset[str]:
         """The organizations that some membership rule of an association accepts."""
-        book = self.associations.get(association)
-        rules = [f"{association}/{name}" for name in book.memberships] if book else []
+        rulebook = self.associations.get(association)
+        rules = [f"{association}/{name}" for name in rulebook.memberships] if rulebook else []
         return frozenset(one for rule in rules for one in self.accepted_organizations(rule))
 
     def plan(self, association: str, category: str, starts_on: date, day: date) -> Plan | None:
@@ -91,29 +92,29 @@ class Rulebooks:
 
 
 @lru_cache(maxsize=1_024)
-def _has_rules(books: Rulebooks, association: str, category: str) -> bool:
-    return bool(books.associations[association].requirements_of(category))
+def _has_rules(rulebooks: Rulebooks, association: str, category: str) -> bool:
+    return bool(rulebooks.associations[association].requirements_of(category))
 
 
 # Asked for every day that somebody has logged, whenever they look.
 @lru_cache(maxsize=16_384)
 def _plan_on(
-    books: Rulebooks, association: str, category: str, starts_on: date, day: date
+    rulebooks: Rulebooks, association: str, category: str, starts_on: date, day: date
 ) -> Plan | None:
-    if not _has_rules(books, association, category):
-        return books.plan_for(association, category, None)
-    cycle = cycle_containing(books.associations[association].cycles, starts_on, day)
-    return None if cycle is None else books.plan_for(association, category, cycle)
+    if not _has_rules(rulebooks, association, category):
+        return rulebooks.plan_for(association, category, None)
+    cycle = cycle_containing(rulebooks.associations[association].cycles, starts_on, day)
+    return None if cycle is None else rulebooks.plan_for(association, category, cycle)
 
 
 @lru_cache(maxsize=4_096)
-def _plan(books: Rulebooks, association: str, category: str, cycle: Cycle | None) -> Plan:
-    return plan_renewal(books.associations[association], category, cycle)
+def _plan(rulebooks: Rulebooks, association: str, category: str, cycle: Cycle | None) -> Plan:
+    return plan_renewal(rulebooks.associations[association], category, cycle)
 
 
 @lru_cache(maxsize=4_096)
-def _application_plan(books: Rulebooks, association: str, category: str, day: date) -> Plan:
-    return plan_application(books.associations[association], category, day)
+def _application_plan(rulebooks: Rulebooks, association: str, category: str, day: date) -> Plan:
+    return plan_application(rulebooks.associations[association], category, day)
 
 
 def load_rulebooks(folder: Path) -> Rulebooks:
@@ -130,12 +131,12 @@ def load_rulebooks(folder: Path) -> Rulebooks:
     known = {o.id: o for o in organizations.organizations} if organizations else {}
     associations: dict[str, Rulebook] = {}
     for file in files:
-        book = _parsed(parse_rulebook, file, digest, problems)
-        if book and book.id in associations:
-            problems.append(Problem(file.name, "id", f"another file is {book.id!r} already"))
-        elif book:
-            associations[book.id] = book
-            problems += _strangers(book, file.name, known) if organizations else []
+        rulebook = _parsed(parse_rulebook, file, digest, problems)
+        if rulebook and rulebook.id in associations:
+            problems.append(Problem(file.name, "id", f"another file is {rulebook.id!r} already"))
+        elif rulebook:
+            associations[rulebook.id] = rulebook
+            problems += _strangers(rulebook, file.name, known) if organizations else []
     if problems:
         raise RulebooksWrong(problems)
     return Rulebooks(associations, known, digest.hexdigest())
@@ -168,16 +169,21 @@ def _read(file: Path, digest: "hashlib._Hash", problems: list[Problem]) -> str |
 
 
 def _strangers(
-    book: Rulebook, file: str, organizations: dict[str, Organization]
+    rulebook: Rulebook, file: str, organizations: dict[str, Organization]
 ) -> Iterator[Problem]:
     """The association and those that its rules name, where organizations.toml lists them not."""
-    if book.id not in organizations:
-        yield Problem("organizations.toml", "organizations", f"lacks the association {book.id!r}")
+    if rulebook.id not in organizations:
+        yield Problem(
+            "organizations.toml", "organizations", f"lacks the association {rulebook.id!r}"
+        )
     named = [
-        *((f"memberships.{n}.organizations", r.organizations) for n, r in book.memberships.items()),
+        *(
+            (f"memberships.{n}.organizations", r.organizations)
+            for n, r in rulebook.memberships.items()
+        ),
         *(
             (f"providers.{name}.accepts[{number}].associations", accepted.associations)
-            for name, rule in book.providers.items()
+            for name, rule in rulebook.providers.items()
             for number, accepted in enumerate(rule.accepts, 1)
         ),
     ]
@@ -185,3 +191,19 @@ def _strangers(
         for unknown in ids:
             if unknown not in organizations:
                 yield Problem(file, key, f"{unknown!r} is not in organizations.toml")
+
+
+def load_notice_config(folder: Path) -> NoticeConfig:
+    """Read ``notices.toml``.
+
+    Raises RulebooksWrong with every error in it.
+    """
+    file = folder / "notices.toml"
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulebooksWrong([Problem(file.name, "the whole file", str(error))]) from error
+    config, problems = parse(NoticeConfig, text, file.name)
+    if config is None:
+        raise RulebooksWrong(problems)
+    return config

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from tests.bench.population import PROVIDERS, providers
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.bulk import insert_rows
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
+from tracker.db.statements import insert_rows
+from tracker.db.tables import METADATA
 
 ASSOCIATION = "VAIMH"
 CATEGORY = "IMHS"
@@ -31,9 +31,9 @@ def fill_applicants(engine: Engine, count: int, confirmed: str) -> None:
         rows[name] += made
     for number in range(count):
         _add(rows, number, confirmed)
-    with writing(engine) as connection:
+    with writing(engine) as session:
         for name in _TABLES:
-            insert_rows(connection, METADATA.tables[name], rows[name])
+            insert_rows(session, METADATA.tables[name], rows[name])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
             "ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"

@@ -15,7 +15,7 @@ _KILOBYTES_IN_MEGABYTE = 1024
 _BEGUN_BY_A_SMALL_ONE = """
 import os, subprocess, sys
 begun = subprocess.Popen(
-    [sys.argv[1], "-c", "from tracker.cli import main; main()", *sys.argv[2:]],
+    [sys.argv[1], "-c", "from tracker.cli.main import main; main()", *sys.argv[2:]],
     stdout=subprocess.DEVNULL,
 )
 _, status, usage = os.wait4(begun.pid, 0)

@@ -34,7 +34,7 @@ def measure(module: str, *arguments: str, runs: int = 3) -> Figure:
 
 def report(work: Callable[[], int]) -> None:
     """In the child: do the work and print its figure."""
-    gc.freeze()  # as every command does (tracker.commands.opening)
+    gc.freeze()  # as every command does (tracker.cli.context)
     start = time.perf_counter()
     done = work()
     seconds = time.perf_counter() - start

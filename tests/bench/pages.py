@@ -17,7 +17,7 @@ from tests.bench.visits import (
     served,
     year_requests,
 )
-from tracker.records.store.engine import migrate
+from tracker.db.engine import migrate
 
 _PEOPLE = 400
 _WORKERS = (1, 2)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Engine, insert
+from sqlmodel import Session
 
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 AS_OF = date(2026, 10, 1)
 ASSOCIATION = "NCIMHA"
@@ -21,32 +22,32 @@ Rows = dict[str, list[dict[str, Any]]]
 
 def fill(engine: Engine, endorsees: int, *, second_half_of_hours: bool = True) -> None:
     """Insert providers and ``endorsees`` people; without the second half all are short."""
-    with writing(engine) as connection:
-        _insert(connection, providers())
+    with writing(engine) as session:
+        _insert(session, providers())
         for start in range(0, endorsees, _BATCH):
             rows: Rows = {}
             for number in range(start, min(start + _BATCH, endorsees)):
                 _add_endorsee(rows, number, ENTRIES if second_half_of_hours else ENTRIES // 2)
-            _insert(connection, rows)
+            _insert(session, rows)
         if engine.dialect.name == "postgresql":
-            _count_on(connection)
+            _count_on(session)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
             "ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"
         )
 
 
-def _count_on(connection: Connection) -> None:
+def _count_on(session: Session) -> None:
     """Let ids that PostgreSQL gives begin after those that were given here."""
     for table in ("person", "endorsement", "entry"):
         sequence = f"pg_get_serial_sequence('{table}', 'id')"
-        connection.exec_driver_sql(f"SELECT setval({sequence}, MAX(id)) FROM {table}")  # noqa: S608 - our own names
+        session.connection().exec_driver_sql(f"SELECT setval({sequence}, MAX(id)) FROM {table}")  # noqa: S608 - our own names
 
 
-def _insert(connection: Connection, rows: Rows) -> None:
+def _insert(session: Session, rows: Rows) -> None:
     for table in ("person", "endorsement", "membership", "entry", "entry_topic"):
         if table in rows:
-            connection.execute(insert(METADATA.tables[table]), rows[table])
+            session.connection().execute(insert(METADATA.tables[table]), rows[table])
 
 
 def providers() -> Rows:

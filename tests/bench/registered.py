@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import quantiles
 
 from tests.support.cast import ALICE, fill
-from tests.web.visiting import House, Visitor
-from tracker.records.store.engine import migrate
+from tests.web.visiting import Visitor, WebClient
+from tracker.db.engine import migrate
 
 ROUNDS = 1000
 UNKNOWN = "nobody@example.org"
@@ -23,7 +23,7 @@ TITLES = ("milliseconds", "p10", "median", "p90", "p99")
 Times = dict[str, list[float]]
 
 
-def measure(house: House, rounds: int) -> dict[str, Times]:
+def measure(house: WebClient, rounds: int) -> dict[str, Times]:
     """Milliseconds for each address, by what was done."""
     found: dict[str, Times] = {
         what: {ALICE: [], UNKNOWN: []} for what in ("asking", "a wrong code")
@@ -67,7 +67,7 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'tracker.db'}"
         migrate(url)
-        house = House(fill(url))
+        house = WebClient(fill(url))
         measure(house, 20)
         found = measure(house, rounds)
         house.cast.engine.dispose()

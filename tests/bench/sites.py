@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.bench.load import WORKER
 from tests.bench.work import CONFIG, NIGHT
-from tracker.records.store.engine import open_engine
+from tracker.db.engine import open_engine
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import Settings
 from tracker.web.app import build_app
-from tracker.web.frame.garbage import collect_rarely
+from tracker.web.background import collect_rarely
 
 DATABASE, BASE_URL, TOKEN = "BENCH_DATABASE_URL", "BENCH_BASE_URL", "BENCH_TOKEN"
 

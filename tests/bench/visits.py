@@ -17,11 +17,11 @@ from tests.bench.load import WORKER
 from tests.bench.population import AS_OF, ASSOCIATION, PROVIDERS, fill
 from tests.bench.sites import BASE_URL, DATABASE, TOKEN
 from tests.bench.work import CONFIG, NIGHT
-from tracker.records.judging.evaluation import evaluate_due
-from tracker.records.schema.tables import METADATA
-from tracker.records.sign_in.sessions import open_session
-from tracker.records.store.engine import open_engine, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.tables import METADATA
 from tracker.rulebooks import load_rulebooks
+from tracker.services.browser_sessions import open_session
+from tracker.services.evaluation import evaluate_due
 
 CONNECTIONS = 32
 _HOST = "127.0.0.1"
@@ -43,8 +43,8 @@ def populate(url: str, people: int) -> Visitors:
     """Fill an empty database with so many endorsees, judged and signed in."""
     engine = open_engine(url)
     fill(engine, people)
-    with writing(engine) as connection:
-        evaluate_due(connection, load_rulebooks(CONFIG), ASSOCIATION, NIGHT)
+    with writing(engine) as session:
+        evaluate_due(session, load_rulebooks(CONFIG), ASSOCIATION, NIGHT)
     engine.dispose()
     return sign_in_all(url, people)
 
@@ -53,11 +53,11 @@ def sign_in_all(url: str, people: int) -> Visitors:
     """Open a session for each of so many endorsees of a filled database."""
     engine, person = open_engine(url), METADATA.tables["person"]
     query = select(person.c.id, person.c.email).where(person.c.id > PROVIDERS).limit(people)
-    with writing(engine) as connection:
-        rows = connection.execute(query).all()
-        tokens = {id_: open_session(connection, email, NIGHT) for id_, email in rows}
+    with writing(engine) as session:
+        rows = session.connection().execute(query).all()
+        tokens = {id_: open_session(session, email, NIGHT) for id_, email in rows}
         # It is written once a day that somebody was here; this is not what is measured.
-        connection.execute(update(METADATA.tables["web_session"]).values(seen_at=NIGHT))
+        session.connection().execute(update(METADATA.tables["web_session"]).values(seen_at=NIGHT))
     engine.dispose()
     return Visitors(url, tokens)
 

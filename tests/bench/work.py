@@ -10,11 +10,11 @@ from sqlalchemy import text
 from tests.bench.applicants import fill_applicants
 from tests.bench.measuring import report
 from tests.bench.population import AS_OF, ASSOCIATION, fill
-from tracker.records.judging.evaluation import evaluate_due, judge_all
-from tracker.records.judging.providers import refresh_provider_spans
-from tracker.records.judging.readiness import judge_applications
-from tracker.records.store.engine import migrate, open_engine, reading, writing
+from tracker.db.engine import migrate, open_engine, reading, writing
 from tracker.rulebooks import load_rulebooks
+from tracker.services.application_facts import judge_applications
+from tracker.services.evaluation import evaluate_due, judge_all
+from tracker.services.rsc_providers import refresh_provider_spans
 
 CONFIG = Path(__file__).parents[2] / "config"
 NIGHT = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -77,9 +77,9 @@ def bare_applicants(url: str) -> int:
 def _fetch(url: str, sql: str) -> int:
     engine = open_engine(url)
     done = 0
-    with reading(engine) as connection:
+    with reading(engine) as session:
         named = {"name": "bare"} if engine.dialect.name == "postgresql" else {}
-        cursor = connection.connection.cursor(**named)
+        cursor = session.connection().connection.cursor(**named)
         cursor.execute(sql)
         while rows := cursor.fetchmany(2_000):
             done += len(rows)
@@ -87,46 +87,50 @@ def _fetch(url: str, sql: str) -> int:
 
 
 def evaluate(url: str) -> int:
-    """The whole evaluation: facts and judgement, every renewal."""
-    engine, books = open_engine(url), load_rulebooks(CONFIG)
+    """The whole evaluation: facts and judgment, every renewal."""
+    engine, rulebooks = open_engine(url), load_rulebooks(CONFIG)
 
     def day_of(_: str) -> date:
         return AS_OF
 
-    with reading(engine) as connection:
-        return sum(1 for _ in judge_all(connection, books, day_of))
+    with reading(engine) as session:
+        return sum(1 for _ in judge_all(session, rulebooks, day_of))
 
 
 def readiness(url: str) -> int:
     """Every application, judged."""
-    engine, books = open_engine(url), load_rulebooks(CONFIG)
+    engine, rulebooks = open_engine(url), load_rulebooks(CONFIG)
 
     def day_of(_: str) -> date:
         return AS_OF
 
-    with reading(engine) as connection:
-        return sum(1 for _ in judge_applications(connection, books, day_of))
+    with reading(engine) as session:
+        return sum(1 for _ in judge_applications(session, rulebooks, day_of))
 
 
 def night(url: str) -> int:
     """A night: whatever is due is judged and stored."""
-    engine, books = open_engine(url), load_rulebooks(CONFIG)
-    with writing(engine) as connection:
+    engine, rulebooks = open_engine(url), load_rulebooks(CONFIG)
+    with writing(engine) as session:
         # A night that follows another, unless nothing was judged yet.
-        judged = connection.scalar(text("SELECT EXISTS (SELECT 1 FROM standing)"))
+        judged = session.scalar(text("SELECT EXISTS (SELECT 1 FROM standing)"))
         last = NIGHT.date() if judged else None
-        return evaluate_due(connection, books, ASSOCIATION, NIGHT, since=last)
+        return evaluate_due(session, rulebooks, ASSOCIATION, NIGHT, since=last)
 
 
 def touch(url: str) -> int:
     """Make one endorsement in a hundred due again, of every day of endorsement alike."""
-    with writing(open_engine(url)) as connection:
-        return connection.execute(
-            text(
-                "UPDATE standing SET recheck_on = '2026-10-01' "
-                "WHERE (endorsement_id / 25) % 100 = 7"
+    with writing(open_engine(url)) as session:
+        return (
+            session.connection()
+            .execute(
+                text(
+                    "UPDATE standing SET recheck_on = '2026-10-01' "
+                    "WHERE (endorsement_id / 25) % 100 = 7"
+                )
             )
-        ).rowcount
+            .rowcount
+        )
 
 
 def fill_database(url: str, endorsees: int, *, short: bool) -> int:
@@ -139,12 +143,12 @@ def fill_database(url: str, endorsees: int, *, short: bool) -> int:
 def fill_applicants_database(url: str, applicants: int) -> int:
     """Make the schema, the applicants and the days on which their providers qualify."""
     migrate(url)
-    engine, books = open_engine(url), load_rulebooks(CONFIG)
-    asked = books.associations["VAIMH"].requirements_of("IMHS", "application")
+    engine, rulebooks = open_engine(url), load_rulebooks(CONFIG)
+    asked = rulebooks.associations["VAIMH"].requirements_of("IMHS", "application")
     confirmed = {key for r in asked if r.work for key in r.work.statements}
     fill_applicants(engine, applicants, ";".join(sorted(confirmed)))
-    with writing(engine) as connection:
-        refresh_provider_spans(connection, books)
+    with writing(engine) as session:
+        refresh_provider_spans(session, rulebooks)
     return applicants
 
 

@@ -11,11 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 
 from tests.browser.keyboard import Keys
 from tests.browser.sizes import DESK, PHONE
-from tests.support.street import Port, Street, build_street, open_port, open_street
+from tests.support.street import LiveServer, Port, build_street, open_port, open_street
 from tests.web.all_pages import furnish
 from tests.web.applicants import WithApplicants
 
-__all__ = ["ARGUMENTS", "DESK", "PHONE", "Street"]
+__all__ = ["ARGUMENTS", "DESK", "PHONE", "LiveServer"]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -30,7 +30,7 @@ ARGUMENTS = [
 class OpenPhone(Protocol):
     """Opens a phone on a street; somebody's, unless ``email`` is empty."""
 
-    def __call__(self, street: Street, email: str, *, scripts: bool) -> Page: ...
+    def __call__(self, street: LiveServer, email: str, *, scripts: bool) -> Page: ...
 
 
 # The package's, not the session's: Playwright's loop runs until the fixture ends, and as long as
@@ -57,7 +57,7 @@ def port() -> Iterator[Port]:
 
 
 @pytest.fixture
-def street(built: WithApplicants, port: Port, tmp_path: Path) -> Iterator[Street]:
+def street(built: WithApplicants, port: Port, tmp_path: Path) -> Iterator[LiveServer]:
     """A world of one's own: what a journey saves is gone after it."""
     with open_street(tmp_path, built, port) as opened:
         yield opened
@@ -66,14 +66,16 @@ def street(built: WithApplicants, port: Port, tmp_path: Path) -> Iterator[Street
 @pytest.fixture(scope="module")
 def still_street(
     built: WithApplicants, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Street]:
+) -> Iterator[LiveServer]:
     """A world for those who only look, in which much has happened."""
     with open_street(tmp_path_factory.mktemp("still"), built) as opened:
         opened.ids = furnish(opened.cast)
         yield opened
 
 
-def open_context(browser: Browser, street: Street, email: str, *, scripts: bool) -> BrowserContext:
+def open_context(
+    browser: Browser, street: LiveServer, email: str, *, scripts: bool
+) -> BrowserContext:
     """A phone; somebody's, unless ``email`` is empty."""
     context = browser.new_context(
         viewport=PHONE,
@@ -89,7 +91,7 @@ def open_context(browser: Browser, street: Street, email: str, *, scripts: bool)
     return context
 
 
-def sign_in(context: BrowserContext, street: Street, email: str) -> None:
+def sign_in(context: BrowserContext, street: LiveServer, email: str) -> None:
     """Have the cookie of somebody, and nothing else; no cookie if ``email`` is empty."""
     context.clear_cookies()
     if email:
@@ -108,7 +110,7 @@ class Phones:
         """Hands out phones, at most until the end."""
         lent: list[tuple[tuple[str, bool], Page]] = []
 
-        def open_phone(street: Street, email: str, *, scripts: bool) -> Page:
+        def open_phone(street: LiveServer, email: str, *, scripts: bool) -> Page:
             idle = self._idle[street.url, scripts]
             page = idle.pop() if idle else self._new(street, scripts=scripts)
             lent.append(((street.url, scripts), page))
@@ -119,7 +121,7 @@ class Phones:
         for kind, page in lent:
             self._idle[kind].append(_as_new(page))
 
-    def _new(self, street: Street, *, scripts: bool) -> Page:
+    def _new(self, street: LiveServer, *, scripts: bool) -> Page:
         return open_context(self._browser, street, "", scripts=scripts).new_page()
 
 
@@ -152,7 +154,9 @@ def size(request: pytest.FixtureRequest) -> ViewportSize:
 
 
 @pytest.fixture
-def keys(open_phone: OpenPhone, street: Street, size: ViewportSize) -> Callable[[str, str], Keys]:
+def keys(
+    open_phone: OpenPhone, street: LiveServer, size: ViewportSize
+) -> Callable[[str, str], Keys]:
     """Opens a page as somebody (signed in, if it is anybody) who has a keyboard and no scripts."""
 
     def open_page(email: str, path: str) -> Keys:
@@ -165,7 +169,7 @@ def keys(open_phone: OpenPhone, street: Street, size: ViewportSize) -> Callable[
 
 
 @pytest.fixture
-def scripted(open_phone: OpenPhone, street: Street) -> Callable[[str], Page]:
+def scripted(open_phone: OpenPhone, street: LiveServer) -> Callable[[str], Page]:
     """Opens a phone on which tools can run scripts of their own."""
 
     def open_scripted(email: str) -> Page:
@@ -175,7 +179,7 @@ def scripted(open_phone: OpenPhone, street: Street) -> Callable[[str], Page]:
 
 
 @pytest.fixture(scope="module")
-def reader(phones: Phones, still_street: Street) -> Iterator[Callable[[str], Page]]:
+def reader(phones: Phones, still_street: LiveServer) -> Iterator[Callable[[str], Page]]:
     """The same, one phone for everybody, on a street on which nobody changes anything."""
     with phones.lent() as open_phone:
         page = open_phone(still_street, "", scripts=True)

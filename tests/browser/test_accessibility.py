@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.barriers import check, press
-from tests.browser.conftest import Street
+from tests.browser.conftest import LiveServer
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.support.files import PDF
 from tests.web.all_pages import STOPS, Stop, furnish
@@ -25,7 +25,7 @@ def file(name: str, content: bytes) -> FilePayload:
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=" ".join)
-def test_a_page_has_no_barriers(reader: Phone, still_street: Street, stop: Stop) -> None:
+def test_a_page_has_no_barriers(reader: Phone, still_street: LiveServer, stop: Stop) -> None:
     page = reader(stop.email)
     page.goto(stop.path.format(**still_street.ids))
     if stop.press:
@@ -33,7 +33,7 @@ def test_a_page_has_no_barriers(reader: Phone, still_street: Street, stop: Stop)
     check(page)
 
 
-def test_every_route_that_shows_a_page_is_among_them(still_street: Street) -> None:
+def test_every_route_that_shows_a_page_is_among_them(still_street: LiveServer) -> None:
     shown = {
         path
         for method, path in KNOWN
@@ -65,7 +65,7 @@ def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
 
 
 def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
-    scripted: Phone, street: Street
+    scripted: Phone, street: LiveServer
 ) -> None:
     ids = furnish(street.cast)
     dana, bob = scripted(DANA), scripted(BOB)
@@ -96,7 +96,7 @@ def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
 
 
 def test_a_reference_that_is_declined_and_limits_have_no_barriers(
-    scripted: Phone, street: Street
+    scripted: Phone, street: LiveServer
 ) -> None:
     ids = furnish(street.cast)
     page = scripted("")
@@ -113,7 +113,7 @@ def test_a_reference_that_is_declined_and_limits_have_no_barriers(
     check(page)
 
 
-def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: Street) -> None:
+def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: LiveServer) -> None:
     page = scripted(ERIN)
     page.goto("/log?activity=training&date=2026-11-01")
     page.get_by_label("Hours", exact=True).fill("1")
@@ -127,6 +127,6 @@ def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: Street)
     alice.get_by_label("Their name").fill("Eltern" * 30)
     alice.get_by_label("Their e-mail address").fill(f"{'pat' * 40}@example.org")
     alice.get_by_text("Current program supervisor").last.click()
-    alice.get_by_role("button", name="Ask them").click()
+    alice.get_by_role("button", name="PlannedRequirement them").click()
     expect(alice.get_by_role("status")).to_contain_text("We have sent them a mail")
     check(alice)

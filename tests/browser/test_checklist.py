@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Street
+from tests.browser.conftest import LiveServer
 from tests.browser.keyboard import Keys
 from tests.support.cast import CAROL
 from tests.web.applicants import NORA, OLIVE
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, street: Street) -> None:
+def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, street: LiveServer) -> None:
     at = keys(NORA, "/")
     at.follow("My year")
     at.follow("Open the checklist")
@@ -33,7 +33,7 @@ def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, street: Stree
     assert len(street.cast.rows("entry", title="Attachment, a lecture")) == 1
 
 
-def test_a_coordinator_endorses_whoever_is_ready(keys: Open, street: Street) -> None:
+def test_a_coordinator_endorses_whoever_is_ready(keys: Open, street: LiveServer) -> None:
     at = keys(CAROL, "/")
     at.follow("Coordinator")
     at.follow("NCIMHA applicants")

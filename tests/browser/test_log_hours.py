@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Street
+from tests.browser.conftest import LiveServer
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE, BOB, ERIN
 from tests.support.files import PDF, png
@@ -15,7 +15,9 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def test_training_is_logged_and_again_and_a_twin_is_asked_about(keys: Open, street: Street) -> None:
+def test_training_is_logged_and_again_and_a_twin_is_asked_about(
+    keys: Open, street: LiveServer
+) -> None:
     at = keys(ERIN, "/my-year")
     at.follow("Log hours")
     expect(at.page.get_by_label("Or type part of their name")).to_be_hidden()
@@ -26,7 +28,7 @@ def test_training_is_logged_and_again_and_a_twin_is_asked_about(keys: Open, stre
     at.page.keyboard.type("1:30")
     at.type("Title", "Watch, wait & wonder")
     at.press("Save")
-    at.see_heading("1.5 hours on 22 November 2026")
+    at.see_heading("1.5 hours on November 22, 2026")
     at.see("Logged as training: no hours are asked")
     at.page.reload()
     at.follow("Add another")
@@ -51,7 +53,7 @@ def test_training_is_logged_and_again_and_a_twin_is_asked_about(keys: Open, stre
 
 
 def test_rsc_with_part_of_a_name_typing_errors_and_proof(
-    keys: Open, street: Street, tmp_path: Path
+    keys: Open, street: LiveServer, tmp_path: Path
 ) -> None:
     proof, page, photo = (tmp_path / name for name in ("certificate.pdf", "page.png", "photo.png"))
     proof.write_bytes(PDF)
@@ -77,7 +79,7 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.choose("Group")
     at.upload("Proof", photo)
     at.press("Save")
-    at.see_heading("1.5 hours on 3 November 2026")
+    at.see_heading("1.5 hours on November 3, 2026")
     names = sorted(row["name"] for row in street.cast.rows("evidence") if row["entry_id"])
     assert names == ["certificate.pdf", "photo.png"]
     at.follow("Correct it")
@@ -88,12 +90,12 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.see("Proof: certificate.pdf")
 
 
-def test_enter_saves_and_does_not_press_today(keys: Open, street: Street) -> None:
+def test_enter_saves_and_does_not_press_today(keys: Open, street: LiveServer) -> None:
     dana = street.cast.people["dana@example.org"]
     at = keys(ALICE, f"/log?activity=rsc&provider={dana}&date=2026-11-21")
     at.type("Hours", "0.25")
     at.enter()
-    at.see_heading("0.25 hours on 21 November 2026")
+    at.see_heading("0.25 hours on November 21, 2026")
 
 
 def test_back_brings_what_was_typed_and_nothing_once_signed_out(keys: Open) -> None:

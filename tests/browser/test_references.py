@@ -7,37 +7,37 @@ from datetime import date
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Street
+from tests.browser.conftest import LiveServer
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE
 from tests.support.referees import apply, text_part
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
 
 pytestmark = pytest.mark.browser
 
 
-def apply_in_virginia(street: Street) -> str:
+def apply_in_virginia(street: LiveServer) -> str:
     """A fresh application of Alice's; the path of its references."""
-    with writing(street.cast.engine) as connection:
+    with writing(street.cast.engine) as session:
         person = street.cast.people[ALICE]
-        number = apply(connection, person, association="VAIMH", opened_on=date(2024, 1, 1))
+        number = apply(session, person, association="VAIMH", opened_on=date(2024, 1, 1))
     return f"/application/{number}/references"
 
 
-def link_in_the_last_mail(street: Street) -> str:
+def link_in_the_last_mail(street: LiveServer) -> str:
     found = re.search(r"/reference/\S+", text_part(street.cast.rows("outbox")[-1]["body"]))
     assert found is not None
     return found[0]
 
 
 def test_a_reference_is_asked_for_and_given(
-    keys: Callable[[str, str], Keys], street: Street
+    keys: Callable[[str, str], Keys], street: LiveServer
 ) -> None:
     alice = keys(ALICE, apply_in_virginia(street))
     alice.type("Their name", "Pat Doe")
     alice.type("Their e-mail address", "pat@example.org")
     alice.choose("Current program supervisor")
-    alice.press("Ask them")
+    alice.press("PlannedRequirement them")
     alice.see("We have sent them a mail")
     pat = keys("", link_in_the_last_mail(street))
     confirmed = pat.page.get_by_role("group", name="Is “Current program supervisor” right?")

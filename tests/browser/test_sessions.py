@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Street
+from tests.browser.conftest import LiveServer
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE, BOB, DANA
 
@@ -17,7 +17,7 @@ def row(at: Keys, words: str) -> Locator:
 
 
 def test_a_provider_logs_a_session_and_each_supervisee_answers(
-    keys: Callable[[str, str], Keys], street: Street
+    keys: Callable[[str, str], Keys], street: LiveServer
 ) -> None:
     dana = keys(DANA, "/")
     dana.follow("Sessions")
@@ -41,7 +41,7 @@ def test_a_provider_logs_a_session_and_each_supervisee_answers(
     alice.press("Something is wrong")
     alice.see("It was the 21st")
     dana.follow("All sessions")
-    dana.follow("22 November 2026")
+    dana.follow("November 22, 2026")
     expect(row(dana, BOB)).to_contain_text("Confirmed on")
     dana.see("It was the 21st")
     dana.follow("Correct it, or add somebody")

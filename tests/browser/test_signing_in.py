@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Street
+from tests.browser.conftest import LiveServer
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE, ERIN
 from tests.web.signing import find_code
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def newest_mail(street: Street) -> str:
+def newest_mail(street: LiveServer) -> str:
     street.settle()
     body = street.cast.rows("outbox")[-1]["body"]
     part = message_from_bytes(body, policy=policy.default).get_body(("plain",))
@@ -24,11 +24,13 @@ def newest_mail(street: Street) -> str:
     return str(part.get_content())
 
 
-def newest_code(street: Street) -> str:
+def newest_code(street: LiveServer) -> str:
     return find_code(newest_mail(street))
 
 
-def test_a_reminders_link_leads_through_sign_in_to_the_hours(keys: Open, street: Street) -> None:
+def test_a_reminders_link_leads_through_sign_in_to_the_hours(
+    keys: Open, street: LiveServer
+) -> None:
     at = keys("", "/log?activity=rsc")
     at.press("Send me a code")
     at.see_problem("Enter an e-mail address")
@@ -47,12 +49,12 @@ def test_a_reminders_link_leads_through_sign_in_to_the_hours(keys: Open, street:
     expect(at.page.get_by_label("Hours", exact=True)).to_be_focused()
     at.page.keyboard.type("1h15")
     at.enter()
-    at.see_heading("1.25 hours on 22 November 2026")
+    at.see_heading("1.25 hours on November 22, 2026")
     [entry] = street.cast.rows("entry", minutes=75)
     assert entry["provider_id"] == street.cast.people["dana@example.org"]
 
 
-def test_browsers_are_listed_and_signed_out(keys: Open, street: Street) -> None:
+def test_browsers_are_listed_and_signed_out(keys: Open, street: LiveServer) -> None:
     street.cookie(ALICE)
     at, other = keys(ALICE, "/my-year"), keys(ALICE, "/my-year")
     at.follow("Alice Moreno")
@@ -67,7 +69,7 @@ def test_browsers_are_listed_and_signed_out(keys: Open, street: Street) -> None:
     at.see_heading("Sign in")
 
 
-def test_the_mails_link_signs_in_on_a_press_only(keys: Open, street: Street) -> None:
+def test_the_mails_link_signs_in_on_a_press_only(keys: Open, street: LiveServer) -> None:
     at = keys("", "/sign-in")
     at.type("E-mail address", ALICE)
     at.press("Send me a code")
@@ -78,11 +80,11 @@ def test_the_mails_link_signs_in_on_a_press_only(keys: Open, street: Street) -> 
     assert len(street.cast.rows("web_session")) == 0
     opened.type("Code", newest_code(street))
     opened.press("Sign in")
-    opened.see_heading("to go by 31 December")
+    opened.see_heading("to go by December 31")
 
 
 def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
-    keys: Open, street: Street
+    keys: Open, street: LiveServer
 ) -> None:
     at = keys(ERIN, "/log?activity=training&date=2026-11-20")
     at.type("Hours", "1.25")
@@ -100,4 +102,4 @@ def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
     tab.type("Code", newest_code(street))
     tab.enter()
     at.press("send what I typed")
-    at.see_heading("1.25 hours on 20 November 2026")
+    at.see_heading("1.25 hours on November 20, 2026")

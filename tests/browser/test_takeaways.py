@@ -9,19 +9,19 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import insert
 
-from tests.browser.conftest import Street, open_context
+from tests.browser.conftest import LiveServer, open_context
 from tests.browser.keyboard import Keys
 from tests.support.cast import ALICE
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 pytestmark = pytest.mark.browser
 TRAININGS = 70
 
 
-def log_many(street: Street) -> None:
-    with writing(street.cast.engine) as connection:
-        connection.execute(
+def log_many(street: LiveServer) -> None:
+    with writing(street.cast.engine) as session:
+        session.connection().execute(
             insert(METADATA.tables["entry"]),
             [
                 {
@@ -37,7 +37,7 @@ def log_many(street: Street) -> None:
 
 
 def test_a_transcript_a_calendar_and_all_data_are_taken_away(
-    keys: Callable[[str, str], Keys], street: Street
+    keys: Callable[[str, str], Keys], street: LiveServer
 ) -> None:
     at = keys(ALICE, "/my-year")
     at.follow("Takeaways")
@@ -58,7 +58,7 @@ def test_a_transcript_a_calendar_and_all_data_are_taken_away(
     assert at.download(lambda: at.page.keyboard.press("Enter")).endswith(".zip")
 
 
-def test_the_transcript_prints_whole_on_either_paper(browser: Browser, street: Street) -> None:
+def test_the_transcript_prints_whole_on_either_paper(browser: Browser, street: LiveServer) -> None:
     log_many(street)
     context = open_context(browser, street, ALICE, scripts=False)
     page = context.new_page()
@@ -78,7 +78,7 @@ def check_print(pdf: bytes, size: tuple[int, int]) -> None:
     whole = " ".join(texts)
     assert [n for n in range(TRAININGS) if f"Training number {n} " not in whole] == []
     assert "Alice Moreno" in texts[0]
-    assert "Not yet complete on 22 November 2026" in texts[0]
+    assert "Not yet complete on November 22, 2026" in texts[0]
     assert "Date Title Hours Of which Counts" in texts[1]
     numbered = [f"Page {n} of {len(texts)}" in text for n, text in enumerate(texts, 1)]
     assert numbered == [True] * len(texts)

@@ -13,16 +13,15 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import Engine, text
 
-from tracker.demo.cast import Cast, make_cast
+from tracker.db.engine import open_engine, reading
+from tracker.demo.people import Cast, load_stories, make_cast
 from tracker.demo.roster import write_roster
 from tracker.demo.stage import Address, demo_settings, fill, logins
-from tracker.demo.stories import load_stories
-from tracker.jobs.office import Office, open_office
-from tracker.jobs.run_due import run_due
-from tracker.records.judging.readiness import judge_applications
-from tracker.records.store.engine import open_engine, reading
+from tracker.jobs.runner import run_due
+from tracker.notifications.context import JobContext, open_context
 from tracker.rulebooks import load_rulebooks
 from tracker.rules.standing import Outcome, Status
+from tracker.services.application_facts import judge_applications
 from tracker.settings import configuration_folder, load_settings
 
 BOOKS = load_rulebooks(configuration_folder())
@@ -45,13 +44,13 @@ class Shown(NamedTuple):
     """A demo's people in their database, on a day at 18:00 UTC."""
 
     engine: Engine
-    office: Office
+    office: JobContext
     cast: Cast
     now: datetime
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        with reading(self.engine) as connection:
-            return [tuple(row) for row in connection.execute(text(query))]
+        with reading(self.engine) as session:
+            return [tuple(row) for row in session.connection().execute(text(query))]
 
     def statuses(self) -> Counter[object]:
         return Counter(row[0] for row in self.ask("SELECT status FROM standing"))
@@ -89,10 +88,10 @@ def _evening(day: date) -> datetime:
 
 
 @contextmanager
-def _shown(path: Path) -> Iterator[tuple[Engine, Office]]:
+def _shown(path: Path) -> Iterator[tuple[Engine, JobContext]]:
     engine = open_engine(f"sqlite:///{path}")
     try:
-        yield engine, open_office(SETTINGS, BOOKS, engine)
+        yield engine, open_context(SETTINGS, BOOKS, engine)
     finally:
         engine.dispose()
 
@@ -120,12 +119,14 @@ def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
 def test_on_any_day_some_applicants_are_ready_and_others_show_what_they_lack(
     filled: Filled, tmp_path: Path, day: date
 ) -> None:
-    with demo(filled, tmp_path, day) as shown, reading(shown.engine) as connection:
-        found = list(judge_applications(connection, BOOKS, lambda _: day))
+    with demo(filled, tmp_path, day) as shown, reading(shown.engine) as session:
+        found = list(judge_applications(session, BOOKS, lambda _: day))
         statuses = Counter(standing.status for standing in found)
         assert set(statuses) == {Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY}
         assert {s.plan.association for s in found} == set(BOOKS.associations)
-        lacking = {r.ask.counts for s in found for r in s.results if r.outcome is Outcome.SHORT}
+        lacking = {
+            r.requirement.counts for s in found for r in s.results if r.outcome is Outcome.SHORT
+        }
         assert lacking >= {"training", "rsc", "references", "work", "exam", "membership"}
         assert any(r.closes_on for s in found for r in s.results)
 
@@ -169,16 +170,31 @@ def test_late_in_the_year_every_story_shows_what_it_says(filled: Filled, tmp_pat
             for story in STORIES.stories
         }
         open_ones = {
-            name: [(short, str(asks)) for _, status, short, asks in rows if status == "open"]
+            name: [
+                (short, str(requirements))
+                for _, status, short, requirements in rows
+                if status == "open"
+            ]
             for name, rows in current.items()
         }
         assert {status for _, status, *_ in current["everything done"]} == {"met"}
         assert {status for _, status, *_ in current["on leave"]} == {"excused"}
-        assert any("DEIA" in asks and short == 60 for short, asks in _of(open_ones, "DEIA hour"))
+        assert any(
+            "DEIA" in requirements and short == 60
+            for short, requirements in _of(open_ones, "DEIA hour")
+        )
         for ended in ("endorsement ended", "does not count"):
-            assert all("rsc" in asks and short >= 60 for short, asks in _of(open_ones, ended))
-        assert all('"excused"' in str(asks) for _, _, _, asks in current["in the first year"])
-        assert all('"waived"' in str(asks) for _, _, _, asks in current[_name("waived")])
+            assert all(
+                "rsc" in requirements and short >= 60
+                for short, requirements in _of(open_ones, ended)
+            )
+        assert all(
+            '"excused"' in str(requirements)
+            for _, _, _, requirements in current["in the first year"]
+        )
+        assert all(
+            '"waived"' in str(requirements) for _, _, _, requirements in current[_name("waived")]
+        )
         assert all(short == 0 for short, _ in _of(open_ones, "membership lapsed"))
         assert _of(open_ones, "two endorsements")
         before = {row[1] for row in shown.of(_name("DEIA hour")) if str(row[4]) < str(LATE)}
@@ -192,7 +208,7 @@ def _name(part: str) -> str:
 
 
 def _of(found: dict[str, list[tuple[object, str]]], part: str) -> list[tuple[int, str]]:
-    return [(int(str(short)), asks) for short, asks in found[_name(part)]]
+    return [(int(str(short)), requirements) for short, requirements in found[_name(part)]]
 
 
 def test_nobody_has_more_than_a_story_to_mend(filled: Filled, tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from tracker.notice_settings import load_notice_config
-from tracker.rulebooks import load_rulebooks
+from tracker.rulebooks import load_notice_config, load_rulebooks
+from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.notice_config import NoticeConfig
-from tracker.rules.schema import Organizations, Rulebook
 from tracker.settings import Settings
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -146,16 +145,16 @@ def test_an_interpretation_is_changed(folder: Path) -> None:
     _, mark, rest = tail.partition("[[interpretations]]")
     new = example[example.index("[[interpretations]]") :]
     file.write_text(f"{head}{new}{mark}{rest}")
-    book = load_rulebooks(folder).associations["CT-AIMH"]
-    assert book.interpretations[0].taken.startswith("Up to the beginning")
+    rulebook = load_rulebooks(folder).associations["CT-AIMH"]
+    assert rulebook.interpretations[0].taken.startswith("Up to the beginning")
 
 
 def test_an_association_is_added(folder: Path) -> None:
     rulebook, organization = blocks("Add an association")
     (folder / "rulebooks" / "example.toml").write_text(rulebook)
     add(folder / "organizations.toml", organization)
-    books = load_rulebooks(folder)
-    assert books.accepted_organizations("EXAMPLE/own") == ("EXAMPLE",)
+    rulebooks = load_rulebooks(folder)
+    assert rulebooks.accepted_organizations("EXAMPLE/own") == ("EXAMPLE",)
 
 
 def test_a_three_year_cycle_is_added(folder: Path) -> None:
@@ -163,16 +162,16 @@ def test_a_three_year_cycle_is_added(folder: Path) -> None:
     file = folder / "rulebooks" / "ncimha.toml"
     add(file, cycle)
     add_value(file, "training", value)
-    book = load_rulebooks(folder).associations["NCIMHA"]
-    assert [scheme.years for scheme in book.cycles] == [1, 3]
-    assert [value.hours for value in book.requirements[0].values] == [15, 45]
+    rulebook = load_rulebooks(folder).associations["NCIMHA"]
+    assert [scheme.years for scheme in rulebook.cycles] == [1, 3]
+    assert [value.hours for value in rulebook.requirements[0].values] == [15, 45]
 
 
 def test_a_requirement_is_ended(folder: Path) -> None:
     (value,) = blocks("End a requirement")
     add_value(folder / "rulebooks" / "ncimha.toml", "training.deia", value)
-    book = load_rulebooks(folder).associations["NCIMHA"]
-    assert [value.asked for value in book.requirements[1].values] == [True, False]
+    rulebook = load_rulebooks(folder).associations["NCIMHA"]
+    assert [value.asked for value in rulebook.requirements[1].values] == [True, False]
 
 
 def test_a_topic_is_added(folder: Path) -> None:

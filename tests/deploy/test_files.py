@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer.main
 
-from tracker.cli import app
+from tracker.cli.main import app
 from tracker.settings import Settings
-from tracker.web.frame import security
+from tracker.web import middleware
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -57,7 +57,7 @@ def test_every_variable_named_is_a_setting() -> None:
 
 def test_every_number_of_a_check_is_explained() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "tracker").rglob("check*/*.py"))
-    code += (ROOT / "tracker" / "commands" / "check.py").read_text("utf-8")
+    code += (ROOT / "tracker" / "cli" / "check.py").read_text("utf-8")
     given = set(re.findall(r'"(T\d{3})"', code))
     assert len(given) > 20
     assert given == set(re.findall(r"T\d{3}", README))
@@ -112,4 +112,6 @@ def test_the_proxies_let_through_what_the_tracker_takes_and_refuses_in_its_own_w
     )
     assert len(sizes) == 2
     for size in sizes:
-        assert security.LARGEST_UPLOAD < int(size) * 1024 * 1024 <= security.LARGEST_UPLOAD * 1.1
+        assert (
+            middleware.LARGEST_UPLOAD < int(size) * 1024 * 1024 <= middleware.LARGEST_UPLOAD * 1.1
+        )

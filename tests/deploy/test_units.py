@@ -1,4 +1,4 @@
-"""The units are right by systemd's own judgement, and keep the rest of the machine out of reach.
+"""The units are right by systemd's own judgment, and keep the rest of the machine out of reach.
 
 `systemd-analyze verify` wants the programs that a unit starts to exist. So it judges copies in
 which /opt/tracker/bin/tracker is replaced by a file that does.

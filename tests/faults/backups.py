@@ -28,10 +28,10 @@ from tests.support.backups import empty_beside
 from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
 from tests.support.postgres import client_programs, running_server
-from tracker.records.backups.backup import make_backup
-from tracker.records.backups.restoring import restore_backup
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import migrate, open_engine, reading
+from tracker.db.engine import migrate, open_engine, reading
+from tracker.db.tables import METADATA
+from tracker.services.backup import make_backup
+from tracker.services.restore import restore_backup
 
 _WRITERS, _PROCESSES = 8, 2
 # One of them may log sixty sessions a day at the most.
@@ -133,10 +133,10 @@ def _without_audit(url: str) -> int:
     """Sessions that were posted and have no audit event: they were stored in one transaction."""
     entry, audit = METADATA.tables["entry"], METADATA.tables["audit_event"]
     engine = open_engine(url)
-    with reading(engine) as connection:
+    with reading(engine) as session:
         audited = select(audit.c.row_id).where(audit.c.table_name == "entry")
         posted = select(entry.c.id).where(entry.c.form_key.is_not(None))
-        found = connection.execute(posted.where(entry.c.id.not_in(audited))).all()
+        found = session.connection().execute(posted.where(entry.c.id.not_in(audited))).all()
     engine.dispose()
     return len(found)
 

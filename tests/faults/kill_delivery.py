@@ -17,8 +17,8 @@ from tests.faults.long_form import run_long
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
 from tracker import clock
-from tracker.records.mailing import outbox
-from tracker.records.store.engine import open_engine, reading, writing
+from tracker.db.engine import open_engine, reading, writing
+from tracker.mail import outbox
 
 _BATCH = 200
 _LONGEST_LIFE = 0.25  # seconds from ready to dead
@@ -61,12 +61,12 @@ def run(database_url: str, kills: int, connections: int, seed: int) -> Tally:
 
 
 def _top_up(engine: Engine, tally: Tally) -> None:
-    with writing(engine) as connection:
-        waiting = outbox.counts(connection).get("waiting", 0)
+    with writing(engine) as session:
+        waiting = outbox.counts(session).get("waiting", 0)
         if waiting < _BATCH:
             names = range(tally.messages, tally.messages + _BATCH)
             letters = [letter(f"person{number}@example.org") for number in names]
-            outbox.enqueue(connection, letters, clock.now())
+            outbox.enqueue(session, letters, clock.now())
             tally.messages += _BATCH
 
 
@@ -84,22 +84,22 @@ def _drain(database_url: str, smtp_url: str, connections: int, life: float | Non
 
 def _expire_leases(engine: Engine) -> None:
     """As if the dead sender's leases had run out; waiting for that would take an hour a kill."""
-    with writing(engine) as connection:
+    with writing(engine) as session:
         past = clock.now() - timedelta(seconds=1)
         statement = text("UPDATE outbox SET lease_until = :past WHERE state = 'sending'")
-        connection.execute(statement, {"past": past.replace(tzinfo=None)})
+        session.connection().execute(statement, {"past": past.replace(tzinfo=None)})
 
 
 def _unmarked(engine: Engine, sink: Sink, before: int) -> int:
     """How many messages the dead sender had sent and not marked: each will come once more."""
-    with reading(engine) as connection:
-        waiting = {row.message_id for row in outbox.listing(connection) if row.state != "sent"}
+    with reading(engine) as session:
+        waiting = {row.message_id for row in outbox.listing(session) if row.state != "sent"}
     return sum(taken.message_id in waiting for taken in sink.taken[before:])
 
 
 def _count(engine: Engine, sink: Sink, tally: Tally) -> None:
-    with reading(engine) as connection:
-        unsent = sum(row.state != "sent" for row in outbox.listing(connection))
+    with reading(engine) as session:
+        unsent = sum(row.state != "sent" for row in outbox.listing(session))
     arrivals = Counter(taken.message_id for taken in sink.taken)
     tally.lost = unsent + tally.messages - len(arrivals)
     tally.repeats = sum(arrivals.values()) - len(arrivals)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from tests.faults.long_form import run_long
-from tests.jobs.desk import Desk, at
+from tests.jobs.desk import JobHarness, at
 
 _PEOPLE = 40
 _LONGEST_LIFE = 0.5  # seconds from ready to dead
@@ -37,7 +37,7 @@ class Tally:
 def run(database_url: str, kills: int, seed: int) -> Tally:
     """Kill ``kills`` runs, one a step of the calendar, and finish each by a second run."""
     chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
-    desk = Desk(database_url, may_be_killed=True)
+    desk = JobHarness(database_url, may_be_killed=True)
     with desk.telling(at("2024-09-01")) as people:
         for number in range(_PEOPLE):
             people.add(f"Alice{number}", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2020-01-01"])
@@ -71,7 +71,7 @@ def _kill(database_url: str, instant: datetime, life: float) -> bool:
     return False
 
 
-def _torn(desk: Desk) -> int:
+def _torn(desk: JobHarness) -> int:
     decided = {row["message_id"] for row in desk.decisions(outcome="sent")}
     return len(decided ^ {mail.message_id for mail in desk.mails()})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from tracker.records.store.engine import migrate
+from tracker.db.engine import migrate
 
 Tally = TypeVar("Tally")
 

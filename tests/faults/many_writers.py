@@ -18,10 +18,10 @@ from tests.bench.stored import wrongly_judged
 from tests.bench.visits import populate
 from tests.bench.work import CONFIG, NIGHT
 from tests.faults.long_form import run_long
-from tracker.records.entries.entry_writes import Author, Content, add_entry
-from tracker.records.saving.writer import Writer
-from tracker.records.store.engine import open_engine, reading
+from tracker.db.engine import open_engine, reading
+from tracker.db.writer import Writer
 from tracker.rulebooks import load_rulebooks
+from tracker.services.entries import Author, Content, add_entry
 
 _PROCESSES = 2
 _PEOPLE = 40
@@ -55,9 +55,9 @@ def run(database_url: str, writers: int, each: int) -> Tally:
     refused = sum(int(child.communicate()[0]) for child in children)
     asked = share * _PROCESSES * each
     engine = open_engine(database_url)
-    with reading(engine) as connection:
-        stored = connection.scalar(text("SELECT COUNT(*) FROM entry WHERE form_key IS NOT NULL"))
-        audited = connection.scalar(
+    with reading(engine) as session:
+        stored = session.scalar(text("SELECT COUNT(*) FROM entry WHERE form_key IS NOT NULL"))
+        audited = session.scalar(
             text("SELECT COUNT(*) FROM audit_event WHERE table_name = 'entry'")
         )
     engine.dispose()
@@ -73,7 +73,7 @@ def run(database_url: str, writers: int, each: int) -> Tally:
 
 def write(database_url: str, first: int, writers: int, each: int) -> int:
     """In a child: log by so many threads; how many were refused."""
-    engine, books = open_engine(database_url), load_rulebooks(CONFIG)
+    engine, rulebooks = open_engine(database_url), load_rulebooks(CONFIG)
     writer = Writer(engine)
 
     def one(number: int) -> Counter[bool]:
@@ -85,7 +85,7 @@ def write(database_url: str, first: int, writers: int, each: int) -> int:
             said = Content("rsc", day, 1, "RSC", 1 + turn % PROVIDERS, None, None, None, {})
             key = f"{number} {turn}"
             try:
-                writer.run(lambda c: add_entry(c, books, author, said, key))  # noqa: B023
+                writer.run(lambda c: add_entry(c, rulebooks, author, said, key))  # noqa: B023
             except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
                 sys.stderr.write(f"{error}\n")
                 done[False] += 1

@@ -3,10 +3,10 @@
 import sys
 from datetime import datetime
 
-from tests.jobs.desk import Desk
+from tests.jobs.desk import JobHarness
 
 if __name__ == "__main__":
-    desk = Desk(sys.argv[1], may_be_killed=True)
+    desk = JobHarness(sys.argv[1], may_be_killed=True)
     instant = datetime.fromisoformat(sys.argv[2])
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -4,20 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.jobs.desk import Desk
+from tests.jobs.desk import JobHarness
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def desk(database_url: str) -> Iterator[JobHarness]:
     """A desk on each engine."""
-    desk = Desk(database_url)
+    desk = JobHarness(database_url)
     yield desk
     desk.engine.dispose()
 
 
 @pytest.fixture
-def sqlite_desk(sqlite_url: str) -> Iterator[Desk]:
+def sqlite_desk(sqlite_url: str) -> Iterator[JobHarness]:
     """A desk on SQLite, for what does not touch the database's ways."""
-    desk = Desk(sqlite_url)
+    desk = JobHarness(sqlite_url)
     yield desk
     desk.engine.dispose()

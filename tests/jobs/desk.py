@@ -13,15 +13,15 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, event, select, text, update
 
 from tests.rules.world import REAL, TESTS, People
-from tracker.commands.notices import _COLUMNS
-from tracker.jobs.office import open_office
-from tracker.jobs.run_due import Ran, run_due
-from tracker.records.judging.evaluation import evaluate_people
-from tracker.records.mailing.notices import all_decisions
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import open_engine, reading, writing
+from tracker.cli.mail_lists import _COLUMNS
+from tracker.db.engine import open_engine, reading, writing
+from tracker.db.tables import METADATA
+from tracker.jobs.runner import Ran, run_due
+from tracker.notifications.context import open_context
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
+from tracker.services.evaluation import evaluate_people
+from tracker.services.notices import all_decisions
 from tracker.settings import Coordinator, Schedule, Settings
 
 CONFIG = TESTS.parent / "config"
@@ -73,7 +73,7 @@ class Step(NamedTuple):
     reason: str | None
 
 
-class Desk:
+class JobHarness:
     """An office at work; ``ids`` are of people, ``endorsements`` as `People` writes them.
 
     ``may_be_killed`` keeps the engine's own safety, which other tests trade for speed.
@@ -83,14 +83,14 @@ class Desk:
         self,
         url: str,
         *,
-        books: Rulebooks = TWO,
+        rulebooks: Rulebooks = TWO,
         coordinators: tuple[Coordinator, ...] = (DANA, CARLA),
         judge_renewals_due_from: dict[str, date] | None = None,
         schedule: Schedule | None = None,
         may_be_killed: bool = False,
     ) -> None:
         self.url = url
-        self.books = books
+        self.rulebooks = rulebooks
         self.engine = open_engine(url) if may_be_killed else _quick(open_engine(url))
         self.settings = Settings(
             database_url=SecretStr(url),
@@ -100,7 +100,7 @@ class Desk:
             judge_renewals_due_from=judge_renewals_due_from or {},
             schedule=schedule or Schedule(),
         )
-        self.office = open_office(self.settings, books, self.engine)
+        self.office = open_context(self.settings, rulebooks, self.engine)
         self.ids: dict[str, int] = {}
         self.endorsements: dict[str, int] = {}
 
@@ -111,9 +111,9 @@ class Desk:
     @contextmanager
     def telling(self, instant: datetime) -> Iterator[People]:
         """Store what is told, and judge everyone anew as of ``instant``, in one transaction."""
-        with writing(self.engine) as connection:
-            yield People(connection, self.ids, self.endorsements)
-            evaluate_people(connection, self.books, self.ids.values(), instant)
+        with writing(self.engine) as session:
+            yield People(session, self.ids, self.endorsements)
+            evaluate_people(session, self.rulebooks, self.ids.values(), instant)
 
     def tell_of_alice(self, instant: datetime) -> None:
         """Alice, who lacks 3.5 hours of RSC, and Bob, her provider."""
@@ -135,8 +135,8 @@ class Desk:
 
     def decisions(self, **where: object) -> list[dict[str, Any]]:
         """The notice ledger, with the keys of `tracker notices --json`."""
-        with reading(self.engine) as connection:
-            rows = [dict(zip(_COLUMNS, row, strict=True)) for row in all_decisions(connection)]
+        with reading(self.engine) as session:
+            rows = [dict(zip(_COLUMNS, row, strict=True)) for row in all_decisions(session)]
         return [row for row in rows if where.items() <= row.items()]
 
     def steps(self, outcome: str | None = None, **where: object) -> list[Step]:
@@ -156,8 +156,8 @@ class Desk:
         outbox = METADATA.tables["outbox"]
         names = [*Mail._fields[:-1], "body"]
         query = select(*(outbox.c[name] for name in names)).where(outbox.c.kind == kind)
-        with reading(self.engine) as connection:
-            rows = connection.execute(query.order_by(outbox.c.id)).all()
+        with reading(self.engine) as session:
+            rows = session.connection().execute(query.order_by(outbox.c.id)).all()
         return [
             Mail._make([*row[:-1], message_from_bytes(row[-1], policy=policy.default)])
             for row in rows
@@ -169,8 +169,8 @@ class Desk:
         query = select(table.c.local_date).where(
             table.c.job == job, table.c.association == association
         )
-        with reading(self.engine) as connection:
-            return list(connection.scalars(query.order_by(table.c.local_date)))
+        with reading(self.engine) as session:
+            return list(session.scalars(query.order_by(table.c.local_date)))
 
     def finish(self, state: str, at: datetime, error: str | None = None) -> None:
         """Have every mail of the outbox sent, or refused for good."""
@@ -178,21 +178,23 @@ class Desk:
 
     def change(self, table: str, **values: object) -> None:
         """Set columns in all rows of a table."""
-        with writing(self.engine) as connection:
-            connection.execute(update(METADATA.tables[table]).values(values))
+        with writing(self.engine) as session:
+            session.connection().execute(update(METADATA.tables[table]).values(values))
 
     def execute(self, sql: str, **parameters: object) -> None:
         """Run one statement."""
-        with writing(self.engine) as connection:
-            connection.execute(text(sql), parameters)
+        with writing(self.engine) as session:
+            session.connection().execute(text(sql), parameters)
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of all tables."""
-        with reading(self.engine) as connection:
+        with reading(self.engine) as session:
             return {
                 name: [
                     tuple(row)
-                    for row in connection.execute(select(table).order_by(*table.primary_key))
+                    for row in session.connection().execute(
+                        select(table).order_by(*table.primary_key)
+                    )
                 ]
                 for name, table in METADATA.tables.items()
             }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from tests.jobs.desk import BASE_URL, DANA, Desk, Mail, at
+from tests.jobs.desk import BASE_URL, DANA, JobHarness, Mail, at
 from tests.jobs.test_atomicity import Broken, assert_whole, failing_at
 from tests.rules.applicants import populate
 from tests.rules.world import REAL
@@ -20,7 +20,7 @@ VERA = Coordinator(email="vera@va.example", name="Vera", association="VAIMH")
 TWO = replace(REAL, associations={name: REAL.associations[name] for name in ("NCIMHA", "VAIMH")})
 MEMBER = "VAIMH 2020-01-01..2030-12-31"
 BOB = "VAIMH IMHM-C 2015-01-01"
-# Alice applies with 38 of 50 hours; the window of her first session closes on 28 February 2026.
+# Alice applies with 38 of 50 hours; the window of her first session closes on February 28, 2026.
 APPLYING: dict[str, Any] = {
     "applies": "VAIMH IMHS 2024-02-01",
     "providers": {"Bob": [BOB]},
@@ -37,27 +37,27 @@ WINDOW_CLOSES = at("2026-02-28")
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def desk(database_url: str) -> Iterator[JobHarness]:
     """A desk of the two associations on each engine."""
     yield from _desk(database_url)
 
 
 @pytest.fixture
-def sqlite_desk(sqlite_url: str) -> Iterator[Desk]:
+def sqlite_desk(sqlite_url: str) -> Iterator[JobHarness]:
     """The same on SQLite, for what does not touch the database's ways."""
     yield from _desk(sqlite_url)
 
 
-def _desk(url: str) -> Iterator[Desk]:
-    desk = Desk(url, books=TWO, coordinators=(DANA, VERA))
+def _desk(url: str) -> Iterator[JobHarness]:
+    desk = JobHarness(url, rulebooks=TWO, coordinators=(DANA, VERA))
     yield desk
     desk.engine.dispose()
 
 
-def tell_of(desk: Desk, on: datetime, **case: Any) -> None:  # noqa: ANN401 - as in applicants.py
+def tell_of(desk: JobHarness, on: datetime, **case: Any) -> None:  # noqa: ANN401 - as in applicants.py
     """Store Alice's application as ``APPLYING`` and ``case`` say, on a day whose run is done."""
     with desk.telling(on) as people:
-        told = populate(people.connection, desk.books, {**APPLYING, **case})
+        told = populate(people.connection, desk.rulebooks, {**APPLYING, **case})
         people.ids.update(told.ids)
         people.endorsements.update(told.endorsements)
     desk.run(on)
@@ -69,7 +69,7 @@ def words(mail: Mail) -> str:
 
 
 @contextmanager
-def statements(desk: Desk) -> Iterator[list[str]]:
+def statements(desk: JobHarness) -> Iterator[list[str]]:
     """All SQL that is executed meanwhile."""
     found: list[str] = []
 
@@ -83,7 +83,7 @@ def statements(desk: Desk) -> Iterator[list[str]]:
         event.remove(desk.engine, "before_cursor_execute", note)
 
 
-def test_a_window_is_told_of_on_each_of_its_days_once(desk: Desk) -> None:
+def test_a_window_is_told_of_on_each_of_its_days_once(desk: JobHarness) -> None:
     tell_of(desk, WINDOW_CLOSES - 95 * DAY)
     for step in (90, 30, 7):
         told = desk.sent()
@@ -94,14 +94,14 @@ def test_a_window_is_told_of_on_each_of_its_days_once(desk: Desk) -> None:
         desk.run(WINDOW_CLOSES - (step - 1) * DAY)
         assert len(desk.sent()) == len(told) + 1
     assert [mail.subject for mail in desk.mails()] == [
-        "90 days: 12 RSC hours missing, window ends 28 Feb",
-        "30 days: 12 RSC hours missing, window ends 28 Feb",
-        "7 days: 12 RSC hours missing, window ends 28 Feb",
+        "90 days: 12 RSC hours missing, window ends Feb 28",
+        "30 days: 12 RSC hours missing, window ends Feb 28",
+        "7 days: 12 RSC hours missing, window ends Feb 28",
     ]
 
 
 def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_application(
-    desk: Desk,
+    desk: JobHarness,
 ) -> None:
     tell_of(desk, WINDOW_CLOSES - 95 * DAY)
     desk.run(WINDOW_CLOSES - 30 * DAY)
@@ -109,7 +109,7 @@ def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_applicat
     assert mail.recipient == "alice@example.org"
     assert mail.message["Reply-To"] == "vera@va.example"
     text = words(mail)
-    assert "Still to hold by the end of 28 February 2026: 12 RSC hours." in text
+    assert "Still to hold by the end of February 28, 2026: 12 RSC hours." in text
     assert "RSC hours count together only within 24 months." in text
     assert "Reflective supervision: 38 of 50 hours, 12 short" in text
     assert "you apply for an endorsement" in text
@@ -117,7 +117,7 @@ def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_applicat
         assert f"{BASE_URL}/application/1" in part
 
 
-def test_outstanding_references_are_told_of_with_how_many_have_come(desk: Desk) -> None:
+def test_outstanding_references_are_told_of_with_how_many_have_come(desk: JobHarness) -> None:
     opened = at("2024-02-01")
     tell_of(desk, opened, references=["program-supervisor", "rsc-provider waiting"])
     desk.run(*(opened + number * DAY for number in range(1, 40)))
@@ -130,9 +130,9 @@ def test_outstanding_references_are_told_of_with_how_many_have_come(desk: Desk) 
     assert "program" not in mail.text
 
 
-def test_the_days_count_from_the_last_referee_asked(desk: Desk) -> None:
+def test_the_days_count_from_the_last_referee_asked(desk: JobHarness) -> None:
     tell_of(desk, at("2024-02-01"), references=["rsc-provider waiting"])
-    # 03:00 UTC on 2 March is 1 March in Virginia.
+    # 03:00 UTC on March 2 is March 1 in Virginia.
     desk.execute("UPDATE reference SET asked_at = :at", at="2024-03-02 03:00:00")
     desk.run(at("2024-03-14"))
     assert desk.sent() == []
@@ -140,7 +140,7 @@ def test_the_days_count_from_the_last_referee_asked(desk: Desk) -> None:
     assert desk.sent() == ["references 14 2024-03-01"]
 
 
-def test_a_membership_is_told_of_before_and_when_it_lapses(desk: Desk) -> None:
+def test_a_membership_is_told_of_before_and_when_it_lapses(desk: JobHarness) -> None:
     tell_of(desk, at("2024-08-20"), members=["VAIMH 2024-01-01..2024-09-30"])
     desk.run(*(at("2024-08-21") + number * DAY for number in range(60)))
     assert desk.sent() == [
@@ -155,10 +155,10 @@ def test_a_membership_is_told_of_before_and_when_it_lapses(desk: Desk) -> None:
     ]
     text = words(desk.mails()[0])
     assert "Your application for the" in text
-    assert "Your membership ends on 30 September 2024." in text
+    assert "Your membership ends on September 30, 2024." in text
 
 
-def test_a_provider_who_stops_qualifying_is_told_of(desk: Desk) -> None:
+def test_a_provider_who_stops_qualifying_is_told_of(desk: JobHarness) -> None:
     bob = {"Bob": [f"{BOB}..2025-09-30"]}
     tell_of(desk, at("2025-06-10"), providers=bob)
     desk.run(at("2025-08-30"))
@@ -167,13 +167,13 @@ def test_a_provider_who_stops_qualifying_is_told_of(desk: Desk) -> None:
     assert desk.sent() == [*told, "provider cutoff -30 2025-09-30"]
     text = words(desk.mails()[-1])
     assert "the reflective supervision that your application for the" in text
-    assert "Sessions after 30 September 2025 will not count" in text
+    assert "Sessions after September 30, 2025 will not count" in text
     assert "28 hours in the last 12 months were with this provider" in text
 
 
 @pytest.mark.parametrize(("session", "number"), [("2024-08-30", 0), ("2024-08-31", 1)])
 def test_a_provider_counts_as_lately_seen_for_12_months(
-    sqlite_desk: Desk, session: str, number: int
+    sqlite_desk: JobHarness, session: str, number: int
 ) -> None:
     bob = {"Bob": [f"{BOB}..2025-09-30"]}
     tell_of(sqlite_desk, at("2025-08-30"), providers=bob, entries=[f"rsc 5h {session} with Bob"])
@@ -181,7 +181,7 @@ def test_a_provider_counts_as_lately_seen_for_12_months(
     assert sqlite_desk.sent().count("provider cutoff -30 2025-09-30") == number
 
 
-def test_a_renewal_and_an_application_are_one_mail(desk: Desk) -> None:
+def test_a_renewal_and_an_application_are_one_mail(desk: JobHarness) -> None:
     tell_of(
         desk,
         at("2024-11-17"),
@@ -209,7 +209,9 @@ def test_a_renewal_and_an_application_are_one_mail(desk: Desk) -> None:
         assert f"{BASE_URL}/application/1/references" in part
 
 
-def test_an_endorsement_and_an_application_with_one_number_are_not_mistaken(desk: Desk) -> None:
+def test_an_endorsement_and_an_application_with_one_number_are_not_mistaken(
+    desk: JobHarness,
+) -> None:
     # Both are number 1, and the membership that each of them asks ends on one day.
     tell_of(
         desk,
@@ -226,7 +228,7 @@ def test_an_endorsement_and_an_application_with_one_number_are_not_mistaken(desk
     assert "Membership, for your application (VAIMH IMHS)" in mail.text
 
 
-def test_mails_are_those_of_the_decisions_whatever_statement_fails(sqlite_desk: Desk) -> None:
+def test_mails_are_those_of_the_decisions_whatever_statement_fails(sqlite_desk: JobHarness) -> None:
     tell_of(sqlite_desk, WINDOW_CLOSES - 95 * DAY, endorsed=["NCIMHA IFS 2020-05-01"])
     number, told = 1, len(sqlite_desk.mails())
     while True:
@@ -244,7 +246,7 @@ def test_mails_are_those_of_the_decisions_whatever_statement_fails(sqlite_desk: 
     assert sqlite_desk.sent(kind="rsc window") == ["rsc window -90 2026-02-28"]
 
 
-def test_twice_run_tells_once(desk: Desk) -> None:
+def test_twice_run_tells_once(desk: JobHarness) -> None:
     tell_of(desk, WINDOW_CLOSES - 95 * DAY)
     morning = WINDOW_CLOSES - 30 * DAY
     desk.run(morning)
@@ -255,7 +257,7 @@ def test_twice_run_tells_once(desk: Desk) -> None:
     assert (desk.decisions(), len(desk.mails())) == before
 
 
-def test_after_an_outage_of_weeks_the_latest_step_is_sent(desk: Desk) -> None:
+def test_after_an_outage_of_weeks_the_latest_step_is_sent(desk: JobHarness) -> None:
     tell_of(desk, WINDOW_CLOSES - 95 * DAY)
     desk.run(WINDOW_CLOSES - 20 * DAY)
     assert [(step.what, step.reason) for step in desk.steps(kind="rsc window")] == [
@@ -265,13 +267,13 @@ def test_after_an_outage_of_weeks_the_latest_step_is_sent(desk: Desk) -> None:
     assert len(desk.mails()) == 1
 
 
-def test_after_an_outage_over_the_last_day_a_window_is_not_told_of(desk: Desk) -> None:
+def test_after_an_outage_over_the_last_day_a_window_is_not_told_of(desk: JobHarness) -> None:
     tell_of(desk, WINDOW_CLOSES - 95 * DAY, entries=["rsc 10h 2024-03-01 with Bob"])
     desk.run(WINDOW_CLOSES + 5 * DAY)
     assert desk.steps(kind="rsc window") == []
 
 
-def test_references_that_are_long_outstanding_are_skipped_with_a_reason(desk: Desk) -> None:
+def test_references_that_are_long_outstanding_are_skipped_with_a_reason(desk: JobHarness) -> None:
     tell_of(desk, at("2024-02-02"), references=["rsc-provider waiting"])
     desk.run(at("2024-06-01"))
     assert desk.sent() == []
@@ -282,7 +284,7 @@ def test_references_that_are_long_outstanding_are_skipped_with_a_reason(desk: De
 
 
 @pytest.mark.parametrize("state", ["endorsed", "declined", "withdrawn"])
-def test_a_decided_application_is_silent(desk: Desk, state: str) -> None:
+def test_a_decided_application_is_silent(desk: JobHarness, state: str) -> None:
     tell_of(desk, WINDOW_CLOSES - 95 * DAY)
     decisions = desk.decisions()
     desk.change("application", state=state, decided_on=(WINDOW_CLOSES - 92 * DAY).date())
@@ -291,13 +293,13 @@ def test_a_decided_application_is_silent(desk: Desk, state: str) -> None:
     assert desk.mails() == []
 
 
-def test_a_submitted_application_is_told_of_what_it_lacks(sqlite_desk: Desk) -> None:
+def test_a_submitted_application_is_told_of_what_it_lacks(sqlite_desk: JobHarness) -> None:
     tell_of(sqlite_desk, WINDOW_CLOSES - 95 * DAY, submitted=(WINDOW_CLOSES - 100 * DAY).date())
     sqlite_desk.run(WINDOW_CLOSES - 90 * DAY)
     assert sqlite_desk.sent() == ["rsc window -90 2026-02-28"]
 
 
-def test_what_comes_after_the_days_mail_waits_for_the_next_day(desk: Desk) -> None:
+def test_what_comes_after_the_days_mail_waits_for_the_next_day(desk: JobHarness) -> None:
     tell_of(desk, at("2024-02-01"), references=["rsc-provider waiting"])
     desk.run(at("2024-02-15"))
     desk.execute("UPDATE membership SET ends_on = '2024-03-01'")
@@ -310,13 +312,13 @@ def test_what_comes_after_the_days_mail_waits_for_the_next_day(desk: Desk) -> No
     assert desk.sent()[1:] == ["membership -30 2024-03-01"]
 
 
-def test_nobody_gets_the_mail_of_another(sqlite_desk: Desk) -> None:
+def test_nobody_gets_the_mail_of_another(sqlite_desk: JobHarness) -> None:
     tell_of(sqlite_desk, at("2024-02-01"), references=["rsc-provider waiting"])
     sqlite_desk.run(at("2024-02-15"))
     assert {mail.recipient for mail in sqlite_desk.mails()} == {"alice@example.org"}
 
 
-def test_an_association_without_applications_judges_none(sqlite_desk: Desk) -> None:
+def test_an_association_without_applications_judges_none(sqlite_desk: JobHarness) -> None:
     with sqlite_desk.telling(at("2024-02-01")) as people:
         people.add("Bob", [BOB], provides_rsc=True)
     sqlite_desk.run(at("2024-02-01"), at("2024-02-02"))
@@ -329,7 +331,7 @@ def test_an_association_without_applications_judges_none(sqlite_desk: Desk) -> N
     assert not [sql for sql in found if "noticed" in sql]
 
 
-def test_applications_are_judged_in_one_pass_however_many(sqlite_desk: Desk) -> None:
+def test_applications_are_judged_in_one_pass_however_many(sqlite_desk: JobHarness) -> None:
     tell_of(sqlite_desk, at("2024-03-19"))
     # What was judged since the last run is looked at once more.
     sqlite_desk.run(at("2024-03-20"))

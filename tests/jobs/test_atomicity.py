@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from tests.jobs.desk import Desk, at
+from tests.jobs.desk import JobHarness, at
 
 AUTUMN = at("2024-09-15")
 MORNING = at("2024-12-02")
@@ -18,7 +18,7 @@ class Broken(Exception):  # noqa: N818 - what happens to a statement
 
 
 @contextmanager
-def failing_at(desk: Desk, number: int) -> Iterator[list[int]]:
+def failing_at(desk: JobHarness, number: int) -> Iterator[list[int]]:
     """Let the ``number``-th statement (from 1) fail; yields the count of those begun."""
     begun = [0]
 
@@ -34,14 +34,14 @@ def failing_at(desk: Desk, number: int) -> Iterator[list[int]]:
         event.remove(desk.engine, "before_cursor_execute", count)
 
 
-def prepare(desk: Desk) -> None:
+def prepare(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     with desk.telling(AUTUMN) as people:
         people.add("Carol", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2021-01-01"])
     desk.run(AUTUMN)
 
 
-def outcome(desk: Desk) -> dict[str, object]:
+def outcome(desk: JobHarness) -> dict[str, object]:
     """Everything that a run leaves, without the random Message-IDs and the moments."""
     rows = desk.everything()
     return {
@@ -56,12 +56,12 @@ def outcome(desk: Desk) -> dict[str, object]:
     }
 
 
-def assert_whole(desk: Desk) -> None:
+def assert_whole(desk: JobHarness) -> None:
     sent = {d["message_id"] for d in desk.decisions(outcome="sent")}
     assert sent == {mail.message_id for mail in desk.mails()}
 
 
-def test_mails_are_those_of_the_decisions_whatever_statement_fails(desk: Desk) -> None:
+def test_mails_are_those_of_the_decisions_whatever_statement_fails(desk: JobHarness) -> None:
     prepare(desk)
     number = 1
     while True:
@@ -80,7 +80,7 @@ def test_mails_are_those_of_the_decisions_whatever_statement_fails(desk: Desk) -
     assert len(desk.mails()) == 2
 
 
-def statements_of_a_run(desk: Desk) -> int:
+def statements_of_a_run(desk: JobHarness) -> int:
     """How many statements the run takes; what it did is what `expected` compares with."""
     with failing_at(desk, 0) as begun:
         desk.run(MORNING)
@@ -91,9 +91,9 @@ def statements_of_a_run(desk: Desk) -> int:
 def test_a_rerun_ends_as_if_nothing_had_failed(
     migrated_sqlite: Path, tmp_path: Path, part: int
 ) -> None:
-    def fresh(name: str) -> Desk:
+    def fresh(name: str) -> JobHarness:
         (tmp_path / name).write_bytes(migrated_sqlite.read_bytes())
-        desk = Desk(f"sqlite:///{tmp_path / name}")
+        desk = JobHarness(f"sqlite:///{tmp_path / name}")
         prepare(desk)
         return desk
 

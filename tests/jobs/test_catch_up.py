@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.jobs.desk import NEW_YORK, Desk, at
+from tests.jobs.desk import NEW_YORK, JobHarness, at
 from tracker.jobs.schedule import Job
 
 DAY = timedelta(days=1)
@@ -23,12 +23,12 @@ STEPS = (-90, -60, -30, -14, -7, -1, 1, 14)
 
 
 @contextmanager
-def alices_desk(migrated: Path) -> Iterator[Desk]:
+def alices_desk(migrated: Path) -> Iterator[JobHarness]:
     """A desk of its own for each example: Alice lacks hours, this year and every year."""
     with TemporaryDirectory() as folder:
         for file in migrated.parent.glob(f"{migrated.name}*"):
             shutil.copy(file, Path(folder) / file.name)
-        desk = Desk(f"sqlite:///{folder}/{migrated.name}")
+        desk = JobHarness(f"sqlite:///{folder}/{migrated.name}")
         try:
             desk.tell_of_alice(AUTUMN)
             yield desk
@@ -96,7 +96,7 @@ def _membership(today: date, decided: set[tuple[str, int, date]]) -> list[tuple[
     return [new[-1]]
 
 
-def check(desk: Desk, instants: Sequence[datetime]) -> None:
+def check(desk: JobHarness, instants: Sequence[datetime]) -> None:
     expected = oracle(instants)
     rows = desk.decisions(category="IFS")
     keys = [(row["kind"], row["step"], row["due_on"]) for row in rows]
@@ -180,7 +180,7 @@ def test_whatever_the_clock_does_each_step_is_decided_once(
         check(desk, instants)
 
 
-def test_a_leap_day_is_a_day_like_others(sqlite_desk: Desk) -> None:
+def test_a_leap_day_is_a_day_like_others(sqlite_desk: JobHarness) -> None:
     leap = datetime(2028, 2, 27, 17, tzinfo=UTC)
     days = [leap + number * DAY for number in range(4)]
     sqlite_desk.run(*days)
@@ -192,7 +192,7 @@ def test_a_leap_day_is_a_day_like_others(sqlite_desk: Desk) -> None:
     ]
 
 
-def test_a_second_run_at_the_same_instant_changes_nothing(desk: Desk) -> None:
+def test_a_second_run_at_the_same_instant_changes_nothing(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(at("2024-12-02"))
     before = desk.everything()
@@ -200,7 +200,7 @@ def test_a_second_run_at_the_same_instant_changes_nothing(desk: Desk) -> None:
     assert desk.everything() == before
 
 
-def test_the_run_after_an_outage_says_what_it_caught_up(desk: Desk) -> None:
+def test_the_run_after_an_outage_says_what_it_caught_up(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(at("2024-11-25"))
     ran = {(r.job, r.association): r for r in desk.run(at("2024-12-10"))}
@@ -211,7 +211,7 @@ def test_the_run_after_an_outage_says_what_it_caught_up(desk: Desk) -> None:
     assert len(desk.mails("digest")) == 2 * len({r.association for r in ran.values()})
 
 
-def test_a_step_missed_while_down_is_recorded_with_its_reason(sqlite_desk: Desk) -> None:
+def test_a_step_missed_while_down_is_recorded_with_its_reason(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(at("2024-11-25"))
     sqlite_desk.run(at("2024-12-20"))
@@ -221,7 +221,9 @@ def test_a_step_missed_while_down_is_recorded_with_its_reason(sqlite_desk: Desk)
 
 
 @pytest.mark.parametrize("minutes", [1, 60, 24 * 60, 400 * 24 * 60])
-def test_nobody_gets_two_mails_however_long_it_was_down(sqlite_desk: Desk, minutes: int) -> None:
+def test_nobody_gets_two_mails_however_long_it_was_down(
+    sqlite_desk: JobHarness, minutes: int
+) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(at("2024-12-17"))
     before = len(sqlite_desk.mails())

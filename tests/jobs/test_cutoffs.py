@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.jobs.desk import Desk, at
+from tests.jobs.desk import JobHarness, at
 
 DAY = timedelta(days=1)
 
 
-def tell_of(desk: Desk, endorsed: str, bob: list[str], first: str, *, session: str) -> None:
+def tell_of(desk: JobHarness, endorsed: str, bob: list[str], first: str, *, session: str) -> None:
     """Alice sees Bob on the day ``session``; judged on the day ``first``."""
     with desk.telling(at(first)) as people:
         people.add("Bob", bob, provides_rsc=True)
@@ -19,7 +19,7 @@ def tell_of(desk: Desk, endorsed: str, bob: list[str], first: str, *, session: s
     desk.run(at(first))
 
 
-def cutoffs(desk: Desk) -> list[str]:
+def cutoffs(desk: JobHarness) -> list[str]:
     return [what for what in desk.sent() if what.startswith("provider cutoff")]
 
 
@@ -30,13 +30,13 @@ def cutoffs(desk: Desk) -> list[str]:
             "CT-AIMH IFS 2020-01-01",
             ["CT-AIMH IMHS 2015-01-01"],
             "2024-04-30",
-            "the rule accepts IMHS only until 30 April 2024",
+            "the rule accepts IMHS only until April 30, 2024",
         ),
         (
             "NCIMHA IFS 2020-01-01",
             ["vetted NCIMHA 2015-01-01"],
             "2027-12-21",
-            "only until 21 December 2027",
+            "only until December 21, 2027",
         ),
         (
             "NCIMHA IFS 2020-01-01",
@@ -54,7 +54,7 @@ def cutoffs(desk: Desk) -> list[str]:
     ids=["rule", "end of all vetting", "vetting", "own endorsement"],
 )
 def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
-    desk: Desk, endorsed: str, bob: list[str], last_day: str, why: str
+    desk: JobHarness, endorsed: str, bob: list[str], last_day: str, why: str
 ) -> None:
     last = at(last_day)
     before = last - 185 * DAY
@@ -76,7 +76,7 @@ def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
     ("session", "number"), [("2023-05-30", 0), ("2023-05-31", 1), ("2023-06-01", 1)]
 )
 def test_a_provider_counts_as_lately_seen_for_12_months(
-    desk: Desk, session: str, number: int
+    desk: JobHarness, session: str, number: int
 ) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
     tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-05-30", session=session)
@@ -84,7 +84,7 @@ def test_a_provider_counts_as_lately_seen_for_12_months(
     assert cutoffs(desk).count("provider cutoff -30 2024-06-30") == number
 
 
-def test_whoever_first_sees_a_provider_who_ends_soon_is_told_at_once(desk: Desk) -> None:
+def test_whoever_first_sees_a_provider_who_ends_soon_is_told_at_once(desk: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
     tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-06-10", session="2022-06-01")
     assert cutoffs(desk) == []
@@ -94,7 +94,7 @@ def test_whoever_first_sees_a_provider_who_ends_soon_is_told_at_once(desk: Desk)
     assert cutoffs(desk) == ["provider cutoff -30 2024-06-30"]
 
 
-def test_a_provider_whose_end_was_put_off_is_told_of_under_the_new_day(desk: Desk) -> None:
+def test_a_provider_whose_end_was_put_off_is_told_of_under_the_new_day(desk: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
     tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-05-31", session="2024-02-01")
     desk.execute("UPDATE endorsement SET ends_on = '2024-09-30' WHERE category = 'IMHM-C'")
@@ -108,13 +108,13 @@ def test_a_provider_whose_end_was_put_off_is_told_of_under_the_new_day(desk: Des
     ]
 
 
-def test_nobody_is_told_once_the_last_day_is_over(sqlite_desk: Desk) -> None:
+def test_nobody_is_told_once_the_last_day_is_over(sqlite_desk: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
     tell_of(sqlite_desk, "NCIMHA IFS 2020-01-01", bob, "2024-07-01", session="2024-02-01")
     assert cutoffs(sqlite_desk) == []
 
 
-def test_trainings_are_no_reason_for_a_warning(sqlite_desk: Desk) -> None:
+def test_trainings_are_no_reason_for_a_warning(sqlite_desk: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
     with sqlite_desk.telling(at("2024-06-10")) as people:
         people.add("Bob", bob, provides_rsc=True)
@@ -124,7 +124,9 @@ def test_trainings_are_no_reason_for_a_warning(sqlite_desk: Desk) -> None:
     assert cutoffs(sqlite_desk) == []
 
 
-def test_two_associations_that_accept_one_provider_differently_are_told_apart(desk: Desk) -> None:
+def test_two_associations_that_accept_one_provider_differently_are_told_apart(
+    desk: JobHarness,
+) -> None:
     with desk.telling(at("2024-04-01")) as people:
         # CT-AIMH accepts IMHM-C without an end, and NCIMHA vetting that ends.
         people.add("Bob", ["CT-AIMH IMHM-C 2015-01-01", "vetted NCIMHA 2015-01-01..2024-06-30"])

@@ -4,12 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.jobs.desk import ALICE, BOB, DANA, MEMBER, TRAINED, Desk, Mail, at
-from tracker.jobs.digest_mail import write_digest
-from tracker.jobs.digest_week import count_week
-from tracker.records.mailing.unsubscribing import read_unsubscribe_token, unsubscribe
-from tracker.records.store.engine import reading, writing
+from tests.jobs.desk import ALICE, BOB, DANA, MEMBER, TRAINED, JobHarness, Mail, at
+from tracker.db.engine import reading, writing
+from tracker.notifications.digest_mail import count_week, write_digest
 from tracker.rules.notice_config import DigestSize
+from tracker.services.notification_preferences import read_unsubscribe_token, unsubscribe
 from tracker.settings import Coordinator, Schedule
 
 DAY = timedelta(days=1)
@@ -18,7 +17,7 @@ MONDAY = at("2024-12-02")
 SUNDAY = at("2024-12-01")
 
 
-def digest_of(desk: Desk, recipient: str = "dana@nc.example") -> Mail:
+def digest_of(desk: JobHarness, recipient: str = "dana@nc.example") -> Mail:
     return [mail for mail in desk.mails("digest") if mail.recipient == recipient][-1]
 
 
@@ -26,12 +25,12 @@ def lines(mail: Mail) -> list[str]:
     return [line.strip() for line in mail.text.splitlines() if line.strip()]
 
 
-def test_a_quiet_week_prints_zeros_and_says_that_nothing_is_to_do(desk: Desk) -> None:
+def test_a_quiet_week_prints_zeros_and_says_that_nothing_is_to_do(desk: JobHarness) -> None:
     desk.run(SUNDAY, MONDAY)
     digest = digest_of(desk)
     assert digest.subject == "NCIMHA: nothing needs you, 0 of 0 met"
     assert lines(digest)[:7] == [
-        "NCIMHA renewals, Monday 25 November to Sunday 1 December 2024",
+        "NCIMHA renewals, Monday November 25 to Sunday December 1, 2024",
         "Nothing needs you. 0 of 0 have renewed.",
         "Last nightly run: today, healthy. 0 reminders went out this week, 0 came back.",
         "0 met, as last week",
@@ -43,14 +42,14 @@ def test_a_quiet_week_prints_zeros_and_says_that_nothing_is_to_do(desk: Desk) ->
     assert "Nothing on the calendar" in digest.text
 
 
-def test_the_first_digest_compares_with_nothing(sqlite_desk: Desk) -> None:
+def test_the_first_digest_compares_with_nothing(sqlite_desk: JobHarness) -> None:
     sqlite_desk.run(MONDAY)
     text = digest_of(sqlite_desk).text
     assert "last week" not in text.lower().replace("since last week", "")
     assert "TREND" not in text
 
 
-def test_each_coordinator_gets_one_a_week(desk: Desk) -> None:
+def test_each_coordinator_gets_one_a_week(desk: JobHarness) -> None:
     week = [MONDAY + number * timedelta(hours=5) for number in range(5 * 7)]  # to the Monday after
     desk.run(*week)
     assert [mail.dedupe_key for mail in desk.mails("digest")] == [
@@ -63,7 +62,7 @@ def test_each_coordinator_gets_one_a_week(desk: Desk) -> None:
 
 def test_two_coordinators_of_an_association_both_get_it(sqlite_url: str) -> None:
     erin = Coordinator(email="erin@nc.example", name="Erin", association="NCIMHA")
-    desk = Desk(sqlite_url, coordinators=(DANA, erin))
+    desk = JobHarness(sqlite_url, coordinators=(DANA, erin))
     desk.run(MONDAY)
     desk.engine.dispose()
     assert [mail.recipient for mail in desk.mails("digest")] == [
@@ -73,14 +72,14 @@ def test_two_coordinators_of_an_association_both_get_it(sqlite_url: str) -> None
 
 
 def test_a_digest_comes_on_the_weekday_of_the_configuration(sqlite_url: str) -> None:
-    desk = Desk(sqlite_url, schedule=Schedule(digest_on="thursday"))
+    desk = JobHarness(sqlite_url, schedule=Schedule(digest_on="thursday"))
     desk.run(at("2024-12-04"), at("2024-12-05"))
     desk.engine.dispose()
     assert desk.runs("digest", "NCIMHA") == [date(2024, 11, 28), date(2024, 12, 5)]
-    assert "Thursday 28 November to Wednesday 4 December 2024" in digest_of(desk).text
+    assert "Thursday November 28 to Wednesday December 4, 2024" in digest_of(desk).text
 
 
-def test_a_coordinator_sees_nothing_of_another_association(desk: Desk) -> None:
+def test_a_coordinator_sees_nothing_of_another_association(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     with desk.telling(AUTUMN) as people:
         people.add("Connie", ["CT-AIMH IFS 2020-01-01"])
@@ -94,32 +93,32 @@ def test_a_coordinator_sees_nothing_of_another_association(desk: Desk) -> None:
     assert "Newcomer" not in nc.text
 
 
-def test_whoever_unsubscribed_gets_none(desk: Desk) -> None:
-    with writing(desk.engine) as connection:
-        unsubscribe(connection, ("dana@nc.example", "digest", "NCIMHA"), AUTUMN)
+def test_whoever_unsubscribed_gets_none(desk: JobHarness) -> None:
+    with writing(desk.engine) as session:
+        unsubscribe(session, ("dana@nc.example", "digest", "NCIMHA"), AUTUMN)
     desk.run(MONDAY)
     assert [mail.recipient for mail in desk.mails("digest")] == ["carla@ct.example"]
 
 
-def test_unsubscribing_from_another_association_changes_nothing(sqlite_desk: Desk) -> None:
-    with writing(sqlite_desk.engine) as connection:
-        unsubscribe(connection, ("dana@nc.example", "digest", "CT-AIMH"), AUTUMN)
+def test_unsubscribing_from_another_association_changes_nothing(sqlite_desk: JobHarness) -> None:
+    with writing(sqlite_desk.engine) as session:
+        unsubscribe(session, ("dana@nc.example", "digest", "CT-AIMH"), AUTUMN)
     sqlite_desk.run(MONDAY)
     assert len(sqlite_desk.mails("digest")) == 2
 
 
-def test_a_digest_can_be_unsubscribed_from_with_one_click(desk: Desk) -> None:
+def test_a_digest_can_be_unsubscribed_from_with_one_click(desk: JobHarness) -> None:
     desk.run(MONDAY)
     message = digest_of(desk).message
     url = message["List-Unsubscribe"].strip("<>")
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert url.startswith("https://hours.example.org/unsubscribe/")
-    with writing(desk.engine) as connection:
-        wish = read_unsubscribe_token(connection, url.rpartition("/")[2])
+    with writing(desk.engine) as session:
+        wish = read_unsubscribe_token(session, url.rpartition("/")[2])
     assert wish == ("dana@nc.example", "digest", "NCIMHA")
 
 
-def test_a_reminder_cannot_be_unsubscribed_from(sqlite_desk: Desk) -> None:
+def test_a_reminder_cannot_be_unsubscribed_from(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, SUNDAY)
     assert sqlite_desk.mails()[0].message["List-Unsubscribe"] is None
@@ -128,7 +127,7 @@ def test_a_reminder_cannot_be_unsubscribed_from(sqlite_desk: Desk) -> None:
 # --- what it says
 
 
-def test_those_who_need_somebody_come_worst_first(sqlite_desk: Desk) -> None:
+def test_those_who_need_somebody_come_worst_first(sqlite_desk: JobHarness) -> None:
     with sqlite_desk.telling(at("2024-12-31")) as people:
         people.add("Bob", [BOB], provides_rsc=True)
         # Lapsed for 2023; behind; and with a provider nobody has confirmed.
@@ -146,7 +145,7 @@ def test_those_who_need_somebody_come_worst_first(sqlite_desk: Desk) -> None:
     assert needs[-1] == "* Nora, IFS: confirm provider"
 
 
-def test_the_list_is_capped_and_the_rest_counted(sqlite_desk: Desk) -> None:
+def test_the_list_is_capped_and_the_rest_counted(sqlite_desk: JobHarness) -> None:
     sqlite_desk.configure(
         sqlite_desk.office.notices.model_copy(update={"digest": DigestSize(most_people=3)})
     )
@@ -163,7 +162,7 @@ def test_the_list_is_capped_and_the_rest_counted(sqlite_desk: Desk) -> None:
     assert more == f"and {total - 3} more on the dashboard"
 
 
-def test_changes_and_trend_follow_the_weeks(desk: Desk) -> None:
+def test_changes_and_trend_follow_the_weeks(desk: JobHarness) -> None:
     with desk.telling(at("2024-01-10")) as people:
         people.add("Bob", [BOB], provides_rsc=True)
         people.add("Alice", [ALICE])
@@ -179,28 +178,28 @@ def test_changes_and_trend_follow_the_weeks(desk: Desk) -> None:
     assert "met, 1 more than last week" in digest.text
     trend = [line for line in lines(digest) if line.startswith("* ") and " met, " in line]
     assert [line.split(":")[0] for line in trend] == [
-        "* 4 Nov",
-        "* 11 Nov",
-        "* 18 Nov",
-        "* 25 Nov",
-        "* 2 Dec",
+        "* Nov 4",
+        "* Nov 11",
+        "* Nov 18",
+        "* Nov 25",
+        "* Dec 2",
     ]
-    assert trend[-1].startswith("* 2 Dec: 1 met")
+    assert trend[-1].startswith("* Dec 2: 1 met")
 
 
-def test_cutoffs_ahead_name_the_day_and_count_whom_they_concern(desk: Desk) -> None:
+def test_cutoffs_ahead_name_the_day_and_count_whom_they_concern(desk: JobHarness) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Vera", ["vetted NCIMHA 2015-01-01..2025-06-30"], provides_rsc=True)
         for name in ("Alice", "Carol"):
             people.add(name, [ALICE])
             people.log(f"{name}: rsc 1h 2024-06-01 with Vera")
     desk.run(MONDAY)
-    assert "* 30 June 2025: 1 provider stops counting after this day (2 endorsees)" in lines(
+    assert "* June 30, 2025: 1 provider stops counting after this day (2 endorsees)" in lines(
         digest_of(desk)
     )
 
 
-def test_mail_that_came_back_is_listed_with_its_reason(desk: Desk) -> None:
+def test_mail_that_came_back_is_listed_with_its_reason(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(AUTUMN, at("2024-11-01"))
     desk.finish("failed", at("2024-11-27"), "550 5.1.1 no such mailbox")
@@ -210,7 +209,7 @@ def test_mail_that_came_back_is_listed_with_its_reason(desk: Desk) -> None:
     assert "<alice@example.org>: 550 5.1.1 no such mailbox" in digest.text
 
 
-def test_mail_that_went_out_is_counted_in_its_week_only(sqlite_desk: Desk) -> None:
+def test_mail_that_went_out_is_counted_in_its_week_only(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, at("2024-11-01"))
     sqlite_desk.finish("sent", at("2024-11-27"))
@@ -224,7 +223,7 @@ def test_mail_that_went_out_is_counted_in_its_week_only(sqlite_desk: Desk) -> No
     assert "0 reminders went out this week, 0 came back." in second.text
 
 
-def test_someone_whose_address_was_refused_is_to_be_reached(desk: Desk) -> None:
+def test_someone_whose_address_was_refused_is_to_be_reached(desk: JobHarness) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Nora", ["NCIMHA IFS 2024-02-01"])
         people.join("Nora: NCIMHA 2024-01-01..2026-12-31")
@@ -236,37 +235,39 @@ def test_someone_whose_address_was_refused_is_to_be_reached(desk: Desk) -> None:
     assert "Nothing needs you." in digest_of(desk).text
 
 
-def test_a_week_without_its_nightly_runs_is_not_called_healthy(desk: Desk) -> None:
+def test_a_week_without_its_nightly_runs_is_not_called_healthy(desk: JobHarness) -> None:
     desk.run(at("2024-11-20"))
     # Down from Thursday to the next Wednesday: Monday's digest comes late, and says so.
     desk.run(at("2024-12-04"))
     digest = digest_of(desk)
-    assert "Monday 25 November to Sunday 1 December 2024" in digest.text
+    assert "Monday November 25 to Sunday December 1, 2024" in digest.text
     assert lines(digest)[2].startswith(
         "Last nightly run: today, after 9 nights without one: please tell your operator."
     )
 
 
-def test_a_digest_without_any_nightly_run_since_says_when_the_last_was(desk: Desk) -> None:
+def test_a_digest_without_any_nightly_run_since_says_when_the_last_was(desk: JobHarness) -> None:
     desk.run(at("2024-11-27"))
-    with reading(desk.engine) as connection:
-        week = count_week(desk.office, connection, "NCIMHA", date(2024, 12, 2), MONDAY)
+    with reading(desk.engine) as session:
+        week = count_week(desk.office, session, "NCIMHA", date(2024, 12, 2), MONDAY)
     digest = write_digest(week, "https://hours.example.org", "https://hours.example.org/u", 12)
     assert not digest.healthy
     assert digest.health.startswith(
-        "Last nightly run: on 27 November 2024, and not since: please tell your operator."
+        "Last nightly run: on November 27, 2024, and not since: please tell your operator."
     )
 
 
-def test_a_digest_before_any_nightly_run_says_so(sqlite_desk: Desk) -> None:
-    with reading(sqlite_desk.engine) as connection:
-        week = count_week(sqlite_desk.office, connection, "NCIMHA", date(2024, 12, 2), MONDAY)
+def test_a_digest_before_any_nightly_run_says_so(sqlite_desk: JobHarness) -> None:
+    with reading(sqlite_desk.engine) as session:
+        week = count_week(sqlite_desk.office, session, "NCIMHA", date(2024, 12, 2), MONDAY)
     digest = write_digest(week, "https://hours.example.org", "https://hours.example.org/u", 12)
     assert not digest.healthy
     assert digest.health.startswith("The nightly run has not run yet.")
 
 
 @pytest.mark.parametrize("run_on", ["2024-12-01", "2024-12-02"])
-def test_a_nightly_run_of_today_or_yesterday_is_healthy(sqlite_desk: Desk, run_on: str) -> None:
+def test_a_nightly_run_of_today_or_yesterday_is_healthy(
+    sqlite_desk: JobHarness, run_on: str
+) -> None:
     sqlite_desk.run(at(run_on), MONDAY)
     assert "healthy" in lines(digest_of(sqlite_desk))[2]

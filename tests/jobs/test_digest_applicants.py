@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import update
 
-from tests.jobs.desk import Desk, Mail, at
+from tests.jobs.desk import JobHarness, Mail, at
 from tests.rules.applicants import populate
 from tests.rules.world import ENDORSEE
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 from tracker.rules.notice_config import DigestSize
 
 SUNDAY, MONDAY = at("2024-12-01"), at("2024-12-02")
@@ -22,25 +22,25 @@ FULL = {
 }
 
 
-def tell(desk: Desk, name: str, **more: object) -> int:
+def tell(desk: JobHarness, name: str, **more: object) -> int:
     """Store an applicant, supervised by somebody of her own; the application's id."""
     provider = f"{name}'s"
     case = {**FULL, "providers": {provider: ["NCIMHA IMHM-C 2015-01-01"]}, **more}
     if "entries" not in more:
         case["entries"] = [*FULL["entries"], f"rsc 24h 2024-03-10 with {provider}"]
     person, application = METADATA.tables["person"], METADATA.tables["application"]
-    with writing(desk.engine) as connection:
-        people = populate(connection, desk.books, case)
+    with writing(desk.engine) as session:
+        people = populate(session, desk.rulebooks, case)
         own = person.c.id == people.ids[ENDORSEE]
         email = f"{name.lower()}@example.org"
-        connection.execute(update(person).where(own).values(name=name, email=email))
-        found = connection.execute(
+        session.connection().execute(update(person).where(own).values(name=name, email=email))
+        found = session.connection().execute(
             application.select().where(application.c.person_id == people.ids[ENDORSEE])
         )
         return int(found.one().id)
 
 
-def tell_of_all(desk: Desk) -> dict[str, int]:
+def tell_of_all(desk: JobHarness) -> dict[str, int]:
     """Two are ready (Ruth submitted first), Vic needs review, and Nora has trained only."""
     signed = ["ethics", "agreement", "competencies"]
     return {
@@ -51,7 +51,7 @@ def tell_of_all(desk: Desk) -> dict[str, int]:
     }
 
 
-def digest_of(desk: Desk, recipient: str = "dana@nc.example") -> Mail:
+def digest_of(desk: JobHarness, recipient: str = "dana@nc.example") -> Mail:
     return [mail for mail in desk.mails("digest") if mail.recipient == recipient][-1]
 
 
@@ -60,26 +60,26 @@ def section(mail: Mail) -> list[str]:
     return [line.strip() for line in part.splitlines() if line.strip()]
 
 
-def test_the_ready_come_first_by_name_with_a_link(desk: Desk) -> None:
+def test_the_ready_come_first_by_name_with_a_link(desk: JobHarness) -> None:
     ids = tell_of_all(desk)
     desk.run(SUNDAY, MONDAY)
     page = "https://hours.example.org/coordinator/applicants"
     assert section(digest_of(desk)) == [
         "2 ready, 1 needs review, 1 not ready",
         "* Ruth, IFS: decide",
-        "submitted on 4 November 2024",
+        "submitted on November 4, 2024",
         f"{page}/{ids['Ruth']}",
         "* Rosa, IFS: decide",
         "not submitted yet",
         f"{page}/{ids['Rosa']}",
         "* Vic, IFS: review",
-        "submitted on 5 November 2024; for the reviewers: competencies",
+        "submitted on November 5, 2024; for the reviewers: competencies",
         f"{page}/{ids['Vic']}",
         f"All applicants: {page}?association=NCIMHA",
     ]
 
 
-def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_desk: Desk) -> None:
+def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_desk: JobHarness) -> None:
     tell_of_all(sqlite_desk)
     sqlite_desk.run(SUNDAY, MONDAY)
     digest = digest_of(sqlite_desk)
@@ -89,7 +89,7 @@ def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_desk: D
     assert "Nothing needs you" not in digest.html
 
 
-def test_the_html_says_the_same(sqlite_desk: Desk) -> None:
+def test_the_html_says_the_same(sqlite_desk: JobHarness) -> None:
     ids = tell_of_all(sqlite_desk)
     sqlite_desk.run(SUNDAY, MONDAY)
     html = digest_of(sqlite_desk).html
@@ -100,7 +100,7 @@ def test_the_html_says_the_same(sqlite_desk: Desk) -> None:
     assert "Nora" not in part
 
 
-def test_more_than_the_digest_names_are_counted(sqlite_desk: Desk) -> None:
+def test_more_than_the_digest_names_are_counted(sqlite_desk: JobHarness) -> None:
     tell_of_all(sqlite_desk)
     notices = sqlite_desk.office.notices
     sqlite_desk.configure(notices.model_copy(update={"digest": DigestSize(most_people=2)}))
@@ -110,7 +110,7 @@ def test_more_than_the_digest_names_are_counted(sqlite_desk: Desk) -> None:
     assert "* Vic, IFS: review" not in said
 
 
-def test_without_applicants_there_is_no_such_section(desk: Desk) -> None:
+def test_without_applicants_there_is_no_such_section(desk: JobHarness) -> None:
     desk.run(SUNDAY, MONDAY)
     digest = digest_of(desk)
     assert "APPLICANTS" not in digest.text
@@ -118,14 +118,14 @@ def test_without_applicants_there_is_no_such_section(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("state", ["endorsed", "declined", "withdrawn"])
-def test_who_has_been_decided_about_is_not_told_of(sqlite_desk: Desk, state: str) -> None:
+def test_who_has_been_decided_about_is_not_told_of(sqlite_desk: JobHarness, state: str) -> None:
     tell(sqlite_desk, "Vic")
     sqlite_desk.change("application", state=state, decided_on=at("2024-11-30").date())
     sqlite_desk.run(SUNDAY, MONDAY)
     assert "APPLICANTS" not in digest_of(sqlite_desk).text
 
 
-def test_a_coordinator_reads_of_no_applicant_of_another_association(desk: Desk) -> None:
+def test_a_coordinator_reads_of_no_applicant_of_another_association(desk: JobHarness) -> None:
     tell_of_all(desk)
     desk.run(SUNDAY, MONDAY)
     other = digest_of(desk, "carla@ct.example")
@@ -134,7 +134,7 @@ def test_a_coordinator_reads_of_no_applicant_of_another_association(desk: Desk) 
         assert word not in other.html
 
 
-def test_nobody_ready_is_said_as_well(sqlite_desk: Desk) -> None:
+def test_nobody_ready_is_said_as_well(sqlite_desk: JobHarness) -> None:
     tell(sqlite_desk, "Nora", entries=[], signed=[])
     sqlite_desk.run(SUNDAY, MONDAY)
     assert section(digest_of(sqlite_desk))[0] == "0 ready, 0 need review, 1 not ready"

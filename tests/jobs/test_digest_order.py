@@ -2,9 +2,8 @@
 
 from datetime import date, timedelta
 
-from tracker.jobs.digest_mail import write_digest
-from tracker.jobs.digest_week import Week
-from tracker.records.mailing.digest import StandingLine
+from tracker.notifications.digest_mail import Week, write_digest
+from tracker.services.dashboard import StandingLine
 
 MONDAY = date(2024, 12, 2)
 LAPSED = date(2023, 12, 31)

@@ -11,14 +11,14 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.jobs.desk import Desk, at
+from tests.jobs.desk import JobHarness, at
 from tests.mail.sink import Sink
+from tracker.db.engine import writing
 from tracker.jobs import embedded
 from tracker.jobs.embedded import running
-from tracker.jobs.office import Office, open_office
-from tracker.jobs.run_due import Ran, run_due
-from tracker.mail.server import parse_server
-from tracker.records.store.engine import writing
+from tracker.jobs.runner import Ran, run_due
+from tracker.mail.smtp_connection import parse_server
+from tracker.notifications.context import JobContext, open_context
 
 AUTUMN = at("2024-09-15")
 MORNING = at("2024-12-02")
@@ -37,7 +37,7 @@ def quick_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick_delivery")
-def test_a_tick_does_what_is_due_and_its_mail_arrives(desk: Desk) -> None:
+def test_a_tick_does_what_is_due_and_its_mail_arrives(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     with Sink() as sink:
 
@@ -58,7 +58,7 @@ def test_a_tick_does_what_is_due_and_its_mail_arrives(desk: Desk) -> None:
 
 
 def test_a_tick_that_has_begun_is_finished_at_the_end(
-    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    sqlite_desk: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
     finished = []
@@ -83,14 +83,14 @@ def test_a_tick_that_has_begun_is_finished_at_the_end(
 
 
 def test_a_tick_that_fails_is_logged_and_tried_again(
-    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    sqlite_desk: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schedule = sqlite_desk.settings.schedule.model_copy(update={"tick_seconds": 0.05})
     settings = sqlite_desk.settings.model_copy(update={"schedule": schedule})
     office = replace(sqlite_desk.office, settings=settings)
     attempts = []
 
-    def fail_once(office: Office, now: datetime, clock: Callable[[], datetime]) -> list[Ran]:
+    def fail_once(office: JobContext, now: datetime, clock: Callable[[], datetime]) -> list[Ran]:
         attempts.append(now)
         if len(attempts) == 1:
             raise ZeroDivisionError
@@ -114,16 +114,16 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
     }
 
 
-def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: Desk) -> None:
+def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: JobHarness) -> None:
     schedule = desk.settings.schedule.model_copy(update={"tick_seconds": 0.05})
     settings = desk.settings.model_copy(update={"schedule": schedule})
-    office = open_office(settings, desk.books, desk.engine, 0.1)
+    office = open_context(settings, desk.rulebooks, desk.engine, 0.1)
 
     async def serve(logs: list[EventDict]) -> None:
         server = parse_server("smtp://127.0.0.1:9?tls=none")
         others = ExitStack()
         # PostgreSQL has no lock for all that is written: this is what each job begins with.
-        connection = others.enter_context(writing(desk.engine))
+        connection = others.enter_context(writing(desk.engine)).connection()
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("LOCK TABLE run_ledger")
         with others:
@@ -141,7 +141,7 @@ def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: Desk)
 
 
 @pytest.mark.usefixtures("quick_delivery")
-def test_a_mail_server_that_does_not_answer_is_told_in_the_log(desk: Desk) -> None:
+def test_a_mail_server_that_does_not_answer_is_told_in_the_log(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
 
     def is_told(logged: list[EventDict]) -> bool:

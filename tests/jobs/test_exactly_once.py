@@ -5,13 +5,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from tests.jobs.desk import Desk, at
+from tests.jobs.desk import JobHarness, at
 
 WORKERS = 6
 AUTUMN = at("2024-09-15")
 
 
-def tell_of_a_crowd(desk: Desk) -> None:
+def tell_of_a_crowd(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     with desk.telling(AUTUMN) as people:
         for number in range(12):
@@ -24,7 +24,7 @@ def run_at_once(url: str, instants: list[datetime]) -> Counter[str]:
     barrier = threading.Barrier(WORKERS, timeout=60)
 
     def work() -> list[str]:
-        desk = Desk(url)
+        desk = JobHarness(url)
         told = []
         try:
             for instant in instants:
@@ -42,12 +42,12 @@ def run_at_once(url: str, instants: list[datetime]) -> Counter[str]:
         return Counter(line for worker in workers for line in worker.result())
 
 
-def test_many_at_once_do_each_job_once(desk: Desk) -> None:
+def test_many_at_once_do_each_job_once(desk: JobHarness) -> None:
     tell_of_a_crowd(desk)
     instants = [at("2024-12-01"), at("2024-12-02"), at("2024-12-02") + timedelta(minutes=1)]
     told = run_at_once(desk.url, instants)
     assert set(told.values()) == {1}
-    # Two associations, two days; the digests are for 25 November and for 2 December.
+    # Two associations, two days; the digests are for November 25 and for December 2.
     assert len(told) == 2 * (2 + 2 + 2 + 2)
     sent = desk.decisions(outcome="sent")
     assert {d["message_id"] for d in sent} == {mail.message_id for mail in desk.mails()}

@@ -1,12 +1,12 @@
 """Optional mail that somebody has switched off is decided, and not sent."""
 
-from tests.jobs.desk import Desk, at
-from tracker.rules.mail_wishes import SWITCHED_OFF
+from tests.jobs.desk import JobHarness, at
+from tracker.rules.notification_preferences import SWITCHED_OFF
 
 AUTUMN = at("2024-09-15")
 
 
-def switch_off(desk: Desk, kind: str) -> None:
+def switch_off(desk: JobHarness, kind: str) -> None:
     desk.execute(
         "INSERT INTO mail_off (person_id, kind, at) SELECT id, :kind, :at FROM person "
         "WHERE name = 'Alice'",
@@ -15,7 +15,7 @@ def switch_off(desk: Desk, kind: str) -> None:
     )
 
 
-def test_early_reminders_that_are_switched_off_are_decided_once(sqlite_desk: Desk) -> None:
+def test_early_reminders_that_are_switched_off_are_decided_once(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     switch_off(sqlite_desk, "early reminders")
     sqlite_desk.run(AUTUMN, at("2024-10-03"))
@@ -34,7 +34,7 @@ def test_early_reminders_that_are_switched_off_are_decided_once(sqlite_desk: Des
     assert "https://hours.example.org/profile/mail" in mail.html
 
 
-def test_an_early_reminder_ends_by_one_click(sqlite_desk: Desk) -> None:
+def test_an_early_reminder_ends_by_one_click(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, at("2024-10-03"))
     [mail] = sqlite_desk.mails()
@@ -43,7 +43,7 @@ def test_an_early_reminder_ends_by_one_click(sqlite_desk: Desk) -> None:
     assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_the_digest_names_who_asks_for_time(sqlite_desk: Desk) -> None:
+def test_the_digest_names_who_asks_for_time(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     number = next(n for key, n in sqlite_desk.endorsements.items() if "IFS" in str(key))
     sqlite_desk.execute(
@@ -55,6 +55,6 @@ def test_the_digest_names_who_asks_for_time(sqlite_desk: Desk) -> None:
     )
     sqlite_desk.run(AUTUMN, at("2024-09-16"))
     text = next(m.text for m in sqlite_desk.mails("digest") if m.association == "NCIMHA")
-    assert "asks for leave from 1 October 2024" in " ".join(text.split())
+    assert "asks for leave from October 1, 2024" in " ".join(text.split())
     assert "/coordinator/requests/1" in text
     assert "private" not in text

@@ -4,9 +4,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from tests.jobs.desk import ALICE, BOB, TRAINED, Desk, Step, at
+from tests.jobs.desk import ALICE, BOB, TRAINED, JobHarness, Step, at
 from tests.rules.world import put
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
 from tracker.rules.notice_config import NoticeConfig, RenewalSteps
 
 AUTUMN = at("2024-09-15")
@@ -34,7 +34,7 @@ def mornings_around(due_on: date, first: int = -90) -> list[datetime]:
         ("2025-02-01", "lapse 32 2024-12-31"),
     ],
 )
-def test_each_step_is_mailed_on_its_morning(desk: Desk, morning: str, step: str) -> None:
+def test_each_step_is_mailed_on_its_morning(desk: JobHarness, morning: str, step: str) -> None:
     desk.tell_of_alice(AUTUMN)
     eve = at(morning) - DAY
     desk.run(AUTUMN, eve)
@@ -45,7 +45,7 @@ def test_each_step_is_mailed_on_its_morning(desk: Desk, morning: str, step: str)
     assert len(desk.mails()) == len(told) + 1
 
 
-def test_nothing_is_mailed_before_the_hour_of_the_day(sqlite_desk: Desk) -> None:
+def test_nothing_is_mailed_before_the_hour_of_the_day(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, at("2024-10-01"), at("2024-10-02 06:59"))
     assert sqlite_desk.mails() == []
@@ -53,7 +53,7 @@ def test_nothing_is_mailed_before_the_hour_of_the_day(sqlite_desk: Desk) -> None
     assert sqlite_desk.sent() == ["renewal -90 2024-12-31"]
 
 
-def test_a_year_of_mornings_sends_each_step_once(sqlite_desk: Desk) -> None:
+def test_a_year_of_mornings_sends_each_step_once(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, *mornings_around(date(2024, 12, 31)))
     assert sqlite_desk.sent(category="IFS") == [
@@ -62,13 +62,13 @@ def test_a_year_of_mornings_sends_each_step_once(sqlite_desk: Desk) -> None:
     ]
 
 
-def test_hours_logged_since_the_evaluation_keep_the_reminder_back(desk: Desk) -> None:
+def test_hours_logged_since_the_evaluation_keep_the_reminder_back(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(AUTUMN, at("2024-11-30"), at("2024-12-01 06:00"))
     # Written past everything that judges: the job looks at the entries themselves.
-    with writing(desk.engine) as connection:
+    with writing(desk.engine) as session:
         put(
-            connection,
+            session,
             "entry",
             person_id=desk.ids["Alice"],
             activity="rsc",
@@ -82,7 +82,7 @@ def test_hours_logged_since_the_evaluation_keep_the_reminder_back(desk: Desk) ->
     assert desk.steps("skipped")[-1] == Step("renewal -30 2024-12-31", "every requirement is met")
 
 
-def test_whoever_renewed_within_the_grace_period_is_not_told_of_a_lapse(desk: Desk) -> None:
+def test_whoever_renewed_within_the_grace_period_is_not_told_of_a_lapse(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(AUTUMN, at("2025-01-31"), at("2025-02-01 06:00"))
     with desk.telling(at("2025-02-01 06:30")) as people:
@@ -91,7 +91,7 @@ def test_whoever_renewed_within_the_grace_period_is_not_told_of_a_lapse(desk: De
     assert [what for what in desk.sent() if what.startswith("lapse")] == []
 
 
-def test_a_moved_due_date_sends_nothing_until_its_next_step(desk: Desk) -> None:
+def test_a_moved_due_date_sends_nothing_until_its_next_step(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(AUTUMN, at("2025-01-01"))
     told = desk.sent()
@@ -103,7 +103,7 @@ def test_a_moved_due_date_sends_nothing_until_its_next_step(desk: Desk) -> None:
     assert desk.sent() == [*told, "renewal -30 2025-02-28"]
 
 
-def test_a_moved_due_date_takes_nothing_from_the_next_year(sqlite_desk: Desk) -> None:
+def test_a_moved_due_date_takes_nothing_from_the_next_year(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, at("2025-01-01"))
     with sqlite_desk.telling(at("2025-01-01 10:00")) as people:
@@ -117,7 +117,7 @@ def test_a_moved_due_date_takes_nothing_from_the_next_year(sqlite_desk: Desk) ->
     ]
 
 
-def test_an_extension_to_the_next_due_date_reminds_of_both_years(desk: Desk) -> None:
+def test_an_extension_to_the_next_due_date_reminds_of_both_years(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     with desk.telling(at("2024-12-20")) as people:
         # This year's hours are done: only the extended year is short.
@@ -129,7 +129,7 @@ def test_an_extension_to_the_next_due_date_reminds_of_both_years(desk: Desk) -> 
     assert "3.5 short" in desk.mails()[0].text
 
 
-def test_an_excused_renewal_is_skipped_with_its_reason(sqlite_desk: Desk) -> None:
+def test_an_excused_renewal_is_skipped_with_its_reason(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     with sqlite_desk.telling(AUTUMN) as people:
         people.leave("NCIMHA IFS 2024-12-01..2025-01-31")
@@ -138,7 +138,7 @@ def test_an_excused_renewal_is_skipped_with_its_reason(sqlite_desk: Desk) -> Non
     assert sqlite_desk.steps()[-1] == Step("renewal -30 2024-12-31", "on leave on the due date")
 
 
-def test_a_waiver_of_all_that_is_missing_ends_the_reminders(sqlite_desk: Desk) -> None:
+def test_a_waiver_of_all_that_is_missing_ends_the_reminders(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     with sqlite_desk.telling(AUTUMN) as people:
         people.waive("NCIMHA IFS 2024-01-01 rsc")
@@ -146,14 +146,14 @@ def test_a_waiver_of_all_that_is_missing_ends_the_reminders(sqlite_desk: Desk) -
     assert sqlite_desk.sent() == []
 
 
-def test_a_category_without_rules_leaves_no_decision(sqlite_desk: Desk) -> None:
+def test_a_category_without_rules_leaves_no_decision(sqlite_desk: JobHarness) -> None:
     with sqlite_desk.telling(AUTUMN) as people:
         people.add("Val", ["VAIMH IFS 2020-01-01"])
     sqlite_desk.run(AUTUMN, at("2024-12-31"), at("2025-02-15"))
     assert sqlite_desk.decisions() == []
 
 
-def test_people_imported_after_a_step_get_the_latest_step_once(desk: Desk) -> None:
+def test_people_imported_after_a_step_get_the_latest_step_once(desk: JobHarness) -> None:
     desk.run(AUTUMN, at("2024-12-18"))
     desk.tell_of_alice(at("2024-12-18 12:00"))
     desk.run(at("2024-12-19"), at("2024-12-20"))
@@ -165,7 +165,7 @@ def test_people_imported_after_a_step_get_the_latest_step_once(desk: Desk) -> No
 
 
 def test_the_first_run_says_nothing_of_renewals_that_are_not_judged(sqlite_url: str) -> None:
-    desk = Desk(sqlite_url, judge_renewals_due_from={"NCIMHA": date(2025, 12, 31)})
+    desk = JobHarness(sqlite_url, judge_renewals_due_from={"NCIMHA": date(2025, 12, 31)})
     desk.tell_of_alice(at("2025-01-10"))
     desk.run(at("2025-01-10"), at("2025-02-05"))
     desk.engine.dispose()
@@ -173,7 +173,7 @@ def test_the_first_run_says_nothing_of_renewals_that_are_not_judged(sqlite_url: 
     assert "renewals due before 2025-12-31 are not judged" in {why for _, why in desk.steps()}
 
 
-def test_the_steps_are_those_of_the_configuration(sqlite_desk: Desk) -> None:
+def test_the_steps_are_those_of_the_configuration(sqlite_desk: JobHarness) -> None:
     sqlite_desk.configure(NoticeConfig(renewal=RenewalSteps(before=(10,), after=(3,))))
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, *(at("2024-12-20") + day * DAY for day in range(16)))
@@ -183,7 +183,7 @@ def test_the_steps_are_those_of_the_configuration(sqlite_desk: Desk) -> None:
 # --- membership
 
 
-def member_until(desk: Desk, day: str) -> None:
+def member_until(desk: JobHarness, day: str) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Bob", [BOB], provides_rsc=True)
         people.add("Alice", [ALICE])
@@ -193,7 +193,7 @@ def member_until(desk: Desk, day: str) -> None:
     desk.run(AUTUMN)
 
 
-def test_a_membership_is_told_of_before_its_end_and_once_after_it(desk: Desk) -> None:
+def test_a_membership_is_told_of_before_its_end_and_once_after_it(desk: JobHarness) -> None:
     member_until(desk, "2024-11-15")
     for eve in ("2024-10-15", "2024-11-07", "2024-11-15"):
         desk.run(at(eve), at(eve) + DAY, at(eve) + 2 * DAY)
@@ -204,7 +204,7 @@ def test_a_membership_is_told_of_before_its_end_and_once_after_it(desk: Desk) ->
     ]
 
 
-def test_a_membership_renewed_in_between_is_told_of_no_more(desk: Desk) -> None:
+def test_a_membership_renewed_in_between_is_told_of_no_more(desk: JobHarness) -> None:
     member_until(desk, "2024-11-15")
     desk.run(at("2024-10-16"))
     with desk.telling(at("2024-10-20")) as people:
@@ -213,7 +213,7 @@ def test_a_membership_renewed_in_between_is_told_of_no_more(desk: Desk) -> None:
     assert desk.sent() == ["membership -30 2024-11-15"]
 
 
-def test_a_membership_that_ends_with_the_year_is_told_of_as_lapsed_once(desk: Desk) -> None:
+def test_a_membership_that_ends_with_the_year_is_told_of_as_lapsed_once(desk: JobHarness) -> None:
     member_until(desk, "2024-12-31")
     desk.run(*(at("2024-12-20") + day * DAY for day in range(20)))
     assert desk.sent() == [f"membership {step} 2024-12-31" for step in (-30, -7, 1)]
@@ -222,7 +222,7 @@ def test_a_membership_that_ends_with_the_year_is_told_of_as_lapsed_once(desk: De
 # --- the mail
 
 
-def test_the_mail_of_a_decision_is_the_one_in_the_outbox(desk: Desk) -> None:
+def test_the_mail_of_a_decision_is_the_one_in_the_outbox(desk: JobHarness) -> None:
     desk.tell_of_alice(AUTUMN)
     desk.run(AUTUMN, at("2024-12-01"))
     [decision] = [d for d in desk.decisions() if d["outcome"] == "sent"]
@@ -230,21 +230,21 @@ def test_the_mail_of_a_decision_is_the_one_in_the_outbox(desk: Desk) -> None:
     assert decision["message_id"] == mail.message_id == mail.message["Message-ID"]
 
 
-def test_a_mail_says_what_is_missing_by_when_and_where_to_log_it(sqlite_desk: Desk) -> None:
+def test_a_mail_says_what_is_missing_by_when_and_where_to_log_it(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, at("2024-12-01"))
     [mail] = sqlite_desk.mails()
-    assert mail.subject == "30 days: 3.5 RSC hours by 31 Dec"
+    assert mail.subject == "30 days: 3.5 RSC hours by Dec 31"
     for part in (mail.text, mail.html):
-        assert "One thing left before the end of 31 December 2024." in part
+        assert "One thing left before the end of December 31, 2024." in part
         assert "8.5 of 12 hours" in part
         assert "3.5 short" in part
-        assert "17 December" in part
+        assert "December 17" in part
     assert "https://hours.example.org/log?activity=rsc" in mail.text
 
 
 def test_a_mail_comes_from_a_machine_and_is_answered_by_the_coordinator(
-    sqlite_desk: Desk,
+    sqlite_desk: JobHarness,
 ) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.run(AUTUMN, at("2024-12-01"))
@@ -255,14 +255,14 @@ def test_a_mail_comes_from_a_machine_and_is_answered_by_the_coordinator(
 
 
 def test_a_mail_without_coordinators_has_nobody_to_reply_to(sqlite_url: str) -> None:
-    desk = Desk(sqlite_url, coordinators=())
+    desk = JobHarness(sqlite_url, coordinators=())
     desk.tell_of_alice(AUTUMN)
     desk.run(AUTUMN, at("2024-12-01"))
     desk.engine.dispose()
     assert desk.mails()[0].message["Reply-To"] is None
 
 
-def test_once_the_first_address_was_refused_both_are_written_to(sqlite_desk: Desk) -> None:
+def test_once_the_first_address_was_refused_both_are_written_to(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.execute(
         "UPDATE person SET second_email = 'alice@home.example', email_refused_at = :at "
@@ -282,14 +282,14 @@ def test_once_the_first_address_was_refused_both_are_written_to(sqlite_desk: Des
     assert len(sqlite_desk.mails()) == 2
 
 
-def test_without_a_second_address_the_refused_one_is_tried_again(sqlite_desk: Desk) -> None:
+def test_without_a_second_address_the_refused_one_is_tried_again(sqlite_desk: JobHarness) -> None:
     sqlite_desk.tell_of_alice(AUTUMN)
     sqlite_desk.execute("UPDATE person SET email_refused_at = :at", at="2024-09-20 00:00:00")
     sqlite_desk.run(AUTUMN, at("2024-12-01"))
     assert [mail.recipient for mail in sqlite_desk.mails()] == ["alice@example.org"]
 
 
-def test_more_people_than_a_batch_holds_are_all_told(sqlite_desk: Desk) -> None:
+def test_more_people_than_a_batch_holds_are_all_told(sqlite_desk: JobHarness) -> None:
     with sqlite_desk.telling(AUTUMN) as people:
         for number in range(260):
             people.add(f"Alice{number}", [ALICE])

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.jobs.desk import BOB, TWO, Desk, at
+from tests.jobs.desk import BOB, TWO, JobHarness, at
 from tests.rules.world import REAL
 from tracker.rulebooks import Rulebooks
 
@@ -17,7 +17,7 @@ def with_zone(zone: str) -> Rulebooks:
     return Rulebooks(associations, REAL.organizations, TWO.digest)
 
 
-def tell_of_grace(desk: Desk) -> None:
+def tell_of_grace(desk: JobHarness) -> None:
     """Grace holds two endorsements at one association and one at another, all without hours."""
     with desk.telling(AUTUMN) as people:
         people.add("Grace", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2021-01-01"])
@@ -26,7 +26,7 @@ def tell_of_grace(desk: Desk) -> None:
         people.join("Grace: CT-AIMH 2024-01-01..2026-12-31")
 
 
-def test_all_endorsements_of_a_person_are_told_of_in_one_mail(desk: Desk) -> None:
+def test_all_endorsements_of_a_person_are_told_of_in_one_mail(desk: JobHarness) -> None:
     tell_of_grace(desk)
     desk.run(AUTUMN, at("2024-12-01"))
     [mail] = desk.mails()
@@ -40,17 +40,17 @@ def test_all_endorsements_of_a_person_are_told_of_in_one_mail(desk: Desk) -> Non
         assert section in mail.text
 
 
-def test_a_membership_and_a_renewal_on_one_day_are_one_mail(desk: Desk) -> None:
+def test_a_membership_and_a_renewal_on_one_day_are_one_mail(desk: JobHarness) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.join("NCIMHA 2024-01-01..2024-12-31")
     desk.run(AUTUMN, at("2024-12-01"))
     [mail] = desk.mails()
     assert desk.sent() == ["renewal -30 2024-12-31", "membership -30 2024-12-31"]
-    assert "Your membership ends on 31 December 2024." in mail.text
+    assert "Your membership ends on December 31, 2024." in mail.text
 
 
-def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: Desk) -> None:
+def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: JobHarness) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.join("NCIMHA 2024-01-01..2024-11-30")
@@ -59,14 +59,14 @@ def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: De
     assert desk.sent()[-2:] == ["renewal -30 2024-12-31", "membership 1 2024-11-30"]
     text = desk.mails()[-1].text
     assert "Membership: none in force, missing" in text
-    assert "Your membership ended on 30 November 2024. Please renew it. Accepted: " in text
+    assert "Your membership ended on November 30, 2024. Please renew it. Accepted: " in text
     # No heading of its own.
     assert [line for line in text.splitlines() if line.strip() == "Membership"] == []
     assert "Training, of which DEIA: 0 of 1 hour, 1 short" in text
 
 
 def test_an_association_further_west_adds_no_second_mail(sqlite_url: str) -> None:
-    desk = Desk(sqlite_url, books=with_zone("Pacific/Honolulu"))
+    desk = JobHarness(sqlite_url, rulebooks=with_zone("Pacific/Honolulu"))
     tell_of_grace(desk)
     hours = [at("2024-11-30 07:00") + hour * timedelta(hours=1) for hour in range(60)]
     desk.run(AUTUMN, at("2024-11-01 18:00"), *hours)
@@ -75,7 +75,7 @@ def test_an_association_further_west_adds_no_second_mail(sqlite_url: str) -> Non
     assert desk.sent().count("renewal -30 2024-12-31") == 3
 
 
-def test_news_of_a_day_that_had_its_mail_waits_for_the_next(desk: Desk) -> None:
+def test_news_of_a_day_that_had_its_mail_waits_for_the_next(desk: JobHarness) -> None:
     tell_of_grace(desk)
     desk.run(AUTUMN, at("2024-11-30"))
     # NCIMHA's morning is told of; then an endorsement comes in, before CT-AIMH's own run.
@@ -94,7 +94,7 @@ def test_news_of_a_day_that_had_its_mail_waits_for_the_next(desk: Desk) -> None:
 
 
 def test_what_waits_is_not_lost_where_another_zone_is_a_day_ahead(sqlite_url: str) -> None:
-    desk = Desk(sqlite_url, books=with_zone("Pacific/Kiritimati"))
+    desk = JobHarness(sqlite_url, rulebooks=with_zone("Pacific/Kiritimati"))
     tell_of_grace(desk)
     hours = [at("2024-11-28 07:00") + hour * timedelta(hours=1) for hour in range(120)]
     desk.run(AUTUMN, *hours)
@@ -103,7 +103,7 @@ def test_what_waits_is_not_lost_where_another_zone_is_a_day_ahead(sqlite_url: st
         assert desk.sent(association="CT-AIMH", category=category)[-1] == "renewal -30 2024-12-31"
 
 
-def test_the_reply_goes_to_the_coordinator_of_the_news_that_leads(desk: Desk) -> None:
+def test_the_reply_goes_to_the_coordinator_of_the_news_that_leads(desk: JobHarness) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Bob", [BOB], provides_rsc=True)
         # At NCIMHA only the membership ends; at CT-AIMH the renewal is short, and leads.
@@ -111,12 +111,12 @@ def test_the_reply_goes_to_the_coordinator_of_the_news_that_leads(desk: Desk) ->
         people.join("Grace: NCIMHA 2024-01-01..2024-12-31")
     desk.run(AUTUMN, at("2024-12-01"))
     [mail] = desk.mails()
-    assert "CT-AIMH) renews on 31 December 2024" in " ".join(mail.text.split())
+    assert "CT-AIMH) renews on December 31, 2024" in " ".join(mail.text.split())
     assert mail.message["Reply-To"] == "carla@ct.example"
     assert mail.association == "CT-AIMH"
 
 
-def test_nobody_gets_the_mail_of_another(desk: Desk) -> None:
+def test_nobody_gets_the_mail_of_another(desk: JobHarness) -> None:
     with desk.telling(AUTUMN) as people:
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.add("Zed", ["NCIMHA IFS 2020-01-01"])

@@ -7,15 +7,22 @@ from itertools import pairwise
 
 import pytest
 
-from tests.jobs.desk import CARLA, DANA, Desk, Mail, at
+from tests.jobs.desk import CARLA, DANA, JobHarness, Mail, at
 from tests.support.referees import REF, REF_BOOKS, apply, decided
-from tracker.jobs.reference_mail import ask_referee
+from tracker.db.engine import reading, writing
 from tracker.jobs.references import due_step
-from tracker.records.applying.reference_answers import Answer, decline, find_request, store_answer
-from tracker.records.applying.references import Naming, name_referee, own_application
-from tracker.records.entries.entry_writes import Author
-from tracker.records.store.engine import reading, writing
+from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
+from tracker.services.entries import Author
+from tracker.services.references import (
+    Answer,
+    Naming,
+    decline,
+    find_request,
+    name_referee,
+    own_application,
+    store_answer,
+)
 from tracker.settings import Coordinator
 
 REFERENCE, REMINDER = "reference", "reference-reminder"
@@ -29,25 +36,25 @@ CORA = Coordinator(email="cora@ref.example", name="Cora", association="REF")
 GIVEN = Answer(True, "I lead their programme", None, None, False, "Pat Doe")  # noqa: FBT003
 
 
-class ReferenceDesk(Desk):
+class ReferenceDesk(JobHarness):
     """Ann applies to REF, and asks."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, books=_TWO, coordinators=(DANA, CARLA, CORA))
+        super().__init__(url, rulebooks=_TWO, coordinators=(DANA, CARLA, CORA))
         with self.telling(ASKED) as people:
             people.add("Ann")
-        with writing(self.engine) as connection:
-            self.application = apply(connection, self.ids["Ann"])
+        with writing(self.engine) as session:
+            self.application = apply(session, self.ids["Ann"])
 
     def ask(self, email: str = "pat@example.org", instant: datetime = ASKED) -> None:
         author = Author(self.ids["Ann"], "ann@example.org", instant)
         naming = Naming(email, email.partition("@")[0].capitalize(), "supervisor")
-        with writing(self.engine) as connection:
-            mine = own_application(connection, author.person_id, self.application)
+        with writing(self.engine) as session:
+            mine = own_application(session, author.person_id, self.application)
             assert mine is not None
-            number = name_referee(connection, author, mine, naming, 5)
+            number = name_referee(session, author, mine, naming, 5)
             assert number is not None
-            ask_referee(self.office, connection, number, instant)
+            ask_referee(self.office, session, number, instant)
 
     def token(self) -> str:
         return self.mails(REFERENCE)[0].text.partition("/reference/")[2].split()[0]
@@ -79,8 +86,8 @@ def test_asking_writes_one_mail_with_the_link(ref_desk: ReferenceDesk) -> None:
         assert "Infant Family Specialist (IFS)" in part
         assert "Current program supervisor" in part
         assert f"https://hours.example.org/reference/{ref_desk.token()}" in part
-    with reading(ref_desk.engine) as connection:
-        assert find_request(connection, ref_desk.token()) is not None
+    with reading(ref_desk.engine) as session:
+        assert find_request(session, ref_desk.token()) is not None
 
 
 def test_reminders_come_on_their_days_and_then_no_more(ref_desk: ReferenceDesk) -> None:
@@ -90,7 +97,7 @@ def test_reminders_come_on_their_days_and_then_no_more(ref_desk: ReferenceDesk) 
     first, last = ref_desk.mails(REMINDER)
     assert first.subject == "Reminder: a reference for Ann"
     assert last.subject == "Last reminder: a reference for Ann"
-    assert "asked you for it on 2 November 2026" in first.text
+    assert "asked you for it on November 2, 2026" in first.text
     assert ref_desk.token() in first.text
     assert ref_desk.token() in last.html
 
@@ -114,13 +121,13 @@ def test_after_an_outage_only_the_latest_step_is_sent(ref_desk: ReferenceDesk) -
 def test_who_has_answered_or_declined_is_not_reminded(ref_desk: ReferenceDesk) -> None:
     for name in ("pat", "quinn", "rae"):
         ref_desk.ask(f"{name}@example.org")
-    with writing(ref_desk.engine) as connection:
+    with writing(ref_desk.engine) as session:
         tokens = [m.text.partition("/reference/")[2].split()[0] for m in ref_desk.mails(REFERENCE)]
-        pat, quinn, _ = (find_request(connection, token) for token in tokens)
+        pat, quinn, _ = (find_request(session, token) for token in tokens)
         assert pat is not None
         assert quinn is not None
-        store_answer(connection, pat, GIVEN, ASKED)
-        decline(connection, quinn, ASKED)
+        store_answer(session, pat, GIVEN, ASKED)
+        decline(session, quinn, ASKED)
     ref_desk.run(at("2026-11-09"))
     assert [mail.recipient for mail in ref_desk.mails(REMINDER)] == ["rae@example.org"]
 
@@ -147,7 +154,7 @@ def test_without_steps_nobody_is_reminded(ref_desk: ReferenceDesk) -> None:
 
 
 def test_the_days_are_the_associations_own(ref_desk: ReferenceDesk) -> None:
-    # 23:30 on 2 November in New York is the 3rd in UTC.
+    # 23:30 on November 2 in New York is the 3rd in UTC.
     ref_desk.ask(instant=at("2026-11-02 23:30"))
     ref_desk.run(at("2026-11-08"), at("2026-11-09"))
     assert ref_desk.reminded_on() == ["2026-11-09"]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.jobs.desk import at
-from tracker.jobs.schedule import Due, Job, due, instant_of
+from tracker.clock import instant_of
+from tracker.jobs.schedule import Due, Job, due
 from tracker.settings import Schedule, Weekday
 
 DAY = timedelta(days=1)

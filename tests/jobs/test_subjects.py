@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.jobs.desk import BASE_URL
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tests.rules.world import REAL
-from tracker.jobs.notice_mail import write_mail
-from tracker.jobs.words import hours_word
+from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
+from tracker.notifications.notices_mail import write_mail
 from tracker.rules.notices import Cutoff
 from tracker.rules.providers import Ending
 from tracker.rules.standing import Span, Status
@@ -23,7 +23,7 @@ LAST_DAY = date(2024, 9, 30)
 
 def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | None:  # noqa: ANN401
     """The mail that Alice gets on a day, with nothing said before; None where she gets none."""
-    ending = Ending(LAST_DAY, f"{provider}'s vetting by NCIMHA ended on 30 September 2024")
+    ending = Ending(LAST_DAY, f"{provider}'s vetting by NCIMHA ended on September 30, 2024")
     cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
     found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
     sending = [d for d in found if d.skipped is None]
@@ -40,22 +40,22 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
     minutes = {**ALL_HOURS, "rsc": 510}
     days = [DUE + step * DAY for step in (-90, -60, -30, -14, -7, -1, 1, 14, 32)]
     assert subjects(*days, minutes=minutes) == [
-        "90 days: 3.5 RSC hours by 31 Dec",
-        "60 days: 3.5 RSC hours by 31 Dec",
-        "30 days: 3.5 RSC hours by 31 Dec",
-        "14 days: 3.5 RSC hours by 31 Dec",
-        "7 days: 3.5 RSC hours by 31 Dec",
-        "Tomorrow: 3.5 RSC hours due 31 Dec",
-        "1 d overdue: 3.5 RSC hours, grace ends 31 Jan",
-        "14 d overdue: 3.5 RSC hours, grace ends 31 Jan",
-        "IFS renewal due 31 Dec has lapsed",
+        "90 days: 3.5 RSC hours by Dec 31",
+        "60 days: 3.5 RSC hours by Dec 31",
+        "30 days: 3.5 RSC hours by Dec 31",
+        "14 days: 3.5 RSC hours by Dec 31",
+        "7 days: 3.5 RSC hours by Dec 31",
+        "Tomorrow: 3.5 RSC hours due Dec 31",
+        "1 d overdue: 3.5 RSC hours, grace ends Jan 31",
+        "14 d overdue: 3.5 RSC hours, grace ends Jan 31",
+        "IFS renewal due Dec 31 has lapsed",
     ]
 
 
 def test_a_subject_that_would_be_too_long_counts_what_is_missing() -> None:
     assert subjects(DUE - 30 * DAY, DUE + DAY) == [
-        "30 days: 15 training hours and more by 31 Dec",
-        "1 d overdue: 3 things missing, grace ends 31 Jan",
+        "30 days: 15 training hours and more by Dec 31",
+        "1 d overdue: 3 things missing, grace ends Jan 31",
     ]
 
 
@@ -64,18 +64,18 @@ def test_a_memberships_subjects_differ_at_each_stage() -> None:
     days = [until + step * DAY for step in (-30, -7, 1)]
     found = subjects(*days, minutes=ALL_HOURS, memberships=(Span(date(2024, 1, 1), until),))
     assert found == [
-        "NCIMHA membership ends 15 Aug, in 30 days",
-        "NCIMHA membership ends 15 Aug, in 7 days",
-        "NCIMHA membership ended 15 Aug",
+        "NCIMHA membership ends Aug 15, in 30 days",
+        "NCIMHA membership ends Aug 15, in 7 days",
+        "NCIMHA membership ended Aug 15",
     ]
 
 
 @pytest.mark.parametrize(
     ("provider", "expected"),
     [
-        ("Bob", "30 days: RSC with Bob counts until 30 Sep 2024"),
-        ("Barbara Lee", "30 days: RSC with Barbara Lee counts until 30 Sep"),
-        ("Wilhelmina Vanderbilt-Smythe", "30 days: a provider counts until 30 Sep 2024"),
+        ("Bob", "30 days: RSC with Bob counts until Sep 30, 2024"),
+        ("Barbara Lee", "30 days: RSC with Barbara Lee counts until Sep 30"),
+        ("Wilhelmina Vanderbilt-Smythe", "30 days: a provider counts until Sep 30, 2024"),
     ],
 )
 def test_a_cutoffs_subject_names_the_provider_where_that_fits(provider: str, expected: str) -> None:
@@ -116,13 +116,13 @@ def test_a_reminder_names_the_day_of_the_next_one() -> None:
     steps = (-90, -60, -30, -14, -7, -1, 1, 14)
     mails = [mail_on(DUE + step * DAY) for step in steps]
     assert [mail.next_reminder for mail in mails if mail] == [
-        "1 November",
-        "1 December",
-        "17 December",
-        "24 December",
-        "30 December",
-        "1 January",
-        "14 January",
+        "November 1",
+        "December 1",
+        "December 17",
+        "December 24",
+        "December 30",
+        "January 1",
+        "January 14",
         None,
     ]
 
@@ -130,13 +130,13 @@ def test_a_reminder_names_the_day_of_the_next_one() -> None:
 def test_an_overdue_renewal_says_when_its_grace_ends() -> None:
     mail = mail_on(DUE + DAY)
     assert mail
-    assert mail.headline == "3 things overdue; the grace period ends on 31 January 2025."
+    assert mail.headline == "3 things overdue; the grace period ends on January 31, 2025."
 
 
 def test_the_due_day_counts_whole_and_is_said_to() -> None:
     mail = mail_on(DUE - DAY)
     assert mail
-    assert mail.headline == "3 things left before the end of 31 December 2024."
+    assert mail.headline == "3 things left before the end of December 31, 2024."
     assert "that whole day counts" in mail.intro
 
 
@@ -151,10 +151,10 @@ def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:
     assert mail
     [section] = mail.sections
     assert section.text.startswith(
-        "Sessions after 30 September 2024 will not count; those up to and including that day do."
+        "Sessions after September 30, 2024 will not count; those up to and including that day do."
     )
     assert section.details == (
-        "Bob's vetting by NCIMHA ends on 30 September 2024",
+        "Bob's vetting by NCIMHA ends on September 30, 2024",
         "5 hours in the last 12 months were with this provider",
     )
 
@@ -174,7 +174,7 @@ def test_hours_are_called_by_what_they_are_about(counts: str, topic: str, word: 
 
 
 def test_in_the_grace_period_only_sessions_of_the_cycle_count_and_the_mail_says_so() -> None:
-    rule = "Only sessions up to 31 December 2024 count for it."
+    rule = "Only sessions up to December 31, 2024 count for it."
     before, after = mail_on(DUE - DAY), mail_on(DUE + DAY)
     assert before
     assert after
@@ -202,7 +202,7 @@ def test_a_lapse_names_the_due_date_and_sends_to_the_coordinator() -> None:
     mail = mail_on(DUE + 32 * DAY)
     assert mail
     assert mail.headline == "The renewal of your Infant Family Specialist endorsement has lapsed."
-    assert "It was due on 31 December 2024" in mail.intro
+    assert "It was due on December 31, 2024" in mail.intro
     assert "reply to your coordinator at NCIMHA" in mail.intro
 
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from tracker.mail.server import parse_server
-from tracker.mail.smtp import DeliveryReport, deliver_once
-from tracker.records.mailing import outbox
-from tracker.records.mailing.outbox import Listed, Message
-from tracker.records.store.engine import open_engine, reading, writing
+from tracker.db.engine import open_engine, reading, writing
+from tracker.mail import outbox
+from tracker.mail.delivery import DeliveryReport, deliver_once
+from tracker.mail.outbox import Listed, Message
+from tracker.mail.smtp_connection import parse_server
 from tracker.settings import Mail
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -31,16 +31,16 @@ class Post:
     )
 
     def put(self, *recipients: str) -> None:
-        with writing(self.engine) as connection:
-            outbox.enqueue(connection, [letter(name) for name in recipients], self.now)
+        with writing(self.engine) as session:
+            outbox.enqueue(session, [letter(name) for name in recipients], self.now)
 
     def deliver(self, url: str, stop: asyncio.Event | None = None) -> DeliveryReport:
         server = parse_server(url)
         return asyncio.run(deliver_once(self.engine, server, self.mail, lambda: self.now, stop))
 
     def listed(self) -> list[Listed]:
-        with reading(self.engine) as connection:
-            return list(outbox.listing(connection))
+        with reading(self.engine) as session:
+            return list(outbox.listing(session))
 
     def states(self) -> list[str]:
         return [row.state for row in self.listed()]

@@ -4,9 +4,9 @@ import asyncio
 import sys
 
 from tracker import clock
-from tracker.mail.server import parse_server
-from tracker.mail.smtp import deliver_once
-from tracker.records.store.engine import open_engine
+from tracker.db.engine import open_engine
+from tracker.mail.delivery import deliver_once
+from tracker.mail.smtp_connection import parse_server
 from tracker.settings import Mail
 
 

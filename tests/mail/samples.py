@@ -23,9 +23,9 @@ from tracker.mail.contents import (
 BASE_URL = "https://renewals.example.org"
 
 REMINDER = NoticesMail(
-    subject="3.5 RSC hours and 1 DEIA hour by 31 Dec",
+    subject="3.5 RSC hours and 1 DEIA hour by Dec 31",
     greeting_name="Alice Moreno",
-    headline="Two things left before 31 December.",
+    headline="Two things left before December 31.",
     intro="Your Infant Family Specialist endorsement renews at the end of the year. "
     "Training and membership are done. Still missing:",
     sections=(
@@ -43,29 +43,29 @@ REMINDER = NoticesMail(
     "Reply: your coordinator can help before the deadline.",
     why="You get this because you hold an NCIMHA endorsement; renewal reminders stop once "
     "everything is in.",
-    next_reminder="1 December",
+    next_reminder="December 1",
 )
 
 TWO_ENDORSEMENTS = NoticesMail(
-    subject="12 RSC hours by 31 Dec; a provider ends",
+    subject="12 RSC hours by Dec 31; a provider ends",
     greeting_name="Bob Osei",
     headline="One endorsement is behind, and a provider stops counting.",
     intro="Three things fall together today.",
     sections=(
         Section(
             "Infant Family Specialist, NCIMHA",
-            "Due by the end of 31 December 2026. Still missing:",
+            "Due by the end of December 31, 2026. Still missing:",
             (Row("Reflective supervision", "0 of 12 hours", "12 short"),),
         ),
         Section(
             "Provider: Kwame Osei",
-            "Sessions from 22 December 2027 on will not count.",
+            "Sessions from December 22, 2027 on will not count.",
             details=(
                 "You logged 9 hours with Kwame Osei in the last 12 months; these stay counted.",
-                "NCIMHA accepts vetted providers up to and including 21 December 2027.",
+                "NCIMHA accepts vetted providers up to and including December 21, 2027.",
             ),
         ),
-        Section("Membership", "Your NCIMHA membership ends on 30 November 2026."),
+        Section("Membership", "Your NCIMHA membership ends on November 30, 2026."),
     ),
     action=Action("Open my year", f"{BASE_URL}/my-year"),
     closing="On leave, or something in the way? Reply: your coordinator can help.",
@@ -75,7 +75,7 @@ TWO_ENDORSEMENTS = NoticesMail(
 DIGEST = DigestMail(
     subject="NCIMHA: 4 people need you, 61 of 118 met",
     association="NCIMHA",
-    period="Monday 9 to Sunday 15 November 2026",
+    period="Monday 9 to Sunday November 15, 2026",
     headline="4 people need you. 61 of 118 have renewed.",
     health="Last nightly run: today 02:00, healthy. 37 reminders went out this week, 1 came back.",
     healthy=True,
@@ -93,7 +93,7 @@ DIGEST = DigestMail(
             "confirm provider",
             f"{BASE_URL}/coordinator/providers/7",
         ),
-        Need("T. Byrd", "IFS", "asks for leave from 1 October", "decide"),
+        Need("T. Byrd", "IFS", "asks for leave from October 1", "decide"),
         Need("L. Chen", "IFS", "mail to work address came back twice; no second one", "reach her"),
         Need("R. Vance", "IFS", "0 of 12 RSC hours, 46 days left", "far behind"),
     ),
@@ -101,10 +101,10 @@ DIGEST = DigestMail(
     changes=(Line("9 completed, 1 fell behind, 64 hours logged", "44 % → 52 % done"),),
     trend=Trend(
         ("Week of", "met", "behind", "hours logged"),
-        (("26 October", "47", "12", "51"), ("2 November", "52", "10", "58")),
+        (("October 26", "47", "12", "51"), ("November 2", "52", "10", "58")),
     ),
     ahead=(
-        Line("vetted providers stop counting", "23 endorsees, 5 providers", "21 December 2027"),
+        Line("vetted providers stop counting", "23 endorsees, 5 providers", "December 21, 2027"),
     ),
     bounced=(Line("550 5.1.1 no such mailbox", "lchen@clinic.example", "L. Chen"),),
     more_bounced=0,
@@ -116,7 +116,7 @@ DIGEST = DigestMail(
 QUIET_DIGEST = DigestMail(
     subject="NCIMHA: nothing needs you, 118 of 118 met",
     association="NCIMHA",
-    period="Monday 9 to Sunday 15 November 2026",
+    period="Monday 9 to Sunday November 15, 2026",
     headline="Nothing needs you. 118 of 118 have renewed.",
     health="Last nightly run: today 02:00, healthy. 0 reminders went out this week, 0 came back.",
     healthy=True,
@@ -156,18 +156,18 @@ REFERENCE_REMINDER = ReferenceReminderMail(
     role=REFERENCE.role,
     action=REFERENCE.action,
     why=f"{REFERENCE.why} This is the last reminder.",
-    again="They asked you for it on 2 November 2026.",
+    again="They asked you for it on November 2, 2026.",
 )
 
 SESSION = SessionMail(
-    subject="Dana Ruiz: confirm 1.5 hours of RSC, 14 Nov",
+    subject="Dana Ruiz: confirm 1.5 hours of RSC, Nov 14",
     greeting_name="Ana Lima",
     headline="Dana Ruiz says that you took part in a session.",
     intro=(
         "If that is right, sign in and confirm it: only then it is in your log, which "
         "says whether it counts. If something is wrong, say so on the same page."
     ),
-    items=(SessionItem("14 November 2026", "1.5 hours", "Group RSC", "Dana Ruiz"),),
+    items=(SessionItem("November 14, 2026", "1.5 hours", "Group RSC", "Dana Ruiz"),),
     action=Action("Confirm, or say what is wrong", f"{BASE_URL}/sessions/asked/7"),
     why="You get this because Dana Ruiz named you as one who took part.",
     unsubscribe_url=f"{BASE_URL}/unsubscribe/abc123",
@@ -180,7 +180,7 @@ SESSION_REMINDER = SessionMail(
     intro=SESSION.intro,
     items=(
         *SESSION.items,
-        SessionItem("2 December 2026", "1 hour", "Individual RSC", "Kwame Osei"),
+        SessionItem("December 2, 2026", "1 hour", "Individual RSC", "Kwame Osei"),
     ),
     action=Action("See them on My year", f"{BASE_URL}/my-year"),
     why="You get this because those who provided them named you as one who took part.",
@@ -188,14 +188,14 @@ SESSION_REMINDER = SessionMail(
 )
 
 SIGN_IN = SignInMail("F7KM-3RTX", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
-PROBE = ProbeMail("1 December 2026, 12:00 UTC")
+PROBE = ProbeMail("December 1, 2026, 12:00 UTC")
 
 REQUEST = RequestMail(
-    subject="Your new due date: 15 February 2027",
+    subject="Your new due date: February 15, 2027",
     greeting_name="Alice Moreno",
-    headline="Your renewal is now due on 15 February 2027.",
+    headline="Your renewal is now due on February 15, 2027.",
     intro="The whole day counts for your renewal of NCIMHA IFS; reminders follow the new date.",
-    rows=(Row("New due date", "15 February 2027"),),
+    rows=(Row("New due date", "February 15, 2027"),),
     answer="All the best for the move",
     answered_by="Carol Reyes",
     action=Action("See my requests", f"{BASE_URL}/requests"),

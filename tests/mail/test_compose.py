@@ -21,9 +21,8 @@ from tests.mail.samples import (
     SIGN_IN,
     TWO_ENDORSEMENTS,
 )
-from tracker.mail.compose import Composer, Rendered
+from tracker.mail.compose import Composer, Rendered, one_line
 from tracker.mail.contents import AnyMail, NoticesMail, context_of, unsubscribe_headers
-from tracker.mail.headers import one_line
 from tracker.settings import templates_folder
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -54,8 +53,8 @@ def test_a_mail_has_the_headers_that_it_needs() -> None:
     message = parse(rendered)
     assert message["From"] == SENDER
     assert message["To"] == "Alice Moreno <alice@example.org>"
-    assert message["Subject"] == rendered.subject == "3.5 RSC hours and 1 DEIA hour by 31 Dec"
-    assert message["Date"] == "Tue, 01 Dec 2026 12:00:00 +0000"
+    assert message["Subject"] == rendered.subject == "3.5 RSC hours and 1 DEIA hour by Dec 31"
+    assert message["Date"] == "Tue, Dec 01, 2026 12:00:00 +0000"
     assert message["Message-ID"] == rendered.message_id
     assert rendered.message_id.endswith("@example.org>")
     assert message["MIME-Version"] == "1.0"
@@ -123,7 +122,7 @@ def test_the_text_part_holds_the_same_facts_and_full_links() -> None:
 
 
 def test_the_next_reminder_is_named_only_if_there_is_one() -> None:
-    assert "Next one: 1 December." in part(parse(compose(REMINDER)), "plain")
+    assert "Next one: December 1." in part(parse(compose(REMINDER)), "plain")
     last = replace(REMINDER, next_reminder=None)
     assert "Next one" not in part(parse(compose(last)), "plain")
 
@@ -143,7 +142,7 @@ def test_a_digest_says_who_needs_the_coordinator_and_how_many_more() -> None:
         assert "named a new RSC provider" in body
         assert "and 3 more on the dashboard" in body
         assert "lchen@clinic.example" in body
-        assert "26 October" in body
+        assert "October 26" in body
 
 
 def test_a_quiet_week_says_so_and_prints_zeros() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.mail.headers import header, mailbox_header, one_line
+from tracker.mail.compose import header, mailbox_header, one_line
 
 
 def read_back(raw: bytes, name: str) -> str:

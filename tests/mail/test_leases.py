@@ -10,11 +10,10 @@ from sqlalchemy.exc import OperationalError
 from tests.mail.conftest import NOON, Post
 from tests.mail.sink import Sink
 from tracker import clock
-from tracker.mail import marking
-from tracker.mail.outcomes import Settlement
-from tracker.mail.server import parse_server
-from tracker.mail.smtp import deliver_once
-from tracker.records.mailing import outbox
+from tracker.mail import delivery as marking
+from tracker.mail import outbox
+from tracker.mail.delivery import deliver_once
+from tracker.mail.smtp_connection import Settlement, parse_server
 
 PEOPLE = [f"person{number}@example.org" for number in range(8)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tracker.mail.server import Server, ServerAddressError, parse_server
+from tracker.mail.smtp_connection import Server, ServerAddressError, parse_server
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
 
-Scheme = Literal["light", "dark"]
+CycleScheme = Literal["light", "dark"]
 PHONE, DESK = 360, 1280
 _LOW = 740
 
@@ -18,7 +18,7 @@ _LOW = 740
 class Film(NamedTuple):
     """How a page is photographed: light or dark, and its width in CSS pixels."""
 
-    scheme: Scheme
+    scheme: CycleScheme
     width: int
 
 

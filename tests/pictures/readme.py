@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.pictures.camera import Camera, Film, open_camera
 from tests.support.demo import Shown, open_demo
-from tracker.records.store.engine import reading
+from tracker.db.engine import reading
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 _MAIL_WIDTH = 680
@@ -72,8 +72,8 @@ def _photograph_page(camera: Camera, demo: Shown, shot: Shot) -> None:
 def _photograph_mail(camera: Camera, demo: Shown, name: str, kind: str, story: str) -> None:
     to = demo.people[_number_of(demo, story)].email
     query = "SELECT body FROM outbox WHERE kind = ? AND recipient = ? ORDER BY id DESC"
-    with reading(demo.engine) as connection:
-        body = connection.exec_driver_sql(query, (kind, to)).scalar_one()
+    with reading(demo.engine) as session:
+        body = session.connection().exec_driver_sql(query, (kind, to)).scalar_one()
     part = message_from_bytes(body, policy=policy.default).get_body(("html",))
     assert part is not None
     with camera.page(Film("light", _MAIL_WIDTH)) as page:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser.barriers import press
 from tests.pictures.camera import FILMS, Camera, file_name, open_camera
-from tests.support.street import Street, open_street
+from tests.support.street import LiveServer, open_street
 from tests.web.all_pages import STOPS, Stop, furnish
 
 
@@ -20,7 +20,7 @@ class Place(NamedTuple):
     stop: Stop
 
 
-def places(street: Street) -> Iterator[Place]:
+def places(street: LiveServer) -> Iterator[Place]:
     """All pages that are tried for barriers, with everything in them."""
     taken: list[str] = []
     ids = furnish(street.cast)
@@ -39,7 +39,7 @@ def photograph_all(chromium: str, folder: Path, only: str) -> Iterator[str]:
                 yield from _photograph(camera, street, place)
 
 
-def _photograph(camera: Camera, street: Street, place: Place) -> Iterator[str]:
+def _photograph(camera: Camera, street: LiveServer, place: Place) -> Iterator[str]:
     stop = place.stop
     cookie = street.cookie(stop.email) if stop.email else ""
     for film in FILMS:

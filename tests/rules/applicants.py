@@ -7,7 +7,7 @@
     references = ["program-supervisor", "rsc-provider by Maya", "trainer as IFS", "parent waiting"]
     signed = ["ethics", "agreement 2025-01-02"]
     exams = ["failed 2025-02-01", "passed 2025-03-01"]
-    books = "imagined"                         # else the real rulebooks
+    rulebooks = "imagined"                         # else the real rulebooks
 
 Work is what it offers (commas between services), how it was paid, its days, and any of `infants`
 (birth to 36 months) or `young-children` (3 up to 6 years), `families=N`, `supervised`,
@@ -22,23 +22,23 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlmodel import Session
 
 from tests.rules.world import ENDORSEE, People, put, span
-from tracker.hours import say_hours
-from tracker.records.judging.providers import refresh_provider_spans
+from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
+from tracker.rules.model import AGES
 from tracker.rules.standing import Result, Standing
-from tracker.rules.terms import AGES
+from tracker.services.rsc_providers import refresh_provider_spans
 
 _FLAGS = {"supervised": "supervised", "trained": "trained", "gives-rsc": "gives_rsc"}
 _GIVEN = ("families", "confirms", "under")
 _AGES = dict(zip(("infants", "young-children"), AGES, strict=True))
 
 
-def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> People:
+def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> People:
     """Store everything that a case tells of an applicant and her providers."""
-    people = People(connection)
+    people = People(session)
     for name, held in case.get("providers", {}).items():
         people.add(name, held, provides_rsc=True)
     people.add(ENDORSEE, case.get("endorsed", ()), provides_rsc=case.get("provides_rsc", False))
@@ -49,7 +49,7 @@ def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> 
     association, category, day = case["applies"].split()
     opened_on = date.fromisoformat(day)
     application_id = put(
-        connection,
+        session,
         "application",
         person_id=people.ids[ENDORSEE],
         association=association,
@@ -59,13 +59,13 @@ def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> 
         state="submitted" if case.get("submitted") else "open",
     )
     _learn(people, case.get("degrees", ()))
-    _work(people, case.get("work", ()), statements(books, association, category))
+    _work(people, case.get("work", ()), statements(rulebooks, association, category))
     _refer(people, application_id, case.get("references", ()), opened_on)
     for line in case.get("signed", ()):
         what, *on = line.split()
         signed_on = date.fromisoformat(on[0]) if on else opened_on
         put(
-            connection,
+            session,
             "attestation",
             application_id=application_id,
             what=what,
@@ -74,19 +74,19 @@ def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> 
     for line in case.get("exams", ()):
         result, day = line.split()
         put(
-            connection,
+            session,
             "exam_result",
             application_id=application_id,
             taken_on=date.fromisoformat(day),
             passed=result == "passed",
         )
-    refresh_provider_spans(connection, books)
+    refresh_provider_spans(session, rulebooks)
     return people
 
 
-def statements(books: Rulebooks, association: str, category: str) -> list[str]:
+def statements(rulebooks: Rulebooks, association: str, category: str) -> list[str]:
     """All that an applicant can be asked to confirm of a position."""
-    asked = books.associations[association].requirements_of(category, "application")
+    asked = rulebooks.associations[association].requirements_of(category, "application")
     return sorted({key for r in asked if r.work for key in r.work.statements})
 
 
@@ -175,13 +175,13 @@ def _instant(said: str) -> datetime:
 
 def say(standing: Standing) -> dict[str, str]:
     """Each requirement's outcome in a few words; hours as hours, years as months."""
-    return {r.ask.id: f"{_amounts(r)} {r.outcome}" for r in standing.results}
+    return {r.requirement.id: f"{_amounts(r)} {r.outcome}" for r in standing.results}
 
 
 def _amounts(result: Result) -> str:
-    unit = result.ask.unit
+    unit = result.requirement.unit
     return f"{_amount(result.counted, unit)} of {_amount(result.required, unit)}"
 
 
 def _amount(amount: int, unit: str) -> str:
-    return say_hours(amount) if unit == "hours" else str(amount)
+    return format_hours(amount) if unit == "hours" else str(amount)

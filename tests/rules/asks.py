@@ -3,14 +3,14 @@
 from datetime import date
 from typing import Any
 
-from tracker.rules.plan import Ask, plan_application
-from tracker.rules.schema import Rulebook
+from tracker.rules.model import Rulebook
+from tracker.rules.plan import PlannedRequirement, plan_application
 
 FIRST = date(2000, 1, 1)
 _NAMES = "prevention", "rsc", "leadership", "supervisor", "rsc-provider", "colleague", "student"
 
 
-def ask_for(counts: str, terms: dict[str, Any], **amount: Any) -> Ask:  # noqa: ANN401
+def ask_for(counts: str, terms: dict[str, Any], **amount: Any) -> PlannedRequirement:  # noqa: ANN401
     """The requirement whose ``counts`` has ``terms``, and asks ``amount`` (``years=2``)."""
     unit = amount.pop("unit", None)
     requirement = {
@@ -24,7 +24,7 @@ def ask_for(counts: str, terms: dict[str, Any], **amount: Any) -> Ask:  # noqa: 
         "unit": unit,
         "values": [{"from": FIRST, "source": {"document": "d", "section": "s"}, **amount}],
     }
-    book = Rulebook.model_validate(
+    rulebook = Rulebook.model_validate(
         {
             "id": "A",
             "name": "A",
@@ -36,5 +36,5 @@ def ask_for(counts: str, terms: dict[str, Any], **amount: Any) -> Ask:  # noqa: 
             "requirements": [requirement],
         }
     )
-    (ask,) = plan_application(book, "IFS", FIRST).asks
-    return ask
+    (planned,) = plan_application(rulebook, "IFS", FIRST).requirements
+    return planned

@@ -4,14 +4,14 @@ import calendar
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from tracker.rules.schema import Scheme
+from tracker.rules.model import CycleScheme
 
 DAY = timedelta(days=1)
 Span = tuple[date, date]
 
 
-def _scheme(starts_from: str, years: int, ends_on: str | None, first_cycle: str) -> Scheme:
-    return Scheme.model_validate(
+def _scheme(starts_from: str, years: int, ends_on: str | None, first_cycle: str) -> CycleScheme:
+    return CycleScheme.model_validate(
         {
             "from": date.fromisoformat(starts_from),
             "kind": "fixed" if ends_on else "anniversary",
@@ -24,11 +24,11 @@ def _scheme(starts_from: str, years: int, ends_on: str | None, first_cycle: str)
 
 
 _CALENDAR = _scheme("2000-01-01", 1, "2000-12-31", "no hours")
-SCHEMES: dict[str, list[Scheme]] = {
+SCHEMES: dict[str, list[CycleScheme]] = {
     "calendar year": [_CALENDAR],
-    "30 June": [_scheme("2000-07-01", 1, "2021-06-30", "all hours")],
-    "28 February": [_scheme("2000-03-01", 1, "2023-02-28", "fraction by month")],
-    "29 February": [_scheme("2000-03-01", 1, "2024-02-29", "fraction by month")],
+    "June 30": [_scheme("2000-07-01", 1, "2021-06-30", "all hours")],
+    "February 28": [_scheme("2000-03-01", 1, "2023-02-28", "fraction by month")],
+    "February 29": [_scheme("2000-03-01", 1, "2024-02-29", "fraction by month")],
     "three years": [_scheme("2000-01-01", 3, "2027-12-31", "fraction by month")],
     "three years, by year": [_scheme("2000-01-01", 3, "2027-12-31", "fraction by year")],
     "anniversary": [_scheme("2000-01-01", 1, None, "no hours")],
@@ -42,7 +42,7 @@ SCHEMES: dict[str, list[Scheme]] = {
 }
 
 
-def walk(schemes: Sequence[Scheme], endorsed_on: date, until: date) -> list[Span]:
+def walk(schemes: Sequence[CycleScheme], endorsed_on: date, until: date) -> list[Span]:
     """Every cycle, both ends included, of someone endorsed on a day, from the first one on."""
     found: list[Span] = []
     for number, scheme in enumerate(schemes):
@@ -55,7 +55,7 @@ def walk(schemes: Sequence[Scheme], endorsed_on: date, until: date) -> list[Span
     return found
 
 
-def _cycles(scheme: Scheme, endorsed_on: date, until: date) -> list[Span]:
+def _cycles(scheme: CycleScheme, endorsed_on: date, until: date) -> list[Span]:
     anchor = scheme.ends_on + DAY if scheme.ends_on else endorsed_on
     year = anchor.year
     while year > scheme.starts_from.year - 2 * scheme.years:
@@ -68,6 +68,6 @@ def _cycles(scheme: Scheme, endorsed_on: date, until: date) -> list[Span]:
 
 
 def _on(anchor: date, year: int) -> date:
-    """The anchor's day in another year; 29 February is 28 February in a common one."""
+    """The anchor's day in another year; February 29 is February 28 in a common one."""
     last = calendar.monthrange(year, anchor.month)[1]
     return date(year, anchor.month, min(anchor.day, last))

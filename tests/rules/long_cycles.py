@@ -9,13 +9,13 @@ from datetime import date, timedelta
 
 from tests.rules.calendar_walk import DAY, SCHEMES, walk
 from tracker.rules.cycles import cycle_containing
-from tracker.rules.schema import Scheme
+from tracker.rules.model import CycleScheme
 
 Difference = tuple[date, date, object, object]
 
 
 def differences(
-    schemes: Sequence[Scheme], endorsed_on: date, first: date, last: date
+    schemes: Sequence[CycleScheme], endorsed_on: date, first: date, last: date
 ) -> list[Difference]:
     """Where the cycles of someone endorsed on a day are not those of the walk.
 
@@ -36,7 +36,7 @@ def differences(
     return wrong
 
 
-def _fits(schemes: Sequence[Scheme], due_on: date, ends_on: date, day: date) -> bool:
+def _fits(schemes: Sequence[CycleScheme], due_on: date, ends_on: date, day: date) -> bool:
     scheme = [s for s in schemes if s.starts_from <= day][-1]
     return due_on == ends_on + timedelta(days=scheme.due_days_after_end)
 

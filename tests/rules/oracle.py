@@ -1,7 +1,7 @@
 """A second opinion: what a case's people owe and have, counted day by day and entry by entry.
 
 Slow and plain on purpose, and sharing nothing with the database's sums, the providers' spans
-and the judgement but the plan (what is asked), which has an oracle of its own in the cycles.
+and the judgment but the plan (what is asked), which has an oracle of its own in the cycles.
 """
 
 import re
@@ -13,8 +13,8 @@ from dateutil.relativedelta import relativedelta
 
 from tests.rules.world import span
 from tracker.rulebooks import Rulebooks
-from tracker.rules.plan import Ask, Plan
-from tracker.rules.schema import DEGREES, AcceptedProvider
+from tracker.rules.model import DEGREES, AcceptedProvider
+from tracker.rules.plan import Plan, PlannedRequirement
 from tracker.rules.standing import Facts, Span, Standing
 
 DAY = timedelta(days=1)
@@ -45,7 +45,8 @@ def opinion_of(standing: Standing | None) -> Opinion | None:
     if standing is None:
         return None
     rows = tuple(
-        (r.ask.id, r.required, r.counted, r.short, r.outcome.value) for r in standing.results
+        (r.requirement.id, r.required, r.counted, r.short, r.outcome.value)
+        for r in standing.results
     )
     return Opinion(standing.status.value, standing.due_on, rows)
 
@@ -63,11 +64,13 @@ def _minutes(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def read_facts(case: dict[str, Any], books: Rulebooks, endorsement: str, plan: Plan) -> Facts:
+def read_facts(case: dict[str, Any], rulebooks: Rulebooks, endorsement: str, plan: Plan) -> Facts:
     """Everything of one endorsement of Alice's that does not depend on the as-of date."""
     association, category, days = endorsement.split()
     starts_on, ends_on = span(days)
-    accepted = books.accepted_organizations(plan.membership_rule) if plan.membership_rule else ()
+    accepted = (
+        rulebooks.accepted_organizations(plan.membership_rule) if plan.membership_rule else ()
+    )
     memberships = [line.split() for line in case["members"]]
     own = f"{association} {category} "
     cycle_starts_on = str(plan.cycle.starts_on) if plan.cycle else ""
@@ -98,7 +101,7 @@ def _span(days: str) -> Span:
 
 
 def facts_on(
-    case: dict[str, Any], books: Rulebooks, facts: Facts, plan: Plan, as_of: date
+    case: dict[str, Any], rulebooks: Rulebooks, facts: Facts, plan: Plan, as_of: date
 ) -> Facts:
     """The facts with the hours that count up to a day, summed entry by entry."""
     cycle = plan.cycle
@@ -114,16 +117,16 @@ def facts_on(
         elif entry.activity == "training":
             sums["training"] += entry.minutes
             sums.update({f"topic:{name}": part for name, part in entry.topics.items()})
-        elif qualifies(books, plan, case["providers"].get(entry.provider), entry.day):
+        elif qualifies(rulebooks, plan, case["providers"].get(entry.provider), entry.day):
             sums["rsc"] += entry.minutes
     return facts._replace(minutes=dict(sums), next_entry_on=min(ahead, default=None))
 
 
-def qualifies(books: Rulebooks, plan: Plan, held: list[str] | None, day: date) -> bool:
+def qualifies(rulebooks: Rulebooks, plan: Plan, held: list[str] | None, day: date) -> bool:
     """Whether somebody who holds these is a qualified provider on the day."""
     if held is None or plan.provider_rule is None:
         return False
-    association, rule = books.provider_rules[plan.provider_rule]
+    association, rule = rulebooks.provider_rules[plan.provider_rule]
     return any(_accepted(accepted, association, held, day) for accepted in rule.accepts)
 
 
@@ -155,8 +158,8 @@ def expect(plan: Plan, facts: Facts, as_of: date) -> Opinion | None:
     due_on = facts.extended_due_on or plan.cycle.due_on
     if facts.ends_on is not None and facts.ends_on < due_on:
         return None
-    asked = [a for a in plan.asks if facts.provides_rsc or not a.only_rsc_providers]
-    rows = tuple(_row(ask, plan, facts, as_of) for ask in asked)
+    asked = [a for a in plan.requirements if facts.provides_rsc or not a.only_rsc_providers]
+    rows = tuple(_row(requirement, plan, facts, as_of) for requirement in asked)
     if all(row[4] in OUTCOMES for row in rows):
         return Opinion("met", due_on, rows)
     if any(leave.starts_on <= due_on <= leave.ends_on for leave in facts.leaves):
@@ -167,28 +170,32 @@ def expect(plan: Plan, facts: Facts, as_of: date) -> Opinion | None:
     return Opinion(status, due_on, rows)
 
 
-def _row(ask: Ask, plan: Plan, facts: Facts, as_of: date) -> Row:
-    if ask.counts == "membership":
-        days = _membership_days(ask, plan, facts, as_of)
+def _row(requirement: PlannedRequirement, plan: Plan, facts: Facts, as_of: date) -> Row:
+    if requirement.counts == "membership":
+        days = _membership_days(requirement, plan, facts, as_of)
         required = len(days)
         counted = sum(any(m.starts_on <= d <= m.ends_on for m in facts.memberships) for d in days)
     else:
-        required = ask.amount
-        counted = facts.minutes.get(f"topic:{ask.topic}" if ask.topic else ask.counts, 0)
-    if ask.id in facts.waived:
-        return ask.id, required, counted, 0, "waived"
-    if ask.not_asked:
-        return ask.id, required, counted, 0, "excused"
+        required = requirement.amount
+        counted = facts.minutes.get(
+            f"topic:{requirement.topic}" if requirement.topic else requirement.counts, 0
+        )
+    if requirement.id in facts.waived:
+        return requirement.id, required, counted, 0, "waived"
+    if requirement.exemptions:
+        return requirement.id, required, counted, 0, "excused"
     short = max(0, required - counted)
-    return ask.id, required, counted, short, "short" if short else "met"
+    return requirement.id, required, counted, short, "short" if short else "met"
 
 
-def _membership_days(ask: Ask, plan: Plan, facts: Facts, as_of: date) -> list[date]:
+def _membership_days(
+    requirement: PlannedRequirement, plan: Plan, facts: Facts, as_of: date
+) -> list[date]:
     assert plan.cycle
     cycle = plan.cycle
     last = min(as_of, cycle.ends_on)
     day, days = max(cycle.starts_on, facts.starts_on), [last]
-    while ask.each_year and day < last:
+    while requirement.each_year and day < last:
         since = relativedelta(day + DAY, cycle.starts_on)
         if since.years and not since.months and not since.days:
             days.append(day)

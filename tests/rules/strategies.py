@@ -65,33 +65,35 @@ NAMES = (*PROVIDERS, "Stranger")
 
 
 @st.composite
-def holdings(draw: st.DrawFn, books: Rulebooks) -> list[str]:
+def holdings(draw: st.DrawFn, rulebooks: Rulebooks) -> list[str]:
     """What a provider holds, each thing once, and perhaps a degree."""
-    held = draw(st.lists(st.sampled_from(HOLDINGS[books]), max_size=3, unique=True))
+    held = draw(st.lists(st.sampled_from(HOLDINGS[rulebooks]), max_size=3, unique=True))
     degree = draw(st.sampled_from(["none", "bachelor", "master", "doctorate"]))
     return [*(f"{name} {draw(spans())}" for name in held), f"degree {degree}"]
 
 
 @st.composite
-def cases(draw: st.DrawFn, books: Rulebooks) -> dict[str, Any]:
+def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
     """Alice with all that can be recorded of her, and her providers."""
-    held = draw(st.lists(st.sampled_from(ENDORSEMENTS[books]), min_size=1, max_size=2, unique=True))
+    held = draw(
+        st.lists(st.sampled_from(ENDORSEMENTS[rulebooks]), min_size=1, max_size=2, unique=True)
+    )
     endorsed = [f"{name} {draw(spans())}" for name in held]
-    organizations = st.sampled_from(sorted(books.organizations))
+    organizations = st.sampled_from(sorted(rulebooks.organizations))
     members = draw(st.lists(organizations, max_size=3, unique=True))
     case: dict[str, Any] = {
         "endorsed": endorsed,
         "provides_rsc": draw(st.booleans()),
         "members": [f"{name} {draw(spans(open_ended=False))}" for name in members],
         "entries": draw(st.lists(entries(), max_size=5)),
-        "providers": {name: draw(holdings(books)) for name in PROVIDERS},
+        "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],
         "waived": [],
         "extended": [],
     }
     for name, endorsement in zip(held, endorsed, strict=True):
         association, category, since = endorsement.split()
-        plan = books.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))
+        plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))
         if plan and plan.cycle and draw(st.booleans()):
             starts_on = plan.cycle.starts_on
             waived = draw(st.sampled_from(["training", "rsc", "membership"]))

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tests.rules.test_notices import CONFIG
 from tests.rules.world import REAL
-from tracker.rules.application_notices import decide_application
-from tracker.rules.candidate import Candidate, Degree, Reference, Session
-from tracker.rules.judge import judge
+from tracker.rules.application.candidate import Candidate, CandidateSession, Degree, Reference
+from tracker.rules.application.notices import decide_application
 from tracker.rules.notice_config import NoticeConfig, WindowSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind
 from tracker.rules.providers import Ending
+from tracker.rules.renewal import judge
 from tracker.rules.standing import Facts, Span, Standing
 
 DAY = timedelta(days=1)
@@ -28,8 +28,8 @@ MEMBER = (Span(date(2024, 1, 1), date(2030, 12, 31)),)
 THREE_CAME = tuple(Reference(f"R{n}", role, OPENED) for n, role in enumerate("abc"))
 
 
-def session(day: date, hours: int = 1) -> Session:
-    return Session(day, "RSC", hours * HOUR, {})
+def session(day: date, hours: int = 1) -> CandidateSession:
+    return CandidateSession(day, "RSC", hours * HOUR, {})
 
 
 def maya(
@@ -131,7 +131,7 @@ def test_hours_that_have_fallen_out_already_are_not_said_to_be_there() -> None:
     later = date(2026, 6, 1)
     sessions = (session(FIRST, 40), session(date(2024, 7, 1), 5))
     standing = maya(later, sessions=sessions)
-    result = next(r for r in standing.results if r.ask.id == "rsc")
+    result = next(r for r in standing.results if r.requirement.id == "rsc")
     assert result.counted == 45 * HOUR
     [*_, found] = decisions(standing, later, Kind.RSC_WINDOW)
     assert found.key.due_on == date(2026, 6, 30)
@@ -196,7 +196,7 @@ def test_what_a_window_lacks_is_never_less_than_what_the_best_one_lacks(
     sessions = tuple(session(FIRST + n * DAY, 3) for n in sorted(days))
     standing = maya(as_of, sessions=sessions)
     config = NoticeConfig(rsc_window=WindowSteps(before=(1000,)))
-    short = next(r.short for r in standing.results if r.ask.id == "rsc")
+    short = next(r.short for r in standing.results if r.requirement.id == "rsc")
     for found in decisions(standing, as_of, Kind.RSC_WINDOW, config=config):
         [lacking] = found.lacking
         assert lacking.short >= short
@@ -228,7 +228,7 @@ def test_who_never_was_a_member_has_no_membership_to_be_told_of() -> None:
 
 LAST_DAY = date(2024, 9, 30)
 BOB = Cutoff(
-    7, "Bob", Ending(LAST_DAY, "Bob's endorsement as IFRS ended on 30 September 2024"), 300
+    7, "Bob", Ending(LAST_DAY, "Bob's endorsement as IFRS ended on September 30, 2024"), 300
 )
 
 
@@ -294,7 +294,7 @@ def test_what_references_say_cannot_be_read_from_a_notice() -> None:
     # None of the three has a role that is asked, and none is endorsed: that is for the reviewers.
     day = OPENED + 14 * DAY
     standing = maya(day, references=THREE_CAME)
-    assert next(r.short for r in standing.results if r.ask.id == "references") > 0
+    assert next(r.short for r in standing.results if r.requirement.id == "references") > 0
     found = decisions(standing, day, Kind.REFERENCES)
     assert reasons(found) == {"as many references have come as are asked"}
 

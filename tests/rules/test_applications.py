@@ -4,15 +4,15 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlmodel import Session
 
 from tests.rules.applicants import populate, say
 from tests.rules.world import IMAGINED, REAL, cases
-from tracker.records.judging.readiness import judge_applications
 from tracker.rules.standing import Standing
+from tracker.services.application_facts import judge_applications
 
 CASE_KEYS = {
-    *("name", "as_of", "books", "expect", "providers", "provides_rsc", "endorsed", "members"),
+    *("name", "as_of", "rulebooks", "expect", "providers", "provides_rsc", "endorsed", "members"),
     *("entries", "applies", "submitted", "degrees", "work", "references", "signed", "exams"),
 }
 
@@ -31,11 +31,11 @@ def test_no_case_has_a_key_that_nothing_reads() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_application(connection: Connection, case: dict[str, Any]) -> None:
+def test_application(session: Session, case: dict[str, Any]) -> None:
     as_of: date = case["as_of"]
-    books = IMAGINED if case.get("books") == "imagined" else REAL
-    populate(connection, books, case)
-    standings = list(judge_applications(connection, books, lambda _: as_of))
+    rulebooks = IMAGINED if case.get("rulebooks") == "imagined" else REAL
+    populate(session, rulebooks, case)
+    standings = list(judge_applications(session, rulebooks, lambda _: as_of))
     told = [tell(standing) for standing in standings]
     expected = dict(case["expect"])
     if expected == {"judged": False}:
@@ -51,11 +51,11 @@ def tell(standing: Standing) -> dict[str, Any]:
     found: dict[str, Any] = {
         "status": standing.status.value,
         "next_change_on": standing.next_change_on or "never",
-        "remarks": [f"{r.ask.id}: {m.reason}" for r in standing.results for m in r.remarks],
+        "remarks": [f"{r.requirement.id}: {m.reason}" for r in standing.results for m in r.remarks],
         **say(standing),
     }
     for result in standing.results:
-        found[f"{result.ask.id} note"] = result.note
-        found[f"{result.ask.id} closes_on"] = result.closes_on or "never"
-        found[f"{result.ask.id} remarks"] = [remark.reason for remark in result.remarks]
+        found[f"{result.requirement.id} note"] = result.note
+        found[f"{result.requirement.id} closes_on"] = result.closes_on or "never"
+        found[f"{result.requirement.id} remarks"] = [remark.reason for remark in result.remarks]
     return found

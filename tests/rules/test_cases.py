@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlmodel import Session
 
 from tests.rules.world import (
     ENDORSEE,
@@ -17,10 +17,10 @@ from tests.rules.world import (
     say,
     verdicts,
 )
-from tracker.records.judging.evaluation import DayOf, days_at
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict
 from tracker.rules.standing import Standing
+from tracker.services.evaluation import DayOf, days_at
 
 NO_RENEWAL = "no renewal"
 STANDING_KEYS = {"of", "status", "due_on", "cycle", "next_change_on", "absent", "not_counted"}
@@ -44,12 +44,12 @@ def test_no_case_has_a_key_that_nothing_reads() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_case(connection: Connection, case: dict[str, Any]) -> None:
-    books = IMAGINED if case.get("rulebooks") == "imagined" else REAL
-    day_of = as_of_days(case, books)
-    people = populate(connection, books, case)
+def test_case(session: Session, case: dict[str, Any]) -> None:
+    rulebooks = IMAGINED if case.get("rulebooks") == "imagined" else REAL
+    day_of = as_of_days(case, rulebooks)
+    people = populate(session, rulebooks, case)
     person_id = people.ids[case.get("who", ENDORSEE)]
-    found = judge_person(connection, books, day_of, person_id, case.get("cycle"))
+    found = judge_person(session, rulebooks, day_of, person_id, case.get("cycle"))
     for expected in expectations(case, found):
         standing = found.get(expected["of"])
         if standing is None:
@@ -57,18 +57,20 @@ def test_case(connection: Connection, case: dict[str, Any]) -> None:
             continue
         assert {**told(standing), **said(expected)} == told(standing)
         as_of = day_of(standing.plan.association)
-        explained = verdicts(connection, books, standing, as_of)
+        explained = verdicts(session, rulebooks, standing, as_of)
         assert sums(explained, standing) == {
-            r.ask.id: r.counted for r in standing.results if r.ask.counts != "membership"
+            r.requirement.id: r.counted
+            for r in standing.results
+            if r.requirement.counts != "membership"
         }
         if "not_counted" in expected:
             reasons = [f"{e.held_on}: {v.reason}" for e, v in explained if not v.counts]
             assert reasons == expected["not_counted"]
 
 
-def as_of_days(case: dict[str, Any], books: Rulebooks) -> DayOf:
+def as_of_days(case: dict[str, Any], rulebooks: Rulebooks) -> DayOf:
     if "at" in case:
-        return days_at(books, case["at"])
+        return days_at(rulebooks, case["at"])
     as_of: date = case["as_of"]
     return lambda _: as_of
 
@@ -107,10 +109,10 @@ def said(expected: dict[str, Any]) -> dict[str, Any]:
 def sums(explained: list[tuple[LoggedEntry, Verdict]], standing: Standing) -> dict[str, int]:
     """What the explanations add up to, a requirement."""
     found: defaultdict[str, int] = defaultdict(int)
-    topics = {r.ask.id: r.ask.topic for r in standing.results}
+    topics = {r.requirement.id: r.requirement.topic for r in standing.results}
     for entry, verdict in explained:
         for requirement in verdict.requirement_ids if verdict.counts else ():
             topic = topics.get(requirement)
             found[requirement] += entry.topics[topic] if topic else entry.minutes
-    hours = [r.ask.id for r in standing.results if r.ask.counts != "membership"]
+    hours = [r.requirement.id for r in standing.results if r.requirement.counts != "membership"]
     return {requirement: found[requirement] for requirement in hours}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.rules.world import REAL
-from tracker.rules.schema import Requirement, Rulebook, Value
+from tracker.rules.model import Requirement, Rulebook, Value
 
 ROWS = tomllib.loads((Path(__file__).parent / "cells.toml").read_text("utf-8"))["rows"]
 LISTED = {
@@ -33,21 +33,21 @@ CELLS = {
 }
 
 
-def books() -> Iterator[tuple[Rulebook, str, str]]:
+def rulebooks() -> Iterator[tuple[Rulebook, str, str]]:
     """Each rulebook with each of its documents: the document's key and its file."""
-    for book in REAL.associations.values():
-        for key, document in book.documents.items():
-            yield book, key, document.file
+    for rulebook in REAL.associations.values():
+        for key, document in rulebook.documents.items():
+            yield rulebook, key, document.file
 
 
-BOOKS = [pytest.param(*found, id=f"{found[0].id} {found[2]}") for found in books()]
+BOOKS = [pytest.param(*found, id=f"{found[0].id} {found[2]}") for found in rulebooks()]
 
 
-def asked(book: Rulebook, key: str, cell: Cell) -> list[str]:
+def asked(rulebook: Rulebook, key: str, cell: Cell) -> list[str]:
     """What the rulebook asks of a category by this cell: id, amount and unit, in its order."""
     return [
         say(requirement, value)
-        for requirement in book.requirements
+        for requirement in rulebook.requirements
         for value in requirement.values
         if cell.category in requirement.categories
         and (value.source.document, value.source.section) == (key, cell.section)
@@ -70,34 +70,34 @@ def say(requirement: Requirement, value: Value) -> str:
     return requirement.id if amount is None else f"{requirement.id} {amount:g} {unit}"
 
 
-def sections_cited(book: Rulebook, key: str) -> set[tuple[str, str]]:
+def sections_cited(rulebook: Rulebook, key: str) -> set[tuple[str, str]]:
     """Each section and category that a requirement, advice or a reading cites.
 
     A reading must name the categories that it is about: one about everything shows no care.
     """
     found = [
-        *((v.source, r.categories) for r in book.requirements for v in r.values),
-        *((a.source, a.categories) for a in book.advice),
+        *((v.source, r.categories) for r in rulebook.requirements for v in r.values),
+        *((a.source, a.categories) for a in rulebook.advice),
         *(
             (accepted.source, r.categories)
-            for r in book.requirements
+            for r in rulebook.requirements
             if r.providers
-            for accepted in book.providers[r.providers].accepts
+            for accepted in rulebook.providers[r.providers].accepts
         ),
     ]
     cited = {(s.section, c) for s, cs in found if s.document == key for c in cs}
-    readings = [i for i in book.interpretations if i.document == key]
+    readings = [i for i in rulebook.interpretations if i.document == key]
     return cited | {(i.section, category) for i in readings for category in i.categories}
 
 
-def all_sections_cited(book: Rulebook, key: str) -> set[str]:
-    readings = {i.section for i in book.interpretations if i.document == key}
-    return readings | {section for section, _ in sections_cited(book, key)}
+def all_sections_cited(rulebook: Rulebook, key: str) -> set[str]:
+    readings = {i.section for i in rulebook.interpretations if i.document == key}
+    return readings | {section for section, _ in sections_cited(rulebook, key)}
 
 
-@pytest.mark.parametrize(("book", "key", "file"), BOOKS)
-def test_every_cell_is_cited(book: Rulebook, key: str, file: str) -> None:
-    cited = sections_cited(book, key)
+@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
+def test_every_cell_is_cited(rulebook: Rulebook, key: str, file: str) -> None:
+    cited = sections_cited(rulebook, key)
     missing = [
         f"{cell.file}, {cell.section}, {cell.category}"
         for cell in CELLS
@@ -106,30 +106,30 @@ def test_every_cell_is_cited(book: Rulebook, key: str, file: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize(("book", "key", "file"), BOOKS)
-def test_every_cell_asks_what_it_says_and_no_more(book: Rulebook, key: str, file: str) -> None:
+@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
+def test_every_cell_asks_what_it_says_and_no_more(rulebook: Rulebook, key: str, file: str) -> None:
     for cell, expected in CELLS.items():
         if cell.file == file:
-            assert asked(book, key, cell) == expected, cell
+            assert asked(rulebook, key, cell) == expected, cell
 
 
-@pytest.mark.parametrize(("book", "key", "file"), BOOKS)
+@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
 def test_the_sections_are_those_of_the_source_in_its_order(
-    book: Rulebook, key: str, file: str
+    rulebook: Rulebook, key: str, file: str
 ) -> None:
-    assert list(book.documents[key].sections) == LISTED[file]
+    assert list(rulebook.documents[key].sections) == LISTED[file]
 
 
-@pytest.mark.parametrize(("book", "key", "file"), BOOKS)
+@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
 def test_no_section_is_cited_that_the_source_does_not_have(
-    book: Rulebook, key: str, file: str
+    rulebook: Rulebook, key: str, file: str
 ) -> None:
-    assert all_sections_cited(book, key) - set(LISTED[file]) == set()
+    assert all_sections_cited(rulebook, key) - set(LISTED[file]) == set()
 
 
 def test_the_cells_are_those_of_five_documents() -> None:
     assert sorted(LISTED) == ["000", "001", "002", "003", "004"]
-    assert {file for _, _, file in books()} == set(LISTED)
+    assert {file for _, _, file in rulebooks()} == set(LISTED)
 
 
 def test_a_row_of_virginia_has_a_cell_for_each_of_the_seven_categories() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.rules.calendar_walk import SCHEMES, walk
 from tests.rules.long_cycles import differences
 from tracker.rules.cycles import cycle_before, cycle_containing
-from tracker.rules.schema import Scheme
+from tracker.rules.model import CycleScheme
 
 DAY = timedelta(days=1)
 FIRST, LAST = date(2019, 1, 1), date(2029, 12, 31)
@@ -26,7 +26,7 @@ ANCHORS = [
 ]
 
 
-def calendar_years(**changes: object) -> Scheme:
+def calendar_years(**changes: object) -> CycleScheme:
     values = {
         "starts_from": date(2000, 1, 1),
         "kind": "fixed",
@@ -34,7 +34,7 @@ def calendar_years(**changes: object) -> Scheme:
         "ends_on": date(2000, 12, 31),
         "grace_days": 31,
     }
-    return Scheme.model_validate({**values, **changes})
+    return CycleScheme.model_validate({**values, **changes})
 
 
 @pytest.mark.parametrize("name", SCHEMES)

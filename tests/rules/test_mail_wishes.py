@@ -4,15 +4,15 @@ from datetime import date
 
 import pytest
 
-from tracker.rules.mail_wishes import (
-    SWITCHED_OFF,
-    Optional,
-    kinds_in,
-    optional_kind,
-    respect_wishes,
-)
 from tracker.rules.notice_config import NoticeConfig, RenewalSteps
 from tracker.rules.notices import Decision, Key, Kind
+from tracker.rules.notification_preferences import (
+    SWITCHED_OFF,
+    Optional,
+    apply_preferences,
+    kinds_in,
+    optional_kind,
+)
 
 CONFIG = NoticeConfig(renewal=RenewalSteps(before=(90, 60, 30, 7), after=(1,)))
 DUE = date(2026, 12, 31)
@@ -47,9 +47,9 @@ def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     quiet = decision(Kind.MEMBERSHIP, -30, "membership is waived")
     off = {kind.value for kind in Optional}
-    found = [d.skipped for d in respect_wishes(CONFIG, [early, late, quiet], off)]
+    found = [d.skipped for d in apply_preferences(CONFIG, [early, late, quiet], off)]
     assert found == [SWITCHED_OFF, None, "membership is waived"]
-    assert [*respect_wishes(CONFIG, [early, late], ())] == [early, late]
+    assert [*apply_preferences(CONFIG, [early, late], ())] == [early, late]
 
 
 def test_only_a_mail_of_nothing_but_optional_news_ends_by_one_click() -> None:

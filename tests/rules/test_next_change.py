@@ -1,4 +1,4 @@
-"""The judgement against a second opinion, and day by day: random people, both rule sets."""
+"""The judgment against a second opinion, and day by day: random people, both rule sets."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
+from sqlmodel import Session
 
 from tests.rules import oracle
 from tests.rules.strategies import any_day, cases
 from tests.rules.world import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
-from tracker.records.store.engine import open_engine
+from tracker.db.engine import open_engine
 from tracker.rulebooks import Rulebooks
-from tracker.rules.judge import judge
 from tracker.rules.plan import Plan
+from tracker.rules.renewal import judge
 from tracker.rules.standing import Facts, Standing
 
 DAY = timedelta(days=1)
@@ -35,28 +36,28 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def renewals(
-    case: dict[str, Any], books: Rulebooks, day: date
+    case: dict[str, Any], rulebooks: Rulebooks, day: date
 ) -> Iterator[tuple[str, Plan, Facts]]:
     """Each endorsement of Alice's with its plan for the cycle that contains the day."""
     for endorsement in case["endorsed"]:
         association, category, days = endorsement.split()
-        plan = books.plan(association, category, date.fromisoformat(days[:10]), day)
+        plan = rulebooks.plan(association, category, date.fromisoformat(days[:10]), day)
         if plan:
-            facts = oracle.read_facts(case, books, endorsement, plan)
+            facts = oracle.read_facts(case, rulebooks, endorsement, plan)
             yield f"{association} {category}", plan, facts
 
 
-@pytest.mark.parametrize("books", BOOKS)
+@pytest.mark.parametrize("rulebooks", BOOKS)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_nothing_changes_before_the_day_that_a_standing_names(
-    books: Rulebooks, data: st.DataObject
+    rulebooks: Rulebooks, data: st.DataObject
 ) -> None:
-    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
-    for _, plan, facts in renewals(case, books, cycle_day):
+    case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
+    for _, plan, facts in renewals(case, rulebooks, cycle_day):
 
         def stand(day: date, plan: Plan = plan, facts: Facts = facts) -> Standing | None:
-            return judge(plan, oracle.facts_on(case, books, facts, plan, day), day)
+            return judge(plan, oracle.facts_on(case, rulebooks, facts, plan, day), day)
 
         first = stand(as_of)
         assume(first is not None)
@@ -69,44 +70,48 @@ def test_nothing_changes_before_the_day_that_a_standing_names(
             day += DAY
 
 
-@pytest.mark.parametrize("books", BOOKS)
+@pytest.mark.parametrize("rulebooks", BOOKS)
 @settings(max_examples=100)
 @given(data=st.data())
-def test_the_judgement_is_that_of_the_plain_reading(books: Rulebooks, data: st.DataObject) -> None:
-    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
-    for _, plan, facts in renewals(case, books, cycle_day):
-        counted = oracle.facts_on(case, books, facts, plan, as_of)
+def test_the_judgement_is_that_of_the_plain_reading(
+    rulebooks: Rulebooks, data: st.DataObject
+) -> None:
+    case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
+    for _, plan, facts in renewals(case, rulebooks, cycle_day):
+        counted = oracle.facts_on(case, rulebooks, facts, plan, as_of)
         standing = judge(plan, counted, as_of)
         assert oracle.opinion_of(standing) == oracle.expect(plan, counted, as_of)
 
 
-@pytest.mark.parametrize("books", BOOKS)
+@pytest.mark.parametrize("rulebooks", BOOKS)
 @same_database
 @given(data=st.data())
 def test_the_database_sums_what_entry_by_entry_counts_and_as_is_explained(
-    engine: Engine, books: Rulebooks, data: st.DataObject
+    engine: Engine, rulebooks: Rulebooks, data: st.DataObject
 ) -> None:
-    case, as_of, cycle_day = data.draw(cases(books)), data.draw(any_day), data.draw(any_day)
-    with engine.connect() as connection:
-        people = populate(connection, books, case)
-        found = judge_person(connection, books, lambda _: as_of, people.ids[ENDORSEE], cycle_day)
+    case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
+    with Session(engine) as connection:
+        people = populate(connection, rulebooks, case)
+        found = judge_person(
+            connection, rulebooks, lambda _: as_of, people.ids[ENDORSEE], cycle_day
+        )
         for standing in found.values():
-            assert_explained(connection, books, standing, as_of)
+            assert_explained(connection, rulebooks, standing, as_of)
         connection.rollback()
     expected = {}
-    for name, plan, facts in renewals(case, books, cycle_day):
-        opinion = judge(plan, oracle.facts_on(case, books, facts, plan, as_of), as_of)
+    for name, plan, facts in renewals(case, rulebooks, cycle_day):
+        opinion = judge(plan, oracle.facts_on(case, rulebooks, facts, plan, as_of), as_of)
         if opinion:
             expected[name] = (oracle.opinion_of(opinion), opinion.next_change_on)
     assert {k: (oracle.opinion_of(s), s.next_change_on) for k, s in found.items()} == expected
 
 
 def assert_explained(
-    connection: Connection, books: Rulebooks, standing: Standing, as_of: date
+    session: Session, rulebooks: Rulebooks, standing: Standing, as_of: date
 ) -> None:
     """The explanations of the entries add up to the sums."""
-    explained = verdicts(connection, books, standing, as_of)
-    kinds = {a.counts for a in standing.plan.asks} & {"training", "rsc"}
+    explained = verdicts(session, rulebooks, standing, as_of)
+    kinds = {a.counts for a in standing.plan.requirements} & {"training", "rsc"}
     sums = {
         kind: sum(e.minutes for e, v in explained if v.counts and e.activity == kind)
         for kind in kinds

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 
 from tests.rules.world import REAL
-from tracker.rules.judge import judge
-from tracker.rules.not_asked import why_not_asked
-from tracker.rules.standing import Facts, Span, Status
+from tracker.rules.renewal import judge
+from tracker.rules.standing import Facts, Span, Status, exemption_reason
 
 ENDORSED = date(2024, 3, 1)
 ON_LEAVE = (Span(date(2026, 11, 1), date(2027, 1, 31)),)
@@ -21,7 +20,7 @@ def asked(day: date, **facts: object) -> tuple[Mapping[str, str], list[str]]:
     standing = judge(plan, Facts(**values), day)  # type: ignore[arg-type]
     assert standing is not None
     assert (standing.status is Status.EXCUSED) == ("leaves" in facts)
-    return why_not_asked(plan, standing), [ask.id for ask in plan.asks]
+    return exemption_reason(plan, standing), [requirement.id for requirement in plan.requirements]
 
 
 def test_a_renewal_without_anything_special_asks_all_that_it_lists() -> None:

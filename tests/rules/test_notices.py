@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.world import IMAGINED, REAL, TESTS
-from tracker.notice_settings import load_notice_config
-from tracker.rulebooks import Rulebooks
-from tracker.rules.judge import judge
+from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfig, RenewalSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide
 from tracker.rules.providers import Ending
+from tracker.rules.renewal import judge
 from tracker.rules.standing import Facts, Span, Standing, Status
 
 CONFIG = load_notice_config(TESTS.parent / "config")
@@ -32,7 +31,7 @@ def alice(
     *,
     cycle: date = date(2024, 6, 1),
     category: str = "IFS",
-    books: Rulebooks = REAL,
+    rulebooks: Rulebooks = REAL,
     association: str = "NCIMHA",
     **facts: Any,  # noqa: ANN401 - fields of Facts
 ) -> Standing:
@@ -43,7 +42,7 @@ def alice(
         "memberships": MEMBER,
         **facts,
     }
-    plan = books.plan(association, category, values["starts_on"], cycle)
+    plan = rulebooks.plan(association, category, values["starts_on"], cycle)
     assert plan is not None
     all_facts = Facts(
         subject_id=1,
@@ -436,11 +435,11 @@ def test_a_cutoff_is_told_of_in_the_current_cycle_only() -> None:
 
 
 def test_grace_and_steps_count_from_a_due_date_after_the_end_of_the_cycle() -> None:
-    # A year from 1 May, due a fortnight after its end, 10 days of grace.
+    # A year from May 1, due a fortnight after its end, 10 days of grace.
     due = date(2025, 5, 14)
     endorsed: dict[str, Any] = {
         "starts_on": date(2023, 5, 1),
-        "books": IMAGINED,
+        "rulebooks": IMAGINED,
         "association": "ANNIVERSARY",
     }
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.rules.world import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
-from tracker.rules.judge import judge
 from tracker.rules.pace import Pace, falls_behind_on, forecast
+from tracker.rules.renewal import judge
 from tracker.rules.standing import Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
@@ -19,7 +19,7 @@ def stand(
     training: int,
     rsc: int = 720,
     *,
-    books: Rulebooks = REAL,
+    rulebooks: Rulebooks = REAL,
     whose: tuple[str, str] = ("CT-AIMH", "IFS"),
     as_of: date = date(2025, 1, 1),
     members: tuple[Span, ...] = MEMBER,
@@ -27,7 +27,7 @@ def stand(
 ) -> Standing:
     """A standing with these minutes; everything else is there."""
     starts_on = date(2015, 1, 1)
-    plan = books.plan(*whose, starts_on, date(2025, 6, 1))
+    plan = rulebooks.plan(*whose, starts_on, date(2025, 6, 1))
     assert plan
     known = Facts(
         subject_id=1,
@@ -95,7 +95,7 @@ def test_a_waived_requirement_has_no_pace() -> None:
 
 
 def test_a_three_year_cycle_gives_half_a_year() -> None:
-    standing = stand(0, 0, books=IMAGINED, whose=("TRIENNIAL", "IFS"))
+    standing = stand(0, 0, rulebooks=IMAGINED, whose=("TRIENNIAL", "IFS"))
     assert falls_behind_on(standing) == date(2025, 7, 2)
 
 
@@ -132,7 +132,7 @@ def test_a_requirement_is_behind_whenever_the_renewal_counts_as_behind_for_it(
 
 def test_who_would_be_complete_a_little_late_is_nearly_on_pace() -> None:
     standing = stand(720, 720, as_of=date(2025, 11, 22))
-    (training,) = [r for r in standing.results if r.ask.counts == "training"]
+    (training,) = [r for r in standing.results if r.requirement.counts == "training"]
     found = forecast(standing, training, date(2025, 11, 22))
     assert found is not None
     assert (found.pace, found.done_on) == (Pace.NEARLY, date(2026, 2, 12))

@@ -86,12 +86,12 @@ CYCLES = BOOK[BOOK.index("[[cycles]]") : BOOK.index("[providers.rsc]")]
 TRAINING = BOOK[BOOK.index("[[requirements]]") : BOOK.index('[[requirements]]\nid = "rsc"')]
 
 
-def problems(*replacements: tuple[str, str], book: str = BOOK) -> list[str]:
+def problems(*replacements: tuple[str, str], rulebook: str = BOOK) -> list[str]:
     """Every problem, as a line, once each text was replaced where it first stands."""
     for old, new in replacements:
-        assert old in book, f"the book holds no {old!r}"
-        book = book.replace(old, new, 1)
-    found, wrong = parse_rulebook(book, "ex.toml")
+        assert old in rulebook, f"the book holds no {old!r}"
+        rulebook = rulebook.replace(old, new, 1)
+    found, wrong = parse_rulebook(rulebook, "ex.toml")
     assert (found is None) == bool(wrong)
     return [str(problem) for problem in wrong]
 

@@ -24,9 +24,9 @@ from tracker.rules.standing import Span
 
 DAY = timedelta(days=1)
 RULES = [
-    pytest.param(books, name, id=name)
-    for books in (REAL, IMAGINED)
-    for name in books.provider_rules
+    pytest.param(rulebooks, name, id=name)
+    for rulebooks in (REAL, IMAGINED)
+    for name in rulebooks.provider_rules
 ]
 FIRST, LAST = date(2023, 5, 1), date(2028, 6, 30)
 
@@ -57,30 +57,30 @@ def days_of(first: str, last: str) -> Span:
     return Span(date.fromisoformat(first), date.fromisoformat(last))
 
 
-@pytest.mark.parametrize(("books", "name"), RULES)
+@pytest.mark.parametrize(("rulebooks", "name"), RULES)
 @settings(max_examples=20)
 @given(data=st.data())
 def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
-    books: Rulebooks, name: str, data: st.DataObject
+    rulebooks: Rulebooks, name: str, data: st.DataObject
 ) -> None:
-    association, rule = books.provider_rules[name]
-    held = data.draw(holdings(books))
+    association, rule = rulebooks.provider_rules[name]
+    held = data.draw(holdings(rulebooks))
     found = qualified_spans(association, rule, provider(held))
-    plan = plan_for(books, name)
+    plan = plan_for(rulebooks, name)
     day = FIRST
     while day <= LAST:
         inside = sum(s.starts_on <= day <= s.ends_on for s in found)
-        assert inside == qualifies(books, plan, held, day), day
+        assert inside == qualifies(rulebooks, plan, held, day), day
         day += DAY
 
 
-@pytest.mark.parametrize(("books", "name"), RULES)
+@pytest.mark.parametrize(("rulebooks", "name"), RULES)
 @given(data=st.data())
 def test_the_spans_are_apart_and_each_end_and_each_day_has_its_reason_for_or_against(
-    books: Rulebooks, name: str, data: st.DataObject
+    rulebooks: Rulebooks, name: str, data: st.DataObject
 ) -> None:
-    association, rule = books.provider_rules[name]
-    held, day = provider(data.draw(holdings(books))), data.draw(any_day)
+    association, rule = rulebooks.provider_rules[name]
+    held, day = provider(data.draw(holdings(rulebooks))), data.draw(any_day)
     spans_found = qualified_spans(association, rule, held)
     for earlier, later in pairwise(spans_found):
         assert earlier.ends_on + DAY < later.starts_on
@@ -95,10 +95,10 @@ def test_the_spans_are_apart_and_each_end_and_each_day_has_its_reason_for_or_aga
             assert "stops qualifying" not in ending.reason
 
 
-def plan_for(books: Rulebooks, name: str) -> Plan:
+def plan_for(rulebooks: Rulebooks, name: str) -> Plan:
     """A plan that has the rule, be it one of renewals or of applications."""
-    association, _ = books.provider_rules[name]
-    category = next(iter(books.associations[association].categories))
+    association, _ = rulebooks.provider_rules[name]
+    category = next(iter(rulebooks.associations[association].categories))
     return Plan(association, category, None, (), name, None)
 
 
@@ -152,7 +152,7 @@ def test_of_several_ends_the_last_one_is_the_reason() -> None:
         "CT-AIMH IMHS 2010-01-01",
         "CT-AIMH IFRS 2020-01-01..2025-06-30",
     )
-    assert said == "Bob's endorsement as IFRS ended on 30 June 2025"
+    assert said == "Bob's endorsement as IFRS ended on June 30, 2025"
 
 
 def test_of_several_beginnings_the_first_one_is_the_reason() -> None:
@@ -162,12 +162,12 @@ def test_of_several_beginnings_the_first_one_is_the_reason() -> None:
         "CT-AIMH IMHM-C 2026-07-01",
         "CT-AIMH IFRS 2026-01-01",
     )
-    assert said == "Bob qualifies as IFRS only from 1 January 2026"
+    assert said == "Bob qualifies as IFRS only from January 1, 2026"
 
 
 def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() -> None:
     said = said_of("CT-AIMH/ifs-rsc", "2025-01-01", "CT-AIMH IMHS 2024-05-01")
-    assert said == "Bob was IMHS on 1 January 2025: the rule accepts IFRS or IMHM-C"
+    assert said == "Bob was IMHS on January 1, 2025: the rule accepts IFRS or IMHM-C"
 
 
 @pytest.mark.parametrize(
@@ -177,31 +177,31 @@ def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() 
             "CT-AIMH/ifs-rsc",
             ["CT-AIMH IMHS 2010-01-01"],
             "2024-04-30",
-            "Bob: the rule accepts IMHS only until 30 April 2024",
+            "Bob: the rule accepts IMHS only until April 30, 2024",
         ),
         (
             "CT-AIMH/ifs-rsc",
             ["CT-AIMH IFS 2010-01-01", "degree master"],
             "2024-04-30",
-            "Bob: the rule accepts IFS with a master's degree only until 30 April 2024",
+            "Bob: the rule accepts IFS with a master's degree only until April 30, 2024",
         ),
         (
             "NCIMHA/ifs-rsc",
             ["vetted NCIMHA 2010-01-01"],
             "2027-12-21",
-            "Bob: the rule accepts vetted by NCIMHA only until 21 December 2027",
+            "Bob: the rule accepts vetted by NCIMHA only until December 21, 2027",
         ),
         (
             "NCIMHA/ifs-rsc",
             ["vetted NCIMHA 2010-01-01..2026-06-30"],
             "2026-06-30",
-            "Bob's vetting by NCIMHA ends on 30 June 2026",
+            "Bob's vetting by NCIMHA ends on June 30, 2026",
         ),
         (
             "NCIMHA/ifs-rsc",
             ["NCIMHA ERS 2010-01-01..2026-06-30"],
             "2026-06-30",
-            "Bob's endorsement as ERS ends on 30 June 2026",
+            "Bob's endorsement as ERS ends on June 30, 2026",
         ),
     ],
 )
@@ -215,11 +215,11 @@ def test_a_day_on_which_nothing_ends_has_a_plain_reason() -> None:
     association, found = REAL.provider_rules["NCIMHA/ifs-rsc"]
     held = provider(["NCIMHA ERS 2010-01-01..2026-06-30"])
     ending = why_it_ends(association, found, held, date(2025, 1, 1))
-    assert ending.reason == "Bob stops qualifying after 1 January 2025"
+    assert ending.reason == "Bob stops qualifying after January 1, 2025"
 
 
 def test_the_random_holdings_hold_something_for_each_rule() -> None:
     held = {h.split()[1] for h in (*HOLDINGS[REAL], *HOLDINGS[IMAGINED]) if "vetted" not in h}
-    for books in (REAL, IMAGINED):
-        for _, rule in books.provider_rules.values():
+    for rulebooks in (REAL, IMAGINED):
+        for _, rule in rulebooks.provider_rules.values():
             assert held & {c for accepted in rule.accepts for c in accepted.categories}

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 
 from tests.rules.world import REAL
-from tracker.rules.explain import LoggedEntry, Remedy, Verdict, explain
-from tracker.rules.not_asked import why_not_asked
+from tracker.rules.explain import LoggedEntry, Reasons, Remedy, Verdict, explain, reasons
 from tracker.rules.providers import Credential, Provider
-from tracker.rules.reasons import Reasons, reasons
+from tracker.rules.standing import exemption_reason
 
 DAY = date(2026, 5, 2)
 HELD = [
@@ -28,7 +27,9 @@ def rsc(name: str | None = None, *, known: bool = False, day: date = DAY) -> Log
 
 
 def judged(
-    entry: LoggedEntry, provider: Provider | None = None, not_asked: Mapping[str, str] | None = None
+    entry: LoggedEntry,
+    provider: Provider | None = None,
+    exemptions: Mapping[str, str] | None = None,
 ) -> tuple[Verdict, Reasons]:
     plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
     assert plan is not None
@@ -36,7 +37,7 @@ def judged(
     rule = REAL.provider_rules[plan.provider_rule][1]
     verdict = explain(entry, plan, rule, provider, date(2026, 11, 22))
     return verdict, reasons(
-        entry, plan, REAL.associations["NCIMHA"], provider, verdict, not_asked or {}
+        entry, plan, REAL.associations["NCIMHA"], provider, verdict, exemptions or {}
     )
 
 
@@ -59,9 +60,9 @@ def test_what_a_provider_held_is_told_with_its_days_and_the_cutoff() -> None:
     verdict, why = judged(rsc(known=True), DANA)
     assert verdict.counts
     assert why.provider == (
-        "Dana Ruiz was vetted by NCIMHA from 1 January 2020 on. Dana Ruiz was endorsed as IMHM-C "
-        "by CT-AIMH from 1 July 2021 until 30 June 2026. The rule accepts vetted by NCIMHA until "
-        "21 December 2027."
+        "Dana Ruiz was vetted by NCIMHA from January 1, 2020 on. Dana Ruiz was endorsed as IMHM-C "
+        "by CT-AIMH from July 1, 2021 until June 30, 2026. The rule accepts vetted by NCIMHA until "
+        "December 21, 2027."
     )
     assert why.qualified is not None
     assert [place.section for place in why.qualified.places] == [
@@ -72,11 +73,11 @@ def test_what_a_provider_held_is_told_with_its_days_and_the_cutoff() -> None:
 def test_a_provider_who_does_not_qualify_is_to_be_put_on_record() -> None:
     verdict, why = judged(rsc(known=True), STRANGER)
     assert verdict.remedy == Remedy(
-        "If Ida Wells was IMHM-C, ERS, or vetted by NCIMHA on 2 May 2026, it counts once that is "
+        "If Ida Wells was IMHM-C, ERS, or vetted by NCIMHA on May 2, 2026, it counts once that is "
         "on record.",
         by_association=True,
     )
-    assert why.provider == "Ida Wells is not known as endorsed or vetted on 2 May 2026."
+    assert why.provider == "Ida Wells is not known as endorsed or vetted on May 2, 2026."
     assert [rule.says for rule in why.rules] == [
         "Meant for “Reflective supervision” (12 hours asked)"
     ]
@@ -87,7 +88,7 @@ def test_a_provider_who_does_not_qualify_is_to_be_put_on_record() -> None:
 def test_a_name_is_to_be_confirmed_and_a_gap_to_be_filled() -> None:
     named, _ = judged(rsc("Jo Hart"))
     assert named.remedy == Remedy(
-        "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for 2 May 2026.",
+        "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for May 2, 2026.",
         by_association=True,
     )
     nobody, _ = judged(rsc())
@@ -100,7 +101,7 @@ def test_what_counts_needs_no_remedy_and_the_first_cycle_asks_no_hours() -> None
     entry = training(60)._replace(held_on=date(2020, 5, 2))
     plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
     assert plan is not None
-    verdict, why = judged(entry, None, why_not_asked(plan, None))
+    verdict, why = judged(entry, None, exemption_reason(plan, None))
     assert verdict.remedy is None
     assert why.rules[0].says == "“Training”: no hours are asked in the cycle of endorsement"
 
@@ -109,9 +110,9 @@ def test_a_provider_whose_endorsement_has_ended_is_told_with_its_days() -> None:
     held = [Credential("CT-AIMH", "IMHM-C", date(2021, 7, 1), date(2026, 4, 30)),
             Credential("NCIMHA", None, date(2026, 8, 1), None)]  # fmt: skip
     verdict, why = judged(rsc(known=True), Provider("Joelle Chen", "master", tuple(held)))
-    assert verdict.reason == "Joelle Chen's endorsement as IMHM-C ended on 30 April 2026"
+    assert verdict.reason == "Joelle Chen's endorsement as IMHM-C ended on April 30, 2026"
     assert why.provider == (
-        "Joelle Chen was endorsed as IMHM-C by CT-AIMH from 1 July 2021 until 30 April 2026. "
-        "Joelle Chen is vetted by NCIMHA from 1 August 2026 on. "
-        "Joelle Chen is not known as endorsed or vetted on 2 May 2026."
+        "Joelle Chen was endorsed as IMHM-C by CT-AIMH from July 1, 2021 until April 30, 2026. "
+        "Joelle Chen is vetted by NCIMHA from August 1, 2026 on. "
+        "Joelle Chen is not known as endorsed or vetted on May 2, 2026."
     )

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.asks import ask_for
-from tracker.rules.candidate import Candidate, Reference
-from tracker.rules.referees import judge_references
+from tracker.rules.application.candidate import Candidate, Reference
+from tracker.rules.application.references import judge_references
 from tracker.rules.standing import Outcome, Result
 
 DAY = date(2025, 1, 1)

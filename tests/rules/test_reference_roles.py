@@ -3,12 +3,12 @@
 from datetime import date
 
 from tests.rules.world import IMAGINED
-from tracker.rules.reference_roles import (
+from tracker.rules.application.references import (
     asked_references,
+    format_role,
+    format_slot,
     most_named,
     roles_for,
-    say_role,
-    say_slot,
 )
 
 BOOK = IMAGINED.associations["REF"]
@@ -33,12 +33,14 @@ def test_each_role_stands_once_in_the_rulebooks_order() -> None:
 
 
 def test_a_role_without_words_is_its_key_with_blanks() -> None:
-    assert say_role(BOOK, "supervisor") == "Current program supervisor"
-    assert say_role(BOOK, "board-member") == "board member"
+    assert format_role(BOOK, "supervisor") == "Current program supervisor"
+    assert format_role(BOOK, "board-member") == "board member"
 
 
 def test_a_slot_names_all_who_may_fill_it() -> None:
-    assert say_slot(BOOK, ("supervisor",)) == "Current program supervisor"
-    assert say_slot(BOOK, ("supervisor", "colleague")) == "Current program supervisor or colleague"
+    assert format_slot(BOOK, ("supervisor",)) == "Current program supervisor"
+    assert (
+        format_slot(BOOK, ("supervisor", "colleague")) == "Current program supervisor or colleague"
+    )
     three = ("colleague", "supervisor", "RSC-giver")
-    assert say_slot(BOOK, three) == "Colleague, current program supervisor or RSC giver"
+    assert format_slot(BOOK, three) == "Colleague, current program supervisor or RSC giver"

@@ -8,7 +8,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.rsc_window import Weighed, best_window, windows
+from tracker.rules.application.rsc import Weighed, best_window, windows
 
 FIRST = date(2019, 12, 1)
 days = st.integers(0, 1_600).map(lambda n: FIRST + timedelta(days=n))

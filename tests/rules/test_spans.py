@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.spans import merged, whole_months, without
+from tracker.rules.application.work import merged, whole_months, without
 from tracker.rules.standing import Span
 
 FIRST = date(2020, 1, 1)

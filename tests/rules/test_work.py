@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.asks import ask_for
-from tracker.rules.candidate import Candidate, Degree, Position
+from tracker.rules.application.candidate import Candidate, Degree, Position
+from tracker.rules.application.work import judge_work
 from tracker.rules.standing import Outcome, Result
-from tracker.rules.work import judge_work
 
 AS_OF = date(2025, 6, 1)
 FIRST = date(2020, 1, 1)

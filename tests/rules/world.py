@@ -23,16 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
+from sqlmodel import Session
 
-from tracker.hours import parse_hours, say_hours
-from tracker.records.entries.entries import entries_of
-from tracker.records.judging.evaluation import DayOf, judge_all
-from tracker.records.judging.providers import load_providers, refresh_provider_spans
-from tracker.records.schema.tables import METADATA
+from tracker.db.tables import METADATA
+from tracker.formatting import format_hours, parse_hours
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.standing import Standing
+from tracker.services.entries import entries_of
+from tracker.services.evaluation import DayOf, judge_all
+from tracker.services.rsc_providers import load_providers, refresh_provider_spans
 
 TESTS = Path(__file__).parents[1]
 REAL = load_rulebooks(TESTS.parent / "config")
@@ -55,9 +56,13 @@ def cases(folder: str) -> Iterator[Any]:
             yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
 
 
-def put(connection: Connection, table: str, **values: object) -> int:
+def put(session: Session, table: str, **values: object) -> int:
     """Store a row; its id."""
-    key = connection.execute(insert(METADATA.tables[table]).values(values)).inserted_primary_key
+    key = (
+        session.connection()
+        .execute(insert(METADATA.tables[table]).values(values))
+        .inserted_primary_key
+    )
     return int(key[0]) if key else 0
 
 
@@ -65,7 +70,7 @@ def put(connection: Connection, table: str, **values: object) -> int:
 class People:
     """The people of one case as they are stored: ids by name, and by what they hold."""
 
-    connection: Connection
+    connection: Session
     ids: dict[str, int] = field(default_factory=dict)
     endorsements: dict[str, int] = field(default_factory=dict)
 
@@ -189,9 +194,9 @@ def span(days: str) -> tuple[date, date | None]:
     return date.fromisoformat(starts_on), date.fromisoformat(ends_on) if ends_on else None
 
 
-def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> People:
+def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> People:
     """Store everything that a case tells of its people."""
-    people = People(connection)
+    people = People(session)
     for name, held in case.get("providers", {}).items():
         people.add(name, held, provides_rsc=True)
     people.add(ENDORSEE, case["endorsed"], provides_rsc=case.get("provides_rsc", False))
@@ -205,19 +210,19 @@ def populate(connection: Connection, books: Rulebooks, case: dict[str, Any]) -> 
         people.waive(line)
     for line in case.get("extended", ()):
         people.extend(line)
-    refresh_provider_spans(connection, books)
+    refresh_provider_spans(session, rulebooks)
     return people
 
 
 def judge_person(
-    connection: Connection,
-    books: Rulebooks,
+    session: Session,
+    rulebooks: Rulebooks,
     day_of: DayOf,
     person_id: int,
     cycle_day: date | None = None,
 ) -> dict[str, Standing]:
     """A person's standings by `association category`."""
-    found = judge_all(connection, books, day_of, cycle_day=cycle_day)
+    found = judge_all(session, rulebooks, day_of, cycle_day=cycle_day)
     return {
         f"{s.plan.association} {s.plan.category}": s
         for s in found
@@ -226,13 +231,13 @@ def judge_person(
 
 
 def verdicts(
-    connection: Connection, books: Rulebooks, standing: Standing, as_of: date
+    session: Session, rulebooks: Rulebooks, standing: Standing, as_of: date
 ) -> list[tuple[LoggedEntry, Verdict]]:
     """Every entry of the endorsee, oldest first, with what `explain` says of it."""
     plan = standing.plan
-    _, rule = books.provider_rules.get(plan.provider_rule or "", (None, None))
-    providers = load_providers(connection)
-    entries = entries_of(connection, standing.facts.person_id, date.min, date.max)
+    _, rule = rulebooks.provider_rules.get(plan.provider_rule or "", (None, None))
+    providers = load_providers(session)
+    entries = entries_of(session, standing.facts.person_id, date.min, date.max)
     return [
         (entry, explain(entry, plan, rule, providers.get(entry.provider_id or 0), as_of))
         for entry in reversed(entries)
@@ -242,8 +247,8 @@ def verdicts(
 def say(standing: Standing) -> dict[str, str]:
     """Each requirement's outcome in a few words: `11.5 of 12 short`; memberships in days."""
     return {
-        r.ask.id: f"{r.counted} of {r.required} {r.outcome}"
-        if r.ask.counts == "membership"
-        else f"{say_hours(r.counted)} of {say_hours(r.required)} {r.outcome}"
+        r.requirement.id: f"{r.counted} of {r.required} {r.outcome}"
+        if r.requirement.counts == "membership"
+        else f"{format_hours(r.counted)} of {format_hours(r.required)} {r.outcome}"
         for r in standing.results
     }

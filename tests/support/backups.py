@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Table, select
+from sqlmodel import Session
 
 from tests.support.cast import ALICE, NOW, Cast
 from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
-from tracker.records.backups.backup import Made, make_backup
-from tracker.records.backups.restoring import Restored, restore_backup
-from tracker.records.entries.entry_writes import Author
-from tracker.records.evidence.evidence import Received, keep_files
-from tracker.records.evidence.evidence_folder import EvidenceFolder, digest_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import open_engine, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.tables import METADATA
+from tracker.services.backup import Made, make_backup
+from tracker.services.entries import Author
+from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence_storage import EvidenceFolder, digest_of
+from tracker.services.restore import Restored, restore_backup
 
 
 @dataclass
@@ -42,8 +43,8 @@ class Kept:
         name = EvidenceFolder(self.evidence).write(content)
         file = Received("x.pdf", "application/pdf", len(content), digest_of(content), name)
         author = Author(self.cast.people[ALICE], ALICE, NOW)
-        with writing(self.cast.engine) as connection:
-            keep_files(connection, author, name[:32], [file], self.cast.entries["rsc"])
+        with writing(self.cast.engine) as session:
+            keep_files(session, author, name[:32], [file], self.cast.entries["rsc"])
         self.files[name] = content
         return name
 
@@ -61,14 +62,14 @@ class Kept:
 def rows_of(url: str) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables, in any order."""
     engine = open_engine(url)
-    with engine.connect() as connection:
+    with Session(engine) as connection:
         found = {name: _rows(connection, table) for name, table in METADATA.tables.items()}
     engine.dispose()
     return found
 
 
-def _rows(connection: Connection, table: Table) -> list[tuple[object, ...]]:
-    return sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+def _rows(session: Session, table: Table) -> list[tuple[object, ...]]:
+    return sorted((tuple(row) for row in session.connection().execute(select(table))), key=repr)
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Engine, insert, select
+from sqlmodel import Session
 
-from tracker.records.judging.evaluation import evaluate_people
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import open_engine, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
+from tracker.services.evaluation import evaluate_people
 from tracker.settings import Coordinator, Settings
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
@@ -51,10 +52,10 @@ class Cast:
             return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _add(connection: Connection, table: str, **values: object) -> int:
+def _add(session: Session, table: str, **values: object) -> int:
     found = METADATA.tables[table]
     statement = insert(found).values(**values).returning(found.c.id)
-    return int(connection.execute(statement).scalar_one())
+    return int(session.connection().execute(statement).scalar_one())
 
 
 def fill(url: str) -> Cast:
@@ -63,7 +64,7 @@ def fill(url: str) -> Cast:
     Dana is vetted and provides RSC. Eve is known, and holds nothing.
     """
     cast = Cast(url, open_engine(url))
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         for email, name in (
             (ALICE, "Alice Moreno"),
             (BOB, "Bob Osei"),
@@ -73,7 +74,7 @@ def fill(url: str) -> Cast:
         ):
             second = "alice@home.example" if email == ALICE else None
             cast.people[email] = _add(
-                connection,
+                session,
                 "person",
                 email=email,
                 name=name,
@@ -81,16 +82,16 @@ def fill(url: str) -> Cast:
                 highest_degree="master",
                 provides_rsc=email == DANA,
             )
-        _endorse(connection, cast)
-        _log(connection, cast)
-        evaluate_people(connection, BOOKS, cast.people.values(), NOW)
+        _endorse(session, cast)
+        _log(session, cast)
+        evaluate_people(session, BOOKS, cast.people.values(), NOW)
     return cast
 
 
-def _endorse(connection: Connection, cast: Cast) -> None:
+def _endorse(session: Session, cast: Cast) -> None:
     for email, association in ((ALICE, "NCIMHA"), (BOB, "NCIMHA"), (ERIN, "CT-AIMH")):
         cast.endorsements[email] = _add(
-            connection,
+            session,
             "endorsement",
             person_id=cast.people[email],
             association=association,
@@ -98,7 +99,7 @@ def _endorse(connection: Connection, cast: Cast) -> None:
             starts_on=date(2026 if email == ERIN else 2024, 3, 1),
         )
     _add(
-        connection,
+        session,
         "vetting",
         person_id=cast.people[DANA],
         association="NCIMHA",
@@ -106,7 +107,7 @@ def _endorse(connection: Connection, cast: Cast) -> None:
     )
     for year in (2025, 2026):
         _add(
-            connection,
+            session,
             "membership",
             person_id=cast.people[ALICE],
             organization="NCIMHA",
@@ -115,10 +116,10 @@ def _endorse(connection: Connection, cast: Cast) -> None:
         )
 
 
-def _log(connection: Connection, cast: Cast) -> None:
+def _log(session: Session, cast: Cast) -> None:
     def log(key: str, email: str, activity: str, day: date, minutes: int, **more: object) -> None:
         cast.entries[key] = _add(
-            connection,
+            session,
             "entry",
             person_id=cast.people[email],
             activity=activity,
@@ -144,7 +145,7 @@ def _log(connection: Connection, cast: Cast) -> None:
     log("training", ALICE, "training", date(2026, 5, 2), 990, title="Infant mental health week")
     log("old", ALICE, "training", date(2025, 5, 2), 930, title="Last year's conference")
     log("old-rsc", ALICE, "rsc", date(2025, 6, 2), 720, title="RSC", provider_id=dana)
-    connection.execute(
+    session.connection().execute(
         insert(METADATA.tables["entry_topic"]).values(
             entry_id=cast.entries["old"],
             topic="DEIA",

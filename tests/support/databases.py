@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tracker.records.schema.tables import METADATA
+from tracker.db.tables import METADATA
 
 # What a copy is like, apart from its rows: to lend on one that a test has built on, or has told
 # that it is of another version, would let that test meddle with the next.
@@ -72,7 +72,7 @@ def postgres_database(server_url: str, template: str | None = None) -> Iterator[
             server.execute(dropping)
 
 
-class Shelf:
+class DatabasePool:
     """Migrated databases to borrow, one borrower at a time; there are as many as are needed.
 
     To empty one takes a tenth of the time of making and dropping one.

@@ -9,14 +9,15 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from tests.support.street import free_port, serving
+from tracker.db.engine import migrate, open_engine
+from tracker.demo.people import load_stories
 from tracker.demo.stage import Address, demo_settings, fill, logins
-from tracker.demo.stories import load_stories
-from tracker.jobs.office import open_office
-from tracker.jobs.run_due import run_due
-from tracker.records.store.engine import migrate, open_engine
+from tracker.jobs.runner import run_due
+from tracker.notifications.context import open_context
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import load_settings
-from tracker.web.app import DemoLogin, build_app
+from tracker.web.app import build_app
+from tracker.web.dependencies import DemoLogin
 
 DAY = date(2026, 11, 22)
 
@@ -38,13 +39,13 @@ def open_demo(folder: Path, day: date = DAY) -> Iterator[Shown]:
     engine = open_engine(url)
     now = datetime.combine(day, time(18), UTC)
     settings = load_settings()
-    books, stories = load_rulebooks(settings.config_dir), load_stories(settings.config_dir)
-    settings = demo_settings(settings, books, stories, Address("127.0.0.1", free_port(), 2525))
-    office = open_office(settings, books, engine)
+    rulebooks, stories = load_rulebooks(settings.config_dir), load_stories(settings.config_dir)
+    settings = demo_settings(settings, rulebooks, stories, Address("127.0.0.1", free_port(), 2525))
+    office = open_context(settings, rulebooks, engine)
     cast = fill(office, engine, stories, folder, today=day, now=now)
     list(run_due(office, now, lambda: now))
-    people = logins(settings, books, cast)
-    app = build_app(settings, engine, books, demo_people=people, now=lambda: now)
+    people = logins(settings, rulebooks, cast)
+    app = build_app(settings, engine, rulebooks, demo_people=people, now=lambda: now)
     with serving(app, settings.base_url):
         yield Shown(settings.base_url, people, engine)
     engine.dispose()

@@ -2,16 +2,17 @@
 
 from datetime import date
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
+from sqlmodel import Session
 
 from tests.support.cast import NOW, Cast
-from tracker.records.schema.tables import METADATA
+from tracker.db.tables import METADATA
 
 HELD_ON = date(2026, 11, 18)
 TITLE = "Monthly group"
 
 
-def hold_session(connection: Connection, cast: Cast, provider: str) -> int:
+def hold_session(session: Session, cast: Cast, provider: str) -> int:
     """A session of a provider's, 1.5 hours long; its id."""
     table = METADATA.tables["group_session"]
     statement = insert(table).values(
@@ -22,10 +23,10 @@ def hold_session(connection: Connection, cast: Cast, provider: str) -> int:
         form_key=f"held-{provider}",
         logged_at=NOW,
     )
-    return int(connection.execute(statement.returning(table.c.id)).scalar_one())
+    return int(session.connection().execute(statement.returning(table.c.id)).scalar_one())
 
 
-def name_supervisee(connection: Connection, cast: Cast, session_id: int, email: str) -> int:
+def name_supervisee(session: Session, cast: Cast, session_id: int, email: str) -> int:
     """Somebody who is asked about it; the row's id."""
     table = METADATA.tables["group_member"]
     statement = insert(table).values(
@@ -35,4 +36,4 @@ def name_supervisee(connection: Connection, cast: Cast, session_id: int, email: 
         state="asked",
         asked_at=NOW,
     )
-    return int(connection.execute(statement.returning(table.c.id)).scalar_one())
+    return int(session.connection().execute(statement.returning(table.c.id)).scalar_one())

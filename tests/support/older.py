@@ -6,9 +6,9 @@ from alembic import command
 from alembic.config import Config
 
 import tracker
-from tracker.records.store.engine import open_engine
+from tracker.db.engine import open_engine
 
-_MIGRATIONS = Path(tracker.__file__).parent / "records" / "migrations"
+_MIGRATIONS = Path(tracker.__file__).parent / "db" / "migrations"
 
 
 def migrate_to(url: str, version: str) -> None:

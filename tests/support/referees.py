@@ -6,10 +6,11 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
+from sqlmodel import Session
 
 from tests.support.cast import BOOKS
-from tracker.records.schema.tables import METADATA
+from tracker.db.tables import METADATA
 from tracker.rulebooks import load_rulebooks
 
 _IMAGINED = load_rulebooks(Path(__file__).parents[1] / "rulebooks")
@@ -31,9 +32,7 @@ ANSWER = {
 }
 
 
-def apply(
-    connection: Connection, person_id: int, *, category: str = "IFS", **values: object
-) -> int:
+def apply(session: Session, person_id: int, *, category: str = "IFS", **values: object) -> int:
     """Store an application; its id."""
     row = {
         "person_id": person_id,
@@ -44,7 +43,9 @@ def apply(
         **values,
     }
     table = METADATA.tables["application"]
-    return int(connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one())
+    return int(
+        session.connection().execute(insert(table).values(row).returning(table.c.id)).scalar_one()
+    )
 
 
 def decided(day: datetime) -> dict[str, object]:

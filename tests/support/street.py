@@ -16,15 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.cast import BOOKS, NOW, fill
 from tests.web.applicants import WithApplicants, fill_with_applicants
-from tracker.records.sign_in.sessions import open_session
-from tracker.records.store.engine import migrate, open_engine, writing
+from tracker.db.engine import migrate, open_engine, writing
+from tracker.services.browser_sessions import open_session
 from tracker.web.app import build_app
 
 _DATABASE = "tracker.db"
 
 
 @dataclass
-class Street:
+class LiveServer:
     """The site as a browser reaches it."""
 
     cast: WithApplicants
@@ -34,8 +34,8 @@ class Street:
 
     def cookie(self, email: str) -> str:
         """The cookie of a fresh session."""
-        with writing(self.cast.engine) as connection:
-            return open_session(connection, email, NOW)
+        with writing(self.cast.engine) as session:
+            return open_session(session, email, NOW)
 
 
 def build_street(folder: Path) -> WithApplicants:
@@ -71,7 +71,7 @@ def open_port() -> Iterator[Port]:
 @contextmanager
 def open_street(
     folder: Path, built: WithApplicants | None = None, port: Port | None = None
-) -> Iterator[Street]:
+) -> Iterator[LiveServer]:
     """Serve the cast and its applicants: a copy of those ``built``, in ``folder``.
 
     At a ``port`` that is given, or at one of its own.
@@ -88,7 +88,7 @@ def open_street(
     settings = cast.settings.model_copy(update={"base_url": port.base_url})
     port.app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
     settle = port.app.state.site.later.settle
-    yield Street(cast, port.base_url, settle)
+    yield LiveServer(cast, port.base_url, settle)
     settle()
     cast.engine.dispose()
 

@@ -4,20 +4,20 @@ import re
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
+from sqlmodel import Session
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
-from tests.web.visiting import House
-from tracker.records.entries.entry_writes import Author
-from tracker.records.evidence.evidence import Received, keep_files
-from tracker.records.mailing.unsubscribing import unsubscribe_token
-from tracker.records.profile.mail_wishes import off_token
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.entries import Author
+from tracker.services.evidence import Received, keep_files
+from tracker.services.notification_preferences import off_token, unsubscribe_token
 
 
 class Stop(NamedTuple):
@@ -74,7 +74,7 @@ _LISTED = [
     (IDA, "/application/{ida}"),
     (OLIVE, "/application/{olive}"),
     (ALICE, "/application/{named}/references"),
-    (ALICE, "/application/{named}/references", "Ask them"),
+    (ALICE, "/application/{named}/references", "PlannedRequirement them"),
     (NORA, "/application/{nora}/references"),
     (DANA, "/application/{nobody}/references"),
     (BOB, "/profile"),
@@ -130,13 +130,13 @@ STOPS += [stop for stop in _PLAIN if stop not in STOPS]
 
 def furnish(cast: Cast) -> dict[str, Any]:
     """Let everything have happened that the stops need; what their names in braces stand for."""
-    house = House(cast)
+    house = WebClient(cast)
     bob = house.visit(BOB)
     bob.post("/takeaways/calendar", {"instead": ""})
-    with writing(cast.engine) as connection:
-        found: dict[str, Any] = _store(connection, cast)
-        found["digest"] = unsubscribe_token(connection, CAROL, "digest", "NCIMHA")
-        found["optional"] = off_token(connection, cast.people[BOB], ["early reminders"])
+    with writing(cast.engine) as session:
+        found: dict[str, Any] = _store(session, cast)
+        found["digest"] = unsubscribe_token(session, CAROL, "digest", "NCIMHA")
+        found["optional"] = off_token(session, cast.people[BOB], ["early reminders"])
     path = f"/application/{found['named']}/references"
     house.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
     house.settle()
@@ -149,30 +149,30 @@ def furnish(cast: Cast) -> dict[str, Any]:
 
 def _prove(cast: Cast) -> None:
     """Files of an open and of a closed cycle, and one whose form is not saved."""
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         for entry in ("training", "old"):
-            prove(connection, cast, ALICE, f"{ALICE} {entry}")
+            prove(session, cast, ALICE, f"{ALICE} {entry}")
         author = Author(cast.people[ALICE], ALICE, NOW)
         draft = Received("draft.pdf", "application/pdf", 900_000, "draft", "d" * 40)
-        keep_files(connection, author, "d" * 32, [draft], None)
+        keep_files(session, author, "d" * 32, [draft], None)
 
 
-def _store(connection: Connection, cast: Cast) -> dict[str, int]:
+def _store(session: Session, cast: Cast) -> dict[str, int]:
     days = {"starts_on": date(2026, 12, 1), "ends_on": date(2027, 2, 28)}
     bob = cast.people[BOB]
 
     def add(name: str, **values: object) -> int:
         table = METADATA.tables[name]
         new = insert(table).values(**values).returning(table.c.id)
-        return int(connection.execute(new).scalar_one())
+        return int(session.connection().execute(new).scalar_one())
 
-    session = hold_session(connection, cast, DANA)
-    asked, disputed = (name_supervisee(connection, cast, session, who) for who in (ALICE, BOB))
+    logged_session = hold_session(session, cast, DANA)
+    asked, disputed = (name_supervisee(session, cast, logged_session, who) for who in (ALICE, BOB))
     table = METADATA.tables["group_member"]
     answer = {"state": "disputed", "answered_at": NOW, "note": "It was the 17th"}
-    connection.execute(table.update().where(table.c.id == disputed).values(answer))
+    session.connection().execute(table.update().where(table.c.id == disputed).values(answer))
     return {
-        "session": session,
+        "session": logged_session,
         "asked": asked,
         "disputed": disputed,
         "term": add("membership", person_id=bob, organization="NCIMHA", recorded_by=BOB, **days),
@@ -187,9 +187,9 @@ def _store(connection: Connection, cast: Cast) -> dict[str, int]:
             **days,
         ),
         "nobody": apply(
-            connection, cast.people[DANA], association="VAIMH", opened_on=date(2024, 1, 1)
+            session, cast.people[DANA], association="VAIMH", opened_on=date(2024, 1, 1)
         ),
         "named": apply(
-            connection, cast.people[ALICE], association="VAIMH", opened_on=date(2024, 1, 1)
+            session, cast.people[ALICE], association="VAIMH", opened_on=date(2024, 1, 1)
         ),
     }

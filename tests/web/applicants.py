@@ -8,9 +8,9 @@ from sqlalchemy import Engine, select, update
 from tests.rules.applicants import populate
 from tests.rules.world import ENDORSEE
 from tests.support.cast import ALICE, BASE_URL, BOOKS, COORDINATORS, Cast
-from tracker.records.judging.evaluation import evaluate_people
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.evaluation import evaluate_people
 from tracker.settings import Coordinator, Settings
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
@@ -88,18 +88,18 @@ def apply(engine: Engine, email: str, name: str, case: dict[str, Any]) -> tuple[
     person, application = METADATA.tables["person"], METADATA.tables["application"]
 
     def call(old: str, **values: str) -> None:
-        connection.execute(update(person).where(person.c.email == old).values(values))
+        session.connection().execute(update(person).where(person.c.email == old).values(values))
 
-    with writing(engine) as connection:
+    with writing(engine) as session:
         # The cases know one applicant, whose name somebody of the cast has too.
         call(ALICE, email="aside@example.org")
-        people = populate(connection, BOOKS, case)
+        people = populate(session, BOOKS, case)
         call(ALICE, email=email, name=name)
         call("aside@example.org", email=ALICE)
-        evaluate_people(connection, BOOKS, people.ids.values(), NOW)
+        evaluate_people(session, BOOKS, people.ids.values(), NOW)
         number = people.ids[ENDORSEE]
         own = select(application.c.id).where(application.c.person_id == number)
-        return number, connection.execute(own).scalar_one()
+        return number, session.connection().execute(own).scalar_one()
 
 
 def fill_with_applicants(cast: Cast) -> WithApplicants:

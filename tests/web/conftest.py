@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cast import Cast, fill
 from tests.web.applicants import fill_with_applicants
-from tests.web.visiting import House, Visitor, settle_all
+from tests.web.visiting import Visitor, WebClient, settle_all
 
 
 @pytest.fixture
@@ -18,31 +18,31 @@ def cast(database_url: str) -> Iterator[Cast]:
 
 
 @pytest.fixture
-def house(cast: Cast) -> House:
-    return House(cast)
+def house(cast: Cast) -> WebClient:
+    return WebClient(cast)
 
 
 @pytest.fixture
-def visit(house: House) -> Callable[[str], Visitor]:
+def visit(house: WebClient) -> Callable[[str], Visitor]:
     return house.visit
 
 
 @pytest.fixture
-def page_house(sqlite_url: str) -> Iterator[House]:
+def page_house(sqlite_url: str) -> Iterator[WebClient]:
     """On SQLite alone: for what pages say, which no engine changes."""
     filled = fill(sqlite_url)
-    yield House(filled)
+    yield WebClient(filled)
     settle_all()
     filled.engine.dispose()
 
 
 @pytest.fixture
-def hall(cast: Cast) -> House:
+def hall(cast: Cast) -> WebClient:
     """The site with applicants, too."""
-    return House(fill_with_applicants(cast))
+    return WebClient(fill_with_applicants(cast))
 
 
 @pytest.fixture
-def page_hall(page_house: House) -> House:
+def page_hall(page_house: WebClient) -> WebClient:
     """The same on SQLite alone."""
-    return House(fill_with_applicants(page_house.cast))
+    return WebClient(fill_with_applicants(page_house.cast))

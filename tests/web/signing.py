@@ -3,7 +3,7 @@
 import re
 
 from tests.support.cast import ALICE, BASE_URL
-from tests.web.visiting import House, Visitor
+from tests.web.visiting import Visitor, WebClient
 
 CODE = r"[23456789CDFHJKMNPQRTVWX]{4}-[23456789CDFHJKMNPQRTVWX]{4}"
 
@@ -15,7 +15,9 @@ def find_code(mail: str) -> str:
     return code[1]
 
 
-def ask(house: House, visitor: Visitor, email: str = ALICE, wanted: str = "") -> tuple[str, str]:
+def ask(
+    house: WebClient, visitor: Visitor, email: str = ALICE, wanted: str = ""
+) -> tuple[str, str]:
     """Ask for a mail; the path of its link, and its code."""
     visitor.post("/sign-in", {"email": email, "next": wanted})
     house.settle()

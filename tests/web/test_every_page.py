@@ -14,7 +14,7 @@ from tests.web.applicants import fill_with_applicants
 from tests.web.sheets import Element, Sheet
 from tests.web.test_hostile_text import WITHOUT_TEXT, matching
 from tests.web.test_scoping import routes
-from tests.web.visiting import House, Visitor, settle_all
+from tests.web.visiting import Visitor, WebClient, settle_all
 
 Looked = tuple[Visitor, str, Sheet]
 TYPES = {"text", "email", "hidden", "radio", "checkbox", "file"}
@@ -25,17 +25,17 @@ NEVER_WRONG = {"/sessions/asked/{member_id}", "/sign-out"}
 
 
 @pytest.fixture(scope="module")
-def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebClient]:
     """One house for all of them, in which much has happened."""
     url = copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("forms"))
     cast = fill_with_applicants(fill(url))
-    yield House(cast)
+    yield WebClient(cast)
     settle_all()
     cast.engine.dispose()
 
 
 @pytest.fixture(scope="module")
-def pages(hall: House) -> list[Looked]:
+def pages(hall: WebClient) -> list[Looked]:
     """Each page with who looks at it and where."""
     ids = furnish(hall.cast)
     visitors = {stop.email: hall.visit(stop.email) for stop in STOPS}
@@ -114,7 +114,7 @@ def is_typed(one: Element) -> bool:
 
 
 def test_every_form_tells_its_problems_in_one_way_and_loses_nothing(
-    hall: House, pages: list[Looked]
+    hall: WebClient, pages: list[Looked]
 ) -> None:
     posted = {path for method, path in routes(hall) if method == "POST"}
     told: set[str] = set()

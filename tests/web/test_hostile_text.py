@@ -17,9 +17,9 @@ from tests.support.cast import ALICE, BASE_URL, CAROL, CONFIG, DANA
 from tests.web.applicants import IDA
 from tests.web.crawling import Form, Reader, read_page, walk
 from tests.web.test_scoping import routes
-from tests.web.visiting import House, Visitor
-from tracker.jobs.office import open_office
-from tracker.jobs.run_due import run_due
+from tests.web.visiting import Visitor, WebClient
+from tracker.jobs.runner import run_due
+from tracker.notifications.context import open_context
 
 LONG = "TRACKER_TEST_EXAMPLES" in os.environ
 CORPUS = (
@@ -138,7 +138,7 @@ def problems_of(path: str, answer: Response) -> list[str]:
     return found
 
 
-def fill_in_everything(house: House, email: str, tried: set[Kind]) -> list[str]:
+def fill_in_everything(house: WebClient, email: str, tried: set[Kind]) -> list[str]:
     """Send hostile texts through every form that this person finds and nobody has tried."""
     visitor = house.visit(email)
     found: list[str] = []
@@ -154,7 +154,7 @@ def fill_in_everything(house: House, email: str, tried: set[Kind]) -> list[str]:
     return found
 
 
-def test_no_field_brings_an_error_or_comes_alive(page_hall: House) -> None:
+def test_no_field_brings_an_error_or_comes_alive(page_hall: WebClient) -> None:
     found: list[str] = []
     tried: set[Kind] = set()
     # Several times: what one of them saved gives another one, or a job, something to answer.
@@ -171,15 +171,15 @@ def test_no_field_brings_an_error_or_comes_alive(page_hall: House) -> None:
     assert {matching(path, posted) for path, _ in tried} >= posted - WITHOUT_TEXT
 
 
-def do_what_is_due(house: House) -> None:
+def do_what_is_due(house: WebClient) -> None:
     """Let the nightly jobs write their mails."""
     settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
-    office = open_office(settings, house.books, house.cast.engine)
+    office = open_context(settings, house.rulebooks, house.cast.engine)
     for _ in run_due(office, house.now, lambda: house.now):
         pass
 
 
-def links_in_mails(house: House) -> list[str]:
+def links_in_mails(house: WebClient) -> list[str]:
     """Where the mails lead that wait to be sent: one link of each kind."""
     house.settle()
     found = re.findall(re.escape(BASE_URL) + r"(/[^\s<>]+)", "\n".join(house.mails()))
@@ -187,7 +187,7 @@ def links_in_mails(house: House) -> list[str]:
     return list(kinds.values())
 
 
-def live_in_mails(house: House) -> Iterator[str]:
+def live_in_mails(house: WebClient) -> Iterator[str]:
     """Headers that were typed, and whatever could run, in any mail that waits."""
     for row in house.cast.rows("outbox"):
         message = message_from_bytes(row["body"], policy=policy.default)

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
+from sqlmodel import Session
 from starlette.routing import Mount, Route
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast, fill
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
-from tests.web.visiting import RSC, TRAINING, House, settle_all
-from tracker.records.entries.entry_writes import Author
-from tracker.records.evidence.evidence import Received, keep_files
-from tracker.records.evidence.evidence_folder import EvidenceFolder
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import RSC, TRAINING, WebClient, settle_all
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.entries import Author
+from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence_storage import EvidenceFolder
 
 # Who may come to a route at all: anybody, those signed in, people, providers, coordinators.
 ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"
@@ -138,7 +139,7 @@ MARKS = {ALICE: ["Alice Moreno", "Infant mental health week"], BOB: ["Bob Osei"]
          ERIN: ["Erin Vance", "secret training"]}  # fmt: skip
 
 
-def routes(house: House) -> Iterator[tuple[str, str]]:
+def routes(house: WebClient) -> Iterator[tuple[str, str]]:
     for route in house.app.routes:
         if isinstance(route, Mount):
             assert route.path == "/api/v1"  # by token: tests/web/api
@@ -150,7 +151,9 @@ def routes(house: House) -> Iterator[tuple[str, str]]:
             yield from ((method, each.path) for method in (each.methods or set()) - {"HEAD"})
 
 
-def send(house: House, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
+def send(
+    house: WebClient, email: str, route: tuple[str, str], number: int = 1
+) -> tuple[int, bytes]:
     method, path = route
     path = path.replace("{cycle_starts_on}", "2026-01-01")
     path = path.replace("{cycle_starts_on}", "2026-01-01")
@@ -162,18 +165,18 @@ def send(house: House, email: str, route: tuple[str, str], number: int = 1) -> t
 
 def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
     """Whose each id is, by the name that routes give it."""
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         applications = {
-            apply(connection, cast.people[who], association=association): who
+            apply(session, cast.people[who], association=association): who
             for who, association in ((ALICE, "NCIMHA"), (BOB, "NCIMHA"), (ERIN, "CT-AIMH"))
         }
         files = {
-            prove(connection, cast, who, f"{who} {name}"): who
+            prove(session, cast, who, f"{who} {name}"): who
             for who, name in ((ALICE, "training"), (ALICE, "old"), (ERIN, "erin"))
         }
-        sessions = {hold_session(connection, cast, who): who for who in (DANA, EVE)}
+        sessions = {hold_session(session, cast, who): who for who in (DANA, EVE)}
         asked = {
-            name_supervisee(connection, cast, session_id, who): who
+            name_supervisee(session, cast, session_id, who): who
             for session_id in sessions
             for who in (ALICE, BOB, ERIN)
         }
@@ -197,19 +200,19 @@ def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
     term, asked = METADATA.tables["membership"], METADATA.tables["time_request"]
     terms: dict[int, str] = {}
     requests: dict[int, str] = {}
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         for who, endorsement in cast.endorsements.items():
             values = {"person_id": cast.people[who], "organization": "NCIMHA", "recorded_by": who}
             new = insert(term).values(**values, **day).returning(term.c.id)
-            terms[connection.execute(new).scalar_one()] = who
+            terms[session.connection().execute(new).scalar_one()] = who
             of = {"endorsement_id": endorsement, "kind": "leave", "reason": MARKS[who][0]}
             more = {"form_key": "", "asked_at": NOW, "state": "asked"}
             new = insert(asked).values(**of, **day, **more).returning(asked.c.id)
-            requests[connection.execute(new).scalar_one()] = who
+            requests[session.connection().execute(new).scalar_one()] = who
     return terms, requests
 
 
-def prove(connection: Connection, cast: Cast, who: str, name: str) -> int:
+def prove(session: Session, cast: Cast, who: str, name: str) -> int:
     """A file of somebody's that proves an entry of theirs."""
     content = f"%PDF-1.4 {MARKS[who][0]}".encode()
     folder = cast.settings.evidence_folder
@@ -217,16 +220,18 @@ def prove(connection: Connection, cast: Cast, who: str, name: str) -> int:
     stored_as = EvidenceFolder(folder).write(content)
     file = Received(f"{name}.pdf", "application/pdf", len(content), name, stored_as)
     keep_files(
-        connection, Author(cast.people[who], who, NOW), name, [file], cast.entries[name.split()[1]]
+        session, Author(cast.people[who], who, NOW), name, [file], cast.entries[name.split()[1]]
     )
     table = METADATA.tables["evidence"]
-    return int(connection.execute(select(table.c.id).filter_by(stored_as=stored_as)).scalar_one())
+    return int(
+        session.connection().execute(select(table.c.id).filter_by(stored_as=stored_as)).scalar_one()
+    )
 
 
 class Tried(NamedTuple):
     """A house in which all there is belongs to somebody: see `owners_of`."""
 
-    house: House
+    house: WebClient
     owners: dict[str, dict[int, str]]
 
 
@@ -234,7 +239,7 @@ class Tried(NamedTuple):
 def tried(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     """One for all who come to what is not theirs, as none of them may change anything."""
     cast = fill(copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("tried")))
-    house = House(cast)
+    house = WebClient(cast)
     yield Tried(house, owners_of(cast))
     settle_all()
     cast.engine.dispose()
@@ -245,16 +250,19 @@ def kind_of(route: tuple[str, str]) -> str:
     return str(re.findall(r"\{(\w+)\}", route[1])[0])
 
 
-def test_every_route_is_known_here(page_house: House) -> None:
+def test_every_route_is_known_here(page_house: WebClient) -> None:
     assert sorted(routes(page_house)) == sorted(KNOWN)
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=" ".join)
 def test_nobody_comes_in_without_signing_in(tried: Tried, route: tuple[str, str]) -> None:
-    for session in ("", "no-such-session", "\xff"):
+    for logged_session in ("", "no-such-session", "\xff"):
         visitor = tried.house.visit("")
         path = re.sub(r"\{\w+\}", "1", route[1])
-        cookie = {"Cookie": f"session={session}".encode("latin-1"), "Origin": "http://testserver"}
+        cookie = {
+            "Cookie": f"session={logged_session}".encode("latin-1"),
+            "Origin": "http://testserver",
+        }
         answer = visitor.client.request(route[0], path, headers=cookie)  # type: ignore[arg-type]
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("/sign-in")
@@ -286,7 +294,7 @@ def test_foreign_and_absent_ids_answer_alike(
 
 
 @pytest.mark.parametrize("email", EVERYBODY)
-def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> None:
+def test_no_page_shows_what_is_not_ones_own(page_house: WebClient, email: str) -> None:
     hidden = [mark for owner, marks in MARKS.items() if owner not in SEES[email] for mark in marks]
     owners = owners_of(page_house.cast)
     for route in CLOSED:
@@ -298,7 +306,7 @@ def test_no_page_shows_what_is_not_ones_own(page_house: House, email: str) -> No
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
-def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None:
+def test_ids_that_cannot_be_are_not_here(page_house: WebClient, number: str) -> None:
     for path in ("/entries/{}", "/entries/{}/edit", "/log/saved/{}", "/my-year/{}/2026-01-01",
                  "/coordinator/people/{}", "/coordinator/people/{}/2026-01-01",
                  "/application/{}", "/application/{}/references",
@@ -308,7 +316,7 @@ def test_ids_that_cannot_be_are_not_here(page_house: House, number: str) -> None
         assert page_house.visit(who).get(path.format(number)).status_code == 404
 
 
-def test_a_coordinator_cannot_look_into_another_association(page_house: House) -> None:
+def test_a_coordinator_cannot_look_into_another_association(page_house: WebClient) -> None:
     carol = page_house.visit(CAROL)
     for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests"):
         foreign = carol.get(f"{path}?association=CT-AIMH")
@@ -317,18 +325,18 @@ def test_a_coordinator_cannot_look_into_another_association(page_house: House) -
         assert foreign.content == absent.content
 
 
-def test_an_endorsee_finds_no_coordinator_page(page_house: House) -> None:
+def test_an_endorsee_finds_no_coordinator_page(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     assert alice.get("/coordinator").content == alice.get("/nowhere").content
 
 
-def test_a_coordinator_cannot_log_for_others(page_house: House) -> None:
+def test_a_coordinator_cannot_log_for_others(page_house: WebClient) -> None:
     carol = page_house.visit(CAROL)
     assert carol.post("/log", RSC).status_code == 404
     assert carol.get("/log").status_code == 404
 
 
-def test_a_person_and_coordinator_in_one_keeps_both_apart(page_house: House) -> None:
+def test_a_person_and_coordinator_in_one_keeps_both_apart(page_house: WebClient) -> None:
     both = page_house.visit(DAN)
     assert "Erin Vance" in both.get("/coordinator").text
     assert "/edit" not in both.get(f"/coordinator/people/{page_house.cast.endorsements[ERIN]}").text

@@ -12,11 +12,12 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from tests.support.cast import BASE_URL, BOOKS, NOW, Cast
-from tracker.records.sign_in.sessions import open_session
-from tracker.records.store.engine import writing
+from tracker.db.engine import writing
 from tracker.rulebooks import Rulebooks
+from tracker.services.browser_sessions import open_session
 from tracker.settings import Settings
-from tracker.web.app import DemoLogin, build_app
+from tracker.web.app import build_app
+from tracker.web.dependencies import DemoLogin
 
 RSC = {
     "activity": "rsc",
@@ -38,7 +39,7 @@ TRAINING = {
 
 
 # Those of a test, until its database goes.
-_BUILT: list["House"] = []
+_BUILT: list["WebClient"] = []
 
 
 def settle_all() -> None:
@@ -48,13 +49,13 @@ def settle_all() -> None:
 
 
 @dataclass
-class House:
+class WebClient:
     """The site, its cast, and a clock that a test may turn."""
 
     cast: Cast
     now: datetime = NOW
     demo_people: Sequence[DemoLogin] = ()
-    books: Rulebooks = field(default=BOOKS)
+    rulebooks: Rulebooks = field(default=BOOKS)
     settings: Settings | None = None
     app: FastAPI = field(init=False)
 
@@ -62,7 +63,7 @@ class House:
         self.app = build_app(
             self.settings or self.cast.settings,
             self.cast.engine,
-            self.books,
+            self.rulebooks,
             demo_people=self.demo_people,
             now=lambda: self.now,
         )
@@ -75,8 +76,8 @@ class House:
         """A browser; signed in if it is somebody's."""
         visitor = Visitor(self)
         if email:
-            with writing(self.cast.engine) as connection:
-                token = open_session(connection, email, self.now)
+            with writing(self.cast.engine) as session:
+                token = open_session(session, email, self.now)
             visitor.client.cookies.set("session", token)
         return visitor
 
@@ -98,7 +99,7 @@ class House:
 class Visitor:
     """One browser."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: WebClient) -> None:
         self.client = TestClient(house.app, follow_redirects=False)
 
     def get(self, path: str) -> Response:

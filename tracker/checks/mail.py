@@ -4,14 +4,19 @@ import asyncio
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
-from tracker.checks.finding import Fact, Finding, Findings, problem, warning
-from tracker.mail.compose import Composer
-from tracker.mail.connection import Connection
+from tracker.checks.environment import Fact, Finding, Findings, problem, warning
+from tracker.formatting import format_date, format_time
+from tracker.mail.compose import Composer, ascii_domain, is_address
 from tracker.mail.contents import ProbeMail, context_of
-from tracker.mail.headers import ascii_domain, is_address
-from tracker.mail.outcomes import Fate, ServerFaultError
-from tracker.mail.server import Server, ServerAddressError, parse_server
-from tracker.records.mailing.outbox import Claimed
+from tracker.mail.outbox import Claimed
+from tracker.mail.smtp_connection import (
+    Connection,
+    Fate,
+    Server,
+    ServerAddressError,
+    ServerFaultError,
+    parse_server,
+)
 from tracker.settings import Settings, templates_folder
 
 # Somebody waits at a screen; delivery itself has more patience.
@@ -112,7 +117,7 @@ async def _send_test(
 
 def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
     composer = Composer(templates_folder(), settings.mail.sender, settings.base_url)
-    mail = ProbeMail(sent_at=f"{now.day} {now:%B %Y at %H:%M} UTC")
+    mail = ProbeMail(sent_at=f"{format_date(now.date())} at {format_time(now)} UTC")
     rendered = composer.compose(
         mail.kind, recipient=("", address), context=context_of(mail), at=now
     )

@@ -14,8 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
-from tracker.web.frame.site import TheSite
-from tracker.web.frame.viewer import AnyViewer
+from tracker.web.dependencies import AnyViewer, TheSite
 
 # A mail's own styles stand in the mail; everything else stays forbidden, and it may be framed
 # by our own page only.

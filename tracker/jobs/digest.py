@@ -3,41 +3,40 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from sqlalchemy import Connection
+from sqlmodel import Session
 
-from tracker.jobs.digest_mail import write_digest
-from tracker.jobs.digest_week import Week, count_week
-from tracker.jobs.office import Office
 from tracker.mail.contents import context_of, unsubscribe_headers
-from tracker.records.mailing.outbox import Message, enqueue
-from tracker.records.mailing.unsubscribing import is_unsubscribed, unsubscribe_token
+from tracker.mail.outbox import Message, enqueue
+from tracker.notifications.context import JobContext
+from tracker.notifications.digest_mail import Week, count_week, write_digest
+from tracker.services.notification_preferences import is_unsubscribed, unsubscribe_token
 from tracker.settings import Coordinator
 
 KIND = "digest"
 
 
 def run_digest(
-    office: Office, connection: Connection, association: str, monday: date, now: datetime
+    office: JobContext, session: Session, association: str, monday: date, now: datetime
 ) -> Mapping[str, object]:
     """Write the digests that are due on ``monday`` (or the weekday in force instead).
 
     Gives the week's figures, which the next digests compare theirs with. Part of the caller's
     transaction, which also writes the run ledger's row.
     """
-    week = count_week(office, connection, association, monday, now)
+    week = count_week(office, session, association, monday, now)
     messages = [
-        _message(office, connection, coordinator, week, now)
+        _message(office, session, coordinator, week, now)
         for coordinator in office.settings.coordinators_of(association)
-        if not is_unsubscribed(connection, coordinator.email, KIND, association)
+        if not is_unsubscribed(session, coordinator.email, KIND, association)
     ]
-    taken = enqueue(connection, messages, now)
+    taken = enqueue(session, messages, now)
     return {"messages": len(taken), **week.figures()}
 
 
 def _message(
-    office: Office, connection: Connection, coordinator: Coordinator, week: Week, now: datetime
+    office: JobContext, session: Session, coordinator: Coordinator, week: Week, now: datetime
 ) -> Message:
-    token = unsubscribe_token(connection, coordinator.email, KIND, coordinator.association)
+    token = unsubscribe_token(session, coordinator.email, KIND, coordinator.association)
     url = f"{office.settings.base_url}/unsubscribe/{token}"
     mail = write_digest(week, office.settings.base_url, url, office.notices.digest.most_people)
     rendered = office.composer.compose(

@@ -13,11 +13,11 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Engine
 
-from tracker.jobs.office import Office
-from tracker.jobs.run_due import Ran, run_due
-from tracker.mail.server import Server
-from tracker.mail.smtp import deliver_once
-from tracker.records.store.queue import Busy, is_busy
+from tracker.db.write_lock import Busy, is_busy
+from tracker.jobs.runner import Ran, run_due
+from tracker.mail.delivery import deliver_once
+from tracker.mail.smtp_connection import Server
+from tracker.notifications.context import JobContext
 
 _DELIVER_SECONDS = 2
 _log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class _Repeated:
 
 @asynccontextmanager
 async def running(
-    office: Office, engine: Engine, server: Server, clock: Callable[[], datetime]
+    office: JobContext, engine: Engine, server: Server, clock: Callable[[], datetime]
 ) -> AsyncIterator[None]:
     """Tick and deliver while the context is open; at its end what has begun is finished."""
 

@@ -10,26 +10,27 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.jobs.deciding import (
+from tracker.jobs.notice_decisions import (
     PEOPLE,
-    Looking,
+    RunContext,
     applicants_with_news,
     decide_on_people,
     used_since,
 )
-from tracker.jobs.notice_mail import in_order, write_mail
-from tracker.jobs.office import Office
 from tracker.mail.contents import context_of, unsubscribe_headers
-from tracker.records.mailing.notices import addresses_of, people_to_consider, record_decisions
-from tracker.records.mailing.outbox import Message, enqueue
-from tracker.records.mailing.run_ledger import last_run
-from tracker.records.profile.mail_wishes import off_token
-from tracker.rules.mail_wishes import kinds_in
+from tracker.mail.outbox import Message, enqueue
+from tracker.notifications.context import JobContext
+from tracker.notifications.notices_mail import in_order, write_mail
 from tracker.rules.notices import Decision
+from tracker.rules.notification_preferences import kinds_in
 from tracker.rules.standing import Standing
+from tracker.services.notices import addresses_of, people_to_consider, record_decisions
+from tracker.services.notification_preferences import off_token
+from tracker.services.run_ledger import last_run
 
 _PEOPLE_A_BATCH = 250
 
@@ -60,45 +61,45 @@ class _Letter(NamedTuple):
     decisions: list[Decision]
 
 
-def run_notices(office: Office, association: str, now: datetime) -> Tally:
+def run_notices(office: JobContext, association: str, now: datetime) -> Tally:
     """Decide on everything due in ``association``, and write the mails into the outbox.
 
     A person with endorsements and applications, at several associations even, gets one mail
     about all of them.
     """
-    as_of = local_day(now, office.books.associations[association].time_zone)
+    as_of = local_day(now, office.rulebooks.associations[association].time_zone)
     people = _people(office, association, as_of, now)
     tally = Tally()
     for start in range(0, len(people), _PEOPLE_A_BATCH):
-        with office.transaction() as connection:
+        with office.transaction() as session:
             batch = people[start : start + _PEOPLE_A_BATCH]
-            tally = tally.plus(_run_batch(office, connection, batch, as_of, now))
+            tally = tally.plus(_run_batch(office, session, batch, as_of, now))
     return tally
 
 
-def _people(office: Office, association: str, as_of: date, now: datetime) -> list[int]:
-    with office.transaction() as connection:
+def _people(office: JobContext, association: str, as_of: date, now: datetime) -> list[int]:
+    with office.transaction() as session:
         people = people_to_consider(
-            connection,
+            session,
             office.notices,
             association,
-            last_run(connection, "notices", association),
+            last_run(session, "notices", association),
             as_of,
             used_since(office, as_of),
         )
-        news = applicants_with_news(Looking(office, connection, as_of, now), association)
+        news = applicants_with_news(RunContext(office, session, as_of, now), association)
     return sorted(news.union(people))
 
 
 def _run_batch(
-    office: Office, connection: Connection, people: Sequence[int], as_of: date, now: datetime
+    office: JobContext, session: Session, people: Sequence[int], as_of: date, now: datetime
 ) -> Tally:
-    by_person = decide_on_people(Looking(office, connection, as_of, now), people)
-    addresses = addresses_of(connection, PEOPLE)
+    by_person = decide_on_people(RunContext(office, session, as_of, now), people)
+    addresses = addresses_of(session, PEOPLE)
     letters = {
         person_id: _write(
             office,
-            _Addressee(person_id, addresses[person_id], _switch_url(office, connection, decisions)),
+            _Addressee(person_id, addresses[person_id], _switch_url(office, session, decisions)),
             decisions,
             as_of,
             now,
@@ -106,7 +107,7 @@ def _run_batch(
         for person_id, decisions in by_person.items()
         if any(d.skipped is None for d in decisions)
     }
-    taken = enqueue(connection, [letter.message for letter in letters.values()], now)
+    taken = enqueue(session, [letter.message for letter in letters.values()], now)
     recorded: list[tuple[Decision, str | None]] = []
     deferred: list[Decision] = []
     for person_id, decisions in by_person.items():
@@ -118,25 +119,25 @@ def _run_batch(
                 recorded.append((decision, letter.message.message_id))
             else:
                 deferred.append(decision)
-    record_decisions(connection, recorded, as_of)
-    _look_again_tomorrow(connection, deferred, as_of)
+    record_decisions(session, recorded, as_of)
+    _look_again_tomorrow(session, deferred, as_of)
     sent = sum(1 for d, _ in recorded if d.skipped is None)
     return Tally(len(taken), sent, len(recorded) - sent, len(deferred))
 
 
-def _switch_url(office: Office, connection: Connection, decisions: Sequence[Decision]) -> str:
+def _switch_url(office: JobContext, session: Session, decisions: Sequence[Decision]) -> str:
     """What switches off all that the mail is about; empty where some part always goes out."""
     sending = [decision for decision in decisions if decision.skipped is None]
     kinds = kinds_in(office.notices, sending)
     if not kinds:
         return ""
     person_id = sending[0].standing.facts.person_id
-    token = off_token(connection, person_id, [kind.value for kind in kinds])
+    token = off_token(session, person_id, [kind.value for kind in kinds])
     return f"{office.settings.base_url}/unsubscribe/mail/{token}"
 
 
 def _write(
-    office: Office,
+    office: JobContext,
     to: _Addressee,
     decisions: Sequence[Decision],
     as_of: date,
@@ -144,7 +145,7 @@ def _write(
 ) -> _Letter:
     sending = in_order([d for d in decisions if d.skipped is None])
     standing: Standing = sending[0].standing
-    mail = write_mail(office.books, office.notices, office.settings.base_url, sending, as_of)
+    mail = write_mail(office.rulebooks, office.notices, office.settings.base_url, sending, as_of)
     rendered = office.composer.compose(
         mail.kind,
         recipient=(standing.facts.name, to.address),
@@ -168,7 +169,7 @@ def _write(
     return _Letter(message, sending)
 
 
-def _look_again_tomorrow(connection: Connection, deferred: Sequence[Decision], as_of: date) -> None:
+def _look_again_tomorrow(session: Session, deferred: Sequence[Decision], as_of: date) -> None:
     """Have tomorrow's run consider them: it takes up all that was judged since today.
 
     And every application, whatever happened before.
@@ -176,6 +177,6 @@ def _look_again_tomorrow(connection: Connection, deferred: Sequence[Decision], a
     renewals = {d.standing.facts.subject_id for d in deferred if not d.is_about_application}
     rows = [{"id": number, "day": as_of.isoformat()} for number in renewals]
     if rows:
-        connection.execute(
+        session.connection().execute(
             text("UPDATE standing SET judged_on = :day WHERE endorsement_id = :id"), rows
         )

@@ -6,17 +6,26 @@ after an outage only the latest step is. All is part of the transaction that wri
 ledger's row.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
+from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.jobs.office import Office
-from tracker.jobs.reference_mail import write_reminder
-from tracker.records.applying.reference_answers import Request, count_reminder, unanswered
-from tracker.records.mailing.outbox import Message, enqueue
+from tracker.mail.contents import NoticesMail
+from tracker.mail.outbox import Message, enqueue
+from tracker.notifications.context import JobContext
+from tracker.notifications.group_session_mail import KIND
+from tracker.notifications.group_session_mail import (
+    write_reminder as write_reminder_of_group_session_mail,
+)
+from tracker.notifications.reference_mail import write_reminder
+from tracker.services.group_confirmations import Telling, had_mail, mark_reminded, untold
+from tracker.services.group_confirmations import unanswered as unanswered_of_group_confirmations
+from tracker.services.references import Request, count_reminder, unanswered
 
 # No zone's day begins more than a day before another's.
 _MARGIN = 1
@@ -30,11 +39,11 @@ class _Step(NamedTuple):
 
 
 def run_references(
-    office: Office, connection: Connection, association: str, now: datetime
+    office: JobContext, session: Session, association: str, now: datetime
 ) -> Mapping[str, object]:
     """Write the reminders that are due in ``association`` on its local day at ``now``."""
-    messages = list(_reminders(office, connection, association, now))
-    return {"messages": len(enqueue(connection, messages, now))}
+    messages = list(_reminders(office, session, association, now))
+    return {"messages": len(enqueue(session, messages, now))}
 
 
 def due_step(
@@ -51,27 +60,77 @@ def due_step(
 
 
 def _reminders(
-    office: Office, connection: Connection, association: str, now: datetime
+    office: JobContext, session: Session, association: str, now: datetime
 ) -> Iterator[Message]:
-    for step in _due(office, connection, association, now):
-        link = count_reminder(connection, step.request, now)
+    for step in _due(office, session, association, now):
+        link = count_reminder(session, step.request, now)
         if link is not None:
             yield write_reminder(office, link, now, last=step.last)
 
 
-def _due(
-    office: Office, connection: Connection, association: str, now: datetime
-) -> Iterator[_Step]:
+def _due(office: JobContext, session: Session, association: str, now: datetime) -> Iterator[_Step]:
     steps = office.notices.references.remind_after_days
     if not steps:
         return
-    zone = office.books.associations[association].time_zone
+    zone = office.rulebooks.associations[association].time_zone
     today = local_day(now, zone)
     before = now - timedelta(days=min(steps) - _MARGIN)
-    for request in unanswered(connection, association, before):
+    for request in unanswered(session, association, before):
         if request.asked_at is None:
             continue
         reminded_on = local_day(request.reminded_at, zone) if request.reminded_at else None
         step = due_step(steps, local_day(request.asked_at, zone), reminded_on, today)
         if step is not None:
             yield _Step(request, step == max(steps))
+
+
+def remind_of_sessions(
+    office: JobContext, session: Session, association: str, now: datetime
+) -> int:
+    """Write the reminders that are due in ``association`` on its local day; how many."""
+    messages = list(_reminders_sessions(office, session, association, now))
+    return len(enqueue(session, messages, now))
+
+
+def _reminders_sessions(
+    office: JobContext, session: Session, association: str, now: datetime
+) -> Iterator[Message]:
+    zone = office.rulebooks.associations[association].time_zone
+    midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
+    due = _due_sessions(office, session, association, midnight)
+    new = untold(session, association, KIND, midnight - _NEWS_FOR, midnight)
+    again = {t.member_id for t in due}
+    rows = sorted({*due, *new}, key=lambda t: (t.person_id or 0, t.held_on, t.member_id))
+    for person_id, of_one in groupby(rows, lambda t: t.person_id):
+        waiting = list(of_one)
+        if person_id is None or had_mail(session, person_id, _OTHERS, midnight):
+            continue
+        reminded = [t.member_id for t in waiting if t.member_id in again]
+        message = write_reminder_of_group_session_mail(
+            office, session, _one_each(waiting), now, is_reminder=bool(reminded)
+        )
+        if message is not None:
+            mark_reminded(session, reminded, now)
+            yield message
+
+
+def _due_sessions(
+    office: JobContext, session: Session, association: str, midnight: datetime
+) -> list[Telling]:
+    days = office.notices.sessions.remind_after_days
+    if days is None:
+        return []
+    # Asked on a day so many days before today, or earlier: before that day's end.
+    return unanswered_of_group_confirmations(
+        session, association, midnight - timedelta(days=days - 1)
+    )
+
+
+# NoticeText that could not be told for so long is left to My year and the reminder.
+_NEWS_FOR = timedelta(days=7)
+_OTHERS = (KIND, NoticesMail.kind)
+
+
+def _one_each(waiting: Sequence[Telling]) -> list[Telling]:
+    """One row for each session, whichever addresses it names somebody by."""
+    return list({t.session_id: t for t in reversed(waiting)}.values())[::-1]

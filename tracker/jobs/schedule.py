@@ -6,11 +6,12 @@ before it are caught up by the same run. The clock's jumps and daylight saving t
 skip nor double anything.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from tracker.clock import instant_of
 from tracker.settings import Schedule, Weekday
 
 _DAY = timedelta(days=1)
@@ -58,15 +59,6 @@ def due(schedule: Schedule, job: Job, zone: str, now: datetime, last: date | Non
         missed.append(day)
         day -= step
     return Due(latest, tuple(reversed(missed)), last)
-
-
-def instant_of(day: date, at: time, zone: str) -> datetime:
-    """When it is ``at`` on the local ``day``: aware, in UTC.
-
-    An hour that daylight saving skips is taken as it would have been before the change, one
-    that comes twice as the first.
-    """
-    return datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)
 
 
 def _rhythm(schedule: Schedule, job: Job) -> tuple[time, timedelta]:

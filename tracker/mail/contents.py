@@ -1,7 +1,7 @@
 """What each kind of mail says: the keys that its templates print.
 
 The wording is decided by the jobs and rules; the templates only lay it out. Hours come here as
-words ("3.5 short"), days as they are written to people ("31 December").
+words ("3.5 short"), days as they are written to people ("December 31").
 """
 
 from collections.abc import Mapping
@@ -121,7 +121,7 @@ class Applicants:
 class DigestMail:
     """A coordinator's week. In a quiet one ``needs`` is empty and the figures are zeros.
 
-    ``period`` names both days, which count ("Monday 9 to Sunday 15 November 2026"); ``health``
+    ``period`` names both days, which count ("Monday 9 to Sunday November 15, 2026"); ``health``
     says how the last nightly run went, and ``healthy`` whether that is as it should be.
     ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest,
     as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address).

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rules.schema import Scheme
+from tracker.rules.model import CycleScheme
 
 _DAY = timedelta(days=1)
 _MONTHS_IN_YEAR = 12
@@ -35,7 +35,7 @@ class Cycle:
         return due_on + timedelta(days=self.grace_days)
 
 
-def cycle_containing(schemes: Sequence[Scheme], endorsed_on: date, day: date) -> Cycle | None:
+def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> Cycle | None:
     """The cycle that ``day`` falls in for someone endorsed on ``endorsed_on``.
 
     None when no scheme was in force on that day, or the cycle ended before the endorsement.
@@ -62,12 +62,12 @@ def cycle_containing(schemes: Sequence[Scheme], endorsed_on: date, day: date) ->
     )
 
 
-def cycle_before(schemes: Sequence[Scheme], endorsed_on: date, cycle: Cycle) -> Cycle | None:
+def cycle_before(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> Cycle | None:
     """The cycle that ended on the day before ``cycle`` starts, if the endorsement knew one."""
     return cycle_containing(schemes, endorsed_on, cycle.starts_on - _DAY)
 
 
-def cycles_until(schemes: Sequence[Scheme], endorsed_on: date, day: date) -> list[Cycle]:
+def cycles_until(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> list[Cycle]:
     """Every cycle of an endorsement, from the one that contains ``day`` back to its first."""
     found: list[Cycle] = []
     cycle = cycle_containing(schemes, endorsed_on, day)
@@ -77,7 +77,7 @@ def cycles_until(schemes: Sequence[Scheme], endorsed_on: date, day: date) -> lis
     return found
 
 
-def _whole_cycle(scheme: Scheme, endorsed_on: date, day: date) -> tuple[date, date]:
+def _whole_cycle(scheme: CycleScheme, endorsed_on: date, day: date) -> tuple[date, date]:
     anchor = endorsed_on if scheme.ends_on is None else scheme.ends_on + _DAY
     return _cycle_from(anchor, scheme.years, day)
 
@@ -85,8 +85,8 @@ def _whole_cycle(scheme: Scheme, endorsed_on: date, day: date) -> tuple[date, da
 # A fixed cycle is the same for everybody: worked out once, not once an endorsement.
 @lru_cache(maxsize=16_384)
 def _cycle_from(anchor: date, years: int, day: date) -> tuple[date, date]:
-    # Always counted from the original anchor: adding a year to a 29 February four times
-    # would end on a 28 February.
+    # Always counted from the original anchor: adding a year to a February 29 four times
+    # would end on a February 28.
     number = (day.year - anchor.year) // years + 1
     while _start(anchor, years, number) > day:
         number -= 1
@@ -97,7 +97,7 @@ def _start(anchor: date, years: int, number: int) -> date:
     return anchor + relativedelta(years=years * number)
 
 
-def _share(scheme: Scheme, endorsed_on: date, ends_on: date) -> Fraction:
+def _share(scheme: CycleScheme, endorsed_on: date, ends_on: date) -> Fraction:
     """The part of a full cycle's hours that the first cycle asks: whole months or years only."""
     if scheme.first_cycle == "all hours":
         return _WHOLE

@@ -1,6 +1,6 @@
 """Which notices a renewal calls for on a day, and which of them are skipped and why. Pure.
 
-What they share with an application's (`tracker.rules.application_notices`) is here, too. A *step*
+What they share with an application's (`tracker.rules.application.notices`) is here, too. A *step*
 is a number of days from the date that a notice is about (negative: before it). Of several steps
 that were reached since the last look, only the latest is sent: after an outage nobody gets the
 backlog.
@@ -106,7 +106,7 @@ def decide(
 
 
 def _why_cutoff_is_quiet(standing: Standing, cutoff: Cutoff) -> str | None:
-    if any(r.ask.counts == "rsc" and r.outcome is Outcome.WAIVED for r in standing.results):
+    if any(r.requirement.counts == "rsc" and r.outcome is Outcome.WAIVED for r in standing.results):
         return "RSC is waived"
     ends_on = standing.facts.ends_on
     return "the endorsement ends before" if ends_on and ends_on <= cutoff.ending.last_day else None
@@ -172,7 +172,7 @@ def about_membership(
     config: NoticeConfig, standing: Standing, decided: Collection[Key], as_of: date
 ) -> Iterator[Decision]:
     """The decisions due by ``as_of`` about the membership that a renewal or application asks."""
-    result = next((r for r in standing.results if r.ask.counts == "membership"), None)
+    result = next((r for r in standing.results if r.requirement.counts == "membership"), None)
     cycle = standing.plan.cycle
     if result is None or cycle is None or as_of > cycle.ends_on:
         return

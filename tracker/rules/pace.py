@@ -72,7 +72,7 @@ def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> d
 
 def _has_pace(result: Result) -> bool:
     # A part of the hours (a topic) comes with the right training, not with the months.
-    asks_hours = result.ask.counts != "membership" and result.ask.topic is None
+    asks_hours = result.requirement.counts != "membership" and result.requirement.topic is None
     return asks_hours and result.outcome is Outcome.SHORT
 
 

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 from dateutil.relativedelta import relativedelta
 
+from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle
-from tracker.rules.schema import Requirement, Rulebook, Value
+from tracker.rules.model import Requirement, Rulebook, Value
 
 _UNITS = {
     "training": "hours",
@@ -31,10 +32,10 @@ _ENDLESS = Cycle(
 
 # Equal only to itself: plans are shared (`Rulebooks.plan_for`), and judging looks them up often.
 @dataclass(frozen=True, slots=True, eq=False)
-class Ask:
+class PlannedRequirement:
     """One requirement.
 
-    ``amount`` is what is asked, in the measure of `Result`; ``not_asked`` says why its hours are
+    ``amount`` is what is asked, in the measure of `Result`; ``exemptions`` says why its hours are
     excused in this cycle, if they are. ``topic`` is None for whole hours; ``sum_key`` names the
     sum in `Facts.minutes` that counts. ``unit`` is the word for what is counted; ``rule`` holds
     the terms of what only an application asks.
@@ -48,7 +49,7 @@ class Ask:
     sum_key: str
     amount: int
     unit: str
-    not_asked: str | None
+    exemptions: str | None
     only_rsc_providers: bool
     each_year: bool
     source_document: str
@@ -68,40 +69,40 @@ class Plan:
     association: str
     category: str
     cycle: Cycle | None
-    asks: tuple[Ask, ...]
+    requirements: tuple[PlannedRequirement, ...]
     provider_rule: str | None
     membership_rule: str | None
     topics: tuple[str, ...] = ()
     year_ends: tuple[date, ...] = ()
 
 
-def plan_renewal(book: Rulebook, category: str, cycle: Cycle | None) -> Plan:
+def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> Plan:
     """Read ``book`` for one category and cycle."""
-    requirements = book.requirements_of(category) if cycle else ()
+    requirements = rulebook.requirements_of(category) if cycle else ()
     found = [(r, v) for r in requirements if cycle and (v := _value_for(r, cycle))]
     return Plan(
-        association=book.id,
+        association=rulebook.id,
         category=category,
         cycle=cycle if requirements else None,
-        asks=tuple(_ask(book, r, v, cycle) for r, v in found if cycle),
-        provider_rule=_rule_name(book, [r.providers for r, _ in found]),
-        membership_rule=_rule_name(book, [r.membership for r, _ in found]),
+        requirements=tuple(_ask(rulebook, r, v, cycle) for r, v in found if cycle),
+        provider_rule=_rule_name(rulebook, [r.providers for r, _ in found]),
+        membership_rule=_rule_name(rulebook, [r.membership for r, _ in found]),
         topics=tuple(sorted({r.topic for r, _ in found if r.topic})),
         year_ends=_year_ends(cycle) if cycle and any(r.each_year for r, _ in found) else (),
     )
 
 
-def plan_application(book: Rulebook, category: str, day: date) -> Plan:
+def plan_application(rulebook: Rulebook, category: str, day: date) -> Plan:
     """Read ``book`` for an application, as its rules stand on ``day``: a cycle without end."""
-    asked = book.requirements_of(category, "application")
+    asked = rulebook.requirements_of(category, "application")
     found = [(r, v) for r in asked if (v := value_in_force(r, day))]
     return Plan(
-        association=book.id,
+        association=rulebook.id,
         category=category,
         cycle=_ENDLESS if found else None,
-        asks=tuple(_ask(book, r, v, _ENDLESS) for r, v in found),
-        provider_rule=_rule_name(book, [r.providers for r, _ in found]),
-        membership_rule=_rule_name(book, [r.membership for r, _ in found]),
+        requirements=tuple(_ask(rulebook, r, v, _ENDLESS) for r, v in found),
+        provider_rule=_rule_name(rulebook, [r.providers for r, _ in found]),
+        membership_rule=_rule_name(rulebook, [r.membership for r, _ in found]),
         topics=tuple(sorted({t for r, _ in found for t in (r.topic, *r.besides) if t})),
     )
 
@@ -122,10 +123,12 @@ def _value_for(requirement: Requirement, cycle: Cycle) -> Value | None:
     return value_in_force(requirement, cycle.starts_on)
 
 
-def _ask(book: Rulebook, requirement: Requirement, value: Value, cycle: Cycle) -> Ask:
+def _ask(
+    rulebook: Rulebook, requirement: Requirement, value: Value, cycle: Cycle
+) -> PlannedRequirement:
     hours_excused = requirement.counts != "membership" and cycle.share == 0
     whole = _amount(requirement, value)
-    return Ask(
+    return PlannedRequirement(
         id=requirement.id,
         label=requirement.label,
         about=requirement.about,
@@ -134,10 +137,10 @@ def _ask(book: Rulebook, requirement: Requirement, value: Value, cycle: Cycle) -
         sum_key=f"topic:{requirement.topic}" if requirement.topic else requirement.counts,
         amount=whole if hours_excused else int(whole * cycle.share),
         unit=_unit(requirement, value),
-        not_asked="no hours are asked in the cycle of endorsement" if hours_excused else None,
+        exemptions="no hours are asked in the cycle of endorsement" if hours_excused else None,
         only_rsc_providers=requirement.asked_of != "everyone",
         each_year=requirement.each_year,
-        source_document=book.documents[value.source.document].title,
+        source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,
         rule=requirement,
     )
@@ -161,5 +164,10 @@ def _year_ends(cycle: Cycle) -> tuple[date, ...]:
     return tuple(end for end in ends if end <= cycle.ends_on)
 
 
-def _rule_name(book: Rulebook, names: list[str | None]) -> str | None:
-    return next((f"{book.id}/{name}" for name in names if name), None)
+def _rule_name(rulebook: Rulebook, names: list[str | None]) -> str | None:
+    return next((f"{rulebook.id}/{name}" for name in names if name), None)
+
+
+def word_for(requirement: PlannedRequirement) -> str:
+    """What hours of a requirement are called in a few letters, as by `hours_word`."""
+    return hours_word(requirement.counts, requirement.topic or "")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tracker.rules.schema import DEGREES, AcceptedProvider, ProviderRule
-from tracker.rules.sources import Source
+from tracker.formatting import format_date
+from tracker.rules.model import DEGREES, AcceptedProvider, ProviderRule, Source
 from tracker.rules.standing import Span
 
 _DAY = timedelta(days=1)
@@ -67,9 +67,7 @@ def why_not(association: str, rule: ProviderRule, provider: Provider, day: date)
     later = [m for m in matches if m[0].starts_on > day]
     if later:
         span, _, credential = min(later, key=lambda m: m[0])
-        return (
-            f"{provider.name} qualifies as {_held(credential)} only from {say_day(span.starts_on)}"
-        )
+        return f"{provider.name} qualifies as {_held(credential)} only from {format_date(span.starts_on)}"
     held = [c for c in provider.credentials if _holds(c, day)]
     for credential in held:
         for accepted in rule.accepts:
@@ -79,7 +77,7 @@ def why_not(association: str, rule: ProviderRule, provider: Provider, day: date)
                     f"{accepted.degree}'s degree{_to(accepted)}: the rule accepts {rule.says}"
                 )
     holds = " and ".join(sorted({_held(c) for c in held})) or "not known as endorsed or vetted"
-    return f"{provider.name} was {holds} on {say_day(day)}: the rule accepts {rule.says}"
+    return f"{provider.name} was {holds} on {format_date(day)}: the rule accepts {rule.says}"
 
 
 def why_it_ends(association: str, rule: ProviderRule, provider: Provider, last: date) -> Ending:
@@ -87,7 +85,7 @@ def why_it_ends(association: str, rule: ProviderRule, provider: Provider, last: 
     for match in _matches(association, rule, provider):
         if match[0].ends_on == last:
             return Ending(last, _ending("ends", provider, *match))
-    return Ending(last, f"{provider.name} stops qualifying after {say_day(last)}")
+    return Ending(last, f"{provider.name} stops qualifying after {format_date(last)}")
 
 
 def status_on(association: str, rule: ProviderRule, provider: Provider, day: date) -> list[str]:
@@ -98,12 +96,14 @@ def status_on(association: str, rule: ProviderRule, provider: Provider, day: dat
     held = [c for c in provider.credentials if _holds(c, day)]
     if not held:
         other = [f"{provider.name} {_tense(c, day)} {_terms(c)}." for c in provider.credentials]
-        nothing = f"{provider.name} is not known as endorsed or vetted on {say_day(day)}."
+        nothing = f"{provider.name} is not known as endorsed or vetted on {format_date(day)}."
         return [*dict.fromkeys(other), nothing]
     said = [f"{provider.name} was {_terms(c)}." for c in held]
     for span, accepted, credential in _matches(association, rule, provider):
         if accepted.until and span.starts_on <= day <= span.ends_on:
-            said.append(f"The rule accepts {_held(credential)} until {say_day(accepted.until)}.")
+            said.append(
+                f"The rule accepts {_held(credential)} until {format_date(accepted.until)}."
+            )
     return list(dict.fromkeys(said))
 
 
@@ -120,11 +120,6 @@ def sources_on(
     for source in parts[:1] or [accepted.source for accepted in rule.accepts]:
         found.setdefault((source.document, source.section), source)
     return tuple(found.values())
-
-
-def say_day(day: date) -> str:
-    """A day as people write it: ``30 June 2026``."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def _matches(
@@ -169,12 +164,12 @@ def _held(credential: Credential) -> str:
 
 
 def _terms(credential: Credential) -> str:
-    """``endorsed as IMHM-C by CT-AIMH from 1 January 2020 until 30 June 2026``."""
+    """``endorsed as IMHM-C by CT-AIMH from January 1, 2020 until June 30, 2026``."""
     what = f"vetted by {credential.association}"
     if credential.category is not None:
         what = f"endorsed as {credential.category} by {credential.association}"
-    until = f" until {say_day(credential.ends_on)}" if credential.ends_on else ""
-    return f"{what} from {say_day(credential.starts_on)}{until or ' on'}"
+    until = f" until {format_date(credential.ends_on)}" if credential.ends_on else ""
+    return f"{what} from {format_date(credential.starts_on)}{until or ' on'}"
 
 
 def _tense(credential: Credential, day: date) -> str:
@@ -188,7 +183,7 @@ def _ending(
     accepted: AcceptedProvider,
     credential: Credential,
 ) -> str:
-    last = say_day(span.ends_on)
+    last = format_date(span.ends_on)
     if accepted.until == span.ends_on:
         with_degree = f" with a {accepted.degree}'s degree" if accepted.degree else ""
         return (
@@ -200,7 +195,7 @@ def _ending(
 
 
 def _to(accepted: AcceptedProvider) -> str:
-    return f" until {say_day(accepted.until)}" if accepted.until else ""
+    return f" until {format_date(accepted.until)}" if accepted.until else ""
 
 
 def _next(span: Span) -> date:

@@ -1,11 +1,12 @@
 """What an evaluation takes and gives."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from tracker.rules.candidate import Candidate
-from tracker.rules.plan import Ask, Plan
+from tracker.rules.application.candidate import Candidate
+from tracker.rules.plan import Plan, PlannedRequirement
 
 
 class Status(StrEnum):
@@ -78,14 +79,14 @@ class Remark(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One requirement's outcome, in the measure of its `Ask.unit`.
+    """One requirement's outcome, in the measure of its `PlannedRequirement.unit`.
 
     Minutes for hours, months for years, else how many (for a membership: days checked).
     ``note`` says on what the counted amount rests, ``closes_on`` is the last day of a window that
     is still open, ``remarks`` what did not count. A renewal has none of these three.
     """
 
-    ask: Ask
+    requirement: PlannedRequirement
     required: int
     counted: int
     short: int
@@ -110,3 +111,26 @@ class Standing(NamedTuple):
     results: tuple[Result, ...]
     next_change_on: date | None
     covered_until: date | None = None
+
+
+_WAIVED = "waived by the association"
+_ON_LEAVE = "excused while on leave"
+
+
+def exemption_reason(plan: Plan, standing: Standing | None) -> Mapping[str, str]:
+    """Why nothing is asked, by requirement, of those of which nothing is.
+
+    ``standing`` is that of the same renewal; None where it is not known, so that only what the
+    plan itself does not ask is told.
+    """
+    found = {
+        requirement.id: requirement.exemptions
+        for requirement in plan.requirements
+        if requirement.exemptions
+    }
+    for result in standing.results if standing else ():
+        if result.outcome is Outcome.WAIVED:
+            found[result.requirement.id] = _WAIVED
+        elif standing and standing.status is Status.EXCUSED and result.outcome is Outcome.EXCUSED:
+            found.setdefault(result.requirement.id, _ON_LEAVE)
+    return found

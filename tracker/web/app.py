@@ -10,89 +10,75 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from tracker import clock
+from tracker.db.engine import reading
+from tracker.db.writer import Writer
+from tracker.jobs.health_metrics import Vitals, read_vitals
 from tracker.mail.compose import load_composer
-from tracker.records.mailing.vitals import Vitals, read_vitals
-from tracker.records.saving.writer import Writer
-from tracker.records.store.engine import reading
-from tracker.records.store.reader import Reader
 from tracker.rulebooks import Rulebooks
+from tracker.services.evaluation import deferred_evaluation
+from tracker.services.reader import Reader
 from tracker.settings import Settings, templates_folder
+from tracker.web import menu
 from tracker.web.api.app import PREFIX, build_api
-from tracker.web.applying import applications, giving_references, references
-from tracker.web.coordinator import applicants, coordinator, deciding, deciding_requests
-from tracker.web.frame import front, health, menu, metrics, static_files
-from tracker.web.frame.errors import add_error_pages, refuse
-from tracker.web.frame.head import AnswersHead
-from tracker.web.frame.later import Later
-from tracker.web.frame.one_look import OneLook
-from tracker.web.frame.packing import PacksPages
-from tracker.web.frame.pages import Pages
-from tracker.web.frame.readiness import Readiness
-from tracker.web.frame.request_id import NamesRequests
-from tracker.web.frame.security import Guard
-from tracker.web.frame.site import DemoLogin, Site
-from tracker.web.frame.viewer import is_signed_in
-from tracker.web.help import help_page
-from tracker.web.hours import editing, evidence, logging_hours
-from tracker.web.profile import (
-    browsers,
-    mail_choice,
-    membership,
-    own_files,
+from tracker.web.background import BackgroundWork, Readiness, SingleFlight
+from tracker.web.dependencies import DemoLogin, Site, is_signed_in
+from tracker.web.errors import add_error_pages, refuse
+from tracker.web.middleware import Guard, GzipPages, HeadRequests, RequestIds
+from tracker.web.pages import (
+    applicants,
+    application_decisions,
+    applications,
+    coordinator,
+    exports,
+    group_confirmations,
+    group_sessions,
+    health,
+    help,
+    home,
+    log_hours,
+    memberships,
+    my_year,
     profile,
-    requests,
+    referee,
+    references,
+    request_decisions,
     second_address,
-    unsubscribing,
+    sign_in,
+    time_requests,
 )
-from tracker.web.sessions import asked_sessions, sessions
-from tracker.web.sign_in import signing_in
-from tracker.web.takeaways import calendar_feed, my_data, takeaways, transcript
-from tracker.web.year import cycle_pages, entries, my_year
+from tracker.web.rendering import Pages
 
 __all__ = ["DemoLogin", "build_app"]
 
 # Looked for in this order: first what is asked for most.
 _PARTS = (
     my_year,
-    logging_hours,
-    front,
-    signing_in,
-    browsers,
-    cycle_pages,
-    membership,
-    entries,
-    editing,
+    log_hours,
+    home,
+    sign_in,
     profile,
+    memberships,
     second_address,
-    mail_choice,
-    requests,
-    evidence,
-    own_files,
+    time_requests,
     applications,
     references,
-    giving_references,
-    asked_sessions,
-    sessions,
+    referee,
+    group_confirmations,
+    group_sessions,
     coordinator,
     applicants,
-    deciding,
-    takeaways,
-    transcript,
-    calendar_feed,
-    my_data,
-    deciding_requests,
-    help_page,
-    unsubscribing,
+    application_decisions,
+    exports,
+    request_decisions,
+    help,
     health,
-    metrics,
-    static_files,
 )
 
 
 def build_app(
     settings: Settings,
     engine: Engine,
-    books: Rulebooks,
+    rulebooks: Rulebooks,
     *,
     demo_people: Sequence[DemoLogin] = (),
     now: Callable[[], datetime] = clock.now,
@@ -117,20 +103,20 @@ def build_app(
         settings=settings,
         engine=engine,
         reader=Reader(engine),
-        writer=Writer(engine),
-        books=books,
+        writer=Writer(engine, deferred_evaluation),
+        rulebooks=rulebooks,
         composer=load_composer(folder, settings.mail.sender, settings.base_url),
         pages=pages,
-        later=Later(),
+        later=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
-        vitals=OneLook("vitals", partial(_look_at_vitals, engine)),
+        vitals=SingleFlight("vitals", partial(_look_at_vitals, engine)),
         demo_people=tuple(demo_people),
         now=now,
     )
     for part in _PARTS:
         app.include_router(part.router)
     if demo_people:
-        app.include_router(front.demo_router)
+        app.include_router(home.demo_router)
     app.mount(PREFIX, build_api(app.state.site))
     app.add_middleware(
         Guard,
@@ -138,16 +124,16 @@ def build_app(
         refuse=refuse,
         knows=partial(is_signed_in, app.state.site),
     )
-    app.add_middleware(PacksPages)
-    app.add_middleware(AnswersHead)
-    app.add_middleware(NamesRequests)
+    app.add_middleware(GzipPages)
+    app.add_middleware(HeadRequests)
+    app.add_middleware(RequestIds)
     add_error_pages(app)
     return app
 
 
 def _look_at_vitals(engine: Engine) -> Vitals:
-    with reading(engine) as connection:
-        return read_vitals(connection)
+    with reading(engine) as session:
+        return read_vitals(session)
 
 
 @cache

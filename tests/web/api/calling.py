@@ -8,9 +8,9 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from tests.support.cast import ALICE, DANA
-from tests.web.visiting import House
-from tracker.records.api.api_tokens import SCOPES, make_token
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient
+from tracker.db.engine import writing
+from tracker.services.api_tokens import SCOPES, make_token
 
 SESSION: Mapping[str, Any] = {
     "email": ALICE,
@@ -23,11 +23,11 @@ SESSION: Mapping[str, Any] = {
 }
 
 
-def make(house: House, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what make_token takes
+def make(house: WebClient, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what make_token takes
     """A token's secret."""
-    with writing(house.cast.engine) as connection:
+    with writing(house.cast.engine) as session:
         _, secret = make_token(
-            connection,
+            session,
             association=association,
             name="Member database",
             scopes=scopes or SCOPES,
@@ -41,7 +41,7 @@ def make(house: House, association: str = "NCIMHA", *scopes: str, **more: Any) -
 class Program:
     """Calls with one token."""
 
-    house: House
+    house: WebClient
     secret: str
     client: TestClient = field(init=False)
 

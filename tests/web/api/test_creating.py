@@ -7,16 +7,16 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.web.api.calling import Program, make
-from tests.web.visiting import House
+from tests.web.visiting import WebClient
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(house: WebClient) -> Program:
     return Program(house, make(house))
 
 
 @pytest.fixture
-def page_program(page_house: House) -> Program:
+def page_program(page_house: WebClient) -> Program:
     return Program(page_house, make(page_house))
 
 

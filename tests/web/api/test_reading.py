@@ -8,13 +8,13 @@ from sqlalchemy import update
 from tests.support.cast import ALICE, BOB, ERIN
 from tests.support.referees import apply
 from tests.web.api.calling import Program, make
-from tests.web.visiting import House
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 
 @pytest.fixture
-def program(page_house: House) -> Program:
+def program(page_house: WebClient) -> Program:
     return Program(page_house, make(page_house))
 
 
@@ -76,8 +76,8 @@ def test_another_association_s_people_are_as_absent_as_those_who_are_not(program
 
 def test_applicants_hours_are_readable_too(program: Program) -> None:
     cast = program.house.cast
-    with writing(cast.engine) as connection:
-        apply(connection, cast.people[ERIN], association="NCIMHA")
+    with writing(cast.engine) as session:
+        apply(session, cast.people[ERIN], association="NCIMHA")
     found = program.get(f"/entries?email={ERIN}").json()["items"]
     assert [entry["id"] for entry in found] == [cast.entries["erin"]]
 
@@ -86,11 +86,13 @@ def test_what_was_logged_after_an_endorsement_ended_is_not_its_association_s(
     program: Program,
 ) -> None:
     cast = program.house.cast
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         endorsement = METADATA.tables["endorsement"]
         number = cast.endorsements[ALICE]
         ended = {"ends_on": date(2026, 6, 30)}
-        connection.execute(update(endorsement).where(endorsement.c.id == number).values(ended))
+        session.connection().execute(
+            update(endorsement).where(endorsement.c.id == number).values(ended)
+        )
     days = [e["held_on"] for e in program.get(f"/entries?email={ALICE}").json()["items"]]
     assert max(days) == "2026-06-12"
     assert program.get(f"/entries/{cast.entries['rsc']}").status_code == 404
@@ -99,11 +101,13 @@ def test_what_was_logged_after_an_endorsement_ended_is_not_its_association_s(
 
 def test_a_declined_applicant_s_hours_are_no_longer_read_nor_written(program: Program) -> None:
     cast = program.house.cast
-    with writing(cast.engine) as connection:
-        number = apply(connection, cast.people[ERIN], association="NCIMHA")
+    with writing(cast.engine) as session:
+        number = apply(session, cast.people[ERIN], association="NCIMHA")
         application = METADATA.tables["application"]
         declined = {"state": "declined", "decided_on": date(2026, 11, 20)}
-        connection.execute(update(application).where(application.c.id == number).values(declined))
+        session.connection().execute(
+            update(application).where(application.c.id == number).values(declined)
+        )
     assert program.get(f"/entries?email={ERIN}").json()["items"] == []
     assert program.log("one", email=ERIN).status_code == 422
 

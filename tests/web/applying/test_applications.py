@@ -8,43 +8,43 @@ from sqlalchemy import insert, update
 
 from tests.support.cast import ALICE
 from tests.web.applicants import IDA, IRIS, NORA, OLIVE, apply
-from tests.web.visiting import RSC, TRAINING, House, plain_text, problems, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import RSC, TRAINING, WebClient, plain_text, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 VOLUNTEERED = "early-care volunteer 2021-01-01..2025-12-31 infants supervised trained confirms=all"
 
 
-def checklist(house: House, email: str) -> str:
+def checklist(house: WebClient, email: str) -> str:
     number = house.cast.applications[email]
     return text_of(house.visit(email).get(f"/application/{number}"))
 
 
-def task(house: House, email: str, name: str) -> str:
+def task(house: WebClient, email: str, name: str) -> str:
     """One requirement's item, as one reads it."""
     page = house.visit(email).get(f"/application/{house.cast.applications[email]}")
     item = page.text.partition(f'<li id="task-{name}"')[2].partition('<li id="task-')[0]
     return plain_text(item.partition(">")[2])
 
 
-def iris(house: House, **more: object) -> None:
+def iris(house: WebClient, **more: object) -> None:
     """Iris applies as an associate: an education or work will do."""
     case = {"applies": "VAIMH IFA 2026-01-05", **more}
     found = apply(house.cast.engine, IRIS, "Iris Day", case)
     house.cast.people[IRIS], house.cast.applications[IRIS] = found
 
 
-def change(house: House, email: str, **values: object) -> None:
+def change(house: WebClient, email: str, **values: object) -> None:
     table = METADATA.tables["application"]
-    with writing(house.cast.engine) as connection:
-        connection.execute(
+    with writing(house.cast.engine) as session:
+        session.connection().execute(
             update(table).where(table.c.id == house.cast.applications[email]).values(values)
         )
 
 
-def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: House) -> None:
+def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: WebClient) -> None:
     page = checklist(hall, NORA)
-    assert "Infant Mental Health Specialist · VAIMH · opened 5 Jan 2026" in page
+    assert "Infant Mental Health Specialist · VAIMH · opened Jan 5, 2026" in page
     assert "Not ready: 2 of 8 done, reflective supervision next." in page
     assert (
         "Missing: 17.5 hours of training, 41.5 hours of reflective supervision, 9 months of work "
@@ -52,20 +52,20 @@ def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: House) -> 
     )
 
 
-def test_when_all_is_done_the_association_decides(hall: House) -> None:
+def test_when_all_is_done_the_association_decides(hall: WebClient) -> None:
     page = checklist(hall, IDA)
     assert "Ready: all 8 are done." in page
-    assert "Submitted on 2 November 2026; the association decides." in page
+    assert "Submitted on November 2, 2026; the association decides." in page
     assert "To do" not in page
 
 
-def test_what_only_reviewers_can_say_is_no_task(hall: House) -> None:
+def test_what_only_reviewers_can_say_is_no_task(hall: WebClient) -> None:
     page = checklist(hall, OLIVE)
     assert "Needs review: 7 of 8 done, 1 is for the reviewers." in page
     assert "For the reviewers: competencies. Tell your association that it can decide." in page
 
 
-def test_requirements_stand_in_the_rulebooks_order(page_hall: House) -> None:
+def test_requirements_stand_in_the_rulebooks_order(page_hall: WebClient) -> None:
     text = page_hall.visit(NORA).get(f"/application/{page_hall.cast.applications[NORA]}").text
     names = ["education", "training", "rsc", "experience", "membership", "ethics", "exam"]
     places = [text.index(f'id="task-{name}"') for name in [*names, "references"]]
@@ -81,53 +81,53 @@ def test_requirements_stand_in_the_rulebooks_order(page_hall: House) -> None:
         ("references", "References 1 of 3 received"),
         ("references", "1 received, 1 waiting"),
         ("exam", "Written exam Passed To do"),
-        ("membership", "Paid to 31 December 2026."),
+        ("membership", "Paid to December 31, 2026."),
         ("education", "A master's degree or a higher one, with official transcripts Done"),
     ],
 )
-def test_progress_is_said_in_its_own_measure(page_hall: House, name: str, said: str) -> None:
+def test_progress_is_said_in_its_own_measure(page_hall: WebClient, name: str, said: str) -> None:
     assert said in task(page_hall, NORA, name)
 
 
-def test_families_are_counted(page_hall: House) -> None:
+def test_families_are_counted(page_hall: WebClient) -> None:
     assert "Families served 10 of 10 families" in task(page_hall, OLIVE, "experience-families")
 
 
-def test_every_session_that_does_not_count_says_why(hall: House) -> None:
+def test_every_session_that_does_not_count_says_why(hall: WebClient) -> None:
     rsc = task(hall, NORA, "rsc")
     assert "Reflective supervision 8.5 of 50 hours" in rsc
-    assert "2 hours Does not count: Neil was IFA on 10 April 2026: the rule accepts" in rsc
+    assert "2 hours Does not count: Neil was IFA on April 10, 2026: the rule accepts" in rsc
     assert "1 hour Does not count: Newcomer is not yet confirmed as qualified" in rsc
-    assert "it counts only after a master's degree (awarded 1 February 2025)" in rsc
+    assert "it counts only after a master's degree (awarded February 1, 2025)" in rsc
 
 
-def test_the_last_day_of_the_open_window_is_told(page_hall: House) -> None:
+def test_the_last_day_of_the_open_window_is_told(page_hall: WebClient) -> None:
     rsc = task(page_hall, NORA, "rsc")
-    assert "Counted over the best 24 months, 10 March 2025 to 9 March 2027." in rsc
-    assert "The span that is open now ends on 9 March 2027" in rsc
+    assert "Counted over the best 24 months, March 10, 2025 to March 9, 2027." in rsc
+    assert "The span that is open now ends on March 9, 2027" in rsc
     assert "open now" not in task(page_hall, IDA, "rsc")
 
 
-def test_many_sessions_that_do_not_count_step_behind_a_word(page_hall: House) -> None:
+def test_many_sessions_that_do_not_count_step_behind_a_word(page_hall: WebClient) -> None:
     entries = [f"rsc 1h 2026-0{month}-10 with Newcomer" for month in range(1, 8)]
     iris(page_hall, applies="VAIMH IMHS 2026-01-05", entries=entries)
     assert "4 more that do not count (Reflective supervision)" in task(page_hall, IRIS, "rsc")
 
 
-def test_advice_is_marked_and_asks_nothing(page_hall: House) -> None:
+def test_advice_is_marked_and_asks_nothing(page_hall: WebClient) -> None:
     training = task(page_hall, IDA, "training")
     assert "Done" in training
     assert "Advice Typical: 75 hours; not required." in training
     assert "Good to know Advice Leadership Activities: Not asked." in checklist(page_hall, IDA)
 
 
-def test_each_rule_has_its_source_and_its_reading(page_hall: House) -> None:
+def test_each_rule_has_its_source_and_its_reading(page_hall: WebClient) -> None:
     training = task(page_hall, NORA, "training")
     assert "VAIMH: Infant Mental Health Endorsement Requirements" in training
     assert "“In-Service Training”. How it is read: The minimum is asked of all" in training
 
 
-def test_what_is_to_do_says_where(page_hall: House) -> None:
+def test_what_is_to_do_says_where(page_hall: WebClient) -> None:
     number = page_hall.cast.applications[NORA]
     page = page_hall.visit(NORA).get(f"/application/{number}").text
     assert '<a href="/log?activity=training">Log training</a>' in page
@@ -136,13 +136,13 @@ def test_what_is_to_do_says_where(page_hall: House) -> None:
     assert "Log training" not in task(page_hall, IDA, "training")
 
 
-def test_an_alternative_to_what_is_done_is_not_needed(page_hall: House) -> None:
+def test_an_alternative_to_what_is_done_is_not_needed(page_hall: WebClient) -> None:
     iris(page_hall, degrees=["cda 2020-01-01"], work=[VOLUNTEERED])
     assert "Not ready: 1 of 5 done" in checklist(page_hall, IRIS)
     assert "Not needed: education is enough" in task(page_hall, IRIS, "experience")
 
 
-def test_what_the_reviewers_must_agree_to_says_so(page_hall: House) -> None:
+def test_what_the_reviewers_must_agree_to_says_so(page_hall: WebClient) -> None:
     iris(page_hall, work=[VOLUNTEERED])
     work = task(page_hall, IRIS, "experience")
     assert "5 years of 2 years" in work
@@ -151,7 +151,7 @@ def test_what_the_reviewers_must_agree_to_says_so(page_hall: House) -> None:
     assert "Does not count" not in work
 
 
-def test_hours_within_others_are_parts_and_say_a_reason_once(page_hall: House) -> None:
+def test_hours_within_others_are_parts_and_say_a_reason_once(page_hall: WebClient) -> None:
     mentored = "rsc 2h 2019-04-10 with Mina"
     iris(page_hall, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
          providers={"Mina": ["VAIMH IMHM-C 2015-01-01"]}, entries=[mentored])  # fmt: skip
@@ -160,28 +160,28 @@ def test_hours_within_others_are_parts_and_say_a_reason_once(page_hall: House) -
     assert "25 hours about RSC given" in checklist(page_hall, IRIS)
 
 
-def test_an_endorsed_application_leads_to_the_renewal(page_hall: House) -> None:
+def test_an_endorsed_application_leads_to_the_renewal(page_hall: WebClient) -> None:
     change(page_hall, OLIVE, state="endorsed", decided_on=date(2026, 11, 20))
     page = page_hall.visit(OLIVE).get(f"/application/{page_hall.cast.applications[OLIVE]}")
-    assert "Endorsed from 20 November 2026." in text_of(page)
+    assert "Endorsed from November 20, 2026." in text_of(page)
     assert "Your first renewal cycle has opened" in text_of(page)
     assert '<a class="button" href="/my-year">Go to your renewal</a>' in page.text
 
 
-def test_an_endorsement_without_renewal_rules_promises_no_cycle(page_hall: House) -> None:
+def test_an_endorsement_without_renewal_rules_promises_no_cycle(page_hall: WebClient) -> None:
     change(page_hall, IDA, state="endorsed", decided_on=date(2026, 11, 20))
     assert "The rulebook holds no renewal rules" in checklist(page_hall, IDA)
 
 
-def test_an_endorsement_to_come_says_when(page_hall: House) -> None:
+def test_an_endorsement_to_come_says_when(page_hall: WebClient) -> None:
     change(page_hall, OLIVE, state="endorsed", decided_on=date(2026, 12, 1))
     assert "Your first renewal cycle opens on that day." in checklist(page_hall, OLIVE)
 
 
-def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: House) -> None:
+def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: WebClient) -> None:
     change(page_hall, NORA, state="declined", decided_on=date(2026, 11, 20))
     page = checklist(page_hall, NORA)
-    assert "Declined on 20 November 2026." in page
+    assert "Declined on November 20, 2026." in page
     assert "What you have logged is kept." in page
     assert "Training" not in page
 
@@ -189,13 +189,13 @@ def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: House) 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"opened_on": date(2026, 12, 1)}, "Opens on 1 December 2026."),
+        ({"opened_on": date(2026, 12, 1)}, "Opens on December 1, 2026."),
         ({"association": "GONE"}, "There is no rulebook for this association."),
         ({"category": "NOPE"}, "The rulebook holds no initial requirements for this category."),
     ],
 )
 def test_where_nothing_can_be_judged_the_page_says_so(
-    page_hall: House, values: dict[str, object], said: str
+    page_hall: WebClient, values: dict[str, object], said: str
 ) -> None:
     change(page_hall, NORA, **values)
     assert said in checklist(page_hall, NORA)
@@ -203,14 +203,14 @@ def test_where_nothing_can_be_judged_the_page_says_so(
     assert page_hall.visit(NORA).get("/log").status_code == 200
 
 
-def test_nobody_reads_the_application_of_another(hall: House) -> None:
+def test_nobody_reads_the_application_of_another(hall: WebClient) -> None:
     ida = hall.visit(IDA)
     foreign = ida.get(f"/application/{hall.cast.applications[NORA]}")
     assert foreign.status_code == 404
     assert foreign.content == ida.get("/application/999999").content
 
 
-def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: House) -> None:
+def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: WebClient) -> None:
     page = page_hall.visit(NORA).get("/my-year")
     assert "Not ready: 2 of 8 done, reflective supervision next." in text_of(page)
     assert (
@@ -221,16 +221,16 @@ def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: House) -> Non
     assert '<a href="/log"' in page.text
 
 
-def test_my_year_judges_each_session_for_the_application(page_hall: House) -> None:
+def test_my_year_judges_each_session_for_the_application(page_hall: WebClient) -> None:
     page = text_of(page_hall.visit(NORA).get("/my-year"))
     assert "training 12.5h 2026-02-01 Counts towards training" in page
     assert "with Mara Counts towards RSC: IMHM-C on that day" in page
     assert "Does not count: it counts only after a master's degree (awarded" in page
 
 
-def test_an_endorsee_who_applies_sees_both(page_hall: House) -> None:
-    with writing(page_hall.cast.engine) as connection:
-        connection.execute(
+def test_an_endorsee_who_applies_sees_both(page_hall: WebClient) -> None:
+    with writing(page_hall.cast.engine) as session:
+        session.connection().execute(
             insert(METADATA.tables["application"]).values(
                 person_id=page_hall.cast.people[ALICE],
                 association="VAIMH",
@@ -241,7 +241,7 @@ def test_an_endorsee_who_applies_sees_both(page_hall: House) -> None:
         )
     page = page_hall.visit(ALICE).get("/my-year")
     said = text_of(page)
-    assert said.index("3.5 RSC hours and one DEIA hour to go by 31 December.") < said.index(
+    assert said.index("3.5 RSC hours and one DEIA hour to go by December 31.") < said.index(
         "Open the checklist"
     )
     assert page.text.count("<h1") == 1
@@ -249,13 +249,13 @@ def test_an_endorsee_who_applies_sees_both(page_hall: House) -> None:
     assert "NCIMHA IFS: Counts towards RSC: vetted by NCIMHA on that day" in said
 
 
-def test_a_decided_application_is_a_line_of_my_year(page_hall: House) -> None:
+def test_a_decided_application_is_a_line_of_my_year(page_hall: WebClient) -> None:
     change(page_hall, NORA, state="withdrawn", decided_on=date(2026, 11, 20))
     page = text_of(page_hall.visit(NORA).get("/my-year"))
-    assert "Application for VAIMH IMHS : Withdrawn on 20 November 2026." in page
+    assert "Application for VAIMH IMHS : Withdrawn on November 20, 2026." in page
 
 
-def test_logged_hours_say_what_they_did_for_the_application(hall: House) -> None:
+def test_logged_hours_say_what_they_did_for_the_application(hall: WebClient) -> None:
     nora = hall.visit(NORA)
     saved = text_of(nora.follow(nora.log({**TRAINING, "topic-DEIA": ""})))
     assert "Counts towards training" in saved
@@ -263,7 +263,7 @@ def test_logged_hours_say_what_they_did_for_the_application(hall: House) -> None
     assert "Open the checklist" in saved
 
 
-def test_an_applicant_can_choose_whoever_qualifies(page_hall: House) -> None:
+def test_an_applicant_can_choose_whoever_qualifies(page_hall: WebClient) -> None:
     form = page_hall.visit(NORA).get("/log").text
     assert 'value="Maya"' in form
     maya = page_hall.cast.rows("person", name="Maya")[0]["id"]
@@ -273,14 +273,14 @@ def test_an_applicant_can_choose_whoever_qualifies(page_hall: House) -> None:
     assert "Reflective supervision 10 of 50 hours" in saved
 
 
-def test_topics_that_the_application_asks_have_fields(page_hall: House) -> None:
+def test_topics_that_the_application_asks_have_fields(page_hall: WebClient) -> None:
     iris(page_hall, applies="VAIMH IFRS 2026-01-05")
     form = text_of(page_hall.visit(IRIS).get("/log?activity=training"))
     assert "hours about DEIA" in form
     assert "hours about RSC" in form
 
 
-def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: House) -> None:
+def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: WebClient) -> None:
     mentor = {"Mina": ["VAIMH IMHM-C 2015-01-01"]}
     iris(hall, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
          providers=mentor)  # fmt: skip
@@ -294,7 +294,7 @@ def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: Hous
     assert re.search(r'name="rsc-topic-RSC-GIVEN" value="0.5"', form)
 
 
-def test_more_about_a_topic_than_the_session_had_is_refused(page_hall: House) -> None:
+def test_more_about_a_topic_than_the_session_had_is_refused(page_hall: WebClient) -> None:
     iris(page_hall, applies="VAIMH IMHM-C 2026-01-05")
     answer = page_hall.visit(IRIS).log(
         {**RSC, "provider": "other", "provider_name": "Jo", "rsc-topic-RSC-GIVEN": "3"}

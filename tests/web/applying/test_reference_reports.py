@@ -6,45 +6,47 @@ import pytest
 
 from tests.support.cast import ALICE, CAROL, DAN
 from tests.web.applicants import IDA, IRIS, NORA, VERA, apply
-from tests.web.visiting import House, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 LIST = "/coordinator/applicants"
 SECRET = "She once forgot her keys & <script>alert(1)</script>"
 NOTED = "Endorsed, by our records, on that day"
 
 
-def path_of(house: House, email: str) -> str:
+def path_of(house: WebClient, email: str) -> str:
     return f"{LIST}/{house.cast.applications[email]}"
 
 
-def write(house: House, role: str, **values: object) -> None:
+def write(house: WebClient, role: str, **values: object) -> None:
     """Change what Ida's referee of that role wrote."""
     table = METADATA.tables["reference"]
     whose = table.c.application_id == house.cast.applications[IDA]
-    with writing(house.cast.engine) as connection:
-        connection.execute(table.update().where(whose, table.c.role == role).values(values))
+    with writing(house.cast.engine) as session:
+        session.connection().execute(
+            table.update().where(whose, table.c.role == role).values(values)
+        )
 
 
-def shown(house: House, email: str = IDA) -> str:
+def shown(house: WebClient, email: str = IDA) -> str:
     """What Vera reads of somebody's references."""
     page = text_of(house.visit(VERA).get(path_of(house, email)))
     return page.partition("What referees wrote")[2]
 
 
-def test_everything_that_a_referee_wrote_is_there_to_read(hall: House) -> None:
+def test_everything_that_a_referee_wrote_is_there_to_read(hall: WebClient) -> None:
     write(hall, "colleague", relationship="We ran a group", signed_as="Jo March", name="Jo")
     write(hall, "colleague", endorsed_by="MI-AIMH", endorsed_as="IFS", vetted=True)
     read = shown(hall)
-    assert "Jo Colleague r2@x.org Received 5 Jan 2026" in read
+    assert "Jo Colleague r2@x.org Received Jan 5, 2026" in read
     assert "Is “Colleague” right? Yes How they know the work We ran a group" in read
     assert "by their own word Infant Family Specialist (IFS), by Michigan" in read
     assert "Vetted by VAIMH Yes, by their own word Signed as Jo March" in read
 
 
 def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
-    hall: House,
+    hall: WebClient,
 ) -> None:
     read = shown(hall)
     of_maya = read.partition("maya@example.org")[2]
@@ -56,7 +58,7 @@ def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
     ("last", "said"), [("2026-01-05", "Infant Mental Health Mentor"), ("2026-01-04", "No endors")]
 )
 def test_the_record_is_that_of_the_day_on_which_the_reference_came(
-    page_hall: House, last: str, said: str
+    page_hall: WebClient, last: str, said: str
 ) -> None:
     (maya,) = page_hall.cast.rows("person", email="maya@example.org")
     with page_hall.cast.engine.begin() as connection:
@@ -66,7 +68,7 @@ def test_the_record_is_that_of_the_day_on_which_the_reference_came(
     assert f"{NOTED} {said}" in shown(page_hall).partition("maya@example.org")[2]
 
 
-def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(page_hall: House) -> None:
+def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(page_hall: WebClient) -> None:
     write(page_hall, "colleague", role_confirmed=False)
     write(page_hall, "rsc-provider", role_confirmed=None)
     read = shown(page_hall)
@@ -74,7 +76,7 @@ def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(page_hall: H
     assert "right? Not said" in read
 
 
-def test_who_has_not_answered_is_listed_with_what_became_of_it(page_hall: House) -> None:
+def test_who_has_not_answered_is_listed_with_what_became_of_it(page_hall: WebClient) -> None:
     case: dict[str, Any] = {
         "applies": "VAIMH IMHS 2026-01-05",
         "references": ["colleague waiting", "trainer declined"],
@@ -82,24 +84,26 @@ def test_who_has_not_answered_is_listed_with_what_became_of_it(page_hall: House)
     _, page_hall.cast.applications[IRIS] = apply(page_hall.cast.engine, IRIS, "Iris Day", case)
     read = shown(page_hall, IRIS)
     assert "r0@x.org Not asked yet" in read
-    assert "r1@x.org Declined 5 Jan 2026" in read
+    assert "r1@x.org Declined Jan 5, 2026" in read
     assert "Signed as" not in read
     write_asked = METADATA.tables["reference"].update().values(asked_at=page_hall.now)
-    with writing(page_hall.cast.engine) as connection:
-        connection.execute(write_asked)
-    assert "r0@x.org Waiting, asked 22 Nov 2026" in shown(page_hall, IRIS)
+    with writing(page_hall.cast.engine) as session:
+        session.connection().execute(write_asked)
+    assert "r0@x.org Waiting, asked Nov 22, 2026" in shown(page_hall, IRIS)
 
 
 @pytest.mark.parametrize("decision", ["endorse", "decline"])
-def test_once_decided_what_referees_wrote_is_still_there(page_hall: House, decision: str) -> None:
+def test_once_decided_what_referees_wrote_is_still_there(
+    page_hall: WebClient, decision: str
+) -> None:
     vera, day = page_hall.visit(VERA), {"day": "20", "month": "nov", "year": "2026"}
     vera.post(f"{path_of(page_hall, IDA)}/{decision}", day)
     page = text_of(vera.get(path_of(page_hall, IDA)))
-    assert "20 November 2026." in page
+    assert "November 20, 2026." in page
     assert "known for years" in page.partition("What referees wrote")[2]
 
 
-def test_what_a_referee_wrote_stays_text(page_hall: House) -> None:
+def test_what_a_referee_wrote_stays_text(page_hall: WebClient) -> None:
     write(page_hall, "colleague", relationship=SECRET, signed_as="<b>Jo</b>", name="<i>Jo</i>")
     page = page_hall.visit(VERA).get(path_of(page_hall, IDA)).text
     for markup in ("<script>alert", "<b>Jo", "<i>Jo"):
@@ -108,7 +112,7 @@ def test_what_a_referee_wrote_stays_text(page_hall: House) -> None:
 
 
 @pytest.mark.parametrize("email", [CAROL, DAN, ALICE, NORA, IDA])
-def test_only_that_associations_coordinators_read_it(hall: House, email: str) -> None:
+def test_only_that_associations_coordinators_read_it(hall: WebClient, email: str) -> None:
     write(hall, "colleague", relationship=SECRET)
     visitor, number = hall.visit(email), hall.cast.applications[IDA]
     own = f"/application/{number}"
@@ -117,7 +121,7 @@ def test_only_that_associations_coordinators_read_it(hall: House, email: str) ->
     assert visitor.get(path_of(hall, IDA)).status_code == 404
 
 
-def test_a_coordinator_who_applies_does_not_read_her_own_references(page_hall: House) -> None:
+def test_a_coordinator_who_applies_does_not_read_her_own_references(page_hall: WebClient) -> None:
     case: dict[str, Any] = {
         "applies": "VAIMH IMHS 2026-01-05",
         "references": ["program-supervisor denied", "rsc-provider", "colleague"],

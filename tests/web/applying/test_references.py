@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, Cast
 from tests.support.referees import ANSWER, PAT, REF_BOOKS, apply, decided
-from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 SECRET = "They once forgot their keys"
 Open = Callable[[str], Visitor]
@@ -20,9 +20,9 @@ class Applying:
 
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
-        self.house = House(cast, books=REF_BOOKS)
-        with writing(cast.engine) as connection:
-            self.application = apply(connection, cast.people[ALICE])
+        self.house = WebClient(cast, rulebooks=REF_BOOKS)
+        with writing(cast.engine) as session:
+            self.application = apply(session, cast.people[ALICE])
         self.page = f"/application/{self.application}/references"
         self.alice = self.house.visit(ALICE)
         self.pat = self.house.visit()
@@ -42,8 +42,8 @@ class Applying:
         return row
 
     def change(self, table: str, **values: object) -> None:
-        with writing(self.cast.engine) as connection:
-            connection.execute(METADATA.tables[table].update().values(values))
+        with writing(self.cast.engine) as session:
+            session.connection().execute(METADATA.tables[table].update().values(values))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def applying(cast: Cast) -> Applying:
 
 
 @pytest.fixture
-def page(page_house: House) -> Applying:
+def page(page_house: WebClient) -> Applying:
     """On SQLite alone: for what pages say."""
     return Applying(page_house.cast)
 
@@ -125,12 +125,16 @@ def test_a_name_with_initials_or_degrees_is_a_name(page: Applying, typed: str) -
 
 def test_an_applicant_whose_own_name_looks_like_a_link_sends_no_mail(page: Applying) -> None:
     person = METADATA.tables["person"]
-    with writing(page.cast.engine) as connection:
+    with writing(page.cast.engine) as session:
         whose = person.c.id == page.cast.people[ALICE]
-        connection.execute(person.update().where(whose).values(name="Win at evil.example"))
+        session.connection().execute(
+            person.update().where(whose).values(name="Win at evil.example")
+        )
     [(field, words)] = problems(page.alice.post(page.page, PAT))
     assert field == "name"
-    assert words.startswith("Ask your coordinator to correct your own name, “Win at evil.example”")
+    assert words.startswith(
+        "PlannedRequirement your coordinator to correct your own name, “Win at evil.example”"
+    )
     assert page.cast.rows("reference") == page.cast.rows("outbox") == []
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.web.applicants import IRIS, VERA, apply
-from tests.web.visiting import TRAINING, House, text_of
+from tests.web.visiting import TRAINING, WebClient, text_of
 
 # All that were asked for came; what the rule makes of them differs.
 DENIED = ["program-supervisor denied", "rsc-provider as IMHM-C", "colleague"]
@@ -14,7 +14,7 @@ NO_PLACE = ["program-supervisor", *["parent as IMHM-C"] * 3, "colleague waiting"
 JUDGED = ("fill none", "fills none", "must be endorsed", "places left", "in place", "1 reference")
 
 
-def iris(house: House, references: list[str]) -> str:
+def iris(house: WebClient, references: list[str]) -> str:
     """Iris applies with these references; the path of her application."""
     case: dict[str, Any] = {"applies": "VAIMH IMHS 2026-01-05", "references": references}
     house.cast.people[IRIS], number = apply(house.cast.engine, IRIS, "Iris Day", case)
@@ -22,7 +22,7 @@ def iris(house: House, references: list[str]) -> str:
     return f"/application/{number}"
 
 
-def told_everywhere(house: House, path: str) -> str:
+def told_everywhere(house: WebClient, path: str) -> str:
     """All that Iris is shown of her application."""
     visitor = house.visit(IRIS)
     saved = visitor.follow(visitor.post("/log", TRAINING))
@@ -32,7 +32,7 @@ def told_everywhere(house: House, path: str) -> str:
 
 @pytest.mark.parametrize("references", [DENIED, NOBODY_ENDORSED, NO_PLACE])
 def test_an_applicant_is_told_nothing_that_only_referees_said(
-    page_hall: House, references: list[str]
+    page_hall: WebClient, references: list[str]
 ) -> None:
     told = told_everywhere(page_hall, iris(page_hall, references))
     assert "References 3 of 3 received" in told
@@ -42,13 +42,13 @@ def test_an_applicant_is_told_nothing_that_only_referees_said(
         assert word not in told
 
 
-def test_the_number_received_is_told_whole(page_hall: House) -> None:
+def test_the_number_received_is_told_whole(page_hall: WebClient) -> None:
     told = told_everywhere(page_hall, iris(page_hall, NO_PLACE))
     assert "4 received, 1 waiting" in told
 
 
 def test_while_some_are_waited_for_the_applicant_is_told_how_many_are_missing(
-    page_hall: House,
+    page_hall: WebClient,
 ) -> None:
     told = told_everywhere(page_hall, iris(page_hall, ["program-supervisor denied", "colleague"]))
     assert "References 2 of 3 received" in told
@@ -56,7 +56,7 @@ def test_while_some_are_waited_for_the_applicant_is_told_how_many_are_missing(
     assert "still needed" not in told
 
 
-def test_the_coordinator_is_told_what_the_rule_makes_of_them(page_hall: House) -> None:
+def test_the_coordinator_is_told_what_the_rule_makes_of_them(page_hall: WebClient) -> None:
     iris(page_hall, DENIED)
     path = f"/coordinator/applicants/{page_hall.cast.applications[IRIS]}"
     page = text_of(page_hall.visit(VERA).get(path))

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from tracker.web.forms.form_body import read_body
+from tracker.web.forms.body import read_body
 
 _KIND = "multipart/form-data; boundary=x"
 Found = list[tuple[str, str | bytes]]

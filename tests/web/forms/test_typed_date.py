@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from tracker.web.forms.typed_date import DateWrong, Said, read_any_date, read_date
+from tracker.web.forms.fields import DateWrong, Said, read_any_date, read_date
 
 TODAY = date(2026, 11, 22)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.web.forms.typed_hours import HoursWrong, read_hours
+from tracker.web.forms.fields import HoursWrong, read_hours
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
-from tests.web.visiting import House
+from tests.web.visiting import WebClient
 
 OWN = {"Origin": "http://testserver"}
 
@@ -40,7 +40,7 @@ def taken(app: FastAPI) -> dict[str, set[str]]:
 
 
 def test_every_refused_method_is_answered_with_all_that_the_address_takes(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     client = page_house.visit().client
     wanted = taken(page_house.app)

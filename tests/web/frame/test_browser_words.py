@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.web.frame.browser_words import say_browser
+from tracker.web.text import format_browser
 
 APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0"
@@ -34,4 +34,4 @@ CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0"
     ],
 )
 def test_a_browser_is_named_by_what_it_says(user_agent: str, words: str | None) -> None:
-    assert say_browser(f"Mozilla/5.0 {user_agent}") == words
+    assert format_browser(f"Mozilla/5.0 {user_agent}") == words

@@ -10,30 +10,30 @@ from tests.support.cast import ALICE, BASE_URL, Cast, fill
 from tests.support.files import PDF
 from tests.web.frame.test_signed_out_meanwhile import kept
 from tests.web.frame.test_small_pages import token_for
-from tests.web.visiting import TRAINING, House, text_of
-from tracker.records.entries.entry_writes import lock_person
-from tracker.records.saving import writer
-from tracker.records.store.engine import writing
+from tests.web.visiting import TRAINING, WebClient, text_of
+from tracker.db import writer
+from tracker.db.engine import writing
+from tracker.services.entries import lock_person
 
 FILES = {"files": ("proof.pdf", PDF, "application/pdf")}
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_ANSWERED_WITHIN", {"sqlite": 0.2})
-    monkeypatch.setattr(writer, "_ANSWERED_WITHIN_ELSEWHERE", 0.2)
+    monkeypatch.setattr(writer, "_SQLITE_TIMEOUT", 0.2)
+    monkeypatch.setattr(writer, "_POSTGRESQL_TIMEOUT", 0.2)
 
 
 def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
     cast: Cast, tmp_path: Path
 ) -> None:
     settings = cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
-    house = House(cast, settings=settings)
+    house = WebClient(cast, settings=settings)
     alice = house.visit(ALICE)
     alice.get("/log")
     typed = {**TRAINING, "form_key": "0" * 31 + "1"}
-    with writing(house.cast.engine) as connection:
-        lock_person(connection, house.cast.people[ALICE])
+    with writing(house.cast.engine) as session:
+        lock_person(session, house.cast.people[ALICE])
         for files in ({}, FILES):
             page = alice.client.post(
                 "/log?again=1", data=typed, files=files, headers={"Origin": BASE_URL}
@@ -52,7 +52,7 @@ def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
     assert len(house.cast.rows("entry", form_key=typed["form_key"])) == 1
 
 
-def test_any_other_form_is_answered_so_too(page_house: House) -> None:
+def test_any_other_form_is_answered_so_too(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     with writing(page_house.cast.engine):
         page = alice.post("/profile/mail", {"kinds": "early"})
@@ -68,9 +68,9 @@ def test_a_page_that_waits_too_long_by_itself_is_answered_so_too(
     pages = create_engine(
         postgres_database_url, connect_args={"options": "-c timezone=UTC -c statement_timeout=200"}
     )
-    house = House(replace(cast, engine=pages))
-    with writing(cast.engine) as connection:
-        connection.exec_driver_sql("LOCK TABLE unsubscribed")
+    house = WebClient(replace(cast, engine=pages))
+    with writing(cast.engine) as session:
+        session.connection().exec_driver_sql("LOCK TABLE unsubscribed")
         page = house.visit().post(f"/unsubscribe/{token}")
     assert page.status_code == 503
     assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)

@@ -9,10 +9,10 @@ import pytest
 from starlette.types import Message
 
 from tests.support.cast import ALICE, BOB
-from tests.web.visiting import House, text_of
-from tracker.web.frame import downloads
-from tracker.web.frame.downloads import Download, Places
-from tracker.web.takeaways import my_data
+from tests.web.visiting import WebClient, text_of
+from tracker.web import downloads
+from tracker.web.downloads import Download, Places
+from tracker.web.pages import exports
 
 ZIP = "/takeaways/my-data.zip"
 
@@ -21,13 +21,13 @@ ZIP = "/takeaways/my-data.zip"
 def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
     """Two of them, and nobody waits for one."""
     found = Places(2)
-    monkeypatch.setattr(my_data, "_PLACES", found)
-    monkeypatch.setattr(my_data, "_WAIT_SECONDS", 0)
+    monkeypatch.setattr(exports, "_PLACES", found)
+    monkeypatch.setattr(exports, "_WAIT_SECONDS", 0)
     yield found
     assert found.take(-1), "every place is free again"
 
 
-def test_who_finds_no_place_is_asked_to_come_again(page_house: House, places: Places) -> None:
+def test_who_finds_no_place_is_asked_to_come_again(page_house: WebClient, places: Places) -> None:
     alice, bob = page_house.visit(ALICE), page_house.visit(BOB)
     assert alice.get(ZIP).status_code == 200
     assert places.take(page_house.cast.people[ALICE])
@@ -44,12 +44,12 @@ def test_who_finds_no_place_is_asked_to_come_again(page_house: House, places: Pl
 
 
 def test_a_place_is_free_again_where_the_archive_fails(
-    page_house: House, places: Places, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(my_data, "write_my_data", fail)
+    monkeypatch.setattr(exports, "write_my_data", fail)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             page_house.visit(ALICE).get(ZIP)

@@ -6,8 +6,8 @@ from fastapi.testclient import TestClient
 
 from tests.support.cast import ALICE
 from tests.web.test_scoping import routes
-from tests.web.visiting import House, text_of
-from tracker.web.frame.error_words import say_wait
+from tests.web.visiting import WebClient, text_of
+from tracker.web.errors import format_wait
 
 OWN = {"Origin": "http://testserver"}
 SAID = {
@@ -26,7 +26,7 @@ SAID = {
 
 
 @pytest.fixture
-def failing(page_house: House) -> House:
+def failing(page_house: WebClient) -> WebClient:
     """A house with a page that fails with whatever status one asks for."""
 
     def fail(status: int, wait: str = "") -> None:
@@ -38,7 +38,7 @@ def failing(page_house: House) -> House:
     return page_house
 
 
-def client(house: House, email: str = "") -> TestClient:
+def client(house: WebClient, email: str = "") -> TestClient:
     cookies = house.visit(email).client.cookies
     return TestClient(
         house.app, follow_redirects=False, raise_server_exceptions=False, cookies=cookies
@@ -47,7 +47,7 @@ def client(house: House, email: str = "") -> TestClient:
 
 @pytest.mark.parametrize("status", SAID)
 def test_an_error_page_says_what_happened_and_offers_one_action(
-    failing: House, status: int
+    failing: WebClient, status: int
 ) -> None:
     answer = client(failing).get(f"/fail/{status}")
     assert answer.status_code == status
@@ -60,7 +60,7 @@ def test_an_error_page_says_what_happened_and_offers_one_action(
     assert answer.headers["cache-control"] == kept
 
 
-def test_too_often_says_how_long_to_wait(failing: House) -> None:
+def test_too_often_says_how_long_to_wait(failing: WebClient) -> None:
     answer = client(failing).get("/fail/429?wait=840")
     assert answer.headers["retry-after"] == "840"
     assert "Please try again in 14 minutes." in text_of(answer)
@@ -74,16 +74,16 @@ def test_too_often_says_how_long_to_wait(failing: House) -> None:
         ("3599", "an hour"),
         ("3600", "an hour"),
         ("3601", "2 hours"),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "a few minutes"),
+        ("Wed, Oct 21, 2026 07:28:00 GMT", "a few minutes"),
         ("-5", "a few minutes"),
         (None, "a few minutes"),
     ],
 )
 def test_seconds_to_wait_are_said_as_people_wait(header: str | None, words: str) -> None:
-    assert say_wait(header) == words
+    assert format_wait(header) == words
 
 
-def test_what_the_guard_refuses_is_told_on_a_page(page_house: House) -> None:
+def test_what_the_guard_refuses_is_told_on_a_page(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE).client
     foreign = alice.post("/log", data={}, headers={"Origin": "https://evil.example"})
     large = alice.post("/log", content=b"x" * 70_000, headers=OWN)
@@ -93,32 +93,32 @@ def test_what_the_guard_refuses_is_told_on_a_page(page_house: House) -> None:
     assert "Log hours" in large.text
 
 
-def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(page_house: House) -> None:
+def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(page_house: WebClient) -> None:
     answer = page_house.visit().client.put("/my-year", headers=OWN)
     assert answer.status_code == 405
     assert {*answer.headers["allow"].split(", ")} == {"GET", "HEAD"}
     assert text_of(answer).startswith(SAID[405])
 
 
-def test_who_is_signed_in_keeps_the_menu_on_an_error_page(page_house: House) -> None:
+def test_who_is_signed_in_keeps_the_menu_on_an_error_page(page_house: WebClient) -> None:
     page = page_house.visit(ALICE).get("/nowhere")
     assert "Log hours" in page.text
     assert "Signed in as" in page.text
     assert "Log hours" not in page_house.visit().get("/nowhere").text
 
 
-def test_who_is_signed_in_keeps_the_menu_when_a_page_fails(failing: House) -> None:
+def test_who_is_signed_in_keeps_the_menu_when_a_page_fails(failing: WebClient) -> None:
     assert "Signed in as" in client(failing, ALICE).get("/fail/500").text
 
 
-def test_programs_are_answered_with_a_problem_document(page_house: House) -> None:
+def test_programs_are_answered_with_a_problem_document(page_house: WebClient) -> None:
     api = page_house.visit().client
     for answer in (api.get("/api/nowhere"), api.put("/api/nowhere", headers=OWN)):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code == 404
 
 
-def test_head_is_answered_as_get_is_without_the_body(page_house: House) -> None:
+def test_head_is_answered_as_get_is_without_the_body(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE).client
     addresses = {path.replace("{", "").replace("}", "") for method, path in routes(page_house)}
     assert len(addresses) > 15

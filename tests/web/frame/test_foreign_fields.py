@@ -14,12 +14,12 @@ from tests.support.held import HELD_ON, hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.crawling import Form, read_page, walk
 from tests.web.test_scoping import prove, routes
-from tests.web.visiting import RSC, TRAINING, House, Visitor
-from tracker.records.entries.entry_writes import Author
-from tracker.records.evidence.evidence import Received, keep_files
-from tracker.records.schema.tables import METADATA
-from tracker.records.sign_in.sessions import handle_of, open_session
-from tracker.records.store.engine import writing
+from tests.web.visiting import RSC, TRAINING, Visitor, WebClient
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.browser_sessions import handle_of, open_session
+from tracker.services.entries import Author
+from tracker.services.evidence import Received, keep_files
 
 KEY = "f" * 32
 DAY = {"day": "18", "month": "11", "year": "2026"}
@@ -72,7 +72,7 @@ def chosen_by_the_page(form: Form) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for name, values in form.choices.items() for value in values)
 
 
-def test_every_field_that_brings_an_id_is_tried_here(page_house: House) -> None:
+def test_every_field_that_brings_an_id_is_tried_here(page_house: WebClient) -> None:
     fill_world(page_house.cast)
     posted = [path for method, path in routes(page_house) if method == "POST"]
     found = set()
@@ -93,26 +93,26 @@ def fits(route: str, path: str) -> bool:
 
 def add(cast: Cast, table: str, **values: object) -> int:
     found = METADATA.tables[table]
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         statement = insert(found).values(**values).returning(found.c.id)
-        return int(connection.execute(statement).scalar_one())
+        return int(session.connection().execute(statement).scalar_one())
 
 
 def fill_world(cast: Cast) -> dict[str, tuple[object, ...]]:
     """Something of everybody's, Bob's and Dana's too; of each kind what is foreign to both."""
-    with writing(cast.engine) as connection:
-        hers = hold_session(connection, cast, EVE)
-        theirs = [name_supervisee(connection, cast, hers, who) for who in (ALICE, ERIN)]
-        own = hold_session(connection, cast, DANA)
-        name_supervisee(connection, cast, own, BOB)
+    with writing(cast.engine) as session:
+        hers = hold_session(session, cast, EVE)
+        theirs = [name_supervisee(session, cast, hers, who) for who in (ALICE, ERIN)]
+        own = hold_session(session, cast, DANA)
+        name_supervisee(session, cast, own, BOB)
         cast.applications = {
-            who: apply(connection, cast.people[who], association="CT-AIMH") for who in (ALICE, BOB)
+            who: apply(session, cast.people[who], association="CT-AIMH") for who in (ALICE, BOB)
         }
-        files = tuple(prove(connection, cast, who, f"{who} {n}")
+        files = tuple(prove(session, cast, who, f"{who} {n}")
                       for who, n in ((ALICE, "training"), (ERIN, "erin")))  # fmt: skip
         draft = Received("draft.pdf", "application/pdf", 8, "draft", "0" * 40)
-        keep_files(connection, Author(cast.people[ALICE], ALICE, NOW), KEY, [draft], None)
-        handle = handle_of(open_session(connection, ALICE, NOW))
+        keep_files(session, Author(cast.people[ALICE], ALICE, NOW), KEY, [draft], None)
+        handle = handle_of(open_session(session, ALICE, NOW))
     draft_id = cast.rows("evidence", form_key=KEY)[0]["id"]
     reference = add(cast, "reference", application_id=cast.applications[ALICE],
                     **PAT)  # fmt: skip
@@ -155,7 +155,7 @@ TABLES = ("entry", "evidence", "reference", "time_request", "group_session", "gr
 
 @pytest.mark.parametrize(("route", "field"), sorted(BRINGS), ids=lambda value: value)
 def test_a_foreign_id_in_a_form_does_what_an_absent_one_does(
-    page_house: House, route: str, field: str
+    page_house: WebClient, route: str, field: str
 ) -> None:
     cast = page_house.cast
     world = fill_world(cast)

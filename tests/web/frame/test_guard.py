@@ -5,9 +5,9 @@ from fastapi.testclient import TestClient
 from starlette import formparsers
 
 from tests.support.cast import ALICE, BOOKS
-from tests.web.visiting import TRAINING, House
+from tests.web.visiting import TRAINING, WebClient
+from tracker.web import middleware
 from tracker.web.app import build_app
-from tracker.web.frame import security
 
 FOREIGN = [
     {},
@@ -34,7 +34,7 @@ OWN = [
 @pytest.mark.parametrize("headers", FOREIGN)
 @pytest.mark.parametrize("path", ["/log", "/sign-in", "/sign-out", "/entries/1/delete"])
 def test_forms_of_other_sites_are_refused(
-    page_house: House, path: str, headers: dict[str, str]
+    page_house: WebClient, path: str, headers: dict[str, str]
 ) -> None:
     alice = page_house.visit(ALICE)
     assert alice.client.post(path, data=TRAINING, headers=headers).status_code == 403
@@ -42,12 +42,12 @@ def test_forms_of_other_sites_are_refused(
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_forms_of_our_own_are_taken(page_house: House, headers: dict[str, str]) -> None:
+def test_forms_of_our_own_are_taken(page_house: WebClient, headers: dict[str, str]) -> None:
     alice = page_house.visit(ALICE)
     assert alice.client.post("/log", data=TRAINING, headers=headers).status_code == 303
 
 
-def test_a_body_too_large_is_refused_whether_it_says_so_or_not(page_house: House) -> None:
+def test_a_body_too_large_is_refused_whether_it_says_so_or_not(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     origin = {"Origin": "http://testserver"}
     told = alice.client.post("/log", content=b"x" * 70_000, headers=origin)
@@ -56,7 +56,7 @@ def test_a_body_too_large_is_refused_whether_it_says_so_or_not(page_house: House
     assert [a.status_code for a in (told, untold, wrong)] == [413, 413, 413]
 
 
-def test_every_answer_has_the_security_headers(page_house: House) -> None:
+def test_every_answer_has_the_security_headers(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     style = page_house.app.state.site.pages.assets.path("site.css")
     for path in ("/", "/my-year", "/log", "/nowhere", style, "/healthz"):
@@ -69,7 +69,7 @@ def test_every_answer_has_the_security_headers(page_house: House) -> None:
 
 
 def test_pages_are_kept_for_back_alone_what_is_taken_away_never_and_styles_for_ever(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     alice = page_house.visit(ALICE)
     for page in (alice.get("/my-year"), alice.post("/log", {"hours": "x"}), alice.get("/nowhere")):
@@ -82,7 +82,7 @@ def test_pages_are_kept_for_back_alone_what_is_taken_away_never_and_styles_for_e
     assert alice.get("/static/site.css").status_code == 404
 
 
-def test_no_page_carries_scripts_or_styles_of_its_own(page_house: House) -> None:
+def test_no_page_carries_scripts_or_styles_of_its_own(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     for path in ("/my-year", "/log", "/sign-in"):
         page = alice.get(path).text
@@ -90,7 +90,7 @@ def test_no_page_carries_scripts_or_styles_of_its_own(page_house: House) -> None
             assert word not in page
 
 
-def test_behind_tls_cookies_stay_there(page_house: House) -> None:
+def test_behind_tls_cookies_stay_there(page_house: WebClient) -> None:
     page_house.cast.settings  # noqa: B018 - built anew below
     settings = page_house.cast.settings.model_copy(update={"base_url": "https://testserver"})
     app = build_app(settings, page_house.cast.engine, BOOKS, now=lambda: page_house.now)
@@ -103,7 +103,7 @@ def test_behind_tls_cookies_stay_there(page_house: House) -> None:
     app.state.site.later.settle()
 
 
-def test_a_failure_says_so_and_tells_nothing_else(page_house: House) -> None:
+def test_a_failure_says_so_and_tells_nothing_else(page_house: WebClient) -> None:
     page_house.cast.engine.dispose()
     with page_house.cast.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE audit_event")
@@ -121,13 +121,13 @@ def test_a_failure_says_so_and_tells_nothing_else(page_house: House) -> None:
     assert page_house.cast.rows("entry", title="Book club") == []
 
 
-def test_no_redirect_leads_to_the_host_that_a_request_names(page_house: House) -> None:
+def test_no_redirect_leads_to_the_host_that_a_request_names(page_house: WebClient) -> None:
     answer = page_house.visit(ALICE).client.get("/log/", headers={"Host": "elsewhere.example"})
     assert answer.status_code == 404
 
 
 def test_nobodys_large_files_are_never_written_anywhere(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[object] = []
     monkeypatch.setattr(formparsers, "SpooledTemporaryFile", written.append)
@@ -148,9 +148,9 @@ def test_nobodys_large_files_are_never_written_anywhere(
 
 
 def test_an_upload_from_which_nothing_comes_is_given_up(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(security, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(middleware, "_IDLE_SECONDS", 0)
     alice = page_house.visit(ALICE).client
     files = {"files": ("a.pdf", b"x" * 70_000)}
     answer = alice.post("/log", data=TRAINING, files=files, headers=OWN[0])
@@ -158,9 +158,9 @@ def test_an_upload_from_which_nothing_comes_is_given_up(
 
 
 def test_so_many_uploads_at_once_and_no_more(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(security, "_MOST_UPLOADS", 0)
+    monkeypatch.setattr(middleware, "_MOST_UPLOADS", 0)
     alice = page_house.visit(ALICE).client
     files = {"files": ("a.pdf", b"x" * 70_000)}
     assert alice.post("/log", data=TRAINING, files=files, headers=OWN[0]).status_code == 503

@@ -8,14 +8,14 @@ import pytest
 from starlette.types import Message, Scope
 
 from tests.support.cast import ALICE, BASE_URL
-from tests.web.visiting import TRAINING, House
+from tests.web.visiting import TRAINING, WebClient
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 GONE: Message = {"type": "http.disconnect"}
 
 
 def post_as_alice(
-    house: House, path: str, kind: str, length: int, coming: Sequence[Message]
+    house: WebClient, path: str, kind: str, length: int, coming: Sequence[Message]
 ) -> list[Message]:
     """What is answered to a request whose body comes as these messages."""
     cookies = house.visit(ALICE).client.cookies
@@ -57,7 +57,7 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 def test_a_lost_connection_is_no_fault_of_ours(
-    page_house: House, capsys: pytest.CaptureFixture[str]
+    page_house: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     coming = [piece(b"--x\r\n"), GONE]
     kind = "multipart/form-data; boundary=x"
@@ -67,7 +67,7 @@ def test_a_lost_connection_is_no_fault_of_ours(
 
 
 def test_what_is_cut_off_does_nothing_however_much_of_it_came(
-    page_house: House, capsys: pytest.CaptureFixture[str]
+    page_house: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = page_house.cast.rows("entry")
     whole = urlencode(TRAINING | {"form_key": "0" * 31 + "7", "title": "Book club"}).encode()
@@ -83,6 +83,6 @@ def test_what_is_cut_off_does_nothing_however_much_of_it_came(
     assert len(page_house.cast.rows("entry")) == len(entries) + 1
 
 
-def test_what_needs_no_field_is_not_done_either(page_house: House) -> None:
+def test_what_needs_no_field_is_not_done_either(page_house: WebClient) -> None:
     post_as_alice(page_house, "/sign-out", URL_ENCODED, 100, [piece(b"a=b"), GONE])
     assert len(page_house.cast.rows("web_session")) == 1

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from tracker.web.frame import later
-from tracker.web.frame.later import Later
+from tracker.web import background
+from tracker.web.background import BackgroundWork
 
 
 def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(later, "_WAITING", 4)
-    work, done, begun, may_end = Later(), [], threading.Event(), threading.Event()
+    monkeypatch.setattr(background, "_WAITING", 4)
+    work, done, begun, may_end = BackgroundWork(), [], threading.Event(), threading.Event()
 
     def hold() -> None:
         begun.set()
@@ -39,8 +39,8 @@ def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
 def test_what_tidies_up_and_was_dropped_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(later, "_WAITING", 1)
-    work, done, may_end = Later(), list[str](), threading.Event()
+    monkeypatch.setattr(background, "_WAITING", 1)
+    work, done, may_end = BackgroundWork(), list[str](), threading.Event()
 
     def hold() -> None:
         may_end.wait(30)

@@ -19,8 +19,8 @@ from starlette.types import Message
 
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.signing import CODE
-from tests.web.visiting import TRAINING, House
-from tracker.commands.logs import Lines, configure_logs, server_logs, trace
+from tests.web.visiting import TRAINING, WebClient
+from tracker.logs import Lines, configure_logs, server_logs, trace
 
 SECRET = "SECRET-REASON"
 
@@ -32,7 +32,7 @@ def _as_served() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def refuse(house: House, table: str) -> None:
+def refuse(house: WebClient, table: str) -> None:
     """Have the database refuse every new row, as a full disk would."""
     with house.cast.engine.begin() as connection:
         connection.exec_driver_sql(
@@ -47,7 +47,7 @@ def record(error: BaseException, message: str) -> logging.LogRecord:
 
 
 def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
-    page_house: House, capsys: pytest.CaptureFixture[str]
+    page_house: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refuse(page_house, "outbox")
     visitor = page_house.visit()
@@ -64,7 +64,7 @@ def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
 
 
 def test_each_line_of_a_request_has_the_id_that_its_answer_has(
-    page_house: House, capsys: pytest.CaptureFixture[str]
+    page_house: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for table in ("outbox", "entry"):
         refuse(page_house, table)
@@ -87,7 +87,7 @@ def test_each_line_of_a_request_has_the_id_that_its_answer_has(
     assert found == {("work failed", ids[0]), ("a page failed", ids[1])}
 
 
-def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: House) -> None:
+def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: WebClient) -> None:
     refuse(page_house, "entry")
     cookie = page_house.visit(ALICE).client.cookies["session"]
     body = urlencode({**TRAINING, "form_key": "0" * 32}).encode()
@@ -119,7 +119,7 @@ def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: House) -> 
     assert line["request_id"].encode() == dict(sent[0]["headers"])[b"x-request-id"]
 
 
-def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: House) -> None:
+def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: WebClient) -> None:
     refuse(page_house, "entry")
     with pytest.raises(Exception, match=SECRET) as caught:
         page_house.visit(ALICE).log({**TRAINING, "title": "SECRET-TITLE"})
@@ -129,7 +129,7 @@ def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: House) -
     assert "SECRET" not in json.dumps(line)
 
 
-def test_an_error_of_the_engine_shows_no_parameters(page_house: House) -> None:
+def test_an_error_of_the_engine_shows_no_parameters(page_house: WebClient) -> None:
     with (
         pytest.raises(IntegrityError) as caught,
         page_house.cast.engine.begin() as connection,

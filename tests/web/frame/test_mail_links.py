@@ -6,17 +6,17 @@ from urllib.parse import unquote
 
 from tests.support.cast import ALICE, BASE_URL, BOB, BOOKS, CAROL, CONFIG, DAN, NOW
 from tests.web.signing import ask
-from tests.web.visiting import TRAINING, House
-from tracker.jobs.office import open_office
-from tracker.jobs.run_due import run_due
+from tests.web.visiting import TRAINING, WebClient
+from tracker.jobs.runner import run_due
+from tracker.notifications.context import open_context
 
 LINK = re.compile(rf"{BASE_URL}(/\S*)")
 
 
-def links_of_mails(house: House) -> set[tuple[str, str]]:
+def links_of_mails(house: WebClient) -> set[tuple[str, str]]:
     """Who got which path in a mail, after two days' jobs."""
     settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
-    office = open_office(settings, BOOKS, house.cast.engine)
+    office = open_context(settings, BOOKS, house.cast.engine)
     for day in range(2):
         list(run_due(office, NOW + timedelta(days=day), lambda: NOW))
     house.now = NOW + timedelta(days=1)
@@ -25,7 +25,7 @@ def links_of_mails(house: House) -> set[tuple[str, str]]:
     return {(who, path) for who, mail in mails for path in LINK.findall(mail)}
 
 
-def arrives(house: House, who: str, path: str) -> str:
+def arrives(house: WebClient, who: str, path: str) -> str:
     """The page behind a link: opened signed out, the code typed in another browser."""
     house.pass_time(hours=1)
     first = house.visit()
@@ -44,7 +44,7 @@ def arrives(house: House, who: str, path: str) -> str:
     return page.text
 
 
-def test_every_link_of_every_mail_arrives(page_hall: House) -> None:
+def test_every_link_of_every_mail_arrives(page_hall: WebClient) -> None:
     links = links_of_mails(page_hall)
     assert {ALICE, BOB, CAROL, DAN} <= {who for who, _ in links}
     found = {path.split("?")[0].rstrip("0123456789") for _, path in links}
@@ -56,7 +56,9 @@ def test_every_link_of_every_mail_arrives(page_hall: House) -> None:
             assert re.search(rf'value="{activity}"[^>]* checked', page), path
 
 
-def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(page_house: House) -> None:
+def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(
+    page_house: WebClient,
+) -> None:
     page = arrives(page_house, ALICE, "/log?activity=training&topic=DEIA")
     assert re.search(r'value="training"[^>]* checked', page)
     assert re.search(r'name="topic-DEIA" value="all"', page)
@@ -67,7 +69,7 @@ def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(page_hous
     assert (topic["topic"], topic["minutes"]) == ("DEIA", 90)
 
 
-def test_a_topic_that_nobody_asks_for_is_left_out(page_house: House) -> None:
+def test_a_topic_that_nobody_asks_for_is_left_out(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     for topic in ("nonsense", "", '"><script>', "DEIA" * 500):
         page = alice.get("/log?activity=training&topic=" + topic)
@@ -77,7 +79,7 @@ def test_a_topic_that_nobody_asks_for_is_left_out(page_house: House) -> None:
     assert 'value="all"' not in alice.get("/log?topic=DEIA").text
 
 
-def test_all_of_hours_that_are_wrong_is_no_second_problem(page_house: House) -> None:
+def test_all_of_hours_that_are_wrong_is_no_second_problem(page_house: WebClient) -> None:
     answer = page_house.visit(ALICE).log({**TRAINING, "hours": "lots", "topic-DEIA": "all"})
     assert answer.status_code == 422
     assert answer.text.count('class="wrong"') == 1

@@ -10,25 +10,25 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import insert
 
 from tests.support.cast import NOW, Cast
-from tests.web.visiting import House
-from tracker.records.mailing.run_ledger import claim_run
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.run_ledger import claim_run
 from tracker.settings import Web
 from tracker.web import app as putting_together
-from tracker.web.frame import metrics
+from tracker.web.pages import health
 
 TOKEN = "measure-for-measure"
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
 Figures = dict[tuple[str, ...], float]
 
 
-def watched(cast: Cast) -> House:
+def watched(cast: Cast) -> WebClient:
     web = Web(metrics_token=SecretStr(TOKEN))
-    return House(cast, settings=cast.settings.model_copy(update={"web": web}))
+    return WebClient(cast, settings=cast.settings.model_copy(update={"web": web}))
 
 
-def ask(house: House, **headers: str) -> Response:
+def ask(house: WebClient, **headers: str) -> Response:
     return house.visit().client.get("/metrics", headers=headers)
 
 
@@ -44,10 +44,10 @@ def figures(answer: Response) -> Figures:
     }
 
 
-def mail(house: House, number: int, state: str, hours_old: int, attempts: int = 0) -> None:
+def mail(house: WebClient, number: int, state: str, hours_old: int, attempts: int = 0) -> None:
     written = NOW - timedelta(hours=hours_old)
-    with writing(house.cast.engine) as connection:
-        connection.execute(
+    with writing(house.cast.engine) as session:
+        session.connection().execute(
             insert(METADATA.tables["outbox"]).values(
                 dedupe_key=str(number), message_id=str(number), kind="notices", subject="",
                 recipient="a@b.example", body=b"", state=state, attempts=attempts,
@@ -56,17 +56,17 @@ def mail(house: House, number: int, state: str, hours_old: int, attempts: int = 
         )  # fmt: skip
 
 
-def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: House) -> None:
+def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: WebClient) -> None:
     site = watched(house.cast)
     found = figures(ask(site, **RIGHT))
     assert found["tracker_mail_oldest_waiting_seconds",] == 0
     ran = "tracker_job_last_success_timestamp_seconds"
     assert found[ran, "CT-AIMH", "digest"] == found[ran, "NCIMHA", "evaluate"] == 0
-    with writing(house.cast.engine) as connection:
+    with writing(house.cast.engine) as session:
         for days in (0, 3, 1):
             at = NOW - timedelta(days=days)
-            claim_run(connection, "evaluate", "NCIMHA", at.date(), at)
-        claim_run(connection, "gone", "NCIMHA", date(2026, 1, 1), NOW)
+            claim_run(session, "evaluate", "NCIMHA", at.date(), at)
+        claim_run(session, "gone", "NCIMHA", date(2026, 1, 1), NOW)
     for number, (state, age) in enumerate(
         [("sent", 90), ("failed", 80), ("failed", 70), ("sending", 2), ("waiting", 1)]
     ):
@@ -83,7 +83,7 @@ def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: House) 
     assert figures(ask(watched(house.cast), **RIGHT)) == found
 
 
-def test_only_whoever_has_the_token_is_answered(page_house: House) -> None:
+def test_only_whoever_has_the_token_is_answered(page_house: WebClient) -> None:
     site = watched(page_house.cast)
     for wrong in ("", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer wrong", f"Bearer {TOKEN}x"):
         answer = ask(site, authorization=wrong)
@@ -92,7 +92,7 @@ def test_only_whoever_has_the_token_is_answered(page_house: House) -> None:
     assert ask(site, authorization=f"bearer {TOKEN}").status_code == 200
 
 
-def test_without_a_token_in_the_settings_it_is_like_any_absent_page(page_house: House) -> None:
+def test_without_a_token_in_the_settings_it_is_like_any_absent_page(page_house: WebClient) -> None:
     answer = ask(page_house, **RIGHT)
     assert answer.status_code == 404
     assert answer.content == page_house.visit().get("/nowhere").content
@@ -107,9 +107,9 @@ def test_a_token_that_is_short_or_cannot_be_sent_is_refused(wrong: object) -> No
 
 
 def test_it_does_not_wait_for_a_database_that_hangs(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr(health, "_WITHIN_SECONDS", 0.05)
     looks, may_end = [], threading.Event()
 
     def hang(_connection: object) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.web.frame.own_paths import safe_path
+from tracker.web.dependencies import safe_path
 
 OURS = "https://hours.example.org"
 HOSTILE = [

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.cast import ALICE, BOB, CAROL
-from tests.web.visiting import House, text_of
+from tests.web.visiting import WebClient, text_of
 
 TERM = {
     "organization": "NCIMHA",
@@ -24,7 +24,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("path", sorted(SAID))
-def test_what_was_done_is_said_once(page_house: House, path: str) -> None:
+def test_what_was_done_is_said_once(page_house: WebClient, path: str) -> None:
     alice = page_house.visit(ALICE)
     form, words = SAID[path]
     answer = alice.post(path.format(**page_house.cast.entries), form)
@@ -34,7 +34,7 @@ def test_what_was_done_is_said_once(page_house: House, path: str) -> None:
     assert (again.status_code, words in text_of(again)) == (200, False)
 
 
-def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(page_house: House) -> None:
+def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(page_house: WebClient) -> None:
     bob = page_house.visit(BOB)
     answer = bob.post("/membership/new", TERM)
     for path in ("/profile", "/requests", "/my-year"):
@@ -42,7 +42,7 @@ def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(page_house:
     assert "The term is recorded." in text_of(bob.follow(answer))
 
 
-def test_an_address_says_nothing_was_done(page_house: House) -> None:
+def test_an_address_says_nothing_was_done(page_house: WebClient) -> None:
     alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
     for path in ("/my-year?deleted=yes", "/membership?done=removed", "/requests?done=asked"):
         assert 'role="status"' not in alice.get(path).text
@@ -50,7 +50,7 @@ def test_an_address_says_nothing_was_done(page_house: House) -> None:
     assert "Endorsed." not in carol.get(endorsed).text
 
 
-def test_that_one_signed_out_is_said_once_and_by_no_address(page_house: House) -> None:
+def test_that_one_signed_out_is_said_once_and_by_no_address(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     answer = alice.post("/sign-out", {})
     assert answer.headers["location"] == "/"
@@ -59,7 +59,9 @@ def test_that_one_signed_out_is_said_once_and_by_no_address(page_house: House) -
         assert 'role="status"' not in alice.get(path).text
 
 
-def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(page_house: House) -> None:
+def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(
+    page_house: WebClient,
+) -> None:
     visitor = page_house.visit()
     answer = visitor.post("/membership/1/remove", {})
     pages = [visitor.follow(answer).text for _ in range(2)]
@@ -67,9 +69,9 @@ def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(page_house
     assert all('name="next" value="/"' in page for page in pages)
 
 
-def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: House) -> None:
+def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: WebClient) -> None:
     settings = page_house.cast.settings.model_copy(update={"base_url": "https://testserver"})
-    secure = House(page_house.cast, settings=settings)
+    secure = WebClient(page_house.cast, settings=settings)
     alice = secure.visit(ALICE)
     token = alice.client.cookies["session"]
     headers = {"Cookie": f"__Host-session={token}", "Origin": "https://testserver"}
@@ -83,7 +85,7 @@ def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: House) -
     assert "Max-Age=0" in gone
 
 
-def test_a_word_that_nobody_said_is_nothing(page_house: House) -> None:
+def test_a_word_that_nobody_said_is_nothing(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     session = f"session={alice.client.cookies['session']}"
     for word in ("mail", "<b>:%2Fprofile", ":%2Fprofile", "mail:%ff", "x" * 3000):

@@ -7,7 +7,7 @@ from httpx2 import Response
 
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.signing import ask
-from tests.web.visiting import TRAINING, House, Visitor, text_of
+from tests.web.visiting import TRAINING, Visitor, WebClient, text_of
 
 HOSTILE = "\"><script>alert(1)</script>\r\n'&amp; Zoë"
 
@@ -18,12 +18,12 @@ def kept(page: Response) -> dict[str, str]:
     return {html.unescape(name): html.unescape(value) for name, value in found}
 
 
-def sign_in(house: House, visitor: Visitor) -> None:
+def sign_in(house: WebClient, visitor: Visitor) -> None:
     _, code = ask(house, visitor)
     visitor.post("/sign-in/code", {"code": code})
 
 
-def test_what_was_typed_is_kept_and_saved_after_signing_in(page_house: House) -> None:
+def test_what_was_typed_is_kept_and_saved_after_signing_in(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     key = re.search(r'name="form_key" value="([0-9a-f]{32})"', alice.get("/log").text)
     assert key is not None
@@ -44,7 +44,7 @@ def test_what_was_typed_is_kept_and_saved_after_signing_in(page_house: House) ->
     assert len(page_house.cast.rows("entry", form_key=key[1])) == 1
 
 
-def test_files_have_to_be_added_again(page_house: House) -> None:
+def test_files_have_to_be_added_again(page_house: WebClient) -> None:
     answer = page_house.visit().client.post(
         "/log",
         data=TRAINING,
@@ -55,7 +55,7 @@ def test_files_have_to_be_added_again(page_house: House) -> None:
     assert "Files cannot be kept: add them once more afterwards." in text_of(answer)
 
 
-def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: House) -> None:
+def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: WebClient) -> None:
     visitor = page_house.visit()
     for referer, back in (
         (f"{BASE_URL}/entries/1/delete", "/entries/1/delete"),
@@ -72,7 +72,7 @@ def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: House) -> 
         assert f'name="next" value="{back}"' in page.text
 
 
-def test_what_is_no_form_leads_to_sign_in(page_house: House) -> None:
+def test_what_is_no_form_leads_to_sign_in(page_house: WebClient) -> None:
     answer = page_house.visit().client.post(
         "/membership/new",
         content=b"--x\r\nnonsense",

@@ -6,26 +6,26 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.cast import ALICE, CAROL
-from tests.web.visiting import House, Visitor, text_of
-from tracker.records.mailing.unsubscribing import unsubscribe_token
-from tracker.records.store.engine import newest_version, open_engine, writing
-from tracker.web.app import DemoLogin
-from tracker.web.frame import readiness
+from tests.web.visiting import Visitor, WebClient, text_of
+from tracker.db.engine import newest_version, open_engine, writing
+from tracker.services.notification_preferences import unsubscribe_token
+from tracker.web import background
+from tracker.web.dependencies import DemoLogin
 
 
 def token_for(engine: Engine) -> str:
-    with writing(engine) as connection:
-        return unsubscribe_token(connection, CAROL, "digest", "NCIMHA")
+    with writing(engine) as session:
+        return unsubscribe_token(session, CAROL, "digest", "NCIMHA")
 
 
-def test_the_first_page_leads_to_sign_in(page_house: House) -> None:
+def test_the_first_page_leads_to_sign_in(page_house: WebClient) -> None:
     assert 'href="/sign-in"' in page_house.visit("").get("/").text
     assert page_house.visit(ALICE).get("/").headers["location"] == "/my-year"
 
 
-def test_the_demo_opens_as_somebody_with_one_click(page_house: House) -> None:
+def test_the_demo_opens_as_somebody_with_one_click(page_house: WebClient) -> None:
     people = [DemoLogin(ALICE, "Alice Moreno", "short of one DEIA hour")]
-    demo = House(page_house.cast, demo_people=people)
+    demo = WebClient(page_house.cast, demo_people=people)
     visitor = Visitor(demo)
     assert "Open as Alice Moreno" in text_of(visitor.get("/"))
     assert visitor.post("/demo/open/0").headers["location"] == "/my-year"
@@ -33,30 +33,30 @@ def test_the_demo_opens_as_somebody_with_one_click(page_house: House) -> None:
     assert visitor.post("/demo/open/1").status_code == 404
 
 
-def test_outside_the_demo_nobody_is_opened(page_house: House) -> None:
+def test_outside_the_demo_nobody_is_opened(page_house: WebClient) -> None:
     visitor = page_house.visit("")
     assert visitor.post("/demo/open/0").status_code == 404
     assert visitor.get("/demo/open/0").content == visitor.get("/nowhere").content
 
 
-def test_healthz_answers_without_a_database(page_house: House) -> None:
+def test_healthz_answers_without_a_database(page_house: WebClient) -> None:
     page_house.cast.engine.dispose()
     assert page_house.visit("").get("/healthz").text == "ok"
 
 
-def test_readyz_looks_at_the_schema(house: House) -> None:
+def test_readyz_looks_at_the_schema(house: WebClient) -> None:
     assert house.visit("").get("/readyz").text == "ready"
     engine = open_engine(house.cast.url)
-    with writing(engine) as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
+    with writing(engine) as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
     engine.dispose()
     assert house.visit("").get("/readyz").status_code == 503
 
 
 def test_readyz_does_not_wait_for_a_database_that_hangs(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr(background, "_WITHIN_SECONDS", 0.05)
     looks, may_end, ended = [], threading.Event(), threading.Event()
 
     def hang(_url: str) -> str:
@@ -65,7 +65,7 @@ def test_readyz_does_not_wait_for_a_database_that_hangs(
         ended.set()
         return newest_version()
 
-    monkeypatch.setattr(readiness, "schema_version", hang)
+    monkeypatch.setattr(background, "schema_version", hang)
     visitor = page_house.visit("")
     for _ in range(3):
         answer = visitor.get("/readyz")
@@ -74,23 +74,23 @@ def test_readyz_does_not_wait_for_a_database_that_hangs(
     assert looks == ["readiness"]
     may_end.set()
     assert ended.wait(30)
-    monkeypatch.setattr(readiness, "_WITHIN_SECONDS", 30)
+    monkeypatch.setattr(background, "_WITHIN_SECONDS", 30)
     assert visitor.get("/readyz").text == "ready"
 
 
-def test_no_api_description_is_offered(page_house: House) -> None:
+def test_no_api_description_is_offered(page_house: WebClient) -> None:
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert page_house.visit("").get(path).status_code == 404
 
 
-def test_opening_the_unsubscribe_link_only_asks(house: House) -> None:
+def test_opening_the_unsubscribe_link_only_asks(house: WebClient) -> None:
     token = token_for(house.cast.engine)
     page = house.visit("").get(f"/unsubscribe/{token}")
     assert "carol@example.org would get no more digest mail from NCIMHA" in text_of(page)
     assert house.cast.rows("unsubscribed") == []
 
 
-def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(house: House) -> None:
+def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(house: WebClient) -> None:
     path = f"/unsubscribe/{token_for(house.cast.engine)}"
     for _ in range(2):
         answer = house.visit("").client.post(path, data={"List-Unsubscribe": "One-Click"})
@@ -99,7 +99,7 @@ def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(house: House) -
     assert (row["email"], row["kind"], row["association"]) == (CAROL, "digest", "NCIMHA")
 
 
-def test_a_token_that_is_not_ours_unsubscribes_nobody(page_house: House) -> None:
+def test_a_token_that_is_not_ours_unsubscribes_nobody(page_house: WebClient) -> None:
     token = token_for(page_house.cast.engine)
     payload, _, signature = token.partition(".")
     # Not its last character: that one holds bits that no signature has.
@@ -109,5 +109,5 @@ def test_a_token_that_is_not_ours_unsubscribes_nobody(page_house: House) -> None
     assert page_house.cast.rows("unsubscribed") == []
 
 
-def test_a_token_stays_the_same(page_house: House) -> None:
+def test_a_token_stays_the_same(page_house: WebClient) -> None:
     assert token_for(page_house.cast.engine) == token_for(page_house.cast.engine)

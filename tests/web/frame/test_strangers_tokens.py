@@ -5,36 +5,36 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, Engine, delete
+from sqlalchemy import Engine, delete
+from sqlmodel import Session
 
 from tests.support.cast import ALICE
 from tests.support.referees import ANSWER
 from tests.web.applying.test_references import Applying
 from tests.web.frame.test_small_pages import token_for
-from tests.web.visiting import House, text_of
-from tracker.records.profile.mail_wishes import off_token
-from tracker.records.saving import writer
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
-from tracker.web.applying import giving_references
-from tracker.web.profile import unsubscribing
+from tests.web.visiting import WebClient, text_of
+from tracker.db import writer
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.notification_preferences import off_token
+from tracker.web.pages import profile, referee
 
 FORMS = ("/unsubscribe/{}", "/unsubscribe/mail/{}", "/reference/{}", "/reference/{}/decline")
 NOT_THERE = 404
 
 
 def test_it_is_answered_at_once_while_somebody_else_writes(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whoever does ask for a turn fails here, and does not hang.
-    monkeypatch.setattr(writer, "_ANSWERED_WITHIN", {"sqlite": 0.2})
-    for module in (giving_references, unsubscribing):
+    monkeypatch.setattr(writer, "_SQLITE_TIMEOUT", 0.2)
+    for module in (referee, profile):
         monkeypatch.setattr(module, "writing", partial(writing, patience=0.2))
     page = Applying(page_house.cast)
     page.name()
     token = token_for(page_house.cast.engine)
-    with writing(page_house.cast.engine) as connection:
-        off_token(connection, page_house.cast.people[ALICE], ["membership"])
+    with writing(page_house.cast.engine) as session:
+        off_token(session, page_house.cast.people[ALICE], ["membership"])
     told = {path: page.pat.post(path.format("x"), ANSWER) for path in FORMS}
     with writing(page_house.cast.engine):
         for path, before in told.items():
@@ -45,19 +45,19 @@ def test_it_is_answered_at_once_while_somebody_else_writes(
 
 @pytest.mark.parametrize("end", ["", "/decline"])
 def test_whom_the_applicant_removes_meanwhile_answers_nothing(
-    page_house: House, monkeypatch: pytest.MonkeyPatch, end: str
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     page = Applying(page_house.cast)
     link = page.name()
 
     @contextmanager
-    def after_the_removal(engine: Engine) -> Iterator[Connection]:
-        with writing(engine) as connection:
-            connection.execute(delete(METADATA.tables["reference"]))
-        with writing(engine) as connection:
-            yield connection
+    def after_the_removal(engine: Engine) -> Iterator[Session]:
+        with writing(engine) as session:
+            session.connection().execute(delete(METADATA.tables["reference"]))
+        with writing(engine) as session:
+            yield session
 
-    monkeypatch.setattr(giving_references, "writing", after_the_removal)
+    monkeypatch.setattr(referee, "writing", after_the_removal)
     answer = page.pat.post(f"{link}{end}", ANSWER)
     assert answer.status_code == NOT_THERE
     assert text_of(answer).startswith("This link opens nothing.")

@@ -9,11 +9,11 @@ from httpx2 import Response
 
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.all_pages import STOPS, furnish
-from tests.web.visiting import House
-from tracker.records.judging.evaluation import evaluate_people
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
-from tracker.web.frame.packing import takes_gzip
+from tests.web.visiting import WebClient
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.evaluation import evaluate_people
+from tracker.web.middleware import takes_gzip
 
 MOST = 60_000
 NEEDED = re.compile(r'<(?:link|img|source|iframe|input)\b[^>]*?\b(?:href|src)="([^"]*)"')
@@ -22,7 +22,7 @@ FORBIDDEN = re.compile(
 )
 
 
-def weight(house: House, page: Response) -> int:
+def weight(house: WebClient, page: Response) -> int:
     """Bytes on the wire of a page and all that it names."""
     names = NEEDED.findall(page.text)
     client = house.visit().client
@@ -39,7 +39,7 @@ def weight(house: House, page: Response) -> int:
     return total
 
 
-def test_every_page_is_light_and_asks_nobody_else(page_hall: House) -> None:
+def test_every_page_is_light_and_asks_nobody_else(page_hall: WebClient) -> None:
     ids = furnish(page_hall.cast)
     visitors = {stop.email: page_hall.visit(stop.email) for stop in STOPS}
     for email, path, _ in STOPS:
@@ -52,7 +52,7 @@ def test_every_page_is_light_and_asks_nobody_else(page_hall: House) -> None:
         assert "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'" in policy
 
 
-def test_a_year_of_daily_entries_is_light_too(page_house: House) -> None:
+def test_a_year_of_daily_entries_is_light_too(page_house: WebClient) -> None:
     cast = page_house.cast
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(320)]
     rows = [
@@ -65,9 +65,9 @@ def test_a_year_of_daily_entries_is_light_too(page_house: House) -> None:
         }
         for number, day in enumerate(days)
     ]
-    with writing(cast.engine) as connection:
-        connection.execute(METADATA.tables["entry"].insert(), rows)
-        evaluate_people(connection, page_house.books, [cast.people[ALICE]], page_house.now)
+    with writing(cast.engine) as session:
+        session.connection().execute(METADATA.tables["entry"].insert(), rows)
+        evaluate_people(session, page_house.rulebooks, [cast.people[ALICE]], page_house.now)
     page = page_house.visit(ALICE).get("/my-year")
     assert page.text.count("Study circle") >= 320
     assert weight(page_house, page) < MOST
@@ -85,7 +85,7 @@ def test_a_year_of_daily_entries_is_light_too(page_house: House) -> None:
         ("gzip; q=0.000", False),
     ],
 )
-def test_only_who_takes_gzip_gets_it(page_house: House, header: str, *, takes: bool) -> None:
+def test_only_who_takes_gzip_gets_it(page_house: WebClient, header: str, *, takes: bool) -> None:
     client = page_house.visit(ALICE).client
     style = page_house.app.state.site.pages.assets.path("site.css")
     for path in ("/my-year", style):
@@ -96,13 +96,13 @@ def test_only_who_takes_gzip_gets_it(page_house: House, header: str, *, takes: b
     assert takes_gzip(header) == takes
 
 
-def test_how_long_a_packed_page_is_tells_little_of_what_is_in_it(page_house: House) -> None:
+def test_how_long_a_packed_page_is_tells_little_of_what_is_in_it(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     lengths = {alice.get("/log").headers["content-length"] for _ in range(12)}
     assert len(lengths) > 3
 
 
-def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: House) -> None:
+def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: WebClient) -> None:
     pages = page_house.app.state.site.pages
 
     def secret() -> Response:
@@ -115,7 +115,7 @@ def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: House) -> None
     assert "content-encoding" not in answer.headers
 
 
-def test_what_is_kept_packed_is_the_same_file(page_house: House) -> None:
+def test_what_is_kept_packed_is_the_same_file(page_house: WebClient) -> None:
     assets = page_house.app.state.site.pages.assets
     for name in ("site.css", "icon.svg"):
         asset = assets.at(assets.path(name))

@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from tracker.formatting import format_list
 from tracker.rules.cycles import Cycle
-from tracker.web.frame.words import Missing, capital, join, say_cycle, say_missing, say_week
+from tracker.web.text import Missing, capital, format_cycle, format_missing, format_week
 
 TRAINING, RSC = Missing("training", None, 300), Missing("rsc", None, 210)
 MEMBERSHIP = Missing("membership", None, 0)
@@ -31,7 +32,7 @@ MEMBERSHIP = Missing("membership", None, 0)
     ],
 )
 def test_what_is_missing_is_said_in_one_breath(missing: list[Missing], words: str) -> None:
-    assert say_missing(missing) == words
+    assert format_missing(missing) == words
 
 
 @pytest.mark.parametrize(
@@ -39,12 +40,12 @@ def test_what_is_missing_is_said_in_one_breath(missing: list[Missing], words: st
     [
         (date(2026, 1, 1), date(2026, 12, 31), "2026"),
         (date(2025, 1, 1), date(2027, 12, 31), "2025 to 2027"),
-        (date(2025, 7, 1), date(2026, 6, 30), "1 July 2025 to 30 June 2026"),
-        (date(2026, 1, 1), date(2026, 6, 30), "1 January 2026 to 30 June 2026"),
+        (date(2025, 7, 1), date(2026, 6, 30), "July 1, 2025 to June 30, 2026"),
+        (date(2026, 1, 1), date(2026, 6, 30), "January 1, 2026 to June 30, 2026"),
     ],
 )
 def test_a_cycle_is_named_as_people_name_it(first: date, last: date, words: str) -> None:
-    assert say_cycle(Cycle(first, last, last, 31, False, Fraction(1))) == words  # noqa: FBT003
+    assert format_cycle(Cycle(first, last, last, 31, False, Fraction(1))) == words  # noqa: FBT003
 
 
 @pytest.mark.parametrize(
@@ -59,15 +60,20 @@ def test_a_cycle_is_named_as_people_name_it(first: date, last: date, words: str)
     ],
 )
 def test_a_forecast_names_a_week_and_no_day(day: date, words: str) -> None:
-    assert say_week(day, date(2026, 10, 1)) == words
+    assert format_week(day, date(2026, 10, 1)) == words
 
 
 def test_small_words() -> None:
-    assert [join([]), join(["a"]), join(["a", "b"]), join(["a", "b", "c"])] == [
+    assert [
+        format_list([]),
+        format_list(["a"]),
+        format_list(["a", "b"]),
+        format_list(["a", "b", "c"]),
+    ] == [
         "",
         "a",
         "a and b",
-        "a, b and c",
+        "a, b, and c",
     ]
     assert capital("rSC") == "RSC"
     assert capital("") == ""

@@ -5,46 +5,46 @@ from datetime import date
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOOKS, CAROL, ERIN, EVE
-from tests.web.visiting import House, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
-from tracker.web.help.help_words import view_book
+from tests.web.visiting import WebClient, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.web.pages.help import view_book
 
 
-def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: House) -> None:
+def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClient) -> None:
     page = text_of(page_house.visit(ALICE).get("/help"))
     assert "Infant Family Specialist (IFS)" in page
     assert "15 hours" in page
     assert "12 hours" in page
     assert "NCIMHA: Infant Family Specialist (IFS), “Continuing endorsement: Education" in page
-    assert "vetted by the association, to the end of 21 December 2027" in page
+    assert "vetted by the association, to the end of December 21, 2027" in page
     assert "Footnote 1: vetted professionals" in page
-    assert "A cycle lasts one year and ends on 31 December." in page
+    assert "A cycle lasts one year and ends on December 31." in page
     assert "31 days of grace" in page
     assert "The same endorsement by any association counts" in page
     assert "Years of work" not in page
     assert "Application: Education" not in page
 
 
-def test_it_names_the_coordinator_of_that_association_only(page_house: House) -> None:
+def test_it_names_the_coordinator_of_that_association_only(page_house: WebClient) -> None:
     page = page_house.visit(ALICE).get("/help").text
     assert 'href="mailto:carol@example.org">Carol Reyes</a>' in page
     assert "dan@example.org" not in page
     assert "Dan Whitfield" in page_house.visit(ERIN).get("/help").text
 
 
-def test_it_tells_endorsees_nothing_that_only_operators_can_do(page_house: House) -> None:
+def test_it_tells_endorsees_nothing_that_only_operators_can_do(page_house: WebClient) -> None:
     page = text_of(page_house.visit(ALICE).get("/help"))
     assert "An endorsement by any association counts." in page
     for words in ("in the provider rule", "[[", "first_cycle", "associations in"):
         assert words not in page
-    for book in BOOKS.associations.values():
-        for found in book.interpretations:
+    for rulebook in BOOKS.associations.values():
+        for found in rulebook.interpretations:
             assert "rule to" not in found.taken
             assert "[[" not in found.taken
 
 
-def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(page_house: House) -> None:
+def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(page_house: WebClient) -> None:
     page = page_house.visit(ALICE).get("/help").text
     assert '<a href="/profile/second-address">on your profile</a>' in page
 
@@ -55,7 +55,7 @@ def test_a_rule_for_some_says_of_whom_it_is_asked_once() -> None:
     assert about.count("asked") == 1
 
 
-def test_others_read_general_words(page_house: House) -> None:
+def test_others_read_general_words(page_house: WebClient) -> None:
     for who in ("", EVE, CAROL):
         page = page_house.visit(who).get("/help")
         assert page.status_code == 200
@@ -67,9 +67,9 @@ def test_others_read_general_words(page_house: House) -> None:
         assert "The renewal cycle" not in words
 
 
-def test_a_category_without_rules_is_told_that_nothing_is_guessed(page_house: House) -> None:
-    with writing(page_house.cast.engine) as connection:
-        connection.execute(
+def test_a_category_without_rules_is_told_that_nothing_is_guessed(page_house: WebClient) -> None:
+    with writing(page_house.cast.engine) as session:
+        session.connection().execute(
             insert(METADATA.tables["endorsement"]).values(
                 person_id=page_house.cast.people[EVE],
                 association="NCIMHA",
@@ -80,7 +80,7 @@ def test_a_category_without_rules_is_told_that_nothing_is_guessed(page_house: Ho
     assert "nothing is guessed" in text_of(page_house.visit(EVE).get("/help"))
 
 
-def test_every_category_of_every_rulebook_has_its_page(page_house: House) -> None:
+def test_every_category_of_every_rulebook_has_its_page(page_house: WebClient) -> None:
     rows = [
         {
             "person_id": page_house.cast.people[EVE],
@@ -88,17 +88,17 @@ def test_every_category_of_every_rulebook_has_its_page(page_house: House) -> Non
             "category": category,
             "starts_on": date(2026, 1, 1),
         }
-        for name, book in BOOKS.associations.items()
-        for category in book.categories
+        for name, rulebook in BOOKS.associations.items()
+        for category in rulebook.categories
     ]
-    with writing(page_house.cast.engine) as connection:
-        connection.execute(insert(METADATA.tables["endorsement"]), rows)
+    with writing(page_house.cast.engine) as session:
+        session.connection().execute(insert(METADATA.tables["endorsement"]), rows)
     page = page_house.visit(EVE).get("/help")
     assert page.status_code == 200
     assert page.text.count('id="rules-') == len(rows)
 
 
-def test_help_stands_last_in_the_menu_wherever_one_is(page_house: House) -> None:
+def test_help_stands_last_in_the_menu_wherever_one_is(page_house: WebClient) -> None:
     for who, path in (("", "/"), ("", "/help"), (ALICE, "/my-year"), (CAROL, "/coordinator")):
         menu = page_house.visit(who).get(path).text.partition('aria-label="Pages"')[2]
         assert '"/help"' in menu.partition("</nav>")[0].rpartition("<li>")[2]

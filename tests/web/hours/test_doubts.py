@@ -5,7 +5,7 @@ import pytest
 from tests.support.cast import ALICE, BOB, DANA
 from tests.web.hours.test_editing import form_of
 from tests.web.sessions.test_sessions import SESSION
-from tests.web.visiting import TRAINING, House, text_of
+from tests.web.visiting import TRAINING, WebClient, text_of
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from tests.web.visiting import TRAINING, House, text_of
     ],
 )
 def test_so_few_or_many_hours_are_asked_about_once(
-    page_house: House, hours: str, question: str
+    page_house: WebClient, hours: str, question: str
 ) -> None:
     alice = page_house.visit(ALICE)
     asked = alice.log(TRAINING | {"hours": hours, "topic-DEIA": ""})
@@ -30,12 +30,12 @@ def test_so_few_or_many_hours_are_asked_about_once(
 
 
 @pytest.mark.parametrize("hours", ["5 min", "12"])
-def test_other_hours_are_not_asked_about(page_house: House, hours: str) -> None:
+def test_other_hours_are_not_asked_about(page_house: WebClient, hours: str) -> None:
     form = TRAINING | {"hours": hours, "topic-DEIA": ""}
     assert page_house.visit(ALICE).log(form).status_code == 303
 
 
-def test_both_questions_are_asked_on_one_page(page_house: House) -> None:
+def test_both_questions_are_asked_on_one_page(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     alice.log(TRAINING | {"hours": "1 min", "topic-DEIA": "", "seen": "1min"})
     asked = alice.log(TRAINING | {"hours": "1 min", "topic-DEIA": ""})
@@ -47,7 +47,7 @@ def test_both_questions_are_asked_on_one_page(page_house: House) -> None:
     assert alice.post("/log", form_of(other)).status_code == 303
 
 
-def test_an_entry_is_asked_about_when_its_hours_become_unusual(page_house: House) -> None:
+def test_an_entry_is_asked_about_when_its_hours_become_unusual(page_house: WebClient) -> None:
     alice, entry_id = page_house.visit(ALICE), page_house.cast.entries["training"]
     path = f"/entries/{entry_id}/edit"
     asked = alice.post(path, form_of(alice.get(path)) | {"hours": "14"})
@@ -58,7 +58,7 @@ def test_an_entry_is_asked_about_when_its_hours_become_unusual(page_house: House
     assert alice.post(path, again).status_code == 303
 
 
-def test_a_session_for_others_is_asked_about_too(page_house: House) -> None:
+def test_a_session_for_others_is_asked_about_too(page_house: WebClient) -> None:
     dana = page_house.visit(DANA)
     form = form_of(dana.get("/sessions/new")) | SESSION | {"hours": "15", "others": BOB}
     asked = dana.post("/sessions/new", form)

@@ -10,9 +10,9 @@ import pytest
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, ERIN
-from tests.web.visiting import TRAINING, House, Visitor, problems, text_of
+from tests.web.visiting import TRAINING, Visitor, WebClient, problems, text_of
 
-# Of the cycle before, whose last day of grace is 31 January.
+# Of the cycle before, whose last day of grace is January 31.
 IN_GRACE = datetime(2026, 1, 20, 17, 0, tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ def edit(visitor: Visitor, entry_id: int, **typed: str) -> Response:
     return visitor.post(path, form_of(visitor.get(path)) | typed)
 
 
-def test_an_entry_opens_as_it_is_and_saves_what_was_changed(house: House) -> None:
+def test_an_entry_opens_as_it_is_and_saves_what_was_changed(house: WebClient) -> None:
     entry_id = house.cast.entries["rsc"]
     alice = house.visit(ALICE)
     assert edit(alice, entry_id, hours="4.5").status_code == 303
@@ -39,7 +39,7 @@ def test_an_entry_opens_as_it_is_and_saves_what_was_changed(house: House) -> Non
     assert "RSC done" in text_of(alice.get(f"/log/saved/{entry_id}"))
 
 
-def test_a_change_leaves_an_audit_event_with_both_sides(house: House) -> None:
+def test_a_change_leaves_an_audit_event_with_both_sides(house: WebClient) -> None:
     edit(house.visit(ALICE), house.cast.entries["training"], title="Renamed", **{"topic-DEIA": "1"})
     (event,) = house.cast.rows("audit_event")
     before, after = json.loads(event["before"]), json.loads(event["after"])
@@ -47,12 +47,12 @@ def test_a_change_leaves_an_audit_event_with_both_sides(house: House) -> None:
     assert (before["topics"], after["topics"]) == ({}, {"DEIA": 60})
 
 
-def test_saving_without_a_change_leaves_no_audit_event(page_house: House) -> None:
+def test_saving_without_a_change_leaves_no_audit_event(page_house: WebClient) -> None:
     assert edit(page_house.visit(ALICE), page_house.cast.entries["training"]).status_code == 303
     assert page_house.cast.rows("audit_event") == []
 
 
-def test_an_entry_can_move_to_another_day_with_its_topics(house: House) -> None:
+def test_an_entry_can_move_to_another_day_with_its_topics(house: WebClient) -> None:
     entry_id = house.cast.entries["training"]
     edit(house.visit(ALICE), entry_id, **{"topic-DEIA": "1"})
     edit(house.visit(ALICE), entry_id, month="4")
@@ -60,7 +60,7 @@ def test_an_entry_can_move_to_another_day_with_its_topics(house: House) -> None:
     assert topic["held_on"].isoformat() == "2026-04-02"
 
 
-def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: House) -> None:
+def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: WebClient) -> None:
     entry_id = house.cast.entries["rsc"]
     alice = house.visit(ALICE)
     path = f"/entries/{entry_id}/edit"
@@ -71,7 +71,7 @@ def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: House) -> None
         (
             "activity",
             (
-                "This entry was changed meanwhile: it is now 2 hours on 14 November 2026. "
+                "This entry was changed meanwhile: it is now 2 hours on November 14, 2026. "
                 "Save again to replace that"
             ),
         )
@@ -81,7 +81,7 @@ def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: House) -> None
     assert house.cast.rows("entry", id=entry_id)[0]["minutes"] == 180
 
 
-def test_of_two_changes_at_once_one_is_told(house: House) -> None:
+def test_of_two_changes_at_once_one_is_told(house: WebClient) -> None:
     entry_id = house.cast.entries["rsc"]
     alice = house.visit(ALICE)
     path = f"/entries/{entry_id}/edit"
@@ -91,7 +91,7 @@ def test_of_two_changes_at_once_one_is_told(house: House) -> None:
     assert sorted(answer.status_code for answer in answers) == [303, 422]
 
 
-def test_a_wrong_change_is_told_and_not_saved(page_house: House) -> None:
+def test_a_wrong_change_is_told_and_not_saved(page_house: WebClient) -> None:
     entry_id = page_house.cast.entries["rsc"]
     answer = edit(page_house.visit(ALICE), entry_id, hours="25")
     assert problems(answer) == [("hours", "The hours must be 24 at most: for minutes write 25 min")]
@@ -99,12 +99,12 @@ def test_a_wrong_change_is_told_and_not_saved(page_house: House) -> None:
     assert page_house.cast.rows("entry", id=entry_id)[0]["minutes"] == 60
 
 
-def test_ones_own_old_hours_do_not_fill_the_day_twice(page_house: House) -> None:
+def test_ones_own_old_hours_do_not_fill_the_day_twice(page_house: WebClient) -> None:
     answer = edit(page_house.visit(ALICE), page_house.cast.entries["training"], hours="12")
     assert answer.status_code == 303
 
 
-def test_deleting_asks_first(page_house: House) -> None:
+def test_deleting_asks_first(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     path = f"/entries/{page_house.cast.entries['training']}/delete"
     page = alice.get(path)
@@ -112,7 +112,9 @@ def test_deleting_asks_first(page_house: House) -> None:
     assert len(page_house.cast.rows("entry", id=page_house.cast.entries["training"])) == 1
 
 
-def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(house: House) -> None:
+def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(
+    house: WebClient,
+) -> None:
     house.now = IN_GRACE
     alice = house.visit(ALICE)
     answer = alice.post(f"/entries/{house.cast.entries['old']}/delete")
@@ -124,7 +126,7 @@ def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(house
     assert json.loads(event["before"])["topics"] == {"DEIA": 60}
 
 
-def test_deleting_hours_opens_the_renewal_again(house: House) -> None:
+def test_deleting_hours_opens_the_renewal_again(house: WebClient) -> None:
     house.now = IN_GRACE
     house.visit(ALICE).post(f"/entries/{house.cast.entries['old-rsc']}/delete")
     rows = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])
@@ -135,7 +137,7 @@ def test_deleting_hours_opens_the_renewal_again(house: House) -> None:
 
 
 @pytest.mark.parametrize("verb", ["edit", "delete"])
-def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: House, verb: str) -> None:
+def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: WebClient, verb: str) -> None:
     entry_id = house.cast.entries["old"]
     before = house.cast.rows("entry")
     alice = house.visit(ALICE)
@@ -144,17 +146,17 @@ def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: House, verb:
         assert answer.headers["location"] == f"/entries/{entry_id}"
         page = alice.follow(answer)
     said = text_of(page)
-    assert "2025 is closed at NCIMHA: its days of grace ended with 31 January 2026." in said
+    assert "2025 is closed at NCIMHA: its days of grace ended with January 31, 2026." in said
     assert "ask your NCIMHA coordinator. Write to Carol Reyes" in said
     assert f'/entries/{entry_id}/edit"' not in page.text
     assert house.cast.rows("entry") == before
     assert house.cast.rows("audit_event") == []
 
 
-def test_nothing_is_added_to_a_closed_cycle(page_house: House) -> None:
+def test_nothing_is_added_to_a_closed_cycle(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     words = (
-        "2025 is closed at NCIMHA: its days of grace ended with 31 January 2026. "
+        "2025 is closed at NCIMHA: its days of grace ended with January 31, 2026. "
         "If something has to be corrected, ask your NCIMHA coordinator"
     )
     assert problems(alice.log(TRAINING | {"year": "2025"})) == [("day", words)]
@@ -162,7 +164,7 @@ def test_nothing_is_added_to_a_closed_cycle(page_house: House) -> None:
     assert alice.log(TRAINING | {"year": "2023"}).status_code == 303
 
 
-def test_foreign_and_absent_entries_answer_alike(house: House) -> None:
+def test_foreign_and_absent_entries_answer_alike(house: WebClient) -> None:
     foreign, absent = house.cast.entries["erin"], 999_999
     for path in ("/entries/{}/edit", "/entries/{}/delete", "/log/saved/{}"):
         pages = [house.visit(BOB).get(path.format(i)) for i in (foreign, absent)]
@@ -171,7 +173,7 @@ def test_foreign_and_absent_entries_answer_alike(house: House) -> None:
     assert house.visit(ERIN).get(f"/entries/{foreign}/edit").status_code == 200
 
 
-def test_an_old_page_deletes_nothing_that_was_logged_since(house: House) -> None:
+def test_an_old_page_deletes_nothing_that_was_logged_since(house: WebClient) -> None:
     alice = house.visit(ALICE)
     first = _logged(alice, "First")
     alice.post(f"/entries/{first}/delete")

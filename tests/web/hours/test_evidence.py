@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, DAN, ERIN, NOW
 from tests.support.files import PDF, heic, jpeg, png
 from tests.web.hours.test_editing import form_of
-from tests.web.visiting import TRAINING, House, Visitor, problems, text_of
-from tracker.records.evidence.evidence_folder import EvidenceFolder
-from tracker.web.hours.evidence import say_disposition
-from tracker.web.hours.uploads import MOST_FILES, safe_name, say_size
+from tests.web.visiting import TRAINING, Visitor, WebClient, problems, text_of
+from tracker.services.evidence_storage import EvidenceFolder
+from tracker.web.pages.log_hours import format_disposition
+from tracker.web.pages.uploads import MOST_FILES, format_size, safe_name
 
 KEY = "d" * 32
 FORM = TRAINING | {"form_key": KEY}
@@ -33,24 +33,24 @@ def send(visitor: Visitor, path: str, form: dict[str, str], *files: Sent) -> Res
     )
 
 
-def on_disk(house: House) -> list[str]:
+def on_disk(house: WebClient) -> list[str]:
     return sorted(file.name for file in folder_of(house).glob("[0-9a-f]*"))
 
 
-def folder_of(house: House) -> Path:
+def folder_of(house: WebClient) -> Path:
     folder = house.app.state.site.settings.evidence_folder
     assert isinstance(folder, Path)
     return folder
 
 
 @pytest.fixture
-def house(house: House, tmp_path: Path) -> House:
+def house(house: WebClient, tmp_path: Path) -> WebClient:
     """On PostgreSQL files are taken once it is said where to."""
     settings = house.cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
-    return House(house.cast, settings=settings)
+    return WebClient(house.cast, settings=settings)
 
 
-def test_files_are_stored_with_the_entry_and_come_back_as_files(house: House) -> None:
+def test_files_are_stored_with_the_entry_and_come_back_as_files(house: WebClient) -> None:
     alice = house.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF), ("b.jpg", jpeg()), ("c.heic", heic()))
     assert saved.status_code == 303
@@ -69,7 +69,7 @@ def test_files_are_stored_with_the_entry_and_come_back_as_files(house: House) ->
     assert sorted(told) == ["entry", "evidence", "evidence", "evidence"]
 
 
-def test_the_folder_and_its_files_are_the_programs_own(page_house: House) -> None:
+def test_the_folder_and_its_files_are_the_programs_own(page_house: WebClient) -> None:
     send(page_house.visit(ALICE), "/log", FORM, ("a.pdf", PDF))
     folder = folder_of(page_house)
     [name] = on_disk(page_house)
@@ -78,7 +78,7 @@ def test_the_folder_and_its_files_are_the_programs_own(page_house: House) -> Non
     assert "a.pdf" not in name
 
 
-def test_a_file_that_came_with_a_wrong_form_is_kept_for_it(house: House) -> None:
+def test_a_file_that_came_with_a_wrong_form_is_kept_for_it(house: WebClient) -> None:
     alice = house.visit(ALICE)
     wrong = send(alice, "/log", FORM | {"hours": "lots"}, ("certificate.pdf", PDF))
     assert wrong.status_code == 422
@@ -90,7 +90,7 @@ def test_a_file_that_came_with_a_wrong_form_is_kept_for_it(house: House) -> None
     assert saved.headers["location"].endswith(f"/{row['entry_id']}")
 
 
-def test_today_keeps_files_and_a_file_sent_twice_is_kept_once(page_house: House) -> None:
+def test_today_keeps_files_and_a_file_sent_twice_is_kept_once(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     page = send(alice, "/log", FORM | {"today": "yes"}, ("a.pdf", PDF))
     assert "a.pdf" in text_of(page)
@@ -100,7 +100,7 @@ def test_today_keeps_files_and_a_file_sent_twice_is_kept_once(page_house: House)
     assert len(page_house.cast.rows("evidence")) == len(on_disk(page_house)) == 1
 
 
-def test_files_follow_a_saved_form_that_becomes_another_session(page_house: House) -> None:
+def test_files_follow_a_saved_form_that_becomes_another_session(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM)
     asking = send(alice, "/log", FORM | {"day": "19"}, ("a.pdf", PDF))
@@ -120,7 +120,7 @@ def test_files_follow_a_saved_form_that_becomes_another_session(page_house: Hous
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_and_the_others_are_kept(
-    page_house: House, name: str, content: bytes, words: str
+    page_house: WebClient, name: str, content: bytes, words: str
 ) -> None:
     answer = send(page_house.visit(ALICE), "/log", FORM, (name, content), ("good.png", png()))
     [(field, said)] = problems(answer)
@@ -131,9 +131,9 @@ def test_what_is_wrong_with_a_file_is_said_and_the_others_are_kept(
     assert page_house.cast.rows("entry", title="Book club") == []
 
 
-def test_the_quota_says_how_much_is_left(page_house: House) -> None:
+def test_the_quota_says_how_much_is_left(page_house: WebClient) -> None:
     settings = page_house.cast.settings.model_copy(update={"evidence_quota_mb": 1})
-    small = House(page_house.cast, settings=settings)
+    small = WebClient(page_house.cast, settings=settings)
     alice = small.visit(ALICE)
     large = jpeg() + b"\1" * 700_000
     assert send(alice, "/log", FORM, ("one.jpg", large)).status_code == 303
@@ -152,14 +152,16 @@ def test_the_quota_says_how_much_is_left(page_house: House) -> None:
     assert len(on_disk(small)) == 1
 
 
-def test_one_too_many_is_named(page_house: House) -> None:
+def test_one_too_many_is_named(page_house: WebClient) -> None:
     files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(MOST_FILES + 1)]
     answer = send(page_house.visit(ALICE), "/log", FORM, *files)
     assert problems(answer) == [("files", "10.pdf is one too many: an entry can have 10 files")]
     assert len(on_disk(page_house)) == MOST_FILES
 
 
-def test_a_file_can_take_the_place_of_one_that_goes_with_the_same_save(page_house: House) -> None:
+def test_a_file_can_take_the_place_of_one_that_goes_with_the_same_save(
+    page_house: WebClient,
+) -> None:
     alice = page_house.visit(ALICE)
     files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(MOST_FILES)]
     saved = send(alice, "/log", FORM, *files)
@@ -171,7 +173,7 @@ def test_a_file_can_take_the_place_of_one_that_goes_with_the_same_save(page_hous
     assert (len(names), "0.pdf" in names, "new.png" in names) == (MOST_FILES, False, True)
 
 
-def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: House) -> None:
+def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF), ("b.png", png()))
     entry_id = saved.headers["location"].rpartition("/")[2]
@@ -192,7 +194,7 @@ def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: House) -> Non
     assert page_house.cast.rows("audit_event")[-2]["after"] is None
 
 
-def test_files_can_be_added_while_editing_and_nobody_elses_removed(page_house: House) -> None:
+def test_files_can_be_added_while_editing_and_nobody_elses_removed(page_house: WebClient) -> None:
     alice, bob = page_house.visit(ALICE), page_house.visit(BOB)
     path = f"/entries/{page_house.cast.entries['training']}/edit"
     assert send(alice, path, form_of(alice.get(path)), ("a.pdf", PDF)).status_code == 303
@@ -204,7 +206,7 @@ def test_files_can_be_added_while_editing_and_nobody_elses_removed(page_house: H
     assert len(on_disk(page_house)) == 1
 
 
-def test_only_the_owner_and_her_coordinators_get_a_file(house: House) -> None:
+def test_only_the_owner_and_her_coordinators_get_a_file(house: WebClient) -> None:
     alice = house.visit(ALICE)
     send(alice, "/log", FORM, ("a.pdf", PDF))
     send(alice, "/log", FORM | {"form_key": "f" * 32, "hours": "x"}, ("draft.pdf", PDF))
@@ -220,7 +222,7 @@ def test_only_the_owner_and_her_coordinators_get_a_file(house: House) -> None:
     }
 
 
-def test_files_stand_beside_their_entry_for_her_and_her_coordinator(page_house: House) -> None:
+def test_files_stand_beside_their_entry_for_her_and_her_coordinator(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF))
     entry_id = saved.headers["location"].rpartition("/")[2]
@@ -233,7 +235,7 @@ def test_files_stand_beside_their_entry_for_her_and_her_coordinator(page_house: 
     assert f'<a href="/log?again={entry_id}">Log again' in alice.get("/my-year").text
 
 
-def test_drafts_are_swept_after_a_day_and_stray_files_after_a_month(page_house: House) -> None:
+def test_drafts_are_swept_after_a_day_and_stray_files_after_a_month(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "x"}, ("draft.pdf", PDF))
     page_house.settle()
@@ -273,14 +275,14 @@ def test_an_older_database_loses_no_file_before_a_newer_one_takes_its_place(
 
 
 def test_a_crash_leaves_a_file_without_a_row_never_a_row_without_its_file(
-    page_house: House, monkeypatch: pytest.MonkeyPatch
+    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = page_house.visit(ALICE)
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("tracker.web.hours.saving.add_unsaved", fail)
+    monkeypatch.setattr("tracker.web.pages.entry_submission.add_unsaved", fail)
     with pytest.raises(RuntimeError):
         send(alice, "/log", FORM, ("a.pdf", PDF))
     assert len(on_disk(page_house)) == 1
@@ -297,7 +299,7 @@ def disk_is_full(_file: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_more_than_32_megabytes_are_refused_and_nothing_is_kept(page_house: House) -> None:
+def test_more_than_32_megabytes_are_refused_and_nothing_is_kept(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     large = jpeg() + b"\1" * 9_900_000
     answer = send(alice, "/log", FORM, *[(f"{n}.jpg", large) for n in range(4)])
@@ -311,7 +313,7 @@ def test_more_than_32_megabytes_are_refused_and_nothing_is_kept(page_house: Hous
     assert elsewhere.status_code == 413
 
 
-def test_very_many_files_are_told_to_be_too_many_and_not_too_large(page_house: House) -> None:
+def test_very_many_files_are_told_to_be_too_many_and_not_too_large(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     answer = send(alice, "/log", FORM, *[(f"{n}.pdf", PDF) for n in range(200)])
     assert answer.status_code == 413
@@ -321,10 +323,10 @@ def test_very_many_files_are_told_to_be_too_many_and_not_too_large(page_house: H
     assert on_disk(page_house) == []
 
 
-def test_without_a_folder_no_files_are_asked_for(page_house: House) -> None:
+def test_without_a_folder_no_files_are_asked_for(page_house: WebClient) -> None:
     elsewhere = SecretStr("postgresql+psycopg://nowhere/tracker")
     settings = page_house.cast.settings.model_copy(update={"database_url": elsewhere})
-    bare = House(page_house.cast, settings=settings)
+    bare = WebClient(page_house.cast, settings=settings)
     alice = bare.visit(ALICE)
     assert 'type="file"' not in alice.get("/log").text
     answer = send(alice, "/log", FORM, ("a.pdf", PDF))
@@ -352,7 +354,7 @@ def test_names_are_made_safe(sent: str, kept: str) -> None:
 
 
 def test_a_name_stands_in_a_header_whatever_it_is() -> None:
-    assert say_disposition('é "x"; 漢.pdf') == (
+    assert format_disposition('é "x"; 漢.pdf') == (
         'attachment; filename="_ _x__ _.pdf"; '
         "filename*=UTF-8''%C3%A9%20%22x%22%3B%20%E6%BC%A2.pdf"
     )
@@ -363,4 +365,4 @@ def test_a_name_stands_in_a_header_whatever_it_is() -> None:
     [(0, "0 MB"), (1, "1 kB"), (20_000, "20 kB"), (1_048_576, "1 MB"), (1_100_000, "1.1 MB")],
 )
 def test_sizes_are_said_in_words(size: int, words: str) -> None:
-    assert say_size(size) == words
+    assert format_size(size) == words

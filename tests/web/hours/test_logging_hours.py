@@ -8,45 +8,45 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN
-from tests.web.visiting import RSC, TRAINING, House, problems, text_of
+from tests.web.visiting import RSC, TRAINING, WebClient, problems, text_of
 
 
-def with_dana(house: House) -> dict[str, str]:
+def with_dana(house: WebClient) -> dict[str, str]:
     return RSC | {"provider": str(house.cast.people[DANA])}
 
 
-def test_a_saved_session_shows_what_it_did_to_the_standing(house: House) -> None:
+def test_a_saved_session_shows_what_it_did_to_the_standing(house: WebClient) -> None:
     alice = house.visit(ALICE)
     saved = alice.log(with_dana(house))
     assert saved.status_code == 303
     page = alice.follow(saved)
-    assert "1.5 hours on 21 November 2026" in text_of(page)
+    assert "1.5 hours on November 21, 2026" in text_of(page)
     assert "RSC 10 of 12 hours" in text_of(page)
     assert "Counts towards RSC: vetted by NCIMHA on that day" in text_of(page)
     assert alice.follow(saved).text == page.text  # survives a reload
 
 
-def test_training_may_be_about_a_topic_in_part(house: House) -> None:
+def test_training_may_be_about_a_topic_in_part(house: WebClient) -> None:
     alice = house.visit(ALICE)
     page = text_of(alice.follow(alice.log(TRAINING)))
     assert "Counts towards training and DEIA" in page
     assert "DEIA done" in page
 
 
-def test_the_standing_stored_follows_at_once(house: House) -> None:
+def test_the_standing_stored_follows_at_once(house: WebClient) -> None:
     house.visit(ALICE).log(TRAINING | {"topic-DEIA": "1"})
     house.visit(ALICE).log(with_dana(house) | {"hours": "3.5"})
     row = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])[-1]
     assert row["status"] == "met"
 
 
-def test_an_unknown_provider_is_kept_by_name_and_does_not_count_yet(house: House) -> None:
+def test_an_unknown_provider_is_kept_by_name_and_does_not_count_yet(house: WebClient) -> None:
     alice = house.visit(ALICE)
     page = alice.follow(alice.log(RSC | {"provider": "other", "provider_name": "Kim Osei"}))
     assert "Does not count: Kim Osei is not yet confirmed as qualified" in text_of(page)
 
 
-def test_the_same_form_twice_saves_once(house: House) -> None:
+def test_the_same_form_twice_saves_once(house: WebClient) -> None:
     alice = house.visit(ALICE)
     form = with_dana(house) | {"form_key": "a" * 32}
     first, second = alice.post("/log", form), alice.post("/log", form)
@@ -54,7 +54,7 @@ def test_the_same_form_twice_saves_once(house: House) -> None:
     assert len(house.cast.rows("entry", form_key="a" * 32)) == 1
 
 
-def test_ten_taps_at_once_save_once(house: House) -> None:
+def test_ten_taps_at_once_save_once(house: WebClient) -> None:
     alice = house.visit(ALICE)
     form = with_dana(house) | {"form_key": "b" * 32}
     with ThreadPoolExecutor(10) as threads:
@@ -64,7 +64,7 @@ def test_ten_taps_at_once_save_once(house: House) -> None:
     assert len(house.cast.rows("audit_event")) == 1
 
 
-def test_sessions_saved_at_once_are_all_in_the_standing(house: House) -> None:
+def test_sessions_saved_at_once_are_all_in_the_standing(house: WebClient) -> None:
     def save(number: int) -> int:
         form = with_dana(house) | {"day": str(number + 1), "hours": "0.25"}
         return house.visit(ALICE).log(form).status_code
@@ -76,7 +76,7 @@ def test_sessions_saved_at_once_are_all_in_the_standing(house: House) -> None:
     assert counted["rsc"] == 510 + 8 * 15
 
 
-def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: House) -> None:
+def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     form = with_dana(page_house) | {"form_key": "c" * 32}
     alice.post("/log", form)
@@ -85,7 +85,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: Ho
         (
             "activity",
             (
-                "This form was saved already, as 1.5 hours on 21 November 2026. "
+                "This form was saved already, as 1.5 hours on November 21, 2026. "
                 "Save again to add a second session"
             ),
         )
@@ -124,7 +124,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: Ho
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
-    page_house: House, typed: dict[str, str], field: str, words: str
+    page_house: WebClient, typed: dict[str, str], field: str, words: str
 ) -> None:
     answer = page_house.visit(ALICE).log(TRAINING | typed)
     assert answer.status_code == 422
@@ -148,29 +148,29 @@ def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
     ],
 )
 def test_reflective_supervision_names_its_provider(
-    page_house: House, typed: dict[str, str], field: str, words: str
+    page_house: WebClient, typed: dict[str, str], field: str, words: str
 ) -> None:
     answer = page_house.visit(ALICE).log(RSC | typed)
     assert problems(answer) == [(field, words.replace("'", "&#39;"))]
 
 
-def test_problems_are_listed_in_the_order_of_the_page(page_house: House) -> None:
+def test_problems_are_listed_in_the_order_of_the_page(page_house: WebClient) -> None:
     form = {"activity": "training", "day": "20", "month": "13", "year": "2026", "hours": "2"}
     answer = page_house.visit(ALICE).log(form | {"topic-DEIA": "x"})
     assert [field for field, _ in problems(answer)] == ["month", "topic-DEIA", "title"]
 
 
-def test_a_day_has_24_hours_in_all(page_house: House) -> None:
+def test_a_day_has_24_hours_in_all(page_house: WebClient) -> None:
     answer = page_house.visit(ALICE).log(TRAINING | {"day": "2", "month": "5", "hours": "8"})
     assert problems(answer) == [
         (
             "hours",
-            "You have logged 16.5 hours on 2 May 2026 already: the day has only 24 hours in all",
+            "You have logged 16.5 hours on May 2, 2026 already: the day has only 24 hours in all",
         )
     ]
 
 
-def test_nothing_typed_is_lost(page_house: House) -> None:
+def test_nothing_typed_is_lost(page_house: WebClient) -> None:
     typed = TRAINING | {"hours": "lots", "title": "Babies & <b>toddlers</b>", "reference": "N° 7"}
     page = page_house.visit(ALICE).log(typed).text
     assert 'value="lots"' in page
@@ -180,7 +180,7 @@ def test_nothing_typed_is_lost(page_house: House) -> None:
 
 
 @pytest.mark.parametrize("month", ["11", "nov", "Nov.", "NOVEMBER", "november"])
-def test_a_month_may_be_written_as_people_write_it(page_house: House, month: str) -> None:
+def test_a_month_may_be_written_as_people_write_it(page_house: WebClient, month: str) -> None:
     assert page_house.visit(ALICE).log(TRAINING | {"month": month}).status_code == 303
 
 
@@ -188,13 +188,13 @@ def test_a_month_may_be_written_as_people_write_it(page_house: House, month: str
     ("hours", "minutes"), [("1.5", 90), ("1,5", 90), ("1:30", 90), ("90 min", 90), ("24", 1440)]
 )
 def test_hours_may_be_written_as_people_write_them(
-    page_house: House, hours: str, minutes: int
+    page_house: WebClient, hours: str, minutes: int
 ) -> None:
     page_house.visit(ALICE).log(TRAINING | {"hours": hours, "seen": "1440min"})
     assert page_house.cast.rows("entry", title="Book club")[0]["minutes"] == minutes
 
 
-def test_today_is_the_day_at_the_association(page_house: House) -> None:
+def test_today_is_the_day_at_the_association(page_house: WebClient) -> None:
     page_house.now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)  # still Sunday in North Carolina
     alice = page_house.visit(ALICE)
     page = alice.post("/log", TRAINING | {"today": "yes", "day": "", "hours": "9"}).text
@@ -205,7 +205,7 @@ def test_today_is_the_day_at_the_association(page_house: House) -> None:
     ]
 
 
-def test_a_link_fills_in_the_form(page_house: House) -> None:
+def test_a_link_fills_in_the_form(page_house: WebClient) -> None:
     dana = page_house.cast.people[DANA]
     page = page_house.visit(ALICE).get(f"/log?activity=rsc&provider={dana}&date=2026-11-14").text
     assert 'value="rsc" id="activity" checked' in page
@@ -215,16 +215,16 @@ def test_a_link_fills_in_the_form(page_house: House) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["activity=party", "provider=-1", "date=31 Feb", "again=x", "again=99999999999999999999",
+    ["activity=party", "provider=-1", "date=Feb 31", "again=x", "again=99999999999999999999",
      "again=%00", "provider=%00&activity=%00&date=%00"],
 )  # fmt: skip
-def test_a_link_that_is_wrong_opens_an_empty_form(page_house: House, query: str) -> None:
+def test_a_link_that_is_wrong_opens_an_empty_form(page_house: WebClient, query: str) -> None:
     page = page_house.visit(ALICE).get(f"/log?{query}")
     assert page.status_code == 200
     assert "checked" not in page.text
 
 
-def test_the_last_session_can_be_logged_again(page_house: House) -> None:
+def test_the_last_session_can_be_logged_again(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     assert f'/log?again={page_house.cast.entries["old-rsc"]}"' in alice.get("/my-year").text
     page = alice.get(f"/log?again={page_house.cast.entries['rsc-8']}").text
@@ -232,18 +232,18 @@ def test_the_last_session_can_be_logged_again(page_house: House) -> None:
     assert 'name="day" value=""' in page
 
 
-def test_somebody_elses_session_cannot_be_copied(page_house: House) -> None:
+def test_somebody_elses_session_cannot_be_copied(page_house: WebClient) -> None:
     page = page_house.visit(ALICE).get(f"/log?again={page_house.cast.entries['erin']}").text
     assert "secret" not in page
     assert "checked" not in page
 
 
-def test_only_topics_that_ones_own_rules_count_are_asked(page_house: House) -> None:
+def test_only_topics_that_ones_own_rules_count_are_asked(page_house: WebClient) -> None:
     assert "hours about DEIA" in page_house.visit(ALICE).get("/log").text
     assert "hours about" not in page_house.visit(ERIN).get("/log").text
 
 
-def test_only_providers_of_ones_own_rules_are_offered(page_house: House) -> None:
+def test_only_providers_of_ones_own_rules_are_offered(page_house: WebClient) -> None:
     assert "Dana Ruiz" in page_house.visit(BOB).get("/log").text
     assert "Dana Ruiz" not in page_house.visit(ERIN).get("/log").text
     assert "Dana Ruiz (the last one)" in text_of(page_house.visit(ALICE).get("/log"))
@@ -263,7 +263,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_stored_and_shown_as_text(house: House, text: str) -> None:
+def test_hostile_text_is_stored_and_shown_as_text(house: WebClient, text: str) -> None:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16")
     alice = house.visit(ALICE)
     fields = {"title": f"T {text}", "reference": text}
@@ -280,7 +280,7 @@ def test_hostile_text_is_stored_and_shown_as_text(house: House, text: str) -> No
         assert "\x00" not in page.text
 
 
-def test_files_and_odd_bodies_are_no_error(page_house: House) -> None:
+def test_files_and_odd_bodies_are_no_error(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     origin = {"Origin": "http://testserver"}
     for kind in (
@@ -296,7 +296,7 @@ def test_files_and_odd_bodies_are_no_error(page_house: House) -> None:
     assert alice.client.post("/log", headers=origin, files=file).status_code == 422
 
 
-def test_an_entry_leaves_an_audit_event(house: House) -> None:
+def test_an_entry_leaves_an_audit_event(house: WebClient) -> None:
     house.visit(ALICE).log(TRAINING)
     (event,) = house.cast.rows("audit_event")
     assert (event["who"], event["at"], event["before"]) == (ALICE, house.now, None)
@@ -306,6 +306,6 @@ def test_an_entry_leaves_an_audit_event(house: House) -> None:
     assert date.fromisoformat(after["held_on"]) == date(2026, 11, 20)
 
 
-def test_a_title_that_nobody_sees_is_none(page_house: House) -> None:
+def test_a_title_that_nobody_sees_is_none(page_house: WebClient) -> None:
     answer = page_house.visit(ALICE).post("/log", TRAINING | {"title": "\u200b\u202e\ufeff"})
     assert problems(answer) == [("title", "Enter what the training was called")]

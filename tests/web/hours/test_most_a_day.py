@@ -7,13 +7,13 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE
 from tests.web.api.calling import Program, make
 from tests.web.sessions.test_asked_sessions import ask
-from tests.web.visiting import TRAINING, House, problems, text_of
-from tracker.records.entries.daily_most import MOST_A_DAY
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import TRAINING, WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.entries import MOST_A_DAY
 
 
-def store(house: House, number: int, *, by_hand: bool) -> None:
+def store(house: WebClient, number: int, *, by_hand: bool) -> None:
     """Sessions of a minute each; by hand they have a key and leave an event."""
     cast = house.cast
     entry, event = METADATA.tables["entry"], METADATA.tables["audit_event"]
@@ -22,13 +22,13 @@ def store(house: House, number: int, *, by_hand: bool) -> None:
          "minutes": 1, "title": f"Minute {n}", "form_key": f"k{n}" if by_hand else None}
         for n in range(number)
     ]  # fmt: skip
-    with writing(cast.engine) as connection:
-        added = connection.scalars(insert(entry).returning(entry.c.id), rows).all()
+    with writing(cast.engine) as session:
+        added = session.scalars(insert(entry).returning(entry.c.id), rows).all()
         stamp = {"at": house.now, "who": ALICE, "table_name": "entry", "after": "{}"}
-        connection.execute(insert(event), [{**stamp, "row_id": one} for one in added])
+        session.connection().execute(insert(event), [{**stamp, "row_id": one} for one in added])
 
 
-def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: House) -> None:
+def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: WebClient) -> None:
     store(house, MOST_A_DAY - 1, by_hand=True)
     alice, program = house.visit(ALICE), Program(house, make(house))
     assert alice.log(TRAINING).status_code == 303
@@ -50,7 +50,7 @@ def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: House) -> No
 
 
 def test_what_was_imported_is_not_counted_and_too_long_a_year_has_no_pdf(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     store(page_house, 1_000, by_hand=False)
     alice = page_house.visit(ALICE)

@@ -5,13 +5,13 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, Cast
 from tests.web.hours.test_editing import form_of
-from tests.web.visiting import RSC, House, problems, text_of
-from tracker.records.entries.provider_names import Choice
-from tracker.records.judging.evaluation import evaluate_people
-from tracker.records.judging.providers import refresh_provider_spans
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
-from tracker.web.hours.naming import find_provider
+from tests.web.visiting import RSC, WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.evaluation import evaluate_people
+from tracker.services.provider_choices import Choice
+from tracker.services.rsc_providers import refresh_provider_spans
+from tracker.web.forms.provider import find_provider
 
 NAMES = ["Dana Ruiz", "Daniel Okafor", "Zoë van der Berg", "Ruth Danner", "Li Wu"]
 CHOICES = [Choice(number, name, None) for number, name in enumerate(NAMES, 1)]
@@ -21,15 +21,17 @@ def add_providers(cast: Cast, *names: str) -> list[int]:
     """People vetted by the association."""
     person, vetting = METADATA.tables["person"], METADATA.tables["vetting"]
     ids = []
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         for number, name in enumerate(names):
             row = {"email": f"p{number}@example.org", "name": name, "provides_rsc": True}
             statement = insert(person).values(row).returning(person.c.id)
-            ids.append(connection.execute(statement).scalar_one())
+            ids.append(session.connection().execute(statement).scalar_one())
             held = {"person_id": ids[-1], "association": "NCIMHA", "starts_on": NOW.date()}
-            connection.execute(insert(vetting).values(held | {"starts_on": NOW.replace(year=2020)}))
-        refresh_provider_spans(connection, BOOKS, only=ids)
-        evaluate_people(connection, BOOKS, cast.people.values(), NOW)
+            session.connection().execute(
+                insert(vetting).values(held | {"starts_on": NOW.replace(year=2020)})
+            )
+        refresh_provider_spans(session, BOOKS, only=ids)
+        evaluate_people(session, BOOKS, cast.people.values(), NOW)
     return ids
 
 
@@ -68,14 +70,14 @@ def test_where_it_is_not_sure_the_best_are_asked_about(typed: str, best: list[st
     assert [choice.name for choice in found.best] == best
 
 
-def test_part_of_a_name_is_enough(house: House) -> None:
+def test_part_of_a_name_is_enough(house: WebClient) -> None:
     house.visit(BOB).log(RSC | {"provider_name": "ruiz"})
     assert house.cast.rows(
         "entry", provider_id=house.cast.people[DANA], person_id=house.cast.people[BOB]
     )
 
 
-def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: House) -> None:
+def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: WebClient) -> None:
     [daniel] = add_providers(page_house.cast, "Daniel Okafor")
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Dan"})
@@ -89,7 +91,7 @@ def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: House) -> N
     assert page_house.cast.rows("entry", provider_id=daniel)
 
 
-def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: House) -> None:
+def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: WebClient) -> None:
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Kim Osei"})
     assert problems(asked)[0][1].startswith("Nobody we know is called “Kim Osei”")
@@ -101,7 +103,7 @@ def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: H
 
 
 @pytest.mark.parametrize("typed", ["Bob Osei", "bob osei", "Bob"])
-def test_nobody_provides_rsc_to_themselves(page_house: House, typed: str) -> None:
+def test_nobody_provides_rsc_to_themselves(page_house: WebClient, typed: str) -> None:
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": typed})
     [(field, words)] = problems(asked)
@@ -112,7 +114,7 @@ def test_nobody_provides_rsc_to_themselves(page_house: House, typed: str) -> Non
     assert bob.log(RSC | {"provider_name": typed, "day": "20"}).status_code == 303
 
 
-def test_what_is_typed_after_the_question_is_looked_for_anew(page_house: House) -> None:
+def test_what_is_typed_after_the_question_is_looked_for_anew(page_house: WebClient) -> None:
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Kim Osei"})
     saved = bob.post("/log", form_of(asked) | {"provider": "other", "provider_name": "Ruiz"})
@@ -120,7 +122,7 @@ def test_what_is_typed_after_the_question_is_looked_for_anew(page_house: House) 
     assert page_house.cast.rows("entry", person_id=page_house.cast.people[BOB])[0]["provider_id"]
 
 
-def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: House) -> None:
+def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: WebClient) -> None:
     [daniel] = add_providers(page_house.cast, "Daniel Okafor")
     dana = page_house.cast.people[DANA]
     alice = page_house.visit(ALICE)
@@ -133,17 +135,17 @@ def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: House) 
     assert same.status_code == 303
 
 
-def test_two_of_one_name_are_told_apart_by_what_is_no_secret(page_house: House) -> None:
+def test_two_of_one_name_are_told_apart_by_what_is_no_secret(page_house: WebClient) -> None:
     add_providers(page_house.cast, "Dana Ruiz")
     asked = page_house.visit(ALICE).log(RSC | {"provider_name": "Dana Ruiz"})
     words = text_of(asked)
-    assert "Dana Ruiz (vetted by NCIMHA, you logged with them on 14 November 2026)" in words
+    assert "Dana Ruiz (vetted by NCIMHA, you logged with them on November 14, 2026)" in words
     assert "Dana Ruiz (vetted by NCIMHA)" in words
     assert "p0@example.org" not in asked.text
     assert "dana@example.org" not in asked.text
 
 
-def test_a_thousand_providers_do_not_make_the_page_heavy(page_house: House) -> None:
+def test_a_thousand_providers_do_not_make_the_page_heavy(page_house: WebClient) -> None:
     add_providers(page_house.cast, *(f"Provider {n:04} of a long-named town" for n in range(1000)))
     page = page_house.visit(ALICE).get("/log?activity=rsc")
     assert len(page.content) < 20_000

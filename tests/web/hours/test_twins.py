@@ -4,13 +4,13 @@ import pytest
 
 from tests.support.cast import ALICE, DANA
 from tests.web.hours.test_editing import form_of
-from tests.web.visiting import RSC, TRAINING, House, text_of
+from tests.web.visiting import RSC, TRAINING, WebClient, text_of
 
 # Alice has logged an hour with Dana on that day.
 SAME_DAY = RSC | {"day": "14"}
 
 
-def test_what_looks_like_a_twin_is_shown_once_and_saved_anyway(house: House) -> None:
+def test_what_looks_like_a_twin_is_shown_once_and_saved_anyway(house: WebClient) -> None:
     alice = house.visit(ALICE)
     form = SAME_DAY | {"provider": str(house.cast.people[DANA]), "hours": "1:10"}
     asked = alice.log(form)
@@ -34,13 +34,13 @@ def test_what_looks_like_a_twin_is_shown_once_and_saved_anyway(house: House) -> 
         {"provider": "other", "provider_name": "Jo Hart", "hours": "2"},
     ],
 )
-def test_another_session_is_not_asked_about(page_house: House, typed: dict[str, str]) -> None:
+def test_another_session_is_not_asked_about(page_house: WebClient, typed: dict[str, str]) -> None:
     form = SAME_DAY | {"provider": str(page_house.cast.people[DANA]), "hours": "1"}
     assert page_house.visit(ALICE).log(form | typed).status_code == 303
 
 
 def test_the_same_provider_on_the_same_day_is_asked_about_whatever_the_hours(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     alice = page_house.visit(ALICE)
     form = SAME_DAY | {"provider": str(page_house.cast.people[DANA]), "hours": "2"}
@@ -59,19 +59,19 @@ def test_the_same_provider_on_the_same_day_is_asked_about_whatever_the_hours(
     ],
 )
 def test_trainings_are_twins_by_their_title(
-    page_house: House, typed: dict[str, str], status: int
+    page_house: WebClient, typed: dict[str, str], status: int
 ) -> None:
     alice = page_house.visit(ALICE)
     alice.log(TRAINING)
     assert alice.log(TRAINING | typed).status_code == status
 
 
-def test_a_mere_name_may_be_the_provider_who_is_known(page_house: House) -> None:
+def test_a_mere_name_may_be_the_provider_who_is_known(page_house: WebClient) -> None:
     named = {"provider": "other", "provider_name": "D. Ruiz", "hours": "1"}
     assert page_house.visit(ALICE).log(SAME_DAY | named).status_code == 422
 
 
-def test_another_twin_is_asked_about_again(page_house: House) -> None:
+def test_another_twin_is_asked_about_again(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     alice.log(TRAINING)
     alice.log(TRAINING | {"day": "19"})

@@ -8,9 +8,9 @@ from sqlalchemy import update
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.signing import ask, is_signed_in
-from tests.web.visiting import House, Visitor, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import Visitor, WebClient, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 Visit = Callable[[str], Visitor]
 ALICE_AT_HOME = "alice@home.example"
@@ -23,7 +23,7 @@ def handles(visitor: Visitor) -> list[str]:
     return re.findall(r'name="browser" value="([0-9a-f]+)"', page)
 
 
-def sign_in(house: House, email: str, user_agent: str = "") -> Visitor:
+def sign_in(house: WebClient, email: str, user_agent: str = "") -> Visitor:
     """Sign in as people do, with a browser that says what it is."""
     visitor = house.visit()
     visitor.client.headers["user-agent"] = user_agent
@@ -32,28 +32,28 @@ def sign_in(house: House, email: str, user_agent: str = "") -> Visitor:
     return visitor
 
 
-def change(house: House, who: str, **values: str | None) -> None:
+def change(house: WebClient, who: str, **values: str | None) -> None:
     person = METADATA.tables["person"]
-    with writing(house.cast.engine) as connection:
-        connection.execute(update(person).where(person.c.email == who).values(**values))
+    with writing(house.cast.engine) as session:
+        session.connection().execute(update(person).where(person.c.email == who).values(**values))
 
 
 def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     phone = sign_in(page_house, ALICE, FIREFOX)
     page_house.pass_time(days=3)
     tablet = sign_in(page_house, ALICE_AT_HOME)
     page_house.pass_time(hours=1)
     said = text_of(phone.get("/profile/browsers"))
-    assert "Firefox on Android Since 22 November 2026, with alice@example.org." in said
-    assert "This one A browser that did not say what it is Since 25 November 2026" in said
+    assert "Firefox on Android Since November 22, 2026, with alice@example.org." in said
+    assert "This one A browser that did not say what it is Since November 25, 2026" in said
     assert "with alice@home.example. Last here today." in said
     assert "asks for a new code 30 days after it was last here, and 180 days after" in said
     assert len(handles(phone)) == len(handles(tablet)) == 1
 
 
-def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(house: House) -> None:
+def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(house: WebClient) -> None:
     phone, left = sign_in(house, ALICE), sign_in(house, ALICE)
     for _ in range(6):
         house.pass_time(days=29)
@@ -65,7 +65,7 @@ def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(house: Hous
     assert not is_signed_in(phone)
 
 
-def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: House) -> None:
+def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: WebClient) -> None:
     phone, laptop = page_house.visit(ALICE), page_house.visit(ALICE)
 
     def seen() -> list[object]:
@@ -83,10 +83,10 @@ def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: House) -> None
     page_house.pass_time(days=1)
     assert "Last here yesterday." in text_of(phone.get("/profile/browsers"))
     page_house.pass_time(days=1)
-    assert "Last here on 23 November 2026." in text_of(phone.get("/profile/browsers"))
+    assert "Last here on November 23, 2026." in text_of(phone.get("/profile/browsers"))
 
 
-def test_one_browser_is_ended_and_the_others_stay(house: House) -> None:
+def test_one_browser_is_ended_and_the_others_stay(house: WebClient) -> None:
     phone, laptop, tablet = (house.visit(ALICE) for _ in range(3))
     (other,) = set(handles(phone)) - set(handles(laptop))
     ended = phone.post("/profile/browsers/end", {"browser": other})
@@ -102,7 +102,7 @@ def test_one_browser_is_ended_and_the_others_stay(house: House) -> None:
     assert len(house.cast.rows("audit_event", table_name="web_session")) == 1
 
 
-def test_all_other_browsers_are_ended_with_both_addresses(house: House, visit: Visit) -> None:
+def test_all_other_browsers_are_ended_with_both_addresses(house: WebClient, visit: Visit) -> None:
     phone, others = visit(ALICE), [visit(ALICE), visit(ALICE_AT_HOME)]
     bob = visit(BOB)
     ended = phone.post("/profile/browsers/end-others")
@@ -112,19 +112,19 @@ def test_all_other_browsers_are_ended_with_both_addresses(house: House, visit: V
 
 
 def test_browsers_that_were_signed_in_before_they_knew_their_person_end_too(
-    house: House, visit: Visit
+    house: WebClient, visit: Visit
 ) -> None:
     old, older, by_second, bob = visit(ALICE), visit(ALICE), visit(ALICE_AT_HOME), visit(BOB)
-    session = METADATA.tables["web_session"]
-    with writing(house.cast.engine) as connection:
-        first = session.c.email.in_([ALICE, BOB])
-        connection.execute(update(session).where(first).values(person_id=None))
+    logged_session = METADATA.tables["web_session"]
+    with writing(house.cast.engine) as session:
+        first = logged_session.c.email.in_([ALICE, BOB])
+        session.connection().execute(update(logged_session).where(first).values(person_id=None))
     assert len(handles(by_second)) == 2
     by_second.post("/profile/browsers/end-others")
     assert [is_signed_in(v) for v in (old, older, by_second, bob)] == [False, False, True, True]
 
 
-def test_nobody_sees_or_ends_the_browsers_of_others(house: House, visit: Visit) -> None:
+def test_nobody_sees_or_ends_the_browsers_of_others(house: WebClient, visit: Visit) -> None:
     alice, other, bob, carol = visit(ALICE), visit(ALICE), visit(BOB), visit(CAROL)
     (hers,) = handles(alice)
     for stranger in (bob, carol):
@@ -143,13 +143,13 @@ def test_nobody_sees_or_ends_the_browsers_of_others(house: House, visit: Visit) 
 
 
 @pytest.mark.parametrize("handle", ["", "%", "_" * 16, "' OR 1=1 --", "\x00", "é" * 16])
-def test_what_names_no_browser_ends_none(page_house: House, handle: str) -> None:
+def test_what_names_no_browser_ends_none(page_house: WebClient, handle: str) -> None:
     alice, other = page_house.visit(ALICE), page_house.visit(ALICE)
     assert alice.post("/profile/browsers/end", {"browser": handle}).status_code == 303
     assert is_signed_in(other)
 
 
-def test_a_coordinator_who_is_nobody_else_has_browsers_too(page_house: House) -> None:
+def test_a_coordinator_who_is_nobody_else_has_browsers_too(page_house: WebClient) -> None:
     carol, other = page_house.visit(CAROL), page_house.visit(CAROL)
     carol.post("/profile/browsers/end", {"browser": handles(carol)[0]})
     assert other.get("/coordinator").status_code == 303
@@ -158,7 +158,7 @@ def test_a_coordinator_who_is_nobody_else_has_browsers_too(page_house: House) ->
     assert (event["who"], event["row_id"]) == (CAROL, 0)
 
 
-def test_a_session_ends_thirty_days_after_it_was_last_used(page_house: House) -> None:
+def test_a_session_ends_thirty_days_after_it_was_last_used(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     page_house.pass_time(days=29.9)
     assert is_signed_in(alice)
@@ -177,14 +177,14 @@ def test_signing_out_ends_the_session_for_whoever_has_its_cookie(visit: Visit) -
     assert any(one.startswith('session=""; ') and "Max-Age=0" in one for one in cookies)
 
 
-def test_signing_in_again_leaves_one_session_of_a_browser(page_house: House) -> None:
+def test_signing_in_again_leaves_one_session_of_a_browser(page_house: WebClient) -> None:
     alice = sign_in(page_house, ALICE)
     link, code = ask(page_house, alice)
     alice.post(link, {"code": code})
     assert len(page_house.cast.rows("web_session")) == 1
 
 
-def test_a_second_address_that_is_taken_out_opens_nothing_more(house: House) -> None:
+def test_a_second_address_that_is_taken_out_opens_nothing_more(house: WebClient) -> None:
     home, work = house.visit(ALICE_AT_HOME), house.visit(ALICE)
     assert is_signed_in(home)
     change(house, ALICE, second_email=None)
@@ -192,7 +192,7 @@ def test_a_second_address_that_is_taken_out_opens_nothing_more(house: House) -> 
     assert is_signed_in(work)
 
 
-def test_a_second_address_that_moves_opens_neither_persons_pages(house: House) -> None:
+def test_a_second_address_that_moves_opens_neither_persons_pages(house: WebClient) -> None:
     home = house.visit(ALICE_AT_HOME)
     change(house, ALICE, second_email=None)
     change(house, BOB, second_email=ALICE_AT_HOME)
@@ -201,7 +201,7 @@ def test_a_second_address_that_moves_opens_neither_persons_pages(house: House) -
     assert is_signed_in(house.visit(ALICE_AT_HOME))
 
 
-def test_an_address_that_changes_ends_its_sessions(house: House) -> None:
+def test_an_address_that_changes_ends_its_sessions(house: WebClient) -> None:
     eve = house.visit(EVE)
     assert is_signed_in(eve)
     change(house, EVE, email="new@example.org")

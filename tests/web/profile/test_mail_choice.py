@@ -1,18 +1,18 @@
 """Choosing which optional mails to get, on the page and by a mail's own link."""
 
 from tests.support.cast import ALICE, BOB
-from tests.web.visiting import House, text_of
-from tracker.records.profile.mail_wishes import off_token
-from tracker.records.store.engine import writing
-from tracker.rules.mail_wishes import Optional
-from tracker.web.profile.mail_choice import WORDS
+from tests.web.visiting import WebClient, text_of
+from tracker.db.engine import writing
+from tracker.rules.notification_preferences import Optional
+from tracker.services.notification_preferences import off_token
+from tracker.web.pages.profile import WORDS
 
 
-def off(house: House, email: str) -> set[str]:
+def off(house: WebClient, email: str) -> set[str]:
     return {row["kind"] for row in house.cast.rows("mail_off", person_id=house.cast.people[email])}
 
 
-def test_each_optional_kind_has_a_switch(page_house: House) -> None:
+def test_each_optional_kind_has_a_switch(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     page = alice.get("/profile/mail")
     assert page.text.count("checked") == len(Optional) == len(WORDS)
@@ -27,15 +27,15 @@ def test_each_optional_kind_has_a_switch(page_house: House) -> None:
     assert len(page_house.cast.rows("audit_event", table_name="mail_off")) == 2
 
 
-def test_what_is_no_optional_kind_cannot_be_switched_off(page_house: House) -> None:
+def test_what_is_no_optional_kind_cannot_be_switched_off(page_house: WebClient) -> None:
     page_house.visit(ALICE).post("/profile/mail", {"kind": ["lapse", "nonsense"]})
     assert off(page_house, ALICE) == {kind.value for kind in Optional}
 
 
-def test_a_mails_own_link_only_asks_and_its_post_stops_such_mail(house: House) -> None:
-    with writing(house.cast.engine) as connection:
+def test_a_mails_own_link_only_asks_and_its_post_stops_such_mail(house: WebClient) -> None:
+    with writing(house.cast.engine) as session:
         kinds = ["early reminders", "membership"]
-        token = off_token(connection, house.cast.people[BOB], kinds)
+        token = off_token(session, house.cast.people[BOB], kinds)
     path = f"/unsubscribe/mail/{token}"
     assert "no more mail of this kind: Early reminders, Membership" in text_of(
         house.visit("").get(path)

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
-from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.web.profile.membership_form import one_year_from
+from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tracker.web.pages.memberships import one_year_from
 
 NEXT_YEAR = {
     "organization": "NCIMHA",
@@ -16,9 +16,7 @@ NEXT_YEAR = {
     "starts_year": "2027",
     "length": "year",
 }
-OVERLAP = (
-    "You have NCIMHA from 1 January 2026 to 31 December 2026 already: a new term must lie beside it"
-)
+OVERLAP = "You have NCIMHA from January 1, 2026 to December 31, 2026 already: a new term must lie beside it"
 
 
 def until(day: int, month: int, year: int) -> dict[str, str]:
@@ -26,13 +24,13 @@ def until(day: int, month: int, year: int) -> dict[str, str]:
     return {**NEXT_YEAR, "length": "until", **last}
 
 
-def test_a_term_counts_at_once_and_the_page_says_what_it_did(house: House) -> None:
+def test_a_term_counts_at_once_and_the_page_says_what_it_did(house: WebClient) -> None:
     bob = house.visit(BOB)
     assert "none in force" in text_of(bob.get("/membership"))
     this_year = {**NEXT_YEAR, "starts_year": "2026"}
     words = text_of(bob.follow(bob.post("/membership/new", this_year)))
-    assert "The term is recorded. Membership: done to 31 December 2026" in words
-    assert "31 Dec 2026 In force Entered by you" in words.replace("\xa0", " ")
+    assert "The term is recorded. Membership: done to December 31, 2026" in words
+    assert "Dec 31, 2026 In force Entered by you" in words.replace("\xa0", " ")
     [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
     assert (row["ends_on"], row["recorded_by"]) == (date(2026, 12, 31), BOB)
     [event] = house.cast.rows("audit_event", table_name="membership")
@@ -42,14 +40,14 @@ def test_a_term_counts_at_once_and_the_page_says_what_it_did(house: House) -> No
     assert date(2026, 12, 31) in [one["membership_until"] for one in stored]
 
 
-def test_a_term_paid_ahead_prolongs_the_one_in_force(page_house: House) -> None:
+def test_a_term_paid_ahead_prolongs_the_one_in_force(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     words = text_of(alice.follow(alice.post("/membership/new", NEXT_YEAR)))
-    assert "Membership: done to 31 December 2027" in words
+    assert "Membership: done to December 31, 2027" in words
     assert "Paid ahead" in words
 
 
-def test_the_same_term_twice_is_saved_once(house: House) -> None:
+def test_the_same_term_twice_is_saved_once(house: WebClient) -> None:
     bob = house.visit(BOB)
     for _ in range(2):
         assert bob.post("/membership/new", NEXT_YEAR).status_code == 303
@@ -57,7 +55,7 @@ def test_the_same_term_twice_is_saved_once(house: House) -> None:
     assert len(house.cast.rows("audit_event")) == 1
 
 
-def test_own_terms_are_changed_and_removed(house: House) -> None:
+def test_own_terms_are_changed_and_removed(house: WebClient) -> None:
     bob = house.visit(BOB)
     bob.post("/membership/new", {**NEXT_YEAR, "starts_year": "2026"})
     [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
@@ -65,7 +63,7 @@ def test_own_terms_are_changed_and_removed(house: House) -> None:
     assert 'name="starts_year" value="2026"' in page.text
     later = {**until(31, 3, 2027), "starts_year": "2026"}
     words = text_of(bob.follow(bob.post(f"/membership/{row['id']}", later)))
-    assert "The term is changed. Membership: done to 31 March 2027" in words
+    assert "The term is changed. Membership: done to March 31, 2027" in words
     assert "Remove this term?" in text_of(bob.get(f"/membership/{row['id']}/remove"))
     words = text_of(bob.follow(bob.post(f"/membership/{row['id']}/remove")))
     assert "The term is removed. Membership: none in force" in words
@@ -73,7 +71,7 @@ def test_own_terms_are_changed_and_removed(house: House) -> None:
     assert bob.post(f"/membership/{row['id']}/remove").status_code == 404
 
 
-def test_what_the_association_entered_is_not_ones_own_to_change(page_house: House) -> None:
+def test_what_the_association_entered_is_not_ones_own_to_change(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     assert "Entered by your association" in text_of(alice.get("/membership"))
     for row in page_house.cast.rows("membership"):
@@ -94,17 +92,17 @@ def test_what_the_association_entered_is_not_ones_own_to_change(page_house: Hous
          [("starts_month", "The month must be 1 to 12, or a name like Jan")]),
         ({**NEXT_YEAR, "starts_year": ""}, [("starts_year", "The first day must have a year")]),
         ({**NEXT_YEAR, "starts_year": "2207"}, [("starts_year",
-         "The first day must lie between 22 November 2016 and 22 November 2036")]),
+         "The first day must lie between November 22, 2016 and November 22, 2036")]),
         ({**NEXT_YEAR, "starts_year": "98"}, [("starts_year",
          "For the year 98 write all four digits, like 2026")]),
-        (until(31, 12, 2026), [("ends_day", "The last day must be 1 January 2027 or later")]),
+        (until(31, 12, 2026), [("ends_day", "The last day must be January 1, 2027 or later")]),
         (until(1, 1, 2032), [("ends_year", "A term can be 5 years long at most")]),
         ({**NEXT_YEAR, "starts_month": "12", "starts_year": "2026"}, [("starts_day",
          OVERLAP)]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(
-    page_house: House, form: dict[str, str], wrong: list[tuple[str, str]]
+    page_house: WebClient, form: dict[str, str], wrong: list[tuple[str, str]]
 ) -> None:
     answer = page_house.visit(ALICE).post("/membership/new", form)
     assert answer.status_code == 422
@@ -128,14 +126,14 @@ def test_one_year_ends_on_the_eve(first: date, last: date) -> None:
     assert one_year_from(first) == last
 
 
-def test_whoever_holds_nothing_is_asked_for_nothing(page_house: House) -> None:
+def test_whoever_holds_nothing_is_asked_for_nothing(page_house: WebClient) -> None:
     eve = page_house.visit(EVE)
     assert "No association asks you" in text_of(eve.get("/membership"))
     assert eve.post("/membership/new", NEXT_YEAR).status_code == 422
 
 
 def test_the_coordinator_sees_who_entered_a_term(
-    page_house: House, record: Callable[[Visitor], None]
+    page_house: WebClient, record: Callable[[Visitor], None]
 ) -> None:
     record(page_house.visit(ALICE))
     number = page_house.cast.endorsements[ALICE]
@@ -152,7 +150,9 @@ def record() -> Callable[[Visitor], None]:
     return do
 
 
-def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(page_house: House) -> None:
+def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(
+    page_house: WebClient,
+) -> None:
     bob = page_house.visit(BOB)
     old = {**NEXT_YEAR, "starts_year": "2025"}
     assert problems(bob.post("/membership/new", old))[0][1].startswith("2025 is closed at NCIMHA")
@@ -170,7 +170,7 @@ def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(page_house
 
 
 def test_a_term_that_began_in_a_closed_cycle_and_reaches_into_this_one_is_recorded(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     bob = page_house.visit(BOB)
     mid_year = {**NEXT_YEAR, "starts_month": "7", "starts_year": "2025"}

@@ -8,20 +8,20 @@ from tests.support.cast import ALICE, BOB, EVE
 from tests.support.files import PDF, jpeg
 from tests.web.hours.test_editing import form_of
 from tests.web.hours.test_evidence import FORM, on_disk, send
-from tests.web.visiting import House, problems, text_of
+from tests.web.visiting import WebClient, problems, text_of
 
 LARGE = jpeg() + b"\1" * 700_000
 PAGE = "/profile/files"
 
 
 @pytest.fixture
-def house(house: House, tmp_path: Path) -> House:
+def house(house: WebClient, tmp_path: Path) -> WebClient:
     """With room for 1 MB of files, on both engines."""
     more = {"evidence_dir": tmp_path / "evidence", "evidence_quota_mb": 1}
-    return House(house.cast, settings=house.cast.settings.model_copy(update=more))
+    return WebClient(house.cast, settings=house.cast.settings.model_copy(update=more))
 
 
-def prove_old(house: House, content: bytes = LARGE) -> None:
+def prove_old(house: WebClient, content: bytes = LARGE) -> None:
     """Store proof of an entry whose cycle is closed by now."""
     now = house.now
     house.now = now.replace(year=2025)
@@ -30,7 +30,7 @@ def prove_old(house: House, content: bytes = LARGE) -> None:
     house.now = now
 
 
-def test_files_of_closed_cycles_take_no_room(house: House) -> None:
+def test_files_of_closed_cycles_take_no_room(house: WebClient) -> None:
     prove_old(house)
     alice = house.visit(ALICE)
     assert send(alice, "/log", FORM, ("new.jpg", LARGE + b"2")).status_code == 303
@@ -46,22 +46,22 @@ def test_files_of_closed_cycles_take_no_room(house: House) -> None:
     )
 
 
-def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(page_house: House) -> None:
+def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(page_house: WebClient) -> None:
     prove_old(page_house)
     alice = page_house.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF)).headers["location"].rpartition("/")[2]
     old, new = (row["id"] for row in page_house.cast.rows("evidence"))
     page = alice.get(PAGE)
     words = text_of(page).replace("\xa0", " ")
-    assert "a.pdf 1 kB Book club, 20 November 2026 Edit the entry to remove it" in words
-    assert "old.jpg 0.7 MB Last year's conference, 2 May 2025 See the entry" in words
+    assert "a.pdf 1 kB Book club, November 20, 2026 Edit the entry to remove it" in words
+    assert "old.jpg 0.7 MB Last year's conference, May 2, 2025 See the entry" in words
     assert f'href="/entries/{saved}/edit#files"' in page.text
     assert f'href="/entries/{page_house.cast.entries["old"]}"' in page.text
     assert [alice.get(f"/evidence/{number}").content for number in (old, new)] == [LARGE, PDF]
     assert 'href="/profile/files"' in alice.get("/profile").text
 
 
-def test_a_file_whose_form_was_not_saved_can_be_removed(page_house: House) -> None:
+def test_a_file_whose_form_was_not_saved_can_be_removed(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "lots"}, ("draft.pdf", PDF))
     [row] = page_house.cast.rows("evidence")
@@ -76,7 +76,7 @@ def test_a_file_whose_form_was_not_saved_can_be_removed(page_house: House) -> No
     assert alice.post(PAGE, {"remove": "x"}).status_code == 404
 
 
-def test_a_file_of_an_entry_is_not_removed_here(page_house: House) -> None:
+def test_a_file_of_an_entry_is_not_removed_here(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM, ("a.pdf", PDF))
     [row] = page_house.cast.rows("evidence")
@@ -85,7 +85,7 @@ def test_a_file_of_an_entry_is_not_removed_here(page_house: House) -> None:
     assert page_house.cast.rows("evidence") == [row]
 
 
-def test_whoever_logs_no_hours_is_led_back(page_house: House) -> None:
+def test_whoever_logs_no_hours_is_led_back(page_house: WebClient) -> None:
     page = page_house.visit(EVE).get(PAGE)
     assert "No file is stored yet." in text_of(page)
     assert 'href="/log"' not in page.text

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 from tests.support.cast import ALICE, BOOKS, CAROL, EVE
-from tests.web.visiting import TRAINING, House, problems, text_of
-from tracker.web.frame.own_time import known_zones, zone_groups
+from tests.web.visiting import TRAINING, WebClient, problems, text_of
+from tracker.web.time_zones import known_zones, zone_groups
 
 
-def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house: House) -> None:
+def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house: WebClient) -> None:
     page = page_house.visit(ALICE).get("/profile")
     words = text_of(page)
     assert "Alice Moreno" in words
@@ -18,18 +18,18 @@ def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house:
     assert "Carol Reyes" not in text_of(page_house.visit(EVE).get("/profile"))
 
 
-def test_the_foot_of_each_page_leads_to_the_profile_of_people_only(page_house: House) -> None:
+def test_the_foot_of_each_page_leads_to_the_profile_of_people_only(page_house: WebClient) -> None:
     assert 'href="/profile"' in page_house.visit(ALICE).get("/my-year").text
     assert 'href="/profile"' not in page_house.visit(CAROL).get("/coordinator").text
 
 
-def test_a_chosen_time_zone_says_what_today_is(page_house: House) -> None:
+def test_a_chosen_time_zone_says_what_today_is(page_house: WebClient) -> None:
     page_house.now = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
     alice = page_house.visit(ALICE)
     saved = alice.post("/profile/time-zone", {"time_zone": "Pacific/Auckland"})
     words = text_of(alice.follow(saved))
     assert "Your time zone is saved. " in words
-    assert "There it is 23 November 2026 at 06:00" in words
+    assert "There it is November 23, 2026 at 06:00" in words
     today = alice.post("/log", {**TRAINING, "today": "yes"})
     assert 'name="day" value="23"' in today.text
     # Where she is it is the 23rd already: such a session is none of the future.
@@ -42,14 +42,14 @@ def test_a_chosen_time_zone_says_what_today_is(page_house: House) -> None:
     ]
 
 
-def test_the_last_day_is_ones_own_in_the_west_too(page_house: House) -> None:
+def test_the_last_day_is_ones_own_in_the_west_too(page_house: WebClient) -> None:
     page_house.now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
     alice = page_house.visit(ALICE)
     alice.post("/profile/time-zone", {"time_zone": "Pacific/Honolulu"})
     assert 'name="day" value="22"' in alice.post("/log", {**TRAINING, "today": "yes"}).text
 
 
-def test_a_zone_that_is_none_is_refused(page_house: House) -> None:
+def test_a_zone_that_is_none_is_refused(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     for zone in ("Mars/Olympus", "../../etc/passwd", "EST5EDT", "\0"):
         answer = alice.post("/profile/time-zone", {"time_zone": zone})

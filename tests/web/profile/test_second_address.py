@@ -4,15 +4,15 @@ import re
 from datetime import timedelta
 
 from tests.support.cast import ALICE, BOB, CAROL, DANA, Cast
-from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 HOME = "bob@home.example"
 HERE = "/profile/second-address"
 
 
-def ask(house: House, visitor: Visitor, email: str) -> tuple[str, str]:
+def ask(house: WebClient, visitor: Visitor, email: str) -> tuple[str, str]:
     """Enter an address; the path of the mail's link, and its code."""
     answer = visitor.post(HERE, {"email": email})
     assert answer.headers["location"] == HERE
@@ -28,7 +28,7 @@ def second(cast: Cast, email: str) -> str | None:
     return found
 
 
-def test_an_address_is_used_once_its_code_was_typed(house: House) -> None:
+def test_an_address_is_used_once_its_code_was_typed(house: WebClient) -> None:
     bob, cast = house.visit(BOB), house.cast
     path, code = ask(house, bob, HOME.upper())
     assert cast.rows("outbox")[-1]["recipient"] == HOME
@@ -49,7 +49,7 @@ def test_an_address_is_used_once_its_code_was_typed(house: House) -> None:
     assert "Bob Osei" in text_of(house.visit(HOME).get("/profile"))
 
 
-def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(page_house: House) -> None:
+def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(page_house: WebClient) -> None:
     path, code = ask(page_house, page_house.visit(BOB), HOME)
     stranger = page_house.visit("")
     page = stranger.post(path, {"code": code})
@@ -57,7 +57,7 @@ def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(page_house: House)
     assert stranger.get("/my-year").status_code == 303
 
 
-def test_a_code_ends_after_ten_minutes(page_house: House) -> None:
+def test_a_code_ends_after_ten_minutes(page_house: WebClient) -> None:
     path, code = ask(page_house, page_house.visit(BOB), HOME)
     page_house.now += timedelta(minutes=11)
     late = page_house.visit(BOB).post(path, {"code": code})
@@ -65,13 +65,13 @@ def test_a_code_ends_after_ten_minutes(page_house: House) -> None:
     assert second(page_house.cast, BOB) is None
 
 
-def test_a_code_to_confirm_signs_nobody_in_and_the_other_way_round(page_house: House) -> None:
+def test_a_code_to_confirm_signs_nobody_in_and_the_other_way_round(page_house: WebClient) -> None:
     path, code = ask(page_house, page_house.visit(BOB), HOME)
     token = path.rpartition("/")[2]
     assert page_house.visit("").post(f"/sign-in/{token}", {"code": code}).status_code == 422
 
 
-def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: House) -> None:
+def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: WebClient) -> None:
     bob, cast = page_house.visit(BOB), page_house.cast
     ask(page_house, bob, "nobody@example.org")
     pages = [bob.get(HERE).content]
@@ -89,18 +89,20 @@ def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: Hou
     assert second(cast, BOB) is None
 
 
-def test_an_address_taken_meanwhile_is_not_confirmed(page_house: House) -> None:
+def test_an_address_taken_meanwhile_is_not_confirmed(page_house: WebClient) -> None:
     path, code = ask(page_house, page_house.visit(BOB), HOME)
     person = METADATA.tables["person"]
-    with writing(page_house.cast.engine) as connection:
-        connection.execute(person.update().where(person.c.email == DANA).values(email=HOME))
+    with writing(page_house.cast.engine) as session:
+        session.connection().execute(
+            person.update().where(person.c.email == DANA).values(email=HOME)
+        )
     words = "This address cannot be used: it has become somebody else's meanwhile"
     answer = page_house.visit(BOB).post(path, {"code": code})
     assert [w.replace("&#39;", "'") for _, w in problems(answer)] == [words]
     assert second(page_house.cast, BOB) is None
 
 
-def test_what_can_be_told_is_told_at_once(page_house: House) -> None:
+def test_what_can_be_told_is_told_at_once(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     for typed, words in (
         ("", "Enter an e-mail address, like name@example.org"),
@@ -114,7 +116,7 @@ def test_what_can_be_told_is_told_at_once(page_house: House) -> None:
     assert page_house.cast.rows("outbox") == []
 
 
-def test_removing_an_address_signs_it_out(house: House) -> None:
+def test_removing_an_address_signs_it_out(house: WebClient) -> None:
     cast = house.cast
     at_home, at_work = house.visit("alice@home.example"), house.visit(ALICE)
     assert at_home.get("/profile").status_code == 200
@@ -127,7 +129,7 @@ def test_removing_an_address_signs_it_out(house: House) -> None:
     assert at_work.post(HERE, {"remove": "yes"}).status_code == 404
 
 
-def test_asking_is_limited(page_house: House) -> None:
+def test_asking_is_limited(page_house: WebClient) -> None:
     bob = page_house.visit(BOB)
     answers = [bob.post(HERE, {"email": HOME}).status_code for _ in range(12)]
     assert answers[0] == 303
@@ -135,15 +137,15 @@ def test_asking_is_limited(page_house: House) -> None:
     page_house.settle()
 
 
-def test_a_bounce_is_told_with_one_thing_to_do(page_house: House) -> None:
+def test_a_bounce_is_told_with_one_thing_to_do(page_house: WebClient) -> None:
     cast = page_house.cast
     person = METADATA.tables["person"]
-    with writing(cast.engine) as connection:
-        connection.execute(person.update().values(email_refused_at=page_house.now))
+    with writing(cast.engine) as session:
+        session.connection().execute(person.update().values(email_refused_at=page_house.now))
     for path in ("/my-year", "/profile"):
         page = page_house.visit(ALICE).get(path)
         words = text_of(page)
-        assert "Mail to alice@example.org came back on 22 November 2026 at 12:00." in words
+        assert "Mail to alice@example.org came back on November 22, 2026 at 12:00." in words
         assert "goes to alice@home.example as well" in words
         assert 'action="/profile/try-again"' in page.text
     assert "Enter a second address" in text_of(page_house.visit(BOB).get("/my-year"))

@@ -8,11 +8,10 @@ import pytest
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
-from tests.web.visiting import House, Visitor, problems, text_of
-from tracker.records.profile.time_decisions import Grant, decline, grant
-from tracker.records.profile.time_requests import request_within
-from tracker.records.store.audit import Stamp
-from tracker.records.store.engine import writing
+from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tracker.db.audit import Stamp
+from tracker.db.engine import writing
+from tracker.services.time_requests import Grant, decline, grant, request_within
 from tracker.settings import Coordinator
 
 LEAVE = {
@@ -38,23 +37,23 @@ def ask(visitor: Visitor, kind: str, form: dict[str, str]) -> Response:
     return visitor.post(f"/requests/{kind}", {"form_key": key[1], "subject": subject[1], **form})
 
 
-def only_request(house: House) -> str:
+def only_request(house: WebClient) -> str:
     [row] = house.cast.rows("time_request")
     return f"/coordinator/requests/{row['id']}"
 
 
-def test_granted_leave_excuses_the_renewal_that_falls_due_then(house: House) -> None:
+def test_granted_leave_excuses_the_renewal_that_falls_due_then(house: WebClient) -> None:
     alice, carol = house.visit(ALICE), house.visit(CAROL)
     words = text_of(alice.follow(ask(alice, "leave", LEAVE)))
-    assert "Leave Waiting 1 December 2026 to 28 February 2027 For NCIMHA IFS" in words
+    assert "Leave Waiting December 1, 2026 to February 28, 2027 For NCIMHA IFS" in words
     assert "1 request waits for your decision" in text_of(carol.get("/coordinator"))
-    assert "Alice Moreno Waiting Leave: 1 December 2026" in text_of(
+    assert "Alice Moreno Waiting Leave: December 1, 2026" in text_of(
         carol.get("/coordinator/requests")
     )
     page = only_request(house)
     assert 'name="starts_month" value="12"' in carol.get(page).text
     decided = carol.post(page, {**LEAVE, **GRANT, "answer": "All the best"})
-    assert "Granted 22 November 2026 at 12:00 by Carol Reyes" in text_of(carol.follow(decided))
+    assert "Granted November 22, 2026 at 12:00 by Carol Reyes" in text_of(carol.follow(decided))
     [leave] = house.cast.rows("leave")
     assert (leave["starts_on"], leave["ends_on"]) == (date(2026, 12, 1), date(2027, 2, 28))
     number = house.cast.endorsements[ALICE]
@@ -63,18 +62,18 @@ def test_granted_leave_excuses_the_renewal_that_falls_due_then(house: House) -> 
     assert "Leave Granted" in text_of(alice.get("/requests"))
     [mail] = house.mails()
     assert "Your leave is granted." in mail
-    assert "First day: 1 December 2026" in mail
+    assert "First day: December 1, 2026" in mail
     assert "Carol Reyes writes: All the best" in mail
     tables = [row["table_name"] for row in house.cast.rows("audit_event")]
     assert tables == ["time_request", "time_request", "leave"]
 
 
-def test_an_extension_is_granted_with_another_day(house: House) -> None:
+def test_an_extension_is_granted_with_another_day(house: WebClient) -> None:
     alice, carol = house.visit(ALICE), house.visit(CAROL)
-    assert "due 31 December 2026" in text_of(alice.get("/requests/extension"))
+    assert "due December 31, 2026" in text_of(alice.get("/requests/extension"))
     ask(alice, "extension", LATER)
     page = only_request(house)
-    assert "Due date in force 31 December 2026" in text_of(carol.get(page)).replace("\xa0", " ")
+    assert "Due date in force December 31, 2026" in text_of(carol.get(page)).replace("\xa0", " ")
     carol.post(page, {**LATER, **GRANT, "ends_month": "2", "ends_day": "15"})
     [renewal] = house.cast.rows("renewal")
     assert renewal["extended_due_on"] == date(2027, 2, 15)
@@ -82,15 +81,15 @@ def test_an_extension_is_granted_with_another_day(house: House) -> None:
     due = [row["due_on"] for row in house.cast.rows("standing", endorsement_id=number)]
     assert date(2027, 2, 15) in due
     [mail] = house.mails()
-    assert "Your renewal is now due on 15 February 2027." in mail
-    assert "if they were held by 31 December 2026." in " ".join(mail.split())
+    assert "Your renewal is now due on February 15, 2027." in mail
+    assert "if they were held by December 31, 2026." in " ".join(mail.split())
     assert "changed the days that you asked for" in " ".join(mail.split())
     [row] = house.cast.rows("outbox")
-    assert row["subject"] == "Your new due date: 15 February 2027"
+    assert row["subject"] == "Your new due date: February 15, 2027"
     assert (row["recipient"], row["kind"]) == (ALICE, "request")
 
 
-def test_whoever_declines_says_why(page_house: House) -> None:
+def test_whoever_declines_says_why(page_house: WebClient) -> None:
     alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
     ask(alice, "extension", LATER)
     page = only_request(page_house)
@@ -104,7 +103,7 @@ def test_whoever_declines_says_why(page_house: House) -> None:
     assert "Carol Reyes writes: Please call me first" in mail
 
 
-def test_a_second_decision_is_told_who_was_first(page_house: House) -> None:
+def test_a_second_decision_is_told_who_was_first(page_house: WebClient) -> None:
     alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
     ask(alice, "leave", LEAVE)
     page = only_request(page_house)
@@ -116,19 +115,19 @@ def test_a_second_decision_is_told_who_was_first(page_house: House) -> None:
     assert len(page_house.mails()) == 1
 
 
-def test_of_two_decisions_at_once_only_one_is_taken(house: House) -> None:
+def test_of_two_decisions_at_once_only_one_is_taken(house: WebClient) -> None:
     ask(house.visit(ALICE), "leave", LEAVE)
     [row] = house.cast.rows("time_request")
     given = Grant(row["starts_on"], row["ends_on"])
 
     def decide(number: int) -> bool:
         by = Stamp(f"c{number}@example.org", house.now)
-        with writing(house.cast.engine) as connection:
-            request = request_within(connection, row["id"], ["NCIMHA"])
+        with writing(house.cast.engine) as session:
+            request = request_within(session, row["id"], ["NCIMHA"])
             assert request is not None
             if number % 2:
-                return decline(connection, request, answer="No", by=by)
-            return grant(connection, house.books, request, given, answer="", by=by)
+                return decline(session, request, answer="No", by=by)
+            return grant(session, house.rulebooks, request, given, answer="", by=by)
 
     with ThreadPoolExecutor(6) as pool:
         taken = list(pool.map(decide, range(6)))
@@ -138,7 +137,7 @@ def test_of_two_decisions_at_once_only_one_is_taken(house: House) -> None:
     assert len(house.cast.rows("leave")) == (stored["state"] == "granted")
 
 
-def test_a_request_is_withdrawn_while_nobody_has_decided(page_house: House) -> None:
+def test_a_request_is_withdrawn_while_nobody_has_decided(page_house: WebClient) -> None:
     alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
     ask(alice, "leave", LEAVE)
     page = only_request(page_house)
@@ -152,7 +151,7 @@ def test_a_request_is_withdrawn_while_nobody_has_decided(page_house: House) -> N
     assert "No request waits for you." in text_of(carol.get("/coordinator/requests"))
 
 
-def test_a_double_tap_asks_once_and_one_kind_is_open_at_a_time(page_house: House) -> None:
+def test_a_double_tap_asks_once_and_one_kind_is_open_at_a_time(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     number = page_house.cast.endorsements[ALICE]
     form = {**LEAVE, "form_key": "ab" * 16, "subject": str(number)}
@@ -171,16 +170,16 @@ def test_a_double_tap_asks_once_and_one_kind_is_open_at_a_time(page_house: House
         ("leave", {**LEAVE, "reason": ""}, [("reason", "Say in a few words why")]),
         ("leave", {**LEAVE, "starts_day": ""}, [("starts_day", "The first day must have a day")]),
         ("leave", {**LEAVE, "ends_year": "2025"},
-         [("ends_day", "The last day must be 1 December 2026 or later")]),
+         [("ends_day", "The last day must be December 1, 2026 or later")]),
         ("leave", {**LEAVE, "subject": "1:2026-01-01"},
          [("subject", "Choose for which endorsement")]),
         ("extension", {**LATER, "ends_year": "2026"}, [("ends_day",
-         "The new due date must be later than 31 December 2026, the one in force")]),
+         "The new due date must be later than December 31, 2026, the one in force")]),
         ("extension", {"reason": "x"}, [("ends_day", "Enter the new due date")]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_at_its_field(
-    page_house: House, kind: str, form: dict[str, str], wrong: list[tuple[str, str]]
+    page_house: WebClient, kind: str, form: dict[str, str], wrong: list[tuple[str, str]]
 ) -> None:
     answer = ask(page_house.visit(ALICE), kind, form)
     assert answer.status_code == 422
@@ -189,7 +188,7 @@ def test_what_is_wrong_is_said_at_its_field(
         assert form["reason"] in answer.text
 
 
-def test_leave_may_have_an_open_end(page_house: House) -> None:
+def test_leave_may_have_an_open_end(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     blank = {"ends_day": "", "ends_month": "", "ends_year": ""}
     assert ask(alice, "leave", {**LEAVE, **blank}).status_code == 303
@@ -199,21 +198,23 @@ def test_leave_may_have_an_open_end(page_house: House) -> None:
     assert "Last day: not known yet" in page_house.mails()[0]
 
 
-def test_nobody_asks_for_somebody_elses_endorsement(page_house: House) -> None:
+def test_nobody_asks_for_somebody_elses_endorsement(page_house: WebClient) -> None:
     number = page_house.cast.endorsements[ALICE]
     form = {**LEAVE, "form_key": "ab" * 16, "subject": str(number)}
     assert page_house.visit(BOB).post("/requests/leave", form).status_code == 422
     assert page_house.cast.rows("time_request") == []
 
 
-def test_the_form_asks_for_no_health_details_and_pages_offer_what_to_do(page_house: House) -> None:
+def test_the_form_asks_for_no_health_details_and_pages_offer_what_to_do(
+    page_house: WebClient,
+) -> None:
     alice = page_house.visit(ALICE)
     assert "Please no details of anybody" in text_of(alice.get("/requests/leave"))
     assert "You have asked for nothing yet." in text_of(alice.get("/requests"))
     assert "you hold no endorsement here" in text_of(page_house.visit(EVE).get("/requests"))
 
 
-def test_the_coordinators_list_pages_and_shows_what_was_decided(page_house: House) -> None:
+def test_the_coordinators_list_pages_and_shows_what_was_decided(page_house: WebClient) -> None:
     carol = page_house.visit(CAROL)
     assert "Nothing waits." in text_of(carol.get("/coordinator/requests"))
     ask(page_house.visit(ALICE), "leave", LEAVE)
@@ -223,7 +224,7 @@ def test_the_coordinators_list_pages_and_shows_what_was_decided(page_house: Hous
     assert carol.get("/coordinator/requests?association=CT-AIMH").status_code == 404
 
 
-def test_a_coordinator_who_left_is_named_by_address(page_house: House) -> None:
+def test_a_coordinator_who_left_is_named_by_address(page_house: WebClient) -> None:
     ask(page_house.visit(ALICE), "leave", LEAVE)
     page = only_request(page_house)
     page_house.visit(CAROL).post(page, {**LEAVE, **GRANT})
@@ -234,20 +235,20 @@ def test_a_coordinator_who_left_is_named_by_address(page_house: House) -> None:
     assert "by carol@example.org" in text_of(page_house.visit("cleo@example.org").get(page))
 
 
-def test_leave_that_can_change_nothing_any_more_is_refused(page_house: House) -> None:
+def test_leave_that_can_change_nothing_any_more_is_refused(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     long_ago = {"starts_day": "1", "starts_month": "1", "starts_year": "2020"}
     before = LEAVE | long_ago | {"ends_year": "2020"}
     [(field, words)] = problems(ask(alice, "leave", before))
     assert field == "ends_day"
-    assert words.startswith("The endorsement began on 1 March 2024, after")
+    assert words.startswith("The endorsement began on March 1, 2024, after")
     closed = LEAVE | {"starts_year": "2023", "ends_year": "2025"}
     [(field, words)] = problems(ask(alice, "leave", closed))
-    assert words.startswith("2025 is closed since 31 January 2026: leave that ends in it")
+    assert words.startswith("2025 is closed since January 31, 2026: leave that ends in it")
     assert page_house.cast.rows("time_request") == []
 
 
-def test_leave_without_an_end_says_who_ends_it(page_house: House) -> None:
+def test_leave_without_an_end_says_who_ends_it(page_house: WebClient) -> None:
     alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
     open_ended = LEAVE | {"ends_day": "", "ends_month": "", "ends_year": ""}
     ask(alice, "leave", open_ended)

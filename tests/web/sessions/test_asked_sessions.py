@@ -8,39 +8,39 @@ from sqlalchemy import insert, text
 
 from tests.support.cast import ALICE, BOB, DANA, EVE
 from tests.support.held import TITLE, hold_session, name_supervisee
-from tests.web.visiting import House, text_of
-from tracker.records.schema.tables import METADATA
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 
-def ask(house: House, *emails: str) -> str:
+def ask(house: WebClient, *emails: str) -> str:
     """Dana has logged a session; the page that asks the first of them."""
-    with writing(house.cast.engine) as connection:
-        session_id = hold_session(connection, house.cast, DANA)
-        numbers = [name_supervisee(connection, house.cast, session_id, e) for e in emails]
+    with writing(house.cast.engine) as session:
+        session_id = hold_session(session, house.cast, DANA)
+        numbers = [name_supervisee(session, house.cast, session_id, e) for e in emails]
     return f"/sessions/asked/{numbers[0]}"
 
 
-def added(house: House) -> list[tuple[int, int]]:
+def added(house: WebClient) -> list[tuple[int, int]]:
     return [(row["person_id"], row["minutes"]) for row in house.cast.rows("entry", title=TITLE)]
 
 
-def change(house: House, statement: str) -> None:
-    with writing(house.cast.engine) as connection:
-        connection.execute(text(statement))
+def change(house: WebClient, statement: str) -> None:
+    with writing(house.cast.engine) as session:
+        session.connection().execute(text(statement))
 
 
-def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(house: House) -> None:
+def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(house: WebClient) -> None:
     path = ask(house, BOB, ALICE)
     bob = house.visit(BOB)
     year = bob.get("/my-year")
-    assert "Dana Ruiz says that you took part on 18 November 2026" in text_of(year)
+    assert "Dana Ruiz says that you took part on November 18, 2026" in text_of(year)
     assert bob.get(path).status_code == 200
     assert bob.client.head(path).status_code in {200, 405}
     assert added(house) == []
     answer = bob.post(path, {"answer": "confirm"})
     page = text_of(bob.follow(answer))
-    assert "1.5 hours on 18 November 2026" in page
+    assert "1.5 hours on November 18, 2026" in page
     assert "with Dana Ruiz · group" in page
     assert "Counts towards RSC: vetted by NCIMHA on that day" in page
     (entry,) = house.cast.rows("entry", title=TITLE)
@@ -51,7 +51,7 @@ def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(house: H
     assert {r["table_name"] for r in house.cast.rows("audit_event")} == {"entry", "group_member"}
 
 
-def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(page_house: House) -> None:
+def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(page_house: WebClient) -> None:
     path = ask(page_house, BOB, ALICE)
     page = page_house.visit(BOB).get(path).text
     assert "Counts towards RSC: vetted by NCIMHA on that day" in page
@@ -63,7 +63,7 @@ def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(page_house:
     assert eve.get(path).content == eve.get("/sessions/asked/999").content
 
 
-def test_two_confirms_at_once_make_one_entry(house: House) -> None:
+def test_two_confirms_at_once_make_one_entry(house: WebClient) -> None:
     path = ask(house, BOB)
     visitors = [house.visit(BOB) for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -73,13 +73,13 @@ def test_two_confirms_at_once_make_one_entry(house: House) -> None:
     assert added(house) == [(house.cast.people[BOB], 90)]
 
 
-def test_a_dispute_says_why_and_the_answer_can_be_changed(page_house: House) -> None:
+def test_a_dispute_says_why_and_the_answer_can_be_changed(page_house: WebClient) -> None:
     path = ask(page_house, BOB)
     bob = page_house.visit(BOB)
     bob.post(path, {"answer": "dispute", "note": " It was\nthe 17th "})
     (row,) = page_house.cast.rows("group_member")
     assert (row["state"], row["note"], row["entry_id"]) == ("disputed", "It was the 17th", None)
-    assert "You said on 22 November 2026 that something is wrong" in text_of(bob.get(path))
+    assert "You said on November 22, 2026 that something is wrong" in text_of(bob.get(path))
     bob.post(path, {"answer": "confirm"})
     assert len(added(page_house)) == 1
     assert "The entry that confirming it added is deleted then" in text_of(bob.get(path))
@@ -92,27 +92,27 @@ def test_a_dispute_says_why_and_the_answer_can_be_changed(page_house: House) -> 
     assert bob.post(path).headers["location"] == path
 
 
-def test_deleting_the_entry_asks_again_and_editing_it_tells_nobody(page_house: House) -> None:
+def test_deleting_the_entry_asks_again_and_editing_it_tells_nobody(page_house: WebClient) -> None:
     path = ask(page_house, BOB)
     bob = page_house.visit(BOB)
     bob.post(path, {"answer": "confirm"})
     entry_id = page_house.cast.rows("entry", title=TITLE)[0]["id"]
     change(page_house, "UPDATE entry SET minutes = 60 WHERE title = 'Monthly group'")
     dana = text_of(page_house.visit(DANA).get("/sessions"))
-    assert "1.5 hours bob@example.org Confirmed on 22 Nov 2026" in dana
+    assert "1.5 hours bob@example.org Confirmed on Nov 22, 2026" in dana
     bob.post(f"/entries/{entry_id}/delete")
     (row,) = page_house.cast.rows("group_member")
     assert (row["state"], row["answered_at"], row["entry_id"]) == ("asked", None, None)
     assert "waits for your answer" in text_of(bob.get("/my-year"))
 
 
-def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: House) -> None:
+def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: WebClient) -> None:
     path = ask(page_house, BOB)
     cast = page_house.cast
     own = {"person_id": cast.people[BOB], "activity": "rsc", "held_on": date(2026, 11, 18)}
-    with writing(cast.engine) as connection:
+    with writing(cast.engine) as session:
         more = {"minutes": 60, "title": "Mine", "provider_id": cast.people[DANA]}
-        connection.execute(insert(METADATA.tables["entry"]).values(**own, **more))
+        session.connection().execute(insert(METADATA.tables["entry"]).values(**own, **more))
     bob = page_house.visit(BOB)
     answer = bob.post(path, {"answer": "confirm"})
     assert "You have logged a session with Dana Ruiz on that day" in text_of(bob.follow(answer))
@@ -138,7 +138,7 @@ def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: House)
     ],
 )
 def test_what_cannot_be_in_the_log_is_said_and_nothing_is_half_done(
-    page_house: House, statement: str, words: str
+    page_house: WebClient, statement: str, words: str
 ) -> None:
     path = ask(page_house, BOB)
     bob = page_house.visit(BOB)
@@ -152,7 +152,7 @@ def test_what_cannot_be_in_the_log_is_said_and_nothing_is_half_done(
     assert page_house.cast.rows("group_member")[0]["state"] == "asked"
 
 
-def test_whoever_becomes_known_later_finds_what_was_asked(page_house: House) -> None:
+def test_whoever_becomes_known_later_finds_what_was_asked(page_house: WebClient) -> None:
     path = ask(page_house, "zoe@example.org")
     zoe = page_house.cast.people[EVE]
     change(page_house, "UPDATE person SET email = 'zoe@example.org' WHERE name = 'Eve Chen'")
@@ -162,7 +162,9 @@ def test_whoever_becomes_known_later_finds_what_was_asked(page_house: House) -> 
     assert added(page_house) == [(zoe, 90)]
 
 
-def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(page_house: House) -> None:
+def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(
+    page_house: WebClient,
+) -> None:
     path = ask(page_house, BOB)
     change(page_house, "UPDATE group_session SET held_on = '2025-03-05'")
     bob = page_house.visit(BOB)

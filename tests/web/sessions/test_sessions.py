@@ -6,9 +6,9 @@ from datetime import date
 from sqlalchemy import text
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, ERIN, EVE, NOW
-from tests.web.visiting import House, problems, text_of
-from tracker.records.judging.evaluation import evaluate_people
-from tracker.records.store.engine import writing
+from tests.web.visiting import WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.services.evaluation import evaluate_people
 
 SESSION = {"day": "14", "month": "nov", "year": "2026", "hours": "1.5"}
 HELD_ON = date(2026, 11, 14)
@@ -20,7 +20,7 @@ def key_on(page: str) -> str:
     return found[1]
 
 
-def log(house: House, *emails: str, who: str = DANA, **more: str) -> str:
+def log(house: WebClient, *emails: str, who: str = DANA, **more: str) -> str:
     """Dana logs a session; where she is taken."""
     dana = house.visit(who)
     form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, **more}
@@ -29,11 +29,11 @@ def log(house: House, *emails: str, who: str = DANA, **more: str) -> str:
     return str(answer.headers["location"])
 
 
-def members(house: House) -> list[tuple[str, str]]:
+def members(house: WebClient) -> list[tuple[str, str]]:
     return sorted((row["email"], row["state"]) for row in house.cast.rows("group_member"))
 
 
-def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(house: House) -> None:
+def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(house: WebClient) -> None:
     before = house.cast.rows("entry"), house.cast.rows("standing")
     path = log(house, BOB, people=str(house.cast.people[ALICE]))
     assert members(house) == [(ALICE, "asked"), (BOB, "asked")]
@@ -48,7 +48,7 @@ def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(house: Ho
     }
 
 
-def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: House) -> None:
+def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: WebClient) -> None:
     dana = page_house.visit(DANA)
     form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, "others": BOB}
     first, second = (dana.post("/sessions/new", form) for _ in range(2))
@@ -61,7 +61,7 @@ def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: House) -> N
 
 
 def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
-    house: House,
+    house: WebClient,
 ) -> None:
     path = log(house, BOB, people=str(house.cast.people[ALICE]))
     dana = house.visit(DANA)
@@ -78,7 +78,9 @@ def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
     assert dana.post("/sessions/new", anyway).status_code == 303
 
 
-def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(page_house: House) -> None:
+def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(
+    page_house: WebClient,
+) -> None:
     path = log(page_house, BOB)
     log(page_house, ALICE)
     page_house.visit(DANA).post(f"{path}/withdraw")
@@ -87,7 +89,7 @@ def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(page_hou
     assert len(page_house.cast.rows("group_session")) == 4
 
 
-def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(page_house: House) -> None:
+def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(page_house: WebClient) -> None:
     known, unknown = (
         page_house.visit(DANA).get(log(page_house, address)).text.replace(address, "ADDRESS")
         for address in (EVE, "nobody@example.org")
@@ -98,7 +100,7 @@ def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(page_house:
     assert [row["recipient"] for row in page_house.cast.rows("outbox")] == [EVE]
 
 
-def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(page_house: House) -> None:
+def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(page_house: WebClient) -> None:
     path = log(page_house, BOB, ALICE, "alice@home.example")
     assert [row["recipient"] for row in page_house.cast.rows("outbox")] == [ALICE, BOB]
     alice = page_house.visit(ALICE)
@@ -106,12 +108,12 @@ def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(page_house: 
     first = next(row for row in page_house.cast.rows("group_member") if row["email"] == ALICE)
     alice.post(f"/sessions/asked/{first['id']}", {"answer": "another"})
     page = text_of(page_house.visit(DANA).get(path))
-    assert page.count("Confirmed on 22 Nov 2026") == 2
+    assert page.count("Confirmed on Nov 22, 2026") == 2
     held = page_house.cast.rows("group_member")
     assert [row["entry_id"] is not None for row in held].count(True) == 1
 
 
-def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: House) -> None:
+def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: WebClient) -> None:
     dana = page_house.visit(DANA)
     typed = "bob, eve@example.org\nDana@example.org <x@y>"
     answer = dana.post("/sessions/new", {"day": "31", "month": "feb", "others": typed})
@@ -133,10 +135,10 @@ def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: House) -
     assert page_house.cast.rows("group_session") == []
 
 
-def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: House) -> None:
-    with writing(page_house.cast.engine) as connection:
-        connection.execute(text("UPDATE vetting SET starts_on = '2026-11-20'"))
-        evaluate_people(connection, BOOKS, page_house.cast.people.values(), NOW)
+def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: WebClient) -> None:
+    with writing(page_house.cast.engine) as session:
+        session.connection().execute(text("UPDATE vetting SET starts_on = '2026-11-20'"))
+        evaluate_people(session, BOOKS, page_house.cast.people.values(), NOW)
     dana = page_house.visit(DANA)
     key = key_on(dana.get("/sessions/new").text)
     pages = []
@@ -144,7 +146,7 @@ def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: 
         answer = dana.post("/sessions/new", {"form_key": key, **SESSION, "others": others})
         assert answer.status_code == 422
         assert "Nothing is saved yet" in text_of(answer)
-        assert "qualifies as vetted by NCIMHA only from 20 November 2026" in text_of(answer)
+        assert "qualifies as vetted by NCIMHA only from November 20, 2026" in text_of(answer)
         pages.append(answer.text.replace(others, "OTHERS"))
     # Whoever is named, known here or not, of whichever association: she is told the same.
     assert len(set(pages)) == 1
@@ -154,7 +156,7 @@ def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: 
     assert dana.post("/sessions/new", day_after).status_code == 303
 
 
-def test_what_is_disputed_is_corrected_and_asked_again(house: House) -> None:
+def test_what_is_disputed_is_corrected_and_asked_again(house: WebClient) -> None:
     path = log(house, BOB, ALICE)
     number = {row["email"]: row["id"] for row in house.cast.rows("group_member")}
     bob = house.visit(BOB)
@@ -162,7 +164,7 @@ def test_what_is_disputed_is_corrected_and_asked_again(house: House) -> None:
     house.visit(ALICE).post(f"/sessions/asked/{number[ALICE]}", {"answer": "another"})
     house.pass_time(hours=1)
     dana = house.visit(DANA)
-    assert "Disputed on 22 Nov 2026" in text_of(dana.get(path))
+    assert "Disputed on Nov 22, 2026" in text_of(dana.get(path))
     assert "It was &lt;1&gt; hour" in dana.get(path).text
     edit = path.partition("?")[0] + "/edit"
     answer = dana.post(edit, {**SESSION, "hours": "1", "others": EVE})
@@ -178,7 +180,7 @@ def test_what_is_disputed_is_corrected_and_asked_again(house: House) -> None:
 
 
 def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_stays(
-    house: House,
+    house: WebClient,
 ) -> None:
     path = log(house, BOB, EVE, ALICE).partition("?")[0]
     number = {row["email"]: row["id"] for row in house.cast.rows("group_member")}
@@ -197,7 +199,7 @@ def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_sta
     assert [row["person_id"] for row in entries] == [house.cast.people[BOB]]
 
 
-def test_only_who_provides_rsc_finds_the_pages(page_house: House) -> None:
+def test_only_who_provides_rsc_finds_the_pages(page_house: WebClient) -> None:
     alice, dana = page_house.visit(ALICE), page_house.visit(DANA)
     assert alice.get("/sessions").content == alice.get("/nowhere").content
     assert 'href="/sessions"' not in alice.get("/my-year").text
@@ -207,7 +209,7 @@ def test_only_who_provides_rsc_finds_the_pages(page_house: House) -> None:
     assert "Bob Osei" not in dana.get("/sessions/new").text
 
 
-def test_a_provider_reads_nothing_of_anybodys_standing(page_house: House) -> None:
+def test_a_provider_reads_nothing_of_anybodys_standing(page_house: WebClient) -> None:
     path = log(page_house, ALICE)
     number = page_house.cast.rows("group_member")[0]["id"]
     page_house.visit(ALICE).post(f"/sessions/asked/{number}", {"answer": "another"})

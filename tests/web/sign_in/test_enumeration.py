@@ -14,9 +14,9 @@ from sqlalchemy import event
 
 from tests.support.cast import ALICE, CAROL
 from tests.web.signing import ask, wrong
-from tests.web.visiting import House, Visitor
+from tests.web.visiting import Visitor, WebClient
 from tracker.mail.compose import Composer, Rendered
-from tracker.web.frame.later import Later
+from tracker.web.background import BackgroundWork
 
 UNKNOWN = "nobody@example.org"
 # A first address, a second one, a coordinator's, and none.
@@ -29,13 +29,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """The work that answers do not wait for, to be done when a test says so."""
     waiting: list[Callable[[], None]] = []
     monkeypatch.setattr(
-        Later, "run", lambda _self, job, *given: waiting.append(lambda: job(*given))
+        BackgroundWork, "run", lambda _self, job, *given: waiting.append(lambda: job(*given))
     )
     return waiting
 
 
 @contextmanager
-def watching(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def watching(house: WebClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every statement and every composed mail while it lasts, in their order."""
     done: list[str] = []
     compose = Composer.compose
@@ -54,7 +54,7 @@ def watching(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
     event.remove(house.cast.engine, "before_cursor_execute", note)
 
 
-def plain_visit(house: House) -> Visitor:
+def plain_visit(house: WebClient) -> Visitor:
     """A browser that gets pages unpacked: packed ones are as long as chance will have it."""
     visitor = house.visit()
     visitor.client.headers["accept-encoding"] = "identity"
@@ -71,7 +71,7 @@ def seen(answer: Response, visitor: Visitor) -> tuple[object, ...]:
 
 
 def test_asking_is_answered_alike_by_the_same_work_every_time(
-    house: House, later: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    house: WebClient, later: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.visit().post("/sign-in", {"email": "first@example.org"})  # makes the key
     later.clear()
@@ -100,7 +100,7 @@ def test_asking_is_answered_alike_by_the_same_work_every_time(
 
 
 def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, code = ask(house, house.visit())
 
@@ -127,7 +127,7 @@ def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
         assert other == first
 
 
-def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(house: House) -> None:
+def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(house: WebClient) -> None:
     house.visit().post("/sign-in", {"email": UNKNOWN})
     house.settle()
     assert house.mails() == []
@@ -135,7 +135,7 @@ def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(house: House) -> No
         assert UNKNOWN not in str(house.cast.rows(table))
 
 
-def test_a_second_address_that_several_share_is_as_unknown(page_house: House) -> None:
+def test_a_second_address_that_several_share_is_as_unknown(page_house: WebClient) -> None:
     with page_house.cast.engine.connect().execution_options(writes=True) as connection:
         connection.exec_driver_sql("UPDATE person SET second_email = 'office@example.org'")
         connection.commit()

@@ -10,32 +10,32 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tests.support.cast import ALICE, BASE_URL, BOB
 from tests.web.signing import ask, wrong
-from tests.web.visiting import House, Visitor
-from tracker.records.sign_in.sign_in_limits import client_of
+from tests.web.visiting import Visitor, WebClient
+from tracker.services.sign_in import client_of
 from tracker.settings import SignIn
 
 NOBODY = "nobody@example.org"
 
 
-def limited(house: House, **limits: int) -> House:
+def limited(house: WebClient, **limits: int) -> WebClient:
     """The same house with other limits."""
     settings = house.cast.settings.model_copy(update={"sign_in": SignIn(**limits)})
-    return House(house.cast, settings=settings)
+    return WebClient(house.cast, settings=settings)
 
 
-def visit_from(house: House, host: str) -> Visitor:
+def visit_from(house: WebClient, host: str) -> Visitor:
     visitor = house.visit()
     visitor.client._transport.client = (host, 50_000)  # type: ignore[attr-defined]
     return visitor
 
 
-def ask_for(house: House, email: str, host: str = "192.0.2.1") -> Response:
+def ask_for(house: WebClient, email: str, host: str = "192.0.2.1") -> Response:
     return visit_from(house, host).post("/sign-in", {"email": email})
 
 
-def test_fifty_that_ask_at_once_get_five_mails(house: House) -> None:
+def test_fifty_that_ask_at_once_get_five_mails(house: WebClient) -> None:
     # A second process on the same database: it shares nothing else.
-    houses = [house, House(house.cast)]
+    houses = [house, WebClient(house.cast)]
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda n: ask_for(houses[n % 2], ALICE).status_code, range(50)))
     for each in houses:
@@ -44,7 +44,7 @@ def test_fifty_that_ask_at_once_get_five_mails(house: House) -> None:
     assert len(house.mails()) == 5
 
 
-def test_one_too_many_says_when_to_come_back_and_waiting_helps(page_house: House) -> None:
+def test_one_too_many_says_when_to_come_back_and_waiting_helps(page_house: WebClient) -> None:
     for _ in range(5):
         ask_for(page_house, ALICE)
         page_house.pass_time(minutes=5)
@@ -58,7 +58,7 @@ def test_one_too_many_says_when_to_come_back_and_waiting_helps(page_house: House
     assert len(page_house.mails()) == 6
 
 
-def test_the_limit_is_the_same_for_an_address_that_nobody_has(page_house: House) -> None:
+def test_the_limit_is_the_same_for_an_address_that_nobody_has(page_house: WebClient) -> None:
     def answers(email: str) -> list[tuple[int, bytes, str | None]]:
         found = [ask_for(page_house, email) for _ in range(7)]
         return [(a.status_code, a.content, a.headers.get("retry-after")) for a in found]
@@ -66,13 +66,13 @@ def test_the_limit_is_the_same_for_an_address_that_nobody_has(page_house: House)
     assert answers(ALICE) == answers(NOBODY)
 
 
-def test_the_limit_of_an_address_holds_nobody_else_up(page_house: House) -> None:
+def test_the_limit_of_an_address_holds_nobody_else_up(page_house: WebClient) -> None:
     for _ in range(6):
         ask_for(page_house, ALICE)
     assert ask_for(page_house, BOB).status_code == 303
 
 
-def test_twenty_people_behind_one_address_get_in(page_house: House) -> None:
+def test_twenty_people_behind_one_address_get_in(page_house: WebClient) -> None:
     for number in range(20):
         for _ in range(3):
             assert ask_for(page_house, f"colleague-{number}@example.org").status_code == 303
@@ -80,7 +80,7 @@ def test_twenty_people_behind_one_address_get_in(page_house: House) -> None:
     assert ask_for(page_house, "one-more@example.org", "192.0.2.2").status_code == 303
 
 
-def test_a_whole_ipv6_network_is_one_client(page_house: House) -> None:
+def test_a_whole_ipv6_network_is_one_client(page_house: WebClient) -> None:
     house = limited(page_house, asks_per_client=2)
     assert ask_for(house, "a@example.org", "2001:db8:1:2::1").status_code == 303
     assert ask_for(house, "b@example.org", "2001:db8:1:2:ffff::2").status_code == 303
@@ -100,7 +100,7 @@ def test_these_are_one_client(host: str, same: str) -> None:
     assert client_of(host) == client_of(same)
 
 
-def test_codes_typed_are_limited_too_alike_for_links_that_are_none(page_house: House) -> None:
+def test_codes_typed_are_limited_too_alike_for_links_that_are_none(page_house: WebClient) -> None:
     house = limited(page_house, codes_per_client=3)
     link, code = ask(house, house.visit())
     for path in (link, "/sign-in/no-such-link", link):
@@ -112,7 +112,7 @@ def test_codes_typed_are_limited_too_alike_for_links_that_are_none(page_house: H
     assert house.cast.rows("sign_in")[0]["wrong_codes"] == 2
 
 
-def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(page_house: House) -> None:
+def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(page_house: WebClient) -> None:
     ask_for(page_house, ALICE)
     ask_for(page_house, ALICE)
     (first, second) = page_house.cast.rows("sign_in_try")
@@ -127,7 +127,7 @@ def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(page_house: House) 
 
 
 def test_behind_a_trusted_proxy_each_visitor_is_a_client_and_nobody_else_may_say_so(
-    page_house: House,
+    page_house: WebClient,
 ) -> None:
     house = limited(page_house, asks_per_client=1)
     proxied = ProxyHeadersMiddleware(house.app, trusted_hosts="127.0.0.1")  # type: ignore[arg-type]

@@ -7,10 +7,10 @@ import pytest
 
 from tests.support.cast import ALICE, CAROL
 from tests.web.signing import ask, find_code, is_signed_in, wrong
-from tests.web.visiting import House, problems, text_of
+from tests.web.visiting import WebClient, problems, text_of
 
 
-def test_the_code_signs_in_the_browser_that_asked(house: House) -> None:
+def test_the_code_signs_in_the_browser_that_asked(house: WebClient) -> None:
     alice = house.visit()
     _, code = ask(house, alice)
     answer = alice.post("/sign-in/code", {"code": f" {code.lower().replace('-', ' ')} "})
@@ -18,7 +18,7 @@ def test_the_code_signs_in_the_browser_that_asked(house: House) -> None:
     assert is_signed_in(alice)
 
 
-def test_the_link_and_code_sign_in_another_browser(house: House) -> None:
+def test_the_link_and_code_sign_in_another_browser(house: WebClient) -> None:
     link, code = ask(house, house.visit())
     assert "on another device, open this page and type the code there" in house.mails()[-1]
     phone = house.visit()
@@ -26,7 +26,7 @@ def test_the_link_and_code_sign_in_another_browser(house: House) -> None:
     assert is_signed_in(phone)
 
 
-def test_a_scanner_that_sends_the_links_form_signs_nobody_in(page_house: House) -> None:
+def test_a_scanner_that_sends_the_links_form_signs_nobody_in(page_house: WebClient) -> None:
     link, code = ask(page_house, page_house.visit())
     phone = page_house.visit()
     field = re.search(r'<input id="code"[^>]*>', phone.get(link).text)
@@ -41,7 +41,7 @@ def test_a_scanner_that_sends_the_links_form_signs_nobody_in(page_house: House) 
     assert phone.post(link, {"code": code}).status_code == 303
 
 
-def test_a_code_is_asked_for_as_phones_understand_it(page_house: House) -> None:
+def test_a_code_is_asked_for_as_phones_understand_it(page_house: WebClient) -> None:
     page = page_house.visit().get("/sign-in/code").text
     field = re.search(r'<input id="code"[^>]*>', page)
     assert field is not None
@@ -54,21 +54,21 @@ def test_a_code_is_asked_for_as_phones_understand_it(page_house: House) -> None:
         assert attribute in field[0]
 
 
-def test_the_second_address_signs_in_too(house: House) -> None:
+def test_the_second_address_signs_in_too(house: WebClient) -> None:
     alice = house.visit()
     _, code = ask(house, alice, "Alice@Home.example ")
     alice.post("/sign-in/code", {"code": code})
     assert "Alice Moreno" in alice.get("/my-year").text
 
 
-def test_a_coordinator_who_is_nobody_else_signs_in(house: House) -> None:
+def test_a_coordinator_who_is_nobody_else_signs_in(house: WebClient) -> None:
     carol = house.visit()
     _, code = ask(house, carol, CAROL)
     carol.post("/sign-in/code", {"code": code})
     assert carol.get("/my-year").headers["location"] == "/coordinator"
 
 
-def test_scanners_that_open_the_link_use_up_nothing(house: House) -> None:
+def test_scanners_that_open_the_link_use_up_nothing(house: WebClient) -> None:
     link, code = ask(house, house.visit())
     scanner = house.visit()
     for _ in range(20):
@@ -80,7 +80,7 @@ def test_scanners_that_open_the_link_use_up_nothing(house: House) -> None:
     assert house.visit().post(link, {"code": code}).status_code == 303
 
 
-def test_fifty_posts_at_once_open_one_session(house: House) -> None:
+def test_fifty_posts_at_once_open_one_session(house: WebClient) -> None:
     link, code = ask(house, house.visit())
     visitors = [house.visit() for _ in range(50)]
     with ThreadPoolExecutor(16) as threads:
@@ -89,7 +89,7 @@ def test_fifty_posts_at_once_open_one_session(house: House) -> None:
     assert len(house.cast.rows("web_session")) == 1
 
 
-def test_many_wrong_guesses_at_once_are_five(house: House) -> None:
+def test_many_wrong_guesses_at_once_are_five(house: WebClient) -> None:
     link, code = ask(house, house.visit())
     guesses = [wrong(code, n % 20 + 1) for n in range(30)]
     with ThreadPoolExecutor(10) as threads:
@@ -99,7 +99,7 @@ def test_many_wrong_guesses_at_once_are_five(house: House) -> None:
     assert house.visit().post(link, {"code": code}).status_code == 422
 
 
-def test_a_code_is_right_on_the_fifth_try_and_not_on_the_sixth(house: House) -> None:
+def test_a_code_is_right_on_the_fifth_try_and_not_on_the_sixth(house: WebClient) -> None:
     for wrong_tries, status in ((4, 303), (5, 422)):
         link, code = ask(house, house.visit())
         for _ in range(wrong_tries):
@@ -108,13 +108,13 @@ def test_a_code_is_right_on_the_fifth_try_and_not_on_the_sixth(house: House) -> 
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(9.9, 303), (10, 422)])
-def test_a_code_works_for_ten_minutes(house: House, minutes: float, status: int) -> None:
+def test_a_code_works_for_ten_minutes(house: WebClient, minutes: float, status: int) -> None:
     link, code = ask(house, house.visit())
     house.pass_time(minutes=minutes)
     assert house.visit().post(link, {"code": code}).status_code == status
 
 
-def test_a_code_that_signs_nobody_in_says_why(page_house: House) -> None:
+def test_a_code_that_signs_nobody_in_says_why(page_house: WebClient) -> None:
     def said(link: str, code: str) -> list[tuple[str, str]]:
         return problems(page_house.visit().post(link, {"code": code}))
 
@@ -140,7 +140,7 @@ def test_a_code_that_signs_nobody_in_says_why(page_house: House) -> None:
     ]
 
 
-def test_who_pressed_twice_is_led_on(page_house: House) -> None:
+def test_who_pressed_twice_is_led_on(page_house: WebClient) -> None:
     alice = page_house.visit()
     link, code = ask(page_house, alice, wanted="/log")
     alice.post(link, {"code": code, "next": "/log"})
@@ -149,7 +149,7 @@ def test_who_pressed_twice_is_led_on(page_house: House) -> None:
     assert is_signed_in(alice)
 
 
-def test_only_hashes_are_stored(house: House) -> None:
+def test_only_hashes_are_stored(house: WebClient) -> None:
     alice = house.visit()
     link, code = ask(house, alice)
     alice.post("/sign-in/code", {"code": code})
@@ -159,7 +159,7 @@ def test_only_hashes_are_stored(house: House) -> None:
     assert alice.client.cookies["session"] not in stored
 
 
-def test_the_session_cookie_is_kept_from_scripts_and_other_sites(house: House) -> None:
+def test_the_session_cookie_is_kept_from_scripts_and_other_sites(house: WebClient) -> None:
     alice = house.visit()
     _, code = ask(house, alice)
     cookie = alice.post("/sign-in/code", {"code": code}).headers["set-cookie"].lower()
@@ -168,7 +168,7 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(house: House) -
     assert "max-age=15552000" in cookie
 
 
-def test_after_signing_in_one_comes_to_the_page_one_wanted(house: House) -> None:
+def test_after_signing_in_one_comes_to_the_page_one_wanted(house: WebClient) -> None:
     alice = house.visit()
     asked = alice.get("/log?activity=rsc")
     assert asked.headers["location"] == "/sign-in?next=%2Flog%3Factivity%3Drsc"
@@ -181,7 +181,7 @@ def test_after_signing_in_one_comes_to_the_page_one_wanted(house: House) -> None
     assert answer.headers["location"] == "/log?activity=rsc"
 
 
-def test_nobody_is_sent_to_another_site(page_house: House) -> None:
+def test_nobody_is_sent_to_another_site(page_house: WebClient) -> None:
     for elsewhere in ("https://evil.example", "//evil.example", "/%2f/evil.example"):
         alice = page_house.visit()
         link, code = ask(page_house, alice, wanted=elsewhere)
@@ -194,13 +194,13 @@ def test_nobody_is_sent_to_another_site(page_house: House) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "alice", "a b@example.org", "@", "x@y\r\nBcc: all@example.org"]
 )
-def test_what_is_no_address_is_said(house: House, typed: str) -> None:
+def test_what_is_no_address_is_said(house: WebClient, typed: str) -> None:
     answer = house.visit().post("/sign-in", {"email": typed})
     assert problems(answer) == [("email", "Enter an e-mail address, like name@example.org")]
     assert "<title>Error: Sign in" in answer.text
 
 
-def test_the_page_after_asking_says_what_to_do(house: House) -> None:
+def test_the_page_after_asking_says_what_to_do(house: WebClient) -> None:
     alice = house.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
     assert "If we know that address, a mail with a code is on its way" in text_of(page)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cast import BOOKS
 from tracker.rules.standing import Facts, Span, Standing, Status
-from tracker.web.year.cycle_strip import Strip, strip_of
+from tracker.web.pages.renewal_view import Strip, strip_of
 
 
 def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> Strip:
@@ -43,9 +43,9 @@ def test_today_lies_within_the_cycle_and_its_grace(today: date, place: float, an
     assert found.today is not None
     assert (found.today.place, found.today.anchor, found.gone) == (place, anchor, place)
     assert (found.starts, found.due_words, found.grace) == (
-        "1 Jan 2026",
-        "due 31 Dec 2026",
-        "grace to 31 Jan 2027",
+        "Jan 1, 2026",
+        "due Dec 31, 2026",
+        "grace to Jan 31, 2027",
     )
 
 

@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from tracker.web.api import entries, standings
-from tracker.web.frame.problems import ProblemDocument, add_problems
-from tracker.web.frame.site import Site
+from tracker.web.api.problems import ProblemDocument, add_problems
+from tracker.web.dependencies import Site
 
 PREFIX = "/api/v1"
 _ABOUT = (

@@ -5,21 +5,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
-from sqlalchemy import Connection
+from sqlmodel import Session
 
-from tracker.records.api.api_entries import Wanted, page_of_endorsements
-from tracker.records.entries.uncounted import with_uncounted
-from tracker.records.judging.endorsees import endorsement_within
-from tracker.records.judging.evaluation import days_at, judge_all
-from tracker.records.judging.facts import make_id_table
-from tracker.records.sign_in.sign_in import normal_email
-from tracker.records.store.engine import reading
-from tracker.transfer.standing_json import as_json_object
-from tracker.web.api.callers import ReadsStandings
-from tracker.web.api.models import Line, StandingOut, StandingPage
-from tracker.web.api.paging import LARGEST_ID, PageQuery, next_page
-from tracker.web.frame.problems import Problem, documented
-from tracker.web.frame.site import Instant, Site, TheSite
+from tracker.db.engine import reading
+from tracker.exports.standing_json import as_json_object
+from tracker.services.api_entries import Wanted, page_of_endorsements
+from tracker.services.endorsements import endorsement_within
+from tracker.services.evaluation import days_at, judge_all
+from tracker.services.facts import make_id_table
+from tracker.services.sign_in import normal_email
+from tracker.services.uncounted import with_uncounted
+from tracker.web.api.models import LARGEST_ID, Line, PageQuery, StandingOut, StandingPage, next_page
+from tracker.web.api.problems import Problem, ReadsStandings, documented
+from tracker.web.dependencies import Instant, Site, TheSite
 
 router = APIRouter(tags=["standings"])
 # No cycle is reckoned beyond these: the calendar ends at 9999.
@@ -49,11 +47,11 @@ def list_standings(
     A page may hold fewer than `limit`: an endorsement without a renewal in the cycle gives none.
     """
     wanted = Wanted(who.association, normal_email(query.email))
-    with reading(site.engine) as connection:
+    with reading(site.engine) as session:
         ids = page_of_endorsements(
-            connection, wanted, category=query.category, after=query.after, most=query.limit + 1
+            session, wanted, category=query.category, after=query.after, most=query.limit + 1
         )
-        found = _standings(connection, site, ids[: query.limit], query.cycle, at)
+        found = _standings(session, site, ids[: query.limit], query.cycle, at)
     return StandingPage(items=found, next=next_page(request, query, ids))
 
 
@@ -67,22 +65,22 @@ def show_standing(
 ) -> StandingOut:
     """Where one endorsement's renewal stands: what counts, what is missing and why."""
     found: list[StandingOut] = []
-    with reading(site.engine) as connection:
-        if endorsement_within(connection, endorsement_id, [who.association]) is not None:
-            found = _standings(connection, site, [endorsement_id], cycle, at)
+    with reading(site.engine) as session:
+        if endorsement_within(session, endorsement_id, [who.association]) is not None:
+            found = _standings(session, site, [endorsement_id], cycle, at)
     if not found:
         raise Problem(404, "The association has no such endorsement with a renewal to judge.")
     return found[0]
 
 
 def _standings(
-    connection: Connection, site: Site, ids: list[int], cycle: date | None, at: datetime
+    session: Session, site: Site, ids: list[int], cycle: date | None, at: datetime
 ) -> list[StandingOut]:
-    day_of = days_at(site.books, at)
+    day_of = days_at(site.rulebooks, at)
     if cycle and not _FIRST_YEAR <= cycle.year <= _LAST_YEAR:
         return []
-    make_id_table(connection, "wanted", ids)
-    judged = judge_all(connection, site.books, day_of, cycle_day=cycle, only="wanted")
+    make_id_table(session, "wanted", ids)
+    judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, only="wanted")
     standings = sorted(judged, key=lambda s: s.facts.subject_id)
     return [
         StandingOut(
@@ -90,5 +88,5 @@ def _standings(
             name=standing.facts.name,
             **as_json_object(standing, uncounted),
         )
-        for standing, uncounted in with_uncounted(connection, site.books, standings, day_of)
+        for standing, uncounted in with_uncounted(session, site.rulebooks, standings, day_of)
     ]

@@ -1,0 +1,50 @@
+"""`tracker migrate` says from which to which schema, and harms nothing."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tracker.cli.main import app
+from tracker.db.engine import SchemaError, newest_version, open_engine, schema_version
+
+
+def migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Return the outcome of the command on the database at ``url``."""
+    monkeypatch.setenv("TRACKER_DATABASE_URL", url)
+    return CliRunner().invoke(app, ["migrate"])
+
+
+def test_an_empty_database_gets_the_newest_schema(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = migrated(empty_database_url, monkeypatch)
+    assert done.exit_code == 0
+    assert f"from empty to schema {newest_version()}" in done.stdout
+    assert schema_version(empty_database_url) == newest_version()
+
+
+def test_a_current_database_is_left_alone(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = migrated(database_url, monkeypatch)
+    assert done.exit_code == 0
+    assert "nothing to do" in done.stdout
+
+
+def test_another_programs_tables_are_never_touched(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE theirs (id INTEGER)")
+    engine.dispose()
+    assert isinstance(migrated(empty_database_url, monkeypatch).exception, SchemaError)
+    with pytest.raises(SchemaError):
+        schema_version(empty_database_url)
+
+
+def test_a_missing_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'new' / 'tracker.db'}"
+    assert migrated(url, monkeypatch).exit_code == 0
+    assert schema_version(url) == newest_version()

@@ -1,0 +1,45 @@
+"""Instants as they are typed on the command line."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.cli.context import parse_instant
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2024-12-01T08:00-05:00", datetime(2024, 12, 1, 13, tzinfo=UTC)),
+        ("2024-12-01T08:00Z", datetime(2024, 12, 1, 8, tzinfo=UTC)),
+        ("2024-12-01T08:00", datetime(2024, 12, 1, 8, tzinfo=UTC)),
+        ("2024-12-01 08:00:30", datetime(2024, 12, 1, 8, 0, 30, tzinfo=UTC)),
+        ("2024-12-01", datetime(2024, 12, 1, 23, 59, tzinfo=UTC)),
+        ("2024-02-29", datetime(2024, 2, 29, 23, 59, tzinfo=UTC)),
+    ],
+)
+def test_an_instant_is_read_as_utc(typed: str, meant: datetime) -> None:
+    assert parse_instant(typed) == meant
+    assert parse_instant(typed).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("", "tomorrow", "2024-13-01", "2023-02-29", "2024-12-01T25:00", "December 1, 2024"),
+        *("9999-12-31T23:59-05:00", "0001-01-01T00:00+05:00"),
+    ],
+)
+def test_what_is_no_instant_is_refused_with_what_would_be_right(typed: str) -> None:
+    with pytest.raises(ValueError, match="write it as YYYY-MM-DDTHH:MM-05:00"):
+        parse_instant(typed)
+
+
+@given(st.text())
+def test_any_text_is_an_instant_or_a_refusal(typed: str) -> None:
+    try:
+        assert parse_instant(typed).tzinfo is UTC
+    except ValueError as error:
+        assert "is not an instant" in str(error)  # noqa: PT017 - most texts are none

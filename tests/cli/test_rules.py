@@ -1,0 +1,180 @@
+"""`tracker rules`: every error at once, and a rulebook that a person can read."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tracker.cli.main import app
+from tracker.rulebooks import load_rulebooks
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of config/ in which commands look."""
+    shutil.copytree(CONFIG, tmp_path / "config")
+    monkeypatch.setenv("TRACKER_CONFIG_DIR", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def tracker(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+def flat(text: str) -> str:
+    """Return the text without its line breaks and indents."""
+    return " ".join(text.split())
+
+
+def test_right_rulebooks_are_summed_up(folder: Path) -> None:
+    done = tracker("rules", "check")
+    assert done.exit_code == 0
+    assert "NCIMHA: 15 categories; renewal rules for IFS; application rules for IFS;" in done.stdout
+    assert (
+        "VAIMH: 7 categories; renewal rules for none; application rules for IFA, IFS, IFRS, "
+        in (done.stdout)
+    )
+    assert str(folder) in done.stdout
+
+
+def test_every_error_in_every_file_is_listed(folder: Path) -> None:
+    for name in ("ncimha.toml", "mi-aimh.toml"):
+        file = folder / "rulebooks" / name
+        file.write_text(file.read_text().replace("hours = 12", "hours = -12"))
+    done = tracker("rules", "check")
+    assert done.exit_code == 1
+    assert "ncimha.toml: requirements[3].values[1].hours: " in done.stderr
+    assert "mi-aimh.toml: requirements[3].values[1].hours: " in done.stderr
+    assert " problems in " in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_each_requirement_is_shown_with_its_days_beneath_its_section() -> None:
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    section = text.partition("Continuing endorsement: Education & Training IFS ")[2]
+    assert section.startswith("training (renewal): Training from January 1, 2000: 15 hours ")
+    assert "training.deia (renewal): of which DEIA from January 1, 2024: 1 hour " in section
+    assert "CT-AIMH: Connecticut" not in text
+
+
+def test_the_sections_of_each_document_stand_in_the_source_s_own_order(folder: Path) -> None:
+    text = tracker("rules", "show").stdout
+    for rulebook in load_rulebooks(folder).associations.values():
+        text = text.partition(f"{rulebook.id}: {rulebook.name}")[2]
+        for document in rulebook.documents.values():
+            shown = text.partition(f"\nDocument {document.file}  ")[2].partition("\n\n")[0]
+            lines = (line.removeprefix("  ") for line in shown.splitlines())
+            found = [line for line in lines if line in document.sections]
+            assert tuple(found) == document.sections
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_table_of_virginia_is_shown_cell_by_cell() -> None:
+    text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
+    training = text.partition("In-Service Training IFA ")[2].partition("Reflective Supervision/")[0]
+    assert "advice on training, typically 45 hours: Successful applications" in training
+    assert "IFRS training (application): Training (interpretation: ifrs-48-hours)" in training
+    assert "hours about these topics are left out: RSC, DEIA" in training
+    assert "training.rsc (application): of which about RSC" in training
+    assert "Written Exam IFA, IFS, IFRS advice on exam: Not asked. IMHS, IMHM-C, IMHM-P, " in text
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_terms_of_an_initial_requirement_are_told_in_words() -> None:
+    virginia = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
+    for words in (
+        "not needed where education is met",
+        "not needed where experience is met",
+        "one of: a CDA credential; an associate's degree;",
+        "or as a supervised and trained volunteer, if the reviewers agree",
+        "at least 10 families",
+        "from January 1, 2000: 3 years",
+        "sessions count on days on which the applicant gave RSC to others",
+        "that the applicant gives to others), inside the rsc hours",
+        "reference 2: Provider of reflective supervision; Colleague",
+        "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
+        "at least 1 endorsed as one of IFS, IFRS, IMHS,",
+        "endorsed so in any case: Endorsed professional who knows",
+        "signed: Code of Ethics; Endorsement Agreement",
+    ):
+        assert words in virginia
+    michigan = flat(tracker("rules", "show", "--association", "MI-AIMH").stdout)
+    for words in (
+        "all counted sessions lie within one span of 24 months, the best one",
+        "an internship may stand for 1 year at the most, if its supervisor was endorsed as IMHS",
+        "confirmed of each position: The therapies explore attachment,",
+        "if the reviewers agree: another degree or education; a university certificate",
+        "with an official transcript",
+        "the reviewers judge it",
+        "asked of those who provide RSC",
+    ):
+        assert words in michigan
+    carolina = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "or vetted by the association (to the end of December 21, 2027)" in carolina
+
+
+def test_a_section_without_any_rule_says_so(folder: Path) -> None:
+    file = folder / "rulebooks" / "vaimh.toml"
+    file.write_text(
+        file.read_text().replace('  "Introduction",', '  "Colophon",\n  "Introduction",')
+    )
+    text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
+    assert "Colophon the rulebook holds no rule of this section Introduction" in text
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_provider_rule_is_shown_with_its_last_day() -> None:
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "vetted by the association, to the end of December 21, 2027" in text
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_category_is_shown_with_what_there_are_rules_for() -> None:
+    text = flat(tracker("rules", "show").stdout)
+    assert "IFS: Infant Family Specialist (rules for its renewal and application)" in text
+    assert "IFA: Infant Family Associate (no rules)" in text
+    assert "IFA: Infant Family Associate (rules for its application)" in text
+    assert "Cycles none in this rulebook" in text
+
+
+def test_every_interpretation_is_shown_with_the_reading_taken(folder: Path) -> None:
+    text = flat(tracker("rules", "show").stdout)
+    for rulebook in load_rulebooks(folder).associations.values():
+        assert f"{rulebook.id}: {rulebook.name}" in text
+        for interpretation in rulebook.interpretations:
+            assert flat(interpretation.says) in text
+            assert flat(f": {interpretation.taken}") in text
+            for reading in interpretation.readings:
+                assert flat(reading) in text
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_unknown_association_is_refused_with_those_there_are() -> None:
+    done = tracker("rules", "show", "--association", "NOWHERE")
+    assert done.exit_code == 1
+    assert "CT-AIMH, MI-AIMH, NCIMHA, VAIMH" in done.stderr
+
+
+THREE_YEARS = """
+[[cycles]]
+from = 2025-01-01
+kind = "anniversary"
+years = 3
+due_days_after_end = 10
+grace_days = 5
+first_cycle = "fraction by month"
+"""
+
+
+def test_a_change_of_cycle_is_shown_with_its_day(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    head, mark, rest = file.read_text().partition("[providers.ifs-rsc]")
+    file.write_text(head + THREE_YEARS + mark + rest)
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert (
+        "from January 1, 2025: each 3 years from the day of endorsement; due 10 days after it ends, "
+        "then 5 days of grace; first cycle: fraction by month"
+    ) in text

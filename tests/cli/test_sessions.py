@@ -1,0 +1,69 @@
+"""`tracker sessions end-all`, as it is called."""
+
+from collections.abc import Iterator
+
+import pytest
+from freezegun import freeze_time
+from sqlalchemy import insert
+from typer.testing import CliRunner
+
+from tests.support.cast import ALICE, CAROL, Cast, fill
+from tracker import clock
+from tracker.cli.main import app
+from tracker.db.audit import Stamp
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.api_tokens import find_caller, make_token
+from tracker.services.browser_sessions import open_session, signed_in
+from tracker.services.calendar_feeds import feed_mark, feed_token, person_of_feed, replace_feed
+
+
+def call(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["sessions", "end-all", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def cast(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", database_url)
+    filled = fill(database_url)
+    yield filled
+    filled.engine.dispose()
+
+
+@freeze_time("2026-11-22 17:00:00")
+def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -> None:
+    now = clock.now()
+    person = cast.people[ALICE]
+    with writing(cast.engine) as session:
+        cookies = [open_session(session, who, now) for who in (ALICE, CAROL)]
+        by = Stamp(ALICE, now)
+        replace_feed(session, person, feed_mark(session, person), by)
+        feed = feed_token(session, person)
+        _, token = make_token(
+            session,
+            association="NCIMHA",
+            name="Members",
+            scopes=["entries:read"],
+            now=now,
+            expires_at=None,
+        )
+        values = {"email": ALICE, "created_at": now, "expires_at": now.replace(hour=18)}
+        code = insert(METADATA.tables["sign_in"]).values(token_hash="t", code_hash="c", **values)
+        session.connection().execute(code)
+    assert feed is not None
+    assert call() == "Signed-in browsers ended: 2\nSign-in codes voided: 1\n"
+    with writing(cast.engine) as session:
+        assert [signed_in(session, cookie, now) for cookie in cookies] == [None, None]
+        assert find_caller(session, token, now) is not None
+        assert person_of_feed(session, feed) == person
+    said = call("--calendars", "--tokens")
+    assert "Calendar addresses ended: 1\nAPI tokens revoked: 1\n" in said
+    with writing(cast.engine) as session:
+        assert find_caller(session, token, now) is None
+        assert person_of_feed(session, feed) is None
+    (used,) = cast.rows("sign_in")
+    assert used["used_at"] == now
+    ended = [e["table_name"] for e in cast.rows("audit_event") if e["who"] == "tracker sessions"]
+    assert sorted(ended) == ["api_token", "calendar_feed", "web_session", "web_session"]

@@ -1,0 +1,329 @@
+"""Degrees, positions, attestations and exams from files."""
+
+from datetime import date
+
+import pytest
+
+from tests.importer.importer import PEOPLE, Importer
+from tests.rules.world import REAL
+from tracker.importer.vocabulary import vocabulary_of
+
+APPLIED = """email,association,category,opened_on
+alice@example.org,NCIMHA,IFS,2024-01-10
+"""
+OF_ALICES = "alice@example.org,NCIMHA,IFS"
+DEGREE = {
+    "email": "alice@example.org",
+    "level": "bachelor",
+    "title": "Social Work",
+    "awarded_on": "2010-06-01",
+    "transcript": "",
+}
+POSITION = {
+    "email": "alice@example.org",
+    "title": "Home visitor",
+    "pay": "paid",
+    "services": "rsc; prevention",
+    "starts_on": "2015-01-01",
+    "ends_on": "",
+    "ages": "Birth to 36 months",
+    "families": "12",
+    "supervised": "yes",
+    "trained": "",
+    "gives_rsc": "yes",
+    "statements": "whole-family;attachment;",
+    "supervisor_email": "bob@example.org",
+}
+
+
+def csv_of(row: dict[str, str]) -> str:
+    return f"{','.join(row)}\n{','.join(row.values())}\n"
+
+
+def told(importer: Importer, kind: str, row: dict[str, str]) -> list[str]:
+    files = {"people": PEOPLE, "applications": APPLIED, kind: csv_of(row)}
+    return [each.removeprefix(f"{kind}.csv:2: ") for each in importer.told(**files)]
+
+
+def test_a_degree_is_stored_and_a_later_file_brings_the_transcript(importer: Importer) -> None:
+    importer.take(people=PEOPLE, degrees=csv_of(DEGREE))
+    assert importer.rows("degree") == [
+        (1, 1, "bachelor", "Social Work", date(2010, 6, 1), "none"),
+    ]
+    importer.take(degrees=csv_of(DEGREE | {"transcript": "official"}))
+    assert importer.rows("degree", "transcript") == [("official",)]
+    report = importer.take(degrees=csv_of({k: v for k, v in DEGREE.items() if k != "transcript"}))
+    assert report.counts["degrees"].unchanged == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        (
+            {"level": "Bachelors"},
+            (
+                'level "Bachelors": must be cda or associate or bachelor or master or doctorate '
+                "or specialization or certificate or other"
+            ),
+        ),
+        (
+            {"awarded_on": "2024-07-01"},
+            'awarded_on "2024-07-01": must lie on 2024-06-30 or earlier',
+        ),
+        ({"title": ""}, 'title "": must not be empty'),
+        (
+            {"title": "x" * 201},
+            f'title "{"x" * 80}…": must have at most 200 characters, and has 201',
+        ),
+        ({"transcript": "copy"}, 'transcript "copy": must be none or unofficial or official'),
+    ],
+)
+def test_a_wrong_degree_is_refused(
+    sqlite_importer: Importer, cells: dict[str, str], problem: str
+) -> None:
+    assert told(sqlite_importer, "degrees", DEGREE | cells) == [problem]
+
+
+def test_a_position_is_stored_with_its_keys_in_order(importer: Importer) -> None:
+    importer.take(people=PEOPLE, positions=csv_of(POSITION))
+    columns = ("pay", "services", "ages", "families", "supervised", "trained", "gives_rsc")
+    assert importer.rows("position", *columns, "statements", "supervisor_id") == [
+        (
+            "paid",
+            "prevention; rsc",
+            "birth to 36 months",
+            12,
+            True,
+            False,
+            True,
+            "attachment; whole-family",
+            2,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("services", "cell", "gives"),
+    [
+        ("rsc", "", True),
+        ("prevention;rsc", None, True),
+        ("rsc", "yes", True),
+        ("prevention", "", False),
+        ("prevention", None, False),
+        ("prevention", "no", False),
+        ("prevention", "yes", True),
+    ],
+)
+def test_who_offers_rsc_gives_it_unless_the_file_says_more(
+    importer: Importer, services: str, cell: str | None, *, gives: bool
+) -> None:
+    row = POSITION | {"services": services, "gives_rsc": cell or ""}
+    if cell is None:
+        del row["gives_rsc"]
+    importer.take(people=PEOPLE, positions=csv_of(row))
+    assert importer.rows("position", "gives_rsc") == [(gives,)]
+    assert importer.take(positions=csv_of(row)).counts["positions"].unchanged == 1
+
+
+def test_a_position_needs_little_and_its_end_may_follow(importer: Importer) -> None:
+    short = {name: POSITION[name] for name in ("email", "title", "pay", "services", "starts_on")}
+    importer.take(people=PEOPLE, positions=csv_of(short))
+    importer.take(positions=csv_of(short | {"ends_on": "2020-12-31"}))
+    columns = ("starts_on", "ends_on", "families", "statements", "supervisor_id")
+    assert importer.rows("position", *columns) == [
+        (date(2015, 1, 1), date(2020, 12, 31), 0, "", None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ({"pay": "some"}, 'pay "some": must be paid or volunteer or internship'),
+        (
+            {"services": "rsc; preventon"},
+            (
+                "services \"rsc; preventon\": 'preventon' is not a known service; "
+                "did you mean prevention or intervention?"
+            ),
+        ),
+        (
+            {"services": ";"},
+            'services ";": names no service: they are written with semicolons between them',
+        ),
+        (
+            {"statements": "kindness"},
+            (
+                "statements \"kindness\": 'kindness' is not a known statement; "
+                "known are attachment, whole-family"
+            ),
+        ),
+        ({"ages": "adults"}, 'ages "adults": must be birth to 36 months or 3 up to 6 years'),
+        ({"families": "-1"}, 'families "-1": must be a whole number from 0 to 100000'),
+        ({"families": "1.5"}, 'families "1.5": must be a whole number from 0 to 100000'),
+        ({"families": "100001"}, 'families "100001": must be at most 100000'),
+        (
+            {"gives_rsc": "no"},
+            (
+                'gives_rsc "no": services name rsc, so RSC is given there: '
+                "write yes, or take it out of services"
+            ),
+        ),
+        ({"trained": "maybe"}, 'trained "maybe": must be yes or no'),
+        (
+            {"ends_on": "2014-12-31"},
+            'ends_on "2014-12-31": must be 2015-01-01 (the start) or later',
+        ),
+        (
+            {"supervisor_email": "alice@example.org"},
+            'supervisor_email "alice@example.org": must be someone else than the person',
+        ),
+        (
+            {"supervisor_email": "zoe@example.org"},
+            (
+                'supervisor_email "zoe@example.org": is neither in people.csv nor in the database: '
+                "add the person to people.csv"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_position_is_refused(
+    sqlite_importer: Importer, cells: dict[str, str], problem: str
+) -> None:
+    assert told(sqlite_importer, "positions", POSITION | cells) == [problem]
+
+
+def test_an_unknown_supervisor_is_told_beside_what_else_is_wrong_in_the_row(
+    sqlite_importer: Importer,
+) -> None:
+    cells = {"pay": "some", "supervisor_email": "zoe@example.org"}
+    problems = told(sqlite_importer, "positions", POSITION | cells)
+    assert [each.split()[0] for each in problems] == ["pay", "supervisor_email"]
+
+
+ATTESTATIONS = f"email,association,category,what,signed_on\n{OF_ALICES},ethics,2024-02-01\n"
+EXAMS = f"email,association,category,taken_on,passed\n{OF_ALICES},2024-05-01,no\n"
+
+
+def test_what_is_signed_and_examined_belongs_to_the_application(importer: Importer) -> None:
+    importer.take(people=PEOPLE, applications=APPLIED, attestations=ATTESTATIONS, exams=EXAMS)
+    assert importer.rows("attestation") == [(1, 1, "ethics", date(2024, 2, 1))]
+    assert importer.rows("exam_result") == [(1, 1, date(2024, 5, 1), False)]
+    again = EXAMS.replace("no", "yes").replace("2024-05-01", "2024-06-01")
+    importer.take(exams=EXAMS + again.splitlines()[1] + "\n")
+    importer.take(attestations=ATTESTATIONS.replace("2024-02-01", "2024-02-02"))
+    assert importer.rows("exam_result", "passed") == [(False,), (True,)]
+    assert importer.rows("attestation", "signed_on") == [(date(2024, 2, 2),)]
+
+
+def test_they_speak_of_the_newest_application_of_the_file_or_the_database(
+    importer: Importer,
+) -> None:
+    old = "email,association,category,opened_on,decided_on,state\n"
+    old += f"{OF_ALICES},2022-01-10,2022-02-10,declined\n"
+    importer.take(people=PEOPLE, applications=old, attestations=ATTESTATIONS)
+    importer.take(applications=APPLIED, attestations=ATTESTATIONS)
+    assert importer.rows("attestation", "application_id", "what") == [(1, "ethics"), (2, "ethics")]
+
+
+@pytest.mark.parametrize(
+    ("attestations", "problem"),
+    [
+        (
+            ATTESTATIONS.replace("IFS", "IFA"),
+            (
+                'category "IFA": alice@example.org has no application for NCIMHA IFA: '
+                "add it to applications.csv"
+            ),
+        ),
+        (
+            ATTESTATIONS.replace("ethics", "oath"),
+            'what "oath": nothing of that name is signed at NCIMHA; known are agreement, ethics',
+        ),
+        (
+            ATTESTATIONS.replace("2024-02-01", "2024-07-01"),
+            'signed_on "2024-07-01": must lie on 2024-06-30 or earlier',
+        ),
+    ],
+)
+def test_a_wrong_attestation_is_refused(
+    sqlite_importer: Importer, attestations: str, problem: str
+) -> None:
+    files = {"people": PEOPLE, "applications": APPLIED, "attestations": attestations}
+    assert sqlite_importer.told(**files) == [f"attestations.csv:2: {problem}"]
+
+
+def test_an_attestation_is_not_blamed_for_a_wrong_row_in_applications(
+    sqlite_importer: Importer,
+) -> None:
+    wrong = APPLIED.replace("2024-01-10", "soon")
+    [problem] = sqlite_importer.told(people=PEOPLE, applications=wrong, attestations=ATTESTATIONS)
+    assert problem.startswith("applications.csv:2: opened_on")
+
+
+def test_an_exam_is_passed_or_not_and_lies_in_the_past(sqlite_importer: Importer) -> None:
+    exams = EXAMS.replace("no", "").replace("2024-05-01", "2024-07-01")
+    assert sqlite_importer.told(people=PEOPLE, applications=APPLIED, exams=exams) == [
+        'exams.csv:2: taken_on "2024-07-01": must lie on 2024-06-30 or earlier',
+        'exams.csv:2: passed "": must not be empty',
+    ]
+
+
+@pytest.mark.parametrize("topics", ["RSC-GIVEN:1", "RSC-GIVEN:1.5"])
+def test_an_rsc_entry_may_tell_of_the_topics_of_rsc(importer: Importer, topics: str) -> None:
+    entries = (
+        f"email,activity,date,hours,title,topics\nalice@example.org,rsc,2024-05-01,1.5,A,{topics}\n"
+    )
+    importer.take(people=PEOPLE, entries=entries)
+    assert len(importer.rows("entry_topic")) == 1
+
+
+@pytest.mark.parametrize(
+    ("activity", "topics", "problem"),
+    [
+        (
+            "training",
+            "RSC-GIVEN:1",
+            'topics "RSC-GIVEN:1": RSC-GIVEN belongs to rsc only; training may have DEIA, RSC',
+        ),
+        (
+            "rsc",
+            "RSC:0.5; DEIA:0.5",
+            (
+                'topics "DEIA:0.5; RSC:0.5": DEIA and RSC belong to training only; '
+                "rsc may have RSC-GIVEN"
+            ),
+        ),
+        (
+            "rsc",
+            "RSC-GIVEN:2",
+            'topics "RSC-GIVEN:2": must be at most the session\'s 1.5 hours, and is 2 hours',
+        ),
+    ],
+)
+def test_a_topic_of_the_other_activity_is_refused(
+    sqlite_importer: Importer, activity: str, topics: str, problem: str
+) -> None:
+    entries = "email,activity,date,hours,title,topics\n"
+    entries += f"alice@example.org,{activity},2024-05-01,1.5,A,{topics}\n"
+    assert sqlite_importer.told(people=PEOPLE, entries=entries) == [f"entries.csv:2: {problem}"]
+
+
+def test_the_rulebooks_say_what_may_be_named() -> None:
+    vocabulary = vocabulary_of(REAL)
+    asked = [
+        (rulebook.id, requirement)
+        for rulebook in REAL.associations.values()
+        for requirement in rulebook.requirements
+        if requirement.of == "application"
+    ]
+    assert asked
+    for association, requirement in asked:
+        assert {*requirement.signed} <= {*vocabulary.signed[association]}
+        if requirement.work:
+            assert {*requirement.work.services} <= {*vocabulary.services}
+            assert {*requirement.work.statements} <= {*vocabulary.statements}
+        if requirement.references:
+            terms = requirement.references
+            roles = {role for slots in (terms.slots, *terms.instead) for s in slots for role in s}
+            for category in requirement.categories:
+                assert {*vocabulary.roles[association][category]} == roles

@@ -1,0 +1,264 @@
+"""What a cell may hold, and what is said of one that may not stand."""
+
+import pytest
+
+from tests.importer.importer import PEOPLE, Importer
+
+ENTRY = {
+    "email": "alice@example.org",
+    "activity": "training",
+    "date": "2024-05-01",
+    "hours": "6",
+    "title": "Attachment",
+    "topics": "DEIA:1; RSC:0.5",
+    "provider_email": "",
+    "format": "",
+    "reference": "",
+}
+RSC = {"activity": "rsc", "topics": "", "provider_email": "bob@example.org"}
+HELD = {
+    "email": "alice@example.org",
+    "association": "NCIMHA",
+    "category": "IFS",
+    "starts_on": "2024-01-01",
+    "ends_on": "",
+}
+
+
+def csv_of(row: dict[str, str]) -> str:
+    return f"{','.join(row)}\n{','.join(row.values())}\n"
+
+
+def told_of_entry(importer: Importer, **cells: str) -> list[str]:
+    return [
+        each.removeprefix("entries.csv:2: ")
+        for each in importer.told(people=PEOPLE, entries=csv_of(ENTRY | cells))
+    ]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {},
+        {"date": "5/1/2024"},
+        {"date": "2024-06-30"},
+        {"date": "2024-02-29"},
+        {"hours": "24"},
+        {"hours": "1:30", "topics": ""},
+        {"topics": "DEIA:6"},
+        {"topics": "RSC : 0:30 ; DEIA:90 min;"},
+        {"email": " Alice@Example.ORG "},
+        {"title": "x" * 300},
+        RSC,
+        RSC | {"provider_email": ""},
+        RSC | {"format": "Group"},
+    ],
+)
+def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str]) -> None:
+    assert told_of_entry(sqlite_importer, **cells) == []
+    assert len(sqlite_importer.rows("entry")) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (
+            {"date": "2024-02-31"},
+            'date "2024-02-31": there is no such day; a day is written YYYY-MM-DD or M/D/YYYY',
+        ),
+        (
+            {"date": "02/30/2024"},
+            'date "02/30/2024": there is no such day; a day is written YYYY-MM-DD or M/D/YYYY',
+        ),
+        (
+            {"date": "20240501"},
+            'date "20240501": a day is written YYYY-MM-DD or M/D/YYYY',
+        ),
+        ({"date": "5/1/24"}, 'date "5/1/24": a day is written YYYY-MM-DD or M/D/YYYY'),
+        (
+            {"date": "2024-07-01"},
+            'date "2024-07-01": a session must lie on 2024-06-30 or earlier',
+        ),
+        ({"date": "0204-05-01"}, 'date "0204-05-01": the year must lie between 1944 and 2124'),
+        ({"date": ""}, 'date "": must not be empty'),
+        ({"hours": "-1"}, 'hours "-1": hours are written like 1.5, 1:30 or 90 min'),
+        ({"hours": "0"}, 'hours "0": must be more than 0 and at most 24 hours'),
+        ({"hours": "25"}, 'hours "25": must be more than 0 and at most 24 hours'),
+        ({"hours": "NaN"}, 'hours "NaN": hours are written like 1.5, 1:30 or 90 min'),
+        ({"activity": "lunch"}, 'activity "lunch": must be training or rsc'),
+        ({"format": "online"}, 'format "online": must be individual or group'),
+        ({"title": "  "}, 'title "  ": must not be empty'),
+        (
+            {"title": "x" * 301},
+            f'title "{"x" * 80}…": must have at most 300 characters, and has 301',
+        ),
+        (
+            {"title": "bell\a"},
+            'title "bell\\x07": holds the invisible character U+0007: remove it',
+        ),
+        (
+            {"topics": "DEIE:1"},
+            "topics \"DEIE:1\": 'DEIE' is not a known topic; did you mean DEIA?",
+        ),
+        (
+            {"topics": "Music:1"},
+            "topics \"Music:1\": 'Music' is not a known topic; known are DEIA, RSC, RSC-GIVEN",
+        ),
+        (
+            {"topics": "DEIA:1;DEIA:2"},
+            'topics "DEIA:1;DEIA:2": DEIA stands there twice: give its hours once',
+        ),
+        (
+            {"topics": "DEIA 1"},
+            'topics "DEIA 1": topics are written name:hours, with semicolons between them',
+        ),
+        (
+            {"topics": "DEIA:0"},
+            'topics "DEIA:0": must be more than 0 and at most 24 hours',
+        ),
+        (
+            {"topics": "DEIA:5; RSC:1.5"},
+            'topics "DEIA:5; RSC:1.5": must be at most the session\'s 6 hours, and is 6.5 hours',
+        ),
+        (
+            RSC | {"topics": "DEIA:1"},
+            'topics "DEIA:1": DEIA belongs to training only; rsc may have RSC-GIVEN',
+        ),
+        (
+            RSC | {"provider_email": "alice@example.org"},
+            'provider_email "alice@example.org": must be someone else than the endorsee',
+        ),
+        (
+            RSC | {"provider_email": "dora@example.org"},
+            (
+                'provider_email "dora@example.org": is neither in people.csv nor in the database: '
+                "add the person to people.csv"
+            ),
+        ),
+        (
+            {"provider_email": "bob@example.org"},
+            (
+                'provider_email "bob@example.org": only rsc has a provider: '
+                "leave it empty for training"
+            ),
+        ),
+        (
+            {"email": "dora@example.org"},
+            (
+                'email "dora@example.org": is neither in people.csv nor in the database: '
+                "add the person to people.csv"
+            ),
+        ),
+        (
+            {"email": "alice"},
+            'email "alice": is no e-mail address: An email address must have an @-sign.',
+        ),
+        (
+            {"reference": "r" * 201},
+            f'reference "{"r" * 80}…": must have at most 200 characters, and has 201',
+        ),
+    ],
+)
+def test_a_wrong_entry_is_refused_with_what_would_be_right(
+    sqlite_importer: Importer, cells: dict[str, str], told: str
+) -> None:
+    assert told_of_entry(sqlite_importer, **cells) == [told]
+    assert sqlite_importer.rows("person") == []
+
+
+def test_every_wrong_cell_of_a_row_is_told(sqlite_importer: Importer) -> None:
+    told = told_of_entry(sqlite_importer, date="tomorrow", hours="-1", topics="x", title="")
+    assert [each.split()[0] for each in told] == ["date", "hours", "title", "topics"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (
+            {"association": "ncimha"},
+            'association "ncimha": is not known; did you mean NCIMHA?',
+        ),
+        (
+            {"association": "WHO"},
+            'association "WHO": is not known; known are CT-AIMH, NCIMHA',
+        ),
+        (
+            {"category": "IFZ"},
+            'category "IFZ": NCIMHA has no such category; did you mean IFS or IFA?',
+        ),
+        (
+            {"association": "CT-AIMH", "category": "IMHM-C"},
+            'category "IMHM-C": CT-AIMH has no such category; known are IFS',
+        ),
+        (
+            {"ends_on": "2023-12-31"},
+            'ends_on "2023-12-31": must be 2024-01-01 (the start) or later',
+        ),
+        (
+            {"email": "dora@example.org"},
+            (
+                'email "dora@example.org": is neither in people.csv nor in the database: '
+                "add the person to people.csv"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_endorsement_is_refused(
+    sqlite_importer: Importer, cells: dict[str, str], told: str
+) -> None:
+    found = sqlite_importer.told(people=PEOPLE, endorsements=csv_of(HELD | cells))
+    assert found == [f"endorsements.csv:2: {told}"]
+
+
+@pytest.mark.parametrize("ends_on", ["", "2024-01-01", "2030-12-31"])
+def test_an_endorsement_may_end_on_its_first_day_or_in_the_future_or_never(
+    sqlite_importer: Importer, ends_on: str
+) -> None:
+    held = csv_of(HELD | {"ends_on": ends_on})
+    assert sqlite_importer.told(people=PEOPLE, endorsements=held) == []
+
+
+def test_a_membership_needs_its_end_and_a_known_organization(sqlite_importer: Importer) -> None:
+    told = sqlite_importer.told(
+        people=PEOPLE,
+        memberships="email,organization,starts_on,ends_on\nalice@example.org,NC,2024-01-01,\n",
+    )
+    assert told == [
+        'memberships.csv:2: organization "NC": is not known; known are CT-AIMH, MI-AIMH, NCIMHA',
+        'memberships.csv:2: ends_on "": must not be empty',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ("alice@example.org,,,", 'name "": must not be empty'),
+        ("alice@example.org,A,,maybe", 'provides_rsc "maybe": must be yes or no'),
+        (
+            "alice@example.org,A,phd,",
+            'highest_degree "phd": must be none or associate or bachelor or master or doctorate',
+        ),
+    ],
+)
+def test_a_wrong_person_is_refused(sqlite_importer: Importer, cells: str, told: str) -> None:
+    people = f"email,name,highest_degree,provides_rsc\n{cells}\n"
+    assert sqlite_importer.told(people=people) == [f"people.csv:2: {told}"]
+
+
+def test_who_has_a_wrong_row_in_people_is_not_called_unknown_elsewhere(
+    sqlite_importer: Importer,
+) -> None:
+    told = sqlite_importer.told(
+        people="email,name\nalice@example.org,\n", endorsements=csv_of(HELD)
+    )
+    assert told == ['people.csv:2: name "": must not be empty']
+
+
+def test_an_unknown_provider_is_told_beside_what_else_is_wrong_in_the_row(
+    importer: Importer,
+) -> None:
+    wrong = RSC | {"hours": "25", "provider_email": "nobody@example.org"}
+    assert [each.split(":")[0] for each in told_of_entry(importer, **wrong)] == [
+        'hours "25"',
+        'provider_email "nobody@example.org"',
+    ]

@@ -1,0 +1,73 @@
+"""`tracker import`, as it is called."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.importer.importer import PEOPLE, Importer
+from tracker import clock
+from tracker.cli.main import app
+
+HELD = "email,association,category,starts_on\nalice@example.org,NCIMHA,IFS,2022-01-01\n"
+ENTRIES = "email,activity,date,hours,title\nalice@example.org,training,2024-02-01,6,Talk\n"
+
+
+@pytest.fixture(autouse=True)
+def _database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", sqlite_url)
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["import", *map(str, arguments)])
+
+
+def test_it_prints_what_was_added_and_works_out_the_standings(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE, endorsements=HELD, entries=ENTRIES)
+    called = call(sqlite_importer.folder)
+    assert called.exit_code == 0
+    assert [line.split() for line in called.stdout.splitlines()] == [
+        ["added", "changed", "unchanged"],
+        ["people", "2", "0", "0"],
+        ["endorsements", "1", "0", "0"],
+        ["entries", "1", "0", "0"],
+    ]
+    assert sqlite_importer.rows("standing", "endorsement_id")
+
+
+def test_a_refusal_lists_the_problems_and_ends_with_1(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE.replace("yes", "perhaps"))
+    called = call(sqlite_importer.folder / "people.csv")
+    assert called.exit_code == 1
+    assert called.stderr.splitlines() == [
+        f'{sqlite_importer.folder}/people.csv:3: provides_rsc "perhaps": must be yes or no',
+        "1 problem: nothing was stored.",
+    ]
+    assert sqlite_importer.rows("person") == []
+
+
+def test_of_very_many_problems_the_first_200_are_printed(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people="email,name\n" + "x,X\n" * 250)
+    lines = call(sqlite_importer.folder).stderr.splitlines()
+    assert len(lines) == 202
+    assert lines[-2:] == ["… and 50 more", "250 problems: nothing was stored."]
+
+
+def test_a_session_may_lie_on_the_as_of_day_and_not_after(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE, entries=ENTRIES)
+    assert call("--as-of", "2024-01-31", sqlite_importer.folder).exit_code == 1
+    assert call("--as-of", "2024-02-01", sqlite_importer.folder).exit_code == 0
+
+
+def test_without_an_as_of_day_it_is_today(sqlite_importer: Importer) -> None:
+    in_two_days = clock.now().date() + timedelta(days=2)
+    sqlite_importer.write(people=PEOPLE, entries=ENTRIES.replace("2024-02-01", str(in_two_days)))
+    assert call(sqlite_importer.folder).exit_code == 1
+
+
+def test_a_csv_file_that_was_left_aside_is_named(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE, entry=ENTRIES)
+    called = call(sqlite_importer.folder)
+    assert called.exit_code == 0
+    assert "entry.csv is not one of the files that an import knows" in called.stderr

@@ -1,0 +1,226 @@
+"""Which files are read, and how their bytes become rows."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from tests.importer.importer import PEOPLE, Importer
+from tracker.importer.files import ImportRefused
+
+ZOE = "email,name\nzoë@example.org,x\n"
+
+
+def problems_of(importer: Importer, *paths: Path) -> list[str]:
+    with pytest.raises(ImportRefused) as refused:
+        importer.take_paths(*paths)
+    return [str(each).replace(f"{importer.folder}", "") for each in refused.value.problems]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_file_may_be_in_utf_8_or_windows_1252(sqlite_importer: Importer, encoding: str) -> None:
+    sqlite_importer.take(people="email,name\nzoe@example.org,Zoë “Zo”\n".encode(encoding))
+    assert sqlite_importer.rows("person", "name") == [("Zoë “Zo”",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("email,name\n".encode("utf-16"), 'people.csv: is in UTF-16: save it as "CSV UTF-8"'),
+        (
+            b"email,name\na@b.org,\x81\n",
+            "people.csv:2: byte 0x81 is neither UTF-8 nor Windows-1252",
+        ),
+        (
+            b"\xef\xbb\xbfemail,name\na@b.org,\xe9\n",
+            "people.csv:2: is not the UTF-8 that its mark says",
+        ),
+        (
+            b"email,name\na@b.org,\0\n",
+            "people.csv:2: holds a NUL character: this is no CSV text",
+        ),
+        (b"", "people.csv:1: is empty: its first line names the columns"),
+        (b"\n\n", "people.csv:1: is empty: its first line names the columns"),
+        (
+            b"email;name\na@b.org;A\n",
+            (
+                "people.csv:1: the columns are separated by semicolons: "
+                "save the file with commas between them"
+            ),
+        ),
+        (
+            b"email\tname\n",
+            (
+                "people.csv:1: the columns are separated by tabs: "
+                "save the file with commas between them"
+            ),
+        ),
+        (
+            b"sep=;\nemail;name\n",
+            (
+                "people.csv:1: the columns are separated by semicolons: "
+                "save the file with commas between them"
+            ),
+        ),
+        (
+            b'email,name\na@b.org,"Al "ice"\n',
+            (
+                "people.csv:2: the row cannot be read (',' expected after '\"'): "
+                "quotes inside a quoted cell are doubled"
+            ),
+        ),
+        (
+            b'email,name\na@b.org,A\nb@b.org,"B\n\n\n',
+            (
+                "people.csv:3: the row cannot be read (unexpected end of data): "
+                "quotes inside a quoted cell are doubled"
+            ),
+        ),
+    ],
+)
+def test_a_file_that_is_no_proper_csv_is_refused_with_its_line(
+    sqlite_importer: Importer, content: bytes, told: str
+) -> None:
+    assert sqlite_importer.told(people=content) == [told]
+
+
+@pytest.mark.parametrize(
+    ("heading", "told"),
+    [
+        (
+            "email,name,phone",
+            (
+                "people.csv:1: phone: is not a known column; "
+                "known are email, highest_degree, name, provides_rsc, second_email"
+            ),
+        ),
+        (
+            "email,name,second_mail",
+            "people.csv:1: second_mail: is not a known column; did you mean second_email or email?",
+        ),
+        ("email", "people.csv:1: name: is missing; required are email, name"),
+        ("email,name,Email", "people.csv:1: email: stands there twice: keep one"),
+        (
+            "email,name,",
+            "people.csv:1: column 3: has no name: remove it, or name it on the first line",
+        ),
+    ],
+)
+def test_a_wrong_heading_is_refused_by_the_columns_name(
+    sqlite_importer: Importer, heading: str, told: str
+) -> None:
+    assert sqlite_importer.told(people=f"{heading}\n") == [told]
+
+
+def test_the_case_and_order_of_columns_do_not_matter(sqlite_importer: Importer) -> None:
+    sqlite_importer.take(people=" Name ,EMAIL\nAlice,alice@example.org\n")
+    assert sqlite_importer.rows("person", "email", "name") == [("alice@example.org", "Alice")]
+
+
+def test_a_file_with_a_heading_only_is_fine(sqlite_importer: Importer) -> None:
+    report = sqlite_importer.take(people="email,name\n")
+    assert report.counts["people"].added == 0
+
+
+def test_blank_lines_and_excels_separator_line_are_skipped(sqlite_importer: Importer) -> None:
+    sqlite_importer.take(people="sep=,\r\nemail,name\r\n\r\n,\r\nalice@example.org,Alice\r\n")
+    assert sqlite_importer.rows("person", "name") == [("Alice",)]
+
+
+def test_a_row_with_too_few_or_too_many_cells_is_refused(sqlite_importer: Importer) -> None:
+    assert sqlite_importer.told(people="email,name\na@b.org\nb@b.org,Bob,x\n") == [
+        "people.csv:2: the row has 1 cells, and the first line names 2 columns",
+        "people.csv:3: the row has 3 cells, and the first line names 2 columns",
+    ]
+
+
+def test_a_line_number_is_that_of_the_rows_first_line(sqlite_importer: Importer) -> None:
+    people = 'email,name\r\na@b.org,"Al\r\nice"\r\n\r\nb@b.org,"B\nob"\r\nnobody,"N\nn"\n'
+    assert [each.line for each in sqlite_importer.refusals(people=people)] == [7]
+
+
+def test_a_line_break_in_a_cell_becomes_a_blank(sqlite_importer: Importer) -> None:
+    sqlite_importer.take(people='email,name\na@b.org,"Alice \r\n Adams\tB."\n')
+    assert sqlite_importer.rows("person", "name") == [("Alice Adams B.",)]
+
+
+def test_a_formula_is_only_text(sqlite_importer: Importer) -> None:
+    sqlite_importer.take(people='email,name\na@b.org,"=HYPERLINK(""http://x"")"\n')
+    assert sqlite_importer.rows("person", "name") == [('=HYPERLINK("http://x")',)]
+
+
+def test_a_file_by_an_unknown_name_is_refused_with_the_known_names(
+    sqlite_importer: Importer,
+) -> None:
+    path = sqlite_importer.folder / "persons.csv"
+    path.write_text(PEOPLE)
+    assert problems_of(sqlite_importer, path) == [
+        (
+            "/persons.csv: is not a known file name; known are people.csv, endorsements.csv, "
+            "vetting.csv, memberships.csv, applications.csv, leave.csv, waivers.csv, "
+            "extensions.csv, degrees.csv, positions.csv, references.csv, attestations.csv, "
+            "exams.csv, entries.csv"
+        )
+    ]
+
+
+def test_a_folder_without_a_known_file_is_refused(sqlite_importer: Importer) -> None:
+    [told] = problems_of(sqlite_importer, sqlite_importer.folder)
+    assert told.startswith(": holds none of the known files: people.csv")
+
+
+def test_another_csv_file_in_a_folder_is_left_aside_and_named(sqlite_importer: Importer) -> None:
+    report = sqlite_importer.take(people=PEOPLE, entry="anything")
+    assert [Path(each).name for each in report.ignored] == ["entry.csv"]
+
+
+def test_a_missing_path_and_a_folder_named_like_a_file_are_refused(
+    sqlite_importer: Importer,
+) -> None:
+    (sqlite_importer.folder / "people.csv").mkdir()
+    missing = sqlite_importer.folder / "entries.csv"
+    assert problems_of(sqlite_importer, missing, sqlite_importer.folder) == [
+        "/entries.csv: does not exist",
+        "/people.csv: is a folder, and must be a file: name the folder that holds the files",
+    ]
+
+
+def test_a_file_that_may_not_be_read_is_refused(
+    sqlite_importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = sqlite_importer.folder / "people.csv"
+    path.touch()
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert problems_of(sqlite_importer, path) == ["/people.csv: cannot be read: Permission denied"]
+
+
+def test_a_file_named_twice_is_read_once(sqlite_importer: Importer) -> None:
+    path = sqlite_importer.folder / "people.csv"
+    path.write_text(PEOPLE)
+    report = sqlite_importer.take_paths(path, sqlite_importer.folder, path)
+    assert report.counts["people"].added == 2
+
+
+def test_the_order_in_which_files_are_named_does_not_matter(sqlite_importer: Importer) -> None:
+    people, vetting = (sqlite_importer.folder / f"{kind}.csv" for kind in ("people", "vetting"))
+    people.write_text(PEOPLE)
+    vetting.write_text("email,association,starts_on\nbob@example.org,NCIMHA,2024-01-01\n")
+    report = sqlite_importer.take_paths(vetting, people)
+    assert (report.counts["people"].added, report.counts["vetting"].added) == (2, 1)
+
+
+def test_the_problems_of_all_files_are_told_at_once(sqlite_importer: Importer) -> None:
+    told = sqlite_importer.told(people=ZOE, vetting="email\n", leave="nothing")
+    assert [each.split(":")[0] for each in told] == [
+        "leave.csv",
+        "leave.csv",
+        "leave.csv",
+        "leave.csv",
+        "leave.csv",
+        "people.csv",
+        "vetting.csv",
+        "vetting.csv",
+    ]

@@ -1,0 +1,139 @@
+"""References that the pages have changed since their file: an answer signed, a referee removed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.importer.importer import PEOPLE, Importer
+from tests.importer.test_references import ANSWER, APPLIED, ASKED, NO_ANSWER, csv_of
+from tracker.db.engine import writing
+from tracker.services.entries import Author
+from tracker.services.references import (
+    Answer,
+    decline,
+    find_request,
+    open_link,
+    own_application,
+    store_answer,
+    withdraw_referee,
+)
+
+NOW = datetime(2024, 5, 20, 17, tzinfo=UTC)
+SIGNED = Answer(True, "I lead her programme", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
+COLUMNS = ("name", "role", *Answer._fields, "received_at")
+
+
+def ask(importer: Importer) -> None:
+    """Import Alice's application, for which she names Rita."""
+    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+
+
+def answer_by_link(importer: Importer, answer: Answer | None) -> None:
+    """Let Rita sign her answer; None: she declines."""
+    with writing(importer.engine) as session:
+        link = open_link(session, 1, NOW)
+        request = find_request(session, link.token)
+        assert request is not None
+        if answer is None:
+            decline(session, request, NOW)
+        else:
+            store_answer(session, request, answer, NOW)
+
+
+def remove(importer: Importer) -> None:
+    """Let Alice remove Rita on the page."""
+    with writing(importer.engine) as session:
+        application = own_application(session, 1, 1)
+        assert application is not None
+        author = Author(1, "alice@example.org", NOW + timedelta(days=1))
+        [(reference_id,)] = importer.rows("reference", "id")
+        assert withdraw_referee(session, author, application, reference_id) == "Rita Roe"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {},
+        NO_ANSWER,
+        ANSWER,
+        ANSWER | {"received_on": "2024-05-20", "signed_as": "Somebody else"},
+        {"role": "teacher", "referee_name": "R. Roe"},
+        {"endorsed_by": "MI-AIMH", "endorsed_as": "IMHM-C"},
+    ],
+)
+def test_no_file_changes_what_a_referee_signed_by_the_link(
+    importer: Importer, cells: dict[str, str]
+) -> None:
+    ask(importer)
+    answer_by_link(importer, SIGNED)
+    before = importer.everything()
+    report = importer.take(references=csv_of(ASKED | cells))
+    assert report.counts["references"].unchanged == 1
+    assert importer.everything() == before
+    assert importer.rows("reference", *COLUMNS) == [("Rita Roe", "supervisor", *SIGNED, NOW)]
+
+
+def test_an_answer_that_a_file_brought_is_put_right_by_another_file(importer: Importer) -> None:
+    ask(importer)
+    with writing(importer.engine) as session:
+        open_link(session, 1, NOW)
+    importer.take(references=csv_of(ASKED | ANSWER))
+    importer.take(references=csv_of(ASKED | ANSWER | {"signed_as": "R. Roe", "vetted": "yes"}))
+    assert importer.rows("reference", "signed_as", "vetted") == [("R. Roe", True)]
+
+
+@pytest.mark.parametrize("received_on", ["", "2024-05-01", "2024-05-02"])
+def test_an_empty_cell_takes_nothing_of_an_imported_answer_back(
+    importer: Importer, received_on: str
+) -> None:
+    ask(importer)
+    importer.take(references=csv_of(ASKED | ANSWER | {"vetted": "yes"}))
+    told = importer.rows("reference", *Answer._fields)
+    importer.take(references=csv_of(ASKED | NO_ANSWER | {"received_on": received_on}))
+    assert importer.rows("reference", *Answer._fields) == told
+
+
+def test_the_unchanged_file_does_not_bring_back_whom_the_applicant_removed(
+    importer: Importer,
+) -> None:
+    ask(importer)
+    remove(importer)
+    before = importer.everything()
+    report = importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    assert (report.counts["references"].unchanged, report.person_ids) == (1, set())
+    assert importer.everything() == before
+    assert importer.rows("reference") == []
+
+
+@pytest.mark.parametrize("news", [{"role": "teacher"}, {"referee_name": "Dr. Roe"}, ANSWER])
+def test_a_file_that_says_something_new_names_the_removed_referee_again(
+    importer: Importer, news: dict[str, str]
+) -> None:
+    ask(importer)
+    remove(importer)
+    assert importer.take(references=csv_of(ASKED | news)).counts["references"].added == 1
+
+
+def test_another_applicants_removal_is_nobody_elses(importer: Importer) -> None:
+    ask(importer)
+    remove(importer)
+    bobs = {"email": "bob@example.org"}
+    importer.take(applications=APPLIED.replace("alice", "bob"), references=csv_of(ASKED | bobs))
+    assert importer.rows("reference", "application_id") == [(2,)]
+
+
+@pytest.mark.parametrize("answer", [SIGNED, None])
+def test_a_referee_done_with_for_an_earlier_application_is_not_asked_by_the_old_file(
+    importer: Importer, answer: Answer | None
+) -> None:
+    ask(importer)
+    answer_by_link(importer, answer)
+    importer.take(
+        applications="email,association,category,opened_on,decided_on,state\n"
+        "alice@example.org,NCIMHA,IFS,2024-01-10,2024-05-25,declined\n"
+        "alice@example.org,NCIMHA,IFS,2024-06-01,,\n"
+    )
+    before = importer.rows("reference")
+    report = importer.take(references=csv_of(ASKED))
+    assert report.counts["references"].unchanged == 1
+    assert importer.rows("reference") == before

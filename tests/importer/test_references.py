@@ -1,0 +1,221 @@
+"""References from a file: who is asked, and what a referee answered."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import update
+
+from tests.importer.importer import PEOPLE, Importer
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+
+APPLIED = """email,association,category,opened_on
+alice@example.org,NCIMHA,IFS,2024-01-10
+"""
+ASKED = {
+    "email": "alice@example.org",
+    "association": "NCIMHA",
+    "category": "IFS",
+    "referee_email": "rita@example.net",
+    "referee_name": "Rita Roe",
+    "role": "supervisor",
+}
+ANSWER = {
+    "received_on": "2024-05-01",
+    "relationship": "Supervised her for two years",
+    "signed_as": "Rita M. Roe",
+    "role_confirmed": "yes",
+    "endorsed_by": "MI-AIMH",
+    "endorsed_as": "IMHM-C",
+    "vetted": "no",
+}
+NO_ANSWER = dict.fromkeys(ANSWER, "")
+ANSWER_COLUMNS = (
+    "relationship",
+    "signed_as",
+    "role_confirmed",
+    "endorsed_by",
+    "endorsed_as",
+    "vetted",
+    "received_at",
+)
+# Noon of May 1 in New York.
+RECEIVED_AT = datetime(2024, 5, 1, 16, tzinfo=UTC)
+ANSWERED = (
+    "Supervised her for two years",
+    "Rita M. Roe",
+    True,
+    "MI-AIMH",
+    "IMHM-C",
+    False,
+    RECEIVED_AT,
+)
+
+
+def csv_of(row: dict[str, str]) -> str:
+    return f"{','.join(row)}\n{','.join(row.values())}\n"
+
+
+def told(importer: Importer, row: dict[str, str], people: str = PEOPLE) -> list[str]:
+    files = {"people": people, "applications": APPLIED, "references": csv_of(row)}
+    return [each.removeprefix("references.csv:2: ") for each in importer.told(**files)]
+
+
+def set_stored(importer: Importer, **values: object) -> None:
+    """Change the one stored reference, as the pages do."""
+    with writing(importer.engine) as session:
+        session.connection().execute(update(METADATA.tables["reference"]).values(values))
+
+
+def test_a_referee_is_named_and_the_answer_follows(importer: Importer) -> None:
+    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    columns = ("application_id", "email", "name", "role", "received_at", "reminders", "vetted")
+    assert importer.rows("reference", *columns) == [
+        (1, "rita@example.net", "Rita Roe", "supervisor", None, 0, False)
+    ]
+    importer.take(references=csv_of(ASKED | ANSWER))
+    assert importer.rows("reference", *ANSWER_COLUMNS) == [ANSWERED]
+
+
+def test_the_file_in_which_it_was_asked_for_takes_back_no_answer(importer: Importer) -> None:
+    asked = csv_of(ASKED | NO_ANSWER)
+    importer.take(people=PEOPLE, applications=APPLIED, references=asked)
+    importer.take(references=csv_of(ASKED | ANSWER))
+    before = importer.everything()
+    report = importer.take(references=asked)
+    assert importer.everything() == before
+    assert report.counts["references"].unchanged == 1
+
+
+def test_the_hour_at_which_an_imported_answer_came_is_kept(importer: Importer) -> None:
+    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED | ANSWER))
+    evening = datetime(2024, 5, 2, 3, 30, tzinfo=UTC)
+    set_stored(importer, received_at=evening, reminders=2, token_hash="x")
+    report = importer.take(references=csv_of(ASKED | ANSWER))
+    assert report.counts["references"].unchanged == 1
+    importer.take(references=csv_of(ASKED | ANSWER | {"signed_as": "R. Roe"}))
+    assert importer.rows("reference", "received_at", "reminders", "token_hash", "signed_as") == [
+        (evening, 2, "x", "R. Roe")
+    ]
+
+
+def test_a_reference_that_was_received_is_declined_no_longer(importer: Importer) -> None:
+    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    set_stored(importer, declined_at=RECEIVED_AT)
+    importer.take(references=csv_of(ASKED))
+    assert importer.rows("reference", "declined_at") == [(RECEIVED_AT,)]
+    importer.take(references=csv_of(ASKED | ANSWER))
+    assert importer.rows("reference", "declined_at") == [(None,)]
+
+
+def test_a_changed_reference_leaves_an_event_without_its_secret(importer: Importer) -> None:
+    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    set_stored(importer, token_hash="secret")
+    importer.take(references=csv_of(ASKED | ANSWER))
+    *_, (table, before, after) = importer.rows("audit_event", "table_name", "before", "after")
+    assert table == "reference"
+    assert '"received_at": null' in before
+    assert '"received_at": "2024-05-01T16:00:00+00:00"' in after
+    assert "secret" not in before + after
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        (
+            {"referee_email": "Alice@Example.org"},
+            'referee_email "alice@example.org": must be someone else than the applicant',
+        ),
+        (
+            {"role": "boss"},
+            (
+                'role "boss": NCIMHA IFS asks for no such referee: '
+                "write parent or supervisor or teacher"
+            ),
+        ),
+        (
+            {"category": "IFA", "role": "parent"},
+            'role "parent": NCIMHA IFA asks for no such referee: write supervisor or teacher',
+        ),
+        (
+            {"category": "IMHM-C"},
+            ('role "supervisor": NCIMHA IMHM-C asks for no such referee: it asks for no reference'),
+        ),
+        (
+            {"category": "XYZ"},
+            'category "XYZ": NCIMHA has no such category; known are IFA, IFS, IMHM-C',
+        ),
+        (
+            {"category": "IFA"},
+            (
+                'category "IFA": alice@example.org has no application for NCIMHA IFA: '
+                "add it to applications.csv"
+            ),
+        ),
+        (
+            ANSWER | {"received_on": "2024-07-01"},
+            'received_on "2024-07-01": must lie on 2024-06-30 or earlier',
+        ),
+        (
+            ANSWER | {"relationship": ""},
+            "relationship: must not be empty where received_on is given",
+        ),
+        (ANSWER | {"signed_as": ""}, "signed_as: must not be empty where received_on is given"),
+        (
+            {"signed_as": "Rita", "received_on": ""},
+            "received_on: must not be empty where signed_as is given",
+        ),
+        ({"role_confirmed": "no"}, "received_on: must not be empty where role_confirmed is given"),
+        ({"endorsed_by": "MI-AIMH"}, "endorsed_as: must not be empty where endorsed_by is given"),
+        ({"endorsed_as": "IFS"}, "endorsed_by: must not be empty where endorsed_as is given"),
+        (
+            {"endorsed_by": "CT-AIMH", "endorsed_as": "IFA"},
+            'endorsed_as "IFA": CT-AIMH has no such category; did you mean IFS?',
+        ),
+        (
+            {"endorsed_by": "MI-AIMH", "endorsed_as": "XYZ"},
+            'endorsed_as "XYZ": MI-AIMH has no such category; known are IFA, IFS, IMHM-C',
+        ),
+        (
+            {"endorsed_by": "WHO", "endorsed_as": "IFS"},
+            'endorsed_by "WHO": is not known; known are CT-AIMH, MI-AIMH, NCIMHA',
+        ),
+    ],
+)
+def test_a_wrong_reference_is_refused_with_what_would_be_right(
+    sqlite_importer: Importer, cells: dict[str, str], problem: str
+) -> None:
+    assert told(sqlite_importer, ASKED | cells) == [problem]
+    assert sqlite_importer.rows("person") == []
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_nobody_is_their_own_referee_by_a_second_address(
+    sqlite_importer: Importer, *, stored: bool
+) -> None:
+    people = "email,name,second_email\nalice@example.org,Alice,rita@example.net\n"
+    if stored:
+        sqlite_importer.take(people=people)
+    problems = told(sqlite_importer, ASKED, PEOPLE if stored else people)
+    assert problems == [
+        (
+            'referee_email "rita@example.net": is the applicant\'s own second address: '
+            "name somebody else"
+        )
+    ]
+
+
+def test_a_referee_is_asked_once_for_an_application(sqlite_importer: Importer) -> None:
+    twice = csv_of(ASKED) + ",".join((ASKED | {"role": "teacher"}).values()) + "\n"
+    files = {"people": PEOPLE, "applications": APPLIED, "references": twice}
+    [problem] = sqlite_importer.told(**files)
+    assert problem.startswith('references.csv:3: email "alice@example.org": contradicts')
+
+
+def test_the_same_references_twice_change_nothing(importer: Importer) -> None:
+    files = {"people": PEOPLE, "applications": APPLIED, "references": csv_of(ASKED | ANSWER)}
+    importer.take(**files)
+    before = importer.everything()
+    assert importer.take(**files).person_ids == set()
+    assert importer.everything() == before
+    assert importer.rows("application", "opened_on") == [(date(2024, 1, 10),)]

@@ -1,0 +1,265 @@
+"""What a check gives: facts that are as they should be, and findings with a hint."""
+
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Generator, Iterator
+from enum import StrEnum
+from pathlib import Path
+from stat import S_IROTH
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlmodel import Session
+
+from tracker.db.engine import newest_version, open_engine, schema_version, wal_is_safe
+from tracker.errors import PREFIX, explain
+from tracker.services.evidence import stored_names
+from tracker.settings import Settings
+
+
+class Level(StrEnum):
+    """How bad a finding is: with a problem something will not work; a warning asks for a look."""
+
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+class Finding(NamedTuple):
+    """Something found amiss. ``id`` keeps its meaning for ever, so that scripts can rely on it."""
+
+    id: str
+    level: Level
+    message: str
+    hint: str
+
+
+class Fact(NamedTuple):
+    """Something found in order."""
+
+    message: str
+
+
+Findings = Iterator[Finding | Fact]
+# Returns whether what was looked at can be worked with.
+Verdict = Generator[Finding | Fact, None, bool]
+
+
+def problem(number: str, message: str, hint: str) -> Finding:
+    """A finding that something will not work."""
+    return Finding(number, Level.PROBLEM, message, hint)
+
+
+def warning(number: str, message: str, hint: str) -> Finding:
+    """A finding that somebody should look at."""
+    return Finding(number, Level.WARNING, message, hint)
+
+
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - looked for, not bound
+
+
+def check_settings(settings: Settings) -> Findings:
+    """Look at settings that could be read."""
+    yield from _check_folder(settings.config_dir)
+    yield from _check_variables(dict(os.environ))
+    yield from _check_address(settings.base_url)
+
+
+def _check_folder(folder: Path) -> Findings:
+    file = folder / "tracker.toml"
+    if not folder.is_dir():
+        yield problem(
+            "T102",
+            f"the configuration folder {folder} does not exist",
+            "Copy config/ there, or correct TRACKER_CONFIG_DIR.",
+        )
+    elif not file.is_file():
+        yield warning(
+            "T103",
+            f"{file} does not exist: every setting has its default or comes from a variable",
+            "Copy tracker.toml from config/ and say there who coordinates what.",
+        )
+    else:
+        yield Fact(f"settings: {file}")
+
+
+def _check_variables(environment: dict[str, str]) -> Findings:
+    fields = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(environment):
+        given = name.upper()
+        if given.startswith(PREFIX) and given.partition("__")[0] not in fields:
+            yield warning(
+                "T104",
+                f"{name} is set, and no setting has that name",
+                "Correct it; config/README.md lists the variables.",
+            )
+
+
+def _check_address(base_url: str) -> Findings:
+    parts = urlsplit(base_url)
+    hint = (
+        "Set TRACKER_BASE_URL to the address that people open, such as https://hours.example.org."
+    )
+    if not parts.hostname:
+        yield problem("T105", f"the address of the pages, {base_url}, names no host", hint)
+    elif parts.hostname in _THIS_MACHINE:
+        yield warning(
+            "T106", f"links in mails lead to {base_url}, which only this machine can open", hint
+        )
+    elif parts.scheme != "https":
+        yield warning(
+            "T107",
+            f"links in mails lead to {base_url}, which is not encrypted: sign-in can be overheard",
+            "Put a TLS proxy before it (deploy/proxy/) and begin TRACKER_BASE_URL with https://.",
+        )
+    else:
+        yield Fact(f"address of the pages: {base_url}")
+
+
+_MEGABYTE = 1_000_000
+_LITTLE_ROOM = 1_000 * _MEGABYTE
+_NO_ROOM = 100 * _MEGABYTE
+
+
+def check_database(url: str) -> Verdict:
+    """Look at the database; returns whether its contents can be looked at."""
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return (yield from _check_file(address))
+        return (yield from _check_schema(url))
+    except Exception as error:  # noqa: BLE001 - explain raises again what it does not know
+        yield problem("T201", explain(error).strip(), "Correct TRACKER_DATABASE_URL.")
+        return False
+
+
+def _check_file(address: URL) -> Verdict:
+    file = Path(address.database or "").absolute()
+    if not Path(address.database or "").is_absolute():
+        yield warning(
+            "T209",
+            f"the database is named by a relative path, here {file}: another folder, another one",
+            "Write it absolute, with four slashes: sqlite:////var/lib/tracker/tracker.db.",
+        )
+    folder = next(f for f in file.parents if f.exists())
+    yield from _check_room(folder)
+    if not file.exists():
+        # RunContext would make the file.
+        yield warning(
+            "T202", f"{file} does not exist yet", "`tracker migrate` makes it, as does an import."
+        )
+        return False
+    if file.stat().st_mode & S_IROTH:
+        yield warning(
+            "T205",
+            f"every user of this machine can read {file}, which holds people's names and hours",
+            f"Run `chmod o-rwx {file}`.",
+        )
+    return (yield from _check_schema(address.render_as_string(hide_password=False)))
+
+
+def _check_room(folder: Path) -> Findings:
+    free = shutil.disk_usage(folder).free
+    told = f"{free // _MEGABYTE} MB are free on the disk of {folder}"
+    if free < _NO_ROOM:
+        yield problem("T207", told, "Make room now: a full disk stops all writing.")
+    elif free < _LITTLE_ROOM:
+        yield warning("T206", told, "Make room before it is full.")
+    else:
+        yield Fact(f"disk: {told}")
+
+
+def _check_schema(url: str) -> Verdict:
+    found = schema_version(url)
+    if found is None:
+        yield warning("T202", "the database is empty", "`tracker migrate` makes its tables.")
+        return False
+    if found != newest_version():
+        yield problem(
+            "T203",
+            f"the database has schema {found}, this program works with {newest_version()}",
+            "Make a backup, then run `tracker migrate`.",
+        )
+        return False
+    engine = open_engine(url)
+    try:
+        yield from _check_writing(engine)
+        with Session(engine) as session:
+            yield from _describe(session, found)
+    finally:
+        engine.dispose()
+    return True
+
+
+def _check_writing(engine: Engine) -> Findings:
+    """Write a row, and take it back."""
+    row = {"name": f"check-{secrets.token_hex(8)}", "value": ""}
+    try:
+        with engine.connect() as connection:
+            transaction = connection.execution_options(writes=True).begin()
+            try:
+                connection.execute(text("INSERT INTO secret VALUES (:name, :value)"), row)
+            finally:
+                transaction.rollback()
+    except Exception as error:  # noqa: BLE001 - explain raises again what it does not know
+        hint = "Give this program's user the right to write (SQLite: to the folder, too)."
+        yield problem("T204", explain(error).strip(), hint)
+
+
+def _describe(session: Session, schema: str) -> Findings:
+    if session.connection().dialect.name == "sqlite":
+        journal = session.connection().exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        safe = wal_is_safe(sqlite3.sqlite_version_info)
+        why = "" if safe else ", as this SQLite lacks the fix that makes WAL safe"
+        version = f"SQLite {sqlite3.sqlite_version} (journal mode {journal}{why})"
+    else:
+        server = session.connection().exec_driver_sql("SHOW server_version").scalar_one()
+        encoding = session.connection().exec_driver_sql("SHOW server_encoding").scalar_one()
+        version = f"PostgreSQL {server} ({encoding})"
+        if encoding != "UTF8":
+            yield problem(
+                "T208",
+                f"the database's encoding is {encoding}, which cannot hold every name",
+                "Create it again with ENCODING 'UTF8' TEMPLATE template0.",
+            )
+    yield Fact(f"database: {version}, schema {schema}")
+
+
+_OTHERS = 0o077
+
+
+def check_evidence(session: Session, settings: Settings) -> Findings:
+    """Write a file and take it back; compare the files with the rows."""
+    folder = settings.evidence_folder
+    if folder is None:
+        yield Fact("evidence: no evidence_dir is set, so that no files are taken")
+        return
+    try:
+        _try_writing(folder)
+    except OSError as error:
+        hint = "Give this program's user the right to write there, or set another evidence_dir."
+        yield problem("T210", f"{folder} cannot be written: {error.strerror}", hint)
+        return
+    if folder.exists() and folder.stat().st_mode & _OTHERS:
+        told = f"other users of this machine can look into {folder}, which holds people's files"
+        yield warning("T211", told, f"Run `chmod 0700 {folder}`.")
+    missing = [name for name in stored_names(session) if not (folder / name).is_file()]
+    if missing:
+        told = f"{len(missing)} files of evidence are not in {folder}"
+        yield problem("T212", told, "Bring back the folder from the backup of the same time.")
+    else:
+        yield Fact(f"evidence: files are kept in {folder}")
+
+
+def _try_writing(folder: Path) -> None:
+    if not folder.exists():
+        # It is made when the first file comes: now it is only tried, and leaves nothing behind.
+        folder.mkdir(mode=0o700)
+        folder.rmdir()
+        return
+    file = folder / f"check-{secrets.token_hex(8)}"
+    file.touch(mode=0o600)
+    file.unlink()

@@ -1,0 +1,120 @@
+"""Tables of who may come in, and by what: sign-ins, sessions, tokens, secret addresses.
+
+Tokens and codes are stored as hashes only.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, Index
+from sqlmodel import Field, SQLModel
+
+from tracker.db.types import Instant
+
+
+class SignIn(SQLModel, table=True):
+    """A sign-in that was asked for: hashes of its link's token and of its typed code.
+
+    With a ``person_id`` it opens no session: it confirms that ``email`` is that person's second
+    address.
+    """
+
+    __tablename__ = "sign_in"
+    token_hash: str = Field(primary_key=True, max_length=64)
+    code_hash: str = Field(max_length=64)
+    email: str = Field(index=True, max_length=254)
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+    used_at: datetime | None = Field(default=None, sa_type=Instant)
+    wrong_codes: int = 0
+    person_id: int | None = Field(default=None, foreign_key="person.id")
+
+
+class SignInTry(SQLModel, table=True):
+    """Somebody asked for a code, or typed one: counted by client and by address, known or not.
+
+    Both are hashes, and the rows are forgotten after a day.
+    """
+
+    __tablename__ = "sign_in_try"
+    __table_args__ = (
+        CheckConstraint("kind IN ('ask', 'code')", name="sign_in_try_kind"),
+        Index("sign_in_try_client", "client_hash", "at"),
+        Index("sign_in_try_address", "address_hash", "at"),
+        Index("sign_in_try_at", "at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str = Field(max_length=10)
+    at: datetime = Field(sa_type=Instant)
+    client_hash: str = Field(max_length=64)
+    address_hash: str | None = Field(default=None, max_length=64)
+
+
+class BrowserSession(SQLModel, table=True):
+    """A signed-in browser: the hash of its cookie's token, and whose it is.
+
+    ``person_id`` is the person whose address ``email`` was when it signed in, if anybody's.
+    ``browser`` says in words what it is, ``seen_at`` when it last came (kept once a day).
+    """
+
+    __tablename__ = "web_session"
+    token_hash: str = Field(primary_key=True, max_length=64)
+    email: str = Field(index=True, max_length=254)
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+    browser: str | None = Field(default=None, max_length=100)
+    seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    person_id: int | None = Field(default=None, index=True, foreign_key="person.id")
+
+
+class CalendarFeed(SQLModel, table=True):
+    """A person's calendar address: it holds while ``nonce`` is the one that it was signed with."""
+
+    __tablename__ = "calendar_feed"
+    person_id: int = Field(primary_key=True, foreign_key="person.id")
+    nonce: str = Field(max_length=64)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class ApiToken(SQLModel, table=True):
+    """What a program of an association signs in with; ``scopes`` are separated by spaces."""
+
+    __tablename__ = "api_token"
+    id: int | None = Field(default=None, primary_key=True)
+    association: str = Field(max_length=40)
+    name: str = Field(max_length=100)
+    scopes: str = Field(max_length=200)
+    token_hash: str = Field(unique=True, max_length=64)
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime | None = Field(default=None, sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+    last_used_on: date | None = None
+
+
+class ApiAnswer(SQLModel, table=True):
+    """What a request with an idempotency key was answered, so that a second one gets the same."""
+
+    __tablename__ = "api_answer"
+    token_id: int = Field(primary_key=True, foreign_key="api_token.id")
+    key: str = Field(primary_key=True, max_length=100)
+    request_hash: str = Field(max_length=64)
+    status: int
+    body: str
+    at: datetime = Field(sa_type=Instant)
+
+
+class Unsubscribed(SQLModel, table=True):
+    """An address that no longer wants an optional kind of mail from an association."""
+
+    __tablename__ = "unsubscribed"
+    email: str = Field(primary_key=True, max_length=254)
+    kind: str = Field(primary_key=True, max_length=40)
+    association: str = Field(primary_key=True, max_length=40)
+    at: datetime = Field(sa_type=Instant)
+
+
+class Secret(SQLModel, table=True):
+    """A random key of this installation, made once, for signing links."""
+
+    __tablename__ = "secret"
+    name: str = Field(primary_key=True, max_length=40)
+    value: str = Field(max_length=200)

@@ -1,0 +1,148 @@
+"""Tables of applications for an endorsement. Every ``ends_on`` includes its day."""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from tracker.db.types import Instant
+from tracker.rules.model import AGES, LEVELS, PAY
+
+STATES = ("open", "submitted", "endorsed", "declined", "withdrawn")
+TRANSCRIPTS = ("none", "unofficial", "official")
+
+
+class Application(SQLModel, table=True):
+    """One person's application for a category at one association.
+
+    ``decided_on`` is the day on which it was endorsed, declined or withdrawn; the endorsement
+    that comes of it begins on that day.
+    """
+
+    __tablename__ = "application"
+    __table_args__ = (
+        UniqueConstraint("person_id", "association", "category", "opened_on"),
+        CheckConstraint(f"state IN {STATES}", name="application_state"),
+        CheckConstraint(
+            "(decided_on IS NULL) = (state IN ('open', 'submitted'))", name="application_decided"
+        ),
+        CheckConstraint(
+            "decided_on IS NULL OR decided_on >= opened_on", name="application_decided_later"
+        ),
+        Index("application_list", "association", "state"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    association: str = Field(max_length=40)
+    category: str = Field(max_length=40)
+    opened_on: date
+    submitted_on: date | None = None
+    decided_on: date | None = None
+    state: str = Field(default="open", max_length=10)
+
+
+class Degree(SQLModel, table=True):
+    """What a person's education led to, on the day on which it was awarded."""
+
+    __tablename__ = "degree"
+    __table_args__ = (
+        UniqueConstraint("person_id", "level", "title"),
+        CheckConstraint(f"level IN {LEVELS}", name="degree_level"),
+        CheckConstraint(f"transcript IN {TRANSCRIPTS}", name="degree_transcript"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id")
+    level: str = Field(max_length=20)
+    title: str = Field(max_length=200)
+    awarded_on: date
+    transcript: str = Field(default="none", max_length=10)
+
+
+class Position(SQLModel, table=True):
+    """Work that a person did or does; ``ends_on`` None: still does.
+
+    ``services`` are what it offers (semicolons between them) and ``statements`` what the person
+    confirms of it, in the rulebooks' own keys. ``families`` were served in all; a volunteer's
+    or intern's work was ``supervised`` and, the volunteer's, ``trained`` for. ``gives_rsc``: the
+    person provides RSC to others there.
+    """
+
+    __tablename__ = "position"
+    __table_args__ = (
+        UniqueConstraint("person_id", "title", "starts_on"),
+        CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name="position_ends"),
+        CheckConstraint(f"pay IN {PAY}", name="position_pay"),
+        CheckConstraint(f"ages IS NULL OR ages IN {AGES}", name="position_ages"),
+        CheckConstraint("families >= 0", name="position_families"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id")
+    title: str = Field(max_length=200)
+    pay: str = Field(max_length=10)
+    services: str = Field(max_length=200)
+    ages: str | None = Field(default=None, max_length=20)
+    families: int = 0
+    supervised: bool = False
+    trained: bool = False
+    gives_rsc: bool = False
+    statements: str = Field(default="", max_length=400)
+    supervisor_id: int | None = Field(default=None, foreign_key="person.id")
+    starts_on: date
+    ends_on: date | None = None
+
+
+class Reference(SQLModel, table=True):
+    """Somebody whom an applicant asks for a reference, and what that person answered.
+
+    ``endorsed_as`` is the category that the referee claims, ``received_at`` when the answer came.
+    ``token_hash`` is that of the link in the mail. The applicant sees whether it has come, and
+    never what it says.
+    """
+
+    __tablename__ = "reference"
+    __table_args__ = (
+        UniqueConstraint("application_id", "email"),
+        CheckConstraint(
+            "received_at IS NULL OR (signed_as IS NOT NULL AND relationship IS NOT NULL)",
+            name="reference_signed",
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    application_id: int = Field(foreign_key="application.id", index=True)
+    email: str = Field(max_length=254)
+    name: str = Field(max_length=200)
+    role: str = Field(max_length=40)
+    asked_at: datetime | None = Field(default=None, sa_type=Instant)
+    reminded_at: datetime | None = Field(default=None, sa_type=Instant)
+    reminders: int = 0
+    token_hash: str | None = Field(default=None, unique=True, max_length=64)
+    role_confirmed: bool | None = None
+    relationship: str | None = Field(default=None, max_length=500)
+    endorsed_by: str | None = Field(default=None, max_length=40)
+    endorsed_as: str | None = Field(default=None, max_length=40)
+    vetted: bool = False
+    signed_as: str | None = Field(default=None, max_length=200)
+    received_at: datetime | None = Field(default=None, sa_type=Instant)
+    declined_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class Attestation(SQLModel, table=True):
+    """Something signed or confirmed for an application: a key of the rulebook, and the day."""
+
+    __tablename__ = "attestation"
+    __table_args__ = (UniqueConstraint("application_id", "what"),)
+    id: int | None = Field(default=None, primary_key=True)
+    application_id: int = Field(foreign_key="application.id")
+    what: str = Field(max_length=40)
+    signed_on: date
+
+
+class ExamResult(SQLModel, table=True):
+    """A written examination taken for an application."""
+
+    __tablename__ = "exam_result"
+    __table_args__ = (UniqueConstraint("application_id", "taken_on"),)
+    id: int | None = Field(default=None, primary_key=True)
+    application_id: int = Field(foreign_key="application.id")
+    taken_on: date
+    passed: bool

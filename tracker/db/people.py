@@ -1,0 +1,176 @@
+"""Tables of people and what they hold. Every ``ends_on`` includes its day; None has no end."""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from tracker.db.types import Instant
+
+DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
+
+
+def _ends_after_start(table: str) -> CheckConstraint:
+    return CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name=f"{table}_ends")
+
+
+class Person(SQLModel, table=True):
+    """Anyone we know: an endorsee, a provider of RSC, or both. ``email`` is lower case.
+
+    ``time_zone`` (an IANA name) is their own choice; without one the association's holds. The
+    second address is their own once they confirmed or removed one on the pages
+    (``second_email_confirmed_at``), else the association's word. ``email_refused_at``: mail to the
+    first address came back then, and none has got through since.
+    """
+
+    __tablename__ = "person"
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="person_email_lower"),
+        CheckConstraint(f"highest_degree IN {DEGREES}", name="person_degree"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    email: str = Field(unique=True, max_length=254)
+    name: str = Field(max_length=200)
+    second_email: str | None = Field(default=None, max_length=254)
+    second_email_confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    highest_degree: str = Field(default="none", max_length=10)
+    provides_rsc: bool = False
+    email_refused_at: datetime | None = Field(default=None, sa_type=Instant)
+    time_zone: str | None = Field(default=None, max_length=60)
+
+
+class MailOff(SQLModel, table=True):
+    """A kind of optional mail that a person does not want."""
+
+    __tablename__ = "mail_off"
+    person_id: int = Field(primary_key=True, foreign_key="person.id")
+    kind: str = Field(primary_key=True, max_length=40)
+    at: datetime = Field(sa_type=Instant)
+
+
+class Endorsement(SQLModel, table=True):
+    """One person's category at one association, and the days on which it is valid."""
+
+    __tablename__ = "endorsement"
+    __table_args__ = (
+        UniqueConstraint("person_id", "association", "category", "starts_on"),
+        _ends_after_start("endorsement"),
+        Index("endorsement_window", "association", "category", "starts_on"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id")
+    association: str = Field(max_length=40)
+    category: str = Field(max_length=40)
+    starts_on: date
+    ends_on: date | None = None
+
+
+class Vetting(SQLModel, table=True):
+    """An association's own acceptance of a person as provider of RSC."""
+
+    __tablename__ = "vetting"
+    __table_args__ = (
+        UniqueConstraint("person_id", "association", "starts_on"),
+        _ends_after_start("vetting"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id")
+    association: str = Field(max_length=40)
+    starts_on: date
+    ends_on: date | None = None
+
+
+class Membership(SQLModel, table=True):
+    """A person's paid membership in an organization.
+
+    ``recorded_by`` is who entered it on the pages; None: it came in a file of the association's.
+    """
+
+    __tablename__ = "membership"
+    __table_args__ = (
+        UniqueConstraint("person_id", "organization", "starts_on"),
+        # All that an evaluation asks of a membership.
+        Index("membership_facts", "person_id", "ends_on", "starts_on", "organization"),
+        _ends_after_start("membership"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id")
+    organization: str = Field(max_length=40)
+    starts_on: date
+    ends_on: date
+    recorded_by: str | None = Field(default=None, max_length=254)
+
+
+class Leave(SQLModel, table=True):
+    """Days on which an endorsee is excused: a renewal that falls due then asks nothing."""
+
+    __tablename__ = "leave"
+    __table_args__ = (
+        UniqueConstraint("endorsement_id", "starts_on"),
+        _ends_after_start("leave"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    endorsement_id: int = Field(foreign_key="endorsement.id")
+    starts_on: date
+    ends_on: date | None = None
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class Waiver(SQLModel, table=True):
+    """A requirement that the association does not ask of one renewal."""
+
+    __tablename__ = "waiver"
+    __table_args__ = (UniqueConstraint("endorsement_id", "cycle_starts_on", "requirement"),)
+    id: int | None = Field(default=None, primary_key=True)
+    endorsement_id: int = Field(foreign_key="endorsement.id")
+    cycle_starts_on: date
+    requirement: str = Field(max_length=80)
+    reason: str = Field(max_length=500)
+
+
+class Renewal(SQLModel, table=True):
+    """What is special about one endorsement in one cycle: an extended due date."""
+
+    __tablename__ = "renewal"
+    __table_args__ = (UniqueConstraint("endorsement_id", "cycle_starts_on"),)
+    id: int | None = Field(default=None, primary_key=True)
+    endorsement_id: int = Field(foreign_key="endorsement.id")
+    cycle_starts_on: date
+    extended_due_on: date
+    reason: str = Field(max_length=500)
+
+
+class TimeRequest(SQLModel, table=True):
+    """An endorsee asks for leave, or for a later due date; a coordinator decides.
+
+    Of a leave ``starts_on`` and ``ends_on`` are its first and last day (None: not known yet). Of
+    an extension ``starts_on`` is the first day of the cycle, ``ends_on`` the due date asked for,
+    the whole day included.
+    """
+
+    __tablename__ = "time_request"
+    __table_args__ = (
+        UniqueConstraint("endorsement_id", "form_key", name="time_request_once"),
+        CheckConstraint("kind IN ('leave', 'extension')", name="time_request_kind"),
+        CheckConstraint(
+            "state IN ('asked', 'granted', 'declined', 'withdrawn')", name="time_request_state"
+        ),
+        CheckConstraint("(state = 'asked') = (decided_at IS NULL)", name="time_request_decided_at"),
+        CheckConstraint(
+            "kind = 'leave' OR ends_on IS NOT NULL", name="time_request_extension_ends"
+        ),
+        _ends_after_start("time_request"),
+        Index("time_request_list", "state", "asked_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    endorsement_id: int = Field(index=True, foreign_key="endorsement.id")
+    kind: str = Field(max_length=10)
+    starts_on: date
+    ends_on: date | None = None
+    reason: str = Field(max_length=500)
+    form_key: str = Field(max_length=64)
+    asked_at: datetime = Field(sa_type=Instant)
+    state: str = Field(default="asked", max_length=10)
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)
+    decided_by: str | None = Field(default=None, max_length=254)
+    answer: str | None = Field(default=None, max_length=500)

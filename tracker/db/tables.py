@@ -1,0 +1,84 @@
+"""Every table, in one place to import: alembic compares a database with this metadata."""
+
+from sqlmodel import SQLModel
+
+from tracker.db.access import (
+    ApiAnswer,
+    ApiToken,
+    BrowserSession,
+    CalendarFeed,
+    Secret,
+    SignIn,
+    SignInTry,
+    Unsubscribed,
+)
+from tracker.db.applications import (
+    Application,
+    Attestation,
+    Degree,
+    ExamResult,
+    Position,
+    Reference,
+)
+from tracker.db.ledgers import Notice, Outbox, ProviderSpan, RunRow, StandingRow
+from tracker.db.log import (
+    AuditEvent,
+    Entry,
+    EntryTopic,
+    Evidence,
+    GroupMember,
+    GroupSession,
+    ImportedRow,
+)
+from tracker.db.people import (
+    Endorsement,
+    Leave,
+    MailOff,
+    Membership,
+    Person,
+    Renewal,
+    TimeRequest,
+    Vetting,
+    Waiver,
+)
+
+METADATA = SQLModel.metadata
+
+__all__ = [
+    "METADATA",
+    "ApiAnswer",
+    "ApiToken",
+    "Application",
+    "Attestation",
+    "AuditEvent",
+    "CalendarFeed",
+    "Degree",
+    "Endorsement",
+    "Entry",
+    "EntryTopic",
+    "Evidence",
+    "ExamResult",
+    "GroupMember",
+    "GroupSession",
+    "ImportedRow",
+    "Leave",
+    "MailOff",
+    "Membership",
+    "Notice",
+    "Outbox",
+    "Person",
+    "Position",
+    "ProviderSpan",
+    "Reference",
+    "Renewal",
+    "RunRow",
+    "Secret",
+    "BrowserSession",
+    "SignIn",
+    "SignInTry",
+    "StandingRow",
+    "TimeRequest",
+    "Unsubscribed",
+    "Vetting",
+    "Waiver",
+]

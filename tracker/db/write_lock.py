@@ -1,0 +1,69 @@
+"""The lock that processes take before they write to the same SQLite database."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import errors
+from sqlalchemy import URL
+
+from tracker.clock import stopwatch
+
+_NOT_A_FILE = (None, "", ":memory:")
+# A canceled query counts: waiting for a lock is part of every statement timeout.
+_LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
+_RETRY_SECONDS = 0.002
+
+
+class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
+    """Somebody else has been writing for too long. Nothing of this write was saved."""
+
+
+@contextmanager
+def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
+    """Hold the lock file beside an SQLite database; do nothing on other databases.
+
+    SQLite's own busy handler sleeps longer after each try, so under load one of many writers can
+    wait for seconds. The file is empty and may be deleted while nothing runs; SQLite's lock is
+    what keeps the database whole.
+
+    Raises Busy after ``timeout`` seconds; None waits forever.
+    """
+    if url.get_backend_name() != "sqlite" or url.database in _NOT_A_FILE:
+        yield
+        return
+    # Read access is enough, so a command that runs as another account can use the same file.
+    lock_file = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        _acquire(lock_file, timeout)
+        yield
+    finally:
+        os.close(lock_file)
+
+
+def _acquire(lock_file: int, timeout: float | None) -> None:
+    if timeout is None:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        return
+    # flock() has no timeout, and a thread that waits in it cannot be interrupted.
+    deadline = stopwatch() + timeout
+    while True:
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if stopwatch() >= deadline:
+                raise Busy from None
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether an error means that somebody else holds what a statement needs."""
+    # SQLAlchemy keeps the driver's error in `orig`.
+    cause: Any = getattr(error, "orig", None) or error
+    locked = isinstance(cause, _LOCK_ERRORS)
+    return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")

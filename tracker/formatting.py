@@ -1,0 +1,163 @@
+"""How dates, hours, numbers, and lists are written and read, in the locale of an association."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime, time
+
+from babel import Locale, dates, lists, numbers
+
+MINUTES_IN_HOUR = 60
+MINUTES_IN_DAY = 24 * MINUTES_IN_HOUR
+# Outside of these, both included, hours are likelier a slip (of the point, or of minutes).
+_USUAL_FROM, _USUAL_TO = 5, 12 * MINUTES_IN_HOUR
+_PLACES, _WHOLE = 4, 10_000
+
+_UNIT = r"\s*(?:(?:h|hrs?|hours?)\.?)?"
+_DECIMAL = re.compile(rf"(\d{{1,4}})(?:[.,](\d{{0,4}}))?{_UNIT}", re.IGNORECASE)
+_LEADING_POINT = re.compile(rf"[.,](\d{{1,4}}){_UNIT}", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)")
+_MINUTES = re.compile(r"(\d{1,4})\s*(?:m|mins?|minutes?)\.?", re.IGNORECASE)
+# "1h30" and "1 h 30 min": two digits, so that nobody can mean tenths of an hour.
+_BOTH = re.compile(
+    r"(\d{1,3})\s*h(?:ours?|rs?)?\s*([0-5]?\d(?=\s*m)|[0-5]\d)\s*(?:m(?:in(?:ute)?s?)?)?",
+    re.IGNORECASE,
+)
+_FRACTION = re.compile(rf"(?:(\d{{1,3}})\s*)?([¼½¾]){_UNIT}", re.IGNORECASE)
+_WRITTEN_FRACTION = re.compile(rf"(?:(\d{{1,3}})\s+)?(1/4|1/2|2/4|3/4){_UNIT}", re.IGNORECASE)
+_QUARTERS = {"¼": 15, "½": 30, "¾": 45, "1/4": 15, "1/2": 30, "2/4": 30, "3/4": 45}
+
+
+def parse_hours(text: str) -> int:
+    """Read ``1.5``, ``1,5``, ``1:30``, ``90 min``, ``1h30`` or ``1 1/2`` as minutes.
+
+    Decimal hours have four places at most and are rounded to the nearest minute.
+    Raises ValueError when ``text`` is none of these (a sign is not; zero is read as 0).
+    """
+    text = text.strip()
+    if match := _CLOCK.fullmatch(text) or _BOTH.fullmatch(text):
+        return int(match[1]) * MINUTES_IN_HOUR + int(match[2])
+    if match := _FRACTION.fullmatch(text) or _WRITTEN_FRACTION.fullmatch(text):
+        return int(match[1] or 0) * MINUTES_IN_HOUR + _QUARTERS[match[2]]
+    if match := _MINUTES.fullmatch(text):
+        return int(match[1])
+    if match := _LEADING_POINT.fullmatch(text):
+        return _from_decimals(0, match[1])
+    if match := _DECIMAL.fullmatch(text):
+        return _from_decimals(int(match[1]), match[2])
+    message = "hours are written like 1.5, 1:30 or 90 min"
+    raise ValueError(message)
+
+
+def _from_decimals(hours: int, places: str | None) -> int:
+    part = int((places or "0").ljust(_PLACES, "0"))
+    return hours * MINUTES_IN_HOUR + (part * MINUTES_IN_HOUR + _WHOLE // 2) // _WHOLE
+
+
+def is_unusual(minutes: int) -> bool:
+    """Whether a session is so short (under 5 minutes) or long (over 12 hours) that one asks."""
+    return not _USUAL_FROM <= minutes <= _USUAL_TO
+
+
+def as_hours(minutes: int) -> float:
+    """Minutes as decimal hours, to two places, for JSON and CSV."""
+    return round(minutes / MINUTES_IN_HOUR, 2)
+
+
+def format_hours(minutes: int) -> str:
+    """Minutes as a person writes hours: ``12``, ``3.5``, ``0.33`` (no unit word)."""
+    return f"{minutes / MINUTES_IN_HOUR:.2f}".rstrip("0").rstrip(".")
+
+
+def format_hours_with_unit(minutes: int) -> str:
+    """Minutes with their unit word: ``1 hour``, ``3.5 hours``."""
+    return f"{format_hours(minutes)} {'hour' if minutes == MINUTES_IN_HOUR else 'hours'}"
+
+
+DEFAULT_LOCALE = "en_US"
+_LOCALE: ContextVar[str] = ContextVar("locale", default=DEFAULT_LOCALE)
+
+
+@contextmanager
+def use_locale(locale: str) -> Iterator[None]:
+    """Format in ``locale`` (such as ``en_US``) within this block and thread."""
+    token = _LOCALE.set(locale)
+    try:
+        yield
+    finally:
+        _LOCALE.reset(token)
+
+
+def format_date(day: date) -> str:
+    """``June 30, 2026``."""
+    return dates.format_date(day, "long", locale=_LOCALE.get())
+
+
+def format_short_date(day: date) -> str:
+    """``Jun 30, 2026``."""
+    return dates.format_date(day, "medium", locale=_LOCALE.get())
+
+
+def format_month_day(day: date) -> str:
+    """``June 30``."""
+    return dates.format_skeleton("MMMMd", day, locale=_LOCALE.get())
+
+
+def format_short_month_day(day: date) -> str:
+    """``Jun 30``."""
+    return dates.format_skeleton("MMMd", day, locale=_LOCALE.get())
+
+
+def format_month(day: date) -> str:
+    """``June``."""
+    return dates.format_date(day, "LLLL", locale=_LOCALE.get())
+
+
+def format_weekday(day: date) -> str:
+    """``Monday``."""
+    return dates.format_date(day, "EEEE", locale=_LOCALE.get())
+
+
+def format_time(moment: datetime | time) -> str:
+    """``2:05 PM``, of a time that is already local."""
+    # CLDR puts a narrow no-break space before AM and PM, which some mail programs cannot show.
+    written = dates.format_time(moment, "short", locale=_LOCALE.get())
+    return written.replace("\u202f", " ")
+
+
+def format_period(first: date, last: date) -> str:
+    """``Monday, November 9, to Sunday, November 15, 2026``; both days are included."""
+    if first.year == last.year:
+        start = f"{format_weekday(first)}, {format_month_day(first)}"
+    else:
+        start = f"{format_weekday(first)}, {format_date(first)}"
+    return f"{start}, to {format_weekday(last)}, {format_date(last)}"
+
+
+def format_list(items: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b, and c``; empty for no items."""
+    return lists.format_list(list(items), locale=_LOCALE.get())
+
+
+def format_count(count: int, one: str, other: str | None = None) -> str:
+    """``1 session``, ``3 sessions``; ``other`` is the plural where it is not ``one`` plus s."""
+    form = Locale.parse(_LOCALE.get()).plural_form(count)
+    return f"{count} {one if form == 'one' else other or f'{one}s'}"
+
+
+def format_percent(share: float) -> str:
+    """``44%`` for 0.44."""
+    return numbers.format_percent(share, locale=_LOCALE.get())
+
+
+# The activity whose name is an abbreviation, and can also be the topic of a training.
+_SESSIONS = "rsc"
+
+
+def hours_word(counts: str, topic: str) -> str:
+    """What hours are called in a few letters: their topic, if any, ``RSC`` or ``training``."""
+    if topic.lower() == _SESSIONS:
+        # Not "RSC hours": those are held with a provider.
+        return f"{topic} {counts}"
+    return topic or (counts.upper() if counts == _SESSIONS else counts)

@@ -1,0 +1,298 @@
+"""The outbox: rendered messages on their way, and who may send which of them when.
+
+The crash side, chosen here: a message is marked sent only after the server took it. A crash
+between the server's 250 and the mark sends the message once more, with the same Message-ID and
+the same bytes, so that mailboxes can tell; marking first would lose it instead. At-least-once is
+the most that SMTP allows.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import CursorResult, Engine, Table, Update, bindparam, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
+from sqlmodel import Session, SQLModel
+
+from tracker.db.engine import writing
+from tracker.db.ledgers import Outbox
+from tracker.mail.bounces import clear_marks, copies_for_second, copy_of_refused, mark_refused
+
+_ERROR_LENGTH = 500
+# An urgent message (someone waits for it at a screen) goes before all that queued up earlier.
+_HEAD_START = timedelta(days=1)
+# Bodies of ten kilobytes: two megabytes a statement.
+_INSERT_ROWS = 200
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+_OUTBOX = _table(Outbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A rendered message to be sent once; ``message_id`` with its angle brackets.
+
+    ``dedupe_key`` names the occasion: a second message for the same occasion is not stored.
+    ``urgent`` messages leave before all others.
+    """
+
+    dedupe_key: str
+    message_id: str
+    kind: str
+    association: str | None
+    person_id: int | None
+    recipient: str
+    subject: str
+    body: bytes
+    urgent: bool = False
+
+
+class Claimed(NamedTuple):
+    """A message that the claimer may send until ``lease_until``; ``attempts`` counts this one."""
+
+    id: int
+    fence: int
+    message_id: str
+    kind: str
+    person_id: int | None
+    recipient: str
+    body: bytes
+    attempts: int
+    created_at: datetime
+    lease_until: datetime
+
+
+class Listed(NamedTuple):
+    """What `tracker outbox` shows of a message."""
+
+    id: int
+    kind: str
+    association: str | None
+    recipient: str
+    subject: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime
+    finished_at: datetime | None
+    message_id: str
+    last_error: str | None
+
+
+def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values of columns
+    """A statement that ends the caller's lease; parameter ``new_x`` is for each changed ``x``."""
+    held = (_OUTBOX.c.id == bindparam("held_id"), _OUTBOX.c.fence == bindparam("held_fence"))
+    parameters: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed}
+    statement: Update = (
+        update(_OUTBOX)
+        .where(*held, _OUTBOX.c.state == "sending")
+        .values(lease_until=None, **values, **parameters)
+    )
+    return statement
+
+
+# Built once: with a commit for every few messages, building them each time would show.
+_MARK_SENT = _marking("finished_at", state="sent", last_error=None)
+_MARK_RETRY = _marking("next_attempt_at", "last_error", state="waiting")
+_MARK_UNTRIED = _MARK_RETRY.values(attempts=_OUTBOX.c.attempts - 1)
+_MARK_FAILED = _marking("finished_at", "last_error", state="failed")
+
+_CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
+_LISTED_COLUMNS = [_OUTBOX.c[name] for name in Listed._fields]
+
+
+def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set[str]:
+    """Store the messages whose occasion is new; returns their dedupe keys.
+
+    What is new goes to the person's second address, too, while the first one is refused.
+    Runs in the caller's transaction, so that a decision and its message stand or fall together.
+    """
+    statement = _inserting(session)
+    inserted: set[str] = set()
+    for start in range(0, len(messages), _INSERT_ROWS):
+        rows = [_row(message, now) for message in messages[start : start + _INSERT_ROWS]]
+        keys = session.connection().execute(statement.returning(_OUTBOX.c.dedupe_key), rows)
+        inserted.update(keys.scalars())
+        new = [row for row in rows if row["dedupe_key"] in inserted]
+        if copies := copies_for_second(session, new):
+            session.connection().execute(statement, copies)
+    return inserted
+
+
+def _inserting(session: Session) -> Any:  # noqa: ANN401 - each dialect has its own class
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
+    return dialect.insert(_OUTBOX).on_conflict_do_nothing(index_elements=["dedupe_key"])
+
+
+def _row(message: Message, now: datetime) -> dict[str, Any]:
+    return {
+        "dedupe_key": message.dedupe_key,
+        "message_id": message.message_id,
+        "kind": message.kind,
+        "association": message.association,
+        "person_id": message.person_id,
+        "recipient": message.recipient,
+        "subject": message.subject,
+        "body": message.body,
+        "state": "waiting",
+        "attempts": 0,
+        "created_at": now,
+        "next_attempt_at": now - _HEAD_START if message.urgent else now,
+        "fence": 0,
+    }
+
+
+def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
+    """Take up to ``limit`` messages to send: those that are due, and those of dead senders.
+
+    Due: waiting, with ``next_attempt_at`` <= ``now``. Dead: the lease ended before ``now``.
+    Each is the caller's own until ``now + lease``: no other claim returns it. The fence grows,
+    so that an earlier holder who comes back to life can no longer write an outcome.
+    """
+    dead = (_OUTBOX.c.state == "sending", _OUTBOX.c.lease_until < now)
+    due = (_OUTBOX.c.state == "waiting", _OUTBOX.c.next_attempt_at <= now)
+    taken: list[Claimed] = []
+    with writing(engine) as session:
+        for conditions in (dead, due):
+            statement = _claiming(conditions, limit - len(taken), now + lease)
+            taken += [Claimed(*row) for row in session.connection().execute(statement)]
+    return taken
+
+
+def _claiming(
+    conditions: Collection[Any], limit: int, lease_until: datetime
+) -> ReturningUpdate[Any]:
+    chosen = (
+        select(_OUTBOX.c.id)
+        .where(*conditions)
+        .order_by(_OUTBOX.c.next_attempt_at)
+        .limit(limit)
+        # PostgreSQL: rivals pass over each other's rows. SQLite has one writer at a time.
+        .with_for_update(skip_locked=True)
+        # In a CTE, because PostgreSQL may run a subquery with LIMIT more than once.
+        .cte("chosen")
+    )
+    return (
+        update(_OUTBOX)
+        .where(_OUTBOX.c.id.in_(select(chosen.c.id)))
+        .values(
+            state="sending",
+            fence=_OUTBOX.c.fence + 1,
+            attempts=_OUTBOX.c.attempts + 1,
+            lease_until=lease_until,
+        )
+        .returning(*_CLAIMED_COLUMNS)
+    )
+
+
+def renew(
+    session: Session, held: Sequence[Claimed], now: datetime, lease: timedelta
+) -> dict[int, datetime]:
+    """Extend the leases of ``held`` messages to ``now + lease``; returns id -> new end.
+
+    A message that is missing from the result is no longer the caller's: it must not be sent.
+    """
+    until = now + lease
+    pairs = [(message.id, message.fence) for message in held]
+    statement = (
+        update(_OUTBOX)
+        .where(tuple_(_OUTBOX.c.id, _OUTBOX.c.fence).in_(pairs), _OUTBOX.c.state == "sending")
+        .values(lease_until=until)
+        .returning(_OUTBOX.c.id)
+    )
+    return dict.fromkeys(session.connection().execute(statement).scalars(), until)
+
+
+def mark_sent(session: Session, messages: Sequence[Claimed], now: datetime) -> int:
+    """Record that the server took the messages; returns how many were still the caller's.
+
+    An address that takes mail is no longer marked as refused.
+    """
+    clear_marks(session, [(message.person_id, message.recipient) for message in messages])
+    return _write(session, _MARK_SENT, messages, {"new_finished_at": now})
+
+
+def mark_retry(
+    session: Session,
+    messages: Sequence[Claimed],
+    next_attempt_at: datetime,
+    error: str,
+    *,
+    tried: bool = True,
+) -> int:
+    """Put messages back to wait until ``next_attempt_at``; returns how many were the caller's.
+
+    ``tried=False`` takes the attempt back: the server was never reached with this message.
+    """
+    statement = _MARK_RETRY if tried else _MARK_UNTRIED
+    outcome = {"new_next_attempt_at": next_attempt_at, "new_last_error": _storable(error)}
+    return _write(session, statement, messages, outcome)
+
+
+def mark_failed(
+    session: Session, message: Claimed, now: datetime, error: str, *, recipient_refused: bool
+) -> bool:
+    """Record that a message will never be sent, and why; returns whether it was the caller's.
+
+    With ``recipient_refused`` the person's first address is marked as refused too, and the
+    message follows to the second.
+    """
+    outcome = {"new_finished_at": now, "new_last_error": _storable(error)}
+    ours = _write(session, _MARK_FAILED, [message], outcome) == 1
+    if ours and recipient_refused and message.person_id is not None:
+        mark_refused(session, message.person_id, message.recipient, now)
+        _follow(session, message.id, now)
+    return ours
+
+
+def _follow(session: Session, message_id: int, now: datetime) -> None:
+    """Have the second address get what the first one refused."""
+    copy = copy_of_refused(session, message_id, now)
+    if copy is not None:
+        session.connection().execute(_inserting(session), [copy])
+
+
+def _write(
+    session: Session,
+    statement: Update,
+    messages: Sequence[Claimed],
+    outcome: Mapping[str, Any],
+) -> int:
+    if not messages:
+        return 0
+    keys = [{"held_id": item.id, "held_fence": item.fence, **outcome} for item in messages]
+    result: CursorResult[Any] = session.connection().execute(statement, keys)
+    return result.rowcount
+
+
+def _storable(error: str) -> str:
+    """What a server said, as a database can hold it: no NUL, no lone surrogate, not too long."""
+    text = error.encode("utf-8", "replace").decode()
+    return "".join(c if c.isprintable() else " " for c in text)[:_ERROR_LENGTH]
+
+
+def listing(session: Session) -> Iterator[Listed]:
+    """Every message without its body, oldest first; streamed."""
+    statement = select(*_LISTED_COLUMNS).order_by(_OUTBOX.c.id)
+    streamed = session.connection().execute(statement.execution_options(yield_per=500))
+    return (Listed(*row) for row in streamed)
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many messages are in each state that occurs."""
+    statement = select(_OUTBOX.c.state, func.count()).group_by(_OUTBOX.c.state)
+    return {row[0]: row[1] for row in session.connection().execute(statement)}
+
+
+def oldest_waiting(session: Session) -> datetime | None:
+    """When the oldest message that is neither sent nor failed was written; None without one."""
+    states = ("waiting", "sending")
+    statement = select(func.min(_OUTBOX.c.created_at)).where(_OUTBOX.c.state.in_(states))
+    oldest: datetime | None = session.scalar(statement)
+    return oldest

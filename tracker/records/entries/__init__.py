@@ -1,1 +1,0 @@
-"""Logged entries: read, written, compared with what is logged already."""

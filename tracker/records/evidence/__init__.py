@@ -1,1 +1,0 @@
-"""Files that prove entries, what days are closed to, and what coordinators see of entries."""

@@ -1,1 +1,0 @@
-"""Facts read by set-based queries and judged: standings, readiness, when providers qualify."""

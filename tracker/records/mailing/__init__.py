@@ -1,1 +1,0 @@
-"""Notices, mails and digests: decided once, waiting, bounced, unsubscribed."""

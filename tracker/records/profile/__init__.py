@@ -1,1 +1,0 @@
-"""What people say of themselves: addresses, memberships, wishes, requests for time."""

@@ -1,1 +1,0 @@
-"""Where pages write: one after the other, several savings in one transaction."""

@@ -1,1 +1,0 @@
-"""The tables: what is stored, with its checks, and the types of its columns."""

@@ -1,1 +1,0 @@
-"""Who is let in: codes and links, their limits, signed-in browsers."""

@@ -1,0 +1,78 @@
+"""What the database knows of an applicant, beside the facts that a renewal has too.
+
+Every ``ends_on`` includes its day.
+"""
+
+from datetime import date
+from typing import NamedTuple
+
+
+class Degree(NamedTuple):
+    """What an education led to; ``level`` is one of `tracker.rules.model.LEVELS`."""
+
+    level: str
+    title: str
+    awarded_on: date
+    transcript: str
+
+
+class Position(NamedTuple):
+    """Work; ``ends_on`` None: it goes on. ``supervisor_held`` while the work lasted."""
+
+    title: str
+    pay: str
+    services: frozenset[str]
+    ages: str | None
+    families: int
+    supervised: bool
+    trained: bool
+    gives_rsc: bool
+    statements: frozenset[str]
+    starts_on: date
+    ends_on: date | None
+    supervisor_held: frozenset[str] = frozenset()
+
+
+class CandidateSession(NamedTuple):
+    """An RSC session with a provider qualified on the day; minutes, also by topic."""
+
+    held_on: date
+    title: str
+    minutes: int
+    topics: dict[str, int]
+
+
+class Reference(NamedTuple):
+    """Somebody asked for a reference.
+
+    ``received_on`` is the association's day on which it came, None while it is waited for.
+    ``holds`` are the categories that the referee held on that day (by our records, or by the
+    referee's own word), and ``vetted`` whether vetted then. ``in_role`` is False where the
+    referee said to be somebody else to the applicant.
+    """
+
+    name: str
+    role: str
+    received_on: date | None
+    holds: frozenset[str] = frozenset()
+    vetted: bool = False
+    in_role: bool = True
+
+    @property
+    def received(self) -> bool:
+        """Whether it has come by the as-of date."""
+        return self.received_on is not None
+
+
+class Candidate(NamedTuple):
+    """An application and all that it rests on, up to the as-of date."""
+
+    state: str
+    opened_on: date
+    submitted_on: date | None
+    degrees: tuple[Degree, ...] = ()
+    positions: tuple[Position, ...] = ()
+    sessions: tuple[CandidateSession, ...] = ()
+    references: tuple[Reference, ...] = ()
+    signed: frozenset[str] = frozenset()
+    exam_passed_on: date | None = None

@@ -1,0 +1,66 @@
+"""What every service function that writes starts from, and how it refuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlmodel import Session
+
+from tracker.db.audit import Change, record_changes
+from tracker.rulebooks import Rulebooks
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something: a person, a coordinator, a program with a token, or the system.
+
+    ``label`` is what the audit log shows. ``person_id`` is None for an actor who is not a person
+    in the database.
+    """
+
+    label: str
+    person_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """An open writing session, the rules in force, who acts, and when (``now`` is aware UTC)."""
+
+    session: Session
+    rulebooks: Rulebooks
+    actor: Actor
+    now: datetime
+
+    def record_change(
+        self,
+        table: str,
+        row_id: int,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an audit event to this transaction; no event if ``before`` equals ``after``."""
+        change = Change(self.actor.label, self.now, table, row_id, before, after)
+        record_changes(self.session, [change])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason why a service refuses: the input's field, a code, and the facts to explain it.
+
+    `tracker.refusal_text` has the sentence for each code.
+    """
+
+    field: str
+    code: str
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+
+class Refused(Exception):  # noqa: N818 - reads as the sentence it is
+    """A service did nothing, and why: every reason that can be known at once."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        super().__init__(", ".join(f"{one.field}: {one.code}" for one in refusals))
+        self.refusals = refusals

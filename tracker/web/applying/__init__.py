@@ -1,1 +1,0 @@
-"""Applications: the checklist, and references."""

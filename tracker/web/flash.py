@@ -1,0 +1,106 @@
+"""The cookies: the session's, the one that remembers which browser asked to sign in, and others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+from urllib.parse import quote, unquote, urlencode
+
+from fastapi import Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from tracker.services.browser_sessions import LONGEST_SESSION_DAYS
+from tracker.services.sign_in import SIGN_IN_MINUTES
+from tracker.web.dependencies import Site, TheSite, safe_path
+
+ASKED = "sign-in"
+# The pages that a browser keeps. Not "cookies": it would clear those of every other site of the
+# same domain, too.
+FORGET = '"cache"'
+_ASKED_PATH = "/sign-in"
+_SECONDS_IN_MINUTE = 60
+_SECONDS_IN_DAY = 86_400
+
+
+def signed_in(site: Site, token: str, wanted: str) -> Response:
+    """Give a browser its session, and send it to the page that it wanted."""
+    response = RedirectResponse(safe_path(wanted), 303)
+    # How long a session lasts is the database's to say: it ends earlier where it is not used.
+    seconds = LONGEST_SESSION_DAYS * _SECONDS_IN_DAY
+    set_cookie(response, site, site.cookie_name, token, "/", seconds)
+    take_cookie(response, site, ASKED, _ASKED_PATH)
+    return response
+
+
+def take_session(response: Response, site: Site) -> None:
+    """Take a browser's session away, and the pages that it kept."""
+    response.headers["clear-site-data"] = FORGET
+    take_cookie(response, site, site.cookie_name, "/")
+
+
+def remember_asking(response: Response, site: Site, token: str) -> None:
+    """Let this browser sign in with the code alone."""
+    set_cookie(response, site, ASKED, token, _ASKED_PATH, SIGN_IN_MINUTES * _SECONDS_IN_MINUTE)
+
+
+def set_cookie(
+    response: Response, site: Site, name: str, value: str, path: str, seconds: int
+) -> None:
+    """Give a browser a cookie that nothing but our pages gets back."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=path,
+        httponly=True,
+        samesite="lax",
+        secure=site.is_https,
+    )
+
+
+def take_cookie(response: Response, site: Site, name: str, path: str) -> None:
+    """Take a cookie away."""
+    # A __Host- cookie is only replaced by one that is secure too.
+    response.delete_cookie(name, path=path, secure=site.is_https, httponly=True, samesite="lax")
+
+
+_NAME = "said"
+_SECONDS = 60
+_Page = TypeVar("_Page", bound=Response)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The ``word`` for what was done, of which the page knows the sentence; mostly empty."""
+
+    site: Site
+    word: str
+
+    def once(self, page: _Page) -> _Page:
+        """The page, which has shown what there is to say: the next one says it no more."""
+        if self.word:
+            take_cookie(page, self.site, self.site.own_cookie(_NAME), "/")
+        return page
+
+
+def said_to(request: Request, site: Site) -> Said:
+    """What was said to the page that is asked for."""
+    word, _, path = request.cookies.get(site.own_cookie(_NAME), "").partition(":")
+    return Said(site, word if unquote(path) == request.url.path else "")
+
+
+async def said(request: Request, site: TheSite) -> Said:
+    """The same, for whoever depends on it."""
+    return said_to(request, site)
+
+
+TheSaid = Annotated[Said, Depends(said)]
+
+
+def redirect_with_flash(
+    site: Site, path: str, word: str, query: Mapping[str, str] | None = None
+) -> Response:
+    """Lead to the page at ``path`` (without its ``query``), to say what ``word`` stands for."""
+    response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
+    name, value = site.own_cookie(_NAME), f"{word}:{quote(path, safe='')}"
+    set_cookie(response, site, name, value, "/", _SECONDS)
+    return response

@@ -1,1 +1,0 @@
-"""Help: the rules in plain words."""

@@ -1,1 +1,0 @@
-"""What a person keeps about herself: addresses, mails, memberships, requests, files."""

@@ -1,1 +1,0 @@
-"""Sessions that a provider logs for others, and what these answer."""

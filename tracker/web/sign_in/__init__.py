@@ -1,1 +1,0 @@
-"""Signing in, by a link and code."""

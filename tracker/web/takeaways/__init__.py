@@ -1,1 +1,0 @@
-"""What a person carries away: transcript, calendar, all her data."""
