@@ -60,7 +60,7 @@ _SAY_IT_THEMSELVES = {
     "tracker.db.engine.SchemaError": "The database cannot be used:",
     "tracker.services.backup_files.BackupError": "That could not be done:",
     "tracker.mail.smtp_connection.ServerAddressError": "The mail server cannot be used:",
-    "tracker.cli.context.Unknown": "Not found:",
+    "tracker.cli.context.NotFound": "Not found:",
 }
 # The driver's own come from statements that run as a connection opens.
 _DATABASE_ERRORS = {

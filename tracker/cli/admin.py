@@ -15,7 +15,7 @@ from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from tracker import clock
-from tracker.cli.context import Unknown, check_association, opened
+from tracker.cli.context import NotFound, check_association, open_app
 from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
 from tracker.errors import hide_passwords, variable_of
 from tracker.services.api_tokens import SCOPES, list_tokens, make_token, revoke_token
@@ -107,11 +107,11 @@ def make(association: str, name: str, scopes: Sequence[str], expires: date | Non
     wrong = [scope for scope in scopes if scope not in SCOPES]
     if wrong or not scopes:
         message = f"no scope is called {wrong[0]!r}" if wrong else "name at least one scope"
-        raise Unknown(f"{message}: there are {', '.join(SCOPES)}")
+        raise NotFound(f"{message}: there are {', '.join(SCOPES)}")
     name = " ".join(name.split())
     if not 0 < len(name) <= _LONGEST_NAME:
-        raise Unknown(f"a name of 1 to {_LONGEST_NAME} letters, that says which program it is for")
-    with opened() as tracker:
+        raise NotFound(f"a name of 1 to {_LONGEST_NAME} letters, that says which program it is for")
+    with open_app() as tracker:
         check_association(tracker, association)
         zone = tracker.rulebooks.associations[association].time_zone
         with writing(tracker.engine) as session:
@@ -129,7 +129,7 @@ def make(association: str, name: str, scopes: Sequence[str], expires: date | Non
 
 def show() -> None:
     """List the tokens; none of them can be read again."""
-    with opened() as tracker, reading(tracker.engine) as session:
+    with open_app() as tracker, reading(tracker.engine) as session:
         found = list_tokens(session, clock.now())
     if not found:
         Console().print("No token yet: `tracker token make` makes one.")
@@ -150,9 +150,9 @@ def show() -> None:
 
 def revoke(token_id: int) -> None:
     """Void a token at once."""
-    with opened() as tracker, writing(tracker.engine) as session:
+    with open_app() as tracker, writing(tracker.engine) as session:
         if not revoke_token(session, token_id, clock.now()):
-            raise Unknown(f"no token has the id {token_id}: `tracker token list` shows them")
+            raise NotFound(f"no token has the id {token_id}: `tracker token list` shows them")
     sys.stdout.write(f"Token {token_id} is revoked.\n")
 
 
@@ -165,7 +165,7 @@ _WHO = "tracker sessions"
 
 def end_all(*, calendars: bool, tokens: bool) -> None:
     """Sign everybody out, void all codes and links, and say how many of each."""
-    with opened() as tracker, writing(tracker.engine) as session:
+    with open_app() as tracker, writing(tracker.engine) as session:
         now = clock.now()
         ended = end_all_access(session, _WHO, now, calendars=calendars, tokens=tokens)
     lines = [f"Signed-in browsers ended: {ended.sessions}", f"Sign-in codes voided: {ended.codes}"]

@@ -52,7 +52,7 @@ def print_json_list(elements: Iterable[Mapping[str, Any]]) -> None:
     sys.stdout.write("[]\n" if between == "[" else "\n]\n")
 
 
-class Opened(NamedTuple):
+class AppContext(NamedTuple):
     """Everything a command works with."""
 
     settings: Settings
@@ -61,7 +61,7 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened() -> Iterator[Opened]:
+def open_app() -> Iterator[AppContext]:
     """Open everything, and close the database at the end."""
     settings = load_settings()
     rulebooks = load_rulebooks(settings.config_dir)
@@ -72,7 +72,7 @@ def opened() -> Iterator[Opened]:
     # evaluation.
     gc.freeze()
     try:
-        yield Opened(settings, rulebooks, engine)
+        yield AppContext(settings, rulebooks, engine)
     finally:
         engine.dispose()
 
@@ -80,29 +80,29 @@ def opened() -> Iterator[Opened]:
 _TABLE = "wanted"
 
 
-class Unknown(Exception):  # noqa: N818 - reads as the sentence it prints
+class NotFound(Exception):  # noqa: N818 - reads as the sentence it prints
     """A name on the command line that nothing here has."""
 
 
-def days_asked(tracker: Opened, as_of: date | None) -> Callable[[str], date]:
+def day_of_each_association(tracker: AppContext, as_of: date | None) -> Callable[[str], date]:
     """Each association's as-of date: the day given, else its own today."""
     return (lambda _: as_of) if as_of else days_at(tracker.rulebooks, clock.now())
 
 
-def check_association(tracker: Opened, association: str | None) -> None:
-    """Raise Unknown for an association that no rulebook is about."""
+def check_association(tracker: AppContext, association: str | None) -> None:
+    """Raise NotFound for an association that no rulebook is about."""
     if association is not None and association not in tracker.rulebooks.associations:
         known = ", ".join(tracker.rulebooks.associations)
         message = f"no rulebook is about {association!r}: there are {known}"
-        raise Unknown(message)
+        raise NotFound(message)
 
 
-def only_of(
+def person_filter(
     session: Session, what: Literal["endorsement", "application"], email: str | None
 ) -> str | None:
     """The name of a temporary table with the ids of what the person has; None for everybody's.
 
-    Raises Unknown where nobody with that address has any.
+    Raises NotFound where nobody with that address has any.
     """
     if not email:
         return None
@@ -114,6 +114,6 @@ def only_of(
     ).all()
     if not ids:
         message = f"nobody with an {what} has the address {email!r}"
-        raise Unknown(message)
+        raise NotFound(message)
     make_id_table(session, _TABLE, ids)
     return _TABLE

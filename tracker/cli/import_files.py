@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlmodel import Session
 
 from tracker import clock
-from tracker.cli.context import opened
+from tracker.cli.context import open_app
 from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.files import ImportRefused, ProgressCallback
 from tracker.importer.vocabulary import vocabulary_of
@@ -30,7 +30,7 @@ def run(paths: list[Path], as_of: date | None) -> None:
     ``as_of`` is the last day on which an entry may lie; by default the day it is now where
     an association is furthest ahead.
     """
-    with opened() as tracker:
+    with open_app() as tracker:
         rulebooks, now = tracker.rulebooks, clock.now()
 
         def judge(session: Session, person_ids: set[int]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.console import Console
 
 from tracker import clock
-from tracker.cli.context import opened
+from tracker.cli.context import open_app
 from tracker.db.engine import ensure_schema, open_engine
 from tracker.jobs.runner import Ran, run_due
 from tracker.logs import configure_logs
@@ -22,7 +22,7 @@ def run(as_of: datetime | None, *, dry_run: bool) -> None:
     """Do what is due and say so, a line a job; a dry run undoes all of it."""
     configure_logs()
     console = Console(highlight=False, soft_wrap=True)
-    with opened() as tracker:
+    with open_app() as tracker:
         office = open_context(tracker.settings, tracker.rulebooks, tracker.engine)
         chosen = dry_run_context(office, tracker.engine) if dry_run else nullcontext(office)
         number = 0

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tracker.cli.context import opened, print_json_list
+from tracker.cli.context import open_app, print_json_list
 from tracker.db.engine import ensure_schema, open_engine, reading
 from tracker.mail import outbox
 from tracker.mail.outbox import Listed
@@ -34,7 +34,7 @@ _COLUMNS = (
 
 def run(*, as_json: bool) -> None:
     """Print the notice ledger, oldest first; ``step`` is days from ``due_on``."""
-    with opened() as tracker, reading(tracker.engine) as session:
+    with open_app() as tracker, reading(tracker.engine) as session:
         rows = (dict(zip(_COLUMNS, row, strict=True)) for row in all_decisions(session))
         if as_json:
             print_json_list(rows)

@@ -7,7 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from tracker import clock
-from tracker.cli.context import opened
+from tracker.cli.context import open_app
 from tracker.db.engine import open_engine
 from tracker.jobs.embedded import running
 from tracker.logs import configure_logs, server_logs
@@ -30,7 +30,7 @@ def run() -> None:
     """
     configure_logs()
     # Once before any worker: a mistake in what is configured ends the command, in words.
-    with opened() as tracker:
+    with open_app() as tracker:
         open_context(tracker.settings, tracker.rulebooks, tracker.engine)
         parse_server(tracker.settings.smtp_url.get_secret_value())
         web = tracker.settings.web
@@ -56,7 +56,7 @@ def serving() -> FastAPI:
     """
     configure_logs()
     stack = ExitStack()
-    tracker = stack.enter_context(opened())
+    tracker = stack.enter_context(open_app())
     office = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOBS_WAIT_SECONDS)
     url = tracker.settings.database_url.get_secret_value()
     pages = open_engine(url, for_pages=True)

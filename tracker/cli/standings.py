@@ -8,7 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from tracker.cli.context import check_association, days_asked, only_of, opened, print_json_list
+from tracker.cli.context import (
+    check_association,
+    day_of_each_association,
+    open_app,
+    person_filter,
+    print_json_list,
+)
 from tracker.db.engine import reading
 from tracker.exports.standing_json import as_json_object as as_json_object_of_standing_json
 from tracker.formatting import as_hours, format_hours
@@ -30,16 +36,16 @@ def run(
     as_json: bool,
 ) -> None:
     """Print the standings asked for."""
-    with opened() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
+    with open_app() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
         check_association(tracker, association)
-        day_of = days_asked(tracker, as_of)
+        day_of = day_of_each_association(tracker, as_of)
         standings = judge_all(
             facts,
             tracker.rulebooks,
             day_of,
             cycle_day=cycle,
             association=association,
-            only=only_of(facts, "endorsement", email),
+            only=person_filter(facts, "endorsement", email),
         )
         found = with_uncounted(rest, tracker.rulebooks, standings, day_of)
         if as_json:
@@ -87,10 +93,10 @@ def run_readiness(
     *, as_of: date | None, association: str | None, email: str | None, as_json: bool
 ) -> None:
     """Print the applications asked for."""
-    with opened() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
+    with open_app() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
         check_association(tracker, association)
-        day_of = days_asked(tracker, as_of)
-        only = only_of(facts, "application", email)
+        day_of = day_of_each_association(tracker, as_of)
+        only = person_filter(facts, "application", email)
         standings = judge_applications(
             facts, tracker.rulebooks, day_of, association=association, only=only
         )
