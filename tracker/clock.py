@@ -6,6 +6,8 @@ Everything else takes an instant (aware, UTC) or a legal day (``date``) as an ar
 import time
 from datetime import UTC, date, datetime
 from datetime import time as TimeOfDay
+from functools import cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 
@@ -42,3 +44,11 @@ def instant_of(day: date, at: TimeOfDay, zone: str) -> datetime:
     that comes twice as the first.
     """
     return datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """Every time zone that people live in, by its current IANA name."""
+    table = (files("tzdata") / "zoneinfo" / "zone.tab").read_text("utf-8")
+    lines = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    return frozenset(line[2] for line in lines)

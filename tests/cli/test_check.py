@@ -24,7 +24,7 @@ from tracker.checks.environment import Finding
 from tracker.cli.check import look
 from tracker.cli.main import app
 from tracker.db.engine import open_engine, writing
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
 
 CONFIG = Path(__file__).parents[2] / "config"

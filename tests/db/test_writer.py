@@ -18,7 +18,8 @@ from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.db.write_lock import Busy
 from tracker.db.writer import Writer
-from tracker.services.entries import Author, Content, add_entry
+from tracker.services.context import Author
+from tracker.services.entries import Content, add_entry
 from tracker.services.evaluation import evaluate_people
 
 PERSON = METADATA.tables["person"]

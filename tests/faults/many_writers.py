@@ -21,7 +21,8 @@ from tests.faults.long_form import run_long
 from tracker.db.engine import open_engine, reading
 from tracker.db.writer import Writer
 from tracker.rulebooks import load_rulebooks
-from tracker.services.entries import Author, Content, add_entry
+from tracker.services.context import Author
+from tracker.services.entries import Content, add_entry
 
 _PROCESSES = 2
 _PEOPLE = 40

@@ -7,7 +7,7 @@ import pytest
 from tests.importer.importer import PEOPLE, Importer
 from tests.importer.test_references import ANSWER, APPLIED, ASKED, NO_ANSWER, csv_of
 from tracker.db.engine import writing
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.references import (
     Answer,
     decline,

@@ -13,7 +13,7 @@ from tracker.db.engine import reading, writing
 from tracker.jobs.references import due_step
 from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.references import (
     Answer,
     Naming,

@@ -9,7 +9,7 @@ from tests.jobs.desk import JobHarness, at
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.notifications.group_session_mail import notify_members
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.group_sessions import Held, Invited, correct_session, log_session, session_of
 
 LOGGED = at("2024-06-03 12:00")

@@ -15,7 +15,7 @@ from tests.support.files import PDF
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.services.backup import Made, make_backup
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
 from tracker.services.evidence_storage import EvidenceFolder, digest_of
 from tracker.services.restore import Restored, restore_backup

@@ -15,7 +15,7 @@ from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tests.web.visiting import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
 from tracker.services.notification_preferences import off_token, unsubscribe_token
 

@@ -21,7 +21,7 @@ from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, WebClient, settle_all
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
 from tracker.services.evidence_storage import EvidenceFolder
 

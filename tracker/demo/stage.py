@@ -22,7 +22,8 @@ from tracker.jobs.schedule import Job, due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
 from tracker.rulebooks import Rulebooks
-from tracker.services.entries import Author, Content, add_entry
+from tracker.services.context import Author
+from tracker.services.entries import Content, add_entry
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_confirmations import confirm, dispute, hold_asked
 from tracker.services.group_sessions import Held, Invited, Supervisee, log_session, supervisees_of

@@ -14,7 +14,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
 from tracker.rules.standing import Standing, Status
 from tracker.services.application_facts import judge_applications
-from tracker.services.entries import lock_person
+from tracker.services.context import lock_person
 from tracker.services.evaluation import evaluate_people
 from tracker.services.facts import make_id_table
 

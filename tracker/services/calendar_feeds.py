@@ -11,7 +11,7 @@ from sqlmodel import Session
 from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.statements import find_key, make_key
 from tracker.db.tables import METADATA
-from tracker.services.entries import lock_person
+from tracker.services.context import lock_person
 
 _FEED = METADATA.tables["calendar_feed"]
 _KEY_NAME = "calendar"

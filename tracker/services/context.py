@@ -6,9 +6,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from tracker.db.audit import Change, record_changes
+from tracker.db.people import Person
 from tracker.rulebooks import Rulebooks
 
 
@@ -44,6 +45,24 @@ class ServiceContext:
         """Add an audit event to this transaction; no event if ``before`` equals ``after``."""
         change = Change(self.actor.label, self.now, table, row_id, before, after)
         record_changes(self.session, [change])
+
+
+def lock_person(session: Session, person_id: int) -> None:
+    """Let one transaction at a time write for a person, until it ends.
+
+    Without it two entries saved at the same moment would each be judged without the other.
+    """
+    # SQLite has one writer at a time anyway, and leaves out FOR UPDATE.
+    session.exec(select(Person.id).where(Person.id == person_id).with_for_update()).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Whose entries are written, who writes them, and when; gives way to `ServiceContext`."""
+
+    person_id: int
+    who: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

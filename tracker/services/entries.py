@@ -1,8 +1,8 @@
-"""Writes rows of group_member, each change with its audit event."""
+"""Reads and writes the entries of a person."""
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -19,58 +19,9 @@ from tracker.db.statements import as_date, insert_one, run, with_own_id
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
+from tracker.services.context import Author, lock_person
 from tracker.services.evaluation import evaluate_later
-
-_MEMBER = METADATA.tables["group_member"]
-_AUDITED = ("group_session_id", "email", "person_id", "state", "note", "entry_id", "asked_at")
-Shapes = Mapping[int, Mapping[str, Any]]
-
-
-def change_members(
-    session: Session,
-    stamp: Stamp,
-    member_ids: Collection[int],
-    **values: Any,  # noqa: ANN401 - values of columns
-) -> None:
-    """Set columns of these rows."""
-    before = shapes_of(session, member_ids)
-    session.connection().execute(update(_MEMBER).where(_MEMBER.c.id.in_(member_ids)).values(values))
-    record_members(session, stamp, before, shapes_of(session, member_ids))
-
-
-def release_entry(session: Session, stamp: Stamp, entry_id: int) -> None:
-    """Before an entry is deleted: a session that it confirmed waits for an answer again.
-
-    Whoever takes it back is not reminded of it.
-    """
-    its = select(_MEMBER.c.group_session_id, _MEMBER.c.person_id)
-    row = session.connection().execute(its.where(_MEMBER.c.entry_id == entry_id)).first()
-    if row is None:
-        return
-    of_session = (_MEMBER.c.group_session_id == row[0]) & (_MEMBER.c.person_id == row[1])
-    ids = session.scalars(select(_MEMBER.c.id).where(of_session)).all()
-    asked = {"state": "asked", "answered_at": None, "entry_id": None, "reminded_at": stamp.at}
-    change_members(session, stamp, ids, **asked)
-
-
-def shapes_of(session: Session, member_ids: Collection[int]) -> Shapes:
-    """What audit events hold of these rows, by id."""
-    query = select(_MEMBER.c.id, *(_MEMBER.c[name] for name in _AUDITED))
-    rows = session.connection().execute(query.where(_MEMBER.c.id.in_(member_ids)))
-    return {row[0]: dict(zip(_AUDITED, row[1:], strict=True)) for row in rows}
-
-
-def record_members(session: Session, stamp: Stamp, before: Shapes, after: Shapes) -> None:
-    """Write the audit events of what changed between two states of rows."""
-    keys = sorted({*before, *after})
-    record_changes(
-        session,
-        [
-            Change(stamp.who, stamp.at, "group_member", key, before.get(key), after.get(key))
-            for key in keys
-        ],
-    )
-
+from tracker.services.group_members import release_entry
 
 _ENTRY = Entry.__table__  # type: ignore[attr-defined]
 _TOPIC = EntryTopic.__table__  # type: ignore[attr-defined]
@@ -180,15 +131,6 @@ class Content:
 _COLUMNS = tuple(one.name for one in fields(Content) if one.name != "topics")
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Whose entries are written, who writes them, and when (an aware instant)."""
-
-    person_id: int
-    who: str
-    at: datetime
-
-
 class Added(NamedTuple):
     """The entry that a form became; not ``new`` if that form had been saved before."""
 
@@ -209,16 +151,6 @@ def version_of(entry: LoggedEntry) -> str:
     """A short text that changes when any part of the entry does."""
     whole = json.dumps(asdict(content_of(entry)), default=str, sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
-
-
-def lock_person(session: Session, person_id: int) -> None:
-    """Let one writer at a time log for a person.
-
-    Without it two entries saved at the same moment would each be judged without the other.
-    """
-    # SQLite has one writer at a time anyway.
-    if session.connection().dialect.name == "postgresql":
-        run(session, "SELECT id FROM person WHERE id = ? FOR UPDATE", [person_id])
 
 
 def minutes_on(session: Session, person_id: int, day: date, *, without: int | None = None) -> int:

@@ -15,9 +15,9 @@ from tracker.db.audit import Change, record_changes
 from tracker.db.statements import run, with_own_id
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
+from tracker.services.context import Author
 from tracker.services.coordinator_access import access_windows, sees_file
 from tracker.services.cycle_locks import CycleLock, CycleLocks, read_cycle_locks_of
-from tracker.services.entries import Author
 
 _EVIDENCE = METADATA.tables["evidence"]
 _ENTRY = METADATA.tables["entry"]

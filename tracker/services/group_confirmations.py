@@ -19,17 +19,10 @@ from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.services.applications import undecided_of
+from tracker.services.context import Author, lock_person
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import (
-    Author,
-    Content,
-    add_entry,
-    change_members,
-    delete_entry,
-    entry_by_id,
-    lock_person,
-    select_entries,
-)
+from tracker.services.entries import Content, add_entry, delete_entry, entry_by_id, select_entries
+from tracker.services.group_members import change_members
 from tracker.services.sign_in import find_person
 
 _MEMBER = METADATA.tables["group_member"]

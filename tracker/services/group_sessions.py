@@ -11,7 +11,8 @@ from sqlmodel import Session
 from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.statements import with_own_id
 from tracker.db.tables import METADATA
-from tracker.services.entries import Author, change_members, lock_person, record_members, shapes_of
+from tracker.services.context import Author, lock_person
+from tracker.services.group_members import change_members, record_members, shapes_of
 from tracker.services.sign_in import find_person
 
 _ENTRY = METADATA.tables["entry"]

@@ -15,7 +15,7 @@ from tracker.db.audit import Change, record_changes
 from tracker.db.statements import with_own_id
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
-from tracker.services.entries import Author, lock_person
+from tracker.services.context import Author, lock_person
 from tracker.services.evaluation import evaluate_later
 
 _MEMBERSHIP = METADATA.tables["membership"]

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from tracker.db.audit import Change, record_changes
 from tracker.db.statements import find_key, make_key
 from tracker.db.tables import METADATA
-from tracker.services.entries import Author, lock_person
+from tracker.services.context import Author, lock_person
 
 _MAIL_OFF = METADATA.tables["mail_off"]
 _PERSON = METADATA.tables["person"]

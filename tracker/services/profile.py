@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from tracker.db.audit import Change, record_changes
 from tracker.db.tables import METADATA
-from tracker.services.entries import Author, lock_person
+from tracker.services.context import Author, lock_person
 from tracker.services.sign_in import Refused, hashed, use_sign_in
 
 _PERSON = METADATA.tables["person"]

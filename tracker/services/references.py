@@ -15,7 +15,7 @@ from tracker.db.audit import Change, record_changes
 from tracker.db.statements import make_key, with_own_id
 from tracker.db.tables import METADATA
 from tracker.rules.application.references import SPARE
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.sign_in import hashed
 
 OPEN_STATES = ("open", "submitted")

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
-from tracker.services.entries import Author, lock_person
+from tracker.services.context import Author, lock_person
 from tracker.services.evaluation import evaluate_later
 
 _REQUEST = METADATA.tables["time_request"]

@@ -8,13 +8,11 @@ of the association's counts once that day has begun there, too.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cache
-from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from tracker.clock import local_day
+from tracker.clock import known_zones, local_day
 from tracker.formatting import format_date, format_time
 from tracker.rulebooks import Rulebooks
 from tracker.services.endorsements import endorsements_of
@@ -43,14 +41,6 @@ def format_instant(instant: datetime, zone: str) -> str:
     """``November 20, 2026 at 14:05`` in a time zone."""
     local = instant.astimezone(ZoneInfo(zone))
     return f"{format_date(local.date())} at {format_time(local)}"
-
-
-@cache
-def known_zones() -> frozenset[str]:
-    """Every time zone that somebody lives in, by its IANA name (not the older names for it)."""
-    table = (files("tzdata") / "zoneinfo" / "zone.tab").read_text("utf-8")
-    lines = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
-    return frozenset(line[2] for line in lines)
 
 
 def zone_groups(rulebooks: Rulebooks) -> Mapping[str, Sequence[tuple[str, str]]]:

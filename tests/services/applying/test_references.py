@@ -14,7 +14,7 @@ from tests.support.referees import apply, decided
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.statements import make_key
 from tracker.db.tables import METADATA
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.references import (
     Answer,
     Link,

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, Cast, fill
 from tracker.db.engine import reading, writing
 from tracker.rules.explain import LoggedEntry
+from tracker.services.context import Author
 from tracker.services.entries import (
-    Author,
     ChangedMeanwhile,
     Content,
     add_entry,

@@ -9,14 +9,8 @@ from sqlalchemy import func, insert, select
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, EVE, NOW, fill
 from tracker.db.tables import METADATA
-from tracker.services.entries import (
-    Author,
-    Content,
-    change_entry,
-    delete_entry,
-    entry_by_id,
-    version_of,
-)
+from tracker.services.context import Author
+from tracker.services.entries import Content, change_entry, delete_entry, entry_by_id, version_of
 from tracker.services.group_confirmations import (
     asked_of,
     confirm,

@@ -13,7 +13,7 @@ from tests.web.frame.test_small_pages import token_for
 from tests.web.visiting import TRAINING, WebClient, text_of
 from tracker.db import writer
 from tracker.db.engine import writing
-from tracker.services.entries import lock_person
+from tracker.services.context import lock_person
 
 FILES = {"files": ("proof.pdf", PDF, "application/pdf")}
 

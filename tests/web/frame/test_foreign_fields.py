@@ -18,7 +18,7 @@ from tests.web.visiting import RSC, TRAINING, Visitor, WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.browser_sessions import handle_of, open_session
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
 
 KEY = "f" * 32

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from tests.support.cast import ALICE, BOOKS, CAROL, EVE
 from tests.web.visiting import TRAINING, WebClient, problems, text_of
-from tracker.web.time_zones import known_zones, zone_groups
+from tracker.clock import known_zones
+from tracker.web.time_zones import zone_groups
 
 
 def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house: WebClient) -> None:

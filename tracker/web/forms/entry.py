@@ -12,7 +12,7 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
 
-from tracker.clock import local_day
+from tracker.clock import known_zones, local_day
 from tracker.formatting import format_hours, format_hours_with_unit
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import lower
@@ -26,7 +26,6 @@ from tracker.services.evaluation import days_at
 from tracker.services.provider_choices import may_name
 from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key
 from tracker.web.forms.fields import DateWrong, HoursWrong, date_fields_of, read_date, read_hours
-from tracker.web.time_zones import known_zones
 
 ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
 FORMATS = {"individual": "Individual", "group": "Group"}

@@ -23,9 +23,9 @@ from tracker.formatting import (
 )
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
+from tracker.services.context import Author, lock_person
 from tracker.services.cycle_locks import cycle_lock_for
 from tracker.services.entries import (
-    Author,
     ChangedMeanwhile,
     Content,
     Logged,
@@ -34,7 +34,6 @@ from tracker.services.entries import (
     content_of,
     entry_by_id,
     find_duplicate,
-    lock_person,
     logged_on,
     saved_from,
     submission_check,

@@ -14,8 +14,9 @@ from tracker.db.engine import reading
 from tracker.formatting import MINUTES_IN_DAY, format_date, format_hours, format_hours_with_unit
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
+from tracker.services.context import Author
 from tracker.services.cycle_locks import cycle_lock_for
-from tracker.services.entries import Author, Content, has_logged_most, minutes_on
+from tracker.services.entries import Content, has_logged_most, minutes_on
 from tracker.services.group_confirmations import (
     ConfirmationRequest,
     added_entry,

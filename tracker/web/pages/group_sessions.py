@@ -10,7 +10,7 @@ from tracker.clock import local_day
 from tracker.db.engine import reading
 from tracker.formatting import format_date, format_hours_with_unit
 from tracker.notifications.group_session_mail import notify_members
-from tracker.services.entries import Author, lock_person
+from tracker.services.context import Author, lock_person
 from tracker.services.group_sessions import (
     Held,
     Invited,

@@ -13,9 +13,10 @@ from sqlmodel import Session
 
 from tracker.db.engine import reading
 from tracker.rules.explain import LoggedEntry
+from tracker.services.context import Author
 from tracker.services.cycle_locks import cycle_lock_for
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import Author, Content, delete_entry, entry_by_id, version_of
+from tracker.services.entries import Content, delete_entry, entry_by_id, version_of
 from tracker.services.evidence import (
     File,
     file_for,

@@ -18,9 +18,9 @@ from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Outcome, Standing
 from tracker.services.applications import undecided_of
+from tracker.services.context import Author
 from tracker.services.cycle_locks import cycle_lock_for
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import Author
 from tracker.services.memberships import (
     Recorded,
     Term,

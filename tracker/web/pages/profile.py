@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
-from tracker.clock import local_day
+from tracker.clock import known_zones, local_day
 from tracker.db.audit import Stamp
 from tracker.db.engine import reading, writing
 from tracker.formatting import format_date
@@ -22,8 +22,8 @@ from tracker.services.browser_sessions import (
     end_browsers,
     handle_of,
 )
+from tracker.services.context import Author
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import Author
 from tracker.services.evidence import Kept, kept_files
 from tracker.services.notification_preferences import (
     Wish,
@@ -42,7 +42,7 @@ from tracker.web.forms.body import Typed, WithFiles, text_of
 from tracker.web.pages.entry_submission import NOT_HERE, remove_chosen
 from tracker.web.pages.uploads import folder_of, format_size, quota_of
 from tracker.web.text import bounced_of
-from tracker.web.time_zones import format_instant, format_zone, known_zones, zone_groups, zone_of
+from tracker.web.time_zones import format_instant, format_zone, zone_groups, zone_of
 
 router = APIRouter()
 # What each is called, and what it tells of.

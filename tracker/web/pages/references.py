@@ -17,7 +17,7 @@ from tracker.rules.application.references import (
     roles_for,
 )
 from tracker.rules.model import Referees, Requirement, Rulebook
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.references import (
     Applied,
     Named,

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from tracker.db.engine import reading
 from tracker.mail.compose import is_address
-from tracker.services.entries import Author
+from tracker.services.context import Author
 from tracker.services.profile import (
     Taken,
     confirm,

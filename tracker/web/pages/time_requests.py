@@ -16,9 +16,9 @@ from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Status
+from tracker.services.context import Author
 from tracker.services.cycle_locks import read_cycle_locks_of
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import Author
 from tracker.services.time_requests import (
     ASKED,
     DECLINED,

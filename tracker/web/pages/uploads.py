@@ -11,7 +11,7 @@ from sqlmodel import Session
 from starlette.datastructures import UploadFile
 
 from tracker.db.engine import reading
-from tracker.services.entries import Author, lock_person
+from tracker.services.context import Author, lock_person
 from tracker.services.evidence import (
     Received,
     bytes_counted,
