@@ -18,11 +18,12 @@ class Actor:
     """Who does something: a person, a coordinator, a program with a token, or the system.
 
     ``label`` is what the audit log shows. ``person_id`` is None for an actor who is not a person
-    in the database.
+    in the database; ``coordinates`` names the associations whose coordinator the actor is.
     """
 
     label: str
     person_id: int | None = None
+    coordinates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +84,7 @@ class Refused(Exception):  # noqa: N818 - reads as the sentence it is
     def __init__(self, *refusals: Refusal) -> None:
         super().__init__(", ".join(f"{one.field}: {one.code}" for one in refusals))
         self.refusals = refusals
+
+
+class NotFound(Exception):  # noqa: N818 - reads as the sentence it is
+    """What a service was asked to change does not exist, or is not the actor's to see."""

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tracker.db.write_lock import Busy, is_busy
+from tracker.services.context import NotFound
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem
 from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, who_looks
 from tracker.web.flash import redirect_with_flash
@@ -154,6 +155,7 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeeded, to_sign_in)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(Busy, _busy)
     for failure in (OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
         app.add_exception_handler(failure, _busy_or_failed)
@@ -185,6 +187,10 @@ def _http_error(request: Request, error: Exception) -> Response:
     words = TOO_MANY if too_many else None
     headers = with_allowed(request, status, getattr(error, "headers", None))
     return _answer(request, status, headers, who=_who(request), words=words)
+
+
+def _not_found(request: Request, _error: Exception) -> Response:
+    return _http_error(request, HTTPException(_NOT_FOUND))
 
 
 async def _busy(request: Request, _error: Exception) -> Response:
