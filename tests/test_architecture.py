@@ -20,16 +20,16 @@ LAZY = (PACKAGE / "cli",)
 
 # What each layer may import of ours, besides itself and BASE. Others (cli, checks, demo) stand at
 # the top and may import everything; nothing may import them.
-BASE = {"clock", "settings", "formatting", "refusal_text", "rulebooks", "spreadsheet_csv"}
+BASE = {"clock", "errors", "settings", "formatting", "refusal_text", "rulebooks", "spreadsheet_csv"}
 LAYERS = {
     "clock": set[str](),
     "formatting": set[str](),
     "refusal_text": {"formatting"},
-    "settings": set[str](),
+    "settings": {"errors"},
     "spreadsheet_csv": set[str](),
     "errors": set[str](),
     "rules": {"formatting"},
-    "rulebooks": {"rules", "settings", "formatting"},
+    "rulebooks": {"errors", "rules", "settings", "formatting"},
     "db": {"rules", *BASE},
     "services": {"db", "rules", *BASE},
     "mail": {"services", "db", "rules", *BASE},

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from tracker.errors import UserError
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
@@ -17,8 +18,10 @@ from tracker.rules.plan import Plan, plan_application, plan_renewal
 Model = TypeVar("Model")
 
 
-class RulebooksWrong(Exception):  # noqa: N818 - reads as the sentence it prints
+class RulebooksWrong(UserError):  # noqa: N818 - reads as the sentence it prints
     """The rulebooks hold errors: all of them, with file, key and reason."""
+
+    heading = "The rulebooks have errors:"
 
     def __init__(self, problems: list[Problem]) -> None:
         """Keep ``problems`` for whoever prints them."""

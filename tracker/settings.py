@@ -5,11 +5,20 @@ Every setting is described in config/README.md.
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +26,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tracker.errors import UserError
+
+ENVIRONMENT_PREFIX = "TRACKER_"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 # What an Authorization header can carry, and nobody guesses.
@@ -100,7 +112,7 @@ class Settings(BaseSettings):
     """All settings, read once by a command's outermost function."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TRACKER_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     database_url: SecretStr = SecretStr("sqlite:///tracker.db")
@@ -174,6 +186,49 @@ def _resource_folder(name: str) -> Path:
     return bundled if bundled.is_dir() else package.parent / name
 
 
+class SettingsError(UserError):
+    """Settings that can't be read or used, each named with its place."""
+
+    heading = "The settings have errors (config/README.md describes each setting):"
+
+
 def load_settings() -> Settings:
-    """Read the settings; raises pydantic's ValidationError naming each wrong one."""
-    return Settings(config_dir=configuration_folder())
+    """Read the settings. Raises SettingsError, which lists every wrong one."""
+    try:
+        return Settings(config_dir=configuration_folder())
+    except ValidationError as error:
+        # Without the input: what was typed may be a password.
+        lines = [_describe_error(details) for details in error.errors(include_input=False)]
+        raise SettingsError("\n".join(lines)) from None
+    except (ValueError, OSError) as error:
+        # Broken TOML, broken JSON in a variable, or a file that can't be read.
+        message = f"tracker.toml or a TRACKER_ variable can't be read: {error}"
+        raise SettingsError(message) from error
+
+
+def find_variable(path: Sequence[str]) -> str | None:
+    """The environment variable that sets the setting at ``path``, or a part that contains it."""
+    set_names = {name.upper() for name in os.environ}
+    for end in range(len(path), 0, -1):
+        variable = ENVIRONMENT_PREFIX + "__".join(path[:end]).upper()
+        if variable in set_names:
+            return variable
+    return None
+
+
+def _describe_error(details: ErrorDetails) -> str:
+    path = [str(step) for step in details["loc"]]
+    cause = details.get("ctx", {}).get("error")
+    reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
+    return f"{find_variable(path) or f'tracker.toml: {_format_key(path)}'}: {reason}"
+
+
+def _format_key(path: Sequence[str]) -> str:
+    """A key as people count: ``coordinators[1].email`` is the first coordinator's address."""
+    key = ""
+    for step in path:
+        if step.isdigit():
+            key += f"[{int(step) + 1}]"
+        else:
+            key += f".{step}" if key else step
+    return key

@@ -16,9 +16,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlmodel import Session
 
 from tracker.db.engine import newest_version, open_engine, schema_version, wal_is_safe
-from tracker.errors import PREFIX, explain
+from tracker.errors import explain_error
 from tracker.services.evidence import stored_names
-from tracker.settings import Settings
+from tracker.settings import ENVIRONMENT_PREFIX, Settings
 
 
 class Level(StrEnum):
@@ -87,10 +87,10 @@ def _check_folder(folder: Path) -> Findings:
 
 
 def _check_variables(environment: dict[str, str]) -> Findings:
-    fields = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    fields = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name in sorted(environment):
         given = name.upper()
-        if given.startswith(PREFIX) and given.partition("__")[0] not in fields:
+        if given.startswith(ENVIRONMENT_PREFIX) and given.partition("__")[0] not in fields:
             yield warning(
                 "T104",
                 f"{name} is set, and no setting has that name",
@@ -131,8 +131,8 @@ def check_database(url: str) -> Verdict:
         if address.get_backend_name() == "sqlite":
             return (yield from _check_file(address))
         return (yield from _check_schema(url))
-    except Exception as error:  # noqa: BLE001 - explain raises again what it does not know
-        yield problem("T201", explain(error).strip(), "Correct TRACKER_DATABASE_URL.")
+    except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
+        yield problem("T201", explain_error(error).strip(), "Correct TRACKER_DATABASE_URL.")
         return False
 
 
@@ -204,9 +204,9 @@ def _check_writing(engine: Engine) -> Findings:
                 connection.execute(text("INSERT INTO secret VALUES (:name, :value)"), row)
             finally:
                 transaction.rollback()
-    except Exception as error:  # noqa: BLE001 - explain raises again what it does not know
+    except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
         hint = "Give this program's user the right to write (SQLite: to the folder, too)."
-        yield problem("T204", explain(error).strip(), hint)
+        yield problem("T204", explain_error(error).strip(), hint)
 
 
 def _describe(session: Session, schema: str) -> Findings:

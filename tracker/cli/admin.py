@@ -17,10 +17,10 @@ from sqlalchemy.engine import make_url
 from tracker import clock
 from tracker.cli.context import NotFound, check_association, open_app
 from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
-from tracker.errors import hide_passwords, variable_of
+from tracker.errors import hide_passwords
 from tracker.services.api_tokens import SCOPES, list_tokens, make_token, revoke_token
 from tracker.services.browser_sessions import end_all_access
-from tracker.settings import configuration_folder, load_settings
+from tracker.settings import configuration_folder, find_variable, load_settings
 
 
 def run() -> None:
@@ -67,7 +67,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a setting can be
 
 
 def _source(path: list[str], written: dict[str, Any]) -> str:
-    variable = variable_of(path)
+    variable = find_variable(path)
     if variable is not None:
         return variable
     part: Any = written

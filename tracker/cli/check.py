@@ -20,7 +20,7 @@ from tracker.checks.environment import (
 )
 from tracker.checks.mail import check_mail
 from tracker.db.engine import open_engine, reading
-from tracker.errors import explain
+from tracker.errors import UserError
 from tracker.rulebooks import Rulebooks, RulebooksWrong, load_notice_config, load_rulebooks
 from tracker.settings import Settings, load_settings
 
@@ -43,8 +43,9 @@ def look(send_test_mail: str | None) -> Findings:
     """All facts and findings; what rests on something broken is left out."""
     try:
         settings = load_settings()
-    except Exception as error:  # noqa: BLE001 - explain raises again what it does not know
-        yield problem("T101", explain(error).strip(), "Nothing else can be looked at before.")
+    except UserError as error:
+        hint = "Correct the settings. Nothing else can be checked before that."
+        yield problem("T101", f"{error.heading}\n{error}", hint)
         return
     yield from check_settings(settings)
     rulebooks = _load_books(settings)

@@ -15,6 +15,7 @@ from sqlmodel import Session
 from tracker import clock
 from tracker.db.engine import ensure_schema, open_engine
 from tracker.db.tables import METADATA
+from tracker.errors import UserError
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.evaluation import days_at
 from tracker.services.facts import make_id_table
@@ -80,8 +81,10 @@ def open_app() -> Iterator[AppContext]:
 _TABLE = "wanted"
 
 
-class NotFound(Exception):  # noqa: N818 - reads as the sentence it prints
+class NotFound(UserError):  # noqa: N818 - reads as the sentence it prints
     """A name on the command line that nothing here has."""
+
+    heading = "Not found:"
 
 
 def day_of_each_association(tracker: AppContext, as_of: date | None) -> Callable[[str], date]:

@@ -281,10 +281,10 @@ def main() -> None:
     """Run the command line; an expected failure is one clear message and exit code 1."""
     try:
         app()
-    except Exception as error:  # noqa: BLE001 - explain raises again what is no user's to mend
-        from tracker.errors import explain
+    except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
+        from tracker.errors import explain_error
 
-        sys.stderr.write(explain(error))
+        sys.stderr.write(explain_error(error))
         sys.exit(1)
 
 

@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from tracker.clock import stopwatch
 from tracker.db.write_lock import write_lock
+from tracker.errors import UserError
 
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
 # (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
@@ -31,8 +32,10 @@ _CONNECT_SECONDS = 10
 _OF_PAGES = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
 
 
-class SchemaError(Exception):
+class SchemaError(UserError):
     """The database's schema is not the one that this program works with."""
+
+    heading = "The database can't be used:"
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:

@@ -189,7 +189,9 @@ def _tame(value: Any) -> Any:  # noqa: ANN401 - Jinja hands over whatever a temp
 def _frame(sender: str) -> tuple[bytes, bytes, bytes]:
     """What every message has in common: before the text, between text and HTML, after it."""
     if "@" not in parseaddr(sender)[1]:
-        raise ValueError(f"the sender {sender!r} holds no e-mail address")
+        place = find_variable(["mail", "sender"]) or "tracker.toml: mail.sender"
+        message = f"{place}: {sender!r} has no email address. Write Renewals <renewals@your.domain>"
+        raise SettingsError(message)
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["Auto-Submitted"] = "auto-generated"

@@ -20,6 +20,7 @@ from aiosmtplib.errors import (
     SMTPTimeoutError,
 )
 
+from tracker.errors import UserError
 from tracker.mail.compose import ascii_domain, is_address, one_line
 from tracker.mail.outbox import Claimed
 
@@ -28,8 +29,10 @@ _PORTS: dict[Security, int] = {"none": 25, "starttls": 587, "tls": 465}
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
-class ServerAddressError(ValueError):
+class ServerAddressError(UserError):
     """``TRACKER_SMTP_URL`` cannot be used; the message says why, and never holds the password."""
+
+    heading = "The mail server can't be used:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,17 @@ from sqlalchemy.engine import make_url
 from tracker.db.engine import open_engine, reading
 from tracker.db.tables import METADATA
 from tracker.db.write_lock import write_lock
+from tracker.errors import UserError
 
 DATABASE, EVIDENCE, NOTE = "database", "evidence", "backup.json"
 STORED = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1024 * 1024
 
 
-class BackupError(Exception):
+class BackupError(UserError):
     """A backup was not made or not restored: the message says why, and what to do."""
+
+    heading = "That can't be done:"
 
 
 class Note(NamedTuple):
