@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
+from functools import cache
 
 from babel import Locale, dates, lists, numbers
 
@@ -109,6 +110,20 @@ def format_short_month_day(day: date) -> str:
     return dates.format_skeleton("MMMd", day, locale=_LOCALE.get())
 
 
+def join_month_days(text: str) -> str:
+    """``text`` with a no-break space between the name of a month and the day: ``June 30``."""
+    return _month_before_day(_LOCALE.get()).sub("\\1\N{NO-BREAK SPACE}", text)
+
+
+@cache
+def _month_before_day(locale: str) -> re.Pattern[str]:
+    names: set[str] = set()
+    for width in ("wide", "abbreviated"):
+        names.update(dates.get_month_names(width, locale=locale).values())
+    longest_first = sorted(map(re.escape, names), key=len, reverse=True)
+    return re.compile(rf"\b({'|'.join(longest_first)}) (?=\d)")
+
+
 def format_month(day: date) -> str:
     """``June``."""
     return dates.format_date(day, "LLLL", locale=_LOCALE.get())
@@ -149,6 +164,11 @@ def format_count(count: int, one: str, other: str | None = None) -> str:
 def format_percent(share: float) -> str:
     """``44%`` for 0.44."""
     return numbers.format_percent(share, locale=_LOCALE.get())
+
+
+def capitalize_first(text: str) -> str:
+    """The text with its first letter in upper case and the rest unchanged."""
+    return text[:1].upper() + text[1:]
 
 
 # The activity whose name is an abbreviation, and can also be the topic of a training.

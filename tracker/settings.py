@@ -167,6 +167,14 @@ class Settings(BaseSettings):
         """The coordinators of one association, in the file's order."""
         return tuple(c for c in self.coordinators if c.association == association)
 
+    @property
+    def coordinators_by_association(self) -> dict[str, list[Coordinator]]:
+        """The coordinators of each association that has any, in the file's order."""
+        found: dict[str, list[Coordinator]] = {}
+        for coordinator in self.coordinators:
+            found.setdefault(coordinator.association, []).append(coordinator)
+        return found
+
 
 def configuration_folder() -> Path:
     """``TRACKER_CONFIG_DIR``, else the checkout's config/, else the one in the wheel."""

@@ -71,7 +71,7 @@ def template_floor() -> ASGIApp:
 
     @app.get("/my-year")
     async def show() -> HTMLResponse:
-        shown: HTMLResponse = pages.show(name, **facts)
+        shown: HTMLResponse = pages.render(name, **facts)
         return shown
 
     return _naming_itself(app)

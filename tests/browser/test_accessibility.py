@@ -127,6 +127,6 @@ def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: LiveSer
     alice.get_by_label("Their name").fill("Eltern" * 30)
     alice.get_by_label("Their e-mail address").fill(f"{'pat' * 40}@example.org")
     alice.get_by_text("Current program supervisor").last.click()
-    alice.get_by_role("button", name="PlannedRequirement them").click()
+    alice.get_by_role("button", name="Ask them").click()
     expect(alice.get_by_role("status")).to_contain_text("We have sent them a mail")
     check(alice)

@@ -37,7 +37,7 @@ def test_a_reference_is_asked_for_and_given(
     alice.type("Their name", "Pat Doe")
     alice.type("Their e-mail address", "pat@example.org")
     alice.choose("Current program supervisor")
-    alice.press("PlannedRequirement them")
+    alice.press("Ask them")
     alice.see("We have sent them a mail")
     pat = keys("", link_in_the_last_mail(street))
     confirmed = pat.page.get_by_role("group", name="Is “Current program supervisor” right?")

@@ -87,7 +87,7 @@ def open_street(
     cast = replace(found, url=url, engine=open_engine(url))
     settings = cast.settings.model_copy(update={"base_url": port.base_url})
     port.app = build_app(settings, cast.engine, BOOKS, now=lambda: NOW)
-    settle = port.app.state.site.later.settle
+    settle = port.app.state.site.background.settle
     yield LiveServer(cast, port.base_url, settle)
     settle()
     cast.engine.dispose()

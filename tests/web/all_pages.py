@@ -74,7 +74,7 @@ _LISTED = [
     (IDA, "/application/{ida}"),
     (OLIVE, "/application/{olive}"),
     (ALICE, "/application/{named}/references"),
-    (ALICE, "/application/{named}/references", "PlannedRequirement them"),
+    (ALICE, "/application/{named}/references", "Ask them"),
     (NORA, "/application/{nora}/references"),
     (DANA, "/application/{nobody}/references"),
     (BOB, "/profile"),

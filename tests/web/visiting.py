@@ -83,7 +83,7 @@ class WebClient:
 
     def settle(self) -> None:
         """Wait for the work that visitors do not wait for."""
-        self.app.state.site.later.settle()
+        self.app.state.site.background.settle()
 
     def mails(self) -> list[str]:
         """The texts of the mails waiting to be sent, oldest first."""

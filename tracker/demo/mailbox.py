@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
-from tracker.web.dependencies import AnyViewer, TheSite
+from tracker.web.dependencies import OptionalViewerDep, SiteDep
 
 # A mail's own styles stand in the mail; everything else stays forbidden, and it may be framed
 # by our own page only.
@@ -91,20 +91,22 @@ router = APIRouter(prefix="/demo/mail")
 
 
 @router.get("")
-def show_all(request: Request, site: TheSite, who: AnyViewer) -> Response:
+def show_all(request: Request, site: SiteDep, who: OptionalViewerDep) -> Response:
     """The messages, newest first."""
     messages = _mailbox(request).messages
     numbered = list(enumerate(messages))[::-1][:_LATEST]
-    return site.pages.show("demo/mailbox.html", viewer=who, messages=numbered, total=len(messages))
+    return site.pages.render(
+        "demo/mailbox.html", viewer=who, messages=numbered, total=len(messages)
+    )
 
 
 @router.get("/{number}")
 def show_one(
-    request: Request, site: TheSite, who: AnyViewer, number: Annotated[int, Path(ge=0)]
+    request: Request, site: SiteDep, who: OptionalViewerDep, number: Annotated[int, Path(ge=0)]
 ) -> Response:
     """One message: its heads, as HTML in a frame, and as text."""
     message = _message(request, number)
-    page = site.pages.show(
+    page = site.pages.render(
         "demo/mail.html", viewer=who, message=message, number=number, text=_part(message, "plain")
     )
     page.headers["content-security-policy"] = _PAGE_POLICY

@@ -106,7 +106,7 @@ def add_members(
 
 
 def ask_again(session: Session, author: Author, member_ids: Collection[int]) -> Collection[int]:
-    """PlannedRequirement anew those who have not confirmed; their rows."""
+    """Ask anew those who have not confirmed; their rows."""
     mine = _MEMBER.c.id.in_(member_ids) & (_MEMBER.c.state != "confirmed")
     people = session.scalars(select(_MEMBER.c.person_id).where(mine)).all()
     for person_id in sorted({p for p in people if p is not None}):
@@ -253,7 +253,7 @@ def correct_session(
 
 
 def withdraw_session(session: Session, author: Author, group_session: GroupSession) -> None:
-    """PlannedRequirement nobody any more; what was confirmed stays. A second time changes nothing."""
+    """Ask nobody any more; what was confirmed stays. A second time changes nothing."""
     if group_session.withdrawn_at is not None:
         return
     own = _SESSION.c.id == group_session.id

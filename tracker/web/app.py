@@ -107,7 +107,7 @@ def build_app(
         rulebooks=rulebooks,
         composer=load_composer(folder, settings.mail.sender, settings.base_url),
         pages=pages,
-        later=BackgroundWork(),
+        background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
         vitals=SingleFlight("vitals", partial(_look_at_vitals, engine)),
         demo_people=tuple(demo_people),

@@ -78,7 +78,7 @@ class Site:
     rulebooks: Rulebooks
     composer: Composer
     pages: Pages
-    later: BackgroundWork
+    background: BackgroundWork
     readiness: Readiness
     vitals: SingleFlight[Vitals]
     demo_people: Sequence[DemoLogin]
@@ -115,15 +115,15 @@ async def the_site(request: Request) -> Site:
     return site_of(request)
 
 
-TheSite = Annotated[Site, Depends(the_site)]
+SiteDep = Annotated[Site, Depends(the_site)]
 
 
-async def instant(site: TheSite) -> datetime:
+async def instant(site: SiteDep) -> datetime:
     """The instant of a request, aware: read once, so that its parts agree on the day."""
     return site.now()
 
 
-Instant = Annotated[datetime, Depends(instant)]
+NowDep = Annotated[datetime, Depends(instant)]
 
 
 class SignInNeeded(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -160,7 +160,7 @@ class Viewer:
 
 
 async def maybe_viewer(
-    request: Request, site: TheSite, at: Instant, later: BackgroundTasks
+    request: Request, site: SiteDep, at: NowDep, later: BackgroundTasks
 ) -> Viewer | None:
     """Who is signed in; None for anybody else. It is remembered that their browser was here."""
     token = request.cookies.get(site.cookie_name)
@@ -183,13 +183,15 @@ async def is_signed_in(site: Site, request: Request) -> bool:
     return await site.reader.answer(lambda c: signed_in(c, token, at)) is not None
 
 
-def who_looks(request: Request, site: Site, at: datetime) -> Viewer | None:
+def viewer_of_request(request: Request, site: Site, at: datetime) -> Viewer | None:
     """The same for whoever answers a request outside its endpoint, and nothing is remembered."""
     browser_session = _session_of(request, site, at)
     return _viewer_of(site, browser_session) if browser_session else None
 
 
-def viewer_within(session: Session, request: Request, site: Site, at: datetime) -> Viewer | None:
+def viewer_in_session(
+    session: Session, request: Request, site: Site, at: datetime
+) -> Viewer | None:
     """The same in the transaction that saves what they sent, and remembered in it."""
     token = request.cookies.get(site.cookie_name)
     browser_session = signed_in(session, token, at) if token else None
@@ -258,8 +260,8 @@ async def viewer(found: Annotated[Viewer | None, Depends(maybe_viewer)]) -> View
     return found
 
 
-AnyViewer = Annotated[Viewer | None, Depends(maybe_viewer)]
-TheViewer = Annotated[Viewer, Depends(viewer)]
+OptionalViewerDep = Annotated[Viewer | None, Depends(maybe_viewer)]
+ViewerDep = Annotated[Viewer, Depends(viewer)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,29 +272,29 @@ class Person:
     viewer: Viewer
 
 
-async def person(who: TheViewer) -> Person:
+async def person(who: ViewerDep) -> Person:
     """The signed-in person; for anybody else the page is not there."""
     if who.person_id is None:
         raise HTTPException(404)
     return Person(who.person_id, who)
 
 
-ThePerson = Annotated[Person, Depends(person)]
+PersonDep = Annotated[Person, Depends(person)]
 
 
-async def provider(who: ThePerson) -> Person:
+async def provider(who: PersonDep) -> Person:
     """The signed-in provider of RSC; for anybody else the page is not there."""
     if not who.viewer.provides_rsc:
         raise HTTPException(404)
     return who
 
 
-async def coordinator(who: TheViewer) -> Viewer:
+async def coordinator(who: ViewerDep) -> Viewer:
     """The signed-in coordinator; for anybody else the page is not there."""
     if not who.coordinates:
         raise HTTPException(404)
     return who
 
 
-TheProvider = Annotated[Person, Depends(provider)]
-TheCoordinator = Annotated[Viewer, Depends(coordinator)]
+ProviderDep = Annotated[Person, Depends(provider)]
+CoordinatorDep = Annotated[Viewer, Depends(coordinator)]

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from tracker.db.write_lock import Busy, is_busy
 from tracker.services.context import NotFound
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem
-from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, who_looks
+from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, viewer_of_request
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms import body
 from tracker.web.forms.body import typed_again
@@ -46,7 +46,7 @@ async def to_sign_in(request: Request, _error: Exception) -> Response:
         return redirect_with_flash(
             site_of(request), "/sign-in", "undone", {"next": _came_from(request)}
         )
-    return site_of(request).pages.show(
+    return site_of(request).pages.render(
         "signed_out.html", status=_FORBIDDEN, action=here, typed=typed, has_files=has_files
     )
 
@@ -201,7 +201,7 @@ async def _busy(request: Request, _error: Exception) -> Response:
         return _answer(request, _BUSY, headers)
     typed, has_files = await typed_again(request)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    page = site_of(request).pages.show(
+    page = site_of(request).pages.render(
         "busy.html",
         status=_BUSY,
         action=safe_path(here),
@@ -236,7 +236,7 @@ def _who(request: Request) -> Viewer | None:
     """Who gets the page, so that their menu stays; nobody where that cannot be found out."""
     site = site_of(request)
     try:
-        return who_looks(request, site, site.now())
+        return viewer_of_request(request, site, site.now())
     except SQLAlchemyError:
         return None
 
@@ -261,7 +261,7 @@ def _answer(
     if request.url.path.startswith(_API):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)
     words = words or words_of(status, headers.get("retry-after"))
-    page = site_of(request).pages.show(
+    page = site_of(request).pages.render(
         "error.html", status=status, viewer=who, here="error", words=words
     )
     page.headers.update(headers)

@@ -10,36 +10,38 @@ from fastapi.responses import RedirectResponse, Response
 
 from tracker.services.browser_sessions import LONGEST_SESSION_DAYS
 from tracker.services.sign_in import SIGN_IN_MINUTES
-from tracker.web.dependencies import Site, TheSite, safe_path
+from tracker.web.dependencies import Site, SiteDep, safe_path
 
-ASKED = "sign-in"
+SIGN_IN_COOKIE = "sign-in"
 # The pages that a browser keeps. Not "cookies": it would clear those of every other site of the
 # same domain, too.
-FORGET = '"cache"'
+CLEAR_CACHE = '"cache"'
 _ASKED_PATH = "/sign-in"
 _SECONDS_IN_MINUTE = 60
 _SECONDS_IN_DAY = 86_400
 
 
-def signed_in(site: Site, token: str, wanted: str) -> Response:
+def sign_in_response(site: Site, token: str, wanted: str) -> Response:
     """Give a browser its session, and send it to the page that it wanted."""
     response = RedirectResponse(safe_path(wanted), 303)
     # How long a session lasts is the database's to say: it ends earlier where it is not used.
     seconds = LONGEST_SESSION_DAYS * _SECONDS_IN_DAY
     set_cookie(response, site, site.cookie_name, token, "/", seconds)
-    take_cookie(response, site, ASKED, _ASKED_PATH)
+    delete_cookie(response, site, SIGN_IN_COOKIE, _ASKED_PATH)
     return response
 
 
-def take_session(response: Response, site: Site) -> None:
+def clear_session(response: Response, site: Site) -> None:
     """Take a browser's session away, and the pages that it kept."""
-    response.headers["clear-site-data"] = FORGET
-    take_cookie(response, site, site.cookie_name, "/")
+    response.headers["clear-site-data"] = CLEAR_CACHE
+    delete_cookie(response, site, site.cookie_name, "/")
 
 
-def remember_asking(response: Response, site: Site, token: str) -> None:
+def remember_sign_in(response: Response, site: Site, token: str) -> None:
     """Let this browser sign in with the code alone."""
-    set_cookie(response, site, ASKED, token, _ASKED_PATH, SIGN_IN_MINUTES * _SECONDS_IN_MINUTE)
+    set_cookie(
+        response, site, SIGN_IN_COOKIE, token, _ASKED_PATH, SIGN_IN_MINUTES * _SECONDS_IN_MINUTE
+    )
 
 
 def set_cookie(
@@ -57,7 +59,7 @@ def set_cookie(
     )
 
 
-def take_cookie(response: Response, site: Site, name: str, path: str) -> None:
+def delete_cookie(response: Response, site: Site, name: str, path: str) -> None:
     """Take a cookie away."""
     # A __Host- cookie is only replaced by one that is secure too.
     response.delete_cookie(name, path=path, secure=site.is_https, httponly=True, samesite="lax")
@@ -69,31 +71,31 @@ _Page = TypeVar("_Page", bound=Response)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Flash:
     """The ``word`` for what was done, of which the page knows the sentence; mostly empty."""
 
     site: Site
-    word: str
+    code: str
 
-    def once(self, page: _Page) -> _Page:
+    def clear(self, page: _Page) -> _Page:
         """The page, which has shown what there is to say: the next one says it no more."""
-        if self.word:
-            take_cookie(page, self.site, self.site.own_cookie(_NAME), "/")
+        if self.code:
+            delete_cookie(page, self.site, self.site.own_cookie(_NAME), "/")
         return page
 
 
-def said_to(request: Request, site: Site) -> Said:
+def flash_of(request: Request, site: Site) -> Flash:
     """What was said to the page that is asked for."""
     word, _, path = request.cookies.get(site.own_cookie(_NAME), "").partition(":")
-    return Said(site, word if unquote(path) == request.url.path else "")
+    return Flash(site, word if unquote(path) == request.url.path else "")
 
 
-async def said(request: Request, site: TheSite) -> Said:
+async def flash(request: Request, site: SiteDep) -> Flash:
     """The same, for whoever depends on it."""
-    return said_to(request, site)
+    return flash_of(request, site)
 
 
-TheSaid = Annotated[Said, Depends(said)]
+FlashDep = Annotated[Flash, Depends(flash)]
 
 
 def redirect_with_flash(

@@ -14,7 +14,13 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tracker.formatting import format_date, format_hours, format_hours_with_unit, format_short_date
+from tracker.formatting import (
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    format_short_date,
+    join_month_days,
+)
 
 STYLE_SHEET = "site.css"
 _TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -92,11 +98,11 @@ class Pages:
         self._environment.globals["asset"] = self.assets.path
         self._environment.globals.update(shared)
 
-    def show(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
+    def render(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
         """The page that ``template`` makes of ``facts``."""
-        return HTMLResponse(self.text(template, **facts), status)
+        return HTMLResponse(self.render_text(template, **facts), status)
 
-    def text(self, template: str, **facts: Any) -> str:  # noqa: ANN401 - what a template prints
+    def render_text(self, template: str, **facts: Any) -> str:  # noqa: ANN401 - what a template prints
         """The same as text, for whoever answers without a request."""
         page = self._environment.get_template(template)
         return page.render({"viewer": None, "here": "", **facts})
@@ -118,6 +124,6 @@ def whole_hours(minutes: int) -> str:
 
 
 def typeset(sentence: str) -> str:
-    """A sentence as it is set: no break between number and unit, and curved apostrophes."""
+    """The sentence with curved apostrophes and no line break inside "12 hours" or "June 30"."""
     curved = _APOSTROPHE.sub("\N{RIGHT SINGLE QUOTATION MARK}", sentence)
-    return _BETWEEN_NUMBER_AND_UNIT.sub(_NO_BREAK, curved)
+    return _BETWEEN_NUMBER_AND_UNIT.sub(_NO_BREAK, join_month_days(curved))

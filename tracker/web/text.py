@@ -1,7 +1,7 @@
 """Standings in words: what is missing, how things go, and by when."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from tracker.formatting import (
     MINUTES_IN_HOUR,
+    capitalize_first,
     format_date,
     format_hours,
     format_hours_with_unit,
@@ -21,8 +22,7 @@ from tracker.rules.model import Requirement
 from tracker.services.cycle_locks import CycleLock
 from tracker.services.entries import MOST_A_DAY
 from tracker.services.profile import profile_of
-from tracker.settings import Coordinator
-from tracker.web.dependencies import Site, Viewer
+from tracker.web.dependencies import Viewer
 from tracker.web.time_zones import format_instant, zone_of
 
 _DAYS_IN_WEEK = 7
@@ -86,11 +86,6 @@ def _number(minutes: int) -> str:
     return "one" if minutes == MINUTES_IN_HOUR else format_hours(minutes)
 
 
-def capital(text: str) -> str:
-    """The text with its first letter large, the others as they are."""
-    return text[:1].upper() + text[1:]
-
-
 def format_cycle(cycle: Cycle) -> str:
     """A cycle's name: its year or years where it follows the calendar, else both days."""
     first, last = cycle.starts_on, cycle.ends_on
@@ -114,7 +109,7 @@ def format_progress(counted: int, required: int) -> str:
 def format_when_closed(closed: CycleLock) -> str:
     """What closed it, without a full stop."""
     return (
-        f"{capital(format_cycle(closed.cycle))} is closed at {closed.association}: "
+        f"{capitalize_first(format_cycle(closed.cycle))} is closed at {closed.association}: "
         f"its days of grace ended with {format_date(closed.last_day)}"
     )
 
@@ -128,14 +123,6 @@ def format_closed(closed: CycleLock) -> str:
 def format_most() -> str:
     """That as many sessions as can be are logged today; it may stand beside a field."""
     return f"You have logged {MOST_A_DAY} sessions within a day, which is the most: go on tomorrow"
-
-
-def contacts_of(site: Site) -> Mapping[str, Sequence[Coordinator]]:
-    """The coordinators by association, in the settings' order."""
-    found: dict[str, list[Coordinator]] = {}
-    for one in site.settings.coordinators:
-        found.setdefault(one.association, []).append(one)
-    return found
 
 
 class Bounced(NamedTuple):

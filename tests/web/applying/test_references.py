@@ -132,9 +132,7 @@ def test_an_applicant_whose_own_name_looks_like_a_link_sends_no_mail(page: Apply
         )
     [(field, words)] = problems(page.alice.post(page.page, PAT))
     assert field == "name"
-    assert words.startswith(
-        "PlannedRequirement your coordinator to correct your own name, “Win at evil.example”"
-    )
+    assert words.startswith("Ask your coordinator to correct your own name, “Win at evil.example”")
     assert page.cast.rows("reference") == page.cast.rows("outbox") == []
 
 

@@ -100,7 +100,7 @@ def test_behind_tls_cookies_stay_there(page_house: WebClient) -> None:
     )
     assert "secure" in answer.headers["set-cookie"].lower()
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
-    app.state.site.later.settle()
+    app.state.site.background.settle()
 
 
 def test_a_failure_says_so_and_tells_nothing_else(page_house: WebClient) -> None:

@@ -69,7 +69,7 @@ def test_every_style_file_is_well_formed() -> None:
 
 
 def test_sentences_are_set_with_care() -> None:
-    assert typeset("3.5 RSC hours by December 31") == "3.5\xa0RSC hours by 31\xa0December"
+    assert typeset("3.5 RSC hours by December 31") == "3.5\xa0RSC hours by December\xa031"
     curved = "Dana\u2019s and the providers\u2019 2\xa0sessions"
     assert typeset("Dana's and the providers' 2 sessions") == curved
     assert typeset("'quoted' 1 2") == "'quoted' 1 2"

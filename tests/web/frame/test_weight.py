@@ -106,7 +106,7 @@ def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: WebClient) -> 
     pages = page_house.app.state.site.pages
 
     def secret() -> Response:
-        shown: Response = pages.show("front.html", people=(), is_out=False)
+        shown: Response = pages.render("front.html", people=(), is_out=False)
         shown.headers["cache-control"] = "no-store, no-transform"
         return shown
 

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from tracker.formatting import format_list
+from tracker.formatting import capitalize_first, format_list
 from tracker.rules.cycles import Cycle
-from tracker.web.text import Missing, capital, format_cycle, format_missing, format_week
+from tracker.web.text import Missing, format_cycle, format_missing, format_week
 
 TRAINING, RSC = Missing("training", None, 300), Missing("rsc", None, 210)
 MEMBERSHIP = Missing("membership", None, 0)
@@ -27,7 +27,7 @@ MEMBERSHIP = Missing("membership", None, 0)
             "5 training hours (one on A and 1.5 on B)",
         ),
         ([RSC, Missing("training", "DEIA", 60)], "3.5 RSC hours and one DEIA hour"),
-        ([MEMBERSHIP, RSC, TRAINING], "3.5 RSC hours, 5 training hours and your membership"),
+        ([MEMBERSHIP, RSC, TRAINING], "3.5 RSC hours, 5 training hours, and your membership"),
         ([], ""),
     ],
 )
@@ -75,5 +75,5 @@ def test_small_words() -> None:
         "a and b",
         "a, b, and c",
     ]
-    assert capital("rSC") == "RSC"
-    assert capital("") == ""
+    assert capitalize_first("rSC") == "RSC"
+    assert capitalize_first("") == ""

@@ -80,7 +80,7 @@ def test_each_endorsement_has_its_own_reasons(page_house: WebClient) -> None:
     assert "CT-AIMH IFS: Does not count: Dana Ruiz was vetted by NCIMHA" in page
     assert (
         "If Dana Ruiz was IFRS or IMHM-C on November 14, 2026, it counts once that is on record. "
-        "PlannedRequirement your CT-AIMH coordinator, Dan Whitfield , to see to it." in page
+        "Ask your CT-AIMH coordinator, Dan Whitfield , to see to it." in page
     )
 
 

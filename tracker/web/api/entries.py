@@ -41,7 +41,7 @@ from tracker.web.api.models import (
     next_page,
 )
 from tracker.web.api.problems import Problem, ReadsEntries, WritesEntries, documented, pointer_to
-from tracker.web.dependencies import Instant, TheSite
+from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.forms.body import clean
 from tracker.web.forms.entry import FormSetting, read_setting
 from tracker.web.text import format_closed
@@ -201,7 +201,7 @@ class EntryQuery(PageQuery):
 
 @router.get("/entries", responses=documented(401, 403, 422))
 def list_entries(
-    site: TheSite,
+    site: SiteDep,
     who: ReadsEntries,
     request: Request,
     query: Annotated[EntryQuery, Query()],
@@ -216,7 +216,7 @@ def list_entries(
 
 
 @router.get("/entries/{entry_id}", responses=documented(401, 403, 404, 422))
-def show_entry(site: TheSite, who: ReadsEntries, entry_id: EntryId) -> EntryOut:
+def show_entry(site: SiteDep, who: ReadsEntries, entry_id: EntryId) -> EntryOut:
     """One session."""
     with reading(site.engine) as session:
         entry = entry_within(session, who.association, entry_id)
@@ -232,7 +232,7 @@ def show_entry(site: TheSite, who: ReadsEntries, entry_id: EntryId) -> EntryOut:
     responses=documented(400, 401, 403, 409, 413, 422, 429),
 )
 def create_entry(
-    site: TheSite, at: Instant, who: WritesEntries, new: NewEntry, key: Key
+    site: SiteDep, at: NowDep, who: WritesEntries, new: NewEntry, key: Key
 ) -> Response:
     """Log a session: once for each `Idempotency-Key`. The standing follows in the same moment."""
     call = Call(who, key, new, at)

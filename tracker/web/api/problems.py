@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
 from tracker.services.api_tokens import Caller, find_caller, forget_answers, note_use
-from tracker.web.dependencies import Instant, TheSite
+from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.middleware import with_allowed
 
 MEDIA_TYPE = "application/problem+json"
@@ -144,7 +144,7 @@ _bearer = HTTPBearer(auto_error=False, description="A token of the association (
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def caller(site: TheSite, at: Instant, given: Credentials) -> Caller:
+def caller(site: SiteDep, at: NowDep, given: Credentials) -> Caller:
     """The program that calls; refused with 401 without a valid token."""
     found = None
     if given is not None:

@@ -17,7 +17,7 @@ from tracker.services.sign_in import normal_email
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import LARGEST_ID, Line, PageQuery, StandingOut, StandingPage, next_page
 from tracker.web.api.problems import Problem, ReadsStandings, documented
-from tracker.web.dependencies import Instant, Site, TheSite
+from tracker.web.dependencies import NowDep, Site, SiteDep
 
 router = APIRouter(tags=["standings"])
 # No cycle is reckoned beyond these: the calendar ends at 9999.
@@ -36,8 +36,8 @@ class StandingQuery(PageQuery):
 
 @router.get("/standings", responses=documented(401, 403, 422))
 def list_standings(
-    site: TheSite,
-    at: Instant,
+    site: SiteDep,
+    at: NowDep,
     who: ReadsStandings,
     request: Request,
     query: Annotated[StandingQuery, Query()],
@@ -57,8 +57,8 @@ def list_standings(
 
 @router.get("/standings/{endorsement_id}", responses=documented(401, 403, 404, 422))
 def show_standing(
-    site: TheSite,
-    at: Instant,
+    site: SiteDep,
+    at: NowDep,
     who: ReadsStandings,
     endorsement_id: EndorsementId,
     cycle: Annotated[date | None, Query(description=_CYCLE)] = None,

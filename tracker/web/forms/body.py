@@ -101,7 +101,7 @@ class _Parts:
 
     def _open(self) -> UploadFile:
         if self._file is None:
-            # CycleLock with the form.
+            # Closed with the form.
             content = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
             self._file = UploadFile(content, size=0, filename=self._filename)
             self.found.append((self._name, self._file))

@@ -93,7 +93,7 @@ def read_naming(form: NamingForm, applicant: str) -> Naming | None:
     if form.name.data and not is_plain_name(form.name.data):
         add_problem(form.name, "Enter the name alone, without a link or an address")
     if not is_plain_name(applicant):
-        words = f"PlannedRequirement your coordinator to correct your own name, “{applicant}”, which goes into"
+        words = f"Ask your coordinator to correct your own name, “{applicant}”, which goes into"
         add_problem(form.name, f"{words} the mail: it must not look like a link or an address")
     if form.role.data and form.role.errors:
         form.role.errors = ["Choose one of the roles in the list"]

@@ -11,17 +11,16 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from tracker.db.engine import reading
-from tracker.formatting import format_list
+from tracker.formatting import capitalize_first, format_list
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
 from tracker.rules.standing import Standing
 from tracker.services.applications import STATUSES, applicant_within, applicants
-from tracker.web.dependencies import Instant, TheCoordinator, TheSite
+from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.applications import view_application
 from tracker.web.pages.checklist import NO_RULES, STATUS_WORDS, format_missing
 from tracker.web.pages.coordinator import own_association
 from tracker.web.pages.reference_reports import read_references
-from tracker.web.text import capital
 
 router = APIRouter()
 _PAGE = 50
@@ -55,9 +54,9 @@ class Filters:
 
 @router.get("/coordinator/applicants")
 def show(
-    site: TheSite,
-    at: Instant,
-    who: TheCoordinator,
+    site: SiteDep,
+    at: NowDep,
+    who: CoordinatorDep,
     association: Annotated[str, Query()] = "",
     status: Annotated[str, Query()] = "",
     missing: Annotated[str, Query()] = "",
@@ -70,7 +69,7 @@ def show(
     status = status if status in STATUSES else ""
     missing = missing if any(missing in _lacks(s) for s in everybody) else ""
     listed = [s for s in everybody if _is_in(s, status) and _is_without(s, missing)]
-    return site.pages.show(
+    return site.pages.render(
         "applicants.html",
         viewer=who,
         here="coordinator",
@@ -89,7 +88,7 @@ def show(
 
 @router.get("/coordinator/applicants/{application_id}")
 def show_applicant(
-    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId
+    site: SiteDep, at: NowDep, who: CoordinatorDep, application_id: RowId
 ) -> HTMLResponse:
     """One application's checklist and references, to read, and what may be decided about it."""
     with reading(site.engine) as session:
@@ -100,7 +99,7 @@ def show_applicant(
         reads = one.application.person_id != who.person_id
         view = view_application(session, site.rulebooks, one.application, at, judged=reads)
         references = read_references(session, site.rulebooks, one) if reads else []
-    return site.pages.show(
+    return site.pages.render(
         "applicant.html",
         viewer=who,
         here="coordinator",
@@ -121,7 +120,7 @@ def _filters(everybody: Sequence[Standing], status: str, missing: str) -> Filter
     by_status = Counter(s.status for s in among)
     lacking = [r for s in everybody if _is_in(s, status) for r in missing_results(s)]
     counts = Counter(r.requirement.id for r in lacking)
-    names = {r.requirement.id: capital(labels([r])[0]) for r in lacking}
+    names = {r.requirement.id: capitalize_first(labels([r])[0]) for r in lacking}
     ordered = sorted(counts, key=lambda i: (-counts[i], i))
     return Filters(
         total=len(among),
@@ -153,6 +152,6 @@ def _row(standing: Standing) -> Row:
         submitted_on=candidate.submitted_on if candidate else None,
         status=standing.status.value,
         done=f"{tally(standing)} done" if has_rules else NO_RULES,
-        missing=capital(format_missing(standing, most=_MOST_NAMED)),
-        review=capital(format_list(labels(review_results(standing)))),
+        missing=capitalize_first(format_missing(standing, most=_MOST_NAMED)),
+        review=capitalize_first(format_list(labels(review_results(standing)))),
     )

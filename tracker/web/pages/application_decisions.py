@@ -13,7 +13,7 @@ from wtforms import StringField
 
 from tracker.db.audit import Stamp
 from tracker.db.engine import reading, writing
-from tracker.formatting import format_date
+from tracker.formatting import capitalize_first, format_date
 from tracker.services.applications import (
     Applicant,
     ImpossibleChange,
@@ -21,12 +21,11 @@ from tracker.services.applications import (
     decide,
     endorse_and_evaluate,
 )
-from tracker.web.dependencies import Instant, Site, TheCoordinator, TheSite, Viewer
+from tracker.web.dependencies import CoordinatorDep, NowDep, Site, SiteDep, Viewer
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import OwnForm, RowId, Typed, add_problem, clean
 from tracker.web.forms.fields import DateWrong, date_fields_of, read_date
 from tracker.web.pages.applications import ApplicationView, view_application
-from tracker.web.text import capital
 
 router = APIRouter()
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -55,7 +54,7 @@ DECLINE = Decision("decline", "declined", "Decline on this day")
 
 @router.get("/coordinator/applicants/{application_id}/endorse")
 def ask_to_endorse(
-    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId
+    site: SiteDep, at: NowDep, who: CoordinatorDep, application_id: RowId
 ) -> Response:
     """Asks from which day on to endorse."""
     return _ask(site, at, who, application_id, ENDORSE)
@@ -63,7 +62,7 @@ def ask_to_endorse(
 
 @router.post("/coordinator/applicants/{application_id}/endorse")
 def endorse(
-    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId, typed: Typed
+    site: SiteDep, at: NowDep, who: CoordinatorDep, application_id: RowId, typed: Typed
 ) -> Response:
     """Endorse, and open the first renewal cycle in the same transaction; go and see it."""
 
@@ -76,7 +75,7 @@ def endorse(
 
 @router.get("/coordinator/applicants/{application_id}/decline")
 def ask_to_decline(
-    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId
+    site: SiteDep, at: NowDep, who: CoordinatorDep, application_id: RowId
 ) -> Response:
     """Asks on which day the application was declined."""
     return _ask(site, at, who, application_id, DECLINE)
@@ -84,7 +83,7 @@ def ask_to_decline(
 
 @router.post("/coordinator/applicants/{application_id}/decline")
 def decline(
-    site: TheSite, at: Instant, who: TheCoordinator, application_id: RowId, typed: Typed
+    site: SiteDep, at: NowDep, who: CoordinatorDep, application_id: RowId, typed: Typed
 ) -> Response:
     """Decline, and go back to the application, which says so."""
 
@@ -97,7 +96,7 @@ def decline(
 
 def _decide(
     site: Site,
-    at: Instant,
+    at: NowDep,
     who: Viewer,
     application_id: int,
     typed: FormData,
@@ -120,10 +119,12 @@ def _decide(
 
 def _say(refused: ImpossibleChange) -> str:
     """Why not, with days as people write them."""
-    return capital(_DAY.sub(lambda day: format_date(date.fromisoformat(day[0])), str(refused)))
+    return capitalize_first(
+        _DAY.sub(lambda day: format_date(date.fromisoformat(day[0])), str(refused))
+    )
 
 
-def _ask(site: Site, at: Instant, who: Viewer, application_id: int, decision: Decision) -> Response:
+def _ask(site: Site, at: NowDep, who: Viewer, application_id: int, decision: Decision) -> Response:
     with reading(site.engine) as session:
         one = _own(applicant_within(session, application_id, who.coordinates))
         view = view_application(session, site.rulebooks, one.application, at)
@@ -139,7 +140,7 @@ def _own(one: Applicant | None) -> Applicant:
     return one
 
 
-def _read_day(site: Site, at: Instant, one: Applicant, form: DayForm) -> date | None:
+def _read_day(site: Site, at: NowDep, one: Applicant, form: DayForm) -> date | None:
     today = site.today(one.application.association, at)
     try:
         return read_date(
@@ -163,7 +164,7 @@ def _show(
     form: DayForm,
 ) -> HTMLResponse:
     problems = form.problems()
-    return site.pages.show(
+    return site.pages.render(
         "decide.html",
         status=422 if problems else 200,
         viewer=who,

@@ -13,7 +13,7 @@ from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.services.applications import Applied, application_by_id, applications_of
 from tracker.services.evaluation import days_at
-from tracker.web.dependencies import Instant, ThePerson, TheSite
+from tracker.web.dependencies import NowDep, PersonDep, SiteDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.checklist import Checklist, read_checklist
 
@@ -46,14 +46,14 @@ class ApplicationLine:
 
 
 @router.get("/application/{application_id}")
-def show(site: TheSite, at: Instant, who: ThePerson, application_id: RowId) -> HTMLResponse:
+def show(site: SiteDep, at: NowDep, who: PersonDep, application_id: RowId) -> HTMLResponse:
     """One's own application: what is done, what is missing, why, and where to act."""
     with reading(site.engine) as session:
         application = application_by_id(session, application_id)
         if application is None or application.person_id != who.id:
             raise HTTPException(404)
         view = view_application(session, site.rulebooks, application, at)
-    return site.pages.show("application.html", viewer=who.viewer, here="application", view=view)
+    return site.pages.render("application.html", viewer=who.viewer, here="application", view=view)
 
 
 def read_applications(

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sqlmodel import Session
 
-from tracker.formatting import format_date, format_hours_with_unit, format_list
+from tracker.formatting import capitalize_first, format_date, format_hours_with_unit, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.candidate import Candidate
 from tracker.rules.application.notices import references_so_far
@@ -32,7 +32,6 @@ from tracker.rules.standing import Outcome, Remark, Result, Standing, Status
 from tracker.services.applications import Applied, standings_of
 from tracker.services.evaluation import days_at
 from tracker.services.uncounted import Uncounted, belongs_to, with_uncounted
-from tracker.web.text import capital
 
 _ASK = "Your coordinator can tell you what is still needed"
 
@@ -69,7 +68,7 @@ def _told(result: Result, candidate: Candidate) -> Result:
 
 
 Tone = Literal["good", "plain", "warm"]
-NO_RULES = f"{capital(NO_INITIAL_RULES)}."
+NO_RULES = f"{capitalize_first(NO_INITIAL_RULES)}."
 STATUS_WORDS = {
     Status.READY: "ready",
     Status.NEEDS_REVIEW: "needs review",
@@ -145,7 +144,7 @@ def format_note(result: Result, covered_until: date | None) -> str:
         return f"Paid to {format_date(covered_until)}" if covered_until else ""
     if result.requirement.counts == "rsc" and window and window.months and result.note:
         return f"Counted over the best {window.months} months, {result.note}"
-    return capital(result.note)
+    return capitalize_first(result.note)
 
 
 def format_closing(result: Result) -> str:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from tracker.db.engine import reading
+from tracker.formatting import capitalize_first
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.services.dashboard import (
@@ -19,12 +20,12 @@ from tracker.services.dashboard import (
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import terms_of
 from tracker.services.time_requests import count_requests
-from tracker.web.dependencies import Instant, TheCoordinator, TheSite, Viewer
-from tracker.web.flash import TheSaid
+from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep, Viewer
+from tracker.web.flash import FlashDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.applications import format_applications
 from tracker.web.pages.year_view import read_year
-from tracker.web.text import capital, contacts_of, format_cycle, format_missing, missing_of
+from tracker.web.text import format_cycle, format_missing, missing_of
 
 router = APIRouter()
 _PAGE = 50
@@ -34,9 +35,9 @@ _WORDS = {"behind": "open, behind", "no rules": "no renewal rules"}
 
 @router.get("/coordinator")
 def show(
-    site: TheSite,
-    at: Instant,
-    who: TheCoordinator,
+    site: SiteDep,
+    at: NowDep,
+    who: CoordinatorDep,
     association: Annotated[str, Query()] = "",
     status: Annotated[str, Query()] = "",
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
@@ -53,7 +54,7 @@ def show(
         named = providers_to_confirm(session, mine, today)
         waiting = count_requests(session, mine, undecided=True)
     total = counts[state] if state else sum(counts.values())
-    return site.pages.show(
+    return site.pages.render(
         "coordinator.html",
         viewer=who,
         here="coordinator",
@@ -72,7 +73,7 @@ def show(
 
 @router.get("/coordinator/people/{endorsement_id}")
 def show_person(
-    site: TheSite, at: Instant, who: TheCoordinator, endorsement_id: RowId, said: TheSaid
+    site: SiteDep, at: NowDep, who: CoordinatorDep, endorsement_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
     """One endorsee's year, as far as the association goes, to read."""
     with reading(site.engine) as session:
@@ -85,7 +86,7 @@ def show_person(
         asked = format_applications(session, one.person_id, one.association)
     cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
     opened = " The first renewal cycle is open." if cycles else ""
-    page = site.pages.show(
+    page = site.pages.render(
         "my_year.html",
         viewer=who,
         here="coordinator",
@@ -94,10 +95,10 @@ def show_person(
         asked=asked,
         whose=one,
         terms=terms,
-        contacts=contacts_of(site),
-        notice=f"Endorsed.{opened}" if said.word == "endorsed" else "",
+        contacts=site.settings.coordinators_by_association,
+        notice=f"Endorsed.{opened}" if flash.code == "endorsed" else "",
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 def own_association(who: Viewer, association: str) -> str:
@@ -114,4 +115,4 @@ def _say(rulebooks: Rulebooks, association: str, one: Listed) -> tuple[str, str]
     missing = [missing_of(asked[i], short) for i, short in one.short.items() if i in asked]
     cycle = cycle_containing(rulebook.cycles, one.cycle_starts_on, one.cycle_starts_on)
     named = format_cycle(cycle) if cycle and one.due_on else ""
-    return capital(format_missing(missing, membership="membership")), named
+    return capitalize_first(format_missing(missing, membership="membership")), named

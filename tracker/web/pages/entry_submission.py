@@ -40,7 +40,7 @@ from tracker.services.entries import (
     version_of,
 )
 from tracker.services.evidence import Received, files_of, keep_files, move_drafts, remove_file
-from tracker.web.dependencies import Person, Site, Viewer, viewer_within, who_looks
+from tracker.web.dependencies import Person, Site, Viewer, viewer_in_session, viewer_of_request
 from tracker.web.forms.body import Posted, new_form_key, text_of
 from tracker.web.forms.entry import (
     FormSetting,
@@ -178,7 +178,7 @@ def show_form(
     with reading(site.engine) as session:
         offered = offer(session, setting, sent)
         files = files_of(session, who.id, sent["form_key"], editing.id if editing else None)
-    return site.pages.show(
+    return site.pages.render(
         "log.html",
         status=422 if problems or besides.warnings else 200,
         viewer=who.viewer,
@@ -438,7 +438,7 @@ def _tidy(site: Site, author: Author, upload: Upload, taken: set[str]) -> None:
     folder = folder_of(site)
     if folder is not None and upload.received:
         folder.remove(file.stored_as for file in upload.received if file.stored_as not in taken)
-        site.later.run_once(sweep, site, author.at)
+        site.background.run_once(sweep, site, author.at)
 
 
 # Who sent a form, and what became of it: None where they are nobody who may.
@@ -454,7 +454,7 @@ async def save_posted(request: Request, site: Site, at: datetime, posted: Posted
 
 def _texts(request: Request, site: Site, at: datetime, posted: Posted, session: Session) -> Saved:
     # Whoever may not is told so outside: to raise here would hold up all that is saved together.
-    found = viewer_within(session, request, site, at)
+    found = viewer_in_session(session, request, site, at)
     if found is None or found.person_id is None:
         return found, None
     author = Author(found.person_id, found.email, at)
@@ -462,7 +462,7 @@ def _texts(request: Request, site: Site, at: datetime, posted: Posted, session: 
 
 
 def _with_files(request: Request, site: Site, at: datetime, posted: Posted) -> Saved:
-    found = who_looks(request, site, at)
+    found = viewer_of_request(request, site, at)
     if found is None or found.person_id is None:
         return found, None
     author = Author(found.person_id, found.email, at)

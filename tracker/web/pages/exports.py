@@ -25,7 +25,7 @@ from tracker.exports.calendar import calendar_file, read_calendar
 from tracker.exports.my_data import write_my_data
 from tracker.exports.transcript import Transcript, read_transcript
 from tracker.exports.transcript_files import file_name, transcript_csv
-from tracker.formatting import format_date
+from tracker.formatting import capitalize_first, format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import NO_RULES
 from tracker.services.calendar_feeds import (
@@ -38,11 +38,11 @@ from tracker.services.calendar_feeds import (
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
 from tracker.services.evaluation import days_at
 from tracker.services.evidence import files_of_entries
-from tracker.web.dependencies import Instant, Person, Site, ThePerson, TheSite
+from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
 from tracker.web.downloads import Download, Places
 from tracker.web.forms.body import RowId, Typed, text_of
 from tracker.web.pages.uploads import folder_of
-from tracker.web.text import capital, format_cycle
+from tracker.web.text import format_cycle
 
 router = APIRouter()
 NAME = "Endorsement renewals"
@@ -50,7 +50,7 @@ _BACK = "/takeaways#calendar"
 
 
 @router.get("/calendar/{token}.ics")
-def send(request: Request, site: TheSite, at: Instant, token: str) -> Response:
+def send(request: Request, site: SiteDep, at: NowDep, token: str) -> Response:
     """The calendar; a wrong or revoked address is as absent as any."""
     with reading(site.engine) as session:
         person_id = person_of_feed(session, token)
@@ -83,7 +83,7 @@ def _knows(sent: str, tag: str) -> bool:
 
 
 @router.post("/takeaways/calendar")
-def make(site: TheSite, at: Instant, who: ThePerson, form: Typed) -> Response:
+def make(site: SiteDep, at: NowDep, who: PersonDep, form: Typed) -> Response:
     """Make an address; the one that the form names is revoked."""
     by, mark = Stamp(who.viewer.email, at), text_of(form, "instead")
     site.writer.run(lambda session: replace_feed(session, who.id, mark, by))
@@ -91,7 +91,7 @@ def make(site: TheSite, at: Instant, who: ThePerson, form: Typed) -> Response:
 
 
 @router.post("/takeaways/calendar/off")
-def end(site: TheSite, at: Instant, who: ThePerson) -> Response:
+def end(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
     """Revoke the address, and have none."""
     by = Stamp(who.viewer.email, at)
     site.writer.run(lambda session: end_feed(session, who.id, by))
@@ -107,7 +107,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
 
 @router.get("/takeaways/my-data.zip")
-async def send_my_data(site: TheSite, at: Instant, who: ThePerson) -> Response:
+async def send_my_data(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
     """The archive; it is written aside first, so that a failure shows before anything is sent."""
     await _wait_for_place(who.id)
     leave = partial(_PLACES.leave, who.id)
@@ -160,7 +160,7 @@ def _open(path: Path) -> IO[bytes]:
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}.csv")
 def send_csv(
-    site: TheSite, at: Instant, who: ThePerson, endorsement_id: RowId, cycle_starts_on: str
+    site: SiteDep, at: NowDep, who: PersonDep, endorsement_id: RowId, cycle_starts_on: str
 ) -> Response:
     """The rows for a spreadsheet."""
     found = _read(site, at, who, endorsement_id, cycle_starts_on)
@@ -169,7 +169,7 @@ def send_csv(
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}.pdf")
 def send_pdf(
-    site: TheSite, at: Instant, who: ThePerson, endorsement_id: RowId, cycle_starts_on: str
+    site: SiteDep, at: NowDep, who: PersonDep, endorsement_id: RowId, cycle_starts_on: str
 ) -> Response:
     """The tagged PDF; without the extra that makes it, the page is not there."""
     found = _read(site, at, who, endorsement_id, cycle_starts_on)
@@ -187,11 +187,11 @@ def send_pdf(
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}")
 def show(
-    site: TheSite, at: Instant, who: ThePerson, endorsement_id: RowId, cycle_starts_on: str
+    site: SiteDep, at: NowDep, who: PersonDep, endorsement_id: RowId, cycle_starts_on: str
 ) -> Response:
     """The page, which prints well."""
     found = _read(site, at, who, endorsement_id, cycle_starts_on)
-    return site.pages.show(
+    return site.pages.render(
         "transcript.html",
         viewer=who.viewer,
         here="takeaways",
@@ -252,13 +252,13 @@ class Held:
 
 
 @router.get("/takeaways")
-def show_takeaways(site: TheSite, at: Instant, who: ThePerson) -> Response:
+def show_takeaways(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
     """What there is to take away."""
     with reading(site.engine) as session:
         endorsements = endorsements_of(session, who.id)
         address = feed_address(session, site, who.id)
         mark = feed_mark(session, who.id)
-    page = site.pages.show(
+    page = site.pages.render(
         "exports.html",
         viewer=who.viewer,
         here="takeaways",
@@ -298,5 +298,5 @@ def _why_none(rulebooks: Rulebooks, endorsed: Endorsed, today: date | None) -> s
     if endorsed.starts_on > today:
         return f"It begins on {format_date(endorsed.starts_on)}, and its first cycle with it"
     if not rulebooks.associations[endorsed.association].requirements_of(endorsed.category):
-        return capital(NO_RULES)
+        return capitalize_first(NO_RULES)
     return "The rulebook knows no renewal cycle for today"

@@ -27,8 +27,8 @@ from tracker.services.group_confirmations import (
     hold_asked,
     same_sessions,
 )
-from tracker.web.dependencies import Instant, Person, Site, ThePerson, TheSite
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, clean, number_of, text_of
 from tracker.web.pages.entry_view import EntryRow
 from tracker.web.pages.year_view import view_entry
@@ -149,14 +149,14 @@ _NOTICES = {
 
 @router.get("/sessions/asked/{member_id}")
 def show(
-    site: TheSite, at: Instant, who: ThePerson, member_id: RowId, said: TheSaid
+    site: SiteDep, at: NowDep, who: PersonDep, member_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
     """The session, and what it would count for; the two buttons."""
-    return said.once(_show(site, who, member_id, at, notice=_NOTICES.get(said.word, "")))
+    return flash.clear(_show(site, who, member_id, at, notice=_NOTICES.get(flash.code, "")))
 
 
 @router.post("/sessions/asked/{member_id}")
-def save(site: TheSite, at: Instant, who: ThePerson, member_id: RowId, typed: Typed) -> Response:
+def save(site: SiteDep, at: NowDep, who: PersonDep, member_id: RowId, typed: Typed) -> Response:
     """Store the answer and go to what it did; or say what stands in the way."""
     author = Author(who.id, who.viewer.email, at)
 
@@ -194,7 +194,7 @@ def _show(
         added = added_entry(session, who.id, asked)
         zone = zone_of(session, site.rulebooks, who.id)
         closed = cycle_lock_for(session, site.rulebooks, who.id, asked.held_on, at)
-    return site.pages.show(
+    return site.pages.render(
         "asked.html",
         status=422 if problems else 200,
         viewer=who.viewer,

@@ -24,8 +24,8 @@ from tracker.services.group_sessions import (
     twin_of,
     withdraw_session,
 )
-from tracker.web.dependencies import Instant, Person, Site, TheProvider, TheSite
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, Person, ProviderDep, Site, SiteDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, add_problem, new_form_key, number_of
 from tracker.web.forms.group_session import SessionPage, read_page, read_session
 from tracker.web.time_zones import zone_of
@@ -79,12 +79,12 @@ _NOTICES = {
 
 
 @router.get("/sessions")
-def show_all(site: TheSite, who: TheProvider) -> HTMLResponse:
+def show_all(site: SiteDep, who: ProviderDep) -> HTMLResponse:
     """What one has logged, and who has answered; never anything of their standing."""
     with reading(site.engine) as session:
         sessions = sessions_of(session, who.id)
         zone = zone_of(session, site.rulebooks, who.id)
-    return site.pages.show(
+    return site.pages.render(
         "sessions.html",
         viewer=who.viewer,
         here="sessions",
@@ -94,7 +94,7 @@ def show_all(site: TheSite, who: TheProvider) -> HTMLResponse:
 
 
 @router.get("/sessions/new")
-def open_form(site: TheSite, at: Instant, who: TheProvider) -> HTMLResponse:
+def open_form(site: SiteDep, at: NowDep, who: ProviderDep) -> HTMLResponse:
     """The empty form."""
     with reading(site.engine) as session:
         page = read_page(session, site, who, at)
@@ -102,7 +102,7 @@ def open_form(site: TheSite, at: Instant, who: TheProvider) -> HTMLResponse:
 
 
 @router.post("/sessions/new")
-def save_form(site: TheSite, at: Instant, who: TheProvider, typed: Typed) -> Response:
+def save_form(site: SiteDep, at: NowDep, who: ProviderDep, typed: Typed) -> Response:
     """Save the session once, and ask everybody; or show what is wrong, nothing lost."""
     author = Author(who.id, who.viewer.email, at)
 
@@ -124,26 +124,26 @@ def save_form(site: TheSite, at: Instant, who: TheProvider, typed: Typed) -> Res
 
 
 @router.get("/sessions/{session_id}")
-def show_one(site: TheSite, who: TheProvider, session_id: RowId, said: TheSaid) -> HTMLResponse:
+def show_one(site: SiteDep, who: ProviderDep, session_id: RowId, flash: FlashDep) -> HTMLResponse:
     """One session, with whoever was named and what they answered."""
     with reading(site.engine) as session:
         group_session = session_of(session, who.id, session_id)
         zone = zone_of(session, site.rulebooks, who.id)
     if group_session is None:
         raise HTTPException(404)
-    page = site.pages.show(
+    page = site.pages.render(
         "session.html",
         viewer=who.viewer,
         here="sessions",
         session=group_session,
         day_of=partial(local_day, time_zone=zone),
-        notice=_NOTICES.get(said.word, ""),
+        notice=_NOTICES.get(flash.code, ""),
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 @router.get("/sessions/{session_id}/edit")
-def open_session(site: TheSite, at: Instant, who: TheProvider, session_id: RowId) -> HTMLResponse:
+def open_session(site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId) -> HTMLResponse:
     """The form as the session is stored."""
     with reading(site.engine) as session:
         group_session = session_of(session, who.id, session_id)
@@ -155,7 +155,7 @@ def open_session(site: TheSite, at: Instant, who: TheProvider, session_id: RowId
 
 @router.post("/sessions/{session_id}/edit")
 def save_session(
-    site: TheSite, at: Instant, who: TheProvider, session_id: RowId, typed: Typed
+    site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId, typed: Typed
 ) -> Response:
     """Save what is corrected, and ask again whoever has not confirmed."""
     author = Author(who.id, who.viewer.email, at)
@@ -181,7 +181,7 @@ def save_session(
 
 @router.post("/sessions/{session_id}/take-out")
 def take_one_out(
-    site: TheSite, at: Instant, who: TheProvider, session_id: RowId, typed: Typed
+    site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId, typed: Typed
 ) -> Response:
     """No longer ask somebody who has not confirmed."""
     author = Author(who.id, who.viewer.email, at)
@@ -198,8 +198,8 @@ def take_one_out(
 
 
 @router.post("/sessions/{session_id}/withdraw")
-def withdraw(site: TheSite, at: Instant, who: TheProvider, session_id: RowId) -> Response:
-    """PlannedRequirement nobody any more; what is confirmed stays the supervisees' own."""
+def withdraw(site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId) -> Response:
+    """Ask nobody any more; what is confirmed stays the supervisees' own."""
     author = Author(who.id, who.viewer.email, at)
 
     def end(session: Session) -> bool:
@@ -216,7 +216,7 @@ def withdraw(site: TheSite, at: Instant, who: TheProvider, session_id: RowId) ->
 
 def _show_form(site: Site, who: Person, page: SessionPage) -> HTMLResponse:
     problems = page.form.problems()
-    return site.pages.show(
+    return site.pages.render(
         "session_form.html",
         status=422 if problems or page.asks else 200,
         viewer=who.viewer,

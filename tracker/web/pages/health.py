@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from tracker.jobs.health_metrics import Vitals
 from tracker.jobs.schedule import Job
-from tracker.web.dependencies import Instant, TheSite
+from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.middleware import takes_gzip
 
 router = APIRouter()
@@ -31,7 +31,7 @@ async def is_alive() -> PlainTextResponse:
 
 
 @router.get("/readyz")
-async def is_ready(site: TheSite) -> PlainTextResponse:
+async def is_ready(site: SiteDep) -> PlainTextResponse:
     """The database answers soon and has this program's schema; else 503."""
     found = await site.readiness.look()
     return PlainTextResponse(found or "ready", 503 if found else 200)
@@ -44,7 +44,7 @@ _STATES = ("waiting", "sending", "sent", "failed")
 
 @router.get("/metrics")
 async def metrics(
-    site: TheSite, at: Instant, authorization: Annotated[str, Header()] = ""
+    site: SiteDep, at: NowDep, authorization: Annotated[str, Header()] = ""
 ) -> PlainTextResponse:
     """When each job last ran well, how the mail stands; absent unless a token is configured."""
     token = site.settings.web.metrics_token
@@ -114,7 +114,7 @@ _LASTING = "public, max-age=31536000, immutable"
 
 
 @router.get("/static/{name}")
-def send(request: Request, site: TheSite, name: str) -> Response:
+def send(request: Request, site: SiteDep, name: str) -> Response:
     """One file, to be kept as long as the browser likes; packed once, when the site starts."""
     asset = site.pages.assets.at(f"/static/{name}")
     if asset is None:

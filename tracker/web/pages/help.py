@@ -17,7 +17,7 @@ from tracker.rules.plan import value_in_force
 from tracker.services.applications import Applied, applications_of
 from tracker.services.endorsements import endorsements_of
 from tracker.settings import Coordinator
-from tracker.web.dependencies import AnyViewer, Instant, Site, TheSite
+from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep
 
 Section = tuple[str | None, str]
 
@@ -195,13 +195,13 @@ router = APIRouter()
 
 
 @router.get("/help")
-def show(site: TheSite, at: Instant, who: AnyViewer) -> Response:
+def show(site: SiteDep, at: NowDep, who: OptionalViewerDep) -> Response:
     """General words for anybody; for an endorsee, those of the own rulebooks first."""
     rulebooks: Sequence[BookView] = ()
     applied: Sequence[Applied] = ()
     if who is not None and who.person_id is not None:
         rulebooks, applied = _own(site, who.person_id, at)
-    return site.pages.show(
+    return site.pages.render(
         "help.html",
         viewer=who,
         here="help",

@@ -26,12 +26,12 @@ from tracker.services.evidence import (
     remove_files_of,
 )
 from tracker.web.dependencies import (
-    Instant,
+    NowDep,
     Person,
+    PersonDep,
     Site,
-    ThePerson,
-    TheSite,
-    TheViewer,
+    SiteDep,
+    ViewerDep,
     person,
     site_of,
     viewer,
@@ -61,7 +61,7 @@ router = APIRouter()
 
 
 @router.get("/log")
-def open_form(site: TheSite, at: Instant, who: ThePerson, link: TheLink) -> HTMLResponse:
+def open_form(site: SiteDep, at: NowDep, who: PersonDep, link: TheLink) -> HTMLResponse:
     """The empty form, or one that a link has filled in; what a link says wrongly is left out."""
     with reading(site.engine) as session:
         setting = read_setting(session, site.rulebooks, who.id, at)
@@ -97,7 +97,7 @@ def _show_again(
 
 
 @router.get("/log/saved/{entry_id}")
-def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> HTMLResponse:
+def show_saved(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> HTMLResponse:
     """What an entry did to the standing; the same however often it is loaded."""
     with reading(site.engine) as session:
         row = read_entry(session, site.rulebooks, who.id, entry_id, at)
@@ -107,7 +107,7 @@ def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> H
         applications = read_applications(session, site.rulebooks, who.id, at)
         applied = [view.application for view in applications]
         year = read_year(session, site.rulebooks, who.id, endorsements, at, applied)
-    return site.pages.show(
+    return site.pages.render(
         "saved.html",
         viewer=who.viewer,
         here="log",
@@ -118,7 +118,7 @@ def show_saved(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> H
 
 
 @router.get("/entries/{entry_id}/edit")
-def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
+def open_entry(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Response:
     """The form as the entry is stored; one of a closed cycle says why it stays as it is."""
     with reading(site.engine) as session:
         entry = _open_entry(session, site, who, entry_id, at)
@@ -133,7 +133,7 @@ def open_entry(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> R
 
 @router.post("/entries/{entry_id}/edit")
 def save_entry(
-    site: TheSite, at: Instant, who: ThePerson, entry_id: RowId, posted: WithFiles
+    site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId, posted: WithFiles
 ) -> Response:
     """Save the change, unless the entry changed since the form was opened."""
     author = Author(who.id, who.viewer.email, at)
@@ -170,18 +170,18 @@ def save_entry(
 
 
 @router.get("/entries/{entry_id}/delete")
-def ask_to_delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
+def ask_to_delete(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Response:
     """Asks whether to delete; only the button does."""
     with reading(site.engine) as session:
         entry = _open_entry(session, site, who, entry_id, at)
         if entry is None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         files = files_of(session, who.id, "", entry_id)
-    return site.pages.show("delete.html", viewer=who.viewer, entry=entry, files=files)
+    return site.pages.render("delete.html", viewer=who.viewer, entry=entry, files=files)
 
 
 @router.post("/entries/{entry_id}/delete")
-def delete(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> Response:
+def delete(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Response:
     """Delete the entry with its files, and go back to the year."""
     author = Author(who.id, who.viewer.email, at)
 
@@ -223,7 +223,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
 
 @router.get("/evidence/{file_id}")
-def download(site: TheSite, who: TheViewer, file_id: RowId) -> FileResponse:
+def download(site: SiteDep, who: ViewerDep, file_id: RowId) -> FileResponse:
     """One file, for its owner and for coordinators who may read what it proves."""
     folder = folder_of(site)
     with reading(site.engine) as session:

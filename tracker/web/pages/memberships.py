@@ -31,8 +31,8 @@ from tracker.services.memberships import (
     remove_term,
     terms_of,
 )
-from tracker.web.dependencies import Instant, Person, Site, ThePerson, TheSite
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import OwnForm, RowId, Typed, add_problem, clean
 from tracker.web.forms.fields import DayAsked, format_day_fields, read_day, with_today
 from tracker.web.pages.year_data import read_standings
@@ -179,7 +179,7 @@ _DONE = {
 
 
 @router.get("/membership")
-def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLResponse:
+def show(site: SiteDep, at: NowDep, who: PersonDep, flash: FlashDep) -> HTMLResponse:
     """The terms by organization, and what they do to each renewal that asks for membership."""
     with reading(site.engine) as session:
         terms = terms_of(session, who.id)
@@ -187,7 +187,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
         standings = read_standings(session, site.rulebooks, endorsed, at)
         accepted = accepted_organizations(session, site.rulebooks, who.id)
         today = own_today(session, site, who.id, at)
-    page = site.pages.show(
+    page = site.pages.render(
         "membership.html",
         viewer=who.viewer,
         here="profile",
@@ -195,13 +195,13 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
         effects=[*format_memberships(standings)],
         may_record=bool(accepted),
         today=today,
-        notice=_DONE.get(said.word, ""),
+        notice=_DONE.get(flash.code, ""),
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 @router.get("/membership/new")
-def open_form(site: TheSite, who: ThePerson) -> HTMLResponse:
+def open_form(site: SiteDep, who: PersonDep) -> HTMLResponse:
     """The empty form."""
     with reading(site.engine) as session:
         accepted = accepted_organizations(session, site.rulebooks, who.id)
@@ -209,7 +209,7 @@ def open_form(site: TheSite, who: ThePerson) -> HTMLResponse:
 
 
 @router.post("/membership/new")
-def save_new(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
+def save_new(site: SiteDep, at: NowDep, who: PersonDep, typed: Typed) -> Response:
     """Record a term once and say what it did; or show what is wrong."""
 
     def store(session: Session, author: Author, term: Term) -> bool:
@@ -219,7 +219,7 @@ def save_new(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Respon
 
 
 @router.get("/membership/{term_id}")
-def open_term(site: TheSite, who: ThePerson, term_id: RowId) -> HTMLResponse:
+def open_term(site: SiteDep, who: PersonDep, term_id: RowId) -> HTMLResponse:
     """The form as one's own term is stored."""
     with reading(site.engine) as session:
         stored = _own(own_term(session, who.id, term_id))
@@ -230,7 +230,7 @@ def open_term(site: TheSite, who: ThePerson, term_id: RowId) -> HTMLResponse:
 
 
 @router.post("/membership/{term_id}")
-def save_term(site: TheSite, at: Instant, who: ThePerson, term_id: RowId, typed: Typed) -> Response:
+def save_term(site: SiteDep, at: NowDep, who: PersonDep, term_id: RowId, typed: Typed) -> Response:
     """Change one's own term."""
 
     def store(session: Session, author: Author, term: Term) -> bool:
@@ -240,18 +240,18 @@ def save_term(site: TheSite, at: Instant, who: ThePerson, term_id: RowId, typed:
 
 
 @router.get("/membership/{term_id}/remove")
-def ask_to_remove(site: TheSite, at: Instant, who: ThePerson, term_id: RowId) -> HTMLResponse:
+def ask_to_remove(site: SiteDep, at: NowDep, who: PersonDep, term_id: RowId) -> HTMLResponse:
     """Asks whether to remove; only the button does. A term of a closed cycle stays."""
     with reading(site.engine) as session:
         stored = _own(own_term(session, who.id, term_id))
         closed = closed_words(session, site.rulebooks, who.id, at, stored.term)
-    return site.pages.show(
+    return site.pages.render(
         "membership_remove.html", viewer=who.viewer, stored=stored, closed=closed
     )
 
 
 @router.post("/membership/{term_id}/remove")
-def remove(site: TheSite, at: Instant, who: ThePerson, term_id: RowId) -> Response:
+def remove(site: SiteDep, at: NowDep, who: PersonDep, term_id: RowId) -> Response:
     """Remove one's own term, and say what that did."""
     author = Author(who.id, who.viewer.email, at)
 
@@ -303,7 +303,7 @@ def format_memberships(standings: Iterable[Standing]) -> Iterator[tuple[str, boo
 
 def _save(
     site: Site,
-    at: Instant,
+    at: NowDep,
     who: Person,
     typed: FormData,
     term_id: int | None,
@@ -345,7 +345,7 @@ def _show_form(
     site: Site, who: Person, form: TermForm, stored: Recorded | None, *, term_id: int | None = None
 ) -> HTMLResponse:
     problems = form.problems()
-    return site.pages.show(
+    return site.pages.render(
         "membership_form.html",
         status=422 if problems else 200,
         viewer=who.viewer,

@@ -12,21 +12,21 @@ from tracker.db.engine import reading
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of
 from tracker.services.group_confirmations import asked_of
 from tracker.web.dependencies import (
-    Instant,
+    CoordinatorDep,
     Looked,
+    NowDep,
+    PersonDep,
     Site,
-    TheCoordinator,
-    ThePerson,
-    TheSite,
+    SiteDep,
     Viewer,
     look_within,
     site_of,
 )
-from tracker.web.flash import said_to
+from tracker.web.flash import flash_of
 from tracker.web.forms.body import RowId
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.year_view import read_earlier, read_entry, read_year
-from tracker.web.text import bounced_of, contacts_of
+from tracker.web.text import bounced_of
 
 router = APIRouter()
 
@@ -66,18 +66,18 @@ def _answer(request: Request, site: Site, found: _Found) -> Response:
 
 
 def _page(request: Request, site: Site, looked: Looked, facts: dict[str, Any]) -> Response:
-    said = said_to(request, site)
-    page = site.pages.show(
+    flash = flash_of(request, site)
+    page = site.pages.render(
         "my_year.html",
         viewer=looked.viewer,
         here="my-year",
         asked=(),
         whose=None,
-        contacts=contacts_of(site),
-        notice="The entry is deleted." if said.word == "deleted" else "",
+        contacts=site.settings.coordinators_by_association,
+        notice="The entry is deleted." if flash.code == "deleted" else "",
         **facts,
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 def _facts(session: Session, site: Site, at: datetime, who: Viewer) -> dict[str, Any]:
@@ -102,7 +102,7 @@ FirstDay = Annotated[str, Path(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 @router.get("/my-year/{endorsement_id}/{cycle_starts_on}")
 def show_own(
-    site: TheSite, at: Instant, who: ThePerson, endorsement_id: RowId, cycle_starts_on: FirstDay
+    site: SiteDep, at: NowDep, who: PersonDep, endorsement_id: RowId, cycle_starts_on: FirstDay
 ) -> HTMLResponse:
     """One cycle of an endorsement of one's own, with what was logged in it."""
     with reading(site.engine) as session:
@@ -113,9 +113,9 @@ def show_own(
 
 @router.get("/coordinator/people/{endorsement_id}/{cycle_starts_on}")
 def show_to_coordinator(
-    site: TheSite,
-    at: Instant,
-    who: TheCoordinator,
+    site: SiteDep,
+    at: NowDep,
+    who: CoordinatorDep,
     endorsement_id: RowId,
     cycle_starts_on: FirstDay,
 ) -> HTMLResponse:
@@ -142,8 +142,13 @@ def _show(
     if view is None:
         raise HTTPException(404)
     here = "coordinator" if whose else "my-year"
-    return site.pages.show(
-        "cycle.html", viewer=who, here=here, view=view, whose=whose, contacts=contacts_of(site)
+    return site.pages.render(
+        "cycle.html",
+        viewer=who,
+        here=here,
+        view=view,
+        whose=whose,
+        contacts=site.settings.coordinators_by_association,
     )
 
 
@@ -155,11 +160,11 @@ def _day(text: str) -> date | None:
 
 
 @router.get("/entries/{entry_id}")
-def show(site: TheSite, at: Instant, who: ThePerson, entry_id: RowId) -> HTMLResponse:
+def show(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> HTMLResponse:
     """What was logged, whether it counts for each endorsement, and why."""
     with reading(site.engine) as session:
         row = read_entry(session, site.rulebooks, who.id, entry_id, at)
     if row is None:
         raise HTTPException(404)
-    contacts = contacts_of(site)
-    return site.pages.show("entry.html", viewer=who.viewer, row=row, contacts=contacts)
+    contacts = site.settings.coordinators_by_association
+    return site.pages.render("entry.html", viewer=who.viewer, row=row, contacts=contacts)

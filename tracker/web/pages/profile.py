@@ -36,8 +36,8 @@ from tracker.services.notification_preferences import (
 )
 from tracker.services.profile import profile_of, set_time_zone
 from tracker.settings import Coordinator
-from tracker.web.dependencies import Instant, Person, Site, ThePerson, TheSite, TheViewer, Viewer
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep, Viewer, ViewerDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import Typed, WithFiles, text_of
 from tracker.web.pages.entry_submission import NOT_HERE, remove_chosen
 from tracker.web.pages.uploads import folder_of, format_size, quota_of
@@ -57,17 +57,17 @@ WORDS = {
 
 
 @router.get("/profile/mail")
-def open_choice(site: TheSite, who: ThePerson) -> HTMLResponse:
+def open_choice(site: SiteDep, who: PersonDep) -> HTMLResponse:
     """Every optional kind with its switch, and what always comes and why."""
     with reading(site.engine) as session:
         off = kinds_off_of(session, who.id)
-    return site.pages.show(
+    return site.pages.render(
         "mail_choice.html", viewer=who.viewer, here="profile", words=WORDS, off=off
     )
 
 
 @router.post("/profile/mail")
-def save_choice(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
+def save_choice(site: SiteDep, at: NowDep, who: PersonDep, typed: Typed) -> Response:
     """Switch off what is not ticked."""
     wanted = set(typed.getlist("kind"))
     off = {kind.value for kind in Optional} - wanted
@@ -77,17 +77,17 @@ def save_choice(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Res
 
 
 @router.get("/unsubscribe/mail/{token}")
-def ask(site: TheSite, token: str) -> HTMLResponse:
+def ask(site: SiteDep, token: str) -> HTMLResponse:
     """Asks whether to stop the mail that the link names."""
     with reading(site.engine) as session:
         wish = read_off_token(session, token)
     if wish is None:
         raise HTTPException(404)
-    return site.pages.show("mail_stopped.html", kinds=format_kinds(wish[1]), done=False)
+    return site.pages.render("mail_stopped.html", kinds=format_kinds(wish[1]), done=False)
 
 
 @router.post("/unsubscribe/mail/{token}")
-def stop(site: TheSite, at: Instant, token: str) -> HTMLResponse:
+def stop(site: SiteDep, at: NowDep, token: str) -> HTMLResponse:
     """Stops it; mail programs post here by themselves, people by the page's button."""
 
     def job(session: Session) -> tuple[str, ...] | None:
@@ -105,7 +105,7 @@ def stop(site: TheSite, at: Instant, token: str) -> HTMLResponse:
     kinds = site.writer.run(job) if known else None
     if kinds is None:
         raise HTTPException(404)
-    return site.pages.show("mail_stopped.html", kinds=format_kinds(kinds), done=True)
+    return site.pages.render("mail_stopped.html", kinds=format_kinds(kinds), done=True)
 
 
 def format_choice(off: Collection[str]) -> str:
@@ -129,7 +129,7 @@ _DONE = {
 
 
 @router.get("/profile")
-def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLResponse:
+def show(site: SiteDep, at: NowDep, who: PersonDep, flash: FlashDep) -> HTMLResponse:
     """Name, addresses, time zone, mails, membership and requests, each with where to change it."""
     with reading(site.engine) as session:
         profile = profile_of(session, who.id)
@@ -137,7 +137,7 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
         coordinators = coordinators_of(session, site, who.id)
         bounced = bounced_of(session, site.rulebooks, who.viewer)
         mails = format_choice(kinds_off_of(session, who.id))
-    page = site.pages.show(
+    page = site.pages.render(
         "profile.html",
         viewer=who.viewer,
         here="profile",
@@ -147,19 +147,19 @@ def show(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLRespo
         bounced=bounced,
         coordinators=coordinators,
         mails=mails,
-        notice=_DONE.get(said.word, ""),
+        notice=_DONE.get(flash.code, ""),
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 @router.get("/profile/time-zone")
-def open_time_zone(site: TheSite, at: Instant, who: ThePerson) -> HTMLResponse:
+def open_time_zone(site: SiteDep, at: NowDep, who: PersonDep) -> HTMLResponse:
     """Asks for the time zone."""
     return _time_zone_page(site, at, who)
 
 
 @router.post("/profile/time-zone")
-def save_time_zone(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
+def save_time_zone(site: SiteDep, at: NowDep, who: PersonDep, typed: Typed) -> Response:
     """Save a zone, or none: then the association's holds."""
     chosen = text_of(typed, "time_zone")
     if chosen and chosen not in known_zones():
@@ -177,11 +177,11 @@ def coordinators_of(session: Session, site: Site, person_id: int) -> Sequence[Co
     return [coordinator for some in found for coordinator in some]
 
 
-def _time_zone_page(site: Site, at: Instant, who: Person, problem: str = "") -> HTMLResponse:
+def _time_zone_page(site: Site, at: NowDep, who: Person, problem: str = "") -> HTMLResponse:
     with reading(site.engine) as session:
         own = profile_of(session, who.id).time_zone
         zone = zone_of(session, site.rulebooks, who.id)
-    return site.pages.show(
+    return site.pages.render(
         "time_zone.html",
         status=422 if problem else 200,
         viewer=who.viewer,
@@ -214,7 +214,7 @@ class Row(NamedTuple):
 
 @router.get(_HERE)
 def show_browsers(
-    site: TheSite, at: Instant, request: Request, who: TheViewer, said: TheSaid
+    site: SiteDep, at: NowDep, request: Request, who: ViewerDep, flash: FlashDep
 ) -> HTMLResponse:
     """Each browser in which one is signed in, with either of one's addresses."""
     this = handle_of(request.cookies[site.cookie_name])
@@ -222,27 +222,27 @@ def show_browsers(
         found = browsers_of(session, who.owner, at)
         zone = _zone(session, site, who)
     rows = [_row(browser, this, at, zone) for browser in found]
-    page = site.pages.show(
+    page = site.pages.render(
         "browsers.html",
         viewer=who,
         here="profile",
         rows=sorted(rows, key=lambda row: not row.is_this),
         days=SESSION_DAYS,
         longest=LONGEST_SESSION_DAYS,
-        notice=_NOTICES.get(said.word, ""),
+        notice=_NOTICES.get(flash.code, ""),
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 @router.post(f"{_HERE}/end")
-def end_one(site: TheSite, at: Instant, who: TheViewer, typed: Typed) -> Response:
+def end_one(site: SiteDep, at: NowDep, who: ViewerDep, typed: Typed) -> Response:
     """Signs one browser out; one that is not one's own, or is no more, stays as it is."""
     _end(site, who, [text_of(typed, "browser")], at)
     return redirect_with_flash(site, _HERE, "one")
 
 
 @router.post(f"{_HERE}/end-others")
-def end_others(site: TheSite, at: Instant, request: Request, who: TheViewer) -> Response:
+def end_others(site: SiteDep, at: NowDep, request: Request, who: ViewerDep) -> Response:
     """Signs every browser out but this one."""
     this = handle_of(request.cookies[site.cookie_name])
     with reading(site.engine) as session:
@@ -286,13 +286,13 @@ _NOTICES_OWN_FILES = {"removed": "The file is removed.", "not-here": NOT_HERE}
 
 
 @router.get(_HERE_OWN_FILES)
-def show_own_files(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) -> HTMLResponse:
+def show_own_files(site: SiteDep, at: NowDep, who: PersonDep, flash: FlashDep) -> HTMLResponse:
     """The files of entries that can still be changed, and those that closed cycles keep."""
     with reading(site.engine) as session:
         found = kept_files(session, site.rulebooks, who.id, at)
     closed = [kept for kept in found if kept.closed]
     counted = [kept for kept in found if not kept.closed]
-    page = site.pages.show(
+    page = site.pages.render(
         "own_files.html",
         viewer=who.viewer,
         here="profile",
@@ -303,13 +303,13 @@ def show_own_files(site: TheSite, at: Instant, who: ThePerson, said: TheSaid) ->
         quota=quota_of(site),
         takes_files=folder_of(site) is not None,
         format_size=format_size,
-        notice=_NOTICES_OWN_FILES.get(said.word, ""),
+        notice=_NOTICES_OWN_FILES.get(flash.code, ""),
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 @router.post(_HERE_OWN_FILES)
-def remove_unsaved(site: TheSite, at: Instant, who: ThePerson, posted: WithFiles) -> Response:
+def remove_unsaved(site: SiteDep, at: NowDep, who: PersonDep, posted: WithFiles) -> Response:
     """Remove a file whose form was not saved; those of entries go with a change of the entry."""
     name = remove_chosen(site, Author(who.id, who.viewer.email, at), posted)
     return redirect_with_flash(site, _HERE_OWN_FILES, "removed" if name else "not-here")
@@ -320,15 +320,15 @@ def _bytes(found: Sequence[Kept]) -> int:
 
 
 @router.get("/unsubscribe/{token}")
-def ask_unsubscribing(site: TheSite, token: str) -> HTMLResponse:
+def ask_unsubscribing(site: SiteDep, token: str) -> HTMLResponse:
     """Asks whether to stop the mail that the link names."""
     with reading(site.engine) as session:
         wish = _wish(session, token)
-    return site.pages.show("unsubscribe.html", wish=wish, done=False)
+    return site.pages.render("unsubscribe.html", wish=wish, done=False)
 
 
 @router.post("/unsubscribe/{token}")
-def stop_unsubscribing(site: TheSite, at: Instant, token: str) -> HTMLResponse:
+def stop_unsubscribing(site: SiteDep, at: NowDep, token: str) -> HTMLResponse:
     """Stops it; mail programs post here by themselves, people by the page's button."""
     # A stranger's token must not wait for a turn to write, nor make others wait.
     with reading(site.engine) as session:
@@ -336,7 +336,7 @@ def stop_unsubscribing(site: TheSite, at: Instant, token: str) -> HTMLResponse:
     with writing(site.engine) as session:
         wish = _wish(session, token)
         unsubscribe(session, wish, at)
-    return site.pages.show("unsubscribe.html", wish=wish, done=True)
+    return site.pages.render("unsubscribe.html", wish=wish, done=True)
 
 
 def _wish(session: Session, token: str) -> Wish:

@@ -15,7 +15,7 @@ from tracker.db.engine import reading, writing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import asked_references, format_role
 from tracker.services.references import Request, decline, find_request, store_answer
-from tracker.web.dependencies import Instant, Site, TheSite
+from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.forms.body import Typed
 from tracker.web.forms.references import AnswerForm, answer_form, read_answer
 
@@ -24,7 +24,7 @@ _NOT_INDEXED = {"x-robots-tag": "noindex, nofollow"}
 
 
 @router.get("/reference/{token}")
-def ask(site: TheSite, at: Instant, token: str) -> Response:
+def ask(site: SiteDep, at: NowDep, token: str) -> Response:
     """The form, or what became of it; a link that is none says so."""
     request = _find(site, token)
     form = _form(site, request) if request and request.state == "waiting" else None
@@ -32,7 +32,7 @@ def ask(site: TheSite, at: Instant, token: str) -> Response:
 
 
 @router.post("/reference/{token}")
-def answer(site: TheSite, at: Instant, typed: Typed, token: str) -> Response:
+def answer(site: SiteDep, at: NowDep, typed: Typed, token: str) -> Response:
     """Store the answer once; or show what is wrong, nothing lost."""
     request = _find(site, token)
     if request is None or request.state != "waiting":
@@ -50,7 +50,7 @@ def answer(site: TheSite, at: Instant, typed: Typed, token: str) -> Response:
 
 
 @router.post("/reference/{token}/decline")
-def refuse(site: TheSite, at: Instant, token: str) -> Response:
+def refuse(site: SiteDep, at: NowDep, token: str) -> Response:
     """Store that the referee gives no reference; an answer that is there stays."""
     request = _find(site, token)
     if request is None or request.state != "waiting":
@@ -89,7 +89,7 @@ def _show(
         facts |= _facts(site.rulebooks, request) | {"token": token, "form": form}
         facts["asks_vetted"] = _asks_vetted(site, request, at)
     status = 404 if request is None else 422 if problems else 200
-    page = site.pages.show("reference.html", status=status, problems=problems, **facts)
+    page = site.pages.render("reference.html", status=status, problems=problems, **facts)
     page.headers.update(_NOT_INDEXED)
     return page
 

@@ -28,8 +28,8 @@ from tracker.services.references import (
     own_application,
     withdraw_referee,
 )
-from tracker.web.dependencies import Instant, Person, Site, ThePerson, TheSite
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, add_problem, text_of
 from tracker.web.forms.references import NamingForm, naming_form, read_naming
 
@@ -71,19 +71,19 @@ class _Page:
 
 @router.get("/application/{application_id}/references")
 def show(
-    site: TheSite, at: Instant, who: ThePerson, application_id: RowId, said: TheSaid
+    site: SiteDep, at: NowDep, who: PersonDep, application_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
     """Whom one has named, whether it has come (never what it says), and the form."""
     with reading(site.engine) as session:
         page = _page(site, at, own_application(session, who.id, application_id))
         named = named_referees(session, application_id)
-    notice = _NOTICES.get(said.word, "")
-    return said.once(_show(site, who, page, named, naming_form(page.roles), notice=notice))
+    notice = _NOTICES.get(flash.code, "")
+    return flash.clear(_show(site, who, page, named, naming_form(page.roles), notice=notice))
 
 
 @router.post("/application/{application_id}/references")
 def change(
-    site: TheSite, at: Instant, who: ThePerson, application_id: RowId, typed: Typed
+    site: SiteDep, at: NowDep, who: PersonDep, application_id: RowId, typed: Typed
 ) -> Response:
     """Name somebody and ask them by mail; or, by the buttons beside one, ask or remove that one."""
     author = Author(who.id, who.viewer.email, at)
@@ -104,7 +104,7 @@ def change(
     return _show(site, who, page, named, form)
 
 
-def _page(site: Site, at: Instant, mine: Applied | None) -> _Page:
+def _page(site: Site, at: NowDep, mine: Applied | None) -> _Page:
     if mine is None or mine.association not in site.rulebooks.associations:
         raise HTTPException(404)
     rulebook = site.rulebooks.associations[mine.association]
@@ -140,7 +140,7 @@ def _name(
     return True
 
 
-def _ask_again(site: Site, session: Session, at: Instant, page: _Page, reference_id: int) -> None:
+def _ask_again(site: Site, session: Session, at: NowDep, page: _Page, reference_id: int) -> None:
     """PlannedRequirement somebody who was named, by an import, and never asked."""
     named = named_referees(session, page.application.id)
     one = next((n for n in named if n.id == reference_id and n.state == "waiting"), None)
@@ -160,7 +160,7 @@ def _show(
     notice: str = "",
 ) -> HTMLResponse:
     problems = form.problems()
-    return site.pages.show(
+    return site.pages.render(
         "references.html",
         status=422 if problems else 200,
         viewer=who.viewer,

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from tracker.formatting import format_date, format_list, format_month_day
+from tracker.formatting import capitalize_first, format_date, format_list, format_month_day
 from tracker.rules.cycles import Cycle
 from tracker.rules.pace import Forecast, Pace, forecast
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.web.text import (
     Missing,
-    capital,
     format_cycle,
     format_missing,
     format_progress,
@@ -40,8 +39,8 @@ def _format_excused(standing: Standing, today: date, who: str) -> str:
     if due_on is None or _leave_on(standing, due_on).starts_on <= today <= due_on:
         return f"Nothing is asked while {who} are on leave."
     if today < due_on:
-        return f"{capital(who)} will be on leave on the due date, so nothing is asked."
-    return f"{capital(who)} were on leave on the due date, so nothing was asked."
+        return f"{capitalize_first(who)} will be on leave on the due date, so nothing is asked."
+    return f"{capitalize_first(who)} were on leave on the due date, so nothing was asked."
 
 
 def _leave_on(standing: Standing, day: date) -> Span:
@@ -54,13 +53,13 @@ def _format_short(standing: Standing, cycle: str, today: date, membership: str) 
     missing = _missing(standing)
     words = format_missing(missing, membership=membership)
     if standing.status is Status.OVERDUE:
-        return f"{capital(words)} still missing for {cycle}."
+        return f"{capitalize_first(words)} still missing for {cycle}."
     if standing.status is Status.LAPSED:
         return f"Lapsed: {words} missing for {cycle}."
     by = f" by {_by(standing.due_on, today)}" if standing.due_on else ""
     if all(item.counts == "membership" for item in missing):
         return f"Only {membership} to renew{by}."
-    return f"{capital(words)} to go{by}."
+    return f"{capitalize_first(words)} to go{by}."
 
 
 def format_lead(standing: Standing, today: date, *, own: bool = True) -> str:
@@ -123,7 +122,7 @@ def _next_cycle(cycle: Cycle, today: date) -> list[str]:
 
 def format_effect(standing: Standing) -> str:
     """Each requirement in a few words: "RSC 7 of 12 hours; DEIA done"."""
-    return capital("; ".join(_effect(result) for result in standing.results))
+    return capitalize_first("; ".join(_effect(result) for result in standing.results))
 
 
 def _effect(result: Result) -> str:
@@ -153,7 +152,7 @@ def _not_asked(standing: Standing) -> list[str]:
     reasons = dict.fromkeys(
         r.requirement.exemptions for r in standing.results if r.requirement.exemptions
     )
-    return [f"{capital(reason)}." for reason in reasons]
+    return [f"{capitalize_first(reason)}." for reason in reasons]
 
 
 def _done(standing: Standing) -> list[str]:
@@ -163,7 +162,9 @@ def _done(standing: Standing) -> list[str]:
         if r.outcome is Outcome.MET and r.requirement.topic is None
     ]
     return (
-        [f"{capital(format_list(done))} {'is' if len(done) == 1 else 'are'} done."] if done else []
+        [f"{capitalize_first(format_list(done))} {'is' if len(done) == 1 else 'are'} done."]
+        if done
+        else []
     )
 
 
@@ -174,7 +175,7 @@ def _outlook(standing: Standing, today: date, *, own: bool) -> list[str]:
     said = [f"at {'your' if own else 'their'} pace {', and '.join(parts)}"] if parts else []
     if untouched := _untouched(standing):
         said.append(f"nothing with {format_list(untouched)} is logged yet")
-    return [f"{capital('; '.join(said))}."] if said else []
+    return [f"{capitalize_first('; '.join(said))}."] if said else []
 
 
 def _untouched(standing: Standing) -> list[str]:

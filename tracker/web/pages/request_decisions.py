@@ -23,8 +23,8 @@ from tracker.services.time_requests import (
     request_within,
     requests_within,
 )
-from tracker.web.dependencies import Instant, Site, TheCoordinator, TheSite, Viewer
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import CoordinatorDep, NowDep, Site, SiteDep, Viewer
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, text_of
 from tracker.web.pages.coordinator import own_association
 from tracker.web.pages.time_requests import (
@@ -44,8 +44,8 @@ _LAST_PAGE = 100_000
 
 @router.get("/coordinator/requests")
 def show_list(
-    site: TheSite,
-    who: TheCoordinator,
+    site: SiteDep,
+    who: CoordinatorDep,
     association: Annotated[str, Query()] = "",
     state: Annotated[str, Query()] = "",
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
@@ -60,7 +60,7 @@ def show_list(
             session, mine, undecided=undecided, skip=(page - 1) * _PAGE, most=_PAGE
         )
     zone = site.rulebooks.associations[mine].time_zone
-    return site.pages.show(
+    return site.pages.render(
         "coordinator_requests.html",
         viewer=who,
         here="coordinator",
@@ -77,19 +77,19 @@ def show_list(
 
 @router.get("/coordinator/requests/{request_id}")
 def show(
-    site: TheSite, at: Instant, who: TheCoordinator, request_id: RowId, said: TheSaid
+    site: SiteDep, at: NowDep, who: CoordinatorDep, request_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
     """One request, with the form to decide it; or who has decided it, and how."""
     with reading(site.engine) as session:
         request = _own(request_within(session, request_id, who.coordinates))
         due_on = _due_on(session, site, request, at)
-    late = said.word == "late"
-    return said.once(_show(site, who, request, decision_form(request), due_on, late=late))
+    late = flash.code == "late"
+    return flash.clear(_show(site, who, request, decision_form(request), due_on, late=late))
 
 
 @router.post("/coordinator/requests/{request_id}")
 def decide(
-    site: TheSite, at: Instant, who: TheCoordinator, request_id: RowId, typed: Typed
+    site: SiteDep, at: NowDep, who: CoordinatorDep, request_id: RowId, typed: Typed
 ) -> Response:
     """Grant or decline, and tell the person; whoever comes second is told who was first."""
 
@@ -103,7 +103,7 @@ def decide(
 
 
 def _decide(
-    session: Session, site: Site, at: Instant, who: Viewer, request_id: int, typed: FormData
+    session: Session, site: Site, at: NowDep, who: Viewer, request_id: int, typed: FormData
 ) -> Response | None:
     request = request_within(session, request_id, who.coordinates)
     if request is None:
@@ -134,7 +134,7 @@ def _decide(
     return RedirectResponse(page, 303)
 
 
-def _extended(session: Session, site: Site, request: Request, at: Instant) -> Standing | None:
+def _extended(session: Session, site: Site, request: Request, at: NowDep) -> Standing | None:
     """Where the cycle stands that an extension is asked for; its due date is the one in force."""
     if request.kind != EXTENSION:
         return None
@@ -146,7 +146,7 @@ def _extended(session: Session, site: Site, request: Request, at: Instant) -> St
     return None
 
 
-def _due_on(session: Session, site: Site, request: Request, at: Instant) -> date | None:
+def _due_on(session: Session, site: Site, request: Request, at: NowDep) -> date | None:
     standing = _extended(session, site, request, at)
     return standing.due_on if standing else None
 
@@ -163,7 +163,7 @@ def _show(
     problems = form.problems()
     zone = site.rulebooks.associations[request.association].time_zone
     by = [c.name for c in site.settings.coordinators if c.email == request.decided_by]
-    return site.pages.show(
+    return site.pages.render(
         "coordinator_request.html",
         status=422 if problems else 200,
         viewer=who,

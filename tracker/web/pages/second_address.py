@@ -26,8 +26,8 @@ from tracker.services.sign_in import (
     read_code,
 )
 from tracker.web.account_mail import send_confirmation, write_news, write_trial
-from tracker.web.dependencies import AnyViewer, Instant, Person, Site, ThePerson, TheSite
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, OptionalViewerDep, Person, PersonDep, Site, SiteDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.pages.sign_in import count_ask, count_code, too_often
 
@@ -46,16 +46,16 @@ _TAKEN = "This address cannot be used: it has become somebody else's meanwhile"
 
 
 @router.get(_HERE)
-def open_form(site: TheSite, who: ThePerson, said: TheSaid) -> HTMLResponse:
+def open_form(site: SiteDep, who: PersonDep, flash: FlashDep) -> HTMLResponse:
     """Asks for the address, or says that a mail is on its way."""
-    return said.once(_form_page(site, who, sent=said.word == "sent"))
+    return flash.clear(_form_page(site, who, sent=flash.code == "sent"))
 
 
 @router.post(_HERE)
 def save_form(
-    site: TheSite,
-    at: Instant,
-    who: ThePerson,
+    site: SiteDep,
+    at: NowDep,
+    who: PersonDep,
     request: Request,
     later: BackgroundTasks,
     typed: Typed,
@@ -71,19 +71,19 @@ def save_form(
         return _form_page(site, who, address, problem)
     count_ask(site, request, address, at)
     token = new_token()
-    later.add_task(site.later.run, send_confirmation, site, who.id, address, token, at)
+    later.add_task(site.background.run, send_confirmation, site, who.id, address, token, at)
     return redirect_with_flash(site, _HERE, "sent")
 
 
 @router.get(_HERE + "/{token}")
-def open_link(site: TheSite, token: str) -> HTMLResponse:
+def open_link(site: SiteDep, token: str) -> HTMLResponse:
     """The mail's link: asks for the code, and uses up nothing, however often it is opened."""
     return _code_page(site, token, "")
 
 
 @router.post(_HERE + "/{token}")
 def confirm_by_code(
-    site: TheSite, at: Instant, request: Request, who: AnyViewer, token: str, typed: Typed
+    site: SiteDep, at: NowDep, request: Request, who: OptionalViewerDep, token: str, typed: Typed
 ) -> Response:
     """Confirm the address, once; it opens no session."""
     written = clean(text_of(typed, "code"))
@@ -107,11 +107,11 @@ def confirm_by_code(
         return _code_page(site, token, _REFUSED[answer], typed=kept)
     if who is not None and who.person_id is not None:
         return redirect_with_flash(site, "/profile", "second-address")
-    return site.pages.show("address_confirmed.html", viewer=who, email=answer)
+    return site.pages.render("address_confirmed.html", viewer=who, email=answer)
 
 
 @router.post("/profile/try-again")
-def try_again(site: TheSite, at: Instant, who: ThePerson) -> Response:
+def try_again(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
     """Take the mark from the first address, and send a mail there that shows whether it works."""
     author = Author(who.id, who.viewer.email, at)
 
@@ -166,7 +166,7 @@ def _form_page(
 ) -> HTMLResponse:
     with reading(site.engine) as session:
         profile = profile_of(session, who.id)
-    return site.pages.show(
+    return site.pages.render(
         "second_address.html",
         status=422 if problem else 200,
         viewer=who.viewer,
@@ -180,7 +180,7 @@ def _form_page(
 
 
 def _code_page(site: Site, token: str, problem: str, *, typed: str = "") -> HTMLResponse:
-    return site.pages.show(
+    return site.pages.render(
         "address_code.html",
         status=422 if problem else 200,
         token=token,

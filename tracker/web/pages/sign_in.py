@@ -25,14 +25,14 @@ from tracker.services.sign_in import (
     use_sign_in,
 )
 from tracker.web.account_mail import send_sign_in
-from tracker.web.dependencies import AnyViewer, Instant, Site, TheSite, safe_path
+from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
 from tracker.web.flash import (
-    ASKED,
-    TheSaid,
+    SIGN_IN_COOKIE,
+    FlashDep,
+    clear_session,
     redirect_with_flash,
-    remember_asking,
-    signed_in,
-    take_session,
+    remember_sign_in,
+    sign_in_response,
 )
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.text import format_browser
@@ -110,20 +110,22 @@ Wanted = Annotated[str, Query(alias="next")]
 
 
 @router.get("/sign-in")
-def ask_for_address(site: TheSite, who: AnyViewer, said: TheSaid, wanted: Wanted = "") -> Response:
+def ask_for_address(
+    site: SiteDep, who: OptionalViewerDep, flash: FlashDep, wanted: Wanted = ""
+) -> Response:
     """Asks for the e-mail address; those who are signed in go on.
 
     It says so where somebody comes from a form that did nothing, because the session was over.
     """
     if who is not None:
         return RedirectResponse(safe_path(wanted), 303)
-    notice = _UNDONE if said.word == "undone" else ""
-    return said.once(_address_page(site, "", wanted, "", notice=notice))
+    notice = _UNDONE if flash.code == "undone" else ""
+    return flash.clear(_address_page(site, "", wanted, "", notice=notice))
 
 
 @router.post("/sign-in")
 def send_code(
-    site: TheSite, at: Instant, request: Request, later: BackgroundTasks, typed: Typed
+    site: SiteDep, at: NowDep, request: Request, later: BackgroundTasks, typed: Typed
 ) -> Response:
     """Answers alike for every address, and at once; the mail is made after the answer is sent.
 
@@ -135,53 +137,53 @@ def send_code(
         return _address_page(site, address, wanted, _NO_ADDRESS)
     count_ask(site, request, address, at)
     token = new_token()
-    later.add_task(site.later.run, send_sign_in, site, address, token, safe_path(wanted), at)
+    later.add_task(site.background.run, send_sign_in, site, address, token, safe_path(wanted), at)
     query = f"?{urlencode({'next': wanted})}" if wanted else ""
     response = RedirectResponse(f"{_HERE}{query}", 303)
-    remember_asking(response, site, token)
+    remember_sign_in(response, site, token)
     return response
 
 
 @router.get(_HERE)
-def ask_for_code(site: TheSite, wanted: Wanted = "") -> HTMLResponse:
+def ask_for_code(site: SiteDep, wanted: Wanted = "") -> HTMLResponse:
     """Asks for the code, in the browser that asked for it."""
     return _code_page(site, _HERE, wanted, "")
 
 
 @router.post(_HERE)
 def sign_in_here(
-    site: TheSite,
-    at: Instant,
+    site: SiteDep,
+    at: NowDep,
     request: Request,
     typed: Typed,
-    token: Annotated[str, Cookie(alias=ASKED)] = "",
+    token: Annotated[str, Cookie(alias=SIGN_IN_COOKIE)] = "",
 ) -> Response:
     """Signs in the browser that asked; the token is in its cookie."""
     return _sign_in(site, _Try(request, at, token), typed, _HERE)
 
 
 @router.get("/sign-in/{token}")
-def open_link(site: TheSite, token: str, wanted: Wanted = "") -> HTMLResponse:
+def open_link(site: SiteDep, token: str, wanted: Wanted = "") -> HTMLResponse:
     """The mail's link: asks for the code, and uses up nothing, however often it is opened."""
     return _code_page(site, f"/sign-in/{token}", wanted, "")
 
 
 @router.post("/sign-in/{token}")
 def sign_in_by_link(
-    site: TheSite, at: Instant, request: Request, typed: Typed, token: str
+    site: SiteDep, at: NowDep, request: Request, typed: Typed, token: str
 ) -> Response:
     """Signs in by the mail's link and code, once."""
     return _sign_in(site, _Try(request, at, token), typed, f"/sign-in/{token}")
 
 
 @router.post("/sign-out")
-def sign_out(site: TheSite, request: Request) -> Response:
+def sign_out(site: SiteDep, request: Request) -> Response:
     """Ends the session, in the database and in the browser."""
     token = request.cookies.get(site.cookie_name)
     if token:
         site.writer.run(lambda session: close_session(session, token))
     response = redirect_with_flash(site, "/", "out")
-    take_session(response, site)
+    clear_session(response, site)
     return response
 
 
@@ -200,7 +202,7 @@ def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response
         kept = written if opened is Refused.WRONG else ""
         used = opened is Refused.USED
         return _code_page(site, action, wanted, _REFUSED[opened], typed=kept, used=used)
-    return signed_in(site, opened, wanted)
+    return sign_in_response(site, opened, wanted)
 
 
 def _open(site: Site, session: Session, trying: _Try, code: str) -> str | Refused | timedelta:
@@ -220,7 +222,7 @@ def _open(site: Site, session: Session, trying: _Try, code: str) -> str | Refuse
 def _address_page(
     site: Site, email: str, wanted: str, problem: str, *, notice: str = ""
 ) -> HTMLResponse:
-    return site.pages.show(
+    return site.pages.render(
         "sign_in.html",
         here="sign-in",
         status=422 if problem else 200,
@@ -234,7 +236,7 @@ def _address_page(
 def _code_page(
     site: Site, action: str, wanted: str, problem: str, *, typed: str = "", used: bool = False
 ) -> HTMLResponse:
-    return site.pages.show(
+    return site.pages.render(
         "code.html",
         here="sign-in",
         status=422 if problem else 200,

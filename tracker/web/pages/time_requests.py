@@ -33,8 +33,8 @@ from tracker.services.time_requests import (
     requests_of,
     withdraw,
 )
-from tracker.web.dependencies import Instant, Person, Site, ThePerson, TheSite
-from tracker.web.flash import TheSaid, redirect_with_flash
+from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
+from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import (
     OwnForm,
     RowId,
@@ -66,7 +66,7 @@ def why_too_late(
         return ""
     return (
         f"{format_cycle(cycle.cycle)} is closed since {format_date(cycle.last_day)}: leave that ends in "
-        "it changes nothing any more. PlannedRequirement your coordinator"
+        "it changes nothing any more. Ask your coordinator"
     )
 
 
@@ -255,50 +255,50 @@ _EXTENDABLE = {Status.OPEN, Status.OVERDUE, Status.LAPSED}
 
 
 @router.get("/requests")
-def show(site: TheSite, who: ThePerson, said: TheSaid) -> HTMLResponse:
+def show(site: SiteDep, who: PersonDep, flash: FlashDep) -> HTMLResponse:
     """What was asked for, and what became of it."""
     with reading(site.engine) as session:
         found = requests_of(session, who.id)
         zone = zone_of(session, site.rulebooks, who.id)
         endorsed = bool(endorsements_of(session, who.id))
-    page = site.pages.show(
+    page = site.pages.render(
         "requests.html",
         viewer=who.viewer,
         here="profile",
         requests=[(one, format_request(one)) for one in found],
         format_instant=lambda instant: format_instant(instant, zone),
         endorsed=endorsed,
-        notice=_DONE.get(said.word, ""),
+        notice=_DONE.get(flash.code, ""),
     )
-    return said.once(page)
+    return flash.clear(page)
 
 
 @router.get("/requests/leave")
-def open_leave(site: TheSite, at: Instant, who: ThePerson) -> HTMLResponse:
+def open_leave(site: SiteDep, at: NowDep, who: PersonDep) -> HTMLResponse:
     """The form for leave."""
     return _open(site, at, who, LEAVE)
 
 
 @router.post("/requests/leave")
-def ask_for_leave(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
+def ask_for_leave(site: SiteDep, at: NowDep, who: PersonDep, typed: Typed) -> Response:
     """Ask for leave once; or show what is wrong."""
     return _ask(site, at, who, LEAVE, typed)
 
 
 @router.get("/requests/extension")
-def open_extension(site: TheSite, at: Instant, who: ThePerson) -> HTMLResponse:
+def open_extension(site: SiteDep, at: NowDep, who: PersonDep) -> HTMLResponse:
     """The form for a later due date."""
     return _open(site, at, who, EXTENSION)
 
 
 @router.post("/requests/extension")
-def ask_for_extension(site: TheSite, at: Instant, who: ThePerson, typed: Typed) -> Response:
+def ask_for_extension(site: SiteDep, at: NowDep, who: PersonDep, typed: Typed) -> Response:
     """Ask for a later due date once; or show what is wrong."""
     return _ask(site, at, who, EXTENSION, typed)
 
 
 @router.post("/requests/{request_id}/withdraw")
-def take_back(site: TheSite, at: Instant, who: ThePerson, request_id: RowId) -> Response:
+def take_back(site: SiteDep, at: NowDep, who: PersonDep, request_id: RowId) -> Response:
     """Withdraw a request of one's own that nobody has decided."""
     author = Author(who.id, who.viewer.email, at)
     if not site.writer.run(lambda c: withdraw(c, author, request_id)):
@@ -306,13 +306,13 @@ def take_back(site: TheSite, at: Instant, who: ThePerson, request_id: RowId) -> 
     return redirect_with_flash(site, "/requests", "withdrawn")
 
 
-def _open(site: Site, at: Instant, who: Person, kind: str) -> HTMLResponse:
+def _open(site: Site, at: NowDep, who: Person, kind: str) -> HTMLResponse:
     with reading(site.engine) as session:
         subjects = _subjects(session, site, who.id, at, kind)
     return _show_form(site, who, kind, request_form(subjects), subjects)
 
 
-def _ask(site: Site, at: Instant, who: Person, kind: str, typed: FormData) -> Response:
+def _ask(site: Site, at: NowDep, who: Person, kind: str, typed: FormData) -> Response:
     def job(session: Session) -> tuple[bool, RequestForm, Sequence[Subject]]:
         subjects = _subjects(session, site, who.id, at, kind)
         today = own_today(session, site, who.id, at)
@@ -343,7 +343,7 @@ def _show_form(
     site: Site, who: Person, kind: str, form: RequestForm, subjects: Sequence[Subject]
 ) -> HTMLResponse:
     problems = form.problems()
-    return site.pages.show(
+    return site.pages.render(
         "request_form.html",
         status=422 if problems else 200,
         viewer=who.viewer,
@@ -355,9 +355,7 @@ def _show_form(
     )
 
 
-def _subjects(
-    session: Session, site: Site, person_id: int, at: Instant, kind: str
-) -> list[Subject]:
+def _subjects(session: Session, site: Site, person_id: int, at: NowDep, kind: str) -> list[Subject]:
     """The endorsements that are not over; for an extension the renewals that are not done."""
     held = {
         one.id: one
