@@ -17,6 +17,8 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
+from tracker.settings import SettingsError, find_variable
+
 _ROOM = 900  # RFC 5322 allows 998 octets a line; the header's name needs some
 _NAME_LENGTH = 200
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
@@ -190,8 +192,9 @@ def _frame(sender: str) -> tuple[bytes, bytes, bytes]:
     """What every message has in common: before the text, between text and HTML, after it."""
     if "@" not in parseaddr(sender)[1]:
         place = find_variable(["mail", "sender"]) or "tracker.toml: mail.sender"
-        message = f"{place}: {sender!r} has no email address. Write Renewals <renewals@your.domain>"
-        raise SettingsError(message)
+        raise SettingsError(
+            f"{place}: {sender!r} has no email address. Write Renewals <renewals@your.domain>"
+        )
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["Auto-Submitted"] = "auto-generated"
