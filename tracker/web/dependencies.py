@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from fastapi import BackgroundTasks, Depends, HTTPException, Request
@@ -20,12 +20,14 @@ from tracker.jobs.health_metrics import Vitals
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
 from tracker.services.browser_sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
 from tracker.services.reader import Reader
 from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
 
+T = TypeVar("T")
 _FIRST_PAGE = "/"
 _LONGEST = 2000
 
@@ -102,6 +104,15 @@ class Site:
         """The legal day at an association at the instant ``at``."""
         return days_at(self.rulebooks, at)(association)
 
+    def write(self, viewer: "Viewer", now: datetime, work: Callable[[ServiceContext], T]) -> T:
+        """Return what ``work`` returns, once all that it wrote for ``viewer`` is committed.
+
+        If it raises, nothing is saved. Raises Busy as `Writer.run`, which says more.
+        """
+        return self.writer.run(
+            lambda session: work(ServiceContext(session, self.rulebooks, viewer.actor, now))
+        )
+
 
 def site_of(request: Request) -> Site:
     """The site that a request came to."""
@@ -152,6 +163,11 @@ class Viewer:
     def owner(self) -> Owner:
         """Whose sessions this one belongs to."""
         return Owner(self.person_id, self.email)
+
+    @property
+    def actor(self) -> Actor:
+        """The viewer as the services know who acts."""
+        return Actor(self.email, self.person_id, self.coordinates)
 
     @property
     def logs_hours(self) -> bool:
