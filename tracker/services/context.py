@@ -1,9 +1,8 @@
 """What every service function that writes starts from, and how it refuses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from sqlmodel import Session, select
@@ -75,7 +74,7 @@ class Refusal:
 
     field: str
     code: str
-    facts: Mapping[str, Any] = MappingProxyType({})
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Refused(Exception):  # noqa: N818 - reads as the sentence it is

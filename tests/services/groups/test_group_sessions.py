@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
+from sqlmodel import Session
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, EVE, NOW, fill
 from tracker.db.tables import METADATA
@@ -174,7 +175,7 @@ def test_any_sequence_of_actions_keeps_one_entry_for_each_confirmed_session(
         with cast.engine.connect() as opened:
             connection = opened.execution_options(writes=True)
             outer = connection.begin()
-            world = World(connection, cast.people)
+            world = World(Session(connection), cast.people)
             for action, first, second in moves:
                 if action == "own":
                     whose = PEOPLE[first % len(PEOPLE)]
