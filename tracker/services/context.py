@@ -1,7 +1,8 @@
 """What every service function that writes starts from, and how it refuses."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +75,7 @@ class Refusal:
 
     field: str
     code: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Refused(Exception):  # noqa: N818 - reads as the sentence it is
