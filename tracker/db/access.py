@@ -8,7 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
-from tracker.db.types import Instant
+from tracker.db.types import IDS_NEVER_REUSED, Instant
 
 
 class SignIn(SQLModel, table=True):
@@ -79,6 +79,7 @@ class ApiToken(SQLModel, table=True):
     """What a program of an association signs in with; ``scopes`` are separated by spaces."""
 
     __tablename__ = "api_token"
+    __table_args__ = (IDS_NEVER_REUSED,)
     id: int | None = Field(default=None, primary_key=True)
     association: str = Field(max_length=40)
     name: str = Field(max_length=100)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tracker.db.types import Instant
+from tracker.db.types import IDS_NEVER_REUSED, Instant
 from tracker.rules.model import AGES, LEVELS, PAY
 
 STATES = ("open", "submitted", "endorsed", "declined", "withdrawn")
@@ -30,6 +30,7 @@ class Application(SQLModel, table=True):
             "decided_on IS NULL OR decided_on >= opened_on", name="application_decided_later"
         ),
         Index("application_list", "association", "state"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id", index=True)
@@ -49,6 +50,7 @@ class Degree(SQLModel, table=True):
         UniqueConstraint("person_id", "level", "title"),
         CheckConstraint(f"level IN {LEVELS}", name="degree_level"),
         CheckConstraint(f"transcript IN {TRANSCRIPTS}", name="degree_transcript"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
@@ -74,6 +76,7 @@ class Position(SQLModel, table=True):
         CheckConstraint(f"pay IN {PAY}", name="position_pay"),
         CheckConstraint(f"ages IS NULL OR ages IN {AGES}", name="position_ages"),
         CheckConstraint("families >= 0", name="position_families"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
@@ -95,8 +98,9 @@ class Reference(SQLModel, table=True):
     """Somebody whom an applicant asks for a reference, and what that person answered.
 
     ``endorsed_as`` is the category that the referee claims, ``received_at`` when the answer came.
-    ``token_hash`` is that of the link in the mail. The applicant sees whether it has come, and
-    never what it says.
+    ``token_hash`` is that of the link in the mail; ``answered_by_link``: the referee answered with
+    it, so no import changes the answer. ``named_at`` is when the applicant named them on the pages,
+    None if a file did. The applicant sees whether it has come, and never what it says.
     """
 
     __tablename__ = "reference"
@@ -106,6 +110,7 @@ class Reference(SQLModel, table=True):
             "received_at IS NULL OR (signed_as IS NOT NULL AND relationship IS NOT NULL)",
             name="reference_signed",
         ),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id", index=True)
@@ -124,13 +129,34 @@ class Reference(SQLModel, table=True):
     signed_as: str | None = Field(default=None, max_length=200)
     received_at: datetime | None = Field(default=None, sa_type=Instant)
     declined_at: datetime | None = Field(default=None, sa_type=Instant)
+    named_at: datetime | None = Field(default=None, sa_type=Instant)
+    answered_by_link: bool = False
+
+
+class WithdrawnReference(SQLModel, table=True):
+    """A referee whom the applicant removed: a later import does not bring them back.
+
+    ``named_at`` is as of `Reference`.
+    """
+
+    __tablename__ = "withdrawn_reference"
+    id: int | None = Field(default=None, primary_key=True)
+    application_id: int = Field(foreign_key="application.id", index=True)
+    email: str = Field(max_length=254)
+    name: str = Field(max_length=200)
+    role: str = Field(max_length=40)
+    named_at: datetime | None = Field(default=None, sa_type=Instant)
+    withdrawn_at: datetime = Field(sa_type=Instant)
 
 
 class Attestation(SQLModel, table=True):
     """Something signed or confirmed for an application: a key of the rulebook, and the day."""
 
     __tablename__ = "attestation"
-    __table_args__ = (UniqueConstraint("application_id", "what"),)
+    __table_args__ = (
+        UniqueConstraint("application_id", "what"),
+        IDS_NEVER_REUSED,
+    )
     id: int | None = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id")
     what: str = Field(max_length=40)
@@ -141,7 +167,10 @@ class ExamResult(SQLModel, table=True):
     """A written examination taken for an application."""
 
     __tablename__ = "exam_result"
-    __table_args__ = (UniqueConstraint("application_id", "taken_on"),)
+    __table_args__ = (
+        UniqueConstraint("application_id", "taken_on"),
+        IDS_NEVER_REUSED,
+    )
     id: int | None = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id")
     taken_on: date

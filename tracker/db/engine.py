@@ -162,11 +162,22 @@ def migrate(url: str) -> None:
     engine = open_engine(url)
     try:
         with engine.connect() as connection:
-            configuration = _alembic()
-            configuration.attributes["connection"] = connection.execution_options(writes=True)
-            command.upgrade(configuration, "head")
+            upgrade(connection, "head")
     finally:
         engine.dispose()
+
+
+def upgrade(connection: Connection, version: str) -> None:
+    """Run the migrations up to ``version`` on a connection that has no transaction yet."""
+    if is_sqlite := connection.dialect.name == "sqlite":
+        # SQLite changes a table by making it anew; to drop the old one must not delete the rows
+        # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
+        _driver_of(connection).execute("PRAGMA foreign_keys = OFF")
+    configuration = _alembic()
+    configuration.attributes["connection"] = connection.execution_options(writes=True)
+    command.upgrade(configuration, version)
+    if is_sqlite:
+        _driver_of(connection).execute("PRAGMA foreign_keys = ON")
 
 
 def ensure_schema(url: str) -> None:

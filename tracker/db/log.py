@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tracker.db.types import Instant
+from tracker.db.types import IDS_NEVER_REUSED, Instant
 
 
 class Entry(SQLModel, table=True):
@@ -13,6 +13,7 @@ class Entry(SQLModel, table=True):
 
     A provider is a known person (``provider_id``) or, until a coordinator has confirmed who
     that is, a name (``provider_name``); a session with a mere name counts for nothing yet.
+    ``logged_at`` is when a form or a program logged it, None for an imported one.
     """
 
     __tablename__ = "entry"
@@ -29,6 +30,7 @@ class Entry(SQLModel, table=True):
         Index("entry_facts", "person_id", "held_on", "activity", "provider_id", "minutes"),
         Index("entry_provider", "provider_id", "held_on"),
         Index("entry_day", "held_on"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
@@ -41,6 +43,7 @@ class Entry(SQLModel, table=True):
     format: str | None = Field(default=None, max_length=10)
     reference: str | None = Field(default=None, max_length=200)
     form_key: str | None = Field(default=None, max_length=64)
+    logged_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class EntryTopic(SQLModel, table=True):
@@ -91,7 +94,10 @@ class Evidence(SQLModel, table=True):
     """
 
     __tablename__ = "evidence"
-    __table_args__ = (Index("evidence_form", "person_id", "form_key"),)
+    __table_args__ = (
+        Index("evidence_form", "person_id", "form_key"),
+        IDS_NEVER_REUSED,
+    )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     entry_id: int | None = Field(
@@ -113,6 +119,7 @@ class GroupSession(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("provider_id", "form_key", name="group_session_once"),
         CheckConstraint("minutes BETWEEN 1 AND 1440", name="group_session_minutes"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     provider_id: int = Field(foreign_key="person.id")
@@ -145,6 +152,7 @@ class GroupMember(SQLModel, table=True):
         ),
         # Whoever becomes known later finds what was asked of the address before.
         Index("group_member_email", "email"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     group_session_id: int = Field(index=True, foreign_key="group_session.id", ondelete="CASCADE")

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from tracker.db.types import Instant
+from tracker.db.types import IDS_NEVER_REUSED, Instant
 
 DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
 
@@ -27,6 +27,7 @@ class Person(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("email = lower(email)", name="person_email_lower"),
         CheckConstraint(f"highest_degree IN {DEGREES}", name="person_degree"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     email: str = Field(unique=True, max_length=254)
@@ -56,6 +57,7 @@ class Endorsement(SQLModel, table=True):
         UniqueConstraint("person_id", "association", "category", "starts_on"),
         _ends_after_start("endorsement"),
         Index("endorsement_window", "association", "category", "starts_on"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
@@ -72,6 +74,7 @@ class Vetting(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("person_id", "association", "starts_on"),
         _ends_after_start("vetting"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
@@ -92,6 +95,7 @@ class Membership(SQLModel, table=True):
         # All that an evaluation asks of a membership.
         Index("membership_facts", "person_id", "ends_on", "starts_on", "organization"),
         _ends_after_start("membership"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
@@ -108,6 +112,7 @@ class Leave(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("endorsement_id", "starts_on"),
         _ends_after_start("leave"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
@@ -120,7 +125,10 @@ class Waiver(SQLModel, table=True):
     """A requirement that the association does not ask of one renewal."""
 
     __tablename__ = "waiver"
-    __table_args__ = (UniqueConstraint("endorsement_id", "cycle_starts_on", "requirement"),)
+    __table_args__ = (
+        UniqueConstraint("endorsement_id", "cycle_starts_on", "requirement"),
+        IDS_NEVER_REUSED,
+    )
     id: int | None = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
     cycle_starts_on: date
@@ -132,7 +140,10 @@ class Renewal(SQLModel, table=True):
     """What is special about one endorsement in one cycle: an extended due date."""
 
     __tablename__ = "renewal"
-    __table_args__ = (UniqueConstraint("endorsement_id", "cycle_starts_on"),)
+    __table_args__ = (
+        UniqueConstraint("endorsement_id", "cycle_starts_on"),
+        IDS_NEVER_REUSED,
+    )
     id: int | None = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
     cycle_starts_on: date
@@ -161,6 +172,7 @@ class TimeRequest(SQLModel, table=True):
         ),
         _ends_after_start("time_request"),
         Index("time_request_list", "state", "asked_at"),
+        IDS_NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
     endorsement_id: int = Field(index=True, foreign_key="endorsement.id")

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
-from tracker.db.tables import METADATA
+from tracker.db.tables import METADATA, Secret
 
 # Large enough that a round trip costs nothing, small enough that a long import stays small.
 _BATCH = 5_000
@@ -151,26 +151,51 @@ def _percent(sql: str) -> str:
     return sql.replace("%", "%%").replace("?", "%s")
 
 
-def last_id(session: Session, table: str) -> int:
-    """The largest id that a row of an audited table of SQLite ever had; 0 if there was none."""
-    rows = run(session, _LAST.format(table=table), [table])
-    return int(rows[0][0])
-
-
-# The transaction holds SQLite's one write lock, so nobody takes the next one in between.
-_LAST = """
-    SELECT MAX(
-        COALESCE((SELECT MAX(id) FROM {table}), 0),
-        COALESCE((SELECT MAX(row_id) FROM audit_event WHERE table_name = ?), 0)
-    )
-"""
-
-
-def with_own_id(session: Session, table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a new row, with its id where the database would not give it one of its own."""
+def reserve_ids(session: Session, table: Table, count: int) -> Sequence[int]:
+    """Ids for ``count`` new rows of a table, in rising order; they are never given again."""
     if session.connection().dialect.name == "postgresql":
-        return dict(values)
-    return {"id": last_id(session, table) + 1, **values}
+        series = func.generate_series(1, count).alias("series")
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        taken = select(func.nextval(sequence)).select_from(series)
+        return sorted(session.connection().execute(taken).scalars())
+    # The transaction holds SQLite's one write lock, so nobody else takes them.
+    last = session.scalar(_LAST_ID, {"table": table.name}) or 0
+    return range(last + 1, last + count + 1)
+
+
+_LAST_ID = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+
+
+def upsert(
+    session: Session,
+    model: type[SQLModel],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str],
+    update: Collection[str] = (),
+) -> int:
+    """Insert rows; where a row with the same ``key`` columns exists, set its ``update`` columns.
+
+    Without ``update`` an existing row stays as it is. Returns how many rows were written.
+    """
+    if not rows:
+        return 0
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
+    table = METADATA.tables[str(model.__tablename__)]
+    statement: Any = dialect.insert(table)
+    if update:
+        new_values = {name: statement.excluded[name] for name in update}
+        statement = statement.on_conflict_do_update(index_elements=key, set_=new_values)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    # The rows are asked back because psycopg does not count them.
+    statement = statement.returning(*(table.c[name] for name in key))
+    return len(session.connection().execute(statement, list(rows)).all())
+
+
+def with_own_id(_session: Session, _table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values; to be removed with its last caller."""
+    return dict(values)
 
 
 _SECRET = METADATA.tables["secret"]
@@ -183,11 +208,6 @@ def find_key(session: Session, name: str) -> str | None:
 
 def make_key(session: Session, name: str) -> str:
     """The key of that name (64 hexadecimal digits), made on the first call: it writes."""
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
     # Two that make it at once: the first stays, and both read that one.
-    session.connection().execute(
-        dialect.insert(_SECRET)
-        .values(name=name, value=secrets.token_hex(32))
-        .on_conflict_do_nothing()
-    )
+    upsert(session, Secret, [{"name": name, "value": secrets.token_hex(32)}], key=["name"])
     return str(find_key(session, name))

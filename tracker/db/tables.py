@@ -19,6 +19,7 @@ from tracker.db.applications import (
     ExamResult,
     Position,
     Reference,
+    WithdrawnReference,
 )
 from tracker.db.ledgers import Notice, Outbox, ProviderSpan, RunRow, StandingRow
 from tracker.db.log import (
@@ -81,4 +82,5 @@ __all__ = [
     "Unsubscribed",
     "Vetting",
     "Waiver",
+    "WithdrawnReference",
 ]

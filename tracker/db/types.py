@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
 
+# SQLite gives the id of a deleted last row to the next one unless it keeps the last id. History
+# refers to rows by id, and must not show one row's events as another's.
+IDS_NEVER_REUSED = {"sqlite_autoincrement": True}
+
 
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant; SQLite stores it naive, so the zone is put back on reading."""

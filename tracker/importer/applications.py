@@ -1,13 +1,12 @@
-"""What the pages have done about references, as their audit events tell."""
+"""What the pages have done about references, as the database tells."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, select
+from sqlalchemy import RowMapping, select
 from sqlmodel import Session
 
 from tracker.clock import local_day
@@ -15,14 +14,14 @@ from tracker.db.audit import Stamp
 from tracker.db.statements import in_chunks
 from tracker.db.tables import METADATA
 from tracker.importer.csv_schemas import OF_APPLICATION
-from tracker.importer.lookups import CHUNK, Held, KnownRecords
+from tracker.importer.lookups import CHUNK, Held, KnownRecords, rows_where
 from tracker.importer.reader import Reading
 from tracker.importer.rows import Row
 from tracker.importer.upserts import TARGETS, Stored
 from tracker.importer.vocabulary import Vocabulary
 from tracker.services.applications import Applied, begin_endorsements
 
-_AUDIT = METADATA.tables["audit_event"]
+_WITHDRAWN = METADATA.tables["withdrawn_reference"]
 
 
 class Withdrawn(NamedTuple):
@@ -34,36 +33,17 @@ class Withdrawn(NamedTuple):
     role: str
 
 
-def answered_by_link(session: Session, references: Iterable[RowMapping]) -> set[int]:
-    """The ids of those of the references that the referees themselves have answered.
-
-    Theirs are the events in their own name; an import's events are in its own.
-    """
-    emails = {row["id"]: row["email"] for row in references if row["received_at"] is not None}
-    found = set[int]()
-    for chunk in in_chunks(sorted(emails), CHUNK):
-        for row_id, who, after in _events(session, _AUDIT.c.row_id.in_(chunk), _AUDIT.c.after):
-            if who == emails[row_id] and after.get("received_at"):
-                found.add(row_id)
-    return found
+def answered_by_link(references: Iterable[RowMapping]) -> set[int]:
+    """The ids of the references that the referees answered with their link."""
+    return {row["id"] for row in references if row["answered_by_link"]}
 
 
 def withdrawn(session: Session, application_ids: Collection[int]) -> set[Withdrawn]:
     """Whom the applicants have removed from these applications, in each name and role."""
-    # Only a withdrawal deletes a reference: there are few, and no column tells whose they are.
-    events = _events(session, _AUDIT.c.after.is_(None), _AUDIT.c.before)
-    found = (Withdrawn(*(before[n] for n in Withdrawn._fields)) for _, _, before in events)
-    return {each for each in found if each.application_id in application_ids}
-
-
-def _events(
-    session: Session, which: ColumnElement[bool], shape: ColumnElement[Any]
-) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    query = select(_AUDIT.c.row_id, _AUDIT.c.who, shape).where(
-        _AUDIT.c.table_name == "reference", which, shape.is_not(None)
-    )
-    for row_id, who, text in session.connection().execute(query):
-        yield row_id, who, json.loads(text)
+    removed = set[Withdrawn]()
+    for row in rows_where(session, _WITHDRAWN, "application_id", application_ids):
+        removed.add(Withdrawn(row["application_id"], row["email"], row["name"], row["role"]))
+    return removed
 
 
 _PERSON = METADATA.tables["person"]
@@ -267,7 +247,7 @@ def look_up_belongings(
             found.days[place] = _day_of(row, vocabulary.zones.get(applied.association, "UTC"))
         if kind == "references" and own:
             references = [row for place, row in found.stored.items() if place[0] == kind]
-            found.answered = answered_by_link(session, references)
+            found.answered = answered_by_link(references)
             found.withdrawn = withdrawn(session, own.keys())
     return found
 

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, delete, func, select
 from sqlmodel import Session
 
 from tracker.db.audit import Change, Stamp, record_changes
-from tracker.db.statements import in_chunks, insert_rows
+from tracker.db.statements import in_chunks, insert_rows, reserve_ids
 from tracker.db.tables import METADATA
 from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.importer.cells import Topics
@@ -23,7 +23,6 @@ from tracker.importer.lookups import (
     CHUNK,
     KnownRecords,
     Values,
-    new_ids,
     refresh_statistics,
     rows_where,
     update_rows,
@@ -338,7 +337,7 @@ def _add(
     *,
     known: bool,
 ) -> None:
-    ids = new_ids(session, _ENTRY, len(rows))
+    ids = reserve_ids(session, _ENTRY, len(rows))
     shapes = [_shape(row, people) for row in rows]
     numbered = list(zip(ids, rows, shapes, strict=True))
     insert_rows(session, _ENTRY, ({"id": new, **_columns(s)} for new, _, s in numbered))

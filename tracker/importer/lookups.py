@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, and_, bindparam, func, select, text, update
+from sqlalchemy import RowMapping, Table, and_, bindparam, select, text, update
 from sqlmodel import Session
 
-from tracker.db.statements import in_chunks, last_id
+from tracker.db.statements import in_chunks
 from tracker.db.tables import METADATA
 from tracker.importer.csv_schemas import OF_ENDORSEMENT
 from tracker.importer.reader import Reading
@@ -27,17 +27,6 @@ def rows_where(
         yield from (
             session.connection().execute(select(table).where(table.c[column].in_(chunk))).mappings()
         )
-
-
-def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:
-    """Ids for ``count`` new rows of a table, in ascending order."""
-    if session.connection().dialect.name == "postgresql":
-        series = func.generate_series(1, count).alias("series")
-        sequence = func.pg_get_serial_sequence(table.name, "id")
-        taken = select(func.nextval(sequence)).select_from(series)
-        return sorted(session.connection().execute(taken).scalars())
-    last = last_id(session, table.name)
-    return range(last + 1, last + count + 1)
 
 
 def update_rows(

@@ -8,9 +8,9 @@ from sqlalchemy import RowMapping, select
 from sqlmodel import Session
 
 from tracker.db.audit import Change, Stamp
-from tracker.db.statements import in_chunks, insert_rows
+from tracker.db.statements import in_chunks, insert_rows, reserve_ids
 from tracker.db.tables import METADATA
-from tracker.importer.lookups import CHUNK, Values, new_ids, rows_where, update_rows
+from tracker.importer.lookups import CHUNK, Values, rows_where, update_rows
 from tracker.importer.rows import Row
 
 _PERSON = METADATA.tables["person"]
@@ -103,7 +103,7 @@ TARGETS = {
             "received_at": None,
             "declined_at": None,
         },
-        untold={"reminders": 0},
+        untold={"reminders": 0, "answered_by_link": False},
     ),
     "attestations": Target("attestation", ("application_id", "what"), {"signed_on": None}),
     "exams": Target("exam_result", ("application_id", "taken_on"), {"passed": None}),
@@ -159,7 +159,7 @@ def upsert(session: Session, target: Target, wanted: Sequence[tuple[Row, Values]
             continue
         stored.touched.add(row.email)
     stored.counts.added, stored.counts.changed = len(added), len(changed)
-    ids = new_ids(session, table, len(added))
+    ids = reserve_ids(session, table, len(added))
     new = [{"id": each, **values} for each, values in zip(ids, added, strict=True)]
     insert_rows(session, table, new)
     stored.ids.update((_key(target, values), values["id"]) for values in new)

@@ -9,13 +9,13 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.sql import ColumnElement
 from sqlmodel import Session
 
 from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.log import Entry, EntryTopic
-from tracker.db.statements import as_date, insert_one, run, with_own_id
+from tracker.db.statements import as_date, run
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
@@ -85,7 +85,6 @@ def _entry(rows: Sequence[Sequence[Any]]) -> LoggedEntry:
 
 MOST_A_DAY = 60
 _A_DAY = timedelta(days=1)
-_EVENT = METADATA.tables["audit_event"]
 
 
 def has_logged_most(session: Session, person_id: int, at: datetime) -> bool:
@@ -97,9 +96,8 @@ def has_logged_most(session: Session, person_id: int, at: datetime) -> bool:
 
 def is_of_a_day(session: Session, entry_id: int, at: datetime) -> bool:
     """Whether an entry was stored in the 24 hours to ``at``."""
-    stored = (_EVENT.c.table_name == "entry") & (_EVENT.c.row_id == entry_id)
-    first = select(func.max(_EVENT.c.at)).where(stored & _EVENT.c.before.is_(None))
-    stored_at = session.scalar(first)
+    own = select(_ENTRY_ENTRY_WRITES.c.logged_at).where(_ENTRY_ENTRY_WRITES.c.id == entry_id)
+    stored_at = session.scalar(own)
     return stored_at is not None and stored_at > at - _A_DAY
 
 
@@ -183,7 +181,9 @@ def add_unsaved(
 ) -> LoggedEntry:
     """The same for whoever holds the person's lock and has seen that nothing has this key."""
     values = {"person_id": author.person_id, "form_key": form_key, **_columns(content)}
-    entry_id = insert_one(session, "entry", with_own_id(session, "entry", values))
+    values["logged_at"] = author.at
+    statement = insert(_ENTRY_ENTRY_WRITES).values(values).returning(_ENTRY_ENTRY_WRITES.c.id)
+    entry_id = int(session.connection().execute(statement).scalar_one())
     _insert_topics(session, author.person_id, entry_id, content)
     _finish(session, rulebooks, author, entry_id, before=None, after=content)
     return LoggedEntry(entry_id, author.person_id, *_fields(content))

@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlmodel import Session
 
 from tracker.db.audit import Change, record_changes
-from tracker.db.statements import make_key, with_own_id
+from tracker.db.statements import make_key
 from tracker.db.tables import METADATA
 from tracker.rules.application.references import SPARE
 from tracker.services.context import Author
@@ -27,7 +27,7 @@ _APPLICATION = METADATA.tables["application"]
 _PERSON = METADATA.tables["person"]
 _REFERENCE = METADATA.tables["reference"]
 _OUTBOX = METADATA.tables["outbox"]
-_AUDIT = METADATA.tables["audit_event"]
+_WITHDRAWN = METADATA.tables["withdrawn_reference"]
 
 
 class Applied(NamedTuple):
@@ -131,8 +131,7 @@ def name_referee(
         words = "Several people have not answered yet: remove one of them to name another"
         raise NamingRefused("email", words)
     values = {"application_id": application.id, **naming._asdict()}
-    own = with_own_id(session, "reference", values)
-    statement = insert(_REFERENCE).values(own).returning(_REFERENCE.c.id)
+    statement = insert(_REFERENCE).values(**values, named_at=author.at).returning(_REFERENCE.c.id)
     reference_id = int(session.connection().execute(statement).scalar_one())
     _record(session, author, reference_id, None, values)
     return reference_id
@@ -164,12 +163,19 @@ def withdraw_referee(
             _REFERENCE.c.received_at.is_(None),
             _REFERENCE.c.declined_at.is_(None),
         )
-        .returning(_REFERENCE.c.email, _REFERENCE.c.name, _REFERENCE.c.role)
+        .returning(_REFERENCE.c.email, _REFERENCE.c.name, _REFERENCE.c.role, _REFERENCE.c.named_at)
     )
     row = session.connection().execute(statement).first()
     if row is None:
         return None
-    before = {"application_id": application.id, **row._mapping}  # noqa: SLF001 - its documented name
+    before = {
+        "application_id": application.id,
+        "email": row.email,
+        "name": row.name,
+        "role": row.role,
+    }
+    withdrawn = {**before, "named_at": row.named_at, "withdrawn_at": author.at}
+    session.connection().execute(insert(_WITHDRAWN).values(withdrawn))
     _record(session, author, reference_id, before, None)
     return str(row.name)
 
@@ -223,14 +229,19 @@ def _own_addresses(session: Session, person_id: int) -> set[str]:
 
 
 def _named_lately(session: Session, author: Author) -> int:
-    # The events, not the rows: whoever is withdrawn has had a mail all the same.
-    query = select(func.count()).where(
-        _AUDIT.c.table_name == "reference",
-        _AUDIT.c.who == author.who,
-        _AUDIT.c.before.is_(None),
-        _AUDIT.c.at > author.at - _DAY,
-    )
-    return session.scalar(query) or 0
+    """How many referees a person named in the last 24 hours, withdrawn ones too: all had a mail."""
+    count = 0
+    for table in (_REFERENCE, _WITHDRAWN):
+        query = (
+            select(func.count())
+            .join_from(table, _APPLICATION, table.c.application_id == _APPLICATION.c.id)
+            .where(
+                _APPLICATION.c.person_id == author.person_id,
+                table.c.named_at > author.at - _DAY,
+            )
+        )
+        count += session.scalar(query) or 0
+    return count
 
 
 def _record(
@@ -319,7 +330,8 @@ def find_request(session: Session, token: str) -> Request | None:
 
 def store_answer(session: Session, request: Request, answer: Answer, now: datetime) -> bool:
     """Store the one answer; False if there is one, or a refusal, already."""
-    return _end(session, request, {**answer._asdict(), "received_at": now}, now)
+    values = {**answer._asdict(), "received_at": now, "answered_by_link": True}
+    return _end(session, request, values, now)
 
 
 def decline(session: Session, request: Request, now: datetime) -> bool:
