@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.jobs.desk import JobHarness, at
+from tests.jobs.harness import JobHarness, at
 from tests.rules.applicants import populate
 from tests.rules.world import REAL
 from tracker.cli.main import app
@@ -16,13 +16,13 @@ AUTUMN = at("2024-09-15")
 
 
 @pytest.fixture
-def desk(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobHarness]:
-    """A desk on the database that the command reads."""
+def jobs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobHarness]:
+    """A harness on the database that the command reads."""
     monkeypatch.setenv("TRACKER_DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")
-    desk = JobHarness(database_url)
-    yield desk
-    desk.engine.dispose()
+    jobs = JobHarness(database_url)
+    yield jobs
+    jobs.engine.dispose()
 
 
 def call(*arguments: str) -> Result:
@@ -36,9 +36,9 @@ def printed(*arguments: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_json_lists_each_decision_with_exactly_these_keys(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(AUTUMN, at("2024-12-01"))
+def test_json_lists_each_decision_with_exactly_these_keys(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(AUTUMN, at("2024-12-01"))
     rows = printed("notices", "--json")
     assert {tuple(row) for row in rows} == {
         (
@@ -65,29 +65,29 @@ def test_json_lists_each_decision_with_exactly_these_keys(desk: JobHarness) -> N
     }
 
 
-def test_a_skipped_decision_has_a_reason_and_no_message(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(AUTUMN, at("2024-12-01"))
+def test_a_skipped_decision_has_a_reason_and_no_message(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(AUTUMN, at("2024-12-01"))
     skipped = [row for row in printed("notices", "--json") if row["outcome"] == "skipped"]
     assert skipped
     assert all(row["reason"] and row["message_id"] is None for row in skipped)
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("jobs")
 def test_an_empty_ledger_is_an_empty_list() -> None:
     assert printed("notices", "--json") == []
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("jobs")
 def test_an_empty_ledger_says_what_to_do() -> None:
     assert call("notices").stdout == (
         "No decision was taken yet: `tracker run-due` takes those that are due.\n"
     )
 
 
-def test_people_read_a_table(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(AUTUMN, at("2024-12-01"))
+def test_people_read_a_table(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(AUTUMN, at("2024-12-01"))
     row = next(
         line
         for line in call("notices").stdout.splitlines()
@@ -98,9 +98,9 @@ def test_people_read_a_table(desk: JobHarness) -> None:
     assert "skipped: a later step was due as well" in row
 
 
-def test_an_applications_decisions_are_listed_with_its_category(desk: JobHarness) -> None:
+def test_an_applications_decisions_are_listed_with_its_category(jobs: JobHarness) -> None:
     apply = {"applies": "VAIMH IMHS 2024-02-01", "references": ["rsc-provider waiting"]}
-    with desk.telling(at("2024-02-01")) as people:
+    with jobs.storing(at("2024-02-01")) as people:
         people.ids.update(populate(people.connection, REAL, apply).ids)
     called = call("run-due", "--as-of", "2024-02-15T14:00:00+00:00", "--dry-run")
     assert "VAIMH notices for 2024-02-15: messages 1, sent 1, skipped 0" in called.stdout

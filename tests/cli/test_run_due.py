@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.jobs.desk import JobHarness, at
+from tests.jobs.harness import JobHarness, at
 from tests.rules.world import REAL
 from tracker.cli.main import app
 
@@ -13,20 +13,20 @@ AUTUMN = at("2024-09-15")
 
 
 @pytest.fixture
-def desk(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobHarness]:
-    """Alice's desk, with the command's settings and all four associations."""
+def jobs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobHarness]:
+    """Alice's jobs, with the command's settings and all four associations."""
     monkeypatch.setenv("TRACKER_DATABASE_URL", database_url)
-    desk = JobHarness(database_url, rulebooks=REAL, coordinators=())
-    yield desk
-    desk.engine.dispose()
+    jobs = JobHarness(database_url, rulebooks=REAL, coordinators=())
+    yield jobs
+    jobs.engine.dispose()
 
 
 def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["run-due", *arguments])
 
 
-def test_it_prints_a_line_for_each_job_that_it_did(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_it_prints_a_line_for_each_job_that_it_did(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     called = call("--as-of", "2024-12-02T09:00-05:00")
     assert called.exit_code == 0
     lines = called.stdout.splitlines()
@@ -39,29 +39,29 @@ def test_it_prints_a_line_for_each_job_that_it_did(desk: JobHarness) -> None:
     assert len(lines) == 4 * len(REAL.associations) + 1
 
 
-def test_a_second_call_finds_nothing(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_a_second_call_finds_nothing(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     call("--as-of", "2024-12-02T09:00-05:00")
-    before = desk.everything()
+    before = jobs.everything()
     called = call("--as-of", "2024-12-02T09:05-05:00")
     assert (called.exit_code, called.stdout) == (0, "Nothing is due.\n")
-    assert desk.everything() == before
+    assert jobs.everything() == before
 
 
-def test_what_an_outage_missed_is_told(desk: JobHarness) -> None:
-    desk.run(at("2024-11-28"))
+def test_what_an_outage_missed_is_told(jobs: JobHarness) -> None:
+    jobs.run(at("2024-11-28"))
     called = call("--as-of", "2024-12-01T09:00-05:00")
     assert "NCIMHA evaluate for 2024-12-01 (2 missed before it, caught up): judged 0" in (
         called.stdout.splitlines()
     )
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    before = desk.everything()
+def test_a_dry_run_says_the_same_and_changes_nothing(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    before = jobs.everything()
     rehearsed = call("--dry-run", "--as-of", "2024-12-02T09:00-05:00")
     assert rehearsed.exit_code == 0
-    assert desk.everything() == before
+    assert jobs.everything() == before
     done = call("--as-of", "2024-12-02T09:00-05:00")
     assert rehearsed.stdout.splitlines()[:-1] == done.stdout.splitlines()[:-1]
     assert rehearsed.stdout.splitlines()[-1] == (
@@ -69,14 +69,14 @@ def test_a_dry_run_says_the_same_and_changes_nothing(desk: JobHarness) -> None:
     )
 
 
-def test_a_bare_day_is_one_whose_morning_jobs_are_due(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_a_bare_day_is_one_whose_morning_jobs_are_due(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     called = call("--as-of", "2024-12-02")
     assert "NCIMHA notices for 2024-12-02" in called.stdout
 
 
-def test_an_instant_before_the_morning_is_still_the_day_before(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_an_instant_before_the_morning_is_still_the_day_before(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     called = call("--as-of", "2024-12-02T06:59-05:00")
     assert "NCIMHA notices for 2024-12-01" in called.stdout
 
@@ -89,7 +89,7 @@ def test_garbage_for_an_instant_is_a_usage_error() -> None:
     )
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("jobs")
 def test_an_empty_database_has_its_jobs_done() -> None:
     called = call("--as-of", "2024-12-02T09:00-05:00")
     assert called.exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 from freezegun import freeze_time
 from typer.testing import CliRunner, Result
 
-from tests.jobs.desk import JobHarness, at
+from tests.jobs.harness import JobHarness, at
 from tests.rules.world import REAL
 from tracker.cli.main import app
 
@@ -16,13 +16,13 @@ AUTUMN = at("2024-09-15")
 
 
 @pytest.fixture
-def desk(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobHarness]:
-    """A desk on the database that the command reads."""
+def jobs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobHarness]:
+    """A harness on the database that the command reads."""
     monkeypatch.setenv("TRACKER_DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")
-    desk = JobHarness(database_url, rulebooks=REAL)
-    yield desk
-    desk.engine.dispose()
+    jobs = JobHarness(database_url, rulebooks=REAL)
+    yield jobs
+    jobs.engine.dispose()
 
 
 def call(*arguments: str) -> Result:
@@ -36,9 +36,9 @@ def printed(*arguments: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_json_has_the_shape_that_is_promised(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    with desk.telling(AUTUMN) as people:
+def test_json_has_the_shape_that_is_promised(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    with jobs.storing(AUTUMN) as people:
         people.log("rsc 2h 2024-04-01 with Newcomer")
     [alice] = printed("--as-of", "2024-12-01", "--email", "alice@example.org")
     requirements = {r.pop("id"): r for r in alice.pop("requirements")}
@@ -68,8 +68,8 @@ def test_json_has_the_shape_that_is_promised(desk: JobHarness) -> None:
     assert {r["status"] for name, r in requirements.items() if name != "rsc"} == {"met"}
 
 
-def test_each_requirement_has_exactly_the_promised_keys(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_each_requirement_has_exactly_the_promised_keys(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     keys = {
         tuple(requirement)
         for standing in printed("--as-of", "2024-12-01")
@@ -80,16 +80,16 @@ def test_each_requirement_has_exactly_the_promised_keys(desk: JobHarness) -> Non
     }
 
 
-def test_a_category_without_rules_says_so(desk: JobHarness) -> None:
-    with desk.telling(AUTUMN) as people:
+def test_a_category_without_rules_says_so(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
         people.add("Val", ["VAIMH IFS 2020-01-01"])
     [val] = printed("--as-of", "2024-12-01")
     assert (val["status"], val["cycle"], val["requirements"]) == ("no rules", None, [])
     assert val["explanation"] == "the rulebook holds no renewal rules for this category"
 
 
-def test_another_cycle_can_be_asked_for(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_another_cycle_can_be_asked_for(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     [alice] = printed(
         "--as-of", "2024-12-01", "--cycle", "2023-05-05", "--email", "alice@example.org"
     )
@@ -97,20 +97,20 @@ def test_another_cycle_can_be_asked_for(desk: JobHarness) -> None:
     assert alice["status"] == "lapsed"
 
 
-def test_only_one_association_can_be_asked_for(desk: JobHarness) -> None:
-    with desk.telling(AUTUMN) as people:
+def test_only_one_association_can_be_asked_for(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
         people.add("Grace", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2020-01-01"])
     found = printed("--as-of", "2024-12-01", "--association", "CT-AIMH")
     assert [(s["email"], s["association"]) for s in found] == [("grace@example.org", "CT-AIMH")]
 
 
-def test_an_address_may_be_written_in_capitals(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_an_address_may_be_written_in_capitals(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     assert len(printed("--as-of", "2024-12-01", "--email", " Alice@Example.ORG ")) == 1
 
 
-def test_without_a_day_it_is_today_where_the_association_is(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_without_a_day_it_is_today_where_the_association_is(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     # In North Carolina it is still the last evening of the year.
     with freeze_time("2025-01-01T03:00:00Z"):
         [alice] = printed("--email", "alice@example.org")
@@ -120,7 +120,7 @@ def test_without_a_day_it_is_today_where_the_association_is(desk: JobHarness) ->
     assert alice["cycle"]["starts_on"] == "2025-01-01"
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("jobs")
 def test_an_unknown_address_is_told_as_such() -> None:
     called = call("--email", "nobody@example.org")
     assert called.exit_code == 1
@@ -129,7 +129,7 @@ def test_an_unknown_address_is_told_as_such() -> None:
     )
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("jobs")
 def test_an_unknown_association_is_told_with_those_there_are() -> None:
     called = call("--association", "XX")
     assert called.exit_code == 1
@@ -138,7 +138,7 @@ def test_an_unknown_association_is_told_with_those_there_are() -> None:
     )
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("jobs")
 def test_an_empty_database_says_what_to_do() -> None:
     called = call()
     assert called.exit_code == 0
@@ -146,9 +146,9 @@ def test_an_empty_database_says_what_to_do() -> None:
     assert printed() == []
 
 
-def test_people_read_what_is_missing_and_what_does_not_count(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    with desk.telling(AUTUMN) as people:
+def test_people_read_what_is_missing_and_what_does_not_count(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    with jobs.storing(AUTUMN) as people:
         people.log("rsc 2h 2024-04-01 with Newcomer")
     called = call("--as-of", "2024-12-01", "--email", "alice@example.org")
     assert "rsc: 3.5 of 12 h" in called.stdout

@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     """A demo's people in their database, on a day at 18:00 UTC."""
 
     engine: Engine
-    office: JobContext
+    context: JobContext
     cast: Cast
     now: datetime
 
@@ -77,8 +77,8 @@ def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> F
     def fill_on(day: date) -> tuple[Path, Cast]:
         folder = tmp_path_factory.mktemp("filled")
         path = Path(shutil.copy(migrated_sqlite, folder / "demo.db"))
-        with _shown(path) as (engine, office):
-            return path, fill(office, engine, STORIES, folder, today=day, now=_evening(day))
+        with _shown(path) as (engine, context):
+            return path, fill(context, engine, STORIES, folder, today=day, now=_evening(day))
 
     return fill_on
 
@@ -100,8 +100,8 @@ def _shown(path: Path) -> Iterator[tuple[Engine, JobContext]]:
 def demo(filled: Filled, folder: Path, day: date) -> Iterator[Shown]:
     """A demo of one's own on that day."""
     path, cast = filled(day)
-    with _shown(Path(shutil.copy(path, folder / "demo.db"))) as (engine, office):
-        yield Shown(engine, office, cast, _evening(day))
+    with _shown(Path(shutil.copy(path, folder / "demo.db"))) as (engine, context):
+        yield Shown(engine, context, cast, _evening(day))
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
@@ -136,7 +136,7 @@ def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coord
     filled: Filled, tmp_path: Path, day: date
 ) -> None:
     with demo(filled, tmp_path, day) as shown:
-        ran = list(run_due(shown.office, shown.now, lambda: shown.now))
+        ran = list(run_due(shown.context, shown.now, lambda: shown.now))
         assert {r.job.value for r in ran} == {"evaluate", "notices", "references", "digest"}
         kinds = Counter(row[0] for row in shown.ask("SELECT kind FROM outbox"))
         assert kinds["digest"] == len(BOOKS.associations)
@@ -149,7 +149,7 @@ def test_the_digest_compares_with_weeks_that_were_lived_through(
     filled: Filled, tmp_path: Path
 ) -> None:
     with demo(filled, tmp_path, LATE) as shown:
-        list(run_due(shown.office, shown.now, lambda: shown.now))
+        list(run_due(shown.context, shown.now, lambda: shown.now))
         [(mails,)] = shown.ask("SELECT COUNT(*) FROM outbox WHERE kind = 'digest'")
         assert mails == len(BOOKS.associations)
         rows = shown.ask("SELECT body FROM outbox WHERE kind = 'digest' ORDER BY association")

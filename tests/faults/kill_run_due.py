@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from tests.faults.long_form import run_long
-from tests.jobs.desk import JobHarness, at
+from tests.jobs.harness import JobHarness, at
 
 _PEOPLE = 40
 _LONGEST_LIFE = 0.5  # seconds from ready to dead
@@ -37,24 +37,24 @@ class Tally:
 def run(database_url: str, kills: int, seed: int) -> Tally:
     """Kill ``kills`` runs, one a step of the calendar, and finish each by a second run."""
     chance, tally = random.Random(seed), Tally()  # noqa: S311 - not for secrets
-    desk = JobHarness(database_url, may_be_killed=True)
-    with desk.telling(at("2024-09-01")) as people:
+    jobs = JobHarness(database_url, may_be_killed=True)
+    with jobs.storing(at("2024-09-01")) as people:
         for number in range(_PEOPLE):
             people.add(f"Alice{number}", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2020-01-01"])
-    desk.run(at("2024-09-01"))
+    jobs.run(at("2024-09-01"))
     for number in range(kills):
         due_on = date(2024 + number // len(_STEPS), 12, 31)
         instant = at(str(due_on + timedelta(days=_STEPS[number % len(_STEPS)])))
-        known = len(desk.mails())
+        known = len(jobs.mails())
         tally.cut += _kill(database_url, instant, chance.uniform(0, _LONGEST_LIFE))
         tally.kills += 1
-        tally.torn += _torn(desk)
-        desk.run(instant)
-        tally.torn += _torn(desk)
-        told = Counter(mail.recipient for mail in desk.mails()[known:])
+        tally.torn += _torn(jobs)
+        jobs.run(instant)
+        tally.torn += _torn(jobs)
+        told = Counter(mail.recipient for mail in jobs.mails()[known:])
         tally.lost += _PEOPLE - len(told)
         tally.twice += sum(count > 1 for count in told.values())
-    desk.engine.dispose()
+    jobs.engine.dispose()
     return tally
 
 
@@ -71,9 +71,9 @@ def _kill(database_url: str, instant: datetime, life: float) -> bool:
     return False
 
 
-def _torn(desk: JobHarness) -> int:
-    decided = {row["message_id"] for row in desk.decisions(outcome="sent")}
-    return len(decided ^ {mail.message_id for mail in desk.mails()})
+def _torn(jobs: JobHarness) -> int:
+    decided = {row["message_id"] for row in jobs.decisions(outcome="sent")}
+    return len(decided ^ {mail.message_id for mail in jobs.mails()})
 
 
 if __name__ == "__main__":

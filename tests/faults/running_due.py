@@ -3,11 +3,11 @@
 import sys
 from datetime import datetime
 
-from tests.jobs.desk import JobHarness
+from tests.jobs.harness import JobHarness
 
 if __name__ == "__main__":
-    desk = JobHarness(sys.argv[1], may_be_killed=True)
+    jobs = JobHarness(sys.argv[1], may_be_killed=True)
     instant = datetime.fromisoformat(sys.argv[2])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    desk.run(instant)
+    jobs.run(instant)

@@ -1,23 +1,23 @@
-"""Desks on a fresh database each."""
+"""Harnesses with a fresh database each."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.jobs.desk import JobHarness
+from tests.jobs.harness import JobHarness
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[JobHarness]:
-    """A desk on each engine."""
-    desk = JobHarness(database_url)
-    yield desk
-    desk.engine.dispose()
+def jobs(database_url: str) -> Iterator[JobHarness]:
+    """A harness on each engine."""
+    jobs = JobHarness(database_url)
+    yield jobs
+    jobs.engine.dispose()
 
 
 @pytest.fixture
-def sqlite_desk(sqlite_url: str) -> Iterator[JobHarness]:
-    """A desk on SQLite, for what does not touch the database's ways."""
-    desk = JobHarness(sqlite_url)
-    yield desk
-    desk.engine.dispose()
+def sqlite_jobs(sqlite_url: str) -> Iterator[JobHarness]:
+    """A harness on SQLite, for tests that do not depend on the engine."""
+    jobs = JobHarness(sqlite_url)
+    yield jobs
+    jobs.engine.dispose()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.jobs.desk import NEW_YORK, JobHarness, at
+from tests.jobs.harness import NEW_YORK, JobHarness, at
 from tracker.jobs.schedule import Job
 
 DAY = timedelta(days=1)
@@ -28,12 +28,12 @@ def alices_desk(migrated: Path) -> Iterator[JobHarness]:
     with TemporaryDirectory() as folder:
         for file in migrated.parent.glob(f"{migrated.name}*"):
             shutil.copy(file, Path(folder) / file.name)
-        desk = JobHarness(f"sqlite:///{folder}/{migrated.name}")
+        jobs = JobHarness(f"sqlite:///{folder}/{migrated.name}")
         try:
-            desk.tell_of_alice(AUTUMN)
-            yield desk
+            jobs.add_alice(AUTUMN)
+            yield jobs
         finally:
-            desk.engine.dispose()
+            jobs.engine.dispose()
 
 
 class Expected(NamedTuple):
@@ -96,9 +96,9 @@ def _membership(today: date, decided: set[tuple[str, int, date]]) -> list[tuple[
     return [new[-1]]
 
 
-def check(desk: JobHarness, instants: Sequence[datetime]) -> None:
+def check(jobs: JobHarness, instants: Sequence[datetime]) -> None:
     expected = oracle(instants)
-    rows = desk.decisions(category="IFS")
+    rows = jobs.decisions(category="IFS")
     keys = [(row["kind"], row["step"], row["due_on"]) for row in rows]
     assert len(keys) == len(set(keys))
     assert set(keys) == expected.decided
@@ -106,7 +106,7 @@ def check(desk: JobHarness, instants: Sequence[datetime]) -> None:
         (row["kind"], row["step"], row["due_on"]) for row in rows if row["outcome"] == "sent"
     ] == expected.sent
     assert all(row["reason"] for row in rows if row["outcome"] == "skipped")
-    mails = desk.mails()
+    mails = jobs.mails()
     assert len(mails) == expected.mails
     assert len({mail.dedupe_key for mail in mails}) == len(mails)
     assert {row["message_id"] for row in rows} - {None} == {mail.message_id for mail in mails}
@@ -131,14 +131,14 @@ def test_after_any_outage_there_is_one_mail_and_no_date_missing(
     migrated_sqlite: Path, start: datetime, gap: timedelta
 ) -> None:
     back = start + gap
-    with alices_desk(migrated_sqlite) as desk:
-        desk.run(start)
-        before = len(desk.mails())
-        desk.run(back, back + MINUTE)
-        check(desk, [start, back, back + MINUTE])
-        assert len(desk.mails()) - before <= 1
+    with alices_desk(migrated_sqlite) as jobs:
+        jobs.run(start)
+        before = len(jobs.mails())
+        jobs.run(back, back + MINUTE)
+        check(jobs, [start, back, back + MINUTE])
+        assert len(jobs.mails()) - before <= 1
         for job, hour in (("evaluate", 2), ("notices", 7)):
-            assert desk.runs(job, "NCIMHA") == days_between(start, back + MINUTE, hour)
+            assert jobs.runs(job, "NCIMHA") == days_between(start, back + MINUTE, hour)
 
 
 def days_between(first: datetime, last: datetime, hour: int) -> list[date]:
@@ -175,16 +175,16 @@ def test_whatever_the_clock_does_each_step_is_decided_once(
     instants = [start]
     for jump in minutes:
         instants.append(max(instants[-1] + jump * MINUTE, AUTUMN))
-    with alices_desk(migrated_sqlite) as desk:
-        desk.run(*instants)
-        check(desk, instants)
+    with alices_desk(migrated_sqlite) as jobs:
+        jobs.run(*instants)
+        check(jobs, instants)
 
 
-def test_a_leap_day_is_a_day_like_others(sqlite_desk: JobHarness) -> None:
+def test_a_leap_day_is_a_day_like_others(sqlite_jobs: JobHarness) -> None:
     leap = datetime(2028, 2, 27, 17, tzinfo=UTC)
     days = [leap + number * DAY for number in range(4)]
-    sqlite_desk.run(*days)
-    assert sqlite_desk.runs("notices", "NCIMHA") == [
+    sqlite_jobs.run(*days)
+    assert sqlite_jobs.runs("notices", "NCIMHA") == [
         date(2028, 2, 27),
         date(2028, 2, 28),
         date(2028, 2, 29),
@@ -192,41 +192,41 @@ def test_a_leap_day_is_a_day_like_others(sqlite_desk: JobHarness) -> None:
     ]
 
 
-def test_a_second_run_at_the_same_instant_changes_nothing(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(at("2024-12-02"))
-    before = desk.everything()
-    assert desk.run(at("2024-12-02"), at("2024-12-02 09:01"), at("2024-12-01")) == []
-    assert desk.everything() == before
+def test_a_second_run_at_the_same_instant_changes_nothing(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(at("2024-12-02"))
+    before = jobs.everything()
+    assert jobs.run(at("2024-12-02"), at("2024-12-02 09:01"), at("2024-12-01")) == []
+    assert jobs.everything() == before
 
 
-def test_the_run_after_an_outage_says_what_it_caught_up(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
-    desk.run(at("2024-11-25"))
-    ran = {(r.job, r.association): r for r in desk.run(at("2024-12-10"))}
+def test_the_run_after_an_outage_says_what_it_caught_up(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(at("2024-11-25"))
+    ran = {(r.job, r.association): r for r in jobs.run(at("2024-12-10"))}
     missed = ran[Job.NOTICES, "NCIMHA"].due.missed
     assert missed == tuple(date(2024, 11, 26) + number * DAY for number in range(14))
     assert ran[Job.DIGEST, "NCIMHA"].due.local_date == date(2024, 12, 9)
     assert ran[Job.DIGEST, "NCIMHA"].due.missed == (date(2024, 12, 2),)
-    assert len(desk.mails("digest")) == 2 * len({r.association for r in ran.values()})
+    assert len(jobs.mails("digest")) == 2 * len({r.association for r in ran.values()})
 
 
-def test_a_step_missed_while_down_is_recorded_with_its_reason(sqlite_desk: JobHarness) -> None:
-    sqlite_desk.tell_of_alice(AUTUMN)
-    sqlite_desk.run(at("2024-11-25"))
-    sqlite_desk.run(at("2024-12-20"))
-    assert sqlite_desk.sent()[-1] == "renewal -14 2024-12-31"
-    [thirty] = [step for step in sqlite_desk.steps() if step.what == "renewal -30 2024-12-31"]
+def test_a_step_missed_while_down_is_recorded_with_its_reason(sqlite_jobs: JobHarness) -> None:
+    sqlite_jobs.add_alice(AUTUMN)
+    sqlite_jobs.run(at("2024-11-25"))
+    sqlite_jobs.run(at("2024-12-20"))
+    assert sqlite_jobs.sent()[-1] == "renewal -14 2024-12-31"
+    [thirty] = [step for step in sqlite_jobs.steps() if step.what == "renewal -30 2024-12-31"]
     assert thirty.reason == "a later step was due as well"
 
 
 @pytest.mark.parametrize("minutes", [1, 60, 24 * 60, 400 * 24 * 60])
 def test_nobody_gets_two_mails_however_long_it_was_down(
-    sqlite_desk: JobHarness, minutes: int
+    sqlite_jobs: JobHarness, minutes: int
 ) -> None:
-    sqlite_desk.tell_of_alice(AUTUMN)
-    sqlite_desk.run(at("2024-12-17"))
-    before = len(sqlite_desk.mails())
+    sqlite_jobs.add_alice(AUTUMN)
+    sqlite_jobs.run(at("2024-12-17"))
+    before = len(sqlite_jobs.mails())
     back = at("2024-12-17") + minutes * MINUTE
-    sqlite_desk.run(back, back, back + MINUTE)
-    assert len(sqlite_desk.mails()) - before <= 1
+    sqlite_jobs.run(back, back, back + MINUTE)
+    assert len(sqlite_jobs.mails()) - before <= 1

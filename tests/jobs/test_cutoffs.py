@@ -4,23 +4,24 @@ from datetime import timedelta
 
 import pytest
 
-from tests.jobs.desk import JobHarness, at
+from tests.jobs.harness import JobHarness, at
+from tracker.formatting import format_date
 
 DAY = timedelta(days=1)
 
 
-def tell_of(desk: JobHarness, endorsed: str, bob: list[str], first: str, *, session: str) -> None:
+def tell_of(jobs: JobHarness, endorsed: str, bob: list[str], first: str, *, session: str) -> None:
     """Alice sees Bob on the day ``session``; judged on the day ``first``."""
-    with desk.telling(at(first)) as people:
+    with jobs.storing(at(first)) as people:
         people.add("Bob", bob, provides_rsc=True)
         people.add("Alice", [endorsed])
         people.join(f"{endorsed.split(maxsplit=1)[0]} 2020-01-01..2030-12-31")
         people.log(f"rsc 5h {session} with Bob")
-    desk.run(at(first))
+    jobs.run(at(first))
 
 
-def cutoffs(desk: JobHarness) -> list[str]:
-    return [what for what in desk.sent() if what.startswith("provider cutoff")]
+def cutoffs(jobs: JobHarness) -> list[str]:
+    return [what for what in jobs.sent() if what.startswith("provider cutoff")]
 
 
 @pytest.mark.parametrize(
@@ -54,20 +55,19 @@ def cutoffs(desk: JobHarness) -> list[str]:
     ids=["rule", "end of all vetting", "vetting", "own endorsement"],
 )
 def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
-    desk: JobHarness, endorsed: str, bob: list[str], last_day: str, why: str
+    jobs: JobHarness, endorsed: str, bob: list[str], last_day: str, why: str
 ) -> None:
     last = at(last_day)
     before = last - 185 * DAY
     session = (last - 190 * DAY).date()
-    tell_of(desk, endorsed, bob, str(before.date()), session=str(session))
+    tell_of(jobs, endorsed, bob, str(before.date()), session=str(session))
     for step in (180, 90, 30):
-        desk.run(last - (step + 1) * DAY)
-        told = cutoffs(desk)
-        desk.run(last - step * DAY)
-        assert cutoffs(desk) == [*told, f"provider cutoff -{step} {last_day}"]
-    text = " ".join(next(m for m in desk.mails() if "RSC with Bob" in m.subject).text.split())
-    spoken = f"{last.day} {last:%B %Y}"
-    assert f"Sessions after {spoken} will not count" in text
+        jobs.run(last - (step + 1) * DAY)
+        told = cutoffs(jobs)
+        jobs.run(last - step * DAY)
+        assert cutoffs(jobs) == [*told, f"provider cutoff -{step} {last_day}"]
+    text = " ".join(next(m for m in jobs.mails() if "RSC with Bob" in m.subject).text.split())
+    assert f"Sessions after {format_date(last.date())} will not count" in text
     assert why in text
     assert "5 hours in the last 12 months were with this provider" in text
 
@@ -76,62 +76,62 @@ def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
     ("session", "number"), [("2023-05-30", 0), ("2023-05-31", 1), ("2023-06-01", 1)]
 )
 def test_a_provider_counts_as_lately_seen_for_12_months(
-    desk: JobHarness, session: str, number: int
+    jobs: JobHarness, session: str, number: int
 ) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-05-30", session=session)
-    desk.run(at("2024-05-31"))
-    assert cutoffs(desk).count("provider cutoff -30 2024-06-30") == number
+    tell_of(jobs, "NCIMHA IFS 2020-01-01", bob, "2024-05-30", session=session)
+    jobs.run(at("2024-05-31"))
+    assert cutoffs(jobs).count("provider cutoff -30 2024-06-30") == number
 
 
-def test_whoever_first_sees_a_provider_who_ends_soon_is_told_at_once(desk: JobHarness) -> None:
+def test_whoever_first_sees_a_provider_who_ends_soon_is_told_at_once(jobs: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-06-10", session="2022-06-01")
-    assert cutoffs(desk) == []
-    with desk.telling(at("2024-06-12")) as people:
+    tell_of(jobs, "NCIMHA IFS 2020-01-01", bob, "2024-06-10", session="2022-06-01")
+    assert cutoffs(jobs) == []
+    with jobs.storing(at("2024-06-12")) as people:
         people.log("rsc 1h 2024-06-12 with Bob")
-    desk.run(at("2024-06-13"))
-    assert cutoffs(desk) == ["provider cutoff -30 2024-06-30"]
+    jobs.run(at("2024-06-13"))
+    assert cutoffs(jobs) == ["provider cutoff -30 2024-06-30"]
 
 
-def test_a_provider_whose_end_was_put_off_is_told_of_under_the_new_day(desk: JobHarness) -> None:
+def test_a_provider_whose_end_was_put_off_is_told_of_under_the_new_day(jobs: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    tell_of(desk, "NCIMHA IFS 2020-01-01", bob, "2024-05-31", session="2024-02-01")
-    desk.execute("UPDATE endorsement SET ends_on = '2024-09-30' WHERE category = 'IMHM-C'")
-    with desk.telling(at("2024-06-01")):
+    tell_of(jobs, "NCIMHA IFS 2020-01-01", bob, "2024-05-31", session="2024-02-01")
+    jobs.execute("UPDATE endorsement SET ends_on = '2024-09-30' WHERE category = 'IMHM-C'")
+    with jobs.storing(at("2024-06-01")):
         pass
-    desk.run(*(at("2024-06-02") + number * DAY for number in range(3)), at("2024-08-31"))
-    assert cutoffs(desk) == [
+    jobs.run(*(at("2024-06-02") + number * DAY for number in range(3)), at("2024-08-31"))
+    assert cutoffs(jobs) == [
         "provider cutoff -30 2024-06-30",
         "provider cutoff -180 2024-09-30",
         "provider cutoff -30 2024-09-30",
     ]
 
 
-def test_nobody_is_told_once_the_last_day_is_over(sqlite_desk: JobHarness) -> None:
+def test_nobody_is_told_once_the_last_day_is_over(sqlite_jobs: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    tell_of(sqlite_desk, "NCIMHA IFS 2020-01-01", bob, "2024-07-01", session="2024-02-01")
-    assert cutoffs(sqlite_desk) == []
+    tell_of(sqlite_jobs, "NCIMHA IFS 2020-01-01", bob, "2024-07-01", session="2024-02-01")
+    assert cutoffs(sqlite_jobs) == []
 
 
-def test_trainings_are_no_reason_for_a_warning(sqlite_desk: JobHarness) -> None:
+def test_trainings_are_no_reason_for_a_warning(sqlite_jobs: JobHarness) -> None:
     bob = ["NCIMHA IMHM-C 2015-01-01..2024-06-30"]
-    with sqlite_desk.telling(at("2024-06-10")) as people:
+    with sqlite_jobs.storing(at("2024-06-10")) as people:
         people.add("Bob", bob, provides_rsc=True)
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.log("training 3h 2024-02-01 with Bob")
-    sqlite_desk.run(at("2024-06-10"))
-    assert cutoffs(sqlite_desk) == []
+    sqlite_jobs.run(at("2024-06-10"))
+    assert cutoffs(sqlite_jobs) == []
 
 
 def test_two_associations_that_accept_one_provider_differently_are_told_apart(
-    desk: JobHarness,
+    jobs: JobHarness,
 ) -> None:
-    with desk.telling(at("2024-04-01")) as people:
+    with jobs.storing(at("2024-04-01")) as people:
         # CT-AIMH accepts IMHM-C without an end, and NCIMHA vetting that ends.
         people.add("Bob", ["CT-AIMH IMHM-C 2015-01-01", "vetted NCIMHA 2015-01-01..2024-06-30"])
         people.add("Alice", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2020-01-01"])
         people.log("rsc 1h 2024-02-01 with Bob")
-    desk.run(at("2024-04-02"))
+    jobs.run(at("2024-04-02"))
     # IMHM-C counts at NCIMHA, too: his sessions go on counting there.
-    assert cutoffs(desk) == []
+    assert cutoffs(jobs) == []

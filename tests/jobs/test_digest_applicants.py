@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from tests.jobs.desk import JobHarness, Mail, at
+from tests.jobs.harness import JobHarness, Mail, at
 from tests.rules.applicants import populate
 from tests.rules.world import ENDORSEE
 from tracker.db.engine import writing
@@ -22,15 +22,15 @@ FULL = {
 }
 
 
-def tell(desk: JobHarness, name: str, **more: object) -> int:
+def tell(jobs: JobHarness, name: str, **more: object) -> int:
     """Store an applicant, supervised by somebody of her own; the application's id."""
     provider = f"{name}'s"
     case = {**FULL, "providers": {provider: ["NCIMHA IMHM-C 2015-01-01"]}, **more}
     if "entries" not in more:
         case["entries"] = [*FULL["entries"], f"rsc 24h 2024-03-10 with {provider}"]
     person, application = METADATA.tables["person"], METADATA.tables["application"]
-    with writing(desk.engine) as session:
-        people = populate(session, desk.rulebooks, case)
+    with writing(jobs.engine) as session:
+        people = populate(session, jobs.rulebooks, case)
         own = person.c.id == people.ids[ENDORSEE]
         email = f"{name.lower()}@example.org"
         session.connection().execute(update(person).where(own).values(name=name, email=email))
@@ -40,19 +40,19 @@ def tell(desk: JobHarness, name: str, **more: object) -> int:
         return int(found.one().id)
 
 
-def tell_of_all(desk: JobHarness) -> dict[str, int]:
+def tell_of_all(jobs: JobHarness) -> dict[str, int]:
     """Two are ready (Ruth submitted first), Vic needs review, and Nora has trained only."""
     signed = ["ethics", "agreement", "competencies"]
     return {
-        "Rosa": tell(desk, "Rosa", signed=signed),
-        "Ruth": tell(desk, "Ruth", signed=signed, submitted=at("2024-11-04").date()),
-        "Vic": tell(desk, "Vic", submitted=at("2024-11-05").date()),
-        "Nora": tell(desk, "Nora", entries=FULL["entries"], signed=[]),
+        "Rosa": tell(jobs, "Rosa", signed=signed),
+        "Ruth": tell(jobs, "Ruth", signed=signed, submitted=at("2024-11-04").date()),
+        "Vic": tell(jobs, "Vic", submitted=at("2024-11-05").date()),
+        "Nora": tell(jobs, "Nora", entries=FULL["entries"], signed=[]),
     }
 
 
-def digest_of(desk: JobHarness, recipient: str = "dana@nc.example") -> Mail:
-    return [mail for mail in desk.mails("digest") if mail.recipient == recipient][-1]
+def digest_of(jobs: JobHarness, recipient: str = "dana@nc.example") -> Mail:
+    return [mail for mail in jobs.mails("digest") if mail.recipient == recipient][-1]
 
 
 def section(mail: Mail) -> list[str]:
@@ -60,11 +60,11 @@ def section(mail: Mail) -> list[str]:
     return [line.strip() for line in part.splitlines() if line.strip()]
 
 
-def test_the_ready_come_first_by_name_with_a_link(desk: JobHarness) -> None:
-    ids = tell_of_all(desk)
-    desk.run(SUNDAY, MONDAY)
+def test_the_ready_come_first_by_name_with_a_link(jobs: JobHarness) -> None:
+    ids = tell_of_all(jobs)
+    jobs.run(SUNDAY, MONDAY)
     page = "https://hours.example.org/coordinator/applicants"
-    assert section(digest_of(desk)) == [
+    assert section(digest_of(jobs)) == [
         "2 ready, 1 needs review, 1 not ready",
         "* Ruth, IFS: decide",
         "submitted on November 4, 2024",
@@ -79,20 +79,20 @@ def test_the_ready_come_first_by_name_with_a_link(desk: JobHarness) -> None:
     ]
 
 
-def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_desk: JobHarness) -> None:
-    tell_of_all(sqlite_desk)
-    sqlite_desk.run(SUNDAY, MONDAY)
-    digest = digest_of(sqlite_desk)
+def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_jobs: JobHarness) -> None:
+    tell_of_all(sqlite_jobs)
+    sqlite_jobs.run(SUNDAY, MONDAY)
+    digest = digest_of(sqlite_jobs)
     assert digest.subject == "NCIMHA: 2 applicants are ready"
     assert "No renewal needs you. 2 applicants are ready." in digest.text
     assert "Nothing needs you" not in digest.text
     assert "Nothing needs you" not in digest.html
 
 
-def test_the_html_says_the_same(sqlite_desk: JobHarness) -> None:
-    ids = tell_of_all(sqlite_desk)
-    sqlite_desk.run(SUNDAY, MONDAY)
-    html = digest_of(sqlite_desk).html
+def test_the_html_says_the_same(sqlite_jobs: JobHarness) -> None:
+    ids = tell_of_all(sqlite_jobs)
+    sqlite_jobs.run(SUNDAY, MONDAY)
+    html = digest_of(sqlite_jobs).html
     part = html.partition("Applicants</h2>")[2].partition("Since last week")[0]
     assert "2 ready, 1 needs review, 1 not ready" in part
     assert part.index("Ruth") < part.index("Rosa") < part.index("Vic")
@@ -100,41 +100,41 @@ def test_the_html_says_the_same(sqlite_desk: JobHarness) -> None:
     assert "Nora" not in part
 
 
-def test_more_than_the_digest_names_are_counted(sqlite_desk: JobHarness) -> None:
-    tell_of_all(sqlite_desk)
-    notices = sqlite_desk.office.notices
-    sqlite_desk.configure(notices.model_copy(update={"digest": DigestSize(most_people=2)}))
-    sqlite_desk.run(SUNDAY, MONDAY)
-    said = section(digest_of(sqlite_desk))
+def test_more_than_the_digest_names_are_counted(sqlite_jobs: JobHarness) -> None:
+    tell_of_all(sqlite_jobs)
+    notices = sqlite_jobs.context.notices
+    sqlite_jobs.configure(notices.model_copy(update={"digest": DigestSize(most_people=2)}))
+    sqlite_jobs.run(SUNDAY, MONDAY)
+    said = section(digest_of(sqlite_jobs))
     assert "and 1 more on the list" in said
     assert "* Vic, IFS: review" not in said
 
 
-def test_without_applicants_there_is_no_such_section(desk: JobHarness) -> None:
-    desk.run(SUNDAY, MONDAY)
-    digest = digest_of(desk)
+def test_without_applicants_there_is_no_such_section(jobs: JobHarness) -> None:
+    jobs.run(SUNDAY, MONDAY)
+    digest = digest_of(jobs)
     assert "APPLICANTS" not in digest.text
     assert "Applicants" not in digest.html
 
 
 @pytest.mark.parametrize("state", ["endorsed", "declined", "withdrawn"])
-def test_who_has_been_decided_about_is_not_told_of(sqlite_desk: JobHarness, state: str) -> None:
-    tell(sqlite_desk, "Vic")
-    sqlite_desk.change("application", state=state, decided_on=at("2024-11-30").date())
-    sqlite_desk.run(SUNDAY, MONDAY)
-    assert "APPLICANTS" not in digest_of(sqlite_desk).text
+def test_who_has_been_decided_about_is_not_told_of(sqlite_jobs: JobHarness, state: str) -> None:
+    tell(sqlite_jobs, "Vic")
+    sqlite_jobs.change("application", state=state, decided_on=at("2024-11-30").date())
+    sqlite_jobs.run(SUNDAY, MONDAY)
+    assert "APPLICANTS" not in digest_of(sqlite_jobs).text
 
 
-def test_a_coordinator_reads_of_no_applicant_of_another_association(desk: JobHarness) -> None:
-    tell_of_all(desk)
-    desk.run(SUNDAY, MONDAY)
-    other = digest_of(desk, "carla@ct.example")
+def test_a_coordinator_reads_of_no_applicant_of_another_association(jobs: JobHarness) -> None:
+    tell_of_all(jobs)
+    jobs.run(SUNDAY, MONDAY)
+    other = digest_of(jobs, "carla@ct.example")
     for word in ("APPLICANTS", "Ruth", "Vic"):
         assert word not in other.text
         assert word not in other.html
 
 
-def test_nobody_ready_is_said_as_well(sqlite_desk: JobHarness) -> None:
-    tell(sqlite_desk, "Nora", entries=[], signed=[])
-    sqlite_desk.run(SUNDAY, MONDAY)
-    assert section(digest_of(sqlite_desk))[0] == "0 ready, 0 need review, 1 not ready"
+def test_nobody_ready_is_said_as_well(sqlite_jobs: JobHarness) -> None:
+    tell(sqlite_jobs, "Nora", entries=[], signed=[])
+    sqlite_jobs.run(SUNDAY, MONDAY)
+    assert section(digest_of(sqlite_jobs))[0] == "0 ready, 0 need review, 1 not ready"

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.jobs.desk import JobHarness, at
+from tests.jobs.harness import JobHarness, at
 from tests.mail.sink import Sink
 from tracker.db.engine import writing
 from tracker.jobs import embedded
@@ -37,13 +37,13 @@ def quick_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick_delivery")
-def test_a_tick_does_what_is_due_and_its_mail_arrives(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_a_tick_does_what_is_due_and_its_mail_arrives(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
     with Sink() as sink:
 
         async def serve() -> None:
             server = parse_server(sink.url)
-            async with running(desk.office, desk.engine, server, lambda: MORNING):
+            async with running(jobs.context, jobs.engine, server, lambda: MORNING):
                 await until(lambda: len(sink.taken) == 3)
 
         asyncio.run(serve())
@@ -53,12 +53,12 @@ def test_a_tick_does_what_is_due_and_its_mail_arrives(desk: JobHarness) -> None:
             "carla@ct.example",
         }
         assert {taken.message_id for taken in sink.taken} == {
-            mail.message_id for kind in ("notices", "digest") for mail in desk.mails(kind)
+            mail.message_id for kind in ("notices", "digest") for mail in jobs.mails(kind)
         }
 
 
 def test_a_tick_that_has_begun_is_finished_at_the_end(
-    sqlite_desk: JobHarness, monkeypatch: pytest.MonkeyPatch
+    sqlite_jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
     finished = []
@@ -73,7 +73,7 @@ def test_a_tick_that_has_begun_is_finished_at_the_end(
 
     async def serve() -> None:
         server = parse_server("smtp://127.0.0.1:9?tls=none")
-        async with running(sqlite_desk.office, sqlite_desk.engine, server, lambda: MORNING):
+        async with running(sqlite_jobs.context, sqlite_jobs.engine, server, lambda: MORNING):
             await until(begun.is_set)
             assert finished == []
             asyncio.get_running_loop().call_later(0.05, may_end.set)
@@ -83,25 +83,25 @@ def test_a_tick_that_has_begun_is_finished_at_the_end(
 
 
 def test_a_tick_that_fails_is_logged_and_tried_again(
-    sqlite_desk: JobHarness, monkeypatch: pytest.MonkeyPatch
+    sqlite_jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule = sqlite_desk.settings.schedule.model_copy(update={"tick_seconds": 0.05})
-    settings = sqlite_desk.settings.model_copy(update={"schedule": schedule})
-    office = replace(sqlite_desk.office, settings=settings)
+    schedule = sqlite_jobs.settings.schedule.model_copy(update={"tick_seconds": 0.05})
+    settings = sqlite_jobs.settings.model_copy(update={"schedule": schedule})
+    context = replace(sqlite_jobs.context, settings=settings)
     attempts = []
 
-    def fail_once(office: JobContext, now: datetime, clock: Callable[[], datetime]) -> list[Ran]:
+    def fail_once(context: JobContext, now: datetime, clock: Callable[[], datetime]) -> list[Ran]:
         attempts.append(now)
         if len(attempts) == 1:
             raise ZeroDivisionError
-        return list(run_due(office, now, clock))
+        return list(run_due(context, now, clock))
 
     monkeypatch.setattr(embedded, "run_due", fail_once)
 
     async def serve() -> None:
         server = parse_server("smtp://127.0.0.1:9?tls=none")
-        async with running(office, sqlite_desk.engine, server, lambda: MORNING):
-            await until(lambda: sqlite_desk.runs("digest", "CT-AIMH") != [])
+        async with running(context, sqlite_jobs.engine, server, lambda: MORNING):
+            await until(lambda: sqlite_jobs.runs("digest", "CT-AIMH") != [])
 
     with capture_logs() as logs:
         asyncio.run(serve())
@@ -114,23 +114,23 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
     }
 
 
-def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: JobHarness) -> None:
-    schedule = desk.settings.schedule.model_copy(update={"tick_seconds": 0.05})
-    settings = desk.settings.model_copy(update={"schedule": schedule})
-    office = open_context(settings, desk.rulebooks, desk.engine, 0.1)
+def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(jobs: JobHarness) -> None:
+    schedule = jobs.settings.schedule.model_copy(update={"tick_seconds": 0.05})
+    settings = jobs.settings.model_copy(update={"schedule": schedule})
+    context = open_context(settings, jobs.rulebooks, jobs.engine, 0.1)
 
     async def serve(logs: list[EventDict]) -> None:
         server = parse_server("smtp://127.0.0.1:9?tls=none")
         others = ExitStack()
         # PostgreSQL has no lock for all that is written: this is what each job begins with.
-        connection = others.enter_context(writing(desk.engine)).connection()
+        connection = others.enter_context(writing(jobs.engine)).connection()
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("LOCK TABLE run_ledger")
         with others:
-            async with running(office, desk.engine, server, lambda: MORNING):
+            async with running(context, jobs.engine, server, lambda: MORNING):
                 await until(lambda: any(log["log_level"] == "warning" for log in logs))
                 others.close()
-                await until(lambda: desk.runs("digest", "CT-AIMH") != [])
+                await until(lambda: jobs.runs("digest", "CT-AIMH") != [])
 
     with capture_logs() as logs:
         asyncio.run(serve(logs))
@@ -141,8 +141,8 @@ def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(desk: JobHa
 
 
 @pytest.mark.usefixtures("quick_delivery")
-def test_a_mail_server_that_does_not_answer_is_told_in_the_log(desk: JobHarness) -> None:
-    desk.tell_of_alice(AUTUMN)
+def test_a_mail_server_that_does_not_answer_is_told_in_the_log(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
 
     def is_told(logged: list[EventDict]) -> bool:
         return any(event["event"].startswith("the mail server has trouble") for event in logged)
@@ -151,7 +151,7 @@ def test_a_mail_server_that_does_not_answer_is_told_in_the_log(desk: JobHarness)
         # Nothing listens there.
         server = parse_server("smtp://127.0.0.1:9?tls=none")
         with capture_logs() as logged:
-            async with running(desk.office, desk.engine, server, lambda: MORNING):
+            async with running(jobs.context, jobs.engine, server, lambda: MORNING):
                 await until(lambda: is_told(logged))
 
     asyncio.run(serve())

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.jobs.desk import BOB, TWO, JobHarness, at
+from tests.jobs.harness import BOB, TWO, JobHarness, at
 from tests.rules.world import REAL
 from tracker.rulebooks import Rulebooks
 
@@ -17,21 +17,21 @@ def with_zone(zone: str) -> Rulebooks:
     return Rulebooks(associations, REAL.organizations, TWO.digest)
 
 
-def tell_of_grace(desk: JobHarness) -> None:
+def tell_of_grace(jobs: JobHarness) -> None:
     """Grace holds two endorsements at one association and one at another, all without hours."""
-    with desk.telling(AUTUMN) as people:
+    with jobs.storing(AUTUMN) as people:
         people.add("Grace", ["NCIMHA IFS 2020-01-01", "CT-AIMH IFS 2021-01-01"])
         people.hold("Grace", "CT-AIMH ECFS 2021-01-01")
         people.join("Grace: NCIMHA 2024-01-01..2026-12-31")
         people.join("Grace: CT-AIMH 2024-01-01..2026-12-31")
 
 
-def test_all_endorsements_of_a_person_are_told_of_in_one_mail(desk: JobHarness) -> None:
-    tell_of_grace(desk)
-    desk.run(AUTUMN, at("2024-12-01"))
-    [mail] = desk.mails()
-    assert {d["message_id"] for d in desk.decisions(outcome="sent")} == {mail.message_id}
-    assert len(desk.sent()) == 3
+def test_all_endorsements_of_a_person_are_told_of_in_one_mail(jobs: JobHarness) -> None:
+    tell_of_grace(jobs)
+    jobs.run(AUTUMN, at("2024-12-01"))
+    [mail] = jobs.mails()
+    assert {d["message_id"] for d in jobs.decisions(outcome="sent")} == {mail.message_id}
+    assert len(jobs.sent()) == 3
     for section in (
         "Infant Family Specialist, NCIMHA",
         "Infant Family Specialist, CT-AIMH",
@@ -40,24 +40,24 @@ def test_all_endorsements_of_a_person_are_told_of_in_one_mail(desk: JobHarness) 
         assert section in mail.text
 
 
-def test_a_membership_and_a_renewal_on_one_day_are_one_mail(desk: JobHarness) -> None:
-    with desk.telling(AUTUMN) as people:
+def test_a_membership_and_a_renewal_on_one_day_are_one_mail(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.join("NCIMHA 2024-01-01..2024-12-31")
-    desk.run(AUTUMN, at("2024-12-01"))
-    [mail] = desk.mails()
-    assert desk.sent() == ["renewal -30 2024-12-31", "membership -30 2024-12-31"]
+    jobs.run(AUTUMN, at("2024-12-01"))
+    [mail] = jobs.mails()
+    assert jobs.sent() == ["renewal -30 2024-12-31", "membership -30 2024-12-31"]
     assert "Your membership ends on December 31, 2024." in mail.text
 
 
-def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: JobHarness) -> None:
-    with desk.telling(AUTUMN) as people:
+def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.join("NCIMHA 2024-01-01..2024-11-30")
         people.log("training 15h 2024-02-01")
-    desk.run(AUTUMN, at("2024-11-30"), at("2024-12-01"))
-    assert desk.sent()[-2:] == ["renewal -30 2024-12-31", "membership 1 2024-11-30"]
-    text = desk.mails()[-1].text
+    jobs.run(AUTUMN, at("2024-11-30"), at("2024-12-01"))
+    assert jobs.sent()[-2:] == ["renewal -30 2024-12-31", "membership 1 2024-11-30"]
+    text = jobs.mails()[-1].text
     assert "Membership: none in force, missing" in text
     assert "Your membership ended on November 30, 2024. Please renew it. Accepted: " in text
     # No heading of its own.
@@ -66,63 +66,63 @@ def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(desk: Jo
 
 
 def test_an_association_further_west_adds_no_second_mail(sqlite_url: str) -> None:
-    desk = JobHarness(sqlite_url, rulebooks=with_zone("Pacific/Honolulu"))
-    tell_of_grace(desk)
+    jobs = JobHarness(sqlite_url, rulebooks=with_zone("Pacific/Honolulu"))
+    tell_of_grace(jobs)
     hours = [at("2024-11-30 07:00") + hour * timedelta(hours=1) for hour in range(60)]
-    desk.run(AUTUMN, at("2024-11-01 18:00"), *hours)
-    desk.engine.dispose()
-    assert [mail.dedupe_key for mail in desk.mails()] == ["day:1:2024-11-01", "day:1:2024-12-01"]
-    assert desk.sent().count("renewal -30 2024-12-31") == 3
+    jobs.run(AUTUMN, at("2024-11-01 18:00"), *hours)
+    jobs.engine.dispose()
+    assert [mail.dedupe_key for mail in jobs.mails()] == ["day:1:2024-11-01", "day:1:2024-12-01"]
+    assert jobs.sent().count("renewal -30 2024-12-31") == 3
 
 
-def test_news_of_a_day_that_had_its_mail_waits_for_the_next(desk: JobHarness) -> None:
-    tell_of_grace(desk)
-    desk.run(AUTUMN, at("2024-11-30"))
+def test_news_of_a_day_that_had_its_mail_waits_for_the_next(jobs: JobHarness) -> None:
+    tell_of_grace(jobs)
+    jobs.run(AUTUMN, at("2024-11-30"))
     # NCIMHA's morning is told of; then an endorsement comes in, before CT-AIMH's own run.
-    desk.execute("DELETE FROM run_ledger WHERE association = 'CT-AIMH'")
-    desk.run(at("2024-12-01"))
-    told = len(desk.mails())
-    with desk.telling(at("2024-12-01 10:00")) as people:
+    jobs.execute("DELETE FROM run_ledger WHERE association = 'CT-AIMH'")
+    jobs.run(at("2024-12-01"))
+    told = len(jobs.mails())
+    with jobs.storing(at("2024-12-01 10:00")) as people:
         people.hold("Grace", "CT-AIMH IMHS 2019-01-01")
-    desk.execute("DELETE FROM run_ledger WHERE job = 'notices' AND local_date = '2024-12-01'")
-    desk.run(at("2024-12-01 11:00"))
-    assert len(desk.mails()) == told
-    desk.run(at("2024-12-02"))
-    assert len(desk.mails()) == told + 1
-    assert desk.sent(category="IMHS") == ["renewal -30 2024-12-31"]
-    assert "Infant Mental Health Specialist" in desk.mails()[-1].text
+    jobs.execute("DELETE FROM run_ledger WHERE job = 'notices' AND local_date = '2024-12-01'")
+    jobs.run(at("2024-12-01 11:00"))
+    assert len(jobs.mails()) == told
+    jobs.run(at("2024-12-02"))
+    assert len(jobs.mails()) == told + 1
+    assert jobs.sent(category="IMHS") == ["renewal -30 2024-12-31"]
+    assert "Infant Mental Health Specialist" in jobs.mails()[-1].text
 
 
 def test_what_waits_is_not_lost_where_another_zone_is_a_day_ahead(sqlite_url: str) -> None:
-    desk = JobHarness(sqlite_url, rulebooks=with_zone("Pacific/Kiritimati"))
-    tell_of_grace(desk)
+    jobs = JobHarness(sqlite_url, rulebooks=with_zone("Pacific/Kiritimati"))
+    tell_of_grace(jobs)
     hours = [at("2024-11-28 07:00") + hour * timedelta(hours=1) for hour in range(120)]
-    desk.run(AUTUMN, *hours)
-    desk.engine.dispose()
+    jobs.run(AUTUMN, *hours)
+    jobs.engine.dispose()
     for category in ("IFS", "ECFS"):
-        assert desk.sent(association="CT-AIMH", category=category)[-1] == "renewal -30 2024-12-31"
+        assert jobs.sent(association="CT-AIMH", category=category)[-1] == "renewal -30 2024-12-31"
 
 
-def test_the_reply_goes_to_the_coordinator_of_the_news_that_leads(desk: JobHarness) -> None:
-    with desk.telling(AUTUMN) as people:
+def test_the_reply_goes_to_the_coordinator_of_the_news_that_leads(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
         people.add("Bob", [BOB], provides_rsc=True)
         # At NCIMHA only the membership ends; at CT-AIMH the renewal is short, and leads.
         people.add("Grace", ["NCIMHA IFS 2024-02-01", "CT-AIMH IFS 2021-01-01"])
         people.join("Grace: NCIMHA 2024-01-01..2024-12-31")
-    desk.run(AUTUMN, at("2024-12-01"))
-    [mail] = desk.mails()
+    jobs.run(AUTUMN, at("2024-12-01"))
+    [mail] = jobs.mails()
     assert "CT-AIMH) renews on December 31, 2024" in " ".join(mail.text.split())
     assert mail.message["Reply-To"] == "carla@ct.example"
     assert mail.association == "CT-AIMH"
 
 
-def test_nobody_gets_the_mail_of_another(desk: JobHarness) -> None:
-    with desk.telling(AUTUMN) as people:
+def test_nobody_gets_the_mail_of_another(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
         people.add("Alice", ["NCIMHA IFS 2020-01-01"])
         people.add("Zed", ["NCIMHA IFS 2020-01-01"])
         people.log("Zed: training 15h DEIA 1h 2024-02-01")
-    desk.run(AUTUMN, at("2024-12-01"))
-    mails = {mail.recipient: mail for mail in desk.mails()}
+    jobs.run(AUTUMN, at("2024-12-01"))
+    mails = {mail.recipient: mail for mail in jobs.mails()}
     assert "0 of 15 hours" in mails["alice@example.org"].text
     assert "0 of 15 hours" not in mails["zed@example.org"].text
     assert "Zed" not in mails["alice@example.org"].text

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.jobs.desk import CARLA, DANA, JobHarness, Mail, at
+from tests.jobs.harness import CARLA, DANA, JobHarness, Mail, at
 from tests.support.referees import REF, REF_BOOKS, apply, decided
 from tracker.db.engine import reading, writing
 from tracker.jobs.references import due_step
@@ -36,12 +36,12 @@ CORA = Coordinator(email="cora@ref.example", name="Cora", association="REF")
 GIVEN = Answer(True, "I lead their programme", None, None, False, "Pat Doe")  # noqa: FBT003
 
 
-class ReferenceDesk(JobHarness):
+class ReferenceHarness(JobHarness):
     """Ann applies to REF, and asks."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, rulebooks=_TWO, coordinators=(DANA, CARLA, CORA))
-        with self.telling(ASKED) as people:
+        with self.storing(ASKED) as people:
             people.add("Ann")
         with writing(self.engine) as session:
             self.application = apply(session, self.ids["Ann"])
@@ -54,7 +54,7 @@ class ReferenceDesk(JobHarness):
             assert mine is not None
             number = name_referee(session, author, mine, naming, 5)
             assert number is not None
-            ask_referee(self.office, session, number, instant)
+            ask_referee(self.context, session, number, instant)
 
     def token(self) -> str:
         return self.mails(REFERENCE)[0].text.partition("/reference/")[2].split()[0]
@@ -64,19 +64,19 @@ class ReferenceDesk(JobHarness):
 
 
 @pytest.fixture
-def ref_desk(database_url: str) -> Iterator[ReferenceDesk]:
-    desk = ReferenceDesk(database_url)
-    yield desk
-    desk.engine.dispose()
+def ref_jobs(database_url: str) -> Iterator[ReferenceHarness]:
+    jobs = ReferenceHarness(database_url)
+    yield jobs
+    jobs.engine.dispose()
 
 
 def mornings(first: datetime, number: int) -> list[datetime]:
     return [first.replace(hour=14) + n * DAY for n in range(number)]
 
 
-def test_asking_writes_one_mail_with_the_link(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    [mail] = ref_desk.mails(REFERENCE)
+def test_asking_writes_one_mail_with_the_link(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    [mail] = ref_jobs.mails(REFERENCE)
     assert mail.recipient == "pat@example.org"
     assert mail.association == "REF"
     assert mail.subject == "Ann asks you for a reference"
@@ -85,112 +85,114 @@ def test_asking_writes_one_mail_with_the_link(ref_desk: ReferenceDesk) -> None:
     for part in (mail.text, mail.html):
         assert "Infant Family Specialist (IFS)" in part
         assert "Current program supervisor" in part
-        assert f"https://hours.example.org/reference/{ref_desk.token()}" in part
-    with reading(ref_desk.engine) as session:
-        assert find_request(session, ref_desk.token()) is not None
+        assert f"https://hours.example.org/reference/{ref_jobs.token()}" in part
+    with reading(ref_jobs.engine) as session:
+        assert find_request(session, ref_jobs.token()) is not None
 
 
-def test_reminders_come_on_their_days_and_then_no_more(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ref_desk.run(*mornings(ASKED, 60))
-    assert ref_desk.reminded_on() == ["2026-11-09", "2026-11-23"]
-    first, last = ref_desk.mails(REMINDER)
+def test_reminders_come_on_their_days_and_then_no_more(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ref_jobs.run(*mornings(ASKED, 60))
+    assert ref_jobs.reminded_on() == ["2026-11-09", "2026-11-23"]
+    first, last = ref_jobs.mails(REMINDER)
     assert first.subject == "Reminder: a reference for Ann"
     assert last.subject == "Last reminder: a reference for Ann"
     assert "asked you for it on November 2, 2026" in first.text
-    assert ref_desk.token() in first.text
-    assert ref_desk.token() in last.html
+    assert ref_jobs.token() in first.text
+    assert ref_jobs.token() in last.html
 
 
-def test_a_second_run_on_a_day_reminds_nobody_again(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ref_desk.run(at("2026-11-09"), at("2026-11-09 18:00"), at("2026-11-10"))
-    assert ref_desk.reminded_on() == ["2026-11-09"]
-    ref_desk.execute("DELETE FROM run_ledger WHERE job = 'references'")
-    ref_desk.run(at("2026-11-10 10:00"))
-    assert ref_desk.reminded_on() == ["2026-11-09"]
+def test_a_second_run_on_a_day_reminds_nobody_again(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ref_jobs.run(at("2026-11-09"), at("2026-11-09 18:00"), at("2026-11-10"))
+    assert ref_jobs.reminded_on() == ["2026-11-09"]
+    ref_jobs.execute("DELETE FROM run_ledger WHERE job = 'references'")
+    ref_jobs.run(at("2026-11-10 10:00"))
+    assert ref_jobs.reminded_on() == ["2026-11-09"]
 
 
-def test_after_an_outage_only_the_latest_step_is_sent(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ref_desk.run(at("2026-12-05"), at("2026-12-06"))
-    assert ref_desk.reminded_on() == ["2026-12-05"]
-    assert ref_desk.mails(REMINDER)[0].subject.startswith("Last reminder")
+def test_after_an_outage_only_the_latest_step_is_sent(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ref_jobs.run(at("2026-12-05"), at("2026-12-06"))
+    assert ref_jobs.reminded_on() == ["2026-12-05"]
+    assert ref_jobs.mails(REMINDER)[0].subject.startswith("Last reminder")
 
 
-def test_who_has_answered_or_declined_is_not_reminded(ref_desk: ReferenceDesk) -> None:
+def test_who_has_answered_or_declined_is_not_reminded(ref_jobs: ReferenceHarness) -> None:
     for name in ("pat", "quinn", "rae"):
-        ref_desk.ask(f"{name}@example.org")
-    with writing(ref_desk.engine) as session:
-        tokens = [m.text.partition("/reference/")[2].split()[0] for m in ref_desk.mails(REFERENCE)]
+        ref_jobs.ask(f"{name}@example.org")
+    with writing(ref_jobs.engine) as session:
+        tokens = [m.text.partition("/reference/")[2].split()[0] for m in ref_jobs.mails(REFERENCE)]
         pat, quinn, _ = (find_request(session, token) for token in tokens)
         assert pat is not None
         assert quinn is not None
         store_answer(session, pat, GIVEN, ASKED)
         decline(session, quinn, ASKED)
-    ref_desk.run(at("2026-11-09"))
-    assert [mail.recipient for mail in ref_desk.mails(REMINDER)] == ["rae@example.org"]
+    ref_jobs.run(at("2026-11-09"))
+    assert [mail.recipient for mail in ref_jobs.mails(REMINDER)] == ["rae@example.org"]
 
 
-def test_nobody_is_reminded_once_the_application_is_decided(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ref_desk.change("application", **decided(ASKED))
-    ref_desk.run(*mornings(ASKED, 30))
-    assert ref_desk.mails(REMINDER) == []
+def test_nobody_is_reminded_once_the_application_is_decided(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ref_jobs.change("application", **decided(ASKED))
+    ref_jobs.run(*mornings(ASKED, 30))
+    assert ref_jobs.mails(REMINDER) == []
 
 
-def test_who_was_never_asked_is_not_reminded(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ref_desk.change("reference", asked_at=None)
-    ref_desk.run(*mornings(ASKED, 30))
-    assert ref_desk.mails(REMINDER) == []
+def test_who_was_never_asked_is_not_reminded(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ref_jobs.change("reference", asked_at=None)
+    ref_jobs.run(*mornings(ASKED, 30))
+    assert ref_jobs.mails(REMINDER) == []
 
 
-def test_without_steps_nobody_is_reminded(ref_desk: ReferenceDesk) -> None:
-    ref_desk.configure(NoticeConfig())
-    ref_desk.ask()
-    ref_desk.run(*mornings(ASKED, 30))
-    assert ref_desk.mails(REMINDER) == []
+def test_without_steps_nobody_is_reminded(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.configure(NoticeConfig())
+    ref_jobs.ask()
+    ref_jobs.run(*mornings(ASKED, 30))
+    assert ref_jobs.mails(REMINDER) == []
 
 
-def test_the_days_are_the_associations_own(ref_desk: ReferenceDesk) -> None:
+def test_the_days_are_the_associations_own(ref_jobs: ReferenceHarness) -> None:
     # 23:30 on November 2 in New York is the 3rd in UTC.
-    ref_desk.ask(instant=at("2026-11-02 23:30"))
-    ref_desk.run(at("2026-11-08"), at("2026-11-09"))
-    assert ref_desk.reminded_on() == ["2026-11-09"]
+    ref_jobs.ask(instant=at("2026-11-02 23:30"))
+    ref_jobs.run(at("2026-11-08"), at("2026-11-09"))
+    assert ref_jobs.reminded_on() == ["2026-11-09"]
 
 
-def test_each_day_leaves_a_row_in_the_run_ledger(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ran = ref_desk.run(at("2026-11-09"))
+def test_each_day_leaves_a_row_in_the_run_ledger(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ran = ref_jobs.run(at("2026-11-09"))
     [report] = [r.report for r in ran if (r.job, r.association) == ("references", "REF")]
     assert report == {"messages": 1}
-    assert ref_desk.runs("references", "REF") == [date(2026, 11, 9)]
+    assert ref_jobs.runs("references", "REF") == [date(2026, 11, 9)]
 
 
-def test_a_steps_change_in_the_settings_reminds_nobody_twice(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask()
-    ref_desk.run(at("2026-11-09"))
+def test_a_steps_change_in_the_settings_reminds_nobody_twice(ref_jobs: ReferenceHarness) -> None:
+    ref_jobs.ask()
+    ref_jobs.run(at("2026-11-09"))
     steps = ReferenceSteps(remind_after_days=(3, 5, 7, 21))
-    ref_desk.configure(NoticeConfig(references=steps))
-    ref_desk.run(at("2026-11-10"))
-    assert ref_desk.reminded_on() == ["2026-11-09"]
+    ref_jobs.configure(NoticeConfig(references=steps))
+    ref_jobs.run(at("2026-11-10"))
+    assert ref_jobs.reminded_on() == ["2026-11-09"]
 
 
-def test_one_who_is_named_after_another_was_withdrawn_gets_a_mail(ref_desk: ReferenceDesk) -> None:
-    ref_desk.ask("pat@example.org")
-    ref_desk.execute("DELETE FROM reference")
-    ref_desk.ask("quinn@example.org")
-    recipients = [mail.recipient for mail in ref_desk.mails(REFERENCE)]
+def test_a_replacement_referee_gets_a_mail(
+    ref_jobs: ReferenceHarness,
+) -> None:
+    ref_jobs.ask("pat@example.org")
+    ref_jobs.execute("DELETE FROM reference")
+    ref_jobs.ask("quinn@example.org")
+    recipients = [mail.recipient for mail in ref_jobs.mails(REFERENCE)]
     assert recipients == ["pat@example.org", "quinn@example.org"]
 
 
 @pytest.mark.parametrize("name", ["Ann", "A" * 36, "A" * 60])
-def test_a_subject_fits_and_the_stages_differ(ref_desk: ReferenceDesk, name: str) -> None:
-    ref_desk.change("person", name=name)
-    ref_desk.ask()
-    ref_desk.run(*mornings(ASKED, 30))
-    mails: list[Mail] = [*ref_desk.mails(REFERENCE), *ref_desk.mails(REMINDER)]
+def test_a_subject_fits_and_the_stages_differ(ref_jobs: ReferenceHarness, name: str) -> None:
+    ref_jobs.change("person", name=name)
+    ref_jobs.ask()
+    ref_jobs.run(*mornings(ASKED, 30))
+    mails: list[Mail] = [*ref_jobs.mails(REFERENCE), *ref_jobs.mails(REMINDER)]
     subjects = [mail.subject for mail in mails]
     assert len(set(subjects)) == 3
     assert max(map(len, subjects)) < 50

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.jobs.desk import at
+from tests.jobs.harness import at
 from tracker.clock import instant_of
 from tracker.jobs.schedule import Due, Job, due
 from tracker.settings import Schedule, Weekday

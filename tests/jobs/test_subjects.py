@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.jobs.desk import BASE_URL
+from tests.jobs.harness import BASE_URL
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tests.rules.world import REAL
 from tracker.formatting import hours_word
@@ -143,7 +143,7 @@ def test_the_due_day_counts_whole_and_is_said_to() -> None:
 def test_what_is_done_is_named() -> None:
     mail = mail_on(DUE - DAY, minutes={**ALL_HOURS, "rsc": 60})
     assert mail
-    assert mail.intro.endswith("Done: training, DEIA and membership.")
+    assert mail.intro.endswith("Done: training, DEIA, and membership.")
 
 
 def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:

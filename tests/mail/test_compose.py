@@ -23,7 +23,7 @@ from tests.mail.samples import (
 )
 from tracker.mail.compose import Composer, Rendered, one_line
 from tracker.mail.contents import AnyMail, NoticesMail, context_of, unsubscribe_headers
-from tracker.settings import templates_folder
+from tracker.settings import SettingsError, templates_folder
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 SENDER = "Endorsement renewals <renewals@example.org>"
@@ -54,7 +54,7 @@ def test_a_mail_has_the_headers_that_it_needs() -> None:
     assert message["From"] == SENDER
     assert message["To"] == "Alice Moreno <alice@example.org>"
     assert message["Subject"] == rendered.subject == "3.5 RSC hours and 1 DEIA hour by Dec 31"
-    assert message["Date"] == "Tue, Dec 01, 2026 12:00:00 +0000"
+    assert message["Date"] == "Tue, 01 Dec 2026 12:00:00 +0000"
     assert message["Message-ID"] == rendered.message_id
     assert rendered.message_id.endswith("@example.org>")
     assert message["MIME-Version"] == "1.0"
@@ -182,7 +182,7 @@ def test_a_missing_fact_is_an_error_and_not_a_gap_in_the_mail() -> None:
 
 
 def test_a_sender_without_an_address_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no e-mail address"):
+    with pytest.raises(SettingsError, match="has no email address"):
         Composer(tmp_path, "Renewals", BASE_URL)
 
 

@@ -41,9 +41,9 @@ def open_demo(folder: Path, day: date = DAY) -> Iterator[Shown]:
     settings = load_settings()
     rulebooks, stories = load_rulebooks(settings.config_dir), load_stories(settings.config_dir)
     settings = demo_settings(settings, rulebooks, stories, Address("127.0.0.1", free_port(), 2525))
-    office = open_context(settings, rulebooks, engine)
-    cast = fill(office, engine, stories, folder, today=day, now=now)
-    list(run_due(office, now, lambda: now))
+    context = open_context(settings, rulebooks, engine)
+    cast = fill(context, engine, stories, folder, today=day, now=now)
+    list(run_due(context, now, lambda: now))
     people = logins(settings, rulebooks, cast)
     app = build_app(settings, engine, rulebooks, demo_people=people, now=lambda: now)
     with serving(app, settings.base_url):

@@ -174,8 +174,8 @@ def test_no_field_brings_an_error_or_comes_alive(page_hall: WebClient) -> None:
 def do_what_is_due(house: WebClient) -> None:
     """Let the nightly jobs write their mails."""
     settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
-    office = open_context(settings, house.rulebooks, house.cast.engine)
-    for _ in run_due(office, house.now, lambda: house.now):
+    context = open_context(settings, house.rulebooks, house.cast.engine)
+    for _ in run_due(context, house.now, lambda: house.now):
         pass
 
 

@@ -105,18 +105,18 @@ def _prepare(
     today = min(clock.today(rulebook.time_zone) for rulebook in rulebooks.associations.values())
     stories = load_stories(settings.config_dir)
     settings = demo_settings(settings, rulebooks, stories, address)
-    office = open_context(settings, rulebooks, engine)
+    context = open_context(settings, rulebooks, engine)
     _say("Importing made-up people and judging their renewals …")
-    cast = fill(office, engine, stories, folder, today=today, now=now)
+    cast = fill(context, engine, stories, folder, today=today, now=now)
     mailbox.refused, mailbox.refusal = cast.bouncing, stories.refusal
     server = parse_server(settings.smtp_url.get_secret_value())
-    reports = [(ran.job, ran.report) for ran in run_due(office, now, clock.now)]
+    reports = [(ran.job, ran.report) for ran in run_due(context, now, clock.now)]
     delivered = asyncio.run(deliver_once(engine, server, settings.mail, clock.now))
     _say(_what_was_done(engine, cast, reports, delivered))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with running(office, engine, server, clock.now):
+        async with running(context, engine, server, clock.now):
             yield
 
     people = logins(settings, rulebooks, cast)

@@ -23,8 +23,8 @@ def run(as_of: datetime | None, *, dry_run: bool) -> None:
     configure_logs()
     console = Console(highlight=False, soft_wrap=True)
     with open_app() as tracker:
-        office = open_context(tracker.settings, tracker.rulebooks, tracker.engine)
-        chosen = dry_run_context(office, tracker.engine) if dry_run else nullcontext(office)
+        context = open_context(tracker.settings, tracker.rulebooks, tracker.engine)
+        chosen = dry_run_context(context, tracker.engine) if dry_run else nullcontext(context)
         number = 0
         with chosen as used:
             for number, ran in enumerate(run_due(used, as_of or clock.now(), clock.now), 1):  # noqa: B007 - counted

@@ -57,7 +57,7 @@ def serving() -> FastAPI:
     configure_logs()
     stack = ExitStack()
     tracker = stack.enter_context(open_app())
-    office = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOBS_WAIT_SECONDS)
+    context = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOBS_WAIT_SECONDS)
     url = tracker.settings.database_url.get_secret_value()
     pages = open_engine(url, for_pages=True)
     stack.callback(pages.dispose)
@@ -66,7 +66,7 @@ def serving() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
-            async with running(office, tracker.engine, server, clock.now):
+            async with running(context, tracker.engine, server, clock.now):
                 collect_rarely()
                 yield
 

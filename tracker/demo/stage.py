@@ -143,7 +143,7 @@ _NAMED = 5
 
 
 def add_group_session(
-    office: JobContext,
+    context: JobContext,
     session: Session,
     stories: Stories,
     cast: Cast,
@@ -164,8 +164,8 @@ def add_group_session(
     held = Held(now.date() - _AGO, _MINUTES, stories.rsc)
     invited = [Invited(one.email, one.name) for one in named]
     logged = log_session(session, author, held, invited, "demo")
-    notify_members(office, session, logged.asked, now)
-    _answer(office, session, named, [*logged.asked], now, stories.dispute)
+    notify_members(context, session, logged.asked, now)
+    _answer(context, session, named, [*logged.asked], now, stories.dispute)
     return provider[1]
 
 
@@ -185,7 +185,7 @@ def _provider(session: Session, cast: Cast) -> tuple[int, str] | None:
 
 
 def _answer(
-    office: JobContext,
+    context: JobContext,
     session: Session,
     named: list[Supervisee],
     asked: list[int],
@@ -199,65 +199,65 @@ def _answer(
         if held is None:
             continue
         if member_id == asked[-1]:
-            confirm(session, office.rulebooks, author, held)
+            confirm(session, context.rulebooks, author, held)
         else:
-            dispute(session, office.rulebooks, author, held, note)
+            dispute(session, context.rulebooks, author, held, note)
 
 
 _WEEK = timedelta(days=7)
 _WEEKS = 4
 
 
-def live_through(office: JobContext, now: datetime) -> None:
+def live_through(context: JobContext, now: datetime) -> None:
     """Evaluate everybody each week up to ``now``, and write the run ledger as if each night."""
-    quiet = replace(office, settings=office.settings.model_copy(update={"coordinators": ()}))
+    quiet = replace(context, settings=context.settings.model_copy(update={"coordinators": ()}))
     latest = max(
         instant_of(
-            _latest(office, Job.DIGEST, rulebook, now), office.settings.schedule.digest_at, zone
+            _latest(context, Job.DIGEST, rulebook, now), context.settings.schedule.digest_at, zone
         )
-        for rulebook, zone in _zones(office)
+        for rulebook, zone in _zones(context)
     )
-    with office.transaction() as session:
+    with context.transaction() as session:
         everyone = list(session.scalars(select(METADATA.tables["person"].c.id)))
         for week in range(_WEEKS, -1, -1):
             # On the eve, so that what changed belongs to the week that the digest tells of.
-            evaluate_people(session, office.rulebooks, everyone, latest - week * _WEEK - _DAY)
+            evaluate_people(session, context.rulebooks, everyone, latest - week * _WEEK - _DAY)
             if week:
                 _digest(quiet, session, week, now)
-        evaluate_people(session, office.rulebooks, everyone, now)
-        _nights(office, session, now)
+        evaluate_people(session, context.rulebooks, everyone, now)
+        _nights(context, session, now)
 
 
-def _zones(office: JobContext) -> list[tuple[str, str]]:
+def _zones(context: JobContext) -> list[tuple[str, str]]:
     return [
-        (rulebook.id, rulebook.time_zone) for rulebook in office.rulebooks.associations.values()
+        (rulebook.id, rulebook.time_zone) for rulebook in context.rulebooks.associations.values()
     ]
 
 
-def _latest(office: JobContext, job: Job, association: str, now: datetime) -> date:
+def _latest(context: JobContext, job: Job, association: str, now: datetime) -> date:
     """The latest date for which the job is due."""
-    zone = office.rulebooks.associations[association].time_zone
-    owed = due(office.settings.schedule, job, zone, now, None)
+    zone = context.rulebooks.associations[association].time_zone
+    owed = due(context.settings.schedule, job, zone, now, None)
     return owed.local_date if owed else local_day(now, zone)
 
 
-def _digest(office: JobContext, session: Session, week: int, now: datetime) -> None:
+def _digest(context: JobContext, session: Session, week: int, now: datetime) -> None:
     """Keep the figures of the digests of so many weeks ago."""
-    for association, zone in _zones(office):
-        day = _latest(office, Job.DIGEST, association, now) - week * _WEEK
-        at = instant_of(day, office.settings.schedule.digest_at, zone)
+    for association, zone in _zones(context):
+        day = _latest(context, Job.DIGEST, association, now) - week * _WEEK
+        at = instant_of(day, context.settings.schedule.digest_at, zone)
         claim_run(session, Job.DIGEST, association, day, at)
-        report = run_digest(office, session, association, day, at)
+        report = run_digest(context, session, association, day, at)
         finish_run(session, Job.DIGEST, association, day, at, report)
 
 
-def _nights(office: JobContext, session: Session, now: datetime) -> None:
+def _nights(context: JobContext, session: Session, now: datetime) -> None:
     """The evaluations before the latest one, which is still due."""
-    for association, zone in _zones(office):
-        latest = _latest(office, Job.EVALUATE, association, now)
+    for association, zone in _zones(context):
+        latest = _latest(context, Job.EVALUATE, association, now)
         for number in range(1, (_WEEKS + 1) * _WEEK.days):
             day = latest - number * _DAY
-            at = instant_of(day, office.settings.schedule.evaluate_at, zone)
+            at = instant_of(day, context.settings.schedule.evaluate_at, zone)
             claim_run(session, Job.EVALUATE, association, day, at)
 
 
@@ -297,7 +297,7 @@ def demo_settings(
 
 
 def fill(
-    office: JobContext,
+    context: JobContext,
     engine: Engine,
     stories: Stories,
     folder: Path,
@@ -309,15 +309,15 @@ def fill(
 
     Then the weeks before ``now`` are lived through.
     """
-    rulebooks = office.rulebooks
+    rulebooks = context.rulebooks
     cast = make_cast(rulebooks, stories, today)
     files = write_roster(folder, rulebooks, stories, cast, today)
     import_paths(engine, files, vocabulary_of(rulebooks), as_of=today, now=now, who=_WHO)
-    live_through(office, now)
-    with office.transaction() as session:
+    live_through(context, now)
+    with context.transaction() as session:
         evaluate_people(session, rulebooks, add_extras(session, rulebooks, stories, cast, now), now)
-        shown = {login.email for login in logins(office.settings, rulebooks, cast)}
-        cast.session_logged_by = add_group_session(office, session, stories, cast, now, shown)
+        shown = {login.email for login in logins(context.settings, rulebooks, cast)}
+        cast.session_logged_by = add_group_session(context, session, stories, cast, now, shown)
     return cast
 
 

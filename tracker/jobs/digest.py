@@ -16,17 +16,17 @@ KIND = "digest"
 
 
 def run_digest(
-    office: JobContext, session: Session, association: str, monday: date, now: datetime
+    context: JobContext, session: Session, association: str, monday: date, now: datetime
 ) -> Mapping[str, object]:
     """Write the digests that are due on ``monday`` (or the weekday in force instead).
 
     Gives the week's figures, which the next digests compare theirs with. Part of the caller's
     transaction, which also writes the run ledger's row.
     """
-    week = count_week(office, session, association, monday, now)
+    week = count_week(context, session, association, monday, now)
     messages = [
-        _message(office, session, coordinator, week, now)
-        for coordinator in office.settings.coordinators_of(association)
+        _message(context, session, coordinator, week, now)
+        for coordinator in context.settings.coordinators_of(association)
         if not is_unsubscribed(session, coordinator.email, KIND, association)
     ]
     taken = enqueue(session, messages, now)
@@ -34,12 +34,12 @@ def run_digest(
 
 
 def _message(
-    office: JobContext, session: Session, coordinator: Coordinator, week: Week, now: datetime
+    context: JobContext, session: Session, coordinator: Coordinator, week: Week, now: datetime
 ) -> Message:
     token = unsubscribe_token(session, coordinator.email, KIND, coordinator.association)
-    url = f"{office.settings.base_url}/unsubscribe/{token}"
-    mail = write_digest(week, office.settings.base_url, url, office.notices.digest.most_people)
-    rendered = office.composer.compose(
+    url = f"{context.settings.base_url}/unsubscribe/{token}"
+    mail = write_digest(week, context.settings.base_url, url, context.notices.digest.most_people)
+    rendered = context.composer.compose(
         mail.kind,
         recipient=(coordinator.name, coordinator.email),
         context=context_of(mail),

@@ -55,12 +55,12 @@ class _Repeated:
 
 @asynccontextmanager
 async def running(
-    office: JobContext, engine: Engine, server: Server, clock: Callable[[], datetime]
+    context: JobContext, engine: Engine, server: Server, clock: Callable[[], datetime]
 ) -> AsyncIterator[None]:
     """Tick and deliver while the context is open; at its end what has begun is finished."""
 
     async def deliver() -> None:
-        report = await deliver_once(engine, server, office.settings.mail, clock)
+        report = await deliver_once(engine, server, context.settings.mail, clock)
         if report.problems:
             # What servers say in words may name people; `tracker check` prints it.
             _log.warning(
@@ -68,13 +68,13 @@ async def running(
             )
 
     async def tick() -> None:
-        for ran in await asyncio.to_thread(lambda: list(run_due(office, clock(), clock))):
+        for ran in await asyncio.to_thread(lambda: list(run_due(context, clock(), clock))):
             _log.info("job done", **_fields(ran))
 
     ticks, delivery = _Repeated("jobs", tick), _Repeated("delivery", deliver)
     scheduler = AsyncIOScheduler(timezone=UTC)
     for work, seconds in (
-        (ticks, office.settings.schedule.tick_seconds),
+        (ticks, context.settings.schedule.tick_seconds),
         (delivery, _DELIVER_SECONDS),
     ):
         # No grace: a tick that comes late is as good as any, and several are one.

@@ -40,7 +40,7 @@ Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
 class RunContext(NamedTuple):
     """Who looks, through which session, and when: ``as_of`` is the day of the run."""
 
-    office: JobContext
+    context: JobContext
     session: Session
     as_of: date
     now: datetime
@@ -62,7 +62,7 @@ def decide_on_people(looking: RunContext, people: Sequence[int]) -> dict[int, li
     for decision in _on_applications(looking, undecided_of(session, PEOPLE), cutoffs):
         found[decision.standing.facts.person_id].append(decision)
     off = kinds_off(session, PEOPLE)
-    config = looking.office.notices
+    config = looking.context.notices
     return {
         person_id: [*apply_preferences(config, _once(decisions), off.get(person_id, ()))]
         for person_id, decisions in found.items()
@@ -83,30 +83,30 @@ def applicants_with_news(looking: RunContext, association: str) -> set[int]:
     return {decision.standing.facts.person_id for decision in decisions}
 
 
-def used_since(office: JobContext, as_of: date) -> date:
+def used_since(context: JobContext, as_of: date) -> date:
     """The first day on which a session makes its provider one lately seen."""
-    return as_of - relativedelta(months=office.notices.provider_cutoff.used_within_months)
+    return as_of - relativedelta(months=context.notices.provider_cutoff.used_within_months)
 
 
 def _on_renewals(looking: RunContext, cutoffs: Cutoffs) -> Iterator[Decision]:
     """About the endorsements of the people in PEOPLE."""
-    office, session = looking.office, looking.session
+    context, session = looking.context, looking.session
     ids = session.scalars(
         text("SELECT en.id FROM endorsement en JOIN noticed_person n ON n.id = en.person_id")
     ).all()
     make_id_table(session, _ENDORSEMENTS, ids)
-    days = days_at(office.rulebooks, looking.now)
-    standings = list(judge_current(session, office.rulebooks, days, only=_ENDORSEMENTS))
+    days = days_at(context.rulebooks, looking.now)
+    standings = list(judge_current(session, context.rulebooks, days, only=_ENDORSEMENTS))
     decided = decided_for(session, _ENDORSEMENTS)
     for standing in standings:
         association = standing.plan.association
         yield from decide(
-            office.notices,
+            context.notices,
             standing,
             _cutoffs_for(standing, cutoffs),
             decided.get(standing.facts.subject_id, {}),
             days(association),
-            judged_from=office.settings.judge_renewals_due_from.get(association),
+            judged_from=context.settings.judge_renewals_due_from.get(association),
         )
 
 
@@ -114,20 +114,20 @@ def _on_applications(
     looking: RunContext, applications: Iterable[int], cutoffs: Cutoffs
 ) -> Iterator[Decision]:
     """About the applications with these ids."""
-    office, session = looking.office, looking.session
+    context, session = looking.context, looking.session
     ids = list(applications)
     if not ids:
         return
     make_id_table(session, _APPLICATIONS, ids)
-    days = days_at(office.rulebooks, looking.now)
+    days = days_at(context.rulebooks, looking.now)
     decided = decided_for_applications(session, _APPLICATIONS)
     asked = last_asked(session, _APPLICATIONS)
-    for standing in judge_applications(session, office.rulebooks, days, only=_APPLICATIONS):
+    for standing in judge_applications(session, context.rulebooks, days, only=_APPLICATIONS):
         number, association = standing.facts.subject_id, standing.plan.association
         asked_at = asked.get(number)
-        zone = office.rulebooks.associations[association].time_zone
+        zone = context.rulebooks.associations[association].time_zone
         yield from decide_application(
-            office.notices,
+            context.notices,
             standing,
             _cutoffs_for(standing, cutoffs),
             decided.get(number, {}),
@@ -137,10 +137,10 @@ def _on_applications(
 
 
 def _cutoffs(looking: RunContext, people: str) -> Cutoffs:
-    office, as_of = looking.office, looking.as_of
-    last_day = as_of + relativedelta(days=max(office.notices.provider_cutoff.before, default=0))
-    horizon = Horizon(used_since(office, as_of), as_of, last_day)
-    return cutoffs_of(looking.session, office.rulebooks, people, horizon)
+    context, as_of = looking.context, looking.as_of
+    last_day = as_of + relativedelta(days=max(context.notices.provider_cutoff.before, default=0))
+    horizon = Horizon(used_since(context, as_of), as_of, last_day)
+    return cutoffs_of(looking.session, context.rulebooks, people, horizon)
 
 
 def _cutoffs_for(standing: Standing, cutoffs: Cutoffs) -> Sequence[Cutoff]:

@@ -61,45 +61,45 @@ class _Letter(NamedTuple):
     decisions: list[Decision]
 
 
-def run_notices(office: JobContext, association: str, now: datetime) -> Tally:
+def run_notices(context: JobContext, association: str, now: datetime) -> Tally:
     """Decide on everything due in ``association``, and write the mails into the outbox.
 
     A person with endorsements and applications, at several associations even, gets one mail
     about all of them.
     """
-    as_of = local_day(now, office.rulebooks.associations[association].time_zone)
-    people = _people(office, association, as_of, now)
+    as_of = local_day(now, context.rulebooks.associations[association].time_zone)
+    people = _people(context, association, as_of, now)
     tally = Tally()
     for start in range(0, len(people), _PEOPLE_A_BATCH):
-        with office.transaction() as session:
+        with context.transaction() as session:
             batch = people[start : start + _PEOPLE_A_BATCH]
-            tally = tally.plus(_run_batch(office, session, batch, as_of, now))
+            tally = tally.plus(_run_batch(context, session, batch, as_of, now))
     return tally
 
 
-def _people(office: JobContext, association: str, as_of: date, now: datetime) -> list[int]:
-    with office.transaction() as session:
+def _people(context: JobContext, association: str, as_of: date, now: datetime) -> list[int]:
+    with context.transaction() as session:
         people = people_to_consider(
             session,
-            office.notices,
+            context.notices,
             association,
             last_run(session, "notices", association),
             as_of,
-            used_since(office, as_of),
+            used_since(context, as_of),
         )
-        news = applicants_with_news(RunContext(office, session, as_of, now), association)
+        news = applicants_with_news(RunContext(context, session, as_of, now), association)
     return sorted(news.union(people))
 
 
 def _run_batch(
-    office: JobContext, session: Session, people: Sequence[int], as_of: date, now: datetime
+    context: JobContext, session: Session, people: Sequence[int], as_of: date, now: datetime
 ) -> Tally:
-    by_person = decide_on_people(RunContext(office, session, as_of, now), people)
+    by_person = decide_on_people(RunContext(context, session, as_of, now), people)
     addresses = addresses_of(session, PEOPLE)
     letters = {
         person_id: _write(
-            office,
-            _Addressee(person_id, addresses[person_id], _switch_url(office, session, decisions)),
+            context,
+            _Addressee(person_id, addresses[person_id], _switch_url(context, session, decisions)),
             decisions,
             as_of,
             now,
@@ -125,19 +125,19 @@ def _run_batch(
     return Tally(len(taken), sent, len(recorded) - sent, len(deferred))
 
 
-def _switch_url(office: JobContext, session: Session, decisions: Sequence[Decision]) -> str:
+def _switch_url(context: JobContext, session: Session, decisions: Sequence[Decision]) -> str:
     """What switches off all that the mail is about; empty where some part always goes out."""
     sending = [decision for decision in decisions if decision.skipped is None]
-    kinds = kinds_in(office.notices, sending)
+    kinds = kinds_in(context.notices, sending)
     if not kinds:
         return ""
     person_id = sending[0].standing.facts.person_id
     token = off_token(session, person_id, [kind.value for kind in kinds])
-    return f"{office.settings.base_url}/unsubscribe/mail/{token}"
+    return f"{context.settings.base_url}/unsubscribe/mail/{token}"
 
 
 def _write(
-    office: JobContext,
+    context: JobContext,
     to: _Addressee,
     decisions: Sequence[Decision],
     as_of: date,
@@ -145,14 +145,14 @@ def _write(
 ) -> _Letter:
     sending = in_order([d for d in decisions if d.skipped is None])
     standing: Standing = sending[0].standing
-    mail = write_mail(office.rulebooks, office.notices, office.settings.base_url, sending, as_of)
-    rendered = office.composer.compose(
+    mail = write_mail(context.rulebooks, context.notices, context.settings.base_url, sending, as_of)
+    rendered = context.composer.compose(
         mail.kind,
         recipient=(standing.facts.name, to.address),
         context=context_of(mail),
         at=now,
         headers={
-            **office.reply_to(standing.plan.association),
+            **context.reply_to(standing.plan.association),
             **(unsubscribe_headers(to.switch_url) if to.switch_url else {}),
         },
     )

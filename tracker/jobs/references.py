@@ -39,10 +39,10 @@ class _Step(NamedTuple):
 
 
 def run_references(
-    office: JobContext, session: Session, association: str, now: datetime
+    context: JobContext, session: Session, association: str, now: datetime
 ) -> Mapping[str, object]:
     """Write the reminders that are due in ``association`` on its local day at ``now``."""
-    messages = list(_reminders(office, session, association, now))
+    messages = list(_reminders(context, session, association, now))
     return {"messages": len(enqueue(session, messages, now))}
 
 
@@ -60,19 +60,19 @@ def due_step(
 
 
 def _reminders(
-    office: JobContext, session: Session, association: str, now: datetime
+    context: JobContext, session: Session, association: str, now: datetime
 ) -> Iterator[Message]:
-    for step in _due(office, session, association, now):
+    for step in _due(context, session, association, now):
         link = count_reminder(session, step.request, now)
         if link is not None:
-            yield write_reminder(office, link, now, last=step.last)
+            yield write_reminder(context, link, now, last=step.last)
 
 
-def _due(office: JobContext, session: Session, association: str, now: datetime) -> Iterator[_Step]:
-    steps = office.notices.references.remind_after_days
+def _due(context: JobContext, session: Session, association: str, now: datetime) -> Iterator[_Step]:
+    steps = context.notices.references.remind_after_days
     if not steps:
         return
-    zone = office.rulebooks.associations[association].time_zone
+    zone = context.rulebooks.associations[association].time_zone
     today = local_day(now, zone)
     before = now - timedelta(days=min(steps) - _MARGIN)
     for request in unanswered(session, association, before):
@@ -85,19 +85,19 @@ def _due(office: JobContext, session: Session, association: str, now: datetime) 
 
 
 def remind_of_sessions(
-    office: JobContext, session: Session, association: str, now: datetime
+    context: JobContext, session: Session, association: str, now: datetime
 ) -> int:
     """Write the reminders that are due in ``association`` on its local day; how many."""
-    messages = list(_reminders_sessions(office, session, association, now))
+    messages = list(_reminders_sessions(context, session, association, now))
     return len(enqueue(session, messages, now))
 
 
 def _reminders_sessions(
-    office: JobContext, session: Session, association: str, now: datetime
+    context: JobContext, session: Session, association: str, now: datetime
 ) -> Iterator[Message]:
-    zone = office.rulebooks.associations[association].time_zone
+    zone = context.rulebooks.associations[association].time_zone
     midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
-    due = _due_sessions(office, session, association, midnight)
+    due = _due_sessions(context, session, association, midnight)
     new = untold(session, association, KIND, midnight - _NEWS_FOR, midnight)
     again = {t.member_id for t in due}
     rows = sorted({*due, *new}, key=lambda t: (t.person_id or 0, t.held_on, t.member_id))
@@ -107,7 +107,7 @@ def _reminders_sessions(
             continue
         reminded = [t.member_id for t in waiting if t.member_id in again]
         message = write_reminder_of_group_session_mail(
-            office, session, _one_each(waiting), now, is_reminder=bool(reminded)
+            context, session, _one_each(waiting), now, is_reminder=bool(reminded)
         )
         if message is not None:
             mark_reminded(session, reminded, now)
@@ -115,9 +115,9 @@ def _reminders_sessions(
 
 
 def _due_sessions(
-    office: JobContext, session: Session, association: str, midnight: datetime
+    context: JobContext, session: Session, association: str, midnight: datetime
 ) -> list[Telling]:
-    days = office.notices.sessions.remind_after_days
+    days = context.notices.sessions.remind_after_days
     if days is None:
         return []
     # Asked on a day so many days before today, or earlier: before that day's end.

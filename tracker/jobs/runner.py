@@ -25,23 +25,23 @@ class Ran(NamedTuple):
     report: Mapping[str, object]
 
 
-def run_due(office: JobContext, now: datetime, clock: Callable[[], datetime]) -> Iterator[Ran]:
+def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -> Iterator[Ran]:
     """Do everything due at ``now``; yields each job when it is done.
 
     ``clock`` only tells how long it took. Safe to call at any time, as often as one likes, and
     by several processes: what another one has done is not done again.
     """
     for job in Job:
-        for rulebook in office.rulebooks.associations.values():
-            with office.transaction() as session:
+        for rulebook in context.rulebooks.associations.values():
+            with context.transaction() as session:
                 last = last_run(session, job, rulebook.id)
-            owed = due(office.settings.schedule, job, rulebook.time_zone, now, last)
-            if owed is not None and (ran := _run(office, job, rulebook, owed, now, clock)):
+            owed = due(context.settings.schedule, job, rulebook.time_zone, now, last)
+            if owed is not None and (ran := _run(context, job, rulebook, owed, now, clock)):
                 yield ran
 
 
 def _run(
-    office: JobContext,
+    context: JobContext,
     job: Job,
     rulebook: Rulebook,
     owed: Due,
@@ -52,25 +52,27 @@ def _run(
     if job is Job.NOTICES:
         # Its batches commit one by one: each decision is unique, so that a run that is cut
         # short, or done twice at once, goes on where it is.
-        report: Mapping[str, object] = run_notices(office, rulebook.id, now)._asdict()
-        with office.transaction() as session:
+        report: Mapping[str, object] = run_notices(context, rulebook.id, now)._asdict()
+        with context.transaction() as session:
             ours = claim_run(session, job, rulebook.id, owed.local_date, started_at)
             _finish(session, job, rulebook, owed, report, clock())
         return Ran(job, rulebook.id, owed, report) if ours else None
-    with office.transaction() as session:
+    with context.transaction() as session:
         # The row first: another process that does the same waits here, and then finds it.
         if not claim_run(session, job, rulebook.id, owed.local_date, started_at):
             return None
         if job is Job.EVALUATE:
             report = {
-                "judged": evaluate_due(session, office.rulebooks, rulebook.id, now, since=owed.last)
+                "judged": evaluate_due(
+                    session, context.rulebooks, rulebook.id, now, since=owed.last
+                )
             }
         elif job is Job.REFERENCES:
-            report = run_references(office, session, rulebook.id, now)
-            sessions = remind_of_sessions(office, session, rulebook.id, now)
+            report = run_references(context, session, rulebook.id, now)
+            sessions = remind_of_sessions(context, session, rulebook.id, now)
             report = {**report, "sessions": sessions} if sessions else report
         else:
-            report = run_digest(office, session, rulebook.id, owed.local_date, now)
+            report = run_digest(context, session, rulebook.id, owed.local_date, now)
         _finish(session, job, rulebook, owed, report, clock())
     return Ran(job, rulebook.id, owed, report)
 

@@ -29,7 +29,7 @@ class JobContext:
     transaction: Callable[[], AbstractContextManager[Session]]
 
     def reply_to(self, association: str) -> dict[str, str]:
-        """As `reply_to`, by this office's settings."""
+        """As `reply_to`, by this context's settings."""
         return reply_to(self.settings, association)
 
 
@@ -42,7 +42,7 @@ def reply_to(settings: Settings, association: str) -> dict[str, str]:
 def open_context(
     settings: Settings, rulebooks: Rulebooks, engine: Engine, patience: float | None = None
 ) -> JobContext:
-    """An office that commits. Raises RulebooksWrong where notices.toml is.
+    """An context that commits. Raises RulebooksWrong where notices.toml is.
 
     Its transactions wait for others, for so many seconds of ``patience`` if there is a limit.
     """
@@ -56,8 +56,8 @@ def open_context(
 
 
 @contextmanager
-def dry_run_context(office: JobContext, engine: Engine) -> Iterator[JobContext]:
-    """The same office, all of whose writing is undone at the end."""
+def dry_run_context(context: JobContext, engine: Engine) -> Iterator[JobContext]:
+    """The same context, all of whose writing is undone at the end."""
     with engine.connect() as opened:
         outer = opened.execution_options(writes=True).begin()
 
@@ -69,7 +69,7 @@ def dry_run_context(office: JobContext, engine: Engine) -> Iterator[JobContext]:
 
         try:
             yield JobContext(
-                office.settings, office.rulebooks, office.notices, office.composer, transaction
+                context.settings, context.rulebooks, context.notices, context.composer, transaction
             )
         finally:
             outer.rollback()

@@ -164,10 +164,10 @@ class Week:
 
 
 def count_week(
-    office: JobContext, session: Session, association: str, monday: date, now: datetime
+    context: JobContext, session: Session, association: str, monday: date, now: datetime
 ) -> Week:
     """Read and count everything that the digest of ``monday`` says."""
-    zone = office.rulebooks.associations[association].time_zone
+    zone = context.rulebooks.associations[association].time_zone
     week = Week(association, monday, as_of=local_day(now, zone))
     for line in standing_lines(session, association, week.as_of):
         _count(week, line)
@@ -177,7 +177,7 @@ def count_week(
     week.unconfirmed = named_providers(
         session, association, week.monday - relativedelta(years=1), week.monday
     )
-    months = office.notices.provider_cutoff.used_within_months
+    months = context.notices.provider_cutoff.used_within_months
     week.ahead = cutoffs_ahead(
         session,
         association,
@@ -188,7 +188,7 @@ def count_week(
     week.requests = requests_within(
         session, association, undecided=True, skip=0, most=_MOST_REQUESTS
     )
-    week.applicants = applicants(session, office.rulebooks, association, week.as_of)
+    week.applicants = applicants(session, context.rulebooks, association, week.as_of)
     _remember(week, session)
     return week
 

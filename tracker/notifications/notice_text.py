@@ -9,6 +9,7 @@ from tracker.formatting import (
     format_hours,
     format_hours_with_unit,
     format_list,
+    format_short_date,
     format_short_month_day,
     hours_word,
 )
@@ -163,12 +164,12 @@ def _membership_subjects(decision: Decision, as_of: date) -> list[str]:
 
 
 def _cutoff_subjects(name: str, due_on: date, as_of: date) -> list[str]:
-    until = format_short_month_day(due_on)
+    until = format_short_date(due_on)
     left = format_left((due_on - as_of).days)
     return [
-        f"{left}: RSC with {name} counts until {until} {due_on.year}",
         f"{left}: RSC with {name} counts until {until}",
-        f"{left}: a provider counts until {until} {due_on.year}",
+        f"{left}: RSC with {name} counts until {format_short_month_day(due_on)}",
+        f"{left}: a provider counts until {until}",
     ]
 
 

@@ -21,7 +21,7 @@ _BUTTON = "Open the form"
 
 
 class MailContext(Protocol):
-    """What a mail is written with; the jobs' office has it, and so has the site."""
+    """What a mail is written with; the jobs' context has it, and so has the site."""
 
     @property
     def settings(self) -> Settings: ...  # noqa: D102 - named by what it is

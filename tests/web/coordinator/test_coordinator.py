@@ -47,7 +47,7 @@ def test_the_worst_stands_first_with_what_is_missing(house: WebClient) -> None:
     assert rows.index("Bob Osei Lapsed IFS · 2025") < rows.index("Bob Osei Open, behind IFS · 2026")
     assert rows.index("Bob Osei Open, behind") < rows.index("Alice Moreno Open")
     assert "3.5 RSC hours and one DEIA hour missing" in rows
-    assert "15 training hours (one on DEIA), 12 RSC hours and membership missing" in rows
+    assert "15 training hours (one on DEIA), 12 RSC hours, and membership missing" in rows
 
 
 def test_each_state_has_its_count_and_its_link(house: WebClient) -> None:

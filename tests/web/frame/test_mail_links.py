@@ -16,9 +16,9 @@ LINK = re.compile(rf"{BASE_URL}(/\S*)")
 def links_of_mails(house: WebClient) -> set[tuple[str, str]]:
     """Who got which path in a mail, after two days' jobs."""
     settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
-    office = open_context(settings, BOOKS, house.cast.engine)
+    context = open_context(settings, BOOKS, house.cast.engine)
     for day in range(2):
-        list(run_due(office, NOW + timedelta(days=day), lambda: NOW))
+        list(run_due(context, NOW + timedelta(days=day), lambda: NOW))
     house.now = NOW + timedelta(days=1)
     recipients = [row["recipient"] for row in house.cast.rows("outbox")]
     mails = zip(recipients, house.mails(), strict=True)

@@ -1,4 +1,4 @@
-"""A desk at which jobs are tried: one database, the real rules, and people told in a few words."""
+"""Runs jobs on one database with the real rules and a few people."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +74,7 @@ class Step(NamedTuple):
 
 
 class JobHarness:
-    """An office at work; ``ids`` are of people, ``endorsements`` as `People` writes them.
+    """An context at work; ``ids`` are of people, ``endorsements`` as `People` writes them.
 
     ``may_be_killed`` keeps the engine's own safety, which other tests trade for speed.
     """
@@ -100,24 +100,24 @@ class JobHarness:
             judge_renewals_due_from=judge_renewals_due_from or {},
             schedule=schedule or Schedule(),
         )
-        self.office = open_context(self.settings, rulebooks, self.engine)
+        self.context = open_context(self.settings, rulebooks, self.engine)
         self.ids: dict[str, int] = {}
         self.endorsements: dict[str, int] = {}
 
     def configure(self, notices: NoticeConfig) -> None:
         """Work with other steps."""
-        self.office = replace(self.office, notices=notices)
+        self.context = replace(self.context, notices=notices)
 
     @contextmanager
-    def telling(self, instant: datetime) -> Iterator[People]:
+    def storing(self, instant: datetime) -> Iterator[People]:
         """Store what is told, and judge everyone anew as of ``instant``, in one transaction."""
         with writing(self.engine) as session:
             yield People(session, self.ids, self.endorsements)
             evaluate_people(session, self.rulebooks, self.ids.values(), instant)
 
-    def tell_of_alice(self, instant: datetime) -> None:
+    def add_alice(self, instant: datetime) -> None:
         """Alice, who lacks 3.5 hours of RSC, and Bob, her provider."""
-        with self.telling(instant) as people:
+        with self.storing(instant) as people:
             people.add("Bob", [BOB], provides_rsc=True)
             people.add("Alice", [ALICE])
             people.join(MEMBER)
@@ -126,7 +126,7 @@ class JobHarness:
 
     def run(self, *instants: datetime) -> list[Ran]:
         """Do what is due at each instant in turn."""
-        return [ran for instant in instants for ran in run_due(self.office, instant, self._clock)]
+        return [ran for instant in instants for ran in run_due(self.context, instant, self._clock)]
 
     @staticmethod
     def _clock() -> datetime:
