@@ -42,7 +42,7 @@ class SignInTry(SQLModel, table=True):
         Index("sign_in_try_address", "address_hash", "at"),
         Index("sign_in_try_at", "at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     kind: str = Field(max_length=10)
     at: datetime = Field(sa_type=Instant)
     client_hash: str = Field(max_length=64)
@@ -80,7 +80,7 @@ class ApiToken(SQLModel, table=True):
 
     __tablename__ = "api_token"
     __table_args__ = (IDS_NEVER_REUSED,)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     association: str = Field(max_length=40)
     name: str = Field(max_length=100)
     scopes: str = Field(max_length=200)

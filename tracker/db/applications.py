@@ -32,7 +32,7 @@ class Application(SQLModel, table=True):
         Index("application_list", "association", "state"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id", index=True)
     association: str = Field(max_length=40)
     category: str = Field(max_length=40)
@@ -52,7 +52,7 @@ class Degree(SQLModel, table=True):
         CheckConstraint(f"transcript IN {TRANSCRIPTS}", name="degree_transcript"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     level: str = Field(max_length=20)
     title: str = Field(max_length=200)
@@ -78,7 +78,7 @@ class Position(SQLModel, table=True):
         CheckConstraint("families >= 0", name="position_families"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     title: str = Field(max_length=200)
     pay: str = Field(max_length=10)
@@ -112,7 +112,7 @@ class Reference(SQLModel, table=True):
         ),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id", index=True)
     email: str = Field(max_length=254)
     name: str = Field(max_length=200)
@@ -140,7 +140,7 @@ class WithdrawnReference(SQLModel, table=True):
     """
 
     __tablename__ = "withdrawn_reference"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id", index=True)
     email: str = Field(max_length=254)
     name: str = Field(max_length=200)
@@ -157,7 +157,7 @@ class Attestation(SQLModel, table=True):
         UniqueConstraint("application_id", "what"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id")
     what: str = Field(max_length=40)
     signed_on: date
@@ -171,7 +171,7 @@ class ExamResult(SQLModel, table=True):
         UniqueConstraint("application_id", "taken_on"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     application_id: int = Field(foreign_key="application.id")
     taken_on: date
     passed: bool

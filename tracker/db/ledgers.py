@@ -84,7 +84,7 @@ class Notice(SQLModel, table=True):
         ),
         CheckConstraint("outcome = 'sent' OR reason IS NOT NULL", name="notice_skipped_has_reason"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     endorsement_id: int | None = Field(default=None, foreign_key="endorsement.id")
     application_id: int | None = Field(default=None, foreign_key="application.id")
     cycle_starts_on: date
@@ -111,7 +111,7 @@ class Outbox(SQLModel, table=True):
         CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="outbox_state"),
         Index("outbox_due", "state", "next_attempt_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     dedupe_key: str = Field(unique=True, max_length=400)
     message_id: str = Field(unique=True, max_length=200)
     kind: str = Field(max_length=40)

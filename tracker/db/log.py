@@ -32,7 +32,7 @@ class Entry(SQLModel, table=True):
         Index("entry_day", "held_on"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     activity: str = Field(max_length=10)
     held_on: date
@@ -98,7 +98,7 @@ class Evidence(SQLModel, table=True):
         Index("evidence_form", "person_id", "form_key"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     entry_id: int | None = Field(
         default=None, index=True, foreign_key="entry.id", ondelete="SET NULL"
@@ -121,7 +121,7 @@ class GroupSession(SQLModel, table=True):
         CheckConstraint("minutes BETWEEN 1 AND 1440", name="group_session_minutes"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     provider_id: int = Field(foreign_key="person.id")
     held_on: date
     minutes: int
@@ -154,7 +154,7 @@ class GroupMember(SQLModel, table=True):
         Index("group_member_email", "email"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     group_session_id: int = Field(index=True, foreign_key="group_session.id", ondelete="CASCADE")
     email: str = Field(max_length=254)
     person_id: int | None = Field(default=None, index=True, foreign_key="person.id")
@@ -174,7 +174,7 @@ class AuditEvent(SQLModel, table=True):
 
     __tablename__ = "audit_event"
     __table_args__ = (Index("audit_event_row", "table_name", "row_id"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=Instant)
     who: str = Field(max_length=254)
     table_name: str = Field(max_length=40)

@@ -29,7 +29,7 @@ class Person(SQLModel, table=True):
         CheckConstraint(f"highest_degree IN {DEGREES}", name="person_degree"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     email: str = Field(unique=True, max_length=254)
     name: str = Field(max_length=200)
     second_email: str | None = Field(default=None, max_length=254)
@@ -59,7 +59,7 @@ class Endorsement(SQLModel, table=True):
         Index("endorsement_window", "association", "category", "starts_on"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     association: str = Field(max_length=40)
     category: str = Field(max_length=40)
@@ -76,7 +76,7 @@ class Vetting(SQLModel, table=True):
         _ends_after_start("vetting"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     association: str = Field(max_length=40)
     starts_on: date
@@ -97,7 +97,7 @@ class Membership(SQLModel, table=True):
         _ends_after_start("membership"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     organization: str = Field(max_length=40)
     starts_on: date
@@ -114,7 +114,7 @@ class Leave(SQLModel, table=True):
         _ends_after_start("leave"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
     starts_on: date
     ends_on: date | None = None
@@ -129,7 +129,7 @@ class Waiver(SQLModel, table=True):
         UniqueConstraint("endorsement_id", "cycle_starts_on", "requirement"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
     cycle_starts_on: date
     requirement: str = Field(max_length=80)
@@ -144,7 +144,7 @@ class Renewal(SQLModel, table=True):
         UniqueConstraint("endorsement_id", "cycle_starts_on"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
     cycle_starts_on: date
     extended_due_on: date
@@ -174,7 +174,7 @@ class TimeRequest(SQLModel, table=True):
         Index("time_request_list", "state", "asked_at"),
         IDS_NEVER_REUSED,
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     endorsement_id: int = Field(index=True, foreign_key="endorsement.id")
     kind: str = Field(max_length=10)
     starts_on: date

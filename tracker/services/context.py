@@ -35,6 +35,13 @@ class ServiceContext:
     actor: Actor
     now: datetime
 
+    @property
+    def person_id(self) -> int:
+        """The actor's id. Raises NotFound if the actor is not a person in the database."""
+        if self.actor.person_id is None:
+            raise NotFound
+        return self.actor.person_id
+
     def record_change(
         self,
         table: str,
