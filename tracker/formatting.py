@@ -150,6 +150,13 @@ def format_period(first: date, last: date) -> str:
     return f"{start}, to {format_weekday(last)}, {format_date(last)}"
 
 
+def format_cycle_span(first: date, last: date) -> str:
+    """``2026`` or ``2025 to 2027`` for whole calendar years, else both days."""
+    if (first.day, first.month, last.day, last.month) != (1, 1, 31, 12):
+        return f"{format_date(first)} to {format_date(last)}"
+    return str(last.year) if first.year == last.year else f"{first.year} to {last.year}"
+
+
 def format_list(items: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b, and c``; empty for no items."""
     return lists.format_list(list(items), locale=_LOCALE.get())

@@ -17,6 +17,7 @@ from tracker.db.statements import among, as_date, run
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.services.applications import undecided_of
+from tracker.services.context import Refusal
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.evaluation import DayOf, days_at
 
@@ -95,3 +96,14 @@ def cycle_lock_for(
 ) -> CycleLock | None:
     """Why a person may write no entry held on ``day`` any more; None where they may."""
     return read_cycle_locks_of(session, rulebooks, person_id, at).closed(day)
+
+
+def refusal_of_lock(field: str, lock: CycleLock) -> Refusal:
+    """Why nothing that belongs to a closed cycle can be changed."""
+    facts = {
+        "association": lock.association,
+        "starts_on": lock.cycle.starts_on,
+        "ends_on": lock.cycle.ends_on,
+        "grace_ends_on": lock.last_day,
+    }
+    return Refusal(field, "cycle-closed", facts)

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from tracker.formatting import (
     MINUTES_IN_HOUR,
     capitalize_first,
+    format_cycle_span,
     format_date,
     format_hours,
     format_hours_with_unit,
@@ -88,10 +89,7 @@ def _number(minutes: int) -> str:
 
 def format_cycle(cycle: Cycle) -> str:
     """A cycle's name: its year or years where it follows the calendar, else both days."""
-    first, last = cycle.starts_on, cycle.ends_on
-    if (first.day, first.month, last.day, last.month) != (1, 1, 31, 12):
-        return f"{format_date(first)} to {format_date(last)}"
-    return str(last.year) if first.year == last.year else f"{first.year} to {last.year}"
+    return format_cycle_span(cycle.starts_on, cycle.ends_on)
 
 
 def format_week(day: date, today: date) -> str:
