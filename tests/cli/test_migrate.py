@@ -20,7 +20,7 @@ def test_an_empty_database_gets_the_newest_schema(
 ) -> None:
     done = migrated(empty_database_url, monkeypatch)
     assert done.exit_code == 0
-    assert f"from empty to schema {newest_version()}" in done.stdout
+    assert f"from an empty database to schema {newest_version()}" in done.stdout
     assert schema_version(empty_database_url) == newest_version()
 
 
@@ -29,7 +29,7 @@ def test_a_current_database_is_left_alone(
 ) -> None:
     done = migrated(database_url, monkeypatch)
     assert done.exit_code == 0
-    assert "nothing to do" in done.stdout
+    assert "Nothing to do" in done.stdout
 
 
 def test_another_programs_tables_are_never_touched(

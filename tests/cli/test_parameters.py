@@ -33,7 +33,7 @@ def test_an_instant_is_read_as_utc(typed: str, meant: datetime) -> None:
     ],
 )
 def test_what_is_no_instant_is_refused_with_what_would_be_right(typed: str) -> None:
-    with pytest.raises(ValueError, match="write it as YYYY-MM-DDTHH:MM-05:00"):
+    with pytest.raises(ValueError, match="Write it as YYYY-MM-DDTHH:MM-05:00"):
         parse_instant(typed)
 
 

@@ -126,7 +126,7 @@ def test_no_application_at_all_says_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--association", "VAIM"], "no rulebook is about 'VAIM'"),
+        (["--association", "VAIM"], "There is no rulebook for 'VAIM'"),
         (["--email", "x@example.org"], "nobody with an application has the address"),
     ],
 )

@@ -84,7 +84,7 @@ def test_an_instant_before_the_morning_is_still_the_day_before(jobs: JobHarness)
 def test_garbage_for_an_instant_is_a_usage_error() -> None:
     called = call("--as-of", "soon")
     assert called.exit_code == 2
-    assert "'soon' is not an instant: write it as YYYY-MM-DDTHH:MM-05:00" in " ".join(
+    assert "'soon' is not an instant. Write it as YYYY-MM-DDTHH:MM-05:00" in " ".join(
         called.stderr.split()
     )
 

@@ -59,7 +59,7 @@ def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -
         assert find_caller(session, token, now) is not None
         assert person_of_feed(session, feed) == person
     said = call("--calendars", "--tokens")
-    assert "Calendar addresses ended: 1\nAPI tokens revoked: 1\n" in said
+    assert "Calendar addresses revoked: 1\nAPI tokens revoked: 1\n" in said
     with writing(cast.engine) as session:
         assert find_caller(session, token, now) is None
         assert person_of_feed(session, feed) is None

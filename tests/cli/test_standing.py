@@ -133,7 +133,7 @@ def test_an_unknown_address_is_told_as_such() -> None:
 def test_an_unknown_association_is_told_with_those_there_are() -> None:
     called = call("--association", "XX")
     assert called.exit_code == 1
-    assert "no rulebook is about 'XX': there are CT-AIMH, MI-AIMH, NCIMHA, VAIMH" in str(
+    assert "There is no rulebook for 'XX'. There are CT-AIMH, MI-AIMH, NCIMHA, VAIMH" in str(
         called.exception
     )
 
@@ -158,4 +158,4 @@ def test_people_read_what_is_missing_and_what_does_not_count(jobs: JobHarness) -
 def test_garbage_for_a_day_is_a_usage_error() -> None:
     called = call("--as-of", "31.12.2024")
     assert called.exit_code == 2
-    assert "write it as YYYY-MM-DD" in " ".join(called.stderr.split())
+    assert "Write it as YYYY-MM-DD" in " ".join(called.stderr.split())

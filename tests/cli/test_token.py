@@ -40,7 +40,7 @@ def test_a_token_is_printed_once_and_listed_without_its_secret(sqlite_url: str) 
     assert made.exit_code == 0
     secret = made.stdout.strip()
     assert secret.startswith("ert_")
-    assert "shown only now" in made.stderr
+    assert "shown only this once" in made.stderr
     assert is_valid(sqlite_url, secret)
     listed = call("list").stdout
     assert "Members" in listed
@@ -72,9 +72,9 @@ MAKE = {"--association": "NCIMHA", "--name": "x", "--scope": "entries:read"}
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({**MAKE, "--association": "NOWHERE"}, "no rulebook is about"),
-        ({**MAKE, "--scope": "all"}, "no scope is called"),
-        ({**MAKE, "--name": " "}, "a name of 1 to 100"),
+        ({**MAKE, "--association": "NOWHERE"}, "There is no rulebook for"),
+        ({**MAKE, "--scope": "all"}, "There is no scope"),
+        ({**MAKE, "--name": " "}, "in 1 to 100 characters"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: dict[str, str], words: str) -> None:
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said(arguments: dict[str, str], words: str) -> None:
 
 
 def test_a_token_that_is_not_there_cannot_be_revoked() -> None:
-    assert "no token has the id 7" in str(call("revoke", "7").exception)
+    assert "There is no token 7" in str(call("revoke", "7").exception)
 
 
 def test_without_tokens_the_list_says_how_to_make_one() -> None:

@@ -1,4 +1,4 @@
-"""`tracker config`: the settings in force, where each comes from, and no secret."""
+"""The commands of an operator: settings, schema, API tokens, and signed-in sessions."""
 
 import sys
 import tomllib
@@ -15,58 +15,61 @@ from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from tracker import clock
-from tracker.cli.context import NotFound, check_association, open_app
+from tracker.cli.context import NotFound, open_app
 from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
 from tracker.errors import hide_passwords
-from tracker.services.api_tokens import SCOPES, list_tokens, make_token, revoke_token
+from tracker.services import api_tokens
 from tracker.services.browser_sessions import end_all_access
 from tracker.settings import configuration_folder, find_variable, load_settings
 
+_LONGEST_TOKEN_NAME = 100
 
-def run() -> None:
-    """Print each setting as ``name = value``, with its source behind it."""
+
+def print_settings() -> None:
+    """Print each setting as ``name = value`` with its source, and no secret."""
     settings = load_settings()
     file = configuration_folder() / "tracker.toml"
     written = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
-    rows = [(f"{name} = {value}", _source(path, written)) for name, value, path in _rows(settings)]
-    width = max(len(row) for row, _ in rows)
-    sys.stdout.writelines(f"{row:<{width}}  # {source}\n" for row, source in rows)
-    found = "" if file.is_file() else " (which does not exist)"
-    sys.stdout.write(f"\ntracker.toml is {file}{found}\n")
+    lines = []
+    for path, name, value in _list_settings(settings):
+        lines.append((f"{name} = {value}", _find_source(path, written)))
+    width = max(len(setting) for setting, _ in lines)
+    for setting, source in lines:
+        sys.stdout.write(f"{setting:<{width}}  # {source}\n")
+    missing = "" if file.is_file() else " (which does not exist)"
+    sys.stdout.write(f"\ntracker.toml is {file}{missing}\n")
 
 
-def _rows(part: BaseModel, above: tuple[str, ...] = ()) -> Iterator[tuple[str, str, list[str]]]:
-    """Name, value and path of each setting, the parts of a part in place of the part."""
-    for name, value in part:
-        path = [*above, name]
+def _list_settings(
+    part: BaseModel, parents: tuple[str, ...] = ()
+) -> Iterator[tuple[list[str], str, str]]:
+    """Path, name, and value of each setting; the settings of a table in place of the table."""
+    for key, value in part:
+        path = [*parents, key]
+        name = ".".join(path)
         if isinstance(value, BaseModel):
-            yield from _rows(value, tuple(path))
-        elif isinstance(value, tuple):
-            yield from _several(value, path)
+            yield from _list_settings(value, tuple(path))
+        elif isinstance(value, tuple) and value:
+            for number, item in enumerate(value, 1):
+                fields = ", ".join(f"{field} {text}" for field, text in item)
+                yield path, f"{name}[{number}]", fields
         else:
-            yield ".".join(path), _shown(value), path
+            yield path, name, _format_value(value)
 
 
-def _several(
-    values: tuple[BaseModel, ...], path: list[str]
-) -> Iterator[tuple[str, str, list[str]]]:
-    name = ".".join(path)
-    if not values:
-        yield name, "none", path
-    for number, value in enumerate(values, 1):
-        yield f"{name}[{number}]", ", ".join(f"{key} {text}" for key, text in value), path
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a setting can be
+def _format_value(value: Any) -> str:  # noqa: ANN401 - a setting can have any type
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         return hide_passwords(text) if "://" in text else "***"
     if isinstance(value, dict):
         return ", ".join(f"{key} {text}" for key, text in value.items()) or "none"
+    if value == ():
+        return "none"
     return str(value)
 
 
-def _source(path: list[str], written: dict[str, Any]) -> str:
+def _find_source(path: list[str], written: dict[str, Any]) -> str:
+    """The environment variable, ``tracker.toml``, or ``default``."""
     variable = find_variable(path)
     if variable is not None:
         return variable
@@ -78,97 +81,91 @@ def _source(path: list[str], written: dict[str, Any]) -> str:
     return "tracker.toml"
 
 
-def run_migrate() -> None:
-    """Migrate, and say from which version to which. Run it again, and it changes nothing."""
+def migrate_database() -> None:
+    """Migrate, and print from which version to which. A second run changes nothing."""
     url = load_settings().database_url.get_secret_value()
-    shown = make_url(url).render_as_string(hide_password=True)
-    _make_folder(url)
-    # Before anything is written: tables of another program are refused here.
-    before = schema_version(url)
-    if before == newest_version():
-        sys.stdout.write(f"{shown} has schema {before} already: nothing to do.\n")
-        return
-    migrate(url)
-    was = f"from schema {before}" if before else "from empty"
-    sys.stdout.write(f"{shown} was brought {was} to schema {newest_version()}.\n")
-
-
-def _make_folder(url: str) -> None:
     address = make_url(url)
+    shown = address.render_as_string(hide_password=True)
     if address.get_backend_name() == "sqlite" and address.database not in {None, "", ":memory:"}:
         Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+    # Before anything is written: another program's tables are refused here.
+    before = schema_version(url)
+    if before == newest_version():
+        sys.stdout.write(f"{shown} already has schema {before}. Nothing to do.\n")
+        return
+    migrate(url)
+    source = f"from schema {before}" if before else "from an empty database"
+    sys.stdout.write(f"{shown} was migrated {source} to schema {newest_version()}.\n")
 
 
-_LONGEST_NAME = 100
-
-
-def make(association: str, name: str, scopes: Sequence[str], expires: date | None) -> None:
-    """Make a token and print it: the only time that it is seen. ``expires`` is its last day."""
-    wrong = [scope for scope in scopes if scope not in SCOPES]
-    if wrong or not scopes:
-        message = f"no scope is called {wrong[0]!r}" if wrong else "name at least one scope"
-        raise NotFound(f"{message}: there are {', '.join(SCOPES)}")
+def create_token(association: str, name: str, scopes: Sequence[str], expires: date | None) -> None:
+    """Create a token and print it, the only time it can be read. ``expires`` is its last day."""
+    unknown = [scope for scope in scopes if scope not in api_tokens.SCOPES]
+    if unknown or not scopes:
+        problem = f"There is no scope {unknown[0]!r}." if unknown else "Name at least one scope."
+        raise NotFound(f"{problem} The scopes are {', '.join(api_tokens.SCOPES)}.")
     name = " ".join(name.split())
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise NotFound(f"a name of 1 to {_LONGEST_NAME} letters, that says which program it is for")
+    if not 0 < len(name) <= _LONGEST_TOKEN_NAME:
+        raise NotFound(
+            f"The name says which program it is for, in 1 to {_LONGEST_TOKEN_NAME} characters."
+        )
     with open_app() as tracker:
-        check_association(tracker, association)
-        zone = tracker.rulebooks.associations[association].time_zone
+        tracker.check_association(association)
+        expires_at = None
+        if expires is not None:
+            zone = ZoneInfo(tracker.rulebooks.associations[association].time_zone)
+            expires_at = datetime.combine(expires + timedelta(days=1), time(), zone)
         with writing(tracker.engine) as session:
-            number, secret = make_token(
+            token_id, secret = api_tokens.make_token(
                 session,
                 association=association,
                 name=name,
                 scopes=scopes,
                 now=clock.now(),
-                expires_at=_end_of(expires, zone) if expires else None,
+                expires_at=expires_at,
             )
-    sys.stderr.write(f"Token {number} of {association} for {name}. It is shown only now:\n")
+    sys.stderr.write(f"Token {token_id} of {association} for {name}. It is shown only this once:\n")
     sys.stdout.write(f"{secret}\n")
 
 
-def show() -> None:
-    """List the tokens; none of them can be read again."""
+def list_tokens() -> None:
+    """List the tokens. None of them can be read again."""
     with open_app() as tracker, reading(tracker.engine) as session:
-        found = list_tokens(session, clock.now())
-    if not found:
-        Console().print("No token yet: `tracker token make` makes one.")
+        tokens = api_tokens.list_tokens(session, clock.now())
+    if not tokens:
+        Console().print("There are no tokens. Create one with `tracker token make`.")
         return
-    table = Table("Id", "Association", "For", "May", "Made", "Last used", "State")
-    for one in found:
+    table = Table("ID", "Association", "For", "Scopes", "Created", "Last used", "State")
+    for token in tokens:
         table.add_row(
-            str(one.id),
-            one.association,
-            escape(one.name),
-            one.scopes.replace(" ", "\n"),
-            one.created_at.date().isoformat(),
-            one.last_used_on.isoformat() if one.last_used_on else "never",
-            one.state,
+            str(token.id),
+            token.association,
+            escape(token.name),
+            token.scopes.replace(" ", "\n"),
+            token.created_at.date().isoformat(),
+            token.last_used_on.isoformat() if token.last_used_on else "never",
+            token.state,
         )
     Console().print(table)
 
 
-def revoke(token_id: int) -> None:
-    """Void a token at once."""
+def revoke_token(token_id: int) -> None:
+    """Revoke a token at once."""
     with open_app() as tracker, writing(tracker.engine) as session:
-        if not revoke_token(session, token_id, clock.now()):
-            raise NotFound(f"no token has the id {token_id}: `tracker token list` shows them")
+        if not api_tokens.revoke_token(session, token_id, clock.now()):
+            raise NotFound(f"There is no token {token_id}. `tracker token list` lists them.")
     sys.stdout.write(f"Token {token_id} is revoked.\n")
 
 
-def _end_of(day: date, zone: str) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
-
-
-_WHO = "tracker sessions"
-
-
-def end_all(*, calendars: bool, tokens: bool) -> None:
-    """Sign everybody out, void all codes and links, and say how many of each."""
+def end_all_sessions(*, calendars: bool, tokens: bool) -> None:
+    """Sign everyone out, void all codes and links, and print how many of each."""
     with open_app() as tracker, writing(tracker.engine) as session:
-        now = clock.now()
-        ended = end_all_access(session, _WHO, now, calendars=calendars, tokens=tokens)
-    lines = [f"Signed-in browsers ended: {ended.sessions}", f"Sign-in codes voided: {ended.codes}"]
-    lines += [f"Calendar addresses ended: {ended.calendars}"] if calendars else []
-    lines += [f"API tokens revoked: {ended.tokens}"] if tokens else []
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+        ended = end_all_access(
+            session, "tracker sessions", clock.now(), calendars=calendars, tokens=tokens
+        )
+    sys.stdout.write(f"Signed-in browsers ended: {ended.sessions}\n")
+    sys.stdout.write(f"Sign-in codes voided: {ended.codes}\n")
+    if calendars:
+        sys.stdout.write(f"Calendar addresses revoked: {ended.calendars}\n")
+    if tokens:
+        sys.stdout.write(f"API tokens revoked: {ended.tokens}\n")

@@ -1,4 +1,4 @@
-"""The command line of backups. Like cli.py it imports what a command needs late."""
+"""The command line. Each command imports what it needs when it runs, so that --help is quick."""
 
 import sys
 from datetime import date, datetime
@@ -8,83 +8,36 @@ from typing import Annotated
 import typer
 
 
-def backup(
-    folder: Annotated[Path, typer.Argument(help="Where backups are kept; each gets its folder.")],
-) -> None:
-    """Back up the database and the files of evidence, while everything runs."""
-    from tracker.cli import backup as command
-
-    command.run(folder)
-
-
-def restore(
-    folder: Annotated[Path, typer.Argument(help="The backup: a folder tracker-… of `backup`.")],
-    *,
-    end_sessions: Annotated[
-        bool, typer.Option(help="Sign everybody out and void every sign-in code.")
-    ] = True,
-) -> None:
-    """Put a backup into a database that is absent or empty, and its files back."""
-    from tracker.cli import backup as command
-
-    command.run_restore(folder, end_sessions=end_sessions)
+def _create_group(help_text: str) -> typer.Typer:
+    # Plain help: drawing boxes takes longer than everything else that --help does.
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,
+    )
 
 
-sessions_app = typer.Typer(
-    help="Signed-in browsers: end them all.", no_args_is_help=True, rich_markup_mode=None
-)
-
-
-@sessions_app.callback()
-def sessions() -> None:
-    """Signed-in browsers: end them all."""
-
-
-@sessions_app.command("end-all")
-def sessions_end_all(
-    *,
-    calendars: Annotated[bool, typer.Option(help="End calendar addresses, too.")] = False,
-    tokens: Annotated[bool, typer.Option(help="Revoke API tokens, too.")] = False,
-) -> None:
-    """Sign everybody out and void every sign-in code, as after restoring a backup."""
-    from tracker.cli import admin as sessions
-
-    sessions.end_all(calendars=calendars, tokens=tokens)
-
-
-app = typer.Typer(
-    help="Endorsement renewals: hours, deadlines, reminders and digests.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    # Plain help: drawing boxes takes longer than all the rest of --help.
-    rich_markup_mode=None,
-)
-rules_app = typer.Typer(
-    help="The rulebooks: check them, print them.", no_args_is_help=True, rich_markup_mode=None
-)
+app = _create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
+rules_app = _create_group("Check and print the rulebooks.")
+token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
+sessions_app = _create_group("End signed-in sessions.")
 app.add_typer(rules_app, name="rules")
-token_app = typer.Typer(
-    help="Tokens of the JSON API: make, list, revoke.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
-app.command()(backup)
-app.command()(restore)
 
 
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        message = f"{text!r} is not a day: write it as YYYY-MM-DD"
+        message = f"{text!r} is not a date. Write it as YYYY-MM-DD"
         raise typer.BadParameter(message) from error
 
 
-def _instant(text: str) -> datetime:
-    """Read an instant; one without an offset is taken as UTC, a bare day as its end there."""
+def _parse_instant(text: str) -> datetime:
+    """Parse an instant; without an offset it is UTC, and a bare day is its end in UTC."""
     from tracker.cli.context import parse_instant
 
     try:
@@ -95,10 +48,13 @@ def _instant(text: str) -> datetime:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOf = Annotated[
-    date | None, typer.Option(parser=_day, metavar="DATE", help="The day to judge on.")
+    date | None, typer.Option(parser=_parse_day, metavar="DATE", help="Evaluate as of this day.")
 ]
 Now = Annotated[
-    datetime | None, typer.Option("--as-of", parser=_instant, metavar="INSTANT", help="As if now.")
+    datetime | None,
+    typer.Option(
+        "--as-of", parser=_parse_instant, metavar="INSTANT", help="Act as if it were this instant."
+    ),
 ]
 Association = Annotated[
     str | None, typer.Option(help="Only this association (its id in the rulebook).")
@@ -108,10 +64,10 @@ Email = Annotated[str | None, typer.Option(help="Only this person.")]
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="CSV files, or folders that hold them.")],
+    paths: Annotated[list[Path], typer.Argument(help="CSV files, or folders that contain them.")],
     as_of: AsOf = None,
 ) -> None:
-    """Take in people, endorsements, vetting, memberships, entries and leave, all or nothing."""
+    """Import people, endorsements, hours, and more from CSV files, all or nothing."""
     from tracker.cli import import_files
 
     import_files.run(paths, as_of)
@@ -122,16 +78,18 @@ def standing(
     as_of: AsOf = None,
     cycle: Annotated[
         date | None,
-        typer.Option(parser=_day, metavar="DATE", help="The cycle that contains this day."),
+        typer.Option(parser=_parse_day, metavar="DATE", help="The cycle that contains this day."),
     ] = None,
     association: Association = None,
     email: Email = None,
     json: Json = False,
 ) -> None:
-    """Show where each renewal stands: what counts, what is missing and why."""
-    from tracker.cli import standings as command
+    """Show each renewal's standing: what counts, what is missing, and why."""
+    from tracker.cli import standings
 
-    command.run(as_of=as_of, cycle=cycle, association=association, email=email, as_json=json)
+    standings.print_standings(
+        as_of=as_of, cycle=cycle, association=association, email=email, as_json=json
+    )
 
 
 @app.command()
@@ -141,20 +99,20 @@ def readiness(
     email: Email = None,
     json: Json = False,
 ) -> None:
-    """Show how ready each application is: what is met, what is missing and why."""
-    from tracker.cli import standings as command
+    """Show how ready each application is: what is met, what is missing, and why."""
+    from tracker.cli import standings
 
-    command.run_readiness(as_of=as_of, association=association, email=email, as_json=json)
+    standings.print_readiness(as_of=as_of, association=association, email=email, as_json=json)
 
 
 @app.command()
 def run_due(
     as_of: Now = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; write and send nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done without changing anything.")
     ] = False,
 ) -> None:
-    """Do all that is due: evaluate, notices, referees' reminders, digests. Safe at any time."""
+    """Do everything that is due: evaluation, notices, reminders, digests. Safe at any time."""
     from tracker.cli import jobs as command
 
     command.run(as_of, dry_run=dry_run)
@@ -162,7 +120,7 @@ def run_due(
 
 @app.command()
 def deliver() -> None:
-    """Send what waits in the outbox, once."""
+    """Send the messages that wait in the outbox, once."""
     from tracker.cli import jobs as command
 
     command.run_deliver()
@@ -170,7 +128,7 @@ def deliver() -> None:
 
 @app.command()
 def outbox(json: Json = False) -> None:
-    """List the messages: waiting, sending, sent and failed."""
+    """List the messages: waiting, sending, sent, and failed."""
     from tracker.cli import mail_lists as command
 
     command.run_outbox(as_json=json)
@@ -186,7 +144,7 @@ def notices(json: Json = False) -> None:
 
 @app.command()
 def serve() -> None:
-    """Run the web pages, the schedule and the delivery of mail in one process."""
+    """Run the web pages, the schedule, and mail delivery in one process."""
     from tracker.cli import serve as command
 
     command.run()
@@ -194,9 +152,9 @@ def serve() -> None:
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="The web page's port; the mailbox takes the next.")] = 0,
+    port: Annotated[int, typer.Option(help="The port of the web pages.")] = 0,
 ) -> None:
-    """Fill an empty database with a fictional roster and run everything; mails nobody outside."""
+    """Fill an empty database with made-up people and run everything; sends no mail outside."""
     from tracker.cli import demo as command
 
     command.run(port)
@@ -205,10 +163,11 @@ def demo(
 @app.command()
 def check(
     send_test_mail: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Also send a test message there.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Also send a test message to this address."),
     ] = None,
 ) -> None:
-    """Check settings, database, rulebooks, mail server, time zones and disk."""
+    """Check settings, database, rulebooks, mail server, time zones, and disk."""
     from tracker.cli import check as command
 
     command.run(send_test_mail)
@@ -217,22 +176,22 @@ def check(
 @app.command()
 def config() -> None:
     """Print the settings in force, with secrets hidden."""
-    from tracker.cli import admin as command
+    from tracker.cli import admin
 
-    command.run()
+    admin.print_settings()
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to this program's schema."""
-    from tracker.cli import admin as command
+    """Bring the database to this version's schema."""
+    from tracker.cli import admin
 
-    command.run_migrate()
+    admin.migrate_database()
 
 
 @rules_app.command("check")
 def rules_check() -> None:
-    """Check every rulebook; list each error with file, key and reason."""
+    """Check every rulebook and list each error with its file, key, and reason."""
     from tracker.cli import rules
 
     rules.check()
@@ -240,7 +199,7 @@ def rules_check() -> None:
 
 @rules_app.command("show")
 def rules_show(association: Association = None) -> None:
-    """Print the rulebooks: requirements, sources, and the readings taken."""
+    """Print the rulebooks: requirements, sources, and interpretations."""
     from tracker.cli import rules
 
     rules.show(association)
@@ -248,37 +207,80 @@ def rules_show(association: Association = None) -> None:
 
 @token_app.command("make")
 def token_make(
-    association: Annotated[str, typer.Option(help="Whose standings and entries it opens.")],
-    name: Annotated[str, typer.Option(help="Which program it is for.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do; give one or several.")],
+    association: Annotated[
+        str, typer.Option(help="The association whose standings and entries it opens.")
+    ],
+    name: Annotated[str, typer.Option(help="The program that will use it.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do. Repeat for several.")],
     expires: Annotated[
-        date | None, typer.Option(parser=_day, metavar="DATE", help="Its last day.")
+        date | None, typer.Option(parser=_parse_day, metavar="DATE", help="Its last day.")
     ] = None,
 ) -> None:
-    """Make a token and print it, once. Scopes: standings:read, entries:read, entries:write."""
-    from tracker.cli import admin as token
+    """Create a token and print it once. Scopes: standings:read, entries:read, entries:write."""
+    from tracker.cli import admin
 
-    token.make(association, name, scope, expires)
+    admin.create_token(association, name, scope, expires)
 
 
 @token_app.command("list")
 def token_list() -> None:
-    """List the tokens: whose, for what, when last used."""
-    from tracker.cli import admin as token
+    """List the tokens: association, program, scopes, and last use."""
+    from tracker.cli import admin
 
-    token.show()
+    admin.list_tokens()
 
 
 @token_app.command("revoke")
 def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """Void a token at once."""
-    from tracker.cli import admin as token
+    """Revoke a token at once."""
+    from tracker.cli import admin
 
-    token.revoke(token_id)
+    admin.revoke_token(token_id)
+
+
+@sessions_app.callback()
+def sessions() -> None:
+    """End signed-in sessions."""
+
+
+@sessions_app.command("end-all")
+def sessions_end_all(
+    *,
+    calendars: Annotated[bool, typer.Option(help="Also revoke calendar addresses.")] = False,
+    tokens: Annotated[bool, typer.Option(help="Also revoke API tokens.")] = False,
+) -> None:
+    """Sign everyone out and void every sign-in code, as after restoring a backup."""
+    from tracker.cli import admin
+
+    admin.end_all_sessions(calendars=calendars, tokens=tokens)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where backups are kept, one folder for each.")],
+) -> None:
+    """Back up the database and uploaded files while everything runs."""
+    from tracker.cli import backup as command
+
+    command.run(folder)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The backup: a folder tracker-… from `backup`.")],
+    *,
+    end_sessions: Annotated[
+        bool, typer.Option(help="Sign everyone out and void every sign-in code.")
+    ] = True,
+) -> None:
+    """Restore a backup into a database that is missing or empty, with its files."""
+    from tracker.cli import backup as command
+
+    command.run_restore(folder, end_sessions=end_sessions)
 
 
 def main() -> None:
-    """Run the command line; an expected failure is one clear message and exit code 1."""
+    """Run the command line. An expected failure is one clear message and exit code 1."""
     try:
         app()
     except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+from sqlalchemy import select
+from sqlmodel import Session
 
-from tracker.cli.context import (
-    check_association,
-    day_of_each_association,
-    open_app,
-    person_filter,
-    print_json_list,
-)
+from tracker.cli.context import NotFound, open_app, print_json_list
 from tracker.db.engine import reading
+from tracker.db.tables import METADATA
 from tracker.exports.standing_json import as_json_object as as_json_object_of_standing_json
 from tracker.formatting import as_hours, format_hours
 from tracker.rules.application.wording import NO_INITIAL_RULES
@@ -24,10 +21,13 @@ from tracker.rules.plan import PlannedRequirement
 from tracker.rules.standing import Outcome, Remark, Result, Standing
 from tracker.services.application_facts import judge_applications
 from tracker.services.evaluation import judge_all
+from tracker.services.facts import make_id_table
 from tracker.services.uncounted import Uncounted, belongs_to, with_uncounted
 
+_WANTED = "wanted"
 
-def run(
+
+def print_standings(
     *,
     as_of: date | None,
     cycle: date | None,
@@ -37,8 +37,8 @@ def run(
 ) -> None:
     """Print the standings asked for."""
     with open_app() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
-        check_association(tracker, association)
-        day_of = day_of_each_association(tracker, as_of)
+        tracker.check_association(association)
+        day_of = tracker.day_of_association(as_of)
         standings = judge_all(
             facts,
             tracker.rulebooks,
@@ -89,13 +89,13 @@ def _missing(result: Result) -> str:
 _MONTHS_IN_YEAR = 12
 
 
-def run_readiness(
+def print_readiness(
     *, as_of: date | None, association: str | None, email: str | None, as_json: bool
 ) -> None:
     """Print the applications asked for."""
     with open_app() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
-        check_association(tracker, association)
-        day_of = day_of_each_association(tracker, as_of)
+        tracker.check_association(association)
+        day_of = tracker.day_of_association(as_of)
         only = person_filter(facts, "application", email)
         standings = judge_applications(
             facts, tracker.rulebooks, day_of, association=association, only=only
@@ -210,3 +210,25 @@ def format_amounts(result: Result) -> str:
     if result.required == 1:
         return requirement.id
     return f"{requirement.id}: {result.short} of {result.required} {requirement.unit}"
+
+
+def person_filter(
+    session: Session, what: Literal["endorsement", "application"], email: str | None
+) -> str | None:
+    """The name of a temporary table with the ids of what the person has; None for everybody's.
+
+    Raises NotFound where nobody with that address has any.
+    """
+    if not email:
+        return None
+    email = email.strip().lower()
+    person, held = METADATA.tables["person"], METADATA.tables[what]
+    theirs = (person.c.email == email) | (person.c.second_email == email)
+    ids = session.scalars(
+        select(held.c.id).join_from(held, person, person.c.id == held.c.person_id).where(theirs)
+    ).all()
+    if not ids:
+        message = f"nobody with an {what} has the address {email!r}"
+        raise NotFound(message)
+    make_id_table(session, _WANTED, ids)
+    return _WANTED
