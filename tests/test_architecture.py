@@ -20,12 +20,22 @@ LAZY = (PACKAGE / "cli",)
 
 # What each layer may import of ours, besides itself and BASE. Others (cli, checks, demo) stand at
 # the top and may import everything; nothing may import them.
-BASE = {"clock", "errors", "settings", "formatting", "refusal_text", "rulebooks", "spreadsheet_csv"}
+BASE = {
+    "addresses",
+    "clock",
+    "errors",
+    "settings",
+    "formatting",
+    "refusal_text",
+    "rulebooks",
+    "spreadsheet_csv",
+}
 LAYERS = {
     "clock": set[str](),
     "formatting": set[str](),
     "refusal_text": {"formatting"},
-    "settings": {"errors"},
+    "addresses": set[str](),
+    "settings": {"addresses", "errors"},
     "spreadsheet_csv": set[str](),
     "errors": set[str](),
     "rules": {"formatting"},

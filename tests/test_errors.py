@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from tracker.db.engine import SchemaError, ensure_schema, open_engine, schema_version
 from tracker.errors import UserError, explain_error
-from tracker.mail.compose import Composer
 from tracker.mail.smtp_connection import parse_server
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import load_settings
@@ -132,11 +131,6 @@ def test_a_missing_table_says_what_to_run(empty_database_url: str) -> None:
 def test_a_wrong_mail_server_address_is_told() -> None:
     assert "TRACKER_SMTP_URL" in told(parse_server, "http://u:geheim@h")
     assert "geheim" not in told(parse_server, "http://u:geheim@h")
-
-
-def test_a_sender_without_address_is_told(tmp_path: Path) -> None:
-    message = told(Composer, tmp_path, "Renewals", "http://a")
-    assert "  tracker.toml: mail.sender: 'Renewals' has no email address" in message
 
 
 @pytest.mark.parametrize(

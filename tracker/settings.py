@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import date, time
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tracker.addresses import ascii_domain, is_address
 from tracker.errors import UserError
 
 ENVIRONMENT_PREFIX = "TRACKER_"
@@ -49,8 +51,12 @@ class Coordinator(_Strict):
 
     @field_validator("email")
     @classmethod
-    def _lower(cls, email: str) -> str:
-        return email.strip().lower()
+    def _validate_email(cls, email: str) -> str:
+        address = email.strip().lower()
+        if not is_address(address):
+            message = f"{email!r} is not an email address. Write it as name@your.domain"
+            raise ValueError(message)
+        return address
 
 
 class Schedule(_Strict):
@@ -71,6 +77,18 @@ class Mail(_Strict):
     timeout_seconds: float = Field(default=30, gt=0, le=600)
     lease_seconds: int = Field(default=300, ge=60, le=86_400)
     give_up_after_hours: int = Field(default=72, ge=1, le=720)
+
+    @field_validator("sender")
+    @classmethod
+    def _validate_sender(cls, sender: str) -> str:
+        address = parseaddr(sender)[1]
+        if not is_address(address) or not ascii_domain(address).isascii():
+            message = (
+                f"{sender!r} has no email address that mail servers accept. "
+                "Write it as Renewals <renewals@your.domain>"
+            )
+            raise ValueError(message)
+        return sender
 
 
 class Web(_Strict):

@@ -291,7 +291,7 @@ def test_a_test_mail_that_cannot_go_is_a_problem(address: str) -> None:
         ("TRACKER_BASE_URL", "http://hours.example.org", ["T107"]),
         ("TRACKER_DATABASE_URL", "postgresql+psycopg://u:p@127.0.0.1:1/x", ["T201"]),
         ("TRACKER_DATABASE_URL", "nonsense", ["T201"]),
-        ("TRACKER_MAIL__SENDER", "Renewals", ["T701"]),
+        ("TRACKER_MAIL__SENDER", "Renewals", ["T101"]),
         ("TRACKER_MAIL__SENDER", "Renewals <renewals@localhost>", ["T702"]),
         ("TRACKER_SMTP_URL", "http://x", ["T703"]),
         ("TRACKER_SMTP_URL", "smtp://mail.invalid:2525?tls=none", ["T704", "T705"]),
@@ -323,7 +323,7 @@ def test_a_broken_rule_is_found_with_its_file(folder: Path, file: str) -> None:
     ("line", "expected"),
     [
         ('association = "NOWHERE"', "T302"),
-        ('email = "dana"', "T303"),
+        ('email = "dana"', "T101"),
     ],
 )
 def test_a_coordinator_that_cannot_be_is_found(folder: Path, line: str, expected: str) -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,7 +22,7 @@ from tests.mail.samples import (
 )
 from tracker.mail.compose import Composer, Rendered, one_line
 from tracker.mail.contents import AnyMail, NoticesMail, context_of, unsubscribe_headers
-from tracker.settings import SettingsError, templates_folder
+from tracker.settings import templates_folder
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 SENDER = "Endorsement renewals <renewals@example.org>"
@@ -179,11 +178,6 @@ def test_a_missing_fact_is_an_error_and_not_a_gap_in_the_mail() -> None:
     del facts["closing"]
     with pytest.raises(UndefinedError, match="closing"):
         COMPOSER.compose("notices", recipient=ALICE, context=facts, at=NOON)
-
-
-def test_a_sender_without_an_address_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="has no email address"):
-        Composer(tmp_path, "Renewals", BASE_URL)
 
 
 def test_markup_in_a_name_stays_text() -> None:

@@ -88,11 +88,3 @@ def test_a_mail_whose_mark_was_lost_comes_again_with_the_same_bytes(
         assert post.deliver(sink.url).sent == 1
         assert len(sink.taken) == 2
         assert len(set(sink.taken)) == 1
-
-
-def test_a_sender_without_an_address_is_refused_before_anything_is_claimed(post: Post) -> None:
-    post.mail = post.mail.model_copy(update={"sender": "Renewals"})
-    post.put("alice@example.org")
-    with pytest.raises(ValueError, match=r"mail\.sender 'Renewals'"):
-        post.deliver("smtp://localhost?tls=none")
-    assert post.states() == ["waiting"]

@@ -10,6 +10,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from tests.mail.conftest import Post
 from tests.mail.serving import Served
 from tests.mail.sink import Sink
+from tracker.mail.smtp_connection import ServerAddressError
 
 HERE = Path(__file__).parent / "certificates"
 ALICE = "alice@example.org"
@@ -145,5 +146,5 @@ def test_a_ca_file_that_cannot_be_used_is_named(
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ValueError, match=r"the CA file .*ca\.pem cannot be used"):
+    with pytest.raises(ServerAddressError, match=r"the CA file .*ca\.pem cannot be used"):
         post.deliver(f"smtp://localhost:2525?ca={path}")

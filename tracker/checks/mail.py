@@ -4,9 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
+from tracker.addresses import ascii_domain
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.formatting import format_date, format_time
-from tracker.mail.compose import Composer, ascii_domain, is_address
+from tracker.mail.compose import Composer
 from tracker.mail.contents import ProbeMail, context_of
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
@@ -60,13 +61,7 @@ async def check_mail(
 def _check_sender(sender: str) -> Findings:
     address = parseaddr(sender)[1]
     domain = address.rpartition("@")[2].lower()
-    if not is_address(address):
-        yield problem(
-            "T701",
-            f"the sender {sender!r} holds no e-mail address",
-            'Write mail.sender as "Endorsement renewals <renewals@your.domain>".',
-        )
-    elif "." not in domain or domain.rpartition(".")[2] in _NO_DOMAINS:
+    if "." not in domain or domain.rpartition(".")[2] in _NO_DOMAINS:
         yield warning(
             "T702",
             f"the sender is {address}: most servers refuse mail from {domain}",

@@ -17,11 +17,10 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
-from tracker.settings import SettingsError, find_variable
+from tracker.addresses import ascii_domain, is_address
 
 _ROOM = 900  # RFC 5322 allows 998 octets a line; the header's name needs some
 _NAME_LENGTH = 200
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # Persian and Indic names are written with these two; all other invisible characters go.
 _JOINERS = "\u200c\u200d"
@@ -55,19 +54,6 @@ def mailbox_header(name: str, person: str, address: str) -> bytes:
     label = _phrase(one_line(person)[:_NAME_LENGTH], name)
     mailbox = f"{label}\r\n <{ascii_domain(address)}>" if label else ascii_domain(address)
     return f"{name}: {mailbox}\r\n".encode()
-
-
-def is_address(text: str) -> bool:
-    """Whether ``text`` is one bare address that no command or header can be hidden in."""
-    return text.isprintable() and _ADDRESS.fullmatch(text) is not None
-
-
-def ascii_domain(address: str) -> str:
-    """``address`` with its domain in the form that the DNS knows (``xn--…``)."""
-    local, _, domain = address.rpartition("@")
-    if domain.isascii():
-        return address
-    return f"{local}@{domain.encode('idna').decode()}"
 
 
 def _phrase(text: str, name: str) -> str:
@@ -116,7 +102,7 @@ class Composer:
     """Renders the kinds of mail that ``templates/email`` holds, one folder a kind.
 
     ``sender`` is a mailbox such as ``Renewals <renewals@example.org>``; ``base_url`` is where
-    the pages are, without a slash at its end. Raises ValueError for a sender without address.
+    the pages are, without a slash at its end.
     """
 
     def __init__(self, templates: Path, sender: str, base_url: str) -> None:
@@ -190,11 +176,6 @@ def _tame(value: Any) -> Any:  # noqa: ANN401 - Jinja hands over whatever a temp
 
 def _frame(sender: str) -> tuple[bytes, bytes, bytes]:
     """What every message has in common: before the text, between text and HTML, after it."""
-    if "@" not in parseaddr(sender)[1]:
-        place = find_variable(["mail", "sender"]) or "tracker.toml: mail.sender"
-        raise SettingsError(
-            f"{place}: {sender!r} has no email address. Write Renewals <renewals@your.domain>"
-        )
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["Auto-Submitted"] = "auto-generated"

@@ -11,17 +11,16 @@ from ssl import SSLContext
 
 from sqlalchemy import Engine
 
+from tracker.addresses import ascii_domain
 from tracker.clock import stopwatch
 from tracker.db.engine import writing
 from tracker.mail import outbox
-from tracker.mail.compose import ascii_domain, is_address
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
     Connection,
     Fate,
     Outcome,
     Server,
-    ServerAddressError,
     ServerFaultError,
     Settlement,
     put_back,
@@ -141,8 +140,8 @@ async def deliver_once(
     """Send until nothing in the outbox is due, or ``stop`` is set; database work is in threads.
 
     Any number of processes may do this at once. Raises ServerAddressError for a CA file that
-    cannot be read or a sender without a usable address, and the database's own errors; what was
-    being sent is then taken up again when its lease ends.
+    cannot be read, and the database's own errors; what was being sent is then taken up again when
+    its lease ends.
     """
     context = await asyncio.to_thread(server.tls_context)
     return await _Delivery(
@@ -165,7 +164,7 @@ class _Delivery:
     ) -> None:
         self._engine, self._now, self._stop = engine, now, stop
         self._server, self._context, self._mail = server, context, mail
-        self._sender = _bare_sender(mail.sender)
+        self._sender = ascii_domain(parseaddr(mail.sender)[1])
         self._lease = timedelta(seconds=mail.lease_seconds)
         self._give_up_after = timedelta(hours=mail.give_up_after_hours)
         self._marker = Marker(engine, mail.connections)
@@ -288,11 +287,3 @@ class _Delivery:
             unreachable=bool(self._troubles) and not self._connected,
         )
 
-
-def _bare_sender(sender: str) -> str:
-    address = ascii_domain(parseaddr(sender)[1])
-    if not is_address(address) or not address.isascii():
-        raise ServerAddressError(
-            f"mail.sender {sender!r} holds no e-mail address that servers take"
-        )
-    return address

@@ -20,8 +20,9 @@ from aiosmtplib.errors import (
     SMTPTimeoutError,
 )
 
+from tracker.addresses import ascii_domain, is_address
 from tracker.errors import UserError
-from tracker.mail.compose import ascii_domain, is_address, one_line
+from tracker.mail.compose import one_line
 from tracker.mail.outbox import Claimed
 
 Security = Literal["none", "starttls", "tls"]

@@ -15,8 +15,8 @@ from wtforms import HiddenField, SelectChoice, SelectMultipleField, StringField,
 from wtforms.validators import Length
 from wtforms.widgets import TextArea
 
+from tracker.addresses import is_address
 from tracker.formatting import format_hours, format_list
-from tracker.mail.compose import is_address
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import Provider, qualified_spans, why_it_counts, why_not
 from tracker.services.group_sessions import (

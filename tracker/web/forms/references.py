@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 from wtforms import BooleanField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
-from tracker.mail.compose import is_address
+from tracker.addresses import is_address
 from tracker.services.references import Answer, Naming
 from tracker.services.sign_in import normal_email
 from tracker.web.forms.body import OwnForm, add_problem, clean

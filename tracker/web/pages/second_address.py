@@ -6,8 +6,8 @@ from fastapi import APIRouter, BackgroundTasks, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
+from tracker.addresses import is_address
 from tracker.db.engine import reading
-from tracker.mail.compose import is_address
 from tracker.services.context import Author
 from tracker.services.profile import (
     Taken,

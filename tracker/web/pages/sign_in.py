@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.mail.compose import is_address
+from tracker.addresses import is_address
 from tracker.services.browser_sessions import close_session, open_session
 from tracker.services.sign_in import (
     LONGEST_SHOWN,
