@@ -1,145 +1,166 @@
-"""A person's membership terms: read, and recorded by themselves.
+"""Membership terms that people record themselves. Both days of a term are included."""
 
-Writing belongs into the caller's transaction: a term is never stored without its audit event and
-the standing that follows. Both days of a term are included.
-"""
-
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
-from typing import NamedTuple
+from datetime import date, datetime
 
-from sqlalchemy import delete, insert, select, update
-from sqlmodel import Session
+from dateutil.relativedelta import relativedelta
+from sqlmodel import Session, col, select
 
-from tracker.db.audit import Change, record_changes
-from tracker.db.statements import with_own_id
-from tracker.db.tables import METADATA
+from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
-from tracker.services.context import Author, lock_person
+from tracker.services.applications import undecided_of
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.cycle_locks import CycleLock, cycle_lock_for, refusal_of_lock
+from tracker.services.endorsements import endorsements_of
 from tracker.services.evaluation import evaluate_later
 
-_MEMBERSHIP = METADATA.tables["membership"]
+MAX_TERM_YEARS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """What a term says: from its first to its last day, both included."""
+class MembershipTerm:
+    """An organization, and the first and last day of a membership in it."""
 
     organization: str
     starts_on: date
     ends_on: date
 
 
-class Recorded(NamedTuple):
-    """A stored term; ``recorded_by`` is None where it came in a file of the association's."""
-
-    id: int
-    term: Term
-    recorded_by: str | None
-
-
-class TermOverlaps(Exception):  # noqa: N818 - reads as the sentence it prints
-    """Some day of the term is covered already, by ``other``."""
-
-    def __init__(self, other: Term) -> None:
-        super().__init__(f"{other.starts_on} to {other.ends_on}")
-        self.other = other
-
-
-def terms_of(session: Session, person_id: int) -> list[Recorded]:
-    """All terms of a person: by organization, the latest first."""
-    columns = _MEMBERSHIP.c
+def list_memberships(session: Session, person_id: int) -> Sequence[Membership]:
+    """A person's terms by organization, the latest term first."""
     query = (
-        select(
-            columns.id,
-            columns.organization,
-            columns.starts_on,
-            columns.ends_on,
-            columns.recorded_by,
-        )
-        .where(columns.person_id == person_id)
-        .order_by(columns.organization, columns.starts_on.desc())
+        select(Membership)
+        .where(Membership.person_id == person_id)
+        .order_by(col(Membership.organization), col(Membership.starts_on).desc())
     )
-    return [
-        Recorded(row[0], Term(*row[1:4]), row[4]) for row in session.connection().execute(query)
-    ]
+    return session.exec(query).all()
 
 
-def own_term(session: Session, person_id: int, term_id: int) -> Recorded | None:
-    """A term that the person recorded; None where it is absent, foreign or the association's."""
-    mine = (each for each in terms_of(session, person_id) if each.recorded_by)
-    return next((each for each in mine if each.id == term_id), None)
+def get_own_membership(session: Session, person_id: int, membership_id: int) -> Membership:
+    """A term that the person recorded.
 
-
-def record_term(session: Session, rulebooks: Rulebooks, author: Author, term: Term) -> int:
-    """Store a term once: the same one again (a double tap) gives the first one's id.
-
-    Raises TermOverlaps.
+    Raises NotFound for any other term, including those that the association recorded.
     """
-    lock_person(session, author.person_id)
-    for known in terms_of(session, author.person_id):
-        if known.term == term and known.recorded_by:
+    membership = session.get(Membership, membership_id)
+    if membership is None or membership.person_id != person_id or not membership.recorded_by:
+        raise NotFound
+    return membership
+
+
+def list_accepted_organizations(
+    session: Session, rulebooks: Rulebooks, person_id: int
+) -> list[str]:
+    """Whose membership a person's associations accept; the associations themselves come first."""
+    associations = [one.association for one in endorsements_of(session, person_id)]
+    associations += [one.association for one in undecided_of(session, person_id)]
+    accepted: set[str] = set()
+    for association in associations:
+        accepted |= rulebooks.accepted_by(association)
+    return sorted(accepted, key=lambda name: (name not in associations, name))
+
+
+def find_membership_lock(
+    session: Session, rulebooks: Rulebooks, membership: Membership, now: datetime
+) -> CycleLock | None:
+    """The closed cycle that keeps a term from being changed or deleted, if there is one.
+
+    A term belongs to the cycles that hold its last day, however early it began.
+    """
+    return cycle_lock_for(session, rulebooks, membership.person_id, membership.ends_on, now)
+
+
+def create_membership(context: ServiceContext, term: MembershipTerm) -> int:
+    """Record a term for the actor and return its id.
+
+    A term that the actor has recorded before (a double click) is not stored again.
+    """
+    lock_person(context.session, context.person_id)
+    for known in list_memberships(context.session, context.person_id):
+        if known.recorded_by and _term_of(known) == term:
             return known.id
-    _refuse_overlap(session, author.person_id, term, None)
-    values = {"person_id": author.person_id, **asdict(term), "recorded_by": author.who}
-    number = (
-        session.connection()
-        .execute(
-            insert(_MEMBERSHIP)
-            .values(with_own_id(session, "membership", values))
-            .returning(_MEMBERSHIP.c.id)
-        )
-        .scalar_one()
+    _check_term(context, term, replaced=None)
+    membership = Membership(
+        person_id=context.person_id, recorded_by=context.actor.label, **asdict(term)
     )
-    _finish(session, rulebooks, author, number, before=None, after=term)
-    return int(number)
+    context.session.add(membership)
+    context.session.flush()
+    _record_change(context, membership.id, before=None, after=membership)
+    return membership.id
 
 
-def change_term(
-    session: Session, rulebooks: Rulebooks, author: Author, term_id: int, term: Term
-) -> bool:
-    """Change one's own term; False where `own_term` finds none. Raises TermOverlaps."""
-    lock_person(session, author.person_id)
-    stored = own_term(session, author.person_id, term_id)
-    if stored is None:
-        return False
-    _refuse_overlap(session, author.person_id, term, term_id)
-    session.connection().execute(
-        update(_MEMBERSHIP).where(_MEMBERSHIP.c.id == term_id).values(asdict(term))
-    )
-    _finish(session, rulebooks, author, term_id, before=stored.term, after=term)
-    return True
+def update_membership(context: ServiceContext, membership_id: int, term: MembershipTerm) -> None:
+    """Change a term that the actor recorded."""
+    lock_person(context.session, context.person_id)
+    membership = get_own_membership(context.session, context.person_id, membership_id)
+    _check_term(context, term, replaced=membership)
+    before = membership.model_copy()
+    membership.sqlmodel_update(asdict(term))
+    context.session.flush()
+    _record_change(context, membership_id, before=before, after=membership)
 
 
-def remove_term(session: Session, rulebooks: Rulebooks, author: Author, term_id: int) -> bool:
-    """Remove one's own term; False where `own_term` finds none."""
-    lock_person(session, author.person_id)
-    stored = own_term(session, author.person_id, term_id)
-    if stored is None:
-        return False
-    session.connection().execute(delete(_MEMBERSHIP).where(_MEMBERSHIP.c.id == term_id))
-    _finish(session, rulebooks, author, term_id, before=stored.term, after=None)
-    return True
+def delete_membership(context: ServiceContext, membership_id: int) -> None:
+    """Delete a term that the actor recorded."""
+    lock_person(context.session, context.person_id)
+    membership = get_own_membership(context.session, context.person_id, membership_id)
+    lock = find_membership_lock(context.session, context.rulebooks, membership, context.now)
+    if lock is not None:
+        raise Refused(refusal_of_lock("ends_on", lock))
+    context.session.delete(membership)
+    context.session.flush()
+    _record_change(context, membership_id, before=membership, after=None)
 
 
-def _refuse_overlap(session: Session, person_id: int, term: Term, without: int | None) -> None:
-    for known in terms_of(session, person_id):
-        other = known.term
-        apart = other.ends_on < term.starts_on or term.ends_on < other.starts_on
-        if other.organization == term.organization and not apart and known.id != without:
-            raise TermOverlaps(other)
+def _term_of(membership: Membership) -> MembershipTerm:
+    return MembershipTerm(membership.organization, membership.starts_on, membership.ends_on)
 
 
-def _finish(
-    session: Session,
-    rulebooks: Rulebooks,
-    author: Author,
-    term_id: int,
-    *,
-    before: Term | None,
-    after: Term | None,
+def _check_term(
+    context: ServiceContext, term: MembershipTerm, *, replaced: Membership | None
 ) -> None:
-    whose = {"person_id": author.person_id}
-    shapes = [whose | asdict(term) if term else None for term in (before, after)]
-    record_changes(session, [Change(author.who, author.at, "membership", term_id, *shapes)])
-    evaluate_later(session, rulebooks, author.person_id, author.at)
+    """Raise Refused for a term that cannot be recorded, or cannot take the place of another."""
+    session, rulebooks = context.session, context.rulebooks
+    accepted = list_accepted_organizations(session, rulebooks, context.person_id)
+    last_days = [term.ends_on]
+    if replaced is not None:
+        accepted.append(replaced.organization)
+        last_days.append(replaced.ends_on)
+    refusals = []
+    if term.organization not in accepted:
+        refusals.append(Refusal("organization", "organization-not-accepted"))
+    if term.ends_on < term.starts_on:
+        refusals.append(Refusal("ends_on", "ends-before-start", {"starts_on": term.starts_on}))
+    elif term.ends_on >= term.starts_on + relativedelta(years=MAX_TERM_YEARS):
+        refusals.append(Refusal("ends_on", "membership-too-long", {"years": MAX_TERM_YEARS}))
+    for last_day in last_days:
+        lock = cycle_lock_for(session, rulebooks, context.person_id, last_day, context.now)
+        if lock is not None:
+            refusals.append(refusal_of_lock("ends_on", lock))
+            break
+    for other in list_memberships(session, context.person_id):
+        overlaps = other.starts_on <= term.ends_on and term.starts_on <= other.ends_on
+        if other.organization == term.organization and overlaps and other is not replaced:
+            facts = asdict(_term_of(other))
+            refusals.append(Refusal("starts_on", "membership-overlaps", facts))
+            break
+    if refusals:
+        raise Refused(*refusals)
+
+
+def _record_change(
+    context: ServiceContext,
+    membership_id: int,
+    *,
+    before: Membership | None,
+    after: Membership | None,
+) -> None:
+    """Write the audit event, and evaluate the actor again."""
+    columns = {"person_id", "organization", "starts_on", "ends_on"}
+    context.record_change(
+        "membership",
+        membership_id,
+        before=before.model_dump(include=columns) if before else None,
+        after=after.model_dump(include=columns) if after else None,
+    )
+    evaluate_later(context.session, context.rulebooks, context.person_id, context.now)

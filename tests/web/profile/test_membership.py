@@ -1,4 +1,4 @@
-"""Recording one's own membership terms: each with the standing that follows from it."""
+"""Recording membership terms, and the standing that follows from each."""
 
 from collections.abc import Callable
 from datetime import date
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.visiting import Visitor, WebClient, problems, text_of
-from tracker.web.pages.memberships import one_year_from
+from tracker.web.pages.memberships import last_day_of_year
 
 NEXT_YEAR = {
     "organization": "NCIMHA",
@@ -16,7 +16,9 @@ NEXT_YEAR = {
     "starts_year": "2027",
     "length": "year",
 }
-OVERLAP = "You have NCIMHA from January 1, 2026 to December 31, 2026 already: a new term must lie beside it"
+OVERLAP = (
+    "You already have a NCIMHA term from January 1, 2026 to December 31, 2026. Terms cannot overlap"
+)
 
 
 def until(day: int, month: int, year: int) -> dict[str, str]:
@@ -24,7 +26,7 @@ def until(day: int, month: int, year: int) -> dict[str, str]:
     return {**NEXT_YEAR, "length": "until", **last}
 
 
-def test_a_term_counts_at_once_and_the_page_says_what_it_did(house: WebClient) -> None:
+def test_a_term_counts_immediately(house: WebClient) -> None:
     bob = house.visit(BOB)
     assert "none in force" in text_of(bob.get("/membership"))
     this_year = {**NEXT_YEAR, "starts_year": "2026"}
@@ -40,14 +42,14 @@ def test_a_term_counts_at_once_and_the_page_says_what_it_did(house: WebClient) -
     assert date(2026, 12, 31) in [one["membership_until"] for one in stored]
 
 
-def test_a_term_paid_ahead_prolongs_the_one_in_force(page_house: WebClient) -> None:
+def test_a_term_paid_ahead_extends_coverage(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     words = text_of(alice.follow(alice.post("/membership/new", NEXT_YEAR)))
     assert "Membership: done to December 31, 2027" in words
     assert "Paid ahead" in words
 
 
-def test_the_same_term_twice_is_saved_once(house: WebClient) -> None:
+def test_the_same_term_is_saved_once(house: WebClient) -> None:
     bob = house.visit(BOB)
     for _ in range(2):
         assert bob.post("/membership/new", NEXT_YEAR).status_code == 303
@@ -55,7 +57,7 @@ def test_the_same_term_twice_is_saved_once(house: WebClient) -> None:
     assert len(house.cast.rows("audit_event")) == 1
 
 
-def test_own_terms_are_changed_and_removed(house: WebClient) -> None:
+def test_people_change_and_remove_their_terms(house: WebClient) -> None:
     bob = house.visit(BOB)
     bob.post("/membership/new", {**NEXT_YEAR, "starts_year": "2026"})
     [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
@@ -71,7 +73,7 @@ def test_own_terms_are_changed_and_removed(house: WebClient) -> None:
     assert bob.post(f"/membership/{row['id']}/remove").status_code == 404
 
 
-def test_what_the_association_entered_is_not_ones_own_to_change(page_house: WebClient) -> None:
+def test_terms_of_the_association_cannot_be_changed(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     assert "Entered by your association" in text_of(alice.get("/membership"))
     for row in page_house.cast.rows("membership"):
@@ -85,23 +87,23 @@ def test_what_the_association_entered_is_not_ones_own_to_change(page_house: WebC
     ("form", "wrong"),
     [
         ({"organization": ""}, [("organization", "Choose an organization from the list"),
-              ("starts_day", "Enter the first day"), ("length", "Choose how long it runs")]),
+              ("starts_day", "Enter the first day"), ("length", "Choose how long the term is")]),
         ({**NEXT_YEAR, "organization": "CT-AIMH"},
          [("organization", "Choose an organization from the list")]),
         ({**NEXT_YEAR, "starts_month": "14"},
          [("starts_month", "The month must be 1 to 12, or a name like Jan")]),
         ({**NEXT_YEAR, "starts_year": ""}, [("starts_year", "The first day must have a year")]),
         ({**NEXT_YEAR, "starts_year": "2207"}, [("starts_year",
-         "The first day must lie between November 22, 2016 and November 22, 2036")]),
+         "The first day must be between November 22, 2016 and November 22, 2036")]),
         ({**NEXT_YEAR, "starts_year": "98"}, [("starts_year",
          "For the year 98 write all four digits, like 2026")]),
         (until(31, 12, 2026), [("ends_day", "The last day must be January 1, 2027 or later")]),
-        (until(1, 1, 2032), [("ends_year", "A term can be 5 years long at most")]),
+        (until(1, 1, 2032), [("ends_day", "A term can be at most 5 years long")]),
         ({**NEXT_YEAR, "starts_month": "12", "starts_year": "2026"}, [("starts_day",
          OVERLAP)]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(
+def test_each_problem_is_shown_at_its_field(
     page_house: WebClient, form: dict[str, str], wrong: list[tuple[str, str]]
 ) -> None:
     answer = page_house.visit(ALICE).post("/membership/new", form)
@@ -122,17 +124,17 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(
         (date(2023, 3, 1), date(2024, 2, 29)),
     ],
 )
-def test_one_year_ends_on_the_eve(first: date, last: date) -> None:
-    assert one_year_from(first) == last
+def test_a_year_ends_the_day_before_its_anniversary(first: date, last: date) -> None:
+    assert last_day_of_year(first) == last
 
 
-def test_whoever_holds_nothing_is_asked_for_nothing(page_house: WebClient) -> None:
+def test_no_endorsement_needs_no_membership(page_house: WebClient) -> None:
     eve = page_house.visit(EVE)
-    assert "No association asks you" in text_of(eve.get("/membership"))
+    assert "You don't need a membership" in text_of(eve.get("/membership"))
     assert eve.post("/membership/new", NEXT_YEAR).status_code == 422
 
 
-def test_the_coordinator_sees_who_entered_a_term(
+def test_coordinators_see_who_entered_a_term(
     page_house: WebClient, record: Callable[[Visitor], None]
 ) -> None:
     record(page_house.visit(ALICE))
@@ -150,7 +152,7 @@ def record() -> Callable[[Visitor], None]:
     return do
 
 
-def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(
+def test_terms_of_a_closed_cycle_are_locked(
     page_house: WebClient,
 ) -> None:
     bob = page_house.visit(BOB)
@@ -169,7 +171,7 @@ def test_a_term_of_a_closed_cycle_can_neither_be_recorded_nor_removed(
     assert page_house.cast.rows("membership", person_id=page_house.cast.people[BOB]) == [row]
 
 
-def test_a_term_that_began_in_a_closed_cycle_and_reaches_into_this_one_is_recorded(
+def test_a_term_may_begin_in_a_closed_cycle(
     page_house: WebClient,
 ) -> None:
     bob = page_house.visit(BOB)

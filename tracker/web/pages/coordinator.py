@@ -18,7 +18,7 @@ from tracker.services.dashboard import (
     providers_to_confirm,
 )
 from tracker.services.endorsements import endorsement_within
-from tracker.services.memberships import terms_of
+from tracker.services.memberships import list_memberships
 from tracker.services.time_requests import count_requests
 from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep, Viewer
 from tracker.web.flash import FlashDep
@@ -82,7 +82,7 @@ def show_person(
             raise HTTPException(404)
         year = read_year(session, site.rulebooks, one.person_id, [one], at, own=False)
         accepted = site.rulebooks.accepted_by(one.association)
-        terms = [t for t in terms_of(session, one.person_id) if t.term.organization in accepted]
+        terms = [t for t in list_memberships(session, one.person_id) if t.organization in accepted]
         asked = format_applications(session, one.person_id, one.association)
     cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
     opened = " The first renewal cycle is open." if cycles else ""

@@ -1,0 +1,84 @@
+"""The part of a form that asks for a first and a last day, each in three fields."""
+
+from datetime import date
+
+from dateutil.relativedelta import relativedelta
+from wtforms import StringField
+
+from tracker.formatting import format_date
+from tracker.refusal_text import format_refusal
+from tracker.rules.application.work import PLAUSIBLE_YEARS
+from tracker.services.context import Refused
+from tracker.web.forms.body import OwnForm, add_problem, clean
+from tracker.web.forms.fields import DateWrong, Said, date_fields_of, read_any_date
+
+_PARTS = ("day", "month", "year")
+_DAY_NAMES = {"starts": "first day", "ends": "last day"}
+# The fields that show why a service refuses a day.
+_FIELDS = {"starts_on": "starts_day", "ends_on": "ends_day"}
+
+
+class PeriodForm(OwnForm):
+    """A form with the fields ``starts_day`` to ``ends_year``.
+
+    ``first_field`` names the field that the page shows above them, if there is one.
+    ``is_today``: the form is shown again because the button "Today" was pressed.
+    """
+
+    first_field = ""
+    is_today = False
+    starts_day = StringField("Day", filters=[clean])
+    starts_month = StringField("Month", filters=[clean])
+    starts_year = StringField("Year", filters=[clean])
+    ends_day = StringField("Day", filters=[clean])
+    ends_month = StringField("Month", filters=[clean])
+    ends_year = StringField("Year", filters=[clean])
+
+    def fill_today(self, today: date) -> None:
+        """Enter today as the first day."""
+        self.is_today = True
+        for name, text in format_day_fields("starts", today).items():
+            self[name].data = text
+
+    def is_blank(self, prefix: str) -> bool:
+        """Whether the three fields of a day ("starts" or "ends") are empty."""
+        return not any(self[f"{prefix}_{part}"].data for part in _PARTS)
+
+    def parse_day(self, prefix: str, today: date, *, name: str = "") -> date | None:
+        """The day in the fields of ``prefix``; None, with a problem at a field, if it is wrong.
+
+        A day more than ten years from ``today`` is taken for a typing error.
+        """
+        name = name or _DAY_NAMES[prefix]
+        texts = [self[f"{prefix}_{part}"].data or "" for part in _PARTS]
+        wording = Said(f"Enter the {name}", f"The {name}", today.year)
+        years = range(today.year - PLAUSIBLE_YEARS, today.year + PLAUSIBLE_YEARS + 1)
+        try:
+            day = read_any_date(*texts, said=wording, years=years)
+        except DateWrong as error:
+            add_problem(self[f"{prefix}_{error.part}"], str(error))
+            return None
+        first = today - relativedelta(years=PLAUSIBLE_YEARS)
+        last = today + relativedelta(years=PLAUSIBLE_YEARS)
+        if not first <= day <= last:
+            message = f"The {name} must be between {format_date(first)} and {format_date(last)}"
+            add_problem(self[f"{prefix}_year"], message)
+            return None
+        return day
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Each problem as (id of the field, message), in the order of the page."""
+        # A subclass's fields come after these.
+        return sorted(super().problems(), key=lambda problem: problem[0] != self.first_field)
+
+    def add_refusals(self, refused: Refused) -> None:
+        """Show at their fields why a service refused what was submitted."""
+        for refusal in refused.refusals:
+            field = _FIELDS.get(refusal.field, refusal.field)
+            add_problem(self[field], format_refusal(refusal.code, refusal.facts))
+
+
+def format_day_fields(prefix: str, day: date | None) -> dict[str, str]:
+    """A day as a person types it into the fields of ``prefix``; nothing for None."""
+    parts = date_fields_of(day) if day else {}
+    return {f"{prefix}_{part}": text for part, text in parts.items()}
