@@ -1,4 +1,10 @@
-"""Fixtures for every test: fresh databases on both engines, and a loud word on skipped browsers."""
+"""Fixtures for every test: fresh databases on both engines, and a notice about skipped browsers.
+
+SQLite does not wait for the disk in tests (`synchronous = OFF`), which makes them several times
+faster and loses nothing short of a power cut. Tests of durability use `durable_sqlite` and run as
+production does: those of the writer, of backups, and of kills. Servers and commands that tests
+start as processes of their own always do.
+"""
 
 import os
 import shutil
@@ -8,14 +14,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import running_server
-from tracker.db import engine
 from tracker.db.engine import migrate
 
-_PREPARE_SQLITE = engine._prepare_sqlite
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
 BACKENDS = ["sqlite", "postgresql"]
 
@@ -30,26 +35,26 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
 
 
-def _prepare_hastily(opened: Engine) -> None:
-    _PREPARE_SQLITE(opened)
-
-    @event.listens_for(opened, "connect")
-    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+def _turn_off_sync(connection: object, _record: object, _proxy: object) -> None:
+    # At checkout: `open_engine` sets up a connection after listeners of all pools have run.
+    if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _haste() -> Iterator[None]:
-    """No database of this process waits for the disk: none has to survive a power cut."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_prepare_sqlite", _prepare_hastily)
-        yield
+def fast_sqlite() -> Iterator[None]:
+    """Let no SQLite database of this process wait for the disk."""
+    event.listen(Pool, "checkout", _turn_off_sync)
+    yield
+    event.remove(Pool, "checkout", _turn_off_sync)
 
 
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Databases that wait for the disk, as those of servers do."""
-    monkeypatch.setattr(engine, "_prepare_sqlite", _PREPARE_SQLITE)
+def durable_sqlite() -> Iterator[None]:
+    """Let SQLite databases that the test opens wait for the disk, as in production."""
+    event.remove(Pool, "checkout", _turn_off_sync)
+    yield
+    event.listen(Pool, "checkout", _turn_off_sync)
 
 
 @pytest.fixture(scope="session")
@@ -85,16 +90,16 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def shelf(postgres_url: str, migrated_postgres: str) -> Iterator[DatabasePool]:
-    """Migrated databases on PostgreSQL, to borrow."""
-    with DatabasePool(postgres_url, migrated_postgres) as found:
-        yield found
+def database_pool(postgres_url: str, migrated_postgres: str) -> Iterator[DatabasePool]:
+    """Migrated databases on PostgreSQL to borrow."""
+    with DatabasePool(postgres_url, migrated_postgres) as pool:
+        yield pool
 
 
 @pytest.fixture
-def postgres_database_url(shelf: DatabasePool) -> Iterator[str]:
+def postgres_database_url(database_pool: DatabasePool) -> Iterator[str]:
     """URL of a migrated PostgreSQL database without a row."""
-    with shelf.borrowed() as url:
+    with database_pool.borrowed() as url:
         yield url
 
 
@@ -125,7 +130,7 @@ def chromium_path() -> str:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a browser where there is none; the end of the run says so."""
+    """Skip tests that need a browser if there is none; the end of the run reports it."""
     if item.get_closest_marker("browser") and not _chromium():
         pytest.skip("no Chromium on this machine")
 
@@ -134,14 +139,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> Generator[None, None, None]:
-    """Say at the very end that pages were not tried in a browser: a green run must not hide it."""
+    """Report at the very end that no browser tests ran: a green run must not hide it."""
     yield
     skipped = terminalreporter.getreports("skipped")
     count = sum("browser" in report.keywords for report in skipped)
     if count:
         terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
         terminalreporter.line(
-            f"{count} tests were SKIPPED for want of Chromium. Run `make browser` as root, "
+            f"{count} tests were SKIPPED because there is no Chromium. Run `make browser` as root, "
             "or install Chromium, and try again.",
             red=True,
             bold=True,

@@ -48,13 +48,13 @@ def names_of_rows(database_url: str) -> list[str]:
 
 
 def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(
-    shelf: DatabasePool,
+    database_pool: DatabasePool,
 ) -> None:
-    with shelf.borrowed() as url:
+    with database_pool.borrowed() as url:
         first = fill(url)
         left_open = first.engine.connect()
         left_open.execute(text("UPDATE person SET name = 'x'"))
-    with shelf.borrowed() as again:
+    with database_pool.borrowed() as again:
         assert again == url
         assert names_of_rows(again) == []
         second = fill(again)
@@ -78,16 +78,18 @@ def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(
         "ALTER DATABASE {name} SET default_transaction_read_only = on",
     ],
 )
-def test_a_database_that_was_rebuilt_is_lent_to_nobody(shelf: DatabasePool, change: str) -> None:
-    with shelf.borrowed() as url:
+def test_a_database_that_was_rebuilt_is_lent_to_nobody(
+    database_pool: DatabasePool, change: str
+) -> None:
+    with database_pool.borrowed() as url:
         engine = open_engine(url)
         with engine.begin() as connection:
             connection.execute(text(change.format(name=engine.url.database)))
         engine.dispose()
-    with shelf.borrowed() as another:
+    with database_pool.borrowed() as another:
         assert another != url
 
 
-def test_two_who_borrow_at_a_time_get_two(shelf: DatabasePool) -> None:
-    with shelf.borrowed() as one, shelf.borrowed() as another:
+def test_two_who_borrow_at_a_time_get_two(database_pool: DatabasePool) -> None:
+    with database_pool.borrowed() as one, database_pool.borrowed() as another:
         assert one != another

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from tracker.db import engine as records_engine
+from tracker.db import engine as database_engine
 from tracker.db.engine import (
     SchemaError,
     ensure_schema,
@@ -60,8 +60,8 @@ def test_wal_is_used_only_where_its_reset_is_mended(
     assert wal_is_safe(version) is safe
 
 
-@pytest.mark.usefixtures("patience")
-def test_sqlite_is_opened_with_full_sync_foreign_keys_and_patience(sqlite_url: str) -> None:
+@pytest.mark.usefixtures("durable_sqlite")
+def test_sqlite_is_opened_with_full_sync_foreign_keys_and_timeout(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
     with reading(engine) as session:
         settings = {
@@ -86,7 +86,7 @@ def test_a_server_ends_what_takes_longer_than_anybody_waits_for_a_page(
         engine.dispose()
     # Jobs, imports and reports may take as long as they take.
     assert shown == {False: ["0", "0"], True: ["30s", "2min"]}
-    monkeypatch.setattr(records_engine, "_OF_PAGES", " -c statement_timeout=50ms")
+    monkeypatch.setattr(database_engine, "_PAGE_LIMITS", " -c statement_timeout=50ms")
     engine = open_engine(postgres_database_url, for_pages=True)
     with pytest.raises(OperationalError) as ended, reading(engine) as session:
         session.connection().exec_driver_sql("SELECT pg_sleep(30)")

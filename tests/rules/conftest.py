@@ -21,7 +21,7 @@ def engine(
         yield engine
         engine.dispose()
         return
-    with request.getfixturevalue("shelf").borrowed() as url:
+    with request.getfixturevalue("database_pool").borrowed() as url:
         engine = open_engine(url)
         yield engine
         engine.dispose()

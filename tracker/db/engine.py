@@ -22,14 +22,14 @@ from tracker.errors import UserError
 # (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
 _WAL_FIXED = (3, 51, 3)
 _WAL_PATCHED = {(3, 50): 7, (3, 44): 6}
-PATIENTLY = "PRAGMA busy_timeout = 30000"
-_JOURNAL_BYTES = 4_000_000  # what stays of the journal of a long import
-_KEPT = 10
+_BUSY_TIMEOUT_MS = 30_000
+# The journal of a long import shrinks to this after it.
+_JOURNAL_BYTES = 4_000_000
+_POOL_SIZE = 10
 _CONNECT_SECONDS = 10
-# PostgreSQL, for pages: how long one statement may take, waits for locks included, and how long a
-# transaction may be left alone in its midst; the server then ends it, and what it holds is free.
-# Jobs, imports and reports take as long as they take.
-_OF_PAGES = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
+# Limits on PostgreSQL for pages: on one statement, waiting for locks included, and on a
+# transaction that does nothing, which would hold its locks. Jobs, imports and reports have none.
+_PAGE_LIMITS = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
 
 
 class SchemaError(UserError):
@@ -45,27 +45,26 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 
 
 def open_engine(url: str, *, for_pages: bool = False) -> Engine:
-    """An engine for ``url``; on SQLite with foreign keys, extra sync and one writer at a time.
+    """Return an engine for ``url``.
 
-    ``for_pages``: a server ends what takes longer than anybody waits for a page.
+    ``for_pages`` lets PostgreSQL cancel what takes longer than anybody waits for a page.
     """
-    # Instants are UTC and days are legal days, so the server's own zone must not matter. Compiling
-    # a statement costs more than running any of ours.
-    options = "-c timezone=UTC -c jit=off" + (_OF_PAGES if for_pages else "")
-    server: dict[str, Any] = {"options": options}
-    if "connect_timeout" not in make_url(url).query:
-        server["connect_timeout"] = _CONNECT_SECONDS
-    # An event loop asks, too, which must not wait until a thread gives its connection back; of a
-    # file there may be any number.
-    arguments: dict[str, Any] = (
-        {"max_overflow": -1} if _is_sqlite(url) else {"connect_args": server}
-    )
-    # Connections beyond these are closed after use, and to open one costs as much as a page.
-    # What people typed, codes and tokens are in parameters: no error may show them.
-    engine = create_engine(url, pool_size=_KEPT, hide_parameters=True, **arguments)
-    if engine.dialect.name == "sqlite":
+    # What people type, codes and tokens are in parameters, so no error may show them.
+    options: dict[str, Any] = {"pool_size": _POOL_SIZE, "hide_parameters": True}
+    if _is_sqlite(url):
+        # Threads never wait for a connection: a file can have any number of them.
+        engine = create_engine(url, max_overflow=-1, **options)
         _prepare_sqlite(engine)
-    return engine
+        return engine
+    # Instants are UTC and days are legal days, so the server's own zone must not matter.
+    # Compiling a statement costs more than running any of ours.
+    server_options = "-c timezone=UTC -c jit=off"
+    if for_pages:
+        server_options += _PAGE_LIMITS
+    connect_args: dict[str, Any] = {"options": server_options}
+    if "connect_timeout" not in make_url(url).query:
+        connect_args["connect_timeout"] = _CONNECT_SECONDS
+    return create_engine(url, connect_args=connect_args, **options)
 
 
 def _is_sqlite(url: str) -> bool:
@@ -73,33 +72,32 @@ def _is_sqlite(url: str) -> bool:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    # A journal that stays, its head emptied and that on the disk, ends a transaction as surely as
-    # one that is deleted, and spares the disk a file's making and deleting.
+    # To empty a journal's header ends a transaction as surely as to delete the file, and is faster.
     journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "PERSIST"
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        # SQLAlchemy, not the driver, says when a transaction begins (see _on_begin).
+        # SQLAlchemy, not the driver, begins transactions (see _on_begin).
         connection.isolation_level = None
-        # To be opened it has to be read, which a stranger who writes may keep one from.
+        # The journal mode needs a read lock, which another program may hold off.
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
-        # FULL lets a power cut bring back a journal that was deleted, and undo the transaction.
+        # With FULL a power cut can bring back a deleted journal, and so undo the transaction.
         connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute(PATIENTLY)
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        # A writer takes the lock at once: upgrading a read lock later can only fail.
+        # A writer takes the lock at once: to upgrade a read lock later can only fail.
         mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
         connection.exec_driver_sql(f"BEGIN {mode}")
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session whose reads all see one state of the database (one transaction)."""
+    """Open a session whose reads all see one state of the database (one transaction)."""
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ")
@@ -108,52 +106,38 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine, patience: float | None = None) -> Iterator[Session]:
-    """A transaction that writes: committed at the end, rolled back whole on any error.
+def writing(engine: Engine, timeout: float | None = None) -> Iterator[Session]:
+    """Open a session that writes: committed at the end, rolled back whole on any error.
 
-    It waits for others for so many seconds of ``patience`` if there is a limit (on PostgreSQL for
-    each of their locks); then an error is raised that `is_busy` knows, or Busy.
+    ``timeout`` limits in seconds how long it waits for other writers (on PostgreSQL for each of
+    their locks). After it Busy is raised, or an error for which `is_busy` is true.
     """
-    until = None if patience is None else stopwatch() + patience
-    with (
-        engine.connect() as connection,
-        write_lock(engine.url, patience),
-        _waiting_until(connection, until),
-        connection.execution_options(writes=True).begin(),
-    ):
-        if patience is not None and connection.dialect.name == "postgresql":
-            milliseconds = max(int(patience * 1000), 1)
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
-        with Session(connection, expire_on_commit=False) as session:
-            yield session
-            session.flush()
-        # Its end waits for readers.
-        _wait_until(connection, until)
+    deadline = None if timeout is None else stopwatch() + timeout
+    with engine.connect() as connection, write_lock(engine.url, timeout):
+        _limit_waiting(connection, deadline)
+        try:
+            with connection.execution_options(writes=True).begin():
+                if timeout is not None and connection.dialect.name == "postgresql":
+                    milliseconds = max(int(timeout * 1000), 1)
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+                with Session(connection, expire_on_commit=False) as session:
+                    yield session
+                    session.flush()
+                # On SQLite the commit waits for readers.
+                _limit_waiting(connection, deadline)
+        finally:
+            if deadline is not None and connection.dialect.name == "sqlite":
+                _driver_of(connection).execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
 
-@contextmanager
-def _waiting_until(connection: Connection, until: float | None) -> Iterator[None]:
-    """Have SQLite wait for others no longer than ``until``, by `stopwatch`."""
-    _wait_until(connection, until)
-    try:
-        yield
-    finally:
-        if until is not None and connection.dialect.name == "sqlite":
-            _driver_of(connection).execute(PATIENTLY)
+def _limit_waiting(connection: Connection, deadline: float | None) -> None:
+    """Let SQLite wait for others until ``deadline`` by `stopwatch`, but at least a moment."""
+    if deadline is not None and connection.dialect.name == "sqlite":
+        milliseconds = max(int((deadline - stopwatch()) * 1000), 1)
+        _driver_of(connection).execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
-def _wait_until(connection: Connection, until: float | None) -> None:
-    if until is not None and connection.dialect.name == "sqlite":
-        wait_until(_driver_of(connection), until)
-
-
-def wait_until(driver: sqlite3.Connection, until: float) -> None:
-    """Have SQLite wait for others until then, by `stopwatch`; for a moment where that is past."""
-    milliseconds = max(int((until - stopwatch()) * 1000), 1)
-    driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
-
-
-def _driver_of(connection: Connection) -> Any:  # noqa: ANN401 - each driver's own
+def _driver_of(connection: Connection) -> Any:  # noqa: ANN401 - each driver has its own type
     return connection.connection.driver_connection
 
 
@@ -169,7 +153,8 @@ def migrate(url: str) -> None:
 
 def upgrade(connection: Connection, version: str) -> None:
     """Run the migrations up to ``version`` on a connection that has no transaction yet."""
-    if is_sqlite := connection.dialect.name == "sqlite":
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
         # SQLite changes a table by making it anew; to drop the old one must not delete the rows
         # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
         _driver_of(connection).execute("PRAGMA foreign_keys = OFF")
@@ -181,58 +166,52 @@ def upgrade(connection: Connection, version: str) -> None:
 
 
 def ensure_schema(url: str) -> None:
-    """Create the schema in an empty database; refuse one that is older or foreign.
+    """Create the schema in an empty database; refuse one that is older or another program's.
 
     Raises SchemaError, saying what to do.
     """
-    if not _is_sqlite(url) or (path := make_url(url).database) is None or path == ":memory:":
-        found = schema_version(url)
-    else:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        found = schema_version(url)
-    if found == newest_version():
-        return
-    if found is not None:
-        message = (
-            f"the database has schema {found}, this program works with {newest_version()}: "
+    file = make_url(url).database
+    if _is_sqlite(url) and file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    version = schema_version(url)
+    if version is None:
+        migrate(url)
+    elif version != newest_version():
+        raise SchemaError(
+            f"the database has schema {version}, this program works with {newest_version()}: "
             "make a backup, then run `tracker migrate`"
         )
-        raise SchemaError(message)
-    migrate(url)
 
 
 def schema_version(url: str) -> str | None:
-    """The schema version found at ``url``; None for an empty database.
+    """Return the schema version of the database at ``url``; None if it is empty.
 
-    Raises SchemaError where tables stand there that are not ours.
+    Raises SchemaError if it holds another program's tables.
     """
     engine = open_engine(url)
     try:
         with engine.connect() as connection:
             version = MigrationContext.configure(connection).get_current_revision()
             if version is None and inspect(connection).get_table_names():
-                message = "the database holds tables of another program: name an empty one"
-                raise SchemaError(message)
+                raise SchemaError("the database holds tables of another program: name an empty one")
             return version
     finally:
         engine.dispose()
 
 
 def newest_version() -> str:
-    """The schema version that this program works with."""
+    """Return the schema version that this program works with."""
     return str(ScriptDirectory.from_config(_alembic()).get_current_head())
 
 
 def knows_version(version: str) -> bool:
-    """Whether a schema version is one of this program's: its own or an older one."""
-    return version in {
-        one.revision for one in ScriptDirectory.from_config(_alembic()).walk_revisions()
-    }
+    """Whether a schema version is this program's own or an older one."""
+    revisions = ScriptDirectory.from_config(_alembic()).walk_revisions()
+    return any(script.revision == version for script in revisions)
 
 
 def _alembic() -> Config:
     configuration = Config()
-    configuration.set_main_option(
-        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-    )
+    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
+    configuration.set_main_option("script_location", folder)
     return configuration

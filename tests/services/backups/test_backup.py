@@ -19,7 +19,7 @@ from tracker.services.backup import make_backup
 from tracker.services.backup_files import BackupError, alone_in, copy_file
 from tracker.services.restore import restore_backup
 
-pytestmark = pytest.mark.usefixtures("programs")
+pytestmark = pytest.mark.usefixtures("durable_sqlite", "programs")
 
 
 def test_nobody_else_can_read_a_backup(kept: Kept) -> None:

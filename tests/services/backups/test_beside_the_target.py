@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from tests.support.backups import Kept
 from tracker.services.backup_files import BackupError
 
-pytestmark = pytest.mark.usefixtures("programs")
+pytestmark = pytest.mark.usefixtures("durable_sqlite", "programs")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tracker.services.backup_files import BackupError, alone_in
 from tracker.services.browser_sessions import open_session
 from tracker.services.restore import restore_backup
 
-pytestmark = pytest.mark.usefixtures("programs")
+pytestmark = pytest.mark.usefixtures("durable_sqlite", "programs")
 
 
 def test_a_backup_comes_back_as_it_was(kept: Kept) -> None:

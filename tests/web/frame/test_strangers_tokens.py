@@ -29,7 +29,7 @@ def test_it_is_answered_at_once_while_somebody_else_writes(
     # Whoever does ask for a turn fails here, and does not hang.
     monkeypatch.setattr(writer, "_SQLITE_TIMEOUT", 0.2)
     for module in (referee, profile):
-        monkeypatch.setattr(module, "writing", partial(writing, patience=0.2))
+        monkeypatch.setattr(module, "writing", partial(writing, timeout=0.2))
     page = Applying(page_house.cast)
     page.name()
     token = token_for(page_house.cast.engine)

@@ -15,6 +15,7 @@ from tests.bench.visits import populate, post_requests, served, year_requests
 from tests.faults import backups, kill_server, many_writers
 from tests.support.postgres import client_programs
 
+pytestmark = pytest.mark.usefixtures("durable_sqlite")
 CONNECTIONS = 32
 
 
