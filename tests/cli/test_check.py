@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from tests.support.cast import ALICE, NOW, fill
 from tracker import clock
 from tracker.checks.environment import Finding
-from tracker.cli.check import look
+from tracker.cli.check import run_checks
 from tracker.cli.main import app
 from tracker.db.engine import open_engine, writing
 from tracker.services.context import Author
@@ -112,7 +112,7 @@ def checked(*words: str) -> Result:
 
 def found(test_address: str | None = None) -> list[str]:
     """Return the numbers of what was found."""
-    return [f.id for f in look(test_address) if isinstance(f, Finding)]
+    return [f.id for f in run_checks(test_address) if isinstance(f, Finding)]
 
 
 def execute(url: str, *statements: str) -> None:
@@ -267,7 +267,7 @@ def test_encryption_certificate_and_login_are_tried(
 def test_a_test_mail_arrives(mailbox: Mailbox) -> None:
     done = checked("--send-test-mail", "erin@example.org")
     assert done.exit_code == 0
-    assert "the server took it for erin@example.org" in done.stdout
+    assert "the server accepted it for erin@example.org" in done.stdout
     (taken,) = mailbox.taken
     assert taken.rcpt_tos == ["erin@example.org"]
     assert b"https://hours.example.org" in bytes(taken.original_content or b"")

@@ -22,14 +22,14 @@ from tracker.settings import ENVIRONMENT_PREFIX, Settings
 
 
 class Level(StrEnum):
-    """How bad a finding is: with a problem something will not work; a warning asks for a look."""
+    """A problem means that something will not work. A warning deserves a look."""
 
     WARNING = "warning"
     PROBLEM = "problem"
 
 
 class Finding(NamedTuple):
-    """Something found amiss. ``id`` keeps its meaning for ever, so that scripts can rely on it."""
+    """Something wrong. ``id`` never changes its meaning, so that scripts can rely on it."""
 
     id: str
     level: Level
@@ -38,13 +38,13 @@ class Finding(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """Something found in order."""
+    """Something that is as it should be."""
 
     message: str
 
 
 Findings = Iterator[Finding | Fact]
-# Returns whether what was looked at can be worked with.
+# Returns whether the checked thing can be used.
 Verdict = Generator[Finding | Fact, None, bool]
 
 
@@ -54,15 +54,15 @@ def problem(number: str, message: str, hint: str) -> Finding:
 
 
 def warning(number: str, message: str, hint: str) -> Finding:
-    """A finding that somebody should look at."""
+    """A finding that deserves a look."""
     return Finding(number, Level.WARNING, message, hint)
 
 
-_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - looked for, not bound
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared, not bound
 
 
 def check_settings(settings: Settings) -> Findings:
-    """Look at settings that could be read."""
+    """Check the configuration folder, the environment, and the address of the pages."""
     yield from _check_folder(settings.config_dir)
     yield from _check_variables(dict(os.environ))
     yield from _check_address(settings.base_url)
@@ -79,8 +79,8 @@ def _check_folder(folder: Path) -> Findings:
     elif not file.is_file():
         yield warning(
             "T103",
-            f"{file} does not exist: every setting has its default or comes from a variable",
-            "Copy tracker.toml from config/ and say there who coordinates what.",
+            f"{file} does not exist, so every setting has its default or comes from a variable",
+            "Copy tracker.toml from config/ and name the coordinators there.",
         )
     else:
         yield Fact(f"settings: {file}")
@@ -93,7 +93,7 @@ def _check_variables(environment: dict[str, str]) -> Findings:
         if given.startswith(ENVIRONMENT_PREFIX) and given.partition("__")[0] not in fields:
             yield warning(
                 "T104",
-                f"{name} is set, and no setting has that name",
+                f"{name} is set, but no setting has that name",
                 "Correct it; config/README.md lists the variables.",
             )
 
@@ -104,28 +104,28 @@ def _check_address(base_url: str) -> Findings:
         "Set TRACKER_BASE_URL to the address that people open, such as https://hours.example.org."
     )
     if not parts.hostname:
-        yield problem("T105", f"the address of the pages, {base_url}, names no host", hint)
+        yield problem("T105", f"the address of the pages, {base_url}, has no host name", hint)
     elif parts.hostname in _THIS_MACHINE:
         yield warning(
-            "T106", f"links in mails lead to {base_url}, which only this machine can open", hint
+            "T106", f"links in emails lead to {base_url}, which only this machine can open", hint
         )
     elif parts.scheme != "https":
         yield warning(
             "T107",
-            f"links in mails lead to {base_url}, which is not encrypted: sign-in can be overheard",
-            "Put a TLS proxy before it (deploy/proxy/) and begin TRACKER_BASE_URL with https://.",
+            f"links in emails lead to {base_url}, which is not encrypted: sign-ins can be read",
+            "Put a TLS proxy in front of it (deploy/proxy/) and start TRACKER_BASE_URL with https://.",
         )
     else:
         yield Fact(f"address of the pages: {base_url}")
 
 
 _MEGABYTE = 1_000_000
-_LITTLE_ROOM = 1_000 * _MEGABYTE
-_NO_ROOM = 100 * _MEGABYTE
+_LITTLE_SPACE = 1_000 * _MEGABYTE
+_NO_SPACE = 100 * _MEGABYTE
 
 
 def check_database(url: str) -> Verdict:
-    """Look at the database; returns whether its contents can be looked at."""
+    """Check the database. Returns whether its contents can be checked."""
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -141,46 +141,46 @@ def _check_file(address: URL) -> Verdict:
     if not Path(address.database or "").is_absolute():
         yield warning(
             "T209",
-            f"the database is named by a relative path, here {file}: another folder, another one",
-            "Write it absolute, with four slashes: sqlite:////var/lib/tracker/tracker.db.",
+            f"the database has a relative path, here {file}: elsewhere it is another file",
+            "Write an absolute path, with four slashes: sqlite:////var/lib/tracker/tracker.db.",
         )
     folder = next(f for f in file.parents if f.exists())
-    yield from _check_room(folder)
+    yield from _check_disk(folder)
     if not file.exists():
-        # RunContext would make the file.
+        # Opening it would create the file.
         yield warning(
-            "T202", f"{file} does not exist yet", "`tracker migrate` makes it, as does an import."
+            "T202", f"{file} does not exist yet", "`tracker migrate` or an import creates it."
         )
         return False
     if file.stat().st_mode & S_IROTH:
         yield warning(
             "T205",
-            f"every user of this machine can read {file}, which holds people's names and hours",
+            f"every user of this machine can read {file}, which contains people's names and hours",
             f"Run `chmod o-rwx {file}`.",
         )
     return (yield from _check_schema(address.render_as_string(hide_password=False)))
 
 
-def _check_room(folder: Path) -> Findings:
+def _check_disk(folder: Path) -> Findings:
     free = shutil.disk_usage(folder).free
-    told = f"{free // _MEGABYTE} MB are free on the disk of {folder}"
-    if free < _NO_ROOM:
-        yield problem("T207", told, "Make room now: a full disk stops all writing.")
-    elif free < _LITTLE_ROOM:
-        yield warning("T206", told, "Make room before it is full.")
+    message = f"{free // _MEGABYTE} MB are free on the disk of {folder}"
+    if free < _NO_SPACE:
+        yield problem("T207", message, "Free up space now. Nothing can be saved on a full disk.")
+    elif free < _LITTLE_SPACE:
+        yield warning("T206", message, "Free up space before it is full.")
     else:
-        yield Fact(f"disk: {told}")
+        yield Fact(f"disk: {message}")
 
 
 def _check_schema(url: str) -> Verdict:
     found = schema_version(url)
     if found is None:
-        yield warning("T202", "the database is empty", "`tracker migrate` makes its tables.")
+        yield warning("T202", "the database is empty", "`tracker migrate` creates its tables.")
         return False
     if found != newest_version():
         yield problem(
             "T203",
-            f"the database has schema {found}, this program works with {newest_version()}",
+            f"the database has schema {found}, this program needs {newest_version()}",
             "Make a backup, then run `tracker migrate`.",
         )
         return False
@@ -195,7 +195,7 @@ def _check_schema(url: str) -> Verdict:
 
 
 def _check_writing(engine: Engine) -> Findings:
-    """Write a row, and take it back."""
+    """Write a row and roll it back."""
     row = {"name": f"check-{secrets.token_hex(8)}", "value": ""}
     try:
         with engine.connect() as connection:
@@ -205,7 +205,7 @@ def _check_writing(engine: Engine) -> Findings:
             finally:
                 transaction.rollback()
     except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
-        hint = "Give this program's user the right to write (SQLite: to the folder, too)."
+        hint = "Give this program's user permission to write (SQLite: also to the folder)."
         yield problem("T204", explain_error(error).strip(), hint)
 
 
@@ -222,7 +222,7 @@ def _describe(session: Session, schema: str) -> Findings:
         if encoding != "UTF8":
             yield problem(
                 "T208",
-                f"the database's encoding is {encoding}, which cannot hold every name",
+                f"the database's encoding is {encoding}, which can't store every name",
                 "Create it again with ENCODING 'UTF8' TEMPLATE template0.",
             )
     yield Fact(f"database: {version}, schema {schema}")
@@ -232,31 +232,31 @@ _OTHERS = 0o077
 
 
 def check_evidence(session: Session, settings: Settings) -> Findings:
-    """Write a file and take it back; compare the files with the rows."""
+    """Write a file and delete it; compare the uploaded files with the database."""
     folder = settings.evidence_folder
     if folder is None:
-        yield Fact("evidence: no evidence_dir is set, so that no files are taken")
+        yield Fact("evidence: no evidence_dir is set, so no files can be uploaded")
         return
     try:
         _try_writing(folder)
     except OSError as error:
-        hint = "Give this program's user the right to write there, or set another evidence_dir."
-        yield problem("T210", f"{folder} cannot be written: {error.strerror}", hint)
+        hint = "Give this program's user permission to write there, or set another evidence_dir."
+        yield problem("T210", f"{folder} can't be written: {error.strerror}", hint)
         return
     if folder.exists() and folder.stat().st_mode & _OTHERS:
-        told = f"other users of this machine can look into {folder}, which holds people's files"
-        yield warning("T211", told, f"Run `chmod 0700 {folder}`.")
+        message = f"other users of this machine can read {folder}, which contains people's files"
+        yield warning("T211", message, f"Run `chmod 0700 {folder}`.")
     missing = [name for name in stored_names(session) if not (folder / name).is_file()]
     if missing:
-        told = f"{len(missing)} files of evidence are not in {folder}"
-        yield problem("T212", told, "Bring back the folder from the backup of the same time.")
+        message = f"{len(missing)} uploaded files are not in {folder}"
+        yield problem("T212", message, "Restore the folder from a backup of the same time.")
     else:
         yield Fact(f"evidence: files are kept in {folder}")
 
 
 def _try_writing(folder: Path) -> None:
     if not folder.exists():
-        # It is made when the first file comes: now it is only tried, and leaves nothing behind.
+        # The first upload creates it. This only tries, and leaves nothing behind.
         folder.mkdir(mode=0o700)
         folder.rmdir()
         return

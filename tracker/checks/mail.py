@@ -1,13 +1,12 @@
-"""The mail server: reachable, encrypted, logged in; and a test mail (T7…)."""
+"""Findings about the mail server: reachable, encrypted, login, and a test message (T7)."""
 
 import asyncio
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
-from tracker.addresses import ascii_domain
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.formatting import format_date, format_time
-from tracker.mail.compose import Composer
+from tracker.mail.compose import Composer, ascii_domain
 from tracker.mail.contents import ProbeMail, context_of
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
@@ -20,24 +19,24 @@ from tracker.mail.smtp_connection import (
 )
 from tracker.settings import Settings, templates_folder
 
-# Somebody waits at a screen; delivery itself has more patience.
+# Someone is waiting for this check. Delivery itself waits longer.
 _MOST_SECONDS = 10.0
-# A refused TLS connection lets go of its socket only after a few more turns of the loop.
+# A refused TLS connection closes its socket only after a few more turns of the event loop.
 _GOODBYE_SECONDS = 0.05
-# Reserved by RFC 2606 and RFC 6761: no mail can come from or go there.
+# Reserved by RFC 2606 and RFC 6761: no mail can come from there.
 _NO_DOMAINS = {"localhost", "example", "invalid", "test", "local"}
 
 
 async def check_mail(
     settings: Settings, test_address: str | None, now: datetime
 ) -> list[Finding | Fact]:
-    """Look at sender and server; send a test mail to ``test_address``, unless it is None."""
+    """Check sender and server; send a test message to ``test_address`` unless it is None."""
     found = list(_check_sender(settings.mail.sender))
     try:
         server = parse_server(settings.smtp_url.get_secret_value())
         context = server.tls_context()
     except ServerAddressError as error:
-        return [*found, problem("T703", str(error), "config/README.md shows its form.")]
+        return [*found, problem("T703", str(error), "config/README.md shows the format.")]
     found += _check_security(server)
     connection = Connection(
         server,
@@ -64,7 +63,7 @@ def _check_sender(sender: str) -> Findings:
     if "." not in domain or domain.rpartition(".")[2] in _NO_DOMAINS:
         yield warning(
             "T702",
-            f"the sender is {address}: most servers refuse mail from {domain}",
+            f"the sender is {address}: most servers reject mail from {domain}",
             "Set mail.sender to an address of your own domain, with SPF and DKIM records.",
         )
     else:
@@ -75,8 +74,8 @@ def _check_security(server: Server) -> Findings:
     if server.security == "none" and server.host not in {"localhost", "127.0.0.1", "::1"}:
         yield warning(
             "T704",
-            f"mail travels to {server} unencrypted",
-            "Leave ?tls=none out of TRACKER_SMTP_URL, unless the network is your own.",
+            f"mail to {server} is not encrypted",
+            "Remove ?tls=none from TRACKER_SMTP_URL, unless the network is your own.",
         )
 
 
@@ -98,16 +97,16 @@ def _server_hint(server: Server) -> str:
 async def _send_test(
     connection: Connection, settings: Settings, address: str, now: datetime
 ) -> Finding | Fact:
-    """Send one mail, past the outbox: what the server answers is the point of it."""
-    hint = "Correct the address, or mail.sender: the server says which it does not like."
+    """Send one message without the outbox, to see what the server answers."""
+    hint = "Correct the address or mail.sender. The server's answer says which."
     try:
         message = _test_message(settings, address, now)
     except ValueError as error:
-        return problem("T706", f"no test mail can be written: {error}", hint)
+        return problem("T706", f"the test message can't be written: {error}", hint)
     outcome = await connection.send(message, _nothing)
     if outcome.fate is not Fate.SENT:
-        return problem("T706", f"the test mail was refused: {outcome.reason}", hint)
-    return Fact(f"test mail: the server took it for {address}; look into that mailbox")
+        return problem("T706", f"the test message was rejected: {outcome.reason}", hint)
+    return Fact(f"test message: the server accepted it for {address}. Look in that mailbox.")
 
 
 def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
@@ -131,4 +130,4 @@ def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
 
 
 async def _nothing() -> None:
-    """No mark of an earlier message is waited for."""
+    """There is no earlier message to wait for."""

@@ -286,4 +286,3 @@ class _Delivery:
             problems=tuple(dict.fromkeys(str(trouble) for trouble in self._troubles)),
             unreachable=bool(self._troubles) and not self._connected,
         )
-
