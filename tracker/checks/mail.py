@@ -4,9 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
+from tracker.addresses import ascii_domain
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.formatting import format_date, format_time
-from tracker.mail.compose import Composer, ascii_domain
+from tracker.mail.compose import Composer
 from tracker.mail.contents import ProbeMail, context_of
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
