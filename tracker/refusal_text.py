@@ -1,9 +1,14 @@
-"""The sentence for each reason why a service refuses: the same on pages, in the API, and in files."""
+"""The sentence for each reason to refuse something, for pages, the API, and imports."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tracker.formatting import format_cycle_span, format_date
+from tracker.formatting import (
+    format_cycle_span,
+    format_date,
+    format_hours_with_unit,
+    format_list,
+)
 
 Facts = Mapping[str, Any]
 # By the code of `services.context.Refusal`; each is given the refusal's facts.
@@ -12,6 +17,47 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         f"{format_cycle_span(facts['starts_on'], facts['ends_on'])} is closed at "
         f"{facts['association']}: its grace period ended on {format_date(facts['grace_ends_on'])}. "
         f"If something must be corrected, ask your {facts['association']} coordinator"
+    ),
+    # Entries
+    "activity-required": lambda _: "Choose reflective supervision or training",
+    "day-in-future": lambda facts: (
+        f"The session date must be today ({format_date(facts['today'])}) or earlier"
+    ),
+    "day-too-long-ago": lambda facts: f"The year must be {facts['first_year']} or later",
+    "day-is-full": lambda facts: (
+        f"You have already logged {format_hours_with_unit(facts['logged'])} on "
+        f"{format_date(facts['held_on'])}. A day has only 24 hours"
+    ),
+    "minutes-out-of-range": lambda _: "The hours must be more than 0 and at most 24",
+    "daily-limit-reached": lambda facts: (
+        f"You have reached the limit of {facts['limit']} sessions in one day. "
+        "Please continue tomorrow"
+    ),
+    "title-required": lambda _: "Enter the title of the training",
+    "provider-required": lambda _: "Enter the name of the RSC provider",
+    "provider-forbidden": lambda _: "A training has no RSC provider. Leave the provider empty",
+    "provider-twice": lambda _: "Enter the RSC provider once, as a known person or as a name",
+    "provider-is-self": lambda _: (
+        "You can't list yourself as the RSC provider. Enter the name of the person who provided it"
+    ),
+    "provider-not-offered": lambda _: (
+        "This person is not among your RSC providers. Enter the provider's name instead"
+    ),
+    "format-forbidden": lambda _: (
+        "Only an RSC session is individual or group. Leave the format empty for a training"
+    ),
+    "format-unknown": lambda _: "The format must be individual or group",
+    "topic-unknown": lambda facts: _format_unknown_topic(facts["topic"], facts["allowed"]),
+    "topic-minutes-required": lambda facts: f"The hours about {facts['topic']} must be more than 0",
+    "topics-exceed-session": lambda facts: _format_topics_sum(facts["topics"], facts["minutes"]),
+    "form-already-saved": lambda facts: (
+        f"This form was already saved, as {format_hours_with_unit(facts['minutes'])} on "
+        f"{format_date(facts['held_on'])}. Save again to add a second session"
+    ),
+    "entry-changed-meanwhile": lambda facts: (
+        "This entry has changed since you opened it. It is now "
+        f"{format_hours_with_unit(facts['minutes'])} on {format_date(facts['held_on'])}. "
+        "Save again to replace it"
     ),
     # Membership terms, leave, and extensions
     "ends-before-start": lambda facts: (
@@ -55,3 +101,16 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
 def format_refusal(code: str, facts: Facts) -> str:
     """One sentence in plain words: what is wrong, and what would be right."""
     return _SENTENCES[code](facts)
+
+
+def _format_unknown_topic(topic: str, allowed: Sequence[str]) -> str:
+    if not allowed:
+        return f"No requirement counts hours about {topic}. Leave the topics empty"
+    return f"No requirement counts hours about {topic}. Use {format_list(allowed)}"
+
+
+def _format_topics_sum(topics: Sequence[str], minutes: int) -> str:
+    session = f"the session's {format_hours_with_unit(minutes)}"
+    if len(topics) == 1:
+        return f"{topics[0]} hours can't be more than {session}"
+    return f"The topic hours together can't be more than {session}"

@@ -21,8 +21,9 @@ from tracker.db.engine import reading, writing
 from tracker.db.people import Person
 from tracker.db.write_lock import Busy
 from tracker.db.writer import Writer
-from tracker.services.context import Author
-from tracker.services.entries import Content, add_entry
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.entries import EntrySource, create_entry
+from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import deferred_evaluation, evaluate_people
 
 pytestmark = pytest.mark.usefixtures("durable_sqlite")
@@ -60,9 +61,14 @@ def add_person(email: str) -> Save:
 
 def log_training(cast: Cast, email: str, key: str) -> Save:
     """A save that logs an hour of training and returns the entry's id."""
-    author = Author(cast.people[email], email, NOW)
-    content = Content("training", date(2026, 3, 2), 60, "Book club", None, None, None, None, {})
-    return lambda session: add_entry(session, BOOKS, author, content, key).entry.id
+    person_id = cast.people[email]
+    entry = EntryInput("training", date(2026, 3, 2), 60, "Book club")
+
+    def save(session: Session) -> int:
+        context = ServiceContext(session, BOOKS, Actor(email, person_id), NOW)
+        return create_entry(context, person_id, entry, EntrySource(key)).id
+
+    return save
 
 
 def new_addresses(cast: Cast) -> set[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import text
+from sqlmodel import Session
 
 from tests.bench.population import AS_OF, PROVIDERS
 from tests.bench.stored import wrongly_judged
@@ -21,8 +22,10 @@ from tests.faults.long_form import run_long
 from tracker.db.engine import open_engine, reading
 from tracker.db.writer import Writer
 from tracker.rulebooks import load_rulebooks
-from tracker.services.context import Author
-from tracker.services.entries import Content, add_entry
+from tracker.services import entries
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.entries import EntrySource, create_entry
+from tracker.services.entry_rules import EntryInput
 
 _PROCESSES = 2
 _PEOPLE = 40
@@ -76,17 +79,24 @@ def write(database_url: str, first: int, writers: int, each: int) -> int:
     """In a child: log by so many threads; how many were refused."""
     engine, rulebooks = open_engine(database_url), load_rulebooks(CONFIG)
     writer = Writer(engine)
+    # The long form logs more in a day than a person may.
+    setattr(entries, "DAILY_LIMIT", sys.maxsize)  # noqa: B010 - for this process only
 
     def one(number: int) -> Counter[bool]:
         done: Counter[bool] = Counter()
         person = PROVIDERS + 1 + number % (_SHARED if number % 2 else _PEOPLE)
-        author = Author(person, "writer@example.org", NIGHT)
+        actor = Actor("writer@example.org", person)
         for turn in range(each):
             day = AS_OF - timedelta(days=turn % _DAYS)
-            said = Content("rsc", day, 1, "RSC", 1 + turn % PROVIDERS, None, None, None, {})
-            key = f"{number} {turn}"
+            entry = EntryInput("rsc", day, 1, "RSC", 1 + turn % PROVIDERS)
+            source = EntrySource(f"{number} {turn}", is_from_provider=True)
+
+            def work(session: Session) -> object:
+                context = ServiceContext(session, rulebooks, actor, NIGHT)
+                return create_entry(context, person, entry, source)  # noqa: B023
+
             try:
-                writer.run(lambda c: add_entry(c, rulebooks, author, said, key))  # noqa: B023
+                writer.run(work)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
                 sys.stderr.write(f"{error}\n")
                 done[False] += 1

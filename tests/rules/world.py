@@ -31,7 +31,7 @@ from tracker.formatting import format_hours, parse_hours
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.standing import Standing
-from tracker.services.entries import entries_of
+from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, judge_all
 from tracker.services.rsc_providers import load_providers, refresh_provider_spans
 
@@ -237,7 +237,7 @@ def verdicts(
     plan = standing.plan
     _, rule = rulebooks.provider_rules.get(plan.provider_rule or "", (None, None))
     providers = load_providers(session)
-    entries = entries_of(session, standing.facts.person_id, date.min, date.max)
+    entries = list_entries(session, standing.facts.person_id, date.min, date.max)
     return [
         (entry, explain(entry, plan, rule, providers.get(entry.provider_id or 0), as_of))
         for entry in reversed(entries)

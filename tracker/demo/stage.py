@@ -22,8 +22,9 @@ from tracker.jobs.schedule import Job, due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
 from tracker.rulebooks import Rulebooks
-from tracker.services.context import Author
-from tracker.services.entries import Content, add_entry
+from tracker.services.context import Actor, Author, ServiceContext
+from tracker.services.entries import EntrySource, create_entry
+from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_confirmations import confirm, dispute, hold_asked
 from tracker.services.group_sessions import Held, Invited, Supervisee, log_session, supervisees_of
@@ -78,19 +79,16 @@ def _ids(session: Session, endorsee: Endorsee) -> tuple[int, int]:
 def _log_with_a_stranger(
     session: Session, rulebooks: Rulebooks, stories: Stories, person_id: int, now: datetime
 ) -> None:
-    content = Content(
+    entry = EntryInput(
         activity="rsc",
         held_on=now.date() - _LATELY,
         minutes=_SESSION_MINUTES,
         title=stories.rsc,
-        provider_id=None,
         provider_name=stories.new_provider,
         format="individual",
-        reference=None,
-        topics={},
     )
-    author = Author(person_id, _WHO, now)
-    add_entry(session, rulebooks, author, content, form_key=f"demo-{person_id}")
+    context = ServiceContext(session, rulebooks, Actor(_WHO, person_id), now)
+    create_entry(context, person_id, entry, EntrySource(f"demo-{person_id}"))
 
 
 def _grant(

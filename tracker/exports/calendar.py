@@ -14,7 +14,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import Provider, why_it_ends
 from tracker.rules.standing import Span, Standing, Status
 from tracker.services.endorsements import endorsements_of, spans_of
-from tracker.services.entries import entries_of
+from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.facts import make_id_table
 from tracker.services.rsc_providers import load_providers
@@ -187,7 +187,7 @@ def _cutoffs(session: Session, rulebooks: Rulebooks, origin: _Origin) -> Iterato
     if plan.provider_rule is None or cycle is None:
         return
     person_id = origin.standing.facts.person_id
-    sessions = entries_of(session, person_id, cycle.starts_on, cycle.ends_on)
+    sessions = list_entries(session, person_id, cycle.starts_on, cycle.ends_on)
     used = load_providers(session, {e.provider_id for e in sessions if e.provider_id})
     association, rule = rulebooks.provider_rules[plan.provider_rule]
     spans = spans_of(session, plan.provider_rule, used)

@@ -22,7 +22,7 @@ from tracker.importer.rows import reference_key
 from tracker.importer.upserts import TARGETS
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import Credential, Provider
-from tracker.services.entries import entries_of
+from tracker.services.entries import list_entries
 from tracker.services.rsc_providers import load_providers
 from tracker.spreadsheet_csv import csv_lines
 
@@ -107,7 +107,7 @@ def _references(person_id: int) -> Select[Any]:
 
 def _entries(session: Session, person_id: int) -> Iterator[Row]:
     entries = sorted(
-        entries_of(session, person_id, date.min, date.max), key=lambda e: (e.held_on, e.id)
+        list_entries(session, person_id, date.min, date.max), key=lambda e: (e.held_on, e.id)
     )
     known = load_providers(session, {e.provider_id for e in entries if e.provider_id})
     unique = _known_by_reference(session, person_id, entries)
@@ -275,7 +275,7 @@ def providers_csv(session: Session, person_id: int) -> Iterator[bytes]:
     Both ends are included; without an end the last cell is empty.
     """
     days: defaultdict[int, set[date]] = defaultdict(set)
-    for entry in entries_of(session, person_id, date.min, date.max):
+    for entry in list_entries(session, person_id, date.min, date.max):
         if entry.provider_id:
             days[entry.provider_id].add(entry.held_on)
     known = load_providers(session, set(days))

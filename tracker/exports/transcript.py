@@ -17,7 +17,7 @@ from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of, standing_in
-from tracker.services.entries import entries_of
+from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at
 from tracker.services.rsc_providers import load_providers
 
@@ -282,7 +282,7 @@ def _subject(rulebooks: Rulebooks, held: Endorsed, cycle: Cycle, today: date) ->
 def _material(
     session: Session, rulebooks: Rulebooks, held: Endorsed, cycle: Cycle, at: datetime
 ) -> Material:
-    entries = entries_of(session, held.person_id, cycle.starts_on, cycle.ends_on)
+    entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
     return Material(
         rulebooks=rulebooks,
         plan=rulebooks.plan_for(held.association, held.category, cycle),

@@ -19,9 +19,16 @@ from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.services.applications import undecided_of
-from tracker.services.context import Author, lock_person
+from tracker.services.context import Actor, Author, ServiceContext, lock_person
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import Content, add_entry, delete_entry, entry_by_id, select_entries
+from tracker.services.entries import (
+    EntrySource,
+    create_entry,
+    delete_entry,
+    find_entry,
+    select_entries,
+)
+from tracker.services.entry_rules import EntryInput
 from tracker.services.group_members import change_members
 from tracker.services.sign_in import find_person
 
@@ -153,18 +160,15 @@ def hold_asked(session: Session, person_id: int, member_id: int) -> Confirmation
     return asked_by_id(session, person_id, member_id)
 
 
-def content_of(asked: ConfirmationRequest) -> Content:
+def entry_input_of(asked: ConfirmationRequest) -> EntryInput:
     """The entry that confirming it makes."""
-    return Content(
+    return EntryInput(
         activity=RSC,
         held_on=asked.held_on,
         minutes=asked.minutes,
         title=asked.title,
         provider_id=asked.provider_id,
-        provider_name=None,
         format=asked.format,
-        reference=None,
-        topics={},
     )
 
 
@@ -194,7 +198,7 @@ def confirm(
     """Confirm what was read by `hold_asked`; the id of the entry that it is in the log.
 
     ``own_entry``, one of `same_sessions`, is taken for it instead of adding one. A second time
-    changes nothing.
+    changes nothing. Raises Refused as `create_entry`.
     """
     if asked.entry_id is not None:
         return asked.entry_id
@@ -203,10 +207,17 @@ def confirm(
         raise ValueError(message)
     entry_id = own_entry
     if entry_id is None:
-        content = content_of(asked)
-        entry_id = add_entry(session, rulebooks, author, content, _form_key(asked)).entry.id
+        source = EntrySource(_form_key(asked), is_from_provider=True)
+        entry = entry_input_of(asked)
+        entry_id = create_entry(
+            _context(session, rulebooks, author), author.person_id, entry, source
+        ).id
     _answer(session, author, asked, state="confirmed", note=None, entry_id=entry_id)
     return entry_id
+
+
+def _context(session: Session, rulebooks: Rulebooks, author: Author) -> ServiceContext:
+    return ServiceContext(session, rulebooks, Actor(author.who, author.person_id), author.at)
 
 
 def dispute(
@@ -218,11 +229,12 @@ def dispute(
 ) -> None:
     """Say that something is wrong with what was read by `hold_asked`.
 
-    An entry that confirming it added goes again; one that the person had logged stays.
+    An entry that confirming it added goes again; one that the person had logged stays. Raises
+    Refused if its cycle is closed.
     """
     ours = added_entry(session, author.person_id, asked)
     if ours is not None:
-        delete_entry(session, rulebooks, author, ours.id)
+        delete_entry(_context(session, rulebooks, author), ours.id)
     _answer(session, author, asked, state="disputed", note=note, entry_id=None)
 
 
@@ -232,7 +244,7 @@ def added_entry(session: Session, person_id: int, asked: ConfirmationRequest) ->
         return None
     key = session.scalar(select(_ENTRY.c.form_key).where(_ENTRY.c.id == asked.entry_id))
     is_added = key == _form_key(asked)
-    return entry_by_id(session, person_id, asked.entry_id) if is_added else None
+    return find_entry(session, person_id, asked.entry_id) if is_added else None
 
 
 def _form_key(asked: ConfirmationRequest) -> str:

@@ -17,11 +17,12 @@ from tracker.formatting import (
     format_list,
     format_month,
 )
+from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.model import Requirement
-from tracker.services.cycle_locks import CycleLock
-from tracker.services.entries import MOST_A_DAY
+from tracker.services.cycle_locks import CycleLock, refusal_of_lock
+from tracker.services.entry_rules import DAILY_LIMIT
 from tracker.services.profile import profile_of
 from tracker.web.dependencies import Viewer
 from tracker.web.time_zones import format_instant, zone_of
@@ -108,19 +109,19 @@ def format_when_closed(closed: CycleLock) -> str:
     """What closed it, without a full stop."""
     return (
         f"{capitalize_first(format_cycle(closed.cycle))} is closed at {closed.association}: "
-        f"its days of grace ended with {format_date(closed.last_day)}"
+        f"its grace period ended on {format_date(closed.last_day)}"
     )
 
 
 def format_closed(closed: CycleLock) -> str:
-    """The same to whoever logs the hours, with whom to ask; it may stand beside a field."""
-    whom = f"your {closed.association} coordinator"
-    return f"{format_when_closed(closed)}. If something has to be corrected, ask {whom}"
+    """Why nothing in a closed cycle can change, and whom to ask."""
+    refusal = refusal_of_lock("", closed)
+    return format_refusal(refusal.code, refusal.facts)
 
 
 def format_most() -> str:
-    """That as many sessions as can be are logged today; it may stand beside a field."""
-    return f"You have logged {MOST_A_DAY} sessions within a day, which is the most: go on tomorrow"
+    """That the daily limit of sessions is reached."""
+    return format_refusal("daily-limit-reached", {"limit": DAILY_LIMIT})
 
 
 class Bounced(NamedTuple):

@@ -10,8 +10,9 @@ from sqlmodel import Session
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, EVE, NOW, fill
 from tracker.db.tables import METADATA
-from tracker.services.context import Author
-from tracker.services.entries import Content, change_entry, delete_entry, entry_by_id, version_of
+from tracker.services.context import Actor, Author, ServiceContext
+from tracker.services.entries import delete_entry, entry_version, find_entry, update_entry
+from tracker.services.entry_rules import EntryInput
 from tracker.services.group_confirmations import (
     asked_of,
     confirm,
@@ -50,6 +51,10 @@ class World:
         self.own: set[int] = set()
         self.before = self._all_entries()
         self.dana = Author(people[DANA], DANA, NOW)
+
+    def context(self, author: Author) -> ServiceContext:
+        actor = Actor(author.who, author.person_id)
+        return ServiceContext(self.connection, BOOKS, actor, NOW)
 
     def _all_entries(self) -> set[int]:
         return set(self.connection.scalars(select(_ENTRY.c.id)))
@@ -90,16 +95,15 @@ class World:
     def edit(self, author: Author, _first: int, second: int) -> None:
         if (entry_id := self._entry(author, second)) is None:
             return
-        stored = entry_by_id(self.connection, author.person_id, entry_id)
+        stored = find_entry(self.connection, author.person_id, entry_id)
         assert stored is not None
-        content = Content("rsc", DAYS[0], 5 + second, "Edited", stored.provider_id, None, None,
-                          None, {})  # fmt: skip
-        change_entry(self.connection, BOOKS, author, entry_id, content=content,
-                     version=version_of(stored))  # fmt: skip
+        entry = EntryInput("rsc", DAYS[0], 5 + second, "Edited", stored.provider_id)
+        version = entry_version(stored)
+        update_entry(self.context(author), entry_id, entry, version=version, confirmed=())
 
     def delete(self, author: Author, _first: int, second: int) -> None:
         if (entry_id := self._entry(author, second)) is not None:
-            delete_entry(self.connection, BOOKS, author, entry_id)
+            delete_entry(self.context(author), entry_id)
             self.own.discard(entry_id)
 
     def correct(self, _author: Author, first: int, second: int) -> None:

@@ -146,7 +146,7 @@ def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: WebClient, v
         assert answer.headers["location"] == f"/entries/{entry_id}"
         page = alice.follow(answer)
     said = text_of(page)
-    assert "2025 is closed at NCIMHA: its days of grace ended with January 31, 2026." in said
+    assert "2025 is closed at NCIMHA: its grace period ended on January 31, 2026." in said
     assert "ask your NCIMHA coordinator. Write to Carol Reyes" in said
     assert f'/entries/{entry_id}/edit"' not in page.text
     assert house.cast.rows("entry") == before
@@ -156,8 +156,8 @@ def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: WebClient, v
 def test_nothing_is_added_to_a_closed_cycle(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     words = (
-        "2025 is closed at NCIMHA: its days of grace ended with January 31, 2026. "
-        "If something has to be corrected, ask your NCIMHA coordinator"
+        "2025 is closed at NCIMHA: its grace period ended on January 31, 2026. "
+        "If something must be corrected, ask your NCIMHA coordinator"
     )
     assert problems(alice.log(TRAINING | {"year": "2025"})) == [("day", words)]
     assert problems(edit(alice, page_house.cast.entries["rsc"], year="2025")) == [("day", words)]

@@ -10,22 +10,21 @@ from tests.web.sessions.test_asked_sessions import ask
 from tests.web.visiting import TRAINING, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.entries import MOST_A_DAY
+from tracker.services.old_entries import MOST_A_DAY
 
 
 def store(house: WebClient, number: int, *, by_hand: bool) -> None:
-    """Sessions of a minute each; by hand they have a key and leave an event."""
+    """Sessions of a minute each; by hand they have a key and an instant."""
     cast = house.cast
-    entry, event = METADATA.tables["entry"], METADATA.tables["audit_event"]
+    entry = METADATA.tables["entry"]
     rows = [
         {"person_id": cast.people[ALICE], "activity": "training", "held_on": date(2026, 11, 1),
-         "minutes": 1, "title": f"Minute {n}", "form_key": f"k{n}" if by_hand else None}
+         "minutes": 1, "title": f"Minute {n}", "form_key": f"k{n}" if by_hand else None,
+         "logged_at": house.now if by_hand else None}
         for n in range(number)
     ]  # fmt: skip
     with writing(cast.engine) as session:
-        added = session.scalars(insert(entry).returning(entry.c.id), rows).all()
-        stamp = {"at": house.now, "who": ALICE, "table_name": "entry", "after": "{}"}
-        session.connection().execute(insert(event), [{**stamp, "row_id": one} for one in added])
+        session.connection().execute(insert(entry), rows)
 
 
 def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: WebClient) -> None:
@@ -34,7 +33,7 @@ def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: WebClient) -
     assert alice.log(TRAINING).status_code == 303
     house.pass_time(hours=12)
     refused = alice.log(TRAINING | {"title": "One more"})
-    words = "You have logged 60 sessions within a day, which is the most: go on tomorrow"
+    words = "You have reached the limit of 60 sessions in one day. Please continue tomorrow"
     assert problems(refused) == [("hours", words)]
     assert 'value="One more"' in refused.text
     assert program.log("one").status_code == 429

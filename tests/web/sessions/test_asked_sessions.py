@@ -132,9 +132,9 @@ def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: WebCli
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("UPDATE group_session SET held_on = '2026-12-05'", "has not come yet"),
+        ("UPDATE group_session SET held_on = '2026-12-05'", "The session date must be today"),
         ("UPDATE group_session SET held_on = '2025-03-05'", "2025 is closed at NCIMHA"),
-        ("UPDATE group_session SET minutes = 1440", "the day has only 24 hours in all"),
+        ("UPDATE group_session SET minutes = 1440", "A day has only 24 hours"),
     ],
 )
 def test_what_cannot_be_in_the_log_is_said_and_nothing_is_half_done(

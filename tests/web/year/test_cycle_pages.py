@@ -36,7 +36,7 @@ def test_an_earlier_cycle_shows_its_standing_and_its_entries(house: WebClient) -
     assert "Last year's conference training 1 hour of DEIA Counts towards training and DEIA" in page
     assert "1 of 15.5 hours about DEIA towards “of which DEIA” (1 hour asked)" in page
     assert "Infant mental health week" not in page
-    assert "2025 is closed at NCIMHA: its days of grace ended with January 31, 2026." in page
+    assert "2025 is closed at NCIMHA: its grace period ended on January 31, 2026." in page
     assert "Closed" in page
     assert "Edit" not in page
 

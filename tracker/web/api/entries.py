@@ -25,8 +25,8 @@ from tracker.services.api_entries import (
 from tracker.services.api_tokens import Caller, claim_key, keep_answer
 from tracker.services.context import Author, lock_person
 from tracker.services.cycle_locks import cycle_lock_for
-from tracker.services.entries import MOST_A_DAY, Content, add_entry, has_logged_most, minutes_on
 from tracker.services.evaluation import days_at
+from tracker.services.old_entries import MOST_A_DAY, Content, add_entry, has_logged_most, minutes_on
 from tracker.services.provider_choices import may_name
 from tracker.services.sign_in import normal_email
 from tracker.web.api.models import (

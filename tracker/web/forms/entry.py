@@ -21,8 +21,9 @@ from tracker.rules.plan import Plan
 from tracker.services.applications import undecided_of
 from tracker.services.cycle_locks import CycleLocks
 from tracker.services.endorsements import Own, own_of
-from tracker.services.entries import Content, entry_by_id
+from tracker.services.entries import find_entry
 from tracker.services.evaluation import days_at
+from tracker.services.old_entries import Content
 from tracker.services.provider_choices import may_name
 from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key
 from tracker.web.forms.fields import DateWrong, HoursWrong, date_fields_of, read_date, read_hours
@@ -308,7 +309,7 @@ def _topics_of(setting: FormSetting, activity: str) -> set[str]:
 
 
 def _copy(session: Session, person_id: int, again: str) -> dict[str, str]:
-    entry = entry_by_id(session, person_id, int(again)) if _is_id(again) else None
+    entry = find_entry(session, person_id, int(again)) if _is_id(again) else None
     if entry is None:
         return {}
     # Everything is as it was the last time, but the day.

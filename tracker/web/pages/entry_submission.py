@@ -25,21 +25,21 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Author, lock_person
 from tracker.services.cycle_locks import cycle_lock_for
-from tracker.services.entries import (
+from tracker.services.entries import find_entry
+from tracker.services.evidence import Received, files_of, keep_files, move_drafts, remove_file
+from tracker.services.old_entries import (
     ChangedMeanwhile,
     Content,
     Logged,
     add_unsaved,
     change_entry,
     content_of,
-    entry_by_id,
     find_duplicate,
     logged_on,
     saved_from,
     submission_check,
     version_of,
 )
-from tracker.services.evidence import Received, files_of, keep_files, move_drafts, remove_file
 from tracker.web.dependencies import Person, Site, Viewer, viewer_in_session, viewer_of_request
 from tracker.web.forms.body import Posted, new_form_key, text_of
 from tracker.web.forms.entry import (
@@ -314,7 +314,7 @@ def save_change(
             session, rulebooks, author, entry_id, content=content, version=version
         )
     except ChangedMeanwhile:
-        return _changed_meanwhile(entry_by_id(session, author.person_id, entry_id))
+        return _changed_meanwhile(find_entry(session, author.person_id, entry_id))
     if not changed:
         raise HTTPException(404)
     return Outcome(entry_id)

@@ -1,7 +1,7 @@
 """What a session that somebody is asked about would count for, in their own words only."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, HTTPException
@@ -11,19 +11,19 @@ from starlette.datastructures import FormData
 
 from tracker.clock import local_day
 from tracker.db.engine import reading
-from tracker.formatting import MINUTES_IN_DAY, format_date, format_hours, format_hours_with_unit
+from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
-from tracker.services.context import Author
+from tracker.services.context import Author, Refused
 from tracker.services.cycle_locks import cycle_lock_for
-from tracker.services.entries import Content, has_logged_most, minutes_on
+from tracker.services.entry_rules import EntryInput
 from tracker.services.group_confirmations import (
     ConfirmationRequest,
     added_entry,
     asked_by_id,
     confirm,
-    content_of,
     dispute,
+    entry_input_of,
     hold_asked,
     same_sessions,
 )
@@ -32,17 +32,17 @@ from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, clean, number_of, text_of
 from tracker.web.pages.entry_view import EntryRow
 from tracker.web.pages.year_view import view_entry
-from tracker.web.text import format_closed, format_most
+from tracker.web.text import format_closed
 from tracker.web.time_zones import zone_of
 
 _NOT_STORED = 0
 
 
 def would_count(
-    session: Session, rulebooks: Rulebooks, person_id: int, content: Content, at: datetime
+    session: Session, rulebooks: Rulebooks, person_id: int, entry: EntryInput, at: datetime
 ) -> EntryRow:
     """The entry that confirming would make, with a verdict for each endorsement and application."""
-    values = [getattr(content, name) for name in LoggedEntry._fields[2:]]
+    values = [getattr(entry, name) for name in LoggedEntry._fields[2:]]
     return view_entry(session, rulebooks, LoggedEntry(_NOT_STORED, person_id, *values), at)
 
 
@@ -95,9 +95,12 @@ def _confirm(
         return Outcome("look")
     if same and said == "confirm":
         return Outcome("same")
-    if words := why_not(session, rulebooks, author.person_id, asked, author.at):
+    try:
+        return Outcome("saved", confirm(session, rulebooks, author, asked))
+    except Refused as refused:
+        [refusal, *_] = refused.refusals
+        words = format_refusal(refusal.code, refusal.facts)
         return Outcome("look", problem=("confirm", words))
-    return Outcome("saved", confirm(session, rulebooks, author, asked))
 
 
 def _dispute(
@@ -108,36 +111,13 @@ def _dispute(
         return Outcome("look", problem=("note", words))
     if asked.withdrawn_at is not None and asked.state != "confirmed":
         return Outcome("look")
-    entry = added_entry(session, author.person_id, asked)
-    closed = entry and cycle_lock_for(
-        session, rulebooks, author.person_id, entry.held_on, author.at
-    )
-    if closed:
-        return Outcome("look", problem=("note", format_closed(closed)))
-    dispute(session, rulebooks, author, asked, note or None)
+    try:
+        dispute(session, rulebooks, author, asked, note or None)
+    except Refused as refused:
+        [refusal, *_] = refused.refusals
+        words = format_refusal(refusal.code, refusal.facts)
+        return Outcome("look", problem=("note", words))
     return Outcome("disputed")
-
-
-def why_not(
-    session: Session, rulebooks: Rulebooks, person_id: int, asked: ConfirmationRequest, at: datetime
-) -> str:
-    """Why the session cannot go into the person's log as it is; empty where it can."""
-    day: date = asked.held_on
-    if day > local_day(at, zone_of(session, rulebooks, person_id)):
-        return f"{format_date(day)} has not come yet: confirm it once the session was held"
-    closed = cycle_lock_for(session, rulebooks, person_id, day, at)
-    if closed is not None:
-        return format_closed(closed)
-    if has_logged_most(session, person_id, at):
-        return format_most()
-    others = minutes_on(session, person_id, day)
-    if others + asked.minutes > MINUTES_IN_DAY:
-        whole = format_hours(MINUTES_IN_DAY)
-        return (
-            f"You have logged {format_hours_with_unit(others)} on {format_date(day)} already: "
-            f"the day has only {whole} hours in all"
-        )
-    return ""
 
 
 router = APIRouter()
@@ -189,7 +169,7 @@ def _show(
         asked = asked_by_id(session, who.id, member_id)
         if asked is None:
             raise HTTPException(404)
-        row = would_count(session, site.rulebooks, who.id, content_of(asked), at)
+        row = would_count(session, site.rulebooks, who.id, entry_input_of(asked), at)
         same = same_sessions(session, who.id, asked)
         added = added_entry(session, who.id, asked)
         zone = zone_of(session, site.rulebooks, who.id)

@@ -16,7 +16,7 @@ from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Author
 from tracker.services.cycle_locks import cycle_lock_for
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import Content, delete_entry, entry_by_id, version_of
+from tracker.services.entries import find_entry
 from tracker.services.evidence import (
     File,
     file_for,
@@ -25,6 +25,7 @@ from tracker.services.evidence import (
     remove_file,
     remove_files_of,
 )
+from tracker.services.old_entries import Content, delete_entry, version_of
 from tracker.web.dependencies import (
     NowDep,
     Person,
@@ -186,7 +187,7 @@ def delete(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Respon
     author = Author(who.id, who.viewer.email, at)
 
     def job(session: Session) -> list[File] | None:
-        entry = entry_by_id(session, who.id, entry_id)
+        entry = find_entry(session, who.id, entry_id)
         if entry is not None and _is_closed(session, site, entry, at):
             return None
         removed = remove_files_of(session, author, entry_id)
@@ -206,7 +207,7 @@ def _open_entry(
     session: Session, site: Site, who: Person, entry_id: int, at: datetime
 ) -> LoggedEntry | None:
     """A person's own entry; None for one that stays as it was submitted."""
-    entry = entry_by_id(session, who.id, entry_id)
+    entry = find_entry(session, who.id, entry_id)
     if entry is None:
         raise HTTPException(404)
     return None if _is_closed(session, site, entry, at) else entry

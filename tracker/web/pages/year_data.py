@@ -14,7 +14,7 @@ from tracker.rules.standing import Standing, Status
 from tracker.services.applications import Applied, standings_of, undecided_of
 from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, read_cycle_locks_of
 from tracker.services.endorsements import Endorsed, endorsements_of
-from tracker.services.entries import entries_of
+from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
 from tracker.services.evidence import File, files_of_entries
 from tracker.services.facts import Few
@@ -93,7 +93,7 @@ def read_material(
     day_of = days_at(rulebooks, at)
     standings = read_standings(session, rulebooks, endorsements, at)
     applied = standings_of(session, rulebooks, day_of, [a.id for a in applications])
-    entries = entries_of(session, person_id, date.min, date.max)
+    entries = list_entries(session, person_id, date.min, date.max)
     applies = any(not a.decided for a in applications)
     return Material(
         rulebooks=rulebooks,
@@ -117,7 +117,7 @@ def read_cycle(
     day_of = days_at(rulebooks, at)
     found = judge_all(session, rulebooks, day_of, cycle_day=cycle.starts_on, only=_few([one]))
     standings = list(found)
-    entries = entries_of(session, one.person_id, cycle.starts_on, cycle.ends_on)
+    entries = list_entries(session, one.person_id, cycle.starts_on, cycle.ends_on)
     return Material(
         rulebooks=rulebooks,
         day_of=day_of,

@@ -13,7 +13,7 @@ from tracker.rules.standing import Status
 from tracker.services.applications import Applied
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
-from tracker.services.entries import entry_by_id
+from tracker.services.entries import find_entry
 from tracker.services.evaluation import days_at
 from tracker.web.pages.entry_view import EntryRow, entry_row
 from tracker.web.pages.renewal_view import CycleLink, RenewalView, cycle_links, view_renewal
@@ -98,7 +98,7 @@ def read_entry(
     session: Session, rulebooks: Rulebooks, person_id: int, entry_id: int, at: datetime
 ) -> EntryRow | None:
     """One entry of a person's own and why it counts, or not; None where it is not theirs."""
-    entry = entry_by_id(session, person_id, entry_id)
+    entry = find_entry(session, person_id, entry_id)
     return view_entry(session, rulebooks, entry, at) if entry else None
 
 

@@ -1,0 +1,266 @@
+"""What an entry must satisfy to be saved, and what looks like a mistake in it."""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from rapidfuzz import fuzz
+from sqlmodel import Session
+
+from tracker.clock import known_zones, local_day
+from tracker.formatting import MINUTES_IN_DAY, is_unusual
+from tracker.rulebooks import Rulebooks
+from tracker.rules.application.wording import lower
+from tracker.rules.explain import LoggedEntry
+from tracker.rules.plan import Plan
+from tracker.services.applications import undecided_of
+from tracker.services.context import Refusal
+from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, refusal_of_lock
+from tracker.services.endorsements import own_of
+from tracker.services.evaluation import days_at
+
+ACTIVITIES = ("rsc", "training")
+FORMATS = ("individual", "group")
+YEARS_BACK = 50
+DAILY_LIMIT = 60
+TEXT_LIMITS = {"title": 300, "provider_name": 200, "reference": 200}
+_SIMILAR_MINUTES = 15
+# Of 100, by rapidfuzz: one or two letters may differ.
+_SIMILAR_NAME = 85.0
+
+
+@dataclass(frozen=True, slots=True)
+class EntryInput:
+    """What a person or a program enters about one session; minutes, also in ``topics``.
+
+    An RSC session's provider is a known person or a name; a training has none.
+    """
+
+    activity: str
+    held_on: date
+    minutes: int
+    title: str
+    provider_id: int | None = None
+    provider_name: str | None = None
+    format: str | None = None
+    reference: str | None = None
+    topics: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRules:
+    """What applies to one person's entries at one instant.
+
+    ``today`` is the last day on which a session may have been held. ``topics`` are those that can
+    be entered, with their labels, by activity. ``provider_rules`` and ``associations`` decide
+    which RSC providers the person is offered. Without ``locks`` no cycle is locked.
+    """
+
+    today: date
+    topics: Mapping[str, Mapping[str, str]]
+    provider_rules: frozenset[str] = frozenset()
+    associations: frozenset[str] = frozenset()
+    locks: CycleLocks | None = None
+    requires_provider: bool = True
+
+    def for_editing(self, entry: LoggedEntry) -> "EntryRules":
+        """The same rules with the entry's own topics, which stay though no rule counts them."""
+        topics = {activity: dict(labels) for activity, labels in self.topics.items()}
+        for topic in entry.topics:
+            topics[entry.activity].setdefault(topic, topic)
+        return dataclasses.replace(self, topics=topics)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedSession:
+    """An entry on the day of another one; ``provider`` is a name, known person or not."""
+
+    id: int
+    activity: str
+    minutes: int
+    title: str
+    provider_id: int | None
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryWarnings:
+    """What a person confirms before an entry is saved; ``minutes`` is 0 for a usual length."""
+
+    duplicate: LoggedSession | None = None
+    minutes: int = 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What a form sends back to confirm these warnings."""
+        keys = []
+        if self.duplicate is not None:
+            keys.append(str(self.duplicate.id))
+        if self.minutes:
+            keys.append(length_key(self.minutes))
+        return tuple(keys)
+
+    def __bool__(self) -> bool:
+        return self.duplicate is not None or self.minutes > 0
+
+
+def load_entry_rules(
+    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
+) -> EntryRules:
+    """The rules for a person's entries, from their endorsements and open applications."""
+    own = own_of(session, person_id)
+    applications = undecided_of(session, person_id) if own.has_applied else []
+    today_at = days_at(rulebooks, now)
+    plans: list[Plan] = []
+    associations: set[str] = set()
+    for endorsed in own.endorsements:
+        if endorsed.association in rulebooks.associations:
+            associations.add(endorsed.association)
+            plan = rulebooks.plan(*endorsed.triple, today_at(endorsed.association))
+            if plan is not None:
+                plans.append(plan)
+    for applied in applications:
+        if applied.association in rulebooks.associations:
+            associations.add(applied.association)
+            day = applied.submitted_on or today_at(applied.association)
+            plans.append(rulebooks.application_plan(applied.association, applied.category, day))
+    if own.time_zone in known_zones():
+        today = local_day(now, str(own.time_zone))
+    else:
+        # A new day starts first in the east.
+        today = max(today_at(name) for name in associations or rulebooks.associations)
+    return EntryRules(
+        today=today,
+        topics=_topics_of(rulebooks, plans),
+        provider_rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
+        associations=frozenset(associations),
+        locks=read_cycle_locks(
+            session, rulebooks, now, own.endorsements, applies=bool(applications)
+        ),
+    )
+
+
+def _topics_of(rulebooks: Rulebooks, plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
+    topics: dict[str, dict[str, str]] = {"rsc": {}, "training": {}}
+    for plan in plans:
+        labels = rulebooks.associations[plan.association].topic_names
+        for requirement in plan.requirements:
+            if requirement.counts == "rsc" and requirement.topic:
+                label = labels.get(requirement.topic, requirement.topic)
+                topics["rsc"][requirement.topic] = lower(label)
+            elif requirement.counts == "training" and requirement.topic:
+                topics["training"][requirement.topic] = requirement.topic
+            elif requirement.counts == "training":
+                topics["training"].update((topic, topic) for topic in requirement.rule.besides)
+    return {activity: dict(sorted(found.items())) for activity, found in topics.items()}
+
+
+def usual_title(activity: str, session_format: str | None) -> str:
+    """The title of a session without one: "Individual RSC"."""
+    return f"{(session_format or '').capitalize()} {activity.upper()}".strip()
+
+
+def validate_entry(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
+    """Every reason to refuse an entry that can be known without the person's other entries."""
+    refusals = _validate_day(entry.held_on, rules)
+    if entry.activity not in ACTIVITIES:
+        refusals.append(Refusal("activity", "activity-required"))
+    if not 1 <= entry.minutes <= MINUTES_IN_DAY:
+        refusals.append(Refusal("minutes", "minutes-out-of-range"))
+    if entry.activity == "training" and not entry.title:
+        refusals.append(Refusal("title", "title-required"))
+    for name, limit in TEXT_LIMITS.items():
+        if len(getattr(entry, name) or "") > limit:
+            refusals.append(Refusal(name, "text-too-long", {"limit": limit}))
+    refusals += _validate_provider(entry, rules)
+    refusals += _validate_topics(entry, rules)
+    return refusals
+
+
+def _validate_day(day: date, rules: EntryRules) -> list[Refusal]:
+    if day > rules.today:
+        return [Refusal("held_on", "day-in-future", {"today": rules.today})]
+    first_year = rules.today.year - YEARS_BACK
+    if day.year < first_year:
+        return [Refusal("held_on", "day-too-long-ago", {"first_year": first_year})]
+    lock = rules.locks.closed(day) if rules.locks else None
+    if lock is not None:
+        return [refusal_of_lock("held_on", lock)]
+    return []
+
+
+def _validate_provider(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
+    has_provider = entry.provider_id is not None or bool(entry.provider_name)
+    if entry.activity == "training":
+        refusals = []
+        if has_provider:
+            refusals.append(Refusal("provider", "provider-forbidden"))
+        if entry.format is not None:
+            refusals.append(Refusal("format", "format-forbidden"))
+        return refusals
+    if entry.activity == "rsc" and rules.requires_provider and not has_provider:
+        return [Refusal("provider", "provider-required")]
+    if entry.provider_id is not None and entry.provider_name:
+        return [Refusal("provider", "provider-twice")]
+    if entry.format not in (None, *FORMATS):
+        return [Refusal("format", "format-unknown")]
+    return []
+
+
+def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
+    refusals = []
+    allowed = rules.topics.get(entry.activity, {})
+    for topic, minutes in entry.topics.items():
+        if entry.activity in ACTIVITIES and topic not in allowed:
+            facts = {"topic": topic, "allowed": tuple(allowed)}
+            refusals.append(Refusal(f"topics.{topic}", "topic-unknown", facts))
+        elif minutes < 1:
+            refusals.append(Refusal(f"topics.{topic}", "topic-minutes-required", {"topic": topic}))
+    if sum(entry.topics.values()) > entry.minutes:
+        total = {"topics": tuple(entry.topics), "minutes": entry.minutes}
+        refusals.append(Refusal("topics", "topics-exceed-session", total))
+    return refusals
+
+
+def find_warnings(
+    entry: EntryInput, logged: Iterable[LoggedSession], confirmed: Collection[str]
+) -> EntryWarnings:
+    """What looks like a mistake beside the day's other entries, and is not ``confirmed`` yet."""
+    duplicate = find_duplicate(entry, logged)
+    if duplicate is not None and str(duplicate.id) in confirmed:
+        duplicate = None
+    return EntryWarnings(duplicate, unusual_minutes(entry.minutes, confirmed))
+
+
+def unusual_minutes(minutes: int, confirmed: Collection[str]) -> int:
+    """The minutes if they are unusually few or many and not ``confirmed`` yet, else 0."""
+    return minutes if is_unusual(minutes) and length_key(minutes) not in confirmed else 0
+
+
+def length_key(minutes: int) -> str:
+    """What a form sends back to confirm an unusual length."""
+    return f"{minutes}min"
+
+
+def find_duplicate(entry: EntryInput, logged: Iterable[LoggedSession]) -> LoggedSession | None:
+    """The first of the day's entries that may be the same session."""
+    for other in logged:
+        if other.activity == entry.activity and _may_be_same_session(entry, other):
+            return other
+    return None
+
+
+def _may_be_same_session(entry: EntryInput, other: LoggedSession) -> bool:
+    similar_length = abs(entry.minutes - other.minutes) <= _SIMILAR_MINUTES
+    if entry.activity != "rsc":
+        similarity = fuzz.ratio(entry.title.casefold(), other.title.casefold())
+        return similarity >= (_SIMILAR_NAME if similar_length else 100)
+    if entry.provider_id and other.provider_id:
+        # Two sessions with one provider on one day are rare, whatever their length.
+        return entry.provider_id == other.provider_id
+    if entry.provider_name and other.provider and not other.provider_id:
+        similarity = fuzz.ratio(entry.provider_name.casefold(), other.provider.casefold())
+        return similarity >= _SIMILAR_NAME
+    # A name can be that of a known provider, so a similar length is enough.
+    return similar_length
