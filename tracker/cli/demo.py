@@ -27,7 +27,7 @@ from tracker.demo.stage import Address, demo_settings, fill, logins
 from tracker.jobs.embedded import running
 from tracker.jobs.runner import run_due
 from tracker.jobs.schedule import Job
-from tracker.logs import configure_logs, server_logs
+from tracker.logs import configure_logs, server_log_config
 from tracker.mail.delivery import DeliveryReport, deliver_once
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
@@ -169,7 +169,7 @@ def _serve(app: FastAPI, address: Address) -> None:
             app,
             host=address.host,
             port=address.web_port,
-            log_config=server_logs(),
+            log_config=server_log_config(),
             log_level="warning",
             access_log=False,
         )

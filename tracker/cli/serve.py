@@ -10,7 +10,7 @@ from tracker import clock
 from tracker.cli.context import open_app
 from tracker.db.engine import open_engine
 from tracker.jobs.embedded import running
-from tracker.logs import configure_logs, server_logs
+from tracker.logs import configure_logs, server_log_config
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
 from tracker.web.app import build_app
@@ -42,7 +42,7 @@ def run() -> None:
         port=web.port,
         proxy_headers=True,
         access_log=False,
-        log_config=server_logs(),
+        log_config=server_log_config(),
         # Shorter than the patience of a proxy and of systemd; longer than any saving may wait.
         timeout_graceful_shutdown=_END_SECONDS,
     )

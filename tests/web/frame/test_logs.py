@@ -20,7 +20,7 @@ from starlette.types import Message
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.signing import CODE
 from tests.web.visiting import TRAINING, WebClient
-from tracker.logs import Lines, configure_logs, server_logs, trace
+from tracker.logs import Lines, configure_logs, server_log_config
 
 SECRET = "SECRET-REASON"
 
@@ -112,7 +112,7 @@ def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: WebClient)
     async def answer_as_uvicorn_does() -> str:
         with pytest.raises(Exception, match=SECRET) as caught:
             await page_house.app(scope, receive, send)
-        return Lines().format(record(caught.value, "Exception in ASGI application\n"))
+        return ForeignLogFormatter().format(record(caught.value, "Exception in ASGI application\n"))
 
     line = json.loads(asyncio.run(answer_as_uvicorn_does()))
     assert sent[0]["status"] == 500
@@ -123,7 +123,9 @@ def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: WebClien
     refuse(page_house, "entry")
     with pytest.raises(Exception, match=SECRET) as caught:
         page_house.visit(ALICE).log({**TRAINING, "title": "SECRET-TITLE"})
-    line = json.loads(Lines().format(record(caught.value, "Exception in ASGI application\n")))
+    line = json.loads(
+        ForeignLogFormatter().format(record(caught.value, "Exception in ASGI application\n"))
+    )
     assert line["event"] == "Exception in ASGI application"
     assert "entries.py" in line["exception"]
     assert "SECRET" not in json.dumps(line)
@@ -136,12 +138,14 @@ def test_an_error_of_the_engine_shows_no_parameters(page_house: WebClient) -> No
     ):
         connection.exec_driver_sql("INSERT INTO person (email) VALUES (?)", (SECRET,))
     assert SECRET not in str(caught.value)
-    assert SECRET not in trace(caught.value)
+    assert SECRET not in describe_error(caught.value)
 
 
 def test_an_error_that_became_text_loses_its_words_too() -> None:
     text = f'Traceback (most recent call last):\n  File "a.py", line 1\n    x\nValueError: {SECRET}'
-    line = Lines().format(logging.LogRecord("uvicorn.error", 40, "", 1, text, None, None))
+    line = ForeignLogFormatter().format(
+        logging.LogRecord("uvicorn.error", 40, "", 1, text, None, None)
+    )
     assert json.loads(line)["exception"] == '  File "a.py", line 1\nValueError'
 
 
@@ -151,7 +155,7 @@ def test_what_the_server_logs_has_the_form_of_our_own_lines(
     structlog.get_logger().warning("one of ours")
     ours = json.loads(capsys.readouterr().err)
     said = logging.LogRecord("uvicorn.error", 20, "", 1, "Started process [%d]\n", (7,), None)
-    theirs = json.loads(Lines().format(said))
+    theirs = json.loads(ForeignLogFormatter().format(said))
     assert [*theirs] == ["event", "logger", "level", "timestamp"]
     assert [*ours] == ["event", "level", "timestamp"]
     assert (theirs["event"], theirs["level"]) == ("Started process [7]", "info")
@@ -166,7 +170,7 @@ def test_where_a_person_reads_along_both_are_text_with_the_time(
     configure_logs()
     structlog.get_logger().warning("one of ours")
     said = logging.LogRecord("uvicorn.error", 20, "", 1, "Started", (), None)
-    lines = [capsys.readouterr().err, Lines().format(said)]
+    lines = [capsys.readouterr().err, ForeignLogFormatter().format(said)]
     plain = [re.sub(r"\x1b\[\d+m", "", line) for line in lines]
     assert all(re.match(r"20\d\d-\d\d-\d\dT\S+Z \[(warning|info)", line) for line in plain)
 
@@ -174,6 +178,8 @@ def test_where_a_person_reads_along_both_are_text_with_the_time(
 def test_the_server_logs_through_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
     monkeypatch.setattr(logging.config, "dictConfig", given.append)
-    uvicorn.Config("none:none", log_config=server_logs())
+    uvicorn.Config("none:none", log_config=server_log_config())
     assert given
-    assert server_logs()["formatters"]["lines"]["()"] == f"{Lines.__module__}.{Lines.__name__}"
+    assert (
+        server_log_config()["formatters"]["lines"]["()"] == f"{Lines.__module__}.{Lines.__name__}"
+    )
