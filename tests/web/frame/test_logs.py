@@ -20,7 +20,7 @@ from starlette.types import Message
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.signing import CODE
 from tests.web.visiting import TRAINING, WebClient
-from tracker.logs import Lines, configure_logs, server_log_config
+from tracker.logs import ForeignLogFormatter, configure_logs, describe_error, server_log_config
 
 SECRET = "SECRET-REASON"
 
