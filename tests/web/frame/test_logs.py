@@ -181,5 +181,6 @@ def test_the_server_logs_through_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     uvicorn.Config("none:none", log_config=server_log_config())
     assert given
     assert (
-        server_log_config()["formatters"]["lines"]["()"] == f"{Lines.__module__}.{Lines.__name__}"
+        server_log_config()["formatters"]["lines"]["()"]
+        == f"{ForeignLogFormatter.__module__}.{ForeignLogFormatter.__name__}"
     )
