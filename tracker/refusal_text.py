@@ -95,6 +95,35 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "email-is-first": lambda _: "That is already your first address. Enter a different one",
     "email-is-second": lambda _: "That is already your second address",
     "email-taken": lambda _: "This address can't be used, because it now belongs to another person",
+    # Applications
+    "application-undecided": lambda facts: (
+        f"An application for {facts['association']} {facts['category']} was opened on "
+        f"{format_date(facts['opened_on'])} and is still undecided. Continue with that one"
+    ),
+    "application-opened-later": lambda facts: (
+        f"An application for {facts['association']} {facts['category']} was opened on "
+        f"{format_date(facts['opened_on'])}. Open a new one after that day"
+    ),
+    "application-decided": lambda facts: (
+        f"The application was {facts['state']} on {format_date(facts['decided_on'])}, "
+        "and that decision is final"
+    ),
+    "application-submitted": lambda facts: (
+        f"The application was already submitted on {format_date(facts['submitted_on'])}"
+    ),
+    "before-opening": lambda facts: (
+        f"The application was opened on {format_date(facts['opened_on'])}, "
+        f"so it can't be {facts['wanted']} on {format_date(facts['day'])}"
+    ),
+    "before-submission": lambda facts: (
+        f"The application was submitted on {format_date(facts['submitted_on'])}, "
+        f"so it can't be {facts['wanted']} on {format_date(facts['day'])}"
+    ),
+    "endorsed-later": lambda facts: (
+        f"The same endorsement is on file from {format_date(facts['starts_on'])}, and one from "
+        f"{format_date(facts['day'])} would overlap it. First enter the earlier time as an "
+        "endorsement with an end date"
+    ),
 }
 
 

@@ -224,9 +224,9 @@ def test_an_endorsement_that_begins_later_is_in_the_way(
     files = {"endorsements": own} if together else {}
     assert told(importer, f"{ALICES},,2024-03-10,endorsed", **files) == [
         (
-            '2: decided_on "2024-03-10": the same endorsement is held from 2024-03-11 on, and one '
-            "from 2024-03-10 on would overlap it: enter that time as an endorsement with its end "
-            "first"
+            '2: decided_on "2024-03-10": The same endorsement is on file from March 11, 2024, and '
+            "one from March 10, 2024 would overlap it. First enter the earlier time as an "
+            "endorsement with an end date"
         )
     ]
 

@@ -8,7 +8,8 @@ from sqlmodel import Field, SQLModel
 from tracker.db.types import IDS_NEVER_REUSED, Instant
 from tracker.rules.model import AGES, LEVELS, PAY
 
-STATES = ("open", "submitted", "endorsed", "declined", "withdrawn")
+UNDECIDED = ("open", "submitted")
+STATES = (*UNDECIDED, "endorsed", "declined", "withdrawn")
 TRANSCRIPTS = ("none", "unofficial", "official")
 
 
@@ -40,6 +41,11 @@ class Application(SQLModel, table=True):
     submitted_on: date | None = None
     decided_on: date | None = None
     state: str = Field(default="open", max_length=10)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it was endorsed, declined, or withdrawn."""
+        return self.state not in UNDECIDED
 
 
 class Degree(SQLModel, table=True):

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, select
 from sqlmodel import Session
 
 from tracker.clock import local_day
+from tracker.db.applications import UNDECIDED
 from tracker.db.audit import Stamp
 from tracker.db.statements import in_chunks
 from tracker.db.tables import METADATA
@@ -19,7 +20,7 @@ from tracker.importer.reader import Reading
 from tracker.importer.rows import Row
 from tracker.importer.upserts import TARGETS, Stored
 from tracker.importer.vocabulary import Vocabulary
-from tracker.services.applications import Applied, begin_endorsements
+from tracker.services.applications import begin_endorsement
 
 _WITHDRAWN = METADATA.tables["withdrawn_reference"]
 
@@ -48,7 +49,27 @@ def withdrawn(session: Session, application_ids: Collection[int]) -> set[Withdra
 
 _PERSON = METADATA.tables["person"]
 _APPLICATION = METADATA.tables["application"]
-ByDay = dict[date, Applied]
+
+
+class ApplicationRecord(NamedTuple):
+    """An application, stored or as the files make it; a new one has the id 0."""
+
+    id: int
+    person_id: int
+    association: str
+    category: str
+    opened_on: date
+    submitted_on: date | None
+    decided_on: date | None
+    state: str
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it was endorsed, declined, or withdrawn."""
+        return self.state not in UNDECIDED
+
+
+ByDay = dict[date, ApplicationRecord]
 
 
 @dataclass
@@ -61,15 +82,15 @@ class Applications:
     stored: dict[Held, ByDay] = field(default_factory=lambda: defaultdict(dict))
     after: dict[Held, ByDay] = field(default_factory=lambda: defaultdict(dict))
 
-    def before(self, row: Row) -> Applied | None:
+    def before(self, row: Row) -> ApplicationRecord | None:
         """The application that a row of applications.csv changes; None if it is new."""
         return self.stored[held_of(row)].get(row.values["opened_on"])
 
-    def became(self, row: Row) -> Applied:
+    def became(self, row: Row) -> ApplicationRecord:
         """What a row of applications.csv makes of the application."""
         return self.after[held_of(row)][row.values["opened_on"]]
 
-    def newest(self, held: Held) -> Applied | None:
+    def newest(self, held: Held) -> ApplicationRecord | None:
         """The application that was opened last; None if there is none."""
         own = self.after.get(held)
         return own[max(own)] if own else None
@@ -100,16 +121,16 @@ def look_up_applications(session: Session, reading: Reading, known: KnownRecords
     return found
 
 
-def _stored(session: Session, person_ids: Collection[int]) -> Iterator[Applied]:
-    columns = [_APPLICATION.c[name] for name in Applied._fields]
+def _stored(session: Session, person_ids: Collection[int]) -> Iterator[ApplicationRecord]:
+    columns = [_APPLICATION.c[name] for name in ApplicationRecord._fields]
     for chunk in in_chunks(sorted(person_ids), CHUNK):
         locked = select(_PERSON.c.id).where(_PERSON.c.id.in_(chunk)).order_by(_PERSON.c.id)
         session.connection().execute(locked.with_for_update())
         query = select(*columns).where(_APPLICATION.c.person_id.in_(chunk))
-        yield from (Applied(*row) for row in session.connection().execute(query))
+        yield from (ApplicationRecord(*row) for row in session.connection().execute(query))
 
 
-def _merged(row: Row, before: Applied | None, person_id: int) -> Applied:
+def _merged(row: Row, before: ApplicationRecord | None, person_id: int) -> ApplicationRecord:
     """What a row makes of an application. An empty cell tells nothing of what has happened since.
 
     So the file by which it was opened leaves alone what became of it on the pages.
@@ -118,9 +139,9 @@ def _merged(row: Row, before: Applied | None, person_id: int) -> Applied:
     submitted_on = given.get("submitted_on") or (before and before.submitted_on)
     decided_on = given.get("decided_on") or (before and before.decided_on)
     state = given.get("state")
-    if state is None and before and before.decided:
+    if state is None and before and before.is_decided:
         state = before.state
-    return Applied(
+    return ApplicationRecord(
         before.id if before else 0,
         person_id,
         given["association"],
@@ -142,7 +163,7 @@ def newly_endorsed(reading: Reading, applications: Applications) -> list[Row]:
     return sorted(rows, key=lambda row: applications.became(row).decided_on or date.max)
 
 
-def is_newly_endorsed(before: Applied | None, after: Applied) -> bool:
+def is_newly_endorsed(before: ApplicationRecord | None, after: ApplicationRecord) -> bool:
     """Whether an application is endorsed now, and was not before."""
     return after.state == "endorsed" and (before is None or before.state != "endorsed")
 
@@ -167,7 +188,7 @@ class Belongings:
     answered: set[int] = field(default_factory=set)
     withdrawn: set[Withdrawn] = field(default_factory=set)
 
-    def application(self, kind: str, row: Row) -> Applied | None:
+    def application(self, kind: str, row: Row) -> ApplicationRecord | None:
         """The application that a row belongs to; None if none was open on the row's day.
 
         It stays with the one that holds it already. Else it is the newest one, or before
@@ -215,17 +236,17 @@ class Belongings:
         spans = [f"from {each.opened_on} to {each.decided_on}" for each in reversed(earlier)]
         return " or ".join([*spans, f"on {newest.opened_on} or later"])
 
-    def _own(self, row: Row) -> list[Applied]:
+    def _own(self, row: Row) -> list[ApplicationRecord]:
         """The person's applications for the association and category, the newest first."""
         own = self.applications.after.get(held_of(row), {})
         return [own[day] for day in sorted(own, reverse=True)]
 
-    def _has_answered(self, applied: Applied, row: Row) -> bool:
+    def _has_answered(self, applied: ApplicationRecord, row: Row) -> bool:
         stored = self.stored.get(("references", applied.id, row.key[-1]))
         return stored is not None and (stored["received_at"] or stored["declined_at"]) is not None
 
 
-def _is_open(applied: Applied, day: date) -> bool:
+def _is_open(applied: ApplicationRecord, day: date) -> bool:
     return applied.opened_on <= day <= (applied.decided_on or date.max)
 
 
@@ -252,7 +273,7 @@ def look_up_belongings(
     return found
 
 
-def _stored_of(applications: Applications, rows: Iterable[Row]) -> dict[int, Applied]:
+def _stored_of(applications: Applications, rows: Iterable[Row]) -> dict[int, ApplicationRecord]:
     held = {held_of(row) for row in rows}
     return {each.id: each for h in held for each in applications.stored.get(h, {}).values()}
 
@@ -292,10 +313,14 @@ def begin_what_is_endorsed(
     It begins on the day of the decision, unless one covers that day.
     """
     before = {each.id: each for own in applications.stored.values() for each in own.values()}
-    moved = [Applied(*(row[name] for name in Applied._fields)) for _, row in stored.moved]
-    wanted = [
-        ((each.person_id, each.association, each.category), each.decided_on)
-        for each in moved
-        if each.decided_on and is_newly_endorsed(before.get(each.id), each)
+    names = ApplicationRecord._fields
+    moved = [ApplicationRecord(*(row[name] for name in names)) for _, row in stored.moved]
+    endorsed = [
+        each for each in moved if each.decided_on and is_newly_endorsed(before.get(each.id), each)
     ]
-    return sum(each.new for each in begin_endorsements(session, wanted, stamp).values())
+    count = 0
+    for each in sorted(endorsed, key=lambda one: one.decided_on or date.max):
+        key = (each.person_id, each.association, each.category)
+        _, is_new = begin_endorsement(session, stamp, key, each.decided_on or date.max)
+        count += is_new
+    return count

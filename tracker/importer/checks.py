@@ -10,13 +10,21 @@ from sqlmodel import Session
 
 from tracker.db.statements import in_chunks
 from tracker.db.tables import METADATA
-from tracker.importer.applications import DAYS, Applications, Belongings, held_of, newly_endorsed
+from tracker.importer.applications import (
+    DAYS,
+    ApplicationRecord,
+    Applications,
+    Belongings,
+    held_of,
+    newly_endorsed,
+)
 from tracker.importer.csv_schemas import OF_APPLICATION, OF_ENDORSEMENT
 from tracker.importer.files import Problem
 from tracker.importer.lookups import CHUNK, Held, KnownRecords
 from tracker.importer.reader import Reading
 from tracker.importer.rows import Row
-from tracker.services.applications import Applied, covering, in_the_way
+from tracker.refusal_text import format_refusal
+from tracker.services.applications import covering, later_term
 
 _BY_ITS_START = "endorsed_on"
 _UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person to people.csv"
@@ -160,10 +168,10 @@ def check_applications(
     yield from _problems_of_endorsing(reading, known, applications)
 
 
-def _problems_of_state(row: Row, after: Applied) -> Iterator[Problem]:
-    if after.decided and after.decided_on is None:
+def _problems_of_state(row: Row, after: ApplicationRecord) -> Iterator[Problem]:
+    if after.is_decided and after.decided_on is None:
         yield row.problem("decided_on", f"must not be empty where the state is {after.state}")
-    if not after.decided and after.decided_on is not None:
+    if not after.is_decided and after.decided_on is not None:
         what = "only what is endorsed, declined or withdrawn has it: give that state"
         yield row.problem("decided_on", what)
     if after.state == "submitted" and after.submitted_on is None:
@@ -173,7 +181,7 @@ def _problems_of_state(row: Row, after: Applied) -> Iterator[Problem]:
         yield row.problem("state", what)
 
 
-def _problems_of_order(row: Row, after: Applied) -> Iterator[Problem]:
+def _problems_of_order(row: Row, after: ApplicationRecord) -> Iterator[Problem]:
     if after.submitted_on and after.submitted_on < after.opened_on:
         what = f"must be {after.opened_on} (the day of opening) or later"
         yield row.problem("submitted_on", what)
@@ -183,9 +191,11 @@ def _problems_of_order(row: Row, after: Applied) -> Iterator[Problem]:
         yield row.problem("decided_on", what)
 
 
-def _problem_of_change(row: Row, before: Applied | None, after: Applied) -> Problem | None:
+def _problem_of_change(
+    row: Row, before: ApplicationRecord | None, after: ApplicationRecord
+) -> Problem | None:
     """A decision stands; only the day of one on which nothing rests may be put right."""
-    if before is None or not before.decided:
+    if before is None or not before.is_decided:
         return None
     what = f"the application was {before.state} on {before.decided_on}, and stays so"
     if after.state != before.state:
@@ -196,10 +206,10 @@ def _problem_of_change(row: Row, before: Applied | None, after: Applied) -> Prob
 
 
 def _problems_of_twice(
-    row: Row, after: Applied, before: Applied | None, applications: Applications
+    row: Row, after: ApplicationRecord, before: ApplicationRecord | None, applications: Applications
 ) -> Iterator[Problem]:
     """One decision is of one application: a second one differs by a slip in the day of opening."""
-    if not after.decided or after == before:
+    if not after.is_decided or after == before:
         return
     own = applications.after[held_of(row)].values()
     same = [a for a in own if (a.state, a.decided_on) == (after.state, after.decided_on)]
@@ -214,7 +224,7 @@ def _problems_beside(reading: Reading, applications: Applications) -> Iterator[P
     rows = {(held_of(r), r.values["opened_on"]): r for r in reading.rows.get("applications", ())}
     for held in {held for held, _ in rows}:
         own = applications.after[held]
-        undecided = sorted(day for day, applied in own.items() if not applied.decided)
+        undecided = sorted(day for day, applied in own.items() if not applied.is_decided)
         for first, second in pairwise(undecided):
             if row := rows.get((held, second)) or rows.get((held, first)):
                 other = first if row.values["opened_on"] == second else second
@@ -231,8 +241,10 @@ def _problems_of_endorsing(
         terms = known.terms.setdefault(held_of(row), {})
         if day is None or covering(terms, day):
             continue
-        if (reason := in_the_way(terms, day)) and "endorsements" not in reading.doubtful:
-            yield row.problem("decided_on", reason)
+        later = later_term(terms, day)
+        if later is not None and "endorsements" not in reading.doubtful:
+            facts = {"starts_on": later, "day": day}
+            yield row.problem("decided_on", format_refusal("endorsed-later", facts))
         else:
             terms[day] = None
 

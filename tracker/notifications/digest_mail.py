@@ -28,7 +28,7 @@ from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, 
 from tracker.notifications.context import JobContext
 from tracker.rules.application.wording import labels, review_results
 from tracker.rules.standing import Standing, Status
-from tracker.services.applications import applicants
+from tracker.services.applications import list_applicants
 from tracker.services.dashboard import (
     CutoffAhead,
     Missing,
@@ -51,7 +51,7 @@ def write_applicants(
 ) -> Applicants:
     """Say who is ready, then who needs review (``most`` are named); the others are counted.
 
-    ``standings`` come in the order of `tracker.services.applications.applicants`.
+    ``standings`` come in the order of `tracker.services.applications.list_applicants`.
     """
     if not standings:
         return Applicants()
@@ -188,7 +188,7 @@ def count_week(
     week.requests = requests_within(
         session, association, undecided=True, skip=0, most=_MOST_REQUESTS
     )
-    week.applicants = applicants(session, context.rulebooks, association, week.as_of)
+    week.applicants = list_applicants(session, context.rulebooks, association, week.as_of)
     _remember(week, session)
     return week
 

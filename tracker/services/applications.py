@@ -1,40 +1,157 @@
-"""Endorsements that come of applications: each begins on the day of the decision."""
+"""Applications are opened, submitted, and decided; an endorsement begins with the decision."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
-from typing import Any, NamedTuple
 
-from sqlalchemy import Select, insert, select, update
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
+from tracker.db.applications import UNDECIDED, Application
 from tracker.db.audit import Change, Stamp, record_changes
-from tracker.db.statements import as_date, in_chunks, run
-from tracker.db.tables import METADATA
+from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
 from tracker.rules.standing import Standing, Status
 from tracker.services.application_facts import judge_applications
-from tracker.services.context import lock_person
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.evaluation import evaluate_people
 from tracker.services.facts import make_id_table
 
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_CHUNK = 1_000
+# The statuses that the coordinator's page filters by: those that wait for a decision come first.
+STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
+_RANKS = (*STATUSES, Status.NO_RULES)
+_SHOWN = "shown_application"
 # Whose endorsement (the person's id), at which association, in which category.
-Held = tuple[int, str, str]
+EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
 Terms = Mapping[date, date | None]
 
 
-class Begun(NamedTuple):
-    """An endorsement that holds on the wanted day; not ``new`` if it did so already."""
-
-    id: int
-    new: bool
+def get_application(session: Session, application_id: int) -> Application | None:
+    """One application; None if there is none."""
+    return session.get(Application, application_id)
 
 
-class ImpossibleChange(Exception):  # noqa: N818 - reads as the sentence it prints
-    """What is asked cannot become of an application; says why."""
+def list_applications(session: Session, person_id: int) -> list[Application]:
+    """A person's applications: the undecided first, then the newest first."""
+    query = (
+        select(Application)
+        .where(Application.person_id == person_id)
+        .order_by(
+            col(Application.state).not_in(UNDECIDED),
+            col(Application.opened_on).desc(),
+            col(Application.id).desc(),
+        )
+    )
+    return list(session.exec(query))
+
+
+def list_undecided_applications(session: Session, person_id: int) -> list[Application]:
+    """A person's undecided applications, the newest first."""
+    return [one for one in list_applications(session, person_id) if not one.is_decided]
+
+
+def find_applicant(
+    session: Session, application_id: int, associations: Collection[str]
+) -> tuple[Person, Application] | None:
+    """One application at these associations, and its applicant; None if there is none."""
+    query = (
+        select(Person, Application)
+        .join(Application, col(Application.person_id) == Person.id)
+        .where(Application.id == application_id, col(Application.association).in_(associations))
+    )
+    return session.exec(query).first()
+
+
+def get_application_standings(
+    session: Session,
+    rulebooks: Rulebooks,
+    day_of: Callable[[str], date],
+    application_ids: Collection[int],
+) -> dict[int, Standing]:
+    """How ready these applications are, by id; without those decided or not opened yet."""
+    if not application_ids:
+        return {}
+    make_id_table(session, _SHOWN, application_ids)
+    standings = judge_applications(session, rulebooks, day_of, only=_SHOWN)
+    return {standing.facts.subject_id: standing for standing in standings}
+
+
+def list_applicants(
+    session: Session, rulebooks: Rulebooks, association: str, day: date
+) -> list[Standing]:
+    """An association's undecided applications as of ``day``, the nearest to a decision first.
+
+    The ready ones come first, then those that lack least; among equals the earliest submitted.
+    """
+    standings = judge_applications(session, rulebooks, lambda _: day, association=association)
+    return sorted(standings, key=_rank)
+
+
+def open_application(
+    context: ServiceContext, person_id: int, association: str, category: str, opened_on: date
+) -> Application:
+    """Open an application.
+
+    Raises Refused while another one for the same category is undecided, or if one was opened on
+    the same day or later.
+    """
+    lock_person(context.session, person_id)
+    for other in list_applications(context.session, person_id):
+        if (other.association, other.category) != (association, category):
+            continue
+        facts = {"association": association, "category": category, "opened_on": other.opened_on}
+        if not other.is_decided:
+            raise Refused(Refusal("day", "application-undecided", facts))
+        if other.opened_on >= opened_on:
+            raise Refused(Refusal("day", "application-opened-later", facts))
+    application = Application(
+        person_id=person_id, association=association, category=category, opened_on=opened_on
+    )
+    context.session.add(application)
+    context.session.flush()
+    context.record_change("application", application.id, after=_audited(application))
+    return application
+
+
+def submit_application(context: ServiceContext, application_id: int, submitted_on: date) -> None:
+    """Submit an open application. Raises NotFound or Refused."""
+    application = _lock_application(context, application_id)
+    _check_change(application, "submitted", submitted_on)
+    _change(context, application, state="submitted", submitted_on=submitted_on)
+
+
+def withdraw_application(context: ServiceContext, application_id: int, decided_on: date) -> None:
+    """Close an undecided application that the applicant withdraws. Raises NotFound or Refused."""
+    application = _lock_application(context, application_id)
+    _check_change(application, "withdrawn", decided_on)
+    _change(context, application, state="withdrawn", decided_on=decided_on)
+
+
+def decline_application(context: ServiceContext, application_id: int, decided_on: date) -> None:
+    """Close an undecided application as declined, by a coordinator of its association.
+
+    Raises NotFound or Refused.
+    """
+    application = _lock_applicant(context, application_id)
+    _check_change(application, "declined", decided_on)
+    _change(context, application, state="declined", decided_on=decided_on)
+
+
+def endorse_applicant(context: ServiceContext, application_id: int, decided_on: date) -> int:
+    """Endorse an applicant from ``decided_on`` (included); the id of the endorsement.
+
+    An endorsement that covers that day already is kept. The first renewal cycle's standing is
+    stored too. Endorsing again on the same day changes nothing. Raises NotFound or Refused.
+    """
+    application = _lock_applicant(context, application_id)
+    if (application.state, application.decided_on) != ("endorsed", decided_on):
+        _check_change(application, "endorsed", decided_on)
+    key = (application.person_id, application.association, application.category)
+    stamp = Stamp(context.actor.label, context.now)
+    endorsement_id, _ = begin_endorsement(context.session, stamp, key, decided_on)
+    _change(context, application, state="endorsed", decided_on=decided_on)
+    evaluate_people(context.session, context.rulebooks, {application.person_id}, context.now)
+    return endorsement_id
 
 
 def covering(terms: Terms, day: date) -> date | None:
@@ -45,330 +162,46 @@ def covering(terms: Terms, day: date) -> date | None:
     return None
 
 
-def in_the_way(terms: Terms, day: date) -> str | None:
-    """Why no endless term may begin on ``day``, which none covers; None if it may."""
-    later = min((starts_on for starts_on in terms if starts_on > day), default=None)
-    if later is None:
-        return None
-    return (
-        f"the same endorsement is held from {later} on, and one from {day} on would overlap it: "
-        "enter that time as an endorsement with its end first"
+def later_term(terms: Terms, day: date) -> date | None:
+    """The first day of a later term, which an endless one from ``day`` on would overlap."""
+    return min((starts_on for starts_on in terms if starts_on > day), default=None)
+
+
+def begin_endorsement(
+    session: Session, stamp: Stamp, key: EndorsementKey, day: date
+) -> tuple[int, bool]:
+    """Let an endorsement hold on ``day``; its id, and whether it is new.
+
+    If none covers the day, one without an end begins then. Raises Refused if one begins later.
+    """
+    person_id, association, category = key
+    query = select(Endorsement).where(
+        Endorsement.person_id == person_id,
+        Endorsement.association == association,
+        Endorsement.category == category,
     )
-
-
-def begin_endorsements(
-    session: Session, wanted: Collection[tuple[Held, date]], by: Stamp
-) -> dict[tuple[Held, date], Begun]:
-    """Let each wanted endorsement hold on its day.
-
-    Where none covers the day, one that begins then, without an end, is stored with its audit
-    event. Raises ImpossibleChange where one that begins later is in the way.
-    """
-    terms = _terms(session, {held[0] for held, _ in wanted})
-    found = dict[tuple[Held, date], Begun]()
-    for held, day in sorted(wanted, key=lambda each: each[1]):
-        own = terms.setdefault(held, {})
-        ends = {starts_on: ends_on for starts_on, (_, ends_on) in own.items()}
-        since = covering(ends, day)
-        if since is None:
-            if reason := in_the_way(ends, day):
-                raise ImpossibleChange(reason)
-            own[day] = (_begin(session, held, day, by), None)
-        found[held, day] = Begun(own[since or day][0], new=since is None)
-    return found
-
-
-def _terms(
-    session: Session, person_ids: Collection[int]
-) -> dict[Held, dict[date, tuple[int, date | None]]]:
-    """People's endorsements: id and last day by the first day."""
-    found = dict[Held, dict[date, tuple[int, date | None]]]()
-    for chunk in in_chunks(person_ids, _CHUNK):
-        query = select(_ENDORSEMENT).where(_ENDORSEMENT.c.person_id.in_(chunk))
-        for row in session.connection().execute(query):
-            held = (row.person_id, row.association, row.category)
-            found.setdefault(held, {})[row.starts_on] = (row.id, row.ends_on)
-    return found
-
-
-def _begin(session: Session, held: Held, day: date, by: Stamp) -> int:
-    values = {
-        "person_id": held[0],
-        "association": held[1],
-        "category": held[2],
-        "starts_on": day,
-        "ends_on": None,
-    }
-    statement = insert(_ENDORSEMENT).values(values).returning(_ENDORSEMENT.c.id)
-    new = int(session.connection().execute(statement).scalar_one())
-    record_changes(session, [Change(by.who, by.at, "endorsement", new, None, values)])
-    return new
-
-
-_APPLICATION = METADATA.tables["application"]
-UNDECIDED = ("open", "submitted")
-__all__ = [
-    "UNDECIDED",
-    "Applied",
-    "ImpossibleChange",
-    "application_by_id",
-    "application_of",
-    "applications_of",
-    "decide",
-    "endorse",
-    "endorse_and_evaluate",
-    "open_application",
-    "submit",
-    "why_not",
-]
-
-
-class Applied(NamedTuple):
-    """An application as it is stored; ``decided_on`` is given exactly when it is decided."""
-
-    id: int
-    person_id: int
-    association: str
-    category: str
-    opened_on: date
-    submitted_on: date | None
-    decided_on: date | None
-    state: str
-
-    @property
-    def decided(self) -> bool:
-        """Whether it was endorsed, declined or withdrawn."""
-        return self.state not in UNDECIDED
-
-
-def application_by_id(session: Session, application_id: int) -> Applied | None:
-    """One application; None where there is none."""
-    return _one(session, _query().where(_APPLICATION.c.id == application_id))
-
-
-def applications_of(session: Session, person_id: int) -> list[Applied]:
-    """A person's applications: those that are undecided first, then the newest first."""
-    rows = run(session, _OF_PERSON, [person_id])
-    days = [tuple(as_date(day) if day else None for day in row[4:7]) for row in rows]
-    return [Applied._make((*row[:4], *of, row[7])) for row, of in zip(rows, days, strict=True)]
-
-
-# In the words of the driver: nearly every page asks it.
-_OF_PERSON = f"""
-    SELECT id, person_id, association, category, opened_on, submitted_on, decided_on, state
-    FROM application WHERE person_id = ?
-    ORDER BY CASE WHEN state IN {UNDECIDED} THEN 0 ELSE 1 END, opened_on DESC, id DESC
-"""
-
-
-def application_of(session: Session, person_id: int) -> Applied | None:
-    """The application that a person is busy with, else the newest one; None without any."""
-    return next(iter(applications_of(session, person_id)), None)
-
-
-def open_application(
-    session: Session,
-    person_id: int,
-    association: str,
-    category: str,
-    day: date,
-    *,
-    by: Stamp,
-) -> int:
-    """Open an application on ``day``; its id.
-
-    Raises ImpossibleChange while another one for the same category is undecided, or where one
-    was opened on the same day or later.
-    """
-    lock_person(session, person_id)
-    for other in applications_of(session, person_id):
-        if (other.association, other.category) == (association, category):
-            _refuse_beside(other, day)
-    opened = Applied(0, person_id, association, category, day, None, None, "open")
-    statement = insert(_APPLICATION).values(_shape(opened)).returning(_APPLICATION.c.id)
-    opened = opened._replace(id=int(session.connection().execute(statement).scalar_one()))
-    _audit(session, None, opened, by)
-    return opened.id
-
-
-def submit(session: Session, application_id: int, day: date, *, by: Stamp) -> None:
-    """Hand an open application in. Raises ImpossibleChange."""
-    applied = _locked(session, application_id)
-    _refuse_change(applied, "submitted", day)
-    _change(session, applied, applied._replace(state="submitted", submitted_on=day), by)
-
-
-def decide(
-    session: Session, application_id: int, state: str, decided_on: date, *, by: Stamp
-) -> None:
-    """Close an undecided application as ``declined`` or ``withdrawn``. Raises ImpossibleChange."""
-    if state not in ("declined", "withdrawn"):
-        message = f"an application is declined or withdrawn here, not {state!r}"
-        raise ValueError(message)
-    applied = _locked(session, application_id)
-    _refuse_change(applied, state, decided_on)
-    _change(session, applied, applied._replace(state=state, decided_on=decided_on), by)
-
-
-def endorse(session: Session, application_id: int, decided_on: date, *, by: Stamp) -> int:
-    """Endorse the applicant from ``decided_on`` (included) on; the id of the endorsement.
-
-    One that covers that day already is kept. A second call for the same day changes nothing.
-    The caller evaluates the person, or calls `endorse_and_evaluate`. Raises ImpossibleChange.
-    """
-    applied = _locked(session, application_id)
-    if (applied.state, applied.decided_on) != ("endorsed", decided_on):
-        _refuse_change(applied, "endorsed", decided_on)
-    held = (applied.person_id, applied.association, applied.category)
-    # Refused before anything is written: who catches it has nothing to take back.
-    begun = begin_endorsements(session, [(held, decided_on)], by)
-    after = applied._replace(state="endorsed", decided_on=decided_on)
-    _change(session, applied, after, by)
-    return begun[held, decided_on].id
-
-
-def endorse_and_evaluate(
-    session: Session, rulebooks: Rulebooks, application_id: int, decided_on: date, *, by: Stamp
-) -> int:
-    """Endorse, and open the first renewal cycle: its standing is there when this returns."""
-    endorsement_id = endorse(session, application_id, decided_on, by=by)
-    applied = _stored(session, application_id)
-    evaluate_people(session, rulebooks, {applied.person_id}, by.at)
-    return endorsement_id
-
-
-def _refuse_beside(other: Applied, day: date) -> None:
-    what = f"an application for {other.association} {other.category}"
-    if not other.decided:
-        raise ImpossibleChange(
-            f"{what} was opened on {other.opened_on} and is still undecided: go on with that one"
-        )
-    if other.opened_on >= day:
-        raise ImpossibleChange(f"{what} was opened on {other.opened_on}: open one after that day")
-
-
-def why_not(applied: Applied, state: str, day: date) -> str | None:
-    """Why an application cannot get ``state`` on ``day``; None if it can."""
-    if applied.decided:
-        return f"the application was {applied.state} on {applied.decided_on}, and stays so"
-    if state == "submitted" and applied.state == state:
-        return f"the application was submitted on {applied.submitted_on} already"
-    if day < (applied.submitted_on or applied.opened_on):
-        verb = "submitted" if applied.submitted_on else "opened"
-        since = applied.submitted_on or applied.opened_on
-        return f"the application was {verb} on {since}: it cannot be {state} on {day}, before that"
-    return None
-
-
-def _refuse_change(applied: Applied, state: str, day: date) -> None:
-    if reason := why_not(applied, state, day):
-        raise ImpossibleChange(reason)
-
-
-def _query() -> Select[Any]:
-    return select(*(_APPLICATION.c[name] for name in Applied._fields))
-
-
-def _one(session: Session, query: Select[Any]) -> Applied | None:
-    row = session.connection().execute(query).one_or_none()
-    return None if row is None else Applied(*row)
-
-
-def _stored(session: Session, application_id: int) -> Applied:
-    found = application_by_id(session, application_id)
-    if found is None:
-        raise ImpossibleChange(f"there is no application {application_id}")
-    return found
-
-
-def _locked(session: Session, application_id: int) -> Applied:
-    """The application as it is once nobody else is changing one of the person's."""
-    lock_person(session, _stored(session, application_id).person_id)
-    return _stored(session, application_id)
-
-
-def _change(session: Session, before: Applied, after: Applied, by: Stamp) -> None:
-    if after != before:
-        own = _APPLICATION.c.id == before.id
-        session.connection().execute(update(_APPLICATION).where(own).values(_shape(after)))
-        _audit(session, before, after, by)
-
-
-def _audit(session: Session, before: Applied | None, after: Applied, by: Stamp) -> None:
-    shapes = [None if applied is None else _shape(applied) for applied in (before, after)]
-    record_changes(session, [Change(by.who, by.at, "application", after.id, *shapes)])
-
-
-def _shape(applied: Applied) -> Mapping[str, Any]:
-    return {name: value for name, value in applied._asdict().items() if name != "id"}
-
-
-_PERSON = METADATA.tables["person"]
-_SHOWN = "shown_application"
-# Whoever waits for a decision first.
-STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
-_RANKS = (*STATUSES, Status.NO_RULES)
-
-
-class Applicant(NamedTuple):
-    """An application and whose it is."""
-
-    name: str
-    email: str
-    application: Applied
-
-
-def standings_of(
-    session: Session,
-    rulebooks: Rulebooks,
-    day_of: Callable[[str], date],
-    application_ids: Collection[int],
-) -> dict[int, Standing]:
-    """How ready these applications are, by id; those decided, or not opened yet, are absent."""
-    if not application_ids:
-        return {}
-    make_id_table(session, _SHOWN, application_ids)
-    found = judge_applications(session, rulebooks, day_of, only=_SHOWN)
-    return {standing.facts.subject_id: standing for standing in found}
-
-
-def applicants(
-    session: Session, rulebooks: Rulebooks, association: str, day: date
-) -> list[Standing]:
-    """An association's undecided applications as of ``day``: the ready first, then by what lacks.
-
-    Among equals whoever submitted first comes first.
-    """
-    found = judge_applications(session, rulebooks, lambda _: day, association=association)
-    return sorted(found, key=_place)
-
-
-def applicant_within(
-    session: Session, application_id: int, associations: Collection[str]
-) -> Applicant | None:
-    """One application at these associations; None where it is absent or another one's."""
-    application = application_by_id(session, application_id)
-    if application is None or application.association not in associations:
-        return None
-    whose = _PERSON.c.id == application.person_id
-    name, email = (
-        session.connection().execute(select(_PERSON.c.name, _PERSON.c.email).where(whose)).one()
+    ids, terms = {}, {}
+    for held in session.exec(query):
+        ids[held.starts_on], terms[held.starts_on] = held.id, held.ends_on
+    starts_on = covering(terms, day)
+    if starts_on is not None:
+        return ids[starts_on], False
+    later = later_term(terms, day)
+    if later is not None:
+        raise Refused(Refusal("day", "endorsed-later", {"starts_on": later, "day": day}))
+    endorsement = Endorsement(
+        person_id=person_id, association=association, category=category, starts_on=day
     )
-    return Applicant(name, email, application)
+    session.add(endorsement)
+    session.flush()
+    after = endorsement.model_dump(exclude={"id"})
+    record_changes(
+        session, [Change(stamp.who, stamp.at, "endorsement", endorsement.id, None, after)]
+    )
+    return endorsement.id, True
 
 
-def has_applied(session: Session, person_id: int) -> bool:
-    """Whether a person has an application, decided or not."""
-    own = select(_APPLICATION.c.id).where(_APPLICATION.c.person_id == person_id).limit(1)
-    return session.scalar(own) is not None
-
-
-def undecided_of(session: Session, person_id: int) -> list[Applied]:
-    """A person's applications that are not decided, the newest first."""
-    return [a for a in applications_of(session, person_id) if not a.decided]
-
-
-def _place(standing: Standing) -> tuple[int, float, date, str, int]:
+def _rank(standing: Standing) -> tuple[int, float, date, str, int]:
     candidate = standing.facts.candidate
     return (
         _RANKS.index(standing.status),
@@ -377,3 +210,46 @@ def _place(standing: Standing) -> tuple[int, float, date, str, int]:
         standing.facts.name.casefold(),
         standing.facts.subject_id,
     )
+
+
+def _lock_application(context: ServiceContext, application_id: int) -> Application:
+    """The application as stored once nobody else changes one of the person's."""
+    application = get_application(context.session, application_id)
+    if application is None:
+        raise NotFound
+    lock_person(context.session, application.person_id)
+    context.session.refresh(application)
+    return application
+
+
+def _lock_applicant(context: ServiceContext, application_id: int) -> Application:
+    application = _lock_application(context, application_id)
+    if application.association not in context.actor.coordinates:
+        raise NotFound
+    return application
+
+
+def _check_change(application: Application, state: str, day: date) -> None:
+    """Raise Refused if the application cannot get ``state`` on ``day``."""
+    facts = {**application.model_dump(), "wanted": state, "day": day}
+    if application.is_decided:
+        raise Refused(Refusal("day", "application-decided", facts))
+    if state == application.state:
+        raise Refused(Refusal("day", "application-submitted", facts))
+    if application.submitted_on and day < application.submitted_on:
+        raise Refused(Refusal("day", "before-submission", facts))
+    if day < application.opened_on:
+        raise Refused(Refusal("day", "before-opening", facts))
+
+
+def _change(context: ServiceContext, application: Application, **values: str | date) -> None:
+    before = _audited(application)
+    for name, value in values.items():
+        setattr(application, name, value)
+    context.session.add(application)
+    context.session.flush()
+    context.record_change("application", application.id, before=before, after=_audited(application))
+
+
+def _audited(application: Application) -> dict[str, object]:
+    return application.model_dump(exclude={"id"})

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from tracker.clock import local_day
 from tracker.rulebooks import Rulebooks
-from tracker.services.applications import applications_of
+from tracker.services.applications import list_applications
 from tracker.services.endorsements import Endorsed, endorsements_of
 
 _NO_BOOK = "UTC"
@@ -32,8 +32,8 @@ def access_windows(
 ) -> list[AccessWindow]:
     """What coordinators of these associations may read of a person; empty: nothing."""
     found = [of_endorsement(one) for one in endorsements_of(session, person_id)]
-    for one in applications_of(session, person_id):
-        day = one.decided_on if one.decided else None
+    for one in list_applications(session, person_id):
+        day = one.decided_on if one.is_decided else None
         found.append(AccessWindow(one.association, held_to=day, added_to=day))
     return [sight for sight in found if sight.association in associations]
 

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from tracker.db.statements import among, as_date, run
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.services.applications import undecided_of
+from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.evaluation import DayOf, days_at
@@ -87,7 +87,7 @@ def read_cycle_locks_of(
 ) -> CycleLocks:
     """What tells the closed days of a person of whom nothing is read yet."""
     endorsements = endorsements_of(session, person_id)
-    applies = bool(undecided_of(session, person_id))
+    applies = bool(list_undecided_applications(session, person_id))
     return read_cycle_locks(session, rulebooks, at, endorsements, applies=applies)
 
 

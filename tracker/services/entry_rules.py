@@ -14,7 +14,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import lower
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
-from tracker.services.applications import undecided_of
+from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, refusal_of_lock
 from tracker.services.endorsements import own_of
@@ -110,7 +110,7 @@ def load_entry_rules(
 ) -> EntryRules:
     """The rules for a person's entries, from their endorsements and open applications."""
     own = own_of(session, person_id)
-    applications = undecided_of(session, person_id) if own.has_applied else []
+    applications = list_undecided_applications(session, person_id) if own.has_applied else []
     today_at = days_at(rulebooks, now)
     plans: list[Plan] = []
     associations: set[str] = set()

@@ -18,7 +18,7 @@ from tracker.db.statements import run
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
-from tracker.services.applications import undecided_of
+from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Actor, Author, ServiceContext, lock_person
 from tracker.services.endorsements import endorsements_of
 from tracker.services.entries import (
@@ -335,7 +335,7 @@ def had_mail(session: Session, person_id: int, kinds: Collection[str], since: da
 def association_of(session: Session, person_id: int) -> str | None:
     """An association whose coordinators a person can ask; None where there is none."""
     found = [e.association for e in endorsements_of(session, person_id)]
-    found += [a.association for a in undecided_of(session, person_id)]
+    found += [a.association for a in list_undecided_applications(session, person_id)]
     return found[0] if found else None
 
 

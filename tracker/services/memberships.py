@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
-from tracker.services.applications import undecided_of
+from tracker.services.applications import list_undecided_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.cycle_locks import CycleLock, cycle_lock_for, refusal_of_lock
 from tracker.services.endorsements import endorsements_of
@@ -53,7 +53,7 @@ def list_accepted_organizations(
 ) -> list[str]:
     """Whose membership a person's associations accept; the associations themselves come first."""
     associations = [one.association for one in endorsements_of(session, person_id)]
-    associations += [one.association for one in undecided_of(session, person_id)]
+    associations += [one.association for one in list_undecided_applications(session, person_id)]
     accepted: set[str] = set()
     for association in associations:
         accepted |= rulebooks.accepted_by(association)

@@ -48,21 +48,24 @@ def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: WebClient)
     assert "Not ready: 2 of 8 done, reflective supervision next." in page
     assert (
         "Missing: 17.5 hours of training, 41.5 hours of reflective supervision, 9 months of work "
-        "experience, Code of Ethics and Agreement (1 of 2), written exam and 2 references." in page
+        "experience, Code of Ethics and Agreement (1 of 2), written exam, and 2 references." in page
     )
 
 
 def test_when_all_is_done_the_association_decides(hall: WebClient) -> None:
     page = checklist(hall, IDA)
     assert "Ready: all 8 are done." in page
-    assert "Submitted on November 2, 2026; the association decides." in page
+    assert "Submitted on November 2, 2026. Your association decides next." in page
     assert "To do" not in page
 
 
 def test_what_only_reviewers_can_say_is_no_task(hall: WebClient) -> None:
     page = checklist(hall, OLIVE)
     assert "Needs review: 7 of 8 done, 1 is for the reviewers." in page
-    assert "For the reviewers: competencies. Tell your association that it can decide." in page
+    assert (
+        "For the reviewers: competencies. "
+        "Tell your association that your application is ready for a decision." in page
+    )
 
 
 def test_requirements_stand_in_the_rulebooks_order(page_hall: WebClient) -> None:
@@ -81,7 +84,7 @@ def test_requirements_stand_in_the_rulebooks_order(page_hall: WebClient) -> None
         ("references", "References 1 of 3 received"),
         ("references", "1 received, 1 waiting"),
         ("exam", "Written exam Passed To do"),
-        ("membership", "Paid to December 31, 2026."),
+        ("membership", "Paid through December 31, 2026."),
         ("education", "A master's degree or a higher one, with official transcripts Done"),
     ],
 )
@@ -104,8 +107,8 @@ def test_every_session_that_does_not_count_says_why(hall: WebClient) -> None:
 def test_the_last_day_of_the_open_window_is_told(page_hall: WebClient) -> None:
     rsc = task(page_hall, NORA, "rsc")
     assert "Counted over the best 24 months, March 10, 2025 to March 9, 2027." in rsc
-    assert "The span that is open now ends on March 9, 2027" in rsc
-    assert "open now" not in task(page_hall, IDA, "rsc")
+    assert "The current time span ends on March 9, 2027" in rsc
+    assert "current time span" not in task(page_hall, IDA, "rsc")
 
 
 def test_many_sessions_that_do_not_count_step_behind_a_word(page_hall: WebClient) -> None:
@@ -124,7 +127,7 @@ def test_advice_is_marked_and_asks_nothing(page_hall: WebClient) -> None:
 def test_each_rule_has_its_source_and_its_reading(page_hall: WebClient) -> None:
     training = task(page_hall, NORA, "training")
     assert "VAIMH: Infant Mental Health Endorsement Requirements" in training
-    assert "“In-Service Training”. How it is read: The minimum is asked of all" in training
+    assert "“In-Service Training”. Our reading: The minimum is asked of all" in training
 
 
 def test_what_is_to_do_says_where(page_hall: WebClient) -> None:
@@ -164,25 +167,25 @@ def test_an_endorsed_application_leads_to_the_renewal(page_hall: WebClient) -> N
     change(page_hall, OLIVE, state="endorsed", decided_on=date(2026, 11, 20))
     page = page_hall.visit(OLIVE).get(f"/application/{page_hall.cast.applications[OLIVE]}")
     assert "Endorsed from November 20, 2026." in text_of(page)
-    assert "Your first renewal cycle has opened" in text_of(page)
+    assert "Your first renewal cycle has started" in text_of(page)
     assert '<a class="button" href="/my-year">Go to your renewal</a>' in page.text
 
 
 def test_an_endorsement_without_renewal_rules_promises_no_cycle(page_hall: WebClient) -> None:
     change(page_hall, IDA, state="endorsed", decided_on=date(2026, 11, 20))
-    assert "The rulebook holds no renewal rules" in checklist(page_hall, IDA)
+    assert "We have no renewal requirements on file" in checklist(page_hall, IDA)
 
 
 def test_an_endorsement_to_come_says_when(page_hall: WebClient) -> None:
     change(page_hall, OLIVE, state="endorsed", decided_on=date(2026, 12, 1))
-    assert "Your first renewal cycle opens on that day." in checklist(page_hall, OLIVE)
+    assert "Your first renewal cycle starts on that day." in checklist(page_hall, OLIVE)
 
 
 def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: WebClient) -> None:
     change(page_hall, NORA, state="declined", decided_on=date(2026, 11, 20))
     page = checklist(page_hall, NORA)
     assert "Declined on November 20, 2026." in page
-    assert "What you have logged is kept." in page
+    assert "Your logged hours are kept." in page
     assert "Training" not in page
 
 
@@ -190,7 +193,7 @@ def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: WebClie
     ("values", "said"),
     [
         ({"opened_on": date(2026, 12, 1)}, "Opens on December 1, 2026."),
-        ({"association": "GONE"}, "There is no rulebook for this association."),
+        ({"association": "GONE"}, "We have no rulebook for this association."),
         ({"category": "NOPE"}, "The rulebook holds no initial requirements for this category."),
     ],
 )

@@ -12,7 +12,7 @@ from tracker.db.tables import METADATA
 
 LIST = "/coordinator/applicants"
 SECRET = "She once forgot her keys & <script>alert(1)</script>"
-NOTED = "Endorsed, by our records, on that day"
+NOTED = "Endorsed that day, according to our records"
 
 
 def path_of(house: WebClient, email: str) -> str:
@@ -32,7 +32,7 @@ def write(house: WebClient, role: str, **values: object) -> None:
 def shown(house: WebClient, email: str = IDA) -> str:
     """What Vera reads of somebody's references."""
     page = text_of(house.visit(VERA).get(path_of(house, email)))
-    return page.partition("What referees wrote")[2]
+    return page.partition("What the referees wrote")[2]
 
 
 def test_everything_that_a_referee_wrote_is_there_to_read(hall: WebClient) -> None:
@@ -40,9 +40,9 @@ def test_everything_that_a_referee_wrote_is_there_to_read(hall: WebClient) -> No
     write(hall, "colleague", endorsed_by="MI-AIMH", endorsed_as="IFS", vetted=True)
     read = shown(hall)
     assert "Jo Colleague r2@x.org Received Jan 5, 2026" in read
-    assert "Is “Colleague” right? Yes How they know the work We ran a group" in read
-    assert "by their own word Infant Family Specialist (IFS), by Michigan" in read
-    assert "Vetted by VAIMH Yes, by their own word Signed as Jo March" in read
+    assert "Is “Colleague” correct? Yes How they know the applicant's work We ran a group" in read
+    assert "according to the referee Infant Family Specialist (IFS), by Michigan" in read
+    assert "Vetted by VAIMH Yes, according to the referee Signed as Jo March" in read
 
 
 def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
@@ -72,8 +72,8 @@ def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(page_hall: W
     write(page_hall, "colleague", role_confirmed=False)
     write(page_hall, "rsc-provider", role_confirmed=None)
     read = shown(page_hall)
-    assert "Is “Colleague” right? No, the role is denied" in read
-    assert "right? Not said" in read
+    assert "Is “Colleague” correct? No, the role is denied" in read
+    assert "correct? Not answered" in read
 
 
 def test_who_has_not_answered_is_listed_with_what_became_of_it(page_hall: WebClient) -> None:
@@ -100,7 +100,7 @@ def test_once_decided_what_referees_wrote_is_still_there(
     vera.post(f"{path_of(page_hall, IDA)}/{decision}", day)
     page = text_of(vera.get(path_of(page_hall, IDA)))
     assert "November 20, 2026." in page
-    assert "known for years" in page.partition("What referees wrote")[2]
+    assert "known for years" in page.partition("What the referees wrote")[2]
 
 
 def test_what_a_referee_wrote_stays_text(page_hall: WebClient) -> None:
@@ -129,5 +129,5 @@ def test_a_coordinator_who_applies_does_not_read_her_own_references(page_hall: W
     _, page_hall.cast.applications[VERA] = apply(page_hall.cast.engine, VERA, "Vera Lane", case)
     page = text_of(page_hall.visit(VERA).get(path_of(page_hall, VERA)))
     assert "References 3 of 3 received" in page
-    for word in ("What referees wrote", "known for years", "places left"):
+    for word in ("What the referees wrote", "known for years", "places left"):
         assert word not in page

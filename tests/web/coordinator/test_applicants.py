@@ -12,7 +12,7 @@ from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 LIST = "/coordinator/applicants"
-TOO_EARLY = "The application was submitted on November 2, 2026:"
+TOO_EARLY = "The application was submitted on November 2, 2026,"
 LATER = {"day": "20", "month": "nov", "year": "2026"}
 
 
@@ -65,15 +65,19 @@ def test_the_ready_stand_first_then_whoever_lacks_least(hall: WebClient) -> None
     page = text_of(vera.get(LIST))
     assert "1 applicant is ready. 2 are not ready." in page
     assert "Ida Frost Ready IMHS · submitted Nov 2, 2026 8 of 8 done Nora Pike Not ready" in page
-    assert "IMHS · opened Jan 5, 2026 2 of 8 done 17.5 hours of training, 41.5 hours of" in page
-    assert "and 2 more missing" in page
+    assert (
+        "IMHS · opened Jan 5, 2026 2 of 8 done Missing: 17.5 hours of training, 41.5 hours of"
+        in page
+    )
+    assert ", and 2 more" in page
 
 
 def test_what_is_for_the_reviewers_is_said(page_hall: WebClient) -> None:
     page = text_of(page_hall.visit(CAROL).get(LIST))
     assert "Nobody is ready yet. 1 needs review." in page
     assert (
-        "Olive Kay Needs review IFS · opened Feb 1, 2026 7 of 8 done Competencies for the" in page
+        "Olive Kay Needs review IFS · opened Feb 1, 2026 7 of 8 done For the reviewers: comp"
+        in page
     )
 
 
@@ -112,7 +116,7 @@ def test_odd_questions_are_no_error(page_hall: WebClient, query: str) -> None:
 
 def test_without_applicants_the_page_says_what_to_do(page_house: WebClient) -> None:
     page = text_of(page_house.visit(DAN).get(LIST))
-    assert "No applicants at the moment." in page
+    assert "No applicants right now." in page
     assert "tracker import" in page
 
 
@@ -145,7 +149,7 @@ def test_endorsing_opens_the_first_renewal_cycle_at_once(hall: WebClient) -> Non
     page = text_of(carol.follow(answer))
     assert "Endorsed. The first renewal cycle is open." in page
     assert "Infant Family Specialist · NCIMHA · 2026" in page
-    assert "No applicants at the moment." in text_of(carol.get(LIST))
+    assert "No applicants right now." in text_of(carol.get(LIST))
     assert "All done for 2026." in text_of(hall.visit(OLIVE).get("/my-year"))
 
 
@@ -179,7 +183,7 @@ def typed(day: int) -> dict[str, str]:
         (typed(23), "The decision date must be today or earlier"),
         (dict.fromkeys(LATER, ""), "Enter the day of the decision"),
         (typed(31), "November 2026 has days 1 to 30"),
-        (typed(1), f"{TOO_EARLY} it cannot be endorsed on November 1, 2026, before that"),
+        (typed(1), f"{TOO_EARLY} so it can&#39;t be endorsed on November 1, 2026"),
     ],
 )
 def test_a_day_that_cannot_be_is_refused(
@@ -194,8 +198,12 @@ def test_a_day_that_cannot_be_is_refused(
 
 def test_endorsing_whoever_is_not_ready_is_warned_of(page_hall: WebClient) -> None:
     vera = page_hall.visit(VERA)
-    assert "Not all is done" in text_of(vera.get(path_of(page_hall, NORA, "/endorse")))
-    assert "Not all is done" not in text_of(vera.get(path_of(page_hall, IDA, "/endorse")))
+    assert "Some requirements are not met" in text_of(
+        vera.get(path_of(page_hall, NORA, "/endorse"))
+    )
+    assert "Some requirements are not met" not in text_of(
+        vera.get(path_of(page_hall, IDA, "/endorse"))
+    )
 
 
 def test_an_application_can_be_declined(hall: WebClient) -> None:
@@ -216,7 +224,7 @@ def test_what_is_decided_stays_so(page_hall: WebClient, what: str) -> None:
     assert f"{path_of(page_hall, NORA)}/endorse" not in vera.follow(asked).text
     answer = vera.post(path_of(page_hall, NORA, what), LATER)
     assert problems(answer) == [
-        ("day", "The application was declined on November 19, 2026, and stays so")
+        ("day", "The application was declined on November 19, 2026, and that decision is final")
     ]
 
 

@@ -47,21 +47,26 @@ def share_missing(standing: Standing) -> float:
     return sum(r.short / r.required for r in missing_results(standing) if r.required)
 
 
+def progress_parts(result: Result) -> tuple[str, str] | None:
+    """What is counted, and of what: ``("8.5", "24 hours")``; None for what has no measure."""
+    unit, counted, required = result.requirement.unit, result.counted, result.required
+    if unit == "hours":
+        return format_hours(counted), format_hours_with_unit(required)
+    if unit == "years":
+        return format_months(counted), format_months(required)
+    if result.requirement.counts == "references":
+        return str(counted), f"{required} {_came(result)}"
+    if required == 1:
+        return None
+    return str(counted), f"{required} {'signed' if result.requirement.counts == 'signed' else unit}"
+
+
 def format_progress(result: Result) -> str:
     """How far a requirement is: ``8.5 of 24 hours``, ``1 year 4 months of 2 years``.
 
     Empty for what is there or not, and has no measure.
     """
-    unit, counted, required = result.requirement.unit, result.counted, result.required
-    if unit == "hours":
-        return f"{format_hours(counted)} of {format_hours_with_unit(required)}"
-    if unit == "years":
-        return f"{format_months(counted)} of {format_months(required)}"
-    if result.requirement.counts == "references":
-        return f"{counted} of {required} {_came(result)}"
-    if required == 1:
-        return ""
-    return f"{counted} of {required} {'signed' if result.requirement.counts == 'signed' else unit}"
+    return " of ".join(progress_parts(result) or ())
 
 
 def format_short(result: Result) -> str:

@@ -18,7 +18,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import lower
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
-from tracker.services.applications import undecided_of
+from tracker.services.applications import list_undecided_applications
 from tracker.services.cycle_locks import CycleLocks
 from tracker.services.endorsements import Own, own_of
 from tracker.services.entries import find_entry
@@ -113,7 +113,7 @@ def read_setting(
     plans: list[Plan] = []
     zones: set[str] = set()
     own = own_of(session, person_id)
-    applications = undecided_of(session, person_id) if own.has_applied else []
+    applications = list_undecided_applications(session, person_id) if own.has_applied else []
     for held in own.endorsements:
         if held.association in rulebooks.associations:
             zones.add(held.association)

@@ -1,4 +1,4 @@
-"""The coordinator's applicants: who is ready for a decision, and what the others lack."""
+"""The coordinator's applicants: who is ready for a decision, and what the others are missing."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ from tracker.db.engine import reading
 from tracker.formatting import capitalize_first, format_list
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
 from tracker.rules.standing import Standing
-from tracker.services.applications import STATUSES, applicant_within, applicants
+from tracker.services.applications import STATUSES, find_applicant, list_applicants
 from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.applications import view_application
 from tracker.web.pages.checklist import NO_RULES, STATUS_WORDS, format_missing
 from tracker.web.pages.coordinator import own_association
-from tracker.web.pages.reference_reports import read_references
+from tracker.web.pages.reference_reports import read_reference_reports
 
 router = APIRouter()
-_PAGE = 50
+_PAGE_SIZE = 50
 _LAST_PAGE = 100_000
-_MOST_NAMED = 4
+_NAMED_REQUIREMENTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One application in the list; ``missing`` and ``review`` in words, both may be empty."""
+class ApplicantRow:
+    """One application in the list; ``missing`` and ``review`` name requirements, or are empty."""
 
     id: int
     name: str
@@ -44,8 +44,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """How many applications each choice leaves: by status, and by what is missing (id, label)."""
+class ApplicantFilters:
+    """How many applications each filter shows: by status, and by missing requirement (id, label).
+
+    Each count takes the other filter, as it is set, into account.
+    """
 
     total: int
     statuses: Sequence[tuple[str, int]]
@@ -53,98 +56,104 @@ class Filters:
 
 
 @router.get("/coordinator/applicants")
-def show(
+def show_applicants(  # one parameter for each part of the address
     site: SiteDep,
-    at: NowDep,
-    who: CoordinatorDep,
+    now: NowDep,
+    viewer: CoordinatorDep,
     association: Annotated[str, Query()] = "",
     status: Annotated[str, Query()] = "",
     missing: Annotated[str, Query()] = "",
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
 ) -> HTMLResponse:
-    """An association's undecided applications, the ready first, then by how little is missing."""
-    mine = own_association(who, association)
+    """An association's undecided applications, the nearest to a decision first."""
+    association = own_association(viewer, association)
     with reading(site.engine) as session:
-        everybody = applicants(session, site.rulebooks, mine, site.today(mine, at))
+        today = site.today(association, now)
+        standings = list_applicants(session, site.rulebooks, association, today)
     status = status if status in STATUSES else ""
-    missing = missing if any(missing in _lacks(s) for s in everybody) else ""
-    listed = [s for s in everybody if _is_in(s, status) and _is_without(s, missing)]
+    if not any(_matches(standing, "", missing) for standing in standings):
+        missing = ""
+    listed = [standing for standing in standings if _matches(standing, status, missing)]
+
+    def link(**parts: object) -> str:
+        chosen = {name: value for name, value in parts.items() if value}
+        return f"/coordinator/applicants?{urlencode({'association': association, **chosen})}"
+
     return site.pages.render(
         "applicants.html",
-        viewer=who,
+        viewer=viewer,
         here="coordinator",
-        association=mine,
-        filters=_filters(everybody, status, missing),
+        association=association,
+        filters=_count_filters(standings, status, missing),
         words=STATUS_WORDS,
         chosen=status,
         missing=missing,
-        rows=[_row(s) for s in listed[(page - 1) * _PAGE : page * _PAGE]],
+        rows=[_row(s) for s in listed[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]],
         number=len(listed),
         page=page,
-        pages=max(1, -(-len(listed) // _PAGE)),
-        link=lambda **parts: f"/coordinator/applicants?{_query(mine, parts)}",
+        pages=max(1, -(-len(listed) // _PAGE_SIZE)),
+        link=link,
     )
 
 
 @router.get("/coordinator/applicants/{application_id}")
 def show_applicant(
-    site: SiteDep, at: NowDep, who: CoordinatorDep, application_id: RowId
+    site: SiteDep, now: NowDep, viewer: CoordinatorDep, application_id: RowId
 ) -> HTMLResponse:
-    """One application's checklist and references, to read, and what may be decided about it."""
+    """One application's checklist and references."""
     with reading(site.engine) as session:
-        one = applicant_within(session, application_id, who.coordinates)
-        if one is None:
+        applicant = find_applicant(session, application_id, viewer.coordinates)
+        if applicant is None:
             raise HTTPException(404)
-        # A coordinator who applies is an applicant like any other: referees were promised so.
-        reads = one.application.person_id != who.person_id
-        view = view_application(session, site.rulebooks, one.application, at, judged=reads)
-        references = read_references(session, site.rulebooks, one) if reads else []
+        person, application = applicant
+        # Referees were promised that no applicant reads what they write: coordinators included.
+        reads_references = application.person_id != viewer.person_id
+        view = view_application(
+            session, site.rulebooks, application, now, for_association=reads_references
+        )
+        references = (
+            read_reference_reports(session, site.rulebooks, application) if reads_references else []
+        )
     return site.pages.render(
         "applicant.html",
-        viewer=who,
+        viewer=viewer,
         here="coordinator",
-        one=one,
+        person=person,
         view=view,
         references=references,
     )
 
 
-def _query(association: str, parts: dict[str, object]) -> str:
-    given = {name: value for name, value in parts.items() if value}
-    return urlencode({"association": association, **given})
+def _matches(standing: Standing, status: str, missing: str) -> bool:
+    """Whether a standing has the status and lacks the requirement; either may be empty."""
+    if status and standing.status != status:
+        return False
+    lacking = {result.requirement.id for result in missing_results(standing)}
+    return not missing or missing in lacking
 
 
-def _filters(everybody: Sequence[Standing], status: str, missing: str) -> Filters:
-    """Each choice counts what it would leave together with the other one's."""
-    among = [s for s in everybody if _is_without(s, missing)]
-    by_status = Counter(s.status for s in among)
-    lacking = [r for s in everybody if _is_in(s, status) for r in missing_results(s)]
-    counts = Counter(r.requirement.id for r in lacking)
-    names = {r.requirement.id: capitalize_first(labels([r])[0]) for r in lacking}
-    ordered = sorted(counts, key=lambda i: (-counts[i], i))
-    return Filters(
+def _count_filters(standings: Sequence[Standing], status: str, missing: str) -> ApplicantFilters:
+    among = [standing for standing in standings if _matches(standing, "", missing)]
+    by_status = Counter(standing.status for standing in among)
+    counts: Counter[str] = Counter()
+    names = {}
+    for standing in standings:
+        if _matches(standing, status, ""):
+            for result in missing_results(standing):
+                counts[result.requirement.id] += 1
+                names[result.requirement.id] = capitalize_first(labels([result])[0])
+    ordered = sorted(counts, key=lambda requirement_id: (-counts[requirement_id], requirement_id))
+    return ApplicantFilters(
         total=len(among),
-        statuses=[(s.value, by_status[s]) for s in STATUSES],
-        missing=[(i, names[i], counts[i]) for i in ordered],
+        statuses=[(status.value, by_status[status]) for status in STATUSES],
+        missing=[(each, names[each], counts[each]) for each in ordered],
     )
 
 
-def _lacks(standing: Standing) -> set[str]:
-    return {r.requirement.id for r in missing_results(standing)}
-
-
-def _is_in(standing: Standing, status: str) -> bool:
-    return not status or standing.status == status
-
-
-def _is_without(standing: Standing, missing: str) -> bool:
-    return not missing or missing in _lacks(standing)
-
-
-def _row(standing: Standing) -> Row:
+def _row(standing: Standing) -> ApplicantRow:
     candidate = standing.facts.candidate
     has_rules = standing.plan.cycle is not None
-    return Row(
+    return ApplicantRow(
         id=standing.facts.subject_id,
         name=standing.facts.name,
         category=standing.plan.category,
@@ -152,6 +161,6 @@ def _row(standing: Standing) -> Row:
         submitted_on=candidate.submitted_on if candidate else None,
         status=standing.status.value,
         done=f"{tally(standing)} done" if has_rules else NO_RULES,
-        missing=capitalize_first(format_missing(standing, most=_MOST_NAMED)),
-        review=capitalize_first(format_list(labels(review_results(standing)))),
+        missing=format_missing(standing, most=_NAMED_REQUIREMENTS),
+        review=format_list(labels(review_results(standing))),
     )

@@ -1,4 +1,4 @@
-"""An applicant's own pages: the checklist, or what became of the application."""
+"""An applicant's own page: the checklist, or the decision about the application."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,27 +8,29 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
+from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
-from tracker.services.applications import Applied, application_by_id, applications_of
+from tracker.services.applications import get_application, list_applications
 from tracker.services.evaluation import days_at
 from tracker.web.dependencies import NowDep, PersonDep, SiteDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.checklist import Checklist, read_checklist
 
 router = APIRouter()
-_BECAME = {"endorsed": "Endorsed from", "declined": "Declined on", "withdrawn": "Withdrawn on"}
+_DECIDED = {"endorsed": "Endorsed from", "declined": "Declined on", "withdrawn": "Withdrawn on"}
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationView:
-    """An application as its page, or a card on another one, shows it.
+    """An application as its page, or a card on another page, shows it.
 
-    ``checklist`` is None for one that is decided, or that nothing can be said of yet.
+    ``checklist`` is None if it is decided, not opened yet, or at an association without a
+    rulebook.
     """
 
-    application: Applied
+    application: Application
     category_name: str
     headline: str
     lead: str
@@ -37,96 +39,105 @@ class ApplicationView:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationLine:
-    """An application where only its outcome is told; ``says`` is a sentence."""
+class ApplicationOutcome:
+    """An application in a list of links; ``outcome`` is a sentence."""
 
     id: int
     category: str
-    says: str
+    outcome: str
 
 
 @router.get("/application/{application_id}")
-def show(site: SiteDep, at: NowDep, who: PersonDep, application_id: RowId) -> HTMLResponse:
-    """One's own application: what is done, what is missing, why, and where to act."""
+def show_application(
+    site: SiteDep, now: NowDep, person: PersonDep, application_id: RowId
+) -> HTMLResponse:
+    """Your application: what is done, what is missing and why, and what you can do."""
     with reading(site.engine) as session:
-        application = application_by_id(session, application_id)
-        if application is None or application.person_id != who.id:
+        application = get_application(session, application_id)
+        if application is None or application.person_id != person.id:
             raise HTTPException(404)
-        view = view_application(session, site.rulebooks, application, at)
-    return site.pages.render("application.html", viewer=who.viewer, here="application", view=view)
+        view = view_application(session, site.rulebooks, application, now)
+    return site.pages.render(
+        "application.html", viewer=person.viewer, here="application", view=view
+    )
 
 
 def read_applications(
-    session: Session, rulebooks: Rulebooks, person_id: int, at: datetime
+    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> Sequence[ApplicationView]:
-    """All of a person's applications in words: the undecided first, then the newest."""
-    found = applications_of(session, person_id)
-    return [view_application(session, rulebooks, application, at) for application in found]
-
-
-def format_applications(
-    session: Session, person_id: int, association: str
-) -> list[ApplicationLine]:
-    """A person's applications at one association, a line each: the undecided, then the newest."""
-    found = applications_of(session, person_id)
+    """All of a person's applications, the undecided first, then the newest."""
     return [
-        ApplicationLine(a.id, a.category, _became(a)) for a in found if a.association == association
+        view_application(session, rulebooks, application, now)
+        for application in list_applications(session, person_id)
+    ]
+
+
+def list_outcomes(
+    session: Session, person_id: int, association: str
+) -> Sequence[ApplicationOutcome]:
+    """A person's applications at one association, the undecided first, then the newest."""
+    return [
+        ApplicationOutcome(application.id, application.category, _format_outcome(application))
+        for application in list_applications(session, person_id)
+        if application.association == association
     ]
 
 
 def view_application(
     session: Session,
     rulebooks: Rulebooks,
-    application: Applied,
-    at: datetime,
+    application: Application,
+    now: datetime,
     *,
-    judged: bool = False,
+    for_association: bool = False,
 ) -> ApplicationView:
-    """One application in words; ``judged``, for the association alone, as of `read_checklist`."""
+    """One application; ``for_association`` is as in `read_checklist`."""
+    name = application.category
     rulebook = rulebooks.associations.get(application.association)
-    known = rulebook.categories.get(application.category) if rulebook else None
-    name = known.name if known else application.category
+    if rulebook and name in rulebook.categories:
+        name = rulebook.categories[name].name
     checklist = None
-    if rulebook and not application.decided:
-        checklist = read_checklist(session, rulebooks, application, at, judged=judged)
+    if rulebook and not application.is_decided:
+        checklist = read_checklist(
+            session, rulebooks, application, now, for_association=for_association
+        )
     if checklist is not None:
-        headline, status = checklist.headline, checklist.status
         lead = f"{checklist.lead} {checklist.step}".strip()
+        return ApplicationView(
+            application, name, checklist.headline, lead, checklist.status, checklist
+        )
+    if application.is_decided:
+        headline, lead = _format_outcome(application), _format_next(rulebooks, application, now)
+    elif rulebook is None:
+        headline = "We have no rulebook for this association."
+        lead = "So we can't show what your application needs."
     else:
-        headline, lead, status = *_without(rulebooks, application, at), application.state
-    return ApplicationView(application, name, headline, lead, status, checklist)
+        headline = f"Opens on {format_date(application.opened_on)}."
+        lead = "You will see your checklist here from that day on."
+    return ApplicationView(application, name, headline, lead, application.state, None)
 
 
-def _became(application: Applied) -> str:
+def _format_outcome(application: Application) -> str:
     if application.decided_on is None:
         return f"opened on {format_date(application.opened_on)}, not decided yet."
-    return f"{_BECAME[application.state]} {format_date(application.decided_on)}."
+    return f"{_DECIDED[application.state]} {format_date(application.decided_on)}."
 
 
-def _without(rulebooks: Rulebooks, application: Applied, at: datetime) -> tuple[str, str]:
-    """What to say of an application that is not judged."""
-    if application.decided_on is not None:
-        return _became(application), _format_next(rulebooks, application, at)
-    if application.association not in rulebooks.associations:
-        return "There is no rulebook for this association.", "So nothing can be said of it here."
-    return (
-        f"Opens on {format_date(application.opened_on)}.",
-        "The checklist is here from that day on.",
-    )
-
-
-def _format_next(rulebooks: Rulebooks, application: Applied, at: datetime) -> str:
+def _format_next(rulebooks: Rulebooks, application: Application, now: datetime) -> str:
+    """What a decision means for the applicant."""
     if application.state != "endorsed" or application.decided_on is None:
-        return "What you have logged is kept. Your association can tell you more."
+        return "Your logged hours are kept. Your association can tell you more."
     if application.association not in rulebooks.associations:
         return "Congratulations."
-    today = days_at(rulebooks, at)(application.association)
-    day = max(application.decided_on, today)
+    today = days_at(rulebooks, now)(application.association)
     plan = rulebooks.plan(
-        application.association, application.category, application.decided_on, day
+        application.association,
+        application.category,
+        application.decided_on,
+        max(application.decided_on, today),
     )
     if plan is None or plan.cycle is None:
-        return "Congratulations. The rulebook holds no renewal rules for this category."
+        return "Congratulations. We have no renewal requirements on file for this category."
     if application.decided_on > today:
-        return "Congratulations. Your first renewal cycle opens on that day."
-    return "Congratulations. Your first renewal cycle has opened, and counts what you log."
+        return "Congratulations. Your first renewal cycle starts on that day."
+    return "Congratulations. Your first renewal cycle has started, and your hours count toward it."

@@ -23,7 +23,7 @@ from tracker.services.time_requests import count_requests
 from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep, Viewer
 from tracker.web.flash import FlashDep
 from tracker.web.forms.body import RowId
-from tracker.web.pages.applications import format_applications
+from tracker.web.pages.applications import list_outcomes
 from tracker.web.pages.year_view import read_year
 from tracker.web.text import format_cycle, format_missing, missing_of
 
@@ -83,7 +83,7 @@ def show_person(
         year = read_year(session, site.rulebooks, one.person_id, [one], at, own=False)
         accepted = site.rulebooks.accepted_by(one.association)
         terms = [t for t in list_memberships(session, one.person_id) if t.organization in accepted]
-        asked = format_applications(session, one.person_id, one.association)
+        asked = list_outcomes(session, one.person_id, one.association)
     cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
     opened = " The first renewal cycle is open." if cycles else ""
     page = site.pages.render(

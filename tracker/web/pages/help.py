@@ -8,13 +8,14 @@ from email.utils import parseaddr
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.description import describe_accepted, format_amount, format_scheme
 from tracker.rules.model import CycleScheme, Interpretation, Requirement, Rulebook, Source
 from tracker.rules.plan import value_in_force
-from tracker.services.applications import Applied, applications_of
+from tracker.services.applications import list_applications
 from tracker.services.endorsements import endorsements_of
 from tracker.settings import Coordinator
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep
@@ -198,7 +199,7 @@ router = APIRouter()
 def show(site: SiteDep, at: NowDep, who: OptionalViewerDep) -> Response:
     """General words for anybody; for an endorsee, those of the own rulebooks first."""
     rulebooks: Sequence[BookView] = ()
-    applied: Sequence[Applied] = ()
+    applied: Sequence[Application] = ()
     if who is not None and who.person_id is not None:
         rulebooks, applied = _own(site, who.person_id, at)
     return site.pages.render(
@@ -211,11 +212,13 @@ def show(site: SiteDep, at: NowDep, who: OptionalViewerDep) -> Response:
     )
 
 
-def _own(site: Site, person_id: int, at: datetime) -> tuple[Sequence[BookView], Sequence[Applied]]:
+def _own(
+    site: Site, person_id: int, at: datetime
+) -> tuple[Sequence[BookView], Sequence[Application]]:
     """The rulebooks of a person's endorsements, each once, and the applications not decided."""
     with reading(site.engine) as session:
         held = endorsements_of(session, person_id)
-        applied = [a for a in applications_of(session, person_id) if not a.decided]
+        applied = [a for a in list_applications(session, person_id) if not a.is_decided]
     known = site.rulebooks.associations
     wanted = dict.fromkeys((e.association, e.category) for e in held if e.association in known)
     views = [

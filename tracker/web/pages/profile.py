@@ -13,7 +13,7 @@ from tracker.db.audit import Stamp
 from tracker.db.engine import reading, writing
 from tracker.formatting import format_date
 from tracker.rules.notification_preferences import Optional
-from tracker.services.applications import undecided_of
+from tracker.services.applications import list_undecided_applications
 from tracker.services.browser_sessions import (
     LONGEST_SESSION_DAYS,
     SESSION_DAYS,
@@ -172,7 +172,7 @@ def save_time_zone(site: SiteDep, at: NowDep, who: PersonDep, typed: Typed) -> R
 def coordinators_of(session: Session, site: Site, person_id: int) -> Sequence[Coordinator]:
     """Whom a person asks about their name and first address: each association's coordinators."""
     held = [one.association for one in endorsements_of(session, person_id)]
-    held += [one.association for one in undecided_of(session, person_id)]
+    held += [one.association for one in list_undecided_applications(session, person_id)]
     found = (site.settings.coordinators_of(name) for name in dict.fromkeys(held))
     return [coordinator for some in found for coordinator in some]
 

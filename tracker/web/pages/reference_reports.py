@@ -1,111 +1,112 @@
 """An applicant's references as the coordinator reads them: who was asked, and what they wrote."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.formatting import format_list
+from tracker.db.applications import Application, Reference
+from tracker.formatting import format_list, format_short_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
 from tracker.rules.model import Rulebook
-from tracker.services.applications import Applicant
-from tracker.services.reference_reports import Report, reports_of
+from tracker.services.reference_reports import ReferenceReport, list_reference_reports
 from tracker.web.pages.checklist import Tone
-from tracker.web.rendering import short_day
 
-_CONFIRMED = {True: "Yes", False: "No, the role is denied", None: "Not said"}
+_ROLE_CONFIRMED = {True: "Yes", False: "No, the role is denied", None: "Not answered"}
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """One reference; ``written`` are questions and answers, empty while nothing has come."""
+class ReferenceView:
+    """One reference; ``answers`` are (question, answer), none until it is received."""
 
     name: str
     email: str
     role: str
     state: str
     tone: Tone
-    written: Sequence[tuple[str, str]]
+    answers: Sequence[tuple[str, str]]
 
 
-def read_references(session: Session, rulebooks: Rulebooks, one: Applicant) -> list[Read]:
-    """The references of somebody who applies to one of the coordinator's own associations."""
-    rulebook = rulebooks.associations.get(one.application.association)
+def read_reference_reports(
+    session: Session, rulebooks: Rulebooks, application: Application
+) -> list[ReferenceView]:
+    """The references of an application at one of the coordinator's own associations."""
+    rulebook = rulebooks.associations.get(application.association)
     if rulebook is None:
         return []
-    found = reports_of(session, one.application.id, rulebook.id, rulebook.time_zone)
-    return [_read(rulebooks, rulebook, report) for report in found]
+    views = []
+    for report in list_reference_reports(session, application, rulebook):
+        reference = report.reference
+        state, tone = _format_state(rulebook, reference)
+        views.append(
+            ReferenceView(
+                name=reference.name,
+                email=reference.email,
+                role=format_role(rulebook, reference.role),
+                state=state,
+                tone=tone,
+                answers=_answers(rulebooks, rulebook, report) if reference.received_at else [],
+            )
+        )
+    return views
 
 
-def _read(rulebooks: Rulebooks, rulebook: Rulebook, report: Report) -> Read:
-    state, tone = _state(rulebook, report)
-    written = [*_written(rulebooks, rulebook, report)] if report.received_at else []
-    return Read(report.name, report.email, format_role(rulebook, report.role), state, tone, written)
+def _format_state(rulebook: Rulebook, reference: Reference) -> tuple[str, Tone]:
+    def format_day(instant: datetime) -> str:
+        return format_short_date(local_day(instant, rulebook.time_zone))
 
-
-def _state(rulebook: Rulebook, report: Report) -> tuple[str, Tone]:
-    if report.received_at:
-        return f"Received {_day(rulebook, report.received_at)}", "good"
-    if report.declined_at:
-        return f"Declined {_day(rulebook, report.declined_at)}", "warm"
-    if report.asked_at:
-        return f"Waiting, asked {_day(rulebook, report.asked_at)}", "plain"
+    if reference.received_at:
+        return f"Received {format_day(reference.received_at)}", "good"
+    if reference.declined_at:
+        return f"Declined {format_day(reference.declined_at)}", "warm"
+    if reference.asked_at:
+        return f"Waiting, asked {format_day(reference.asked_at)}", "plain"
     return "Not asked yet", "plain"
 
 
-def _written(rulebooks: Rulebooks, rulebook: Rulebook, report: Report) -> Iterator[tuple[str, str]]:
-    yield f"Is “{format_role(rulebook, report.role)}” right?", _CONFIRMED[report.role_confirmed]
-    yield "How they know the work", report.relationship or ""
-    yield "Endorsed, by their own word", _claim(rulebooks, rulebook, report)
-    yield "Endorsed, by our records, on that day", _on_record(rulebooks, rulebook, report)
-    yield f"Vetted by {rulebook.id}", _vetted(report)
-    yield "Signed as", report.signed_as or ""
+def _answers(
+    rulebooks: Rulebooks, rulebook: Rulebook, report: ReferenceReport
+) -> list[tuple[str, str]]:
+    reference = report.reference
 
+    def format_endorsement(association: str | None, category: str) -> str:
+        by = "an association not named"
+        if association is not None:
+            organization = rulebooks.organizations.get(association)
+            by = organization.name if organization else association
+        return f"{_category_name(rulebooks, rulebook, category)}, by {by}"
 
-def _claim(rulebooks: Rulebooks, rulebook: Rulebook, report: Report) -> str:
-    if not report.endorsed_as:
-        return "No"
-    as_what = _category(rulebooks, rulebook, report.endorsed_as)
-    return f"{as_what}, by {_association(rulebooks, report.endorsed_by)}"
-
-
-def _on_record(rulebooks: Rulebooks, rulebook: Rulebook, report: Report) -> str:
-    held = [
-        f"{_category(rulebooks, rulebook, category)}, by {_association(rulebooks, association)}"
-        for association, category in report.on_record
+    claimed = "No"
+    if reference.endorsed_as:
+        claimed = format_endorsement(reference.endorsed_by, reference.endorsed_as)
+    on_record = [format_endorsement(*endorsement) for endorsement in report.endorsements]
+    vetted = []
+    if reference.vetted:
+        vetted.append("according to the referee")
+    if report.is_vetted:
+        vetted.append("according to our records")
+    return [
+        (
+            f"Is “{format_role(rulebook, reference.role)}” correct?",
+            _ROLE_CONFIRMED[reference.role_confirmed],
+        ),
+        ("How they know the applicant's work", reference.relationship or ""),
+        ("Endorsed, according to the referee", claimed),
+        (
+            "Endorsed that day, according to our records",
+            format_list(on_record) or "No endorsement on record",
+        ),
+        (f"Vetted by {rulebook.id}", f"Yes, {format_list(vetted)}" if vetted else "No"),
+        ("Signed as", reference.signed_as or ""),
     ]
-    return format_list(held) or "No endorsement on record"
 
 
-def _vetted(report: Report) -> str:
-    said = [
-        words
-        for words, is_so in (
-            ("by their own word", report.vetted),
-            ("by our records", report.vetted_on_record),
-        )
-        if is_so
-    ]
-    return f"Yes, {format_list(said)}" if said else "No"
-
-
-def _association(rulebooks: Rulebooks, name: str | None) -> str:
-    """An association's name; its key where nothing is known of it."""
-    if name is None:
-        return "an association not named"
-    known = rulebooks.organizations.get(name)
-    return known.name if known else name
-
-
-def _category(rulebooks: Rulebooks, first: Rulebook, key: str) -> str:
-    """A category's name and key, by the applicant's association's words if it has any."""
-    known = (b.categories.get(key) for b in (first, *rulebooks.associations.values()))
-    found = next(filter(None, known), None)
-    return f"{found.name} ({key})" if found else key
-
-
-def _day(rulebook: Rulebook, instant: datetime) -> str:
-    return short_day(local_day(instant, rulebook.time_zone))
+def _category_name(rulebooks: Rulebooks, rulebook: Rulebook, key: str) -> str:
+    """A category's name and key, in the words of the applicant's association if it has any."""
+    for each in (rulebook, *rulebooks.associations.values()):
+        if key in each.categories:
+            return f"{each.categories[key].name} ({key})"
+    return key

@@ -6,12 +6,13 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
+from tracker.db.applications import Application
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import Provider
 from tracker.rules.standing import Standing, Status
-from tracker.services.applications import Applied, standings_of, undecided_of
+from tracker.services.applications import get_application_standings, list_undecided_applications
 from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, read_cycle_locks_of
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.entries import list_entries
@@ -87,14 +88,14 @@ def read_material(
     person_id: int,
     endorsements: Sequence[Endorsed],
     at: datetime,
-    applications: Sequence[Applied],
+    applications: Sequence[Application],
 ) -> Material:
     """All of a person's year at an instant, as far as ``endorsements`` (their own) go."""
     day_of = days_at(rulebooks, at)
     standings = read_standings(session, rulebooks, endorsements, at)
-    applied = standings_of(session, rulebooks, day_of, [a.id for a in applications])
+    applied = get_application_standings(session, rulebooks, day_of, [a.id for a in applications])
     entries = list_entries(session, person_id, date.min, date.max)
-    applies = any(not a.decided for a in applications)
+    applies = any(not a.is_decided for a in applications)
     return Material(
         rulebooks=rulebooks,
         day_of=day_of,
@@ -140,13 +141,17 @@ def read_for_entry(
     """What it takes to say of one entry of a person's, stored or not, why it counts."""
     day_of = days_at(rulebooks, at)
     endorsements = endorsements_of(session, entry.person_id)
-    undecided = undecided_of(session, entry.person_id)
+    undecided = list_undecided_applications(session, entry.person_id)
     return Material(
         rulebooks=rulebooks,
         day_of=day_of,
         endorsements=endorsements,
         standings=(),
-        applied=[*standings_of(session, rulebooks, day_of, [a.id for a in undecided]).values()],
+        applied=[
+            *get_application_standings(
+                session, rulebooks, day_of, [a.id for a in undecided]
+            ).values()
+        ],
         entries=[entry],
         files=files_of_entries(session, entry.person_id, entry.id),
         providers=_providers(session, [entry]),

@@ -6,11 +6,11 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
+from tracker.db.applications import Application
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.standing import Status
-from tracker.services.applications import Applied
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
 from tracker.services.entries import find_entry
@@ -74,7 +74,7 @@ def read_year(
     person_id: int,
     endorsements: Sequence[Endorsed],
     at: datetime,
-    applications: Sequence[Applied] = (),
+    applications: Sequence[Application] = (),
     *,
     own: bool = True,
 ) -> YearView:

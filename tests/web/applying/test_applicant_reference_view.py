@@ -1,4 +1,4 @@
-"""What referees wrote is the association's to read: the applicant is told only that it came."""
+"""What the referees wrote is the association's to read: the applicant is told only that it came."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_an_applicant_is_told_nothing_that_only_referees_said(
     told = told_everywhere(page_hall, iris(page_hall, references))
     assert "References 3 of 3 received" in told
     assert "waiting. Your coordinator can tell you what is still needed." in told
-    assert "written exam and references." in told
+    assert "written exam, and references." in told
     for word in JUDGED:
         assert word not in told
 
@@ -52,7 +52,7 @@ def test_while_some_are_waited_for_the_applicant_is_told_how_many_are_missing(
 ) -> None:
     told = told_everywhere(page_hall, iris(page_hall, ["program-supervisor denied", "colleague"]))
     assert "References 2 of 3 received" in told
-    assert "written exam and 1 reference." in told
+    assert "written exam, and 1 reference." in told
     assert "still needed" not in told
 
 
