@@ -86,7 +86,7 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         "You already have an open request of this kind. Withdraw it before you send another"
     ),
     "reason-missing": lambda _: "Enter a short reason",
-    "answer-missing": lambda _: "Enter a short reason. It is sent to the endorsee by email",
+    "answer-missing": lambda _: "Enter a reason. The endorsee gets it by email",
     "text-too-long": lambda facts: f"Use at most {facts['limit']} characters",
     "request-decided": lambda _: "This request has already been decided or withdrawn",
     # Profiles

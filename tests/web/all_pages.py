@@ -108,7 +108,7 @@ _LISTED = [
     (CAROL, "/coordinator/requests"),
     (CAROL, "/coordinator/requests?state=decided"),
     (CAROL, "/coordinator/requests/{request}"),
-    (CAROL, "/coordinator/requests/{request}", "Grant with these days"),
+    (CAROL, "/coordinator/requests/{request}", "Grant these dates"),
     (VERA, "/coordinator/applicants"),
     (VERA, "/coordinator/applicants?missing=rsc"),
     (VERA, "/coordinator/applicants?status=needs+review"),

@@ -90,10 +90,10 @@ KNOWN = {
     ("GET", "/membership"): PERSON,
     ("GET", "/membership/new"): PERSON,
     ("POST", "/membership/new"): PERSON,
-    ("GET", "/membership/{term_id}"): PERSON,
-    ("POST", "/membership/{term_id}"): PERSON,
-    ("GET", "/membership/{term_id}/remove"): PERSON,
-    ("POST", "/membership/{term_id}/remove"): PERSON,
+    ("GET", "/membership/{membership_id}"): PERSON,
+    ("POST", "/membership/{membership_id}"): PERSON,
+    ("GET", "/membership/{membership_id}/remove"): PERSON,
+    ("POST", "/membership/{membership_id}/remove"): PERSON,
     ("GET", "/requests"): PERSON,
     ("GET", "/requests/leave"): PERSON,
     ("POST", "/requests/leave"): PERSON,
@@ -183,7 +183,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
     entries = {"bob": BOB, "erin": ERIN}
     terms, requests = own_terms_and_requests(cast)
     return {
-        "term_id": terms,
+        "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
         "endorsement_id": {number: owner for owner, number in cast.endorsements.items()},

@@ -41,7 +41,7 @@ from tracker.services.dashboard import (
     standing_lines,
 )
 from tracker.services.run_ledger import CAUGHT_UP, runs_since
-from tracker.services.time_requests import LEAVE, Request, requests_within
+from tracker.services.time_requests import LEAVE, SubmittedRequest, list_requests
 
 _WAITING = (Status.READY, Status.NEEDS_REVIEW)
 
@@ -134,7 +134,7 @@ class Week:
     refused: list[tuple[str, str]] = field(default_factory=list)
     earlier: list[tuple[date, dict[str, int]]] = field(default_factory=list)
     applicants: list[Standing] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[SubmittedRequest] = field(default_factory=list)
 
     @property
     def first(self) -> date:
@@ -185,8 +185,8 @@ def count_week(
         week.monday,
         week.monday + relativedelta(months=_MONTHS_AHEAD),
     )
-    week.requests = requests_within(
-        session, association, undecided=True, skip=0, most=_MOST_REQUESTS
+    week.requests = list_requests(
+        session, association, undecided=True, skip=0, limit=_MOST_REQUESTS
     )
     week.applicants = list_applicants(session, context.rulebooks, association, week.as_of)
     _remember(week, session)
@@ -327,11 +327,11 @@ def _needs(week: Week, base_url: str) -> Iterator[_Ranked]:
         rank = _RANKS.index(_why(line))
         write, url = partial(_reach, line, week.as_of), f"{people}/{line.endorsement_id}"
         yield _Ranked(rank, line.short_minutes, line.name, url, write)
-    for number, request in enumerate(week.requests):
-        rank, write = _RANKS.index("request"), partial(_decide, request)
+    for number, submitted in enumerate(week.requests):
+        rank, write = _RANKS.index("request"), partial(_decide, submitted)
         # Of requests the oldest comes first.
-        url = f"{base_url}/coordinator/requests/{request.id}"
-        yield _Ranked(rank, -number, request.name, url, write)
+        url = f"{base_url}/coordinator/requests/{submitted.request.id}"
+        yield _Ranked(rank, -number, submitted.person.name, url, write)
     for named in week.unconfirmed:
         rank, write = _RANKS.index("unconfirmed"), partial(_confirm, named)
         url = f"{people}/{named.endorsement_id}"
@@ -373,12 +373,13 @@ def _short(missing: Missing) -> str:
     return f"{format_hours(missing.short)} {word} hour{'s' * (missing.short != MINUTES_IN_HOUR)}"
 
 
-def _decide(request: Request, url: str) -> Need:
+def _decide(submitted: SubmittedRequest, url: str) -> Need:
+    request = submitted.request
     if request.kind == LEAVE:
         reason = f"asks for leave from {format_date(request.starts_on)}"
     else:
         reason = f"asks for a later due date: {format_date(request.ends_on or request.starts_on)}"
-    return Need(request.name, request.category, reason, "decide", url)
+    return Need(submitted.person.name, submitted.endorsement.category, reason, "decide", url)
 
 
 def _confirm(named: NamedProviderDigest, url: str) -> Need:

@@ -1,9 +1,6 @@
-"""The mail that tells what a coordinator decided about a request for time."""
+"""The mail that tells an endorsee what was decided about leave or a later due date."""
 
-from datetime import date, datetime
 from typing import NamedTuple
-
-from sqlmodel import Session
 
 from tracker.formatting import format_date
 from tracker.mail.contents import Action, RequestMail, Row, context_of
@@ -11,129 +8,112 @@ from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import reply_to
 from tracker.notifications.notices_mail import fit
 from tracker.notifications.reference_mail import MailContext
-from tracker.services.time_requests import LEAVE, Grant, Request
+from tracker.services.context import ServiceContext
+from tracker.services.time_requests import LEAVE, DecidedRequest
 
 
-class Decided(NamedTuple):
-    """What was decided: the days granted (None: declined), the words for it, and whose they are.
+class _Wording(NamedTuple):
+    """What the mail says; the first of ``subjects`` that is short enough is used."""
 
-    ``held_by`` is the last day of the cycle that an extension is granted for: what was held later
-    does not count for it. None where nothing is to be said of it.
-    """
-
-    given: Grant | None
-    answer: str
-    answered_by: str
-    held_by: date | None = None
+    subjects: list[str]
+    headline: str
+    intro: str
+    rows: tuple[Row, ...]
 
 
 def notify_decision(
-    mail_context: MailContext,
-    session: Session,
-    request: Request,
-    decided: Decided,
-    now: datetime,
+    mail_context: MailContext, context: ServiceContext, decided: DecidedRequest, answered_by: str
 ) -> None:
-    """Write the mail, in the transaction that decides; once for each request."""
-    mail = write_decision(mail_context.settings.base_url, request, decided)
+    """Queue the mail, in the transaction of the decision; ``answered_by`` is who decided."""
+    request, person, endorsement = decided.submitted
+    wording = _word_leave(decided) if request.kind == LEAVE else _word_extension(decided)
+    intro = wording.intro
+    if decided.granted not in (None, decided.requested):
+        intro = f"Your coordinator changed the days that you requested. {intro}"
+    mail = RequestMail(
+        subject=fit(wording.subjects),
+        greeting_name=person.name,
+        headline=wording.headline,
+        intro=intro,
+        rows=wording.rows,
+        answer=request.answer or "",
+        answered_by=answered_by,
+        action=Action("See my requests", f"{mail_context.settings.base_url}/requests"),
+        why=f"You get this email because you sent this request to {endorsement.association}.",
+    )
     rendered = mail_context.composer.compose(
         mail.kind,
-        recipient=(request.name, request.email),
+        recipient=(person.name, person.email),
         context=context_of(mail),
-        at=now,
-        headers=reply_to(mail_context.settings, request.association),
+        at=context.now,
+        headers=reply_to(mail_context.settings, endorsement.association),
     )
     message = Message(
         dedupe_key=f"request:{request.id}",
         message_id=rendered.message_id,
         kind=mail.kind,
-        association=request.association,
-        person_id=request.person_id,
-        recipient=request.email,
+        association=endorsement.association,
+        person_id=person.id,
+        recipient=person.email,
         subject=rendered.subject,
         body=rendered.body,
     )
-    enqueue(session, [message], now)
+    enqueue(context.session, [message], context.now)
 
 
-def write_decision(base_url: str, request: Request, decided: Decided) -> RequestMail:
-    """The words of the mail."""
-    if request.kind == LEAVE:
-        subjects, headline, intro, rows = _format_leave(request, decided.given)
-    else:
-        subjects, headline, intro, rows = _format_extension(request, decided.given, decided.held_by)
-    asked = Grant(request.starts_on, request.ends_on)
-    if decided.given is not None and decided.given != asked:
-        intro = f"Your coordinator changed the days that you asked for. {intro}"
-    return RequestMail(
-        subject=fit(subjects),
-        greeting_name=request.name,
-        headline=headline,
-        intro=intro,
-        rows=rows,
-        answer=decided.answer,
-        answered_by=decided.answered_by,
-        action=Action("See my requests", f"{base_url}/requests"),
-        why=(
-            f"You get this because you asked {request.association} for it; "
-            "every request is answered once."
-        ),
+def _word_leave(decided: DecidedRequest) -> _Wording:
+    name = _endorsement_name(decided)
+    starts_on, ends_on = decided.granted or decided.requested
+    rows = (
+        Row("First day", format_date(starts_on)),
+        Row("Last day", format_date(ends_on) if ends_on else "not known yet"),
     )
-
-
-_Said = tuple[list[str], str, str, tuple[Row, ...]]
-
-
-_NO_END = (
-    " The leave has no last day yet: once you are back, reply to this mail, and your coordinator "
-    "enters it."
-)
-
-
-def _format_leave(request: Request, given: Grant | None) -> _Said:
-    what = f"{request.association} {request.category}"
-    if given is None:
-        return (
-            [
-                f"Your leave from {format_date(request.starts_on)} is declined",
-                "Your leave is declined",
-            ],
+    if decided.granted is None:
+        return _Wording(
+            [f"Your leave from {format_date(starts_on)} is declined", "Your leave is declined"],
             "Your request for leave is declined.",
-            f"Nothing changes for {what}: due dates and reminders stay as they are. You asked for:",
-            _leave_rows(request.starts_on, request.ends_on),
+            f"Due dates and reminders for {name} stay the same. You requested:",
+            rows,
         )
-    return (
-        [f"Your leave is granted from {format_date(given.starts_on)}", "Your leave is granted"],
+    intro = f"If your {name} renewal is due during your leave, you don't need to submit anything."
+    if ends_on is None:
+        intro += (
+            " Your leave has no last day yet. Once you are back, reply to this mail, and your "
+            "coordinator will enter it."
+        )
+    return _Wording(
+        [f"Your leave is granted from {format_date(starts_on)}", "Your leave is granted"],
         "Your leave is granted.",
-        f"A renewal of {what} that falls due on one of these days asks nothing of you then."
-        + ("" if given.ends_on else _NO_END),
-        _leave_rows(given.starts_on, given.ends_on),
+        intro,
+        rows,
     )
 
 
-def _leave_rows(starts_on: date, ends_on: date | None) -> tuple[Row, ...]:
-    last = format_date(ends_on) if ends_on else "not known yet"
-    return Row("First day", format_date(starts_on)), Row("Last day", last)
-
-
-def _format_extension(request: Request, given: Grant | None, held_by: date | None) -> _Said:
-    what = f"{request.association} {request.category}"
-    asked = Row("You asked for", format_date(request.ends_on or request.starts_on))
-    if given is None or given.ends_on is None:
-        return (
-            [f"Your later due date ({what}) is declined", "Your later due date is declined"],
+def _word_extension(decided: DecidedRequest) -> _Wording:
+    name = _endorsement_name(decided)
+    due_on = (decided.granted or decided.requested).ends_on
+    new_date = format_date(due_on) if due_on else ""
+    if decided.granted is None:
+        return _Wording(
+            [f"Your later due date ({name}) is declined", "Your later due date is declined"],
             "Your request for a later due date is declined.",
-            f"Your renewal of {what} stays due on the day on which it was due.",
-            (asked,),
+            f"The due date of your {name} renewal stays the same.",
+            (Row("You requested", new_date),),
         )
-    return (
-        [f"Your new due date: {format_date(given.ends_on)}"],
-        f"Your renewal is now due on {format_date(given.ends_on)}.",
-        f"Hours for your renewal of {what} can be logged to the end of that day"
-        + (f", if they were held by {format_date(held_by)}. " if held_by else ". ")
-        + "Reminders follow the new date.",
-        (
-            Row("New due date", format_date(given.ends_on)),
-            *([Row("Hours held by", format_date(held_by))] if held_by else ()),
-        ),
+    rows = [Row("New due date", new_date)]
+    intro = f"You can log hours for your {name} renewal until the end of that day"
+    if decided.hours_until is not None:
+        last_day = format_date(decided.hours_until)
+        rows.append(Row("Hours held by", last_day))
+        intro += f", if they were held by {last_day}"
+    return _Wording(
+        [f"Your new due date: {new_date}"],
+        f"Your renewal is now due on {new_date}.",
+        f"{intro}. Reminders follow the new date.",
+        tuple(rows),
     )
+
+
+def _endorsement_name(decided: DecidedRequest) -> str:
+    endorsement = decided.submitted.endorsement
+    return f"{endorsement.association} {endorsement.category}"

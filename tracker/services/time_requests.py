@@ -1,263 +1,383 @@
-"""Requests for leave or for a later due date: asked, withdrawn, read by whoever may read them.
+"""Requests for leave or a later due date: endorsees submit them, coordinators decide.
 
-Both days of a leave are included, and so is the due date that an extension asks for.
+The first and last day of a leave are included, and so is a due date.
 """
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, func, insert, select, true, update
-from sqlmodel import Session
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, and_, col, func, select
 
-from tracker.db.audit import Change, Stamp, record_changes
-from tracker.db.tables import METADATA
+from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
 from tracker.rulebooks import Rulebooks
-from tracker.services.context import Author, lock_person
-from tracker.services.evaluation import evaluate_later
+from tracker.rules.cycles import Cycle
+from tracker.rules.standing import Standing, Status
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.cycle_locks import read_cycle_locks_of, refusal_of_lock
+from tracker.services.endorsements import Endorsed, endorsements_of
+from tracker.services.evaluation import days_at, evaluate_later, judge_current
 
-_REQUEST = METADATA.tables["time_request"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_PERSON = METADATA.tables["person"]
 LEAVE, EXTENSION = "leave", "extension"
-ASKED, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
+PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
+MAX_TEXT_LENGTH = 500
+_Row = TypeVar("_Row", Leave, Renewal)
+_EXTENDABLE = (Status.OVERDUE, Status.OPEN, Status.LAPSED)
+
+
+class RequestedDays(NamedTuple):
+    """The first and last day of a leave; or the first day of a cycle and the new due date.
+
+    ``ends_on`` is None for a leave whose last day is not known yet.
+    """
+
+    starts_on: date
+    ends_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for one endorsement.
-
-    A leave's first and last day (None: not known yet); or the first day of the cycle and the due
-    date that an extension asks for.
-    """
+class NewTimeRequest:
+    """What an endorsee submits; a form that is submitted twice has the same ``form_key``."""
 
     endorsement_id: int
-    kind: str
-    starts_on: date
-    ends_on: date | None
+    days: RequestedDays
     reason: str
+    form_key: str
 
 
-class Request(NamedTuple):
-    """A request with whose it is, and what became of it."""
+class SubmittedRequest(NamedTuple):
+    """A stored request, with the person who submitted it and the endorsement."""
 
-    id: int
-    endorsement_id: int
-    kind: str
-    starts_on: date
-    ends_on: date | None
-    reason: str
-    asked_at: datetime
-    state: str
-    decided_at: datetime | None
-    decided_by: str | None
-    answer: str | None
-    person_id: int
-    name: str
-    email: str
-    association: str
-    category: str
+    request: TimeRequest
+    person: Person
+    endorsement: Endorsement
 
     @property
-    def is_open(self) -> bool:
-        """Whether nobody has decided, and it was not withdrawn."""
-        return self.state == ASKED
+    def days(self) -> RequestedDays:
+        """The requested days; of a granted request the days that were granted."""
+        return RequestedDays(self.request.starts_on, self.request.ends_on)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the request has been neither decided nor withdrawn."""
+        return self.request.state == PENDING
 
 
-class AskedAlready(Exception):  # noqa: N818 - reads as the sentence it prints
-    """The endorsement has an open request of that kind."""
+class DecidedRequest(NamedTuple):
+    """What a coordinator decided: the days that were requested and granted (None: declined).
+
+    ``hours_until`` is the last day on which hours of an extended renewal may be held.
+    """
+
+    submitted: SubmittedRequest
+    requested: RequestedDays
+    granted: RequestedDays | None
+    hours_until: date | None = None
 
 
-_OF_REQUEST = [_REQUEST.c[name] for name in Request._fields[:11]]
-_QUERY = (
-    select(
-        *_OF_REQUEST,
-        _PERSON.c.id,
-        _PERSON.c.name,
-        _PERSON.c.email,
-        _ENDORSEMENT.c.association,
-        _ENDORSEMENT.c.category,
-    )
-    .join_from(_REQUEST, _ENDORSEMENT)
-    .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
+class ExtendableRenewal(NamedTuple):
+    """A renewal that is not done yet, and the due date in force."""
+
+    endorsement: Endorsed
+    cycle: Cycle
+    due_on: date
+
+
+_SUBMITTED = (
+    select(TimeRequest, Person, Endorsement)
+    .join(Endorsement, col(Endorsement.id) == col(TimeRequest.endorsement_id))
+    .join(Person, col(Person.id) == col(Endorsement.person_id))
 )
 
 
-def requests_of(session: Session, person_id: int) -> list[Request]:
+def list_own_requests(session: Session, person_id: int) -> list[SubmittedRequest]:
     """All requests of a person, the newest first."""
-    query = _QUERY.where(_PERSON.c.id == person_id).order_by(_REQUEST.c.id.desc())
-    return [Request._make(row) for row in session.connection().execute(query)]
+    query = _SUBMITTED.where(Person.id == person_id).order_by(col(TimeRequest.id).desc())
+    return [SubmittedRequest(*row) for row in session.exec(query)]
 
 
-def requests_within(
-    session: Session, association: str, *, undecided: bool, skip: int, most: int
-) -> list[Request]:
-    """At most ``most`` of an association: the open ones, oldest first; or the decided, newest."""
-    order = _REQUEST.c.asked_at if undecided else _REQUEST.c.decided_at.desc()
-    query = _QUERY.where(_of(association, undecided=undecided)).order_by(order, _REQUEST.c.id)
-    return [
-        Request._make(row) for row in session.connection().execute(query.offset(skip).limit(most))
-    ]
+def list_requests(
+    session: Session, association: str, *, undecided: bool, skip: int, limit: int
+) -> list[SubmittedRequest]:
+    """An association's undecided requests, oldest first; or its decided ones, newest first."""
+    order = col(TimeRequest.asked_at) if undecided else col(TimeRequest.decided_at).desc()
+    query = _SUBMITTED.where(_is_listed(association, undecided=undecided))
+    query = query.order_by(order, col(TimeRequest.id)).offset(skip).limit(limit)
+    return [SubmittedRequest(*row) for row in session.exec(query)]
 
 
 def count_requests(session: Session, association: str, *, undecided: bool) -> int:
-    """How many requests of an association are open, or are decided."""
+    """How many requests `list_requests` has in all."""
     query = (
         select(func.count())
-        .select_from(_REQUEST.join(_ENDORSEMENT))
-        .where(_of(association, undecided=undecided))
+        .select_from(TimeRequest)
+        .join(Endorsement)
+        .where(_is_listed(association, undecided=undecided))
     )
-    return session.scalar(query) or 0
+    return session.exec(query).one()
 
 
-def request_within(
+def get_request(
     session: Session, request_id: int, associations: Collection[str]
-) -> Request | None:
-    """One request of these associations; None where it is absent or another one's."""
-    within = (_REQUEST.c.id == request_id) & _ENDORSEMENT.c.association.in_(associations)
-    row = session.connection().execute(_QUERY.where(within)).first()
-    return None if row is None else Request._make(row)
-
-
-def ask(session: Session, author: Author, wish: Wish, form_key: str) -> int:
-    """Store a request once for each form; the caller has checked whose endorsement it is.
-
-    Raises AskedAlready where one of the kind is open for the endorsement.
-    """
-    lock_person(session, author.person_id)
-    of_endorsement = _REQUEST.c.endorsement_id == wish.endorsement_id
-    columns = [_REQUEST.c[name] for name in asdict(wish)]
-    same = of_endorsement & (_REQUEST.c.form_key == form_key)
-    before = session.connection().execute(select(_REQUEST.c.id, *columns).where(same)).first()
-    # A form that was sent, and then changed (the back button), is another request.
-    if before is not None and tuple(before[1:]) == tuple(asdict(wish).values()):
-        return int(before[0])
-    still_open = of_endorsement & (_REQUEST.c.kind == wish.kind) & (_REQUEST.c.state == ASKED)
-    if session.scalar(select(_REQUEST.c.id).where(still_open)) is not None:
-        raise AskedAlready
-    values = {**asdict(wish), "form_key": form_key, "asked_at": author.at, "state": ASKED}
-    number = (
-        session.connection()
-        .execute(insert(_REQUEST).values(values).returning(_REQUEST.c.id))
-        .scalar()
+) -> SubmittedRequest:
+    """A request at one of these associations. Raises NotFound for any other."""
+    query = _SUBMITTED.where(
+        TimeRequest.id == request_id, col(Endorsement.association).in_(associations)
     )
-    # The reason is the person's own words, and stands in the request alone.
-    after = {name: value for name, value in asdict(wish).items() if name != "reason"}
-    change = Change(author.who, author.at, "time_request", number or 0, None, after)
-    record_changes(session, [change])
-    return number or 0
+    row = session.exec(query).first()
+    if row is None:
+        raise NotFound
+    return SubmittedRequest(*row)
 
 
-def withdraw(session: Session, author: Author, request_id: int) -> bool:
-    """Withdraw one's own request that nobody has decided; False where there is none."""
-    own = select(_ENDORSEMENT.c.id).where(_ENDORSEMENT.c.person_id == author.person_id)
-    mine = _REQUEST.c.endorsement_id.in_(own)
-    return settle(session, request_id, Stamp(author.who, author.at), mine, state=WITHDRAWN)
+def list_current_endorsements(
+    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
+) -> list[Endorsed]:
+    """A person's endorsements that have not ended: those for which they can request leave."""
+    today_at = days_at(rulebooks, now)
+    return [
+        one
+        for one in endorsements_of(session, person_id)
+        if one.association in rulebooks.associations
+        and (one.ends_on is None or one.ends_on >= today_at(one.association))
+    ]
 
 
-def settle(
-    session: Session,
-    request_id: int,
-    stamp: Stamp,
-    where: ColumnElement[bool],
-    **values: Any,  # noqa: ANN401 - values of columns
-) -> bool:
-    """End an open request, with its audit event; False where it is not open (any more).
+def list_extendable_renewals(
+    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
+) -> list[ExtendableRenewal]:
+    """A person's renewals that still miss something, those that can be completed first."""
+    endorsements = {
+        one.id: one for one in list_current_endorsements(session, rulebooks, person_id, now)
+    }
+    only = {one.id: one.triple for one in endorsements.values()}
+    standings = list(judge_current(session, rulebooks, days_at(rulebooks, now), only=only))
+    renewals = []
+    for status in _EXTENDABLE:
+        for standing in standings:
+            cycle, due_on = standing.plan.cycle, standing.due_on
+            if standing.status is status and cycle is not None and due_on is not None:
+                endorsement = endorsements[standing.facts.subject_id]
+                renewals.append(ExtendableRenewal(endorsement, cycle, due_on))
+    return renewals
 
-    Of two who do it at once only one does: the row is taken by a conditional update.
+
+def find_extended_standing(
+    session: Session, rulebooks: Rulebooks, submitted: SubmittedRequest, now: datetime
+) -> Standing | None:
+    """The standing in the cycle that an extension is requested for.
+
+    None for a request for leave, and if the cycle is not the current or the previous one.
     """
-    ended = {"decided_at": stamp.at, "decided_by": stamp.who, **values}
-    still_open = (_REQUEST.c.id == request_id) & (_REQUEST.c.state == ASKED) & where
-    if session.connection().execute(update(_REQUEST).where(still_open).values(ended)).rowcount != 1:
-        return False
-    told = {"state": values["state"]}
-    change = Change(stamp.who, stamp.at, "time_request", request_id, {"state": ASKED}, told)
-    record_changes(session, [change])
-    return True
+    if submitted.request.kind != EXTENSION:
+        return None
+    endorsement = submitted.endorsement
+    triple = (endorsement.association, endorsement.category, endorsement.starts_on)
+    only = {endorsement.id: triple}
+    for standing in list(judge_current(session, rulebooks, days_at(rulebooks, now), only=only)):
+        cycle = standing.plan.cycle
+        if cycle is not None and cycle.starts_on == submitted.request.starts_on:
+            return standing
+    return None
 
 
-def _of(association: str, *, undecided: bool) -> ColumnElement[bool]:
-    states = (ASKED,) if undecided else (GRANTED, DECLINED)
-    return (_ENDORSEMENT.c.association == association) & _REQUEST.c.state.in_(states)
-
-
-_LEAVE = METADATA.tables["leave"]
-_RENEWAL = METADATA.tables["renewal"]
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """The days in force: a leave's first and last (None: open), or a cycle's and the due date."""
-
-    starts_on: date
-    ends_on: date | None
-
-
-def grant(
-    session: Session,
-    rulebooks: Rulebooks,
-    request: Request,
-    given: Grant,
-    *,
-    answer: str,
-    by: Stamp,
-) -> bool:
-    """Grant with the days ``given``, and judge anew in the same transaction; False if it is late.
-
-    The request then holds the days that were granted. Leave that began on the same day is
-    replaced, and so is an earlier extension of the cycle.
-    """
-    lock_person(session, request.person_id)
-    values = {"starts_on": given.starts_on, "ends_on": given.ends_on, "answer": answer or None}
-    if not settle(session, request.id, by, true(), state=GRANTED, **values):
-        return False
-    if request.kind == LEAVE:
-        _write_leave(session, request, given, by)
-    elif given.ends_on is not None:
-        _extend(session, request, given.ends_on, by)
-    evaluate_later(session, rulebooks, request.person_id, by.at)
-    return True
-
-
-def decline(session: Session, request: Request, *, answer: str, by: Stamp) -> bool:
-    """Decline with a word; False if somebody has decided before."""
-    return settle(session, request.id, by, true(), state=DECLINED, answer=answer)
-
-
-def _write_leave(session: Session, request: Request, given: Grant, by: Stamp) -> None:
-    _put(
-        session,
-        "leave",
-        {"endorsement_id": request.endorsement_id, "starts_on": given.starts_on},
-        {"ends_on": given.ends_on, "reason": request.reason},
-        by,
-    )
-
-
-def _extend(session: Session, request: Request, due_on: date, by: Stamp) -> None:
-    _put(
-        session,
-        "renewal",
-        {"endorsement_id": request.endorsement_id, "cycle_starts_on": request.starts_on},
-        {"extended_due_on": due_on, "reason": request.reason},
-        by,
-    )
-
-
-def _put(
-    session: Session, name: str, key: dict[str, Any], values: dict[str, Any], by: Stamp
-) -> None:
-    """Write the row that ``key`` names, new or changed, with its audit event."""
-    table = METADATA.tables[name]
-    before = session.connection().execute(select(table).filter_by(**key)).mappings().first()
-    if before is None:
-        statement = insert(table).values(**key, **values).returning(table.c.id)
-        number = session.connection().execute(statement).scalar_one()
+def request_leave(context: ServiceContext, new: NewTimeRequest) -> int:
+    """Submit a request for leave and return its id."""
+    lock_person(context.session, context.person_id)
+    refusals = _check_text("reason", new.reason)
+    for endorsement in list_current_endorsements(
+        context.session, context.rulebooks, context.person_id, context.now
+    ):
+        if endorsement.id == new.endorsement_id:
+            refusals += _check_leave(context, endorsement, new.days)
+            break
     else:
-        number = before["id"]
-        session.connection().execute(update(table).where(table.c.id == number).values(values))
-    # As with requests: the reason stays where it was written.
-    after = {**key, **{column: value for column, value in values.items() if column != "reason"}}
-    old = None if before is None else {column: before[column] for column in after}
-    record_changes(session, [Change(by.who, by.at, name, number, old, after)])
+        refusals.append(Refusal("endorsement_id", "endorsement-not-yours"))
+    return _submit(context, LEAVE, new, refusals)
+
+
+def request_extension(context: ServiceContext, new: NewTimeRequest) -> int:
+    """Submit a request for a later due date and return its id."""
+    lock_person(context.session, context.person_id)
+    refusals = _check_text("reason", new.reason)
+    for renewal in list_extendable_renewals(
+        context.session, context.rulebooks, context.person_id, context.now
+    ):
+        requested = (new.endorsement_id, new.days.starts_on)
+        if (renewal.endorsement.id, renewal.cycle.starts_on) == requested:
+            refusals += _check_due_date(new.days, renewal.due_on)
+            break
+    else:
+        refusals.append(Refusal("endorsement_id", "renewal-not-yours"))
+    return _submit(context, EXTENSION, new, refusals)
+
+
+def withdraw_request(context: ServiceContext, request_id: int) -> None:
+    """Withdraw a request of the actor's. Raises NotFound if it is no longer pending."""
+    lock_person(context.session, context.person_id)
+    query = _SUBMITTED.where(TimeRequest.id == request_id, Person.id == context.person_id)
+    row = context.session.exec(query).first()
+    if row is None or not SubmittedRequest(*row).is_pending:
+        raise NotFound
+    _close(context, SubmittedRequest(*row), WITHDRAWN, answer=None)
+
+
+def grant_request(
+    context: ServiceContext, request_id: int, days: RequestedDays, answer: str
+) -> DecidedRequest:
+    """Grant a request with these days, and evaluate the endorsee again.
+
+    Of an extension only ``days.ends_on`` counts. A leave that begins on the same day is replaced,
+    and so is an earlier extension of the same cycle.
+    """
+    submitted = _lock_pending(context, request_id)
+    request, requested = submitted.request, submitted.days
+    standing = find_extended_standing(context.session, context.rulebooks, submitted, context.now)
+    refusals = _check_text("answer", answer, required=False)
+    hours_until = None
+    if request.kind == LEAVE:
+        refusals += _check_order(days)
+    else:
+        days = RequestedDays(request.starts_on, days.ends_on)
+        if standing is not None and standing.due_on is not None and standing.plan.cycle is not None:
+            refusals += _check_due_date(days, standing.due_on)
+            hours_until = standing.plan.cycle.ends_on
+    if refusals:
+        raise Refused(*refusals)
+    request.starts_on, request.ends_on = days
+    _close(context, submitted, GRANTED, answer=answer or None)
+    key: dict[str, Any] = {"endorsement_id": request.endorsement_id}
+    if request.kind == LEAVE:
+        key["starts_on"] = days.starts_on
+        _store(context, Leave, key, ends_on=days.ends_on, reason=request.reason)
+    else:
+        key["cycle_starts_on"] = days.starts_on
+        _store(context, Renewal, key, extended_due_on=days.ends_on, reason=request.reason)
+    evaluate_later(context.session, context.rulebooks, submitted.person.id, context.now)
+    return DecidedRequest(submitted, requested, days, hours_until)
+
+
+def decline_request(context: ServiceContext, request_id: int, answer: str) -> DecidedRequest:
+    """Decline a request, with the reason for the endorsee."""
+    submitted = _lock_pending(context, request_id)
+    if refusals := _check_text("answer", answer):
+        raise Refused(*refusals)
+    _close(context, submitted, DECLINED, answer=answer)
+    return DecidedRequest(submitted, submitted.days, granted=None)
+
+
+def _check_text(field: str, text: str, *, required: bool = True) -> list[Refusal]:
+    if required and not text:
+        return [Refusal(field, f"{field}-missing")]
+    if len(text) > MAX_TEXT_LENGTH:
+        return [Refusal(field, "text-too-long", {"limit": MAX_TEXT_LENGTH})]
+    return []
+
+
+def _check_order(days: RequestedDays) -> list[Refusal]:
+    if days.ends_on is not None and days.ends_on < days.starts_on:
+        return [Refusal("ends_on", "ends-before-start", {"starts_on": days.starts_on})]
+    return []
+
+
+def _check_leave(
+    context: ServiceContext, endorsement: Endorsed, days: RequestedDays
+) -> list[Refusal]:
+    """Why a leave cannot be taken, or can no longer excuse a renewal."""
+    if refusals := _check_order(days):
+        return refusals
+    if days.ends_on is None:
+        return []
+    if days.ends_on < endorsement.starts_on:
+        facts = {"starts_on": endorsement.starts_on}
+        return [Refusal("ends_on", "leave-before-endorsement", facts)]
+    locks = read_cycle_locks_of(context.session, context.rulebooks, context.person_id, context.now)
+    lock = locks.cycle_of(endorsement, days.ends_on)
+    if lock is None or lock.last_day >= locks.day_of(endorsement.association):
+        return []
+    refusal = refusal_of_lock("ends_on", lock)
+    return [Refusal("ends_on", "leave-in-closed-cycle", refusal.facts)]
+
+
+def _check_due_date(days: RequestedDays, due_on: date) -> list[Refusal]:
+    """Why a renewal that is due on ``due_on`` cannot be extended to another day."""
+    if days.ends_on is None or days.ends_on <= due_on:
+        return [Refusal("ends_on", "due-date-not-later", {"due_on": due_on})]
+    return []
+
+
+def _submit(
+    context: ServiceContext, kind: str, new: NewTimeRequest, refusals: Sequence[Refusal]
+) -> int:
+    if refusals:
+        raise Refused(*refusals)
+    values: dict[str, Any] = {
+        "endorsement_id": new.endorsement_id,
+        "kind": kind,
+        "starts_on": new.days.starts_on,
+        "ends_on": new.days.ends_on,
+    }
+    of_endorsement = select(TimeRequest).where(TimeRequest.endorsement_id == new.endorsement_id)
+    same = of_endorsement.filter_by(form_key=new.form_key, reason=new.reason, **values)
+    if (known := context.session.exec(same).first()) is not None:
+        return known.id
+    pending = of_endorsement.filter_by(kind=kind, state=PENDING)
+    if context.session.exec(pending).first() is not None:
+        raise Refused(Refusal("endorsement_id", "request-open"))
+    request = TimeRequest(
+        **values, reason=new.reason, form_key=new.form_key, asked_at=context.now, state=PENDING
+    )
+    context.session.add(request)
+    context.session.flush()
+    # The reason is personal, so the audit log does not repeat it.
+    context.record_change("time_request", request.id, after=values)
+    return request.id
+
+
+def _lock_pending(context: ServiceContext, request_id: int) -> SubmittedRequest:
+    """A pending request at one of the actor's associations; nobody else can decide it now."""
+    submitted = get_request(context.session, request_id, context.actor.coordinates)
+    lock_person(context.session, submitted.person.id)
+    context.session.refresh(submitted.request)
+    if not submitted.is_pending:
+        raise Refused(Refusal("state", "request-decided"))
+    return submitted
+
+
+def _close(
+    context: ServiceContext, submitted: SubmittedRequest, state: str, *, answer: str | None
+) -> None:
+    request = submitted.request
+    before = {"state": request.state}
+    request.state, request.answer = state, answer
+    request.decided_at, request.decided_by = context.now, context.actor.label
+    context.session.flush()
+    context.record_change("time_request", request.id, before=before, after={"state": state})
+
+
+def _store(
+    context: ServiceContext,
+    model: type[_Row],
+    key: Mapping[str, Any],
+    **values: Any,  # noqa: ANN401 - values of columns
+) -> None:
+    """Update the row that ``key`` names, or insert it, with its audit event."""
+    row = context.session.exec(select(model).filter_by(**key)).first()
+    before = None
+    audited = {*key, *values} - {"reason"}
+    if row is None:
+        row = model(**key)
+    else:
+        before = row.model_dump(include=audited)
+    row.sqlmodel_update(values)
+    context.session.add(row)
+    context.session.flush()
+    after = row.model_dump(include=audited)
+    context.record_change(str(model.__tablename__), row.id, before=before, after=after)
+
+
+def _is_listed(association: str, *, undecided: bool) -> ColumnElement[bool]:
+    states = [PENDING] if undecided else [GRANTED, DECLINED]
+    return and_(Endorsement.association == association, col(TimeRequest.state).in_(states))

@@ -14,8 +14,8 @@ from tracker.web.forms.fields import DateWrong, Said, date_fields_of, read_any_d
 
 _PARTS = ("day", "month", "year")
 _DAY_NAMES = {"starts": "first day", "ends": "last day"}
-# The fields that show why a service refuses a day.
-_FIELDS = {"starts_on": "starts_day", "ends_on": "ends_day"}
+# The fields that show why a service refuses an input, if they have other names.
+_FIELDS = {"starts_on": "starts_day", "ends_on": "ends_day", "endorsement_id": "subject"}
 
 
 class PeriodForm(OwnForm):

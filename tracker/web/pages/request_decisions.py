@@ -1,185 +1,183 @@
-"""The coordinator's requests for time: the list, oldest first, and the decision about one."""
+"""The pages on which coordinators decide requests for leave and later due dates."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
-from starlette.datastructures import FormData
+from wtforms import TextAreaField
 
-from tracker.db.audit import Stamp
 from tracker.db.engine import reading
-from tracker.notifications.request_mail import Decided, notify_decision
-from tracker.rules.standing import Standing
-from tracker.services.endorsements import endorsement_within
+from tracker.notifications.request_mail import notify_decision
+from tracker.services.context import Refused, ServiceContext
 from tracker.services.time_requests import (
-    EXTENSION,
-    Request,
+    LEAVE,
+    DecidedRequest,
+    RequestedDays,
+    SubmittedRequest,
     count_requests,
-    decline,
-    grant,
-    request_within,
-    requests_within,
+    decline_request,
+    find_extended_standing,
+    get_request,
+    grant_request,
+    list_requests,
 )
 from tracker.web.dependencies import CoordinatorDep, NowDep, Site, SiteDep, Viewer
 from tracker.web.flash import FlashDep, redirect_with_flash
-from tracker.web.forms.body import RowId, Typed, text_of
+from tracker.web.forms.body import RowId, Typed, clean, text_of
+from tracker.web.forms.period import format_day_fields
 from tracker.web.pages.coordinator import own_association
-from tracker.web.pages.time_requests import (
-    DecisionForm,
-    decision_form,
-    format_request,
-    read_grant,
-    read_refusal,
-)
-from tracker.web.pages.year_data import read_standings
+from tracker.web.pages.time_requests import TimeRequestForm, summarize_request
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
-_PAGE = 50
-_LAST_PAGE = 100_000
+_PAGE_SIZE = 50
+_MAX_PAGE = 100_000
+
+
+class DecisionForm(TimeRequestForm):
+    """The days to grant, filled with those that were requested, and an answer."""
+
+    answer = TextAreaField("Message to the endorsee", filters=[clean])
+
+    def parse_days(self, submitted: SubmittedRequest, today: date) -> RequestedDays | None:
+        """The days to grant; None if one is wrong, which its problem explains."""
+        self.validate()
+        if submitted.request.kind == LEAVE:
+            days = self.parse_leave(today)
+        else:
+            days = self.parse_due_date(submitted.request.starts_on, today)
+        return None if self.errors else days
 
 
 @router.get("/coordinator/requests")
-def show_list(
+def show_requests(
     site: SiteDep,
-    who: CoordinatorDep,
+    viewer: CoordinatorDep,
     association: Annotated[str, Query()] = "",
     state: Annotated[str, Query()] = "",
-    page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
+    page: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 1,
 ) -> HTMLResponse:
-    """One association's requests: those that wait, oldest first; or what was decided."""
-    mine = own_association(who, association)
+    """One association's pending requests, oldest first; or its decided ones, newest first."""
+    association = own_association(viewer, association)
     undecided = state != "decided"
     with reading(site.engine) as session:
-        total = count_requests(session, mine, undecided=undecided)
-        waiting = count_requests(session, mine, undecided=True)
-        listed = requests_within(
-            session, mine, undecided=undecided, skip=(page - 1) * _PAGE, most=_PAGE
+        total = count_requests(session, association, undecided=undecided)
+        waiting = count_requests(session, association, undecided=True)
+        requests = list_requests(
+            session,
+            association,
+            undecided=undecided,
+            skip=(page - 1) * _PAGE_SIZE,
+            limit=_PAGE_SIZE,
         )
-    zone = site.rulebooks.associations[mine].time_zone
+    zone = site.rulebooks.associations[association].time_zone
+    here = {"association": association}
     return site.pages.render(
         "coordinator_requests.html",
-        viewer=who,
+        viewer=viewer,
         here="coordinator",
-        association=mine,
-        rows=[(one, format_request(one)) for one in listed],
+        association=association,
+        requests=[(submitted, summarize_request(submitted)) for submitted in requests],
         format_instant=lambda instant: format_instant(instant, zone),
         waiting=waiting,
         undecided=undecided,
         page=page,
-        pages=max(1, -(-total // _PAGE)),
-        link=lambda **more: f"/coordinator/requests?{urlencode({'association': mine, **more})}",
+        pages=max(1, -(-total // _PAGE_SIZE)),
+        link=lambda **query: f"/coordinator/requests?{urlencode({**here, **query})}",
     )
 
 
 @router.get("/coordinator/requests/{request_id}")
-def show(
-    site: SiteDep, at: NowDep, who: CoordinatorDep, request_id: RowId, flash: FlashDep
+def show_request(
+    site: SiteDep, now: NowDep, viewer: CoordinatorDep, request_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
-    """One request, with the form to decide it; or who has decided it, and how."""
+    """One request, with the form to decide it or the decision."""
     with reading(site.engine) as session:
-        request = _own(request_within(session, request_id, who.coordinates))
-        due_on = _due_on(session, site, request, at)
-    late = flash.code == "late"
-    return flash.clear(_show(site, who, request, decision_form(request), due_on, late=late))
+        submitted = get_request(session, request_id, viewer.coordinates)
+        due_on = _current_due_date(session, site, submitted, now)
+    days = {
+        **format_day_fields("starts", submitted.request.starts_on),
+        **format_day_fields("ends", submitted.request.ends_on),
+    }
+    form = DecisionForm(data=days)
+    is_late = flash.code == "late"
+    return flash.clear(_render(site, viewer, submitted, form, due_on, is_late=is_late))
 
 
 @router.post("/coordinator/requests/{request_id}")
 def decide(
-    site: SiteDep, at: NowDep, who: CoordinatorDep, request_id: RowId, typed: Typed
+    site: SiteDep, now: NowDep, viewer: CoordinatorDep, request_id: RowId, typed: Typed
 ) -> Response:
-    """Grant or decline, and tell the person; whoever comes second is told who was first."""
+    """Grant or decline, and send the endorsee an email.
 
-    def job(session: Session) -> Response | None:
-        return _decide(session, site, at, who, request_id, typed)
+    If someone else has decided meanwhile, the page shows that decision.
+    """
+    with reading(site.engine) as session:
+        submitted = get_request(session, request_id, viewer.coordinates)
+        due_on = _current_due_date(session, site, submitted, now)
+    path = f"/coordinator/requests/{request_id}"
+    if not submitted.is_pending:
+        return redirect_with_flash(site, path, "late")
+    form = DecisionForm(typed)
+    answer = form.answer.data or ""
+    days = None
+    if text_of(typed, "decision") != "decline":
+        days = form.parse_days(submitted, site.today(submitted.endorsement.association, now))
+        if days is None:
+            return _render(site, viewer, submitted, form, due_on)
 
-    answer = site.writer.run(job)
-    if answer is None:
-        raise HTTPException(404)
-    return answer
+    def save(context: ServiceContext) -> None:
+        decided: DecidedRequest
+        if days is None:
+            decided = decline_request(context, request_id, answer)
+        else:
+            decided = grant_request(context, request_id, days, answer)
+        notify_decision(site, context, decided, answered_by=viewer.name)
 
-
-def _decide(
-    session: Session, site: Site, at: NowDep, who: Viewer, request_id: int, typed: FormData
-) -> Response | None:
-    request = request_within(session, request_id, who.coordinates)
-    if request is None:
-        return None
-    page = f"/coordinator/requests/{request_id}"
-    if not request.is_open:
-        return redirect_with_flash(site, page, "late")
-    form, by = decision_form(request, typed), Stamp(who.email, at)
-    standing = _extended(session, site, request, at)
-    due_on = standing.due_on if standing else None
-    if text_of(typed, "decision") == "decline":
-        word = read_refusal(form)
-        done = bool(word) and decline(session, request, answer=word or "", by=by)
-        decided = Decided(None, word or "", who.name)
-    else:
-        given = read_grant(form, request, due_on, site.today(request.association, at))
-        word = str(form.answer.data or "")
-        done = given is not None and grant(
-            session, site.rulebooks, request, given, answer=word, by=by
-        )
-        cycle = standing.plan.cycle if standing else None
-        decided = Decided(given, word, who.name, cycle.ends_on if cycle else None)
-    if form.errors:
-        return _show(site, who, request, form, due_on)
-    if not done:
-        return redirect_with_flash(site, page, "late")
-    notify_decision(site, session, request, decided, at)
-    return RedirectResponse(page, 303)
+    try:
+        site.write(viewer, now, save)
+    except Refused as refused:
+        if any(refusal.code == "request-decided" for refusal in refused.refusals):
+            return redirect_with_flash(site, path, "late")
+        form.add_refusals(refused)
+        return _render(site, viewer, submitted, form, due_on)
+    return RedirectResponse(path, 303)
 
 
-def _extended(session: Session, site: Site, request: Request, at: NowDep) -> Standing | None:
-    """Where the cycle stands that an extension is asked for; its due date is the one in force."""
-    if request.kind != EXTENSION:
-        return None
-    one = endorsement_within(session, request.endorsement_id, [request.association])
-    for standing in read_standings(session, site.rulebooks, [one] if one else [], at):
-        cycle = standing.plan.cycle
-        if cycle is not None and cycle.starts_on == request.starts_on:
-            return standing
-    return None
-
-
-def _due_on(session: Session, site: Site, request: Request, at: NowDep) -> date | None:
-    standing = _extended(session, site, request, at)
+def _current_due_date(
+    session: Session, site: Site, submitted: SubmittedRequest, now: datetime
+) -> date | None:
+    standing = find_extended_standing(session, site.rulebooks, submitted, now)
     return standing.due_on if standing else None
 
 
-def _show(
+def _render(
     site: Site,
-    who: Viewer,
-    request: Request,
+    viewer: Viewer,
+    submitted: SubmittedRequest,
     form: DecisionForm,
     due_on: date | None,
     *,
-    late: bool = False,
+    is_late: bool = False,
 ) -> HTMLResponse:
     problems = form.problems()
-    zone = site.rulebooks.associations[request.association].time_zone
-    by = [c.name for c in site.settings.coordinators if c.email == request.decided_by]
+    zone = site.rulebooks.associations[submitted.endorsement.association].time_zone
+    names = {one.email: one.name for one in site.settings.coordinators}
+    decided_by = submitted.request.decided_by
     return site.pages.render(
         "coordinator_request.html",
         status=422 if problems else 200,
-        viewer=who,
+        viewer=viewer,
         here="coordinator",
-        request=request,
-        said=format_request(request),
+        submitted=submitted,
+        summary=summarize_request(submitted),
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=due_on,
         form=form,
         problems=problems,
-        decided_by=next(iter(by), request.decided_by),
-        late=late,
+        decided_by=names.get(decided_by or "", decided_by),
+        is_late=is_late,
     )
-
-
-def _own(request: Request | None) -> Request:
-    if request is None:
-        raise HTTPException(404)
-    return request
