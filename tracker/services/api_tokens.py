@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from tracker.db.tables import METADATA
-from tracker.services.sign_in import hashed
+from tracker.services.sign_in import hash_token
 
 SCOPES = ("standings:read", "entries:read", "entries:write")
 # By its first letters a secret that got out can be recognised in logs and in source code.
@@ -59,7 +59,7 @@ def make_token(
         "association": association,
         "name": name,
         "scopes": " ".join(sorted(set(scopes))),
-        "token_hash": hashed(secret),
+        "token_hash": hash_token(secret),
         "created_at": now,
         "expires_at": expires_at,
     }
@@ -71,7 +71,7 @@ def find_caller(session: Session, secret: str, now: datetime) -> Caller | None:
     """Whose token that is; None for an unknown, expired or revoked one, which answer alike."""
     row = (
         session.connection()
-        .execute(select(_TOKEN).where(_TOKEN.c.token_hash == hashed(secret)))
+        .execute(select(_TOKEN).where(_TOKEN.c.token_hash == hash_token(secret)))
         .first()
     )
     if row is None or _state(row, now) != "valid":

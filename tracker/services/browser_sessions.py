@@ -15,7 +15,7 @@ from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.statements import as_instant, instant_for, run
 from tracker.db.tables import METADATA
 from tracker.services.rsc_providers import PROVIDES_RSC, providing_at
-from tracker.services.sign_in import find_person, hashed, new_token
+from tracker.services.sign_in import find_person_by_email, hash_token, generate_token
 
 # A browser that comes back stays signed in, so that a reminder finds it so: for so many days after
 # it was last here, and so many in all (weighed in deploy/README.md).
@@ -85,11 +85,11 @@ def open_session(session: Session, email: str, now: datetime, browser: str | Non
     ``browser`` says in words what it is. Sessions of anybody that are over are forgotten.
     """
     session.connection().execute(delete(_SESSION).where(_SESSION.c.expires_at < now))
-    token = new_token()
-    person = find_person(session, email)
+    token = generate_token()
+    person = find_person_by_email(session, email)
     session.connection().execute(
         insert(_SESSION).values(
-            token_hash=hashed(token),
+            token_hash=hash_token(token),
             email=email,
             person_id=person.id if person else None,
             created_at=now,
@@ -102,7 +102,7 @@ def open_session(session: Session, email: str, now: datetime, browser: str | Non
 
 def signed_in(session: Session, token: str, now: datetime) -> SignedIn | None:
     """What a cookie's token opens; None if nothing, or nothing any more."""
-    parameters = [*providing_at(now), hashed(token), instant_for(session, now)]
+    parameters = [*providing_at(now), hash_token(token), instant_for(session, now)]
     rows = run(session, _SIGNED_IN, parameters)
     if not rows:
         return None
@@ -122,7 +122,7 @@ def keep_seen(session: Session, token: str, now: datetime) -> None:
     One that is over stays over.
     """
     late = or_(_SESSION.c.seen_at.is_(None), _SESSION.c.seen_at <= now - _SEEN_EVERY)
-    mine = (_SESSION.c.token_hash == hashed(token)) & (_SESSION.c.expires_at > now)
+    mine = (_SESSION.c.token_hash == hash_token(token)) & (_SESSION.c.expires_at > now)
     query = select(_SESSION.c.created_at).where(mine & late)
     created_at = session.scalar(query)
     if created_at is None:
@@ -135,12 +135,12 @@ def keep_seen(session: Session, token: str, now: datetime) -> None:
 
 def close_session(session: Session, token: str) -> None:
     """End a session; one that is over already stays so."""
-    session.connection().execute(delete(_SESSION).where(_SESSION.c.token_hash == hashed(token)))
+    session.connection().execute(delete(_SESSION).where(_SESSION.c.token_hash == hash_token(token)))
 
 
 def handle_of(token: str) -> str:
     """What names a session in a form."""
-    return hashed(token)[:_HANDLE_LENGTH]
+    return hash_token(token)[:_HANDLE_LENGTH]
 
 
 def browsers_of(session: Session, owner: Owner, now: datetime) -> list[Browser]:

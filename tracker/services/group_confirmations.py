@@ -30,7 +30,7 @@ from tracker.services.entries import (
 )
 from tracker.services.entry_rules import EntryInput
 from tracker.services.group_members import change_members
-from tracker.services.sign_in import find_person
+from tracker.services.sign_in import find_person_by_email
 
 _MEMBER = METADATA.tables["group_member"]
 _PERSON = METADATA.tables["person"]
@@ -116,7 +116,7 @@ def _read(
 
 def _is_theirs(session: Session, email: str, person_id: int) -> bool:
     # A second address that several share says of none of them who it is.
-    known = find_person(session, email)
+    known = find_person_by_email(session, email)
     return known is not None and known.id == person_id
 
 

@@ -13,7 +13,7 @@ from tracker.db.statements import with_own_id
 from tracker.db.tables import METADATA
 from tracker.services.context import Author, lock_person
 from tracker.services.group_members import change_members, record_members, shapes_of
-from tracker.services.sign_in import find_person
+from tracker.services.sign_in import find_person_by_email
 
 _ENTRY = METADATA.tables["entry"]
 _MEMBER = METADATA.tables["group_member"]
@@ -89,7 +89,7 @@ def add_members(
     """PlannedRequirement people about a session; the ids of the new rows, one for each address."""
     added = []
     for one in invited:
-        known = find_person(session, one.email)
+        known = find_person_by_email(session, one.email)
         values = {
             "group_session_id": session_id,
             "person_id": known.id if known else None,

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from tracker.db.audit import Change, record_changes
 from tracker.db.tables import METADATA
 from tracker.services.context import Author, lock_person
-from tracker.services.sign_in import Refused, hashed, use_sign_in
+from tracker.services.sign_in import Refused, hash_token, use_sign_in
 
 _PERSON = METADATA.tables["person"]
 
@@ -67,7 +67,7 @@ def is_taken(session: Session, person_id: int, email: str) -> bool:
 
 def who_confirms(session: Session, token: str) -> int | None:
     """Whose second address a mail's link is about; None where it is about none."""
-    query = select(_SIGN_IN.c.person_id).where(_SIGN_IN.c.token_hash == hashed(token))
+    query = select(_SIGN_IN.c.person_id).where(_SIGN_IN.c.token_hash == hash_token(token))
     return session.scalar(query)
 
 

@@ -16,7 +16,7 @@ from tracker.db.statements import make_key
 from tracker.db.tables import METADATA
 from tracker.rules.application.references import SPARE
 from tracker.services.context import Author
-from tracker.services.sign_in import hashed
+from tracker.services.sign_in import hash_token
 
 OPEN_STATES = ("open", "submitted")
 # Each of them is a mail to somebody who may never have heard of us.
@@ -322,7 +322,7 @@ def find_request(session: Session, token: str) -> Request | None:
     """The request whose link has this token; None for any other."""
     found = (
         session.connection()
-        .execute(_requests().where(_REFERENCE.c.token_hash == hashed(token)))
+        .execute(_requests().where(_REFERENCE.c.token_hash == hash_token(token)))
         .first()
     )
     return None if found is None else Request(*found)
@@ -384,7 +384,7 @@ def _still_open() -> tuple[Any, ...]:
 def _link(session: Session, row: Any) -> Link:  # noqa: ANN401 - a row or a Request
     request = Request(*row)
     token = _token(make_key(session, _KEY_NAME), request)
-    return Link(request._replace(token_hash=hashed(token)), token)
+    return Link(request._replace(token_hash=hash_token(token)), token)
 
 
 def _token(key: str, request: Request) -> str:

@@ -30,7 +30,7 @@ _BETWEEN = re.compile(r"[\s\-\N{HYPHEN}-\N{HORIZONTAL BAR}]+")
 _LONGEST_TYPED = 100
 
 
-def new_code() -> str:
+def generate_code() -> str:
     """Eight random letters and digits to type, as they are stored and compared: ``F7KM3RTX``."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH))
 
@@ -40,7 +40,7 @@ def format_code(code: str) -> str:
     return f"{code[:_GROUP]}-{code[_GROUP:]}"
 
 
-def read_code(typed: str) -> str | None:
+def parse_code(typed: str) -> str | None:
     """The code that somebody typed, in any case, with or without space or dash.
 
     None for what cannot be a code, however it is read: trying it would only use up a try.
@@ -79,17 +79,17 @@ class Refused(Enum):
     NO_LINK = "there is no such link, or not any more"
 
 
-def new_token() -> str:
+def generate_token() -> str:
     """A random text that nobody can guess, fit for a link or a cookie."""
     return secrets.token_urlsafe(32)
 
 
-def normal_email(text: str) -> str:
+def normalize_email(text: str) -> str:
     """An address as it is stored and compared: without space around it, in lower case."""
     return text.strip().lower()[:_LONGEST_EMAIL]
 
 
-def find_person(session: Session, email: str) -> Who | None:
+def find_person_by_email(session: Session, email: str) -> Who | None:
     """Whose address this is: somebody's first, else the second of exactly one.
 
     A second address that several share (an office's mailbox) says of none of them who it is.
@@ -125,7 +125,7 @@ def store_sign_in(
     """
     session.connection().execute(
         insert(_SIGN_IN).values(
-            token_hash=hashed(token),
+            token_hash=hash_token(token),
             code_hash=_code_hash(token, code),
             email=email,
             created_at=now,
@@ -145,9 +145,9 @@ def use_sign_in(
     compared: the row is then locked, so that a thousand guesses at once are still five, and of
     two right ones only the first counts.
     """
-    asked = (_SIGN_IN.c.token_hash == hashed(token)) & _SIGN_IN.c.person_id.is_not_distinct_from(
-        person_id
-    )
+    asked = (
+        _SIGN_IN.c.token_hash == hash_token(token)
+    ) & _SIGN_IN.c.person_id.is_not_distinct_from(person_id)
     open_one = asked & _SIGN_IN.c.used_at.is_(None) & (_SIGN_IN.c.expires_at > now)
     tried = session.connection().execute(
         update(_SIGN_IN)
@@ -171,7 +171,7 @@ def use_sign_in(
     return used.scalar_one_or_none() or Refused.WRONG
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """A token as it is stored. It is long and random, so a plain hash cannot be reversed."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -188,7 +188,7 @@ def _why(row: Row[Any, Any] | None, now: datetime) -> Refused:
 def _code_hash(token: str, code: str) -> str:
     # A short code alone is tried out in a moment; together with the token, which is nowhere
     # stored, it is not.
-    return hashed(f"{token}:{code}")
+    return hash_token(f"{token}:{code}")
 
 
 WITHIN = timedelta(hours=1)

@@ -14,11 +14,11 @@ from tracker.services.sign_in import (
     NOBODY,
     SIGN_IN_MINUTES,
     Who,
-    find_person,
+    find_person_by_email,
     forget_old,
     format_code,
-    hashed,
-    new_code,
+    hash_token,
+    generate_code,
     store_sign_in,
 )
 from tracker.web.dependencies import Site
@@ -30,9 +30,9 @@ def send_sign_in(site: Site, email: str, token: str, wanted: str, at: datetime) 
     For an unknown one all is done but the sending, so that neither the load nor what is answered
     to a code tells anything: its code is stored, and nobody learns it.
     """
-    code = new_code()
+    code = generate_code()
     with reading(site.engine) as session:
-        person = find_person(session, email)
+        person = find_person_by_email(session, email)
     name = person.name if person else _coordinator_name(site, email)
     mail = _compose(site, (name or "", email), _link(site, token, wanted), code, at)
 
@@ -62,7 +62,7 @@ def _compose(site: Site, recipient: tuple[str, str], url: str, code: str, at: da
 
 def _message(mail: Rendered, email: str, token: str, person: Who | None) -> Message:
     return Message(
-        dedupe_key=f"sign-in:{hashed(token)}",
+        dedupe_key=f"sign-in:{hash_token(token)}",
         message_id=mail.message_id,
         kind=SignInMail.kind,
         association=None,
@@ -80,13 +80,13 @@ def send_confirmation(site: Site, person_id: int, email: str, token: str, at: da
     All else is done alike, so that neither the load nor what is answered to a code tells which
     of the two it was.
     """
-    code = new_code()
+    code = generate_code()
     with reading(site.engine) as session:
         taken = is_taken(session, person_id, email)
         profile = profile_of(session, person_id)
     mail = _taken_mail(site) if taken else _confirming_mail(site, profile, token, code)
     message = _message_address_mail(
-        site, mail, "" if taken else profile.name, email, hashed(token), at
+        site, mail, "" if taken else profile.name, email, hash_token(token), at
     )
 
     def store(session: Session) -> None:

@@ -32,7 +32,7 @@ from tracker.services.references import (
     unanswered,
     withdraw_referee,
 )
-from tracker.services.sign_in import hashed
+from tracker.services.sign_in import hash_token
 
 NOW = datetime(2026, 11, 22, 17, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -208,7 +208,7 @@ def test_an_application_of_anothers_is_not_there(jobs: JobHarness) -> None:
 def test_the_database_holds_only_the_tokens_hash(jobs: JobHarness) -> None:
     link = jobs.ask()
     [row] = jobs.rows()
-    assert row["token_hash"] == hashed(link.token)
+    assert row["token_hash"] == hash_token(link.token)
     assert len(link.token) == 43
     assert all(link.token not in str(row) for t in METADATA.tables for row in jobs.rows(t))
 

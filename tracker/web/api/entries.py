@@ -28,7 +28,7 @@ from tracker.services.cycle_locks import cycle_lock_for
 from tracker.services.evaluation import days_at
 from tracker.services.old_entries import MOST_A_DAY, Content, add_entry, has_logged_most, minutes_on
 from tracker.services.provider_choices import may_name
-from tracker.services.sign_in import normal_email
+from tracker.services.sign_in import normalize_email
 from tracker.web.api.models import (
     LARGEST_ID,
     EndorseeOut,
@@ -89,7 +89,7 @@ def create_once(
 def _create(session: Session, rulebooks: Rulebooks, call: Call) -> LoggedEntry:
     new, association = call.new, call.who.association
     today = days_at(rulebooks, call.at)(association)
-    person_id = person_within(session, association, normal_email(new.email), today)
+    person_id = person_within(session, association, normalize_email(new.email), today)
     if person_id is None:
         words = (
             f"nobody with this address holds, or has applied for, an endorsement of {association}"
@@ -116,7 +116,7 @@ def _create(session: Session, rulebooks: Rulebooks, call: Call) -> LoggedEntry:
 def _provider(session: Session, setting: FormSetting, new: NewEntry) -> int | None:
     if not new.provider_email:
         return None
-    found = person_with_address(session, normal_email(new.provider_email))
+    found = person_with_address(session, normalize_email(new.provider_email))
     if found is None or not may_name(session, setting.person_id, setting.rules, found):
         return None
     return found
@@ -207,7 +207,7 @@ def list_entries(
     query: Annotated[EntryQuery, Query()],
 ) -> EntryPage:
     """The sessions of everybody who holds, or has applied for, an endorsement, by id."""
-    email = normal_email(query.email)
+    email = normalize_email(query.email)
     wanted = Wanted(who.association, email, query.held_from, query.held_to)
     with reading(site.engine) as session:
         found = page_of_entries(session, wanted, after=query.after, most=query.limit + 1)

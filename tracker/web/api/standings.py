@@ -13,7 +13,7 @@ from tracker.services.api_entries import Wanted, page_of_endorsements
 from tracker.services.endorsements import endorsement_within
 from tracker.services.evaluation import days_at, judge_all
 from tracker.services.facts import make_id_table
-from tracker.services.sign_in import normal_email
+from tracker.services.sign_in import normalize_email
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import LARGEST_ID, Line, PageQuery, StandingOut, StandingPage, next_page
 from tracker.web.api.problems import Problem, ReadsStandings, documented
@@ -46,7 +46,7 @@ def list_standings(
 
     A page may hold fewer than `limit`: an endorsement without a renewal in the cycle gives none.
     """
-    wanted = Wanted(who.association, normal_email(query.email))
+    wanted = Wanted(who.association, normalize_email(query.email))
     with reading(site.engine) as session:
         ids = page_of_endorsements(
             session, wanted, category=query.category, after=query.after, most=query.limit + 1

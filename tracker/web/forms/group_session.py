@@ -28,7 +28,7 @@ from tracker.services.group_sessions import (
     supervisees_of,
 )
 from tracker.services.rsc_providers import load_providers
-from tracker.services.sign_in import normal_email
+from tracker.services.sign_in import normalize_email
 from tracker.web.dependencies import Person, Site
 from tracker.web.forms.body import OwnForm, add_problem, clean, is_form_key, new_form_key
 from tracker.web.forms.fields import DateWrong, HoursWrong, date_fields_of, read_date, read_hours
@@ -210,7 +210,7 @@ def _addresses(form: SessionForm) -> Iterable[str]:
             words = f"“{shown}” is no e-mail address: write one a line, like name@example.org"
             add_problem(form.others, words)
         else:
-            yield normal_email(text)
+            yield normalize_email(text)
 
 
 @dataclass(slots=True)

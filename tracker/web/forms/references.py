@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length
 
 from tracker.addresses import is_address
 from tracker.services.references import Answer, Naming
-from tracker.services.sign_in import normal_email
+from tracker.services.sign_in import normalize_email
 from tracker.web.forms.body import OwnForm, add_problem, clean
 
 _LONGEST_NAME, _LONGEST_RELATIONSHIP = 200, 500
@@ -99,7 +99,7 @@ def read_naming(form: NamingForm, applicant: str) -> Naming | None:
         form.role.errors = ["Choose one of the roles in the list"]
     if form.errors:
         return None
-    return Naming(normal_email(email), form.name.data, form.role.data)
+    return Naming(normalize_email(email), form.name.data, form.role.data)
 
 
 def is_plain_name(name: str) -> bool:

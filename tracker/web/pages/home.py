@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import RedirectResponse, Response
 
 from tracker.services.browser_sessions import open_session
-from tracker.services.sign_in import normal_email
+from tracker.services.sign_in import normalize_email
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
 from tracker.web.flash import CLEAR_CACHE, FlashDep, sign_in_response
 
@@ -41,6 +41,6 @@ def open_as(site: SiteDep, at: NowDep, number: Annotated[int, Path(ge=0, le=999)
     """Sign in as one of the demo's people; this route exists in the demo only."""
     if number >= len(site.demo_people):
         raise HTTPException(404)
-    email = normal_email(site.demo_people[number].email)
+    email = normalize_email(site.demo_people[number].email)
     token = site.writer.run(lambda session: open_session(session, email, at))
     return sign_in_response(site, token, "/my-year")

@@ -21,9 +21,9 @@ from tracker.services.sign_in import (
     LONGEST_SHOWN,
     SIGN_IN_MINUTES,
     Refused,
-    new_token,
-    normal_email,
-    read_code,
+    generate_token,
+    normalize_email,
+    parse_code,
 )
 from tracker.web.account_mail import send_confirmation, write_news, write_trial
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Person, PersonDep, Site, SiteDep
@@ -66,11 +66,11 @@ def save_form(
     """
     if "remove" in typed:
         return _remove(site, at, who)
-    address = normal_email(clean(text_of(typed, "email")))
+    address = normalize_email(clean(text_of(typed, "email")))
     if problem := _problem(site, who, address):
         return _form_page(site, who, address, problem)
     count_ask(site, request, address, at)
-    token = new_token()
+    token = generate_token()
     later.add_task(site.background.run, send_confirmation, site, who.id, address, token, at)
     return redirect_with_flash(site, _HERE, "sent")
 
@@ -87,7 +87,7 @@ def confirm_by_code(
 ) -> Response:
     """Confirm the address, once; it opens no session."""
     written = clean(text_of(typed, "code"))
-    code = read_code(written)
+    code = parse_code(written)
     if code is None:
         return _code_page(site, token, _NO_CODE, typed=written)
 

@@ -19,9 +19,9 @@ from tracker.services.sign_in import (
     Refused,
     client_of,
     count_try,
-    new_token,
-    normal_email,
-    read_code,
+    generate_token,
+    normalize_email,
+    parse_code,
     use_sign_in,
 )
 from tracker.web.account_mail import send_sign_in
@@ -131,12 +131,12 @@ def send_code(
 
     Raises 429 where an address or a client has asked too often.
     """
-    address = normal_email(clean(text_of(typed, "email")))
+    address = normalize_email(clean(text_of(typed, "email")))
     wanted = text_of(typed, "next")
     if not is_address(address):
         return _address_page(site, address, wanted, _NO_ADDRESS)
     count_ask(site, request, address, at)
-    token = new_token()
+    token = generate_token()
     later.add_task(site.background.run, send_sign_in, site, address, token, safe_path(wanted), at)
     query = f"?{urlencode({'next': wanted})}" if wanted else ""
     response = RedirectResponse(f"{_HERE}{query}", 303)
@@ -190,7 +190,7 @@ def sign_out(site: SiteDep, request: Request) -> Response:
 def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response:
     wanted = text_of(typed, "next")
     written = clean(text_of(typed, "code"))
-    code = read_code(written)
+    code = parse_code(written)
     if code is None:
         return _code_page(site, action, wanted, _NO_CODE, typed=written)
     # One transaction: a code is not used up without a session.
