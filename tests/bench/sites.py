@@ -18,8 +18,7 @@ from tests.bench.work import CONFIG, NIGHT
 from tracker.db.engine import open_engine
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import Settings
-from tracker.web.app import build_app
-from tracker.web.background import collect_rarely
+from tracker.web.app import build_app, collect_garbage_rarely
 
 DATABASE, BASE_URL, TOKEN = "BENCH_DATABASE_URL", "BENCH_BASE_URL", "BENCH_TOKEN"
 
@@ -33,7 +32,7 @@ def _site() -> FastAPI:
     url = os.environ[DATABASE]
     settings = Settings(database_url=url, base_url=os.environ[BASE_URL])
     app = build_app(settings, open_engine(url), load_rulebooks(CONFIG), now=lambda: NIGHT)
-    collect_rarely()
+    collect_garbage_rarely()
     return app
 
 

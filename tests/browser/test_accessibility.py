@@ -109,7 +109,7 @@ def test_a_reference_that_is_declined_and_limits_have_no_barriers(
         page.goto("/sign-in")
         page.get_by_label("E-mail address").fill("flood@example.org")
         page.get_by_role("button", name="Send me a code").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("That was too often.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("There were too many attempts.")
     check(page)
 
 

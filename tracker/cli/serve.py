@@ -13,8 +13,7 @@ from tracker.jobs.embedded import running
 from tracker.logs import configure_logs, server_log_config
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
-from tracker.web.app import build_app
-from tracker.web.background import collect_rarely
+from tracker.web.app import build_app, collect_garbage_rarely
 
 # Found by name: a further process begins with nothing but this module.
 _APP = "tracker.cli.serve:serving"
@@ -67,7 +66,7 @@ def serving() -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             async with running(context, tracker.engine, server, clock.now):
-                collect_rarely()
+                collect_garbage_rarely()
                 yield
 
     return build_app(tracker.settings, pages, tracker.rulebooks, lifespan=lifespan)

@@ -1,17 +1,16 @@
-"""Where a link or form may send a browser afterwards: to pages of ours and nowhere else."""
+"""What pages depend on: the site, the request's time, and who is signed in."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, NamedTuple, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, TypeVar
+from urllib.parse import unquote
 
 from fastapi import BackgroundTasks, Depends, HTTPException, Request
 from sqlalchemy import Engine
 from sqlmodel import Session
-from starlette.background import BackgroundTask
 
 from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
@@ -29,36 +28,28 @@ from tracker.web.rendering import Pages
 
 T = TypeVar("T")
 _FIRST_PAGE = "/"
-_LONGEST = 2000
+_LONGEST_PATH = 2000
 
 
-def safe_path(wanted: str) -> str:
-    """A path of ours (with its query) that somebody wanted to go to; "/" for anything else.
+def safe_path(path: str) -> str:
+    """``path`` (with its query) if a redirect to it stays on our site, else "/".
 
-    It has to be one as it stands, and still be one when some program on the way has decoded it
-    once more, or has taken a letter that only looks like a slash for one.
+    It must be safe as given, after one more decoding on the way, and after lookalikes of slashes
+    have become slashes. Browsers read a backslash as a slash and skip tabs and line breaks.
     """
-    if len(wanted) > _LONGEST or not wanted.isascii():
+    if len(path) > _LONGEST_PATH or not path.isascii():
         return _FIRST_PAGE
-    decoded = unquote(wanted)
-    readings = (wanted, decoded, unicodedata.normalize("NFKC", decoded))
-    return wanted if all(map(_is_own, readings)) else _FIRST_PAGE
-
-
-def _is_own(path: str) -> bool:
-    # Browsers read a backslash as a slash, and leave out tabs and line breaks.
-    if not path.isprintable() or "\\" in path or "//" in path or not path.startswith("/"):
-        return False
-    try:
-        parts = urlsplit(path)
-    except ValueError:
-        return False
-    return not (parts.scheme or parts.netloc)
+    decoded = unquote(path)
+    for text in (path, decoded, unicodedata.normalize("NFKC", decoded)):
+        is_absolute = text.startswith("/") and "//" not in text and "\\" not in text
+        if not is_absolute or not text.isprintable():
+            return _FIRST_PAGE
+    return path
 
 
 @dataclass(frozen=True, slots=True)
 class DemoLogin:
-    """Somebody whom the demo opens with one click; ``what`` says what there is to see."""
+    """A person whose pages the demo opens with one click; ``what`` is what there is to see."""
 
     email: str
     name: str
@@ -67,10 +58,10 @@ class DemoLogin:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The parts that `build_app` put together; ``now`` reads the clock, once a request.
+    """The parts of the site that `build_app` puts together.
 
-    Pages read with ``reading(site.engine)``, those that many ask for with ``site.reader``; they
-    write with ``site.writer.run``.
+    Pages read with ``reading(site.engine)``, the busiest with ``site.reader``; everything that
+    writes uses ``site.writer``. ``now`` reads the clock, once for each request.
     """
 
     settings: Settings
@@ -88,26 +79,26 @@ class Site:
 
     @property
     def is_https(self) -> bool:
-        """Whether people reach the site over TLS, so that cookies may insist on it."""
+        """Whether people reach the site over TLS, so that cookies may require it."""
         return self.settings.base_url.startswith("https://")
 
     @property
     def cookie_name(self) -> str:
-        """The session cookie's name."""
+        """The name of the session cookie."""
         return self.own_cookie("session")
 
     def own_cookie(self, name: str) -> str:
-        """What a cookie for all pages is called; browsers hold ``__Host-`` to this host and TLS."""
+        """The full name of a cookie for all pages; ``__Host-`` binds it to this host and TLS."""
         return f"__Host-{name}" if self.is_https else name
 
-    def today(self, association: str, at: datetime) -> date:
-        """The legal day at an association at the instant ``at``."""
-        return days_at(self.rulebooks, at)(association)
+    def today(self, association: str, now: datetime) -> date:
+        """The legal day at an association at the instant ``now``."""
+        return days_at(self.rulebooks, now)(association)
 
     def write(self, viewer: "Viewer", now: datetime, work: Callable[[ServiceContext], T]) -> T:
-        """Return what ``work`` returns, once all that it wrote for ``viewer`` is committed.
+        """Return what ``work`` returns, once everything it wrote for ``viewer`` is committed.
 
-        If it raises, nothing is saved. Raises Busy as `Writer.run`, which says more.
+        If it raises, nothing is saved. Raises Busy like `Writer.run`.
         """
         return self.writer.run(
             lambda session: work(ServiceContext(session, self.rulebooks, viewer.actor, now))
@@ -120,21 +111,21 @@ def site_of(request: Request) -> Site:
     return site
 
 
-# These are asynchronous only so that no thread is asked for what takes no time.
-async def the_site(request: Request) -> Site:
-    """The same, for whoever depends on it."""
+# Asynchronous so that FastAPI does not start a thread for them.
+async def get_site(request: Request) -> Site:
+    """The site, as a dependency of FastAPI."""
     return site_of(request)
 
 
-SiteDep = Annotated[Site, Depends(the_site)]
+SiteDep = Annotated[Site, Depends(get_site)]
 
 
-async def instant(site: SiteDep) -> datetime:
-    """The instant of a request, aware: read once, so that its parts agree on the day."""
+async def get_now(site: SiteDep) -> datetime:
+    """The aware instant of a request, read once so that all its parts agree on the day."""
     return site.now()
 
 
-NowDep = Annotated[datetime, Depends(instant)]
+NowDep = Annotated[datetime, Depends(get_now)]
 
 
 class SignInNeeded(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -143,11 +134,11 @@ class SignInNeeded(Exception):  # noqa: N818 - reads as the sentence it prints
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody signed in. Every query is scoped to ``person_id`` or to ``coordinates``.
+    """The person or coordinator who is signed in.
 
-    ``person_id`` is None for a coordinator who is not among the people; ``coordinates`` are
-    associations. ``provides_rsc``: they may log sessions for those whom they supervise.
-    ``mail_comes_back``: to the person's first address.
+    Every query is limited to ``person_id`` or to the associations in ``coordinates``.
+    ``person_id`` is None for a coordinator who is not a person in the database.
+    ``mail_comes_back``: mail to the person's first address bounces.
     """
 
     email: str
@@ -161,156 +152,134 @@ class Viewer:
 
     @property
     def owner(self) -> Owner:
-        """Whose sessions this one belongs to."""
+        """Whose browser sessions the viewer may see and end."""
         return Owner(self.person_id, self.email)
 
     @property
     def actor(self) -> Actor:
-        """The viewer as the services know who acts."""
+        """The viewer as the actor of a service."""
         return Actor(self.email, self.person_id, self.coordinates)
 
     @property
     def logs_hours(self) -> bool:
-        """Whether there is something that hours of theirs can count for."""
+        """Whether the viewer has an endorsement or application that hours can count for."""
         return self.is_endorsed or self.has_applied
 
 
-async def maybe_viewer(
-    request: Request, site: SiteDep, at: NowDep, later: BackgroundTasks
+async def find_viewer(
+    request: Request, site: SiteDep, now: NowDep, tasks: BackgroundTasks
 ) -> Viewer | None:
-    """Who is signed in; None for anybody else. It is remembered that their browser was here."""
+    """The viewer, or None. Once a day it is recorded that their browser was here."""
     token = request.cookies.get(site.cookie_name)
     if not token:
         return None
-    browser_session = await site.reader.answer(lambda session: signed_in(session, token, at))
+    browser_session = await site.reader.answer(lambda session: signed_in(session, token, now))
     if browser_session is None:
         return None
-    if not was_seen_today(browser_session, at):
-        # Written after the page is sent.
-        later.add_task(_keep_seen, site, token, at)
+    if not was_seen_today(browser_session, now):
+        tasks.add_task(_keep_seen, site, token, now)
     return _viewer_of(site, browser_session)
+
+
+def _keep_seen(site: Site, token: str, now: datetime) -> None:
+    # If the database is busy, the next page records it.
+    with suppress(Busy):
+        site.writer.run(lambda session: keep_seen(session, token, now))
 
 
 async def is_signed_in(site: Site, request: Request) -> bool:
-    """Whether a session that is still good sends a request; nothing is remembered."""
-    token, at = request.cookies.get(site.cookie_name), site.now()
+    """Whether a request comes with a valid session."""
+    token, now = request.cookies.get(site.cookie_name), site.now()
     if not token:
         return False
-    return await site.reader.answer(lambda c: signed_in(c, token, at)) is not None
+    return await site.reader.answer(lambda session: signed_in(session, token, now)) is not None
 
 
-def viewer_of_request(request: Request, site: Site, at: datetime) -> Viewer | None:
-    """The same for whoever answers a request outside its endpoint, and nothing is remembered."""
-    browser_session = _session_of(request, site, at)
-    return _viewer_of(site, browser_session) if browser_session else None
-
-
-def viewer_in_session(
-    session: Session, request: Request, site: Site, at: datetime
-) -> Viewer | None:
-    """The same in the transaction that saves what they sent, and remembered in it."""
-    token = request.cookies.get(site.cookie_name)
-    browser_session = signed_in(session, token, at) if token else None
-    if token is None or browser_session is None:
-        return None
-    if not was_seen_today(browser_session, at):
-        keep_seen(session, token, at)
-    return _viewer_of(site, browser_session)
-
-
-class Looked(NamedTuple):
-    """Who was found in a transaction that reads, and what to do once they are answered."""
-
-    viewer: Viewer
-    later: BackgroundTask | None
-
-
-def look_within(session: Session, request: Request, site: Site, at: datetime) -> Looked:
-    """The same in a transaction that reads; whoever has not signed in raises SignInNeeded."""
-    token = request.cookies.get(site.cookie_name)
-    browser_session = signed_in(session, token, at) if token else None
-    found = _viewer_of(site, browser_session) if browser_session else None
-    if token is None or browser_session is None or found is None:
-        raise SignInNeeded
-    seen = was_seen_today(browser_session, at)
-    return Looked(found, None if seen else BackgroundTask(_keep_seen, site, token, at))
-
-
-def _session_of(request: Request, site: Site, at: datetime) -> SignedIn | None:
+def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | None:
+    """The viewer, for code outside of an endpoint."""
     token = request.cookies.get(site.cookie_name)
     if not token:
         return None
     with reading(site.engine) as session:
-        return signed_in(session, token, at)
+        browser_session = signed_in(session, token, now)
+    return _viewer_of(site, browser_session) if browser_session else None
 
 
-def _keep_seen(site: Site, token: str, at: datetime) -> None:
-    # The next page remembers it.
-    with suppress(Busy):
-        site.writer.run(lambda session: keep_seen(session, token, at))
+def viewer_in_session(
+    session: Session, request: Request, site: Site, now: datetime
+) -> Viewer | None:
+    """The viewer, read and recorded as seen in the transaction that saves what they sent."""
+    token = request.cookies.get(site.cookie_name)
+    browser_session = signed_in(session, token, now) if token else None
+    if token is None or browser_session is None:
+        return None
+    if not was_seen_today(browser_session, now):
+        keep_seen(session, token, now)
+    return _viewer_of(site, browser_session)
 
 
 def _viewer_of(site: Site, browser_session: SignedIn) -> Viewer | None:
-    # Only by the very address: a second one is written by whoever imports people.
+    # Coordinators only by the address in the settings: imports may write second addresses.
     roles = [c for c in site.settings.coordinators if c.email == browser_session.email]
     if browser_session.person_id is None and not roles:
-        # The address is nobody's, or nobody's any more.
         return None
-    known = tuple(dict.fromkeys(c.association for c in roles))
+    associations = dict.fromkeys(c.association for c in roles)
     return Viewer(
         email=browser_session.email,
         name=browser_session.name or roles[0].name,
         person_id=browser_session.person_id,
         is_endorsed=browser_session.is_endorsed,
         has_applied=browser_session.has_applied,
-        coordinates=tuple(name for name in known if name in site.rulebooks.associations),
+        coordinates=tuple(a for a in associations if a in site.rulebooks.associations),
         provides_rsc=browser_session.provides_rsc,
         mail_comes_back=browser_session.mail_comes_back,
     )
 
 
-async def viewer(found: Annotated[Viewer | None, Depends(maybe_viewer)]) -> Viewer:
-    """Who is signed in; anybody else is sent to sign in first."""
-    if found is None:
+OptionalViewerDep = Annotated[Viewer | None, Depends(find_viewer)]
+
+
+async def require_viewer(viewer: OptionalViewerDep) -> Viewer:
+    """The viewer; anybody else is sent to sign in first."""
+    if viewer is None:
         raise SignInNeeded
-    return found
+    return viewer
 
 
-OptionalViewerDep = Annotated[Viewer | None, Depends(maybe_viewer)]
-ViewerDep = Annotated[Viewer, Depends(viewer)]
+ViewerDep = Annotated[Viewer, Depends(require_viewer)]
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A viewer who is among the people, so that they may log hours."""
+    """A viewer who is a person in the database, so that they can log hours."""
 
     id: int
     viewer: Viewer
 
 
-async def person(who: ViewerDep) -> Person:
-    """The signed-in person; for anybody else the page is not there."""
-    if who.person_id is None:
+async def require_person(viewer: ViewerDep) -> Person:
+    """The signed-in person; 404 for a coordinator who is not one."""
+    if viewer.person_id is None:
         raise HTTPException(404)
-    return Person(who.person_id, who)
+    return Person(viewer.person_id, viewer)
 
 
-PersonDep = Annotated[Person, Depends(person)]
+PersonDep = Annotated[Person, Depends(require_person)]
 
 
-async def provider(who: PersonDep) -> Person:
-    """The signed-in provider of RSC; for anybody else the page is not there."""
-    if not who.viewer.provides_rsc:
+async def require_provider(person: PersonDep) -> Person:
+    """The signed-in RSC provider; 404 for anybody else."""
+    if not person.viewer.provides_rsc:
         raise HTTPException(404)
-    return who
+    return person
 
 
-async def coordinator(who: ViewerDep) -> Viewer:
-    """The signed-in coordinator; for anybody else the page is not there."""
-    if not who.coordinates:
+async def require_coordinator(viewer: ViewerDep) -> Viewer:
+    """The signed-in coordinator; 404 for anybody else."""
+    if not viewer.coordinates:
         raise HTTPException(404)
-    return who
+    return viewer
 
 
-ProviderDep = Annotated[Person, Depends(provider)]
-CoordinatorDep = Annotated[Viewer, Depends(coordinator)]
+ProviderDep = Annotated[Person, Depends(require_provider)]
+CoordinatorDep = Annotated[Viewer, Depends(require_coordinator)]

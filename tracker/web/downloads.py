@@ -1,23 +1,23 @@
-"""Sends files that are made for one request: so many at a time, and none that nobody takes."""
+"""Downloads of files that are made for one request: a few at a time, none for a dead connection."""
 
 from asyncio import timeout, wait_for
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import IO
 
 import structlog
-from fastapi.concurrency import run_in_threadpool
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 _LOG = structlog.get_logger()
 _CHUNK = 256 * 1024
-# For whom a piece waits longer, or who takes fewer bytes a second, has gone or means no good.
+# A client that pauses for longer, or takes fewer bytes a second, is given up.
 _IDLE_SECONDS, _SLOWEST = 30.0, 64 * 1024
 
 
 class Places:
-    """So many of them, and for nobody two: each is a file on the disk until it is sent."""
+    """A limited number of places, at most one for each person: each is a file on the disk."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -25,7 +25,7 @@ class Places:
         self._lock = Lock()
 
     def take(self, person_id: int) -> bool:
-        """Whether there was a place for the person; it is theirs until they `leave`."""
+        """Whether the person got a place; it is theirs until they `leave`."""
         with self._lock:
             if person_id in self._taken or len(self._taken) >= self._most:
                 return False
@@ -33,16 +33,15 @@ class Places:
             return True
 
     def leave(self, person_id: int) -> None:
-        """Make room for the next."""
+        """Make room for somebody else."""
         with self._lock:
             self._taken.discard(person_id)
 
 
-class Download(Response):
-    """The whole of an open ``file``; at the end, whatever it is, it is closed and ``done`` called.
+class Download(StreamingResponse):
+    """Sends the whole of an open ``file``; in the end it is closed and ``done`` called.
 
-    No thread waits for whoever takes it. If they stop, the answer ends in its midst, which
-    browsers tell from the whole by its length.
+    A client that takes it too slowly gets only a part, which browsers notice by its length.
     """
 
     def __init__(
@@ -51,28 +50,25 @@ class Download(Response):
         self._file = file
         self._size = file.seek(0, 2)
         self._done = done
+        file.seek(0)
         headers = {
             "content-disposition": f'attachment; filename="{name}"',
             "content-length": str(self._size),
         }
-        super().__init__(None, headers=headers, media_type=media_type)
+        chunks = iter(partial(file.read, _CHUNK), b"")
+        super().__init__(chunks, headers=headers, media_type=media_type)
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it piece by piece, as fast as it is taken."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file piece by piece, as fast as the client takes it."""
+
+        async def send_in_time(message: Message) -> None:
+            await wait_for(send(message), _IDLE_SECONDS)
+
         try:
             async with timeout(_IDLE_SECONDS + self._size / _SLOWEST):
-                await self._send(send)
+                await super().__call__(scope, receive, send_in_time)
         except TimeoutError:
-            _LOG.warning("a download was given up: nobody took it", bytes=self._size)
+            _LOG.warning("a download was given up: the client is too slow", bytes=self._size)
         finally:
             self._file.close()
             self._done()
-
-    async def _send(self, send: Send) -> None:
-        start = {"status": self.status_code, "headers": self.raw_headers}
-        await send({"type": "http.response.start", **start})
-        self._file.seek(0)
-        while piece := await run_in_threadpool(self._file.read, _CHUNK):
-            body = {"type": "http.response.body", "body": piece, "more_body": True}
-            await wait_for(send(body), _IDLE_SECONDS)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,4 +1,4 @@
-"""Leads to sign-in whoever is not, or no longer, signed in, and loses nothing on the way."""
+"""The page for every error: what happened, and what to do now."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -17,223 +17,215 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tracker.db.write_lock import Busy, is_busy
+from tracker.formatting import format_count
 from tracker.services.context import NotFound
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem
 from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, viewer_of_request
 from tracker.web.flash import redirect_with_flash
-from tracker.web.forms import body
-from tracker.web.forms.body import typed_again
-from tracker.web.middleware import HEADER as REQUEST_ID
-from tracker.web.middleware import id_of_request, security_headers, with_allowed
+from tracker.web.forms.body import TOO_MANY, typed_again
+from tracker.web.middleware import REQUEST_ID, allow_header, current_request_id, security_headers
 
-_READS = {"GET", "HEAD"}
-_FORBIDDEN = 403
-
-
-async def to_sign_in(request: Request, _error: Exception) -> Response:
-    """To the page for signing in, and from there back.
-
-    A form that was sent when its session was over comes back as a page that holds all that was
-    typed, to be sent again after signing in in another tab. Nothing of it is stored meanwhile:
-    whose it is, nobody can say yet.
-    """
-    query = f"?{request.url.query}" if request.url.query else ""
-    here = safe_path(request.url.path + query)
-    if request.method in _READS:
-        return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", 303)
-    typed, has_files = await typed_again(request)
-    if not typed:
-        return redirect_with_flash(
-            site_of(request), "/sign-in", "undone", {"next": _came_from(request)}
-        )
-    return site_of(request).pages.render(
-        "signed_out.html", status=_FORBIDDEN, action=here, typed=typed, has_files=has_files
-    )
-
-
-def _came_from(request: Request) -> str:
-    """The page of ours with the form; the first page where the browser does not say."""
-    parts = urlsplit(request.headers.get("referer", ""))
-    own = {request.headers.get("host"), urlsplit(site_of(request).settings.base_url).netloc}
-    return safe_path(f"{parts.path}?{parts.query}".rstrip("?")) if parts.netloc in own else "/"
-
-
+_LOG = structlog.get_logger()
+_API = "/api/"
 _SECONDS_IN_MINUTE = 60
 _MINUTES_IN_HOUR = 60
-_SOON = "a few minutes"
 
 
-class ErrorWords(NamedTuple):
-    """A page's heading, a sentence or two on what happened, and what to do now."""
+class ErrorText(NamedTuple):
+    """The page of an error: a heading, what happened, and what to do next."""
 
     title: str
     happened: str
     next: str
 
 
-_UNREADABLE = ErrorWords(
+_GO_BACK = "Go back in your browser, check that everything you typed is still there, and"
+_UNREADABLE = ErrorText(
     "We could not read that",
-    "Something in the address, or in what was sent, is not what this page expects. "
-    "Nothing was changed.",
-    "Go back in your browser, look whether all is still there, and try again.",
+    "Something in the address or in the form is not what this page expects. Nothing was changed.",
+    f"{_GO_BACK} try again.",
 )
-_FAILED = ErrorWords(
+_FAILED = ErrorText(
     "Something went wrong",
-    "That is our fault, and it has been noted. Nothing that was saved is lost.",
+    "This is our fault, and we have recorded it. Nothing that was saved is lost.",
     "Please try again in a few minutes.",
 )
-TOO_MANY = ErrorWords(
-    "Those are too many files",
-    "They are more than we take at once. Nothing was saved.",
-    "Go back in your browser, look whether all that you typed is still there, and choose 10 files "
-    "at most for an entry.",
+_TOO_MANY_FILES = ErrorText(
+    "You chose too many files",
+    "That is more files than you can upload at one time. Nothing was saved.",
+    f"{_GO_BACK} choose at most 10 files for an entry.",
 )
-_WORDS = {
-    403: ErrorWords(
-        "This was not sent from our own pages",
-        "To keep your record safe we take forms from our own pages only. Nothing was changed.",
-        "Open the page again from here, and send it once more.",
+_TEXTS = {
+    403: ErrorText(
+        "This form did not come from our site",
+        "To keep your record safe, we accept forms only from our own pages. Nothing was changed.",
+        "Open the page again from here, and send the form once more.",
     ),
-    404: ErrorWords(
-        "This page is not here",
+    404: ErrorText(
+        "This page does not exist",
         "It may have been deleted, or the address may be mistyped.",
-        "What you have logged is on your own page.",
+        "Everything that you have logged is on your own page.",
     ),
-    405: ErrorWords(
-        "That cannot be done here",
-        "This address shows a page, or takes a form, but not both. Nothing was changed.",
-        "Start again from the first page.",
+    405: ErrorText(
+        "You can't do that here",
+        "This address shows a page or accepts a form, but not both. Nothing was changed.",
+        "Please start again from the first page.",
     ),
-    413: ErrorWords(
+    413: ErrorText(
         "That is too large",
-        "It is more than we take at once. Nothing was saved.",
-        "Go back in your browser, look whether all that you typed is still there, and choose "
-        "smaller files or a shorter text: together files may have 32 MB.",
+        "It is more than you can send at one time. Nothing was saved.",
+        f"{_GO_BACK} choose smaller files or a shorter text. Together, files can have up to 32 MB.",
     ),
-    429: ErrorWords(
-        "That was too often",
-        "There is a limit, so that nobody can guess codes or flood mailboxes. Nothing is lost.",
+    429: ErrorText(
+        "There were too many attempts",
+        "We limit attempts so that nobody can guess codes or flood mailboxes. Nothing is lost.",
         "Please try again in {wait}.",
     ),
-    503: ErrorWords(
-        "Too much is going on just now",
-        "Somebody else is saving, or many are at once. Nothing was saved.",
+    503: ErrorText(
+        "The site is busy right now",
+        "Many people are saving at the same time. Nothing was saved.",
         "Please try again in {wait}.",
     ),
 }
 
 
-def words_of(status: int, retry_after: str | None = None) -> ErrorWords:
-    """What the page of an HTTP status says; ``retry_after`` is that header, in seconds."""
-    words = _WORDS.get(status, _FAILED if status >= 500 else _UNREADABLE)  # noqa: PLR2004
-    return words._replace(next=words.next.format(wait=format_wait(retry_after)))
+def error_text(status: int, retry_after: str | None = None) -> ErrorText:
+    """The text for an HTTP status; ``retry_after`` is that header, in seconds."""
+    text = _TEXTS.get(status)
+    if text is None:
+        text = _FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _UNREADABLE
+    return text._replace(next=text.next.format(wait=format_wait(retry_after)))
 
 
-def format_wait(retry_after: str | None) -> str:
-    """Seconds as a person would wait them, rounded up: ``2 minutes``, ``an hour``.
-
-    What is not a number of seconds is "a few minutes".
-    """
-    if not retry_after or not retry_after.isdecimal():
-        return _SOON
-    minutes = -(-int(retry_after) // _SECONDS_IN_MINUTE)
-    if minutes <= 1:
-        return "a minute"
+def format_wait(seconds: str | None) -> str:
+    """Seconds to wait, rounded up to ``2 minutes`` or ``1 hour``; "a few minutes" for None."""
+    if seconds is None:
+        return "a few minutes"
+    minutes = -(-int(seconds) // _SECONDS_IN_MINUTE)
     if minutes < _MINUTES_IN_HOUR:
-        return f"{minutes} minutes"
-    hours = -(-minutes // _MINUTES_IN_HOUR)
-    return "an hour" if hours == 1 else f"{hours} hours"
-
-
-_API = "/api/"
-_CUT_OFF, _NOT_FOUND, _UNREADABLE_ERRORS, _FAILED_ERRORS, _BUSY = 400, 404, 422, 500, 503
-_LOG = structlog.get_logger()
+        return format_count(minutes, "minute")
+    return format_count(-(-minutes // _MINUTES_IN_HOUR), "hour")
 
 
 def add_error_pages(app: FastAPI) -> None:
     """Answer every error with a page of ours."""
-    app.add_exception_handler(SignInNeeded, to_sign_in)
-    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(SignInNeeded, _sign_in_first)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(Busy, _busy)
-    for failure in (OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
-        app.add_exception_handler(failure, _busy_or_failed)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _failure)
+    for kind in (OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
+        app.add_exception_handler(kind, _busy_or_failed)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.add_exception_handler(Exception, _failed)
 
 
 async def refuse(request: Request, status: int) -> Response:
-    """The answer to a request that goes no further; whoever is signed in keeps their menu."""
-    who = await run_in_threadpool(_who, request)
-    return _answer(request, status, who=who)
+    """The error page of a request that goes no further."""
+    viewer = await run_in_threadpool(_find_viewer, request)
+    return _error_page(request, status, viewer=viewer)
 
 
-def _not_valid(request: Request, error: Exception) -> Response:
-    # An id that cannot be is as absent as one that is not there.
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    in_path = any(one["loc"][:1] == ("path",) for one in found)
-    return _answer(request, _NOT_FOUND if in_path else _UNREADABLE_ERRORS, who=_who(request))
+async def _sign_in_first(request: Request, _error: Exception) -> Response:
+    """Lead to the sign-in page, and from there back.
+
+    A form that was sent after its session ended comes back as a page that holds everything typed,
+    to send again after signing in in another tab. We store nothing of it, because we can't know
+    whose it is.
+    """
+    here = _address(request)
+    if request.method == "GET":
+        return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", 303)
+    typed, has_files = await typed_again(request)
+    site = site_of(request)
+    if not typed:
+        return redirect_with_flash(site, "/sign-in", "undone", {"next": _page_of_form(request)})
+    return site.pages.render(
+        "signed_out.html", status=403, action=here, typed=typed, has_files=has_files
+    )
 
 
-async def _gone(_request: Request, _error: Exception) -> Response:
-    """For whoever hung up in the midst of a form: nobody reads it, and no fault of ours."""
-    return Response(status_code=_CUT_OFF)
+def _address(request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return safe_path(request.url.path + query)
+
+
+def _page_of_form(request: Request) -> str:
+    """The page of ours that sent a form; the first page if the browser does not tell."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    own_hosts = {request.headers.get("host"), urlsplit(site_of(request).settings.base_url).netloc}
+    if parts.netloc not in own_hosts:
+        return "/"
+    return safe_path(f"{parts.path}?{parts.query}".rstrip("?"))
+
+
+def _invalid_request(request: Request, error: Exception) -> Response:
+    # An id that no database holds is as absent as one that ours does not hold.
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
+    is_in_path = any(fault["loc"][:1] == ("path",) for fault in error.errors())
+    status = 404 if is_in_path else 422
+    return _error_page(request, status, viewer=_find_viewer(request))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else _FAILED_ERRORS
-    too_many = getattr(error, "detail", None) == body.TOO_MANY
-    words = TOO_MANY if too_many else None
-    headers = with_allowed(request, status, getattr(error, "headers", None))
-    return _answer(request, status, headers, who=_who(request), words=words)
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers |= allow_header(request)
+    text = _TOO_MANY_FILES if error.detail == TOO_MANY else None
+    viewer = _find_viewer(request)
+    return _error_page(request, error.status_code, headers, viewer=viewer, text=text)
 
 
 def _not_found(request: Request, _error: Exception) -> Response:
-    return _http_error(request, HTTPException(_NOT_FOUND))
+    return _error_page(request, 404, viewer=_find_viewer(request))
+
+
+async def _disconnected(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)
 
 
 async def _busy(request: Request, _error: Exception) -> Response:
-    """A page that keeps what was typed, to be sent again in a moment."""
+    """A page that keeps what was typed, to be sent again in a moment.
+
+    It shows no menu: to find the viewer, it would have to ask the database, which is busy.
+    """
     headers = {"retry-after": BUSY_SECONDS}
-    # It asks no database who looks: that may be what is busy.
     if request.method != "POST" or request.url.path.startswith(_API):
-        return _answer(request, _BUSY, headers)
+        return _error_page(request, 503, headers)
     typed, has_files = await typed_again(request)
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     page = site_of(request).pages.render(
         "busy.html",
-        status=_BUSY,
-        action=safe_path(here),
+        status=503,
+        action=_address(request),
         typed=typed,
         has_files=has_files,
-        words=words_of(_BUSY, BUSY_SECONDS),
+        words=error_text(503, BUSY_SECONDS),
     )
     page.headers.update(headers)
     return page
 
 
 async def _busy_or_failed(request: Request, error: Exception) -> Response:
-    """The same where a database says that others hold what is asked for; else it is a failure."""
     if is_busy(error):
         return await _busy(request, error)
     raise error
 
 
-def _failure(request: Request, error: Exception) -> Response:
-    # The path may hold a token: only the route's pattern is logged.
+def _failed(request: Request, error: Exception) -> Response:
+    # The path may hold a token, so we log the pattern of the route.
     route = request.scope.get("route")
     _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)
-    answer = _answer(request, _FAILED_ERRORS, who=_who_if_at_all(request))
-    # This answer is made outside of what adds them to all others.
-    answer.headers.update(security_headers(https=site_of(request).is_https))
-    answer.headers[REQUEST_ID] = id_of_request()
-    answer.headers["cache-control"] = "no-store"
-    return answer
+    page = _error_page(request, 500, viewer=_find_viewer(request))
+    # Starlette makes this answer outside of our middleware.
+    page.headers.update(security_headers(https=site_of(request).is_https))
+    page.headers[REQUEST_ID] = current_request_id()
+    page.headers["cache-control"] = "no-store"
+    return page
 
 
-def _who(request: Request) -> Viewer | None:
-    """Who gets the page, so that their menu stays; nobody where that cannot be found out."""
+def _find_viewer(request: Request) -> Viewer | None:
+    """The viewer, so that the page keeps their menu; None if that fails, too."""
     site = site_of(request)
     try:
         return viewer_of_request(request, site, site.now())
@@ -241,28 +233,20 @@ def _who(request: Request) -> Viewer | None:
         return None
 
 
-def _who_if_at_all(request: Request) -> Viewer | None:
-    """The same after a failure, whose cause may be met here again."""
-    try:
-        return _who(request)
-    except Exception:  # noqa: BLE001 - what failed is logged; the page comes without its menu
-        return None
-
-
-def _answer(
+def _error_page(
     request: Request,
     status: int,
     headers: Mapping[str, str] | None = None,
     *,
-    who: Viewer | None = None,
-    words: ErrorWords | None = None,
+    viewer: Viewer | None = None,
+    text: ErrorText | None = None,
 ) -> Response:
     headers = {name.lower(): value for name, value in (headers or {}).items()}
     if request.url.path.startswith(_API):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)
-    words = words or words_of(status, headers.get("retry-after"))
+    text = text or error_text(status, headers.get("retry-after"))
     page = site_of(request).pages.render(
-        "error.html", status=status, viewer=who, here="error", words=words
+        "error.html", status=status, viewer=viewer, here="error", words=text
     )
     page.headers.update(headers)
     return page

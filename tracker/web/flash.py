@@ -1,4 +1,4 @@
-"""The cookies: the session's, the one that remembers which browser asked to sign in, and others."""
+"""Cookies: the session's, the one of a started sign-in, and messages for the next page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,45 +13,46 @@ from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.web.dependencies import Site, SiteDep, safe_path
 
 SIGN_IN_COOKIE = "sign-in"
-# The pages that a browser keeps. Not "cookies": it would clear those of every other site of the
-# same domain, too.
+# Not "cookies": that would clear those of every other site of the same domain, too.
 CLEAR_CACHE = '"cache"'
-_ASKED_PATH = "/sign-in"
+_SIGN_IN_PATH = "/sign-in"
 _SECONDS_IN_MINUTE = 60
 _SECONDS_IN_DAY = 86_400
+_FLASH_COOKIE = "said"
+_FLASH_SECONDS = 60
+_Page = TypeVar("_Page", bound=Response)
 
 
-def sign_in_response(site: Site, token: str, wanted: str) -> Response:
-    """Give a browser its session, and send it to the page that it wanted."""
-    response = RedirectResponse(safe_path(wanted), 303)
-    # How long a session lasts is the database's to say: it ends earlier where it is not used.
+def sign_in_response(site: Site, token: str, path: str) -> Response:
+    """Redirect to the page at ``path`` with the cookie of a new session."""
+    response = RedirectResponse(safe_path(path), 303)
+    # The database ends a session earlier if it is not used.
     seconds = LONGEST_SESSION_DAYS * _SECONDS_IN_DAY
-    set_cookie(response, site, site.cookie_name, token, "/", seconds)
-    delete_cookie(response, site, SIGN_IN_COOKIE, _ASKED_PATH)
+    set_cookie(response, site, site.cookie_name, token, max_age=seconds)
+    delete_cookie(response, site, SIGN_IN_COOKIE, _SIGN_IN_PATH)
     return response
 
 
 def clear_session(response: Response, site: Site) -> None:
-    """Take a browser's session away, and the pages that it kept."""
+    """Delete the session cookie, and the pages that the browser kept."""
     response.headers["clear-site-data"] = CLEAR_CACHE
-    delete_cookie(response, site, site.cookie_name, "/")
+    delete_cookie(response, site, site.cookie_name)
 
 
 def remember_sign_in(response: Response, site: Site, token: str) -> None:
-    """Let this browser sign in with the code alone."""
-    set_cookie(
-        response, site, SIGN_IN_COOKIE, token, _ASKED_PATH, SIGN_IN_MINUTES * _SECONDS_IN_MINUTE
-    )
+    """Let this browser complete the sign-in with the code alone."""
+    seconds = SIGN_IN_MINUTES * _SECONDS_IN_MINUTE
+    set_cookie(response, site, SIGN_IN_COOKIE, token, path=_SIGN_IN_PATH, max_age=seconds)
 
 
 def set_cookie(
-    response: Response, site: Site, name: str, value: str, path: str, seconds: int
+    response: Response, site: Site, name: str, value: str, *, path: str = "/", max_age: int
 ) -> None:
-    """Give a browser a cookie that nothing but our pages gets back."""
+    """Set a cookie that only our own pages get back; ``max_age`` in seconds."""
     response.set_cookie(
         name,
         value,
-        max_age=seconds,
+        max_age=max_age,
         path=path,
         httponly=True,
         samesite="lax",
@@ -59,50 +60,40 @@ def set_cookie(
     )
 
 
-def delete_cookie(response: Response, site: Site, name: str, path: str) -> None:
-    """Take a cookie away."""
-    # A __Host- cookie is only replaced by one that is secure too.
+def delete_cookie(response: Response, site: Site, name: str, path: str = "/") -> None:
+    """Delete a cookie."""
+    # Only a secure cookie replaces one whose name starts with __Host-.
     response.delete_cookie(name, path=path, secure=site.is_https, httponly=True, samesite="lax")
-
-
-_NAME = "said"
-_SECONDS = 60
-_Page = TypeVar("_Page", bound=Response)
 
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """The ``word`` for what was done, of which the page knows the sentence; mostly empty."""
+    """The ``code`` of a message for this page, which knows its sentence; "" for no message."""
 
     site: Site
     code: str
 
     def clear(self, page: _Page) -> _Page:
-        """The page, which has shown what there is to say: the next one says it no more."""
+        """Return the page that showed the message, so that no other page shows it again."""
         if self.code:
-            delete_cookie(page, self.site, self.site.own_cookie(_NAME), "/")
+            delete_cookie(page, self.site, self.site.own_cookie(_FLASH_COOKIE))
         return page
 
 
-def flash_of(request: Request, site: Site) -> Flash:
-    """What was said to the page that is asked for."""
-    word, _, path = request.cookies.get(site.own_cookie(_NAME), "").partition(":")
-    return Flash(site, word if unquote(path) == request.url.path else "")
+async def get_flash(request: Request, site: SiteDep) -> Flash:
+    """The message for the requested page."""
+    code, _, path = request.cookies.get(site.own_cookie(_FLASH_COOKIE), "").partition(":")
+    return Flash(site, code if unquote(path) == request.url.path else "")
 
 
-async def flash(request: Request, site: SiteDep) -> Flash:
-    """The same, for whoever depends on it."""
-    return flash_of(request, site)
-
-
-FlashDep = Annotated[Flash, Depends(flash)]
+FlashDep = Annotated[Flash, Depends(get_flash)]
 
 
 def redirect_with_flash(
-    site: Site, path: str, word: str, query: Mapping[str, str] | None = None
+    site: Site, path: str, code: str, query: Mapping[str, str] | None = None
 ) -> Response:
-    """Lead to the page at ``path`` (without its ``query``), to say what ``word`` stands for."""
+    """Redirect to the page at ``path`` with the message ``code``."""
     response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
-    name, value = site.own_cookie(_NAME), f"{word}:{quote(path, safe='')}"
-    set_cookie(response, site, name, value, "/", _SECONDS)
+    name, value = site.own_cookie(_FLASH_COOKIE), f"{code}:{quote(path, safe='')}"
+    set_cookie(response, site, name, value, max_age=_FLASH_SECONDS)
     return response

@@ -1,18 +1,19 @@
-"""Which methods an address takes: said wherever another one is refused."""
+"""What surrounds every page: request ids, compression, security headers, and limits on forms."""
 
 import gzip
 import io
 import re
 import secrets
+import sys
 from asyncio import wait_for
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipResponder, IdentityResponder
 from starlette.requests import ClientDisconnect
-from starlette.requests import Request as Request_of_requests
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,187 +22,126 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from tracker.web.dependencies import site_of
 from tracker.web.flash import redirect_with_flash
 
-_NOT_ALLOWED = 405
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def with_allowed(
-    request: Request, status: int, headers: Mapping[str, str] | None
-) -> Mapping[str, str] | None:
-    """The headers of a refusal; of 405 with all that the address takes.
+def allow_header(request: Request) -> dict[str, str]:
+    """The ``Allow`` header of an address: the methods of all of its routes, for a 405.
 
-    The router names the methods of one route only, and a page and its form are two.
+    Starlette names the methods of one route only, and a page and its form are two.
     """
-    if status != _NOT_ALLOWED:
-        return headers
-    return {**(headers or {}), "Allow": ", ".join(_allowed(request))}
-
-
-def _allowed(request: Request) -> list[str]:
     app: FastAPI = request.app
-    found = [
-        method
-        for method in _METHODS
-        if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL
-            for route in app.router.routes
-        )
-    ]
-    # HEAD is answered as GET before any route is looked for.
-    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
+    allowed = []
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in app.router.routes):
+            allowed.append(method)
+    if "GET" in allowed:
+        allowed.append("HEAD")
+    return {"Allow": ", ".join(allowed)}
 
 
-class HeadRequests:
-    """Lets routes know GET only; what they write is dropped, its length is still told."""
+REQUEST_ID = "x-request-id"
+_REQUEST_ID_BYTES = 8
+
+
+class RequestContext:
+    """Gives each request an id for logs and answers it, and answers HEAD as GET.
+
+    The id is always our own: one that a client sends could be anything, and end up in the log.
+    Servers send no body after HEAD.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, a HEAD as a GET."""
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        """Pass a request on."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id = secrets.token_hex(_REQUEST_ID_BYTES)
+        # Never unbound: each request is a task of its own, and errors are logged after its end.
+        bind_contextvars(request_id=request_id)
 
-        async def without_body(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send_with_id)
 
 
-# Less than this goes over in one packet anyway.
-_SMALLEST = 1400
-_QUICK = 1
+def current_request_id() -> str:
+    """The id of the request that is being answered; empty outside of a request."""
+    return str(get_contextvars().get("request_id", ""))
+
+
+# A shorter body takes one packet anyway.
+_SHORTEST_COMPRESSED = 1400
+_FAST = 1
 _MOST_PADDING = 96
 
 
-def takes_gzip(accept_encoding: str) -> bool:
-    """Whether a browser that sends this header unpacks gzip."""
-    for part in accept_encoding.lower().split(","):
-        name, _, quality = part.partition(";")
-        if name.strip() in {"gzip", "*"}:
-            return quality.replace(" ", "").rstrip("0.") != "q="
-    return False
+class Compression:
+    """Starlette's gzip, with a random length added, as Django does.
 
-
-class GzipPages:
-    """Packs HTML for browsers that take it; every other answer passes untouched."""
+    So the length of a page tells little about what is in it (BREACH). An answer marked
+    ``no-transform``, such as a page that shows a secret, is not compressed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the site does, packed where that helps."""
+        """Pass a request on, and compress the answer if the client accepts gzip."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        takes = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
-        start: Message = {}
-
-        async def packed(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start" and _is_page(message):
-                start = message
-                return
-            if start:
-                message = _pack(start, message) if takes else message
-                await send(start)
-                start = {}
-            await send(message)
-
-        await self._app(scope, receive, packed)
+        kind = IdentityResponder
+        if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            kind = _PaddedGzip
+        await kind(self._app, _SHORTEST_COMPRESSED)(scope, receive, send)
 
 
-def _is_page(start: Message) -> bool:
-    headers = MutableHeaders(scope=start)
-    if not headers.get("content-type", "").startswith("text/html"):
-        return False
-    headers.add_vary_header("accept-encoding")
-    kept = "no-transform" in headers.get("cache-control", "")
-    return not kept and "content-encoding" not in headers
+class _PaddedGzip(GZipResponder):
+    is_stream = False
+
+    async def send_with_compression(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = Headers(raw=message["headers"])
+            if "no-transform" in headers.get("cache-control", ""):
+                self.minimum_size = sys.maxsize
+        await super().send_with_compression(message)
+
+    async def apply_compression(self, body: bytes, *, more_body: bool) -> bytes:
+        self.is_stream = self.is_stream or more_body
+        if self.is_stream:
+            return await super().apply_compression(body, more_body=more_body)
+        padding = "-" * secrets.randbelow(_MOST_PADDING)
+        compressed = io.BytesIO()
+        with gzip.GzipFile(padding, "wb", _FAST, compressed, mtime=0) as file:
+            file.write(body)
+        return compressed.getvalue()
 
 
-def _pack(start: Message, message: Message) -> Message:
-    """The body packed, and its head told so; a body in several parts is left as it is."""
-    body = message.get("body", b"")
-    if message.get("more_body") or len(body) < _SMALLEST:
-        return message
-    found = io.BytesIO()
-    padding = "-" * secrets.randbelow(_MOST_PADDING)
-    with gzip.GzipFile(padding, "wb", _QUICK, found, mtime=0) as file:
-        file.write(body)
-    headers = MutableHeaders(scope=start)
-    headers["content-encoding"] = "gzip"
-    headers["content-length"] = str(len(found.getvalue()))
-    return {**message, "body": found.getvalue()}
-
-
-HEADER = "x-request-id"
-_KEY = "request_id"
-_BYTES = 8
-
-
-class RequestIds:
-    """Always our own id: what a visitor sends could be anything, and stand in the log."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, under its id."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        name = secrets.token_hex(_BYTES)
-        # Never unbound: each request is a task of its own, and an error is logged after its end.
-        bind_contextvars(**{_KEY: name})
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = name
-            await send(message)
-
-        await self._app(scope, receive, answer)
-
-
-def id_of_request() -> str:
-    """The id of the request that is being answered here; empty outside of any."""
-    return str(get_contextvars().get(_KEY, ""))
-
-
-_SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
-# Their token is the authority, not a cookie: mail programs post to a link (RFC 8058), programs to
-# the API, both without an Origin.
-_NEEDS_NO_ORIGIN = ("/unsubscribe/", "/api/")
-_LARGEST_BODY = 64 * 1024
-_LONGEST_LENGTH = 12
-# The forms that bring files: their bodies go to the disk as they come, up to this size in all.
-_BRINGS_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
-LARGEST_UPLOAD = 32 * 1024 * 1024
-# So many at once, which bounds what lies on the disk; and none that waits for its sender longer.
-_MOST_UPLOADS, _IDLE_SECONDS = 16, 30
-# Browsers show an answer only once they have sent all: so much of what is refused is read on.
-_READ_ON = 8 * LARGEST_UPLOAD
-# Pages may be kept by the browser that shows them, by no other cache, and only for its history:
-# any other visit asks us first. With `no-store` Back would lose what was typed, and could not show
-# the answer to a form (the page that "Today" or a problem brings back) at all. After signing out
-# Back shows none of them: `Clear-Site-Data` (cookies.py) drops them, also those that are kept
-# whole in memory, and the cookie that they vary by is gone. Over plain HTTP, which is for trying
-# the site out, browsers heed only the second of these. What is taken away (files, tables, feeds),
-# and pages that show a secret, are kept by nobody.
-_PAGE = "private, no-cache"
-_POLICY = (
+# Only the browser that shows a page may keep it, and only for its history: any other visit asks
+# us first. With `no-store`, Back would lose what was typed and could not show the answer to a
+# form. After signing out Back shows none of them: `Clear-Site-Data` drops them, and the cookie
+# that they vary by is gone. Nothing may keep files, tables, and feeds.
+_PAGE_CACHING = "private, no-cache"
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 
 
 def security_headers(*, https: bool) -> dict[str, str]:
-    """What every answer tells the browser. With `no-referrer` forms would lose their Origin."""
+    """The security headers of every answer. With `no-referrer` forms would lose their Origin."""
     headers = {
-        "content-security-policy": _POLICY,
+        "content-security-policy": _CONTENT_SECURITY_POLICY,
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cross-origin-opener-policy": "same-origin",
@@ -212,13 +152,57 @@ def security_headers(*, https: bool) -> dict[str, str]:
     return headers
 
 
-class Guard:
-    """Refuses forms of other sites and bodies too large, and adds the security headers.
+class SecurityHeaders:
+    """Adds the security headers, and says who may keep an answer unless its page has said so."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._headers = security_headers(https=https)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and add the headers to its answer."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add_to(MutableHeaders(scope=message))
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+    def _add_to(self, headers: MutableHeaders) -> None:
+        for name, value in self._headers.items():
+            headers.setdefault(name, value)
+        if "cache-control" in headers:
+            return
+        if headers.get("content-type", "").startswith("text/html"):
+            headers["cache-control"] = _PAGE_CACHING
+            headers.add_vary_header("cookie")
+        else:
+            headers["cache-control"] = "no-store"
+
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+# A token authorizes these, not a cookie, and their clients send no Origin: mail programs that
+# unsubscribe (RFC 8058), and programs that use the API.
+_NEEDS_NO_ORIGIN = ("/unsubscribe/", "/api/")
+_LARGEST_FORM = 64 * 1024
+_LONGEST_CONTENT_LENGTH = 12
+# The forms that may bring files, which go to the disk as they come, up to this size in all.
+_FORMS_WITH_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
+LARGEST_UPLOAD = 32 * 1024 * 1024
+# This many uploads at once bound the space on the disk; one that pauses for longer is given up.
+_MOST_UPLOADS, _IDLE_SECONDS = 16, 30
+# Browsers show an answer only once they have sent everything, so we read and drop this much.
+_MOST_DROPPED = 8 * LARGEST_UPLOAD
+
+
+class FormGuard:
+    """Refuses forms of other sites, and bodies that are too large or cut off.
 
     ``base_url`` is where people reach the site; a form may also come from the host that the
-    request itself names (a demo opened as localhost). ``refuse`` makes the page that says no,
-    from the request and an HTTP status. ``knows`` tells whether somebody signed in sends it: only
-    their files are written to the disk.
+    request itself names (a demo opened as localhost). ``refuse`` makes the error page from the
+    request and an HTTP status. ``is_signed_in`` tells whether a request comes with a session:
+    only their files are written to the disk.
     """
 
     def __init__(
@@ -226,180 +210,142 @@ class Guard:
         app: ASGIApp,
         *,
         base_url: str,
-        refuse: Callable[[Request_of_requests, int], Awaitable[Response]],
-        knows: Callable[[Request_of_requests], Awaitable[bool]],
+        refuse: Callable[[Request, int], Awaitable[Response]],
+        is_signed_in: Callable[[Request], Awaitable[bool]],
     ) -> None:
         self._app = app
-        self._knows = knows
-        self._uploads = 0
         self._refuse = refuse
-        self._origin = _origin(base_url)
-        self._scheme = urlsplit(base_url).scheme
-        self._headers = security_headers(https=base_url.startswith("https://"))
+        self._is_signed_in = is_signed_in
+        self._uploads = 0
+        parts = urlsplit(base_url)
+        self._scheme = parts.scheme
+        self._origin = f"{parts.scheme}://{parts.netloc}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it."""
-        if scope["type"] != "http":
+        """Pass a request on, or answer it with a refusal."""
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:
             await self._app(scope, receive, send)
             return
+        request = Request(scope, receive)
+        if not self._is_same_origin(request):
+            answer = await self._refuse(request, 403)
+            await answer(scope, receive, send)
+        elif _may_bring_files(request):
+            await self._pass_on_files(request, send)
+        else:
+            await self._pass_on_form(request, send)
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._add_headers(MutableHeaders(scope=message))
-            await send(message)
+    def _is_same_origin(self, request: Request) -> bool:
+        if request.url.path.startswith(_NEEDS_NO_ORIGIN):
+            return True
+        fetch_site = request.headers.get("sec-fetch-site")
+        if fetch_site is not None:
+            return fetch_site in {"same-origin", "none"}
+        origins = {self._origin}
+        if host := request.headers.get("host"):
+            # Of our own scheme only: another server may answer for this host over plain HTTP.
+            origins.add(f"{self._scheme}://{host}")
+        return request.headers.get("origin") in origins
 
-        if scope["method"] in _SAFE_METHODS:
-            await self._app(scope, receive, answer)
-            return
-        if not self._is_own_form(scope):
-            await (await self._refuse(Request_of_requests(scope), 403))(scope, receive, answer)
-            return
-        take = self._take_files if _may_bring_files(scope) else self._take_text
-        await take(scope, receive, answer)
-
-    async def _take_text(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on_form(self, request: Request, send: Send) -> None:
+        """Read the whole body first, so that a form that is cut off changes nothing."""
         try:
-            body = await _read_body(scope, receive)
+            body = await _read_body(request)
         except ClientDisconnect:
-            # Nobody reads it. The handler of errors.py lies further in, and hears nothing of it.
-            await Response(status_code=400)(scope, receive, send)
+            await Response(status_code=400)(request.scope, request.receive, send)
             return
         if body is None:
-            await (await self._refuse(Request_of_requests(scope), 413))(scope, receive, send)
+            refusal = await self._refuse(request, 413)
+            await refusal(request.scope, request.receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def _take_files(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not await self._knows(Request_of_requests(scope)):
-            await _read_on(receive)
-            back = {"next": scope["path"]}
-            answer = redirect_with_flash(
-                site_of(Request_of_requests(scope)), "/sign-in", "undone", back
-            )
-            await answer(scope, receive, send)
-            return
-        if self._uploads >= _MOST_UPLOADS:
-            await _read_on(receive)
-            refusal = await self._refuse(Request_of_requests(scope), 503)
+        async def replay() -> Message:
+            return messages.pop() if messages else await request.receive()
+
+        await self._app(request.scope, replay, send)
+
+    async def _pass_on_files(self, request: Request, send: Send) -> None:
+        """Let the body stream to the page, within limits; only for people who are signed in."""
+        if not await self._is_signed_in(request):
+            await _drop_body(request.receive)
+            site, query = site_of(request), {"next": request.url.path}
+            answer = redirect_with_flash(site, "/sign-in", "undone", query)
+            await answer(request.scope, request.receive, send)
+        elif self._uploads >= _MOST_UPLOADS:
+            await _drop_body(request.receive)
+            refusal = await self._refuse(request, 503)
             refusal.headers["retry-after"] = "10"
-            await refusal(scope, receive, send)
-            return
-        self._uploads += 1
-        try:
-            await self._app(scope, _limited(scope, receive), send)
-        finally:
-            self._uploads -= 1
-
-    def _add_headers(self, headers: MutableHeaders) -> None:
-        for name, value in self._headers.items():
-            headers.setdefault(name, value)
-        if "cache-control" in headers:
-            return
-        is_page = headers.get("content-type", "").startswith("text/html")
-        headers["cache-control"] = _PAGE if is_page else "no-store"
-        if is_page:
-            headers.add_vary_header("cookie")
-
-    def _is_own_form(self, scope: Scope) -> bool:
-        if scope["path"].startswith(_NEEDS_NO_ORIGIN):
-            return True
-        headers = Headers(scope=scope)
-        site = headers.get("sec-fetch-site")
-        if site is not None:
-            return site in {"same-origin", "none"}
-        host = headers.get("host", "")
-        # Of the same scheme only: who can answer for it over http is not who answers over https.
-        own = {self._origin, f"{self._scheme}://{host}"} if host else {self._origin}
-        return headers.get("origin", "") in own
+            await refusal(request.scope, request.receive, send)
+        else:
+            self._uploads += 1
+            try:
+                await self._app(request.scope, _limit_upload(request), send)
+            finally:
+                self._uploads -= 1
 
 
-def _may_bring_files(scope: Scope) -> bool:
-    kind = Headers(scope=scope).get("content-type", "")
-    if not kind.startswith("multipart/form-data") or not _BRINGS_FILES.fullmatch(scope["path"]):
+def _may_bring_files(request: Request) -> bool:
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith("multipart/form-data"):
         return False
-    # Without a length it could be any. What is small is answered with all that was typed.
-    told = _told(scope)
-    return not told or told > _LARGEST_BODY
+    # A small one is read like any other form, so that its answer can keep everything typed.
+    length = _content_length(request)
+    is_small = length is not None and length <= _LARGEST_FORM
+    return not is_small and bool(_FORMS_WITH_FILES.fullmatch(request.url.path))
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    """A `receive` that gives the body as it comes, and fails with 413 where that is too much.
-
-    What came before has then been written nowhere but to a nameless file, which is closed.
-    """
-    told, so_far, ended = _told(scope), 0, False
-
-    async def give() -> Message:
-        nonlocal so_far, ended
-        if ended:
-            return await receive()
-        try:
-            message = await wait_for(receive(), _IDLE_SECONDS)
-        except TimeoutError:
-            raise HTTPException(408) from None
-        ended = not message.get("more_body", False)
-        so_far += len(message.get("body", b""))
-        if told is not None and max(so_far, told) <= LARGEST_UPLOAD:
-            return message
-        while message.get("more_body", False) and so_far <= _READ_ON:
-            message = await receive()
-            so_far += len(message.get("body", b""))
-        raise HTTPException(413)
-
-    return give
+def _content_length(request: Request) -> int | None:
+    """The length that a request declares; None if it declares none."""
+    length = request.headers.get("content-length")
+    if length is None:
+        return None
+    if not length.isdecimal() or len(length) > _LONGEST_CONTENT_LENGTH:
+        return sys.maxsize
+    return int(length)
 
 
-async def _read_on(receive: Receive) -> None:
-    """Read what is refused and keep none of it: browsers show an answer only after that."""
-    so_far = 0
-    while so_far <= _READ_ON:
-        message = await receive()
-        so_far += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
-
-
-def _told(scope: Scope) -> int | None:
-    """The length that the request says it has, 0 if it says none; None if that is no length."""
-    told = Headers(scope=scope).get("content-length", "0")
-    return int(told) if told.isdecimal() and len(told) <= _LONGEST_LENGTH else None
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None if it is larger than any form of ours.
-
-    Raises ClientDisconnect where it is cut off: part of a form says what nobody meant.
-    """
-    told = _told(scope)
-    if told is None or told > _LARGEST_BODY:
+async def _read_body(request: Request) -> bytes | None:
+    """The whole body; None if it is larger than any form. Raises ClientDisconnect."""
+    if (_content_length(request) or 0) > _LARGEST_FORM:
         return None
     body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _LARGEST_BODY:
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_FORM:
             return None
     return bytes(body)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body that was read, then whatever comes."""
-    given = False
+def _limit_upload(request: Request) -> Receive:
+    """A `receive` that fails with 413 or 408 once the body is too large or too slow."""
+    length = _content_length(request) or 0
+    received, is_complete = 0, False
 
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def receive() -> Message:
+        nonlocal received, is_complete
+        if is_complete:
+            return await request.receive()
+        try:
+            message = await wait_for(request.receive(), _IDLE_SECONDS)
+        except TimeoutError:
+            raise HTTPException(408) from None
+        is_complete = not message.get("more_body", False)
+        received += len(message.get("body", b""))
+        if max(received, length) > LARGEST_UPLOAD:
+            if not is_complete:
+                await _drop_body(request.receive)
+            raise HTTPException(413)
+        return message
 
-    return again
+    return receive
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+async def _drop_body(receive: Receive) -> None:
+    """Read what is left of a body that is refused, and keep none of it."""
+    dropped = 0
+    while dropped <= _MOST_DROPPED:
+        message = await receive()
+        dropped += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return

@@ -34,7 +34,7 @@ def test_who_finds_no_place_is_asked_to_come_again(page_house: WebClient, places
     # Nobody has two, so that one person leaves room for another.
     refused = alice.get(ZIP)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
-    assert "Too much is going on just now" in text_of(refused)
+    assert "The site is busy right now" in text_of(refused)
     assert bob.get(ZIP).status_code == 200
     assert places.take(-2)
     assert bob.get(ZIP).status_code == 503
@@ -74,6 +74,7 @@ def test_who_does_not_take_it_is_given_up(monkeypatch: pytest.MonkeyPatch, limit
             await asyncio.sleep(3600 if limit == "_IDLE_SECONDS" else 0.02)
 
     async def receive() -> Message:
+        await asyncio.sleep(3600)
         return {"type": "http.disconnect"}
 
     began = time.monotonic()

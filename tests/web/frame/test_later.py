@@ -11,7 +11,7 @@ from tracker.web.background import BackgroundWork
 def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(background, "_WAITING", 4)
+    monkeypatch.setattr(background, "_MOST_WAITING", 4)
     work, done, begun, may_end = BackgroundWork(), [], threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -39,7 +39,7 @@ def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
 def test_what_tidies_up_and_was_dropped_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(background, "_WAITING", 1)
+    monkeypatch.setattr(background, "_MOST_WAITING", 1)
     work, done, may_end = BackgroundWork(), list[str](), threading.Event()
 
     def hold() -> None:

@@ -8,7 +8,7 @@ from tests.support.cast import ALICE, BOOKS, CAROL, ERIN, EVE
 from tests.web.visiting import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.web.pages.help import view_book
+from tracker.web.pages.help_page import view_book
 
 
 def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClient) -> None:

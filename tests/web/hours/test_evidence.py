@@ -318,8 +318,8 @@ def test_very_many_files_are_told_to_be_too_many_and_not_too_large(page_house: W
     answer = send(alice, "/log", FORM, *[(f"{n}.pdf", PDF) for n in range(200)])
     assert answer.status_code == 413
     said = text_of(answer)
-    assert said.startswith("Those are too many files. They are more than we take at once.")
-    assert f"choose {MOST_FILES} files at most" in said
+    assert said.startswith("You chose too many files. That is more files than you can upload")
+    assert f"choose at most {MOST_FILES} files" in said
     assert on_disk(page_house) == []
 
 

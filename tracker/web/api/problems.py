@@ -17,7 +17,7 @@ from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
 from tracker.services.api_tokens import Caller, find_caller, forget_answers, note_use
 from tracker.web.dependencies import NowDep, SiteDep
-from tracker.web.middleware import with_allowed
+from tracker.web.middleware import allow_header
 
 MEDIA_TYPE = "application/problem+json"
 _LOG = structlog.get_logger()
@@ -125,7 +125,9 @@ def _where(kind: str, place: Sequence[int | str]) -> str:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     detail = _WHAT_NOW.get(error.status_code, str(error.detail))
-    headers = with_allowed(request, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers |= allow_header(request)
     return answer_problem(error.status_code, detail, headers=headers)
 
 

@@ -33,9 +33,9 @@ from tracker.web.dependencies import (
     Site,
     SiteDep,
     ViewerDep,
-    person,
+    require_person,
+    require_viewer,
     site_of,
-    viewer,
 )
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import Posted, RowId, WithFiles, posting
@@ -76,7 +76,7 @@ async def save_form(request: Request) -> Response:
     at = site.now()
     async with posting(request) as posted:
         found, sent = await save_posted(request, site, at, posted)
-        who = await person(await viewer(found))
+        who = await require_person(await require_viewer(found))
         if sent is None:
             raise HTTPException(404)
         if sent[1].entry_id:
