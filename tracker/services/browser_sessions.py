@@ -15,7 +15,7 @@ from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.statements import as_instant, instant_for, run
 from tracker.db.tables import METADATA
 from tracker.services.rsc_providers import PROVIDES_RSC, providing_at
-from tracker.services.sign_in import find_person_by_email, hash_token, generate_token
+from tracker.services.sign_in import find_person_by_email, generate_token, hash_token
 
 # A browser that comes back stays signed in, so that a reminder finds it so: for so many days after
 # it was last here, and so many in all (weighed in deploy/README.md).

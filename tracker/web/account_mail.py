@@ -17,8 +17,8 @@ from tracker.services.sign_in import (
     find_person_by_email,
     forget_old,
     format_code,
-    hash_token,
     generate_code,
+    hash_token,
     store_sign_in,
 )
 from tracker.web.dependencies import Site
