@@ -115,7 +115,7 @@ class Web(_Strict):
         raise ValueError(message)
 
 
-class SignIn(_Strict):
+class SignInLimits(_Strict):
     """How often somebody may ask for a code, and type one, in any hour.
 
     A client is an internet address, which an office or a household has in common.
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()
     mail: Mail = Mail()
     web: Web = Web()
-    sign_in: SignIn = SignIn()
+    sign_in: SignInLimits = SignInLimits()
     coordinators: tuple[Coordinator, ...] = ()
 
     @field_validator("base_url")

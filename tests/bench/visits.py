@@ -20,7 +20,7 @@ from tests.bench.work import CONFIG, NIGHT
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import load_rulebooks
-from tracker.services.browser_sessions import open_session
+from tracker.services.browser_sessions import create_browser_session
 from tracker.services.evaluation import evaluate_due
 
 CONNECTIONS = 32
@@ -55,7 +55,7 @@ def sign_in_all(url: str, people: int) -> Visitors:
     query = select(person.c.id, person.c.email).where(person.c.id > PROVIDERS).limit(people)
     with writing(engine) as session:
         rows = session.connection().execute(query).all()
-        tokens = {id_: open_session(session, email, NIGHT) for id_, email in rows}
+        tokens = {id_: create_browser_session(session, email, NIGHT) for id_, email in rows}
         # It is written once a day that somebody was here; this is not what is measured.
         session.connection().execute(update(METADATA.tables["web_session"]).values(seen_at=NIGHT))
     engine.dispose()

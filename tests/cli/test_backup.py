@@ -10,7 +10,7 @@ from tests.support.cast import ALICE, NOW, fill
 from tracker.cli.main import app
 from tracker.db.engine import newest_version, writing
 from tracker.services.backup_files import BackupError
-from tracker.services.browser_sessions import open_session
+from tracker.services.browser_sessions import create_browser_session
 
 
 def test_a_backup_is_made_and_restored_by_two_commands(
@@ -22,7 +22,7 @@ def test_a_backup_is_made_and_restored_by_two_commands(
     lost = kept.prove(b"%PDF-1.4 lost")
     (kept.evidence / lost).unlink()
     with writing(cast.engine) as session:
-        open_session(session, ALICE, NOW)
+        create_browser_session(session, ALICE, NOW)
     cast.engine.dispose()
 
     def call(*arguments: str) -> str:

@@ -14,7 +14,7 @@ from tracker.db.audit import Stamp
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.api_tokens import find_caller, make_token
-from tracker.services.browser_sessions import open_session, signed_in
+from tracker.services.browser_sessions import create_browser_session, get_session_user
 from tracker.services.calendar_feeds import feed_mark, feed_token, person_of_feed, replace_feed
 
 
@@ -37,7 +37,7 @@ def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -
     now = clock.now()
     person = cast.people[ALICE]
     with writing(cast.engine) as session:
-        cookies = [open_session(session, who, now) for who in (ALICE, CAROL)]
+        cookies = [create_browser_session(session, who, now) for who in (ALICE, CAROL)]
         by = Stamp(ALICE, now)
         replace_feed(session, person, feed_mark(session, person), by)
         feed = feed_token(session, person)
@@ -55,7 +55,7 @@ def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -
     assert feed is not None
     assert call() == "Signed-in browsers ended: 2\nSign-in codes voided: 1\n"
     with writing(cast.engine) as session:
-        assert [signed_in(session, cookie, now) for cookie in cookies] == [None, None]
+        assert [get_session_user(session, cookie, now) for cookie in cookies] == [None, None]
         assert find_caller(session, token, now) is not None
         assert person_of_feed(session, feed) == person
     said = call("--calendars", "--tokens")

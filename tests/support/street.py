@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.support.cast import BOOKS, NOW, fill
 from tests.web.applicants import WithApplicants, fill_with_applicants
 from tracker.db.engine import migrate, open_engine, writing
-from tracker.services.browser_sessions import open_session
+from tracker.services.browser_sessions import create_browser_session
 from tracker.web.app import build_app
 
 _DATABASE = "tracker.db"
@@ -35,7 +35,7 @@ class LiveServer:
     def cookie(self, email: str) -> str:
         """The cookie of a fresh session."""
         with writing(self.cast.engine) as session:
-            return open_session(session, email, NOW)
+            return create_browser_session(session, email, NOW)
 
 
 def build_street(folder: Path) -> WithApplicants:

@@ -14,7 +14,7 @@ from httpx2 import Response
 from tests.support.cast import BASE_URL, BOOKS, NOW, Cast
 from tracker.db.engine import writing
 from tracker.rulebooks import Rulebooks
-from tracker.services.browser_sessions import open_session
+from tracker.services.browser_sessions import create_browser_session
 from tracker.settings import Settings
 from tracker.web.app import build_app
 from tracker.web.dependencies import DemoLogin
@@ -77,7 +77,7 @@ class WebClient:
         visitor = Visitor(self)
         if email:
             with writing(self.cast.engine) as session:
-                token = open_session(session, email, self.now)
+                token = create_browser_session(session, email, self.now)
             visitor.client.cookies.set("session", token)
         return visitor
 

@@ -19,7 +19,7 @@ from tracker.cli.context import NotFound, open_app
 from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
 from tracker.errors import hide_passwords
 from tracker.services import api_tokens
-from tracker.services.browser_sessions import end_all_access
+from tracker.services.browser_sessions import revoke_all_access
 from tracker.settings import configuration_folder, find_variable, load_settings
 
 _LONGEST_TOKEN_NAME = 100
@@ -160,7 +160,7 @@ def revoke_token(token_id: int) -> None:
 def end_all_sessions(*, calendars: bool, tokens: bool) -> None:
     """Sign everyone out, void all codes and links, and print how many of each."""
     with open_app() as tracker, writing(tracker.engine) as session:
-        ended = end_all_access(
+        ended = revoke_all_access(
             session, "tracker sessions", clock.now(), calendars=calendars, tokens=tokens
         )
     sys.stdout.write(f"Signed-in browsers ended: {ended.sessions}\n")

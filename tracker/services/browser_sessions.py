@@ -29,7 +29,7 @@ _PERSON = METADATA.tables["person"]
 _SESSION = METADATA.tables["web_session"]
 
 
-class SignedIn(NamedTuple):
+class SessionUser(NamedTuple):
     """What a session opens: the address that signed in, and the person if it is one's.
 
     ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: to the
@@ -47,7 +47,7 @@ class SignedIn(NamedTuple):
     mail_comes_back: bool
 
 
-class Browser(NamedTuple):
+class SignedInBrowser(NamedTuple):
     """A signed-in browser as its person sees it; ``name`` is None where it did not say."""
 
     handle: str
@@ -57,7 +57,7 @@ class Browser(NamedTuple):
     seen_at: datetime | None
 
 
-class Owner(NamedTuple):
+class SessionOwner(NamedTuple):
     """Whose sessions: a person's, or, for whoever is not among the people, an address's."""
 
     person_id: int | None
@@ -79,7 +79,9 @@ _SIGNED_IN = f"""
 """
 
 
-def open_session(session: Session, email: str, now: datetime, browser: str | None = None) -> str:
+def create_browser_session(
+    session: Session, email: str, now: datetime, browser: str | None = None
+) -> str:
     """Open a session for thirty days, more once it is used; the token for the browser's cookie.
 
     ``browser`` says in words what it is. Sessions of anybody that are over are forgotten.
@@ -100,7 +102,7 @@ def open_session(session: Session, email: str, now: datetime, browser: str | Non
     return token
 
 
-def signed_in(session: Session, token: str, now: datetime) -> SignedIn | None:
+def get_session_user(session: Session, token: str, now: datetime) -> SessionUser | None:
     """What a cookie's token opens; None if nothing, or nothing any more."""
     parameters = [*providing_at(now), hash_token(token), instant_for(session, now)]
     rows = run(session, _SIGNED_IN, parameters)
@@ -108,15 +110,15 @@ def signed_in(session: Session, token: str, now: datetime) -> SignedIn | None:
         return None
     email, created_at, seen_at, *person = rows[0]
     seen = as_instant(seen_at) if seen_at else None
-    return SignedIn(email, as_instant(created_at), seen, *person[:2], *map(bool, person[2:]))
+    return SessionUser(email, as_instant(created_at), seen, *person[:2], *map(bool, person[2:]))
 
 
-def was_seen_today(browser_session: SignedIn, now: datetime) -> bool:
+def has_recent_visit(browser_session: SessionUser, now: datetime) -> bool:
     """Whether it need not be written again that this browser was here: once a day is enough."""
     return browser_session.seen_at is not None and browser_session.seen_at > now - _SEEN_EVERY
 
 
-def keep_seen(session: Session, token: str, now: datetime) -> None:
+def record_visit(session: Session, token: str, now: datetime) -> None:
     """Remember that a browser was here, and keep it signed in, unless that was done this day.
 
     One that is over stays over.
@@ -133,17 +135,17 @@ def keep_seen(session: Session, token: str, now: datetime) -> None:
     session.connection().execute(changed)
 
 
-def close_session(session: Session, token: str) -> None:
+def delete_browser_session(session: Session, token: str) -> None:
     """End a session; one that is over already stays so."""
     session.connection().execute(delete(_SESSION).where(_SESSION.c.token_hash == hash_token(token)))
 
 
-def handle_of(token: str) -> str:
+def browser_handle(token: str) -> str:
     """What names a session in a form."""
     return hash_token(token)[:_HANDLE_LENGTH]
 
 
-def browsers_of(session: Session, owner: Owner, now: datetime) -> list[Browser]:
+def list_browsers(session: Session, owner: SessionOwner, now: datetime) -> list[SignedInBrowser]:
     """The browsers in which somebody is signed in, whoever came last first."""
     columns = select(
         func.substr(_SESSION.c.token_hash, 1, _HANDLE_LENGTH),
@@ -155,10 +157,12 @@ def browsers_of(session: Session, owner: Owner, now: datetime) -> list[Browser]:
     own = columns.where(_belongs_to(owner) & (_SESSION.c.expires_at > now))
     last = func.coalesce(_SESSION.c.seen_at, _SESSION.c.created_at)
     rows = session.connection().execute(own.order_by(last.desc(), _SESSION.c.token_hash))
-    return [Browser(*row) for row in rows]
+    return [SignedInBrowser(*row) for row in rows]
 
 
-def end_browsers(session: Session, owner: Owner, handles: Sequence[str], stamp: Stamp) -> int:
+def sign_out_browsers(
+    session: Session, owner: SessionOwner, handles: Sequence[str], stamp: Stamp
+) -> int:
     """Sign somebody out of those of their browsers that ``handles`` name; return how many.
 
     Each leaves an audit event. A session has no number: the event names its person, 0 for
@@ -184,7 +188,7 @@ def end_browsers(session: Session, owner: Owner, handles: Sequence[str], stamp: 
     return len(ended)
 
 
-def _belongs_to(owner: Owner) -> ColumnElement[bool]:
+def _belongs_to(owner: SessionOwner) -> ColumnElement[bool]:
     nobodys = _SESSION.c.person_id.is_(None)
     if owner.person_id is None:
         return nobodys & (_SESSION.c.email == owner.email)
@@ -201,7 +205,7 @@ _SIGN_IN = METADATA.tables["sign_in"]
 _TOKEN = METADATA.tables["api_token"]
 
 
-class Ended(NamedTuple):
+class RevokedAccess(NamedTuple):
     """How many of each were ended."""
 
     sessions: int
@@ -210,9 +214,9 @@ class Ended(NamedTuple):
     tokens: int
 
 
-def end_all_access(
+def revoke_all_access(
     session: Session, who: str, at: datetime, *, calendars: bool, tokens: bool
-) -> Ended:
+) -> RevokedAccess:
     """End every session, code and link, and, if asked for, calendar addresses and API tokens.
 
     Each session, calendar address and token leaves an audit event; ``who`` ends them.
@@ -229,7 +233,7 @@ def end_all_access(
     ended_feeds = _end_calendars(session, who, at) if calendars else []
     ended_tokens = _end_tokens(session, who, at) if tokens else []
     record_changes(session, [*events, *ended_feeds, *ended_tokens])
-    return Ended(len(sessions), codes, len(ended_feeds), len(ended_tokens))
+    return RevokedAccess(len(sessions), codes, len(ended_feeds), len(ended_tokens))
 
 
 def _count(session: Session, where: ColumnElement[bool]) -> int:

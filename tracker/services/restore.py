@@ -43,7 +43,7 @@ from tracker.services.backup_files import (
     load_dump,
     read_note,
 )
-from tracker.services.browser_sessions import Ended, end_all_access
+from tracker.services.browser_sessions import RevokedAccess, revoke_all_access
 
 _UNFINISHED = ".restoring-"
 _WHO = "tracker restore"
@@ -62,7 +62,7 @@ class Restored(NamedTuple):
     note: Note
     schema: str
     lacking: list[str]
-    ended: Ended | None
+    ended: RevokedAccess | None
 
 
 def restore_backup(
@@ -170,7 +170,9 @@ def _fresh_in(folder: Path) -> Iterator[Path]:
         yield Path(fresh)
 
 
-def _restore_sqlite(backup: Path, address: URL, at: datetime, *, end_access: bool) -> Ended | None:
+def _restore_sqlite(
+    backup: Path, address: URL, at: datetime, *, end_access: bool
+) -> RevokedAccess | None:
     """Do everything in a folder beside, then give the file its name; none is overwritten."""
     target = Path(str(address.database))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -193,7 +195,9 @@ def _restore_sqlite(backup: Path, address: URL, at: datetime, *, end_access: boo
     return ended
 
 
-def _restore_server(backup: Path, url: str, at: datetime, *, end_access: bool) -> Ended | None:
+def _restore_server(
+    backup: Path, url: str, at: datetime, *, end_access: bool
+) -> RevokedAccess | None:
     load_dump(backup / DATABASE, url)
     try:
         return _finish(url, at, end_access=end_access)
@@ -205,7 +209,7 @@ def _restore_server(backup: Path, url: str, at: datetime, *, end_access: bool) -
         ) from error
 
 
-def _finish(url: str, at: datetime, *, end_access: bool) -> Ended | None:
+def _finish(url: str, at: datetime, *, end_access: bool) -> RevokedAccess | None:
     """Bring what was restored to this program's schema, and close what it opens again."""
     if schema_version(url) != newest_version():
         migrate(url)
@@ -214,7 +218,7 @@ def _finish(url: str, at: datetime, *, end_access: bool) -> Ended | None:
     engine = open_engine(url)
     try:
         with writing(engine) as connection:
-            return end_all_access(connection, _WHO, at, calendars=False, tokens=False)
+            return revoke_all_access(connection, _WHO, at, calendars=False, tokens=False)
     finally:
         engine.dispose()
 

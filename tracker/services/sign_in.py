@@ -207,7 +207,7 @@ class Limit(NamedTuple):
     most: int
 
 
-def client_of(host: str) -> str:
+def client_network(host: str) -> str:
     """Which client an internet address is: a household's or office's whole IPv6 /64 is one."""
     try:
         address = ip_address(host.partition("%")[0])

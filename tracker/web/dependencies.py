@@ -18,7 +18,13 @@ from tracker.db.writer import Writer
 from tracker.jobs.health_metrics import Vitals
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
-from tracker.services.browser_sessions import Owner, SignedIn, keep_seen, signed_in, was_seen_today
+from tracker.services.browser_sessions import (
+    SessionOwner,
+    SessionUser,
+    get_session_user,
+    has_recent_visit,
+    record_visit,
+)
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
 from tracker.services.reader import Reader
@@ -151,9 +157,9 @@ class Viewer:
     mail_comes_back: bool = False
 
     @property
-    def owner(self) -> Owner:
+    def owner(self) -> SessionOwner:
         """Whose browser sessions the viewer may see and end."""
-        return Owner(self.person_id, self.email)
+        return SessionOwner(self.person_id, self.email)
 
     @property
     def actor(self) -> Actor:
@@ -173,10 +179,12 @@ async def find_viewer(
     token = request.cookies.get(site.cookie_name)
     if not token:
         return None
-    browser_session = await site.reader.answer(lambda session: signed_in(session, token, now))
+    browser_session = await site.reader.answer(
+        lambda session: get_session_user(session, token, now)
+    )
     if browser_session is None:
         return None
-    if not was_seen_today(browser_session, now):
+    if not has_recent_visit(browser_session, now):
         tasks.add_task(_keep_seen, site, token, now)
     return _viewer_of(site, browser_session)
 
@@ -184,7 +192,7 @@ async def find_viewer(
 def _keep_seen(site: Site, token: str, now: datetime) -> None:
     # If the database is busy, the next page records it.
     with suppress(Busy):
-        site.writer.run(lambda session: keep_seen(session, token, now))
+        site.writer.run(lambda session: record_visit(session, token, now))
 
 
 async def is_signed_in(site: Site, request: Request) -> bool:
@@ -192,7 +200,9 @@ async def is_signed_in(site: Site, request: Request) -> bool:
     token, now = request.cookies.get(site.cookie_name), site.now()
     if not token:
         return False
-    return await site.reader.answer(lambda session: signed_in(session, token, now)) is not None
+    return (
+        await site.reader.answer(lambda session: get_session_user(session, token, now)) is not None
+    )
 
 
 def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | None:
@@ -201,7 +211,7 @@ def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | N
     if not token:
         return None
     with reading(site.engine) as session:
-        browser_session = signed_in(session, token, now)
+        browser_session = get_session_user(session, token, now)
     return _viewer_of(site, browser_session) if browser_session else None
 
 
@@ -210,15 +220,15 @@ def viewer_in_session(
 ) -> Viewer | None:
     """The viewer, read and recorded as seen in the transaction that saves what they sent."""
     token = request.cookies.get(site.cookie_name)
-    browser_session = signed_in(session, token, now) if token else None
+    browser_session = get_session_user(session, token, now) if token else None
     if token is None or browser_session is None:
         return None
-    if not was_seen_today(browser_session, now):
-        keep_seen(session, token, now)
+    if not has_recent_visit(browser_session, now):
+        record_visit(session, token, now)
     return _viewer_of(site, browser_session)
 
 
-def _viewer_of(site: Site, browser_session: SignedIn) -> Viewer | None:
+def _viewer_of(site: Site, browser_session: SessionUser) -> Viewer | None:
     # Coordinators only by the address in the settings: imports may write second addresses.
     roles = [c for c in site.settings.coordinators if c.email == browser_session.email]
     if browser_session.person_id is None and not roles:

@@ -22,7 +22,7 @@ from tracker.db.tables import METADATA
 from tracker.services import restore
 from tracker.services.backup import make_backup
 from tracker.services.backup_files import BackupError, alone_in
-from tracker.services.browser_sessions import open_session
+from tracker.services.browser_sessions import create_browser_session
 from tracker.services.restore import restore_backup
 
 pytestmark = pytest.mark.usefixtures("durable_sqlite", "programs")
@@ -42,7 +42,7 @@ def test_a_backup_comes_back_as_it_was(kept: Kept) -> None:
 
 def test_whoever_was_signed_in_then_signs_in_anew(kept: Kept) -> None:
     with writing(kept.cast.engine) as session:
-        open_session(session, ALICE, NOW)
+        create_browser_session(session, ALICE, NOW)
     made = kept.back_up()
     done = kept.restore(made)
     assert done.ended is not None

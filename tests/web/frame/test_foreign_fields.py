@@ -17,7 +17,7 @@ from tests.web.test_scoping import prove, routes
 from tests.web.visiting import RSC, TRAINING, Visitor, WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.browser_sessions import handle_of, open_session
+from tracker.services.browser_sessions import browser_handle, create_browser_session
 from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
 
@@ -112,7 +112,7 @@ def fill_world(cast: Cast) -> dict[str, tuple[object, ...]]:
                       for who, n in ((ALICE, "training"), (ERIN, "erin")))  # fmt: skip
         draft = Received("draft.pdf", "application/pdf", 8, "draft", "0" * 40)
         keep_files(session, Author(cast.people[ALICE], ALICE, NOW), KEY, [draft], None)
-        handle = handle_of(open_session(session, ALICE, NOW))
+        handle = browser_handle(create_browser_session(session, ALICE, NOW))
     draft_id = cast.rows("evidence", form_key=KEY)[0]["id"]
     reference = add(cast, "reference", application_id=cast.applications[ALICE],
                     **PAT)  # fmt: skip

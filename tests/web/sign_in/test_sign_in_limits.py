@@ -11,15 +11,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from tests.support.cast import ALICE, BASE_URL, BOB
 from tests.web.signing import ask, wrong
 from tests.web.visiting import Visitor, WebClient
-from tracker.services.sign_in import client_of
-from tracker.settings import SignIn
+from tracker.services.sign_in import client_network
+from tracker.settings import SignInLimits
 
 NOBODY = "nobody@example.org"
 
 
 def limited(house: WebClient, **limits: int) -> WebClient:
     """The same house with other limits."""
-    settings = house.cast.settings.model_copy(update={"sign_in": SignIn(**limits)})
+    settings = house.cast.settings.model_copy(update={"sign_in": SignInLimits(**limits)})
     return WebClient(house.cast, settings=settings)
 
 
@@ -97,7 +97,7 @@ def test_a_whole_ipv6_network_is_one_client(page_house: WebClient) -> None:
     ],
 )
 def test_these_are_one_client(host: str, same: str) -> None:
-    assert client_of(host) == client_of(same)
+    assert client_network(host) == client_network(same)
 
 
 def test_codes_typed_are_limited_too_alike_for_links_that_are_none(page_house: WebClient) -> None:

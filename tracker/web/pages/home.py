@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.services.browser_sessions import open_session
+from tracker.services.browser_sessions import create_browser_session
 from tracker.services.sign_in import normalize_email
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
 from tracker.web.flash import CLEAR_CACHE, FlashDep, sign_in_response
@@ -44,5 +44,5 @@ def open_as(site: SiteDep, now: NowDep, number: Annotated[int, Path(ge=0, le=999
     if number >= len(site.demo_people):
         raise HTTPException(404)
     email = normalize_email(site.demo_people[number].email)
-    token = site.writer.run(lambda session: open_session(session, email, now))
+    token = site.writer.run(lambda session: create_browser_session(session, email, now))
     return sign_in_response(site, token, "/my-year")

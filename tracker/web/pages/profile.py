@@ -17,10 +17,10 @@ from tracker.services.applications import list_undecided_applications
 from tracker.services.browser_sessions import (
     LONGEST_SESSION_DAYS,
     SESSION_DAYS,
-    Browser,
-    browsers_of,
-    end_browsers,
-    handle_of,
+    SignedInBrowser,
+    browser_handle,
+    list_browsers,
+    sign_out_browsers,
 )
 from tracker.services.context import Author
 from tracker.services.endorsements import endorsements_of
@@ -217,9 +217,9 @@ def show_browsers(
     site: SiteDep, at: NowDep, request: Request, who: ViewerDep, flash: FlashDep
 ) -> HTMLResponse:
     """Each browser in which one is signed in, with either of one's addresses."""
-    this = handle_of(request.cookies[site.cookie_name])
+    this = browser_handle(request.cookies[site.cookie_name])
     with reading(site.engine) as session:
-        found = browsers_of(session, who.owner, at)
+        found = list_browsers(session, who.owner, at)
         zone = _zone(session, site, who)
     rows = [_row(browser, this, at, zone) for browser in found]
     page = site.pages.render(
@@ -244,19 +244,19 @@ def end_one(site: SiteDep, at: NowDep, who: ViewerDep, typed: Typed) -> Response
 @router.post(f"{_HERE}/end-others")
 def end_others(site: SiteDep, at: NowDep, request: Request, who: ViewerDep) -> Response:
     """Signs every browser out but this one."""
-    this = handle_of(request.cookies[site.cookie_name])
+    this = browser_handle(request.cookies[site.cookie_name])
     with reading(site.engine) as session:
-        found = browsers_of(session, who.owner, at)
+        found = list_browsers(session, who.owner, at)
     _end(site, who, [b.handle for b in found if b.handle != this], at)
     return redirect_with_flash(site, _HERE, "others")
 
 
 def _end(site: Site, who: Viewer, handles: Sequence[str], at: datetime) -> None:
     stamp = Stamp(who.email, at)
-    site.writer.run(lambda session: end_browsers(session, who.owner, handles, stamp))
+    site.writer.run(lambda session: sign_out_browsers(session, who.owner, handles, stamp))
 
 
-def _row(browser: Browser, this: str, at: datetime, zone: str) -> Row:
+def _row(browser: SignedInBrowser, this: str, at: datetime, zone: str) -> Row:
     seen = browser.seen_at or browser.signed_in_at
     return Row(
         handle=browser.handle,

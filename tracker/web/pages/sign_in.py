@@ -11,13 +11,13 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.addresses import is_address
-from tracker.services.browser_sessions import close_session, open_session
+from tracker.services.browser_sessions import create_browser_session, delete_browser_session
 from tracker.services.sign_in import (
     LONGEST_SHOWN,
     SIGN_IN_MINUTES,
     Limit,
     Refused,
-    client_of,
+    client_network,
     count_try,
     generate_token,
     normalize_email,
@@ -79,7 +79,7 @@ def too_often(wait: timedelta, words: str = _TYPED_TOO_OFTEN) -> HTTPException:
 
 def _client(request: Request) -> str:
     # Behind a proxy that is trusted, uvicorn has put in the visitor's own address.
-    return client_of(request.client.host) if request.client else ""
+    return client_network(request.client.host) if request.client else ""
 
 
 router = APIRouter()
@@ -181,7 +181,7 @@ def sign_out(site: SiteDep, request: Request) -> Response:
     """Ends the session, in the database and in the browser."""
     token = request.cookies.get(site.cookie_name)
     if token:
-        site.writer.run(lambda session: close_session(session, token))
+        site.writer.run(lambda session: delete_browser_session(session, token))
     response = redirect_with_flash(site, "/", "out")
     clear_session(response, site)
     return response
@@ -215,8 +215,10 @@ def _open(site: Site, session: Session, trying: _Try, code: str) -> str | Refuse
     if isinstance(email, Refused):
         return email
     # This browser may be signed in already: it then has one session, not two.
-    close_session(session, trying.request.cookies.get(site.cookie_name, ""))
-    return open_session(session, email, trying.at, format_browser(headers.get("user-agent", "")))
+    delete_browser_session(session, trying.request.cookies.get(site.cookie_name, ""))
+    return create_browser_session(
+        session, email, trying.at, format_browser(headers.get("user-agent", ""))
+    )
 
 
 def _address_page(
