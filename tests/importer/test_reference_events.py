@@ -9,7 +9,7 @@ from tests.importer.test_references import ANSWER, APPLIED, ASKED, NO_ANSWER, cs
 from tracker.db.engine import writing
 from tracker.services.context import Author
 from tracker.services.references import (
-    Answer,
+    ReferenceAnswer,
     decline,
     find_request,
     open_link,
@@ -19,8 +19,8 @@ from tracker.services.references import (
 )
 
 NOW = datetime(2024, 5, 20, 17, tzinfo=UTC)
-SIGNED = Answer(True, "I lead her programme", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
-COLUMNS = ("name", "role", *Answer._fields, "received_at")
+SIGNED = ReferenceAnswer(True, "I lead her programme", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
+COLUMNS = ("name", "role", *ReferenceAnswer._fields, "received_at")
 
 
 def ask(importer: Importer) -> None:
@@ -28,7 +28,7 @@ def ask(importer: Importer) -> None:
     importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
 
 
-def answer_by_link(importer: Importer, answer: Answer | None) -> None:
+def answer_by_link(importer: Importer, answer: ReferenceAnswer | None) -> None:
     """Let Rita sign her answer; None: she declines."""
     with writing(importer.engine) as session:
         link = open_link(session, 1, NOW)
@@ -88,9 +88,9 @@ def test_an_empty_cell_takes_nothing_of_an_imported_answer_back(
 ) -> None:
     ask(importer)
     importer.take(references=csv_of(ASKED | ANSWER | {"vetted": "yes"}))
-    told = importer.rows("reference", *Answer._fields)
+    told = importer.rows("reference", *ReferenceAnswer._fields)
     importer.take(references=csv_of(ASKED | NO_ANSWER | {"received_on": received_on}))
-    assert importer.rows("reference", *Answer._fields) == told
+    assert importer.rows("reference", *ReferenceAnswer._fields) == told
 
 
 def test_the_unchanged_file_does_not_bring_back_whom_the_applicant_removed(
@@ -124,7 +124,7 @@ def test_another_applicants_removal_is_nobody_elses(importer: Importer) -> None:
 
 @pytest.mark.parametrize("answer", [SIGNED, None])
 def test_a_referee_done_with_for_an_earlier_application_is_not_asked_by_the_old_file(
-    importer: Importer, answer: Answer | None
+    importer: Importer, answer: ReferenceAnswer | None
 ) -> None:
     ask(importer)
     answer_by_link(importer, answer)

@@ -15,8 +15,8 @@ from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
 from tracker.services.context import Author
 from tracker.services.references import (
-    Answer,
-    Naming,
+    RefereeInput,
+    ReferenceAnswer,
     decline,
     find_request,
     name_referee,
@@ -33,7 +33,7 @@ _TWO = replace(
     REF_BOOKS, associations={name: REF_BOOKS.associations[name] for name in ("NCIMHA", REF)}
 )
 CORA = Coordinator(email="cora@ref.example", name="Cora", association="REF")
-GIVEN = Answer(True, "I lead their programme", None, None, False, "Pat Doe")  # noqa: FBT003
+GIVEN = ReferenceAnswer(True, "I lead their programme", None, None, False, "Pat Doe")  # noqa: FBT003
 
 
 class ReferenceHarness(JobHarness):
@@ -48,7 +48,7 @@ class ReferenceHarness(JobHarness):
 
     def ask(self, email: str = "pat@example.org", instant: datetime = ASKED) -> None:
         author = Author(self.ids["Ann"], "ann@example.org", instant)
-        naming = Naming(email, email.partition("@")[0].capitalize(), "supervisor")
+        naming = RefereeInput(email, email.partition("@")[0].capitalize(), "supervisor")
         with writing(self.engine) as session:
             mine = own_application(session, author.person_id, self.application)
             assert mine is not None

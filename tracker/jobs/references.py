@@ -23,9 +23,14 @@ from tracker.notifications.group_session_mail import (
     write_reminder as write_reminder_of_group_session_mail,
 )
 from tracker.notifications.reference_mail import write_reminder
-from tracker.services.group_confirmations import Telling, had_mail, mark_reminded, untold
-from tracker.services.group_confirmations import unanswered as unanswered_of_group_confirmations
-from tracker.services.references import Request, count_reminder, unanswered
+from tracker.services.group_notifications import (
+    GroupNotification,
+    had_mail,
+    list_unanswered,
+    list_unnotified,
+    mark_reminded,
+)
+from tracker.services.references import ReferenceRequest, count_reminder, list_unanswered_requests
 
 # No zone's day begins more than a day before another's.
 _MARGIN = 1
@@ -34,7 +39,7 @@ _MARGIN = 1
 class _Step(NamedTuple):
     """A reminder that is due; ``last``: no other one follows."""
 
-    request: Request
+    request: ReferenceRequest
     last: bool
 
 
@@ -75,7 +80,7 @@ def _due(context: JobContext, session: Session, association: str, now: datetime)
     zone = context.rulebooks.associations[association].time_zone
     today = local_day(now, zone)
     before = now - timedelta(days=min(steps) - _MARGIN)
-    for request in unanswered(session, association, before):
+    for request in list_unanswered_requests(session, association, before):
         if request.asked_at is None:
             continue
         reminded_on = local_day(request.reminded_at, zone) if request.reminded_at else None
@@ -98,7 +103,7 @@ def _reminders_sessions(
     zone = context.rulebooks.associations[association].time_zone
     midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
     due = _due_sessions(context, session, association, midnight)
-    new = untold(session, association, KIND, midnight - _NEWS_FOR, midnight)
+    new = list_unnotified(session, association, KIND, midnight - _NEWS_FOR, midnight)
     again = {t.member_id for t in due}
     rows = sorted({*due, *new}, key=lambda t: (t.person_id or 0, t.held_on, t.member_id))
     for person_id, of_one in groupby(rows, lambda t: t.person_id):
@@ -116,14 +121,12 @@ def _reminders_sessions(
 
 def _due_sessions(
     context: JobContext, session: Session, association: str, midnight: datetime
-) -> list[Telling]:
+) -> list[GroupNotification]:
     days = context.notices.sessions.remind_after_days
     if days is None:
         return []
     # Asked on a day so many days before today, or earlier: before that day's end.
-    return unanswered_of_group_confirmations(
-        session, association, midnight - timedelta(days=days - 1)
-    )
+    return list_unanswered(session, association, midnight - timedelta(days=days - 1))
 
 
 # NoticeText that could not be told for so long is left to My year and the reminder.
@@ -131,6 +134,6 @@ _NEWS_FOR = timedelta(days=7)
 _OTHERS = (KIND, NoticesMail.kind)
 
 
-def _one_each(waiting: Sequence[Telling]) -> list[Telling]:
+def _one_each(waiting: Sequence[GroupNotification]) -> list[GroupNotification]:
     """One row for each session, whichever addresses it names somebody by."""
     return list({t.session_id: t for t in reversed(waiting)}.values())[::-1]

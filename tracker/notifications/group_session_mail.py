@@ -17,7 +17,12 @@ from tracker.notifications.context import reply_to
 from tracker.notifications.notices_mail import fit
 from tracker.notifications.reference_mail import MailContext
 from tracker.rules.notification_preferences import Optional
-from tracker.services.group_confirmations import Telling, association_of, had_mail, tellings_of
+from tracker.services.group_notifications import (
+    GroupNotification,
+    find_association,
+    had_mail,
+    list_group_notifications,
+)
 from tracker.services.notification_preferences import kinds_off_of, off_token
 
 KIND = SessionMail.kind
@@ -49,7 +54,7 @@ def notify_members(
     """
     people = set()
     messages = []
-    for telling in tellings_of(session, member_ids):
+    for telling in list_group_notifications(session, member_ids):
         if telling.person_id is not None and telling.person_id in people:
             continue
         people.add(telling.person_id)
@@ -65,7 +70,7 @@ def notify_members(
 def write_reminder(
     mail_context: MailContext,
     session: Session,
-    waiting: Sequence[Telling],
+    waiting: Sequence[GroupNotification],
     now: datetime,
     *,
     is_reminder: bool = True,
@@ -89,7 +94,7 @@ def write_session_mail(
     mail_context: MailContext,
     session: Session,
     to: _To,
-    tellings: Sequence[Telling],
+    tellings: Sequence[GroupNotification],
     now: datetime,
     *,
     is_reminder: bool = False,
@@ -122,16 +127,16 @@ def write_session_mail(
     )
 
 
-def _to(mail_context: MailContext, session: Session, telling: Telling) -> _To:
+def _to(mail_context: MailContext, session: Session, telling: GroupNotification) -> _To:
     if telling.person_id is None:
         return _To(None, "", "nobody@example.invalid", None)
-    association = association_of(session, telling.person_id)
+    association = find_association(session, telling.person_id)
     known = association if association in mail_context.rulebooks.associations else None
     return _To(telling.person_id, telling.name or "", telling.email or "", known)
 
 
 def _words(
-    base_url: str, to: _To, tellings: Sequence[Telling], url: str, *, is_reminder: bool
+    base_url: str, to: _To, tellings: Sequence[GroupNotification], url: str, *, is_reminder: bool
 ) -> SessionMail:
     first = tellings[0]
     items = [
@@ -162,7 +167,7 @@ def _words(
     )
 
 
-def _subjects(tellings: Sequence[Telling], *, is_reminder: bool) -> list[str]:
+def _subjects(tellings: Sequence[GroupNotification], *, is_reminder: bool) -> list[str]:
     first = tellings[0]
     hours, day = format_hours_with_unit(first.minutes), format_short_month_day(first.held_on)
     if len(tellings) > 1:
@@ -175,7 +180,7 @@ def _subjects(tellings: Sequence[Telling], *, is_reminder: bool) -> list[str]:
     ]
 
 
-def _headline(tellings: Sequence[Telling], *, is_reminder: bool) -> str:
+def _headline(tellings: Sequence[GroupNotification], *, is_reminder: bool) -> str:
     if len(tellings) > 1:
         return f"{len(tellings)} sessions wait for your answer."
     said = f"{tellings[0].provider} says that you took part in a session."

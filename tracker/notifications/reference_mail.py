@@ -14,7 +14,7 @@ from tracker.notifications.context import reply_to
 from tracker.notifications.notices_mail import fit
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
-from tracker.services.references import Link, Request, open_link, request_key
+from tracker.services.references import ReferenceLink, ReferenceRequest, open_link, request_key
 from tracker.settings import Settings
 
 _BUTTON = "Open the form"
@@ -47,7 +47,7 @@ def ask_referee(
     enqueue(session, [write_request(mail_context, link, now)], now)
 
 
-def write_request(mail_context: MailContext, link: Link, now: datetime) -> Message:
+def write_request(mail_context: MailContext, link: ReferenceLink, now: datetime) -> Message:
     """The first mail about a reference."""
     request = link.request
     words = _words(mail_context.rulebooks, request)
@@ -70,7 +70,9 @@ def write_request(mail_context: MailContext, link: Link, now: datetime) -> Messa
     return _message(mail_context, mail, link, now)
 
 
-def write_reminder(mail_context: MailContext, link: Link, now: datetime, *, last: bool) -> Message:
+def write_reminder(
+    mail_context: MailContext, link: ReferenceLink, now: datetime, *, last: bool
+) -> Message:
     """A reminder to a referee who has been asked; ``last``: no other one follows."""
     request = link.request
     words = _words(mail_context.rulebooks, request)
@@ -94,32 +96,34 @@ def write_reminder(mail_context: MailContext, link: Link, now: datetime, *, last
     return _message(mail_context, mail, link, now)
 
 
-def _words(rulebooks: Rulebooks, request: Request) -> _Words:
+def _words(rulebooks: Rulebooks, request: ReferenceRequest) -> _Words:
     rulebook = rulebooks.associations[request.association]
     category = rulebook.categories.get(request.category)
     named = f"{category.name} ({request.category})" if category else request.category
     return _Words(rulebook.name, named, format_role(rulebook, request.role))
 
 
-def _action(mail_context: MailContext, link: Link) -> Action:
+def _action(mail_context: MailContext, link: ReferenceLink) -> Action:
     return Action(_BUTTON, f"{mail_context.settings.base_url}/reference/{link.token}")
 
 
-def _why(request: Request) -> str:
+def _why(request: ReferenceRequest) -> str:
     return (
         f"You get this because {request.applicant} gave your address as a referee's; "
         "reminders stop once you have answered."
     )
 
 
-def _again(rulebooks: Rulebooks, request: Request) -> str:
+def _again(rulebooks: Rulebooks, request: ReferenceRequest) -> str:
     if request.asked_at is None:
         return ""
     zone = rulebooks.associations[request.association].time_zone
     return f"They asked you for it on {format_date(local_day(request.asked_at, zone))}."
 
 
-def _message(mail_context: MailContext, mail: ReferenceMail, link: Link, now: datetime) -> Message:
+def _message(
+    mail_context: MailContext, mail: ReferenceMail, link: ReferenceLink, now: datetime
+) -> Message:
     request = link.request
     rendered = mail_context.composer.compose(
         mail.kind,

@@ -3,13 +3,12 @@
 Supervisees see the provider and themselves, not who else was named.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement as ColumnElement_of_sqlalchemy
-from sqlalchemy import Select, and_, exists, func, or_, select, update
+from sqlalchemy import Select, func, select
 from sqlalchemy.sql import ColumnElement
 from sqlmodel import Session
 
@@ -18,9 +17,7 @@ from tracker.db.statements import run
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
-from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Actor, Author, ServiceContext, lock_person
-from tracker.services.endorsements import endorsements_of
 from tracker.services.entries import (
     EntrySource,
     create_entry,
@@ -265,113 +262,3 @@ def _answer(
     common = {"person_id": author.person_id, "answered_at": author.at, **values}
     change_members(session, stamp, rows[:1], entry_id=entry_id, **common)
     change_members(session, stamp, rows[1:], entry_id=None, **common)
-
-
-_APPLICATION = METADATA.tables["application"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_OUTBOX = METADATA.tables["outbox"]
-
-
-class Telling(NamedTuple):
-    """A row to tell somebody of; whole minutes. Without a ``person_id`` nobody is known."""
-
-    member_id: int
-    session_id: int
-    asked_at: datetime
-    person_id: int | None
-    name: str | None
-    email: str | None
-    provider: str
-    held_on: date
-    minutes: int
-    title: str
-
-
-def tellings_of(session: Session, member_ids: Collection[int]) -> list[Telling]:
-    """What is to be told of these rows, in their order."""
-    query = _tellings().where(_MEMBER.c.id.in_(member_ids))
-    return [Telling(*row) for row in session.connection().execute(query)]
-
-
-def unanswered(session: Session, association: str, before: datetime) -> list[Telling]:
-    """What people of an association were asked before the instant, and not reminded of yet."""
-    waits = _waits(association) & (_MEMBER.c.asked_at < before)
-    return [Telling(*row) for row in session.connection().execute(_tellings().where(waits))]
-
-
-def untold(
-    session: Session, association: str, kind: str, since: datetime, before: datetime
-) -> list[Telling]:
-    """What people were asked between the instants, with no mail of the kind from then on.
-
-    They had one that day already; the same session may have been corrected meanwhile.
-    """
-    told = exists().where(
-        _OUTBOX.c.person_id == _MEMBER.c.person_id,
-        _OUTBOX.c.kind == kind,
-        _OUTBOX.c.created_at >= _MEMBER.c.asked_at,
-    )
-    asked = (_MEMBER.c.asked_at >= since) & (_MEMBER.c.asked_at < before)
-    query = _tellings().where(_waits(association) & asked & ~told)
-    return [Telling(*row) for row in session.connection().execute(query)]
-
-
-def mark_reminded(session: Session, member_ids: Collection[int], now: datetime) -> None:
-    """Store that somebody was reminded of these rows."""
-    mine = _MEMBER.c.id.in_(member_ids)
-    session.connection().execute(update(_MEMBER).where(mine).values(reminded_at=now))
-
-
-def had_mail(session: Session, person_id: int, kinds: Collection[str], since: datetime) -> bool:
-    """Whether a mail of one of these kinds was written to a person after the instant."""
-    written = (
-        (_OUTBOX.c.person_id == person_id)
-        & _OUTBOX.c.kind.in_(kinds)
-        & (_OUTBOX.c.created_at > since)
-    )
-    return session.scalar(select(_OUTBOX.c.id).where(written).limit(1)) is not None
-
-
-def association_of(session: Session, person_id: int) -> str | None:
-    """An association whose coordinators a person can ask; None where there is none."""
-    found = [e.association for e in endorsements_of(session, person_id)]
-    found += [a.association for a in list_undecided_applications(session, person_id)]
-    return found[0] if found else None
-
-
-def _waits(association: str) -> ColumnElement_of_sqlalchemy[bool]:
-    """Of people of an association: not answered, and not reminded of."""
-    belongs = [
-        exists().where(table.c.person_id == _MEMBER.c.person_id, table.c.association == association)
-        for table in (_ENDORSEMENT, _APPLICATION)
-    ]
-    return and_(
-        _MEMBER.c.state == "asked",
-        _MEMBER.c.reminded_at.is_(None),
-        _SESSION.c.withdrawn_at.is_(None),
-        or_(*belongs),
-    )
-
-
-def _tellings() -> Select[Any]:
-    provider = _PERSON.alias("provider")
-    return (
-        select(
-            _MEMBER.c.id,
-            _MEMBER.c.group_session_id,
-            _MEMBER.c.asked_at,
-            _MEMBER.c.person_id,
-            _PERSON.c.name,
-            _PERSON.c.email,
-            provider.c.name,
-            _SESSION.c.held_on,
-            _SESSION.c.minutes,
-            _SESSION.c.title,
-        )
-        .select_from(
-            _MEMBER.join(_SESSION)
-            .join(provider, provider.c.id == _SESSION.c.provider_id)
-            .outerjoin(_PERSON, _PERSON.c.id == _MEMBER.c.person_id)
-        )
-        .order_by(_MEMBER.c.person_id, _SESSION.c.held_on, _MEMBER.c.id)
-    )

@@ -44,7 +44,7 @@ class Applied(NamedTuple):
         return self.state in OPEN_STATES
 
 
-class Naming(NamedTuple):
+class RefereeInput(NamedTuple):
     """Whom an applicant names: ``email`` in lower case, ``role`` a key of the rulebook."""
 
     email: str
@@ -52,7 +52,7 @@ class Naming(NamedTuple):
     role: str
 
 
-class Named(NamedTuple):
+class NamedReferee(NamedTuple):
     """A referee as the applicant sees one.
 
     ``state`` is "received", "declined" or "waiting"; ``asked``: a mail was written to them, and
@@ -90,7 +90,7 @@ def own_application(
     return None if row is None else Applied(*row)
 
 
-def named_referees(session: Session, application_id: int) -> list[Named]:
+def named_referees(session: Session, application_id: int) -> list[NamedReferee]:
     """Whom the applicant has named, in the order of naming."""
     query = (
         select(_REFERENCE)
@@ -115,7 +115,7 @@ def request_key(reference_id: int, token_hash: str, number: int) -> str:
 
 
 def name_referee(
-    session: Session, author: Author, application: Applied, naming: Naming, most: int
+    session: Session, author: Author, application: Applied, naming: RefereeInput, most: int
 ) -> int | None:
     """Store whom the applicant names; the reference's id, None if just that one waits already.
 
@@ -137,7 +137,7 @@ def name_referee(
     return reference_id
 
 
-def has_room(named: Sequence[Named], most: int) -> bool:
+def has_room(named: Sequence[NamedReferee], most: int) -> bool:
     """Whether one more can be named, where ``most`` are as many as can be asked or have come.
 
     Received ones take no more than their places, so that the spare ones stay for whoever is named
@@ -180,7 +180,7 @@ def withdraw_referee(
     return str(row.name)
 
 
-def _waits_as(same: Named, naming: Naming) -> bool:
+def _waits_as(same: NamedReferee, naming: RefereeInput) -> bool:
     """Whether just this naming is stored, and may yet be answered."""
     stored = (same.name, same.role, same.state, same.came_back)
     return stored == (naming.name, naming.role, "waiting", False)
@@ -192,19 +192,19 @@ def _keys(row: Any) -> list[str]:  # noqa: ANN401 - a row of the table
     return [request_key(row["id"], row["token_hash"], n) for n in range(row["reminders"] + 1)]
 
 
-def _named(row: Any, *, came_back: bool) -> Named:  # noqa: ANN401 - a row of the table
+def _named(row: Any, *, came_back: bool) -> NamedReferee:  # noqa: ANN401 - a row of the table
     answered = row["received_at"] is not None
     state = "received" if answered else "declined" if row["declined_at"] else "waiting"
     asked = row["asked_at"] is not None
-    return Named(row["id"], row["name"], row["email"], row["role"], state, asked, came_back)
+    return NamedReferee(row["id"], row["name"], row["email"], row["role"], state, asked, came_back)
 
 
 def _refuse(
     session: Session,
     author: Author,
     application: Applied,
-    naming: Naming,
-    same: Named | None,
+    naming: RefereeInput,
+    same: NamedReferee | None,
 ) -> None:
     if not application.is_open:
         raise NamingRefused("email", f"This application is {application.state}: nobody is asked")
@@ -260,7 +260,7 @@ _COLUMNS = ("id", "email", "name", "role", "asked_at", "reminded_at", "reminders
 _OUTCOME = ("token_hash", "received_at", "declined_at")
 
 
-class Request(NamedTuple):
+class ReferenceRequest(NamedTuple):
     """A reference that somebody is asked for, by whom and for what; ``reminders`` were sent."""
 
     id: int
@@ -288,7 +288,7 @@ class Request(NamedTuple):
         return "waiting" if self.application_state in OPEN_STATES else "over"
 
 
-class Answer(NamedTuple):
+class ReferenceAnswer(NamedTuple):
     """A referee's answer; ``endorsed_by`` and ``endorsed_as`` are None for who is not endorsed."""
 
     role_confirmed: bool
@@ -299,14 +299,14 @@ class Answer(NamedTuple):
     signed_as: str
 
 
-class Link(NamedTuple):
+class ReferenceLink(NamedTuple):
     """A request with its token, as a mail about it needs them."""
 
-    request: Request
+    request: ReferenceRequest
     token: str
 
 
-def open_link(session: Session, reference_id: int, now: datetime) -> Link:
+def open_link(session: Session, reference_id: int, now: datetime) -> ReferenceLink:
     """Give a reference its secret link, as of now; a link that it had before opens nothing."""
     of_this = _REFERENCE.c.id == reference_id
     session.connection().execute(
@@ -318,28 +318,32 @@ def open_link(session: Session, reference_id: int, now: datetime) -> Link:
     return link
 
 
-def find_request(session: Session, token: str) -> Request | None:
+def find_request(session: Session, token: str) -> ReferenceRequest | None:
     """The request whose link has this token; None for any other."""
     found = (
         session.connection()
         .execute(_requests().where(_REFERENCE.c.token_hash == hash_token(token)))
         .first()
     )
-    return None if found is None else Request(*found)
+    return None if found is None else ReferenceRequest(*found)
 
 
-def store_answer(session: Session, request: Request, answer: Answer, now: datetime) -> bool:
+def store_answer(
+    session: Session, request: ReferenceRequest, answer: ReferenceAnswer, now: datetime
+) -> bool:
     """Store the one answer; False if there is one, or a refusal, already."""
     values = {**answer._asdict(), "received_at": now, "answered_by_link": True}
     return _end(session, request, values, now)
 
 
-def decline(session: Session, request: Request, now: datetime) -> bool:
+def decline(session: Session, request: ReferenceRequest, now: datetime) -> bool:
     """Store that the referee gives no reference; False if there is an answer already."""
     return _end(session, request, {"declined_at": now}, now)
 
 
-def unanswered(session: Session, association: str, before: datetime) -> Iterator[Request]:
+def list_unanswered_requests(
+    session: Session, association: str, before: datetime
+) -> Iterator[ReferenceRequest]:
     """Requests of undecided applications, made before the instant; none answered or declined."""
     query = _requests().where(
         _APPLICATION.c.association == association,
@@ -348,11 +352,14 @@ def unanswered(session: Session, association: str, before: datetime) -> Iterator
         *_still_open(),
     )
     return (
-        Request(*row) for row in session.connection().execute(query.order_by(_REFERENCE.c.id)).all()
+        ReferenceRequest(*row)
+        for row in session.connection().execute(query.order_by(_REFERENCE.c.id)).all()
     )
 
 
-def count_reminder(session: Session, request: Request, now: datetime) -> Link | None:
+def count_reminder(
+    session: Session, request: ReferenceRequest, now: datetime
+) -> ReferenceLink | None:
     """Count one more reminder, and give the link to send; None if the answer has come meanwhile."""
     reminders = request.reminders + 1
     link = _link(session, request._replace(reminders=reminders, reminded_at=now))
@@ -381,13 +388,13 @@ def _still_open() -> tuple[Any, ...]:
     return (_REFERENCE.c.received_at.is_(None), _REFERENCE.c.declined_at.is_(None))
 
 
-def _link(session: Session, row: Any) -> Link:  # noqa: ANN401 - a row or a Request
-    request = Request(*row)
+def _link(session: Session, row: Any) -> ReferenceLink:  # noqa: ANN401 - a row or a ReferenceRequest
+    request = ReferenceRequest(*row)
     token = _token(make_key(session, _KEY_NAME), request)
-    return Link(request._replace(token_hash=hash_token(token)), token)
+    return ReferenceLink(request._replace(token_hash=hash_token(token)), token)
 
 
-def _token(key: str, request: Request) -> str:
+def _token(key: str, request: ReferenceRequest) -> str:
     if request.asked_at is None:
         raise ValueError(f"reference {request.id} has not been asked for")
     # Address and instant too: the id of one who was withdrawn can become another's.
@@ -396,7 +403,9 @@ def _token(key: str, request: Request) -> str:
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def _end(session: Session, request: Request, values: dict[str, Any], now: datetime) -> bool:
+def _end(
+    session: Session, request: ReferenceRequest, values: dict[str, Any], now: datetime
+) -> bool:
     still_open = (_REFERENCE.c.id == request.id, *_still_open())
     stored = session.connection().execute(update(_REFERENCE).where(*still_open).values(values))
     if stored.rowcount != 1:

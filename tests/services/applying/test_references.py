@@ -16,29 +16,29 @@ from tracker.db.statements import make_key
 from tracker.db.tables import METADATA
 from tracker.services.context import Author
 from tracker.services.references import (
-    Answer,
-    Link,
-    Naming,
     NamingRefused,
+    RefereeInput,
+    ReferenceAnswer,
+    ReferenceLink,
     count_reminder,
     decline,
     find_request,
+    list_unanswered_requests,
     name_referee,
     named_referees,
     open_link,
     own_application,
     request_key,
     store_answer,
-    unanswered,
     withdraw_referee,
 )
 from tracker.services.sign_in import hash_token
 
 NOW = datetime(2026, 11, 22, 17, tzinfo=UTC)
 DAY = timedelta(days=1)
-PAT = Naming("pat@example.org", "Pat Doe", "supervisor")
-QUINN = Naming("quinn@example.org", "Quinn Ito", "colleague")
-GIVEN = Answer(True, "I lead their programme", "REF", "IMHS", False, "Pat Doe")  # noqa: FBT003
+PAT = RefereeInput("pat@example.org", "Pat Doe", "supervisor")
+QUINN = RefereeInput("quinn@example.org", "Quinn Ito", "colleague")
+GIVEN = ReferenceAnswer(True, "I lead their programme", "REF", "IMHS", False, "Pat Doe")  # noqa: FBT003
 MOST = 5
 
 
@@ -58,13 +58,13 @@ class JobHarness:
             self.bobs = apply(session, 2)
         self.author = Author(1, "alice@example.org", NOW)
 
-    def name(self, naming: Naming, *, most: int = MOST) -> int | None:
+    def name(self, naming: RefereeInput, *, most: int = MOST) -> int | None:
         with writing(self.engine) as session:
             application = own_application(session, 1, self.alices, for_writing=True)
             assert application is not None
             return name_referee(session, self.author, application, naming, most)
 
-    def ask(self, naming: Naming = PAT, at: datetime = NOW) -> Link:
+    def ask(self, naming: RefereeInput = PAT, at: datetime = NOW) -> ReferenceLink:
         number = self.name(naming)
         assert number is not None
         with writing(self.engine) as session:
@@ -80,7 +80,7 @@ class JobHarness:
         with reading(self.engine) as session:
             return [(n.name, n.state) for n in named_referees(session, self.alices)]
 
-    def answer(self, link: Link, given: Answer = GIVEN) -> bool:
+    def answer(self, link: ReferenceLink, given: ReferenceAnswer = GIVEN) -> bool:
         with writing(self.engine) as session:
             return store_answer(session, link.request, given, NOW)
 
@@ -101,7 +101,7 @@ def jobs(database_url: str) -> Iterator[JobHarness]:
     jobs.engine.dispose()
 
 
-def refusal(jobs: JobHarness, naming: Naming, *, most: int = MOST) -> tuple[str, str]:
+def refusal(jobs: JobHarness, naming: RefereeInput, *, most: int = MOST) -> tuple[str, str]:
     with pytest.raises(NamingRefused) as refused:
         jobs.name(naming, most=most)
     return refused.value.field, str(refused.value)
@@ -234,7 +234,7 @@ def test_each_reference_has_a_link_of_its_own_also_where_an_id_comes_again(
 def test_a_reminder_has_the_same_link(jobs: JobHarness) -> None:
     link = jobs.ask()
     with writing(jobs.engine) as session:
-        [request] = unanswered(session, "REF", NOW + DAY)
+        [request] = list_unanswered_requests(session, "REF", NOW + DAY)
         reminded = count_reminder(session, request, NOW + DAY)
     assert reminded is not None
     assert (reminded.token, reminded.request.reminders) == (link.token, 1)
@@ -244,7 +244,7 @@ def test_with_a_new_key_a_reminder_has_a_link_that_opens(jobs: JobHarness) -> No
     jobs.ask()
     jobs.change("secret", value="ab" * 32)
     with writing(jobs.engine) as session:
-        [request] = unanswered(session, "REF", NOW + DAY)
+        [request] = list_unanswered_requests(session, "REF", NOW + DAY)
         reminded = count_reminder(session, request, NOW + DAY)
         assert reminded is not None
         assert find_request(session, reminded.token) is not None
@@ -253,13 +253,13 @@ def test_with_a_new_key_a_reminder_has_a_link_that_opens(jobs: JobHarness) -> No
 def test_a_reminder_is_counted_once(jobs: JobHarness) -> None:
     jobs.ask()
     with writing(jobs.engine) as session:
-        [request] = unanswered(session, "REF", NOW + DAY)
+        [request] = list_unanswered_requests(session, "REF", NOW + DAY)
         assert count_reminder(session, request, NOW + DAY) is not None
         assert count_reminder(session, request, NOW + DAY) is None
 
 
 def unanswered_now(session: Session) -> list[str]:
-    return [r.name for r in unanswered(session, "REF", NOW + DAY)]
+    return [r.name for r in list_unanswered_requests(session, "REF", NOW + DAY)]
 
 
 def test_answered_declined_and_decided_ones_are_not_unanswered(jobs: JobHarness) -> None:
@@ -283,7 +283,7 @@ def test_an_answer_is_stored_whole_and_once(jobs: JobHarness) -> None:
     with writing(jobs.engine) as session:
         assert not decline(session, link.request, NOW)
     [row] = jobs.rows()
-    assert {name: row[name] for name in Answer._fields} == GIVEN._asdict()
+    assert {name: row[name] for name in ReferenceAnswer._fields} == GIVEN._asdict()
     assert (row["received_at"], row["declined_at"]) == (NOW, None)
     assert jobs.states() == [("Pat Doe", "received")]
 

@@ -9,7 +9,7 @@ from wtforms import BooleanField, RadioField, SelectChoice, SelectField, StringF
 from wtforms.validators import InputRequired, Length
 
 from tracker.addresses import is_address
-from tracker.services.references import Answer, Naming
+from tracker.services.references import RefereeInput, ReferenceAnswer
 from tracker.services.sign_in import normalize_email
 from tracker.web.forms.body import OwnForm, add_problem, clean
 
@@ -81,7 +81,7 @@ def naming_form(roles: Mapping[str, str], typed: FormData | None = None) -> Nami
     return form
 
 
-def read_naming(form: NamingForm, applicant: str) -> Naming | None:
+def read_naming(form: NamingForm, applicant: str) -> RefereeInput | None:
     """Whom the form names; None with `problems` where something is wrong.
 
     The ``applicant``'s own name goes into the mail too, and only the association can change it.
@@ -99,7 +99,7 @@ def read_naming(form: NamingForm, applicant: str) -> Naming | None:
         form.role.errors = ["Choose one of the roles in the list"]
     if form.errors:
         return None
-    return Naming(normalize_email(email), form.name.data, form.role.data)
+    return RefereeInput(normalize_email(email), form.name.data, form.role.data)
 
 
 def is_plain_name(name: str) -> bool:
@@ -123,7 +123,7 @@ def answer_form(
     return form
 
 
-def read_answer(form: AnswerForm, *, asks_vetted: bool) -> Answer | None:
+def read_answer(form: AnswerForm, *, asks_vetted: bool) -> ReferenceAnswer | None:
     """What the form answers; None with `problems` where something is wrong."""
     form.validate()
     endorsed = form.endorsed.data == "yes"
@@ -138,7 +138,7 @@ def read_answer(form: AnswerForm, *, asks_vetted: bool) -> Answer | None:
         _must_be_chosen(form.endorsed_as, "Choose the category in which you are endorsed")
     if form.errors:
         return None
-    return Answer(
+    return ReferenceAnswer(
         role_confirmed=form.role_confirmed.data == "yes",
         relationship=form.relationship.data,
         endorsed_by=form.endorsed_by.data if endorsed else None,

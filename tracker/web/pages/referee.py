@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from tracker.db.engine import reading, writing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import asked_references, format_role
-from tracker.services.references import Request, decline, find_request, store_answer
+from tracker.services.references import ReferenceRequest, decline, find_request, store_answer
 from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.forms.body import Typed
 from tracker.web.forms.references import AnswerForm, answer_form, read_answer
@@ -62,18 +62,18 @@ def refuse(site: SiteDep, at: NowDep, token: str) -> Response:
     return _done(site, at, request, token)
 
 
-def _find(site: Site, token: str) -> Request | None:
+def _find(site: Site, token: str) -> ReferenceRequest | None:
     """Who is asked by a link. In a read: a stranger's token must not take a turn to write."""
     with reading(site.engine) as session:
         return _known(site, find_request(session, token))
 
 
-def _known(site: Site, request: Request | None) -> Request | None:
+def _known(site: Site, request: ReferenceRequest | None) -> ReferenceRequest | None:
     """The request, if its association still has a rulebook."""
     return request if request and request.association in site.rulebooks.associations else None
 
 
-def _done(site: Site, at: datetime, request: Request | None, token: str) -> Response:
+def _done(site: Site, at: datetime, request: ReferenceRequest | None, token: str) -> Response:
     if request is None:
         return _show(site, at, None, token, None)
     # A page of its own, so that loading it again sends nothing.
@@ -81,7 +81,7 @@ def _done(site: Site, at: datetime, request: Request | None, token: str) -> Resp
 
 
 def _show(
-    site: Site, at: datetime, request: Request | None, token: str, form: AnswerForm | None
+    site: Site, at: datetime, request: ReferenceRequest | None, token: str, form: AnswerForm | None
 ) -> HTMLResponse:
     problems = form.problems() if form else []
     facts: dict[str, Any] = {"state": request.state if request else "unknown"}
@@ -94,7 +94,7 @@ def _show(
     return page
 
 
-def _facts(rulebooks: Rulebooks, request: Request) -> dict[str, str]:
+def _facts(rulebooks: Rulebooks, request: ReferenceRequest) -> dict[str, str]:
     rulebook = rulebooks.associations[request.association]
     category = rulebook.categories.get(request.category)
     return {
@@ -106,7 +106,7 @@ def _facts(rulebooks: Rulebooks, request: Request) -> dict[str, str]:
     }
 
 
-def _form(site: Site, request: Request, typed: FormData | None = None) -> AnswerForm:
+def _form(site: Site, request: ReferenceRequest, typed: FormData | None = None) -> AnswerForm:
     facts = _facts(site.rulebooks, request)
     return answer_form(
         f"Is “{facts['role']}” right?",
@@ -133,7 +133,7 @@ def _categories(rulebooks: Rulebooks, first: str) -> dict[str, str]:
     return found
 
 
-def _asks_vetted(site: Site, request: Request, at: datetime) -> bool:
+def _asks_vetted(site: Site, request: ReferenceRequest, at: datetime) -> bool:
     rulebook = site.rulebooks.associations[request.association]
     rule = asked_references(rulebook, request.category, site.today(rulebook.id, at))
     return bool(rule and rule.references and rule.references.vetted)

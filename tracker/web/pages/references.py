@@ -20,7 +20,7 @@ from tracker.rules.model import Referees, Requirement, Rulebook
 from tracker.services.context import Author
 from tracker.services.references import (
     Applied,
-    Named,
+    NamedReferee,
     NamingRefused,
     has_room,
     name_referee,
@@ -154,7 +154,7 @@ def _show(
     site: Site,
     who: Person,
     page: _Page,
-    named: list[Named],
+    named: list[NamedReferee],
     form: NamingForm,
     *,
     notice: str = "",
