@@ -40,7 +40,7 @@ def running_demo(folder: Path, **environment: str) -> Iterator[tuple[subprocess.
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if found := re.search(r"The page: +(http://\S+)", line):
+            if found := re.search(r"The pages: +(http://\S+)", line):
                 for rest in process.stdout:
                     if "Ctrl-C" in rest:
                         break
@@ -127,7 +127,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         process = demo(tmp_path, "--port", str(port))
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert said.startswith(f"Port {port} cannot be used")
+    assert said.startswith(f"Port {port} can't be used")
     assert said.count("\n") == 1
 
 
@@ -149,4 +149,4 @@ def test_it_refuses_a_database_with_people_in_it(sqlite_url: str, tmp_path: Path
         check=False,
     )
     assert finished.returncode == 1
-    assert "holds people already (1)" in finished.stderr
+    assert "already has 1 person" in finished.stderr

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tracker.db.engine import open_engine, reading
-from tracker.demo.people import Cast, load_stories, make_cast
+from tracker.demo.people import Cast, load_stories, create_cast
 from tracker.demo.roster import write_roster
-from tracker.demo.stage import Address, demo_settings, fill, logins
+from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import JobContext, open_context
 from tracker.rulebooks import load_rulebooks
@@ -241,20 +241,22 @@ def test_what_no_file_can_carry_leaves_an_audit_event(filled: Filled, tmp_path: 
 def test_two_demos_have_the_same_people(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        write_roster(tmp_path / name, BOOKS, STORIES, make_cast(BOOKS, STORIES, LATE), LATE)
+        write_roster(tmp_path / name, BOOKS, STORIES, create_cast(BOOKS, STORIES, LATE), LATE)
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
 
 
 def test_all_addresses_are_reserved_for_examples() -> None:
-    cast = make_cast(BOOKS, STORIES, LATE)
+    cast = create_cast(BOOKS, STORIES, LATE)
     emails = {e.email for e in cast.endorsees} | {p.email for p in cast.providers}
     assert all(email.endswith("@example.org") for email in emails)
     assert all(c.email.endswith("@example.org") for c in SETTINGS.coordinators)
 
 
 def test_every_story_and_every_coordinator_can_be_opened() -> None:
-    offered = [login.what for login in logins(SETTINGS, BOOKS, make_cast(BOOKS, STORIES, LATE))]
+    offered = [
+        login.what for login in list_logins(SETTINGS, BOOKS, create_cast(BOOKS, STORIES, LATE))
+    ]
     for story in STORIES.stories:
         [what] = [what for what in offered if what.endswith(f": {story.name}")]
         assert what.startswith(story.shown_at or ""), what
@@ -274,7 +276,7 @@ def test_a_provider_has_logged_a_session_that_waits_for_confirmation(
     with demo(filled, tmp_path, LATE) as shown:
         states = Counter(row[0] for row in shown.ask("SELECT state FROM group_member"))
         assert states == {"asked": 3, "disputed": 1, "confirmed": 1}
-        opened = {login.email for login in logins(SETTINGS, BOOKS, shown.cast)}
+        opened = {login.email for login in list_logins(SETTINGS, BOOKS, shown.cast)}
         asked = "SELECT email FROM group_member WHERE state = 'asked'"
-        assert shown.cast.session_logged_by in opened
+        assert shown.cast.group_provider in opened
         assert {row[0] for row in shown.ask(asked)} & opened

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from tests.support.street import free_port, serving
 from tracker.db.engine import migrate, open_engine
 from tracker.demo.people import load_stories
-from tracker.demo.stage import Address, demo_settings, fill, logins
+from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
 from tracker.rulebooks import load_rulebooks
@@ -44,7 +44,7 @@ def open_demo(folder: Path, day: date = DAY) -> Iterator[Shown]:
     context = open_context(settings, rulebooks, engine)
     cast = fill(context, engine, stories, folder, today=day, now=now)
     list(run_due(context, now, lambda: now))
-    people = logins(settings, rulebooks, cast)
+    people = list_logins(settings, rulebooks, cast)
     app = build_app(settings, engine, rulebooks, demo_people=people, now=lambda: now)
     with serving(app, settings.base_url):
         yield Shown(settings.base_url, people, engine)

@@ -15,7 +15,7 @@ from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from tracker import clock
-from tracker.cli.context import NotFound, open_app
+from tracker.cli.context import UnknownName, open_app
 from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
 from tracker.errors import hide_passwords
 from tracker.services import api_tokens
@@ -103,10 +103,10 @@ def create_token(association: str, name: str, scopes: Sequence[str], expires: da
     unknown = [scope for scope in scopes if scope not in api_tokens.SCOPES]
     if unknown or not scopes:
         problem = f"There is no scope {unknown[0]!r}." if unknown else "Name at least one scope."
-        raise NotFound(f"{problem} The scopes are {', '.join(api_tokens.SCOPES)}.")
+        raise UnknownName(f"{problem} The scopes are {', '.join(api_tokens.SCOPES)}.")
     name = " ".join(name.split())
     if not 0 < len(name) <= _LONGEST_TOKEN_NAME:
-        raise NotFound(
+        raise UnknownName(
             f"The name says which program it is for, in 1 to {_LONGEST_TOKEN_NAME} characters."
         )
     with open_app() as tracker:
@@ -153,7 +153,7 @@ def revoke_token(token_id: int) -> None:
     """Revoke a token at once."""
     with open_app() as tracker, writing(tracker.engine) as session:
         if not api_tokens.revoke_token(session, token_id, clock.now()):
-            raise NotFound(f"There is no token {token_id}. `tracker token list` lists them.")
+            raise UnknownName(f"There is no token {token_id}. `tracker token list` lists them.")
     sys.stdout.write(f"Token {token_id} is revoked.\n")
 
 

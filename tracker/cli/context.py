@@ -21,7 +21,7 @@ from tracker.settings import Settings, load_settings
 _BARE_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class NotFound(UserError):  # noqa: N818 - reads as the sentence it prints
+class UnknownName(UserError):  # noqa: N818 - reads as the sentence it prints
     """A name on the command line that this installation doesn't know."""
 
     heading = "Not found:"
@@ -35,10 +35,10 @@ class AppContext(NamedTuple):
     engine: Engine
 
     def check_association(self, association: str | None) -> None:
-        """Raise NotFound unless a rulebook has this association; None is every association."""
+        """Raise UnknownName unless a rulebook has this association; None is every association."""
         if association is not None and association not in self.rulebooks.associations:
             known = ", ".join(self.rulebooks.associations)
-            raise NotFound(f"There is no rulebook for {association!r}. There are {known}.")
+            raise UnknownName(f"There is no rulebook for {association!r}. There are {known}.")
 
     def day_of_association(self, as_of: date | None) -> Callable[[str], date]:
         """A function from an association to its day: ``as_of``, or today in its time zone."""

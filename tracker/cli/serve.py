@@ -1,4 +1,4 @@
-"""`tracker serve`: web pages, schedule and delivery, by one process or several alike."""
+"""`tracker serve`: pages, schedule, and mail delivery in one process or in several equal ones."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -15,26 +15,26 @@ from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
 from tracker.web.app import build_app, collect_garbage_rarely
 
-# Found by name: a further process begins with nothing but this module.
-_APP = "tracker.cli.serve:serving"
-_END_SECONDS = 45
-# A job waits no longer for others who write; the next tick goes on with it.
-_JOBS_WAIT_SECONDS = 20.0
+# Shorter than a proxy and systemd wait; longer than any save may take.
+_SHUTDOWN_SECONDS = 45
+# A job that has to wait longer for other writers continues at the next tick.
+_JOB_LOCK_TIMEOUT = 20.0
 
 
 def run() -> None:
-    """Serve until SIGINT or SIGTERM; what has begun is finished first.
+    """Serve until SIGINT or SIGTERM, then finish the requests that are in progress.
 
-    With several workers uvicorn starts them, hands connections out, and replaces one that dies.
+    With several workers, uvicorn starts them, distributes connections, and replaces a dead one.
     """
     configure_logs()
-    # Once before any worker: a mistake in what is configured ends the command, in words.
+    # Check everything once before any worker starts, so that a mistake ends the command.
     with open_app() as tracker:
         open_context(tracker.settings, tracker.rulebooks, tracker.engine)
         parse_server(tracker.settings.smtp_url.get_secret_value())
         web = tracker.settings.web
     uvicorn.run(
-        _APP,
+        # By name, because each worker process starts by importing this module.
+        f"{__name__}:create_app",
         factory=True,
         workers=web.workers,
         host=web.host,
@@ -42,24 +42,23 @@ def run() -> None:
         proxy_headers=True,
         access_log=False,
         log_config=server_log_config(),
-        # Shorter than the patience of a proxy and of systemd; longer than any saving may wait.
-        timeout_graceful_shutdown=_END_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
 
 
-def serving() -> FastAPI:
-    """The app of one process: it has its own connections, and looks itself for what is due.
+def create_app() -> FastAPI:
+    """The app of one process, with its own connections and its own schedule.
 
-    That every process does so changes nothing: a job is due once a local date, whoever asks
-    first, and a mail is one sender's at a time.
+    Several processes with a schedule do no harm: each job runs once for each local date, and each
+    message has one sender at a time.
     """
     configure_logs()
     stack = ExitStack()
     tracker = stack.enter_context(open_app())
-    context = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOBS_WAIT_SECONDS)
+    context = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOB_LOCK_TIMEOUT)
     url = tracker.settings.database_url.get_secret_value()
-    pages = open_engine(url, for_pages=True)
-    stack.callback(pages.dispose)
+    page_engine = open_engine(url, for_pages=True)
+    stack.callback(page_engine.dispose)
     server = parse_server(tracker.settings.smtp_url.get_secret_value())
 
     @asynccontextmanager
@@ -69,4 +68,4 @@ def serving() -> FastAPI:
                 collect_garbage_rarely()
                 yield
 
-    return build_app(tracker.settings, pages, tracker.rulebooks, lifespan=lifespan)
+    return build_app(tracker.settings, page_engine, tracker.rulebooks, lifespan=lifespan)

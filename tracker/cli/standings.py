@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from sqlalchemy import select
 from sqlmodel import Session
 
-from tracker.cli.context import NotFound, open_app, print_json_list
+from tracker.cli.context import UnknownName, open_app, print_json_list
 from tracker.db.engine import reading
 from tracker.db.tables import METADATA
 from tracker.exports.standing_json import as_json_object as as_json_object_of_standing_json
@@ -217,7 +217,7 @@ def person_filter(
 ) -> str | None:
     """The name of a temporary table with the ids of what the person has; None for everybody's.
 
-    Raises NotFound where nobody with that address has any.
+    Raises UnknownName where nobody with that address has any.
     """
     if not email:
         return None
@@ -229,6 +229,6 @@ def person_filter(
     ).all()
     if not ids:
         message = f"nobody with an {what} has the address {email!r}"
-        raise NotFound(message)
+        raise UnknownName(message)
     make_id_table(session, _WANTED, ids)
     return _WANTED

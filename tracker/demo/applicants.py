@@ -1,4 +1,4 @@
-"""The demo's applicants, as rows of the files that `tracker import` reads."""
+"""The demo's applicants, as rows of the CSV files that `tracker import` reads."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -6,18 +6,19 @@ from itertools import cycle
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.demo.people import Applicant, Cast, Stories
+from tracker.demo.people import Cast, DemoApplicant, Stories
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import Plan, PlannedRequirement
 
 Row = dict[str, str]
-Tables = dict[str, list[Row]]
+FileRow = tuple[str, Row]
 _DAY = timedelta(days=1)
 _MONTHS_IN_YEAR = 12
-# Training and RSC of an application were over the last so many months.
-_MONTHS = 21
-_TITLES = {
+# Training and RSC of an application took place over so many months.
+_MONTHS_OF_HOURS = 21
+_MOST_SESSIONS = 60
+_DEGREE_TITLES = {
     "cda": "Child Development Associate",
     "associate": "Associate of Arts",
     "bachelor": "Bachelor of Social Work",
@@ -25,194 +26,221 @@ _TITLES = {
 }
 
 
-def applicants_tables(rulebooks: Rulebooks, stories: Stories, cast: Cast, today: date) -> Tables:
-    """The rows of every file, for all applicants; nothing is later than ``today``."""
-    tables: Tables = {}
+def list_applicant_rows(
+    rulebooks: Rulebooks, stories: Stories, cast: Cast, today: date
+) -> Iterator[FileRow]:
+    """The rows of all applicants, each with its file; nothing is later than ``today``."""
     for applicant in cast.applicants:
         plan = rulebooks.application_plan(applicant.association, applicant.category, today)
-        for file, row in _rows(stories, cast, applicant, plan, today):
-            tables.setdefault(file, []).append(row)
-    return tables
+        yield from _list_application(applicant, today)
+        for requirement in plan.requirements:
+            yield from _list_evidence(applicant, requirement, today)
+        yield from _list_work(applicant, plan, today)
+        yield from _list_training(stories, applicant, plan, today)
+        yield from _list_rsc(stories, cast, applicant, plan, today)
 
 
-def _rows(
-    stories: Stories, cast: Cast, applicant: Applicant, plan: Plan, today: date
-) -> Iterator[tuple[str, Row]]:
-    story = applicant.story
-    applied = {
+def _application_key(applicant: DemoApplicant) -> Row:
+    return {
         "email": applicant.email,
         "association": applicant.association,
         "category": applicant.category,
     }
-    degree = "master" if story.share >= 1 else "bachelor"
-    yield "people.csv", _person(applicant, degree)
-    submitted = story.submitted and (today - 5 * _DAY).isoformat()
-    yield (
-        "applications.csv",
-        {**applied, "opened_on": applicant.opened_on.isoformat(), "submitted_on": submitted or ""},
-    )
-    for requirement in plan.requirements:
-        if requirement.counts == "education" and story.share > 0:
-            yield "degrees.csv", _degree(applicant, requirement, today)
-        if requirement.counts == "membership" and story.member:
-            yield "memberships.csv", _membership(applicant, today)
-        if requirement.counts == "signed":
-            yield from _signed(applied, applicant, requirement)
-        if requirement.counts == "exam" and story.share >= 1:
-            taken_on = (applicant.opened_on + 10 * _DAY).isoformat()
-            yield "exams.csv", {**applied, "taken_on": taken_on, "passed": "yes"}
-        if requirement.counts == "references":
-            yield from _references(applied, applicant, requirement)
-    if work := _work(applicant, plan, today):
-        yield "positions.csv", work
-    for row in _training(stories, applicant, plan, today):
-        yield "entries.csv", row
-    for row in _rsc(stories, cast, applicant, plan, today):
-        yield "entries.csv", row
 
 
-def _person(applicant: Applicant, degree: str) -> Row:
-    return {
+def _list_application(applicant: DemoApplicant, today: date) -> Iterator[FileRow]:
+    person = {
         "email": applicant.email,
         "name": applicant.name,
-        "highest_degree": degree,
+        "highest_degree": "master" if applicant.story.share >= 1 else "bachelor",
         "provides_rsc": "no",
         "second_email": "",
     }
+    yield "people.csv", person
+    application = {
+        **_application_key(applicant),
+        "opened_on": applicant.opened_on.isoformat(),
+        "submitted_on": (today - 5 * _DAY).isoformat() if applicant.story.submitted else "",
+    }
+    yield "applications.csv", application
 
 
-def _degree(applicant: Applicant, requirement: PlannedRequirement, today: date) -> Row:
+def _list_evidence(
+    applicant: DemoApplicant, requirement: PlannedRequirement, today: date
+) -> Iterator[FileRow]:
+    """What the applicant has for one requirement besides work and hours."""
+    story = applicant.story
+    if requirement.counts == "education" and story.share > 0:
+        yield "degrees.csv", _degree(applicant, requirement, today)
+    elif requirement.counts == "membership" and story.member:
+        membership = {
+            "email": applicant.email,
+            "organization": applicant.association,
+            "starts_on": (applicant.opened_on - 20 * _DAY).isoformat(),
+            "ends_on": (max(today, applicant.opened_on) + 150 * _DAY).isoformat(),
+        }
+        yield "memberships.csv", membership
+    elif requirement.counts == "signed":
+        # Reviewers have decided only about an application that is ready.
+        if story.share >= 1 and (story.reviewed or not requirement.rule.reviewed):
+            signed_on = (applicant.opened_on + _DAY).isoformat()
+            for what in requirement.rule.signed:
+                row = {**_application_key(applicant), "what": what, "signed_on": signed_on}
+                yield "attestations.csv", row
+    elif requirement.counts == "exam" and story.share >= 1:
+        taken_on = (applicant.opened_on + 10 * _DAY).isoformat()
+        yield "exams.csv", {**_application_key(applicant), "taken_on": taken_on, "passed": "yes"}
+    elif requirement.counts == "references":
+        yield from _list_references(applicant, requirement)
+
+
+def _degree(applicant: DemoApplicant, requirement: PlannedRequirement, today: date) -> Row:
     terms = requirement.rule.education
     level = terms.levels[-2 if len(terms.levels) > 1 else -1] if terms else "master"
     return {
         "email": applicant.email,
         "level": level,
-        "title": _TITLES.get(level, level.capitalize()),
+        "title": _DEGREE_TITLES.get(level, level.capitalize()),
         "awarded_on": (today - relativedelta(years=7)).isoformat(),
         "transcript": "official",
     }
 
 
-def _membership(applicant: Applicant, today: date) -> Row:
-    return {
-        "email": applicant.email,
-        "organization": applicant.association,
-        "starts_on": (applicant.opened_on - 20 * _DAY).isoformat(),
-        "ends_on": (max(today, applicant.opened_on) + 150 * _DAY).isoformat(),
-    }
-
-
-def _signed(
-    applied: Row, applicant: Applicant, requirement: PlannedRequirement
-) -> Iterator[tuple[str, Row]]:
-    # What the reviewers say is not said yet, but for an application that is ready.
-    if applicant.story.share < 1 or (requirement.rule.reviewed and not applicant.story.reviewed):
-        return
-    for what in requirement.rule.signed:
-        signed_on = (applicant.opened_on + _DAY).isoformat()
-        yield "attestations.csv", {**applied, "what": what, "signed_on": signed_on}
-
-
-def _references(
-    applied: Row, applicant: Applicant, requirement: PlannedRequirement
-) -> Iterator[tuple[str, Row]]:
+def _list_references(
+    applicant: DemoApplicant, requirement: PlannedRequirement
+) -> Iterator[FileRow]:
     terms = requirement.rule.references
-    for number, slot in enumerate(terms.slots if terms else ()):
-        came = number < applicant.story.references
-        if not came and applicant.story.share <= 0:
+    if terms is None:
+        return
+    for number, slot in enumerate(terms.slots):
+        received = number < applicant.story.references
+        if not received and applicant.story.share <= 0:
             return
         name = applicant.referees[number % len(applicant.referees)]
-        endorsed = terms.categories[-1] if came and terms and terms.categories else ""
-        yield (
-            "references.csv",
-            {
-                **applied,
-                "referee_email": f"{name.lower().replace(' ', '.')}.{number}@example.net",
-                "referee_name": name,
-                "role": slot[0],
-                "received_on": (applicant.opened_on + 20 * _DAY).isoformat() if came else "",
-                "relationship": "We have worked together for three years" if came else "",
-                "signed_as": name if came else "",
-                "role_confirmed": "yes" if came else "",
-                "endorsed_by": applied["association"] if endorsed else "",
-                "endorsed_as": endorsed,
-            },
-        )
+        row = {
+            **_application_key(applicant),
+            "referee_email": f"{name.lower().replace(' ', '.')}.{number}@example.net",
+            "referee_name": name,
+            "role": slot[0],
+            **dict.fromkeys(("received_on", "relationship", "signed_as", "role_confirmed"), ""),
+            "endorsed_by": "",
+            "endorsed_as": "",
+        }
+        if received:
+            row |= {
+                "received_on": (applicant.opened_on + 20 * _DAY).isoformat(),
+                "relationship": "We have worked together for three years",
+                "signed_as": name,
+                "role_confirmed": "yes",
+            }
+        if received and terms.categories:
+            row |= {"endorsed_by": applicant.association, "endorsed_as": terms.categories[-1]}
+        yield "references.csv", row
 
 
-def _work(applicant: Applicant, plan: Plan, today: date) -> Row | None:
-    """One position that meets whatever is asked of work, as long as the story goes."""
-    terms = [requirement.rule.work for requirement in plan.requirements if requirement.rule.work]
-    if not terms or applicant.story.share <= 0:
-        return None
-    years = max(
-        [a.amount / _MONTHS_IN_YEAR for a in plan.requirements if a.unit == "years"], default=2
-    )
-    months = round((years + 1) * applicant.story.share * _MONTHS_IN_YEAR)
-    return {
+def _list_work(applicant: DemoApplicant, plan: Plan, today: date) -> Iterator[FileRow]:
+    """One position that meets every work requirement, as far as the story goes."""
+    share = applicant.story.share
+    terms = [r.rule.work for r in plan.requirements if r.rule.work]
+    if not terms or share <= 0:
+        return
+    months_required = [r.amount for r in plan.requirements if r.unit == "years"]
+    months = round((max(months_required, default=24) + _MONTHS_IN_YEAR) * share)
+    services: set[str] = set()
+    statements: set[str] = set()
+    for term in terms:
+        services.update(term.services)
+        statements.update(term.statements)
+    position = {
         "email": applicant.email,
         "title": "Family support, Bright Beginnings",
         "pay": "paid",
-        "services": "; ".join(sorted({s for t in terms for s in t.services})),
+        "services": "; ".join(sorted(services)),
         "starts_on": (today - relativedelta(months=months)).isoformat(),
         "ends_on": "",
-        "ages": next((t.ages for t in terms if t.ages), ""),
-        "families": str(round(14 * applicant.story.share)),
+        "ages": next((term.ages for term in terms if term.ages), ""),
+        "families": str(round(14 * share)),
         "supervised": "yes",
         "trained": "yes",
         "gives_rsc": "yes",
-        "statements": "; ".join(sorted({key for t in terms for key in t.statements})),
+        "statements": "; ".join(sorted(statements)),
     }
+    yield "positions.csv", position
 
 
-def _training(stories: Stories, applicant: Applicant, plan: Plan, today: date) -> Iterator[Row]:
-    asked = [a for a in plan.requirements if a.counts == "training"]
-    whole = max((a.amount for a in asked if not a.topic and not a.rule.besides), default=0)
-    left = round(whole * applicant.story.share / 30) * 30
-    topics = {a.topic: round(a.amount * applicant.story.share) for a in asked if a.topic}
-    day = today - relativedelta(months=_MONTHS)
+def _list_training(
+    stories: Stories, applicant: DemoApplicant, plan: Plan, today: date
+) -> Iterator[FileRow]:
+    share = applicant.story.share
+    required = 0
+    topics: dict[str, int] = {}
+    for requirement in plan.requirements:
+        if requirement.counts == "training" and requirement.topic:
+            topics[requirement.topic] = round(requirement.amount * share)
+        elif requirement.counts == "training" and not requirement.rule.besides:
+            required = max(required, requirement.amount)
+    left = round(required * share / 30) * 30
+    day = today - relativedelta(months=_MONTHS_OF_HOURS)
     for number, length in enumerate(cycle(stories.training_minutes)):
         minutes = min(length, left)
         if minutes <= 0:
             return
         left -= minutes
-        about, room = [], minutes
-        for topic, wanted in topics.items():
-            part = min(wanted, room)
-            if part > 0:
-                about.append(f"{topic}:{format_hours(part)}")
-                topics[topic] -= part
-                room -= part
         title = stories.trainings[number % len(stories.trainings)]
-        yield _entry(applicant, "training", day, minutes, title, topics="; ".join(about))
+        about = _take_topics(topics, minutes)
+        yield "entries.csv", _entry(applicant, "training", day, minutes, title, topics=about)
         day += 17 * _DAY
 
 
-def _rsc(
-    stories: Stories, cast: Cast, applicant: Applicant, plan: Plan, today: date
-) -> Iterator[Row]:
-    asked = [a for a in plan.requirements if a.counts == "rsc"]
-    left = max((a.amount for a in asked), default=0) * applicant.story.share
-    topic = next((a.topic for a in asked if a.topic), None)
-    good = [
-        p
-        for p in cast.providers
-        if p.rule == plan.provider_rule and p.role == applicant.story.provider
-    ]
-    first = today - relativedelta(months=_MONTHS)
-    for number in range(60):
+def _take_topics(wanted: dict[str, int], minutes: int) -> str:
+    """Fill ``minutes`` with topics that are still wanted, and reduce those; the CSV cell."""
+    parts = []
+    for topic, left in wanted.items():
+        part = min(left, minutes)
+        if part > 0:
+            parts.append(f"{topic}:{format_hours(part)}")
+            wanted[topic] -= part
+            minutes -= part
+    return "; ".join(parts)
+
+
+def _list_rsc(
+    stories: Stories, cast: Cast, applicant: DemoApplicant, plan: Plan, today: date
+) -> Iterator[FileRow]:
+    required = [r for r in plan.requirements if r.counts == "rsc"]
+    left = max((r.amount for r in required), default=0) * applicant.story.share
+    topic = next((r.topic for r in required if r.topic), None)
+    providers = []
+    for provider in cast.providers:
+        if provider.rule == plan.provider_rule and provider.role == applicant.story.provider:
+            providers.append(provider)
+    if not providers:
+        return
+    day = today - relativedelta(months=_MONTHS_OF_HOURS)
+    for number in range(_MOST_SESSIONS):
         minutes = min(120, round(left / 30) * 30)
-        if minutes <= 0 or not good:
+        if minutes <= 0:
             return
         left -= minutes
         about = f"{topic}:{format_hours(max(1, minutes * 2 // 3))}" if topic else ""
-        seen = good[number % len(good)].email
-        day = first + number * 10 * _DAY
-        yield _entry(applicant, "rsc", day, minutes, stories.rsc, provider_email=seen, topics=about)
+        provider = providers[number % len(providers)]
+        yield (
+            "entries.csv",
+            _entry(
+                applicant,
+                "rsc",
+                day,
+                minutes,
+                stories.rsc,
+                topics=about,
+                provider_email=provider.email,
+            ),
+        )
+        day += 10 * _DAY
 
 
 def _entry(
-    applicant: Applicant, activity: str, day: date, minutes: int, title: str, **cells: str
+    applicant: DemoApplicant, activity: str, day: date, minutes: int, title: str, **cells: str
 ) -> Row:
     return {
         "email": applicant.email,

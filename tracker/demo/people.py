@@ -1,4 +1,4 @@
-"""What the demo's people show: read from config/demo/roster.toml."""
+"""The demo's made-up people: what each of them shows, read from config/demo/roster.toml."""
 
 import random
 from collections.abc import Iterator
@@ -12,17 +12,22 @@ from dateutil.relativedelta import relativedelta
 from tracker.rulebooks import Rulebooks, RulebooksWrong
 from tracker.rules.model import Part, ProviderRule, Rulebook
 from tracker.rules.parse import parse
-from tracker.rules.providers import Credential, qualified_spans
-from tracker.rules.providers import Provider as RuleProvider
+from tracker.rules.providers import Credential, Provider, qualified_spans
 from tracker.settings import templates_folder
 
 Role = Literal["qualified", "ended", "ending", "not accepted"]
 
+# Long enough ago that for most of a year there are sessions before and after it in the cycle.
+_ENDED_AGO = timedelta(days=90)
+# Close enough for the first notice about a provider who stops counting.
+_ENDS_IN = timedelta(days=75)
 
-class Story(Part):
-    """One kind of endorsee. ``share`` is of the hours asked; ``pace`` is an even pace's share.
 
-    ``shown_at`` is the association at which the demo opens one of them, if it is there.
+class EndorseeStory(Part):
+    """One kind of endorsee.
+
+    ``share`` is the share of the required hours that is logged; "pace" is exactly on pace.
+    ``shown_at`` is the association whose endorsee the demo offers to sign in as, if any.
     """
 
     name: str
@@ -42,10 +47,7 @@ class Story(Part):
 
 
 class ApplicantStory(Part):
-    """One kind of applicant. ``share`` is of all that is asked; ``references`` have come.
-
-    ``shown_at`` is as in `Story`.
-    """
+    """One kind of applicant: ``share`` of all requirements, and how many references came."""
 
     name: str
     share: float
@@ -58,7 +60,9 @@ class ApplicantStory(Part):
     shown_at: str | None = None
 
 
-class _Coordinators(Part):
+class CoordinatorNames(Part):
+    """The coordinators, one for each association in turn."""
+
     names: tuple[str, ...]
 
 
@@ -79,19 +83,19 @@ class Stories(Part):
     leave_reason: str
     dispute: str
     refusal: str
-    coordinators: _Coordinators
-    stories: tuple[Story, ...]
+    coordinators: CoordinatorNames
+    stories: tuple[EndorseeStory, ...]
     applicants: tuple[ApplicantStory, ...] = ()
 
 
 def load_stories(folder: Path) -> Stories:
-    """Read ``demo/roster.toml`` in the configuration ``folder``, else the one shipped with us.
+    """Read ``demo/roster.toml`` in the configuration ``folder``, or the one that is shipped.
 
     Raises RulebooksWrong.
     """
     file = folder / "demo" / "roster.toml"
     if not file.is_file():
-        # The two folders stand side by side, in a checkout and in the package.
+        # The two folders are side by side, in a checkout and in the package.
         file = templates_folder().parent / "config" / "demo" / "roster.toml"
     stories, problems = parse(Stories, file.read_text(encoding="utf-8"), file.name)
     if stories is None:
@@ -99,17 +103,11 @@ def load_stories(folder: Path) -> Stories:
     return stories
 
 
-# Long enough ago that sessions on both sides of it are in the current cycle for most of a year.
-_ENDED = timedelta(days=90)
-# Within the first notice of a cutoff.
-_ENDS = timedelta(days=75)
-
-
 @dataclass
-class Provider:
-    """One made-up provider; ``rule`` as in `Rulebooks.provider_rules`.
+class DemoProvider:
+    """A made-up RSC provider for one rule of `Rulebooks.provider_rules`.
 
-    ``category`` is None for who was vetted; ``ends_on`` is the last day, None without end.
+    ``category`` is None for a vetted provider. ``ends_on`` is the last day, None without an end.
     """
 
     email: str
@@ -122,74 +120,29 @@ class Provider:
     ends_on: date | None
     degree: str = "master"
 
-    def counts_on(self, rulebooks: Rulebooks, rule: str, day: date) -> bool:
-        """Whether a session on ``day`` counts by a rule, named as in `Rulebooks.provider_rules`."""
-        association, found = rulebooks.provider_rules[rule]
+    def counts_on(self, rulebooks: Rulebooks, rule_name: str, day: date) -> bool:
+        """Whether a session on ``day`` counts under a rule of `Rulebooks.provider_rules`."""
+        association, rule = rulebooks.provider_rules[rule_name]
         held = Credential(self.association, self.category, self.starts_on, self.ends_on)
-        spans = qualified_spans(association, found, RuleProvider(self.name, self.degree, (held,)))
+        spans = qualified_spans(association, rule, Provider(self.name, self.degree, (held,)))
         return any(span.starts_on <= day <= span.ends_on for span in spans)
 
 
-def providers_of(
-    rulebooks: Rulebooks,
-    stories: Stories,
-    names: Iterator[tuple[str, str]],
-    rule_name: str,
-    today: date,
-) -> Iterator[Provider]:
-    """Everyone for one provider rule, the same at every start."""
-    association, rule = rulebooks.provider_rules[rule_name]
-    rulebook = rulebooks.associations[association]
-    began = today - relativedelta(years=8)
-    good = _accepted(rulebook, rule)
-    vetted = any(accepted.vetted for accepted in rule.accepts)
-
-    def provider(role: Role, category: str | None, ends_on: date | None = None) -> Provider:
-        email, name = next(names)
-        return Provider(email, name, rule_name, role, association, category, began, ends_on)
-
-    for number in range(stories.providers_per_rule):
-        yield provider("qualified", good[number % len(good)])
-    if vetted:
-        yield provider("qualified", None)
-    yield provider("ended", good[0], today - _ENDED)
-    yield provider("ending", None if vetted else good[-1], today + _ENDS)
-    if other := _not_accepted(rulebook, rule, today):
-        yield provider("not accepted", other)
-
-
-def _accepted(rulebook: Rulebook, rule: ProviderRule) -> list[str]:
-    """Categories that count, of which the association's own have no renewal where possible."""
-    accepted = [c for c in rule.accepts[0].categories if c in rulebook.categories]
-    # Those whose own renewal is no part of the story, where there are any.
-    return [c for c in accepted if not rulebook.requirements_of(c)] or accepted
-
-
-def _not_accepted(rulebook: Rulebook, rule: ProviderRule, today: date) -> str | None:
-    """A category that counted once, or else one that never did."""
-    counting = {c for a in rule.accepts if (a.until or date.max) >= today for c in a.categories}
-    once = [c for a in rule.accepts for c in a.categories]
-    found = [
-        c for c in (*once, *rulebook.categories) if c in rulebook.categories and c not in counting
-    ]
-    return found[0] if found else None
-
-
 @dataclass
-class Endorsee:
-    """One made-up endorsee; ``endorsements`` are (association, category, first day)."""
+class DemoEndorsee:
+    """A made-up endorsee; ``endorsements`` are (association, category, first day)."""
 
     email: str
     name: str
-    story: Story
+    story: EndorseeStory
     endorsements: list[tuple[str, str, date]]
-    provides_rsc: bool
-    has_second_address: bool
+    provides_rsc: bool = False
+    has_second_email: bool = False
 
 
 @dataclass
-class Applicant:
-    """One made-up applicant; ``referees`` are the names of those asked for a reference."""
+class DemoApplicant:
+    """A made-up applicant; ``referees`` are names."""
 
     email: str
     name: str
@@ -202,121 +155,162 @@ class Applicant:
 
 @dataclass
 class Cast:
-    """Everybody; ``session_logged_by`` is the provider who has logged one for others."""
+    """Everyone in the demo; ``group_provider`` is the address of the one who logged a session."""
 
-    endorsees: list[Endorsee] = field(default_factory=list)
-    applicants: list[Applicant] = field(default_factory=list)
-    providers: list[Provider] = field(default_factory=list)
-    session_logged_by: str | None = None
+    endorsees: list[DemoEndorsee] = field(default_factory=list)
+    applicants: list[DemoApplicant] = field(default_factory=list)
+    providers: list[DemoProvider] = field(default_factory=list)
+    group_provider: str | None = None
 
-    @property
-    def people(self) -> int:
-        """How many they are; some providers are endorsees, too."""
-        endorsed = {e.email for e in self.endorsees} | {p.email for p in self.providers}
-        return len(endorsed | {a.email for a in self.applicants})
+    def count_people(self) -> int:
+        """How many people there are; some providers are endorsees too."""
+        addresses = {endorsee.email for endorsee in self.endorsees}
+        addresses |= {applicant.email for applicant in self.applicants}
+        addresses |= {provider.email for provider in self.providers}
+        return len(addresses)
 
-    @property
-    def bouncing(self) -> set[str]:
-        """The addresses that take no mail."""
-        return {e.email for e in self.endorsees if e.story.bounces}
+    def bouncing_addresses(self) -> set[str]:
+        """The addresses that accept no mail."""
+        return {endorsee.email for endorsee in self.endorsees if endorsee.story.bounces}
 
 
-def make_cast(rulebooks: Rulebooks, stories: Stories, today: date) -> Cast:
-    """Everybody, for a demo that starts ``today``."""
-    names = _names(stories)
+def create_cast(rulebooks: Rulebooks, stories: Stories, today: date) -> Cast:
+    """Everyone, for a demo that starts ``today``; the same people at every start."""
+    names = _list_names(stories)
     cast = Cast()
     for rule_name in rulebooks.provider_rules:
-        cast.providers += providers_of(rulebooks, stories, names, rule_name, today)
+        cast.providers += _create_providers(rulebooks, stories, names, rule_name, today)
     for association in rulebooks.associations:
         for number in range(stories.endorsees_per_association):
-            cast.endorsees.append(_endorsee(rulebooks, stories, names, association, number, today))
-    cast.endorsees += [_as_endorsee(p, stories) for p in cast.providers if _renews(rulebooks, p)]
+            endorsee = _create_endorsee(rulebooks, stories, names, association, number, today)
+            cast.endorsees.append(endorsee)
+    for provider in cast.providers:
+        rulebook = rulebooks.associations[provider.association]
+        if provider.category and rulebook.requirements_of(provider.category):
+            # This provider has an endorsement to renew, and has done everything for it.
+            held = (provider.association, provider.category, provider.starts_on)
+            story = stories.stories[0]
+            renewing = DemoEndorsee(provider.email, provider.name, story, [held], provides_rsc=True)
+            cast.endorsees.append(renewing)
     for association in rulebooks.associations:
-        cast.applicants += _applicants(rulebooks, stories, names, association, today)
+        cast.applicants += _create_applicants(rulebooks, stories, names, association, today)
     return cast
 
 
-def _applicants(
+def _list_names(stories: Stories) -> Iterator[tuple[str, str]]:
+    """Addresses and names, in a fixed order that looks random."""
+    pairs = [(first, last) for last in stories.last_names for first in stories.first_names]
+    random.Random(7).shuffle(pairs)  # noqa: S311 - names, not secrets
+    for first, last in pairs:
+        local_part = f"{first}.{last}".lower().replace("'", "").replace(" ", "")
+        yield f"{local_part}@example.org", f"{first} {last}"
+
+
+def _create_providers(
     rulebooks: Rulebooks,
     stories: Stories,
     names: Iterator[tuple[str, str]],
-    association: str,
+    rule_name: str,
     today: date,
-) -> Iterator[Applicant]:
-    """One for each story, for the association's categories in turn."""
+) -> Iterator[DemoProvider]:
+    """For one rule: qualified ones, and one for each kind of trouble."""
+    association, rule = rulebooks.provider_rules[rule_name]
     rulebook = rulebooks.associations[association]
-    asked = [c for c in rulebook.categories if rulebook.requirements_of(c, "application")]
-    for number, story in enumerate(stories.applicants if asked else ()):
+    began = today - relativedelta(years=8)
+
+    def create(role: Role, category: str | None, ends_on: date | None = None) -> DemoProvider:
         email, name = next(names)
-        referees = [next(names)[1] for _ in range(3)]
-        opened_on = today - relativedelta(days=story.opened_days_ago)
-        category = asked[number % len(asked)]
-        yield Applicant(email, name, story, association, category, opened_on, referees)
+        return DemoProvider(email, name, rule_name, role, association, category, began, ends_on)
+
+    accepted = _accepted_categories(rulebook, rule)
+    is_vetted = any(entry.vetted for entry in rule.accepts)
+    for number in range(stories.providers_per_rule):
+        yield create("qualified", accepted[number % len(accepted)])
+    if is_vetted:
+        yield create("qualified", None)
+    yield create("ended", accepted[0], today - _ENDED_AGO)
+    yield create("ending", None if is_vetted else accepted[-1], today + _ENDS_IN)
+    if other := _find_category_not_accepted(rulebook, rule, today):
+        yield create("not accepted", other)
 
 
-def _renews(rulebooks: Rulebooks, provider: Provider) -> bool:
-    rulebook = rulebooks.associations[provider.association]
-    return provider.category is not None and bool(rulebook.requirements_of(provider.category))
+def _accepted_categories(rulebook: Rulebook, rule: ProviderRule) -> list[str]:
+    accepted = [c for c in rule.accepts[0].categories if c in rulebook.categories]
+    # A renewal of their own is not part of the story, so prefer categories without one.
+    without_renewal = [c for c in accepted if not rulebook.requirements_of(c)]
+    return without_renewal or accepted
 
 
-def _as_endorsee(provider: Provider, stories: Stories) -> Endorsee:
-    """A provider has an endorsement to renew as well, and has done everything for it."""
-    held = [(provider.association, provider.category or "", provider.starts_on)]
-    return Endorsee(provider.email, provider.name, stories.stories[0], held, True, False)  # noqa: FBT003
+def _find_category_not_accepted(rulebook: Rulebook, rule: ProviderRule, today: date) -> str | None:
+    """A category that used to count, or else one that never did."""
+    counting: set[str] = set()
+    candidates: list[str] = []
+    for entry in rule.accepts:
+        candidates += entry.categories
+        if entry.until is None or entry.until >= today:
+            counting.update(entry.categories)
+    for category in [*candidates, *rulebook.categories]:
+        if category in rulebook.categories and category not in counting:
+            return category
+    return None
 
 
-def _names(stories: Stories) -> Iterator[tuple[str, str]]:
-    everyone = [(f, last) for last in stories.last_names for f in stories.first_names]
-    # A fixed order that looks like none: every demo has the same people.
-    random.Random(7).shuffle(everyone)  # noqa: S311 - names, not secrets
-    for first, last in everyone:
-        address = f"{first}.{last}".lower().replace("'", "").replace(" ", "")
-        yield f"{address}@example.org", f"{first} {last}"
-
-
-def _endorsee(
+def _create_endorsee(
     rulebooks: Rulebooks,
     stories: Stories,
     names: Iterator[tuple[str, str]],
     association: str,
     number: int,
     today: date,
-) -> Endorsee:
+) -> DemoEndorsee:
     rulebook = rulebooks.associations[association]
-    ruled = [c for c in rulebook.categories if rulebook.requirements_of(c)] or list(
-        rulebook.categories
-    )
     story = stories.stories[number % len(stories.stories)]
-    category = ruled[number % len(ruled)]
-    held = [(association, category, _endorsed_on(rulebooks, association, category, story, today))]
+    categories = [c for c in rulebook.categories if rulebook.requirements_of(c)]
+    categories = categories or list(rulebook.categories)
+    category = categories[number % len(categories)]
     if story.endorsed == "long ago":
-        held = [(association, category, held[0][2] - relativedelta(years=number % 4))]
+        starts_on = today - relativedelta(years=3 + number % 4, months=1)
+    else:
+        # Halfway through the current cycle.
+        plan = rulebooks.plan(association, category, today, today)
+        cycle_start = plan.cycle.starts_on if plan and plan.cycle else today
+        starts_on = cycle_start + (today - cycle_start) / 2
+    endorsements = [(association, category, starts_on)]
     if story.second_endorsement:
-        held.append(_second(rulebooks, association, ruled, held[0]))
+        second = _find_second_category(rulebooks, association, category)
+        if second is not None:
+            endorsements.append((*second, starts_on))
     email, name = next(names)
-    return Endorsee(email, name, story, held, number % 3 == 0, number % 3 == 1)
+    return DemoEndorsee(email, name, story, endorsements, number % 3 == 0, number % 3 == 1)
 
 
-def _endorsed_on(
-    rulebooks: Rulebooks, association: str, category: str, story: Story, today: date
-) -> date:
-    """Half-way through the current cycle, or years before."""
-    if story.endorsed == "long ago":
-        return today - relativedelta(years=3, months=1)
-    plan = rulebooks.plan(association, category, today, today)
-    begun = plan.cycle.starts_on if plan and plan.cycle else today
-    return begun + (today - begun) / 2
+def _find_second_category(
+    rulebooks: Rulebooks, association: str, category: str
+) -> tuple[str, str] | None:
+    """Another category with renewal rules: of the same association, or else of another one."""
+    for name in sorted(rulebooks.associations, key=lambda name: name != association):
+        rulebook = rulebooks.associations[name]
+        for other in rulebook.categories:
+            if (name, other) != (association, category) and rulebook.requirements_of(other):
+                return name, other
+    return None
 
 
-def _second(
-    rulebooks: Rulebooks, association: str, ruled: list[str], first: tuple[str, str, date]
-) -> tuple[str, str, date]:
-    """Another category of the same association, or the first ruled one elsewhere."""
-    for category in ruled:
-        if category != first[1]:
-            return association, category, first[2]
-    for other, rulebook in rulebooks.associations.items():
-        for category in rulebook.categories:
-            if other != association and rulebook.requirements_of(category):
-                return other, category, first[2]
-    return first
+def _create_applicants(
+    rulebooks: Rulebooks,
+    stories: Stories,
+    names: Iterator[tuple[str, str]],
+    association: str,
+    today: date,
+) -> Iterator[DemoApplicant]:
+    """One for each story, for the association's categories in turn."""
+    rulebook = rulebooks.associations[association]
+    categories = [c for c in rulebook.categories if rulebook.requirements_of(c, "application")]
+    if not categories:
+        return
+    for number, story in enumerate(stories.applicants):
+        email, name = next(names)
+        referees = [next(names)[1] for _ in range(3)]
+        opened_on = today - timedelta(days=story.opened_days_ago)
+        category = categories[number % len(categories)]
+        yield DemoApplicant(email, name, story, association, category, opened_on, referees)

@@ -1,282 +1,161 @@
-"""The hours that the demo's endorsees have logged, as rows of entries.csv."""
+"""The demo's roster as the CSV files that `tracker import` reads."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.demo.applicants import applicants_tables
-from tracker.demo.people import Cast, Endorsee, Provider, Role, Stories
+from tracker.demo.applicants import list_applicant_rows
+from tracker.demo.people import Cast, DemoEndorsee, DemoProvider, Role, Stories
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.plan import Plan, PlannedRequirement
+from tracker.rules.plan import Plan
 
 Row = dict[str, str]
 _DAY = timedelta(days=1)
-# Nobody logs more than this on one day, however little of the year has passed.
-_A_DAY = 9 * 60
-_SHIFTS = 24
+# Nobody logs more than this in one day, however few days of the cycle have passed.
+_MOST_MINUTES_A_DAY = 9 * 60
 _HALF_AN_HOUR = 30
-# How long after its due date an extension is given to a cycle that is over.
-_STILL_FRESH = timedelta(days=45)
+# A cycle that ended more recently than this may still be extended.
+_RECENT = timedelta(days=45)
 
 
-def is_fresh(ended: Cycle, today: date) -> bool:
-    """Whether a cycle is over for so short a time that it may still be extended."""
-    return today <= ended.due_on + _STILL_FRESH
-
-
-def entries_of(
-    rulebooks: Rulebooks, stories: Stories, cast: Cast, endorsee: Endorsee, today: date
-) -> Iterator[Row]:
-    """The hours of the cycle before and of the current one, for the first endorsement."""
-    association, category, starts_on = endorsee.endorsements[0]
-    story = endorsee.story
-    current = rulebooks.plan(association, category, starts_on, today)
-    if not current or not current.cycle:
-        return
-    before = rulebooks.plan(association, category, starts_on, current.cycle.starts_on - _DAY)
-    passed = (today - current.cycle.starts_on).days + 1
-    whole = (current.cycle.ends_on - current.cycle.starts_on).days + 1
-    if before and before.cycle and before.cycle.share:
-        fresh = is_fresh(before.cycle, today)
-        share = story.last_cycle if fresh or not story.extended else 1.0
-        # Whoever does not count now was no trouble then.
-        role: Role = "ending" if story.provider == "ending" else "qualified"
-        seen = partial(_seen, rulebooks, cast, endorsee, before, role)
-        until, topics = before.cycle.ends_on, story.topics or not fresh
-        yield from _hours(stories, endorsee, before, share, until, seen, topics=topics)
-    spread = _own_number(endorsee)
-    if story.share == "pace":
-        share, last = min(passed / whole * (1.04 + spread / 2000), 1.0), today
-    else:
-        # Who has done everything has done so some time ago.
-        share, last = story.share, today - int(passed * spread / 600) * _DAY
-    seen = partial(_seen, rulebooks, cast, endorsee, current, story.provider)
-    yield from _hours(stories, endorsee, current, share, last, seen, topics=story.topics)
-
-
-def _own_number(endorsee: Endorsee) -> int:
-    """From 0 to 96, each person's own: not everyone does the same on the same days."""
-    return int.from_bytes(endorsee.email.encode()) % 97
-
-
-def _hours(
-    stories: Stories,
-    endorsee: Endorsee,
-    plan: Plan,
-    share: float,
-    last: date,
-    seen: Callable[[date], list[Provider]],
-    *,
-    topics: bool,
-) -> Iterator[Row]:
-    """Sessions from the cycle's first day, or the endorsement's, to ``last``."""
-    started = plan.cycle.starts_on if plan.cycle else last
-    first = max(started, endorsee.endorsements[0][2])
-    room = {first + n * _DAY: _A_DAY for n in range(max(0, (last - first).days) + 1)}
-    shift = _own_number(endorsee) % _SHIFTS
-    requirements = {
-        requirement.counts: requirement
-        for requirement in plan.requirements
-        if requirement.topic is None
-    }
-    if "training" in requirements:
-        lengths = _lengths(requirements["training"], share, stories.training_minutes)
-        about = [a for a in plan.requirements if a.topic and topics][:1]
-        for n, (day, length) in enumerate(_spread(room, lengths, shift)):
-            title = stories.trainings[n % len(stories.trainings)]
-            told = _topics(about, length) if n == 0 else ""
-            yield _row(endorsee, "training", day, length, title=title, topics=told)
-    if "rsc" in requirements:
-        lengths = _lengths(requirements["rsc"], share, stories.rsc_minutes)
-        for n, (day, length) in enumerate(_spread(room, lengths, shift)):
-            email = seen(day)[n % 2].email
-            kind = "individual" if length <= stories.rsc_minutes[0] else "group"
-            cells = {"title": stories.rsc, "provider_email": email, "format": kind}
-            yield _row(endorsee, "rsc", day, length, **cells)
-
-
-def _lengths(requirement: PlannedRequirement, share: float, usual: Sequence[int]) -> list[int]:
-    """Lengths of sessions, in minutes, that come to a share of what is asked (half hours)."""
-    left = round(requirement.amount * share / _HALF_AN_HOUR) * _HALF_AN_HOUR
-    lengths: list[int] = []
-    for length in cycle(usual):
-        if left <= sum(lengths):
-            break
-        lengths.append(min(length, left - sum(lengths)))
-    return lengths
-
-
-def _row(endorsee: Endorsee, activity: str, day: date, minutes: int, **cells: str) -> Row:
-    return {
-        "email": endorsee.email,
-        "activity": activity,
-        "date": day.isoformat(),
-        "hours": format_hours(minutes),
-        **dict.fromkeys(("title", "topics", "provider_email", "format"), ""),
-        **cells,
-    }
-
-
-def _topics(requirements: list[PlannedRequirement], minutes: int) -> str:
-    """What one training was about, as far as it is asked and the training is long enough."""
-    return "; ".join(f"{a.topic}:{format_hours(min(a.amount, minutes))}" for a in requirements)
-
-
-def _spread(room: dict[date, int], lengths: list[int], shift: int) -> Iterator[tuple[date, int]]:
-    """Each length with its day, evenly over those with room for it, but for ``shift``."""
-    days = list(room)
-    number = len(lengths)
-    for n, minutes in enumerate(lengths):
-        start = ((2 * n + 1) * len(days) // (2 * number) + shift) % len(days)
-        for day in days[start:] + days[:start]:
-            if room[day] >= minutes:
-                room[day] -= minutes
-                yield day, minutes
-                break
-
-
-def _seen(
-    rulebooks: Rulebooks, cast: Cast, endorsee: Endorsee, plan: Plan, role: Role, day: date
-) -> list[Provider]:
-    """The two providers, or the one twice, whom the endorsee's story sees in turn on a day."""
-    known = [p for p in cast.providers if p.rule == plan.provider_rule]
-    good = [p for p in known if p.role == "qualified" and p.counts_on(rulebooks, p.rule, day)]
-    plans = [rulebooks.plan(*held, day) for held in endorsee.endorsements[1:]]
-    rules = [other.provider_rule for other in plans if other and other.provider_rule]
-    # Who holds two endorsements sees somebody who counts for both.
-    good = [p for p in good if all(p.counts_on(rulebooks, rule, day) for rule in rules)] or good
-    start = _own_number(endorsee) % max(1, len(good))
-    turned = [*good[start:], *good[:start]]
-    special = [p for p in known if p.role == role and role != "qualified"]
-    return (special * 2 if role == "ended" else [*special, *turned * 2])[:2]
+def is_recent(ended: Cycle, today: date) -> bool:
+    """Whether a cycle ended so recently that it may still be extended."""
+    return today <= ended.due_on + _RECENT
 
 
 def write_roster(
     folder: Path, rulebooks: Rulebooks, stories: Stories, cast: Cast, today: date
 ) -> list[Path]:
-    """Write the files into ``folder``; no entry is later than ``today``."""
-    memberships, entries, leaves = [], [], []
-    for endorsee in cast.endorsees:
-        memberships += list(_memberships(rulebooks, endorsee, today))
-        entries += list(entries_of(rulebooks, stories, cast, endorsee, today))
-        leaves += list(_leaves(rulebooks, stories, endorsee, today))
-    tables = {
-        "people.csv": _people(cast),
-        "endorsements.csv": _endorsements(cast),
-        "vetting.csv": _vetting(cast),
-        "memberships.csv": memberships,
-        "entries.csv": entries,
-        "leave.csv": leaves,
+    """Write the files into ``folder``. No entry is later than ``today``."""
+    tables: dict[str, list[Row]] = {
+        "people.csv": _list_people(cast),
+        "endorsements.csv": _list_endorsements(cast),
+        "vetting.csv": _list_vetting(cast),
+        "memberships.csv": [],
+        "entries.csv": [],
+        "leave.csv": [],
     }
-    for name, rows in applicants_tables(rulebooks, stories, cast, today).items():
-        tables[name] = [*tables.get(name, []), *rows]
-    return [_write(folder / name, rows) for name, rows in tables.items() if rows]
+    for endorsee in cast.endorsees:
+        tables["memberships.csv"] += _list_memberships(rulebooks, endorsee, today)
+        tables["entries.csv"] += _list_entries(rulebooks, stories, cast, endorsee, today)
+        tables["leave.csv"] += _list_leave(rulebooks, stories, endorsee, today)
+    for file, row in list_applicant_rows(rulebooks, stories, cast, today):
+        tables.setdefault(file, []).append(row)
+    return [_write_file(folder / file, rows) for file, rows in tables.items() if rows]
 
 
-def _write(file: Path, rows: Sequence[Row]) -> Path:
-    with file.open("w", encoding="utf-8", newline="") as stream:
+def _write_file(path: Path, rows: Sequence[Row]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    return file
+    return path
 
 
-def _only_providers(cast: Cast) -> list[Provider]:
-    endorsed = {e.email for e in cast.endorsees}
-    return [p for p in cast.providers if p.email not in endorsed]
+def _providers_only(cast: Cast) -> list[DemoProvider]:
+    """The providers who are not endorsees too."""
+    endorsees = {endorsee.email for endorsee in cast.endorsees}
+    return [provider for provider in cast.providers if provider.email not in endorsees]
 
 
-def _people(cast: Cast) -> list[Row]:
-    rows = [
-        {
-            "email": p.email,
-            "name": p.name,
-            "highest_degree": p.degree,
-            "provides_rsc": "yes",
-            "second_email": "",
-        }
-        for p in _only_providers(cast)
-    ]
-    return rows + [
-        {
-            "email": e.email,
-            "name": e.name,
-            "highest_degree": "bachelor",
-            "provides_rsc": "yes" if e.provides_rsc else "no",
-            "second_email": e.email.replace(".org", ".com") if e.has_second_address else "",
-        }
-        for e in cast.endorsees
-    ]
+def _list_people(cast: Cast) -> list[Row]:
+    rows = []
+    for provider in _providers_only(cast):
+        rows.append(
+            {
+                "email": provider.email,
+                "name": provider.name,
+                "highest_degree": provider.degree,
+                "provides_rsc": "yes",
+                "second_email": "",
+            }
+        )
+    for endorsee in cast.endorsees:
+        second_email = endorsee.email.replace(".org", ".com") if endorsee.has_second_email else ""
+        rows.append(
+            {
+                "email": endorsee.email,
+                "name": endorsee.name,
+                "highest_degree": "bachelor",
+                "provides_rsc": "yes" if endorsee.provides_rsc else "no",
+                "second_email": second_email,
+            }
+        )
+    return rows
 
 
-def _endorsements(cast: Cast) -> list[Row]:
-    rows = [
-        _held(p.email, p.association, p.category, p.starts_on, p.ends_on)
-        for p in _only_providers(cast)
-        if p.category
-    ]
-    return rows + [
-        _held(e.email, association, category, starts_on, None)
-        for e in cast.endorsees
-        for association, category, starts_on in e.endorsements
-    ]
+def _list_endorsements(cast: Cast) -> list[Row]:
+    rows = []
+    for provider in _providers_only(cast):
+        if provider.category is not None:
+            rows.append({**_dated_row(provider), "category": provider.category})
+    for endorsee in cast.endorsees:
+        for association, category, starts_on in endorsee.endorsements:
+            rows.append(
+                {
+                    "email": endorsee.email,
+                    "association": association,
+                    "starts_on": starts_on.isoformat(),
+                    "ends_on": "",
+                    "category": category,
+                }
+            )
+    return rows
 
 
-def _held(
-    email: str, association: str, category: str, starts_on: date, ends_on: date | None
-) -> Row:
+def _list_vetting(cast: Cast) -> list[Row]:
+    return [_dated_row(provider) for provider in cast.providers if provider.category is None]
+
+
+def _dated_row(provider: DemoProvider) -> Row:
     return {
-        "email": email,
-        "association": association,
-        "category": category,
-        "starts_on": starts_on.isoformat(),
-        "ends_on": ends_on.isoformat() if ends_on else "",
+        "email": provider.email,
+        "association": provider.association,
+        "starts_on": provider.starts_on.isoformat(),
+        "ends_on": provider.ends_on.isoformat() if provider.ends_on else "",
     }
 
 
-def _vetting(cast: Cast) -> list[Row]:
-    return [
-        {
-            "email": p.email,
-            "association": p.association,
-            "starts_on": p.starts_on.isoformat(),
-            "ends_on": p.ends_on.isoformat() if p.ends_on else "",
-        }
-        for p in cast.providers
-        if p.category is None
-    ]
+def _list_memberships(rulebooks: Rulebooks, endorsee: DemoEndorsee, today: date) -> list[Row]:
+    """Three years, paid by the year. Each person's year ends on a different day."""
+    days_left = {
+        "lapsed": -16,
+        "ends soon": 20,
+        "paid": 45 + sum(map(ord, endorsee.email)) * 7 % 320,
+    }
+    renewal_day = today + (days_left[endorsee.story.membership] + 1) * _DAY
+    associations = {association for association, _, _ in endorsee.endorsements}
+    rows = []
+    for organization in sorted(associations & set(rulebooks.organizations)):
+        for years_ago in (2, 1, 0):
+            starts_on = renewal_day - relativedelta(years=years_ago + 1)
+            ends_on = renewal_day - relativedelta(years=years_ago) - _DAY
+            rows.append(
+                {
+                    "email": endorsee.email,
+                    "organization": organization,
+                    "starts_on": starts_on.isoformat(),
+                    "ends_on": ends_on.isoformat(),
+                }
+            )
+    return rows
 
 
-def _memberships(rulebooks: Rulebooks, endorsee: Endorsee, today: date) -> Iterator[Row]:
-    organizations = {association for association, _, _ in endorsee.endorsements}
-    # Paid by the year, each person's ending on a day of their own.
-    days = {"lapsed": -16, "ends soon": 20, "paid": 45 + sum(map(ord, endorsee.email)) * 7 % 320}
-    until = today + days[endorsee.story.membership] * _DAY
-    for organization in sorted(organizations & set(rulebooks.organizations)):
-        for years in (2, 1, 0):
-            begins = until + _DAY - relativedelta(years=years + 1)
-            yield {
-                "email": endorsee.email,
-                "organization": organization,
-                "starts_on": begins.isoformat(),
-                "ends_on": (until + _DAY - relativedelta(years=years) - _DAY).isoformat(),
-            }
-
-
-def _leaves(
-    rulebooks: Rulebooks, stories: Stories, endorsee: Endorsee, today: date
-) -> Iterator[Row]:
+def _list_leave(
+    rulebooks: Rulebooks, stories: Stories, endorsee: DemoEndorsee, today: date
+) -> list[Row]:
     association, category, starts_on = endorsee.endorsements[0]
     plan = rulebooks.plan(association, category, starts_on, today)
-    if endorsee.story.leave and plan and plan.cycle:
-        yield {
+    if not endorsee.story.leave or plan is None or plan.cycle is None:
+        return []
+    return [
+        {
             "email": endorsee.email,
             "association": association,
             "category": category,
@@ -284,3 +163,141 @@ def _leaves(
             "ends_on": (plan.cycle.due_on + 60 * _DAY).isoformat(),
             "reason": stories.leave_reason,
         }
+    ]
+
+
+def _list_entries(
+    rulebooks: Rulebooks, stories: Stories, cast: Cast, endorsee: DemoEndorsee, today: date
+) -> Iterator[Row]:
+    """The hours of the previous cycle and of the current one, for the first endorsement."""
+    story = endorsee.story
+    held = endorsee.endorsements[0]
+    current = rulebooks.plan(*held, today)
+    if current is None or current.cycle is None:
+        return
+    log = _DemoLog(rulebooks, stories, cast, endorsee)
+    previous = rulebooks.plan(*held, current.cycle.starts_on - _DAY)
+    if previous and previous.cycle and previous.cycle.share:
+        recent = is_recent(previous.cycle, today)
+        share = story.last_cycle if recent or not story.extended else 1.0
+        # A provider who doesn't count now did count then.
+        role: Role = "ending" if story.provider == "ending" else "qualified"
+        topics = story.topics or not recent
+        yield from log.list_hours(previous, share, previous.cycle.ends_on, role, topics=topics)
+    passed = (today - current.cycle.starts_on).days + 1
+    if story.share == "pace":
+        whole = (current.cycle.ends_on - current.cycle.starts_on).days + 1
+        share = min(passed / whole * (1.04 + log.variation / 2000), 1.0)
+        last_day = today
+    else:
+        # People who have logged everything did so some time ago.
+        share = story.share
+        last_day = today - int(passed * log.variation / 600) * _DAY
+    yield from log.list_hours(current, share, last_day, story.provider, topics=story.topics)
+
+
+class _DemoLog:
+    """What one endorsee logs."""
+
+    def __init__(
+        self, rulebooks: Rulebooks, stories: Stories, cast: Cast, endorsee: DemoEndorsee
+    ) -> None:
+        self._rulebooks = rulebooks
+        self._stories = stories
+        self._cast = cast
+        self._endorsee = endorsee
+        # From 0 to 96, so that not everyone does the same on the same days.
+        self.variation = int.from_bytes(endorsee.email.encode()) % 97
+
+    def list_hours(
+        self, plan: Plan, share: float, last_day: date, role: Role, *, topics: bool
+    ) -> Iterator[Row]:
+        """Sessions from the cycle's or the endorsement's first day through ``last_day``."""
+        started = plan.cycle.starts_on if plan.cycle else last_day
+        first_day = max(started, self._endorsee.endorsements[0][2])
+        days = [first_day + n * _DAY for n in range(max(0, (last_day - first_day).days + 1))]
+        minutes_left = dict.fromkeys(days, _MOST_MINUTES_A_DAY)
+        required = {r.counts: r.amount for r in plan.requirements if r.topic is None}
+        if "training" in required:
+            topic = next((r for r in plan.requirements if r.topic and topics), None)
+            lengths = _split(required["training"] * share, self._stories.training_minutes)
+            for number, (day, minutes) in enumerate(self._spread(minutes_left, lengths)):
+                about = ""
+                if number == 0 and topic is not None:
+                    about = f"{topic.topic}:{format_hours(min(topic.amount, minutes))}"
+                title = self._stories.trainings[number % len(self._stories.trainings)]
+                yield self._row("training", day, minutes, title=title, topics=about)
+        if "rsc" in required:
+            lengths = _split(required["rsc"] * share, self._stories.rsc_minutes)
+            for number, (day, minutes) in enumerate(self._spread(minutes_left, lengths)):
+                provider = self._find_providers(plan, role, day)[number % 2]
+                is_short = minutes <= self._stories.rsc_minutes[0]
+                yield self._row(
+                    "rsc",
+                    day,
+                    minutes,
+                    title=self._stories.rsc,
+                    provider_email=provider.email,
+                    format="individual" if is_short else "group",
+                )
+
+    def _spread(
+        self, minutes_left: dict[date, int], lengths: list[int]
+    ) -> Iterator[tuple[date, int]]:
+        """Each length with a day that has room for it, spread evenly."""
+        days = list(minutes_left)
+        for number, minutes in enumerate(lengths):
+            start = (2 * number + 1) * len(days) // (2 * len(lengths)) + self.variation % 24
+            start %= len(days)
+            for day in days[start:] + days[:start]:
+                if minutes_left[day] >= minutes:
+                    minutes_left[day] -= minutes
+                    yield day, minutes
+                    break
+
+    def _find_providers(self, plan: Plan, role: Role, day: date) -> list[DemoProvider]:
+        """The two providers whom the endorsee sees in turn; it may be the same one twice."""
+        known = [p for p in self._cast.providers if p.rule == plan.provider_rule]
+        qualified = []
+        for provider in known:
+            if provider.role == "qualified" and self._counts(provider, provider.rule, day):
+                qualified.append(provider)
+        # An endorsee with two endorsements sees a provider who counts for both.
+        rules = []
+        for held in self._endorsee.endorsements[1:]:
+            other = self._rulebooks.plan(*held, day)
+            if other and other.provider_rule:
+                rules.append(other.provider_rule)
+        for_all = [p for p in qualified if all(self._counts(p, rule, day) for rule in rules)]
+        qualified = for_all or qualified
+        start = self.variation % max(1, len(qualified))
+        turned = [*qualified[start:], *qualified[:start]]
+        special = [p for p in known if p.role == role != "qualified"]
+        if role == "ended":
+            return (special * 2)[:2]
+        return [*special, *turned * 2][:2]
+
+    def _counts(self, provider: DemoProvider, rule: str, day: date) -> bool:
+        return provider.counts_on(self._rulebooks, rule, day)
+
+    def _row(self, activity: str, day: date, minutes: int, **cells: str) -> Row:
+        return {
+            "email": self._endorsee.email,
+            "activity": activity,
+            "date": day.isoformat(),
+            "hours": format_hours(minutes),
+            **dict.fromkeys(("title", "topics", "provider_email", "format"), ""),
+            **cells,
+        }
+
+
+def _split(minutes: float, usual_lengths: Sequence[int]) -> list[int]:
+    """Session lengths in minutes that add up to ``minutes``, rounded to half hours."""
+    left = round(minutes / _HALF_AN_HOUR) * _HALF_AN_HOUR
+    lengths: list[int] = []
+    for length in cycle(usual_lengths):
+        if left <= 0:
+            break
+        lengths.append(min(length, left))
+        left -= length
+    return lengths
