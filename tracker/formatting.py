@@ -162,6 +162,11 @@ def format_list(items: Sequence[str]) -> str:
     return lists.format_list(list(items), locale=_LOCALE.get())
 
 
+def format_alternatives(items: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b, or c``; empty for no items."""
+    return lists.format_list(list(items), style="or", locale=_LOCALE.get())
+
+
 def format_count(count: int, one: str, other: str | None = None) -> str:
     """``1 session``, ``3 sessions``; ``other`` is the plural where it is not ``one`` plus s."""
     form = Locale.parse(_LOCALE.get()).plural_form(count)
@@ -176,6 +181,13 @@ def format_percent(share: float) -> str:
 def capitalize_first(text: str) -> str:
     """The text with its first letter in upper case and the rest unchanged."""
     return text[:1].upper() + text[1:]
+
+
+def lowercase_first(label: str) -> str:
+    """A label within a sentence: ``training``, but ``RSC training`` and ``Code of Ethics``."""
+    is_abbreviation = label[1:2].isupper()
+    is_name = any(word[:1].isupper() and not word.isupper() for word in label.split()[1:])
+    return label if is_abbreviation or is_name else label[:1].lower() + label[1:]
 
 
 # The activity whose name is an abbreviation, and can also be the topic of a training.

@@ -13,7 +13,7 @@ from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import Problem, parse, parse_organizations, parse_rulebook
-from tracker.rules.plan import Plan, plan_application, plan_renewal
+from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
 
 Model = TypeVar("Model")
 
@@ -78,18 +78,20 @@ class Rulebooks:
         rules = [f"{association}/{name}" for name in rulebook.memberships] if rulebook else []
         return frozenset(one for rule in rules for one in self.accepted_organizations(rule))
 
-    def plan(self, association: str, category: str, starts_on: date, day: date) -> Plan | None:
+    def plan(
+        self, association: str, category: str, starts_on: date, day: date
+    ) -> RenewalPlan | None:
         """What an endorsement that began on ``starts_on`` owes in the cycle containing ``day``.
 
         None when the rulebook knows no cycle on that day, or the endorsement came later.
         """
         return _plan_on(self, association, category, starts_on, day)
 
-    def plan_for(self, association: str, category: str, cycle: Cycle | None) -> Plan:
+    def plan_for(self, association: str, category: str, cycle: Cycle | None) -> RenewalPlan:
         """What a renewal owes in ``cycle``: one plan, shared by all whose cycle is the same."""
         return _plan(self, association, category, cycle)
 
-    def application_plan(self, association: str, category: str, day: date) -> Plan:
+    def application_plan(self, association: str, category: str, day: date) -> ApplicationPlan:
         """What an application for a category asks, as the rules stand on ``day``."""
         return _application_plan(self, association, category, day)
 
@@ -103,7 +105,7 @@ def _has_rules(rulebooks: Rulebooks, association: str, category: str) -> bool:
 @lru_cache(maxsize=16_384)
 def _plan_on(
     rulebooks: Rulebooks, association: str, category: str, starts_on: date, day: date
-) -> Plan | None:
+) -> RenewalPlan | None:
     if not _has_rules(rulebooks, association, category):
         return rulebooks.plan_for(association, category, None)
     cycle = cycle_containing(rulebooks.associations[association].cycles, starts_on, day)
@@ -111,12 +113,16 @@ def _plan_on(
 
 
 @lru_cache(maxsize=4_096)
-def _plan(rulebooks: Rulebooks, association: str, category: str, cycle: Cycle | None) -> Plan:
+def _plan(
+    rulebooks: Rulebooks, association: str, category: str, cycle: Cycle | None
+) -> RenewalPlan:
     return plan_renewal(rulebooks.associations[association], category, cycle)
 
 
 @lru_cache(maxsize=4_096)
-def _application_plan(rulebooks: Rulebooks, association: str, category: str, day: date) -> Plan:
+def _application_plan(
+    rulebooks: Rulebooks, association: str, category: str, day: date
+) -> ApplicationPlan:
     return plan_application(rulebooks.associations[association], category, day)
 
 

@@ -31,13 +31,13 @@ def cutoffs(jobs: JobHarness) -> list[str]:
             "CT-AIMH IFS 2020-01-01",
             ["CT-AIMH IMHS 2015-01-01"],
             "2024-04-30",
-            "the rule accepts IMHS only until April 30, 2024",
+            "endorsement as IMHS counts only through April 30, 2024",
         ),
         (
             "NCIMHA IFS 2020-01-01",
             ["vetted NCIMHA 2015-01-01"],
             "2027-12-21",
-            "only until December 21, 2027",
+            "counts only through December 21, 2027",
         ),
         (
             "NCIMHA IFS 2020-01-01",

@@ -62,7 +62,7 @@ def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(jobs: Jo
     assert "Your membership ended on November 30, 2024. Please renew it. Accepted: " in text
     # No heading of its own.
     assert [line for line in text.splitlines() if line.strip() == "Membership"] == []
-    assert "Training, of which DEIA: 0 of 1 hour, 1 short" in text
+    assert "DEIA training: 0 of 1 hour, 1 short" in text
 
 
 def test_an_association_further_west_adds_no_second_mail(sqlite_url: str) -> None:

@@ -14,7 +14,7 @@ from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
 from tracker.notifications.notices_mail import write_mail
 from tracker.rules.notices import Cutoff
-from tracker.rules.providers import Ending
+from tracker.rules.providers import Credential, Ending
 from tracker.rules.standing import Span, Status
 
 DAY = timedelta(days=1)
@@ -23,7 +23,8 @@ LAST_DAY = date(2024, 9, 30)
 
 def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | None:  # noqa: ANN401
     """The mail that Alice gets on a day, with nothing said before; None where she gets none."""
-    ending = Ending(LAST_DAY, f"{provider}'s vetting by NCIMHA ended on September 30, 2024")
+    vetting = Credential("NCIMHA", None, date(2020, 1, 1), LAST_DAY)
+    ending = Ending(provider, LAST_DAY, vetting)
     cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
     found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
     sending = [d for d in found if d.skipped is None]

@@ -28,7 +28,7 @@ from tests.rules.world import ENDORSEE, People, put, span
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.model import AGES
-from tracker.rules.standing import Result, Standing
+from tracker.rules.standing import ApplicationStanding, Result
 from tracker.services.rsc_providers import refresh_provider_spans
 
 _FLAGS = {"supervised": "supervised", "trained": "trained", "gives-rsc": "gives_rsc"}
@@ -173,7 +173,7 @@ def _instant(said: str) -> datetime:
     return datetime.combine(date.fromisoformat(said), time(12), UTC)
 
 
-def say(standing: Standing) -> dict[str, str]:
+def say(standing: ApplicationStanding) -> dict[str, str]:
     """Each requirement's outcome in a few words; hours as hours, years as months."""
     return {r.requirement.id: f"{_amounts(r)} {r.outcome}" for r in standing.results}
 

@@ -14,7 +14,7 @@ from dateutil.relativedelta import relativedelta
 from tests.rules.world import span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.model import DEGREES, AcceptedProvider
-from tracker.rules.plan import Plan, PlannedRequirement
+from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.standing import Facts, Span, Standing
 
 DAY = timedelta(days=1)
@@ -64,7 +64,9 @@ def _minutes(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def read_facts(case: dict[str, Any], rulebooks: Rulebooks, endorsement: str, plan: Plan) -> Facts:
+def read_facts(
+    case: dict[str, Any], rulebooks: Rulebooks, endorsement: str, plan: RenewalPlan
+) -> Facts:
     """Everything of one endorsement of Alice's that does not depend on the as-of date."""
     association, category, days = endorsement.split()
     starts_on, ends_on = span(days)
@@ -101,7 +103,7 @@ def _span(days: str) -> Span:
 
 
 def facts_on(
-    case: dict[str, Any], rulebooks: Rulebooks, facts: Facts, plan: Plan, as_of: date
+    case: dict[str, Any], rulebooks: Rulebooks, facts: Facts, plan: RenewalPlan, as_of: date
 ) -> Facts:
     """The facts with the hours that count up to a day, summed entry by entry."""
     cycle = plan.cycle
@@ -117,16 +119,18 @@ def facts_on(
         elif entry.activity == "training":
             sums["training"] += entry.minutes
             sums.update({f"topic:{name}": part for name, part in entry.topics.items()})
-        elif qualifies(rulebooks, plan, case["providers"].get(entry.provider), entry.day):
+        elif qualifies(
+            rulebooks, plan.provider_rule, case["providers"].get(entry.provider), entry.day
+        ):
             sums["rsc"] += entry.minutes
     return facts._replace(minutes=dict(sums), next_entry_on=min(ahead, default=None))
 
 
-def qualifies(rulebooks: Rulebooks, plan: Plan, held: list[str] | None, day: date) -> bool:
+def qualifies(rulebooks: Rulebooks, name: str | None, held: list[str] | None, day: date) -> bool:
     """Whether somebody who holds these is a qualified provider on the day."""
-    if held is None or plan.provider_rule is None:
+    if held is None or name is None:
         return False
-    association, rule = rulebooks.provider_rules[plan.provider_rule]
+    association, rule = rulebooks.provider_rules[name]
     return any(_accepted(accepted, association, held, day) for accepted in rule.accepts)
 
 
@@ -148,7 +152,7 @@ def _accepted(accepted: AcceptedProvider, association: str, held: list[str], day
     return False
 
 
-def expect(plan: Plan, facts: Facts, as_of: date) -> Opinion | None:
+def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:
     """How a renewal stands, said as the sources and the issue say it."""
     if as_of < facts.starts_on:
         return None
@@ -170,7 +174,7 @@ def expect(plan: Plan, facts: Facts, as_of: date) -> Opinion | None:
     return Opinion(status, due_on, rows)
 
 
-def _row(requirement: PlannedRequirement, plan: Plan, facts: Facts, as_of: date) -> Row:
+def _row(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of: date) -> Row:
     if requirement.counts == "membership":
         days = _membership_days(requirement, plan, facts, as_of)
         required = len(days)
@@ -182,14 +186,14 @@ def _row(requirement: PlannedRequirement, plan: Plan, facts: Facts, as_of: date)
         )
     if requirement.id in facts.waived:
         return requirement.id, required, counted, 0, "waived"
-    if requirement.exemptions:
+    if requirement.is_exempt:
         return requirement.id, required, counted, 0, "excused"
     short = max(0, required - counted)
     return requirement.id, required, counted, short, "short" if short else "met"
 
 
 def _membership_days(
-    requirement: PlannedRequirement, plan: Plan, facts: Facts, as_of: date
+    requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of: date
 ) -> list[date]:
     assert plan.cycle
     cycle = plan.cycle

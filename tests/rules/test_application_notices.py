@@ -12,11 +12,11 @@ from tests.rules.test_notices import CONFIG
 from tests.rules.world import REAL
 from tracker.rules.application.candidate import Candidate, CandidateSession, Degree, Reference
 from tracker.rules.application.notices import decide_application
+from tracker.rules.application.readiness import judge_application
 from tracker.rules.notice_config import NoticeConfig, WindowSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind
 from tracker.rules.providers import Ending
-from tracker.rules.renewal import judge
-from tracker.rules.standing import Facts, Span, Standing
+from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
 
 DAY = timedelta(days=1)
 HOUR = 60
@@ -38,7 +38,7 @@ def maya(
     category: str = "IMHS",
     memberships: tuple[Span, ...] = MEMBER,
     **candidate: Any,  # noqa: ANN401 - fields of Candidate
-) -> Standing:
+) -> ApplicationStanding:
     """How Maya's application at VAIMH stands: opened in January 2024, nothing on record."""
     values: dict[str, Any] = {
         "state": "open",
@@ -48,25 +48,23 @@ def maya(
         **candidate,
     }
     values["sessions"] = tuple(s for s in values.get("sessions", ()) if s.held_on <= as_of)
-    facts = Facts(
+    facts = ApplicationFacts(
         subject_id=5,
         person_id=1,
         email="maya@example.org",
         name="Maya",
-        starts_on=OPENED,
-        ends_on=None,
         provides_rsc=False,
         minutes={},
         memberships=memberships,
         candidate=Candidate(**values),
     )
-    standing = judge(REAL.application_plan("VAIMH", category, as_of), facts, as_of)
+    standing = judge_application(REAL.application_plan("VAIMH", category, as_of), facts, as_of)
     assert standing is not None
     return standing
 
 
 def decisions(
-    standing: Standing,
+    standing: ApplicationStanding,
     as_of: date,
     *kinds: Kind,
     cutoffs: tuple[Cutoff, ...] = (),
@@ -227,9 +225,7 @@ def test_who_never_was_a_member_has_no_membership_to_be_told_of() -> None:
 # --- a provider who stops qualifying
 
 LAST_DAY = date(2024, 9, 30)
-BOB = Cutoff(
-    7, "Bob", Ending(LAST_DAY, "Bob's endorsement as IFRS ended on September 30, 2024"), 300
-)
+BOB = Cutoff(7, "Bob", Ending("Bob", LAST_DAY), 300)
 
 
 @pytest.mark.parametrize("step", [-180, -90, -30])
@@ -317,12 +313,6 @@ def test_a_submitted_application_is_told_of_what_it_still_lacks() -> None:
 def test_a_category_without_rules_for_applications_has_no_notices() -> None:
     plan = REAL.application_plan("NCIMHA", "IMHS", OPENED)
     facts = maya(OPENED).facts
-    standing = judge(plan, facts, OPENED)
+    standing = judge_application(plan, facts, OPENED)
     assert standing is not None
     assert decisions(standing, OPENED + 30 * DAY) == []
-
-
-def test_a_renewal_is_none_of_an_applications_business() -> None:
-    standing = maya(OPENED + 14 * DAY)
-    renewal = standing._replace(facts=standing.facts._replace(candidate=None))
-    assert decisions(renewal, OPENED + 14 * DAY) == []

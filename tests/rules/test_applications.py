@@ -8,7 +8,9 @@ from sqlmodel import Session
 
 from tests.rules.applicants import populate, say
 from tests.rules.world import IMAGINED, REAL, cases
-from tracker.rules.standing import Standing
+from tracker.rules.application.wording import format_notes
+from tracker.rules.reasons import format_reason
+from tracker.rules.standing import ApplicationStanding
 from tracker.services.application_facts import judge_applications
 
 CASE_KEYS = {
@@ -46,16 +48,22 @@ def test_application(session: Session, case: dict[str, Any]) -> None:
     assert not set(absent) & set(told[0])
 
 
-def tell(standing: Standing) -> dict[str, Any]:
+def tell(standing: ApplicationStanding) -> dict[str, Any]:
     """All that a case may expect of a standing, by name."""
     found: dict[str, Any] = {
         "status": standing.status.value,
         "next_change_on": standing.next_change_on or "never",
-        "remarks": [f"{r.requirement.id}: {m.reason}" for r in standing.results for m in r.remarks],
+        "remarks": [
+            f"{r.requirement.id}: {format_reason(m.reason)}"
+            for r in standing.results
+            for m in r.remarks
+        ],
         **say(standing),
     }
     for result in standing.results:
-        found[f"{result.requirement.id} note"] = result.note
+        found[f"{result.requirement.id} note"] = format_notes(result)
         found[f"{result.requirement.id} closes_on"] = result.closes_on or "never"
-        found[f"{result.requirement.id} remarks"] = [remark.reason for remark in result.remarks]
+        found[f"{result.requirement.id} remarks"] = [
+            format_reason(remark.reason) for remark in result.remarks
+        ]
     return found

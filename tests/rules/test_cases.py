@@ -19,6 +19,7 @@ from tests.rules.world import (
 )
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict
+from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import DayOf, days_at
 
@@ -64,7 +65,11 @@ def test_case(session: Session, case: dict[str, Any]) -> None:
             if r.requirement.counts != "membership"
         }
         if "not_counted" in expected:
-            reasons = [f"{e.held_on}: {v.reason}" for e, v in explained if not v.counts]
+            reasons = [
+                f"{e.held_on}: {format_reason(v.reason)}"
+                for e, v in explained
+                if v.reason and not v.counts
+            ]
             assert reasons == expected["not_counted"]
 
 

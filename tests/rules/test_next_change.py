@@ -15,8 +15,8 @@ from tests.rules.strategies import any_day, cases
 from tests.rules.world import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
 from tracker.db.engine import open_engine
 from tracker.rulebooks import Rulebooks
-from tracker.rules.plan import Plan
-from tracker.rules.renewal import judge
+from tracker.rules.plan import RenewalPlan
+from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Facts, Standing
 
 DAY = timedelta(days=1)
@@ -37,7 +37,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 def renewals(
     case: dict[str, Any], rulebooks: Rulebooks, day: date
-) -> Iterator[tuple[str, Plan, Facts]]:
+) -> Iterator[tuple[str, RenewalPlan, Facts]]:
     """Each endorsement of Alice's with its plan for the cycle that contains the day."""
     for endorsement in case["endorsed"]:
         association, category, days = endorsement.split()
@@ -56,8 +56,8 @@ def test_nothing_changes_before_the_day_that_a_standing_names(
     case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
     for _, plan, facts in renewals(case, rulebooks, cycle_day):
 
-        def stand(day: date, plan: Plan = plan, facts: Facts = facts) -> Standing | None:
-            return judge(plan, oracle.facts_on(case, rulebooks, facts, plan, day), day)
+        def stand(day: date, plan: RenewalPlan = plan, facts: Facts = facts) -> Standing | None:
+            return judge_renewal(plan, oracle.facts_on(case, rulebooks, facts, plan, day), day)
 
         first = stand(as_of)
         assume(first is not None)
@@ -79,7 +79,7 @@ def test_the_judgement_is_that_of_the_plain_reading(
     case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
     for _, plan, facts in renewals(case, rulebooks, cycle_day):
         counted = oracle.facts_on(case, rulebooks, facts, plan, as_of)
-        standing = judge(plan, counted, as_of)
+        standing = judge_renewal(plan, counted, as_of)
         assert oracle.opinion_of(standing) == oracle.expect(plan, counted, as_of)
 
 
@@ -100,7 +100,7 @@ def test_the_database_sums_what_entry_by_entry_counts_and_as_is_explained(
         connection.rollback()
     expected = {}
     for name, plan, facts in renewals(case, rulebooks, cycle_day):
-        opinion = judge(plan, oracle.facts_on(case, rulebooks, facts, plan, as_of), as_of)
+        opinion = judge_renewal(plan, oracle.facts_on(case, rulebooks, facts, plan, as_of), as_of)
         if opinion:
             expected[name] = (oracle.opinion_of(opinion), opinion.next_change_on)
     assert {k: (oracle.opinion_of(s), s.next_change_on) for k, s in found.items()} == expected

@@ -1,26 +1,27 @@
 """Of what a renewal lists, what it does not ask of somebody, and why."""
 
-from collections.abc import Mapping
 from datetime import date
 
 from tests.rules.world import REAL
-from tracker.rules.renewal import judge
-from tracker.rules.standing import Facts, Span, Status, exemption_reason
+from tracker.rules.reasons import format_reason
+from tracker.rules.renewal import judge_renewal
+from tracker.rules.standing import Facts, Span, Status, list_exemptions
 
 ENDORSED = date(2024, 3, 1)
 ON_LEAVE = (Span(date(2026, 11, 1), date(2027, 1, 31)),)
 
 
-def asked(day: date, **facts: object) -> tuple[Mapping[str, str], list[str]]:
+def asked(day: date, **facts: object) -> tuple[dict[str, str], list[str]]:
     """What is not asked in the cycle that holds ``day``, and what the renewal lists."""
     plan = REAL.plan("NCIMHA", "IFS", ENDORSED, day)
     assert plan is not None
     values = {"subject_id": 1, "person_id": 1, "email": "", "name": "", "starts_on": ENDORSED,
               "ends_on": None, "provides_rsc": False, "minutes": {}, **facts}  # fmt: skip
-    standing = judge(plan, Facts(**values), day)  # type: ignore[arg-type]
+    standing = judge_renewal(plan, Facts(**values), day)  # type: ignore[arg-type]
     assert standing is not None
     assert (standing.status is Status.EXCUSED) == ("leaves" in facts)
-    return exemption_reason(plan, standing), [requirement.id for requirement in plan.requirements]
+    exempt = {i: format_reason(why) for i, why in list_exemptions(plan, standing).items()}
+    return exempt, [requirement.id for requirement in plan.requirements]
 
 
 def test_a_renewal_without_anything_special_asks_all_that_it_lists() -> None:
@@ -43,7 +44,7 @@ def test_on_leave_nothing_is_asked_that_is_not_done() -> None:
 
 def test_the_cycle_of_endorsement_asks_no_hours_and_a_waiver_goes_before_it() -> None:
     found, listed = asked(date(2024, 6, 1))
-    why = "no hours are asked in the cycle of endorsement"
+    why = "no hours are required in the cycle of endorsement"
     assert set(found.values()) == {why}
     waived, _ = asked(date(2024, 6, 1), waived=(listed[0],))
     assert (waived[listed[0]], waived[listed[1]]) == ("waived by the association", why)

@@ -14,7 +14,7 @@ from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfig, RenewalSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide
 from tracker.rules.providers import Ending
-from tracker.rules.renewal import judge
+from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Facts, Span, Standing, Status
 
 CONFIG = load_notice_config(TESTS.parent / "config")
@@ -53,7 +53,7 @@ def alice(
         minutes=values.pop("minutes", NO_HOURS),
         **values,
     )
-    standing = judge(plan, all_facts, as_of)
+    standing = judge_renewal(plan, all_facts, as_of)
     assert standing is not None
     return standing
 
@@ -80,9 +80,7 @@ def reasons(found: list[Decision], kind: Kind = Kind.RENEWAL) -> set[str]:
 
 def remembered(found: list[Decision]) -> dict[Key, date]:
     """What the ledger holds once they are recorded."""
-    return {
-        d.key: d.standing.plan.cycle.starts_on for d in found if d.standing.plan.cycle is not None
-    }
+    return {d.key: d.renewal.plan.cycle.starts_on for d in found if d.renewal.plan.cycle}
 
 
 def told_until(as_of: date, **facts: Any) -> dict[Key, date]:  # noqa: ANN401 - fields of Facts
@@ -386,7 +384,7 @@ def test_a_membership_that_ended_long_ago_is_old_news(late: int, number: int) ->
 
 
 LAST_DAY = date(2024, 9, 30)
-BOB = Cutoff(7, "Bob", Ending(LAST_DAY, "Bob's vetting by NCIMHA ends"), 300)
+BOB = Cutoff(7, "Bob", Ending("Bob", LAST_DAY), 300)
 
 
 def told_of_bob(day: date, **facts: Any) -> list[Decision]:  # noqa: ANN401 - fields of Facts
@@ -425,7 +423,7 @@ def test_a_cutoff_is_no_news_to_those_whose_rsc_is_waived() -> None:
 
 def test_a_cutoff_is_told_of_in_the_current_cycle_only() -> None:
     day = date(2025, 3, 1)
-    bob = BOB._replace(ending=Ending(date(2025, 3, 31), "it ends"))
+    bob = BOB._replace(ending=Ending("Bob", date(2025, 3, 31)))
     old = decisions(alice(day, minutes=ALL_HOURS), day, cutoffs=(bob,))
     new = decisions(alice(day, cycle=day, minutes=ALL_HOURS), day, cutoffs=(bob,))
     assert (len(sent(old)), len(sent(new))) == (0, 1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.rules.world import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.pace import Pace, falls_behind_on, forecast
-from tracker.rules.renewal import judge
+from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
@@ -40,7 +40,7 @@ def stand(
         minutes={"training": training, "rsc": rsc},
         memberships=members,
     )
-    standing = judge(plan, known._replace(**facts), as_of)  # type: ignore[arg-type]
+    standing = judge_renewal(plan, known._replace(**facts), as_of)  # type: ignore[arg-type]
     assert standing
     return standing
 

@@ -11,15 +11,17 @@ from tests.rules.oracle import qualifies
 from tests.rules.strategies import HOLDINGS, any_day, holdings
 from tests.rules.world import IMAGINED, REAL, span
 from tracker.rulebooks import Rulebooks
-from tracker.rules.plan import Plan
 from tracker.rules.providers import (
     Credential,
+    Ending,
     Provider,
+    explain_unqualified,
+    find_ending,
+    find_qualification,
+    format_ending,
     qualified_spans,
-    why_it_counts,
-    why_it_ends,
-    why_not,
 )
+from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Span
 
 DAY = timedelta(days=1)
@@ -50,7 +52,9 @@ def spans(rule: str, *held: str) -> list[Span]:
 
 def said_of(rule: str, day: str, *held: str) -> str:
     association, found = REAL.provider_rules[rule]
-    return why_not(association, found, provider(list(held)), date.fromisoformat(day))
+    return format_reason(
+        explain_unqualified(association, found, provider(list(held)), date.fromisoformat(day))
+    )
 
 
 def days_of(first: str, last: str) -> Span:
@@ -66,11 +70,10 @@ def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
     association, rule = rulebooks.provider_rules[name]
     held = data.draw(holdings(rulebooks))
     found = qualified_spans(association, rule, provider(held))
-    plan = plan_for(rulebooks, name)
     day = FIRST
     while day <= LAST:
         inside = sum(s.starts_on <= day <= s.ends_on for s in found)
-        assert inside == qualifies(rulebooks, plan, held, day), day
+        assert inside == qualifies(rulebooks, name, held, day), day
         day += DAY
 
 
@@ -85,21 +88,14 @@ def test_the_spans_are_apart_and_each_end_and_each_day_has_its_reason_for_or_aga
     for earlier, later in pairwise(spans_found):
         assert earlier.ends_on + DAY < later.starts_on
     counts = any(s.starts_on <= day <= s.ends_on for s in spans_found)
-    assert bool(why_it_counts(association, rule, held, day)) == counts
+    assert (find_qualification(association, rule, held, day) is not None) == counts
     if not counts:
-        assert held.name in why_not(association, rule, held, day)
+        assert held.name in format_reason(explain_unqualified(association, rule, held, day))
     for found in spans_found:
         if found.ends_on < date.max:
-            ending = why_it_ends(association, rule, held, found.ends_on)
+            ending = find_ending(association, rule, held, found.ends_on)
             assert ending.last_day == found.ends_on
-            assert "stops qualifying" not in ending.reason
-
-
-def plan_for(rulebooks: Rulebooks, name: str) -> Plan:
-    """A plan that has the rule, be it one of renewals or of applications."""
-    association, _ = rulebooks.provider_rules[name]
-    category = next(iter(rulebooks.associations[association].categories))
-    return Plan(association, category, None, (), name, None)
+            assert ending.credential is not None
 
 
 def test_an_open_end_is_the_last_day_that_a_date_can_name() -> None:
@@ -140,9 +136,13 @@ def test_who_became_imhs_after_the_transition_never_qualified_for_an_ifs() -> No
 def test_the_reason_that_counts_names_what_was_held() -> None:
     association, rule = REAL.provider_rules["NCIMHA/ifs-rsc"]
     vera, day = provider(["vetted NCIMHA 2020-01-01"]), date(2024, 1, 1)
-    assert why_it_counts(association, rule, vera, day) == "vetted by NCIMHA on that day"
+    vetted = find_qualification(association, rule, vera, day)
+    assert vetted
+    assert vetted.credential.status == "vetted by NCIMHA"
     maya = provider(["CT-AIMH IMHM-C 2020-01-01"])
-    assert why_it_counts(association, rule, maya, day) == "IMHM-C on that day"
+    endorsed = find_qualification(association, rule, maya, day)
+    assert endorsed
+    assert endorsed.credential.status == "IMHM-C"
 
 
 def test_of_several_ends_the_last_one_is_the_reason() -> None:
@@ -177,19 +177,19 @@ def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() 
             "CT-AIMH/ifs-rsc",
             ["CT-AIMH IMHS 2010-01-01"],
             "2024-04-30",
-            "Bob: the rule accepts IMHS only until April 30, 2024",
+            "Bob's endorsement as IMHS counts only through April 30, 2024",
         ),
         (
             "CT-AIMH/ifs-rsc",
             ["CT-AIMH IFS 2010-01-01", "degree master"],
             "2024-04-30",
-            "Bob: the rule accepts IFS with a master's degree only until April 30, 2024",
+            "Bob's endorsement as IFS (with a master's degree) counts only through April 30, 2024",
         ),
         (
             "NCIMHA/ifs-rsc",
             ["vetted NCIMHA 2010-01-01"],
             "2027-12-21",
-            "Bob: the rule accepts vetted by NCIMHA only until December 21, 2027",
+            "Bob's vetting by NCIMHA counts only through December 21, 2027",
         ),
         (
             "NCIMHA/ifs-rsc",
@@ -207,15 +207,23 @@ def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() 
 )
 def test_the_words_for_an_end(rule: str, held: list[str], last: str, reason: str) -> None:
     association, found = REAL.provider_rules[rule]
-    ending = why_it_ends(association, found, provider(held), date.fromisoformat(last))
-    assert (str(ending.last_day), ending.reason) == (last, reason)
+    last_day = date.fromisoformat(last)
+    ending = find_ending(association, found, provider(held), last_day)
+    assert (ending.last_day, format_ending(ending, last_day)) == (last_day, reason)
 
 
 def test_a_day_on_which_nothing_ends_has_a_plain_reason() -> None:
     association, found = REAL.provider_rules["NCIMHA/ifs-rsc"]
     held = provider(["NCIMHA ERS 2010-01-01..2026-06-30"])
-    ending = why_it_ends(association, found, held, date(2025, 1, 1))
-    assert ending.reason == "Bob stops qualifying after January 1, 2025"
+    ending = find_ending(association, found, held, date(2025, 1, 1))
+    assert format_ending(ending, date(2025, 1, 1)) == "Bob does not qualify after January 1, 2025"
+
+
+def test_an_ending_is_in_the_past_tense_after_its_day() -> None:
+    vetting = Credential("NCIMHA", None, FIRST, date(2026, 6, 30))
+    ending = Ending("Bob", date(2026, 6, 30), vetting)
+    assert "ends on June 30, 2026" in format_ending(ending, date(2026, 6, 30))
+    assert "ended on June 30, 2026" in format_ending(ending, date(2026, 7, 1))
 
 
 def test_the_random_holdings_hold_something_for_each_rule() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.rules.asks import ask_for
 from tracker.rules.application.candidate import Candidate, Reference
 from tracker.rules.application.references import judge_references
+from tracker.rules.application.wording import format_notes
 from tracker.rules.standing import Outcome, Result
 
 DAY = date(2025, 1, 1)
@@ -22,7 +23,9 @@ THREE: Terms = {"slots": [["supervisor"], ["rsc-provider", "colleague"], ["colle
 
 def judge(terms: Terms, *references: Reference) -> Result:
     candidate = Candidate("open", DAY, None, references=references)
-    return judge_references(ask_for("references", terms), candidate)
+    requirement = ask_for("references", terms)
+    assert requirement.rule.references
+    return judge_references(requirement, requirement.rule.references, candidate)
 
 
 def referee(role: str, *holds: str, vetted_on: date | None = None) -> Reference:
@@ -80,7 +83,7 @@ def test_too_few_who_are_endorsed_are_still_to_come() -> None:
     three = (referee("supervisor", "IMHS"), referee("rsc-provider", "IFS"), referee("student"))
     result = judge(terms, *three)
     assert (result.counted, result.short) == (2, 1)
-    assert result.note == "3 received, 0 waiting; 2 must be endorsed as IMHS"
+    assert format_notes(result) == "3 received, 0 waiting; 2 must be endorsed as IMHS"
 
 
 def test_where_a_place_is_free_the_endorsed_one_may_take_it() -> None:

@@ -4,10 +4,10 @@ from datetime import date
 
 from tests.rules.world import IMAGINED
 from tracker.rules.application.references import (
-    asked_references,
+    find_reference_rule,
     format_role,
     format_slot,
-    most_named,
+    max_referees,
     roles_for,
 )
 
@@ -16,20 +16,20 @@ FIRST = date(2020, 1, 1)
 
 
 def test_references_are_asked_from_their_first_day_on() -> None:
-    assert asked_references(BOOK, "IFS", FIRST.replace(year=2019, month=12, day=31)) is None
-    assert asked_references(BOOK, "IFS", FIRST) is not None
+    assert find_reference_rule(BOOK, "IFS", FIRST.replace(year=2019, month=12, day=31)) is None
+    assert find_reference_rule(BOOK, "IFS", FIRST) is not None
 
 
 def test_a_category_without_them_asks_for_none() -> None:
-    assert asked_references(BOOK, "IMHS", FIRST) is None
+    assert find_reference_rule(BOOK, "IMHS", FIRST) is None
 
 
 def test_each_role_stands_once_in_the_rulebooks_order() -> None:
-    rule = asked_references(BOOK, "IFS", FIRST)
+    rule = find_reference_rule(BOOK, "IFS", FIRST)
     assert rule is not None
     assert rule.references is not None
     assert roles_for(rule.references) == ("supervisor", "rsc-provider", "colleague")
-    assert most_named(rule.references) == 3 + 2
+    assert max_referees(rule.references) == 3 + 2
 
 
 def test_a_role_without_words_is_its_key_with_blanks() -> None:
@@ -43,4 +43,4 @@ def test_a_slot_names_all_who_may_fill_it() -> None:
         format_slot(BOOK, ("supervisor", "colleague")) == "Current program supervisor or colleague"
     )
     three = ("colleague", "supervisor", "RSC-giver")
-    assert format_slot(BOOK, three) == "Colleague, current program supervisor or RSC giver"
+    assert format_slot(BOOK, three) == "Colleague, current program supervisor, or RSC giver"

@@ -8,17 +8,17 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.application.rsc import Weighed, best_window, windows
+from tracker.rules.application.rsc import WeightedSession, best_window, list_windows
 
 FIRST = date(2019, 12, 1)
 days = st.integers(0, 1_600).map(lambda n: FIRST + timedelta(days=n))
 sessions = st.lists(
     st.tuples(days, st.tuples(st.integers(0, 240), st.integers(0, 120))), max_size=14
-).map(lambda rows: sorted(Weighed(day, minutes) for day, minutes in rows))
+).map(lambda rows: sorted(WeightedSession(day, minutes) for day, minutes in rows))
 required = st.tuples(st.integers(1, 900), st.integers(1, 300))
 
 
-def brute_force(found: Sequence[Weighed], months: int, needed: tuple[int, int]) -> int:
+def brute_force(found: Sequence[WeightedSession], months: int, needed: tuple[int, int]) -> int:
     """The least that any span of so many months, begun on any day at all, leaves to do."""
     least = sum(needed)
     for offset in range(-2, (found[-1].held_on - found[0].held_on).days + 1) if found else ():
@@ -34,9 +34,9 @@ def brute_force(found: Sequence[Weighed], months: int, needed: tuple[int, int]) 
 
 @given(sessions, st.sampled_from([1, 12, 24]), required)
 def test_no_other_window_lacks_less(
-    found: list[Weighed], months: int, needed: tuple[int, int]
+    found: list[WeightedSession], months: int, needed: tuple[int, int]
 ) -> None:
-    best = best_window(windows(found, months), needed)
+    best = best_window(list_windows(found, months), needed)
     lacking = (
         sum(max(0, n - m) for n, m in zip(needed, best.minutes, strict=True))
         if best
@@ -46,8 +46,8 @@ def test_no_other_window_lacks_less(
 
 
 @given(sessions, st.sampled_from([1, 12, 24]))
-def test_a_window_holds_just_what_lies_within_it(found: list[Weighed], months: int) -> None:
-    for window in windows(found, months):
+def test_a_window_holds_just_what_lies_within_it(found: list[WeightedSession], months: int) -> None:
+    for window in list_windows(found, months):
         inside = [s.minutes for s in found if window.starts_on <= s.held_on <= window.ends_on]
         assert window.minutes == tuple(sum(minutes[n] for minutes in inside) for n in range(2))
 
@@ -57,8 +57,8 @@ def test_a_window_holds_just_what_lies_within_it(found: list[Weighed], months: i
     [(date(2024, 2, 26), 120), (date(2024, 2, 27), 120), (date(2024, 2, 28), 60)],
 )
 def test_two_years_end_on_the_eve_of_the_same_day(second: date, minutes: int) -> None:
-    two = [Weighed(date(2022, 2, 28), (60,)), Weighed(second, (60,))]
-    best = best_window(windows(two, 24), [600])
+    two = [WeightedSession(date(2022, 2, 28), (60,)), WeightedSession(second, (60,))]
+    best = best_window(list_windows(two, 24), [600])
     assert best is not None
     assert best.minutes == (minutes,)
 
@@ -68,18 +68,18 @@ def test_two_years_end_on_the_eve_of_the_same_day(second: date, minutes: int) ->
     [(date(2026, 2, 27), 120), (date(2026, 2, 28), 120), (date(2026, 3, 1), 60)],
 )
 def test_two_years_from_a_leap_day_end_with_february(second: date, minutes: int) -> None:
-    two = [Weighed(date(2024, 2, 29), (60,)), Weighed(second, (60,))]
-    best = best_window(windows(two, 24), [600])
+    two = [WeightedSession(date(2024, 2, 29), (60,)), WeightedSession(second, (60,))]
+    best = best_window(list_windows(two, 24), [600])
     assert best is not None
     assert best.minutes == (minutes,)
 
 
 def test_of_two_equal_windows_the_last_is_taken() -> None:
-    two = [Weighed(date(2018, 1, 1), (60,)), Weighed(date(2024, 1, 1), (60,))]
-    best = best_window(windows(two, 24), [600])
+    two = [WeightedSession(date(2018, 1, 1), (60,)), WeightedSession(date(2024, 1, 1), (60,))]
+    best = best_window(list_windows(two, 24), [600])
     assert best is not None
     assert best.starts_on == date(2024, 1, 1)
 
 
 def test_nobody_without_sessions_has_a_window() -> None:
-    assert best_window(windows([], 24), [600]) is None
+    assert best_window(list_windows([], 24), [600]) is None

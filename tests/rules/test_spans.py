@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.application.work import merged, whole_months, without
+from tracker.rules.application.work import merge_spans, subtract_spans, whole_months
 from tracker.rules.standing import Span
 
 FIRST = date(2020, 1, 1)
@@ -28,14 +28,14 @@ def days_of(found: list[Span]) -> set[date]:
 
 @given(spans)
 def test_merging_keeps_every_day_once(found: list[Span]) -> None:
-    one = merged(found)
+    one = merge_spans(found)
     assert days_of(one) == days_of(found)
     assert sum((s.ends_on - s.starts_on).days + 1 for s in one) == len(days_of(found))
 
 
 @given(spans, spans)
 def test_what_is_taken_away_is_gone_and_nothing_else(found: list[Span], taken: list[Span]) -> None:
-    assert days_of(without(found, taken)) == days_of(found) - days_of(taken)
+    assert days_of(subtract_spans(found, taken)) == days_of(found) - days_of(taken)
 
 
 @given(spans, st.integers(0, 600))

@@ -15,14 +15,15 @@ from tracker.db.engine import reading
 from tracker.db.tables import METADATA
 from tracker.exports.standing_json import as_json_object as as_json_object_of_standing_json
 from tracker.formatting import as_hours, format_hours
-from tracker.rules.application.wording import NO_INITIAL_RULES
+from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES
 from tracker.rules.plan import PlannedRequirement
-from tracker.rules.standing import Outcome, Remark, Result, Standing
+from tracker.rules.reasons import format_reason
+from tracker.rules.standing import ApplicationStanding, Outcome, Remark, Result, Standing
 from tracker.services.application_facts import judge_applications
 from tracker.services.evaluation import judge_all
 from tracker.services.facts import make_id_table
-from tracker.services.uncounted import Uncounted, belongs_to, with_uncounted
+from tracker.services.uncounted import Uncounted, with_uncounted
 
 _WANTED = "wanted"
 
@@ -67,7 +68,9 @@ def _print_table(found: Iterator[tuple[Standing, Uncounted]]) -> None:
             if standing.plan.cycle
             else NO_RULES,
             "\n".join(
-                escape(f"{e.held_on} {e.title}, {format_hours(e.minutes)} h: {reason}")
+                escape(
+                    f"{e.held_on} {e.title}, {format_hours(e.minutes)} h: {format_reason(reason)}"
+                )
                 for e, reason in uncounted
             ),
         )
@@ -107,20 +110,19 @@ def print_readiness(
             _print_table_readiness(found)
 
 
-def as_json_object(standing: Standing, uncounted: Uncounted) -> dict[str, Any]:
+def as_json_object(standing: ApplicationStanding, uncounted: Uncounted) -> dict[str, Any]:
     """One application as the JSON that the README describes; hours and years are decimal."""
     candidate = standing.facts.candidate
-    has_rules = standing.plan.cycle is not None
     return {
         "email": standing.facts.email,
         "association": standing.plan.association,
         "category": standing.plan.category,
-        "opened_on": standing.facts.starts_on.isoformat(),
-        "submitted_on": candidate and candidate.submitted_on and candidate.submitted_on.isoformat(),
+        "opened_on": candidate.opened_on.isoformat(),
+        "submitted_on": candidate.submitted_on and candidate.submitted_on.isoformat(),
         "status": standing.status.value,
         "requirements": [_requirement(result, uncounted) for result in standing.results],
         "next_change_on": standing.next_change_on and standing.next_change_on.isoformat(),
-        **({} if has_rules else {"explanation": NO_INITIAL_RULES}),
+        **({} if standing.plan.requirements else {"explanation": NO_INITIAL_RULES}),
     }
 
 
@@ -133,7 +135,7 @@ def _requirement(result: Result, uncounted: Uncounted) -> dict[str, Any]:
         "counted": _measure(requirement, result.counted),
         "short": _measure(requirement, result.short),
         "status": result.outcome.value,
-        "note": result.note,
+        "note": format_notes(result),
         "window_closes_on": result.closes_on and result.closes_on.isoformat(),
         "source": {"document": requirement.source_document, "section": requirement.source_section},
         "not_counted": [
@@ -141,7 +143,7 @@ def _requirement(result: Result, uncounted: Uncounted) -> dict[str, Any]:
             *(
                 _entry(requirement, Remark(entry.held_on, entry.title, entry.minutes, reason))
                 for entry, reason in uncounted
-                if belongs_to(requirement, entry)
+                if requirement.covers(entry.activity, entry.topics)
             ),
         ],
     }
@@ -154,7 +156,7 @@ def _entry(requirement: PlannedRequirement, remark: Remark) -> dict[str, Any]:
         requirement.unit if requirement.unit in {"hours", "years"} else "amount": _measure(
             requirement, remark.amount
         ),
-        "reason": remark.reason,
+        "reason": format_reason(remark.reason),
     }
 
 
@@ -164,7 +166,7 @@ def _measure(requirement: PlannedRequirement, amount: int) -> float:
     return round(amount / _MONTHS_IN_YEAR, 2) if requirement.unit == "years" else float(amount)
 
 
-def _print_table_readiness(found: Iterator[tuple[Standing, Uncounted]]) -> None:
+def _print_table_readiness(found: Iterator[tuple[ApplicationStanding, Uncounted]]) -> None:
     columns = ("Applicant", "For", "Readiness", "Missing", "For the reviewers")
     # On a narrow terminal a long id is broken, not cut.
     table = Table(*(Column(name, overflow="fold") for name in columns))
@@ -174,7 +176,7 @@ def _print_table_readiness(found: Iterator[tuple[Standing, Uncounted]]) -> None:
             escape(standing.facts.email),
             f"{standing.plan.association} {standing.plan.category}",
             standing.status.value,
-            _said(standing, Outcome.SHORT) if standing.plan.cycle else NO_INITIAL_RULES,
+            _said(standing, Outcome.SHORT) if standing.plan.requirements else NO_INITIAL_RULES,
             _said(standing, Outcome.REVIEW),
         )
     if number:
@@ -186,12 +188,12 @@ def _print_table_readiness(found: Iterator[tuple[Standing, Uncounted]]) -> None:
         )
 
 
-def _said(standing: Standing, outcome: Outcome) -> str:
+def _said(standing: ApplicationStanding, outcome: Outcome) -> str:
     return "\n".join(
         escape(
             format_amounts(r)
             if outcome is Outcome.SHORT
-            else f"{r.requirement.id} {r.note}".strip()
+            else f"{r.requirement.id} {format_notes(r)}".strip()
         )
         for r in standing.results
         if r.outcome is outcome

@@ -9,7 +9,7 @@ from tracker.db.types import IDS_NEVER_REUSED, Instant
 
 
 class Entry(SQLModel, table=True):
-    """One logged session. It counts towards each endorsement of the person that it fits.
+    """One logged session. It counts toward each endorsement of the person that it fits.
 
     A provider is a known person (``provider_id``) or, until a coordinator has confirmed who
     that is, a name (``provider_name``); a session with a mere name counts for nothing yet.

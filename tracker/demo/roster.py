@@ -13,7 +13,7 @@ from tracker.demo.people import Cast, DemoEndorsee, DemoProvider, Role, Stories
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.plan import Plan
+from tracker.rules.plan import RenewalPlan
 
 Row = dict[str, str]
 _DAY = timedelta(days=1)
@@ -210,7 +210,7 @@ class _DemoLog:
         self.variation = int.from_bytes(endorsee.email.encode()) % 97
 
     def list_hours(
-        self, plan: Plan, share: float, last_day: date, role: Role, *, topics: bool
+        self, plan: RenewalPlan, share: float, last_day: date, role: Role, *, topics: bool
     ) -> Iterator[Row]:
         """Sessions from the cycle's or the endorsement's first day through ``last_day``."""
         started = plan.cycle.starts_on if plan.cycle else last_day
@@ -255,7 +255,7 @@ class _DemoLog:
                     yield day, minutes
                     break
 
-    def _find_providers(self, plan: Plan, role: Role, day: date) -> list[DemoProvider]:
+    def _find_providers(self, plan: RenewalPlan, role: Role, day: date) -> list[DemoProvider]:
         """The two providers whom the endorsee sees in turn; it may be the same one twice."""
         known = [p for p in self._cast.providers if p.rule == plan.provider_rule]
         qualified = []

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
-from tracker.rules.providers import Provider, why_it_ends
+from tracker.rules.providers import Provider, find_ending, format_ending
 from tracker.rules.standing import Span, Standing, Status
 from tracker.services.endorsements import endorsements_of, spans_of
 from tracker.services.entries import list_entries
@@ -195,7 +195,8 @@ def _cutoffs(session: Session, rulebooks: Rulebooks, origin: _Origin) -> Iterato
         last = _last_day(spans.get(provider_id, []), cycle.starts_on, origin.today)
         if last is not None:
             summary = _stops(provider, plan.association, plan.category)
-            about = f"{why_it_ends(association, rule, provider, last).reason}."
+            ending = find_ending(association, rule, provider, last)
+            about = f"{format_ending(ending, origin.today)}."
             yield origin.dated(f"provider/{provider_id}", last, summary, about, _LONG)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from tracker.formatting import as_hours
 from tracker.rules.explain import NO_RULES
+from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Result, Standing
-from tracker.services.uncounted import Uncounted, belongs_to
+from tracker.services.uncounted import Uncounted
 
 
 def as_json_object(standing: Standing, uncounted: Uncounted) -> dict[str, Any]:
@@ -48,9 +49,9 @@ def _requirement(result: Result, uncounted: Uncounted) -> dict[str, Any]:
                 "hours": as_hours(
                     entry.topics[requirement.topic] if requirement.topic else entry.minutes
                 ),
-                "reason": reason,
+                "reason": format_reason(reason),
             }
             for entry, reason in uncounted
-            if belongs_to(requirement, entry)
+            if requirement.covers(entry.activity, entry.topics)
         ],
     }

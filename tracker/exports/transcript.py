@@ -15,6 +15,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
+from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of, standing_in
 from tracker.services.entries import list_entries
@@ -184,7 +185,7 @@ def _session(entry: LoggedEntry, subject: Subject, material: Material) -> Transc
         minutes=entry.minutes,
         topics=tuple(sorted(entry.topics.items())),
         counts=verdict.counts,
-        reason=verdict.reason,
+        reason=format_reason(verdict.reason) if verdict.reason else "",
     )
 
 

@@ -14,7 +14,7 @@ from tracker.notifications.context import JobContext
 from tracker.rules.application.notices import decide_application
 from tracker.rules.notices import Cutoff, Decision, decide
 from tracker.rules.notification_preferences import apply_preferences
-from tracker.rules.standing import Standing
+from tracker.rules.standing import AnyStanding
 from tracker.services.application_facts import judge_applications
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.facts import make_id_table
@@ -143,7 +143,7 @@ def _cutoffs(looking: RunContext, people: str) -> Cutoffs:
     return cutoffs_of(looking.session, context.rulebooks, people, horizon)
 
 
-def _cutoffs_for(standing: Standing, cutoffs: Cutoffs) -> Sequence[Cutoff]:
+def _cutoffs_for(standing: AnyStanding, cutoffs: Cutoffs) -> Sequence[Cutoff]:
     return cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ())
 
 

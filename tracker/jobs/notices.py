@@ -27,7 +27,6 @@ from tracker.notifications.context import JobContext
 from tracker.notifications.notices_mail import in_order, write_mail
 from tracker.rules.notices import Decision
 from tracker.rules.notification_preferences import kinds_in
-from tracker.rules.standing import Standing
 from tracker.services.notices import addresses_of, people_to_consider, record_decisions
 from tracker.services.notification_preferences import off_token
 from tracker.services.run_ledger import last_run
@@ -144,7 +143,7 @@ def _write(
     now: datetime,
 ) -> _Letter:
     sending = in_order([d for d in decisions if d.skipped is None])
-    standing: Standing = sending[0].standing
+    standing = sending[0].standing
     mail = write_mail(context.rulebooks, context.notices, context.settings.base_url, sending, as_of)
     rendered = context.composer.compose(
         mail.kind,

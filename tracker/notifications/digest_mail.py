@@ -27,7 +27,7 @@ from tracker.formatting import (
 from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, Need, Trend
 from tracker.notifications.context import JobContext
 from tracker.rules.application.wording import labels, review_results
-from tracker.rules.standing import Standing, Status
+from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.applications import list_applicants
 from tracker.services.dashboard import (
     CutoffAhead,
@@ -47,7 +47,7 @@ _WAITING = (Status.READY, Status.NEEDS_REVIEW)
 
 
 def write_applicants(
-    standings: Sequence[Standing], association: str, base_url: str, most: int
+    standings: Sequence[ApplicationStanding], association: str, base_url: str, most: int
 ) -> Applicants:
     """Say who is ready, then who needs review (``most`` are named); the others are counted.
 
@@ -67,7 +67,7 @@ def write_applicants(
     )
 
 
-def format_ready(standings: Sequence[Standing]) -> str:
+def format_ready(standings: Sequence[ApplicationStanding]) -> str:
     """How many are ready: "2 applicants are ready"; empty where nobody is."""
     ready = sum(s.status is Status.READY for s in standings)
     if not ready:
@@ -75,9 +75,9 @@ def format_ready(standings: Sequence[Standing]) -> str:
     return f"{ready} {'applicant is' if ready == 1 else 'applicants are'} ready"
 
 
-def _person(standing: Standing, base_url: str) -> Need:
+def _person(standing: ApplicationStanding, base_url: str) -> Need:
     candidate = standing.facts.candidate
-    submitted_on = candidate.submitted_on if candidate else None
+    submitted_on = candidate.submitted_on
     reason = f"submitted on {format_date(submitted_on)}" if submitted_on else "not submitted yet"
     todo = "decide"
     if standing.status is Status.NEEDS_REVIEW:
@@ -133,7 +133,7 @@ class Week:
     ahead: list[CutoffAhead] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     earlier: list[tuple[date, dict[str, int]]] = field(default_factory=list)
-    applicants: list[Standing] = field(default_factory=list)
+    applicants: list[ApplicationStanding] = field(default_factory=list)
     requests: list[SubmittedRequest] = field(default_factory=list)
 
     @property

@@ -17,8 +17,8 @@ from tracker.mail.contents import Action, Row, Section
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.notices import Cutoff, Decision
-from tracker.rules.plan import word_for
-from tracker.rules.standing import Outcome, Result, Standing
+from tracker.rules.providers import format_ending
+from tracker.rules.standing import AnyStanding, Outcome, Result, Standing
 
 
 class NoticeText(NamedTuple):
@@ -37,7 +37,7 @@ class NoticeText(NamedTuple):
     action: Action | None = None
 
 
-def category_name(rulebooks: Rulebooks, standing: Standing) -> str:
+def category_name(rulebooks: Rulebooks, standing: AnyStanding) -> str:
     """The category as its association calls it."""
     rulebook = rulebooks.associations[standing.plan.association]
     return rulebook.categories[standing.plan.category].name
@@ -59,7 +59,7 @@ def application_page(base_url: str, decision: Decision) -> Action | None:
     return Action("See my application", f"{base_url}/application/{number}")
 
 
-def short_results(standing: Standing) -> list[Result]:
+def short_results(standing: AnyStanding) -> list[Result]:
     """The requirements that are short, in the rulebook's order."""
     return [r for r in standing.results if r.outcome is Outcome.SHORT]
 
@@ -68,17 +68,8 @@ def row_of(result: Result) -> Row:
     """A requirement's row: ``Reflective supervision | 8.5 of 12 hours | 3.5 short``."""
     if result.requirement.counts == "membership":
         return Row(result.requirement.label, "none in force", "missing")
-    label = result.requirement.label
-    if result.requirement.topic and label.startswith("of which"):
-        # In a mail the row of the whole hours may be left out, since they are done.
-        label = f"{name_of_kind(result)}, {label}"
     progress = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
-    return Row(label, progress, f"{format_hours(result.short)} short")
-
-
-def name_of_kind(result: Result) -> str:
-    """What hours about a topic are a part of: ``Training``, ``RSC``."""
-    return "RSC" if result.requirement.counts == "rsc" else result.requirement.counts.capitalize()
+    return Row(result.requirement.label, progress, f"{format_hours(result.short)} short")
 
 
 def missing(result: Result) -> str:
@@ -86,7 +77,7 @@ def missing(result: Result) -> str:
     if result.requirement.counts == "membership":
         return "membership"
     plural = "" if result.short == MINUTES_IN_HOUR else "s"
-    return f"{format_hours(result.short)} {word_for(result.requirement)} hour{plural}"
+    return f"{format_hours(result.short)} {result.requirement.hours_name} hour{plural}"
 
 
 def format_left(days: int) -> str:
@@ -125,7 +116,7 @@ def render_cutoff(
         raise ValueError(message)
     name, due_on = cutoff.provider_name, decision.key.due_on
     page = application_page(base_url, decision)
-    section = _cutoff_section(cutoff, due_on, months)
+    section = _cutoff_section(cutoff, due_on, as_of, months)
     return NoticeText(
         subjects=_cutoff_subjects(name, due_on, as_of),
         headline=f"Sessions with {name} count until {format_date(due_on)}.",
@@ -173,14 +164,13 @@ def _cutoff_subjects(name: str, due_on: date, as_of: date) -> list[str]:
     ]
 
 
-def _cutoff_section(cutoff: Cutoff, due_on: date, months: int) -> Section:
+def _cutoff_section(cutoff: Cutoff, due_on: date, as_of: date, months: int) -> Section:
     return Section(
         "",
         f"Sessions after {format_date(due_on)} will not count; those up to and including that day "
         "do. Please find another qualified provider in time.",
         details=(
-            # The rules explain looking back; here the day is still to come, or today.
-            cutoff.ending.reason.replace(" ended on ", " ends on "),
+            format_ending(cutoff.ending, as_of),
             f"{format_hours_with_unit(cutoff.minutes)} in the last {months} months were with this provider",
         ),
     )
@@ -188,7 +178,7 @@ def _cutoff_section(cutoff: Cutoff, due_on: date, months: int) -> Section:
 
 def render_renewal(rulebooks: Rulebooks, decision: Decision, as_of: date) -> NoticeText:
     """A renewal that is short: what is missing, and by when."""
-    standing, due_on = decision.standing, decision.key.due_on
+    standing, due_on = decision.renewal, decision.key.due_on
     name, association = category_name(rulebooks, standing), standing.plan.association
     return NoticeText(
         subjects=_subjects(standing, due_on, as_of),
@@ -204,7 +194,7 @@ def render_renewal(rulebooks: Rulebooks, decision: Decision, as_of: date) -> Not
 
 def render_lapse(rulebooks: Rulebooks, decision: Decision, as_of: date) -> NoticeText:
     """A renewal that was not met by the end of its grace period."""
-    standing, due_on = decision.standing, decision.key.due_on
+    standing, due_on = decision.renewal, decision.key.due_on
     due = format_short_month_day(due_on)
     return NoticeText(
         subjects=[
@@ -249,7 +239,7 @@ def _headline(standing: Standing, due_on: date, as_of: date) -> str:
 
 
 def _done(standing: Standing) -> str:
-    done = [word_for(r.requirement) for r in standing.results if r.outcome is Outcome.MET]
+    done = [r.requirement.hours_name for r in standing.results if r.outcome is Outcome.MET]
     return f" Done: {format_list(done)}." if done else ""
 
 
@@ -267,7 +257,7 @@ def _alone(standing: Standing) -> Section:
 
 
 def _section(rulebooks: Rulebooks, decision: Decision, as_of: date) -> Section:
-    standing = decision.standing
+    standing = decision.renewal
     until = _only_until(standing, as_of)
     return Section(
         f"{category_name(rulebooks, standing)}, {standing.plan.association}",
@@ -306,10 +296,7 @@ def render_references(
     rulebooks: Rulebooks, base_url: str, decision: Decision, as_of: date
 ) -> NoticeText:
     """References that are outstanding: how many have come and are waited for, and nothing else."""
-    candidate = decision.standing.facts.candidate
-    if candidate is None:
-        message = "only an application has references"
-        raise ValueError(message)
+    candidate = decision.application.facts.candidate
     asked = next(
         r.required for r in decision.standing.results if r.requirement.counts == "references"
     )

@@ -8,10 +8,9 @@ from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rules.model import CycleScheme
+from tracker.rules.model import MONTHS_IN_YEAR, CycleScheme
 
 _DAY = timedelta(days=1)
-_MONTHS_IN_YEAR = 12
 _WHOLE, _NOTHING = Fraction(1), Fraction(0)
 
 
@@ -106,4 +105,4 @@ def _share(scheme: CycleScheme, endorsed_on: date, ends_on: date) -> Fraction:
     left = relativedelta(ends_on + _DAY, endorsed_on)
     if scheme.first_cycle == "fraction by year":
         return Fraction(left.years, scheme.years)
-    return Fraction(left.years * _MONTHS_IN_YEAR + left.months, scheme.years * _MONTHS_IN_YEAR)
+    return Fraction(left.years * MONTHS_IN_YEAR + left.months, scheme.years * MONTHS_IN_YEAR)

@@ -1,15 +1,24 @@
-"""Why an entry counts, or does not: the words behind each sum."""
+"""Why an entry counts or does not: the verdict on it, and the rules and credentials behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from tracker.formatting import format_date, format_hours, format_hours_with_unit
+from tracker.formatting import format_date, format_hours, format_hours_with_unit, hours_word
 from tracker.rules.model import ProviderRule, Rulebook
-from tracker.rules.plan import Plan, PlannedRequirement
-from tracker.rules.providers import Provider, sources_on, status_on, why_it_counts, why_not
+from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
+from tracker.rules.providers import (
+    Credential,
+    Provider,
+    explain_unqualified,
+    find_qualification,
+    held_on,
+    list_qualifications,
+    sources_on,
+)
+from tracker.rules.reasons import SENTENCES, Reason, because, format_reason
 
-NO_RULES = "the rulebook holds no renewal rules for this category"
+NO_RULES = SENTENCES["no_renewal_rules"]
 
 
 class LoggedEntry(NamedTuple):
@@ -29,24 +38,25 @@ class LoggedEntry(NamedTuple):
 
 
 class Remedy(NamedTuple):
-    """What would make an entry count, in one sentence.
+    """What would make an entry count.
 
-    ``by_association``: only the association can do it; else whoever logged the entry can.
+    ``by_association``: only the association can do it. Otherwise the person who logged it can.
     """
 
-    says: str
+    what: Reason
     by_association: bool
 
 
 class Verdict(NamedTuple):
-    """Whether an entry counts towards a renewal, towards which requirements, and why.
+    """Whether an entry counts, and toward which requirements.
 
-    ``remedy`` is None where it counts, or where nothing would make it count.
+    ``reason`` is None for training that counts. ``remedy`` is None if the entry counts, or if
+    nothing would make it count.
     """
 
     counts: bool
     requirement_ids: tuple[str, ...]
-    reason: str
+    reason: Reason | None
     remedy: Remedy | None = None
 
 
@@ -57,71 +67,69 @@ def explain(
     provider: Provider | None,
     as_of: date,
 ) -> Verdict:
-    """Judge one entry as the sums do: by cycle, as-of date, activity and provider.
+    """Judge one entry as the sums do: by cycle, as-of date, activity, and provider.
 
     ``rule`` is the plan's provider rule, ``provider`` the entry's known provider.
     """
-    cycle = plan.cycle
-    if cycle is None:
-        return _not_counted(NO_RULES)
-    if not cycle.starts_on <= entry.held_on <= cycle.ends_on:
-        span = f"{format_date(cycle.starts_on)} to {format_date(cycle.ends_on)}"
-        return _not_counted(f"it was held outside the cycle, {span}")
-    if entry.held_on > as_of:
-        # The zone of whoever logged it may be ahead of the association's.
-        there = f"it is still {format_date(as_of)} at {plan.association}"
-        return _not_counted(
-            f"{there}; hours of {format_date(entry.held_on)} count from that day on"
-        )
-    asked = tuple(
-        a.id for a in plan.requirements if a.counts == entry.activity and _fits(a.topic, entry)
+    exclusion = _find_exclusion(entry, plan, as_of)
+    if exclusion:
+        return Verdict(counts=False, requirement_ids=(), reason=exclusion)
+    requirement_ids = tuple(
+        r.id for r in plan.requirements if r.covers(entry.activity, entry.topics)
     )
-    if not asked:
-        return _not_counted(f"no requirement of this renewal counts {entry.activity}")
+    if not requirement_ids:
+        reason = because("not_required", activity=hours_word(entry.activity, ""))
+        return Verdict(counts=False, requirement_ids=(), reason=reason)
     if entry.activity != "rsc":
-        return Verdict(counts=True, requirement_ids=asked, reason="")
-    return _judge_provider(entry, plan, rule, provider, asked)
+        return Verdict(counts=True, requirement_ids=requirement_ids, reason=None)
+    if provider is None or rule is None:
+        return _explain_unknown_provider(entry, rule)
+    qualification = find_qualification(plan.association, rule, provider, entry.held_on)
+    if qualification:
+        reason = because("qualified", status=qualification.credential.status)
+        return Verdict(counts=True, requirement_ids=requirement_ids, reason=reason)
+    reason = explain_unqualified(plan.association, rule, provider, entry.held_on)
+    what = because("record_credential", provider=provider.name, rule=rule.says, day=entry.held_on)
+    return Verdict(
+        counts=False,
+        requirement_ids=(),
+        reason=reason,
+        remedy=Remedy(what, by_association=True),
+    )
 
 
-def _judge_provider(
-    entry: LoggedEntry,
-    plan: Plan,
-    rule: ProviderRule | None,
-    provider: Provider | None,
-    asked: tuple[str, ...],
-) -> Verdict:
-    if provider is None:
-        return _judge_unknown(entry, rule)
-    if rule is None:
-        return _not_counted("the rulebook names no qualified providers")
-    if because := why_it_counts(plan.association, rule, provider, entry.held_on):
-        return Verdict(counts=True, requirement_ids=asked, reason=because)
-    qualified = f"{rule.says} on {format_date(entry.held_on)}"
-    remedy = f"If {provider.name} was {qualified}, it counts once that is on record."
-    reason = why_not(plan.association, rule, provider, entry.held_on)
-    return _not_counted(reason, Remedy(remedy, by_association=True))
+def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | None:
+    """Why no entry of that day counts."""
+    if isinstance(plan, RenewalPlan):
+        cycle = plan.cycle
+        if cycle is None:
+            return because("no_renewal_rules")
+        if not cycle.starts_on <= entry.held_on <= cycle.ends_on:
+            return because("outside_cycle", starts_on=cycle.starts_on, ends_on=cycle.ends_on)
+    if entry.held_on > as_of:
+        # The time zone of the person who logged it may be ahead of the association's.
+        return because(
+            "in_the_future", today=as_of, association=plan.association, held_on=entry.held_on
+        )
+    return None
 
 
-def _judge_unknown(entry: LoggedEntry, rule: ProviderRule | None) -> Verdict:
-    if not entry.provider_name:
-        remedy = Remedy("It can count once it says who provided it.", by_association=False)
-        return _not_counted("no provider is named", remedy)
-    qualified = f", as {rule.says}, for {format_date(entry.held_on)}" if rule else ""
-    says = f"It counts once {entry.provider_name} is confirmed{qualified}."
-    reason = f"{entry.provider_name} is not yet confirmed as qualified"
-    return _not_counted(reason, Remedy(says, by_association=True))
-
-
-def _fits(topic: str | None, entry: LoggedEntry) -> bool:
-    return topic is None or topic in entry.topics
-
-
-def _not_counted(reason: str, remedy: Remedy | None = None) -> Verdict:
+def _explain_unknown_provider(entry: LoggedEntry, rule: ProviderRule | None) -> Verdict:
+    name = entry.provider_name
+    if not name:
+        reason = because("no_provider")
+        remedy = Remedy(because("name_provider"), by_association=False)
+    else:
+        reason = because("unconfirmed", provider=name)
+        what = because("confirm_provider", provider=name)
+        if rule:
+            what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
+        remedy = Remedy(what, by_association=True)
     return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)
 
 
 class Place(NamedTuple):
-    """Where a rule stands."""
+    """Where a rule stands in the sources."""
 
     document: str
     section: str
@@ -134,11 +142,11 @@ class Cited(NamedTuple):
     places: tuple[Place, ...]
 
 
-class Reasons(NamedTuple):
-    """Why an entry counts as it does: the rules that ask for it, and the provider's status.
+class Background(NamedTuple):
+    """The rules and the provider's credentials behind a verdict, in words.
 
-    ``provider`` says what the provider held on the day; ``qualified``, whom the rule accepts. Of
-    a training both are empty.
+    ``provider`` says what the provider held on the day; ``qualified`` whom the rule accepts. For
+    training, ``provider`` is empty and ``qualified`` None.
     """
 
     rules: tuple[Cited, ...]
@@ -146,54 +154,87 @@ class Reasons(NamedTuple):
     qualified: Cited | None
 
 
-def reasons(
+def describe_background(
     entry: LoggedEntry,
     plan: Plan,
     rulebook: Rulebook,
     provider: Provider | None,
     verdict: Verdict,
-    exemptions: Mapping[str, str],
-) -> Reasons:
-    """All that led to ``verdict``, which `explain` gave for the same entry, plan and provider.
+    exemptions: Mapping[str, Reason],
+) -> Background:
+    """All that led to ``verdict``, which `explain` gave for the same entry, plan, and provider.
 
-    ``exemptions`` is as of `exemption_reason`.
+    ``exemptions`` are those of `list_exemptions`.
     """
-    kind = [a for a in plan.requirements if a.counts == entry.activity]
-    if verdict.counts:
-        shown = [a for a in kind if a.id in verdict.requirement_ids]
-    else:
-        shown = [a for a in kind if a.topic is None or a.topic in entry.topics]
-    rules = tuple(
-        Cited(
-            _towards(entry, a, verdict, exemptions.get(a.id, "")),
-            (Place(a.source_document, a.source_section),),
-        )
-        for a in shown
-    )
+    rules = []
+    for requirement in plan.requirements:
+        if not requirement.covers(entry.activity, entry.topics):
+            continue
+        if verdict.counts and requirement.id not in verdict.requirement_ids:
+            continue
+        exemption = exemptions.get(requirement.id)
+        place = Place(requirement.source_document, requirement.source_section)
+        rules.append(Cited(_describe_rule(entry, requirement, verdict, exemption), (place,)))
     if entry.activity != "rsc" or plan.provider_rule is None:
-        return Reasons(rules, "", None)
+        return Background(tuple(rules), "", None)
     rule = rulebook.providers[plan.provider_rule.partition("/")[2]]
-    status = status_on(plan.association, rule, provider, entry.held_on) if provider else []
     sources = sources_on(plan.association, rule, provider, entry.held_on)
     places = tuple(Place(rulebook.documents[s.document].title, s.section) for s in sources)
-    return Reasons(rules, " ".join(status), Cited(f"Qualified: {rule.says}", places))
-
-
-def _towards(
-    entry: LoggedEntry, requirement: PlannedRequirement, verdict: Verdict, exemption_reason: str
-) -> str:
-    """``1 of 6 hours about DEIA towards “of which DEIA” (1 hour asked)``."""
-    if exemption_reason:
-        return f"“{requirement.label}”: {exemption_reason}"
-    asked = f"{format_hours_with_unit(requirement.amount)} asked"
-    if not verdict.counts:
-        return f"Meant for “{requirement.label}” ({asked})"
-    if requirement.topic is None:
-        return f"{format_hours_with_unit(entry.minutes)} towards “{requirement.label}” ({asked})"
-    part, whole = entry.topics[requirement.topic], entry.minutes
-    some = (
-        f"{format_hours(part)} of {format_hours_with_unit(whole)}"
-        if part < whole
-        else format_hours_with_unit(whole)
+    credentials = (
+        " ".join(_describe_credentials(plan.association, rule, provider, entry.held_on))
+        if provider
+        else ""
     )
-    return f"{some} about {requirement.topic} towards “{requirement.label}” ({asked})"
+    return Background(tuple(rules), credentials, Cited(f"Qualified: {rule.says}", places))
+
+
+def _describe_rule(
+    entry: LoggedEntry, requirement: PlannedRequirement, verdict: Verdict, exemption: Reason | None
+) -> str:
+    """``1 of 6 hours about DEIA toward “DEIA training” (1 hour required)``."""
+    if exemption:
+        return f"“{requirement.label}”: {format_reason(exemption)}"
+    required = f"{format_hours_with_unit(requirement.amount)} required"
+    if not verdict.counts:
+        return f"Meant for “{requirement.label}” ({required})"
+    hours = format_hours_with_unit(entry.minutes)
+    if requirement.topic:
+        part = entry.topics[requirement.topic]
+        if part < entry.minutes:
+            hours = f"{format_hours(part)} of {hours}"
+        hours += f" about {requirement.topic}"
+    return f"{hours} toward “{requirement.label}” ({required})"
+
+
+def _describe_credentials(
+    association: str, rule: ProviderRule, provider: Provider, day: date
+) -> Iterator[str]:
+    """What the provider held on ``day``, and until when the rule accepts it, in sentences.
+
+    If the provider held nothing on that day: what they held before and after it.
+    """
+    held = held_on(provider, day)
+    if not held:
+        for credential in provider.credentials:
+            verb = "was" if credential.starts_on < day else "is"
+            yield f"{provider.name} {verb} {_format_credential(credential)}."
+        yield f"{provider.name} is not known as endorsed or vetted on {format_date(day)}."
+        return
+    for credential in held:
+        yield f"{provider.name} was {_format_credential(credential)}."
+    for qualification in list_qualifications(association, rule, provider):
+        until = qualification.accepted.until
+        if until and qualification.starts_on <= day <= qualification.ends_on:
+            status = qualification.credential.status
+            yield f"The rule accepts {status} through {format_date(until)}."
+
+
+def _format_credential(credential: Credential) -> str:
+    """``endorsed as IMHM-C by CT-AIMH from January 1, 2020 through June 30, 2026``."""
+    what = f"vetted by {credential.association}"
+    if credential.category:
+        what = f"endorsed as {credential.category} by {credential.association}"
+    first = format_date(credential.starts_on)
+    if credential.ends_on is None:
+        return f"{what} starting {first}"
+    return f"{what} from {first} through {format_date(credential.ends_on)}"

@@ -189,7 +189,7 @@ FirstCycle = Literal["all hours", "no hours", "fraction by month", "fraction by 
 Purpose = Literal["renewal", "application"]
 PURPOSES: tuple[Purpose, ...] = ("renewal", "application")
 _HOURS = ("training", "rsc")
-_MONTHS_IN_YEAR = 12
+MONTHS_IN_YEAR = 12
 
 
 class Category(Part):
@@ -293,7 +293,7 @@ class Value(Part):
     @property
     def months(self) -> int:
         """The years asked, in whole months; 0 where it is not about years or not asked."""
-        return round((self.years or 0) * _MONTHS_IN_YEAR)
+        return round((self.years or 0) * MONTHS_IN_YEAR)
 
 
 class Requirement(Part):

@@ -1,9 +1,8 @@
 """Which notices a renewal calls for on a day, and which of them are skipped and why. Pure.
 
-What they share with an application's (`tracker.rules.application.notices`) is here, too. A *step*
+Notices of applications (`tracker.rules.application.notices`) share the steps with them. A *step*
 is a number of days from the date that a notice is about (negative: before it). Of several steps
-that were reached since the last look, only the latest is sent: after an outage nobody gets the
-backlog.
+reached since the last run, only the latest is sent: after an outage nobody gets the backlog.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,30 +12,36 @@ from typing import NamedTuple
 
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.providers import Ending
-from tracker.rules.standing import Outcome, Result, Standing, Status
+from tracker.rules.standing import (
+    AnyStanding,
+    ApplicationStanding,
+    Outcome,
+    Result,
+    Standing,
+    Status,
+)
 
 _DAY = timedelta(days=1)
-_NOT_ASKED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
+_NOT_REQUIRED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
 
 
 class Kind(StrEnum):
-    """What a notice is about."""
+    """What a notice is about; only an application has the last two."""
 
     RENEWAL = "renewal"
     LAPSE = "lapse"
     MEMBERSHIP = "membership"
     CUTOFF = "provider cutoff"
-    # An application's only.
     RSC_WINDOW = "rsc window"
     REFERENCES = "references"
 
 
 class Key(NamedTuple):
-    """What identifies a decision within one endorsement or application; taken once, for ever.
+    """What identifies a decision within one endorsement or application; it is decided only once.
 
-    ``subject_key`` is the cycle's first day where the renewal itself is meant: two renewals may
-    fall due on one day, when the older one was extended. For a cutoff it is the provider's id,
-    for an RSC window the requirement's.
+    ``subject_key`` is the cycle's first day for the renewal itself: two renewals may be due on
+    one day, if the older one was extended. For a cutoff it is the provider's id, for an RSC
+    window the requirement's id, otherwise empty.
     """
 
     kind: Kind
@@ -46,7 +51,7 @@ class Key(NamedTuple):
 
 
 class Cutoff(NamedTuple):
-    """A provider lately seen whose sessions stop counting: ``minutes`` counted in this cycle."""
+    """A provider with recent sessions, of ``minutes``, whose sessions stop counting."""
 
     provider_id: int
     provider_name: str
@@ -57,10 +62,10 @@ class Cutoff(NamedTuple):
 class Decision(NamedTuple):
     """A step, and why it is skipped (None: it is sent).
 
-    ``lacking`` is what an application's open RSC window is short of, in the measure of `Result`.
+    ``lacking`` is what an application's open RSC window is short of.
     """
 
-    standing: Standing
+    standing: AnyStanding
     key: Key
     skipped: str | None
     cutoff: Cutoff | None = None
@@ -68,8 +73,22 @@ class Decision(NamedTuple):
 
     @property
     def is_about_application(self) -> bool:
-        """Whether it is about an application; else about a renewal."""
-        return self.standing.facts.candidate is not None
+        """Whether it is about an application; otherwise about a renewal."""
+        return isinstance(self.standing, ApplicationStanding)
+
+    @property
+    def renewal(self) -> Standing:
+        """The standing of the renewal, for a decision that is about one."""
+        if not isinstance(self.standing, Standing):
+            raise TypeError(self.key)
+        return self.standing
+
+    @property
+    def application(self) -> ApplicationStanding:
+        """The standing of the application, for a decision that is about one."""
+        if not isinstance(self.standing, ApplicationStanding):
+            raise TypeError(self.key)
+        return self.standing
 
     @property
     def subject(self) -> tuple[bool, int]:
@@ -88,37 +107,39 @@ def decide(
 ) -> list[Decision]:
     """Every decision about one renewal that is due by ``as_of`` and not in ``decided``.
 
-    ``decided`` holds the endorsement's decisions, with the first day of the cycle of each.
-    Renewals due before ``judged_from`` are not told of: their records are not all here.
+    ``decided`` holds the endorsement's decisions, each with the first day of its cycle. Renewals
+    due before ``judged_from`` get no notices: their records are not complete.
     """
-    if standing.due_on is None or standing.plan.cycle is None:
+    cycle = standing.plan.cycle
+    if cycle is None:
         return []
-    decisions = [
-        *_about_renewal(config, standing, decided, as_of, judged_from),
-        *about_membership(config, standing, decided, as_of),
-    ]
-    # An old cycle's provider is the new cycle's, too: told of once, there.
-    if as_of <= standing.plan.cycle.ends_on:
+    decisions = list(_decide_renewal(config, standing, decided, as_of, judged_from))
+    # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
+    if as_of <= cycle.ends_on:
+        decisions += decide_membership(config, standing, decided, as_of)
         for cutoff in cutoffs:
-            quiet = _why_cutoff_is_quiet(standing, cutoff)
-            decisions += about_cutoff(config, standing, cutoff, decided, as_of, quiet=quiet)
+            skipped = _skip_cutoff(standing, cutoff)
+            decisions += decide_cutoff(config, standing, cutoff, decided, as_of, skipped=skipped)
     return decisions
 
 
-def _why_cutoff_is_quiet(standing: Standing, cutoff: Cutoff) -> str | None:
-    if any(r.requirement.counts == "rsc" and r.outcome is Outcome.WAIVED for r in standing.results):
-        return "RSC is waived"
+def _skip_cutoff(standing: Standing, cutoff: Cutoff) -> str | None:
+    for result in standing.results:
+        if result.requirement.counts == "rsc" and result.outcome is Outcome.WAIVED:
+            return "RSC is waived"
     ends_on = standing.facts.ends_on
-    return "the endorsement ends before" if ends_on and ends_on <= cutoff.ending.last_day else None
+    if ends_on and ends_on <= cutoff.ending.last_day:
+        return "the endorsement ends before"
+    return None
 
 
-def last_membership(standing: Standing, as_of: date) -> date | None:
+def last_membership(standing: AnyStanding, as_of: date) -> date | None:
     """The last day of the latest accepted membership that ended before ``as_of``."""
     ended = [s.ends_on for s in standing.facts.memberships if s.ends_on < as_of]
     return max(ended, default=None)
 
 
-def _about_renewal(
+def _decide_renewal(
     config: NoticeConfig,
     standing: Standing,
     decided: Mapping[Key, date],
@@ -128,80 +149,80 @@ def _about_renewal(
     due_on, cycle = standing.due_on, standing.plan.cycle
     if due_on is None or cycle is None:
         return
-    steps = [-d for d in config.renewal.before] + list(config.renewal.after)
-    last = cycle.grace_days + 1
-    quiet = _why_renewal_is_quiet(standing, judged_from)
-    lapsed = standing.status is Status.LAPSED
-    moved = _was_moved(due_on, cycle.starts_on, decided)
     subject = cycle.starts_on.isoformat()
-    for key, why in due_steps(config, (Kind.RENEWAL, subject, due_on), steps, decided, as_of):
-        skipped = why or quiet
-        if skipped is None and lapsed:
+    quiet = _skip_renewal(standing, due_on, judged_from)
+    has_lapsed = standing.status is Status.LAPSED
+    was_moved = _was_moved(due_on, cycle.starts_on, decided)
+    steps = [*(-days for days in config.renewal.before), *config.renewal.after]
+    for key, late in due_steps(config, (Kind.RENEWAL, subject, due_on), steps, decided, as_of):
+        skipped = late or quiet
+        if skipped is None and has_lapsed:
             skipped = "the renewal has lapsed, which has a notice of its own"
-        if skipped is None and moved and due_on + key.step * _DAY < as_of:
-            # A changed deadline is no reason to repeat what was said; a step whose day comes
-            # after the change is none of what was said.
+        if skipped is None and was_moved and due_on + key.step * _DAY < as_of:
+            # A changed deadline is no reason to repeat a notice. A step whose day comes after the
+            # change is not a repetition.
             skipped = "the due date was moved; the next step follows"
         yield Decision(standing, key, skipped)
-    if config.lapse.notify and lapsed:
-        for key, why in due_steps(config, (Kind.LAPSE, subject, due_on), [last], decided, as_of):
-            yield Decision(standing, key, why or quiet)
+    if config.lapse.notify and has_lapsed:
+        about = (Kind.LAPSE, subject, due_on)
+        for key, late in due_steps(config, about, [cycle.grace_days + 1], decided, as_of):
+            yield Decision(standing, key, late or quiet)
 
 
 def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, date]) -> bool:
-    """Whether this renewal was told of under another due date, and not yet under this one."""
-    told = {
+    """Whether this renewal had notices under another due date, and none yet under this one."""
+    due_dates = {
         key.due_on
         for key, starts_on in decided.items()
         if key.kind is Kind.RENEWAL and starts_on == cycle_starts_on
     }
-    return bool(told) and due_on not in told
+    return bool(due_dates) and due_on not in due_dates
 
 
-def _why_renewal_is_quiet(standing: Standing, judged_from: date | None) -> str | None:
+def _skip_renewal(standing: Standing, due_on: date, judged_from: date | None) -> str | None:
     if standing.status is Status.MET:
         return "every requirement is met"
     if standing.status is Status.EXCUSED:
         return "on leave on the due date"
-    if judged_from and standing.due_on and standing.due_on < judged_from:
+    if judged_from and due_on < judged_from:
         return f"renewals due before {judged_from} are not judged"
     return None
 
 
-def about_membership(
-    config: NoticeConfig, standing: Standing, decided: Collection[Key], as_of: date
+def decide_membership(
+    config: NoticeConfig, standing: AnyStanding, decided: Collection[Key], as_of: date
 ) -> Iterator[Decision]:
-    """The decisions due by ``as_of`` about the membership that a renewal or application asks."""
-    result = next((r for r in standing.results if r.requirement.counts == "membership"), None)
-    cycle = standing.plan.cycle
-    if result is None or cycle is None or as_of > cycle.ends_on:
-        return
+    """The decisions due by ``as_of`` about a required membership."""
     until = standing.covered_until or last_membership(standing, as_of)
-    if until is None:
-        return
-    steps = [-d for d in config.membership.before] + [1] * config.membership.on_lapse
-    quiet = f"membership is {result.outcome}" if result.outcome in _NOT_ASKED else None
-    for key, why in due_steps(config, (Kind.MEMBERSHIP, "", until), steps, decided, as_of):
-        yield Decision(standing, key, why or quiet)
+    for result in standing.results:
+        if result.requirement.counts != "membership" or until is None:
+            continue
+        quiet = f"membership is {result.outcome}" if result.outcome in _NOT_REQUIRED else None
+        steps = [-days for days in config.membership.before]
+        if config.membership.on_lapse:
+            steps.append(1)
+        about = (Kind.MEMBERSHIP, "", until)
+        for key, late in due_steps(config, about, steps, decided, as_of):
+            yield Decision(standing, key, late or quiet)
 
 
-def about_cutoff(
+def decide_cutoff(
     config: NoticeConfig,
-    standing: Standing,
+    standing: AnyStanding,
     cutoff: Cutoff,
     decided: Collection[Key],
     as_of: date,
     *,
-    quiet: str | None,
+    skipped: str | None,
 ) -> Iterator[Decision]:
-    """The decisions due by ``as_of`` about one provider; ``quiet`` says why none is sent."""
+    """The decisions due by ``as_of`` about one provider; ``skipped`` says why none is sent."""
     last = cutoff.ending.last_day
     if as_of > last:
         return
+    steps = [-days for days in config.provider_cutoff.before]
     about = (Kind.CUTOFF, str(cutoff.provider_id), last)
-    steps = [-d for d in config.provider_cutoff.before]
-    for key, why in due_steps(config, about, steps, decided, as_of):
-        yield Decision(standing, key, why or quiet, cutoff)
+    for key, late in due_steps(config, about, steps, decided, as_of):
+        yield Decision(standing, key, late or skipped, cutoff)
 
 
 def due_steps(
@@ -211,7 +232,7 @@ def due_steps(
     decided: Collection[Key],
     as_of: date,
 ) -> Iterator[tuple[Key, str | None]]:
-    """The steps reached and not decided, each with why it is skipped: None for the latest."""
+    """The steps reached and not yet decided, each with why it is skipped; None for the latest."""
     due_on = about[2]
     reached = [Key(*about, step) for step in sorted(steps) if due_on + step * _DAY <= as_of]
     for key in reached:

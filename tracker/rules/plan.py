@@ -1,8 +1,10 @@
-"""What one renewal, or one application, asks: a rulebook read for one category and one cycle."""
+"""What a renewal or an application requires: a rulebook read for one category and one day."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cached_property
 
 from dateutil.relativedelta import relativedelta
 
@@ -20,25 +22,18 @@ _UNITS = {
     "signed": "signatures",
     "exam": "exam",
 }
-_ENDLESS = Cycle(
-    starts_on=date.min,
-    ends_on=date.max,
-    due_on=date.max,
-    grace_days=0,
-    is_first=False,
-    share=Fraction(1),
-)
+_WHOLE = Fraction(1)
 
 
-# Equal only to itself: plans are shared (`Rulebooks.plan_for`), and judging looks them up often.
+# Equal only to itself: plans are shared (`Rulebooks.plan_for`), and often looked up in caches.
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedRequirement:
-    """One requirement.
+    """One requirement of a plan.
 
-    ``amount`` is what is asked, in the measure of `Result`; ``exemptions`` says why its hours are
-    excused in this cycle, if they are. ``topic`` is None for whole hours; ``sum_key`` names the
-    sum in `Facts.minutes` that counts. ``unit`` is the word for what is counted; ``rule`` holds
-    the terms of what only an application asks.
+    ``label`` is its plain name, such as ``DEIA training``; ``topic`` is None for whole hours.
+    ``amount`` is in minutes for hours, months for years, else a number of ``unit``. ``is_exempt``:
+    no hours are required in the cycle of endorsement. ``sum_key`` names the sum in
+    `Facts.minutes` that counts. ``rule`` has the terms that only an application has.
     """
 
     id: str
@@ -49,125 +44,139 @@ class PlannedRequirement:
     sum_key: str
     amount: int
     unit: str
-    exemptions: str | None
+    is_exempt: bool
     only_rsc_providers: bool
     each_year: bool
     source_document: str
     source_section: str
     rule: Requirement
 
+    @property
+    def hours_name(self) -> str:
+        """What its hours are called in a few letters: ``training``, ``RSC``, ``DEIA``."""
+        return hours_word(self.counts, self.topic or "")
 
-@dataclass(frozen=True, slots=True, eq=False)
+    @property
+    def is_part(self) -> bool:
+        """Whether its hours lie inside those of another requirement."""
+        return bool(self.topic or self.rule.inside or self.rule.besides)
+
+    def covers(self, activity: str, topics: Collection[str]) -> bool:
+        """Whether hours of this activity, about these topics, are of the kind required."""
+        return self.counts == activity and (self.topic is None or self.topic in topics)
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """What an endorsement of ``category`` owes in ``cycle``; no asks: no renewal rules.
-
-    ``provider_rule`` and ``membership_rule`` are ``<association>/<name>``, None where no
-    requirement has one. ``topics`` are those asked for, sorted. ``year_ends`` are the last days
-    of the cycle's whole years, where a membership is asked each year.
-    """
+    """The requirements of one category at one association, in the rulebook's order."""
 
     association: str
     category: str
-    cycle: Cycle | None
     requirements: tuple[PlannedRequirement, ...]
-    provider_rule: str | None
-    membership_rule: str | None
-    topics: tuple[str, ...] = ()
-    year_ends: tuple[date, ...] = ()
+
+    @cached_property
+    def provider_rule(self) -> str | None:
+        """``<association>/<name>`` of the rule that says whose RSC counts, if any."""
+        return self._rule_name(r.rule.providers for r in self.requirements)
+
+    @cached_property
+    def membership_rule(self) -> str | None:
+        """``<association>/<name>`` of the rule that says which membership counts, if any."""
+        return self._rule_name(r.rule.membership for r in self.requirements)
+
+    @cached_property
+    def topics(self) -> tuple[str, ...]:
+        """The topics whose hours are counted by themselves, sorted."""
+        topics: set[str] = set()
+        for requirement in self.requirements:
+            topics.update(requirement.rule.besides)
+            if requirement.topic:
+                topics.add(requirement.topic)
+        return tuple(sorted(topics))
+
+    def _rule_name(self, names: Iterable[str | None]) -> str | None:
+        for name in names:
+            if name:
+                return f"{self.association}/{name}"
+        return None
 
 
-def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> Plan:
-    """Read ``book`` for one category and cycle."""
-    requirements = rulebook.requirements_of(category) if cycle else ()
-    found = [(r, v) for r in requirements if cycle and (v := _value_for(r, cycle))]
-    return Plan(
-        association=rulebook.id,
-        category=category,
-        cycle=cycle if requirements else None,
-        requirements=tuple(_ask(rulebook, r, v, cycle) for r, v in found if cycle),
-        provider_rule=_rule_name(rulebook, [r.providers for r, _ in found]),
-        membership_rule=_rule_name(rulebook, [r.membership for r, _ in found]),
-        topics=tuple(sorted({r.topic for r, _ in found if r.topic})),
-        year_ends=_year_ends(cycle) if cycle and any(r.each_year for r, _ in found) else (),
+@dataclass(frozen=True, eq=False)
+class RenewalPlan(Plan):
+    """What a renewal requires in ``cycle``; None if the category has no renewal rules."""
+
+    cycle: Cycle | None
+
+    @cached_property
+    def year_ends(self) -> tuple[date, ...]:
+        """The last days of the cycle's whole years; none unless something is required each year."""
+        if self.cycle is None or not any(r.each_year for r in self.requirements):
+            return ()
+        ends = []
+        for number in range(1, self.cycle.ends_on.year - self.cycle.starts_on.year + 2):
+            end = self.cycle.starts_on + relativedelta(years=number) - timedelta(days=1)
+            if end <= self.cycle.ends_on:
+                ends.append(end)
+        return tuple(ends)
+
+
+@dataclass(frozen=True, eq=False)
+class ApplicationPlan(Plan):
+    """What an application requires; it has no requirements if the category has no rules."""
+
+
+def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> RenewalPlan:
+    """Read ``rulebook`` for the renewal of one category in one cycle.
+
+    A cycle requires the value in force on its first day, unless the requirement has ended by the
+    cycle's last day: nobody owes what was not required yet when their cycle began.
+    """
+    rules = rulebook.requirements_of(category)
+    planned = []
+    for rule in rules if cycle else ():
+        value = value_in_force(rule, cycle.starts_on) if cycle else None
+        if cycle and value and value_in_force(rule, cycle.ends_on):
+            planned.append(_plan_requirement(rulebook, rule, value, cycle.share))
+    return RenewalPlan(rulebook.id, category, tuple(planned), cycle if rules else None)
+
+
+def plan_application(rulebook: Rulebook, category: str, day: date) -> ApplicationPlan:
+    """Read ``rulebook`` for an application, as its rules stand on ``day``."""
+    planned = tuple(
+        _plan_requirement(rulebook, rule, value, _WHOLE)
+        for rule in rulebook.requirements_of(category, "application")
+        if (value := value_in_force(rule, day))
     )
-
-
-def plan_application(rulebook: Rulebook, category: str, day: date) -> Plan:
-    """Read ``book`` for an application, as its rules stand on ``day``: a cycle without end."""
-    asked = rulebook.requirements_of(category, "application")
-    found = [(r, v) for r in asked if (v := value_in_force(r, day))]
-    return Plan(
-        association=rulebook.id,
-        category=category,
-        cycle=_ENDLESS if found else None,
-        requirements=tuple(_ask(rulebook, r, v, _ENDLESS) for r, v in found),
-        provider_rule=_rule_name(rulebook, [r.providers for r, _ in found]),
-        membership_rule=_rule_name(rulebook, [r.membership for r, _ in found]),
-        topics=tuple(sorted({t for r, _ in found for t in (r.topic, *r.besides) if t})),
-    )
+    return ApplicationPlan(rulebook.id, category, planned)
 
 
 def value_in_force(requirement: Requirement, day: date) -> Value | None:
-    """The value in force on ``day``; None before the first, and once it is no longer asked."""
+    """The value in force on ``day``; None before the first, and after the requirement has ended."""
     started = [v for v in requirement.values if v.starts_from <= day]
     return started[-1] if started and started[-1].asked else None
 
 
-def _value_for(requirement: Requirement, cycle: Cycle) -> Value | None:
-    """What a cycle asks: the value on its first day, unless ended by its last.
-
-    Nobody is asked for what was not yet asked when the cycle began.
-    """
-    if value_in_force(requirement, cycle.ends_on) is None:
-        return None
-    return value_in_force(requirement, cycle.starts_on)
-
-
-def _ask(
-    rulebook: Rulebook, requirement: Requirement, value: Value, cycle: Cycle
+def _plan_requirement(
+    rulebook: Rulebook, rule: Requirement, value: Value, share: Fraction
 ) -> PlannedRequirement:
-    hours_excused = requirement.counts != "membership" and cycle.share == 0
-    whole = _amount(requirement, value)
+    # A membership is required in full, whatever is left of the cycle.
+    is_prorated = rule.counts != "membership"
+    amount = value.minutes or value.months or value.many or len(rule.signed) or 1
+    if rule.references:
+        amount = len(rule.references.slots)
     return PlannedRequirement(
-        id=requirement.id,
-        label=requirement.label,
-        about=requirement.about,
-        counts=requirement.counts,
-        topic=requirement.topic,
-        sum_key=f"topic:{requirement.topic}" if requirement.topic else requirement.counts,
-        amount=whole if hours_excused else int(whole * cycle.share),
-        unit=_unit(requirement, value),
-        exemptions="no hours are asked in the cycle of endorsement" if hours_excused else None,
-        only_rsc_providers=requirement.asked_of != "everyone",
-        each_year=requirement.each_year,
+        id=rule.id,
+        label=rule.label,
+        about=rule.about,
+        counts=rule.counts,
+        topic=rule.topic,
+        sum_key=f"topic:{rule.topic}" if rule.topic else rule.counts,
+        amount=int(amount * share) if is_prorated and share else amount,
+        unit="years" if value.years else rule.unit or _UNITS[rule.counts],
+        is_exempt=is_prorated and share == 0,
+        only_rsc_providers=rule.asked_of != "everyone",
+        each_year=rule.each_year,
         source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,
-        rule=requirement,
+        rule=rule,
     )
-
-
-def _amount(requirement: Requirement, value: Value) -> int:
-    if requirement.references:
-        return len(requirement.references.slots)
-    return value.minutes or value.months or value.many or len(requirement.signed) or 1
-
-
-def _unit(requirement: Requirement, value: Value) -> str:
-    if value.years is not None:
-        return "years"
-    return requirement.unit or _UNITS[requirement.counts]
-
-
-def _year_ends(cycle: Cycle) -> tuple[date, ...]:
-    years = range(1, cycle.ends_on.year - cycle.starts_on.year + 2)
-    ends = [cycle.starts_on + relativedelta(years=n) - timedelta(days=1) for n in years]
-    return tuple(end for end in ends if end <= cycle.ends_on)
-
-
-def _rule_name(rulebook: Rulebook, names: list[str | None]) -> str | None:
-    return next((f"{rulebook.id}/{name}" for name in names if name), None)
-
-
-def word_for(requirement: PlannedRequirement) -> str:
-    """What hours of a requirement are called in a few letters, as by `hours_word`."""
-    return hours_word(requirement.counts, requirement.topic or "")

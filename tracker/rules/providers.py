@@ -1,202 +1,220 @@
-"""Who is a qualified provider of RSC, on which days, and why. Both ends of a span count."""
+"""Who is a qualified RSC provider, on which days, and why. Every first and last day is included."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tracker.formatting import format_date
 from tracker.rules.model import DEGREES, AcceptedProvider, ProviderRule, Source
+from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.standing import Span
 
 _DAY = timedelta(days=1)
 
 
 class Credential(NamedTuple):
-    """Something a provider holds: an endorsement's category, or vetting (``category`` None)."""
+    """An endorsement's category, or vetting by an association (``category`` None)."""
 
     association: str
     category: str | None
     starts_on: date
     ends_on: date | None
 
+    @property
+    def last_day(self) -> date:
+        """The last day; ``date.max`` if no end is known."""
+        return self.ends_on or date.max
+
+    @property
+    def status(self) -> str:
+        """``IMHM-C``, ``vetted by NCIMHA``."""
+        return self.category or f"vetted by {self.association}"
+
+    @property
+    def noun(self) -> str:
+        """``endorsement as IMHM-C``, ``vetting by NCIMHA``."""
+        return (
+            f"endorsement as {self.category}" if self.category else f"vetting by {self.association}"
+        )
+
 
 class Provider(NamedTuple):
-    """A provider as the rules see one."""
+    """An RSC provider: their highest degree, and the credentials that they ever held."""
 
     name: str
     degree: str
     credentials: tuple[Credential, ...]
 
 
-class Ending(NamedTuple):
-    """Why a provider's sessions count no longer after a day."""
+class Qualification(NamedTuple):
+    """The days on which one part of a rule accepts one credential."""
 
+    starts_on: date
+    ends_on: date
+    accepted: AcceptedProvider
+    credential: Credential
+
+
+class Ending(NamedTuple):
+    """Why a provider's sessions no longer count after ``last_day``.
+
+    The credential ends, or (``by_rule``) the rule stops accepting it. ``degree`` is the degree
+    that the rule asks for with it, if any. ``credential`` is None if no known credential or rule
+    ends on that day.
+    """
+
+    provider_name: str
     last_day: date
-    reason: str
+    credential: Credential | None = None
+    by_rule: bool = False
+    degree: str | None = None
+
+
+def list_qualifications(
+    association: str, rule: ProviderRule, provider: Provider
+) -> Iterator[Qualification]:
+    """The provider's qualifications under a rule of ``association``, in the rule's order."""
+    for accepted in rule.accepts:
+        for credential in provider.credentials:
+            if not _accepts(association, accepted, credential, provider.degree):
+                continue
+            starts_on = max(credential.starts_on, accepted.starts_from or date.min)
+            ends_on = min(credential.last_day, accepted.until or date.max)
+            if starts_on <= ends_on:
+                yield Qualification(starts_on, ends_on, accepted, credential)
+
+
+def _accepts(
+    association: str, accepted: AcceptedProvider, credential: Credential, degree: str
+) -> bool:
+    if accepted.vetted:
+        return credential.category is None and credential.association == association
+    if credential.category not in accepted.categories:
+        return False
+    if accepted.associations and credential.association not in accepted.associations:
+        return False
+    return accepted.degree is None or DEGREES.index(degree) >= DEGREES.index(accepted.degree)
 
 
 def qualified_spans(association: str, rule: ProviderRule, provider: Provider) -> list[Span]:
     """The days on which the provider's sessions count under a rule of ``association``.
 
-    In order, apart by at least a day; an open end is ``date.max``.
+    In order, and at least a day apart; an open end is ``date.max``.
     """
-    found = sorted(span for span, _, _ in _matches(association, rule, provider))
     merged: list[Span] = []
-    for span in found:
-        if merged and (merged[-1].ends_on == date.max or span.starts_on <= _next(merged[-1])):
-            merged[-1] = Span(merged[-1].starts_on, max(merged[-1].ends_on, span.ends_on))
+    for starts_on, ends_on in sorted(
+        (q.starts_on, q.ends_on) for q in list_qualifications(association, rule, provider)
+    ):
+        if merged and starts_on.toordinal() <= merged[-1].ends_on.toordinal() + 1:
+            merged[-1] = Span(merged[-1].starts_on, max(merged[-1].ends_on, ends_on))
         else:
-            merged.append(span)
+            merged.append(Span(starts_on, ends_on))
     return merged
 
 
-def why_it_counts(association: str, rule: ProviderRule, provider: Provider, day: date) -> str:
-    """What made the provider qualified on ``day``: ``IMHM-C on that day``."""
-    for span, _, credential in _matches(association, rule, provider):
-        if span.starts_on <= day <= span.ends_on:
-            return f"{_held(credential)} on that day"
-    return ""
+def find_qualification(
+    association: str, rule: ProviderRule, provider: Provider, day: date
+) -> Qualification | None:
+    """What makes the provider qualified on ``day``; None if nothing does."""
+    for qualification in list_qualifications(association, rule, provider):
+        if qualification.starts_on <= day <= qualification.ends_on:
+            return qualification
+    return None
 
 
-def why_not(association: str, rule: ProviderRule, provider: Provider, day: date) -> str:
-    """Why a session with the provider on ``day`` does not count, in one sentence."""
-    matches = list(_matches(association, rule, provider))
-    ended = [m for m in matches if m[0].ends_on < day]
-    if ended:
-        return _ending("ended", provider, *max(ended, key=lambda m: m[0].ends_on))
-    later = [m for m in matches if m[0].starts_on > day]
-    if later:
-        span, _, credential = min(later, key=lambda m: m[0])
-        return f"{provider.name} qualifies as {_held(credential)} only from {format_date(span.starts_on)}"
-    held = [c for c in provider.credentials if _holds(c, day)]
+def find_ending(association: str, rule: ProviderRule, provider: Provider, last_day: date) -> Ending:
+    """Why the provider's sessions count for the last time on ``last_day``."""
+    for qualification in list_qualifications(association, rule, provider):
+        if qualification.ends_on == last_day:
+            return _ending(provider, qualification)
+    return Ending(provider.name, last_day)
+
+
+def _ending(provider: Provider, qualification: Qualification) -> Ending:
+    accepted = qualification.accepted
+    by_rule = accepted.until == qualification.ends_on
+    degree = accepted.degree if by_rule else None
+    return Ending(provider.name, qualification.ends_on, qualification.credential, by_rule, degree)
+
+
+def reason_for_ending(ending: Ending, as_of: date) -> Reason:
+    """The ending as a reason, in the past tense if the last day is before ``as_of``."""
+    if ending.credential is None:
+        code = "stop"
+    elif not ending.by_rule:
+        code = "credential_end"
+    else:
+        code = "degree_rule_end" if ending.degree else "rule_end"
+    is_past = ending.last_day < as_of
+    return because(
+        _ENDING_CODES[code][is_past],
+        provider=ending.provider_name,
+        credential=ending.credential.noun if ending.credential else None,
+        degree=ending.degree,
+        last_day=ending.last_day,
+    )
+
+
+_ENDING_CODES = {
+    "stop": ("stops_qualifying", "stopped_qualifying"),
+    "credential_end": ("credential_ends", "credential_ended"),
+    "rule_end": ("rule_ends", "rule_ended"),
+    "degree_rule_end": ("degree_rule_ends", "degree_rule_ended"),
+}
+
+
+def format_ending(ending: Ending, as_of: date) -> str:
+    """``Bob's vetting by NCIMHA ends on September 30, 2026`` ("ended" after that day)."""
+    return format_reason(reason_for_ending(ending, as_of))
+
+
+def explain_unqualified(
+    association: str, rule: ProviderRule, provider: Provider, day: date
+) -> Reason:
+    """Why a session with the provider on ``day`` does not count."""
+    qualifications = list(list_qualifications(association, rule, provider))
+    if ended := [q for q in qualifications if q.ends_on < day]:
+        last = max(ended, key=lambda q: q.ends_on)
+        return reason_for_ending(_ending(provider, last), day)
+    if qualifications:
+        first = min(qualifications, key=lambda q: (q.starts_on, q.ends_on))
+        return because(
+            "qualified_later",
+            provider=provider.name,
+            status=first.credential.status,
+            starts_on=first.starts_on,
+        )
+    held = held_on(provider, day)
     for credential in held:
         for accepted in rule.accepts:
             if accepted.degree and credential.category in accepted.categories:
-                return (
-                    f"{provider.name} is {credential.category}, which counted only with a "
-                    f"{accepted.degree}'s degree{_to(accepted)}: the rule accepts {rule.says}"
+                return because(
+                    "degree_needed_until" if accepted.until else "degree_needed",
+                    provider=provider.name,
+                    category=credential.category,
+                    degree=accepted.degree,
+                    until=accepted.until,
+                    rule=rule.says,
                 )
-    holds = " and ".join(sorted({_held(c) for c in held})) or "not known as endorsed or vetted"
-    return f"{provider.name} was {holds} on {format_date(day)}: the rule accepts {rule.says}"
+    return because(
+        "not_accepted",
+        provider=provider.name,
+        held=tuple(sorted({c.status for c in held})) or "not known as endorsed or vetted",
+        day=day,
+        rule=rule.says,
+    )
 
 
-def why_it_ends(association: str, rule: ProviderRule, provider: Provider, last: date) -> Ending:
-    """Why the provider's sessions count for the last time on ``last``, a span's end to come."""
-    for match in _matches(association, rule, provider):
-        if match[0].ends_on == last:
-            return Ending(last, _ending("ends", provider, *match))
-    return Ending(last, f"{provider.name} stops qualifying after {format_date(last)}")
-
-
-def status_on(association: str, rule: ProviderRule, provider: Provider, day: date) -> list[str]:
-    """What the provider held on ``day``, to when, and until when the rule accepts it: sentences.
-
-    Of who held nothing then, what they held before, and hold later.
-    """
-    held = [c for c in provider.credentials if _holds(c, day)]
-    if not held:
-        other = [f"{provider.name} {_tense(c, day)} {_terms(c)}." for c in provider.credentials]
-        nothing = f"{provider.name} is not known as endorsed or vetted on {format_date(day)}."
-        return [*dict.fromkeys(other), nothing]
-    said = [f"{provider.name} was {_terms(c)}." for c in held]
-    for span, accepted, credential in _matches(association, rule, provider):
-        if accepted.until and span.starts_on <= day <= span.ends_on:
-            said.append(
-                f"The rule accepts {_held(credential)} until {format_date(accepted.until)}."
-            )
-    return list(dict.fromkeys(said))
+def held_on(provider: Provider, day: date) -> list[Credential]:
+    """The credentials that the provider held on ``day``."""
+    return [c for c in provider.credentials if c.starts_on <= day <= c.last_day]
 
 
 def sources_on(
     association: str, rule: ProviderRule, provider: Provider | None, day: date
 ) -> tuple[Source, ...]:
-    """Where the part of the rule stands that accepts the provider on ``day``; else all of it."""
-    parts = [
-        accepted.source
-        for span, accepted, _ in (_matches(association, rule, provider) if provider else ())
-        if span.starts_on <= day <= span.ends_on
-    ]
-    found: dict[tuple[str, str], Source] = {}
-    for source in parts[:1] or [accepted.source for accepted in rule.accepts]:
-        found.setdefault((source.document, source.section), source)
-    return tuple(found.values())
-
-
-def _matches(
-    association: str, rule: ProviderRule, provider: Provider
-) -> Iterator[tuple[Span, AcceptedProvider, Credential]]:
-    for accepted in rule.accepts:
-        for credential in _accepted(association, accepted, provider):
-            starts_on = max(credential.starts_on, accepted.starts_from or date.min)
-            ends_on = min(credential.ends_on or date.max, accepted.until or date.max)
-            if starts_on <= ends_on:
-                yield Span(starts_on, ends_on), accepted, credential
-
-
-def _accepted(
-    association: str, accepted: AcceptedProvider, provider: Provider
-) -> Iterable[Credential]:
-    if accepted.vetted:
-        return [
-            c for c in provider.credentials if c.category is None and c.association == association
-        ]
-    if accepted.degree and not _at_least(provider.degree, accepted.degree):
-        return []
-    return [c for c in provider.credentials if _fits(c, accepted)]
-
-
-def _fits(credential: Credential, accepted: AcceptedProvider) -> bool:
-    somewhere = not accepted.associations or credential.association in accepted.associations
-    return somewhere and credential.category in accepted.categories
-
-
-def _at_least(degree: str, asked: str) -> bool:
-    order: Sequence[str] = DEGREES
-    return order.index(degree) >= order.index(asked)
-
-
-def _holds(credential: Credential, day: date) -> bool:
-    return credential.starts_on <= day <= (credential.ends_on or date.max)
-
-
-def _held(credential: Credential) -> str:
-    return credential.category or f"vetted by {credential.association}"
-
-
-def _terms(credential: Credential) -> str:
-    """``endorsed as IMHM-C by CT-AIMH from January 1, 2020 until June 30, 2026``."""
-    what = f"vetted by {credential.association}"
-    if credential.category is not None:
-        what = f"endorsed as {credential.category} by {credential.association}"
-    until = f" until {format_date(credential.ends_on)}" if credential.ends_on else ""
-    return f"{what} from {format_date(credential.starts_on)}{until or ' on'}"
-
-
-def _tense(credential: Credential, day: date) -> str:
-    return "was" if credential.starts_on < day else "is"
-
-
-def _ending(
-    verb: str,
-    provider: Provider,
-    span: Span,
-    accepted: AcceptedProvider,
-    credential: Credential,
-) -> str:
-    last = format_date(span.ends_on)
-    if accepted.until == span.ends_on:
-        with_degree = f" with a {accepted.degree}'s degree" if accepted.degree else ""
-        return (
-            f"{provider.name}: the rule accepts {_held(credential)}{with_degree} only until {last}"
-        )
-    if credential.category is None:
-        return f"{provider.name}'s vetting by {credential.association} {verb} on {last}"
-    return f"{provider.name}'s endorsement as {credential.category} {verb} on {last}"
-
-
-def _to(accepted: AcceptedProvider) -> str:
-    return f" until {format_date(accepted.until)}" if accepted.until else ""
-
-
-def _next(span: Span) -> date:
-    return span.ends_on + _DAY
+    """The source of the part of the rule that accepts the provider on ``day``; else all sources."""
+    if provider:
+        qualification = find_qualification(association, rule, provider, day)
+        if qualification:
+            return (qualification.accepted.source,)
+    return tuple(dict.fromkeys(accepted.source for accepted in rule.accepts))

@@ -1,16 +1,16 @@
-"""What an evaluation takes and gives."""
+"""What an evaluation takes (facts) and gives (standings), for renewals and for applications."""
 
-from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
 from tracker.rules.application.candidate import Candidate
-from tracker.rules.plan import Plan, PlannedRequirement
+from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
+from tracker.rules.reasons import Reason, because
 
 
 class Status(StrEnum):
-    """Where a renewal stands; the last three, where an application does."""
+    """The status of a renewal; the last three are those of an application."""
 
     MET = "met"
     OPEN = "open"
@@ -24,13 +24,16 @@ class Status(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Where one requirement stands."""
+    """The outcome for one requirement.
+
+    Only an application has `REVIEW` (met if the reviewers agree) and `NOT_NEEDED` (an alternative
+    is met).
+    """
 
     MET = "met"
     SHORT = "short"
     WAIVED = "waived"
     EXCUSED = "excused"
-    # An application's only: met if the reviewers agree; and an alternative to what is met.
     REVIEW = "review"
     NOT_NEEDED = "not needed"
 
@@ -45,12 +48,10 @@ class Span(NamedTuple):
 class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
-    Or of one application, whose `candidate` holds the rest; ``subject_id`` is the id of either,
-    ``starts_on`` the day on which the endorsement began or the application was opened.
-    ``minutes`` are summed by what they count for: ``training``, ``rsc`` (with a provider
-    qualified on the day) and ``topic:<name>``, for topics that the plan asks. ``memberships`` are
-    the accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the
-    day of the first entry after the as-of date that falls in the cycle.
+    ``minutes`` are summed by `PlannedRequirement.sum_key`: ``training``, ``rsc`` (with a provider
+    qualified on the day), and ``topic:<name>`` for the plan's topics. ``memberships`` are the
+    accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of
+    the first entry after the as-of date that falls in the cycle.
     """
 
     subject_id: int
@@ -66,24 +67,40 @@ class Facts(NamedTuple):
     waived: tuple[str, ...] = ()
     extended_due_on: date | None = None
     next_entry_on: date | None = None
-    candidate: Candidate | None = None
+
+
+class ApplicationFacts(NamedTuple):
+    """What the database knows of one application, up to the as-of date; `minutes` as in `Facts`."""
+
+    subject_id: int
+    person_id: int
+    email: str
+    name: str
+    provides_rsc: bool
+    minutes: dict[str, int]
+    memberships: tuple[Span, ...]
+    candidate: Candidate
 
 
 class Remark(NamedTuple):
-    """Something of an applicant's that does not count, or only if the reviewers agree."""
+    """Something of an applicant's that does not count, and why.
+
+    ``needs_review``: it counts if the reviewers agree.
+    """
 
     day: date
     title: str
     amount: int
-    reason: str
+    reason: Reason
+    needs_review: bool = False
 
 
 class Result(NamedTuple):
-    """One requirement's outcome, in the measure of its `PlannedRequirement.unit`.
+    """One requirement's outcome, in the measure of `PlannedRequirement.amount`.
 
-    Minutes for hours, months for years, else how many (for a membership: days checked).
-    ``note`` says on what the counted amount rests, ``closes_on`` is the last day of a window that
-    is still open, ``remarks`` what did not count. A renewal has none of these three.
+    For a membership the amounts are numbers of days checked. An application's result also has
+    ``notes`` on what the counted amount rests, ``remarks`` on what did not count, and in
+    ``closes_on`` the last day of a window that is still open.
     """
 
     requirement: PlannedRequirement
@@ -91,7 +108,7 @@ class Result(NamedTuple):
     counted: int
     short: int
     outcome: Outcome
-    note: str = ""
+    notes: tuple[Reason, ...] = ()
     closes_on: date | None = None
     remarks: tuple[Remark, ...] = ()
 
@@ -99,13 +116,13 @@ class Result(NamedTuple):
 class Standing(NamedTuple):
     """The outcome for one renewal on one day.
 
-    ``due_on`` is the due date in force (extended, where an extension was given) and includes
-    its whole day; ``next_change_on`` is the first day on which the outcome could differ
-    though nobody does anything, None if never.
+    ``due_on`` is the due date in force (extended, if an extension was given) and includes its
+    whole day. ``next_change_on`` is the first day on which the outcome could differ though nobody
+    does anything; None if never. ``covered_until`` is the last day of an unbroken membership.
     """
 
     facts: Facts
-    plan: Plan
+    plan: RenewalPlan
     status: Status
     due_on: date | None
     results: tuple[Result, ...]
@@ -113,24 +130,32 @@ class Standing(NamedTuple):
     covered_until: date | None = None
 
 
-_WAIVED = "waived by the association"
-_ON_LEAVE = "excused while on leave"
+class ApplicationStanding(NamedTuple):
+    """The outcome for one application on one day; its last two fields are as in `Standing`."""
+
+    facts: ApplicationFacts
+    plan: ApplicationPlan
+    status: Status
+    results: tuple[Result, ...]
+    next_change_on: date | None
+    covered_until: date | None = None
 
 
-def exemption_reason(plan: Plan, standing: Standing | None) -> Mapping[str, str]:
-    """Why nothing is asked, by requirement, of those of which nothing is.
+AnyStanding = Standing | ApplicationStanding
 
-    ``standing`` is that of the same renewal; None where it is not known, so that only what the
-    plan itself does not ask is told.
+
+def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reason]:
+    """Why requirements are exempt, by requirement id; only of those that are.
+
+    ``standing`` is that of the same renewal. If it is None, only the plan's own exemptions are
+    listed.
     """
-    found = {
-        requirement.id: requirement.exemptions
-        for requirement in plan.requirements
-        if requirement.exemptions
-    }
-    for result in standing.results if standing else ():
+    exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
+    if standing is None:
+        return exemptions
+    for result in standing.results:
         if result.outcome is Outcome.WAIVED:
-            found[result.requirement.id] = _WAIVED
-        elif standing and standing.status is Status.EXCUSED and result.outcome is Outcome.EXCUSED:
-            found.setdefault(result.requirement.id, _ON_LEAVE)
-    return found
+            exemptions[result.requirement.id] = because("waived")
+        elif standing.status is Status.EXCUSED and result.outcome is Outcome.EXCUSED:
+            exemptions.setdefault(result.requirement.id, because("on_leave"))
+    return exemptions

@@ -24,18 +24,18 @@ from tracker.rules.application.candidate import (
     Position,
     Reference,
 )
-from tracker.rules.plan import Plan
-from tracker.rules.renewal import judge
-from tracker.rules.standing import Facts, Span, Standing
+from tracker.rules.application.readiness import judge_application
+from tracker.rules.plan import ApplicationPlan
+from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
 from tracker.services.facts import stream
 
 # The as-of date and the plan of one application.
-Asked = tuple[Plan, date]
+Asked = tuple[ApplicationPlan, date]
 
 
 def read_candidates(
     session: Session, rulebooks: Rulebooks, asked: Mapping[int, Asked]
-) -> Iterator[tuple[Plan, Facts, date]]:
+) -> Iterator[tuple[ApplicationPlan, ApplicationFacts, date]]:
     """Stream the facts of the applications ``asked`` for, by application id, in any order."""
     _store_asked(session, asked)
     accepted = {plan.membership_rule: _accepted(rulebooks, plan) for plan, _ in asked.values()}
@@ -46,7 +46,7 @@ def read_candidates(
             yield plan, _facts(row, accepted[plan.membership_rule], as_of, zone), as_of
 
 
-def _accepted(rulebooks: Rulebooks, plan: Plan) -> frozenset[str]:
+def _accepted(rulebooks: Rulebooks, plan: ApplicationPlan) -> frozenset[str]:
     rule = plan.membership_rule
     return frozenset(rulebooks.accepted_organizations(rule)) if rule else frozenset()
 
@@ -142,7 +142,9 @@ def candidates_sql(dialect: str) -> str:
     """
 
 
-def _facts(row: Sequence[Any], accepted: frozenset[str], as_of: date, zone: str) -> Facts:
+def _facts(
+    row: Sequence[Any], accepted: frozenset[str], as_of: date, zone: str
+) -> ApplicationFacts:
     (number, person, email, name, provides, state, opened_on, submitted_on) = row[:8]
     (training, topics, members, sessions, topic, degrees, work, references, signed, passed) = row[
         8:
@@ -164,16 +166,14 @@ def _facts(row: Sequence[Any], accepted: frozenset[str], as_of: date, zone: str)
     memberships = tuple(
         Span(_day(first), _day(last)) for first, last, where in _list(members) if where in accepted
     )
-    return Facts(
-        number,
-        person,
-        email,
-        name,
-        _day(opened_on),
-        None,
-        bool(provides),
-        minutes,
-        memberships,
+    return ApplicationFacts(
+        subject_id=number,
+        person_id=person,
+        email=email,
+        name=name,
+        provides_rsc=bool(provides),
+        minutes=minutes,
+        memberships=memberships,
         candidate=candidate,
     )
 
@@ -243,7 +243,7 @@ def judge_applications(
     *,
     association: str | None = None,
     only: str | None = None,
-) -> Iterator[Standing]:
+) -> Iterator[ApplicationStanding]:
     """Stream the standings of all applications that were not decided yet, in any order.
 
     ``day_of`` gives each association's as-of date, ``only`` a temporary table of applications.
@@ -258,7 +258,7 @@ def judge_applications(
             plan = rulebooks.application_plan(row.association, row.category, rules_on)
             asked[row.id] = (plan, as_of)
     for plan, facts, as_of in read_candidates(session, rulebooks, asked):
-        standing = judge(plan, facts, as_of)
+        standing = judge_application(plan, facts, as_of)
         if standing is not None:
             yield standing
 

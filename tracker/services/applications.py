@@ -10,7 +10,7 @@ from tracker.db.audit import Change, Stamp, record_changes
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
-from tracker.rules.standing import Standing, Status
+from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.application_facts import judge_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.evaluation import evaluate_people
@@ -67,7 +67,7 @@ def get_application_standings(
     rulebooks: Rulebooks,
     day_of: Callable[[str], date],
     application_ids: Collection[int],
-) -> dict[int, Standing]:
+) -> dict[int, ApplicationStanding]:
     """How ready these applications are, by id; without those decided or not opened yet."""
     if not application_ids:
         return {}
@@ -78,7 +78,7 @@ def get_application_standings(
 
 def list_applicants(
     session: Session, rulebooks: Rulebooks, association: str, day: date
-) -> list[Standing]:
+) -> list[ApplicationStanding]:
     """An association's undecided applications as of ``day``, the nearest to a decision first.
 
     The ready ones come first, then those that lack least; among equals the earliest submitted.
@@ -201,12 +201,12 @@ def begin_endorsement(
     return endorsement.id, True
 
 
-def _rank(standing: Standing) -> tuple[int, float, date, str, int]:
+def _rank(standing: ApplicationStanding) -> tuple[int, float, date, str, int]:
     candidate = standing.facts.candidate
     return (
         _RANKS.index(standing.status),
         share_missing(standing),
-        (candidate and candidate.submitted_on) or date.max,
+        candidate.submitted_on or date.max,
         standing.facts.name.casefold(),
         standing.facts.subject_id,
     )

@@ -9,9 +9,8 @@ from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.clock import known_zones, local_day
-from tracker.formatting import MINUTES_IN_DAY, is_unusual
+from tracker.formatting import MINUTES_IN_DAY, is_unusual, lowercase_first
 from tracker.rulebooks import Rulebooks
-from tracker.rules.application.wording import lower
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.services.applications import list_undecided_applications
@@ -148,7 +147,7 @@ def _topics_of(rulebooks: Rulebooks, plans: Iterable[Plan]) -> dict[str, dict[st
         for requirement in plan.requirements:
             if requirement.counts == "rsc" and requirement.topic:
                 label = labels.get(requirement.topic, requirement.topic)
-                topics["rsc"][requirement.topic] = lower(label)
+                topics["rsc"][requirement.topic] = lowercase_first(label)
             elif requirement.counts == "training" and requirement.topic:
                 topics["training"][requirement.topic] = requirement.topic
             elif requirement.counts == "training":

@@ -17,7 +17,7 @@ from tracker.db.audit import DeferredWork, deferred_work, leave, write_events
 from tracker.db.statements import among, as_date, run
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before
-from tracker.rules.renewal import judge
+from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Standing
 from tracker.services.facts import Few, Triple, Window, make_id_table, read_facts
 from tracker.services.rsc_providers import (
@@ -76,7 +76,7 @@ def judge_all(
         return (Window(plan, endorsed_on, day_of(name)),) if plan else ()
 
     for window, facts in read_facts(session, rulebooks, windows, only=only):
-        standing = judge(window.plan, facts, window.as_of)
+        standing = judge_renewal(window.plan, facts, window.as_of)
         if standing is not None:
             yield standing
 
@@ -102,7 +102,7 @@ def judge_current(
         )
 
     for window, facts in read_facts(session, rulebooks, windows, only=only):
-        standing = judge(window.plan, facts, window.as_of)
+        standing = judge_renewal(window.plan, facts, window.as_of)
         if standing is not None:
             yield standing
 

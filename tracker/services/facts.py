@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from tracker.db.statements import Chosen, Row, among, as_date, in_table, run
 from tracker.rulebooks import Rulebooks
-from tracker.rules.plan import Plan
+from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Facts, Span
 
 
@@ -23,7 +23,7 @@ from tracker.rules.standing import Facts, Span
 class Window:
     """The renewals of one plan: ``as_of`` is the last day whose entries count."""
 
-    plan: Plan
+    plan: RenewalPlan
     endorsed_on: date
     as_of: date
 
@@ -211,7 +211,7 @@ def _rows(
 
 
 def _read_for(
-    rulebooks: Rulebooks, plan: Plan, topics: int
+    rulebooks: Rulebooks, plan: RenewalPlan, topics: int
 ) -> tuple[tuple[str, ...], frozenset[str]]:
     """What a row's sums are sums of, and the organizations whose memberships count."""
     unused = topics - len(plan.topics)

@@ -14,6 +14,7 @@ from tracker.db.statements import insert_rows
 from tracker.db.tables import METADATA
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Key, Kind
+from tracker.rules.standing import ApplicationStanding
 from tracker.services.rsc_providers import Horizon, people_with_cutoffs
 
 _NOTICE = Notice.__table__  # type: ignore[attr-defined]
@@ -131,15 +132,17 @@ def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[s
 
 
 def _subject(decision: Decision) -> dict[str, Any]:
-    facts, cycle = decision.standing.facts, decision.standing.plan.cycle
-    if cycle is None:
-        message = "what asks nothing has no notices"
-        raise ValueError(message)
-    applied = decision.is_about_application
+    standing = decision.standing
+    if isinstance(standing, ApplicationStanding):
+        return {
+            "endorsement_id": None,
+            "application_id": standing.facts.subject_id,
+            "cycle_starts_on": standing.facts.candidate.opened_on,
+        }
     return {
-        "endorsement_id": None if applied else facts.subject_id,
-        "application_id": facts.subject_id if applied else None,
-        "cycle_starts_on": facts.starts_on if applied else cycle.starts_on,
+        "endorsement_id": standing.facts.subject_id,
+        "application_id": None,
+        "cycle_starts_on": standing.plan.cycle.starts_on if standing.plan.cycle else None,
     }
 
 

@@ -16,7 +16,7 @@ from tracker.db.statements import Chosen, among, as_date, run
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Cutoff
-from tracker.rules.providers import Credential, Ending, Provider, qualified_spans, why_it_ends
+from tracker.rules.providers import Credential, Ending, Provider, find_ending, qualified_spans
 from tracker.rules.standing import Span
 
 SpanRow = tuple[str, int, date, date]
@@ -225,7 +225,7 @@ def cutoffs_of(
         if rule in rulebooks.provider_rules:
             provider, about = providers[provider_id], (rule, provider_id, last_day)
             if about not in endings:
-                endings[about] = why_it_ends(*rulebooks.provider_rules[rule], provider, last_day)
+                endings[about] = find_ending(*rulebooks.provider_rules[rule], provider, last_day)
             cutoff = Cutoff(provider_id, provider.name, endings[about], minutes)
             found[person_id, rule].append(cutoff)
     return found

@@ -36,7 +36,7 @@ def test_an_applicant_is_told_nothing_that_only_referees_said(
 ) -> None:
     told = told_everywhere(page_hall, iris(page_hall, references))
     assert "References 3 of 3 received" in told
-    assert "waiting. Your coordinator can tell you what is still needed." in told
+    assert "waiting; your coordinator can tell you what is still needed." in told
     assert "written exam, and references." in told
     for word in JUDGED:
         assert word not in told

@@ -160,7 +160,7 @@ def test_hours_within_others_are_parts_and_say_a_reason_once(page_hall: WebClien
          providers={"Mina": ["VAIMH IMHM-C 2015-01-01"]}, entries=[mentored])  # fmt: skip
     assert mentored in task(page_hall, IRIS, "rsc")
     assert mentored not in task(page_hall, IRIS, "rsc-giving")
-    assert "25 hours about RSC given" in checklist(page_hall, IRIS)
+    assert "25 hours of RSC about RSC you provide" in checklist(page_hall, IRIS)
 
 
 def test_an_endorsed_application_leads_to_the_renewal(page_hall: WebClient) -> None:
@@ -226,8 +226,8 @@ def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: WebClient) ->
 
 def test_my_year_judges_each_session_for_the_application(page_hall: WebClient) -> None:
     page = text_of(page_hall.visit(NORA).get("/my-year"))
-    assert "training 12.5h 2026-02-01 Counts towards training" in page
-    assert "with Mara Counts towards RSC: IMHM-C on that day" in page
+    assert "training 12.5h 2026-02-01 Counts toward training" in page
+    assert "with Mara Counts toward RSC: IMHM-C on that day" in page
     assert "Does not count: it counts only after a master's degree (awarded" in page
 
 
@@ -249,7 +249,7 @@ def test_an_endorsee_who_applies_sees_both(page_hall: WebClient) -> None:
     )
     assert page.text.count("<h1") == 1
     assert "VAIMH IMHS application: Does not count: Dana Ruiz" in said
-    assert "NCIMHA IFS: Counts towards RSC: vetted by NCIMHA on that day" in said
+    assert "NCIMHA IFS: Counts toward RSC: vetted by NCIMHA on that day" in said
 
 
 def test_a_decided_application_is_a_line_of_my_year(page_hall: WebClient) -> None:
@@ -261,7 +261,7 @@ def test_a_decided_application_is_a_line_of_my_year(page_hall: WebClient) -> Non
 def test_logged_hours_say_what_they_did_for_the_application(hall: WebClient) -> None:
     nora = hall.visit(NORA)
     saved = text_of(nora.follow(nora.log({**TRAINING, "topic-DEIA": ""})))
-    assert "Counts towards training" in saved
+    assert "Counts toward training" in saved
     assert "Training 14.5 of 30 hours; Reflective supervision 8.5 of 50 hours" in saved
     assert "Open the checklist" in saved
 
@@ -272,7 +272,7 @@ def test_an_applicant_can_choose_whoever_qualifies(page_hall: WebClient) -> None
     maya = page_hall.cast.rows("person", name="Maya")[0]["id"]
     nora = page_hall.visit(NORA)
     saved = text_of(nora.follow(nora.log({**RSC, "provider": str(maya)})))
-    assert "Counts towards RSC: IMHM-C on that day" in saved
+    assert "Counts toward RSC: IMHM-C on that day" in saved
     assert "Reflective supervision 10 of 50 hours" in saved
 
 
@@ -291,7 +291,7 @@ def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: WebC
     mina = hall.cast.rows("person", name="Mina")[0]["id"]
     assert "about reflective supervision that" in text_of(visitor.get("/log?activity=rsc"))
     saved = visitor.log({**RSC, "provider": str(mina), "rsc-topic-RSC-GIVEN": "0.5"})
-    assert "of which about RSC given 0.5 of 25 hours" in text_of(visitor.follow(saved))
+    assert "RSC about RSC you provide 0.5 of 25 hours" in text_of(visitor.follow(saved))
     number = saved.headers["location"].rpartition("/")[2]
     form = visitor.get(f"/entries/{number}/edit").text
     assert re.search(r'name="rsc-topic-RSC-GIVEN" value="0.5"', form)

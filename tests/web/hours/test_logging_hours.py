@@ -22,14 +22,14 @@ def test_a_saved_session_shows_what_it_did_to_the_standing(house: WebClient) -> 
     page = alice.follow(saved)
     assert "1.5 hours on November 21, 2026" in text_of(page)
     assert "RSC 10 of 12 hours" in text_of(page)
-    assert "Counts towards RSC: vetted by NCIMHA on that day" in text_of(page)
+    assert "Counts toward RSC: vetted by NCIMHA on that day" in text_of(page)
     assert alice.follow(saved).text == page.text  # survives a reload
 
 
 def test_training_may_be_about_a_topic_in_part(house: WebClient) -> None:
     alice = house.visit(ALICE)
     page = text_of(alice.follow(alice.log(TRAINING)))
-    assert "Counts towards training and DEIA" in page
+    assert "Counts toward training and DEIA" in page
     assert "DEIA done" in page
 
 

@@ -42,7 +42,7 @@ def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(house: W
     page = text_of(bob.follow(answer))
     assert "1.5 hours on November 18, 2026" in page
     assert "with Dana Ruiz · group" in page
-    assert "Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "Counts toward RSC: vetted by NCIMHA on that day" in page
     (entry,) = house.cast.rows("entry", title=TITLE)
     assert (entry["person_id"], entry["minutes"]) == (house.cast.people[BOB], 90)
     assert bob.post(path, {"answer": "confirm"}).headers["location"] == answer.headers["location"]
@@ -54,7 +54,7 @@ def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(house: W
 def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(page_house: WebClient) -> None:
     path = ask(page_house, BOB, ALICE)
     page = page_house.visit(BOB).get(path).text
-    assert "Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "Counts toward RSC: vetted by NCIMHA on that day" in page
     assert ALICE not in page
     assert "Alice" not in page
     assert page_house.visit(ALICE).get(path).status_code == 404
@@ -170,7 +170,7 @@ def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(
     bob = page_house.visit(BOB)
     page = bob.get(path)
     assert "2025 is closed at NCIMHA" in text_of(page)
-    assert "Counts towards" not in text_of(page)
+    assert "Counts toward" not in text_of(page)
     assert 'value="confirm"' not in page.text
     note = page.text.partition('name="note" value="')[2].partition('"')[0]
     bob.post(path, {"answer": "dispute", "note": note})

@@ -33,8 +33,8 @@ def test_an_earlier_cycle_shows_its_standing_and_its_entries(house: WebClient) -
     assert "All done for 2025." in page
     assert "What 2025 asked for Training 15.5 of 15 hours" in page
     assert "Dec 31, 2025 Renewal was due" in page
-    assert "Last year's conference training 1 hour of DEIA Counts towards training and DEIA" in page
-    assert "1 of 15.5 hours about DEIA towards “of which DEIA” (1 hour asked)" in page
+    assert "Last year's conference training 1 hour of DEIA Counts toward training and DEIA" in page
+    assert "1 of 15.5 hours about DEIA toward “DEIA training” (1 hour required)" in page
     assert "Infant mental health week" not in page
     assert "2025 is closed at NCIMHA: its grace period ended on January 31, 2026." in page
     assert "Closed" in page

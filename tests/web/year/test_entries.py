@@ -17,14 +17,14 @@ def entry(house: WebClient, key: str) -> str:
 def test_it_says_whether_it_counts_and_by_which_rule(house: WebClient) -> None:
     page = entry(house, "rsc")
     assert "November 14, 2026 RSC 1 hour · with Dana Ruiz" in page
-    assert "Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "Counts toward RSC: vetted by NCIMHA on that day" in page
     assert "“Continuing endorsement: Reflective Supervision/Consultation”" in page
-    assert "Dana Ruiz was vetted by NCIMHA from January 1, 2020 on." in page
+    assert "Dana Ruiz was vetted by NCIMHA starting January 1, 2020." in page
 
 
 def test_an_entry_of_an_earlier_cycle_counts_for_that_one(page_house: WebClient) -> None:
     page = entry(page_house, "old")
-    assert "Counts towards training and DEIA for 2025" in page
+    assert "Counts toward training and DEIA for 2025" in page
     assert "Log it again" in page
 
 
@@ -47,8 +47,8 @@ def test_hours_that_the_association_has_waived_are_said_to_be_logged(house: WebC
         page = text_of(alice.get(path))
         assert "Logged as RSC: waived by the association" in page
         assert "“Reflective supervision”: waived by the association" in page
-        assert "Counts towards RSC" not in page
-    assert "1 hour towards “Reflective supervision”" not in text_of(alice.get("/my-year"))
+        assert "Counts toward RSC" not in page
+    assert "1 hour toward “Reflective supervision”" not in text_of(alice.get("/my-year"))
 
 
 def test_a_first_cycle_that_asks_no_hours_says_the_same_inside_and_out(
@@ -61,8 +61,8 @@ def test_a_first_cycle_that_asks_no_hours_says_the_same_inside_and_out(
     erin = page_house.visit(ERIN)
     for path in ("/my-year", f"/entries/{new['id']}", f"/log/saved/{new['id']}"):
         page = text_of(erin.get(path))
-        assert "Logged as training: no hours are asked in the cycle of endorsement" in page
-        assert "Counts towards" not in page
+        assert "Logged as training: no hours are required in the cycle of endorsement" in page
+        assert "Counts toward" not in page
 
 
 def test_each_endorsement_has_its_own_reasons(page_house: WebClient) -> None:
@@ -76,7 +76,7 @@ def test_each_endorsement_has_its_own_reasons(page_house: WebClient) -> None:
             )
         )
     page = entry(page_house, "rsc")
-    assert "NCIMHA IFS: Counts towards RSC: vetted by NCIMHA on that day" in page
+    assert "NCIMHA IFS: Counts toward RSC: vetted by NCIMHA on that day" in page
     assert "CT-AIMH IFS: Does not count: Dana Ruiz was vetted by NCIMHA" in page
     assert (
         "If Dana Ruiz was IFRS or IMHM-C on November 14, 2026, it counts once that is on record. "

@@ -1,7 +1,7 @@
 """Which notices an application calls for on a day, and which of them are skipped and why. Pure.
 
-Only of one that is not decided: whoever judges gives no other. A submitted one is told of what it
-still lacks, since the reviewers see it as of their own day, and of nothing that is complete.
+Only undecided applications have notices. A submitted one gets those about what it still lacks,
+because the reviewers see it as of their own day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,18 +15,18 @@ from tracker.rules.notices import (
     Decision,
     Key,
     Kind,
-    about_cutoff,
-    about_membership,
+    decide_cutoff,
+    decide_membership,
     due_steps,
 )
-from tracker.rules.standing import Outcome, Result, Standing
+from tracker.rules.standing import ApplicationStanding, Outcome, Result
 
 _DAY = timedelta(days=1)
 
 
 def decide_application(
     config: NoticeConfig,
-    standing: Standing,
+    standing: ApplicationStanding,
     cutoffs: Iterable[Cutoff],
     decided: Mapping[Key, bool],
     as_of: date,
@@ -38,110 +38,114 @@ def decide_application(
     ``decided`` holds the application's decisions, each with whether it was sent; ``asked_on`` is
     the day on which the last referee was asked.
     """
-    candidate = standing.facts.candidate
-    if candidate is None or not standing.results:
+    if not standing.results:
         return []
     decisions = [
-        *_about_windows(config, standing, candidate, decided, as_of),
-        *about_membership(config, standing, decided, as_of),
-        *_about_references(config, standing, candidate, decided, as_of, asked_on),
+        *_decide_windows(config, standing, decided, as_of),
+        *decide_membership(config, standing, decided, as_of),
+        *_decide_references(config, standing, decided, as_of, asked_on),
     ]
-    quiet = None if _is_rsc_short(standing) else "no more RSC hours are needed"
+    skipped = None if _short_rsc(standing) else "no more RSC hours are needed"
     for cutoff in cutoffs:
-        decisions += about_cutoff(config, standing, cutoff, decided, as_of, quiet=quiet)
+        decisions += decide_cutoff(config, standing, cutoff, decided, as_of, skipped=skipped)
     return decisions
 
 
 def references_so_far(candidate: Candidate) -> tuple[int, int]:
-    """How many references were received, and how many are waited for."""
-    received = sum(r.received for r in candidate.references)
+    """How many references were received, and how many are outstanding."""
+    received = sum(reference.received for reference in candidate.references)
     return received, len(candidate.references) - received
 
 
-def _is_rsc_short(standing: Standing) -> bool:
-    return any(
-        r.requirement.counts == "rsc" and r.outcome is Outcome.SHORT for r in standing.results
-    )
+def _short_rsc(standing: ApplicationStanding) -> list[Result]:
+    return [
+        result
+        for result in standing.results
+        if result.requirement.counts == "rsc" and result.outcome is Outcome.SHORT
+    ]
 
 
-def _about_windows(
+def _decide_windows(
     config: NoticeConfig,
-    standing: Standing,
-    candidate: Candidate,
+    standing: ApplicationStanding,
     decided: Mapping[Key, bool],
     as_of: date,
 ) -> Iterator[Decision]:
-    """About each RSC window that is open and short; hours inside others share theirs."""
-    short = {
-        (r.requirement.rule.inside or r.requirement.id, r.closes_on)
-        for r in standing.results
-        if r.requirement.counts == "rsc" and r.outcome is Outcome.SHORT
-    }
-    steps = [-d for d in config.rsc_window.before]
-    for requirement, closes_on in sorted((name, day) for name, day in short if day):
-        quiet = _why_window_is_quiet(requirement, closes_on, steps, decided)
-        about = (Kind.RSC_WINDOW, requirement, closes_on)
-        found = list(due_steps(config, about, steps, decided, as_of))
-        # Worked out for few: on most days no step has come.
-        lacking = _lacking(standing, candidate, requirement, closes_on, as_of) if found else ()
-        for key, why in found:
-            yield Decision(standing, key, why or quiet, lacking=lacking)
+    """About each RSC window that is open and short; hours inside others share their window."""
+    windows = set()
+    for result in _short_rsc(standing):
+        if result.closes_on:
+            requirement = result.requirement
+            windows.add((requirement.rule.inside or requirement.id, result.closes_on))
+    steps = [-days for days in config.rsc_window.before]
+    for requirement_id, closes_on in sorted(windows):
+        skipped = None
+        if _had_notice_before(
+            requirement_id, closes_on, max(config.rsc_window.before, default=0), decided
+        ):
+            skipped = "a window that closed shortly before was told of"
+        about = (Kind.RSC_WINDOW, requirement_id, closes_on)
+        due = list(due_steps(config, about, steps, decided, as_of))
+        # On most days no step is due, and nothing needs to be calculated.
+        lacking = _find_lacking(standing, requirement_id, closes_on, as_of) if due else ()
+        for key, late in due:
+            yield Decision(standing, key, late or skipped, lacking=lacking)
 
 
-def _why_window_is_quiet(
-    requirement: str, closes_on: date, steps: Iterable[int], decided: Mapping[Key, bool]
-) -> str | None:
-    """Once a window has closed the next one takes its place, often by days only.
+def _had_notice_before(
+    requirement_id: str, closes_on: date, reach: int, decided: Mapping[Key, bool]
+) -> bool:
+    """Whether a notice was sent about a window that closes at most ``reach`` days earlier.
 
-    Whoever was told of one is not told of those that close within its first step's time after:
-    a session every fortnight would else bring a mail every fortnight, for ever.
+    When a window has closed the next one takes its place, often only days later: without this, a
+    session every two weeks would cause a mail every two weeks.
     """
-    reach = max((-step for step in steps), default=0) * _DAY
-    told = (
-        k.due_on
-        for k, sent in decided.items()
-        if sent and k.kind is Kind.RSC_WINDOW and k.subject_key == requirement
-    )
-    if any(day < closes_on <= day + reach for day in told):
-        return "a window that closed shortly before was told of"
-    return None
+    for key, was_sent in decided.items():
+        is_about_it = key.kind is Kind.RSC_WINDOW and key.subject_key == requirement_id
+        if was_sent and is_about_it and 0 < (closes_on - key.due_on).days <= reach:
+            return True
+    return False
 
 
-def _lacking(
-    standing: Standing, candidate: Candidate, requirement: str, closes_on: date, as_of: date
+def _find_lacking(
+    standing: ApplicationStanding, requirement_id: str, closes_on: date, as_of: date
 ) -> tuple[Result, ...]:
-    """What the open window is short of: the best one may be over, and lack less.
+    """What the open window is short of; the best window may be over, and lack less.
 
-    The same judgment, of only those sessions whose own windows reach to its last day.
+    Judged like the application, by only those sessions whose own windows reach its last day.
     """
-    requirements = [a for a in standing.plan.requirements if requirement in (a.id, a.rule.inside)]
-    window = next((a.rule.window for a in requirements if a.id == requirement), None)
-    if window is None or window.months is None:
+    requirements = [
+        r for r in standing.plan.requirements if requirement_id in (r.id, r.rule.inside)
+    ]
+    window = requirements[0].rule.window
+    months = window.months if window else None
+    if months is None:
         return ()
-    inside = tuple(s for s in candidate.sessions if closes_on <= last_day(s.held_on, window.months))
-    results = judge_rsc(requirements, candidate._replace(sessions=inside), as_of)
+    candidate = standing.facts.candidate
+    sessions = [s for s in candidate.sessions if closes_on <= last_day(s.held_on, months)]
+    results = judge_rsc(requirements, candidate._replace(sessions=tuple(sessions)), as_of)
     return tuple(r for r in results if r.outcome is Outcome.SHORT)
 
 
-def _about_references(
+def _decide_references(
     config: NoticeConfig,
-    standing: Standing,
-    candidate: Candidate,
+    standing: ApplicationStanding,
     decided: Mapping[Key, bool],
     as_of: date,
     asked_on: date | None,
 ) -> Iterator[Decision]:
-    result = next((r for r in standing.results if r.requirement.counts == "references"), None)
-    if result is None:
-        return
+    candidate = standing.facts.candidate
     since = max(asked_on or candidate.opened_on, candidate.opened_on)
-    quiet = None
-    if result.outcome is Outcome.NOT_NEEDED:
-        quiet = "references are not needed"
-    # Counted, not judged: what a referee said must not be read from a mail's coming.
-    elif references_so_far(candidate)[0] >= result.required:
-        quiet = "as many references have come as are asked"
     steps = config.references.tell_applicant_after_days
-    about = (Kind.REFERENCES, "", since)
-    for key, why in due_steps(config, about, steps, decided, as_of):
-        yield Decision(standing, key, why or quiet)
+    for result in standing.results:
+        if result.requirement.counts != "references":
+            continue
+        skipped = None
+        if result.outcome is Outcome.NOT_NEEDED:
+            skipped = "references are not needed"
+        # Counted, not judged: the mail must not reveal what a referee wrote.
+        elif references_so_far(candidate)[0] >= result.required:
+            skipped = "as many references have come as are asked"
+        about = (Kind.REFERENCES, "", since)
+        for key, late in due_steps(config, about, steps, decided, as_of):
+            yield Decision(standing, key, late or skipped)

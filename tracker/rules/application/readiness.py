@@ -1,180 +1,159 @@
-"""How ready an application is: the same plan and facts as a renewal's, and what else it asks."""
+"""Judging an application: how ready it is, requirement by requirement."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
-from tracker.formatting import format_date
 from tracker.rules.application.candidate import Candidate, Degree
 from tracker.rules.application.references import judge_references
 from tracker.rules.application.rsc import judge_rsc
 from tracker.rules.application.work import judge_work
-from tracker.rules.plan import Plan, PlannedRequirement
-from tracker.rules.standing import Facts, Outcome, Remark, Result, Standing, Status
+from tracker.rules.counting import compare, count_minutes, find_cover_end
+from tracker.rules.model import Education
+from tracker.rules.plan import ApplicationPlan, PlannedRequirement
+from tracker.rules.reasons import because
+from tracker.rules.standing import (
+    ApplicationFacts,
+    ApplicationStanding,
+    Outcome,
+    Remark,
+    Result,
+    Status,
+)
 
 _DAY = timedelta(days=1)
-_ENOUGH = (Outcome.MET, Outcome.REVIEW)
 
 
 def judge_application(
-    plan: Plan, facts: Facts, candidate: Candidate, as_of: date, covered_until: date | None
-) -> Standing:
-    """Judge an application as of a day; ``covered_until`` is the end of an accepted membership.
+    plan: ApplicationPlan, facts: ApplicationFacts, as_of: date
+) -> ApplicationStanding | None:
+    """Judge an application as of a day; None if it was opened after that day.
 
-    Ready when all is met; a review is needed where all that is left is for the reviewers.
+    Ready if all requirements are met; it needs review if the reviewers decide on the rest.
     """
-    asked_rsc = [requirement for requirement in plan.requirements if requirement.counts == "rsc"]
-    rsc = {result.requirement: result for result in judge_rsc(asked_rsc, candidate, as_of)}
-    results = _settle_alternatives(
-        [
-            rsc[requirement]
-            if requirement in rsc
-            else _judge(requirement, facts, candidate, as_of, covered_until)
-            for requirement in plan.requirements
-        ]
+    candidate = facts.candidate
+    if candidate.opened_on > as_of:
+        return None
+    if not plan.requirements:
+        return ApplicationStanding(facts, plan, Status.NO_RULES, (), None)
+    covered_until = find_cover_end(facts.memberships, as_of)
+    rsc = [r for r in plan.requirements if r.counts == "rsc"]
+    rsc_results = {result.requirement: result for result in judge_rsc(rsc, candidate, as_of)}
+    results = []
+    for requirement in plan.requirements:
+        if requirement.counts == "rsc":
+            result = rsc_results[requirement]
+        elif requirement.counts == "training":
+            result = compare(requirement, count_minutes(requirement, facts.minutes))
+        elif requirement.counts == "membership":
+            result = compare(requirement, 0 if covered_until is None else 1)
+        else:
+            result = _judge_terms(requirement, candidate, as_of)
+        results.append(result)
+    results = _settle_alternatives(results)
+    change = _find_next_change(results, facts, as_of, covered_until)
+    return ApplicationStanding(
+        facts, plan, _find_status(results), tuple(results), change, covered_until
     )
-    change = _next_change(results, facts, as_of, covered_until)
-    return Standing(facts, plan, _status(results), None, tuple(results), change, covered_until)
 
 
-def _status(results: Iterable[Result]) -> Status:
-    outcomes = {r.outcome for r in results}
+def _find_status(results: Sequence[Result]) -> Status:
+    outcomes = {result.outcome for result in results}
     if Outcome.SHORT in outcomes:
         return Status.NOT_READY
     return Status.NEEDS_REVIEW if Outcome.REVIEW in outcomes else Status.READY
 
 
-def _judge(
-    requirement: PlannedRequirement,
-    facts: Facts,
-    candidate: Candidate,
-    as_of: date,
-    covered_until: date | None,
+def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: date) -> Result:
+    """Judge what only an application requires."""
+    rule = requirement.rule
+    if rule.work:
+        return judge_work(requirement, rule.work, candidate, as_of)
+    if rule.education:
+        return _judge_education(requirement, rule.education, candidate)
+    if rule.references:
+        return judge_references(requirement, rule.references, candidate)
+    if rule.signed:
+        return _judge_signed(requirement, candidate)
+    if candidate.exam_passed_on is None:
+        return compare(requirement, 0)
+    return compare(requirement, 1, notes=(because("passed", day=candidate.exam_passed_on),))
+
+
+def _judge_education(
+    requirement: PlannedRequirement, rule: Education, candidate: Candidate
 ) -> Result:
-    if requirement.counts == "training":
-        return _compared(requirement, _training_minutes(requirement, facts))
-    if requirement.counts == "membership":
-        return _compared(requirement, int(covered_until is not None))
-    if requirement.counts == "work":
-        return judge_work(requirement, candidate, as_of)
-    return _MEASURES[requirement.counts](requirement, candidate)
-
-
-def _training_minutes(requirement: PlannedRequirement, facts: Facts) -> int:
-    besides = sum(facts.minutes.get(f"topic:{topic}", 0) for topic in requirement.rule.besides)
-    return max(0, facts.minutes.get(requirement.sum_key, 0) - besides)
-
-
-def _compared(requirement: PlannedRequirement, counted: int, note: str = "") -> Result:
-    short = max(0, requirement.amount - counted)
-    return Result(
-        requirement,
-        requirement.amount,
-        counted,
-        short,
-        Outcome.SHORT if short else Outcome.MET,
-        note,
-    )
-
-
-def _judge_education(requirement: PlannedRequirement, candidate: Candidate) -> Result:
-    terms = requirement.rule.education
     remarks = []
-    likely: Degree | None = None
+    for_review: Degree | None = None
     for degree in candidate.degrees:
-        if terms is None or degree.level not in (*terms.levels, *terms.reviewed):
+        if degree.level not in (*rule.levels, *rule.reviewed):
             continue
-        if terms.transcript == "official" and degree.transcript != "official":
-            reason = "an official transcript is asked for"
+        if rule.transcript == "official" and degree.transcript != "official":
+            reason = because("no_official_transcript")
             remarks.append(Remark(degree.awarded_on, degree.title, 0, reason))
-        elif degree.level in terms.levels:
-            return _compared(requirement, 1, degree.title)
+        elif degree.level in rule.levels:
+            return compare(requirement, 1, notes=(because("degree", title=degree.title),))
         else:
-            likely = degree
-    if likely:
-        note = f"{likely.title}, if the reviewers agree"
-        return Result(requirement, 1, 1, 0, Outcome.REVIEW, note, remarks=tuple(remarks))
-    return _compared(requirement, 0)._replace(remarks=tuple(remarks))
+            for_review = degree
+    if for_review is None:
+        return compare(requirement, 0, remarks=remarks)
+    note = because("degree_for_review", title=for_review.title)
+    return compare(requirement, 1, needs_review=True, notes=(note,), remarks=remarks)
 
 
 def _judge_signed(requirement: PlannedRequirement, candidate: Candidate) -> Result:
-    result = _compared(
-        requirement, sum(what in candidate.signed for what in requirement.rule.signed)
-    )
-    if result.outcome is Outcome.SHORT and requirement.rule.reviewed:
-        return result._replace(short=0, outcome=Outcome.REVIEW, note="for the reviewers to say")
+    signed = len(candidate.signed.intersection(requirement.rule.signed))
+    result = compare(requirement, signed)
+    if result.short and requirement.rule.reviewed:
+        notes = (because("reviewers_decide"),)
+        return result._replace(short=0, outcome=Outcome.REVIEW, notes=notes)
     return result
 
 
-def _judge_exam(requirement: PlannedRequirement, candidate: Candidate) -> Result:
-    passed_on = candidate.exam_passed_on
-    return _compared(
-        requirement,
-        int(passed_on is not None),
-        f"passed {format_date(passed_on)}" if passed_on else "",
-    )
-
-
-_MEASURES: dict[str, Callable[[PlannedRequirement, Candidate], Result]] = {
-    "education": _judge_education,
-    "references": judge_references,
-    "signed": _judge_signed,
-    "exam": _judge_exam,
-}
-
-
 def _settle_alternatives(results: Sequence[Result]) -> list[Result]:
-    """Where one of a group is enough, the others are not needed."""
-    enough = {
-        r.requirement.rule.either: r
-        for r in results
-        if r.requirement.rule.either and r.outcome in _ENOUGH
-    }
-    enough |= {
-        r.requirement.rule.either: r
-        for r in results
-        if r.requirement.rule.either and r.outcome is Outcome.MET
-    }
-    return [
-        r._replace(
-            short=0,
-            outcome=Outcome.NOT_NEEDED,
-            note=f"{enough[r.requirement.rule.either].requirement.label} is enough",
-        )
-        if r.requirement.rule.either in enough and enough[r.requirement.rule.either] is not r
-        else r
-        for r in results
-    ]
+    """Mark as not needed what is an alternative to a requirement that is met or for review."""
+    chosen: dict[str, Result] = {}
+    for outcome in (Outcome.REVIEW, Outcome.MET):
+        for result in results:
+            if result.requirement.rule.either and result.outcome is outcome:
+                chosen[result.requirement.rule.either] = result
+    settled = list(results)
+    for index, result in enumerate(results):
+        enough = chosen.get(result.requirement.rule.either or "", result)
+        if enough is not result:
+            notes = (because("alternative_met", label=enough.requirement.label),)
+            settled[index] = result._replace(short=0, outcome=Outcome.NOT_NEEDED, notes=notes)
+    return settled
 
 
-def _next_change(
-    results: Iterable[Result], facts: Facts, as_of: date, covered_until: date | None
+def _find_next_change(
+    results: Sequence[Result], facts: ApplicationFacts, as_of: date, covered_until: date | None
 ) -> date | None:
-    """The first day on which the outcome may differ by itself."""
-    days = [r.closes_on + _DAY for r in results if r.closes_on]
+    """The first day after ``as_of`` on which the outcome could change by itself."""
+    days = [membership.starts_on for membership in facts.memberships]
     if covered_until is not None and covered_until < date.max:
         days.append(covered_until + _DAY)
-    days += [membership.starts_on for membership in facts.memberships]
-    if facts.candidate is not None:
-        found = (
-            _grown_on(r, facts.candidate, as_of) for r in results if r.requirement.counts == "work"
-        )
-        days += [day for day in found if day]
-    return min((d for d in days if as_of < d), default=None)
+    for result in results:
+        if result.closes_on:
+            days.append(result.closes_on + _DAY)
+        if result.outcome in (Outcome.SHORT, Outcome.REVIEW):
+            days += _find_day_of_enough_work(result, facts.candidate, as_of)
+    return min((day for day in days if day > as_of), default=None)
 
 
-def _grown_on(result: Result, candidate: Candidate, as_of: date) -> date | None:
-    """The day on which work that goes on will have lasted long enough; None if it will not."""
-    if result.outcome not in (Outcome.SHORT, Outcome.REVIEW) or result.requirement.unit != "years":
-        return None
+def _find_day_of_enough_work(result: Result, candidate: Candidate, as_of: date) -> list[date]:
+    """The day on which work that continues will have lasted long enough; none if it will not."""
+    requirement, rule = result.requirement, result.requirement.rule.work
+    if rule is None or requirement.unit != "years":
+        return []
     if all(p.ends_on is not None and p.ends_on <= as_of for p in candidate.positions):
-        return None
-    first, last = as_of, as_of + timedelta(days=31 * (result.requirement.amount + 1))
-    if judge_work(result.requirement, candidate, last).outcome == result.outcome:
-        return None
+        return []
+    first, last = as_of, as_of + timedelta(days=31 * (requirement.amount + 1))
+    if judge_work(requirement, rule, candidate, last).outcome == result.outcome:
+        return []
     while (last - first).days > 1:
         middle = first + (last - first) // 2
-        if judge_work(result.requirement, candidate, middle).outcome == result.outcome:
+        if judge_work(requirement, rule, candidate, middle).outcome == result.outcome:
             first = middle
         else:
             last = middle
-    return last
+    return [last]

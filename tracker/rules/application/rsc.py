@@ -1,4 +1,4 @@
-"""The best span of months for RSC hours: of all, the one that leaves least to do."""
+"""RSC hours of an application: the best window of months, which is the one that lacks least."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,47 +9,49 @@ from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.formatting import format_date
 from tracker.rules.application.candidate import Candidate, CandidateSession
-from tracker.rules.application.work import degree_day
+from tracker.rules.application.work import find_degree_day
+from tracker.rules.counting import compare
 from tracker.rules.plan import PlannedRequirement
-from tracker.rules.standing import Outcome, Remark, Result
+from tracker.rules.reasons import Reason, because
+from tracker.rules.standing import Remark, Result
 
 _DAY = timedelta(days=1)
 
 
-class Weighed(NamedTuple):
+class WeightedSession(NamedTuple):
     """A session's day, and its minutes for each of the requirements that share the window."""
 
     held_on: date
     minutes: tuple[int, ...]
 
 
-class Window(NamedTuple):
-    """A span of ``months`` that begins with a session: both days inside; minutes for each."""
+class RscWindow(NamedTuple):
+    """A span that begins with a session, both days included, and the minutes within it."""
 
     starts_on: date
     ends_on: date
     minutes: tuple[int, ...]
 
 
-def windows(sessions: Sequence[Weighed], months: int) -> Iterator[Window]:
+def list_windows(sessions: Sequence[WeightedSession], months: int) -> Iterator[RscWindow]:
     """Each span of ``months`` that begins on a session's day; ``sessions`` in order of days.
 
-    No other span holds more than one of these: sliding one forward to its first session
-    loses nothing.
+    No other span holds more than one of these: moving its start to its first session loses
+    nothing.
     """
     days = [session.held_on for session in sessions]
-    # Up to, and without, the session of that number: a window's sum is the difference of two.
+    # Running totals: what a window holds is the difference of two of them.
     columns = zip(*(session.minutes for session in sessions), strict=True)
-    sums = [list(accumulate(column, initial=0)) for column in columns]
-    until = 0
-    for number, first in enumerate(days):
-        if number and days[number - 1] == first:
+    totals = [list(accumulate(column, initial=0)) for column in columns]
+    end = 0
+    for start, first in enumerate(days):
+        if start and days[start - 1] == first:
             continue
         ends_on = last_day(first, months)
-        until = bisect_right(days, ends_on, until)
-        yield Window(first, ends_on, tuple([s[until] - s[number] for s in sums]))
+        end = bisect_right(days, ends_on, end)
+        minutes = tuple([total[end] - total[start] for total in totals])
+        yield RscWindow(first, ends_on, minutes)
 
 
 # Sessions of many people fall on the same days.
@@ -57,126 +59,135 @@ def windows(sessions: Sequence[Weighed], months: int) -> Iterator[Window]:
 def last_day(first: date, months: int) -> date:
     """The last day of a span of ``months`` that begins on ``first``: the eve of the same day.
 
-    Where that month has no such day (February 29 two years on), its own last day.
+    If that month has no such day (February 29 two years on), the month's last day.
     """
     after = first + relativedelta(months=months)
     return after - _DAY if after.day == first.day else after
 
 
-def best_window(found: Iterable[Window], required: Sequence[int]) -> Window | None:
+def best_window(windows: Iterable[RscWindow], required: Sequence[int]) -> RscWindow | None:
     """The window that lacks least of what is ``required``; of equals the fullest, then the last.
 
-    None where there is none.
+    None if there are no windows.
     """
 
-    def rank(window: Window) -> tuple[int, int, date]:
+    def rank(window: RscWindow) -> tuple[int, int, date]:
         short = 0
-        for asked, minutes in zip(required, window.minutes, strict=True):
-            if minutes < asked:
-                short += asked - minutes
+        for needed, minutes in zip(required, window.minutes, strict=True):
+            short += max(0, needed - minutes)
         return -short, sum(window.minutes), window.starts_on
 
-    return max(found, key=rank, default=None)
+    return max(windows, key=rank, default=None)
 
 
-class _Sorted(NamedTuple):
-    """Sessions that may count, in order, and those that cannot, with their reasons.
+class _EligibleSessions(NamedTuple):
+    """Sessions that may count, in order, and remarks on those that cannot.
 
-    ``reviewed`` says why the former count only if the reviewers agree, if so.
+    ``review`` says why the sessions count only if the reviewers agree, if so.
     """
 
-    fit: list[CandidateSession]
+    sessions: list[CandidateSession]
     remarks: list[Remark]
-    reviewed: str
+    review: Reason | None
 
 
 def judge_rsc(
     requirements: Sequence[PlannedRequirement], candidate: Candidate, as_of: date
 ) -> Iterator[Result]:
-    """Judge all that asks RSC hours; those that lie inside others share their window."""
+    """Judge all requirements of RSC hours; those inside another one share its window."""
     for requirement in requirements:
         if requirement.rule.inside is None:
-            group = [requirement, *(a for a in requirements if a.rule.inside == requirement.id)]
-            yield from _judge_group(group, as_of, _sort(requirement, candidate))
+            inside = [r for r in requirements if r.rule.inside == requirement.id]
+            yield from _judge_group([requirement, *inside], candidate, as_of)
 
 
 def _judge_group(
-    group: Sequence[PlannedRequirement], as_of: date, found: _Sorted
+    group: Sequence[PlannedRequirement], candidate: Candidate, as_of: date
 ) -> Iterator[Result]:
-    months = group[0].rule.window.months if group[0].rule.window else None
+    eligible = _find_eligible_sessions(group[0], candidate)
+    rule = group[0].rule.window
+    if rule is None or rule.months is None:
+        for requirement in group:
+            counted = sum(_minutes(requirement, session) for session in eligible.sessions)
+            yield _result(requirement, counted, eligible, None)
+        return
     required = [requirement.amount for requirement in group]
-    weighed = [
-        Weighed(s.held_on, tuple(_minutes(requirement, s) for requirement in group))
-        for s in found.fit
-    ]
-    spans = list(windows(weighed, months)) if months else _everything(weighed, len(group))
-    best = best_window(spans, required)
-    counts = best.minutes if best else (0,) * len(group)
-    is_short = any(counted < asked for counted, asked in zip(counts, required, strict=True))
-    open_still = [w for w in spans if as_of <= w.ends_on] if months and is_short else []
-    growing = best_window(open_still, required)
-    closing = growing.ends_on if growing else None
-    for requirement, counted in zip(group, counts, strict=True):
-        yield _result(requirement, counted, best if months else None, closing, found)
+    weighted = []
+    for session in eligible.sessions:
+        minutes = tuple([_minutes(requirement, session) for requirement in group])
+        weighted.append(WeightedSession(session.held_on, minutes))
+    windows = list(list_windows(weighted, rule.months))
+    best = best_window(windows, required)
+    open_window = best_window([w for w in windows if as_of <= w.ends_on], required)
+    for index, requirement in enumerate(group):
+        counted = best.minutes[index] if best else 0
+        result = _result(requirement, counted, eligible, best)
+        if result.short and open_window:
+            result = result._replace(closes_on=open_window.ends_on)
+        yield result
 
 
 def _result(
     requirement: PlannedRequirement,
     counted: int,
-    window: Window | None,
-    closing: date | None,
-    found: _Sorted,
+    eligible: _EligibleSessions,
+    window: RscWindow | None,
 ) -> Result:
-    short = max(0, requirement.amount - counted)
-    remarks, note = found.remarks, ""
+    notes = []
+    remarks = list(eligible.remarks)
     if window:
-        note = f"{format_date(window.starts_on)} to {format_date(window.ends_on)}"
-        remarks = remarks + [
-            Remark(s.held_on, s.title, _minutes(requirement, s), f"outside the best window, {note}")
-            for s in found.fit
-            if not window.starts_on <= s.held_on <= window.ends_on
-        ]
-    outcome = Outcome.SHORT if short else Outcome.REVIEW if found.reviewed else Outcome.MET
-    note = "; ".join(filter(None, (note, found.reviewed)))
-    closes_on = closing if short else None
-    return Result(
-        requirement, requirement.amount, counted, short, outcome, note, closes_on, tuple(remarks)
+        days = {"starts_on": window.starts_on, "ends_on": window.ends_on}
+        notes.append(because("window", **days))
+        outside = because("outside_window", **days)
+        for session in eligible.sessions:
+            if not window.starts_on <= session.held_on <= window.ends_on:
+                minutes = _minutes(requirement, session)
+                remarks.append(Remark(session.held_on, session.title, minutes, outside))
+    if eligible.review:
+        notes.append(eligible.review)
+    return compare(
+        requirement,
+        counted,
+        needs_review=eligible.review is not None,
+        notes=tuple(notes),
+        remarks=remarks,
     )
 
 
 def _minutes(requirement: PlannedRequirement, session: CandidateSession) -> int:
-    return session.topics.get(requirement.topic, 0) if requirement.topic else session.minutes
+    if requirement.topic:
+        return session.topics.get(requirement.topic, 0)
+    return session.minutes
 
 
-def _sort(requirement: PlannedRequirement, candidate: Candidate) -> _Sorted:
-    window = requirement.rule.window
-    after = window.after if window else None
-    since = degree_day(candidate, after, window.or_after if window else ())
-    found = _Sorted([], [], since.reviewed if since else "")
-    for session in sorted(candidate.sessions, key=lambda s: s.held_on):
-        reason = ""
-        if after and (since is None or session.held_on < since.day):
-            awarded = f"awarded {format_date(since.day)}" if since else "none is on record"
-            reason = f"it counts only after a {after}'s degree ({awarded})"
-        elif window and window.while_giving and not _gave_rsc(candidate, session.held_on):
-            reason = "no position on record had you give RSC to others on that day"
+def _find_eligible_sessions(
+    requirement: PlannedRequirement, candidate: Candidate
+) -> _EligibleSessions:
+    rule = requirement.rule.window
+    sessions = sorted(candidate.sessions, key=lambda session: session.held_on)
+    if rule is None:
+        return _EligibleSessions(sessions, [], None)
+    degree = find_degree_day(candidate, rule.after, rule.or_after)
+    eligible = _EligibleSessions([], [], degree.review if degree else None)
+    for session in sessions:
+        reason = None
+        if rule.after and degree is None:
+            reason = because("no_degree", degree=rule.after)
+        elif degree and session.held_on < degree.day:
+            reason = because("before_degree", degree=rule.after, awarded_on=degree.day)
+        elif rule.while_giving and not _provided_rsc(candidate, session.held_on):
+            reason = because("not_providing_rsc")
         if reason:
             remark = Remark(session.held_on, session.title, session.minutes, reason)
-            found.remarks.append(remark)
+            eligible.remarks.append(remark)
         else:
-            found.fit.append(session)
-    return found
+            eligible.sessions.append(session)
+    return eligible
 
 
-def _gave_rsc(candidate: Candidate, day: date) -> bool:
-    return any(
-        p.gives_rsc and p.starts_on <= day <= (p.ends_on or date.max) for p in candidate.positions
-    )
-
-
-def _everything(weighed: Sequence[Weighed], width: int) -> list[Window]:
-    """All sessions as one window, where the rule sets none."""
-    if not weighed:
-        return []
-    sums = tuple(sum(w.minutes[number] for w in weighed) for number in range(width))
-    return [Window(weighed[0].held_on, weighed[-1].held_on, sums)]
+def _provided_rsc(candidate: Candidate, day: date) -> bool:
+    for position in candidate.positions:
+        ends_on = position.ends_on or date.max
+        if position.gives_rsc and position.starts_on <= day <= ends_on:
+            return True
+    return False

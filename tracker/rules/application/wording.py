@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tracker.formatting import format_hours, format_hours_with_unit
-from tracker.rules.standing import Outcome, Result, Standing
+from tracker.formatting import format_count, format_hours, format_hours_with_unit, lowercase_first
+from tracker.rules.model import MONTHS_IN_YEAR
+from tracker.rules.reasons import SENTENCES, format_reason
+from tracker.rules.standing import ApplicationStanding, Outcome, Result
 
-NO_INITIAL_RULES = "the rulebook holds no initial requirements for this category"
-_MONTHS_IN_YEAR = 12
-_PART = "of which "
-_ABOUT = "about "
-# The words for one of what a unit counts in many.
-_SINGULAR = {"families": "family", "activities": "activity"}
+NO_INITIAL_RULES = SENTENCES["no_application_rules"]
 
 
 class Tally(NamedTuple):
@@ -25,26 +22,25 @@ class Tally(NamedTuple):
         return f"{self.done} of {self.of}"
 
 
-def tally(standing: Standing) -> Tally:
+def tally(standing: ApplicationStanding) -> Tally:
     """Count what is done; alternatives that are not needed are not counted."""
-    outcomes = [r.outcome for r in standing.results]
-    needed = [o for o in outcomes if o is not Outcome.NOT_NEEDED]
-    return Tally(needed.count(Outcome.MET), len(needed), needed.count(Outcome.REVIEW))
+    outcomes = [r.outcome for r in standing.results if r.outcome is not Outcome.NOT_NEEDED]
+    return Tally(outcomes.count(Outcome.MET), len(outcomes), outcomes.count(Outcome.REVIEW))
 
 
-def missing_results(standing: Standing) -> list[Result]:
+def missing_results(standing: ApplicationStanding) -> list[Result]:
     """What is short, in the rulebook's order."""
     return [r for r in standing.results if r.outcome is Outcome.SHORT]
 
 
-def review_results(standing: Standing) -> list[Result]:
-    """What is for the reviewers, in the rulebook's order."""
+def review_results(standing: ApplicationStanding) -> list[Result]:
+    """What the reviewers decide, in the rulebook's order."""
     return [r for r in standing.results if r.outcome is Outcome.REVIEW]
 
 
-def share_missing(standing: Standing) -> float:
+def share_missing(standing: ApplicationStanding) -> float:
     """How much is missing in all: 1 for each requirement of which nothing is there yet."""
-    return sum(r.short / r.required for r in missing_results(standing) if r.required)
+    return sum(r.short / r.required for r in missing_results(standing))
 
 
 def progress_parts(result: Result) -> tuple[str, str] | None:
@@ -55,7 +51,7 @@ def progress_parts(result: Result) -> tuple[str, str] | None:
     if unit == "years":
         return format_months(counted), format_months(required)
     if result.requirement.counts == "references":
-        return str(counted), f"{required} {_came(result)}"
+        return str(counted), f"{required} in place"
     if required == 1:
         return None
     return str(counted), f"{required} {'signed' if result.requirement.counts == 'signed' else unit}"
@@ -64,53 +60,40 @@ def progress_parts(result: Result) -> tuple[str, str] | None:
 def format_progress(result: Result) -> str:
     """How far a requirement is: ``8.5 of 24 hours``, ``1 year 4 months of 2 years``.
 
-    Empty for what is there or not, and has no measure.
+    Empty for what is either there or not.
     """
     return " of ".join(progress_parts(result) or ())
 
 
 def format_short(result: Result) -> str:
     """What is missing: ``15.5 hours of reflective supervision``, ``1 reference``, ``education``."""
-    label, unit = result.requirement.label, result.requirement.unit
-    if unit in ("hours", "years"):
-        amount = (
-            format_hours_with_unit(result.short) if unit == "hours" else format_months(result.short)
-        )
-        if label.startswith(_PART):
-            return f"{amount} about {label.removeprefix(_PART).removeprefix(_ABOUT)}"
-        return f"{amount} of {lower(label)}"
+    label, unit = lowercase_first(result.requirement.label), result.requirement.unit
+    if unit == "hours":
+        return f"{format_hours_with_unit(result.short)} of {label}"
+    if unit == "years":
+        return f"{format_months(result.short)} of {label}"
     if result.requirement.counts == "references":
-        return _count(result.short, unit)
+        return format_count(result.short, "reference")
     if result.short == result.required:
-        return lower(label)
-    return f"{lower(label)} ({result.short} of {result.required})"
+        return label
+    return f"{label} ({result.short} of {result.required})"
+
+
+def format_notes(result: Result) -> str:
+    """On what the counted amount rests; empty if there is nothing to say."""
+    return "; ".join(format_reason(note) for note in result.notes)
 
 
 def format_months(months: int) -> str:
     """Months as years and months: ``1 year 4 months``, ``2 years``, ``0 months``."""
-    years, rest = divmod(months, _MONTHS_IN_YEAR)
-    words = [_count(years, "years")] if years else []
-    if rest or not years:
-        words.append(_count(rest, "months"))
-    return " ".join(words)
-
-
-def lower(label: str) -> str:
-    """A label within a sentence; names and abbreviations stay as they are."""
-    is_name = label[1:2].isupper() or any(word[:1].isupper() for word in label.split()[1:])
-    return label if is_name else label[:1].lower() + label[1:]
+    years, rest = divmod(months, MONTHS_IN_YEAR)
+    if not years:
+        return format_count(rest, "month")
+    if not rest:
+        return format_count(years, "year")
+    return f"{format_count(years, 'year')} {format_count(rest, 'month')}"
 
 
 def labels(results: Iterable[Result]) -> Sequence[str]:
     """The requirements' names within a sentence."""
-    return [lower(r.requirement.label.removeprefix(_PART)) for r in results]
-
-
-def _came(result: Result) -> str:
-    # A reference can have come and yet fill no place, by its role or for want of an endorsed one.
-    return "received" if result.note.startswith(f"{result.counted} ") else "in place"
-
-
-def _count(number: int, unit: str) -> str:
-    one = _SINGULAR.get(unit, unit.removesuffix("s"))
-    return f"{number} {one if number == 1 else unit}"
+    return [lowercase_first(r.requirement.label) for r in results]

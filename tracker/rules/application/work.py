@@ -1,205 +1,198 @@
-"""Whole months in spans of days. Both ends of a span are inside it."""
+"""Work experience: which positions count, and how many whole months they come to.
 
-from collections.abc import Collection, Iterable, Iterator
+The first and last day of a span are both included.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
+from tracker.formatting import format_count
 from tracker.rules.application.candidate import Candidate, Position
-from tracker.rules.model import DEGREES_RISING, Work
+from tracker.rules.counting import compare
+from tracker.rules.model import DEGREES_RISING, MONTHS_IN_YEAR, Work
 from tracker.rules.plan import PlannedRequirement
-from tracker.rules.standing import Outcome, Remark, Result, Span
+from tracker.rules.reasons import Reason, because
+from tracker.rules.standing import Remark, Result, Span
 
-# Nobody plans further: a day beyond is a slip of the finger.
+# Nobody plans further ahead: a later day is a typing error.
 PLAUSIBLE_YEARS = 10
 _DAY = timedelta(days=1)
-_MONTHS_IN_YEAR = 12
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same days as spans in order, none touching the next."""
-    found: list[Span] = []
+def merge_spans(spans: Iterable[Span]) -> list[Span]:
+    """The same days as spans in order, with a gap between any two of them."""
+    merged: list[Span] = []
     for span in sorted(spans):
-        if found and (span.starts_on - found[-1].ends_on).days <= 1:
-            found[-1] = Span(found[-1].starts_on, max(found[-1].ends_on, span.ends_on))
+        if merged and (span.starts_on - merged[-1].ends_on).days <= 1:
+            merged[-1] = Span(merged[-1].starts_on, max(merged[-1].ends_on, span.ends_on))
         else:
-            found.append(span)
-    return found
+            merged.append(span)
+    return merged
 
 
-def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
-    """The days of ``spans`` that are in none of ``taken``, in order."""
-    left = merged(spans)
-    for one in merged(taken):
-        left = [part for span in left for part in _cut(span, one)]
+def subtract_spans(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
+    """The days of ``spans`` that are in none of ``taken``, as spans in order."""
+    left = merge_spans(spans)
+    for gap in merge_spans(taken):
+        remaining: list[Span] = []
+        for span in left:
+            if gap.ends_on < span.starts_on or span.ends_on < gap.starts_on:
+                remaining.append(span)
+                continue
+            if span.starts_on < gap.starts_on:
+                remaining.append(Span(span.starts_on, gap.starts_on - _DAY))
+            if gap.ends_on < span.ends_on:
+                remaining.append(Span(gap.ends_on + _DAY, span.ends_on))
+        left = remaining
     return left
 
 
 def whole_months(spans: Iterable[Span]) -> int:
     """How many whole months the days come to; a day in several spans counts once.
 
-    The spans are laid end to end. Months differ, so the same days can come to more if they are
-    counted from a later span on: what makes most counts, so that one more day never makes less.
+    The spans are laid end to end. Months differ in length, so the same days can come to more if
+    they are counted from a later span on. The largest number counts, so that one more day of work
+    never makes less.
     """
-    days = most = 0
-    for span in reversed(merged(spans)):
+    days = largest = 0
+    for span in reversed(merge_spans(spans)):
         days += (span.ends_on - span.starts_on).days + 1
-        most = max(most, _months_from(span.starts_on, days))
-    return most
+        length = relativedelta(span.starts_on + timedelta(days=days), span.starts_on)
+        largest = max(largest, length.years * MONTHS_IN_YEAR + length.months)
+    return largest
 
 
-def _months_from(first: date, days: int) -> int:
-    length = relativedelta(first + timedelta(days=days), first)
-    return length.years * _MONTHS_IN_YEAR + length.months
-
-
-def _cut(span: Span, taken: Span) -> Iterable[Span]:
-    if taken.ends_on < span.starts_on or span.ends_on < taken.starts_on:
-        yield span
-        return
-    if span.starts_on < taken.starts_on:
-        yield Span(span.starts_on, taken.starts_on - _DAY)
-    if taken.ends_on < span.ends_on:
-        yield Span(taken.ends_on + _DAY, span.ends_on)
-
-
-class Counted(NamedTuple):
-    """A position's days that count; ``reviewed`` says why only if the reviewers agree."""
+class CountedWork(NamedTuple):
+    """The days of a position that count; with ``review``, only if the reviewers agree."""
 
     position: Position
     span: Span
-    reviewed: str = ""
-    interned: bool = False
+    review: Reason | None = None
 
 
-class Since(NamedTuple):
-    """The day of a degree from which on days count; ``reviewed`` as in `Counted`."""
+class DegreeDay(NamedTuple):
+    """The day on which a degree was awarded; with ``review``, only if the reviewers accept it."""
 
     day: date
-    reviewed: str = ""
+    review: Reason | None = None
 
 
-def judge_work(requirement: PlannedRequirement, candidate: Candidate, as_of: date) -> Result:
-    """Count years, families or positions, as the requirement's unit says."""
-    terms = requirement.rule.work
-    if terms is None:
-        return Result(requirement, requirement.amount, 0, requirement.amount, Outcome.SHORT)
-    counted: list[Counted] = []
-    remarks: list[Remark] = []
-    since = degree_day(candidate, terms.after, terms.or_after)
-    for position in candidate.positions:
-        found = _count(position, terms, since, as_of)
-        if isinstance(found, Counted):
-            counted.append(found)
-        if not isinstance(found, Counted) or found.reviewed:
-            reason = found.reviewed if isinstance(found, Counted) else found
-            days = Span(position.starts_on, _last_day(position, as_of))
-            months = whole_months([days]) if days.starts_on <= days.ends_on else 0
-            remarks.append(Remark(position.starts_on, position.title, months, reason))
-    sure = _measure(requirement, terms, [c for c in counted if not c.reviewed])
-    likely = _measure(requirement, terms, counted)
-    return _result(requirement, sure, likely, tuple(remarks))
+def find_degree_day(
+    candidate: Candidate, level: str | None, instead: Collection[str]
+) -> DegreeDay | None:
+    """The day of the first degree of ``level`` or above.
 
-
-def degree_day(candidate: Candidate, level: str | None, instead: Collection[str]) -> Since | None:
-    """The day of the first degree of ``level`` or above; None where none is asked or awarded.
-
-    Without such a degree, that of the first education ``instead`` of it, for the reviewers.
+    Without such a degree, the day of the first education whose level is in ``instead``, for the
+    reviewers. None if ``level`` is None or there is neither.
     """
     if level is None:
         return None
     enough = DEGREES_RISING[DEGREES_RISING.index(level) :]
     if days := [d.awarded_on for d in candidate.degrees if d.level in enough]:
-        return Since(min(days))
+        return DegreeDay(min(days))
     others = [(d.awarded_on, d.title) for d in candidate.degrees if d.level in instead]
     if not others:
         return None
     day, title = min(others)
-    return Since(day, f"it counts after {title} if the reviewers agree")
+    return DegreeDay(day, because("after_other_education", title=title))
 
 
-def _result(
-    requirement: PlannedRequirement, sure: int, likely: int, remarks: tuple[Remark, ...]
+def judge_work(
+    requirement: PlannedRequirement, rule: Work, candidate: Candidate, as_of: date
 ) -> Result:
-    if sure >= requirement.amount:
-        return Result(requirement, requirement.amount, sure, 0, Outcome.MET, remarks=remarks)
-    if likely >= requirement.amount:
-        note = "if the reviewers agree"
-        return Result(
-            requirement, requirement.amount, likely, 0, Outcome.REVIEW, note, remarks=remarks
-        )
-    return Result(
-        requirement,
-        requirement.amount,
-        likely,
-        requirement.amount - likely,
-        Outcome.SHORT,
-        remarks=remarks,
+    """Count years, families, or positions, as the requirement's unit says."""
+    degree = find_degree_day(candidate, rule.after, rule.or_after)
+    counted: list[CountedWork] = []
+    remarks: list[Remark] = []
+    for position in candidate.positions:
+        work = _count_position(position, rule, degree, as_of)
+        if isinstance(work, CountedWork):
+            counted.append(work)
+        reason = work.review if isinstance(work, CountedWork) else work
+        if reason:
+            days = Span(position.starts_on, _last_day(position, as_of))
+            months = whole_months([days]) if days.starts_on <= days.ends_on else 0
+            needs_review = isinstance(work, CountedWork)
+            remarks.append(Remark(position.starts_on, position.title, months, reason, needs_review))
+    certain = _measure(requirement, rule, [w for w in counted if not w.review])
+    if certain >= requirement.amount:
+        return compare(requirement, certain, remarks=remarks)
+    possible = _measure(requirement, rule, counted)
+    notes = (because("if_reviewers_agree"),) if possible >= requirement.amount else ()
+    return compare(requirement, possible, needs_review=True, notes=notes, remarks=remarks)
+
+
+def _count_position(
+    position: Position, rule: Work, degree: DegreeDay | None, as_of: date
+) -> CountedWork | Reason:
+    """The position's days that count, or the reason why none does."""
+    if mismatch := _find_mismatch(position, rule):
+        return mismatch
+    days = Span(position.starts_on, _last_day(position, as_of))
+    if position.pay == "internship" and rule.paid:
+        return _count_internship(position, rule, days)
+    if rule.after and degree is None:
+        return because("no_degree", degree=rule.after)
+    if degree:
+        days = Span(max(days.starts_on, degree.day), days.ends_on)
+    if days.starts_on > days.ends_on:
+        code = "ended_before_degree" if rule.after else "not_begun"
+        return because(code, degree=rule.after)
+    if rule.paid and position.pay == "volunteer":
+        return CountedWork(position, days, because("volunteer"))
+    return CountedWork(position, days, degree.review if degree else None)
+
+
+def _find_mismatch(position: Position, rule: Work) -> Reason | None:
+    """The first term of the rule that the position does not meet."""
+    is_volunteer = rule.paid and position.pay == "volunteer"
+    missing = [text for key, text in rule.statements.items() if key not in position.statements]
+    mismatch = None
+    if position.services.isdisjoint(rule.services):
+        mismatch = because("other_services", services=", ".join(rule.services))
+    elif rule.ages and position.ages != rule.ages:
+        mismatch = because("other_ages", ages=rule.ages)
+    elif is_volunteer and not rule.volunteer:
+        mismatch = because("not_paid")
+    elif is_volunteer and not (position.supervised and position.trained):
+        mismatch = because("untrained_volunteer")
+    elif rule.supervised and not position.supervised:
+        mismatch = because("not_supervised")
+    elif missing:
+        mismatch = because("not_confirmed", statements="; ".join(missing))
+    return mismatch
+
+
+def _count_internship(position: Position, rule: Work, days: Span) -> CountedWork | Reason:
+    internship = rule.internship
+    if internship is None:
+        return because("internship")
+    if position.supervisor_held.isdisjoint(internship.supervisors):
+        return because("internship_supervisor", categories=" or ".join(internship.supervisors))
+    if days.starts_on > days.ends_on:
+        return because("not_begun")
+    return CountedWork(
+        position, days, because("internship_review", years=format_count(internship.years, "year"))
     )
 
 
-def _count(position: Position, terms: Work, since: Since | None, as_of: date) -> Counted | str:
-    """The position's days that count, or the reason why none does."""
-    ends_on = _last_day(position, as_of)
-    if reason := next(_reasons(position, terms), None):
-        return reason
-    if position.pay == "internship" and terms.paid:
-        return _count_internship(position, terms, Span(position.starts_on, ends_on))
-    starts_on = position.starts_on
-    if terms.after:
-        if since is None:
-            return f"counts only after a {terms.after}'s degree, and none is on record"
-        starts_on = max(starts_on, since.day)
-    if starts_on > ends_on:
-        return f"it ended before the {terms.after}'s degree" if terms.after else "it has not begun"
-    reviewed = since.reviewed if since else ""
-    if terms.paid and position.pay == "volunteer":
-        reviewed = "volunteer work counts if the reviewers agree"
-    return Counted(position, Span(starts_on, ends_on), reviewed)
-
-
-def _reasons(position: Position, terms: Work) -> Iterator[str]:
-    if position.services.isdisjoint(terms.services):
-        yield f"it offers none of: {', '.join(terms.services)}"
-    if terms.ages and position.ages != terms.ages:
-        yield f"it is not about children {terms.ages}"
-    if terms.paid and position.pay == "volunteer":
-        if not terms.volunteer:
-            yield "it was not paid"
-        elif not (position.supervised and position.trained):
-            yield "volunteer work counts only where it was supervised and came with training"
-    if terms.supervised and not position.supervised:
-        yield "it was not supervised"
-    missing = [words for key, words in terms.statements.items() if key not in position.statements]
-    if missing:
-        yield f"not confirmed: {'; '.join(missing)}"
-
-
-def _count_internship(position: Position, terms: Work, span: Span) -> Counted | str:
-    terms_of = terms.internship
-    if terms_of is None:
-        return "an internship does not count here"
-    if position.supervisor_held.isdisjoint(terms_of.supervisors):
-        held = " or ".join(terms_of.supervisors)
-        return f"an internship counts only with a supervisor endorsed as {held}"
-    if span.starts_on > span.ends_on:
-        return "it has not begun"
-    years = f"{terms_of.years} year{'s' if terms_of.years > 1 else ''}"
-    reviewed = f"an internship counts for {years} if the reviewers agree"
-    return Counted(position, span, reviewed, interned=True)
-
-
-def _measure(requirement: PlannedRequirement, terms: Work, counted: Iterable[Counted]) -> int:
-    found = list(counted)
+def _measure(requirement: PlannedRequirement, rule: Work, counted: Sequence[CountedWork]) -> int:
     if requirement.unit == "families":
-        return sum(c.position.families for c in found)
+        return sum(work.position.families for work in counted)
     if requirement.unit != "years":
-        return len(found)
-    worked = merged(c.span for c in found if not c.interned)
-    interned = without((c.span for c in found if c.interned), worked)
-    most = terms.internship.years * _MONTHS_IN_YEAR if terms.internship else 0
-    return whole_months(worked) + min(most, whole_months(interned))
+        return len(counted)
+    limit = rule.internship.years * MONTHS_IN_YEAR if rule.internship else 0
+    worked: list[Span] = []
+    interned: list[Span] = []
+    for work in counted:
+        if rule.paid and work.position.pay == "internship":
+            interned.append(work.span)
+        else:
+            worked.append(work.span)
+    return whole_months(worked) + min(limit, whole_months(subtract_spans(interned, worked)))
 
 
 def _last_day(position: Position, as_of: date) -> date:

@@ -13,9 +13,8 @@ from starlette.datastructures import FormData
 from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
 
 from tracker.clock import known_zones, local_day
-from tracker.formatting import format_hours, format_hours_with_unit
+from tracker.formatting import format_hours, format_hours_with_unit, lowercase_first
 from tracker.rulebooks import Rulebooks
-from tracker.rules.application.wording import lower
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.services.applications import list_undecided_applications
@@ -156,7 +155,9 @@ def _named(rulebooks: Rulebooks, plans: Iterable[Plan], kept: set[str]) -> tuple
         words = rulebooks.associations[plan.association].topic_names
         for requirement in plan.requirements:
             if requirement.counts == "rsc" and requirement.topic:
-                found[requirement.topic] = lower(words.get(requirement.topic, requirement.topic))
+                found[requirement.topic] = lowercase_first(
+                    words.get(requirement.topic, requirement.topic)
+                )
     return tuple(sorted(found.items()))
 
 

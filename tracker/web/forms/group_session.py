@@ -18,7 +18,13 @@ from wtforms.widgets import TextArea
 from tracker.addresses import is_address
 from tracker.formatting import format_hours, format_list
 from tracker.rulebooks import Rulebooks
-from tracker.rules.providers import Provider, qualified_spans, why_it_counts, why_not
+from tracker.rules.providers import (
+    Provider,
+    explain_unqualified,
+    find_qualification,
+    qualified_spans,
+)
+from tracker.rules.reasons import because, format_reason
 from tracker.services.group_sessions import (
     GroupSession,
     Held,
@@ -74,13 +80,17 @@ def qualified_on(rulebooks: Rulebooks, provider: Provider, day: date) -> Qualifi
 
 def _judge(rulebooks: Rulebooks, rule_name: str, provider: Provider, day: date) -> CountsFor:
     association, rule = rulebooks.provider_rules[rule_name]
-    because = why_it_counts(association, rule, provider, day)
+    qualification = find_qualification(association, rule, provider, day)
+    if qualification:
+        reason = because("qualified", status=qualification.credential.status)
+    else:
+        reason = explain_unqualified(association, rule, provider, day)
     return CountsFor(
         association=association,
         categories=_categories(rulebooks, rule_name),
-        counts=bool(because),
+        counts=qualification is not None,
         once=bool(qualified_spans(association, rule, provider)),
-        reason=because or why_not(association, rule, provider, day),
+        reason=format_reason(reason),
     )
 
 

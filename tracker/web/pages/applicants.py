@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from tracker.db.engine import reading
 from tracker.formatting import capitalize_first, format_list
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
-from tracker.rules.standing import Standing
+from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import STATUSES, find_applicant, list_applicants
 from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep
 from tracker.web.forms.body import RowId
@@ -124,7 +124,7 @@ def show_applicant(
     )
 
 
-def _matches(standing: Standing, status: str, missing: str) -> bool:
+def _matches(standing: ApplicationStanding, status: str, missing: str) -> bool:
     """Whether a standing has the status and lacks the requirement; either may be empty."""
     if status and standing.status != status:
         return False
@@ -132,7 +132,9 @@ def _matches(standing: Standing, status: str, missing: str) -> bool:
     return not missing or missing in lacking
 
 
-def _count_filters(standings: Sequence[Standing], status: str, missing: str) -> ApplicantFilters:
+def _count_filters(
+    standings: Sequence[ApplicationStanding], status: str, missing: str
+) -> ApplicantFilters:
     among = [standing for standing in standings if _matches(standing, "", missing)]
     by_status = Counter(standing.status for standing in among)
     counts: Counter[str] = Counter()
@@ -150,15 +152,15 @@ def _count_filters(standings: Sequence[Standing], status: str, missing: str) -> 
     )
 
 
-def _row(standing: Standing) -> ApplicantRow:
+def _row(standing: ApplicationStanding) -> ApplicantRow:
     candidate = standing.facts.candidate
-    has_rules = standing.plan.cycle is not None
+    has_rules = bool(standing.plan.requirements)
     return ApplicantRow(
         id=standing.facts.subject_id,
         name=standing.facts.name,
         category=standing.plan.category,
-        opened_on=standing.facts.starts_on,
-        submitted_on=candidate.submitted_on if candidate else None,
+        opened_on=candidate.opened_on,
+        submitted_on=candidate.submitted_on,
         status=standing.status.value,
         done=f"{tally(standing)} done" if has_rules else NO_RULES,
         missing=format_missing(standing, most=_NAMED_REQUIREMENTS),

@@ -8,26 +8,33 @@ from typing import Literal
 from sqlmodel import Session
 
 from tracker.db.applications import Application
-from tracker.formatting import capitalize_first, format_date, format_hours_with_unit, format_list
+from tracker.formatting import (
+    capitalize_first,
+    format_date,
+    format_hours_with_unit,
+    format_list,
+    lowercase_first,
+)
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.application.wording import (
     NO_INITIAL_RULES,
     format_months,
+    format_notes,
     format_progress,
     format_short,
     labels,
-    lower,
     missing_results,
     progress_parts,
     review_results,
     tally,
 )
 from tracker.rules.model import Advice, Rulebook
-from tracker.rules.standing import Outcome, Remark, Result, Standing, Status
+from tracker.rules.reasons import because, format_reason
+from tracker.rules.standing import ApplicationStanding, Outcome, Remark, Result, Status
 from tracker.services.applications import get_application_standings
 from tracker.services.evaluation import days_at
-from tracker.services.uncounted import Uncounted, belongs_to, with_uncounted
+from tracker.services.uncounted import Uncounted, with_uncounted
 
 Tone = Literal["good", "plain", "warm"]
 NO_RULES = f"{capitalize_first(NO_INITIAL_RULES)}."
@@ -37,8 +44,6 @@ STATUS_WORDS = {
     Status.NOT_READY: "not ready",
     Status.NO_RULES: "no rules",
 }
-# How the rules end a reason that does not rule something out.
-_IF_AGREED = "if the reviewers agree"
 _LOG_LINKS = {"training": "Log training", "rsc": "Log reflective supervision"}
 _OPEN = {Outcome.SHORT, Outcome.REVIEW}
 
@@ -151,7 +156,7 @@ def read_checklist(
     )
 
 
-def format_headline(standing: Standing) -> str:
+def format_headline(standing: ApplicationStanding) -> str:
     """Where the application stands, in one sentence: status, how much is done, what is next."""
     count = tally(standing)
     if standing.status is Status.NO_RULES:
@@ -164,10 +169,10 @@ def format_headline(standing: Standing) -> str:
     # A window that closes comes first, else the rulebook's order.
     missing = missing_results(standing)
     following = min(missing, key=lambda result: result.closes_on or date.max)
-    return f"Not ready: {count} done, {lower(following.requirement.label)} next."
+    return f"Not ready: {count} done, {lowercase_first(following.requirement.label)} next."
 
 
-def format_lead(standing: Standing) -> str:
+def format_lead(standing: ApplicationStanding) -> str:
     """What is missing, and what the reviewers decide; empty if the headline says it all."""
     if standing.status is Status.NO_RULES:
         return (
@@ -182,38 +187,35 @@ def format_lead(standing: Standing) -> str:
     return " ".join(sentences)
 
 
-def format_missing(standing: Standing, *, most: int) -> str:
+def format_missing(standing: ApplicationStanding, *, most: int) -> str:
     """What is short, with at most ``most`` names: "6 hours of training and 1 reference"."""
     parts = []
     for result in missing_results(standing):
         # All references can have come and yet not be enough: then there is no number to give.
-        label = lower(result.requirement.label)
+        label = lowercase_first(result.requirement.label)
         parts.append(format_short(result) if result.short else label)
     rest = len(parts) - most
     return format_list([*parts[:most], f"{rest} more"] if rest > 0 else parts)
 
 
-def _hide_reference_judgments(standing: Standing) -> Standing:
+def _hide_reference_judgments(standing: ApplicationStanding) -> ApplicationStanding:
     """The standing with references counted by how many came, not by what they say."""
-    candidate = standing.facts.candidate
-    if candidate is None:
-        return standing
-    received, waiting = references_so_far(candidate)
+    received, waiting = references_so_far(standing.facts.candidate)
     results = []
     for result in standing.results:
         if result.requirement.counts == "references":
             counted = min(received, result.required)
-            note = f"{received} received, {waiting} waiting"
+            notes = [because("references", received=received, waiting=waiting)]
             if result.outcome is Outcome.SHORT and counted == result.required:
-                note += ". Your coordinator can tell you what is still needed"
+                notes.append(because("ask_coordinator"))
             short = result.required - counted
-            results.append(result._replace(counted=counted, short=short, note=note))
+            results.append(result._replace(counted=counted, short=short, notes=tuple(notes)))
         else:
             results.append(result)
     return standing._replace(results=tuple(results))
 
 
-def _format_step(standing: Standing, submitted_on: date | None) -> str:
+def _format_step(standing: ApplicationStanding, submitted_on: date | None) -> str:
     """What happens next, for the applicant; empty while something is missing."""
     if submitted_on:
         return f"Submitted on {format_date(submitted_on)}. Your association decides next."
@@ -231,7 +233,7 @@ def _format_effect(result: Result) -> str:
 def _task(
     rulebook: Rulebook,
     application: Application,
-    standing: Standing,
+    standing: ApplicationStanding,
     result: Result,
     uncounted: Uncounted,
     *,
@@ -258,7 +260,7 @@ def _task(
         id=requirement.id,
         label=requirement.label,
         about=requirement.about,
-        is_part=bool(requirement.topic or requirement.rule.inside or requirement.rule.besides),
+        is_part=requirement.is_part,
         progress=progress,
         counted=min(result.counted, result.required),
         required=result.required if has_bar else 0,
@@ -283,7 +285,7 @@ def _format_state(result: Result) -> tuple[str, Tone]:
     if result.outcome is Outcome.REVIEW:
         return "For the reviewers", "plain"
     if result.outcome is Outcome.NOT_NEEDED:
-        return f"Not needed: {lower(result.note)}", "plain"
+        return f"Not needed: {lowercase_first(format_notes(result))}", "plain"
     return "To do", "warm"
 
 
@@ -294,9 +296,9 @@ def _format_note(result: Result, covered_until: date | None) -> str:
         return ""
     if result.requirement.counts == "membership":
         return f"Paid through {format_date(covered_until)}" if covered_until else ""
-    if result.requirement.counts == "rsc" and window and window.months and result.note:
-        return f"Counted over the best {window.months} months, {result.note}"
-    return capitalize_first(result.note)
+    if result.requirement.counts == "rsc" and window and window.months and result.notes:
+        return f"Counted over the best {window.months} months, {format_notes(result)}"
+    return capitalize_first(format_notes(result))
 
 
 def _format_closing(result: Result) -> str:
@@ -315,7 +317,7 @@ def _list_warnings(result: Result, uncounted: Uncounted) -> list[ChecklistWarnin
         return []
     remarks = list(result.remarks)
     for entry, reason in uncounted:
-        if belongs_to(requirement, entry):
+        if requirement.covers(entry.activity, entry.topics):
             remarks.append(Remark(entry.held_on, entry.title, entry.minutes, reason))
     warnings = []
     for remark in sorted(remarks, key=lambda remark: remark.day, reverse=True):
@@ -325,9 +327,10 @@ def _list_warnings(result: Result, uncounted: Uncounted) -> list[ChecklistWarnin
         elif requirement.counts == "work" and remark.amount:
             # Remarks about work are in months, whatever the requirement counts.
             amount = format_months(remark.amount)
-        is_open = _IF_AGREED in remark.reason
-        reason = remark.reason if is_open else f"Does not count: {remark.reason}"
-        warnings.append(ChecklistWarning(remark.day, remark.title, amount, reason))
+        words = format_reason(remark.reason)
+        if not remark.needs_review:
+            words = f"Does not count: {words}"
+        warnings.append(ChecklistWarning(remark.day, remark.title, amount, words))
     return warnings
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from tracker.formatting import format_hours_with_unit, format_list
-from tracker.rules.explain import LoggedEntry, Reasons, Remedy
-from tracker.rules.plan import Plan
+from tracker.rules.explain import Background, LoggedEntry
+from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.providers import Provider
+from tracker.rules.reasons import format_reason
+from tracker.rules.standing import Standing
 from tracker.services.cycle_locks import CycleLock
 from tracker.services.evidence import File
 from tracker.web.pages.renewal_view import Tone, anchor_of
@@ -32,13 +34,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What stands behind the verdict of one endorsement: each rule, and what would help."""
+    """What stands behind the verdict of one endorsement: each rule, and what would help.
+
+    ``remedy`` is empty if nothing would; ``by_association``: only the association can do it.
+    """
 
     association: str
     endorsement: str
     line: Line
-    reasons: Reasons
-    remedy: Remedy | None
+    background: Background
+    remedy: str
+    by_association: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,14 @@ def _details(entry: LoggedEntry, providers: Mapping[int, Provider]) -> str:
 
 def _why(judged: Judged, line: Line) -> Why:
     remedy = judged.verdict.remedy
-    return Why(judged.plan.association, line.endorsement, line, judged.reasons, remedy)
+    return Why(
+        association=judged.plan.association,
+        endorsement=line.endorsement,
+        line=line,
+        background=judged.background,
+        remedy=f"{format_reason(remedy.what)}." if remedy else "",
+        by_association=remedy is not None and remedy.by_association,
+    )
 
 
 def _line(entry: LoggedEntry, judged: Judged) -> Line:
@@ -131,16 +144,20 @@ def _tone(judged: Judged) -> Tone:
 def _text(judged: Judged) -> str:
     plan, verdict = judged.plan, judged.verdict
     if not verdict.counts:
-        return f"Does not count: {verdict.reason}"
+        return f"Does not count: {format_reason(verdict.reason)}" if verdict.reason else ""
     asked = [i for i in verdict.requirement_ids if i not in judged.exemptions]
     left_out = [i for i in verdict.requirement_ids if i in judged.exemptions]
-    cycle = f" for {format_cycle(plan.cycle)}" if plan.cycle and judged.is_over else ""
-    why_left_out = format_list(list(dict.fromkeys(judged.exemptions[i] for i in left_out)))
+    cycle = ""
+    if isinstance(plan, RenewalPlan) and plan.cycle and judged.is_over:
+        cycle = f" for {format_cycle(plan.cycle)}"
+    why_left_out = format_list(
+        list(dict.fromkeys(format_reason(judged.exemptions[i]) for i in left_out))
+    )
     if not asked:
         return f"Logged as {_named(plan, left_out)}{cycle}: {why_left_out}"
-    why = f": {verdict.reason}" if verdict.reason else ""
+    why = f": {format_reason(verdict.reason)}" if verdict.reason else ""
     besides = f" (not {_named(plan, left_out)}: {why_left_out})" if left_out else ""
-    return f"Counts towards {_named(plan, asked)}{cycle}{why}{besides}"
+    return f"Counts toward {_named(plan, asked)}{cycle}{why}{besides}"
 
 
 def _named(plan: Plan, requirement_ids: Sequence[str]) -> str:
@@ -152,7 +169,7 @@ def _named(plan: Plan, requirement_ids: Sequence[str]) -> str:
 
 def _anchor(entry: LoggedEntry, judged: Judged) -> str:
     """The rule's row; an application's rules stand on a page of their own."""
-    if judged.standing is None or judged.for_application:
+    if not isinstance(judged.standing, Standing):
         return ""
     requirements = judged.plan.requirements
     rule = next((a.id for a in requirements if a.counts == entry.activity and not a.topic), "")

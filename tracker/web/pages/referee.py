@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 
 from tracker.db.engine import reading, writing
 from tracker.rulebooks import Rulebooks
-from tracker.rules.application.references import asked_references, format_role
+from tracker.rules.application.references import find_reference_rule, format_role
 from tracker.services.references import ReferenceRequest, decline, find_request, store_answer
 from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.forms.body import Typed
@@ -135,5 +135,5 @@ def _categories(rulebooks: Rulebooks, first: str) -> dict[str, str]:
 
 def _asks_vetted(site: Site, request: ReferenceRequest, at: datetime) -> bool:
     rulebook = site.rulebooks.associations[request.association]
-    rule = asked_references(rulebook, request.category, site.today(rulebook.id, at))
+    rule = find_reference_rule(rulebook, request.category, site.today(rulebook.id, at))
     return bool(rule and rule.references and rule.references.vetted)

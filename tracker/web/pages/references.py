@@ -10,10 +10,10 @@ from starlette.datastructures import FormData
 from tracker.db.engine import reading, writing
 from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.application.references import (
-    asked_references,
+    find_reference_rule,
     format_role,
     format_slot,
-    most_named,
+    max_referees,
     roles_for,
 )
 from tracker.rules.model import Referees, Requirement, Rulebook
@@ -109,7 +109,7 @@ def _page(site: Site, at: NowDep, mine: Applied | None) -> _Page:
         raise HTTPException(404)
     rulebook = site.rulebooks.associations[mine.association]
     return _Page(
-        mine, rulebook, asked_references(rulebook, mine.category, site.today(rulebook.id, at))
+        mine, rulebook, find_reference_rule(rulebook, mine.category, site.today(rulebook.id, at))
     )
 
 
@@ -127,7 +127,7 @@ def _name(
     if naming is None or page.terms is None:
         return False
     try:
-        new = name_referee(session, author, page.application, naming, most_named(page.terms))
+        new = name_referee(session, author, page.application, naming, max_referees(page.terms))
     except NamingRefused as refused:
         add_problem(form[refused.field], str(refused))
         return False
@@ -173,7 +173,7 @@ def _show(
         format_slot=lambda roles: format_slot(page.rulebook, roles),
         may_name=page.application.is_open
         and page.terms is not None
-        and has_room(named, most_named(page.terms)),
+        and has_room(named, max_referees(page.terms)),
         named=named,
         form=form,
         problems=problems,

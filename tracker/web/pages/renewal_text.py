@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from tracker.formatting import capitalize_first, format_date, format_list, format_month_day
 from tracker.rules.cycles import Cycle
 from tracker.rules.pace import Forecast, Pace, forecast
+from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.web.text import (
     Missing,
@@ -149,10 +150,9 @@ def _missing(standing: Standing) -> list[Missing]:
 
 
 def _not_asked(standing: Standing) -> list[str]:
-    reasons = dict.fromkeys(
-        r.requirement.exemptions for r in standing.results if r.requirement.exemptions
-    )
-    return [f"{capitalize_first(reason)}." for reason in reasons]
+    if any(r.requirement.is_exempt for r in standing.results):
+        return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
+    return []
 
 
 def _done(standing: Standing) -> list[str]:

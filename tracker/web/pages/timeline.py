@@ -7,7 +7,7 @@ from datetime import date
 
 from tracker.formatting import format_date, format_hours, format_hours_with_unit
 from tracker.rulebooks import Rulebooks
-from tracker.rules.providers import Provider, qualified_spans, why_it_ends
+from tracker.rules.providers import Provider, find_ending, format_ending, qualified_spans
 from tracker.rules.standing import Span, Standing, Status
 
 _UNSETTLED = {Status.OPEN, Status.OVERDUE}
@@ -103,20 +103,14 @@ def _endings(
         last = _last_day(qualified_spans(association, rule, provider), today)
         if last is None:
             continue
-        why = why_it_ends(association, rule, provider, last).reason
+        ending = find_ending(association, rule, provider, last)
         minutes = sessions.counted[provider_id]
-        detail = f"the last day that counts; {_future(why, provider.name)}"
+        detail = f"the last day that counts; {format_ending(ending, today)}"
         if minutes:
             some = f"{format_hours(minutes)} of {sessions.whose} {format_hours_with_unit(total)}"
             all_of_them = f"all {sessions.whose} {format_hours_with_unit(total)}"
             detail += f"; {some if minutes < total else all_of_them} are with them"
         yield Coming(last, f"{provider.name}'s sessions stop counting", detail)
-
-
-def _future(reason: str, name: str) -> str:
-    # The rules explain looking back, and name whom the line is about; here the day is to come.
-    said = reason.removeprefix(f"{name}: ").replace(f"{name}'s ", "their ", 1)
-    return said.replace(" ended on ", " ends on ")
 
 
 def _last_day(spans: Iterable[Span], today: date) -> date | None:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from tracker.rules.explain import LoggedEntry, Reasons, Verdict, explain, reasons
-from tracker.rules.plan import Plan
+from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_background, explain
+from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.providers import Provider
-from tracker.rules.standing import Standing, exemption_reason
+from tracker.rules.reasons import Reason
+from tracker.rules.standing import AnyStanding, ApplicationStanding, list_exemptions
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.year_data import Material
 
@@ -16,17 +17,17 @@ class Judged(NamedTuple):
     """What one renewal, or one application, makes of an entry.
 
     ``standing`` is that of the cycle which holds the entry, where the page shows it; ``is_over``:
-    the page does not, and that cycle is not today's. ``exemptions`` is as of `exemption_reason`.
+    the page does not, and that cycle is not today's. ``exemptions`` is as of `list_exemptions`.
     """
 
     plan: Plan
     subject_id: int
-    standing: Standing | None
+    standing: AnyStanding | None
     verdict: Verdict
-    reasons: Reasons
+    background: Background
     for_application: bool = False
     is_over: bool = False
-    exemptions: Mapping[str, str] = {}
+    exemptions: Mapping[str, Reason] = {}
 
 
 def judge_entry(material: Material, entry: LoggedEntry) -> list[Judged]:
@@ -35,17 +36,19 @@ def judge_entry(material: Material, entry: LoggedEntry) -> list[Judged]:
     for standing in material.applied:
         verdict = within_application(standing, entry, _explain(material, standing.plan, entry))
         subject, plan = standing.facts.subject_id, standing.plan
-        why = _reasons(material, plan, entry, verdict, {})
+        why = _background(material, plan, entry, verdict, {})
         found.append(Judged(plan, subject, standing, verdict, why, for_application=True))
     return found
 
 
-def counts_for(material: Material, standing: Standing, entry: LoggedEntry) -> bool:
-    """Whether an entry counts towards a standing."""
+def counts_for(material: Material, standing: AnyStanding, entry: LoggedEntry) -> bool:
+    """Whether an entry counts toward a standing."""
     return _explain(material, standing.plan, entry).counts
 
 
-def within_application(standing: Standing, entry: LoggedEntry, verdict: Verdict) -> Verdict:
+def within_application(
+    standing: ApplicationStanding, entry: LoggedEntry, verdict: Verdict
+) -> Verdict:
     """The verdict where sessions must also fit a span of months, or follow a degree.
 
     Only an application asks that: a renewal's verdict stays as it is.
@@ -74,13 +77,13 @@ def _by_endorsements(material: Material, entry: LoggedEntry) -> Iterator[Judged]
         if plan is not None:
             verdict = _explain(material, plan, entry)
             known = standing or material.standing_aside(one.id, entry.held_on)
-            left_out = exemption_reason(plan, known)
-            why = _reasons(material, plan, entry, verdict, left_out)
+            left_out = list_exemptions(plan, known)
+            why = _background(material, plan, entry, verdict, left_out)
             is_over = standing is None and plan.cycle is not None and plan.cycle.ends_on < today
             yield Judged(plan, one.id, standing, verdict, why, is_over=is_over, exemptions=left_out)
 
 
-def _plan_on(material: Material, one: Endorsed, day: date, today: date) -> Plan | None:
+def _plan_on(material: Material, one: Endorsed, day: date, today: date) -> RenewalPlan | None:
     """The plan of the cycle that holds ``day``; of today's, where none does.
 
     None where there is nothing to renew: the endorsement has not begun, or ended before.
@@ -109,15 +112,17 @@ def _explain(material: Material, plan: Plan, entry: LoggedEntry) -> Verdict:
     return verdict._replace(requirement_ids=asked) if asked else verdict
 
 
-def _reasons(
+def _background(
     material: Material,
     plan: Plan,
     entry: LoggedEntry,
     verdict: Verdict,
-    exemptions: Mapping[str, str],
-) -> Reasons:
+    exemptions: Mapping[str, Reason],
+) -> Background:
     rulebook = material.rulebooks.associations[plan.association]
-    return reasons(entry, plan, rulebook, _provider(material, entry), verdict, exemptions)
+    return describe_background(
+        entry, plan, rulebook, _provider(material, entry), verdict, exemptions
+    )
 
 
 def _provider(material: Material, entry: LoggedEntry) -> Provider | None:

@@ -11,7 +11,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.providers import Provider
-from tracker.rules.standing import Standing, Status
+from tracker.rules.standing import ApplicationStanding, Standing, Status
 from tracker.services.applications import get_application_standings, list_undecided_applications
 from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, read_cycle_locks_of
 from tracker.services.endorsements import Endorsed, endorsements_of
@@ -41,7 +41,7 @@ class Material:
     day_of: DayOf
     endorsements: Sequence[Endorsed]
     standings: Sequence[Standing]
-    applied: Sequence[Standing]
+    applied: Sequence[ApplicationStanding]
     entries: Sequence[LoggedEntry]
     files: Mapping[int, Sequence[File]]
     providers: dict[int, Provider]

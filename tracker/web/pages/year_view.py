@@ -179,8 +179,8 @@ def _is_here(material: Material, entry: LoggedEntry) -> bool:
         return True
     if _is_ahead(material, entry):
         return True
-    judging = material.standings or material.applied
-    return not judging or any(s.plan.cycle is None or holds(s, entry.held_on) for s in judging)
+    standings = material.standings
+    return not standings or any(s.plan.cycle is None or holds(s, entry.held_on) for s in standings)
 
 
 def _is_ahead(material: Material, entry: LoggedEntry) -> bool:

@@ -1,0 +1,52 @@
+"""How requirements are counted and compared: the same for renewals and applications."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from tracker.rules.plan import PlannedRequirement
+from tracker.rules.reasons import Reason
+from tracker.rules.standing import Outcome, Remark, Result, Span
+
+
+def count_minutes(requirement: PlannedRequirement, minutes: Mapping[str, int]) -> int:
+    """The minutes that count, from the sums of `Facts.minutes`."""
+    counted = minutes.get(requirement.sum_key, 0)
+    for topic in requirement.rule.besides:
+        counted -= minutes.get(f"topic:{topic}", 0)
+    return max(0, counted)
+
+
+def compare(
+    requirement: PlannedRequirement,
+    counted: int,
+    *,
+    needs_review: bool = False,
+    notes: tuple[Reason, ...] = (),
+    remarks: Sequence[Remark] = (),
+) -> Result:
+    """The result of counting so much; ``needs_review``: it is met only if the reviewers agree."""
+    required = requirement.amount
+    short = max(0, required - counted)
+    outcome = Outcome.REVIEW if needs_review else Outcome.MET
+    if short:
+        outcome = Outcome.SHORT
+    return Result(
+        requirement, required, counted, short, outcome, notes=notes, remarks=tuple(remarks)
+    )
+
+
+def is_covered(spans: Sequence[Span], day: date) -> bool:
+    """Whether one of the spans includes the day."""
+    return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
+
+
+def find_cover_end(spans: Sequence[Span], day: date) -> date | None:
+    """The last day of the unbroken cover that includes ``day``; None if that day is not covered."""
+    until = None
+    for starts_on, ends_on in sorted(spans):
+        if until is None:
+            if starts_on <= day <= ends_on:
+                until = ends_on
+        elif starts_on.toordinal() <= until.toordinal() + 1:
+            until = max(until, ends_on)
+    return until

@@ -1,0 +1,106 @@
+"""Why something counts or does not: a code with its facts, and the one sentence for each code."""
+
+from datetime import date
+from typing import NamedTuple
+
+from tracker.formatting import format_date, format_list
+
+# A sentence without its full stop. It may name the facts that its reason was given.
+SENTENCES = {
+    # An entry, and the plan of a renewal or an application.
+    "no_renewal_rules": "the rulebook holds no renewal rules for this category",
+    "no_application_rules": "the rulebook holds no initial requirements for this category",
+    "outside_cycle": "it was held outside the cycle, {starts_on} to {ends_on}",
+    "in_the_future": "it is still {today} at {association}; hours of {held_on} count from that "
+    "day on",
+    "not_required": "no {activity} hours are required",
+    # A requirement of a renewal that is exempt.
+    "first_cycle": "no hours are required in the cycle of endorsement",
+    "waived": "waived by the association",
+    "on_leave": "excused while on leave",
+    # The provider of a session.
+    "qualified": "{status} on that day",
+    "no_provider": "no provider is named",
+    "unconfirmed": "{provider} is not yet confirmed as qualified",
+    "qualified_later": "{provider} qualifies as {status} only from {starts_on}",
+    "degree_needed": "{provider} is {category}, which counted only with a {degree}'s degree: "
+    "the rule accepts {rule}",
+    "degree_needed_until": "{provider} is {category}, which counted only with a {degree}'s degree "
+    "until {until}: the rule accepts {rule}",
+    "not_accepted": "{provider} was {held} on {day}: the rule accepts {rule}",
+    # What ends a provider's qualification, before and after its last day.
+    "credential_ends": "{provider}'s {credential} ends on {last_day}",
+    "credential_ended": "{provider}'s {credential} ended on {last_day}",
+    "rule_ends": "{provider}'s {credential} counts only through {last_day}",
+    "rule_ended": "{provider}'s {credential} counted only through {last_day}",
+    "degree_rule_ends": "{provider}'s {credential} (with a {degree}'s degree) counts only "
+    "through {last_day}",
+    "degree_rule_ended": "{provider}'s {credential} (with a {degree}'s degree) counted only "
+    "through {last_day}",
+    "stops_qualifying": "{provider} does not qualify after {last_day}",
+    "stopped_qualifying": "{provider} did not qualify after {last_day}",
+    # An applicant's education, work, and sessions.
+    "no_official_transcript": "an official transcript is required",
+    "no_degree": "it counts only after a {degree}'s degree, and none is on record",
+    "before_degree": "it counts only after a {degree}'s degree (awarded {awarded_on})",
+    "ended_before_degree": "it ended before the {degree}'s degree",
+    "not_begun": "it has not begun",
+    "other_services": "it offers none of: {services}",
+    "other_ages": "it is not about children {ages}",
+    "not_paid": "it was not paid",
+    "untrained_volunteer": "volunteer work counts only if it was supervised and came with training",
+    "not_supervised": "it was not supervised",
+    "not_confirmed": "not confirmed: {statements}",
+    "internship": "an internship does not count here",
+    "internship_supervisor": "an internship counts only with a supervisor endorsed as {categories}",
+    "not_providing_rsc": "no position on record had you provide RSC on that day",
+    "outside_window": "outside the best window, {starts_on} to {ends_on}",
+    # Those that count if the reviewers agree.
+    "volunteer": "volunteer work counts if the reviewers agree",
+    "internship_review": "an internship counts for {years} if the reviewers agree",
+    "after_other_education": "it counts after {title} if the reviewers agree",
+    # On what an amount that counts for an application rests.
+    "degree": "{title}",
+    "degree_for_review": "{title}, if the reviewers agree",
+    "if_reviewers_agree": "if the reviewers agree",
+    "reviewers_decide": "for the reviewers to decide",
+    "passed": "passed {day}",
+    "alternative_met": "{label} is enough",
+    "window": "{starts_on} to {ends_on}",
+    "references": "{received} received, {waiting} waiting",
+    "ask_coordinator": "your coordinator can tell you what is still needed",
+    "idle_reference": "{idle} of them fills none of the places left",
+    "idle_references": "{idle} of them fill none of the places left",
+    "endorsed_referees": "{count} must be endorsed as {categories}",
+    "endorsed_or_vetted_referees": "{count} must be endorsed as {categories} or vetted",
+    # What would make an entry count.
+    "name_provider": "It can count once it says who provided it",
+    "confirm_provider": "It counts once {provider} is confirmed",
+    "confirm_provider_as": "It counts once {provider} is confirmed, as {rule}, for {day}",
+    "record_credential": "If {provider} was {rule} on {day}, it counts once that is on record",
+}
+
+
+class Reason(NamedTuple):
+    """Why something counts or does not: a code of `SENTENCES` and the facts its sentence names."""
+
+    code: str
+    facts: tuple[tuple[str, object], ...] = ()
+
+
+def because(code: str, **facts: object) -> Reason:
+    """The reason of this code with these facts."""
+    return Reason(code, tuple(facts.items()))
+
+
+def format_reason(reason: Reason) -> str:
+    """The reason in one sentence, without a full stop, in the locale in use."""
+    words: dict[str, object] = {}
+    for name, value in reason.facts:
+        if isinstance(value, date):
+            words[name] = format_date(value)
+        elif isinstance(value, tuple):
+            words[name] = format_list(value)
+        else:
+            words[name] = value
+    return SENTENCES[reason.code].format(**words)
