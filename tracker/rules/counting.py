@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason
@@ -11,9 +12,10 @@ from tracker.rules.standing import Outcome, Remark, Result, Span
 def count_minutes(requirement: PlannedRequirement, minutes: Mapping[str, int]) -> int:
     """The minutes that count, from the sums of `Facts.minutes`."""
     counted = minutes.get(requirement.sum_key, 0)
-    for topic in requirement.rule.besides:
-        counted -= minutes.get(f"topic:{topic}", 0)
-    return max(0, counted)
+    if requirement.rule.besides:
+        besides = sum(minutes.get(f"topic:{topic}", 0) for topic in requirement.rule.besides)
+        counted = max(0, counted - besides)
+    return counted
 
 
 def compare(
@@ -40,7 +42,9 @@ def is_covered(spans: Sequence[Span], day: date) -> bool:
     return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
 
 
-def find_cover_end(spans: Sequence[Span], day: date) -> date | None:
+# Most memberships run for the same days.
+@lru_cache(maxsize=4_096)
+def find_cover_end(spans: tuple[Span, ...], day: date) -> date | None:
     """The last day of the unbroken cover that includes ``day``; None if that day is not covered."""
     until = None
     for starts_on, ends_on in sorted(spans):
