@@ -7,27 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.spreadsheet_csv import csv_lines, harmless, plain
+from tracker.spreadsheet_csv import csv_lines, escape_formula, unescape_formula
 
 
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1", "'=1", "''=cmd|' /C'!A0"]
 )
-def test_what_a_spreadsheet_would_calculate_gets_an_apostrophe(text: str) -> None:
-    assert harmless(text) == f"'{text}"
+def test_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert escape_formula(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "Group RSC", "1=1", "'til noon", "O'Hara", "8.5"])
 def test_other_texts_stay_as_they_are(text: str) -> None:
-    assert harmless(text) == plain(text) == text
+    assert escape_formula(text) == unescape_formula(text) == text
 
 
 @given(st.text())
-def test_what_was_made_harmless_is_found_again(text: str) -> None:
-    assert plain(harmless(text)) == text
+def test_an_escaped_text_is_restored(text: str) -> None:
+    assert unescape_formula(escape_formula(text)) == text
 
 
-def test_a_file_has_the_mark_and_the_line_ends_that_spreadsheets_expect() -> None:
+def test_a_file_has_a_byte_order_mark_and_crlf() -> None:
     data = b"".join(csv_lines(("title", "hours"), [("Play, and\n“more”", "1.5"), ('"=1"', "2")]))
     assert data.startswith(b"\xef\xbb\xbftitle,hours\r\n")
     assert data.endswith(b"\r\n")

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, select
 from tracker.db.engine import reading
 from tracker.db.tables import METADATA
 from tracker.importer.apply import AfterImport, ImportReport, import_paths
-from tracker.importer.files import ImportRefused, Problem, ProgressCallback
+from tracker.importer.cells import ImportContext
+from tracker.importer.problems import ImportProblem, ImportRefused, ProgressCallback
 from tracker.importer.vocabulary import Vocabulary
 from tracker.rules.cycles import Cycle
 
@@ -27,26 +28,25 @@ def _calendar_year(_association: str, category: str, endorsed_on: date, day: dat
     return Cycle(first, last, last, 31, is_first=day.year == endorsed_on.year, share=Fraction(1))
 
 
-CATALOGUE = Vocabulary(
+VOCABULARY = Vocabulary(
     categories={"NCIMHA": ["IFA", "IFS", "IMHM-C"], "CT-AIMH": ["IFS"]},
     organizations=["NCIMHA", "CT-AIMH", "MI-AIMH"],
-    topics=["DEIA", "RSC"],
+    training_topics=["DEIA", "RSC"],
     rsc_topics=["RSC-GIVEN"],
     services=["prevention", "intervention", "rsc"],
     statements=["attachment", "whole-family"],
     roles={
-        "NCIMHA": {
-            "IFA": ["supervisor", "teacher"],
-            "IFS": ["supervisor", "teacher", "parent"],
-            "IMHM-C": [],
-        },
-        "CT-AIMH": {"IFS": ["supervisor"]},
+        ("NCIMHA", "IFA"): ["supervisor", "teacher"],
+        ("NCIMHA", "IFS"): ["supervisor", "teacher", "parent"],
+        ("NCIMHA", "IMHM-C"): [],
+        ("CT-AIMH", "IFS"): ["supervisor"],
     },
-    signed={"NCIMHA": ["ethics", "agreement"], "CT-AIMH": ["ethics"]},
-    zones={"NCIMHA": "America/New_York", "CT-AIMH": "America/New_York"},
-    asked={"NCIMHA": {"IFS": ["training", "rsc"]}},
+    attestations={"NCIMHA": ["ethics", "agreement"], "CT-AIMH": ["ethics"]},
+    time_zones={"NCIMHA": "America/New_York", "CT-AIMH": "America/New_York"},
+    requirements={("NCIMHA", "IFS"): ["training", "rsc"]},
     cycle_of=_calendar_year,
 )
+CONTEXT = ImportContext(VOCABULARY, AS_OF, "tests", NOW)
 WRITTEN = (
     "person",
     "endorsement",
@@ -103,20 +103,17 @@ class Importer:
         return import_paths(
             self.engine,
             paths,
-            CATALOGUE,
-            as_of=AS_OF,
-            now=NOW,
-            who="tests",
+            CONTEXT,
             after=after,
             progress=progress,
         )
 
-    def refusals(self, **files: str | bytes) -> list[Problem]:
+    def refusals(self, **files: str | bytes) -> list[ImportProblem]:
         """The problems for which the files are refused; none if they are taken."""
         self.write(**files)
         return self.refusals_of_what_is_written()
 
-    def refusals_of_what_is_written(self) -> list[Problem]:
+    def refusals_of_what_is_written(self) -> list[ImportProblem]:
         """The problems for which the files of the folder are refused."""
         try:
             self.take_paths(self.folder)

@@ -56,31 +56,31 @@ def test_an_application_is_stored_with_the_state_that_its_days_say(
         ),
         (
             "alice@example.org,NCIMHA,IFS,2024-07-01,,,",
-            '2: opened_on "2024-07-01": must lie on 2024-06-30 or earlier',
+            '2: opened_on "2024-07-01": must be 2024-06-30 or earlier',
         ),
         (
             f"{ALICES},2024-07-01,,",
-            '2: submitted_on "2024-07-01": must lie on 2024-06-30 or earlier',
+            '2: submitted_on "2024-07-01": must be 2024-06-30 or earlier',
         ),
         (
             f"{ALICES},,2024-07-01,endorsed",
-            '2: decided_on "2024-07-01": must lie on 2024-06-30 or earlier',
+            '2: decided_on "2024-07-01": must be 2024-06-30 or earlier',
         ),
-        (f"{ALICES},,,endorsed", "2: decided_on: must not be empty where the state is endorsed"),
+        (f"{ALICES},,,endorsed", "2: decided_on: must not be empty if the state is endorsed"),
         (
             f"{ALICES},,2024-03-10,",
             (
-                '2: decided_on "2024-03-10": only what is endorsed, declined or withdrawn has it: '
-                "give that state"
+                '2: decided_on "2024-03-10": a date needs a decision: '
+                "give the state endorsed, declined, or withdrawn"
             ),
         ),
         (
             f"{ALICES},,,submitted",
-            "2: submitted_on: must not be empty where the state is submitted",
+            "2: submitted_on: must not be empty if the state is submitted",
         ),
         (
             f"{ALICES},2024-02-10,,open",
-            '2: state "open": it was submitted on 2024-02-10, and cannot be open after that',
+            '2: state "open": the application was submitted on 2024-02-10, so it cannot be open',
         ),
         (
             f"{ALICES},2024-01-09,,",
@@ -178,7 +178,7 @@ def test_the_same_decision_twice_changes_nothing(importer: Importer) -> None:
 )
 def test_who_is_endorsed_stays_so(importer: Importer, row: str, column: str) -> None:
     importer.take(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,endorsed"))
-    what = "the application was endorsed on 2024-03-10, and stays so"
+    what = "the application was endorsed on 2024-03-10, which can't be changed"
     assert told(importer, row) == [f"2: {column}: {what}"]
 
 
@@ -189,7 +189,7 @@ def test_the_day_of_another_decision_may_be_put_right_and_the_decision_not(
     importer.take(applications=applied(f"{ALICES},,2024-03-11,declined"))
     assert importer.rows("application", "decided_on") == [(date(2024, 3, 11),)]
     [problem] = told(importer, f"{ALICES},,2024-03-11,endorsed")
-    assert "the application was declined on 2024-03-11, and stays so" in problem
+    assert "the application was declined on 2024-03-11, which can't be changed" in problem
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_leave_is_not_blamed_for_a_wrong_row_in_applications(sqlite_importer: Im
 def test_one_application_is_undecided_at_a_time(importer: Importer) -> None:
     rows = [f"{ALICES},,,", "alice@example.org,NCIMHA,IFS,2024-02-01,,,"]
     problem = (
-        'opened_on "2024-02-01": the application opened on 2024-01-10 is undecided, too: '
+        'opened_on "2024-02-01": the application opened on 2024-01-10 is undecided too: '
         "decide one of them"
     )
     assert told(importer, *rows) == [f"3: {problem}"]
@@ -263,8 +263,8 @@ def test_a_slip_in_the_day_of_opening_makes_no_second_application(importer: Impo
     before = importer.everything()
     assert told(importer, decided.replace("2024-01-10", "2024-01-01")) == [
         (
-            '2: opened_on "2024-01-01": the one opened on 2024-01-10 was endorsed on 2024-03-10, '
-            "too: write 2024-01-10 if it is the same application"
+            '2: opened_on "2024-01-01": the application opened on 2024-01-10 was also endorsed on '
+            "2024-03-10: write 2024-01-10 if it is the same application"
         )
     ]
     assert told(importer, decided) == []
@@ -291,5 +291,5 @@ def test_two_rows_about_one_application_that_differ_are_refused(
 ) -> None:
     [problem] = told(sqlite_importer, f"{ALICES},,,", f"{ALICES},2024-02-10,,")
     assert problem.endswith(
-        "applications.csv:2, which speaks of the same NCIMHA, IFS, 2024-01-10: keep one"
+        "applications.csv:2, which is about the same NCIMHA, IFS, 2024-01-10: keep one"
     )

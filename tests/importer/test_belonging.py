@@ -81,7 +81,7 @@ def test_a_row_of_a_day_on_which_no_application_was_open_is_refused(
     apply_twice(sqlite_importer)
     what = (
         f'"{day}": alice@example.org has no application for NCIMHA IFS that was open on that day: '
-        "must lie from 2022-01-10 to 2022-03-10 or on 2024-01-10 or later"
+        "must be from 2022-01-10 to 2022-03-10 or 2024-01-10 or later"
     )
     assert sqlite_importer.told(**evidence_of(day)) == [
         f"attestations.csv:2: signed_on {what}",
@@ -94,7 +94,7 @@ def test_what_precedes_the_only_application_is_refused(sqlite_importer: Importer
     applications = csv_of("applications", NEW)
     exams = evidence_of("2024-01-09")["exams"]
     [problem] = sqlite_importer.told(people=PEOPLE, applications=applications, exams=exams)
-    assert problem.endswith("was open on that day: must lie on 2024-01-10 or later")
+    assert problem.endswith("was open on that day: must be 2024-01-10 or later")
 
 
 def test_a_day_put_right_stays_with_its_application(importer: Importer) -> None:

@@ -64,22 +64,22 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
     [
         (
             {"date": "2024-02-31"},
-            'date "2024-02-31": there is no such day; a day is written YYYY-MM-DD or M/D/YYYY',
+            'date "2024-02-31": there is no such day; write the date as YYYY-MM-DD or M/D/YYYY',
         ),
         (
             {"date": "02/30/2024"},
-            'date "02/30/2024": there is no such day; a day is written YYYY-MM-DD or M/D/YYYY',
+            'date "02/30/2024": there is no such day; write the date as YYYY-MM-DD or M/D/YYYY',
         ),
         (
             {"date": "20240501"},
-            'date "20240501": a day is written YYYY-MM-DD or M/D/YYYY',
+            'date "20240501": write the date as YYYY-MM-DD or M/D/YYYY',
         ),
-        ({"date": "5/1/24"}, 'date "5/1/24": a day is written YYYY-MM-DD or M/D/YYYY'),
+        ({"date": "5/1/24"}, 'date "5/1/24": write the date as YYYY-MM-DD or M/D/YYYY'),
         (
             {"date": "2024-07-01"},
-            'date "2024-07-01": a session must lie on 2024-06-30 or earlier',
+            'date "2024-07-01": must be 2024-06-30 or earlier',
         ),
-        ({"date": "0204-05-01"}, 'date "0204-05-01": the year must lie between 1944 and 2124'),
+        ({"date": "0204-05-01"}, 'date "0204-05-01": the year must be between 1944 and 2124'),
         ({"date": ""}, 'date "": must not be empty'),
         ({"hours": "-1"}, 'hours "-1": hours are written like 1.5, 1:30 or 90 min'),
         ({"hours": "0"}, 'hours "0": must be more than 0 and at most 24 hours'),
@@ -94,7 +94,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             {"title": "bell\a"},
-            'title "bell\\x07": holds the invisible character U+0007: remove it',
+            'title "bell\\x07": contains the invisible character U+0007: remove it',
         ),
         (
             {"topics": "DEIE:1"},
@@ -102,15 +102,18 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             {"topics": "Music:1"},
-            "topics \"Music:1\": 'Music' is not a known topic; known are DEIA, RSC, RSC-GIVEN",
+            (
+                "topics \"Music:1\": 'Music' is not a known topic; valid values: "
+                "DEIA, RSC, and RSC-GIVEN"
+            ),
         ),
         (
             {"topics": "DEIA:1;DEIA:2"},
-            'topics "DEIA:1;DEIA:2": DEIA stands there twice: give its hours once',
+            'topics "DEIA:1;DEIA:2": DEIA appears twice: give its hours once',
         ),
         (
             {"topics": "DEIA 1"},
-            'topics "DEIA 1": topics are written name:hours, with semicolons between them',
+            'topics "DEIA 1": write topics as name:hours, separated by semicolons',
         ),
         (
             {"topics": "DEIA:0"},
@@ -118,15 +121,21 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             {"topics": "DEIA:5; RSC:1.5"},
-            'topics "DEIA:5; RSC:1.5": must be at most the session\'s 6 hours, and is 6.5 hours',
+            (
+                'topics "DEIA:5; RSC:1.5": The topic hours together can\'t be more '
+                "than the session's 6 hours"
+            ),
         ),
         (
             RSC | {"topics": "DEIA:1"},
-            'topics "DEIA:1": DEIA belongs to training only; rsc may have RSC-GIVEN',
+            'topics "DEIA:1": No requirement counts hours about DEIA. Use RSC-GIVEN',
         ),
         (
             RSC | {"provider_email": "alice@example.org"},
-            'provider_email "alice@example.org": must be someone else than the endorsee',
+            (
+                'provider_email "alice@example.org": must be another person, not the '
+                "one in column email"
+            ),
         ),
         (
             RSC | {"provider_email": "dora@example.org"},
@@ -138,8 +147,8 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         (
             {"provider_email": "bob@example.org"},
             (
-                'provider_email "bob@example.org": only rsc has a provider: '
-                "leave it empty for training"
+                'provider_email "bob@example.org": A training has no RSC provider. '
+                "Leave the provider empty"
             ),
         ),
         (
@@ -151,7 +160,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             {"email": "alice"},
-            'email "alice": is no e-mail address: An email address must have an @-sign.',
+            'email "alice": is not an email address: An email address must have an @-sign.',
         ),
         (
             {"reference": "r" * 201},
@@ -176,11 +185,11 @@ def test_every_wrong_cell_of_a_row_is_told(sqlite_importer: Importer) -> None:
     [
         (
             {"association": "ncimha"},
-            'association "ncimha": is not known; did you mean NCIMHA?',
+            'association "ncimha": is unknown; did you mean NCIMHA?',
         ),
         (
             {"association": "WHO"},
-            'association "WHO": is not known; known are CT-AIMH, NCIMHA',
+            'association "WHO": is unknown; valid values: CT-AIMH and NCIMHA',
         ),
         (
             {"category": "IFZ"},
@@ -188,7 +197,7 @@ def test_every_wrong_cell_of_a_row_is_told(sqlite_importer: Importer) -> None:
         ),
         (
             {"association": "CT-AIMH", "category": "IMHM-C"},
-            'category "IMHM-C": CT-AIMH has no such category; known are IFS',
+            'category "IMHM-C": CT-AIMH has no such category; valid values: IFS',
         ),
         (
             {"ends_on": "2023-12-31"},
@@ -224,7 +233,10 @@ def test_a_membership_needs_its_end_and_a_known_organization(sqlite_importer: Im
         memberships="email,organization,starts_on,ends_on\nalice@example.org,NC,2024-01-01,\n",
     )
     assert told == [
-        'memberships.csv:2: organization "NC": is not known; known are CT-AIMH, MI-AIMH, NCIMHA',
+        (
+            'memberships.csv:2: organization "NC": is unknown; valid values: '
+            "CT-AIMH, MI-AIMH, and NCIMHA"
+        ),
         'memberships.csv:2: ends_on "": must not be empty',
     ]
 

@@ -70,4 +70,4 @@ def test_a_csv_file_that_was_left_aside_is_named(sqlite_importer: Importer) -> N
     sqlite_importer.write(people=PEOPLE, entry=ENTRIES)
     called = call(sqlite_importer.folder)
     assert called.exit_code == 0
-    assert "entry.csv is not one of the files that an import knows" in called.stderr
+    assert "entry.csv is not one of the files that can be imported" in called.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.importer.importer import PEOPLE, Importer
-from tracker.importer.files import ImportRefused
+from tracker.importer.problems import ImportRefused
 
 ZOE = "email,name\nzoë@example.org,x\n"
 
@@ -26,54 +26,45 @@ def test_a_file_may_be_in_utf_8_or_windows_1252(sqlite_importer: Importer, encod
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("email,name\n".encode("utf-16"), 'people.csv: is in UTF-16: save it as "CSV UTF-8"'),
+        ("email,name\n".encode("utf-16"), 'people.csv: is UTF-16: save it as "CSV UTF-8"'),
         (
             b"email,name\na@b.org,\x81\n",
             "people.csv:2: byte 0x81 is neither UTF-8 nor Windows-1252",
         ),
         (
             b"\xef\xbb\xbfemail,name\na@b.org,\xe9\n",
-            "people.csv:2: is not the UTF-8 that its mark says",
+            "people.csv:2: is not UTF-8, as its first bytes say",
         ),
         (
             b"email,name\na@b.org,\0\n",
-            "people.csv:2: holds a NUL character: this is no CSV text",
+            "people.csv:2: contains a NUL character: this is not CSV",
         ),
-        (b"", "people.csv:1: is empty: its first line names the columns"),
-        (b"\n\n", "people.csv:1: is empty: its first line names the columns"),
+        (b"", "people.csv:1: is empty: its first line must name the columns"),
+        (b"\n\n", "people.csv:1: is empty: its first line must name the columns"),
         (
             b"email;name\na@b.org;A\n",
-            (
-                "people.csv:1: the columns are separated by semicolons: "
-                "save the file with commas between them"
-            ),
+            ("people.csv:1: the columns are separated by semicolons: save the file with commas"),
         ),
         (
             b"email\tname\n",
-            (
-                "people.csv:1: the columns are separated by tabs: "
-                "save the file with commas between them"
-            ),
+            ("people.csv:1: the columns are separated by tabs: save the file with commas"),
         ),
         (
             b"sep=;\nemail;name\n",
-            (
-                "people.csv:1: the columns are separated by semicolons: "
-                "save the file with commas between them"
-            ),
+            ("people.csv:1: the columns are separated by semicolons: save the file with commas"),
         ),
         (
             b'email,name\na@b.org,"Al "ice"\n',
             (
-                "people.csv:2: the row cannot be read (',' expected after '\"'): "
-                "quotes inside a quoted cell are doubled"
+                "people.csv:2: the row can't be read (',' expected after '\"'): "
+                "double the quotes inside a quoted cell"
             ),
         ),
         (
             b'email,name\na@b.org,A\nb@b.org,"B\n\n\n',
             (
-                "people.csv:3: the row cannot be read (unexpected end of data): "
-                "quotes inside a quoted cell are doubled"
+                "people.csv:3: the row can't be read (unexpected end of data): "
+                "double the quotes inside a quoted cell"
             ),
         ),
     ],
@@ -91,15 +82,15 @@ def test_a_file_that_is_no_proper_csv_is_refused_with_its_line(
             "email,name,phone",
             (
                 "people.csv:1: phone: is not a known column; "
-                "known are email, highest_degree, name, provides_rsc, second_email"
+                "valid values: email, highest_degree, name, provides_rsc, and second_email"
             ),
         ),
         (
             "email,name,second_mail",
             "people.csv:1: second_mail: is not a known column; did you mean second_email or email?",
         ),
-        ("email", "people.csv:1: name: is missing; required are email, name"),
-        ("email,name,Email", "people.csv:1: email: stands there twice: keep one"),
+        ("email", "people.csv:1: name: is missing; required are email and name"),
+        ("email,name,Email", "people.csv:1: email: appears twice: keep one"),
         (
             "email,name,",
             "people.csv:1: column 3: has no name: remove it, or name it on the first line",
@@ -129,8 +120,8 @@ def test_blank_lines_and_excels_separator_line_are_skipped(sqlite_importer: Impo
 
 def test_a_row_with_too_few_or_too_many_cells_is_refused(sqlite_importer: Importer) -> None:
     assert sqlite_importer.told(people="email,name\na@b.org\nb@b.org,Bob,x\n") == [
-        "people.csv:2: the row has 1 cells, and the first line names 2 columns",
-        "people.csv:3: the row has 3 cells, and the first line names 2 columns",
+        "people.csv:2: the row has 1 cell, but the first line names 2 columns",
+        "people.csv:3: the row has 3 cells, but the first line names 2 columns",
     ]
 
 
@@ -159,14 +150,14 @@ def test_a_file_by_an_unknown_name_is_refused_with_the_known_names(
             "/persons.csv: is not a known file name; known are people.csv, endorsements.csv, "
             "vetting.csv, memberships.csv, applications.csv, leave.csv, waivers.csv, "
             "extensions.csv, degrees.csv, positions.csv, references.csv, attestations.csv, "
-            "exams.csv, entries.csv"
+            "exams.csv, and entries.csv"
         )
     ]
 
 
 def test_a_folder_without_a_known_file_is_refused(sqlite_importer: Importer) -> None:
     [told] = problems_of(sqlite_importer, sqlite_importer.folder)
-    assert told.startswith(": holds none of the known files: people.csv")
+    assert told.startswith(": contains none of the known files: people.csv")
 
 
 def test_another_csv_file_in_a_folder_is_left_aside_and_named(sqlite_importer: Importer) -> None:
@@ -181,7 +172,7 @@ def test_a_missing_path_and_a_folder_named_like_a_file_are_refused(
     missing = sqlite_importer.folder / "entries.csv"
     assert problems_of(sqlite_importer, missing, sqlite_importer.folder) == [
         "/entries.csv: does not exist",
-        "/people.csv: is a folder, and must be a file: name the folder that holds the files",
+        "/people.csv: is a folder, and must be a file: name the folder that contains the files",
     ]
 
 
@@ -194,7 +185,7 @@ def test_a_file_that_may_not_be_read_is_refused(
     path = sqlite_importer.folder / "people.csv"
     path.touch()
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert problems_of(sqlite_importer, path) == ["/people.csv: cannot be read: Permission denied"]
+    assert problems_of(sqlite_importer, path) == ["/people.csv: can't be read: Permission denied"]
 
 
 def test_a_file_named_twice_is_read_once(sqlite_importer: Importer) -> None:

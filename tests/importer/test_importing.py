@@ -142,8 +142,8 @@ def test_a_file_without_a_column_leaves_that_part_of_a_known_entry(importer: Imp
         entries=f"{entries}alice@example.org,training,2024-02-01,1,Attachment,A-1\n"
     ) == [
         (
-            'entries.csv:2: topics "DEIA:1; RSC:0.5": as stored, for the file leaves it out: '
-            "must be at most the session's 1 hour, and is 1.5 hours"
+            'entries.csv:2: topics "DEIA:1; RSC:0.5": The topic hours together can\'t be more than '
+            "the session's 1 hour (as stored: the file has no such column)"
         )
     ]
 
@@ -220,7 +220,7 @@ def test_the_hours_of_a_day_are_at_most_24_with_what_is_stored(importer: Importe
     assert importer.told(entries=f"{entries}5,B\n") == [
         (
             'entries.csv:2: hours "5": makes 25 hours on 2024-02-01 '
-            "(20 of them stored already); a day has 24"
+            "(20 of them already stored); a day has 24"
         )
     ]
     assert importer.told(entries=f"{entries}4,B\n") == []
@@ -241,7 +241,7 @@ def test_a_category_is_held_once_on_any_day(importer: Importer, end: str, told: 
     ]
     told = (
         'endorsements.csv:3: starts_on "2024-01-01": overlaps the endorsement since '
-        f"2022-01-01, which {told}: end that one before"
+        f"2022-01-01, which {told}: end that one first"
     )
     heading = "email,association,category,starts_on,ends_on\n"
     assert importer.told(people=PEOPLE, endorsements=heading + "".join(rows)) == [told]
@@ -270,8 +270,9 @@ def test_leave_belongs_to_the_endorsement_held_on_its_first_day(importer: Import
     assert importer.rows("leave", "endorsement_id", "starts_on") == [(1, date(2023, 12, 31))]
     assert importer.told(leave=LEAVE.replace("2024-03-01", "2021-12-31")) == [
         (
-            'leave.csv:2: starts_on "2021-12-31": no NCIMHA endorsement as IFS is held on that day '
-            "(but since 2022-01-01, 2024-01-01)"
+            'leave.csv:2: starts_on "2021-12-31": no NCIMHA endorsement as IFS '
+            "is valid on that day "
+            "(known: since 2022-01-01, 2024-01-01)"
         )
     ]
 
@@ -290,7 +291,7 @@ def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer)
             "alice@example.org,Alison,no",
             (
                 'people.csv:4: email "alice@example.org": contradicts people.csv:2, '
-                "which speaks of the same person: keep one"
+                "which is about the same person: keep one"
             ),
         ),
         (
@@ -298,7 +299,7 @@ def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer)
             "alice@example.org,MI-AIMH,1/1/2024,2025-12-31",
             (
                 'memberships.csv:3: email "alice@example.org": contradicts memberships.csv:2, '
-                "which speaks of the same MI-AIMH, 2024-01-01: keep one"
+                "which is about the same MI-AIMH, 2024-01-01: keep one"
             ),
         ),
         (
@@ -306,7 +307,7 @@ def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer)
             "alice@example.org,rsc,2024-02-02,1.5,Other,,,,A-1",
             (
                 'entries.csv:4: reference "A-1": contradicts entries.csv:2, '
-                "which speaks of the same reference: keep one, "
+                "which has the same reference: keep one, "
                 "or write it in a column shared_reference if both are sessions"
             ),
         ),

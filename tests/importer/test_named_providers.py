@@ -16,7 +16,7 @@ def test_a_provider_is_told_in_one_way(sqlite_importer: Importer) -> None:
     both = f"{HEAD},provider_email,provider_name\n"
     row = "alice@example.org,rsc,2024-02-01,1,RSC,bob@example.org,Bob\n"
     assert sqlite_importer.told(people=PEOPLE, entries=both + row) == [
-        'entries.csv:2: provider_name "Bob": must be empty where provider_email says who it is'
+        'entries.csv:2: provider_name "Bob": must be empty if provider_email is given'
     ]
 
 

@@ -124,26 +124,35 @@ def test_a_changed_reference_leaves_an_event_without_its_secret(importer: Import
     [
         (
             {"referee_email": "Alice@Example.org"},
-            'referee_email "alice@example.org": must be someone else than the applicant',
+            (
+                'referee_email "Alice@Example.org": must be another person, not the '
+                "one in column email"
+            ),
         ),
         (
             {"role": "boss"},
             (
-                'role "boss": NCIMHA IFS asks for no such referee: '
-                "write parent or supervisor or teacher"
+                'role "boss": NCIMHA IFS has no such role for referees; '
+                "valid values: parent, supervisor, and teacher"
             ),
         ),
         (
             {"category": "IFA", "role": "parent"},
-            'role "parent": NCIMHA IFA asks for no such referee: write supervisor or teacher',
+            (
+                'role "parent": NCIMHA IFA has no such role for referees; valid '
+                "values: supervisor and teacher"
+            ),
         ),
         (
             {"category": "IMHM-C"},
-            ('role "supervisor": NCIMHA IMHM-C asks for no such referee: it asks for no reference'),
+            (
+                'role "supervisor": NCIMHA IMHM-C has no such role for referees; '
+                "there are no valid values"
+            ),
         ),
         (
             {"category": "XYZ"},
-            'category "XYZ": NCIMHA has no such category; known are IFA, IFS, IMHM-C',
+            'category "XYZ": NCIMHA has no such category; valid values: IFA, IFS, and IMHM-C',
         ),
         (
             {"category": "IFA"},
@@ -154,31 +163,31 @@ def test_a_changed_reference_leaves_an_event_without_its_secret(importer: Import
         ),
         (
             ANSWER | {"received_on": "2024-07-01"},
-            'received_on "2024-07-01": must lie on 2024-06-30 or earlier',
+            'received_on "2024-07-01": must be 2024-06-30 or earlier',
         ),
         (
             ANSWER | {"relationship": ""},
-            "relationship: must not be empty where received_on is given",
+            "relationship: must not be empty if received_on is given",
         ),
-        (ANSWER | {"signed_as": ""}, "signed_as: must not be empty where received_on is given"),
+        (ANSWER | {"signed_as": ""}, "signed_as: must not be empty if received_on is given"),
         (
             {"signed_as": "Rita", "received_on": ""},
-            "received_on: must not be empty where signed_as is given",
+            "received_on: must not be empty if signed_as is given",
         ),
-        ({"role_confirmed": "no"}, "received_on: must not be empty where role_confirmed is given"),
-        ({"endorsed_by": "MI-AIMH"}, "endorsed_as: must not be empty where endorsed_by is given"),
-        ({"endorsed_as": "IFS"}, "endorsed_by: must not be empty where endorsed_as is given"),
+        ({"role_confirmed": "no"}, "received_on: must not be empty if role_confirmed is given"),
+        ({"endorsed_by": "MI-AIMH"}, "endorsed_as: must not be empty if endorsed_by is given"),
+        ({"endorsed_as": "IFS"}, "endorsed_by: must not be empty if endorsed_as is given"),
         (
             {"endorsed_by": "CT-AIMH", "endorsed_as": "IFA"},
             'endorsed_as "IFA": CT-AIMH has no such category; did you mean IFS?',
         ),
         (
             {"endorsed_by": "MI-AIMH", "endorsed_as": "XYZ"},
-            'endorsed_as "XYZ": MI-AIMH has no such category; known are IFA, IFS, IMHM-C',
+            'endorsed_as "XYZ": MI-AIMH has no such category; valid values: IFA, IFS, and IMHM-C',
         ),
         (
             {"endorsed_by": "WHO", "endorsed_as": "IFS"},
-            'endorsed_by "WHO": is not known; known are CT-AIMH, MI-AIMH, NCIMHA',
+            'endorsed_by "WHO": is unknown; valid values: CT-AIMH, MI-AIMH, and NCIMHA',
         ),
     ],
 )
@@ -200,7 +209,7 @@ def test_nobody_is_their_own_referee_by_a_second_address(
     assert problems == [
         (
             'referee_email "rita@example.net": is the applicant\'s own second address: '
-            "name somebody else"
+            "name someone else"
         )
     ]
 

@@ -30,7 +30,7 @@ def test_a_row_that_says_another_shared_reference_is_another_session(
 def test_a_row_has_one_of_the_two_references(sqlite_importer: Importer) -> None:
     row = "alice@example.org,training,2024-02-01,1,One day,A-1,C-1"
     assert sqlite_importer.told(people=PEOPLE, entries=f"{HEAD}\n{row}\n") == [
-        'entries.csv:2: shared_reference "C-1": must be empty where reference says it'
+        'entries.csv:2: shared_reference "C-1": must be empty if reference is given'
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import typer
@@ -13,55 +13,45 @@ from sqlmodel import Session
 
 from tracker import clock
 from tracker.cli.context import open_app
+from tracker.formatting import format_count
 from tracker.importer.apply import ImportReport, import_paths
-from tracker.importer.files import ImportRefused, ProgressCallback
+from tracker.importer.cells import ImportContext
+from tracker.importer.problems import ImportRefused, ProgressCallback
 from tracker.importer.vocabulary import vocabulary_of
-from tracker.rulebooks import Rulebooks
 from tracker.services.evaluation import evaluate_people
 
-# A screen's worth of screens: who has more to repair begins with these.
+# A few screens. Whoever has more problems starts with these.
 _PRINTED_PROBLEMS = 200
-_WHO = "tracker import"
 
 
 def run(paths: list[Path], as_of: date | None) -> None:
-    """Import files and folders; on any problem list them all, store nothing, exit with 1.
+    """Import files and folders. On any problem, list all of them, store nothing, and exit with 1.
 
-    ``as_of`` is the last day on which an entry may lie; by default the day it is now where
-    an association is furthest ahead.
+    ``as_of`` is the last day on which a session can be dated; by default today, in the time zone
+    where the day starts first.
     """
-    with open_app() as tracker:
-        rulebooks, now = tracker.rulebooks, clock.now()
+    with open_app() as app:
+        now = clock.now()
+        zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
+        today = max(clock.local_day(now, zone) for zone in zones)
+        vocabulary = vocabulary_of(app.rulebooks)
+        context = ImportContext(vocabulary, as_of or today, "tracker import", now)
 
-        def judge(session: Session, person_ids: set[int]) -> None:
-            evaluate_people(session, rulebooks, person_ids, now)
+        def evaluate(session: Session, person_ids: set[int]) -> None:
+            evaluate_people(session, app.rulebooks, person_ids, now)
 
         try:
-            with _progress_bar() as tell:
-                report = import_paths(
-                    tracker.engine,
-                    paths,
-                    vocabulary_of(rulebooks),
-                    as_of=as_of or _latest_day(rulebooks, now),
-                    now=now,
-                    who=_WHO,
-                    progress=tell,
-                    after=judge,
-                )
+            with _progress_bar() as progress:
+                report = import_paths(app.engine, paths, context, progress=progress, after=evaluate)
         except ImportRefused as refused:
             _print_problems(refused)
             raise typer.Exit(1) from None
     _print_report(report)
 
 
-def _latest_day(rulebooks: Rulebooks, now: datetime) -> date:
-    zones = {rulebook.time_zone for rulebook in rulebooks.associations.values()}
-    return max(clock.local_day(now, zone) for zone in zones)
-
-
 @contextmanager
 def _progress_bar() -> Iterator[ProgressCallback | None]:
-    """A bar on a terminal's standard error; elsewhere nothing, for a log needs no bar."""
+    """A bar on a terminal's standard error; nothing elsewhere, because a log needs none."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
@@ -81,8 +71,7 @@ def _print_problems(refused: ImportRefused) -> None:
     count = len(refused.problems)
     if count > _PRINTED_PROBLEMS:
         typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
-    found = "1 problem" if count == 1 else f"{count} problems"
-    typer.echo(f"{found}: nothing was stored.", err=True)
+    typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
 
 
 def _print_report(report: ImportReport) -> None:
@@ -94,4 +83,4 @@ def _print_report(report: ImportReport) -> None:
         table.add_row(kind, str(counts.added), str(counts.changed), str(counts.unchanged))
     Console().print(table)
     for file in report.ignored:
-        typer.echo(f"Left aside: {file} is not one of the files that an import knows.", err=True)
+        typer.echo(f"Ignored: {file} is not one of the files that can be imported.", err=True)

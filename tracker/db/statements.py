@@ -193,6 +193,30 @@ def upsert(
     return len(session.connection().execute(statement, list(rows)).all())
 
 
+def refresh_statistics(session: Session, models: Iterable[type[SQLModel]]) -> None:
+    """Tell PostgreSQL's planner about the rows that this transaction has added.
+
+    If it believes that tables are empty (as after an import that failed), it goes through full
+    ones row by row: the evaluation of a hundred thousand new entries then takes minutes.
+    SQLite's planner keeps no such count.
+    """
+    if session.connection().dialect.name == "postgresql":
+        names = ", ".join(sorted({str(model.__tablename__) for model in models}))
+        session.connection().execute(text(f"ANALYZE {names}"))
+
+
+def lock_for_import(session: Session) -> None:
+    """Wait until no other import is under way; hold the lock until this transaction ends.
+
+    Two imports of one file at once would both find that its rows are new. On SQLite the
+    transaction's own lock does this already.
+    """
+    if session.connection().dialect.name == "postgresql":
+        session.connection().execute(
+            text("SELECT pg_advisory_xact_lock(hashtext('tracker import'))")
+        )
+
+
 def with_own_id(_session: Session, _table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values; to be removed with its last caller."""
     return dict(values)

@@ -17,6 +17,7 @@ from tracker.db.people import Endorsement, Person, Renewal, Waiver
 from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories, create_cast
 from tracker.demo.roster import is_recent, write_roster
 from tracker.importer.apply import import_paths
+from tracker.importer.cells import ImportContext
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.jobs.digest import run_digest
 from tracker.jobs.schedule import Job, due
@@ -91,7 +92,7 @@ def fill(
     rulebooks = context.rulebooks
     cast = create_cast(rulebooks, stories, today)
     files = write_roster(folder, rulebooks, stories, cast, today)
-    import_paths(engine, files, vocabulary_of(rulebooks), as_of=today, now=now, who=_ACTOR)
+    import_paths(engine, files, ImportContext(vocabulary_of(rulebooks), today, _ACTOR, now))
     _live_through(context, now)
     with context.transaction() as session:
         changed = _add_details(session, rulebooks, stories, cast, now)

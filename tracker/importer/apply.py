@@ -1,68 +1,55 @@
-"""Taking files in: all of them or nothing, in one transaction."""
+"""Imports files: all of them or nothing, in one transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel, col, select
 
 from tracker.db.audit import Stamp, record_changes
 from tracker.db.engine import writing
-from tracker.importer.applications import (
-    application_ids,
-    begin_what_is_endorsed,
-    look_up_applications,
-    look_up_belongings,
+from tracker.db.log import EntryTopic
+from tracker.db.people import Endorsement, Person
+from tracker.db.statements import lock_for_import, refresh_statistics
+from tracker.importer.cells import ImportContext
+from tracker.importer.entries import store_entries
+from tracker.importer.known_records import Held, chunked, find_endorsement
+from tracker.importer.plan import ImportPlan, plan_import
+from tracker.importer.problems import ImportRefused, Progress, ProgressCallback
+from tracker.importer.reader import ImportedFiles, read_files
+from tracker.importer.schemas import (
+    RSC,
+    SCHEMAS,
+    ApplicationRow,
+    AttestationRow,
+    CsvRow,
+    EntryRow,
+    ExamRow,
+    ExtensionRow,
+    LeaveRow,
+    OfApplication,
+    OfEndorsement,
+    PersonRow,
+    PositionRow,
+    ReferenceRow,
+    WaiverRow,
 )
-from tracker.importer.checks import (
-    add_terms,
-    check_applications,
-    check_belonging,
-    check_extensions,
-    check_held,
-    check_people,
-    check_terms,
-)
-from tracker.importer.csv_schemas import AUDITED, LAYOUTS, OF_ENDORSEMENT
-from tracker.importer.entries import (
-    EntryPlan,
-    check_changes,
-    check_days,
-    plan_entries,
-    write_entries,
-)
-from tracker.importer.files import ImportRefused, Progress, ProgressCallback
-from tracker.importer.lookups import (
-    endorsement_ids,
-    look_up,
-    one_import_at_a_time,
-    refresh_statistics,
-)
-from tracker.importer.reader import Reading, read_files
-from tracker.importer.references import check_references
-from tracker.importer.row_mapping import Shapes
-from tracker.importer.rows import Row
-from tracker.importer.upserts import (
-    TARGETS,
-    Counts,
-    Stored,
-    audit_events,
-    keep_own_addresses,
-    upsert,
-)
-from tracker.importer.vocabulary import Vocabulary
+from tracker.importer.table_rows import Counts, StoredRows, audit_events, store_rows, stored_rows
+from tracker.services.applications import begin_endorsement
 
-# So many new rows that what the database knows of its tables' sizes no longer holds.
+# What the row names, where its table refers to an endorsement or an application.
+_NAMES = ("email", "association", "category")
+# So many new rows that the database's idea of its tables' sizes no longer holds.
 _MANY_ROWS = 1_000
-_TABLES = (*(target.table for target in TARGETS.values()), "entry", "entry_topic")
 AfterImport = Callable[[Session, set[int]], None]
 
 
 @dataclass
 class ImportReport:
-    """What an import did: counts by kind of file read, and CSV files that it left aside.
+    """What an import did: counts by kind of file, and CSV files that it ignored.
 
     ``person_ids`` are the people of whom anything was added or changed.
     """
@@ -72,122 +59,164 @@ class ImportReport:
     person_ids: set[int] = field(default_factory=set)
 
 
-def import_paths(  # noqa: PLR0913 - each is a fact of its own, and named where it is called
+def import_paths(
     engine: Engine,
     paths: Iterable[Path],
-    vocabulary: Vocabulary,
+    context: ImportContext,
     *,
-    as_of: date,
-    now: datetime,
-    who: str,
     progress: ProgressCallback | None = None,
     after: AfterImport | None = None,
 ) -> ImportReport:
-    """Import files and folders; the same content twice changes nothing.
+    """Import files and folders. The same content twice changes nothing.
 
-    ``as_of`` is the last day on which an entry may lie (inclusive). ``now`` (aware) and
-    ``who`` go into the audit. ``after`` is called in the transaction, before it is committed,
-    with the ids of the people of whom anything was added or changed, if there are any.
-    Raises ImportRefused with every problem found; then nothing is stored.
+    ``after`` is called before the commit with the ids of the people of whom anything was added or
+    changed, if there are any. Raises ImportRefused with every problem; then nothing is stored.
     """
-    telling = Progress(progress)
-    reading = read_files(paths, vocabulary, as_of, telling)
-    if not reading.whole:
-        raise ImportRefused(reading.problems)
+    steps = Progress(progress)
+    files = read_files(paths, context, steps)
+    if not files.is_readable:
+        raise ImportRefused(files.problems)
     with writing(engine) as session:
-        one_import_at_a_time(session)
-        known = look_up(session, reading)
-        applications = look_up_applications(session, reading, known)
-        belongings = look_up_belongings(session, reading, applications, vocabulary)
-        shapes = Shapes(vocabulary, known, applications, belongings)
-        plan = _checked_plan(session, reading, shapes)
-        report = _Store(session, reading, shapes).run(plan, Stamp(who, now), telling)
+        lock_for_import(session)
+        plan = plan_import(session, files, context)
+        report = _Store(session, files, plan, context).run(steps)
         if after and report.person_ids:
             after(session, report.person_ids)
-    telling.finish()
+    steps.finish()
     return report
-
-
-def _checked_plan(session: Session, reading: Reading, shapes: Shapes) -> EntryPlan:
-    known, applications, vocabulary = shapes.known, shapes.applications, shapes.vocabulary
-    belongings = shapes.belongings
-    add_terms(reading, known)
-    plan = plan_entries(session, reading, known)
-    problems = [
-        *reading.problems,
-        *check_people(reading, known),
-        *check_terms(reading, known),
-        # Before what belongs to endorsements is looked at: they come of applications.
-        *check_applications(reading, known, applications),
-        *check_belonging(reading, known, belongings),
-        *check_references(session, reading, belongings, vocabulary),
-        *check_held(reading, known),
-        *check_extensions(session, reading, known),
-        *check_changes(plan, vocabulary),
-        *check_days(session, plan, known),
-    ]
-    if problems:
-        raise ImportRefused(problems)
-    return plan
 
 
 class _Store:
     """Writes what was checked, people first."""
 
-    def __init__(self, session: Session, reading: Reading, shapes: Shapes) -> None:
-        self._connection = session
-        self._reading = reading
-        self._shapes = shapes
-        self._known = shapes.known
-        self._report = ImportReport(ignored=reading.ignored)
+    def __init__(
+        self, session: Session, files: ImportedFiles, plan: ImportPlan, context: ImportContext
+    ) -> None:
+        self._session = session
+        self._files = files
+        self._plan = plan
+        self._context = context
+        self._person_ids = plan.known.person_ids
+        self._confirmed_emails = set[str]()
+        self._endorsement_ids = dict[tuple[int, str, str, date], int]()
+        self._application_ids = dict[tuple[Held, date], int]()
+        self._report = ImportReport(ignored=files.ignored)
 
-    def run(self, plan: EntryPlan, stamp: Stamp, progress: Progress) -> ImportReport:
-        people = self._known.person_ids
-        for kind in LAYOUTS:
-            if kind == "entries":
-                stored = write_entries(self._connection, plan, people, stamp, progress)
+    def run(self, progress: Progress) -> ImportReport:
+        """Store every kind of file."""
+        for kind, schema in SCHEMAS.items():
+            if schema is EntryRow:
+                stored = store_entries(
+                    self._session, self._plan.entries, self._person_ids, self._context, progress
+                )
             else:
-                stored = self._upsert(kind, stamp)
-                progress.step(len(self._reading.rows.get(kind, ())))
-            self._note(kind, stored)
+                stored = self._store(schema)
+                progress.step(len(self._files.rows_of(schema)))
+            if kind in self._files.kinds:
+                self._report.counts[kind] = stored.counts
+            self._report.person_ids.update(self._person_ids[email] for email in stored.emails)
+        # The session must not show rows as it loaded them before these statements.
+        self._session.expire_all()
         if sum(counts.added for counts in self._report.counts.values()) >= _MANY_ROWS:
-            refresh_statistics(self._connection, _TABLES)
+            tables: list[type[SQLModel]] = [schema.table for schema in SCHEMAS.values()]
+            refresh_statistics(self._session, [*tables, EntryTopic])
         return self._report
 
-    def _upsert(self, kind: str, stamp: Stamp) -> Stored:
-        rows = self._reading.rows.get(kind, [])
-        if kind in OF_ENDORSEMENT and rows:
-            self._look_up_terms(rows)
-        fresh = [row for row in rows if not self._shapes.belongings.is_settled(kind, row)]
-        wanted = [(row, self._shapes.values(kind, row)) for row in fresh]
-        if kind == "people":
-            wanted = keep_own_addresses(self._connection, wanted)
-        stored = upsert(self._connection, TARGETS[kind], wanted)
-        stored.counts.unchanged += len(rows) - len(fresh)
-        if kind in AUDITED:
-            record_changes(self._connection, audit_events(TARGETS[kind], stored, stamp))
-        if kind == "people":
-            self._known.person_ids.update({key[0]: new for key, new in stored.ids.items()})
-        if kind == "applications":
-            self._follow_up(stored, stamp)
+    def _store(self, schema: type[CsvRow]) -> StoredRows:
+        rows = self._files.rows_of(schema)
+        if rows and schema is PersonRow:
+            self._load_confirmed_emails(rows)
+        if rows and schema in (LeaveRow, WaiverRow, ExtensionRow):
+            self._load_endorsement_ids(rows)
+        wanted = []
+        for row in rows:
+            if not (isinstance(row, ReferenceRow) and self._plan.items.is_settled(row)):
+                wanted.append((row.email, self._table_values(row)))
+        stored = store_rows(self._session, schema, wanted)
+        stored.counts.unchanged += len(rows) - len(wanted)
+        if schema.audited:
+            record_changes(self._session, audit_events(schema, stored, self._context))
+        if schema is PersonRow:
+            self._person_ids.update((email, new) for (email,), new in stored.ids.items())
+        if schema is ApplicationRow:
+            self._note_application_ids(stored)
+            self._begin_endorsements()
         return stored
 
-    def _follow_up(self, stored: Stored, stamp: Stamp) -> None:
-        """Note the applications' ids, and let endorsements begin."""
-        applications = self._shapes.applications
-        self._shapes.application_ids = application_ids(applications, self._known, stored)
-        if begun := begin_what_is_endorsed(self._connection, applications, stored, stamp):
-            self._report.counts.setdefault("endorsements", Counts()).added += begun
+    def _load_confirmed_emails(self, rows: list[CsvRow]) -> None:
+        """Find who confirmed or removed their second address themselves: no file changes it."""
+        for emails in chunked(row.email for row in rows):
+            confirmed = col(Person.second_email_confirmed_at).is_not(None)
+            query = select(Person.email).where(col(Person.email).in_(emails), confirmed)
+            self._confirmed_emails.update(self._session.exec(query))
 
-    def _look_up_terms(self, rows: Iterable[Row]) -> None:
+    def _load_endorsement_ids(self, rows: list[CsvRow]) -> None:
         """Find the ids of the rows' endorsements, now that those of the files are stored too."""
-        emails = {row.email for row in rows}
-        self._shapes.terms = endorsement_ids(
-            self._connection, {self._known.person_ids[email] for email in emails}
-        )
+        people = {self._person_ids[row.email] for row in rows}
+        for each in stored_rows(self._session, Endorsement, "person_id", people):
+            names = (each["person_id"], each["association"], each["category"], each["starts_on"])
+            self._endorsement_ids[names] = each["id"]
 
-    def _note(self, kind: str, stored: Stored) -> None:
-        if kind in self._reading.kinds:
-            self._report.counts[kind] = stored.counts
-        ids = (self._known.person_ids[email] for email in stored.touched)
-        self._report.person_ids.update(ids)
+    def _table_values(self, row: CsvRow) -> dict[str, Any]:
+        """The columns that a row gives its table; those that the file does not have are absent."""
+        values = row.model_dump(exclude_unset=True)
+        match row:
+            case PersonRow():
+                if row.email in self._confirmed_emails:
+                    values.pop("second_email", None)
+                return values
+            case ReferenceRow():
+                return self._of_application(row, self._plan.items.reference_values(row))
+            case AttestationRow() | ExamRow():
+                return self._of_application(row, _without(values, _NAMES))
+            case LeaveRow() | WaiverRow() | ExtensionRow():
+                return self._of_endorsement(row, _without(values, (*_NAMES, "endorsed_on")))
+            case ApplicationRow():
+                after = self._plan.applications.result(row)
+                values["submitted_on"] = after.submitted_on
+                values["decided_on"], values["state"] = after.decided_on, after.state
+            case PositionRow():
+                self._complete_position(row, values)
+        return {"person_id": self._person_ids[row.email], **_without(values, ("email",))}
+
+    def _of_application(self, row: OfApplication, values: dict[str, Any]) -> dict[str, Any]:
+        application = self._plan.items.application_of(row)
+        if application is None:
+            raise LookupError(f"{row.place} belongs to no application")
+        return {"application_id": self._application_ids[row.held, application.opened_on], **values}
+
+    def _of_endorsement(self, row: OfEndorsement, values: dict[str, Any]) -> dict[str, Any]:
+        starts_on = find_endorsement(row, self._plan.known)
+        if starts_on is None:
+            raise LookupError(f"{row.place} belongs to no endorsement")
+        names = (self._person_ids[row.email], row.association, row.category, starts_on)
+        return {"endorsement_id": self._endorsement_ids[names], **values}
+
+    def _complete_position(self, row: PositionRow, values: dict[str, Any]) -> None:
+        if RSC in row.services.split("; "):
+            values["gives_rsc"] = True
+        elif "gives_rsc" in values:
+            values["gives_rsc"] = bool(row.gives_rsc)
+        if "supervisor_email" in values:
+            supervisor = values.pop("supervisor_email")
+            values["supervisor_id"] = self._person_ids[supervisor] if supervisor else None
+
+    def _note_application_ids(self, stored: StoredRows) -> None:
+        for held, applications in self._plan.applications.after.items():
+            email, association, category = held
+            for day, applied in applications.items():
+                new = (self._person_ids[email], association, category, day)
+                self._application_ids[held, day] = applied.id or stored.ids[new]
+
+    def _begin_endorsements(self) -> None:
+        """Start the endorsements of applications that become endorsed, unless one is valid then."""
+        stamp = Stamp(self._context.actor, self._context.now)
+        for row, decided_on in self._plan.applications.new_endorsements(self._files):
+            key = (self._person_ids[row.email], row.association, row.category)
+            _, is_new = begin_endorsement(self._session, stamp, key, decided_on)
+            if is_new:
+                self._report.counts.setdefault("endorsements", Counts()).added += 1
+
+
+def _without(values: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

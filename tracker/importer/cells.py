@@ -1,159 +1,348 @@
-"""Reading one cell: text to value, or a ValueError that says what would be right."""
+"""Types of cells of CSV files: text becomes a value, or is refused with what would be right."""
 
 import re
-from collections.abc import Collection, Mapping
-from datetime import date
-from functools import lru_cache
-from typing import TypeVar
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, cast
 
 from dateutil.relativedelta import relativedelta
 from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
 from tracker.formatting import MINUTES_IN_DAY, parse_hours
-from tracker.importer.vocabulary import what_is_known
+from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.rules.application.work import PLAUSIBLE_YEARS
-from tracker.spreadsheet_csv import plain
+from tracker.rules.cycles import Cycle
+from tracker.services.entry_rules import EntryRules
+from tracker.spreadsheet_csv import unescape_formula
 
-T = TypeVar("T")
 Topics = tuple[tuple[str, int], ...]
 
-_ISO = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})", re.ASCII)
-# What a spreadsheet makes of an ISO date where Americans use it.
-_AMERICAN = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})", re.ASCII)
-_DAY_IS_WRITTEN = "a day is written YYYY-MM-DD or M/D/YYYY"
-# No career that a file could tell of is longer; a day beyond is a slip of the finger.
-_YEARS_BACK = 80
-_YEARS_AHEAD = 100
+
+@dataclass(frozen=True)
+class ImportContext:
+    """What an import goes by.
+
+    ``as_of`` is the last day (inclusive) on which something that has happened may lie. ``actor``
+    and ``now`` (aware) go into the audit log. Pydantic's validation context.
+    """
+
+    vocabulary: Vocabulary
+    as_of: date
+    actor: str
+    now: datetime
+
+    @cached_property
+    def entry_rules(self) -> EntryRules:
+        """What every entry must satisfy: as on the pages, with the topics of all rulebooks.
+
+        An RSC session without a provider can be imported: the provider is added later.
+        """
+        training, rsc = self.vocabulary.training_topics, self.vocabulary.rsc_topics
+        topics = {
+            "training": {topic: topic for topic in sorted(training)},
+            "rsc": {topic: topic for topic in sorted(rsc)},
+        }
+        return EntryRules(self.as_of, topics, requires_provider=False)
+
+
+def _context(info: ValidationInfo) -> ImportContext:
+    return cast("ImportContext", info.context)
+
+
 _LINE_BREAKS = re.compile(r"\s*[\t\r\n]+\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def clean(cell: str) -> str:
-    """A cell without the blanks around it; a line break or tab inside it becomes a blank.
+    """A cell without surrounding blanks and without the apostrophe that disables a formula.
 
-    An apostrophe that keeps a spreadsheet from calculating is left out, as `safe_csv` says.
-    Raises ValueError for any other control character: no page or mail could show it.
+    A line break or tab becomes a blank. Raises ValueError for any other control character: no
+    page or mail could show it.
     """
-    if cell.isprintable():
-        return plain(cell.strip())
-    text = _LINE_BREAKS.sub(" ", cell.strip())
-    if found := _CONTROL.search(text):
-        raise ValueError(f"holds the invisible character U+{ord(found[0]):04X}: remove it")
-    return plain(text)
+    text = cell.strip()
+    if not text.isprintable():
+        text = _LINE_BREAKS.sub(" ", text)
+        if control := _CONTROL.search(text):
+            raise ValueError(f"contains the invisible character U+{ord(control[0]):04X}: remove it")
+    return unescape_formula(text)
 
 
-def read_day(text: str, as_of: date) -> date:
-    """A day as ISO or as month/day/year, at most 80 years before or 100 after ``as_of``."""
-    match = _ISO.fullmatch(text) or _AMERICAN.fullmatch(text)
+_ISO_DATE = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})", re.ASCII)
+# What a US spreadsheet makes of an ISO date.
+_US_DATE = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})", re.ASCII)
+_DATE_FORMATS = "write the date as YYYY-MM-DD or M/D/YYYY"
+# No career is longer; a date beyond is a typing error.
+_YEARS_BACK = 80
+_YEARS_AHEAD = 100
+
+
+def _parse_date(text: str, info: ValidationInfo) -> date:
+    match = _ISO_DATE.fullmatch(text) or _US_DATE.fullmatch(text)
     if not match:
-        raise ValueError(_DAY_IS_WRITTEN)
+        raise ValueError(_DATE_FORMATS)
     year, month, day = (int(match[part]) for part in ("year", "month", "day"))
     try:
-        found = date(year, month, day)
+        parsed = date(year, month, day)
     except ValueError:
-        raise ValueError(f"there is no such day; {_DAY_IS_WRITTEN}") from None
-    if not as_of.year - _YEARS_BACK <= year <= as_of.year + _YEARS_AHEAD:
-        raise ValueError(
-            f"the year must lie between {as_of.year - _YEARS_BACK} and {as_of.year + _YEARS_AHEAD}"
-        )
-    return found
+        raise ValueError(f"there is no such day; {_DATE_FORMATS}") from None
+    first, last = _context(info).as_of.year - _YEARS_BACK, _context(info).as_of.year + _YEARS_AHEAD
+    if not first <= year <= last:
+        raise ValueError(f"the year must be between {first} and {last}")
+    return parsed
 
 
-def read_past_day(text: str, as_of: date, what: str = "") -> date:
-    """A day on ``as_of`` or earlier; ``what`` names it where the column does not."""
-    day = read_day(text, as_of)
-    if day > as_of:
-        raise ValueError(f"{what} must lie on {as_of} or earlier".strip())
+def _check_past(day: date, info: ValidationInfo) -> date:
+    if day > _context(info).as_of:
+        raise ValueError(f"must be {_context(info).as_of} or earlier")
     return day
 
 
-def read_due_day(text: str, as_of: date) -> date:
-    """A due date, at most ten years after ``as_of`` (inclusive), as whoever grants one can type."""
-    day = read_day(text, as_of)
-    last = as_of + relativedelta(years=PLAUSIBLE_YEARS)
+def _check_end(ends_on: date, info: ValidationInfo) -> date:
+    starts_on = info.data.get("starts_on")
+    if starts_on and ends_on < starts_on:
+        raise ValueError(f"must be {starts_on} (the start) or later")
+    return ends_on
+
+
+_ENDORSEMENT = {"association", "category", "endorsed_on"}
+
+
+def _find_cycle(info: ValidationInfo, day: date) -> Cycle | None:
+    row, vocabulary = info.data, _context(info).vocabulary
+    cycle: Cycle | None = vocabulary.cycle_of(
+        row["association"], row["category"], row["endorsed_on"], day
+    )
+    return cycle
+
+
+def _check_cycle_start(day: date, info: ValidationInfo) -> date:
+    if not info.data.keys() >= _ENDORSEMENT:
+        return day
+    cycle = _find_cycle(info, day)
+    if cycle is None:
+        since = info.data["endorsed_on"]
+        raise ValueError(f"an endorsement that began on {since} has no renewal cycle on that day")
+    if cycle.starts_on != day:
+        raise ValueError(f"the cycle of that day begins on {cycle.starts_on}")
+    return day
+
+
+def _check_extended_due_date(day: date, info: ValidationInfo) -> date:
+    last = _context(info).as_of + relativedelta(years=PLAUSIBLE_YEARS)
     if day > last:
-        raise ValueError(f"must lie on {last} or earlier: nobody is given so long a time")
+        raise ValueError(f"must be {last} or earlier: no extension is that long")
+    if {*_ENDORSEMENT, "cycle_starts_on"} <= info.data.keys():
+        cycle = _find_cycle(info, info.data["cycle_starts_on"])
+        if cycle and day <= cycle.due_on:
+            raise ValueError(
+                f"must be later than {cycle.due_on}, the due date without an extension"
+            )
     return day
 
 
-def read_email(text: str) -> str:
+Day = Annotated[date, PlainValidator(_parse_date)]
+PastDay = Annotated[Day, AfterValidator(_check_past)]
+EndDay = Annotated[Day, AfterValidator(_check_end)]
+CycleStart = Annotated[Day, AfterValidator(_check_cycle_start)]
+ExtendedDueDate = Annotated[Day, AfterValidator(_check_extended_due_date)]
+
+
+# A file names the same few people in many rows, and each check takes a tenth of a millisecond.
+@lru_cache(maxsize=50_000)
+def parse_email(text: str) -> str:
     """An address in lower case, in the form in which mail servers carry it.
 
-    Reserved example domains are fine; nothing is looked up. Raises ValueError.
+    Reserved example domains are allowed; nothing is looked up.
     """
     try:
-        found = validate_email(
+        address = validate_email(
             text, check_deliverability=False, test_environment=True, allow_smtputf8=False
         )
     except EmailNotValidError as error:
-        raise ValueError(f"is no e-mail address: {error}") from None
-    return (found.ascii_email or found.normalized).lower()
+        raise ValueError(f"is not an email address: {error}") from None
+    return (address.ascii_email or address.normalized).lower()
 
 
-def read_session_hours(text: str) -> int:
-    """A session's length as whole minutes, from 1 to a whole day."""
+def _check_other_person(email: str, info: ValidationInfo) -> str:
+    if email == info.data.get("email"):
+        raise ValueError("must be another person, not the one in column email")
+    return email
+
+
+Email = Annotated[str, PlainValidator(parse_email)]
+OtherEmail = Annotated[Email, AfterValidator(_check_other_person)]
+
+
+def check_known(name: str, known: Collection[str], what: str) -> str:
+    """``name`` if it is among ``known``. Otherwise raises ``what`` with a suggestion."""
+    if name not in known:
+        raise ValueError(f"{what}; {suggest(name, known)}")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class KnownName:
+    """Accepts the names that ``find`` returns for the vocabulary and the row's cells so far.
+
+    ``what`` says what is wrong with any other name. ``find`` raises KeyError for a cell that is
+    itself wrong: then every name is accepted, because that cell has its own problem.
+    """
+
+    what: str
+    find: Callable[[Vocabulary, dict[str, Any]], Collection[str]]
+
+    def __call__(self, name: str, info: ValidationInfo) -> str:
+        """Return the name, or raise ValueError."""
+        try:
+            known = self.find(_context(info).vocabulary, info.data)
+        except KeyError:
+            return name
+        return check_known(name, known, self.what.format(**info.data))
+
+
+Text40 = Annotated[str, Field(max_length=40)]
+Text200 = Annotated[str, Field(max_length=200)]
+Text300 = Annotated[str, Field(max_length=300)]
+Text500 = Annotated[str, Field(max_length=500)]
+Association = Annotated[
+    str, AfterValidator(KnownName("is unknown", lambda names, _: names.categories))
+]
+Organization = Annotated[
+    str, AfterValidator(KnownName("is unknown", lambda names, _: names.organizations))
+]
+Category = Annotated[
+    Text40,
+    AfterValidator(
+        KnownName(
+            "{association} has no such category",
+            lambda names, row: names.categories[row["association"]],
+        )
+    ),
+]
+RefereeCategory = Annotated[
+    Text40,
+    AfterValidator(
+        KnownName(
+            "{endorsed_by} has no such category",
+            lambda names, row: names.categories_used_by(row["endorsed_by"]),
+        )
+    ),
+]
+Role = Annotated[
+    Text40,
+    AfterValidator(
+        KnownName(
+            "{association} {category} has no such role for referees",
+            lambda names, row: names.roles[row["association"], row["category"]],
+        )
+    ),
+]
+AttestationName = Annotated[
+    Text40,
+    AfterValidator(
+        KnownName(
+            "{association} has no such attestation",
+            lambda names, row: names.attestations[row["association"]],
+        )
+    ),
+]
+RequirementId = Annotated[
+    str,
+    Field(max_length=80),
+    AfterValidator(
+        KnownName(
+            "a renewal of {category} has no such requirement",
+            lambda names, row: names.requirements[row["association"], row["category"]],
+        )
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Accepts a few words in any case."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        """Return the word in lower case, or raise ValueError."""
+        if text.lower() not in self.words:
+            raise ValueError(f"must be {' or '.join(self.words)}")
+        return text.lower()
+
+
+def _parse_yes_no(text: str) -> bool:
+    return OneOf(("yes", "no"))(text) == "yes"
+
+
+YesNo = Annotated[bool, PlainValidator(_parse_yes_no)]
+
+
+def _parse_session_length(text: str) -> int:
     minutes = parse_hours(text)
     if not 0 < minutes <= MINUTES_IN_DAY:
         raise ValueError("must be more than 0 and at most 24 hours")
     return minutes
 
 
-def read_topics(text: str, known: Collection[str]) -> Topics:
-    """Minutes by topic, in the order of the names."""
+def _parse_topics(text: str, info: ValidationInfo) -> Topics:
+    vocabulary = _context(info).vocabulary
+    known = {*vocabulary.training_topics, *vocabulary.rsc_topics}
     topics = dict[str, int]()
-    for part in filter(None, (each.strip() for each in text.split(";"))):
-        name, colon, hours = (each.strip() for each in part.partition(":"))
+    for part in _split(text):
+        name, colon, hours = (piece.strip() for piece in part.partition(":"))
         if not colon:
-            raise ValueError("topics are written name:hours, with semicolons between them")
-        if name not in known:
-            raise ValueError(f"{name!r} is not a known topic; {_known(name, tuple(known))}")
+            raise ValueError("write topics as name:hours, separated by semicolons")
+        check_known(name, known, f"{name!r} is not a known topic")
         if name in topics:
-            raise ValueError(f"{name} stands there twice: give its hours once")
-        topics[name] = read_session_hours(hours)
+            raise ValueError(f"{name} appears twice: give its hours once")
+        topics[name] = _parse_session_length(hours)
     return tuple(sorted(topics.items()))
 
 
-def read_keys(text: str, known: Collection[str], what: str, longest: int) -> str:
-    """KnownRecords names, once each and in their order, with semicolons between them."""
-    names = {each.strip() for each in text.split(";")} - {""}
+def _parse_services(text: str, info: ValidationInfo) -> str:
+    return _parse_names(text, _context(info).vocabulary.services, "service", 200)
+
+
+def _parse_statements(text: str, info: ValidationInfo) -> str:
+    return _parse_names(text, _context(info).vocabulary.statements, "statement", 400)
+
+
+def _parse_names(text: str, known: Collection[str], what: str, max_length: int) -> str:
+    """Known names, each once and in alphabetical order, separated by semicolons."""
+    names = sorted(set(_split(text)))
     if not names:
-        raise ValueError(f"names no {what}: they are written with semicolons between them")
-    for name in sorted(names):
-        if name not in known:
-            raise ValueError(f"{name!r} is not a known {what}; {_known(name, tuple(known))}")
-    return read_text("; ".join(sorted(names)), longest)
+        raise ValueError(f"names no {what}: separate them with semicolons")
+    for name in names:
+        check_known(name, known, f"{name!r} is not a known {what}")
+    joined = "; ".join(names)
+    if len(joined) > max_length:
+        raise ValueError(f"must have at most {max_length} characters, and has {len(joined)}")
+    return joined
 
 
-def read_number(text: str, most: int) -> int:
-    """A whole number from 0 to ``most``."""
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
-        raise ValueError(f"must be a whole number from 0 to {most}")
-    if int(text) > most:
-        raise ValueError(f"must be at most {most}")
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]
+
+
+# More than anyone serves in a working life.
+_MOST_FAMILIES = 100_000
+
+
+def _parse_families(text: str) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_FAMILIES))
+    if not is_number or int(text) > _MOST_FAMILIES:
+        raise ValueError(f"must be a whole number from 0 to {_MOST_FAMILIES}")
     return int(text)
 
 
-def read_text(text: str, longest: int) -> str:
-    """A text of at most ``longest`` characters."""
-    if len(text) > longest:
-        raise ValueError(f"must have at most {longest} characters, and has {len(text)}")
-    return text
-
-
-def read_name(text: str, known: Collection[str]) -> str:
-    """One of the known names."""
-    if text not in known:
-        raise ValueError(f"is not known; {_known(text, tuple(known))}")
-    return text
-
-
-def read_choice(text: str, choices: Mapping[str, T]) -> T:
-    """What one of a few words stands for, whatever its case."""
-    try:
-        return choices[text.lower()]
-    except KeyError:
-        raise ValueError(f"must be {' or '.join(choices)}") from None
-
-
-# A hundred thousand rows may hold the same slip.
-_known = lru_cache(maxsize=1_000)(what_is_known)
+# Whole minutes.
+SessionLength = Annotated[int, PlainValidator(_parse_session_length)]
+# Minutes by topic, in the order of the names.
+TopicMinutes = Annotated[Topics, PlainValidator(_parse_topics)]
+Services = Annotated[str, PlainValidator(_parse_services)]
+Statements = Annotated[str, PlainValidator(_parse_statements)]
+Families = Annotated[int, PlainValidator(_parse_families)]

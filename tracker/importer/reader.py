@@ -1,213 +1,325 @@
-"""From paths to typed rows, and every problem that shows without the database."""
+"""From paths to rows, with every problem that shows without the database."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tracker.importer.cells import clean
-from tracker.importer.csv_schemas import LAYOUTS, Layout, Parser, parser_of, parsers
-from tracker.importer.files import (
-    BrokenFileError,
-    Line,
-    Problem,
-    Progress,
-    Sheet,
-    UnreadableError,
-    decode,
-    display,
-    find_files,
-    open_sheet,
-)
-from tracker.importer.rows import EntryRow, Row, entry_row, number_among_equals, slips_between_cells
-from tracker.importer.vocabulary import Vocabulary
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-# Each line is stepped over twice: when it is read, and when it is stored.
+from tracker.formatting import format_count, format_list
+from tracker.importer.cells import ImportContext, clean, parse_email
+from tracker.importer.problems import ImportProblem, Progress
+from tracker.importer.schemas import PERSON_COLUMNS, SCHEMAS, CsvRow, PersonRow
+from tracker.importer.vocabulary import suggest
+
+UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person to people.csv"
+# Each line counts when it is read and when it is stored.
 _PASSES = 2
+_IS_FOLDER = "is a folder, and must be a file: name the folder that contains the files"
+R = TypeVar("R", bound=CsvRow)
+
+
+class UnreadableFile(Exception):  # noqa: N818 - reads as the sentence it prints
+    """The rest of a file can't be read, from ``line`` on (None: the whole file)."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 @dataclass
-class Reading:
-    """What the files say. ``rows`` are by kind of file; ``entries`` stand apart.
+class ImportedFiles:
+    """What the files contain.
 
-    ``named`` are the people of people.csv, also those in whose rows something else is wrong;
-    ``mentioned`` are the people of rows that could not be taken, each with its place: file, line,
-    column, address; ``doubtful`` are the kinds of files in which some row could not be taken.
-    ``whole`` is False when a file could not be read to its end: then nothing can be said about
-    whom or what the other rows speak of.
+    ``people`` are the addresses in people.csv, and ``mentions`` the people whom other files
+    mention in rows with problems: unknown ones are problems too. ``incomplete`` are the kinds of
+    files in which a row has a problem. ``is_readable`` is False if a file could not be read to its
+    end: then nothing is known about what the other rows refer to. ``ignored`` are unknown files.
     """
 
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    entries: list[EntryRow] = field(default_factory=list)
-    named: set[str] = field(default_factory=set)
-    mentioned: list[tuple[str, int, str, str]] = field(default_factory=list)
-    doubtful: set[str] = field(default_factory=set)
+    rows: dict[type[CsvRow], list[Any]] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+    mentions: list[ImportProblem] = field(default_factory=list)
     kinds: set[str] = field(default_factory=set)
+    incomplete: set[type[CsvRow]] = field(default_factory=set)
     ignored: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    whole: bool = True
+    problems: list[ImportProblem] = field(default_factory=list)
+    is_readable: bool = True
 
-    def refuse(self, problems: Iterable[Problem]) -> None:
-        """Note problems after which a file cannot be read further."""
-        self.problems.extend(problems)
-        self.whole = False
+    def rows_of(self, schema: type[R]) -> list[R]:
+        """The rows of one kind of file."""
+        return self.rows.get(schema, [])
+
+    def all_rows(self) -> Iterator[CsvRow]:
+        """The rows of all files."""
+        for rows in self.rows.values():
+            yield from rows
+
+    def refuse(self, file: str, error: UnreadableFile) -> None:
+        """Note a file that can't be read to its end."""
+        self.problems.append(ImportProblem(file, str(error), error.line))
+        self.is_readable = False
 
 
-def read_files(
-    paths: Iterable[Path], vocabulary: Vocabulary, as_of: date, progress: Progress
-) -> Reading:
-    """Read the files that ``paths`` name; people first, whatever the order of ``paths``.
+def read_files(paths: Iterable[Path], context: ImportContext, progress: Progress) -> ImportedFiles:
+    """Read the files and folders in ``paths``, people first.
 
-    ``as_of`` is the last day on which an entry may lie. Never raises for what a file holds:
-    the problems are in the result.
+    Never raises for what a file contains: the problems are in the result.
     """
-    found = find_files(paths)
-    reading = Reading(ignored=found.ignored)
-    if found.problems:
-        reading.refuse(found.problems)
-    sheets = [_open(kind, path, reading, progress) for kind, path in found.files]
-    reader = _RowReader(reading, vocabulary, as_of)
-    order = list(LAYOUTS)
-    for sheet in sorted(filter(None, sheets), key=lambda each: order.index(each.kind)):
-        reader.read(sheet, progress)
-    return reading
-
-
-def _open(kind: str, path: Path, reading: Reading, progress: Progress) -> Sheet | None:
-    file = display(path)
-    try:
-        text = decode(path.read_bytes())
-    except OSError as error:
-        reading.refuse([Problem(file, None, None, None, f"cannot be read: {error.strerror}")])
-        return None
-    except UnreadableError as error:
-        reading.refuse([Problem(file, error.line, None, None, str(error))])
-        return None
-    progress.expect(_PASSES * text.count("\n"))
-    sheet = open_sheet(kind, file, text)
-    if isinstance(sheet, Sheet):
-        return sheet
-    reading.refuse(sheet)
-    return None
-
-
-class _RowReader:
-    """Reads sheet after sheet into one Reading."""
-
-    def __init__(self, reading: Reading, vocabulary: Vocabulary, as_of: date) -> None:
-        self._reading = reading
-        self._catalogue = vocabulary
-        self._parsers = parsers(vocabulary, as_of)
-        self._by_key = dict[tuple[Any, ...], Row | EntryRow]()
-        self._equals = Counter[tuple[str, str]]()
-
-    def read(self, sheet: Sheet, progress: Progress) -> None:
-        """Read all rows of a sheet."""
-        layout = LAYOUTS[sheet.kind]
-        self._reading.kinds.add(sheet.kind)
-        omitted = frozenset(layout.optional) - set(sheet.columns)
-        plan = [(column, parser_of(self._parsers, sheet.kind, column)) for column in sheet.columns]
+    files = ImportedFiles()
+    readers = list[_FileReader]()
+    for kind, path in find_files(paths, files):
+        file = display_path(path)
         try:
-            for line, cells in sheet.lines:
-                progress.step()
-                values = self._values((line, cells), sheet, plan, layout)
-                if values is None:
-                    self._reading.doubtful.add(sheet.kind)
-                else:
-                    self._keep(sheet, line, values, omitted)
-        except BrokenFileError as error:
-            self._reading.refuse([Problem(sheet.file, error.line, None, None, str(error))])
+            text = decode(path.read_bytes())
+            progress.expect(_PASSES * text.count("\n"))
+            readers.append(_FileReader(kind, file, text))
+        except OSError as error:
+            files.refuse(file, UnreadableFile(f"can't be read: {error.strerror}"))
+        except UnreadableFile as error:
+            files.refuse(file, error)
+    order = list(SCHEMAS)
+    first_rows = dict[tuple[Any, ...], CsvRow]()
+    for reader in sorted(readers, key=lambda each: order.index(each.kind)):
+        reader.read(files, first_rows, context, progress)
+    return files
 
-    def _values(
-        self, row: Line, sheet: Sheet, plan: list[tuple[str, Parser]], layout: Layout
-    ) -> dict[str, Any] | None:
-        """The values of a row; None when something is wrong with it."""
-        line, cells = row
-        if len(cells) != len(plan):
-            what = f"the row has {len(cells)} cells, and the first line names {len(plan)} columns"
-            self._reading.problems.append(Problem(sheet.file, line, None, None, what))
-            return None
-        values = dict[str, Any]()
-        for (column, parse), cell in zip(plan, cells, strict=True):
-            try:
-                values[column] = _value(cell, column, parse, layout)
-            except ValueError as error:
-                self._wrong(sheet, line, column, cell, str(error))
-        if sheet.kind == "people" and "email" in values:
-            self._reading.named.add(values["email"])
-        whole = len(values) == len(plan)
-        for column, value, what in slips_between_cells(values, self._catalogue):
-            self._wrong(sheet, line, column, value, what)
-            whole = False
-        if not whole:
-            self._mention(sheet, line, values)
-        return values if whole else None
 
-    def _mention(self, sheet: Sheet, line: int, values: Mapping[str, Any]) -> None:
-        """Keep whom a wrong row speaks of: an unknown person is an error of its own."""
-        if sheet.kind != "people":
-            for column in ("email", "provider_email", "supervisor_email"):
-                if email := values.get(column):
-                    self._reading.mentioned.append((sheet.file, line, column, email))
+def find_files(paths: Iterable[Path], files: ImportedFiles) -> list[tuple[str, Path]]:
+    """The known files that ``paths`` (files or folders) name, each once, with their kind.
 
-    def _wrong(self, sheet: Sheet, line: int, column: str, value: object, what: str) -> None:
-        self._reading.problems.append(Problem(sheet.file, line, column, str(value), what))
+    Upper and lower case are the same. Other CSV files in a folder are noted as ignored.
+    """
+    found = dict[Path, tuple[str, Path]]()
+    for path in paths:
+        try:
+            for kind, file in _find_in(path, files):
+                found.setdefault(file.resolve(), (kind, file))
+        except OSError as error:
+            files.refuse(display_path(path), UnreadableFile(f"can't be read: {error.strerror}"))
+        except UnreadableFile as error:
+            files.refuse(display_path(path), error)
+    return list(found.values())
 
-    def _keep(
-        self, sheet: Sheet, line: int, values: Mapping[str, Any], omitted: frozenset[str]
+
+def _find_in(path: Path, files: ImportedFiles) -> list[tuple[str, Path]]:
+    names = format_list([f"{kind}.csv" for kind in SCHEMAS])
+    kind = _kind_of(path)
+    if not path.exists():
+        raise UnreadableFile("does not exist")
+    if not path.is_dir():
+        if kind is None:
+            raise UnreadableFile(f"is not a known file name; known are {names}")
+        return [(kind, path)]
+    if kind:
+        raise UnreadableFile(_IS_FOLDER)
+    found = []
+    names_in_folder = sorted(path.iterdir())
+    for file in names_in_folder:
+        kind = _kind_of(file)
+        if kind and file.is_dir():
+            files.refuse(display_path(file), UnreadableFile(_IS_FOLDER))
+        elif kind:
+            found.append((kind, file))
+        elif file.suffix.lower() == ".csv":
+            files.ignored.append(display_path(file))
+    if not any(_kind_of(file) for file in names_in_folder):
+        raise UnreadableFile(f"contains none of the known files: {names}")
+    return found
+
+
+def _kind_of(path: Path) -> str | None:
+    name = path.name.lower()
+    kind = name.removesuffix(".csv")
+    return kind if name.endswith(".csv") and kind in SCHEMAS else None
+
+
+def display_path(path: Path) -> str:
+    """A path that can be printed, even if its bytes are not text."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def decode(data: bytes) -> str:
+    """The text of a file: UTF-8 with or without a byte order mark, otherwise Windows-1252.
+
+    Raises UnreadableFile for any other encoding that can be detected, and for NUL characters.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UnreadableFile('is UTF-16: save it as "CSV UTF-8"')
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if data.startswith(b"\xef\xbb\xbf"):
+            line = data.count(b"\n", 0, error.start) + 1
+            raise UnreadableFile("is not UTF-8, as its first bytes say", line) from None
+        text = _decode_windows(data)
+    if (position := text.find("\0")) >= 0:
+        line = text.count("\n", 0, position) + 1
+        raise UnreadableFile("contains a NUL character: this is not CSV", line)
+    return text
+
+
+def _decode_windows(data: bytes) -> str:
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        message = f"byte {data[error.start]:#04x} is neither UTF-8 nor Windows-1252"
+        raise UnreadableFile(message, data.count(b"\n", 0, error.start) + 1) from None
+
+
+# Excel's own first line, which names the separator. With a comma it is two cells.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE | re.DOTALL)
+_WRONG_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+class _FileReader:
+    """Reads one file into rows. Raises UnreadableFile unless its heading is right."""
+
+    def __init__(self, kind: str, file: str, text: str) -> None:
+        self.kind = kind
+        self._file = file
+        self._schema = SCHEMAS[kind]
+        self._lines = _split_lines(text)
+        self._heading_line, heading = self._read_heading()
+        self._columns = [cell.strip().lower() for cell in heading]
+
+    def _read_heading(self) -> tuple[int, list[str]]:
+        line, cells = next(self._lines, (1, []))
+        separator = _SEPARATOR_LINE.fullmatch(",".join(cells))
+        if separator and separator[1] == ",":
+            line, cells = next(self._lines, (line + 1, []))
+        if not cells:
+            raise UnreadableFile("is empty: its first line must name the columns", line)
+        for wrong, name in _WRONG_SEPARATORS.items():
+            if (separator and separator[1] == wrong) or (len(cells) == 1 and wrong in cells[0]):
+                message = f"the columns are separated by {name}: save the file with commas"
+                raise UnreadableFile(message, line)
+        return line, cells
+
+    def read(
+        self,
+        files: ImportedFiles,
+        first_rows: dict[tuple[Any, ...], CsvRow],
+        context: ImportContext,
+        progress: Progress,
     ) -> None:
-        if sheet.kind == "entries":
-            self._keep_entry(entry_row(sheet.file, line, values, omitted))
+        """Read all rows. ``first_rows`` are those read so far, by what they are about."""
+        if wrong := list(self._heading_problems()):
+            files.problems += wrong
+            files.is_readable = False
             return
-        key = tuple(values[column] for column in LAYOUTS[sheet.kind].key)
-        row = Row(sheet.file, line, key, values)
-        if self._is_first((sheet.kind, *key), row, "email"):
-            self._reading.rows.setdefault(sheet.kind, []).append(row)
+        files.kinds.add(self.kind)
+        rows = files.rows.setdefault(self._schema, [])
+        try:
+            for line, cells in self._lines:
+                progress.step()
+                row = self._read_row(line, cells, files, context)
+                if row is not None and self._is_first(row, files, first_rows):
+                    rows.append(row)
+        except UnreadableFile as error:
+            files.refuse(self._file, error)
 
-    def _keep_entry(self, row: EntryRow) -> None:
-        if not row.is_known_by_reference:
-            self._equals[row.email, row.digest] += 1
-            row = number_among_equals(row, self._equals[row.email, row.digest])
-        elif not self._is_first(("entries", row.email, row.key), row, "reference"):
-            return
-        self._reading.entries.append(row)
+    def _heading_problems(self) -> Iterator[ImportProblem]:
+        known, seen = self._schema.columns(), set[str]()
+        for number, column in enumerate(self._columns, start=1):
+            if not column:
+                message = "has no name: remove it, or name it on the first line"
+                yield self._problem(f"column {number}", message)
+            elif column in seen:
+                yield self._problem(column, "appears twice: keep one")
+            elif column not in known:
+                yield self._problem(column, f"is not a known column; {suggest(column, known)}")
+            seen.add(column)
+        required = self._schema.required_columns()
+        for column in required:
+            if column not in seen:
+                yield self._problem(column, f"is missing; required are {format_list(required)}")
 
-    def _is_first(self, key: tuple[Any, ...], row: Row | EntryRow, column: str) -> bool:
-        """Whether the row is the first with its key; another content is a problem."""
-        first = self._by_key.setdefault(key, row)
-        if first is not row and _content(first) != _content(row):
-            value = row.email if isinstance(row, Row) else row.reference
-            place = f"{first.file}:{first.line}"
-            what = f"contradicts {place}, which speaks of the same {_subject(key)}: {_remedy(row)}"
-            self._reading.problems.append(Problem(row.file, row.line, column, value, what))
-        return first is row
+    def _problem(self, column: str, message: str) -> ImportProblem:
+        return ImportProblem(self._file, message, self._heading_line, column)
+
+    def _read_row(
+        self, line: int, cells: list[str], files: ImportedFiles, context: ImportContext
+    ) -> CsvRow | None:
+        problems = []
+        if len(cells) == len(self._columns):
+            texts = dict(zip(self._columns, cells, strict=True))
+            try:
+                row = self._schema.model_validate(texts, context=context)
+            except ValidationError as error:
+                for details in error.errors(include_url=False):
+                    problems.append(self._cell_problem(line, details))
+                self._note_people(line, texts, files)
+            else:
+                row.set_place(self._file, line)
+                if isinstance(row, PersonRow):
+                    files.people.add(row.email)
+                problems = row.problems(context)
+                if not problems:
+                    return row
+        else:
+            count = format_count(len(cells), "cell")
+            message = f"the row has {count}, but the first line names {len(self._columns)} columns"
+            problems.append(ImportProblem(self._file, message, line))
+        files.problems += problems
+        files.incomplete.add(self._schema)
+        return None
+
+    def _cell_problem(self, line: int, details: ErrorDetails) -> ImportProblem:
+        column, cell = str(details["loc"][0]), str(details["input"])
+        if details["type"] == "string_too_long":
+            longest = details["ctx"]["max_length"]
+            message = f"must have at most {longest} characters, and has {len(cell)}"
+        else:
+            message = str(details["ctx"]["error"])
+        return ImportProblem(self._file, message, line, column, cell)
+
+    def _note_people(self, line: int, texts: dict[str, str], files: ImportedFiles) -> None:
+        """Note whom a row with problems mentions."""
+        for column in PERSON_COLUMNS:
+            try:
+                email = parse_email(clean(texts.get(column, "")))
+            except ValueError:
+                continue
+            if self._schema is PersonRow:
+                files.people.add(email)
+            else:
+                problem = ImportProblem(self._file, UNKNOWN_PERSON, line, column, email)
+                files.mentions.append(problem)
+
+    def _is_first(
+        self, row: CsvRow, files: ImportedFiles, first_rows: dict[tuple[Any, ...], CsvRow]
+    ) -> bool:
+        """Whether no earlier row is about the same thing. One with other content is a problem."""
+        identity = row.identity()
+        if identity is None:
+            return True
+        first = first_rows.setdefault((self._schema, *identity), row)
+        if first is row:
+            return True
+        if first.model_dump(exclude_unset=True) != row.model_dump(exclude_unset=True):
+            files.problems.append(row.contradicts(first))
+        return False
 
 
-def _value(cell: str, column: str, parse: Parser, layout: Layout) -> object:
-    text = clean(cell)
-    if text:
-        return parse(text)
-    if column in layout.required:
-        raise ValueError("must not be empty")
-    return layout.optional[column]
+def _split_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV text that are not blank, each with its first physical line, from 1.
 
-
-def _content(row: Row | EntryRow) -> object:
-    return row.values if isinstance(row, Row) else replace(row, file="", line=0)
-
-
-def _remedy(row: Row | EntryRow) -> str:
-    if isinstance(row, Row):
-        return "keep one"
-    return "keep one, or write it in a column shared_reference if both are sessions"
-
-
-def _subject(key: tuple[Any, ...]) -> str:
-    kind, *names = key
-    if kind == "people":
-        return "person"
-    if kind == "entries":
-        return "reference"
-    return f"{', '.join(map(str, names[1:]))}"
+    Raises UnreadableFile for quotes that do not match or an absurdly long cell.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        message = f"the row can't be read ({error}): double the quotes inside a quoted cell"
+        raise UnreadableFile(message, line) from error

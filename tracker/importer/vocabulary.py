@@ -1,105 +1,103 @@
-"""The names that a file may use, and what to say about one that it may not."""
+"""The names that files may use, and a suggestion for a name that is unknown."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
-from functools import partial
 
+from tracker.formatting import format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import roles_for
 from tracker.rules.cycles import Cycle
-from tracker.rules.model import Requirement, Rulebook
 
-_LISTED = 12
-# Of an association and category, for an endorsement's first day, on a day.
+_MOST_LISTED = 12
+# Association, category, the endorsement's first day, and a day: the cycle that contains the day.
 CycleOf = Callable[[str, str, date, date], Cycle | None]
-
-
-def _no_cycle(*_: object) -> None:
-    """Where no rulebook says anything of cycles."""
+AssociationAndCategory = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the rulebooks name.
+    """The names that the rulebooks define.
 
-    By association: its categories, by category the ``roles`` of referees and the requirements
-    that are ``asked`` of a renewal, what is ``signed``, its time zone. ``cycle_of`` is the cycle
-    of an association and category that a day falls in for an endorsement that began on another.
-    Everywhere the same: organizations, the topics of training and of RSC, and what positions
-    offer (``services``) and confirm (``statements``).
+    By association: its ``categories``, the ``attestations`` that its applicants sign, its time
+    zone. By association and category: the ``roles`` of referees, the ``requirements`` of a renewal.
+    For all associations: organizations, topics, and the ``services`` and ``statements`` of
+    positions.
     """
 
     categories: Mapping[str, Collection[str]]
     organizations: Collection[str]
-    topics: Collection[str]
+    training_topics: Collection[str]
     rsc_topics: Collection[str] = ()
     services: Collection[str] = ()
     statements: Collection[str] = ()
-    roles: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
-    signed: Mapping[str, Collection[str]] = field(default_factory=dict)
-    zones: Mapping[str, str] = field(default_factory=dict)
-    asked: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
-    cycle_of: CycleOf = _no_cycle
+    roles: Mapping[AssociationAndCategory, Collection[str]] = field(default_factory=dict)
+    attestations: Mapping[str, Collection[str]] = field(default_factory=dict)
+    time_zones: Mapping[str, str] = field(default_factory=dict)
+    requirements: Mapping[AssociationAndCategory, Collection[str]] = field(default_factory=dict)
+    cycle_of: CycleOf = lambda *_: None
+
+    def categories_used_by(self, association: str) -> Collection[str]:
+        """An association's categories; without a rulebook, those of all associations."""
+        every = {category for known in self.categories.values() for category in known}
+        return self.categories.get(association, every)
 
 
 def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
-    """The names that the rulebooks know."""
-    of_each = rulebooks.associations.items()
-    asked = [r for _, rulebook in of_each for r in _initial(rulebook)]
+    """Collect the names that the rulebooks define."""
+    services, statements = set[str](), set[str]()
+    roles = dict[AssociationAndCategory, set[str]]()
+    requirements = dict[AssociationAndCategory, list[str]]()
+    attestations = dict[str, set[str]]()
+    for association, rulebook in rulebooks.associations.items():
+        attestations[association] = set()
+        for requirement in rulebook.requirements:
+            if requirement.of == "application":
+                attestations[association].update(requirement.signed)
+                if requirement.work:
+                    services.update(requirement.work.services)
+                    statements.update(requirement.work.statements)
+        for category in rulebook.categories:
+            key = (association, category)
+            requirements[key] = [r.id for r in rulebook.requirements_of(category)]
+            roles[key] = set()
+            for requirement in rulebook.requirements_of(category, "application"):
+                if requirement.references:
+                    roles[key].update(roles_for(requirement.references))
+
+    def cycle_of(association: str, category: str, endorsed_on: date, day: date) -> Cycle | None:
+        plan = rulebooks.plan(association, category, endorsed_on, day)
+        return plan.cycle if plan else None
+
+    associations = rulebooks.associations.items()
     return Vocabulary(
-        categories={name: tuple(rulebook.categories) for name, rulebook in of_each},
+        categories={name: tuple(rulebook.categories) for name, rulebook in associations},
         organizations=tuple(rulebooks.organizations),
-        topics=rulebooks.topics,
+        training_topics=rulebooks.topics,
         rsc_topics=rulebooks.rsc_topics,
-        services=frozenset(s for r in asked if r.work for s in r.work.services),
-        statements=frozenset(s for r in asked if r.work for s in r.work.statements),
-        roles={
-            name: {each: _roles(rulebook, each) for each in rulebook.categories}
-            for name, rulebook in of_each
-        },
-        signed={
-            name: frozenset(key for r in _initial(rulebook) for key in r.signed)
-            for name, rulebook in of_each
-        },
-        zones={name: rulebook.time_zone for name, rulebook in of_each},
-        asked={
-            name: {
-                each: [r.id for r in rulebook.requirements_of(each)] for each in rulebook.categories
-            }
-            for name, rulebook in of_each
-        },
-        cycle_of=partial(_cycle_of, rulebooks),
+        services=services,
+        statements=statements,
+        roles=roles,
+        attestations=attestations,
+        time_zones={name: rulebook.time_zone for name, rulebook in associations},
+        requirements=requirements,
+        cycle_of=cycle_of,
     )
 
 
-def _cycle_of(
-    rulebooks: Rulebooks, association: str, category: str, endorsed_on: date, day: date
-) -> Cycle | None:
-    plan = rulebooks.plan(association, category, endorsed_on, day)
-    return plan.cycle if plan else None
-
-
-def _initial(rulebook: Rulebook) -> list[Requirement]:
-    return [r for r in rulebook.requirements if r.of == "application"]
-
-
-def _roles(rulebook: Rulebook, category: str) -> frozenset[str]:
-    asked = rulebook.requirements_of(category, "application")
-    return frozenset(role for r in asked if r.references for role in roles_for(r.references))
-
-
-def what_is_known(name: str, known: Collection[str]) -> str:
-    """Say which of the ``known`` names was probably meant by ``name``, else list them."""
-    by_small = {each.casefold(): each for each in sorted(known)}
-    small = name.casefold()
-    # Who wrote a name in small letters meant that one, and no other that looks like it.
-    close = [small] if small in by_small else get_close_matches(small, list(by_small), n=3)
-    if close:
-        return f"did you mean {' or '.join(by_small[each] for each in close)}?"
+def suggest(name: str, known: Collection[str]) -> str:
+    """Suggest the known names that look like ``name``; otherwise list the known names."""
+    by_small_name = {each.casefold(): each for each in sorted(known)}
+    small_name = name.casefold()
+    if small_name in by_small_name:
+        return f"did you mean {by_small_name[small_name]}?"
+    similar = get_close_matches(small_name, list(by_small_name), n=3)
+    if similar:
+        return f"did you mean {' or '.join(by_small_name[each] for each in similar)}?"
+    if not known:
+        return "there are no valid values"
     names = sorted(known)
-    if not names:
-        return "none is known"
-    further = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"known are {', '.join(names[:_LISTED])}{further}"
+    if len(names) > _MOST_LISTED:
+        names[_MOST_LISTED:] = [f"{len(names) - _MOST_LISTED} more"]
+    return f"valid values: {format_list(names)}"

@@ -20,6 +20,7 @@ from tracker.db.engine import migrate, open_engine, reading, writing
 from tracker.db.tables import METADATA
 from tracker.exports.my_data import write_my_data
 from tracker.importer.apply import ImportReport, import_paths
+from tracker.importer.cells import ImportContext
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
 
@@ -63,7 +64,8 @@ def test_it_holds_the_files_of_an_import_and_the_rest(house: WebClient) -> None:
     assert names[0] == "README.txt"
     assert {"import/people.csv", "import/entries.csv", "other.json"} <= set(names)
     assert (
-        "Alice Moreno (alice@example.org), as of 2026-11-22" in archive.read("README.txt").decode()
+        "Alice Moreno (alice@example.org), as of November 22, 2026"
+        in archive.read("README.txt").decode()
     )
     rest = json.loads(archive.read("other.json"))
     assert rest["person"][0]["second_email"] == "alice@home.example"
@@ -85,7 +87,7 @@ def test_nothing_of_anybody_else_is_in_it(page_house: WebClient) -> None:
         session.connection().execute(insert(METADATA.tables["audit_event"]).values(event))
     text = everything_in(archive_of(page_house, ALICE))
     assert "Dana Ruiz" in text
-    assert '"who": "(somebody else)"' in text
+    assert '"who": "(another person)"' in text
     for email in (BOB, CAROL, DANA, ERIN):
         assert email not in text
     for mark in ("Bob Osei", "secret training"):
@@ -178,9 +180,8 @@ def test_where_it_came_from_an_import_of_it_changes_nothing(
 def import_all(engine: Engine, folder: Path) -> ImportReport:
     """Take in an archive that was unpacked."""
     day = local_day(NOW, "America/New_York")
-    return import_paths(
-        engine, [folder / "import"], vocabulary_of(BOOKS), as_of=day, now=NOW, who="tests"
-    )
+    context = ImportContext(vocabulary_of(BOOKS), day, "tests", NOW)
+    return import_paths(engine, [folder / "import"], context)
 
 
 def set_apart(session: Session, endorsement_id: int) -> None:

@@ -1,0 +1,170 @@
+"""The people and endorsements that the files refer to, and what must be true of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from sqlmodel import Session, col, select
+
+from tracker.db.people import Endorsement, Person, Renewal
+from tracker.db.statements import in_chunks
+from tracker.importer.problems import ImportProblem
+from tracker.importer.reader import UNKNOWN_PERSON, ImportedFiles
+from tracker.importer.schemas import (
+    ApplicationRow,
+    CategoryRow,
+    CycleRow,
+    EndorsementRow,
+    ExtensionRow,
+    LeaveRow,
+    OfEndorsement,
+    WaiverRow,
+)
+from tracker.services.applications import covering
+
+T = TypeVar("T")
+# Email, association, category.
+Held = tuple[str, str, str]
+# The last day (None: no end) of an endorsement by its first day.
+Terms = dict[date, date | None]
+# Far below the number of parameters that either database allows in one statement.
+_CHUNK = 1_000
+
+
+def chunked(values: Iterable[T]) -> Iterator[list[T]]:
+    """Distinct values in lists that fit into one statement."""
+    return in_chunks(dict.fromkeys(values), _CHUNK)
+
+
+@dataclass
+class KnownRecords:
+    """Ids by address, also of people whom the files add once they are stored; endorsements."""
+
+    person_ids: dict[str, int] = field(default_factory=dict)
+    terms: dict[Held, Terms] = field(default_factory=dict)
+
+    def ids_of(self, emails: Iterable[str]) -> dict[int, str]:
+        """The addresses of those who are known, by id."""
+        return {self.person_ids[each]: each for each in emails if each in self.person_ids}
+
+
+def load_known_records(session: Session, files: ImportedFiles) -> KnownRecords:
+    """Load everyone whom the files mention, and their endorsements where rows refer to them.
+
+    The endorsements in the files replace those of the database.
+    """
+    mentioned = {problem.value for problem in files.mentions}
+    concerned = set[str]()
+    for row in files.all_rows():
+        mentioned.update(email for _, email in row.people())
+        if isinstance(row, CategoryRow):
+            concerned.add(row.email)
+    known = KnownRecords()
+    for emails in chunked(mentioned):
+        people = select(Person.email, Person.id).where(col(Person.email).in_(emails))
+        known.person_ids.update(session.exec(people).all())
+    by_id = known.ids_of(concerned)
+    for ids in chunked(by_id):
+        endorsements = select(Endorsement).where(col(Endorsement.person_id).in_(ids))
+        for each in session.exec(endorsements):
+            held = (by_id[each.person_id], each.association, each.category)
+            known.terms.setdefault(held, {})[each.starts_on] = each.ends_on
+    for row in files.rows_of(EndorsementRow):
+        terms = known.terms.setdefault(row.held, {})
+        if "ends_on" in row.model_fields_set or row.starts_on not in terms:
+            terms[row.starts_on] = row.ends_on
+    return known
+
+
+def check_people(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
+    """Every row must mention people who are in the files or in the database."""
+    emails = files.people | known.person_ids.keys()
+    for row in files.all_rows():
+        for column, email in row.people():
+            if email not in emails:
+                yield row.problem(column, UNKNOWN_PERSON)
+    for problem in files.mentions:
+        if problem.value not in emails:
+            yield problem
+
+
+def check_endorsements(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
+    """A person holds a category at an association once on any day (both ends included)."""
+    rows = {(row.held, row.starts_on): row for row in files.rows_of(EndorsementRow)}
+    for held in dict.fromkeys(held for held, _ in rows):
+        for first, second in pairwise(sorted(known.terms[held])):
+            ends_on = known.terms[held][first]
+            if ends_on is not None and ends_on < second:
+                continue
+            if row := rows.get((held, second)):
+                end = f"ends on {ends_on}" if ends_on else "has no end"
+                message = f"overlaps the endorsement since {first}, which {end}: end that one first"
+                yield row.problem("starts_on", message)
+            elif row := rows.get((held, first)):
+                message = f"overlaps the endorsement since {second}: end this one before that day"
+                yield row.problem("ends_on", message)
+
+
+def rows_of_endorsements(files: ImportedFiles) -> list[OfEndorsement]:
+    """The rows that belong to endorsements."""
+    return [
+        *files.rows_of(LeaveRow),
+        *files.rows_of(WaiverRow),
+        *files.rows_of(ExtensionRow),
+    ]
+
+
+def check_leave_and_cycles(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
+    """Leave needs an endorsement that is valid on its first day; a cycle needs the one it names.
+
+    Not checked if a row of endorsements.csv or applications.csv has a problem: the endorsement
+    may come from there.
+    """
+    if files.incomplete & {EndorsementRow, ApplicationRow}:
+        return
+    emails = files.people | known.person_ids.keys()
+    for row in rows_of_endorsements(files):
+        if row.email not in emails or find_endorsement(row, known) is not None:
+            continue
+        column, verb = ("endorsed_on", "begins") if isinstance(row, CycleRow) else (
+            "starts_on", "is valid")  # fmt: skip
+        days = ", ".join(map(str, sorted(known.terms.get(row.held, ()))))
+        since = f" (known: since {days})" if days else ""
+        message = f"no {row.association} endorsement as {row.category} {verb} on that day{since}"
+        yield row.problem(column, message)
+
+
+def find_endorsement(row: OfEndorsement, known: KnownRecords) -> date | None:
+    """The first day of the endorsement that a row belongs to; None if there is none."""
+    terms = known.terms.get(row.held, {})
+    if isinstance(row, LeaveRow):
+        return covering(terms, row.starts_on)
+    return row.endorsed_on if row.endorsed_on in terms else None
+
+
+def check_extensions(
+    session: Session, files: ImportedFiles, known: KnownRecords
+) -> Iterator[ImportProblem]:
+    """An extension must not be earlier than the one in force.
+
+    The endorsee may have been told of that one, and an old file must not take it back.
+    """
+    rows = files.rows_of(ExtensionRow)
+    by_id = known.ids_of(row.email for row in rows)
+    granted = dict[tuple[Any, ...], date]()
+    for ids in chunked(by_id):
+        renewals = (
+            select(Endorsement, Renewal)
+            .where(Renewal.endorsement_id == Endorsement.id)
+            .where(col(Endorsement.person_id).in_(ids))
+        )
+        for held, renewal in session.exec(renewals):
+            names = (by_id[held.person_id], held.association, held.category, held.starts_on)
+            granted[*names, renewal.cycle_starts_on] = renewal.extended_due_on
+    for row in rows:
+        due_on = granted.get(row.identity() or ())
+        if due_on is not None and row.extended_due_on < due_on:
+            message = f"must be {due_on} or later: the renewal is already extended to that day"
+            yield row.problem("extended_due_on", message)

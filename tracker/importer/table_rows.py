@@ -1,0 +1,127 @@
+"""Stores rows of files in their tables: many at once, and only what differs."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import RowMapping, Table, select
+from sqlmodel import Session, SQLModel, update
+
+from tracker.db.audit import Change
+from tracker.db.statements import insert_rows, reserve_ids
+from tracker.db.tables import METADATA
+from tracker.importer.cells import ImportContext
+from tracker.importer.known_records import chunked
+from tracker.importer.schemas import CsvRow
+
+Values = Mapping[str, Any]
+
+
+@dataclass
+class Counts:
+    """How many rows of one kind were new, different, or there already."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+@dataclass
+class StoredRows:
+    """What became of the rows: counts, the people concerned, and each row's id by its key.
+
+    ``changes`` are the rows that were added (None before) or changed, before and after.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    emails: set[str] = field(default_factory=set)
+    ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    changes: list[tuple[Values | RowMapping | None, Values]] = field(default_factory=list)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table of a model."""
+    return METADATA.tables[str(model.__tablename__)]
+
+
+def stored_rows(
+    session: Session,
+    model: type[SQLModel],
+    column: str,
+    values: Collection[Any],
+    *,
+    for_update: bool = False,
+) -> Iterator[RowMapping]:
+    """The table's rows whose ``column`` is among ``values``."""
+    table = table_of(model)
+    for chunk in chunked(values):
+        query = select(table).where(table.c[column].in_(chunk))
+        if for_update:
+            query = query.with_for_update()
+        yield from session.connection().execute(query).mappings()
+
+
+def store_rows(
+    session: Session, schema: type[CsvRow], rows: Sequence[tuple[str, Values]]
+) -> StoredRows:
+    """Store rows, given as the person's address and the values of columns.
+
+    Columns that are not given stay as they are, or get the model's default in a new row.
+    """
+    anchor = schema.table_key[0]
+    anchors = {values[anchor] for _, values in rows}
+    before = {}
+    for stored in stored_rows(session, schema.table, anchor, anchors):
+        before[_key(schema, stored)] = stored
+    result = StoredRows(ids={key: stored["id"] for key, stored in before.items()})
+    added, changed = list[dict[str, Any]](), list[dict[str, Any]]()
+    for email, values in rows:
+        old = before.get(_key(schema, values))
+        if old is None:
+            added.append(schema.table(**values).model_dump())
+        elif any(old[column] != value for column, value in values.items()):
+            changed.append({"id": old["id"], **values})
+            result.changes.append((old, {**old, **values}))
+        else:
+            result.counts.unchanged += 1
+            continue
+        result.emails.add(email)
+    result.counts.added, result.counts.changed = len(added), len(changed)
+    table = table_of(schema.table)
+    for new_id, new in zip(reserve_ids(session, table, len(added)), added, strict=True):
+        new["id"] = new_id
+        result.ids[_key(schema, new)] = new_id
+        result.changes.append((None, new))
+    insert_rows(session, table, added)
+    if changed:
+        session.exec(update(schema.table), params=changed)
+    return result
+
+
+def _key(schema: type[CsvRow], values: Values | RowMapping) -> tuple[Any, ...]:
+    return tuple(values[column] for column in schema.table_key)
+
+
+# A reason stays where it was written, as on the pages. Files don't contain the rest.
+_NOT_AUDITED = {
+    "id",
+    "reason",
+    "asked_at",
+    "reminded_at",
+    "reminders",
+    "token_hash",
+    "named_at",
+    "answered_by_link",
+}
+
+
+def audit_events(
+    schema: type[CsvRow], stored: StoredRows, context: ImportContext
+) -> Iterator[Change]:
+    """The audit events of added and changed rows."""
+    name = str(schema.table.__tablename__)
+    columns = [c.name for c in table_of(schema.table).c if c.name not in _NOT_AUDITED]
+    for before, after in stored.changes:
+        old = None if before is None else {column: before[column] for column in columns}
+        new = {column: after[column] for column in columns}
+        yield Change(context.actor, context.now, name, after["id"], old, new)
