@@ -219,7 +219,7 @@ def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: WebClient) ->
     assert (
         f'href="/application/{page_hall.cast.applications[NORA]}">Open the checklist' in page.text
     )
-    assert "You hold no endorsement here yet" not in page.text
+    assert "You have no endorsement here yet" not in page.text
     assert page.text.count("<h1") == 1
     assert '<a href="/log"' in page.text
 

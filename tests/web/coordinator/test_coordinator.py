@@ -107,7 +107,7 @@ def test_an_endorsees_year_is_there_to_read(page_house: WebClient) -> None:
     number = page_house.cast.endorsements[ALICE]
     page = page_house.visit(CAROL).get(f"/coordinator/people/{number}")
     assert "3.5 RSC hours and one DEIA hour to go by December 31." in text_of(page)
-    assert "At their pace RSC would not be complete by then" in text_of(page)
+    assert "At their current pace, RSC will not be complete by then" in text_of(page)
     assert " your " not in text_of(page)
     assert "Alice Moreno" in text_of(page)
     for word in ("/edit", "/delete", 'href="/log'):

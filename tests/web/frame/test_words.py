@@ -7,7 +7,8 @@ import pytest
 
 from tracker.formatting import capitalize_first, format_list
 from tracker.rules.cycles import Cycle
-from tracker.web.text import Missing, format_cycle, format_missing, format_week
+from tracker.web.pages.renewal_text import format_week
+from tracker.web.text import Missing, format_cycle, format_missing
 
 TRAINING, RSC = Missing("training", None, 300), Missing("rsc", None, 210)
 MEMBERSHIP = Missing("membership", None, 0)

@@ -258,8 +258,8 @@ def test_leave_without_an_end_says_what_to_do(page_house: WebClient) -> None:
     submit(alice, "leave", open_ended)
     carol.post(only_request(page_house), {**open_ended, **GRANT, "answer": ""})
     year = text_of(alice.get("/my-year"))
-    assert "You will be on leave on the due date, so nothing is asked." in year
-    assert "The leave has no last day yet. Your coordinator enters it once you say so." in year
+    assert "You will be on leave on the due date, so you don't need to submit anything." in year
+    assert "The leave has no end date yet. Tell your coordinator when it ends." in year
     assert "They will enter the last day" in text_of(alice.get("/requests"))
     assert "Once you are back, reply to this mail" in " ".join(page_house.mails()[-1].split())
     page_house.pass_time(days=14)

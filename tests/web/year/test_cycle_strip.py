@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.cast import BOOKS
 from tracker.rules.standing import Facts, Span, Standing, Status
-from tracker.web.pages.renewal_view import Strip, strip_of
+from tracker.web.pages.renewal_view import CycleStrip, view_strip
 
 
-def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> Strip:
+def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> CycleStrip:
     plan = BOOKS.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 5, 1))
     assert plan is not None
     assert plan.cycle is not None
@@ -24,7 +24,7 @@ def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> Strip:
         minutes={},
         leaves=leaves,
     )
-    found = strip_of(Standing(facts, plan, Status.OPEN, plan.cycle.due_on, (), None), today)
+    found = view_strip(Standing(facts, plan, Status.OPEN, plan.cycle.due_on, (), None), today)
     assert found is not None
     return found
 

@@ -80,7 +80,7 @@ def show_person(
         one = endorsement_within(session, endorsement_id, who.coordinates)
         if one is None:
             raise HTTPException(404)
-        year = read_year(session, site.rulebooks, one.person_id, [one], at, own=False)
+        year = read_year(session, site.rulebooks, one.person_id, [one], at, is_own=False)
         accepted = site.rulebooks.accepted_by(one.association)
         terms = [t for t in list_memberships(session, one.person_id) if t.organization in accepted]
         asked = list_outcomes(session, one.person_id, one.association)

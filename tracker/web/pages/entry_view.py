@@ -1,47 +1,41 @@
-"""One logged entry in words: what it was, whether it counts, and why."""
+"""One logged entry: what it was, whether it counts for each renewal and application, and why."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
-from tracker.formatting import format_hours_with_unit, format_list
-from tracker.rules.explain import Background, LoggedEntry
+from sqlmodel import Session
+
+from tracker.formatting import format_hours_with_unit, format_list, hours_word
+from tracker.rulebooks import Rulebooks
+from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_background
 from tracker.rules.plan import Plan, RenewalPlan
-from tracker.rules.providers import Provider
-from tracker.rules.reasons import format_reason
-from tracker.rules.standing import Standing
-from tracker.services.cycle_locks import CycleLock
+from tracker.rules.reasons import Reason, format_reason
+from tracker.rules.standing import ApplicationStanding, Standing, list_exemptions
+from tracker.services.endorsements import Endorsed
+from tracker.services.entries import find_entry
 from tracker.services.evidence import File
 from tracker.web.pages.renewal_view import Tone, anchor_of
-from tracker.web.pages.verdicts import Judged
-from tracker.web.text import format_closed, format_cycle, name_of
+from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
+from tracker.web.text import format_closed, format_cycle
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A verdict in words. ``endorsement`` is empty where it is the same for all of them.
+class VerdictLine:
+    """Whether an entry counts, in a sentence, and what stands behind it.
 
-    ``tone`` is plain where it counts and nothing is asked. ``anchor`` names the rule's row on the
-    page; empty where the page does not show it.
+    ``endorsement`` is empty in a line that is the same for all endorsements. ``tone`` is plain if
+    the entry counts and nothing is required. ``anchor`` names the rule's row on the page; empty
+    if the page does not show it. ``remedy`` tells what would make the entry count, or is empty;
+    ``by_association``: only the association can do it.
     """
 
+    association: str
     endorsement: str
     counts: bool
     text: str
     anchor: str
     tone: Tone
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """What stands behind the verdict of one endorsement: each rule, and what would help.
-
-    ``remedy`` is empty if nothing would; ``by_association``: only the association can do it.
-    """
-
-    association: str
-    endorsement: str
-    line: Line
     background: Background
     remedy: str
     by_association: bool
@@ -49,10 +43,11 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """An entry as My year lists it; minutes. ``activity`` is empty where the title says it.
+    """An entry as the pages show it; ``minutes`` are whole minutes.
 
-    ``closed`` says why it can no longer be changed, ``closed_by`` names the association that
-    closed it; both are empty where it can.
+    ``activity`` is empty if the title says it. ``lines`` are the verdicts, joined into one if they
+    all agree; ``whys`` has one for each endorsement. ``closed`` tells why the entry can no longer
+    be changed, and ``closed_by`` names the association; both are empty if it can.
     """
 
     id: int
@@ -61,116 +56,179 @@ class EntryRow:
     activity: str
     details: str
     minutes: int
-    lines: Sequence[Line]
-    whys: Sequence[Why]
+    lines: Sequence[VerdictLine]
+    whys: Sequence[VerdictLine]
     closed: str
     closed_by: str
     files: Sequence[File]
 
 
-def entry_row(
-    entry: LoggedEntry,
-    providers: Mapping[int, Provider],
-    judged: Sequence[Judged],
-    closed: CycleLock | None,
-    files: Sequence[File],
+def read_entry(
+    session: Session, rulebooks: Rulebooks, person_id: int, entry_id: int, now: datetime
+) -> EntryRow | None:
+    """One of a person's own entries, or None."""
+    entry = find_entry(session, person_id, entry_id)
+    return preview_entry(session, rulebooks, entry, now) if entry else None
+
+
+def preview_entry(
+    session: Session, rulebooks: Rulebooks, entry: LoggedEntry, now: datetime
 ) -> EntryRow:
-    """An entry with a verdict for each endorsement, or one for all that agree."""
-    name = name_of(entry.activity, None)
-    lines = [_line(entry, each) for each in judged]
-    whys = [_why(each, line) for each, line in zip(judged, lines, strict=True)]
-    if len({(line.counts, line.text) for line in lines}) == 1:
-        lines = [replace(lines[0], endorsement="")]
+    """An entry, stored or not, and whether it counts or would count."""
+    return view_entry(read_entry_data(session, rulebooks, entry, now), entry)
+
+
+def view_entry(data: YearData, entry: LoggedEntry) -> EntryRow:
+    """An entry with a verdict for each endorsement and each application."""
+    whys = []
+    for endorsement in data.endorsements:
+        line = _judge_for_endorsement(data, endorsement, entry)
+        if line is not None:
+            whys.append(line)
+    whys += [_judge_for_application(data, s, entry) for s in data.application_standings]
+    lines = whys
+    if len({(line.counts, line.text) for line in whys}) == 1:
+        lines = [replace(whys[0], endorsement="")]
+    activity = hours_word(entry.activity, "")
+    lock = data.locks.closed(entry.held_on)
     return EntryRow(
         id=entry.id,
         held_on=entry.held_on,
         title=entry.title,
-        activity="" if name.casefold() in entry.title.casefold() else name,
-        details=_details(entry, providers),
+        activity="" if activity.casefold() in entry.title.casefold() else activity,
+        details=_format_details(data, entry),
         minutes=entry.minutes,
         lines=lines,
         whys=whys,
-        closed=format_closed(closed) if closed else "",
-        closed_by=closed.association if closed else "",
-        files=files,
+        closed=format_closed(lock) if lock else "",
+        closed_by=lock.association if lock else "",
+        files=data.files.get(entry.id, ()),
     )
 
 
-def _details(entry: LoggedEntry, providers: Mapping[int, Provider]) -> str:
-    provider = providers.get(entry.provider_id) if entry.provider_id else None
+def _format_details(data: YearData, entry: LoggedEntry) -> str:
+    provider = data.provider_of(entry)
     name = provider.name if provider else entry.provider_name
     topics = [
         f"{format_hours_with_unit(minutes)} of {topic}" for topic, minutes in entry.topics.items()
     ]
-    parts = [
-        f"with {name}" if name else "",
-        entry.format or "",
-        format_list(topics),
-        entry.reference or "",
-    ]
+    parts = (f"with {name}" if name else "", entry.format, format_list(topics), entry.reference)
     return " · ".join(part for part in parts if part)
 
 
-def _why(judged: Judged, line: Line) -> Why:
-    remedy = judged.verdict.remedy
-    return Why(
-        association=judged.plan.association,
-        endorsement=line.endorsement,
-        line=line,
-        background=judged.background,
+def _judge_for_endorsement(
+    data: YearData, endorsement: Endorsed, entry: LoggedEntry
+) -> VerdictLine | None:
+    """The verdict of the cycle that contains the entry; None if there is nothing to renew."""
+    if endorsement.association not in data.rulebooks.associations:
+        return None
+    today = data.day_of(endorsement.association)
+    shown = find_standing(data.standings, endorsement.id, entry.held_on)
+    plan = shown.plan if shown else _find_plan(data, endorsement, entry.held_on, today)
+    if plan is None:
+        return None
+    standing = shown or find_standing(data.other_standings, endorsement.id, entry.held_on)
+    exemptions = list_exemptions(plan, standing)
+    verdict = data.explain(plan, entry)
+    line = _make_line(data, plan, entry, verdict, exemptions)
+    if shown is not None:
+        return replace(line, anchor=_anchor(shown, entry))
+    if plan.cycle is not None and plan.cycle.ends_on < today:
+        cycle = f" for {format_cycle(plan.cycle)}"
+        return replace(line, text=_format_verdict(plan, verdict, exemptions, cycle))
+    return line
+
+
+def _find_plan(data: YearData, endorsement: Endorsed, day: date, today: date) -> RenewalPlan | None:
+    """The plan of the cycle that contains ``day``, or else of today's cycle.
+
+    None if there is nothing to renew: the endorsement has not begun, or has ended before.
+    """
+    if endorsement.starts_on > today:
+        return None
+    plan = data.rulebooks.plan(*endorsement.triple, day)
+    plan = plan or data.rulebooks.plan(*endorsement.triple, today)
+    ends_on = endorsement.ends_on
+    if plan and plan.cycle and ends_on is not None and ends_on < plan.cycle.due_on:
+        return None
+    return plan
+
+
+def _judge_for_application(
+    data: YearData, standing: ApplicationStanding, entry: LoggedEntry
+) -> VerdictLine:
+    """The verdict of an application, whose rules are on a page of their own."""
+    verdict = _apply_remarks(standing, entry, data.explain(standing.plan, entry))
+    line = _make_line(data, standing.plan, entry, verdict, {})
+    return replace(line, endorsement=f"{line.endorsement} application")
+
+
+def _apply_remarks(standing: ApplicationStanding, entry: LoggedEntry, verdict: Verdict) -> Verdict:
+    """The verdict, less the requirements whose window of months or degree excludes the entry."""
+    excluded = {}
+    for result in standing.results:
+        for remark in result.remarks:
+            if (remark.day, remark.title) == (entry.held_on, entry.title):
+                excluded[result.requirement.id] = remark.reason
+    left = tuple(i for i in verdict.requirement_ids if i not in excluded)
+    if left or not verdict.requirement_ids:
+        return verdict._replace(requirement_ids=left)
+    reason = excluded[verdict.requirement_ids[0]]
+    return Verdict(counts=False, requirement_ids=(), reason=reason)
+
+
+def _make_line(
+    data: YearData,
+    plan: Plan,
+    entry: LoggedEntry,
+    verdict: Verdict,
+    exemptions: Mapping[str, Reason],
+) -> VerdictLine:
+    tone: Tone = "good"
+    if not verdict.counts:
+        tone = "warm"
+    elif exemptions.keys() >= {*verdict.requirement_ids}:
+        tone = "plain"
+    rulebook = data.rulebooks.associations[plan.association]
+    provider, remedy = data.provider_of(entry), verdict.remedy
+    return VerdictLine(
+        association=plan.association,
+        endorsement=f"{plan.association} {plan.category}",
+        counts=verdict.counts,
+        text=_format_verdict(plan, verdict, exemptions),
+        anchor="",
+        tone=tone,
+        background=describe_background(entry, plan, rulebook, provider, verdict, exemptions),
         remedy=f"{format_reason(remedy.what)}." if remedy else "",
         by_association=remedy is not None and remedy.by_association,
     )
 
 
-def _line(entry: LoggedEntry, judged: Judged) -> Line:
-    plan = judged.plan
-    name = f"{plan.association} {plan.category}"
-    return Line(
-        endorsement=f"{name} application" if judged.for_application else name,
-        counts=judged.verdict.counts,
-        text=_text(judged),
-        anchor=_anchor(entry, judged),
-        tone=_tone(judged),
-    )
-
-
-def _tone(judged: Judged) -> Tone:
-    if not judged.verdict.counts:
-        return "warm"
-    return "plain" if judged.exemptions.keys() >= {*judged.verdict.requirement_ids} else "good"
-
-
-def _text(judged: Judged) -> str:
-    plan, verdict = judged.plan, judged.verdict
+def _format_verdict(
+    plan: Plan, verdict: Verdict, exemptions: Mapping[str, Reason], cycle: str = ""
+) -> str:
+    """``Counts toward RSC: vetted by NCIMHA on that day``."""
+    reason = f": {format_reason(verdict.reason)}" if verdict.reason else ""
     if not verdict.counts:
-        return f"Does not count: {format_reason(verdict.reason)}" if verdict.reason else ""
-    asked = [i for i in verdict.requirement_ids if i not in judged.exemptions]
-    left_out = [i for i in verdict.requirement_ids if i in judged.exemptions]
-    cycle = ""
-    if isinstance(plan, RenewalPlan) and plan.cycle and judged.is_over:
-        cycle = f" for {format_cycle(plan.cycle)}"
-    why_left_out = format_list(
-        list(dict.fromkeys(format_reason(judged.exemptions[i]) for i in left_out))
-    )
-    if not asked:
-        return f"Logged as {_named(plan, left_out)}{cycle}: {why_left_out}"
-    why = f": {format_reason(verdict.reason)}" if verdict.reason else ""
-    besides = f" (not {_named(plan, left_out)}: {why_left_out})" if left_out else ""
-    return f"Counts toward {_named(plan, asked)}{cycle}{why}{besides}"
+        return f"Does not count{reason}"
+    required = [i for i in verdict.requirement_ids if i not in exemptions]
+    exempt = [i for i in verdict.requirement_ids if i in exemptions]
+    why_exempt = format_list(list(dict.fromkeys(format_reason(exemptions[i]) for i in exempt)))
+    if not required:
+        return f"Logged as {_format_names(plan, exempt)}{cycle}: {why_exempt}"
+    text = f"Counts toward {_format_names(plan, required)}{cycle}{reason}"
+    if exempt:
+        text += f" (not {_format_names(plan, exempt)}: {why_exempt})"
+    return text
 
 
-def _named(plan: Plan, requirement_ids: Sequence[str]) -> str:
-    requirements = {requirement.id: requirement for requirement in plan.requirements}
-    return format_list(
-        [name_of(requirements[i].counts, requirements[i].topic) for i in requirement_ids]
-    )
+def _format_names(plan: Plan, requirement_ids: Sequence[str]) -> str:
+    names = {r.id: r.hours_name for r in plan.requirements}
+    return format_list([names[i] for i in requirement_ids])
 
 
-def _anchor(entry: LoggedEntry, judged: Judged) -> str:
-    """The rule's row; an application's rules stand on a page of their own."""
-    if not isinstance(judged.standing, Standing):
-        return ""
-    requirements = judged.plan.requirements
-    rule = next((a.id for a in requirements if a.counts == entry.activity and not a.topic), "")
-    return anchor_of(judged.standing, rule) if rule else ""
+def _anchor(standing: Standing, entry: LoggedEntry) -> str:
+    for requirement in standing.plan.requirements:
+        if requirement.counts == entry.activity and not requirement.topic:
+            return anchor_of(standing, requirement.id)
+    return ""

@@ -30,8 +30,7 @@ from tracker.services.group_confirmations import (
 from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
 from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, clean, number_of, text_of
-from tracker.web.pages.entry_view import EntryRow
-from tracker.web.pages.year_view import view_entry
+from tracker.web.pages.entry_view import EntryRow, preview_entry
 from tracker.web.text import format_closed
 from tracker.web.time_zones import zone_of
 
@@ -43,7 +42,7 @@ def would_count(
 ) -> EntryRow:
     """The entry that confirming would make, with a verdict for each endorsement and application."""
     values = [getattr(entry, name) for name in LoggedEntry._fields[2:]]
-    return view_entry(session, rulebooks, LoggedEntry(_NOT_STORED, person_id, *values), at)
+    return preview_entry(session, rulebooks, LoggedEntry(_NOT_STORED, person_id, *values), at)
 
 
 _LONGEST_NOTE = 500

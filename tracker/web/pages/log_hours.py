@@ -55,8 +55,9 @@ from tracker.web.pages.entry_submission import (
     show_form,
     unwanted,
 )
+from tracker.web.pages.entry_view import read_entry
 from tracker.web.pages.uploads import folder_of
-from tracker.web.pages.year_view import read_entry, read_year
+from tracker.web.pages.year_view import read_year
 
 router = APIRouter()
 

@@ -22,8 +22,9 @@ from tracker.web.dependencies import (
 from tracker.web.flash import FlashDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.applications import read_applications
-from tracker.web.pages.year_view import CycleView, read_earlier, read_entry, read_year
-from tracker.web.text import bounced_of
+from tracker.web.pages.entry_view import read_entry
+from tracker.web.pages.year_view import CycleView, read_cycle, read_year
+from tracker.web.text import get_bounce_banner
 
 router = APIRouter()
 # As `date.isoformat` writes it, and in no other way: one page has one address.
@@ -67,7 +68,7 @@ def _read_year(session: Session, site: Site, now: datetime, viewer: Viewer) -> d
         "year": read_year(session, rulebooks, person_id, endorsements, now, applied),
         "applications": applications,
         "to_answer": asked_of(session, person_id),
-        "bounced": bounced_of(session, rulebooks, viewer),
+        "bounced": get_bounce_banner(session, rulebooks, viewer),
     }
 
 
@@ -118,7 +119,7 @@ def _read_cycle(
         raise HTTPException(404) from None
     if endorsement is None:
         raise HTTPException(404)
-    view = read_earlier(session, site.rulebooks, endorsement, first_day, now, own=is_own)
+    view = read_cycle(session, site.rulebooks, endorsement, first_day, now, is_own=is_own)
     if view is None:
         raise HTTPException(404)
     return view

@@ -41,7 +41,7 @@ from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import Typed, WithFiles, text_of
 from tracker.web.pages.entry_submission import NOT_HERE, remove_chosen
 from tracker.web.pages.uploads import folder_of, format_size, quota_of
-from tracker.web.text import bounced_of
+from tracker.web.text import get_bounce_banner
 from tracker.web.time_zones import format_instant, format_zone, zone_groups, zone_of
 
 router = APIRouter()
@@ -135,7 +135,7 @@ def show(site: SiteDep, at: NowDep, who: PersonDep, flash: FlashDep) -> HTMLResp
         profile = profile_of(session, who.id)
         zone = zone_of(session, site.rulebooks, who.id)
         coordinators = coordinators_of(session, site, who.id)
-        bounced = bounced_of(session, site.rulebooks, who.viewer)
+        bounced = get_bounce_banner(session, site.rulebooks, who.viewer)
         mails = format_choice(kinds_off_of(session, who.id))
     page = site.pages.render(
         "profile.html",

@@ -1,214 +1,203 @@
-"""One renewal in words: its headline, and the sentences below it."""
+"""One renewal in sentences: the headline, what comes next, and how things go."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 
-from tracker.formatting import capitalize_first, format_date, format_list, format_month_day
+from tracker.formatting import (
+    capitalize_first,
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    format_list,
+    format_month,
+    format_month_day,
+)
 from tracker.rules.cycles import Cycle
 from tracker.rules.pace import Forecast, Pace, forecast
 from tracker.rules.reasons import because, format_reason
-from tracker.rules.standing import Outcome, Result, Span, Standing, Status
-from tracker.web.text import (
-    Missing,
-    format_cycle,
-    format_missing,
-    format_progress,
-    format_week,
-    name_of,
-)
+from tracker.rules.standing import Outcome, Span, Standing, Status
+from tracker.web.text import Missing, format_cycle, format_missing, missing_of
+
+_DAYS_IN_WEEK = 7
+_WEEKS = ("first", "second", "third", "last")
 
 
-def format_headline(standing: Standing, today: date, *, own: bool = True) -> str:
-    """Where the renewal stands: what is needed, and by when; one sentence.
-
-    ``own``: to whom it belongs; else to a coordinator.
-    """
+def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> str:
+    """One sentence on where the renewal stands; ``is_own``: its endorsee reads it."""
     cycle = standing.plan.cycle
     if cycle is None:
-        return "The rulebook holds no renewal rules for this category."
+        return "We have no renewal requirements on file for this category."
     if standing.status is Status.MET:
         return f"All done for {format_cycle(cycle)}."
     if standing.status is Status.EXCUSED:
-        return _format_excused(standing, today, "you" if own else "they")
-    membership = "your membership" if own else "their membership"
-    return _format_short(standing, format_cycle(cycle), today, membership)
+        return _format_leave(standing, today, is_own=is_own)
+    return _format_short(standing, format_cycle(cycle), today, is_own=is_own)
 
 
-def _format_excused(standing: Standing, today: date, who: str) -> str:
-    """On leave: now, or only once the renewal is due, or when it was."""
-    due_on = standing.due_on
-    if due_on is None or _leave_on(standing, due_on).starts_on <= today <= due_on:
-        return f"Nothing is asked while {who} are on leave."
-    if today < due_on:
-        return f"{capitalize_first(who)} will be on leave on the due date, so nothing is asked."
-    return f"{capitalize_first(who)} were on leave on the due date, so nothing was asked."
-
-
-def _leave_on(standing: Standing, day: date) -> Span:
-    """The leave that holds ``day``, of several the one that lasts longest."""
-    found = [s for s in standing.facts.leaves if s.starts_on <= day <= s.ends_on]
-    return max(found, key=lambda s: s.ends_on)
-
-
-def _format_short(standing: Standing, cycle: str, today: date, membership: str) -> str:
+def _format_short(standing: Standing, cycle: str, today: date, *, is_own: bool) -> str:
+    membership = "your membership" if is_own else "their membership"
     missing = _missing(standing)
     words = format_missing(missing, membership=membership)
     if standing.status is Status.OVERDUE:
         return f"{capitalize_first(words)} still missing for {cycle}."
     if standing.status is Status.LAPSED:
         return f"Lapsed: {words} missing for {cycle}."
-    by = f" by {_by(standing.due_on, today)}" if standing.due_on else ""
+    by = f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
     if all(item.counts == "membership" for item in missing):
         return f"Only {membership} to renew{by}."
     return f"{capitalize_first(words)} to go{by}."
 
 
-def format_lead(standing: Standing, today: date, *, own: bool = True) -> str:
-    """What comes next, and how things go; empty where there is nothing to add.
-
-    ``own``: to whom it belongs; else to a coordinator.
-    """
+def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
+    """What comes next and how things go; ``is_own``: the endorsee reads it. May be empty."""
     cycle, due_on = standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None:
-        return "So nothing is asked here, and nothing is guessed. What is logged is kept."
-    grace = format_date(cycle.grace_ends_on(due_on))
+        return "Your logged hours are kept." if is_own else "Their logged hours are kept."
+    grace_ends_on = format_date(cycle.grace_ends_on(due_on))
     if standing.status is Status.OVERDUE:
-        held = format_date(cycle.ends_on)
         return (
-            f"It was due on {format_date(due_on)}. Hours held by {held} can still be logged to the end "
-            f"of {grace}."
+            f"It was due on {format_date(due_on)}. Sessions held by {format_date(cycle.ends_on)} "
+            f"can still be logged through {grace_ends_on}."
         )
     if standing.status is Status.LAPSED:
-        requirement = " Your coordinator can tell you what to do." if own else ""
-        return f"The days of grace ended with {grace}.{requirement}"
-    if standing.status is Status.OPEN:
-        outlook = _outlook(standing, today, own=own)
-        within = _held_by(standing, cycle, due_on)
-        return " ".join([*within, *_not_asked(standing), *outlook, *_done(standing)])
+        ask = " Your coordinator can tell you what to do." if is_own else ""
+        return f"The grace period ended on {grace_ends_on}.{ask}"
+    sentences = _format_exemptions(standing)
     if standing.status is Status.EXCUSED:
-        return " ".join([_leave_ends(standing, due_on, today, own=own), *_not_asked(standing)])
-    return " ".join([*_not_asked(standing), *_next_cycle(cycle, today)])
-
-
-def _held_by(standing: Standing, cycle: Cycle, due_on: date) -> list[str]:
-    """That an extension moves the due date, not the days on which hours count."""
-    wants_hours = any(item.counts != "membership" for item in _missing(standing))
-    if due_on <= cycle.ends_on or not wants_hours:
-        return []
-    held = format_date(cycle.ends_on)
-    return [f"Hours count if they were held by {held}; they can be logged until later."]
-
-
-def _by(due_on: date, today: date) -> str:
-    """The due date, with its year where that is another one."""
-    return format_month_day(due_on) if due_on.year == today.year else format_date(due_on)
-
-
-def _leave_ends(standing: Standing, due_on: date, today: date, *, own: bool) -> str:
-    """From when to when the leave goes that holds the due date; who ends it where nobody has."""
-    leave = _leave_on(standing, due_on)
-    if leave.ends_on == date.max:
-        who = "Your coordinator enters it once you say so." if own else ""
-        return f"The leave has no last day yet. {who}".rstrip()
-    ends = format_date(leave.ends_on)
-    was = "was" if due_on < today else "is"
-    return f"The leave goes to the end of {ends}; this renewal {was} due within it."
-
-
-def _next_cycle(cycle: Cycle, today: date) -> list[str]:
-    if cycle.ends_on < today:
-        return []
-    return [f"The next cycle begins on {format_date(cycle.ends_on + timedelta(days=1))}."]
+        sentences.insert(0, _format_leave_end(standing, due_on, is_own=is_own))
+    elif standing.status is Status.OPEN:
+        sentences = _format_extension(standing, cycle, due_on) + sentences
+        sentences += _format_outlook(standing, today, is_own=is_own)
+        sentences += _format_done(standing)
+    elif cycle.ends_on >= today:
+        next_starts_on = cycle.ends_on + timedelta(days=1)
+        sentences.append(f"The next cycle begins on {format_date(next_starts_on)}.")
+    return " ".join(sentences)
 
 
 def format_effect(standing: Standing) -> str:
     """Each requirement in a few words: "RSC 7 of 12 hours; DEIA done"."""
-    return capitalize_first("; ".join(_effect(result) for result in standing.results))
+    parts = []
+    for result in standing.results:
+        name = result.requirement.hours_name
+        if result.outcome is Outcome.MET:
+            parts.append(f"{name} done")
+        elif result.outcome is not Outcome.SHORT:
+            parts.append(f"{name} not required")
+        elif result.requirement.counts == "membership":
+            parts.append(f"{name} not current")
+        else:
+            counted, required = format_hours(result.counted), result.required
+            parts.append(f"{name} {counted} of {format_hours_with_unit(required)}")
+    return capitalize_first("; ".join(parts))
 
 
-def _effect(result: Result) -> str:
-    name = name_of(result.requirement.counts, result.requirement.topic)
-    if result.outcome is Outcome.MET:
-        return f"{name} done"
-    if result.outcome is not Outcome.SHORT:
-        return f"{name} not asked"
-    if result.requirement.counts == "membership":
-        return f"{name} not current"
-    return f"{name} {format_progress(result.counted, result.required)}"
+def format_week(day: date, today: date) -> str:
+    """About when: "in the last week of November", with the year unless it is this one."""
+    week = _WEEKS[min((day.day - 1) // _DAYS_IN_WEEK, len(_WEEKS) - 1)]
+    year = "" if day.year == today.year else f" {day.year}"
+    return f"in the {week} week of {format_month(day)}{year}"
+
+
+def _format_due(due_on: date, today: date) -> str:
+    return format_month_day(due_on) if due_on.year == today.year else format_date(due_on)
+
+
+def _format_leave(standing: Standing, today: date, *, is_own: bool) -> str:
+    who = "you" if is_own else "they"
+    due_on = standing.due_on
+    if due_on is None or _leave_on(standing, due_on).starts_on <= today <= due_on:
+        return f"{capitalize_first(who)} don't need to submit anything while {who} are on leave."
+    if today < due_on:
+        return (
+            f"{capitalize_first(who)} will be on leave on the due date, "
+            f"so {who} don't need to submit anything."
+        )
+    return (
+        f"{capitalize_first(who)} were on leave on the due date, "
+        f"so {who} didn't need to submit anything."
+    )
+
+
+def _leave_on(standing: Standing, day: date) -> Span:
+    """The leave that contains ``day``; of several, the one that ends last."""
+    leaves = [s for s in standing.facts.leaves if s.starts_on <= day <= s.ends_on]
+    return max(leaves, key=lambda leave: leave.ends_on)
+
+
+def _format_leave_end(standing: Standing, due_on: date, *, is_own: bool) -> str:
+    leave = _leave_on(standing, due_on)
+    if leave.ends_on == date.max:
+        ask = " Tell your coordinator when it ends." if is_own else ""
+        return f"The leave has no end date yet.{ask}"
+    return f"The leave ends on {format_date(leave.ends_on)}."
+
+
+def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[str]:
+    """That an extension moves the due date, not the days on which hours count."""
+    needs_hours = any(item.counts != "membership" for item in _missing(standing))
+    if due_on <= cycle.ends_on or not needs_hours:
+        return []
+    return [f"Only sessions held by {format_date(cycle.ends_on)} count. You can log them later."]
 
 
 def _missing(standing: Standing) -> list[Missing]:
     return [
-        Missing(
-            r.requirement.counts,
-            r.requirement.topic,
-            0 if r.requirement.counts == "membership" else r.short,
-        )
+        missing_of(r.requirement.rule, r.short)
         for r in standing.results
         if r.outcome is Outcome.SHORT
     ]
 
 
-def _not_asked(standing: Standing) -> list[str]:
+def _format_exemptions(standing: Standing) -> list[str]:
     if any(r.requirement.is_exempt for r in standing.results):
         return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
     return []
 
 
-def _done(standing: Standing) -> list[str]:
-    done = [
-        name_of(r.requirement.counts, None)
-        for r in standing.results
-        if r.outcome is Outcome.MET and r.requirement.topic is None
-    ]
-    return (
-        [f"{capitalize_first(format_list(done))} {'is' if len(done) == 1 else 'are'} done."]
-        if done
-        else []
-    )
+def _format_done(standing: Standing) -> list[str]:
+    done = []
+    for result in standing.results:
+        if result.outcome is Outcome.MET and result.requirement.topic is None:
+            done.append(result.requirement.hours_name)
+    if not done:
+        return []
+    verb = "is" if len(done) == 1 else "are"
+    return [f"{capitalize_first(format_list(done))} {verb} done."]
 
 
-def _outlook(standing: Standing, today: date, *, own: bool) -> list[str]:
-    """The forecast: one sentence, or none where it is too early for one."""
-    found = [(r, forecast(standing, r, today)) for r in standing.results]
-    parts = _format_paces([(name_of(r.requirement.counts, None), f) for r, f in found if f], today)
-    said = [f"at {'your' if own else 'their'} pace {', and '.join(parts)}"] if parts else []
-    if untouched := _untouched(standing):
-        said.append(f"nothing with {format_list(untouched)} is logged yet")
-    return [f"{capitalize_first('; '.join(said))}."] if said else []
+def _format_outlook(standing: Standing, today: date, *, is_own: bool) -> list[str]:
+    """The forecast, once there is one, and the topics that are still untouched."""
+    sentences = []
+    if paces := _format_paces(standing, today):
+        whose = "your" if is_own else "their"
+        sentences.append(f"At {whose} current pace, {', and '.join(paces)}.")
+    logged = {r.requirement.counts for r in standing.results if r.counted}
+    untouched = []
+    for result in standing.results:
+        requirement = result.requirement
+        is_untouched = result.outcome is Outcome.SHORT and not result.counted
+        if requirement.topic and is_untouched and requirement.counts in logged:
+            untouched.append(requirement.topic)
+    if untouched:
+        sentences.append(f"Nothing about {format_list(untouched)} is logged yet.")
+    return sentences
 
 
-def _untouched(standing: Standing) -> list[str]:
-    """Topics of which nothing is logged, though other hours of their kind are."""
-    begun = {
-        r.requirement.counts for r in standing.results if r.counted and not r.requirement.topic
-    }
-    return [
-        r.requirement.topic
-        for r in standing.results
-        if r.requirement.topic
-        and not r.counted
-        and r.outcome is Outcome.SHORT
-        and r.requirement.counts in begun
-    ]
-
-
-def _format_paces(found: Sequence[tuple[str, Forecast]], today: date) -> list[str]:
-    """What goes alike is said together: what is behind, what comes late, what is in time."""
+def _format_paces(standing: Standing, today: date) -> list[str]:
+    """What is behind, what will be late, and what will be in time, each with its requirements."""
     groups: dict[str, list[str]] = {}
+    forecasts = [(r.requirement, forecast(standing, r, today)) for r in standing.results]
     for pace in (Pace.BEHIND, Pace.NEARLY, Pace.ON):
-        for name, one in found:
-            if one.pace is pace:
-                groups.setdefault(_how(one, today), []).append(name)
-    return [
-        f"{format_list(names)} {how.replace('is ', 'are ', 1) if len(names) > 1 else how}"
-        for how, names in groups.items()
-    ]
+        for requirement, found in forecasts:
+            if found and found.pace is pace:
+                outcome = _format_forecast(found, today)
+                groups.setdefault(outcome, []).append(requirement.hours_name)
+    return [f"{format_list(names)} {outcome}" for outcome, names in groups.items()]
 
 
-def _how(found: Forecast, today: date) -> str:
+def _format_forecast(found: Forecast, today: date) -> str:
     if found.pace is Pace.BEHIND:
-        return "would not be complete by then"
+        return "will not be complete by then"
     if found.pace is Pace.NEARLY or found.done_on is None:
-        return "would be complete a little late"
-    return f"is complete {format_week(found.done_on, today)}"
+        return "will be complete a little late"
+    return f"will be complete {format_week(found.done_on, today)}"

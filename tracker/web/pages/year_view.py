@@ -1,6 +1,6 @@
-"""A person's year in words: every renewal, what lies ahead, and each logged entry."""
+"""A person's year as a page shows it: every renewal, what is ahead, and every entry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -13,59 +13,54 @@ from tracker.rules.explain import LoggedEntry
 from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
-from tracker.services.entries import find_entry
 from tracker.services.evaluation import days_at
-from tracker.web.pages.entry_view import EntryRow, entry_row
-from tracker.web.pages.renewal_view import CycleLink, RenewalView, cycle_links, view_renewal
-from tracker.web.pages.verdicts import judge_entry
+from tracker.web.pages.entry_view import EntryRow, view_entry
+from tracker.web.pages.renewal_view import CycleLink, RenewalView, list_cycle_links, view_renewal
 from tracker.web.pages.year_data import (
-    Material,
-    cycles_of,
-    holds,
-    read_cycle,
-    read_for_entry,
-    read_material,
+    YearData,
+    contains,
+    list_cycles,
+    read_cycle_data,
+    read_year_data,
 )
-from tracker.web.text import format_cycle, format_when_closed
+from tracker.web.text import format_cycle
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
-    """A word on an endorsement that has no renewal to show, and its cycles, newest first."""
+class NoRenewal:
+    """Why an endorsement has no renewal to show, and its cycles, newest first."""
 
     name: str
-    says: str
+    description: str
     cycles: Sequence[CycleLink]
 
 
 @dataclass(frozen=True, slots=True)
 class YearView:
-    """What My year shows. ``entries`` fall in a cycle shown, ``outside`` in no cycle at all.
+    """What My year shows.
 
-    Those of earlier cycles stand on their cycles' pages. Where there is no renewal, but an
-    application, all entries can count: they are ``entries``. ``nothing`` says that there are none;
-    ``has_logged``: there are some, if elsewhere.
+    ``entries`` are in a cycle that the page shows, ``outside`` in no cycle at all; the others are
+    on the pages of earlier cycles. ``period`` names the cycle of ``entries``, if it is one.
+    ``last_entry_id`` is the newest of all, None if nothing was ever logged.
     """
 
     renewals: Sequence[RenewalView]
     entries: Sequence[EntryRow]
     outside: Sequence[EntryRow]
-    others: Sequence[Other]
-    logged_in: str
-    nothing: str
-    has_logged: bool
+    without_renewal: Sequence[NoRenewal]
+    period: str
     last_entry_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class CycleView:
-    """What the page of one cycle shows; ``closed`` says so, where nothing can change any more."""
+    """What the page of one cycle shows; ``closed_on`` is None while entries can still change."""
 
     year: YearView
     name: str
     starts_on: date
     cycles: Sequence[CycleLink]
-    closed: str
+    closed_on: date | None
 
 
 def read_year(
@@ -73,151 +68,120 @@ def read_year(
     rulebooks: Rulebooks,
     person_id: int,
     endorsements: Sequence[Endorsed],
-    at: datetime,
+    now: datetime,
     applications: Sequence[Application] = (),
     *,
-    own: bool = True,
+    is_own: bool = True,
 ) -> YearView:
-    """A person's year at an instant, as far as ``endorsements`` go; ``own``: they read it.
+    """A person's year for these of their endorsements; ``is_own``: the person reads it.
 
-    Coordinators read the entries that belong to their time (records/evidence/insight.py). Entries
-    are also judged for ``applications``: the person's own, those that are decided aside.
+    A coordinator sees the entries that `services.coordinator_access` allows. Entries are also
+    judged for the ``applications`` that are not decided.
     """
-    material = read_material(session, rulebooks, person_id, endorsements, at, applications)
-    if own:
-        return _view(material)
-    associations = {one.association for one in endorsements}
-    sights = access_windows(session, person_id, associations)
-    seen = [entry for entry in material.entries if sees_entry(sights, entry.held_on)]
-    # A coordinator comes for what has lapsed, though its owner can do nothing about it.
-    lapsed_first = sorted(material.standings, key=lambda s: s.status is not Status.LAPSED)
-    return _view(replace(material, entries=seen, standings=lapsed_first, own=False))
+    data = read_year_data(session, rulebooks, person_id, endorsements, applications, now)
+    if not is_own:
+        associations = {endorsement.association for endorsement in endorsements}
+        windows = access_windows(session, person_id, associations)
+        seen = [entry for entry in data.entries if sees_entry(windows, entry.held_on)]
+        # Lapsed renewals are what a coordinator comes for.
+        standings = sorted(data.standings, key=lambda s: s.status is not Status.LAPSED)
+        data = replace(data, entries=seen, standings=standings, is_own=False)
+    cycles = [cycle for endorsement in endorsements for cycle in data.cycles_of(endorsement)]
+    shown, outside = [], []
+    for entry in data.entries:
+        if _is_shown(data, entry):
+            shown.append(view_entry(data, entry))
+        elif not any(cycle.starts_on <= entry.held_on <= cycle.ends_on for cycle in cycles):
+            outside.append(view_entry(data, entry))
+    return YearView(
+        renewals=[view_renewal(data, standing) for standing in data.standings],
+        entries=shown,
+        outside=outside,
+        without_renewal=_list_without_renewal(data),
+        period=_format_period(data),
+        last_entry_id=max((entry.id for entry in data.entries), default=None),
+    )
 
 
-def read_entry(
-    session: Session, rulebooks: Rulebooks, person_id: int, entry_id: int, at: datetime
-) -> EntryRow | None:
-    """One entry of a person's own and why it counts, or not; None where it is not theirs."""
-    entry = find_entry(session, person_id, entry_id)
-    return view_entry(session, rulebooks, entry, at) if entry else None
-
-
-def view_entry(
-    session: Session, rulebooks: Rulebooks, entry: LoggedEntry, at: datetime
-) -> EntryRow:
-    """An entry of a person's, stored or not, and why it counts, or would, or not."""
-    return _view_entry(read_for_entry(session, rulebooks, entry, at), entry)
-
-
-def read_earlier(
+def read_cycle(
     session: Session,
     rulebooks: Rulebooks,
-    one: Endorsed,
+    endorsement: Endorsed,
     starts_on: date,
-    at: datetime,
+    now: datetime,
     *,
-    own: bool = True,
+    is_own: bool = True,
 ) -> CycleView | None:
-    """The cycle of an endorsement that starts on a day, judged anew; None where there is none."""
-    if one.association not in rulebooks.associations:
+    """The cycle of an endorsement that starts on a day, judged anew; None if there is none."""
+    if endorsement.association not in rulebooks.associations:
         return None
-    today = days_at(rulebooks, at)(one.association)
-    cycle = next((c for c in cycles_of(rulebooks, one, today) if c.starts_on == starts_on), None)
+    today = days_at(rulebooks, now)(endorsement.association)
+    cycles = {c.starts_on: c for c in list_cycles(rulebooks, endorsement, today)}
+    cycle = cycles.get(starts_on)
     if cycle is None:
         return None
-    material = replace(read_cycle(session, rulebooks, one, cycle, at), own=own)
-    is_closed = material.closing.closed(cycle.ends_on) is not None
-    cycle_of_it = material.closing.cycle_of(one, cycle.ends_on)
-    return CycleView(
-        year=_view(material),
-        name=format_cycle(cycle),
-        starts_on=starts_on,
-        cycles=cycle_links(material, one.id),
-        closed=format_when_closed(cycle_of_it) if is_closed and cycle_of_it else "",
+    data = read_cycle_data(session, rulebooks, endorsement, cycle, now)
+    data = replace(data, is_own=is_own)
+    closed_on = None
+    if data.locks.closed(cycle.ends_on):
+        lock = data.locks.cycle_of(endorsement, cycle.ends_on)
+        closed_on = lock.last_day if lock else None
+    name = format_cycle(cycle)
+    year = YearView(
+        renewals=[view_renewal(data, standing) for standing in data.standings],
+        entries=[view_entry(data, entry) for entry in data.entries],
+        outside=(),
+        without_renewal=_list_without_renewal(data),
+        period=name,
+        last_entry_id=None,
     )
+    return CycleView(year, name, starts_on, list_cycle_links(data, endorsement), closed_on)
 
 
-def _view_entry(material: Material, entry: LoggedEntry) -> EntryRow:
-    """One entry with what each endorsement, and each application, makes of it."""
-    closed = material.closing.closed(entry.held_on)
-    judged = judge_entry(material, entry)
-    files = material.files.get(entry.id, ())
-    return entry_row(entry, material.providers, judged, closed, files)
+def _is_shown(data: YearData, entry: LoggedEntry) -> bool:
+    """Whether an entry is in a cycle that the page shows.
 
-
-def _view(material: Material) -> YearView:
-    here, outside = [], []
-    for entry in material.entries:
-        if _is_here(material, entry):
-            here.append(_view_entry(material, entry))
-        elif not _is_earlier(material, entry):
-            outside.append(_view_entry(material, entry))
-    cycles = {format_cycle(s.plan.cycle) for s in material.standings if s.plan.cycle}
-    if any(_is_ahead(material, entry) for entry in material.entries[:1]):
-        cycles = set()
-    if material.asked_for:
-        cycles = {format_cycle(material.asked_for)}
-    name = cycles.pop() if len(cycles) == 1 else ""
-    return YearView(
-        renewals=[view_renewal(material, standing) for standing in material.standings],
-        entries=here,
-        outside=outside,
-        others=[*_others(material)],
-        logged_in=f"Logged in {name}" if name else "Logged",
-        nothing=f"Nothing is logged in {name}" if name else "Nothing is logged",
-        has_logged=bool(material.entries),
-        last_entry_id=material.last_entry_id,
-    )
-
-
-def _is_here(material: Material, entry: LoggedEntry) -> bool:
-    """Whether an entry falls in a cycle shown; where only an application is shown, all can count.
-
-    Where there is neither, nothing else would show them.
+    If the page shows only an application, or nothing, all entries are shown.
     """
-    if material.asked_for is not None:
+    if not data.standings or _is_ahead(data, entry):
         return True
-    if _is_ahead(material, entry):
-        return True
-    standings = material.standings
-    return not standings or any(s.plan.cycle is None or holds(s, entry.held_on) for s in standings)
+    return any(s.plan.cycle is None or contains(s, entry.held_on) for s in data.standings)
 
 
-def _is_ahead(material: Material, entry: LoggedEntry) -> bool:
-    """Whether an entry's day has not come at the association yet: the writer's zone is ahead.
-
-    It belongs to the cycle in hand, or to the next one, whose first day is about to begin.
-    """
-    standings = (s for s in material.standings if s.plan.cycle)
-    return any(entry.held_on > material.day_of(s.plan.association) for s in standings)
-
-
-def _is_earlier(material: Material, entry: LoggedEntry) -> bool:
-    """Whether the page of an earlier cycle shows an entry."""
-    return any(
-        cycle.starts_on <= entry.held_on <= cycle.ends_on
-        for cycles in material.cycles.values()
-        for cycle in cycles
-    )
+def _is_ahead(data: YearData, entry: LoggedEntry) -> bool:
+    """Whether it is not yet the entry's day at an association, because the person is east of it."""
+    for standing in data.standings:
+        if standing.plan.cycle and entry.held_on > data.day_of(standing.plan.association):
+            return True
+    return False
 
 
-def _others(material: Material) -> Iterator[Other]:
-    """A word on each endorsement that has no renewal to show."""
-    shown = {s.facts.subject_id for s in material.standings}
-    for one in material.endorsements:
-        if one.id not in shown:
-            name = f"{one.association} {one.category}"
-            says = f"{name}: {_why_none(material, one)}"
-            yield Other(name, says, cycle_links(material, one.id))
+def _format_period(data: YearData) -> str:
+    """The name of the cycle shown; empty if there are several, or an entry is ahead of it."""
+    names = {format_cycle(s.plan.cycle) for s in data.standings if s.plan.cycle}
+    if len(names) != 1 or any(_is_ahead(data, entry) for entry in data.entries[:1]):
+        return ""
+    return names.pop()
 
 
-def _why_none(material: Material, one: Endorsed) -> str:
-    if one.association not in material.rulebooks.associations:
-        return "there is no rulebook for this association."
-    today = material.day_of(one.association)
-    if one.starts_on > today:
-        return f"begins on {format_date(one.starts_on)}."
-    if one.ends_on is not None:
-        tense = "ended" if one.ends_on < today else "ends"
-        return f"{tense} on {format_date(one.ends_on)}, so nothing is left to renew."
-    return "the rulebook knows no renewal cycle for today."
+def _list_without_renewal(data: YearData) -> list[NoRenewal]:
+    shown = {standing.facts.subject_id for standing in data.standings}
+    found = []
+    for endorsement in data.endorsements:
+        if endorsement.id not in shown:
+            name = f"{endorsement.association} {endorsement.category}"
+            description = f"{name}: {_why_no_renewal(data, endorsement)}"
+            found.append(NoRenewal(name, description, list_cycle_links(data, endorsement)))
+    return found
+
+
+def _why_no_renewal(data: YearData, endorsement: Endorsed) -> str:
+    if endorsement.association not in data.rulebooks.associations:
+        return "we have no rulebook for this association."
+    today = data.day_of(endorsement.association)
+    if endorsement.starts_on > today:
+        return f"begins on {format_date(endorsement.starts_on)}."
+    if endorsement.ends_on is not None:
+        verb = "ended" if endorsement.ends_on < today else "ends"
+        return f"{verb} on {format_date(endorsement.ends_on)}. There is nothing to renew."
+    return "the rulebook has no renewal cycle for today."
