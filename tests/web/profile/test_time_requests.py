@@ -264,4 +264,4 @@ def test_leave_without_an_end_says_what_to_do(page_house: WebClient) -> None:
     assert "Once you are back, reply to this mail" in " ".join(page_house.mails()[-1].split())
     page_house.pass_time(days=14)
     year = text_of(page_house.visit(ALICE).get("/my-year"))
-    assert "Nothing is asked while you are on leave." in year
+    assert "You don't need to submit anything while you are on leave." in year
