@@ -124,7 +124,7 @@ def test_without_a_day_it_is_today_where_the_association_is(jobs: JobHarness) ->
 def test_an_unknown_address_is_told_as_such() -> None:
     called = call("--email", "nobody@example.org")
     assert called.exit_code == 1
-    assert "nobody with an endorsement has the address 'nobody@example.org'" in str(
+    assert "Nobody with the address 'nobody@example.org' has an endorsement" in str(
         called.exception
     )
 
@@ -142,7 +142,7 @@ def test_an_unknown_association_is_told_with_those_there_are() -> None:
 def test_an_empty_database_says_what_to_do() -> None:
     called = call()
     assert called.exit_code == 0
-    assert "import endorsees first" in " ".join(called.stdout.split())
+    assert "Import endorsees" in " ".join(called.stdout.split())
     assert printed() == []
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlmodel import Session
 
 from tracker.db.engine import reading
-from tracker.exports.standing_json import as_json_object
+from tracker.exports.standing_json import standing_to_json
 from tracker.services.api_entries import Wanted, page_of_endorsements
 from tracker.services.endorsements import endorsement_within
 from tracker.services.evaluation import days_at, judge_all
@@ -86,7 +86,7 @@ def _standings(
         StandingOut(
             endorsement_id=standing.facts.subject_id,
             name=standing.facts.name,
-            **as_json_object(standing, uncounted),
+            **standing_to_json(standing, uncounted),
         )
         for standing, uncounted in with_uncounted(session, site.rulebooks, standings, day_of)
     ]
