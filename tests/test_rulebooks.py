@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.world import IMAGINED, REAL, TESTS
-from tracker.rulebooks import RulebooksWrong, load_rulebooks
+from tracker.rulebooks import RulebookError, load_rulebooks
 from tracker.rules.model import Rulebook
 
 ORGANIZATIONS = """
@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def problems(folder: Path) -> list[str]:
-    with pytest.raises(RulebooksWrong) as raised:
+    with pytest.raises(RulebookError) as raised:
         load_rulebooks(folder)
     return str(raised.value).splitlines()
 

@@ -12,18 +12,18 @@ from tracker.errors import UserError
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
-from tracker.rules.parse import Problem, parse, parse_organizations, parse_rulebook
+from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
 
 Model = TypeVar("Model")
 
 
-class RulebooksWrong(UserError):  # noqa: N818 - reads as the sentence it prints
+class RulebookError(UserError):
     """The rulebooks hold errors: all of them, with file, key and reason."""
 
     heading = "The rulebooks have errors:"
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[RulebookProblem]) -> None:
         """Keep ``problems`` for whoever prints them."""
         super().__init__("\n".join(str(p) for p in problems))
         self.problems = problems
@@ -129,33 +129,35 @@ def _application_plan(
 def load_rulebooks(folder: Path) -> Rulebooks:
     """Read ``organizations.toml`` and ``rulebooks/*.toml`` in the configuration ``folder``.
 
-    Raises RulebooksWrong with every error in every file.
+    Raises RulebookError with every error in every file.
     """
     digest = hashlib.sha256()
-    problems: list[Problem] = []
+    problems: list[RulebookProblem] = []
     files = sorted((folder / "rulebooks").glob("*.toml"))
     if not files:
-        problems.append(Problem(str(folder / "rulebooks"), "*.toml", "holds no rulebook"))
+        problems.append(RulebookProblem(str(folder / "rulebooks"), "*.toml", "holds no rulebook"))
     organizations = _parsed(parse_organizations, folder / "organizations.toml", digest, problems)
     known = {o.id: o for o in organizations.organizations} if organizations else {}
     associations: dict[str, Rulebook] = {}
     for file in files:
         rulebook = _parsed(parse_rulebook, file, digest, problems)
         if rulebook and rulebook.id in associations:
-            problems.append(Problem(file.name, "id", f"another file is {rulebook.id!r} already"))
+            problems.append(
+                RulebookProblem(file.name, "id", f"another file is {rulebook.id!r} already")
+            )
         elif rulebook:
             associations[rulebook.id] = rulebook
             problems += _strangers(rulebook, file.name, known) if organizations else []
     if problems:
-        raise RulebooksWrong(problems)
+        raise RulebookError(problems)
     return Rulebooks(associations, known, digest.hexdigest())
 
 
 def _parsed(
-    parse: Callable[[str, str], tuple[Model | None, list[Problem]]],
+    parse: Callable[[str, str], tuple[Model | None, list[RulebookProblem]]],
     file: Path,
     digest: "hashlib._Hash",
-    problems: list[Problem],
+    problems: list[RulebookProblem],
 ) -> Model | None:
     text = _read(file, digest, problems)
     if text is None:
@@ -165,24 +167,24 @@ def _parsed(
     return found
 
 
-def _read(file: Path, digest: "hashlib._Hash", problems: list[Problem]) -> str | None:
+def _read(file: Path, digest: "hashlib._Hash", problems: list[RulebookProblem]) -> str | None:
     try:
         content = file.read_bytes()
         digest.update(file.name.encode() + b"\0" + content + b"\0")
         return content.decode("utf-8-sig")
     except OSError as error:
-        problems.append(Problem(file.name, "the whole file", error.strerror or str(error)))
+        problems.append(RulebookProblem(file.name, "the whole file", error.strerror or str(error)))
     except UnicodeDecodeError as error:
-        problems.append(Problem(file.name, f"byte {error.start}", "is not UTF-8"))
+        problems.append(RulebookProblem(file.name, f"byte {error.start}", "is not UTF-8"))
     return None
 
 
 def _strangers(
     rulebook: Rulebook, file: str, organizations: dict[str, Organization]
-) -> Iterator[Problem]:
+) -> Iterator[RulebookProblem]:
     """The association and those that its rules name, where organizations.toml lists them not."""
     if rulebook.id not in organizations:
-        yield Problem(
+        yield RulebookProblem(
             "organizations.toml", "organizations", f"lacks the association {rulebook.id!r}"
         )
     named = [
@@ -199,20 +201,20 @@ def _strangers(
     for key, ids in named:
         for unknown in ids:
             if unknown not in organizations:
-                yield Problem(file, key, f"{unknown!r} is not in organizations.toml")
+                yield RulebookProblem(file, key, f"{unknown!r} is not in organizations.toml")
 
 
 def load_notice_config(folder: Path) -> NoticeConfig:
     """Read ``notices.toml``.
 
-    Raises RulebooksWrong with every error in it.
+    Raises RulebookError with every error in it.
     """
     file = folder / "notices.toml"
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RulebooksWrong([Problem(file.name, "the whole file", str(error))]) from error
+        raise RulebookError([RulebookProblem(file.name, "the whole file", str(error))]) from error
     config, problems = parse(NoticeConfig, text, file.name)
     if config is None:
-        raise RulebooksWrong(problems)
+        raise RulebookError(problems)
     return config

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from tests.rules.test_notices import CONFIG
 from tests.rules.world import REAL
-from tracker.rules.application.candidate import Candidate, CandidateSession, Degree, Reference
+from tracker.rules.application.candidate import (
+    Candidate,
+    CandidateDegree,
+    CandidateReference,
+    CandidateSession,
+)
 from tracker.rules.application.notices import decide_application
 from tracker.rules.application.readiness import judge_application
 from tracker.rules.notice_config import NoticeConfig, WindowSteps
@@ -21,11 +26,11 @@ from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
 DAY = timedelta(days=1)
 HOUR = 60
 OPENED = date(2024, 1, 10)
-MASTER = Degree("master", "MSW", date(2020, 5, 15), "official")
+MASTER = CandidateDegree("master", "MSW", date(2020, 5, 15), "official")
 FIRST = date(2024, 3, 1)
 CLOSES = date(2026, 2, 28)
 MEMBER = (Span(date(2024, 1, 1), date(2030, 12, 31)),)
-THREE_CAME = tuple(Reference(f"R{n}", role, OPENED) for n, role in enumerate("abc"))
+THREE_CAME = tuple(CandidateReference(f"R{n}", role, OPENED) for n, role in enumerate("abc"))
 
 
 def session(day: date, hours: int = 1) -> CandidateSession:

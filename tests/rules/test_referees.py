@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.asks import ask_for
-from tracker.rules.application.candidate import Candidate, Reference
+from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.application.references import judge_references
 from tracker.rules.application.wording import format_notes
 from tracker.rules.standing import Outcome, Result
@@ -21,15 +21,17 @@ Terms = dict[str, Any]
 THREE: Terms = {"slots": [["supervisor"], ["rsc-provider", "colleague"], ["colleague", "student"]]}
 
 
-def judge(terms: Terms, *references: Reference) -> Result:
+def judge(terms: Terms, *references: CandidateReference) -> Result:
     candidate = Candidate("open", DAY, None, references=references)
     requirement = ask_for("references", terms)
     assert requirement.rule.references
     return judge_references(requirement, requirement.rule.references, candidate)
 
 
-def referee(role: str, *holds: str, vetted_on: date | None = None) -> Reference:
-    return Reference(role, role, vetted_on or DAY, frozenset(holds), vetted=vetted_on is not None)
+def referee(role: str, *holds: str, vetted_on: date | None = None) -> CandidateReference:
+    return CandidateReference(
+        role, role, vetted_on or DAY, frozenset(holds), vetted=vetted_on is not None
+    )
 
 
 def most_filled(slots: Sequence[Sequence[str]], roles: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.asks import ask_for
-from tracker.rules.application.candidate import Candidate, Degree, Position
+from tracker.rules.application.candidate import Candidate, CandidateDegree, CandidatePosition
 from tracker.rules.application.work import judge_work
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Outcome, Result
@@ -26,8 +26,8 @@ spans = st.lists(
 )
 
 
-def work(starts_on: date, ends_on: date | None, **others: Any) -> Position:  # noqa: ANN401
-    there = Position(
+def work(starts_on: date, ends_on: date | None, **others: Any) -> CandidatePosition:  # noqa: ANN401
+    there = CandidatePosition(
         title="W",
         pay="paid",
         services=frozenset(["prevention"]),
@@ -43,9 +43,9 @@ def work(starts_on: date, ends_on: date | None, **others: Any) -> Position:  # n
     return there._replace(**others)
 
 
-def judge(terms: Terms, *found: Position, **others: Any) -> Result:  # noqa: ANN401
+def judge(terms: Terms, *found: CandidatePosition, **others: Any) -> Result:  # noqa: ANN401
     level = others.pop("degree", None)
-    degrees = (Degree(str(level), "D", FIRST, "none"),) if level else ()
+    degrees = (CandidateDegree(str(level), "D", FIRST, "none"),) if level else ()
     candidate = Candidate("open", FIRST, None, degrees=degrees, positions=found)
     requirement = ask_for("work", terms, **(others or {"years": 2}))
     assert requirement.rule.work

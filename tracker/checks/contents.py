@@ -12,7 +12,7 @@ from tracker.db.people import Endorsement, Membership
 from tracker.formatting import format_count
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
-from tracker.rulebooks import Rulebooks, RulebooksWrong
+from tracker.rulebooks import RulebookError, Rulebooks
 from tracker.services.run_ledger import last_run
 from tracker.settings import Settings
 
@@ -22,7 +22,7 @@ _LONG_WAIT = timedelta(days=1)
 _RECENT = timedelta(days=7)
 
 
-def list_rule_errors(error: RulebooksWrong) -> Findings:
+def list_rule_errors(error: RulebookError) -> Findings:
     """One finding for each error in a rulebook, organizations.toml, or notices.toml."""
     for wrong in error.problems:
         yield problem("T301", str(wrong), "config/README.md describes every key.")

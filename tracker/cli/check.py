@@ -21,7 +21,7 @@ from tracker.checks.mail import check_mail
 from tracker.db.engine import open_engine, reading
 from tracker.errors import UserError
 from tracker.formatting import format_count
-from tracker.rulebooks import Rulebooks, RulebooksWrong, load_notice_config, load_rulebooks
+from tracker.rulebooks import RulebookError, Rulebooks, load_notice_config, load_rulebooks
 from tracker.settings import Settings, load_settings
 
 
@@ -55,13 +55,13 @@ def run_checks(send_test_mail: str | None) -> Findings:
     rulebooks = None
     try:
         rulebooks = load_rulebooks(settings.config_dir)
-    except RulebooksWrong as error:
+    except RulebookError as error:
         yield from list_rule_errors(error)
     else:
         yield from check_rules(rulebooks, settings, clock.now())
     try:
         load_notice_config(settings.config_dir)
-    except RulebooksWrong as error:
+    except RulebookError as error:
         yield from list_rule_errors(error)
     url = settings.database_url.get_secret_value()
     usable = yield from check_database(url)

@@ -7,21 +7,21 @@ from textwrap import wrap
 import typer
 
 from tracker.formatting import format_date
-from tracker.rulebooks import Rulebooks, RulebooksWrong, load_rulebooks
+from tracker.rulebooks import RulebookError, Rulebooks, load_rulebooks
 from tracker.rules.description import describe_accepted, describe_cycle, describe_value
 from tracker.rules.model import (
     PURPOSES,
     Advice,
     CycleScheme,
-    Education,
+    EducationRule,
     Interpretation,
     Purpose,
-    Referees,
+    ReferenceRule,
     Requirement,
     Rulebook,
     Source,
-    Window,
-    Work,
+    WindowRule,
+    WorkRule,
 )
 from tracker.settings import configuration_folder
 
@@ -85,7 +85,7 @@ def _hours(rulebook: Rulebook, requirement: Requirement) -> Iterator[str]:
         yield from _window(requirement.window)
 
 
-def _window(window: Window) -> Iterator[str]:
+def _window(window: WindowRule) -> Iterator[str]:
     if window.months:
         yield f"all counted sessions lie within one span of {window.months} months, the best one"
     if window.after:
@@ -94,7 +94,7 @@ def _window(window: Window) -> Iterator[str]:
         yield "sessions count on days on which the applicant gave RSC to others"
 
 
-def _education(education: Education) -> Iterator[str]:
+def _education(education: EducationRule) -> Iterator[str]:
     yield f"one of: {_words(_LEVELS, education.levels)}"
     if education.reviewed:
         yield f"if the reviewers agree: {_words(_LEVELS, education.reviewed)}"
@@ -102,7 +102,7 @@ def _education(education: Education) -> Iterator[str]:
         yield f"with an {education.transcript} transcript"
 
 
-def _work(rulebook: Rulebook, work: Work) -> Iterator[str]:
+def _work(rulebook: Rulebook, work: WorkRule) -> Iterator[str]:
     yield f"work that offers one of: {_words(rulebook.services, work.services)}"
     if work.ages:
         yield f"for children {work.ages}"
@@ -125,7 +125,7 @@ def _work(rulebook: Rulebook, work: Work) -> Iterator[str]:
         )
 
 
-def _referees(rulebook: Rulebook, referees: Referees) -> Iterator[str]:
+def _referees(rulebook: Rulebook, referees: ReferenceRule) -> Iterator[str]:
     for number, roles in enumerate(referees.slots, 1):
         yield f"reference {number}: {_words(rulebook.roles, roles)}"
     for slots in referees.instead:
@@ -309,7 +309,7 @@ def check() -> None:
     folder = configuration_folder()
     try:
         rulebooks = load_rulebooks(folder)
-    except RulebooksWrong as wrong:
+    except RulebookError as wrong:
         count = len(wrong.problems)
         for problem in wrong.problems:
             sys.stderr.write(f"{problem}\n")

@@ -9,8 +9,8 @@ from typing import Literal
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rulebooks import Rulebooks, RulebooksWrong
-from tracker.rules.model import Part, ProviderRule, Rulebook
+from tracker.rulebooks import RulebookError, Rulebooks
+from tracker.rules.model import ProviderRule, Rulebook, StrictModel
 from tracker.rules.parse import parse
 from tracker.rules.providers import Credential, Provider, qualified_spans
 from tracker.settings import templates_folder
@@ -23,7 +23,7 @@ _ENDED_AGO = timedelta(days=90)
 _ENDS_IN = timedelta(days=75)
 
 
-class EndorseeStory(Part):
+class EndorseeStory(StrictModel):
     """One kind of endorsee.
 
     ``share`` is the share of the required hours that is logged; "pace" is exactly on pace.
@@ -46,7 +46,7 @@ class EndorseeStory(Part):
     shown_at: str | None = None
 
 
-class ApplicantStory(Part):
+class ApplicantStory(StrictModel):
     """One kind of applicant: ``share`` of all requirements, and how many references came."""
 
     name: str
@@ -60,13 +60,13 @@ class ApplicantStory(Part):
     shown_at: str | None = None
 
 
-class CoordinatorNames(Part):
+class CoordinatorNames(StrictModel):
     """The coordinators, one for each association in turn."""
 
     names: tuple[str, ...]
 
 
-class Stories(Part):
+class Stories(StrictModel):
     """The whole file."""
 
     endorsees_per_association: int
@@ -91,7 +91,7 @@ class Stories(Part):
 def load_stories(folder: Path) -> Stories:
     """Read ``demo/roster.toml`` in the configuration ``folder``, or the one that is shipped.
 
-    Raises RulebooksWrong.
+    Raises RulebookError.
     """
     file = folder / "demo" / "roster.toml"
     if not file.is_file():
@@ -99,7 +99,7 @@ def load_stories(folder: Path) -> Stories:
         file = templates_folder().parent / "config" / "demo" / "roster.toml"
     stories, problems = parse(Stories, file.read_text(encoding="utf-8"), file.name)
     if stories is None:
-        raise RulebooksWrong(problems)
+        raise RulebookError(problems)
     return stories
 
 

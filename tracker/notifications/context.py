@@ -42,7 +42,7 @@ def reply_to(settings: Settings, association: str) -> dict[str, str]:
 def open_context(
     settings: Settings, rulebooks: Rulebooks, engine: Engine, patience: float | None = None
 ) -> JobContext:
-    """An context that commits. Raises RulebooksWrong where notices.toml is.
+    """An context that commits. Raises RulebookError where notices.toml is.
 
     Its transactions wait for others, for so many seconds of ``patience`` if there is a limit.
     """

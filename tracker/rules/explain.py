@@ -135,7 +135,7 @@ class Place(NamedTuple):
     section: str
 
 
-class Cited(NamedTuple):
+class CitedRule(NamedTuple):
     """A rule in words, and every place where it stands."""
 
     says: str
@@ -149,9 +149,9 @@ class Background(NamedTuple):
     training, ``provider`` is empty and ``qualified`` None.
     """
 
-    rules: tuple[Cited, ...]
+    rules: tuple[CitedRule, ...]
     provider: str
-    qualified: Cited | None
+    qualified: CitedRule | None
 
 
 def describe_background(
@@ -174,7 +174,7 @@ def describe_background(
             continue
         exemption = exemptions.get(requirement.id)
         place = Place(requirement.source_document, requirement.source_section)
-        rules.append(Cited(_describe_rule(entry, requirement, verdict, exemption), (place,)))
+        rules.append(CitedRule(_describe_rule(entry, requirement, verdict, exemption), (place,)))
     if entry.activity != "rsc" or plan.provider_rule is None:
         return Background(tuple(rules), "", None)
     rule = rulebook.providers[plan.provider_rule.partition("/")[2]]
@@ -185,7 +185,7 @@ def describe_background(
         if provider
         else ""
     )
-    return Background(tuple(rules), credentials, Cited(f"Qualified: {rule.says}", places))
+    return Background(tuple(rules), credentials, CitedRule(f"Qualified: {rule.says}", places))
 
 
 def _describe_rule(

@@ -45,13 +45,13 @@ AGES = ("birth to 36 months", "3 up to 6 years")
 Ages = Literal["birth to 36 months", "3 up to 6 years"]
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
     """Unknown keys are errors: a misspelt rule must not be silently absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Education(Part):
+class EducationRule(StrictModel):
     """An education: one of ``levels``; one of ``reviewed`` where the reviewers agree.
 
     ``transcript = "official"`` asks for an official transcript of it.
@@ -62,7 +62,7 @@ class Education(Part):
     transcript: Literal["none", "official"] = "none"
 
 
-class Internship(Part):
+class InternshipRule(StrictModel):
     """A supervised graduate internship in the place of at most ``years`` of work.
 
     Its supervisor held one of ``supervisors`` while it lasted. The reviewers decide.
@@ -72,7 +72,7 @@ class Internship(Part):
     supervisors: tuple[Key, ...] = Field(min_length=1)
 
 
-class Work(Part):
+class WorkRule(StrictModel):
     """Which positions count: those that offer one of ``services``, and all that follows.
 
     ``statements`` are what an applicant confirms of a position, by key. ``volunteer`` counts
@@ -89,10 +89,10 @@ class Work(Part):
     after: Degree | None = None
     or_after: tuple[Level, ...] = ()
     statements: dict[Key, Text] = {}
-    internship: Internship | None = None
+    internship: InternshipRule | None = None
 
 
-class Referees(Part):
+class ReferenceRule(StrictModel):
     """The references asked for: one for each slot, which lists the roles that may fill it.
 
     ``instead`` are other sets of slots, which the reviewers must agree to. At least
@@ -110,7 +110,7 @@ class Referees(Part):
     endorsed_roles: tuple[Key, ...] = ()
 
 
-class Window(Part):
+class WindowRule(StrictModel):
     """Which RSC sessions count: those of the best span of ``months``, of a degree's day or later.
 
     ``or_after`` is as in `Work`. ``while_giving`` counts only sessions on days on which a
@@ -123,14 +123,14 @@ class Window(Part):
     while_giving: StrictBool = False
 
 
-class Source(Part):
+class Source(StrictModel):
     """Where a rule stands: the document's key in this rulebook, and the section within it."""
 
     document: Key
     section: Text
 
 
-class Document(Part):
+class Document(StrictModel):
     """A source document: ``file`` is how its file name begins.
 
     ``sections`` are its headings and table rows in its own order. Where they are given, whatever
@@ -150,7 +150,7 @@ class Document(Part):
         return self
 
 
-class Advice(Part):
+class Advice(StrictModel):
     """What a source recommends or describes, and nobody must do: shown, never judged.
 
     ``hours`` are what is *typical*. ``requirement`` is the id beside which it is shown.
@@ -163,7 +163,7 @@ class Advice(Part):
     source: Source
 
 
-class Interpretation(Part):
+class Interpretation(StrictModel):
     """A reading taken where a source is silent or ambiguous.
 
     Without ``document`` it is about the section of that name everywhere; without ``categories``
@@ -192,13 +192,13 @@ _HOURS = ("training", "rsc")
 MONTHS_IN_YEAR = 12
 
 
-class Category(Part):
+class Category(StrictModel):
     """A category of endorsement that the association issues or accepts from providers."""
 
     name: Text
 
 
-class CycleScheme(Part):
+class CycleScheme(StrictModel):
     """How cycles run from a date on.
 
     ``fixed`` cycles end on ``ends_on`` and each ``years`` before and after it; ``anniversary``
@@ -223,7 +223,7 @@ class CycleScheme(Part):
         return self
 
 
-class AcceptedProvider(Part):
+class AcceptedProvider(StrictModel):
     """Providers whose sessions count from ``from`` to ``until``, both days included.
 
     Either those who hold one of ``categories`` (at any association, or only at
@@ -250,14 +250,14 @@ class AcceptedProvider(Part):
         return self
 
 
-class ProviderRule(Part):
+class ProviderRule(StrictModel):
     """Who is a qualified provider; ``says`` is the rule in a few words for people."""
 
     says: Text
     accepts: tuple[AcceptedProvider, ...] = Field(min_length=1)
 
 
-class MembershipRule(Part):
+class MembershipRule(StrictModel):
     """Which organizations' membership is accepted."""
 
     says: Text
@@ -272,7 +272,7 @@ class MembershipRule(Part):
         return self
 
 
-class Value(Part):
+class Value(StrictModel):
     """What is asked from a date on; ``asked = false`` ends the requirement on that date.
 
     ``hours`` of sessions, ``years`` of work, or how ``many`` of what the requirement's unit says.
@@ -296,7 +296,7 @@ class Value(Part):
         return round((self.years or 0) * MONTHS_IN_YEAR)
 
 
-class Requirement(Part):
+class Requirement(StrictModel):
     """Something that a renewal, or an application, for certain categories asks, by date.
 
     ``either`` names a group of requirements of which one is enough. ``inside`` names the RSC
@@ -320,10 +320,10 @@ class Requirement(Part):
     each_year: StrictBool = False
     either: Key | None = None
     inside: Key | None = None
-    window: Window | None = None
-    education: Education | None = None
-    work: Work | None = None
-    references: Referees | None = None
+    window: WindowRule | None = None
+    education: EducationRule | None = None
+    work: WorkRule | None = None
+    references: ReferenceRule | None = None
     signed: tuple[Key, ...] = ()
     reviewed: StrictBool = False
     interpretation: Key | None = None
@@ -378,7 +378,7 @@ class Requirement(Part):
         return self
 
 
-class Rulebook(Part):
+class Rulebook(StrictModel):
     """One association's rules.
 
     ``services``, ``roles``, ``attestations`` and ``topic_names`` hold the words for the keys that
@@ -440,7 +440,7 @@ class Rulebook(Part):
         return tuple(r for r in self.requirements if r.of == purpose and category in r.categories)
 
 
-class Organization(Part):
+class Organization(StrictModel):
     """An organization in which one can be a member."""
 
     id: Key
@@ -448,7 +448,7 @@ class Organization(Part):
     infant_mental_health: StrictBool = False
 
 
-class Organizations(Part):
+class Organizations(StrictModel):
     """The file of organizations."""
 
     organizations: tuple[Organization, ...] = Field(min_length=1)

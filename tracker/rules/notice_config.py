@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from tracker.rules.model import Part
+from tracker.rules.model import StrictModel
 
 Days = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=20)]
 DaysAfter = Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(max_length=20)]
@@ -17,7 +17,7 @@ def _refuse_twice(days: tuple[int, ...]) -> tuple[int, ...]:
     return days
 
 
-class _Steps(Part):
+class _Steps(StrictModel):
     before: Days = ()
 
     @field_validator("before", "after", check_fields=False)
@@ -36,7 +36,7 @@ class RenewalSteps(_Steps):
     optional_before: int = Field(default=30, ge=0, le=1000)
 
 
-class LapseSteps(Part):
+class LapseSteps(StrictModel):
     """Whether a lapse is told of, on the day after the grace period."""
 
     notify: bool = True
@@ -58,7 +58,7 @@ class WindowSteps(_Steps):
     """Days before the last day of an applicant's RSC window in which hours are missing."""
 
 
-class ReferenceSteps(Part):
+class ReferenceSteps(StrictModel):
     """Days after a referee was asked on which one who has not answered is reminded.
 
     And days after the last one was asked (or, where nobody was, the application opened) on which
@@ -74,19 +74,19 @@ class ReferenceSteps(Part):
         return _refuse_twice(days)
 
 
-class SessionSteps(Part):
+class SessionSteps(StrictModel):
     """Days after which a supervisee who has not answered is reminded, once; None: never."""
 
     remind_after_days: int | None = Field(default=None, ge=1, le=1000)
 
 
-class DigestSize(Part):
+class DigestSize(StrictModel):
     """How many people a digest names before it only counts them."""
 
     most_people: int = Field(default=12, ge=1, le=100)
 
 
-class NoticeConfig(Part):
+class NoticeConfig(StrictModel):
     """All of notices.toml.
 
     A step after its date is skipped when it is seen more than ``too_late_after_days`` late.

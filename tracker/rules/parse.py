@@ -145,7 +145,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RulebookProblem:
     """One error in a configuration file: where it is, and why it is one."""
 
     file: str
@@ -157,32 +157,32 @@ class Problem:
         return f"{self.file}: {self.key}: {self.reason}"
 
 
-def parse_rulebook(text: str, file: str) -> tuple[Rulebook | None, list[Problem]]:
+def parse_rulebook(text: str, file: str) -> tuple[Rulebook | None, list[RulebookProblem]]:
     """Read a rulebook; where there are problems there is no rulebook."""
     rulebook, problems = parse(Rulebook, text, file)
     if rulebook is not None:
-        problems = [Problem(file, key, reason) for key, reason in inconsistencies(rulebook)]
+        problems = [RulebookProblem(file, key, reason) for key, reason in inconsistencies(rulebook)]
     return (None, problems) if problems else (rulebook, [])
 
 
-def parse_organizations(text: str, file: str) -> tuple[Organizations | None, list[Problem]]:
+def parse_organizations(text: str, file: str) -> tuple[Organizations | None, list[RulebookProblem]]:
     """Read the file of organizations."""
     found, problems = parse(Organizations, text, file)
     if found is not None:
         twice = repeated("organizations", [o.id for o in found.organizations])
-        problems = [Problem(file, key, reason) for key, reason in twice]
+        problems = [RulebookProblem(file, key, reason) for key, reason in twice]
     return (None, problems) if problems else (found, [])
 
 
-def parse(model: type[Model], text: str, file: str) -> tuple[Model | None, list[Problem]]:
+def parse(model: type[Model], text: str, file: str) -> tuple[Model | None, list[RulebookProblem]]:
     """Read ``text`` as TOML of the form ``model``; all problems at once."""
     try:
         return model.model_validate(tomllib.loads(text)), []
     except tomllib.TOMLDecodeError as error:
-        return None, [Problem(file, "the whole file", f"is not TOML: {error}")]
+        return None, [RulebookProblem(file, "the whole file", f"is not TOML: {error}")]
     except ValidationError as error:
         return None, [
-            Problem(file, _key(found["loc"]), _reason(found["msg"], found["input"]))
+            RulebookProblem(file, _key(found["loc"]), _reason(found["msg"], found["input"]))
             for found in _first_causes(error.errors())
         ]
 

@@ -31,7 +31,7 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     covered_until = find_cover_end(facts.memberships, checked_on)
     results = _judge_requirements(plan, facts, checked_on, covered_until)
     status = Status.MET
-    if any([result.short for result in results]):
+    if any(result.short for result in results):
         if is_covered(facts.leaves, due_on):
             status = Status.EXCUSED
             results = [_excuse(result) for result in results]
@@ -79,8 +79,11 @@ def _judge_requirements(
 
 @lru_cache(maxsize=8_192)
 def _compare(
-    requirement: PlannedRequirement, required: int, counted: int, is_waived: bool
-) -> Result:  # noqa: FBT001
+    requirement: PlannedRequirement,
+    required: int,
+    counted: int,
+    is_waived: bool,  # noqa: FBT001
+) -> Result:
     if is_waived:
         return Result(requirement, required, counted, 0, Outcome.WAIVED)
     if requirement.is_exempt:

@@ -19,10 +19,10 @@ from tracker.db.statements import as_date as _day
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.candidate import (
     Candidate,
+    CandidateDegree,
+    CandidatePosition,
+    CandidateReference,
     CandidateSession,
-    Degree,
-    Position,
-    Reference,
 )
 from tracker.rules.application.readiness import judge_application
 from tracker.rules.plan import ApplicationPlan
@@ -156,7 +156,7 @@ def _facts(
         state,
         _day(opened_on),
         _day(submitted_on) if submitted_on else None,
-        tuple(Degree(d[0], d[1], _day(d[2]), d[3]) for d in _list(degrees)),
+        tuple(CandidateDegree(d[0], d[1], _day(d[2]), d[3]) for d in _list(degrees)),
         tuple(_position(w) for w in _list(work)),
         tuple(_session(s, topic) for s in _list(sessions)),
         tuple(_reference(r, as_of, zone) for r in _list(references)),
@@ -193,8 +193,8 @@ def _session(row: Sequence[Any], topic: str | None) -> CandidateSession:
     )
 
 
-def _position(row: Sequence[Any]) -> Position:
-    return Position(
+def _position(row: Sequence[Any]) -> CandidatePosition:
+    return CandidatePosition(
         row[0],
         row[1],
         _words(row[2]),
@@ -210,14 +210,14 @@ def _position(row: Sequence[Any]) -> Position:
     )
 
 
-def _reference(row: Sequence[Any], as_of: date, zone: str) -> Reference:
+def _reference(row: Sequence[Any], as_of: date, zone: str) -> CandidateReference:
     name, role, received_at, in_role, claimed, vetted, held, vettings = row
     day = _local(received_at, zone) if received_at else None
     if day is None or day > as_of:
-        return Reference(name, role, None)
+        return CandidateReference(name, role, None)
     holds = {claimed, *_held_on(day, held)} - {None}
     by_record = bool(_held_on(day, vettings))
-    return Reference(
+    return CandidateReference(
         name, role, day, frozenset(holds), bool(vetted) or by_record, in_role not in (False, 0)
     )
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 
-class Degree(NamedTuple):
+class CandidateDegree(NamedTuple):
     """What an education led to; ``level`` is one of `tracker.rules.model.LEVELS`."""
 
     level: str
@@ -16,7 +16,7 @@ class Degree(NamedTuple):
     transcript: str
 
 
-class Position(NamedTuple):
+class CandidatePosition(NamedTuple):
     """Work; ``ends_on`` None: it goes on. ``supervisor_held`` while the work lasted."""
 
     title: str
@@ -42,7 +42,7 @@ class CandidateSession(NamedTuple):
     topics: dict[str, int]
 
 
-class Reference(NamedTuple):
+class CandidateReference(NamedTuple):
     """Somebody asked for a reference.
 
     ``received_on`` is the association's day on which it came, None while it is waited for.
@@ -70,9 +70,9 @@ class Candidate(NamedTuple):
     state: str
     opened_on: date
     submitted_on: date | None
-    degrees: tuple[Degree, ...] = ()
-    positions: tuple[Position, ...] = ()
+    degrees: tuple[CandidateDegree, ...] = ()
+    positions: tuple[CandidatePosition, ...] = ()
     sessions: tuple[CandidateSession, ...] = ()
-    references: tuple[Reference, ...] = ()
+    references: tuple[CandidateReference, ...] = ()
     signed: frozenset[str] = frozenset()
     exam_passed_on: date | None = None

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from tracker.rules.application.candidate import Candidate, Degree
+from tracker.rules.application.candidate import Candidate, CandidateDegree
 from tracker.rules.application.references import judge_references
 from tracker.rules.application.rsc import judge_rsc
 from tracker.rules.application.work import judge_work
 from tracker.rules.counting import compare, count_minutes, find_cover_end
-from tracker.rules.model import Education
+from tracker.rules.model import EducationRule
 from tracker.rules.plan import ApplicationPlan, PlannedRequirement
 from tracker.rules.reasons import because
 from tracker.rules.standing import (
@@ -80,10 +80,10 @@ def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: d
 
 
 def _judge_education(
-    requirement: PlannedRequirement, rule: Education, candidate: Candidate
+    requirement: PlannedRequirement, rule: EducationRule, candidate: Candidate
 ) -> Result:
     remarks = []
-    for_review: Degree | None = None
+    for_review: CandidateDegree | None = None
     for degree in candidate.degrees:
         if degree.level not in (*rule.levels, *rule.reviewed):
             continue

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracker.formatting import format_alternatives, lowercase_first
-from tracker.rules.application.candidate import Candidate, Reference
+from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.counting import compare
-from tracker.rules.model import Referees, Requirement, Rulebook
+from tracker.rules.model import ReferenceRule, Requirement, Rulebook
 from tracker.rules.plan import PlannedRequirement, value_in_force
 from tracker.rules.reasons import because
 from tracker.rules.standing import Result
@@ -25,7 +25,7 @@ def find_reference_rule(rulebook: Rulebook, category: str, day: date) -> Require
     return None
 
 
-def roles_for(rule: Referees) -> tuple[str, ...]:
+def roles_for(rule: ReferenceRule) -> tuple[str, ...]:
     """The roles in which someone may be a referee, in the rulebook's order, each once."""
     roles = {}
     for slots in (rule.slots, *rule.instead):
@@ -34,7 +34,7 @@ def roles_for(rule: Referees) -> tuple[str, ...]:
     return tuple(roles)
 
 
-def max_referees(rule: Referees) -> int:
+def max_referees(rule: ReferenceRule) -> int:
     """How many referees can be named at a time: one for each place, and the spare ones."""
     return max(map(len, (rule.slots, *rule.instead))) + SPARE
 
@@ -64,7 +64,7 @@ class _Filling(NamedTuple):
 
 
 def judge_references(
-    requirement: PlannedRequirement, rule: Referees, candidate: Candidate
+    requirement: PlannedRequirement, rule: ReferenceRule, candidate: Candidate
 ) -> Result:
     """How many slots the received references fill, and whether enough of those are endorsed.
 
@@ -119,7 +119,7 @@ def _list_fillings(slots: Slots, referees: tuple[Referee, ...]) -> Iterator[tupl
                 yield filled + 1, held + endorsed
 
 
-def _is_endorsed(reference: Reference, rule: Referees) -> bool:
+def _is_endorsed(reference: CandidateReference, rule: ReferenceRule) -> bool:
     if not reference.holds.isdisjoint(rule.categories):
         return True
     if not (rule.vetted and reference.vetted and reference.received_on):

@@ -11,7 +11,7 @@ from tracker.rules.standing import ApplicationStanding, Outcome, Result
 NO_INITIAL_RULES = SENTENCES["no_application_rules"]
 
 
-class Tally(NamedTuple):
+class RequirementTally(NamedTuple):
     """How many requirements are done, of how many that are needed at all."""
 
     done: int
@@ -22,10 +22,12 @@ class Tally(NamedTuple):
         return f"{self.done} of {self.of}"
 
 
-def tally(standing: ApplicationStanding) -> Tally:
+def tally(standing: ApplicationStanding) -> RequirementTally:
     """Count what is done; alternatives that are not needed are not counted."""
     outcomes = [r.outcome for r in standing.results if r.outcome is not Outcome.NOT_NEEDED]
-    return Tally(outcomes.count(Outcome.MET), len(outcomes), outcomes.count(Outcome.REVIEW))
+    return RequirementTally(
+        outcomes.count(Outcome.MET), len(outcomes), outcomes.count(Outcome.REVIEW)
+    )
 
 
 def missing_results(standing: ApplicationStanding) -> list[Result]:

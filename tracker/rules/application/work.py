@@ -10,9 +10,9 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tracker.formatting import format_count
-from tracker.rules.application.candidate import Candidate, Position
+from tracker.rules.application.candidate import Candidate, CandidatePosition
 from tracker.rules.counting import compare
-from tracker.rules.model import DEGREES_RISING, MONTHS_IN_YEAR, Work
+from tracker.rules.model import DEGREES_RISING, MONTHS_IN_YEAR, WorkRule
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
 from tracker.rules.standing import Remark, Result, Span
@@ -68,7 +68,7 @@ def whole_months(spans: Iterable[Span]) -> int:
 class CountedWork(NamedTuple):
     """The days of a position that count; with ``review``, only if the reviewers agree."""
 
-    position: Position
+    position: CandidatePosition
     span: Span
     review: Reason | None = None
 
@@ -101,7 +101,7 @@ def find_degree_day(
 
 
 def judge_work(
-    requirement: PlannedRequirement, rule: Work, candidate: Candidate, as_of: date
+    requirement: PlannedRequirement, rule: WorkRule, candidate: Candidate, as_of: date
 ) -> Result:
     """Count years, families, or positions, as the requirement's unit says."""
     degree = find_degree_day(candidate, rule.after, rule.or_after)
@@ -126,7 +126,7 @@ def judge_work(
 
 
 def _count_position(
-    position: Position, rule: Work, degree: DegreeDay | None, as_of: date
+    position: CandidatePosition, rule: WorkRule, degree: DegreeDay | None, as_of: date
 ) -> CountedWork | Reason:
     """The position's days that count, or the reason why none does."""
     if mismatch := _find_mismatch(position, rule):
@@ -146,7 +146,7 @@ def _count_position(
     return CountedWork(position, days, degree.review if degree else None)
 
 
-def _find_mismatch(position: Position, rule: Work) -> Reason | None:
+def _find_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None:
     """The first term of the rule that the position does not meet."""
     is_volunteer = rule.paid and position.pay == "volunteer"
     missing = [text for key, text in rule.statements.items() if key not in position.statements]
@@ -166,7 +166,9 @@ def _find_mismatch(position: Position, rule: Work) -> Reason | None:
     return mismatch
 
 
-def _count_internship(position: Position, rule: Work, days: Span) -> CountedWork | Reason:
+def _count_internship(
+    position: CandidatePosition, rule: WorkRule, days: Span
+) -> CountedWork | Reason:
     internship = rule.internship
     if internship is None:
         return because("internship")
@@ -179,7 +181,9 @@ def _count_internship(position: Position, rule: Work, days: Span) -> CountedWork
     )
 
 
-def _measure(requirement: PlannedRequirement, rule: Work, counted: Sequence[CountedWork]) -> int:
+def _measure(
+    requirement: PlannedRequirement, rule: WorkRule, counted: Sequence[CountedWork]
+) -> int:
     if requirement.unit == "families":
         return sum(work.position.families for work in counted)
     if requirement.unit != "years":
@@ -195,5 +199,5 @@ def _measure(requirement: PlannedRequirement, rule: Work, counted: Sequence[Coun
     return whole_months(worked) + min(limit, whole_months(subtract_spans(interned, worked)))
 
 
-def _last_day(position: Position, as_of: date) -> date:
+def _last_day(position: CandidatePosition, as_of: date) -> date:
     return min(position.ends_on or as_of, as_of)

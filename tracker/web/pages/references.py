@@ -16,7 +16,7 @@ from tracker.rules.application.references import (
     max_referees,
     roles_for,
 )
-from tracker.rules.model import Referees, Requirement, Rulebook
+from tracker.rules.model import ReferenceRule, Requirement, Rulebook
 from tracker.services.context import Author
 from tracker.services.references import (
     Applied,
@@ -50,7 +50,7 @@ class _Page:
     rule: Requirement | None
 
     @property
-    def terms(self) -> Referees | None:
+    def terms(self) -> ReferenceRule | None:
         """What the rule asks."""
         return self.rule.references if self.rule else None
 
