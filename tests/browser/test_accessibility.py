@@ -60,7 +60,7 @@ def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
     check(page)
     page.context.clear_cookies()
     page.get_by_role("button", name="Save anyway").first.click()
-    expect(page.get_by_role("heading", name="You were signed out meanwhile")).to_be_visible()
+    expect(page.get_by_role("heading", name="You were signed out")).to_be_visible()
     check(page)
 
 

@@ -91,7 +91,7 @@ def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
     at.type("Title", "Kept through signing in")
     at.page.context.clear_cookies()
     at.press("Save")
-    at.see("You were signed out meanwhile")
+    at.see("You were signed out")
     at.walk_to(at.page.get_by_role("link", name="Sign in (opens a new tab)"))
     with at.page.context.expect_page() as opened:
         at.page.keyboard.press("Enter")

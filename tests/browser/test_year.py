@@ -16,7 +16,7 @@ Open = Callable[[str, str], Keys]
 def test_the_year_opens_to_why_to_earlier_cycles_and_to_help(keys: Open) -> None:
     at = keys(ALICE, "/")
     at.page.keyboard.press("Tab")
-    skip = at.page.get_by_role("link", name="Skip to the content")
+    skip = at.page.get_by_role("link", name="Skip to main content")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
     at.follow("My year")

@@ -42,7 +42,7 @@ def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
             assert page.headers["retry-after"] == "10"
             assert "Many people are saving at the same time" in text_of(page)
             assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
-            assert ("Files cannot be kept" in text_of(page)) == bool(files)
+            assert ("Files can't be kept" in text_of(page)) == bool(files)
             assert kept(page) == typed
             assert 'action="/log?again=1"' in page.text
         assert alice.get("/healthz").text == "ok"

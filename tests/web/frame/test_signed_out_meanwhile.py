@@ -31,7 +31,7 @@ def test_what_was_typed_is_kept_and_saved_after_signing_in(page_house: WebClient
     typed = {**TRAINING, "title": HOSTILE, "form_key": key[1]}
     page = alice.post("/log?again=1", typed)
     assert page.status_code == 403
-    assert "Nothing is saved yet, and nothing that you typed is lost" in text_of(page)
+    assert "Nothing is saved yet, but nothing that you typed is lost" in text_of(page)
     assert 'action="/log?again=1"' in page.text
     assert "<script>" not in page.text
     assert kept(page) == typed
@@ -52,7 +52,7 @@ def test_files_have_to_be_added_again(page_house: WebClient) -> None:
         headers={"Origin": BASE_URL},
     )
     assert kept(answer) == TRAINING
-    assert "Files cannot be kept: add them once more afterwards." in text_of(answer)
+    assert "Files can't be kept. Please add them again afterward." in text_of(answer)
 
 
 def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: WebClient) -> None:

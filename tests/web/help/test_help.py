@@ -1,4 +1,4 @@
-"""Help: the own rulebook with its sources and whom to ask; general words for everybody else."""
+"""Help: an endorsee's own rulebooks with sources and contacts; general help for everybody."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from tests.support.cast import ALICE, BOOKS, CAROL, ERIN, EVE
 from tests.web.visiting import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.web.pages.help_page import view_book
+from tracker.web.pages.help_page import describe_rulebook
 
 
 def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClient) -> None:
@@ -50,9 +50,9 @@ def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(page_house: We
 
 
 def test_a_rule_for_some_says_of_whom_it_is_asked_once() -> None:
-    view = view_book(BOOKS, "MI-AIMH", "IMHS", date(2026, 11, 22), ())
-    (about,) = [rule.about for rule in view.rules if "those who provide" in rule.about]
-    assert about.count("asked") == 1
+    view = describe_rulebook(BOOKS, "MI-AIMH", "IMHS", date(2026, 11, 22), ())
+    (about,) = [rule.about for rule in view.requirements if "those who provide" in rule.about]
+    assert about.count("required") == 1
 
 
 def test_others_read_general_words(page_house: WebClient) -> None:
@@ -61,13 +61,13 @@ def test_others_read_general_words(page_house: WebClient) -> None:
         assert page.status_code == 200
         words = text_of(page)
         assert "There is no password" in words
-        assert "It comes from renewals@localhost" in words
+        assert "Our email comes from renewals@localhost" in words
         assert "Reflective supervision or consultation" in words
         assert "mailto:" not in page.text
-        assert "The renewal cycle" not in words
+        assert "Renewal cycle The" not in words
 
 
-def test_a_category_without_rules_is_told_that_nothing_is_guessed(page_house: WebClient) -> None:
+def test_a_category_without_rules_says_so(page_house: WebClient) -> None:
     with writing(page_house.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["endorsement"]).values(
@@ -77,7 +77,9 @@ def test_a_category_without_rules_is_told_that_nothing_is_guessed(page_house: We
                 starts_on=date(2026, 1, 1),
             )
         )
-    assert "nothing is guessed" in text_of(page_house.visit(EVE).get("/help"))
+    assert "We have no renewal requirements on file for this category." in text_of(
+        page_house.visit(EVE).get("/help")
+    )
 
 
 def test_every_category_of_every_rulebook_has_its_page(page_house: WebClient) -> None:

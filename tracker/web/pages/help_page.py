@@ -1,6 +1,6 @@
-"""The rulebook in plain words, as one endorsee needs it: their association, their category."""
+"""Help: the viewer's rulebooks in plain words, with their sources, and whom to ask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from email.utils import parseaddr
@@ -13,222 +13,232 @@ from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.description import describe_accepted, format_amount, format_scheme
-from tracker.rules.model import CycleScheme, Interpretation, Requirement, Rulebook, Source
+from tracker.rules.model import Interpretation, Requirement, Rulebook, Source
 from tracker.rules.plan import value_in_force
-from tracker.services.applications import list_applications
+from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
 from tracker.settings import Coordinator
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep
 
-Section = tuple[str | None, str]
+router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """A sentence, and where its source says so."""
-
-    text: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One requirement: what is asked now, and what has been decided for later."""
+class RequirementHelp:
+    """One requirement: its amount now, and the changes already decided."""
 
     label: str
     about: str
     amount: str
-    later: Sequence[str]
+    changes: Sequence[str]
     source: str
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Where the source is silent or ambiguous: what it says, and how it is read."""
+class ProviderRuleHelp:
+    """Whose RSC sessions count: the rule, and each (kind of provider, source)."""
 
-    title: str
-    says: str
-    taken: str
-    others: Sequence[str]
+    description: str
+    accepted: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class BookView:
-    """What one association asks of one category; without ``rules`` nothing is known to be asked."""
+class MembershipHelp:
+    """Which membership is required, and the names of the accepted organizations."""
+
+    description: str
+    accepted: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class InterpretationHelp:
+    """A place where the source is silent or ambiguous: what it says, and how it is read."""
+
+    section: str
+    source_says: str
+    taken: str
+    other_readings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RulebookHelp:
+    """The rules of one category's renewal; no ``requirements`` if the rulebook has none."""
 
     association: str
     association_name: str
     category: str
     category_name: str
     cycles: Sequence[str]
-    rules: Sequence[Rule]
-    provider_rules: Sequence[tuple[str, Sequence[Cited]]]
-    memberships: Sequence[tuple[str, Sequence[str]]]
-    readings: Sequence[Reading]
+    requirements: Sequence[RequirementHelp]
+    provider_rules: Sequence[ProviderRuleHelp]
+    memberships: Sequence[MembershipHelp]
+    interpretations: Sequence[InterpretationHelp]
     coordinators: Sequence[Coordinator]
 
 
-def view_book(
+@router.get("/help")
+def show_help(site: SiteDep, now: NowDep, viewer: OptionalViewerDep) -> Response:
+    """General help for everybody; for an endorsee, their own rulebooks first."""
+    rulebooks: Sequence[RulebookHelp] = ()
+    applications: Sequence[Application] = ()
+    if viewer is not None and viewer.person_id is not None:
+        rulebooks, applications = _read_own(site, viewer.person_id, now)
+    return site.pages.render(
+        "help.html",
+        viewer=viewer,
+        here="help",
+        rulebooks=rulebooks,
+        applications=applications,
+        coordinators=site.settings.coordinators_by_association,
+        sender=parseaddr(site.settings.mail.sender)[1],
+    )
+
+
+def _read_own(
+    site: Site, person_id: int, now: datetime
+) -> tuple[list[RulebookHelp], list[Application]]:
+    """The rulebook of each category that a person holds, and their undecided applications."""
+    with reading(site.engine) as session:
+        endorsements = endorsements_of(session, person_id)
+        applications = list_undecided_applications(session, person_id)
+    rulebooks = {}
+    for endorsement in endorsements:
+        association, category = endorsement.association, endorsement.category
+        if association in site.rulebooks.associations:
+            coordinators = site.settings.coordinators_of(association)
+            rulebooks[association, category] = describe_rulebook(
+                site.rulebooks, association, category, site.today(association, now), coordinators
+            )
+    return [*rulebooks.values()], applications
+
+
+def describe_rulebook(
     rulebooks: Rulebooks,
     association: str,
     category: str,
     today: date,
     coordinators: Sequence[Coordinator],
-) -> BookView:
-    """The rules of a category's renewal as they stand on ``today``, and those that will."""
+) -> RulebookHelp:
+    """The rules of a category's renewal in force on ``today``, and the changes to come."""
     rulebook = rulebooks.associations[association]
     known = rulebook.categories.get(category)
-    asked = [r for r in rulebook.requirements_of(category) if _matters(r, today)]
-    return BookView(
+    requirements = [r for r in rulebook.requirements_of(category) if _is_relevant(r, today)]
+    return RulebookHelp(
         association=association,
         association_name=rulebook.name,
         category=category,
         category_name=known.name if known else category,
-        cycles=[*_cycles(rulebook.cycles, today)] if asked else [],
-        rules=[_rule(rulebook, r, today) for r in asked],
-        provider_rules=[*_providers(rulebook, asked, today)],
-        memberships=[*_memberships(rulebooks, rulebook, asked)],
-        readings=[_reading(i) for i in _about_renewal(rulebook, category, asked)],
+        cycles=_describe_cycles(rulebook, today) if requirements else [],
+        requirements=[_describe_requirement(rulebook, r, today) for r in requirements],
+        provider_rules=_describe_provider_rules(rulebook, requirements, today),
+        memberships=_describe_memberships(rulebooks, rulebook, requirements),
+        interpretations=_describe_interpretations(rulebook, category, requirements),
         coordinators=coordinators,
     )
 
 
-def _matters(requirement: Requirement, today: date) -> bool:
-    later = any(v.starts_from > today and v.asked for v in requirement.values)
-    return later or value_in_force(requirement, today) is not None
+def _is_relevant(requirement: Requirement, today: date) -> bool:
+    is_in_force = value_in_force(requirement, today) is not None
+    return is_in_force or any(v.starts_from > today and v.asked for v in requirement.values)
 
 
 def _cite(rulebook: Rulebook, source: Source) -> str:
     return f"{rulebook.documents[source.document].title}, “{source.section}”"
 
 
-def _rule(rulebook: Rulebook, requirement: Requirement, today: date) -> Rule:
+def _describe_cycles(rulebook: Rulebook, today: date) -> list[str]:
+    """The scheme in force, and those to come."""
+    started = [scheme for scheme in rulebook.cycles if scheme.starts_from <= today]
+    sentences = [format_scheme(scheme) for scheme in started[-1:]]
+    for scheme in rulebook.cycles[len(started) :]:
+        sentences.append(f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme)}")
+    return sentences
+
+
+def _describe_requirement(
+    rulebook: Rulebook, requirement: Requirement, today: date
+) -> RequirementHelp:
     value = value_in_force(requirement, today)
     later = [v for v in requirement.values if v.starts_from > today]
-    words = [f"from {format_date(v.starts_from)}: {format_amount(requirement, v)}" for v in later]
-    return Rule(
+    about = requirement.about
+    if requirement.asked_of != "everyone":
+        about += f"; required only of {requirement.asked_of}"
+    changes = []
+    for change in later:
+        amount = format_amount(requirement, change)
+        changes.append(f"starting {format_date(change.starts_from)}: {amount}")
+    return RequirementHelp(
         label=requirement.label,
-        about=_about(requirement),
-        amount=format_amount(requirement, value) if value else "not asked yet",
-        later=words,
+        about=about,
+        amount=format_amount(requirement, value) if value else "not required yet",
+        changes=changes,
         source=_cite(rulebook, (value or later[0]).source),
     )
 
 
-def _about(requirement: Requirement) -> str:
-    """What it is about, and of whom it is asked, where that is not everyone."""
-    if requirement.asked_of == "everyone":
-        return requirement.about
-    return f"{requirement.about}; asked only of {requirement.asked_of}"
-
-
-def _cycles(schemes: Sequence[CycleScheme], today: date) -> Iterator[str]:
-    """The scheme in force, and those to come."""
-    started = [s for s in schemes if s.starts_from <= today]
-    if started:
-        yield format_scheme(started[-1])
-    for scheme in schemes[len(started) :]:
-        yield f"From {format_date(scheme.starts_from)} on: {format_scheme(scheme)}"
-
-
-def _providers(
-    rulebook: Rulebook, asked: Sequence[Requirement], today: date
-) -> Iterator[tuple[str, Sequence[Cited]]]:
-    for name in dict.fromkeys(r.providers for r in asked if r.providers):
+def _describe_provider_rules(
+    rulebook: Rulebook, requirements: Sequence[Requirement], today: date
+) -> list[ProviderRuleHelp]:
+    found = []
+    for name in dict.fromkeys(r.providers for r in requirements if r.providers):
         rule = rulebook.providers[name]
-        still = [a for a in rule.accepts if a.until is None or a.until >= today]
-        yield rule.says, [Cited(describe_accepted(a), _cite(rulebook, a.source)) for a in still]
+        accepted = []
+        for kind in rule.accepts:
+            if kind.until is None or kind.until >= today:
+                accepted.append((describe_accepted(kind), _cite(rulebook, kind.source)))
+        found.append(ProviderRuleHelp(rule.says, accepted))
+    return found
 
 
-def _memberships(
-    rulebooks: Rulebooks, rulebook: Rulebook, asked: Sequence[Requirement]
-) -> Iterator[tuple[str, Sequence[str]]]:
-    for name in dict.fromkeys(r.membership for r in asked if r.membership):
-        accepted = rulebooks.accepted_organizations(f"{rulebook.id}/{name}")
-        yield (
-            rulebook.memberships[name].says,
-            [rulebooks.organizations[each].name for each in accepted],
-        )
+def _describe_memberships(
+    rulebooks: Rulebooks, rulebook: Rulebook, requirements: Sequence[Requirement]
+) -> list[MembershipHelp]:
+    found = []
+    for name in dict.fromkeys(r.membership for r in requirements if r.membership):
+        organizations = rulebooks.accepted_organizations(f"{rulebook.id}/{name}")
+        accepted = [rulebooks.organizations[each].name for each in organizations]
+        found.append(MembershipHelp(rulebook.memberships[name].says, accepted))
+    return found
 
 
-def _about_renewal(
-    rulebook: Rulebook, category: str, asked: Sequence[Requirement]
-) -> Iterator[Interpretation]:
-    """The readings that bear on a renewal: not those that only an application knows."""
-    applying = rulebook.requirements_of(category, "application")
-    own = {*_readings_of(rulebook, asked)}
-    foreign = {r.interpretation for r in applying}
-    sections = _sections(applying) | _advised(rulebook, asked)
-    for found in rulebook.interpretations:
-        if found.categories and category not in found.categories:
+def _describe_interpretations(
+    rulebook: Rulebook, category: str, requirements: Sequence[Requirement]
+) -> list[InterpretationHelp]:
+    """The interpretations of a renewal, without those that are only about applications."""
+    own = _interpretation_ids(rulebook, requirements)
+    application = rulebook.requirements_of(category, "application")
+    application_ids = {r.interpretation for r in application}
+    other_sections = _sections(application)
+    ids = {r.id for r in requirements}
+    for advice in rulebook.advice:
+        if advice.requirement not in ids:
+            other_sections.add((advice.source.document, advice.source.section))
+    other_sections -= _sections(requirements)
+    found = []
+    for interpretation in rulebook.interpretations:
+        if interpretation.categories and category not in interpretation.categories:
             continue
-        here = (found.document, found.section)
-        elsewhere = found.id in foreign or here in sections - _sections(asked)
-        if found.id in own or not elsewhere:
-            yield found
+        section = (interpretation.document, interpretation.section)
+        is_elsewhere = interpretation.id in application_ids or section in other_sections
+        if interpretation.id in own or not is_elsewhere:
+            found.append(_describe_interpretation(interpretation))
+    return found
 
 
-def _readings_of(rulebook: Rulebook, asked: Sequence[Requirement]) -> Iterator[str | None]:
-    yield from (r.interpretation for r in asked)
-    yield from (s.interpretation for s in rulebook.cycles)
-    for name in {r.providers for r in asked if r.providers}:
-        yield from (a.interpretation for a in rulebook.providers[name].accepts)
+def _interpretation_ids(rulebook: Rulebook, requirements: Sequence[Requirement]) -> set[str | None]:
+    ids = {r.interpretation for r in requirements}
+    ids |= {scheme.interpretation for scheme in rulebook.cycles}
+    for name in {r.providers for r in requirements if r.providers}:
+        ids |= {accepted.interpretation for accepted in rulebook.providers[name].accepts}
+    return ids
 
 
-def _sections(requirements: Sequence[Requirement]) -> set[Section]:
+def _sections(requirements: Sequence[Requirement]) -> set[tuple[str | None, str]]:
     return {(v.source.document, v.source.section) for r in requirements for v in r.values}
 
 
-def _advised(rulebook: Rulebook, asked: Sequence[Requirement]) -> set[Section]:
-    """Where sources advise on anything else than what a renewal asks."""
-    ids = {r.id for r in asked}
-    return {
-        (a.source.document, a.source.section) for a in rulebook.advice if a.requirement not in ids
-    }
-
-
-def _reading(found: Interpretation) -> Reading:
-    others = [each for each in found.readings if each != found.taken]
-    return Reading(found.section, found.says, found.taken, others)
-
-
-router = APIRouter()
-
-
-@router.get("/help")
-def show(site: SiteDep, at: NowDep, who: OptionalViewerDep) -> Response:
-    """General words for anybody; for an endorsee, those of the own rulebooks first."""
-    rulebooks: Sequence[BookView] = ()
-    applied: Sequence[Application] = ()
-    if who is not None and who.person_id is not None:
-        rulebooks, applied = _own(site, who.person_id, at)
-    return site.pages.render(
-        "help.html",
-        viewer=who,
-        here="help",
-        rulebooks=rulebooks,
-        applied=[(a, site.settings.coordinators_of(a.association)) for a in applied],
-        sender=parseaddr(site.settings.mail.sender)[1],
+def _describe_interpretation(interpretation: Interpretation) -> InterpretationHelp:
+    others = [reading for reading in interpretation.readings if reading != interpretation.taken]
+    return InterpretationHelp(
+        interpretation.section, interpretation.says, interpretation.taken, others
     )
-
-
-def _own(
-    site: Site, person_id: int, at: datetime
-) -> tuple[Sequence[BookView], Sequence[Application]]:
-    """The rulebooks of a person's endorsements, each once, and the applications not decided."""
-    with reading(site.engine) as session:
-        held = endorsements_of(session, person_id)
-        applied = [a for a in list_applications(session, person_id) if not a.is_decided]
-    known = site.rulebooks.associations
-    wanted = dict.fromkeys((e.association, e.category) for e in held if e.association in known)
-    views = [
-        view_book(
-            site.rulebooks,
-            association,
-            category,
-            site.today(association, at),
-            site.settings.coordinators_of(association),
-        )
-        for association, category in wanted
-    ]
-    return views, applied
