@@ -1,14 +1,25 @@
 """The migrations end where the tables of the code stand."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Engine, MetaData, create_engine, func, inspect, select
+from sqlalchemy import (
+    CheckConstraint,
+    Engine,
+    MetaData,
+    RowMapping,
+    create_engine,
+    func,
+    inspect,
+    select,
+)
 
 import tracker
 from tests.support.backups import empty_beside, rows_of
@@ -17,7 +28,11 @@ from tests.support.older import migrate_to
 from tracker.db.engine import migrate, newest_version, open_engine, schema_version, writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
+from tracker.services.standings import parse_results
 
+# Before this version a stored result was a list of these.
+NAMED_RESULTS = "0011"
+OLD_RESULT = ("id", "label", "required", "counted", "short", "outcome", "counts")
 FOLDER = Path(tracker.__file__).parent / "db" / "migrations"
 OLDER = sorted(path.name[:4] for path in (FOLDER / "versions").glob("0*.py"))[:-1]
 
@@ -52,6 +67,15 @@ def test_each_revision_follows_the_one_before() -> None:
     assert len(scripts.get_bases()) == 1
 
 
+def as_older(table: str, version: str, row: RowMapping) -> dict[str, Any]:
+    """A row as an older version stored it."""
+    values = dict(row)
+    if table == "standing" and version < NAMED_RESULTS:
+        results = [r._asdict() for r in parse_results(values["requirements"])]
+        values["requirements"] = json.dumps([[r[name] for name in OLD_RESULT] for r in results])
+    return values
+
+
 def leave_older(cast: Cast, url: str, version: str) -> None:
     """Make a database as an older version left it: what the cast has, as far as it knew it."""
     migrate_to(url, version)
@@ -64,7 +88,7 @@ def leave_older(cast: Cast, url: str, version: str) -> None:
             there = known.tables[table.name]
             columns = [column.name for column in there.columns]
             for row in read.execute(select(*(table.c[name] for name in columns))).mappings():
-                write.execute(there.insert().values(row))
+                write.execute(there.insert().values(as_older(table.name, version, row)))
             if engine.dialect.name == "postgresql" and "id" in columns:
                 last = select(func.max(there.c.id)).scalar_subquery()
                 write.execute(select(func.setval(f"{table.name}_id_seq", last)))

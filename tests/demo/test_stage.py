@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tracker.db.engine import open_engine, reading
-from tracker.demo.people import Cast, load_stories, create_cast
+from tracker.demo.people import Cast, create_cast, load_stories
 from tracker.demo.roster import write_roster
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.jobs.runner import run_due

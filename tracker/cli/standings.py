@@ -20,10 +20,7 @@ from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding, Outcome, Result, Standing
 from tracker.services.application_facts import judge_applications
 from tracker.services.evaluation import judge_all
-from tracker.services.facts import make_id_table
 from tracker.services.uncounted import Uncounted, with_uncounted
-
-_ID_TABLE = "wanted"
 
 
 def print_standings(
@@ -45,7 +42,7 @@ def print_standings(
             day_of,
             cycle_day=cycle,
             association=association,
-            only=_filter_by_person(facts, Endorsement, email),
+            endorsement_ids=_filter_by_person(facts, Endorsement, email),
         )
         results = with_uncounted(rest, tracker.rulebooks, standings, day_of)
         if as_json:
@@ -66,7 +63,7 @@ def print_readiness(
             tracker.rulebooks,
             day_of,
             association=association,
-            only=_filter_by_person(facts, Application, email),
+            application_ids=_filter_by_person(facts, Application, email),
         )
         results = with_uncounted(rest, tracker.rulebooks, standings, day_of)
         if as_json:
@@ -143,8 +140,8 @@ def _format_short(result: Result) -> str:
 
 def _filter_by_person(
     session: Session, model: type[Endorsement | Application], email: str | None
-) -> str | None:
-    """A temporary table with the IDs of the person's rows; None without an address.
+) -> list[int] | None:
+    """Return the IDs of the person's rows; None without an address.
 
     Raises UnknownName if nobody with that address has such a row.
     """
@@ -156,8 +153,7 @@ def _filter_by_person(
         .join(Person, col(Person.id) == model.person_id)
         .where(or_(Person.email == email, Person.second_email == email))
     )
-    ids = session.exec(query).all()
+    ids = list(session.exec(query))
     if not ids:
         raise UnknownName(f"Nobody with the address {email!r} has an {model.__tablename__}.")
-    make_id_table(session, _ID_TABLE, ids)
-    return _ID_TABLE
+    return ids

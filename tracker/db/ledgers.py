@@ -30,9 +30,8 @@ class StandingRow(SQLModel, table=True):
     though nobody does anything (None: never). ``status_since`` is the local day on which the
     status last changed, ``membership_until`` the last day of the accepted membership in force (of
     the one before, when none is), ``falls_behind_on`` the first day on which an even pace is out of
-    reach (None: on pace to the end). ``requirements`` is JSON: a list of
-    [id, label, required, counted, short, outcome, counts], minutes; short is 0 where nothing is
-    missing.
+    reach (None: on pace to the end). ``requirements`` is JSON, written and
+    read by `tracker.services.standings`.
     """
 
     __tablename__ = "standing"

@@ -16,7 +16,6 @@ from tracker.rules.standing import Span, Standing, Status
 from tracker.services.endorsements import endorsements_of, spans_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at, judge_current
-from tracker.services.facts import make_id_table
 from tracker.services.rsc_providers import load_providers
 
 _DAY = timedelta(days=1)
@@ -102,7 +101,6 @@ def _universal_time() -> Timezone:
 
 
 _STANDING = METADATA.tables["standing"]
-_WANTED = "calendar_endorsement"
 _UNSETTLED = {Status.OPEN, Status.OVERDUE, Status.LAPSED}
 # Days before: time to log what is missing, or to find somebody else.
 _LONG, _SHORT = (30, 7), (7,)
@@ -131,9 +129,8 @@ def read_calendar(
 ) -> list[Dated]:
     """The dates of a person's renewals, as of an instant; each key once."""
     ids = [e.id for e in endorsements_of(session, person_id)]
-    make_id_table(session, _WANTED, ids)
     day_of = days_at(rulebooks, at)
-    standings = list(judge_current(session, rulebooks, day_of, only=_WANTED))
+    standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
     judged = _judged(session, ids)
     found: dict[str, Dated] = {}
     for standing in standings:

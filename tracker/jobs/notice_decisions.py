@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from tracker.clock import local_day
+from tracker.db.statements import make_id_table
 from tracker.notifications.context import JobContext
 from tracker.rules.application.notices import decide_application
 from tracker.rules.notices import Cutoff, Decision, decide
@@ -17,7 +18,6 @@ from tracker.rules.notification_preferences import apply_preferences
 from tracker.rules.standing import AnyStanding
 from tracker.services.application_facts import judge_applications
 from tracker.services.evaluation import days_at, judge_current
-from tracker.services.facts import make_id_table
 from tracker.services.notices import (
     decided_for,
     decided_for_applications,
@@ -27,11 +27,10 @@ from tracker.services.notices import (
     undecided_of,
 )
 from tracker.services.notification_preferences import kinds_off
-from tracker.services.rsc_providers import Horizon, cutoffs_of
+from tracker.services.rsc_providers import Horizon, find_cutoffs
 
 PEOPLE = "noticed_person"
 _ENDORSEMENTS = "noticed"
-_APPLICANTS = "noticed_applicant"
 _APPLICATIONS = "noticed_application"
 # By person and provider rule.
 Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
@@ -55,7 +54,7 @@ def decide_on_people(looking: RunContext, people: Sequence[int]) -> dict[int, li
     make_id_table(session, PEOPLE, people)
     # Another process that is at the same people ends first: then its decisions are seen here.
     lock_people(session, PEOPLE)
-    cutoffs = _cutoffs(looking, PEOPLE)
+    cutoffs = _cutoffs(looking, people)
     found: defaultdict[int, list[Decision]] = defaultdict(list)
     for decision in _on_renewals(looking, cutoffs):
         found[decision.standing.facts.person_id].append(decision)
@@ -78,8 +77,8 @@ def applicants_with_news(looking: RunContext, association: str) -> set[int]:
     applications = undecided_in(looking.session, association)
     if not applications:
         return set()
-    make_id_table(looking.session, _APPLICANTS, set(applications.values()))
-    decisions = _on_applications(looking, applications, _cutoffs(looking, _APPLICANTS))
+    cutoffs = _cutoffs(looking, set(applications.values()))
+    decisions = _on_applications(looking, applications, cutoffs)
     return {decision.standing.facts.person_id for decision in decisions}
 
 
@@ -96,7 +95,7 @@ def _on_renewals(looking: RunContext, cutoffs: Cutoffs) -> Iterator[Decision]:
     ).all()
     make_id_table(session, _ENDORSEMENTS, ids)
     days = days_at(context.rulebooks, looking.now)
-    standings = list(judge_current(session, context.rulebooks, days, only=_ENDORSEMENTS))
+    standings = list(judge_current(session, context.rulebooks, days, endorsement_ids=ids))
     decided = decided_for(session, _ENDORSEMENTS)
     for standing in standings:
         association = standing.plan.association
@@ -122,7 +121,7 @@ def _on_applications(
     days = days_at(context.rulebooks, looking.now)
     decided = decided_for_applications(session, _APPLICATIONS)
     asked = last_asked(session, _APPLICATIONS)
-    for standing in judge_applications(session, context.rulebooks, days, only=_APPLICATIONS):
+    for standing in judge_applications(session, context.rulebooks, days, application_ids=ids):
         number, association = standing.facts.subject_id, standing.plan.association
         asked_at = asked.get(number)
         zone = context.rulebooks.associations[association].time_zone
@@ -136,11 +135,11 @@ def _on_applications(
         )
 
 
-def _cutoffs(looking: RunContext, people: str) -> Cutoffs:
+def _cutoffs(looking: RunContext, people: Iterable[int]) -> Cutoffs:
     context, as_of = looking.context, looking.as_of
     last_day = as_of + relativedelta(days=max(context.notices.provider_cutoff.before, default=0))
     horizon = Horizon(used_since(context, as_of), as_of, last_day)
-    return cutoffs_of(looking.session, context.rulebooks, people, horizon)
+    return find_cutoffs(looking.session, context.rulebooks, people, horizon)
 
 
 def _cutoffs_for(standing: AnyStanding, cutoffs: Cutoffs) -> Sequence[Cutoff]:

@@ -14,12 +14,10 @@ from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.application_facts import judge_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.evaluation import evaluate_people
-from tracker.services.facts import make_id_table
 
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
-_SHOWN = "shown_application"
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
@@ -71,8 +69,7 @@ def get_application_standings(
     """How ready these applications are, by id; without those decided or not opened yet."""
     if not application_ids:
         return {}
-    make_id_table(session, _SHOWN, application_ids)
-    standings = judge_applications(session, rulebooks, day_of, only=_SHOWN)
+    standings = judge_applications(session, rulebooks, day_of, application_ids=application_ids)
     return {standing.facts.subject_id: standing for standing in standings}
 
 

@@ -1,6 +1,5 @@
 """What a coordinator's page lists: standings, worst first, and providers to confirm."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from tracker.db.ledgers import Outbox, ProviderSpan, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.db.tables import METADATA
+from tracker.services.standings import parse_results
 
 _STANDING = METADATA.tables["standing"]
 _ENDORSEMENT = METADATA.tables["endorsement"]
@@ -150,7 +150,7 @@ def _is_listed(association: str, today: date) -> ColumnElement[bool]:
 
 
 def _short(requirements: str) -> dict[str, int]:
-    return {row[0]: row[4] for row in json.loads(requirements) if row[5] == "short"}
+    return {r.id: r.short for r in parse_results(requirements) if r.outcome == "short"}
 
 
 _STANDING_DIGEST = StandingRow.__table__  # type: ignore[attr-defined]
@@ -189,8 +189,8 @@ class StandingLine(NamedTuple):
     @property
     def missing(self) -> list[Missing]:
         """What is missing, in the rulebook's order."""
-        found = json.loads(self.requirements)
-        return [Missing(name, counts, short) for name, _, _, _, short, _, counts in found if short]
+        results = parse_results(self.requirements)
+        return [Missing(r.id, r.counts, r.short) for r in results if r.short]
 
 
 def standing_lines(session: Session, association: str, as_of: date) -> Iterator[StandingLine]:

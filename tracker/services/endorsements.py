@@ -1,24 +1,19 @@
-"""Reads what one endorsee holds, and when providers' sessions count."""
+"""Reads what a person holds, the cycles of an endorsement, and when providers' sessions count."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import select
-from sqlmodel import Session
+from sqlmodel import Session, col, exists, select
 
-from tracker.db.statements import Row, as_date, run
-from tracker.db.tables import METADATA
+from tracker.db.applications import Application
+from tracker.db.ledgers import ProviderSpan
+from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.standing import Span, Standing
 from tracker.services.evaluation import DayOf, judge_all
-from tracker.services.facts import make_id_table
-
-_PERSON = METADATA.tables["person"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_ENTRY = METADATA.tables["entry"]
-_SPAN = METADATA.tables["provider_span"]
 
 
 class Endorsed(NamedTuple):
@@ -39,44 +34,34 @@ class Endorsed(NamedTuple):
         return self.association, self.category, self.starts_on
 
 
-_COLUMNS = (
-    select(
-        _ENDORSEMENT.c.id,
-        _ENDORSEMENT.c.person_id,
-        _PERSON.c.name,
-        _PERSON.c.email,
-        _ENDORSEMENT.c.association,
-        _ENDORSEMENT.c.category,
-        _ENDORSEMENT.c.starts_on,
-        _ENDORSEMENT.c.ends_on,
-    )
-    .join_from(_ENDORSEMENT, _PERSON)
-    .order_by(_ENDORSEMENT.c.association, _ENDORSEMENT.c.starts_on, _ENDORSEMENT.c.id)
+_HELD = (
+    select(Endorsement, Person.name, Person.email)
+    .join(Person)
+    .order_by(col(Endorsement.association), col(Endorsement.starts_on), col(Endorsement.id))
 )
 
 
-# As above, in the words of the driver: nearly every page asks it.
-_OF_PERSON = """
-    SELECT en.id, en.person_id, p.name, p.email, en.association, en.category,
-        en.starts_on, en.ends_on
-    FROM endorsement en JOIN person p ON p.id = en.person_id
-    WHERE en.person_id = ? ORDER BY en.association, en.starts_on, en.id
-"""
+def _endorsed(endorsement: Endorsement, name: str, email: str) -> Endorsed:
+    return Endorsed(
+        endorsement.id or 0,
+        endorsement.person_id,
+        name,
+        email,
+        endorsement.association,
+        endorsement.category,
+        endorsement.starts_on,
+        endorsement.ends_on,
+    )
 
 
 def endorsements_of(session: Session, person_id: int) -> list[Endorsed]:
-    """Every endorsement that a person holds, held or will hold."""
-    rows = run(session, _OF_PERSON, [person_id])
-    return [_endorsed(row) for row in rows]
-
-
-def _endorsed(row: Row) -> Endorsed:
-    ends_on = as_date(row[7]) if row[7] else None
-    return Endorsed._make((*row[:6], as_date(row[6]), ends_on))
+    """Return every endorsement that a person holds, held or will hold."""
+    rows = session.exec(_HELD.where(Endorsement.person_id == person_id))
+    return [_endorsed(*row) for row in rows]
 
 
 class Own(NamedTuple):
-    """What is known of a person before anything else: ``endorsements`` as of `endorsements_of`."""
+    """What every page of a person needs; ``endorsements`` are as of `endorsements_of`."""
 
     time_zone: str | None
     has_applied: bool
@@ -84,56 +69,46 @@ class Own(NamedTuple):
 
 
 def own_of(session: Session, person_id: int) -> Own:
-    """The same as `endorsements_of` with two facts more, in one statement."""
-    rows = run(session, _OWN, [person_id])
-    held = [row[2:] for row in rows if row[2] is not None]
-    zone, applied = rows[0][:2] if rows else (None, False)
-    return Own(zone, bool(applied), [_endorsed(row) for row in held])
-
-
-_OWN = """
-    SELECT p.time_zone, EXISTS (SELECT 1 FROM application ap WHERE ap.person_id = p.id),
-        en.id, en.person_id, p.name, p.email, en.association, en.category,
-        en.starts_on, en.ends_on
-    FROM person p LEFT JOIN endorsement en ON en.person_id = p.id
-    WHERE p.id = ? ORDER BY en.association, en.starts_on, en.id
-"""
+    """Return a person's time zone, endorsements, and whether they ever applied for one."""
+    has_applied = exists().where(col(Application.person_id) == person_id)
+    person = session.exec(select(Person.time_zone, has_applied).where(Person.id == person_id))
+    time_zone, applied = person.first() or (None, False)
+    return Own(time_zone, applied, endorsements_of(session, person_id))
 
 
 def endorsement_within(
     session: Session, endorsement_id: int, associations: Collection[str]
 ) -> Endorsed | None:
-    """One endorsement of these associations; None where it is absent or another one's."""
-    within = (_ENDORSEMENT.c.id == endorsement_id) & _ENDORSEMENT.c.association.in_(associations)
-    row = session.connection().execute(_COLUMNS.where(within)).first()
-    return None if row is None else Endorsed(*row)
+    """Return one endorsement of these associations; None if it is absent or another one's."""
+    query = _HELD.where(
+        Endorsement.id == endorsement_id, col(Endorsement.association).in_(associations)
+    )
+    row = session.exec(query).first()
+    return None if row is None else _endorsed(*row)
 
 
 def spans_of(session: Session, rule: str, provider_ids: Collection[int]) -> dict[int, list[Span]]:
-    """On which days each provider's sessions count under a rule, in order; both ends count."""
+    """Return the days on which each provider's sessions count under a rule, in order."""
     query = (
-        select(_SPAN.c.provider_id, _SPAN.c.starts_on, _SPAN.c.ends_on)
-        .where((_SPAN.c.rule == rule) & _SPAN.c.provider_id.in_(provider_ids))
-        .order_by(_SPAN.c.starts_on)
+        select(ProviderSpan)
+        .where(ProviderSpan.rule == rule, col(ProviderSpan.provider_id).in_(provider_ids))
+        .order_by(col(ProviderSpan.starts_on))
     )
-    found: dict[int, list[Span]] = {}
-    for provider_id, starts_on, ends_on in session.connection().execute(query):
-        found.setdefault(provider_id, []).append(Span(starts_on, ends_on))
-    return found
-
-
-_WANTED = "cycle_endorsement"
+    spans: defaultdict[int, list[Span]] = defaultdict(list)
+    for row in session.exec(query):
+        spans[row.provider_id].append(Span(row.starts_on, row.ends_on))
+    return spans
 
 
 def cycles_held(rulebooks: Rulebooks, endorsed: Endorsed, today: date) -> list[Cycle]:
-    """Every cycle from that of ``today`` (or of the endorsement's last day) back, newest first.
+    """Return every cycle from that of ``today`` (or of the endorsement's last day) back.
 
-    None where there is no rulebook, no renewal rules for the category, or nothing has begun.
+    None if there is no rulebook, no renewal rules for the category, or nothing has begun.
     """
     last = min(today, endorsed.ends_on or today)
     if endorsed.association not in rulebooks.associations or last < endorsed.starts_on:
         return []
-    plan = rulebooks.plan(endorsed.association, endorsed.category, endorsed.starts_on, last)
+    plan = rulebooks.plan(*endorsed.triple, last)
     if plan is None or plan.cycle is None:
         return []
     schemes = rulebooks.associations[endorsed.association].cycles
@@ -143,8 +118,8 @@ def cycles_held(rulebooks: Rulebooks, endorsed: Endorsed, today: date) -> list[C
 def standing_in(
     session: Session, rulebooks: Rulebooks, day_of: DayOf, endorsement_id: int, cycle: Cycle
 ) -> Standing | None:
-    """Where an endorsement stands in one of its cycles; None where it ended before the due date."""
-    make_id_table(session, _WANTED, [endorsement_id])
-    judged = judge_all(session, rulebooks, day_of, cycle_day=cycle.starts_on, only=_WANTED)
-    # Read to its end, so that the connection is free for the next query.
-    return next(iter(list(judged)), None)
+    """Judge an endorsement in one of its cycles; None if it ended before the due date."""
+    judged = judge_all(
+        session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement_id]
+    )
+    return next(judged, None)

@@ -1,57 +1,48 @@
-"""Evaluation: facts read, judged, and (for the standing table) stored.
+"""Evaluates renewals: reads facts, judges them, and stores the standings.
 
-`judge_all` only reads. `evaluate_people` belongs into the transaction of every write that can
-change a standing; `evaluate_due` is the nightly pass over what passing time has changed.
+`judge_all` and `judge_current` only read. `evaluate_people` belongs into the transaction of every
+write that can change a standing; `evaluate_due` is the nightly pass over what passing time changed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from sqlalchemy import text
-from sqlmodel import Session
+from sqlmodel import Session, col, exists, func, select, union
 
 from tracker.clock import local_day
-from tracker.db.audit import DeferredWork, deferred_work, leave, write_events
-from tracker.db.statements import among, as_date, run
+from tracker.db.ledgers import StandingRow
+from tracker.db.people import Endorsement
+from tracker.db.statements import in_chunks
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before
 from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Standing
-from tracker.services.facts import Few, Triple, Window, make_id_table, read_facts
+from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
-    newly_named,
-    people_supervised_by,
-    providers_of,
+    list_providers_of,
+    list_supervised_people,
+    list_unlisted_providers,
     refresh_provider_spans,
 )
 from tracker.services.standings import store_standings
 
 # So many endorsements at a time: what is judged waits in memory until it is stored.
-_BATCH = 4_000
-# Up to so many are named in the query itself: for them a temporary table costs more than the rest.
-_FEW = 100
+_BATCH = 1_000
+_DEFERRED = "deferred_evaluation"
 DayOf = Callable[[str], date]
 
 
-class _Days(dict[str, date]):
-    """The day at each association, worked out when it is first asked."""
+def days_at(rulebooks: Rulebooks, now: datetime) -> DayOf:
+    """Return a function that gives each association's legal day at ``now``."""
 
-    def __init__(self, rulebooks: Rulebooks, instant: datetime) -> None:
-        super().__init__()
-        self._books = rulebooks
-        self._instant = instant
+    @cache
+    def day_of(association: str) -> date:
+        return local_day(now, rulebooks.associations[association].time_zone)
 
-    def __missing__(self, association: str) -> date:
-        day = local_day(self._instant, self._books.associations[association].time_zone)
-        self[association] = day
-        return day
-
-
-def days_at(rulebooks: Rulebooks, instant: datetime) -> DayOf:
-    """The legal day that ``instant`` is in each association's time zone."""
-    return _Days(rulebooks, instant).__getitem__
+    return day_of
 
 
 def judge_all(
@@ -61,24 +52,21 @@ def judge_all(
     *,
     cycle_day: date | None = None,
     association: str | None = None,
-    only: str | Few | None = None,
+    endorsement_ids: Iterable[int] | None = None,
 ) -> Iterator[Standing]:
     """Stream the standings of the cycle that contains ``cycle_day`` (default: the as-of day).
 
-    ``day_of`` gives each association's as-of date, ``only`` is as of `read_facts`.
+    ``day_of`` gives each association's as-of day. Default: every endorsement.
     """
 
-    def windows(rulebooks: Rulebooks, triple: Triple) -> Iterable[Window]:
+    def windows_of(triple: Triple) -> Iterable[Window]:
         name, category, endorsed_on = triple
         if name not in rulebooks.associations or association not in (None, name):
             return ()
         plan = rulebooks.plan(name, category, endorsed_on, cycle_day or day_of(name))
         return (Window(plan, endorsed_on, day_of(name)),) if plan else ()
 
-    for window, facts in read_facts(session, rulebooks, windows, only=only):
-        standing = judge_renewal(window.plan, facts, window.as_of)
-        if standing is not None:
-            yield standing
+    return _judge(session, rulebooks, windows_of, endorsement_ids)
 
 
 def judge_current(
@@ -86,28 +74,19 @@ def judge_current(
     rulebooks: Rulebooks,
     day_of: DayOf,
     *,
-    only: str | Few | None = None,
+    endorsement_ids: Iterable[int] | None = None,
 ) -> Iterator[Standing]:
-    """Stream the standings of each endorsement's current cycle and of the one before it.
+    """Stream the standings of each endorsement's current cycle and of the one before it."""
 
-    ``only`` is as of `read_facts`: a temporary table, or a few endorsements.
-    """
+    def windows_of(triple: Triple) -> Iterable[Window]:
+        if triple[0] not in rulebooks.associations:
+            return ()
+        return _current_windows(rulebooks, triple, day_of(triple[0]))
 
-    def windows(rulebooks: Rulebooks, triple: Triple) -> Iterable[Window]:
-        name = triple[0]
-        return (
-            _current_windows(rulebooks, triple, day_of(name))
-            if name in rulebooks.associations
-            else ()
-        )
-
-    for window, facts in read_facts(session, rulebooks, windows, only=only):
-        standing = judge_renewal(window.plan, facts, window.as_of)
-        if standing is not None:
-            yield standing
+    return _judge(session, rulebooks, windows_of, endorsement_ids)
 
 
-# The same for many people, and again for each hour that one of them logs on a day.
+# People endorsed on the same day share these, and a person's do not change within a day.
 @lru_cache(maxsize=8_192)
 def _current_windows(rulebooks: Rulebooks, triple: Triple, day: date) -> tuple[Window, ...]:
     name, category, endorsed_on = triple
@@ -115,146 +94,134 @@ def _current_windows(rulebooks: Rulebooks, triple: Triple, day: date) -> tuple[W
     if plan is None:
         return ()
     window = Window(plan, endorsed_on, day)
-    before = plan.cycle and cycle_before(
-        rulebooks.associations[name].cycles, endorsed_on, plan.cycle
-    )
-    if not before:
+    schemes = rulebooks.associations[name].cycles
+    before = cycle_before(schemes, endorsed_on, plan.cycle) if plan.cycle else None
+    if before is None:
         return (window,)
     return window, Window(rulebooks.plan_for(name, category, before), endorsed_on, day)
+
+
+def _judge(
+    session: Session,
+    rulebooks: Rulebooks,
+    windows_of: WindowsOf,
+    endorsement_ids: Iterable[int] | None,
+) -> Iterator[Standing]:
+    endorsements = _endorsements(session, endorsement_ids)
+    for window, facts in read_facts(session, rulebooks, windows_of, endorsements):
+        standing = judge_renewal(window.plan, facts, window.as_of)
+        if standing is not None:
+            yield standing
+
+
+def _endorsements(
+    session: Session, endorsement_ids: Iterable[int] | None
+) -> Iterator[tuple[int, Triple]]:
+    """Stream endorsements, all of them by default, in the order of their ids."""
+    query = select(
+        col(Endorsement.id),
+        col(Endorsement.association),
+        col(Endorsement.category),
+        col(Endorsement.starts_on),
+    ).order_by(col(Endorsement.id))
+    if endorsement_ids is not None:
+        for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+            for number, association, category, starts_on in session.exec(
+                query.where(col(Endorsement.id).in_(ids))
+            ).all():
+                yield number, (association, category, starts_on)
+        return
+    last = 0
+    while rows := session.exec(query.where(col(Endorsement.id) > last).limit(_BATCH)).all():
+        for number, association, category, starts_on in rows:
+            yield number, (association, category, starts_on)
+        last = rows[-1][0]
 
 
 def evaluate_people(
     session: Session,
     rulebooks: Rulebooks,
     person_ids: Iterable[int],
-    instant: datetime,
+    now: datetime,
     *,
-    providers: Collection[int] | None = None,
+    named_providers: Collection[int] | None = None,
 ) -> None:
-    """Judge anew, and store, every standing that a change to these people may have moved.
+    """Judge and store every standing that a change to these people may have moved.
 
-    That includes everyone who was ever supervised by one of them, should the days on which
-    they qualify as a provider have changed. Where nothing but their entries changed,
-    ``providers`` are those whom these entries name. Call it inside the writing transaction.
+    That includes everyone who was ever supervised by one of them, if the days on which they
+    qualify as a provider have changed. If only their entries changed, ``named_providers`` are the
+    providers of those entries. Call it inside the writing transaction. In `deferred_evaluation`
+    it is done at the end.
     """
+    deferred: _DeferredEvaluation | None = session.info.get(_DEFERRED)
+    if deferred is not None:
+        deferred.add(rulebooks, person_ids, now, named_providers)
+        return
     people = set(person_ids)
-    if providers is None:
-        unsure = people | providers_of(session, people)
+    if named_providers is None:
+        providers = people | list_providers_of(session, people)
     else:
-        unsure = newly_named(session, providers)
-    changed = refresh_provider_spans(session, rulebooks, only=unsure) if unsure else ()
-    people |= people_supervised_by(session, changed)
-    chosen = among(session, people)
-    rows = run(
-        session,
-        f"""
-        SELECT id, association, category, starts_on FROM endorsement
-        WHERE person_id {chosen.sql}
-        """,
-        chosen.parameters,
-    )
-    held = {row[0]: (row[1], row[2], as_date(row[3])) for row in rows}
-    _evaluate(session, rulebooks, held, instant, held)
+        providers = list_unlisted_providers(session, named_providers)
+    if providers:
+        changed = refresh_provider_spans(session, rulebooks, person_ids=providers)
+        people |= list_supervised_people(session, changed)
+    endorsement_ids: list[int] = []
+    for ids in in_chunks(sorted(people), _BATCH):
+        query = select(Endorsement.id).where(col(Endorsement.person_id).in_(ids))
+        endorsement_ids += session.exec(query)
+    _evaluate(session, rulebooks, endorsement_ids, now)
 
 
-def evaluate_due(
-    session: Session,
-    rulebooks: Rulebooks,
-    association: str,
-    instant: datetime,
-    *,
-    since: date | None = None,
-) -> int:
-    """Judge anew what passing time, or a changed rulebook, may have moved; how many those were.
+@dataclass
+class _DeferredEvaluation:
+    """Whom to evaluate at the end of a transaction.
 
-    A night's work thus grows with what is due, not with what is stored. ``since`` is the local
-    date of the last evaluation (None: there was none): endorsements that have begun since
-    then have no standing yet.
+    ``changed`` people have changed in more than their entries; ``now`` is the latest change's.
     """
-    if since is None or _rules_changed(session, rulebooks, association):
-        refresh_provider_spans(session, rulebooks)
-        query, since = _EVERYTHING, date.min
-    else:
-        query = _DUE
-    today = local_day(instant, rulebooks.associations[association].time_zone)
-    due = session.scalars(
-        text(query),
-        {"association": association, "today": today.isoformat(), "since": since.isoformat()},
-    ).all()
-    return _evaluate(session, rulebooks, due, instant)
 
+    rulebooks: Rulebooks | None = None
+    now: datetime | None = None
+    people: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
+    named_providers: set[int] = field(default_factory=set)
 
-_EVERYTHING = """
-    SELECT id FROM endorsement
-    WHERE association = :association AND starts_on BETWEEN :since AND :today
-    UNION
-    SELECT endorsement_id FROM standing WHERE association = :association
-"""
-_DUE = """
-    SELECT endorsement_id FROM standing
-    WHERE association = :association AND recheck_on <= :today
-    UNION
-    SELECT en.id FROM endorsement en
-    WHERE en.association = :association AND en.starts_on BETWEEN :since AND :today
-        AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.endorsement_id = en.id)
-"""
-
-
-def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> bool:
-    """Whether a stored standing comes of other rulebooks; the index's two ends tell."""
-    ends = (
-        session.connection()
-        .execute(
-            text(
-                "SELECT (SELECT MIN(rules_digest) FROM standing WHERE association = :association), "
-                "(SELECT MAX(rules_digest) FROM standing WHERE association = :association)"
-            ),
-            {"association": association},
-        )
-        .one()
-    )
-    return any(digest not in (None, rulebooks.digest) for digest in ends)
-
-
-def _evaluate(
-    session: Session,
-    rulebooks: Rulebooks,
-    endorsement_ids: Iterable[int],
-    instant: datetime,
-    held: Few | None = None,
-) -> int:
-    """Judge these endorsements, and store it; ``held`` is what is known of each already."""
-    ids = sorted(endorsement_ids)
-    day_of = days_at(rulebooks, instant)
-    for start in range(0, len(ids), _BATCH):
-        batch = ids[start : start + _BATCH]
-        only: str | Few = "wanted"
-        if held is not None and len(batch) <= _FEW:
-            only = {number: held[number] for number in batch}
+    def add(
+        self,
+        rulebooks: Rulebooks,
+        person_ids: Iterable[int],
+        now: datetime,
+        named_providers: Collection[int] | None,
+    ) -> None:
+        people = set(person_ids)
+        self.rulebooks = rulebooks
+        self.now = max(self.now or now, now)
+        self.people |= people
+        if named_providers is None:
+            self.changed |= people
         else:
-            make_id_table(session, "wanted", batch)
-        # Read to the end before the first write: one connection does both.
-        standings = list(judge_current(session, rulebooks, day_of, only=only))
-        store_standings(session, standings, day_of, rulebooks, replacing=only)
-    return len(ids)
+            self.named_providers.update(named_providers)
 
 
 @contextmanager
 def deferred_evaluation(session: Session) -> Iterator[None]:
-    """Within the block, audit events and whoever is to be judged `soon` wait for its end.
+    """Evaluate at the end of the block everyone whom `evaluate_people` is called for within it.
 
-    Until then the standing and audit tables are behind: for pages, that do not read them in the
-    transaction in which they write.
+    So people whom several saves of one transaction touch are evaluated once. Until then the
+    standing table is behind: for pages, which do not read it in the transaction that writes.
     """
-    late = DeferredWork()
-    leave(session, late)
-    yield
-    leave(session, None)
-    write_events(session, late.events)
-    if late.rulebooks is None or late.instant is None:
+    deferred = session.info[_DEFERRED] = _DeferredEvaluation()
+    try:
+        yield
+    finally:
+        del session.info[_DEFERRED]
+    if deferred.rulebooks is None or deferred.now is None:
         return
-    providers = late.providers | late.changed | providers_of(session, late.changed)
-    evaluate_people(session, late.rulebooks, late.people, late.instant, providers=providers)
+    providers: Collection[int] | None = deferred.named_providers
+    if deferred.changed:
+        providers = None
+    evaluate_people(
+        session, deferred.rulebooks, deferred.people, deferred.now, named_providers=providers
+    )
 
 
 def evaluate_later(
@@ -265,17 +232,55 @@ def evaluate_later(
     *,
     providers: Collection[int] | None = None,
 ) -> None:
-    """Judge a person anew before the transaction ends: at once, or late where that is on.
+    """The same as `evaluate_people`; to be removed with its last caller."""
+    evaluate_people(session, rulebooks, {person_id}, instant, named_providers=providers)
 
-    Where nothing but their entries changed, ``providers`` are those whom these entries name.
+
+def evaluate_due(
+    session: Session,
+    rulebooks: Rulebooks,
+    association: str,
+    now: datetime,
+    *,
+    since: date | None = None,
+) -> int:
+    """Judge and store what passing time, or a changed rulebook, may have moved; return how many.
+
+    A night's work thus grows with what is due, not with what is stored. ``since`` is the local
+    date of the last evaluation (None: there was none): endorsements that have begun since
+    then have no standing yet.
     """
-    late = deferred_work(session)
-    if late is None:
-        evaluate_people(session, rulebooks, {person_id}, instant, providers=providers)
-        return
-    late.rulebooks, late.instant = rulebooks, max(late.instant or instant, instant)
-    late.people.add(person_id)
-    if providers is None:
-        late.changed.add(person_id)
+    today = local_day(now, rulebooks.associations[association].time_zone)
+    begun = select(Endorsement.id).where(
+        Endorsement.association == association, col(Endorsement.starts_on) <= today
+    )
+    stored = select(StandingRow.endorsement_id).where(StandingRow.association == association)
+    if since is None or _rules_changed(session, rulebooks, association):
+        refresh_provider_spans(session, rulebooks)
     else:
-        late.providers.update(providers)
+        has_standing = exists().where(col(StandingRow.endorsement_id) == Endorsement.id)
+        begun = begun.where(col(Endorsement.starts_on) >= since, ~has_standing)
+        stored = stored.where(col(StandingRow.recheck_on) <= today)
+    due = session.connection().scalars(union(begun, stored)).all()
+    return _evaluate(session, rulebooks, due, now)
+
+
+def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> bool:
+    """Whether a stored standing comes of other rulebooks; the index's two ends tell."""
+    for end in (func.min, func.max):
+        query = select(end(StandingRow.rules_digest)).where(StandingRow.association == association)
+        if session.exec(query).one() not in (None, rulebooks.digest):
+            return True
+    return False
+
+
+def _evaluate(
+    session: Session, rulebooks: Rulebooks, endorsement_ids: Iterable[int], now: datetime
+) -> int:
+    day_of = days_at(rulebooks, now)
+    count = 0
+    for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+        standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
+        store_standings(session, standings, day_of, rulebooks, endorsement_ids=ids)
+        count += len(ids)
+    return count

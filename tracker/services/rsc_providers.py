@@ -1,4 +1,7 @@
-"""Keeps provider_span: on which days each provider's sessions count under each rule."""
+"""RSC providers: who they are, and on which days sessions with them count.
+
+The table provider_span stores those days, so that the database can add up hours.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -6,156 +9,108 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, text
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, and_, delete
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, exists, func, or_, select
 
 from tracker.db.ledgers import ProviderSpan
-from tracker.db.log import Entry
+from tracker.db.log import Entry, GroupSession
 from tracker.db.people import Endorsement, Person, Vetting
-from tracker.db.statements import Chosen, among, as_date, run
-from tracker.db.tables import METADATA
+from tracker.db.statements import in_chunks, insert_rows, refresh_statistics
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Cutoff
 from tracker.rules.providers import Credential, Ending, Provider, find_ending, qualified_spans
 from tracker.rules.standing import Span
 
+_BATCH = 1_000
+# So many new spans that what PostgreSQL's planner knows of the table no longer holds.
+_MANY_SPANS = 50
+# Sessions are sometimes written down long after they were held.
+_LATELY = timedelta(days=365)
+# Rule, provider, first and last day.
 SpanRow = tuple[str, int, date, date]
-
-_PERSON = Person.__table__  # type: ignore[attr-defined]
-_ENTRY = Entry.__table__  # type: ignore[attr-defined]
-_SPAN = ProviderSpan.__table__  # type: ignore[attr-defined]
-_ENDORSEMENT = Endorsement.__table__  # type: ignore[attr-defined]
-_VETTING = Vetting.__table__  # type: ignore[attr-defined]
-_BATCH = 500
-# More people than this are not named in a query: everyone is looked at instead.
-_MANY = 1_000
 
 
 def load_providers(
     session: Session, person_ids: Collection[int] | None = None
 ) -> dict[int, Provider]:
-    """Those who provide RSC (they say so, or a session names them), with what they hold.
+    """Return people by id with what makes them qualified providers: degree and credentials.
 
-    ``person_ids`` narrows it to these people, whether they provide RSC or not.
+    Default: everyone who provides RSC, by their own word or because an entry names them.
     """
     if person_ids is None:
-        which = Chosen(f"IN (SELECT p.id FROM person p WHERE {_PROVIDES})")
-    else:
-        which = among(session, person_ids)
-    people: dict[int, tuple[str, str]] = {}
-    held: defaultdict[int, list[Credential]] = defaultdict(list)
-    sql = _WITH_CREDENTIALS.format(which=which.sql)
-    for person_id, name, degree, *credential in run(session, sql, which.parameters * 3):
-        people[person_id] = name, degree
-        if credential[0] is not None:
-            held[person_id].append(_credential(*credential))
-    return {
-        person_id: Provider(name, degree, tuple(sorted(held[person_id], key=str)))
-        for person_id, (name, degree) in people.items()
-    }
+        named = exists().where(col(Entry.provider_id) == Person.id)
+        providing = select(Person.id).where(or_(col(Person.provides_rsc), named))
+        return _load(session, lambda column: column.in_(providing))
+    providers: dict[int, Provider] = {}
+    for ids in in_chunks(sorted(person_ids), _BATCH):
+        providers |= _load(session, lambda column: column.in_(ids))  # noqa: B023 - called at once
+    return providers
 
 
-def _credential(
-    association: str, category: str | None, starts_on: date | str, ends_on: date | str | None
-) -> Credential:
-    ends = as_date(ends_on) if ends_on else None
-    return Credential(association, category, as_date(starts_on), ends)
-
-
-_PROVIDES = "p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = p.id)"
-_WITH_CREDENTIALS = """
-    SELECT o.id, o.name, o.highest_degree, c.association, c.category, c.starts_on, c.ends_on
-    FROM person o LEFT JOIN (
-        SELECT person_id, association, category, starts_on, ends_on FROM endorsement
-        WHERE person_id {which}
-        UNION ALL
-        SELECT person_id, association, NULL, starts_on, ends_on FROM vetting
-        WHERE person_id {which}
-    ) c ON c.person_id = o.id
-    WHERE o.id {which}
-"""
+def _load(session: Session, is_wanted: Any) -> dict[int, Provider]:  # noqa: ANN401 - of a column
+    credentials: defaultdict[int, list[Credential]] = defaultdict(list)
+    for endorsement in session.exec(
+        select(Endorsement).where(is_wanted(col(Endorsement.person_id)))
+    ):
+        credentials[endorsement.person_id].append(
+            Credential(
+                endorsement.association,
+                endorsement.category,
+                endorsement.starts_on,
+                endorsement.ends_on,
+            )
+        )
+    for vetting in session.exec(select(Vetting).where(is_wanted(col(Vetting.person_id)))):
+        credentials[vetting.person_id].append(
+            Credential(vetting.association, None, vetting.starts_on, vetting.ends_on)
+        )
+    people = select(Person.id, Person.name, Person.highest_degree).where(is_wanted(col(Person.id)))
+    providers = {}
+    for number, name, degree in session.exec(people):
+        held = tuple(sorted(credentials[number], key=str))
+        providers[number] = Provider(name, degree, held)
+    return providers
 
 
 def refresh_provider_spans(
-    session: Session, rulebooks: Rulebooks, *, only: Collection[int] | None = None
+    session: Session, rulebooks: Rulebooks, *, person_ids: Collection[int] | None = None
 ) -> set[int]:
-    """Work out the spans anew and store what differs; the ids of providers who changed.
+    """Work out the spans anew, store what differs, and return the ids of providers who changed.
 
-    ``only`` narrows it to these people (default: everyone who provides RSC).
+    Default: of everyone who provides RSC.
     """
-    if only is not None and len(only) > _MANY:
-        only = None
-    wanted = set(_work_out(rulebooks, load_providers(session, only)))
-    stored = _stored(session, only)
-    gone, new = stored - wanted, wanted - stored
-    for rule, provider_id, starts_on, _ in gone:
+    if person_ids is not None and len(person_ids) > _BATCH:
+        person_ids = None
+    wanted: set[SpanRow] = set()
+    for provider_id, provider in load_providers(session, person_ids).items():
+        for rule_name, span in _qualified(rulebooks, provider.degree, provider.credentials):
+            wanted.add((rule_name, provider_id, span.starts_on, span.ends_on))
+    query = select(
+        col(ProviderSpan.rule),
+        col(ProviderSpan.provider_id),
+        col(ProviderSpan.starts_on),
+        col(ProviderSpan.ends_on),
+    )
+    if person_ids is not None:
+        query = query.where(col(ProviderSpan.provider_id).in_(person_ids))
+    stored: set[SpanRow] = set()
+    for rule, provider_id, starts_on, ends_on in session.exec(query):
+        stored.add((rule, provider_id, starts_on, ends_on))
+    for rule, provider_id, starts_on, _ in stored - wanted:
         session.connection().execute(
-            delete(_SPAN).where(
-                _SPAN.c.rule == rule,
-                _SPAN.c.provider_id == provider_id,
-                _SPAN.c.starts_on == starts_on,
+            delete(ProviderSpan).where(
+                col(ProviderSpan.rule) == rule,
+                col(ProviderSpan.provider_id) == provider_id,
+                col(ProviderSpan.starts_on) == starts_on,
             )
         )
-    if new:
-        names = ("rule", "provider_id", "starts_on", "ends_on")
-        session.connection().execute(
-            insert(_SPAN), [dict(zip(names, row, strict=True)) for row in sorted(new)]
-        )
-    if session.connection().dialect.name == "postgresql" and len(new) > _BATCH // 10:
-        # Until it is told, the planner takes a filled table for an empty one.
-        session.connection().execute(text("ANALYZE provider_span"))
-    return {provider_id for _, provider_id, _, _ in gone | new}
-
-
-def _stored(session: Session, ids: Collection[int] | None) -> set[SpanRow]:
-    which = Chosen("IS NOT NULL") if ids is None else among(session, ids)
-    sql = f"""
-        SELECT rule, provider_id, starts_on, ends_on FROM provider_span
-        WHERE provider_id {which.sql}
-    """
-    rows = run(session, sql, which.parameters)
-    return {(rule, id_, as_date(first), as_date(last)) for rule, id_, first, last in rows}
-
-
-def newly_named(session: Session, provider_ids: Collection[int]) -> set[int]:
-    """Those of the providers whose spans may not be stored.
-
-    Of whoever says that they provide RSC they are, of anybody else only once a session names them.
-    """
-    if not provider_ids:
-        return set()
-    which = among(session, provider_ids)
-    sql = f"SELECT id FROM person WHERE id {which.sql} AND NOT provides_rsc"
-    return {row[0] for row in run(session, sql, which.parameters)}
-
-
-def people_supervised_by(session: Session, provider_ids: Iterable[int]) -> set[int]:
-    """The ids of people who ever logged a session with one of the providers."""
-    return _distinct(session, _ENTRY.c.person_id, _ENTRY.c.provider_id, provider_ids)
-
-
-def providers_of(session: Session, person_ids: Iterable[int]) -> set[int]:
-    """The ids of the providers with whom these people ever logged a session."""
-    named = _distinct(session, _ENTRY.c.provider_id, _ENTRY.c.person_id, person_ids)
-    # A session without a known provider names nobody.
-    return named - {None}
-
-
-def _distinct(
-    session: Session, column: ColumnElement[Any], of: ColumnElement[Any], ids: Iterable[int]
-) -> set[int]:
-    found: set[int] = set()
-    wanted = sorted(ids)
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        found.update(session.scalars(select(column).distinct().where(of.in_(batch))))
-    return found
-
-
-def _work_out(rulebooks: Rulebooks, providers: dict[int, Provider]) -> Iterable[SpanRow]:
-    for provider_id, provider in providers.items():
-        for name, span in _qualified(rulebooks, provider.degree, provider.credentials):
-            yield name, provider_id, span.starts_on, span.ends_on
+    new = sorted(wanted - stored)
+    names = ("rule", "provider_id", "starts_on", "ends_on")
+    insert_rows(session, ProviderSpan, (dict(zip(names, row, strict=True)) for row in new))
+    if len(new) > _MANY_SPANS:
+        refresh_statistics(session, [ProviderSpan])
+    return {provider_id for _, provider_id, _, _ in wanted ^ stored}
 
 
 # Worked out again for every session that somebody logs; it depends on nothing but these.
@@ -163,22 +118,125 @@ def _work_out(rulebooks: Rulebooks, providers: dict[int, Provider]) -> Iterable[
 def _qualified(
     rulebooks: Rulebooks, degree: str, credentials: tuple[Credential, ...]
 ) -> tuple[tuple[str, Span], ...]:
-    return tuple(
-        (name, span)
-        for name, (association, rule) in rulebooks.provider_rules.items()
-        for span in qualified_spans(association, rule, Provider("", degree, credentials))
+    spans = []
+    for name, (association, rule) in rulebooks.provider_rules.items():
+        for span in qualified_spans(association, rule, Provider("", degree, credentials)):
+            spans.append((name, span))
+    return tuple(spans)
+
+
+def list_unlisted_providers(session: Session, provider_ids: Collection[int]) -> set[int]:
+    """Return the providers who do not say that they provide RSC.
+
+    Their spans are stored only once an entry names them, so they may be missing.
+    """
+    if not provider_ids:
+        return set()
+    query = select(Person.id).where(col(Person.id).in_(provider_ids), ~col(Person.provides_rsc))
+    return set(session.exec(query))
+
+
+def list_supervised_people(session: Session, provider_ids: Iterable[int]) -> set[int]:
+    """Return the ids of people who ever logged a session with one of the providers."""
+    people: set[int] = set()
+    for ids in in_chunks(sorted(provider_ids), _BATCH):
+        query = select(Entry.person_id).distinct().where(col(Entry.provider_id).in_(ids))
+        people.update(session.exec(query))
+    return people
+
+
+def list_providers_of(session: Session, person_ids: Iterable[int]) -> set[int]:
+    """Return the ids of the providers with whom these people ever logged a session."""
+    providers: set[int] = set()
+    for ids in in_chunks(sorted(person_ids), _BATCH):
+        query = select(Entry.provider_id).distinct().where(col(Entry.person_id).in_(ids))
+        providers.update(number for number in session.exec(query) if number is not None)
+    return providers
+
+
+def provides_rsc(person_id: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401 - a column
+    """The condition that a person's sessions count under some rule now, or did lately.
+
+    Or that they have logged a group session: what is unanswered stays theirs to settle.
+    ``person_id`` is a column or a value.
+    """
+    today = now.date()
+    provider = aliased(Person)
+    says_so = exists().where(col(provider.id) == person_id, col(provider.provides_rsc))
+    is_named = exists().where(col(Entry.provider_id) == person_id)
+    qualifies = exists().where(
+        col(ProviderSpan.provider_id) == person_id,
+        col(ProviderSpan.ends_on) >= today - _LATELY,
+        col(ProviderSpan.starts_on) <= today,
+    )
+    has_logged_group = exists().where(col(GroupSession.provider_id) == person_id)
+    return or_(and_(or_(says_so, is_named), qualifies), has_logged_group)
+
+
+class Horizon(NamedTuple):
+    """Sessions from ``used_since`` on, with providers whose last day is ``first`` to ``last``."""
+
+    used_since: date
+    first: date
+    last: date
+
+
+def find_cutoffs(
+    session: Session, rulebooks: Rulebooks, person_ids: Iterable[int], horizon: Horizon
+) -> dict[tuple[int, str], list[Cutoff]]:
+    """Return by person and provider rule whose sessions stop counting within the horizon."""
+    rows: list[tuple[int, ProviderSpan, int]] = []
+    for ids in in_chunks(sorted(person_ids), _BATCH):
+        query = (
+            select(Entry.person_id, ProviderSpan, func.sum(Entry.minutes))
+            .where(_used_lately(horizon), col(Entry.person_id).in_(ids))
+            .group_by(
+                col(Entry.person_id),
+                col(ProviderSpan.rule),
+                col(ProviderSpan.provider_id),
+                col(ProviderSpan.starts_on),
+            )
+            .order_by(
+                col(Entry.person_id), col(ProviderSpan.ends_on), col(ProviderSpan.provider_id)
+            )
+        )
+        rows += session.exec(query).all()
+    providers = load_providers(session, {span.provider_id for _, span, _ in rows})
+    # One for all who see the provider: they are many more than the providers.
+    endings: dict[tuple[str, int, date], Ending] = {}
+    cutoffs: defaultdict[tuple[int, str], list[Cutoff]] = defaultdict(list)
+    for person_id, span, minutes in rows:
+        if span.rule not in rulebooks.provider_rules:
+            continue
+        provider = providers[span.provider_id]
+        key = (span.rule, span.provider_id, span.ends_on)
+        if key not in endings:
+            association, rule = rulebooks.provider_rules[span.rule]
+            endings[key] = find_ending(association, rule, provider, span.ends_on)
+        cutoff = Cutoff(span.provider_id, provider.name, endings[key], minutes)
+        cutoffs[person_id, span.rule].append(cutoff)
+    return cutoffs
+
+
+def people_with_cutoffs(session: Session, horizons: Iterable[Horizon]) -> set[int]:
+    """Return everyone who lately saw a provider whose last day lies in one of the horizons."""
+    people: set[int] = set()
+    for horizon in horizons:
+        query = select(Entry.person_id).distinct().where(_used_lately(horizon))
+        people.update(session.exec(query))
+    return people
+
+
+def _used_lately(horizon: Horizon) -> ColumnElement[bool]:
+    return and_(
+        col(ProviderSpan.ends_on).between(horizon.first, horizon.last),
+        col(Entry.provider_id) == ProviderSpan.provider_id,
+        col(Entry.activity) == "rsc",
+        col(Entry.held_on) >= horizon.used_since,
     )
 
 
-_ENTRY_PROVIDING = METADATA.tables["entry"]
-_GROUP_SESSION = METADATA.tables["group_session"]
-_PERSON_PROVIDING = METADATA.tables["person"]
-_SPAN_PROVIDING = METADATA.tables["provider_span"]
-# Sessions are sometimes written down long after they were held.
-_LATELY = timedelta(days=365)
-
-# Of a row ``p`` of `person`: their sessions count under some rule, or did lately. Or they have
-# logged one for others: what is unanswered stays theirs to settle. For `quick.run`.
+# The same for a hand-written query over a row ``p`` of person; goes with its last caller.
 PROVIDES_RSC = """(
     (p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = p.id))
     AND EXISTS (SELECT 1 FROM provider_span v
@@ -190,59 +248,3 @@ PROVIDES_RSC = """(
 def providing_at(now: datetime) -> tuple[str, str]:
     """The parameters of `PROVIDES_RSC` at an instant."""
     return (now.date() - _LATELY).isoformat(), now.date().isoformat()
-
-
-class Horizon(NamedTuple):
-    """Sessions from ``used_since`` on, with providers whose last day is ``first`` to ``last``."""
-
-    used_since: date
-    first: date
-    last: date
-
-
-def cutoffs_of(
-    session: Session, rulebooks: Rulebooks, people: str, horizon: Horizon
-) -> dict[tuple[int, str], list[Cutoff]]:
-    """By person and provider rule: whose sessions stop counting, for those in table ``people``."""
-    found: defaultdict[tuple[int, str], list[Cutoff]] = defaultdict(list)
-    query = (
-        select(
-            _ENTRY.c.person_id,
-            _SPAN.c.rule,
-            _SPAN.c.provider_id,
-            _SPAN.c.ends_on,
-            func.sum(_ENTRY.c.minutes),
-        )
-        .where(_seen(horizon), text(f"entry.person_id IN (SELECT id FROM {people})"))
-        .group_by(_ENTRY.c.person_id, _SPAN.c.rule, _SPAN.c.provider_id, _SPAN.c.ends_on)
-        .order_by(_ENTRY.c.person_id, _SPAN.c.ends_on, _SPAN.c.provider_id)
-    )
-    rows = session.connection().execute(query).all()
-    providers = load_providers(session, {row[2] for row in rows}) if rows else {}
-    # One for all who see the provider: they are many more than the providers.
-    endings: dict[tuple[str, int, date], Ending] = {}
-    for person_id, rule, provider_id, last_day, minutes in rows:
-        if rule in rulebooks.provider_rules:
-            provider, about = providers[provider_id], (rule, provider_id, last_day)
-            if about not in endings:
-                endings[about] = find_ending(*rulebooks.provider_rules[rule], provider, last_day)
-            cutoff = Cutoff(provider_id, provider.name, endings[about], minutes)
-            found[person_id, rule].append(cutoff)
-    return found
-
-
-def people_with_cutoffs(session: Session, horizons: Iterable[Horizon]) -> set[int]:
-    """Everyone who lately saw a provider whose last day lies in one of the horizons."""
-    people: set[int] = set()
-    for horizon in horizons:
-        people.update(session.scalars(select(_ENTRY.c.person_id).distinct().where(_seen(horizon))))
-    return people
-
-
-def _seen(horizon: Horizon) -> ColumnElement[bool]:
-    return and_(
-        _SPAN.c.ends_on.between(horizon.first, horizon.last),
-        _ENTRY.c.provider_id == _SPAN.c.provider_id,
-        _ENTRY.c.activity == "rsc",
-        _ENTRY.c.held_on >= horizon.used_since,
-    )

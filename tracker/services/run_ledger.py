@@ -5,19 +5,14 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlmodel import Session, col, func, select
 
 from tracker.db.ledgers import RunRow
+from tracker.db.statements import upsert
 
 # The report's key where a date had no run of its own: its work was done by a later date's run.
 CAUGHT_UP = "caught up by the run for"
-_RUN = RunRow.__table__  # type: ignore[attr-defined]
-_CLAIMS = {
-    "postgresql": postgresql.insert(_RUN).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(_RUN).on_conflict_do_nothing(),
-}
+_KEY = ("job", "association", "local_date")
 
 
 class Caught(NamedTuple):
@@ -28,30 +23,25 @@ class Caught(NamedTuple):
 
 
 def last_run(session: Session, job: str, association: str) -> date | None:
-    """The latest local date for which the job ran; None if it never did."""
-    return session.scalar(
-        select(func.max(_RUN.c.local_date)).where(
-            _RUN.c.job == job, _RUN.c.association == association
-        )
-    )
+    """Return the latest local date for which the job ran; None if it never did."""
+    query = select(func.max(RunRow.local_date))
+    return session.exec(query.where(RunRow.job == job, RunRow.association == association)).one()
 
 
 def last_finished(session: Session) -> dict[tuple[str, str], datetime]:
-    """When the last run ended, by job and association; a run that failed has no row."""
-    query = select(_RUN.c.job, _RUN.c.association, func.max(_RUN.c.finished_at)).group_by(
-        _RUN.c.job, _RUN.c.association
+    """Return when the last run ended by job and association; a run that failed has no row."""
+    query = select(RunRow.job, RunRow.association, func.max(RunRow.finished_at)).group_by(
+        col(RunRow.job), col(RunRow.association)
     )
-    return {(job, association): at for job, association, at in session.connection().execute(query)}
+    return {(job, association): ended for job, association, ended in session.exec(query)}
 
 
 def claim_run(session: Session, job: str, association: str, local_date: date, at: datetime) -> bool:
-    """Write that the job runs; False when another process had written it before.
+    """Write that the job runs; False if another process has written it before.
 
     The row is part of the transaction: a run that fails has none.
     """
-    # The inserted key is asked back: an INSERT's rowcount is -1 with psycopg.
-    statement = _CLAIMS[session.connection().dialect.name].returning(_RUN.c.local_date)
-    return session.scalar(statement, _row(job, association, local_date, at)) is not None
+    return upsert(session, RunRow, [_row(job, association, local_date, at)], key=_KEY) == 1
 
 
 def note_missed(
@@ -60,8 +50,7 @@ def note_missed(
     """Write for dates without a run of their own that a later date's run did their work."""
     report = json.dumps({CAUGHT_UP: by.local_date.isoformat()})
     rows = [_row(job, association, day, by.at) | {"report": report} for day in missed]
-    if rows:
-        session.connection().execute(_CLAIMS[session.connection().dialect.name], rows)
+    upsert(session, RunRow, rows, key=_KEY)
 
 
 def _row(job: str, association: str, local_date: date, at: datetime) -> dict[str, object]:
@@ -84,20 +73,16 @@ def finish_run(
     report: Mapping[str, object],
 ) -> None:
     """Write when a claimed run ended, and what it did."""
-    session.connection().execute(
-        update(_RUN)
-        .where(
-            _RUN.c.job == job, _RUN.c.association == association, _RUN.c.local_date == local_date
-        )
-        .values(finished_at=at, report=json.dumps(report))
-    )
+    run = session.get_one(RunRow, (job, association, local_date))
+    run.finished_at = at
+    run.report = json.dumps(report)
 
 
 def runs_since(session: Session, association: str, first: date) -> list[RunRow]:
-    """The association's runs for local dates from ``first`` on, newest first."""
+    """Return the association's runs for local dates from ``first`` on, newest first."""
     query = (
-        select(_RUN)
-        .where(_RUN.c.association == association, _RUN.c.local_date >= first)
-        .order_by(_RUN.c.local_date.desc(), _RUN.c.job)
+        select(RunRow)
+        .where(RunRow.association == association, RunRow.local_date >= first)
+        .order_by(col(RunRow.local_date).desc(), col(RunRow.job))
     )
-    return [RunRow.model_validate(row._asdict()) for row in session.connection().execute(query)]
+    return list(session.exec(query))

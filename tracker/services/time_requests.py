@@ -152,8 +152,8 @@ def list_extendable_renewals(
     endorsements = {
         one.id: one for one in list_current_endorsements(session, rulebooks, person_id, now)
     }
-    only = {one.id: one.triple for one in endorsements.values()}
-    standings = list(judge_current(session, rulebooks, days_at(rulebooks, now), only=only))
+    day_of = days_at(rulebooks, now)
+    standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=endorsements))
     renewals = []
     for status in _EXTENDABLE:
         for standing in standings:
@@ -174,9 +174,9 @@ def find_extended_standing(
     if submitted.request.kind != EXTENSION:
         return None
     endorsement = submitted.endorsement
-    triple = (endorsement.association, endorsement.category, endorsement.starts_on)
-    only = {endorsement.id: triple}
-    for standing in list(judge_current(session, rulebooks, days_at(rulebooks, now), only=only)):
+    day_of = days_at(rulebooks, now)
+    ids = [endorsement.id]
+    for standing in list(judge_current(session, rulebooks, day_of, endorsement_ids=ids)):
         cycle = standing.plan.cycle
         if cycle is not None and cycle.starts_on == submitted.request.starts_on:
             return standing

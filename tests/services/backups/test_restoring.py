@@ -207,7 +207,7 @@ def test_a_restore_that_fails_has_restored_nothing_and_can_be_done_again(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(restore, "end_all_access", fail)
+        patch.setattr(restore, "revoke_all_access", fail)
         with pytest.raises(BackupError, match="No space left"):
             file_kept.restore(made)
     assert [*Path(file_kept.empty_url.removeprefix("sqlite:///")).parent.iterdir()] == []
@@ -223,7 +223,7 @@ def test_a_server_that_was_filled_and_not_finished_is_said_to_be_so(
         raise OSError
 
     with empty_beside(postgres_database_url, tmp_path) as url:
-        monkeypatch.setattr(restore, "end_all_access", fail)
+        monkeypatch.setattr(restore, "revoke_all_access", fail)
         with pytest.raises(BackupError, match="drop it, make it anew, and restore again"):
             restore_backup(made.path, url, None, NOW)
 

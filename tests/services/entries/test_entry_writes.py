@@ -1,6 +1,5 @@
 """Entries are saved whole: with topics, audit event, and standing, or not at all."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,6 +23,7 @@ from tracker.services.entries import (
     update_entry,
 )
 from tracker.services.entry_rules import DAILY_LIMIT, EntryInput
+from tracker.services.standings import parse_results
 
 TRAINING = EntryInput(
     activity="training",
@@ -74,7 +74,8 @@ def codes(error: pytest.ExceptionInfo[Refused]) -> list[tuple[str, str]]:
 
 def counted(cast: Cast, email: str, requirement: str) -> int:
     row = cast.rows("standing", endorsement_id=cast.endorsements[email])[-1]
-    return int(next(r[3] for r in json.loads(row["requirements"]) if r[0] == requirement))
+    results = {result.id: result for result in parse_results(row["requirements"])}
+    return results[requirement].counted
 
 
 def test_created_entry_reads_back_as_written(cast: Cast) -> None:

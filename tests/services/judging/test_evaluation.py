@@ -1,7 +1,6 @@
 """What is stored of each standing stays what a full evaluation would find, as days pass."""
 
 import dataclasses
-import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.rules.world import ENDORSEE, IMAGINED, REAL, People, populate, span
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.services.evaluation import days_at, evaluate_due, evaluate_people, judge_current
+from tracker.services.standings import parse_results
 
 BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
 STANDING = METADATA.tables["standing"]
@@ -54,7 +54,10 @@ def stored(session: Session) -> dict[Key, tuple[Any, ...]]:
         (row.endorsement_id, row.cycle_starts_on): (
             row.status,
             row.due_on,
-            [(r[0], *r[2:]) for r in json.loads(row.requirements)],
+            [
+                (r.id, r.required, r.counted, r.short, r.outcome, r.counts)
+                for r in parse_results(row.requirements)
+            ],
         )
         for row in rows
     }

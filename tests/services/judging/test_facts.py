@@ -6,14 +6,14 @@ from datetime import date
 
 import pytest
 from sqlalchemy import insert
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from tests.rules.world import REAL, populate
 from tracker.db.engine import open_engine
+from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
-from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Facts, Span
-from tracker.services.facts import Triple, Window, make_id_table, read_facts
+from tracker.services.facts import Triple, Window, read_facts
 
 TODAY = date(2026, 6, 1)
 MORE_THAN_A_BATCH = 4_500
@@ -28,21 +28,26 @@ def session(database_url: str) -> Iterator[Session]:
     engine.dispose()
 
 
-def this_year(rulebooks: Rulebooks, triple: Triple) -> Iterable[Window]:
-    plan = rulebooks.plan(*triple, TODAY)
+def this_year(triple: Triple) -> Iterable[Window]:
+    plan = REAL.plan(*triple, TODAY)
     return (Window(plan, triple[2], TODAY),) if plan else ()
 
 
-def this_year_and_last(rulebooks: Rulebooks, triple: Triple) -> Iterable[Window]:
+def this_year_and_last(triple: Triple) -> Iterable[Window]:
     for day in (TODAY, date(2025, 6, 1)):
-        plan = rulebooks.plan(*triple, day)
+        plan = REAL.plan(*triple, day)
         if plan:
             yield Window(plan, triple[2], TODAY)
 
 
+def endorsements(session: Session) -> list[tuple[int, Triple]]:
+    rows = session.exec(select(Endorsement).order_by(col(Endorsement.id))).all()
+    return [(row.id or 0, (row.association, row.category, row.starts_on)) for row in rows]
+
+
 def facts_of(session: Session, **case: object) -> list[Facts]:
     populate(session, REAL, {"endorsed": ["CT-AIMH IFS 2015-03-01"], **case})
-    return [facts for _, facts in read_facts(session, REAL, this_year)]
+    return [facts for _, facts in read_facts(session, REAL, this_year, endorsements(session))]
 
 
 def enrol(session: Session, count: int) -> None:
@@ -69,12 +74,13 @@ def test_one_endorsement_gives_one_row(session: Session) -> None:
 
 
 def test_nobody_gives_no_row(session: Session) -> None:
-    assert list(read_facts(session, REAL, this_year)) == []
+    assert list(read_facts(session, REAL, this_year, endorsements(session))) == []
 
 
 def test_more_rows_than_are_fetched_at_once_come_once_each(session: Session) -> None:
     enrol(session, MORE_THAN_A_BATCH)
-    found = Counter(facts.subject_id for _, facts in read_facts(session, REAL, this_year))
+    rows = read_facts(session, REAL, this_year, endorsements(session))
+    found = Counter(facts.subject_id for _, facts in rows)
     assert found == Counter(range(1, MORE_THAN_A_BATCH + 1))
 
 
@@ -82,7 +88,7 @@ def test_two_windows_give_two_rows(session: Session) -> None:
     enrol(session, 3)
     found = [
         (facts.subject_id, window.plan.cycle.starts_on.year)
-        for window, facts in read_facts(session, REAL, this_year_and_last)
+        for window, facts in read_facts(session, REAL, this_year_and_last, endorsements(session))
         if window.plan.cycle
     ]
     assert sorted(found) == [(1, 2025), (1, 2026), (2, 2025), (2, 2026), (3, 2025), (3, 2026)]
@@ -90,23 +96,22 @@ def test_two_windows_give_two_rows(session: Session) -> None:
 
 def test_only_those_who_are_wanted_are_read(session: Session) -> None:
     enrol(session, 9)
-    make_id_table(session, "wanted", [2, 7])
-    found = [f.subject_id for _, f in read_facts(session, REAL, this_year, only="wanted")]
+    wanted = [(number, triple) for number, triple in endorsements(session) if number in (2, 7)]
+    found = [f.subject_id for _, f in read_facts(session, REAL, this_year, wanted)]
     assert sorted(found) == [2, 7]
 
 
 def test_nobody_wanted_is_nobody_read(session: Session) -> None:
     enrol(session, 3)
-    make_id_table(session, "wanted", [])
-    assert list(read_facts(session, REAL, this_year, only="wanted")) == []
+    assert list(read_facts(session, REAL, this_year, [])) == []
 
 
 def test_a_reading_that_is_broken_off_leaves_the_connection_usable(session: Session) -> None:
     enrol(session, 2_000)
-    rows = read_facts(session, REAL, this_year)
+    rows = read_facts(session, REAL, this_year, endorsements(session))
     next(rows)
     rows.close()  # type: ignore[attr-defined]
-    assert len(list(read_facts(session, REAL, this_year))) == 2_000
+    assert len(list(read_facts(session, REAL, this_year, endorsements(session)))) == 2_000
 
 
 def test_several_memberships_and_entries_multiply_nothing(session: Session) -> None:

@@ -14,8 +14,8 @@ from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import qualified_spans
 from tracker.services.rsc_providers import (
+    list_supervised_people,
     load_providers,
-    people_supervised_by,
     refresh_provider_spans,
 )
 
@@ -101,7 +101,7 @@ def test_the_supervised_are_those_who_ever_logged_a_session(session: Session) ->
         people.add(name)
     people.log("rsc 1h 2016-01-05 with Bob")
     people.log("Dora: rsc 1h 2026-01-05 with Carol")
-    assert people_supervised_by(session, [people.ids["Bob"]]) == {people.ids[ENDORSEE]}
+    assert list_supervised_people(session, [people.ids["Bob"]]) == {people.ids[ENDORSEE]}
 
 
 def test_what_a_provider_holds_is_loaded_with_the_degree(session: Session) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.web.visiting import RSC, TRAINING, WebClient, problems, text_of
+from tracker.services.standings import parse_results
 
 
 def with_dana(house: WebClient) -> dict[str, str]:
@@ -72,7 +73,7 @@ def test_sessions_saved_at_once_are_all_in_the_standing(house: WebClient) -> Non
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(save, range(8))) == {303}
     standing = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])[-1]
-    counted = {row[0]: row[3] for row in json.loads(standing["requirements"])}
+    counted = {r.id: r.counted for r in parse_results(standing["requirements"])}
     assert counted["rsc"] == 510 + 8 * 15
 
 

@@ -30,7 +30,7 @@ def add_providers(cast: Cast, *names: str) -> list[int]:
             session.connection().execute(
                 insert(vetting).values(held | {"starts_on": NOW.replace(year=2020)})
             )
-        refresh_provider_spans(session, BOOKS, only=ids)
+        refresh_provider_spans(session, BOOKS, person_ids=ids)
         evaluate_people(session, BOOKS, cast.people.values(), NOW)
     return ids
 

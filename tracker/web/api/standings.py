@@ -12,7 +12,6 @@ from tracker.exports.standing_json import standing_to_json
 from tracker.services.api_entries import Wanted, page_of_endorsements
 from tracker.services.endorsements import endorsement_within
 from tracker.services.evaluation import days_at, judge_all
-from tracker.services.facts import make_id_table
 from tracker.services.sign_in import normalize_email
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import LARGEST_ID, Line, PageQuery, StandingOut, StandingPage, next_page
@@ -79,8 +78,7 @@ def _standings(
     day_of = days_at(site.rulebooks, at)
     if cycle and not _FIRST_YEAR <= cycle.year <= _LAST_YEAR:
         return []
-    make_id_table(session, "wanted", ids)
-    judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, only="wanted")
+    judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids)
     standings = sorted(judged, key=lambda s: s.facts.subject_id)
     return [
         StandingOut(

@@ -19,7 +19,6 @@ from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
 from tracker.services.evidence import File, files_of_entries
-from tracker.services.facts import Few
 from tracker.services.rsc_providers import load_providers
 
 # The order in which renewals that can still be met are shown.
@@ -132,7 +131,7 @@ def read_cycle_data(
     """One cycle of an endorsement, judged by its own rules, and the entries in it."""
     day_of = days_at(rulebooks, now)
     entries = list_entries(session, endorsement.person_id, cycle.starts_on, cycle.ends_on)
-    only = _few([endorsement])
+    ids = [endorsement.id]
     return YearData(
         rulebooks,
         day_of,
@@ -141,7 +140,9 @@ def read_cycle_data(
         files_of_entries(session, endorsement.person_id),
         _read_providers(session, entries),
         read_cycle_locks_of(session, rulebooks, endorsement.person_id, now),
-        standings=list(judge_all(session, rulebooks, day_of, cycle_day=cycle.starts_on, only=only)),
+        standings=list(
+            judge_all(session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=ids)
+        ),
     )
 
 
@@ -154,8 +155,10 @@ def read_entry_data(
     undecided = [a.id for a in list_undecided_applications(session, entry.person_id)]
     standings: list[Standing] = []
     if endorsements:
-        only = _few(endorsements)
-        standings += judge_all(session, rulebooks, day_of, cycle_day=entry.held_on, only=only)
+        ids = [endorsement.id for endorsement in endorsements]
+        standings += judge_all(
+            session, rulebooks, day_of, cycle_day=entry.held_on, endorsement_ids=ids
+        )
     return YearData(
         rulebooks,
         day_of,
@@ -182,14 +185,11 @@ def read_standings(
         return []
     day_of = days_at(rulebooks, now)
     shown = []
-    for standing in judge_current(session, rulebooks, day_of, only=_few(endorsements)):
+    ids = [endorsement.id for endorsement in endorsements]
+    for standing in judge_current(session, rulebooks, day_of, endorsement_ids=ids):
         if _is_shown(standing, day_of(standing.plan.association)):
             shown.append(standing)
     return sorted(shown, key=lambda standing: _rank(standing, day_of(standing.plan.association)))
-
-
-def _few(endorsements: Collection[Endorsed]) -> Few:
-    return {endorsement.id: endorsement.triple for endorsement in endorsements}
 
 
 def _read_providers(session: Session, entries: Sequence[LoggedEntry]) -> Mapping[int, Provider]:
