@@ -95,6 +95,17 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "email-is-first": lambda _: "That is already your first address. Enter a different one",
     "email-is-second": lambda _: "That is already your second address",
     "email-taken": lambda _: "This address can't be used, because it now belongs to another person",
+    # Group sessions
+    "members-required": lambda _: "Choose who took part, or enter an email address",
+    "member-is-self": lambda facts: (
+        f"{facts['email']} is your own address. Enter only the other people's"
+    ),
+    "too-many-members": lambda facts: f"A session can have at most {facts['limit']} people",
+    "group-session-withdrawn": lambda _: "The provider has withdrawn this session",
+    "group-session-logged": lambda _: (
+        "You have already logged a session with this provider on that day"
+    ),
+    "own-entry-not-offered": lambda _: "Choose one of your own entries of that day",
     # Applications
     "application-undecided": lambda facts: (
         f"An application for {facts['association']} {facts['category']} was opened on "

@@ -1,29 +1,39 @@
 """Who is named for a session hears of it once a day at most, and is reminded of all that waits."""
 
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import insert, select
+from sqlmodel import Session
 
 from tests.jobs.harness import JobHarness, at
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.notifications.group_session_mail import notify_members
-from tracker.services.context import Author
-from tracker.services.group_sessions import Held, Invited, correct_session, log_session, session_of
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.group_sessions import (
+    GroupSessionInput,
+    Invitation,
+    create_group_session,
+    update_group_session,
+)
 
 LOGGED = at("2024-06-03 12:00")
 
 
+def provider_context(jobs: JobHarness, session: Session, now: datetime) -> ServiceContext:
+    return ServiceContext(session, jobs.context.rulebooks, Actor("bob", jobs.ids["Bob"]), now)
+
+
 def log(jobs: JobHarness, *days: int) -> None:
     """Bob logs a session of each of these days of June for Alice and somebody unknown."""
+    invited = [Invitation("alice@example.org"), Invitation("nobody@example.org")]
     with writing(jobs.engine) as session:
         for day in days:
-            author = Author(jobs.ids["Bob"], "bob", LOGGED + timedelta(minutes=day))
-            invited = [Invited("alice@example.org", None), Invited("nobody@example.org", None)]
-            held = Held(date(2024, 6, day), 90, "Group RSC")
-            logged = log_session(session, author, held, invited, f"key-{day}")
-            notify_members(jobs.context, session, logged.asked, author.at)
+            now = LOGGED + timedelta(minutes=day)
+            entered = GroupSessionInput(date(2024, 6, day), 90, "Group RSC", invited)
+            context = provider_context(jobs, session, now)
+            _, members = create_group_session(context, entered, f"key-{day}", None)
+            notify_members(jobs.context, session, members, now)
 
 
 def test_one_mail_a_day_then_one_reminder_of_all_that_waits(jobs: JobHarness) -> None:
@@ -51,16 +61,15 @@ def test_one_mail_a_day_then_one_reminder_of_all_that_waits(jobs: JobHarness) ->
 def test_however_often_it_is_corrected_one_mail_a_day_says_how_it_stands(jobs: JobHarness) -> None:
     jobs.add_alice(LOGGED)
     log(jobs, 1)
-    author = Author(jobs.ids["Bob"], "bob", LOGGED)
+    now = LOGGED
     for minutes in range(31, 61):
-        author = replace(author, at=author.at + timedelta(seconds=20))
+        now += timedelta(seconds=20)
         with writing(jobs.engine) as session:
             (number,) = session.scalars(select(METADATA.tables["group_session"].c.id))
-            logged_session = session_of(session, author.person_id, number, for_writing=True)
-            assert logged_session is not None
-            held = logged_session.held._replace(minutes=minutes, title="Seen at last")
-            asked = correct_session(session, author, logged_session, held, [])
-            notify_members(jobs.context, session, asked, author.at)
+            entered = GroupSessionInput(date(2024, 6, 1), minutes, "Seen at last", [])
+            context = provider_context(jobs, session, now)
+            members = update_group_session(context, number, entered, ["2024-06-01"])
+            notify_members(jobs.context, session, members, now)
     assert len(jobs.mails("session")) == 1
     jobs.run(at("2024-06-04"), at("2024-06-05"))
     _, news = jobs.mails("session")

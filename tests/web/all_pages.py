@@ -95,7 +95,7 @@ _LISTED = [
     (DANA, "/sessions"),
     (DANA, "/sessions/{session}"),
     (DANA, "/sessions/{session}/edit"),
-    (DANA, "/sessions/new", "Save and ask them"),
+    (DANA, "/sessions/new", "Save and ask them to confirm"),
     (ALICE, "/sessions/asked/{asked}"),
     (BOB, "/sessions/asked/{disputed}"),
     (CAROL, "/coordinator"),

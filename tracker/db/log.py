@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Relationship, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
 
@@ -129,15 +129,18 @@ class GroupSession(SQLModel, table=True):
     form_key: str = Field(max_length=64)
     logged_at: datetime = Field(sa_type=Instant)
     withdrawn_at: datetime | None = Field(default=None, sa_type=Instant)
+    members: list["GroupMember"] = Relationship(
+        sa_relationship_kwargs={"lazy": "raise", "order_by": "GroupMember.id", "viewonly": True}
+    )
 
 
 class GroupMember(SQLModel, table=True):
-    """Somebody whom the provider named; the session is theirs once they have confirmed it.
+    """A person whom the provider named; the session is in their log once they confirm it.
 
-    ``person_id`` is None where nobody is known by that address; the provider is not told so.
-    ``name`` is what the provider picked them by, None where an address was typed. Several
-    addresses of one person are several rows, so that nobody learns that they are one; all of them
-    have the answer, and the first one the entry.
+    ``person_id`` is None if no known person has the address; the provider does not learn that.
+    ``name`` is set if the provider chose the person from a list. Several addresses of one person
+    are several rows, so that nobody learns that they belong together; all of them hold the
+    answer, and the first one holds the entry.
     """
 
     __tablename__ = "group_member"
@@ -150,7 +153,7 @@ class GroupMember(SQLModel, table=True):
         CheckConstraint(
             "entry_id IS NULL OR state = 'confirmed'", name="group_member_entry_confirmed"
         ),
-        # Whoever becomes known later finds what was asked of the address before.
+        # A person whose address becomes known later finds what was sent to it before.
         Index("group_member_email", "email"),
         IDS_NEVER_REUSED,
     )
@@ -167,6 +170,11 @@ class GroupMember(SQLModel, table=True):
     name: str | None = Field(default=None, max_length=200)
     asked_at: datetime = Field(sa_type=Instant)
     reminded_at: datetime | None = Field(default=None, sa_type=Instant)
+
+    @property
+    def label(self) -> str:
+        """What the provider knows this person by: the name, or the address they entered."""
+        return self.name or self.email
 
 
 class AuditEvent(SQLModel, table=True):

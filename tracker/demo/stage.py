@@ -24,12 +24,17 @@ from tracker.jobs.schedule import Job, due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
 from tracker.rulebooks import Rulebooks
-from tracker.services.context import Actor, Author, ServiceContext
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.entries import EntrySource, create_entry
 from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import evaluate_people
-from tracker.services.group_confirmations import confirm, dispute, hold_asked
-from tracker.services.group_sessions import Held, Invited, log_session, supervisees_of
+from tracker.services.group_confirmations import confirm_group_session, dispute_group_session
+from tracker.services.group_sessions import (
+    GroupSessionInput,
+    Invitation,
+    create_group_session,
+    list_supervisees,
+)
 from tracker.services.run_ledger import claim_run, finish_run
 from tracker.settings import Coordinator, Settings
 from tracker.web.dependencies import DemoLogin
@@ -290,24 +295,20 @@ def _add_group_session(
     if provider is None:
         return None
     provider_id, email = provider
-    known = supervisees_of(session, provider_id)
+    known = list_supervisees(session, provider_id)
     named = sorted(known, key=lambda person: person.email not in shown)[:_GROUP_SIZE]
-    logged = log_session(
-        session,
-        Author(provider_id, email, now),
-        Held(now.date() - _GROUP_SESSION_AGO, _GROUP_MINUTES, stories.rsc),
-        [Invited(person.email, person.name) for person in named],
-        "demo",
+    group_session = GroupSessionInput(
+        held_on=now.date() - _GROUP_SESSION_AGO,
+        minutes=_GROUP_MINUTES,
+        title=stories.rsc,
+        invitations=[Invitation(person.email, person.name) for person in named],
     )
-    notify_members(context, session, logged.asked, now)
-    members = list(zip(named, logged.asked, strict=True))
-    for number, (person, member_id) in enumerate(members[-2:]):
-        author = Author(person.id, person.email, now)
-        held = hold_asked(session, person.id, member_id)
-        if held is None:
-            continue
-        if number == 0:
-            dispute(session, context.rulebooks, author, held, stories.dispute)
-        else:
-            confirm(session, context.rulebooks, author, held)
+    service = ServiceContext(session, context.rulebooks, Actor(email, provider_id), now)
+    _, member_ids = create_group_session(service, group_session, "demo", None)
+    notify_members(context, session, member_ids, now)
+    *_, (disputing, disputed_id), (confirming, confirmed_id) = zip(named, member_ids, strict=True)
+    service = replace(service, actor=Actor(disputing.email, disputing.id))
+    dispute_group_session(service, disputed_id, stories.dispute)
+    service = replace(service, actor=Actor(confirming.email, confirming.id))
+    confirm_group_session(service, confirmed_id)
     return email

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import Session, col, func, or_, select
 
-from tracker.db.audit import Stamp
 from tracker.db.log import Entry, EntryTopic
 from tracker.db.people import Person
 from tracker.formatting import MINUTES_IN_DAY
@@ -141,7 +140,7 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     stored = _lock_own_entry(context, entry_id)
     rules = load_entry_rules(session, context.rulebooks, stored.person_id, context.now)
     _require_open_cycle(stored, rules)
-    release_entry(session, Stamp(context.actor.label, context.now), entry_id)
+    release_entry(context, entry_id)
     _delete_topics(session, entry_id)
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _finish(context, stored.person_id, entry_id, before=entry_input_of(stored), after=None)

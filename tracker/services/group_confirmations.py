@@ -1,23 +1,19 @@
-"""What a person is asked about the sessions that providers have logged: reading it.
+"""What supervisees answer about the sessions that their RSC providers have logged.
 
-Supervisees see the provider and themselves, not who else was named.
+Supervisees see the provider and themselves, not who else took part.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from functools import cache
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.sql import ColumnElement
-from sqlmodel import Session
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import selectinload
+from sqlmodel import Session, col, or_, select
 
-from tracker.db.audit import Stamp
-from tracker.db.statements import run
-from tracker.db.tables import METADATA
-from tracker.rulebooks import Rulebooks
+from tracker.db.log import Entry, GroupMember, GroupSession
+from tracker.db.people import Person
 from tracker.rules.explain import LoggedEntry
-from tracker.services.context import Actor, Author, ServiceContext, lock_person
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.entries import (
     EntrySource,
     create_entry,
@@ -26,239 +22,217 @@ from tracker.services.entries import (
     select_entries,
 )
 from tracker.services.entry_rules import EntryInput
-from tracker.services.group_members import change_members
+from tracker.services.group_members import update_members
 from tracker.services.sign_in import find_person_by_email
 
-_MEMBER = METADATA.tables["group_member"]
-_PERSON = METADATA.tables["person"]
-_SESSION = METADATA.tables["group_session"]
-_INDIVIDUAL, _GROUP = "individual", "group"
+NOTE_LIMIT = 500
 
 
-class ConfirmationRequest(NamedTuple):
-    """A session that a provider says somebody took part in; whole minutes.
+@dataclass(frozen=True, slots=True)
+class ConfirmationRequest:
+    """A session in which, according to its provider, a person took part.
 
-    ``state`` is "asked", "confirmed" or "disputed"; ``entry_id`` is the entry that it became.
+    ``format`` is "individual" or "group".
     """
 
-    id: int
-    session_id: int
-    email: str
-    state: str
-    answered_at: datetime | None
-    note: str | None
-    entry_id: int | None
-    provider_id: int
+    member: GroupMember
+    group_session: GroupSession
     provider: str
-    held_on: date
-    minutes: int
-    title: str
-    withdrawn_at: datetime | None
     format: str
 
+    @property
+    def entry(self) -> EntryInput:
+        """The entry that confirming it creates."""
+        return EntryInput(
+            activity="rsc",
+            held_on=self.group_session.held_on,
+            minutes=self.group_session.minutes,
+            title=self.group_session.title,
+            provider_id=self.group_session.provider_id,
+            format=self.format,
+        )
 
-def asked_of(session: Session, person_id: int) -> list[ConfirmationRequest]:
+    @property
+    def form_key(self) -> str:
+        """The form key of that entry; no form of a page has such a key."""
+        return f"group-session-{self.group_session.id}"
+
+
+def list_confirmation_requests(session: Session, person_id: int) -> list[ConfirmationRequest]:
     """What waits for a person's answer, the oldest session first; one for each session."""
-    if not run(session, _ANY_WAITING, [person_id] * 3):
-        return []
-    waiting = (_MEMBER.c.state == "asked") & _SESSION.c.withdrawn_at.is_(None)
-    found = {a.session_id: a for a in _read(session, person_id, waiting)}
-    return sorted(found.values(), key=lambda a: (a.held_on, a.id))
+    waiting = (col(GroupMember.state) == "asked") & col(GroupSession.withdrawn_at).is_(None)
+    by_session: dict[int, ConfirmationRequest] = {}
+    for request in _list_requests(session, person_id, waiting):
+        by_session.setdefault(request.group_session.id, request)
+    return sorted(by_session.values(), key=lambda r: (r.group_session.held_on, r.member.id))
 
 
-# Mostly nothing waits, and every visit of My year asks.
-_ANY_WAITING = """
-    SELECT 1 FROM group_member m WHERE m.state = 'asked' AND (m.person_id = ?
-        OR m.person_id IS NULL AND (m.email IN (SELECT p.email FROM person p WHERE p.id = ?)
-            OR m.email IN (SELECT LOWER(p.second_email) FROM person p WHERE p.id = ?)))
-    LIMIT 1
-"""
+def find_confirmation_request(
+    session: Session, person_id: int, member_id: int
+) -> ConfirmationRequest | None:
+    """One that the person was asked; None if it does not exist or is another person's."""
+    for request in _list_requests(session, person_id, col(GroupMember.id) == member_id):
+        if request.member.state != "confirmed":
+            return request
+        # Of several addresses of one person the first one holds the entry.
+        return _list_for_session(session, person_id, request.group_session.id)[0]
+    return None
 
 
-def asked_by_id(session: Session, person_id: int, member_id: int) -> ConfirmationRequest | None:
-    """One that was asked of the person; None where it is absent or asked of somebody else."""
-    found = next(iter(_read(session, person_id, _MEMBER.c.id == member_id)), None)
-    if found is None or found.state != "confirmed":
-        return found
-    # Of several addresses of one person the first has the entry.
-    first = rows_of(session, person_id, found.session_id)[0]
-    return next(iter(_read(session, person_id, _MEMBER.c.id == first)), None)
-
-
-def rows_of(session: Session, person_id: int, session_id: int) -> Sequence[int]:
-    """The rows of a session that name the person, by any of their addresses."""
-    of_session = _MEMBER.c.group_session_id == session_id
-    return sorted(a.id for a in _read(session, person_id, of_session))
-
-
-def _read(
-    session: Session, person_id: int, where: ColumnElement[bool]
-) -> list[ConfirmationRequest]:
-    """The rows that name the person, the first of each session last."""
-    mine = _MEMBER.c.person_id == person_id
-    addresses = select(_PERSON.c.email).where(_PERSON.c.id == person_id)
-    seconds = select(func.lower(_PERSON.c.second_email)).where(_PERSON.c.id == person_id)
-    # Nobody was known by the address when the provider typed it, and now it is this person's.
-    by_address = _MEMBER.c.person_id.is_(None) & (
-        _MEMBER.c.email.in_(addresses) | _MEMBER.c.email.in_(seconds)
-    )
-    query = _asked().where(where, mine | by_address).order_by(_MEMBER.c.id.desc())
-    rows = session.connection().execute(query).all()
-    found = [
-        (row[0], ConfirmationRequest._make((*row[1:-1], _GROUP if row[-1] > 1 else _INDIVIDUAL)))
-        for row in rows
-    ]
-    return [a for owner, a in found if owner or _is_theirs(session, a.email, person_id)]
-
-
-def _is_theirs(session: Session, email: str, person_id: int) -> bool:
-    # A second address that several share says of none of them who it is.
-    known = find_person_by_email(session, email)
-    return known is not None and known.id == person_id
-
-
-@cache
-def _asked() -> Select[Any]:
-    other = _MEMBER.alias("other")
-    named = (
-        # Two addresses of one person are not yet a group.
-        select(func.count(func.coalesce(other.c.person_id, -other.c.id).distinct()))
-        .where(other.c.group_session_id == _MEMBER.c.group_session_id)
-        .correlate(_MEMBER)
-        .scalar_subquery()
-    )
-    return select(
-        _MEMBER.c.person_id,
-        _MEMBER.c.id,
-        _MEMBER.c.group_session_id,
-        *(_MEMBER.c[name] for name in ("email", "state", "answered_at", "note", "entry_id")),
-        _SESSION.c.provider_id,
-        _PERSON.c.name,
-        *(_SESSION.c[name] for name in ("held_on", "minutes", "title", "withdrawn_at")),
-        named,
-    ).select_from(_MEMBER.join(_SESSION).join(_PERSON, _PERSON.c.id == _SESSION.c.provider_id))
-
-
-_ENTRY = METADATA.tables["entry"]
-RSC = "rsc"
-
-
-def hold_asked(session: Session, person_id: int, member_id: int) -> ConfirmationRequest | None:
-    """What a person is asked, read so that neither they nor the provider changes it meanwhile.
-
-    None where it is absent or asked of somebody else.
-    """
-    found = asked_by_id(session, person_id, member_id)
-    if found is None:
-        return None
-    locked = select(_SESSION.c.id).where(_SESSION.c.id == found.session_id).with_for_update()
-    session.connection().execute(locked)
-    lock_person(session, person_id)
-    return asked_by_id(session, person_id, member_id)
-
-
-def entry_input_of(asked: ConfirmationRequest) -> EntryInput:
-    """The entry that confirming it makes."""
-    return EntryInput(
-        activity=RSC,
-        held_on=asked.held_on,
-        minutes=asked.minutes,
-        title=asked.title,
-        provider_id=asked.provider_id,
-        format=asked.format,
-    )
-
-
-def same_sessions(
-    session: Session, person_id: int, asked: ConfirmationRequest
+def list_own_entries(
+    session: Session, person_id: int, request: ConfirmationRequest
 ) -> list[LoggedEntry]:
-    """Entries of the person's own, of that day and provider, that no session is confirmed by."""
-    linked = select(_MEMBER.c.entry_id).where(_MEMBER.c.entry_id.is_not(None))
-    same = (
-        (_ENTRY.c.person_id == person_id)
-        & (_ENTRY.c.held_on == asked.held_on)
-        & (_ENTRY.c.provider_id == asked.provider_id)
-        & (_ENTRY.c.activity == RSC)
-        & _ENTRY.c.id.not_in(linked)
+    """The person's own entries of that day and provider that confirm no other session."""
+    confirming = select(GroupMember.entry_id).where(col(GroupMember.entry_id).is_not(None))
+    return list(
+        select_entries(
+            session,
+            (col(Entry.person_id) == person_id)
+            & (col(Entry.held_on) == request.group_session.held_on)
+            & (col(Entry.provider_id) == request.group_session.provider_id)
+            & (col(Entry.activity) == "rsc")
+            & col(Entry.id).not_in(confirming),
+        )
     )
-    return list(select_entries(session, same))
 
 
-def confirm(
-    session: Session,
-    rulebooks: Rulebooks,
-    author: Author,
-    asked: ConfirmationRequest,
-    *,
-    own_entry: int | None = None,
-) -> int:
-    """Confirm what was read by `hold_asked`; the id of the entry that it is in the log.
-
-    ``own_entry``, one of `same_sessions`, is taken for it instead of adding one. A second time
-    changes nothing. Raises Refused as `create_entry`.
-    """
-    if asked.entry_id is not None:
-        return asked.entry_id
-    if asked.withdrawn_at is not None:
-        message = f"session {asked.session_id} was withdrawn"
-        raise ValueError(message)
-    entry_id = own_entry
+def find_created_entry(
+    session: Session, person_id: int, request: ConfirmationRequest
+) -> LoggedEntry | None:
+    """The entry that confirming the session created; None if there is none."""
+    entry_id = request.member.entry_id
     if entry_id is None:
-        source = EntrySource(_form_key(asked), is_from_provider=True)
-        entry = entry_input_of(asked)
-        entry_id = create_entry(
-            _context(session, rulebooks, author), author.person_id, entry, source
-        ).id
-    _answer(session, author, asked, state="confirmed", note=None, entry_id=entry_id)
+        return None
+    form_key = session.exec(select(Entry.form_key).where(Entry.id == entry_id)).one()
+    return find_entry(session, person_id, entry_id) if form_key == request.form_key else None
+
+
+def confirm_group_session(
+    context: ServiceContext,
+    member_id: int,
+    *,
+    own_entry_id: int | None = None,
+    is_another: bool = False,
+) -> int:
+    """Confirm a session; the id of its entry.
+
+    Uses ``own_entry_id``, one of `list_own_entries`, if given, instead of creating an entry.
+    Unless it ``is_another`` session, Refused if there are such entries. Confirming again changes
+    nothing. Raises NotFound, and Refused as `create_entry`.
+    """
+    request, person_id = _lock_request(context, member_id)
+    if request.member.entry_id is not None:
+        return request.member.entry_id
+    if request.group_session.withdrawn_at is not None:
+        raise Refused(Refusal("confirm", "group-session-withdrawn"))
+    own = [entry.id for entry in list_own_entries(context.session, person_id, request)]
+    if own_entry_id is not None and own_entry_id not in own:
+        raise Refused(Refusal("confirm", "own-entry-not-offered"))
+    if own and own_entry_id is None and not is_another:
+        raise Refused(Refusal("confirm", "group-session-logged"))
+    entry_id = own_entry_id
+    if entry_id is None:
+        source = EntrySource(request.form_key, is_from_provider=True)
+        entry_id = create_entry(context, person_id, request.entry, source).id
+    _answer(context, request, person_id, "confirmed", note=None, entry_id=entry_id)
     return entry_id
 
 
-def _context(session: Session, rulebooks: Rulebooks, author: Author) -> ServiceContext:
-    return ServiceContext(session, rulebooks, Actor(author.who, author.person_id), author.at)
+def dispute_group_session(context: ServiceContext, member_id: int, note: str) -> None:
+    """Tell the provider that something is wrong with a session; ``note`` may be empty.
 
-
-def dispute(
-    session: Session,
-    rulebooks: Rulebooks,
-    author: Author,
-    asked: ConfirmationRequest,
-    note: str | None,
-) -> None:
-    """Say that something is wrong with what was read by `hold_asked`.
-
-    An entry that confirming it added goes again; one that the person had logged stays. Raises
-    Refused if its cycle is closed.
+    An entry that confirming it created is deleted; an entry that the person logged stays. Raises
+    NotFound, and Refused as `delete_entry`.
     """
-    ours = added_entry(session, author.person_id, asked)
-    if ours is not None:
-        delete_entry(_context(session, rulebooks, author), ours.id)
-    _answer(session, author, asked, state="disputed", note=note, entry_id=None)
+    request, person_id = _lock_request(context, member_id)
+    if len(note) > NOTE_LIMIT:
+        raise Refused(Refusal("note", "text-too-long", {"limit": NOTE_LIMIT}))
+    if request.group_session.withdrawn_at is not None and request.member.state != "confirmed":
+        raise Refused(Refusal("confirm", "group-session-withdrawn"))
+    created = find_created_entry(context.session, person_id, request)
+    if created is not None:
+        delete_entry(context, created.id)
+    _answer(context, request, person_id, "disputed", note=note or None, entry_id=None)
 
 
-def added_entry(session: Session, person_id: int, asked: ConfirmationRequest) -> LoggedEntry | None:
-    """The entry that confirming it added; None where there is none."""
-    if asked.entry_id is None:
-        return None
-    key = session.scalar(select(_ENTRY.c.form_key).where(_ENTRY.c.id == asked.entry_id))
-    is_added = key == _form_key(asked)
-    return find_entry(session, person_id, asked.entry_id) if is_added else None
+def _lock_request(context: ServiceContext, member_id: int) -> tuple[ConfirmationRequest, int]:
+    """A request that neither the person nor the provider changes meanwhile; the person's id."""
+    person_id = context.actor.person_id
+    if person_id is None:
+        raise NotFound
+    request = find_confirmation_request(context.session, person_id, member_id)
+    if request is None:
+        raise NotFound
+    session_id = request.group_session.id
+    context.session.exec(
+        select(GroupSession.id).where(GroupSession.id == session_id).with_for_update()
+    ).all()
+    lock_person(context.session, person_id)
+    request = find_confirmation_request(context.session, person_id, member_id)
+    if request is None:
+        raise NotFound
+    return request, person_id
 
 
-def _form_key(asked: ConfirmationRequest) -> str:
-    """What makes the entry of one session and person one; no form of a page has such a key."""
-    return f"group-session-{asked.session_id}"
+def _list_for_session(
+    session: Session, person_id: int, group_session_id: int
+) -> list[ConfirmationRequest]:
+    """One for each of the person's addresses that the provider named, in the order of naming."""
+    return _list_requests(session, person_id, col(GroupSession.id) == group_session_id)
+
+
+def _list_requests(
+    session: Session, person_id: int, where: ColumnElement[bool]
+) -> list[ConfirmationRequest]:
+    person = session.get_one(Person, person_id)
+    addresses = [address.lower() for address in (person.email, person.second_email) if address]
+    # No known person had the address when the provider entered it, and now it is this person's.
+    by_address = col(GroupMember.person_id).is_(None) & col(GroupMember.email).in_(addresses)
+    query = (
+        select(GroupMember, GroupSession, Person.name)
+        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .join(Person, col(Person.id) == GroupSession.provider_id)
+        .where(where, or_(col(GroupMember.person_id) == person_id, by_address))
+        .order_by(col(GroupMember.id))
+        .options(selectinload(GroupSession.members))  # type: ignore[arg-type] # a relationship
+        .execution_options(populate_existing=True)
+    )
+    requests = []
+    for member, group_session, provider in session.exec(query).all():
+        if member.person_id is None:
+            # A second address that several people share belongs to none of them.
+            owner = find_person_by_email(session, member.email)
+            if owner is None or owner.id != person_id:
+                continue
+        session_format = _format_of(group_session.members)
+        requests.append(ConfirmationRequest(member, group_session, provider, session_format))
+    return requests
+
+
+def _format_of(members: Sequence[GroupMember]) -> str:
+    # Two addresses of one person do not make a group.
+    people = {member.person_id or -member.id for member in members}
+    return "group" if len(people) > 1 else "individual"
 
 
 def _answer(
-    session: Session,
-    author: Author,
-    asked: ConfirmationRequest,
+    context: ServiceContext,
+    request: ConfirmationRequest,
+    person_id: int,
+    state: str,
     *,
+    note: str | None,
     entry_id: int | None,
-    **values: Any,  # noqa: ANN401 - values of columns
 ) -> None:
-    rows = rows_of(session, author.person_id, asked.session_id)
-    stamp = Stamp(author.who, author.at)
-    common = {"person_id": author.person_id, "answered_at": author.at, **values}
-    change_members(session, stamp, rows[:1], entry_id=entry_id, **common)
-    change_members(session, stamp, rows[1:], entry_id=None, **common)
+    """Store the answer with each of the person's addresses, and the entry with the first."""
+    for each in _list_for_session(context.session, person_id, request.group_session.id):
+        update_members(
+            context,
+            [each.member],
+            person_id=person_id,
+            state=state,
+            answered_at=context.now,
+            note=note,
+            entry_id=entry_id,
+        )
+        entry_id = None

@@ -1,291 +1,383 @@
-"""Those whom a provider names for a session: who they are is looked up, and told to nobody."""
+"""Group sessions: an RSC provider logs one session for several supervisees, who each confirm it.
+
+Providers never learn whether an address is known here, or whose it is.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
-from itertools import groupby
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from sqlalchemy import Select, delete, exists, insert, select, update
-from sqlmodel import Session
+from sqlalchemy.orm import selectinload
+from sqlmodel import Session, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from tracker.db.audit import Change, Stamp, record_changes
-from tracker.db.statements import with_own_id
-from tracker.db.tables import METADATA
-from tracker.services.context import Author, lock_person
-from tracker.services.group_members import change_members, record_members, shapes_of
+from tracker.db.log import Entry, GroupMember, GroupSession
+from tracker.db.people import Person
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.entry_rules import length_key, unusual_minutes, usual_title
+from tracker.services.group_members import audit_values, update_members
+from tracker.services.qualification import DayQualification, qualify_day
+from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import find_person_by_email
 
-_ENTRY = METADATA.tables["entry"]
-_MEMBER = METADATA.tables["group_member"]
-_PERSON = METADATA.tables["person"]
-_SESSION = METADATA.tables["group_session"]
+MEMBER_LIMIT = 40
+_AUDITED = ("provider_id", "held_on", "minutes", "title")
 
 
-class Invited(NamedTuple):
-    """Whom a provider names: ``email`` in lower case, ``name`` where she picked them by it."""
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A person whom a provider names: ``email`` in lower case, ``name`` if chosen from the list."""
 
     email: str
-    name: str | None
+    name: str | None = None
 
 
-class Member(NamedTuple):
-    """A supervisee as the provider sees one; ``note`` says what is wrong with a disputed one."""
+@dataclass(frozen=True, slots=True)
+class GroupSessionInput:
+    """What a provider enters about a session; whole minutes.
 
-    id: int
-    email: str
-    name: str | None
-    state: str
-    answered_at: datetime | None
-    note: str | None
+    An empty title becomes the usual one. Each address is invited once.
+    """
+
+    held_on: date
+    minutes: int
+    title: str
+    invitations: Sequence[Invitation]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSessionWarnings:
+    """What a provider confirms before a session is saved.
+
+    ``similar`` may be the same session, logged before; ``minutes`` is 0 for a usual length;
+    ``qualification`` is set if the sessions of that day do not count everywhere.
+    """
+
+    similar: GroupSession | None = None
+    minutes: int = 0
+    qualification: DayQualification | None = None
 
     @property
-    def label(self) -> str:
-        """The name or the address, whichever the provider gave."""
-        return self.name or self.email
+    def keys(self) -> tuple[str, ...]:
+        """What a form sends back to confirm these warnings."""
+        keys = []
+        if self.qualification is not None:
+            keys.append(self.qualification.day.isoformat())
+        if self.similar is not None:
+            keys.append(str(self.similar.id))
+        if self.minutes:
+            keys.append(length_key(self.minutes))
+        return tuple(keys)
 
 
-class Supervisee(NamedTuple):
-    """Somebody who has logged a session with a provider, or confirmed one of hers."""
+class GroupSessionNeedsConfirmation(Exception):  # noqa: N818 - reads as the sentence it is
+    """Nothing was saved yet: the provider is asked whether these warnings are mistakes."""
 
-    id: int
-    name: str
-    email: str
+    def __init__(self, warnings: GroupSessionWarnings) -> None:
+        super().__init__(" ".join(warnings.keys))
+        self.warnings = warnings
 
 
-def supervisees_of(session: Session, provider_id: int) -> list[Supervisee]:
-    """Whom a provider can pick by name: only those who named her, or confirmed, themselves."""
-    logged = exists().where(_ENTRY.c.person_id == _PERSON.c.id, _ENTRY.c.provider_id == provider_id)
-    hers = _MEMBER.c.group_session_id.in_(
-        select(_SESSION.c.id).where(_SESSION.c.provider_id == provider_id)
+def list_supervisees(session: Session, provider_id: int) -> list[Person]:
+    """Whom a provider can choose by name, in the order of names.
+
+    Only people who logged a session with the provider, or confirmed one of the provider's.
+    """
+    logged = select(Entry.id).where(
+        col(Entry.person_id) == Person.id, Entry.provider_id == provider_id
     )
-    confirmed = exists().where(_MEMBER.c.person_id == _PERSON.c.id, _MEMBER.c.state == "confirmed")
-    query = select(_PERSON.c.id, _PERSON.c.name, _PERSON.c.email).where(
-        (_PERSON.c.id != provider_id) & (logged | confirmed.where(hers))
+    confirmed = (
+        select(GroupMember.id)
+        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .where(col(GroupMember.person_id) == Person.id, GroupMember.state == "confirmed")
+        .where(GroupSession.provider_id == provider_id)
     )
-    found = [Supervisee(*row) for row in session.connection().execute(query)]
-    return sorted(found, key=lambda s: (s.name.casefold(), s.id))
+    query = select(Person).where(Person.id != provider_id, or_(logged.exists(), confirmed.exists()))
+    return sorted(session.exec(query), key=lambda person: (person.name.casefold(), person.id))
 
 
-def own_addresses(session: Session, person_id: int) -> set[str]:
-    """A person's addresses, in lower case."""
-    query = select(_PERSON.c.email, _PERSON.c.second_email).where(_PERSON.c.id == person_id)
-    return {address.lower() for address in session.connection().execute(query).one() if address}
+def list_group_sessions(session: Session, provider_id: int) -> list[GroupSession]:
+    """All sessions that a provider has logged, the latest first, with their members."""
+    return list(session.exec(_own_sessions(provider_id)))
 
 
-def members_of(session: Session, session_ids: Collection[int]) -> list[tuple[int, Member]]:
-    """The members of these sessions with the session's id, by session and order of naming."""
-    columns = [_MEMBER.c[name] for name in Member._fields]
-    query = (
-        select(_MEMBER.c.group_session_id, *columns)
-        .where(_MEMBER.c.group_session_id.in_(session_ids))
-        .order_by(_MEMBER.c.group_session_id, _MEMBER.c.id)
+def find_group_session(
+    session: Session, provider_id: int, group_session_id: int
+) -> GroupSession | None:
+    """One of a provider's own sessions; None if it does not exist or is another's."""
+    return session.exec(
+        _own_sessions(provider_id).where(GroupSession.id == group_session_id)
+    ).first()
+
+
+def validate_members(
+    session: Session,
+    provider_id: int,
+    invitations: Sequence[Invitation],
+    invited: Collection[str] | None,
+) -> list[Refusal]:
+    """Every reason to refuse these invitations.
+
+    ``invited`` are the addresses of the members so far; None for a new session.
+    """
+    refusals = []
+    provider = session.get_one(Person, provider_id)
+    own = {provider.email.lower(), (provider.second_email or "").lower()}
+    for invitation in invitations:
+        if invitation.email in own:
+            refusals.append(Refusal("others", "member-is-self", {"email": invitation.email}))
+    if invited is None and not invitations:
+        refusals.append(Refusal("people", "members-required"))
+    emails = {invitation.email for invitation in invitations} | set(invited or ())
+    if len(emails) > MEMBER_LIMIT:
+        refusals.append(Refusal("others", "too-many-members", {"limit": MEMBER_LIMIT}))
+    return refusals
+
+
+def create_group_session(
+    context: ServiceContext,
+    session_input: GroupSessionInput,
+    form_key: str,
+    confirmed: Collection[str] | None,
+) -> tuple[GroupSession, list[int]]:
+    """Save a new session once for each form key, and invite its members.
+
+    Returns the session, and the ids of the members to notify: none if the form was saved before.
+    ``confirmed`` are the keys of the warnings that the provider has confirmed; None, for programs,
+    skips the warnings. Raises NotFound, Refused, and GroupSessionNeedsConfirmation.
+    """
+    provider_id = _provider_id(context)
+    lock_person(context.session, provider_id)
+    _require_valid_members(context, provider_id, session_input, invited=None)
+    session_input = _with_title(session_input, len(session_input.invitations))
+    saved = context.session.exec(
+        _own_sessions(provider_id).where(GroupSession.form_key == form_key)
+    ).first()
+    if saved is not None:
+        if _is_same(saved, session_input):
+            return saved, []
+        facts = {"minutes": saved.minutes, "held_on": saved.held_on}
+        raise Refused(Refusal("form_key", "form-already-saved", facts))
+    if confirmed is not None:
+        similar = _find_similar(context.session, provider_id, session_input)
+        _warn(context, provider_id, session_input, confirmed, similar)
+    group_session = GroupSession(
+        provider_id=provider_id,
+        held_on=session_input.held_on,
+        minutes=session_input.minutes,
+        title=session_input.title,
+        form_key=form_key,
+        logged_at=context.now,
     )
-    return [(row[0], Member(*row[1:])) for row in session.connection().execute(query)]
+    context.session.add(group_session)
+    context.session.flush()
+    context.record_change("group_session", group_session.id, after=_audit_values(group_session))
+    return group_session, _invite(context, group_session.id, session_input.invitations)
 
 
-def add_members(
-    session: Session, author: Author, session_id: int, invited: Iterable[Invited]
-) -> Sequence[int]:
-    """PlannedRequirement people about a session; the ids of the new rows, one for each address."""
-    added = []
-    for one in invited:
-        known = find_person_by_email(session, one.email)
-        values = {
-            "group_session_id": session_id,
-            "person_id": known.id if known else None,
-            "state": "asked",
-            "asked_at": author.at,
-            **one._asdict(),
-        }
-        own = with_own_id(session, "group_member", values)
-        statement = insert(_MEMBER).values(own).returning(_MEMBER.c.id)
-        added.append(int(session.connection().execute(statement).scalar_one()))
-    after = shapes_of(session, added)
-    record_members(session, Stamp(author.who, author.at), {}, after)
-    return added
+def update_group_session(
+    context: ServiceContext,
+    group_session_id: int,
+    session_input: GroupSessionInput,
+    confirmed: Collection[str],
+) -> list[int]:
+    """Change a session and invite more members; the ids of the members to notify.
+
+    Members who disputed the session are asked again, and if it changed, also those who have not
+    answered. Confirmed entries do not change. Raises NotFound, Refused, and
+    GroupSessionNeedsConfirmation.
+    """
+    group_session = lock_group_session(context, group_session_id)
+    if group_session.withdrawn_at is not None:
+        raise NotFound
+    invited = {member.email for member in group_session.members}
+    _require_valid_members(context, group_session.provider_id, session_input, invited)
+    new = [each for each in session_input.invitations if each.email not in invited]
+    session_input = _with_title(session_input, len(invited) + len(new))
+    _warn(context, group_session.provider_id, session_input, confirmed)
+    before = _audit_values(group_session)
+    for name in ("held_on", "minutes", "title"):
+        setattr(group_session, name, getattr(session_input, name))
+    after = _audit_values(group_session)
+    context.session.add(group_session)
+    context.session.flush()
+    context.record_change("group_session", group_session_id, before=before, after=after)
+    states = {"disputed"} if before == after else {"asked", "disputed"}
+    again = [member.id for member in group_session.members if member.state in states]
+    return _ask_again(context, again) + _invite(context, group_session_id, new)
 
 
-def ask_again(session: Session, author: Author, member_ids: Collection[int]) -> Collection[int]:
-    """Ask anew those who have not confirmed; their rows."""
-    mine = _MEMBER.c.id.in_(member_ids) & (_MEMBER.c.state != "confirmed")
-    people = session.scalars(select(_MEMBER.c.person_id).where(mine)).all()
-    for person_id in sorted({p for p in people if p is not None}):
-        # In the order in which answers lock: session, person, row.
-        lock_person(session, person_id)
-    ids = session.scalars(select(_MEMBER.c.id).where(mine).order_by(_MEMBER.c.id)).all()
-    values = {"state": "asked", "answered_at": None, "note": None, "reminded_at": None}
-    stamp = Stamp(author.who, author.at)
-    change_members(session, stamp, ids, **values, asked_at=author.at)
+def remove_member(context: ServiceContext, group_session_id: int, member_id: int) -> None:
+    """Remove a member who has not confirmed. Raises NotFound."""
+    group_session = lock_group_session(context, group_session_id)
+    for member in group_session.members:
+        if member.id == member_id and member.state != "confirmed":
+            context.record_change("group_member", member_id, before=audit_values(member))
+            context.session.delete(member)
+            context.session.flush()
+            return
+    raise NotFound
+
+
+def withdraw_group_session(context: ServiceContext, group_session_id: int) -> None:
+    """Withdraw a session: nobody is asked about it anymore, and confirmed entries stay.
+
+    Withdrawing again changes nothing. Raises NotFound.
+    """
+    group_session = lock_group_session(context, group_session_id)
+    if group_session.withdrawn_at is not None:
+        return
+    group_session.withdrawn_at = context.now
+    context.session.add(group_session)
+    context.session.flush()
+    values = _audit_values(group_session)
+    context.record_change(
+        "group_session",
+        group_session_id,
+        before={**values, "withdrawn_at": None},
+        after={**values, "withdrawn_at": context.now},
+    )
+
+
+def lock_group_session(context: ServiceContext, group_session_id: int) -> GroupSession:
+    """One of the actor's own sessions, which no member can answer meanwhile. Raises NotFound."""
+    query = _own_sessions(_provider_id(context)).where(GroupSession.id == group_session_id)
+    group_session = context.session.exec(query.with_for_update()).first()
+    if group_session is None:
+        raise NotFound
+    return group_session
+
+
+def _provider_id(context: ServiceContext) -> int:
+    if context.actor.person_id is None:
+        raise NotFound
+    return context.actor.person_id
+
+
+def _own_sessions(provider_id: int) -> SelectOfScalar[GroupSession]:
+    return (
+        select(GroupSession)
+        .where(GroupSession.provider_id == provider_id)
+        .order_by(col(GroupSession.held_on).desc(), col(GroupSession.id).desc())
+        .options(selectinload(GroupSession.members))  # type: ignore[arg-type] # a relationship
+        .execution_options(populate_existing=True)
+    )
+
+
+def _require_valid_members(
+    context: ServiceContext,
+    provider_id: int,
+    session_input: GroupSessionInput,
+    invited: Collection[str] | None,
+) -> None:
+    refusals = validate_members(context.session, provider_id, session_input.invitations, invited)
+    if refusals:
+        raise Refused(*refusals)
+
+
+def _with_title(session_input: GroupSessionInput, member_count: int) -> GroupSessionInput:
+    if session_input.title:
+        return session_input
+    title = usual_title("rsc", "group" if member_count > 1 else "individual")
+    return GroupSessionInput(
+        session_input.held_on, session_input.minutes, title, session_input.invitations
+    )
+
+
+def _is_same(saved: GroupSession, session_input: GroupSessionInput) -> bool:
+    named = {invitation.email for invitation in session_input.invitations}
+    return (
+        (saved.held_on, saved.minutes, saved.title)
+        == (session_input.held_on, session_input.minutes, session_input.title)
+    ) and {member.email for member in saved.members} == named
+
+
+def _find_similar(
+    session: Session, provider_id: int, session_input: GroupSessionInput
+) -> GroupSession | None:
+    """A session of that day with one of the same members: there is rarely a second one.
+
+    Addresses are compared as the provider entered them, so that the provider does not learn
+    which belong to one person.
+    """
+    query = _own_sessions(provider_id).where(
+        GroupSession.held_on == session_input.held_on, col(GroupSession.withdrawn_at).is_(None)
+    )
+    named = {invitation.email for invitation in session_input.invitations}
+    for group_session in session.exec(query):
+        if named & {member.email for member in group_session.members}:
+            return group_session
+    return None
+
+
+def _warn(
+    context: ServiceContext,
+    provider_id: int,
+    session_input: GroupSessionInput,
+    confirmed: Collection[str],
+    similar: GroupSession | None = None,
+) -> None:
+    """Raise GroupSessionNeedsConfirmation for warnings that are not confirmed yet."""
+    if similar is not None and str(similar.id) in confirmed:
+        similar = None
+    qualification = None
+    if session_input.held_on.isoformat() not in confirmed:
+        provider = load_providers(context.session, {provider_id})[provider_id]
+        qualification = qualify_day(context.rulebooks, provider, session_input.held_on)
+        if not qualification.warnings:
+            qualification = None
+    warnings = GroupSessionWarnings(
+        similar, unusual_minutes(session_input.minutes, confirmed), qualification
+    )
+    if warnings.keys:
+        raise GroupSessionNeedsConfirmation(warnings)
+
+
+def _invite(
+    context: ServiceContext, group_session_id: int, invitations: Iterable[Invitation]
+) -> list[int]:
+    ids = []
+    for invitation in invitations:
+        person = find_person_by_email(context.session, invitation.email)
+        member = GroupMember(
+            group_session_id=group_session_id,
+            email=invitation.email,
+            name=invitation.name,
+            person_id=person.id if person else None,
+            asked_at=context.now,
+        )
+        context.session.add(member)
+        context.session.flush()
+        context.record_change("group_member", member.id, after=audit_values(member))
+        ids.append(member.id)
     return ids
 
 
-def take_out(session: Session, author: Author, session_id: int, member_id: int) -> bool:
-    """No longer ask somebody who has not confirmed; False where there is none such.
-
-    The caller has read the session, the provider's own, for writing.
-    """
-    before = shapes_of(session, [member_id])
-    statement = delete(_MEMBER).where(
-        _MEMBER.c.id == member_id,
-        _MEMBER.c.group_session_id == session_id,
-        _MEMBER.c.state != "confirmed",
+def _ask_again(context: ServiceContext, member_ids: Collection[int]) -> list[int]:
+    """Ask these members anew, unless they have confirmed meanwhile; the ids of those asked."""
+    unconfirmed = (
+        select(GroupMember)
+        .where(col(GroupMember.id).in_(member_ids), GroupMember.state != "confirmed")
+        .order_by(col(GroupMember.id))
+        .execution_options(populate_existing=True)
     )
-    if session.connection().execute(statement).rowcount != 1:
-        return False
-    record_members(session, Stamp(author.who, author.at), before, {})
-    return True
+    people = {member.person_id for member in context.session.exec(unconfirmed)}
+    # In the order in which an answer locks: the session, the person, the member.
+    for person_id in sorted(person_id for person_id in people if person_id is not None):
+        lock_person(context.session, person_id)
+    members = context.session.exec(unconfirmed).all()
+    update_members(
+        context,
+        members,
+        state="asked",
+        answered_at=None,
+        note=None,
+        reminded_at=None,
+        asked_at=context.now,
+    )
+    return [member.id for member in members]
 
 
-class Held(NamedTuple):
-    """What a session was; whole minutes."""
-
-    held_on: date
-    minutes: int
-    title: str
-
-
-class GroupSession(NamedTuple):
-    """A session as its provider sees it, with those whom she named, in the order of naming."""
-
-    id: int
-    held_on: date
-    minutes: int
-    title: str
-    logged_at: datetime
-    withdrawn_at: datetime | None
-    members: Sequence[Member]
-
-    @property
-    def held(self) -> Held:
-        """What the session was."""
-        return Held(self.held_on, self.minutes, self.title)
-
-    @property
-    def unanswered(self) -> bool:
-        """Whether somebody has not confirmed it, so that there is something to correct."""
-        return self.withdrawn_at is None and any(m.state != "confirmed" for m in self.members)
-
-
-class Logged(NamedTuple):
-    """The session that a form became, and the rows to tell people of (none the second time)."""
-
-    session_id: int
-    asked: Collection[int]
-
-
-def sessions_of(session: Session, provider_id: int) -> list[GroupSession]:
-    """All that a provider has logged, the latest session first."""
-    return _read(session, _own(provider_id))
-
-
-def session_of(
-    session: Session, provider_id: int, session_id: int, *, for_writing: bool = False
-) -> GroupSession | None:
-    """One of a provider's own sessions; None where it is absent or another's.
-
-    ``for_writing`` lets nobody answer it meanwhile.
-    """
-    own = _own(provider_id).where(_SESSION.c.id == session_id)
-    return next(iter(_read(session, own.with_for_update() if for_writing else own)), None)
-
-
-def session_from(session: Session, provider_id: int, form_key: str) -> GroupSession | None:
-    """The session that the form with this key became, if it was saved already."""
-    own = _own(provider_id).where(_SESSION.c.form_key == form_key)
-    return next(iter(_read(session, own)), None)
-
-
-def twin_of(
-    session: Session, provider_id: int, held: Held, invited: Collection[Invited]
-) -> GroupSession | None:
-    """What looks like the same session, logged before: of that day, with somebody of the same.
-
-    Two sessions with one person on one day are rare, whatever their lengths. Addresses are compared
-    as the provider named them: whether two are one person's is not told.
-    """
-    same_day = (_SESSION.c.held_on == held.held_on) & _SESSION.c.withdrawn_at.is_(None)
-    named = {one.email for one in invited}
-    others = _read(session, _own(provider_id).where(same_day))
-    return next((one for one in others if named & {m.email for m in one.members}), None)
-
-
-def log_session(
-    session: Session, author: Author, held: Held, invited: Sequence[Invited], form_key: str
-) -> Logged:
-    """Store a session once for each ``form_key``, and ask everybody ``invited``."""
-    lock_person(session, author.person_id)
-    before = session_from(session, author.person_id, form_key)
-    if before is not None:
-        return Logged(before.id, ())
-    values = {
-        "provider_id": author.person_id,
-        **held._asdict(),
-        "form_key": form_key,
-        "logged_at": author.at,
-    }
-    statement = insert(_SESSION).values(values).returning(_SESSION.c.id)
-    session_id = int(session.connection().execute(statement).scalar_one())
-    _record(session, author, session_id, None, _shape(author, held))
-    return Logged(session_id, add_members(session, author, session_id, invited))
-
-
-def correct_session(
-    session: Session,
-    author: Author,
-    group_session: GroupSession,
-    held: Held,
-    invited: Sequence[Invited],
-) -> Collection[int]:
-    """Change a session, and ask anew; the rows to tell people of.
-
-    Asked again is whoever disputed it, and, where it changed, whoever has not answered; those who
-    have confirmed keep what they confirmed. ``session`` was read for writing.
-    """
-    if held != group_session.held:
-        own = _SESSION.c.id == group_session.id
-        session.connection().execute(update(_SESSION).where(own).values(held._asdict()))
-        before, after = _shape(author, group_session.held), _shape(author, held)
-        _record(session, author, group_session.id, before, after)
-    states = {"disputed"} if held == group_session.held else {"asked", "disputed"}
-    again = [m.id for m in group_session.members if m.state in states]
-    asked = ask_again(session, author, again)
-    return [*asked, *add_members(session, author, group_session.id, invited)]
-
-
-def withdraw_session(session: Session, author: Author, group_session: GroupSession) -> None:
-    """Ask nobody any more; what was confirmed stays. A second time changes nothing."""
-    if group_session.withdrawn_at is not None:
-        return
-    own = _SESSION.c.id == group_session.id
-    session.connection().execute(update(_SESSION).where(own).values(withdrawn_at=author.at))
-    shape = _shape(author, group_session.held)
-    gone = {**shape, "withdrawn_at": author.at}
-    _record(session, author, group_session.id, {**shape, "withdrawn_at": None}, gone)
-
-
-def _own(provider_id: int) -> Select[Any]:
-    columns = [_SESSION.c[name] for name in GroupSession._fields if name != "members"]
-    own = _SESSION.c.provider_id == provider_id
-    return select(*columns).where(own).order_by(_SESSION.c.held_on.desc(), _SESSION.c.id.desc())
-
-
-def _read(session: Session, query: Select[Any]) -> list[GroupSession]:
-    rows = session.connection().execute(query).all()
-    found = members_of(session, [row.id for row in rows])
-    members = {key: [m for _, m in of_one] for key, of_one in groupby(found, lambda f: f[0])}
-    return [GroupSession._make((*row, members.get(row.id, ()))) for row in rows]
-
-
-def _shape(author: Author, held: Held) -> dict[str, Any]:
-    return {"provider_id": author.person_id, **held._asdict()}
-
-
-def _record(
-    session: Session,
-    author: Author,
-    session_id: int,
-    before: dict[str, Any] | None,
-    after: dict[str, Any],
-) -> None:
-    change = Change(author.who, author.at, "group_session", session_id, before, after)
-    record_changes(session, [change])
+def _audit_values(group_session: GroupSession) -> dict[str, Any]:
+    return {name: getattr(group_session, name) for name in _AUDITED}

@@ -13,13 +13,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.sql import ColumnElement
 from sqlmodel import Session
 
-from tracker.db.audit import Change, Stamp, record_changes
+from tracker.db.audit import Change, record_changes
 from tracker.db.log import Entry, EntryTopic
 from tracker.db.statements import as_date, run
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
-from tracker.services.context import Author, lock_person
+from tracker.services.context import Actor, Author, ServiceContext, lock_person
 from tracker.services.evaluation import evaluate_later
 from tracker.services.group_members import release_entry
 
@@ -230,7 +230,8 @@ def delete_entry(session: Session, rulebooks: Rulebooks, author: Author, entry_i
     stored = find_entry(session, author.person_id, entry_id)
     if stored is None:
         return False
-    release_entry(session, Stamp(author.who, author.at), entry_id)
+    actor = Actor(author.who, author.person_id)
+    release_entry(ServiceContext(session, rulebooks, actor, author.at), entry_id)
     session.connection().execute(
         delete(_TOPIC_ENTRY_WRITES).where(_TOPIC_ENTRY_WRITES.c.entry_id == entry_id)
     )

@@ -86,7 +86,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: We
         (
             "activity",
             (
-                "This form was saved already, as 1.5 hours on November 21, 2026. "
+                "This form was already saved, as 1.5 hours on November 21, 2026. "
                 "Save again to add a second session"
             ),
         )

@@ -55,7 +55,7 @@ def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: WebClient) 
     assert first.headers["location"] == second.headers["location"]
     changed = dana.post("/sessions/new", {**form, "hours": "2"})
     assert changed.status_code == 422
-    assert "This form was saved already, as 1.5 hours" in text_of(changed)
+    assert "This form was already saved, as 1.5 hours" in text_of(changed)
     assert len(page_house.cast.rows("group_session")) == 1
     assert len(page_house.cast.rows("outbox")) == 1
 
@@ -68,8 +68,8 @@ def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
     again = SESSION | {"form_key": key_on(dana.get("/sessions/new").text), "hours": "2"}
     asked = dana.post("/sessions/new", again | {"others": f"{EVE}\n{BOB}"})
     assert (asked.status_code, "<title>Not saved yet: " in asked.text) == (422, True)
-    said = f"already: Group RSC , 1.5 hours, with Alice Moreno, {BOB}."
-    assert f"Is this the same session? For that day you have logged {said}" in text_of(asked)
+    said = f"one for that day: Group RSC , 1.5 hours, with Alice Moreno, {BOB}."
+    assert f"Is this the same session? You have already logged {said}" in text_of(asked)
     assert f'href="{path}"' in asked.text
     assert len(house.cast.rows("group_session")) == 1
     warned = re.search(r'name="warned" value="([^"]+)"', asked.text)
@@ -124,7 +124,7 @@ def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: WebClien
     assert "<title>Error: " in answer.text
     assert "is your own address" in str(found)
     many = "\n".join(f"p{n}@example.org" for n in range(41))
-    assert "40 people at most" in text_of(dana.post("/sessions/new", {**SESSION, "others": many}))
+    assert "at most 40 people" in text_of(dana.post("/sessions/new", {**SESSION, "others": many}))
     assert "Choose who took part" in text_of(dana.post("/sessions/new", SESSION))
     stranger = dana.post("/sessions/new", {**SESSION, "people": str(page_house.cast.people[EVE])})
     assert problems(stranger) == [("people", "Choose people from the list")]
@@ -164,11 +164,13 @@ def test_what_is_disputed_is_corrected_and_asked_again(house: WebClient) -> None
     house.visit(ALICE).post(f"/sessions/asked/{number[ALICE]}", {"answer": "another"})
     house.pass_time(hours=1)
     dana = house.visit(DANA)
-    assert "Disputed on Nov 22, 2026" in text_of(dana.get(path))
+    assert "Problem reported on Nov 22, 2026" in text_of(dana.get(path))
     assert "It was &lt;1&gt; hour" in dana.get(path).text
     edit = path.partition("?")[0] + "/edit"
     answer = dana.post(edit, {**SESSION, "hours": "1", "others": EVE})
-    assert "Saved. Whoever has not confirmed it is asked again." in text_of(dana.follow(answer))
+    assert "Saved. Everyone who has not confirmed it is asked again." in text_of(
+        dana.follow(answer)
+    )
     assert members(house) == [(ALICE, "confirmed"), (BOB, "asked"), (EVE, "asked")]
     mails = [row["recipient"] for row in house.cast.rows("outbox")]
     # Bob had a mail that day: how it stands then is said by the next day's.
@@ -191,7 +193,7 @@ def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_sta
     assert house.visit(ALICE).get(f"/sessions/asked/{number[ALICE]}").status_code == 404
     assert dana.post(f"{path}/withdraw").status_code == 303
     assert dana.post(f"{path}/withdraw").status_code == 303
-    assert "has withdrawn it" in text_of(eve.get(f"/sessions/asked/{number[EVE]}"))
+    assert "has withdrawn this session" in text_of(eve.get(f"/sessions/asked/{number[EVE]}"))
     eve.post(f"/sessions/asked/{number[EVE]}", {"answer": "confirm"})
     assert "/sessions/asked" not in eve.get("/my-year").text
     assert dana.get(f"{path}/edit").status_code == 404

@@ -1,139 +1,104 @@
-"""Saves what the form for a provider's session says, in the transaction that checks it."""
+"""An RSC provider's pages: the sessions they have logged for others, and the form to log one."""
 
 from functools import partial
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, Response
-from sqlmodel import Session
 
 from tracker.clock import local_day
 from tracker.db.engine import reading
-from tracker.formatting import format_date, format_hours_with_unit
 from tracker.notifications.group_session_mail import notify_members
-from tracker.services.context import Author, lock_person
+from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.group_sessions import (
-    Held,
-    Invited,
-    Logged,
-    correct_session,
-    log_session,
-    session_from,
-    session_of,
-    sessions_of,
-    take_out,
-    twin_of,
-    withdraw_session,
+    GroupSessionNeedsConfirmation,
+    create_group_session,
+    find_group_session,
+    list_group_sessions,
+    lock_group_session,
+    remove_member,
+    update_group_session,
+    withdraw_group_session,
 )
 from tracker.web.dependencies import NowDep, Person, ProviderDep, Site, SiteDep
 from tracker.web.flash import FlashDep, redirect_with_flash
-from tracker.web.forms.body import RowId, Typed, add_problem, new_form_key, number_of
-from tracker.web.forms.group_session import SessionPage, read_page, read_session
+from tracker.web.forms.body import RowId, Typed, number_of
+from tracker.web.forms.group_session import GroupSessionPage, read_page
 from tracker.web.time_zones import zone_of
-
-
-def log_new(session: Session, page: SessionPage, author: Author) -> Logged | None:
-    """Save a new session once; None with the form's problems, or with a warning to read first.
-
-    The same form sent twice gives the first one's session. A form that was saved and then changed
-    (the back button) asks, and would be another session.
-    """
-    form = page.form
-    content = read_session(form, page.supervisees, page.own, page.today)
-    if content is None:
-        return None
-    held, invited = content
-    lock_person(session, author.person_id)
-    key = str(form.form_key.data)
-    before = session_from(session, author.person_id, key)
-    if before is None:
-        if page.warn(held, twin_of(session, author.person_id, held, invited)):
-            return None
-        return log_session(session, author, held, invited, key)
-    if before.held == held and {m.email for m in before.members} == {i.email for i in invited}:
-        return Logged(before.id, ())
-    saved = f"{format_hours_with_unit(before.minutes)} on {format_date(before.held_on)}"
-    words = f"This form was saved already, as {saved}. Save again to log a second session"
-    add_problem(form.day, words)
-    form.form_key.data = new_form_key()
-    return None
-
-
-def read_change(page: SessionPage) -> tuple[Held, list[Invited]] | None:
-    """What a stored session is to be; None with the form's problems, or with a warning."""
-    if page.editing is None:
-        return None
-    already = {m.email for m in page.editing.members}
-    content = read_session(page.form, page.supervisees, page.own, page.today, already)
-    if content is None or page.warn(content[0]):
-        return None
-    return content
-
 
 router = APIRouter()
 _NOTICES = {
-    "asked": "Saved. It counts for each of them once they have confirmed it.",
-    "corrected": "Saved. Whoever has not confirmed it is asked again.",
-    "out": "They are no longer asked.",
-    "withdrawn": "Withdrawn: nobody is asked any more.",
+    "asked": "Saved. It counts for each person once they confirm it.",
+    "corrected": "Saved. Everyone who has not confirmed it is asked again.",
+    "out": "Removed. We no longer ask this person to confirm the session.",
+    "withdrawn": "Withdrawn. We no longer ask anyone to confirm this session.",
 }
 
 
 @router.get("/sessions")
-def show_all(site: SiteDep, who: ProviderDep) -> HTMLResponse:
-    """What one has logged, and who has answered; never anything of their standing."""
+def show_sessions(site: SiteDep, person: ProviderDep) -> HTMLResponse:
+    """All sessions that the provider has logged, and who has answered; nobody's standing."""
     with reading(site.engine) as session:
-        sessions = sessions_of(session, who.id)
-        zone = zone_of(session, site.rulebooks, who.id)
+        group_sessions = list_group_sessions(session, person.id)
+        zone = zone_of(session, site.rulebooks, person.id)
     return site.pages.render(
         "sessions.html",
-        viewer=who.viewer,
+        viewer=person.viewer,
         here="sessions",
-        sessions=sessions,
+        sessions=group_sessions,
         day_of=partial(local_day, time_zone=zone),
     )
 
 
 @router.get("/sessions/new")
-def open_form(site: SiteDep, at: NowDep, who: ProviderDep) -> HTMLResponse:
+def show_new_form(site: SiteDep, now: NowDep, person: ProviderDep) -> HTMLResponse:
     """The empty form."""
     with reading(site.engine) as session:
-        page = read_page(session, site, who, at)
-    return _show_form(site, who, page)
+        page = read_page(session, site, person.id, now)
+    return _render_form(site, person, page)
 
 
 @router.post("/sessions/new")
-def save_form(site: SiteDep, at: NowDep, who: ProviderDep, typed: Typed) -> Response:
-    """Save the session once, and ask everybody; or show what is wrong, nothing lost."""
-    author = Author(who.id, who.viewer.email, at)
+def create_session(site: SiteDep, now: NowDep, person: ProviderDep, typed: Typed) -> Response:
+    """Save the session once, and ask its members; or show what is wrong."""
 
-    def save(session: Session) -> tuple[SessionPage, int | None]:
-        """The page as typed, and the session that it became."""
-        page = read_page(session, site, who, at, typed)
-        if page.is_today:
+    def save(context: ServiceContext) -> tuple[GroupSessionPage, int | None]:
+        page = read_page(context.session, site, person.id, now, typed)
+        entered = None if page.is_today else page.parse(context.session)
+        if entered is None:
             return page, None
-        logged = log_new(session, page, author)
-        if logged is None:
+        form_key = str(page.form.form_key.data)
+        try:
+            group_session, members = create_group_session(
+                context, entered, form_key, page.confirmed
+            )
+        except Refused as refused:
+            page.form.add_refusals(refused.refusals)
             return page, None
-        notify_members(site, session, logged.asked, at)
-        return page, logged.session_id
+        except GroupSessionNeedsConfirmation as needed:
+            page.show_warnings(needed.warnings)
+            return page, None
+        notify_members(site, context.session, members, now)
+        return page, group_session.id
 
-    page, session_id = site.writer.run(save)
-    if session_id is None:
-        return _show_form(site, who, page)
-    return _done(site, session_id, "asked")
+    page, group_session_id = site.write(person.viewer, now, save)
+    if group_session_id is None:
+        return _render_form(site, person, page)
+    return redirect_with_flash(site, f"/sessions/{group_session_id}", "asked")
 
 
 @router.get("/sessions/{session_id}")
-def show_one(site: SiteDep, who: ProviderDep, session_id: RowId, flash: FlashDep) -> HTMLResponse:
-    """One session, with whoever was named and what they answered."""
+def show_session(
+    site: SiteDep, person: ProviderDep, session_id: RowId, flash: FlashDep
+) -> HTMLResponse:
+    """One session, its members, and their answers."""
     with reading(site.engine) as session:
-        group_session = session_of(session, who.id, session_id)
-        zone = zone_of(session, site.rulebooks, who.id)
+        group_session = find_group_session(session, person.id, session_id)
+        zone = zone_of(session, site.rulebooks, person.id)
     if group_session is None:
         raise HTTPException(404)
     page = site.pages.render(
         "session.html",
-        viewer=who.viewer,
+        viewer=person.viewer,
         here="sessions",
         session=group_session,
         day_of=partial(local_day, time_zone=zone),
@@ -143,90 +108,77 @@ def show_one(site: SiteDep, who: ProviderDep, session_id: RowId, flash: FlashDep
 
 
 @router.get("/sessions/{session_id}/edit")
-def open_session(site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId) -> HTMLResponse:
+def show_edit_form(
+    site: SiteDep, now: NowDep, person: ProviderDep, session_id: RowId
+) -> HTMLResponse:
     """The form as the session is stored."""
     with reading(site.engine) as session:
-        group_session = session_of(session, who.id, session_id)
+        group_session = find_group_session(session, person.id, session_id)
         if group_session is None or group_session.withdrawn_at is not None:
             raise HTTPException(404)
-        page = read_page(session, site, who, at, editing=group_session)
-    return _show_form(site, who, page)
+        page = read_page(session, site, person.id, now, editing=group_session)
+    return _render_form(site, person, page)
 
 
 @router.post("/sessions/{session_id}/edit")
-def save_session(
-    site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId, typed: Typed
+def update_session(
+    site: SiteDep, now: NowDep, person: ProviderDep, session_id: RowId, typed: Typed
 ) -> Response:
-    """Save what is corrected, and ask again whoever has not confirmed."""
-    author = Author(who.id, who.viewer.email, at)
+    """Save the changes, and ask again those who have not confirmed; or show what is wrong."""
 
-    def save(session: Session) -> tuple[SessionPage | None, bool]:
-        """The page as typed, None where it is not there; and whether it is saved."""
-        group_session = session_of(session, who.id, session_id, for_writing=True)
-        if group_session is None or group_session.withdrawn_at is not None:
-            return None, False
-        page = read_page(session, site, who, at, typed, editing=group_session)
-        changed = None if page.is_today else read_change(page)
-        if changed is None:
-            return page, False
-        asked = correct_session(session, author, group_session, *changed)
-        notify_members(site, session, asked, at)
-        return page, True
+    def save(context: ServiceContext) -> GroupSessionPage | None:
+        """The page with what is wrong; None if the session was saved."""
+        group_session = lock_group_session(context, session_id)
+        if group_session.withdrawn_at is not None:
+            raise NotFound
+        page = read_page(context.session, site, person.id, now, typed, editing=group_session)
+        entered = None if page.is_today else page.parse(context.session)
+        if entered is None:
+            return page
+        try:
+            members = update_group_session(context, session_id, entered, page.confirmed)
+        except Refused as refused:
+            page.form.add_refusals(refused.refusals)
+            return page
+        except GroupSessionNeedsConfirmation as needed:
+            page.show_warnings(needed.warnings)
+            return page
+        notify_members(site, context.session, members, now)
+        return None
 
-    page, saved = site.writer.run(save)
-    if page is None:
-        raise HTTPException(404)
-    return _done(site, session_id, "corrected") if saved else _show_form(site, who, page)
+    page = site.write(person.viewer, now, save)
+    if page is not None:
+        return _render_form(site, person, page)
+    return redirect_with_flash(site, f"/sessions/{session_id}", "corrected")
 
 
 @router.post("/sessions/{session_id}/take-out")
-def take_one_out(
-    site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId, typed: Typed
+def remove_session_member(
+    site: SiteDep, now: NowDep, person: ProviderDep, session_id: RowId, typed: Typed
 ) -> Response:
-    """No longer ask somebody who has not confirmed."""
-    author = Author(who.id, who.viewer.email, at)
+    """Remove a member who has not confirmed."""
     member_id = number_of(typed, "member")
-
-    def take(session: Session) -> bool:
-        """Whether there was somebody to take out."""
-        group_session = session_of(session, who.id, session_id, for_writing=True)
-        return group_session is not None and take_out(session, author, session_id, member_id)
-
-    if not site.writer.run(take):
-        raise HTTPException(404)
-    return _done(site, session_id, "out")
+    site.write(person.viewer, now, lambda context: remove_member(context, session_id, member_id))
+    return redirect_with_flash(site, f"/sessions/{session_id}", "out")
 
 
 @router.post("/sessions/{session_id}/withdraw")
-def withdraw(site: SiteDep, at: NowDep, who: ProviderDep, session_id: RowId) -> Response:
-    """Ask nobody any more; what is confirmed stays the supervisees' own."""
-    author = Author(who.id, who.viewer.email, at)
-
-    def end(session: Session) -> bool:
-        """Whether there is such a session."""
-        group_session = session_of(session, who.id, session_id, for_writing=True)
-        if group_session is not None:
-            withdraw_session(session, author, group_session)
-        return group_session is not None
-
-    if not site.writer.run(end):
-        raise HTTPException(404)
-    return _done(site, session_id, "withdrawn")
+def withdraw_session(
+    site: SiteDep, now: NowDep, person: ProviderDep, session_id: RowId
+) -> Response:
+    """Withdraw the session; confirmed entries stay in the supervisees' logs."""
+    site.write(person.viewer, now, lambda context: withdraw_group_session(context, session_id))
+    return redirect_with_flash(site, f"/sessions/{session_id}", "withdrawn")
 
 
-def _show_form(site: Site, who: Person, page: SessionPage) -> HTMLResponse:
+def _render_form(site: Site, person: Person, page: GroupSessionPage) -> HTMLResponse:
     problems = page.form.problems()
     return site.pages.render(
         "session_form.html",
-        status=422 if problems or page.asks else 200,
-        viewer=who.viewer,
+        status=422 if problems or page.warnings else 200,
+        viewer=person.viewer,
         here="sessions",
         page=page,
         form=page.form,
         problems=problems,
     )
-
-
-def _done(site: Site, session_id: int, what: str) -> Response:
-    # A page of its own, so that loading it again sends nothing.
-    return redirect_with_flash(site, f"/sessions/{session_id}", what)

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from tracker.db.engine import reading
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of
-from tracker.services.group_confirmations import asked_of
+from tracker.services.group_confirmations import list_confirmation_requests
 from tracker.web.dependencies import (
     CoordinatorDep,
     NowDep,
@@ -67,7 +67,7 @@ def _read_year(session: Session, site: Site, now: datetime, viewer: Viewer) -> d
     return {
         "year": read_year(session, rulebooks, person_id, endorsements, now, applied),
         "applications": applications,
-        "to_answer": asked_of(session, person_id),
+        "to_answer": list_confirmation_requests(session, person_id),
         "bounced": get_bounce_banner(session, rulebooks, viewer),
     }
 
