@@ -144,22 +144,17 @@ def _check_mail(session: Session, now: datetime) -> Findings:
             f"{oldest:%Y-%m-%d %H:%M} UTC",
             "`tracker outbox` shows why. `tracker deliver` tries again now.",
         )
-    failed = 0
-    reasons = set()
+    reasons = []
     for message in outbox.listing(session):
-        if (
-            message.state == "failed"
-            and message.finished_at
-            and now - message.finished_at < _RECENT
-        ):
-            failed += 1
-            reasons.add(message.last_error or "no reason")
-    if failed:
+        finished_at = message.finished_at
+        if message.state == "failed" and finished_at and now - finished_at < _RECENT:
+            reasons.append(message.last_error or "no reason")
+    if reasons:
         yield warning(
             "T602",
-            f"{format_count(failed, 'message')} failed in the last {_RECENT.days} days: "
-            f"{'; '.join(sorted(reasons)[:3])}",
+            f"{format_count(len(reasons), 'message')} failed in the last {_RECENT.days} days: "
+            f"{'; '.join(sorted(set(reasons))[:3])}",
             "`tracker outbox` lists them. Correct the addresses.",
         )
-    if oldest is None and not failed:
+    elif oldest is None:
         yield Fact("mail: nothing is waiting and nothing failed lately")

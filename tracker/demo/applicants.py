@@ -72,6 +72,10 @@ def _list_evidence(
     story = applicant.story
     if requirement.counts == "education" and story.share > 0:
         yield "degrees.csv", _degree(applicant, requirement, today)
+    elif requirement.counts == "references":
+        yield from _list_references(applicant, requirement)
+    elif requirement.counts == "signed":
+        yield from _list_attestations(applicant, requirement)
     elif requirement.counts == "membership" and story.member:
         membership = {
             "email": applicant.email,
@@ -80,18 +84,21 @@ def _list_evidence(
             "ends_on": (max(today, applicant.opened_on) + 150 * _DAY).isoformat(),
         }
         yield "memberships.csv", membership
-    elif requirement.counts == "signed":
-        # Reviewers have decided only about an application that is ready.
-        if story.share >= 1 and (story.reviewed or not requirement.rule.reviewed):
-            signed_on = (applicant.opened_on + _DAY).isoformat()
-            for what in requirement.rule.signed:
-                row = {**_application_key(applicant), "what": what, "signed_on": signed_on}
-                yield "attestations.csv", row
     elif requirement.counts == "exam" and story.share >= 1:
         taken_on = (applicant.opened_on + 10 * _DAY).isoformat()
         yield "exams.csv", {**_application_key(applicant), "taken_on": taken_on, "passed": "yes"}
-    elif requirement.counts == "references":
-        yield from _list_references(applicant, requirement)
+
+
+def _list_attestations(
+    applicant: DemoApplicant, requirement: PlannedRequirement
+) -> Iterator[FileRow]:
+    # Reviewers have decided only about an application that is ready.
+    if applicant.story.share < 1 or (requirement.rule.reviewed and not applicant.story.reviewed):
+        return
+    signed_on = (applicant.opened_on + _DAY).isoformat()
+    for what in requirement.rule.signed:
+        row = {**_application_key(applicant), "what": what, "signed_on": signed_on}
+        yield "attestations.csv", row
 
 
 def _degree(applicant: DemoApplicant, requirement: PlannedRequirement, today: date) -> Row:
@@ -207,13 +214,13 @@ def _take_topics(wanted: dict[str, int], minutes: int) -> str:
 def _list_rsc(
     stories: Stories, cast: Cast, applicant: DemoApplicant, plan: Plan, today: date
 ) -> Iterator[FileRow]:
-    required = [r for r in plan.requirements if r.counts == "rsc"]
-    left = max((r.amount for r in required), default=0) * applicant.story.share
-    topic = next((r.topic for r in required if r.topic), None)
-    providers = []
-    for provider in cast.providers:
-        if provider.rule == plan.provider_rule and provider.role == applicant.story.provider:
-            providers.append(provider)
+    required, topic = 0, None
+    for requirement in plan.requirements:
+        if requirement.counts == "rsc":
+            required = max(required, requirement.amount)
+            topic = topic or requirement.topic
+    left = required * applicant.story.share
+    providers = cast.find_providers(plan.provider_rule, applicant.story.provider)
     if not providers:
         return
     day = today - relativedelta(months=_MONTHS_OF_HOURS)

@@ -169,6 +169,10 @@ class Cast:
         addresses |= {provider.email for provider in self.providers}
         return len(addresses)
 
+    def find_providers(self, rule: str | None, role: Role) -> list[DemoProvider]:
+        """The providers of one rule who have this role in the stories."""
+        return [p for p in self.providers if p.rule == rule and p.role == role]
+
     def bouncing_addresses(self) -> set[str]:
         """The addresses that accept no mail."""
         return {endorsee.email for endorsee in self.endorsees if endorsee.story.bounces}

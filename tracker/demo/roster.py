@@ -13,7 +13,7 @@ from tracker.demo.people import Cast, DemoEndorsee, DemoProvider, Role, Stories
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.plan import RenewalPlan
+from tracker.rules.plan import PlannedRequirement, RenewalPlan
 
 Row = dict[str, str]
 _DAY = timedelta(days=1)
@@ -178,12 +178,7 @@ def _list_entries(
     log = _DemoLog(rulebooks, stories, cast, endorsee)
     previous = rulebooks.plan(*held, current.cycle.starts_on - _DAY)
     if previous and previous.cycle and previous.cycle.share:
-        recent = is_recent(previous.cycle, today)
-        share = story.last_cycle if recent or not story.extended else 1.0
-        # A provider who doesn't count now did count then.
-        role: Role = "ending" if story.provider == "ending" else "qualified"
-        topics = story.topics or not recent
-        yield from log.list_hours(previous, share, previous.cycle.ends_on, role, topics=topics)
+        yield from log.list_previous_hours(previous, previous.cycle, today)
     passed = (today - current.cycle.starts_on).days + 1
     if story.share == "pace":
         whole = (current.cycle.ends_on - current.cycle.starts_on).days + 1
@@ -209,6 +204,16 @@ class _DemoLog:
         # From 0 to 96, so that not everyone does the same on the same days.
         self.variation = int.from_bytes(endorsee.email.encode()) % 97
 
+    def list_previous_hours(self, plan: RenewalPlan, ended: Cycle, today: date) -> Iterator[Row]:
+        """The sessions of the previous cycle."""
+        story = self._endorsee.story
+        recent = is_recent(ended, today)
+        share = story.last_cycle if recent or not story.extended else 1.0
+        # A provider who doesn't count now did count then.
+        role: Role = "ending" if story.provider == "ending" else "qualified"
+        topics = story.topics or not recent
+        yield from self.list_hours(plan, share, ended.ends_on, role, topics=topics)
+
     def list_hours(
         self, plan: RenewalPlan, share: float, last_day: date, role: Role, *, topics: bool
     ) -> Iterator[Row]:
@@ -217,29 +222,40 @@ class _DemoLog:
         first_day = max(started, self._endorsee.endorsements[0][2])
         days = [first_day + n * _DAY for n in range(max(0, (last_day - first_day).days + 1))]
         minutes_left = dict.fromkeys(days, _MOST_MINUTES_A_DAY)
-        required = {r.counts: r.amount for r in plan.requirements if r.topic is None}
-        if "training" in required:
-            topic = next((r for r in plan.requirements if r.topic and topics), None)
-            lengths = _split(required["training"] * share, self._stories.training_minutes)
-            for number, (day, minutes) in enumerate(self._spread(minutes_left, lengths)):
-                about = ""
-                if number == 0 and topic is not None:
-                    about = f"{topic.topic}:{format_hours(min(topic.amount, minutes))}"
-                title = self._stories.trainings[number % len(self._stories.trainings)]
-                yield self._row("training", day, minutes, title=title, topics=about)
-        if "rsc" in required:
-            lengths = _split(required["rsc"] * share, self._stories.rsc_minutes)
-            for number, (day, minutes) in enumerate(self._spread(minutes_left, lengths)):
-                provider = self._find_providers(plan, role, day)[number % 2]
-                is_short = minutes <= self._stories.rsc_minutes[0]
-                yield self._row(
-                    "rsc",
-                    day,
-                    minutes,
-                    title=self._stories.rsc,
-                    provider_email=provider.email,
-                    format="individual" if is_short else "group",
-                )
+        topic = next((r for r in plan.requirements if r.topic and topics), None)
+        whole_hours = {r.counts: r.amount * share for r in plan.requirements if r.topic is None}
+        if "training" in whole_hours:
+            yield from self._list_training(minutes_left, whole_hours["training"], topic)
+        if "rsc" in whole_hours:
+            yield from self._list_rsc(minutes_left, whole_hours["rsc"], plan, role)
+
+    def _list_training(
+        self, minutes_left: dict[date, int], minutes: float, topic: PlannedRequirement | None
+    ) -> Iterator[Row]:
+        """The first training is about ``topic``."""
+        lengths = _split(minutes, self._stories.training_minutes)
+        for number, (day, length) in enumerate(self._spread(minutes_left, lengths)):
+            about = ""
+            if number == 0 and topic is not None:
+                about = f"{topic.topic}:{format_hours(min(topic.amount, length))}"
+            title = self._stories.trainings[number % len(self._stories.trainings)]
+            yield self._row("training", day, length, title=title, topics=about)
+
+    def _list_rsc(
+        self, minutes_left: dict[date, int], minutes: float, plan: RenewalPlan, role: Role
+    ) -> Iterator[Row]:
+        lengths = _split(minutes, self._stories.rsc_minutes)
+        for number, (day, length) in enumerate(self._spread(minutes_left, lengths)):
+            provider = self._find_providers(plan, role, day)[number % 2]
+            is_short = length <= self._stories.rsc_minutes[0]
+            yield self._row(
+                "rsc",
+                day,
+                length,
+                title=self._stories.rsc,
+                provider_email=provider.email,
+                format="individual" if is_short else "group",
+            )
 
     def _spread(
         self, minutes_left: dict[date, int], lengths: list[int]
@@ -257,28 +273,29 @@ class _DemoLog:
 
     def _find_providers(self, plan: RenewalPlan, role: Role, day: date) -> list[DemoProvider]:
         """The two providers whom the endorsee sees in turn; it may be the same one twice."""
-        known = [p for p in self._cast.providers if p.rule == plan.provider_rule]
         qualified = []
-        for provider in known:
-            if provider.role == "qualified" and self._counts(provider, provider.rule, day):
+        for provider in self._cast.find_providers(plan.provider_rule, "qualified"):
+            if provider.counts_on(self._rulebooks, provider.rule, day):
                 qualified.append(provider)
         # An endorsee with two endorsements sees a provider who counts for both.
-        rules = []
-        for held in self._endorsee.endorsements[1:]:
-            other = self._rulebooks.plan(*held, day)
-            if other and other.provider_rule:
-                rules.append(other.provider_rule)
-        for_all = [p for p in qualified if all(self._counts(p, rule, day) for rule in rules)]
-        qualified = for_all or qualified
+        qualified = [p for p in qualified if self._counts_elsewhere(p, day)] or qualified
         start = self.variation % max(1, len(qualified))
-        turned = [*qualified[start:], *qualified[:start]]
-        special = [p for p in known if p.role == role != "qualified"]
+        turned = [*qualified[start:], *qualified[:start]] * 2
+        if role == "qualified":
+            return turned[:2]
+        special = self._cast.find_providers(plan.provider_rule, role)
         if role == "ended":
             return (special * 2)[:2]
-        return [*special, *turned * 2][:2]
+        return [*special, *turned][:2]
 
-    def _counts(self, provider: DemoProvider, rule: str, day: date) -> bool:
-        return provider.counts_on(self._rulebooks, rule, day)
+    def _counts_elsewhere(self, provider: DemoProvider, day: date) -> bool:
+        """Whether a session counts for the endorsee's other endorsements."""
+        for held in self._endorsee.endorsements[1:]:
+            plan = self._rulebooks.plan(*held, day)
+            rule = plan.provider_rule if plan else None
+            if rule and not provider.counts_on(self._rulebooks, rule, day):
+                return False
+        return True
 
     def _row(self, activity: str, day: date, minutes: int, **cells: str) -> Row:
         return {

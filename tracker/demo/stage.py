@@ -120,9 +120,13 @@ def list_logins(settings: Settings, rulebooks: Rulebooks, cast: Cast) -> Sequenc
         if provider.email == cast.group_provider:
             role = f"{provider.association}: logged a session for several people"
             logins.append(DemoLogin(provider.email, provider.name, role))
-    # The first of each story, or the one at the association where the story is shown.
-    by_story: dict[str, tuple[bool, DemoLogin]] = {}
+    return [*logins, *_list_story_logins(rulebooks, cast)]
+
+
+def _list_story_logins(rulebooks: Rulebooks, cast: Cast) -> list[DemoLogin]:
+    """The first person of each story, preferably at the association where it is shown."""
     people: list[DemoEndorsee | DemoApplicant] = [*cast.endorsees, *cast.applicants]
+    by_story: dict[str, tuple[bool, DemoLogin]] = {}
     for person in people:
         story = person.story.name
         if isinstance(person, DemoEndorsee):
@@ -135,7 +139,7 @@ def list_logins(settings: Settings, rulebooks: Rulebooks, cast: Cast) -> Sequenc
         is_preferred = person.story.shown_at in {None, association}
         if story not in by_story or (is_preferred and not by_story[story][0]):
             by_story[story] = (is_preferred, login)
-    return [*logins, *(login for _, login in by_story.values())]
+    return [login for _, login in by_story.values()]
 
 
 def _live_through(context: JobContext, now: datetime) -> None:
