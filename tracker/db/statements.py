@@ -1,4 +1,4 @@
-"""Writing very many rows."""
+"""Set-based statements that both databases run: bulk inserts, upserts, ids, and keys."""
 
 import json
 import secrets
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of ``size`` at most."""
+    """Split items into lists of at most ``size``."""
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
@@ -37,6 +37,7 @@ def insert_rows(
     """
     if not isinstance(table, Table):
         table = METADATA.tables[str(table.__tablename__)]
+    session.flush()  # rows that these refer to may be pending
     count = 0
     for batch in in_chunks(rows, _BATCH):
         driver = session.connection().connection.driver_connection
@@ -77,11 +78,6 @@ def among(session: Session, ids: Collection[int]) -> Chosen:
     return Chosen("IN (SELECT value FROM json_each(?))", (json.dumps([*ids]),))
 
 
-def in_table(name: str) -> Chosen:
-    """That a column is an ``id`` of a temporary table."""
-    return Chosen(f"IN (SELECT id FROM {name})")
-
-
 def run(session: Session, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
     """Run one statement, written with ``?`` for each value; its rows, if it has any."""
     driver = _driver(session)
@@ -91,27 +87,6 @@ def run(session: Session, sql: str, parameters: Sequence[Any] = ()) -> list[Row]
         return cursor.fetchall() if cursor.pgresult.nfields else []
     cursor = driver.execute(sql, parameters)
     return cursor.fetchall() if cursor.description else []
-
-
-def run_for_each(session: Session, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Run one statement once for each row of values."""
-    driver = _driver(session)
-    with_marks = _percent(sql) if isinstance(driver, PsycopgConnection) else sql
-    if rows:
-        driver.cursor().executemany(with_marks, rows)
-
-
-def insert_one(session: Session, table: str, values: Mapping[str, Any]) -> int:
-    """Insert a row of numbers, texts and days (no instants); its id."""
-    sql = _insert_sql(table, tuple(values), " RETURNING id")
-    return int(run(session, sql, _plain(values))[0][0])
-
-
-def insert_few(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert such rows, all with the same columns in the same order."""
-    if rows:
-        sql = _insert_sql(table, tuple(rows[0]), "")
-        run_for_each(session, sql, [_plain(row) for row in rows])
 
 
 def _driver(session: Session) -> Any:  # noqa: ANN401 - each driver's own
@@ -137,16 +112,6 @@ def instant_for(session: Session, instant: datetime) -> datetime | str:
     if session.connection().dialect.name == "postgresql":
         return instant
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _plain(row: Mapping[str, Any]) -> list[Any]:
-    return [v.isoformat() if type(v) is date else v for v in row.values()]
-
-
-@cache
-def _insert_sql(table: str, columns: tuple[str, ...], end: str) -> str:
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){end}"
 
 
 @cache
@@ -183,6 +148,7 @@ def upsert(
     """
     if not rows:
         return 0
+    session.flush()  # rows that these refer to may be pending
     dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
     table = METADATA.tables[str(model.__tablename__)]
     statement: Any = dialect.insert(table)

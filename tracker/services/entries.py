@@ -30,7 +30,7 @@ from tracker.services.entry_rules import (
     usual_title,
     validate_entry,
 )
-from tracker.services.evaluation import evaluate_later
+from tracker.services.evaluation import evaluate_people
 from tracker.services.group_members import release_entry
 from tracker.services.provider_choices import may_name
 
@@ -334,4 +334,10 @@ def _finish(
         if entry and entry.provider_id is not None:
             providers.add(entry.provider_id)
     context.record_change("entry", entry_id, before=states[0], after=states[1])
-    evaluate_later(context.session, context.rulebooks, person_id, context.now, providers=providers)
+    evaluate_people(
+        context.session,
+        context.rulebooks,
+        {person_id},
+        context.now,
+        named_providers=providers,
+    )

@@ -224,18 +224,6 @@ def deferred_evaluation(session: Session) -> Iterator[None]:
     )
 
 
-def evaluate_later(
-    session: Session,
-    rulebooks: Rulebooks,
-    person_id: int,
-    instant: datetime,
-    *,
-    providers: Collection[int] | None = None,
-) -> None:
-    """The same as `evaluate_people`; to be removed with its last caller."""
-    evaluate_people(session, rulebooks, {person_id}, instant, named_providers=providers)
-
-
 def evaluate_due(
     session: Session,
     rulebooks: Rulebooks,

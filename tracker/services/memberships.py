@@ -13,7 +13,7 @@ from tracker.services.applications import list_undecided_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.cycle_locks import CycleLock, cycle_lock_for, refusal_of_lock
 from tracker.services.endorsements import endorsements_of
-from tracker.services.evaluation import evaluate_later
+from tracker.services.evaluation import evaluate_people
 
 MAX_TERM_YEARS = 5
 
@@ -163,4 +163,4 @@ def _record_change(
         before=before.model_dump(include=columns) if before else None,
         after=after.model_dump(include=columns) if after else None,
     )
-    evaluate_later(context.session, context.rulebooks, context.person_id, context.now)
+    evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)

@@ -20,7 +20,7 @@ from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Actor, Author, ServiceContext, lock_person
-from tracker.services.evaluation import evaluate_later
+from tracker.services.evaluation import evaluate_people
 from tracker.services.group_members import release_entry
 
 _ENTRY = Entry.__table__  # type: ignore[attr-defined]
@@ -281,7 +281,7 @@ def _finish(
     shapes = [_shape(author, content) if content else None for content in (before, after)]
     record_changes(session, [Change(author.who, author.at, "entry", entry_id, *shapes)])
     named = {c.provider_id for c in (before, after) if c and c.provider_id is not None}
-    evaluate_later(session, rulebooks, author.person_id, author.at, providers=named)
+    evaluate_people(session, rulebooks, {author.person_id}, author.at, named_providers=named)
 
 
 _NEAR_MINUTES = 15

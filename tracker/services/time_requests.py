@@ -18,7 +18,7 @@ from tracker.rules.standing import Standing, Status
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.cycle_locks import read_cycle_locks_of, refusal_of_lock
 from tracker.services.endorsements import Endorsed, endorsements_of
-from tracker.services.evaluation import days_at, evaluate_later, judge_current
+from tracker.services.evaluation import days_at, evaluate_people, judge_current
 
 LEAVE, EXTENSION = "leave", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
@@ -255,7 +255,7 @@ def grant_request(
     else:
         key["cycle_starts_on"] = days.starts_on
         _store(context, Renewal, key, extended_due_on=days.ends_on, reason=request.reason)
-    evaluate_later(context.session, context.rulebooks, submitted.person.id, context.now)
+    evaluate_people(context.session, context.rulebooks, {submitted.person.id}, context.now)
     return DecidedRequest(submitted, requested, days, hours_until)
 
 

@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 
 from tracker import clock
 from tracker.db.engine import reading
+from tracker.db.reader import Reader
 from tracker.db.writer import Writer
 from tracker.jobs.health_metrics import Vitals, read_vitals
 from tracker.mail.compose import load_composer
 from tracker.rulebooks import Rulebooks
 from tracker.services.evaluation import deferred_evaluation
-from tracker.services.reader import Reader
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tracker.db.engine import reading
+from tracker.db.reader import Reader
 from tracker.db.write_lock import Busy
 from tracker.db.writer import Writer
 from tracker.jobs.health_metrics import Vitals
@@ -27,7 +28,6 @@ from tracker.services.browser_sessions import (
 )
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
-from tracker.services.reader import Reader
 from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
@@ -179,9 +179,7 @@ async def find_viewer(
     token = request.cookies.get(site.cookie_name)
     if not token:
         return None
-    browser_session = await site.reader.answer(
-        lambda session: get_session_user(session, token, now)
-    )
+    browser_session = await site.reader.read(lambda session: get_session_user(session, token, now))
     if browser_session is None:
         return None
     if not has_recent_visit(browser_session, now):
@@ -200,9 +198,7 @@ async def is_signed_in(site: Site, request: Request) -> bool:
     token, now = request.cookies.get(site.cookie_name), site.now()
     if not token:
         return False
-    return (
-        await site.reader.answer(lambda session: get_session_user(session, token, now)) is not None
-    )
+    return await site.reader.read(lambda session: get_session_user(session, token, now)) is not None
 
 
 def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | None:

@@ -52,7 +52,7 @@ async def show_year(site: SiteDep, now: NowDep, viewer: ViewerDep, flash: FlashD
             **facts,
         )
 
-    return flash.clear(await site.reader.show(read, render))
+    return flash.clear(await site.reader.render(read, render))
 
 
 def _read_year(session: Session, site: Site, now: datetime, viewer: Viewer) -> dict[str, Any]:
