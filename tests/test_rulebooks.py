@@ -98,14 +98,14 @@ def test_a_byte_order_mark_is_no_part_of_a_rulebook(folder: Path) -> None:
 
 def test_a_missing_folder_lacks_both_the_organizations_and_the_rulebooks(tmp_path: Path) -> None:
     assert problems(tmp_path / "nowhere") == [
-        f"{tmp_path / 'nowhere' / 'rulebooks'}: *.toml: holds no rulebook",
+        f"{tmp_path / 'nowhere' / 'rulebooks'}: *.toml: has no rulebook",
         "organizations.toml: the whole file: No such file or directory",
     ]
 
 
 def test_a_folder_without_rulebooks_is_an_error(folder: Path) -> None:
     (folder / "rulebooks" / "ex.toml").unlink()
-    assert problems(folder) == [f"{folder / 'rulebooks'}: *.toml: holds no rulebook"]
+    assert problems(folder) == [f"{folder / 'rulebooks'}: *.toml: has no rulebook"]
 
 
 def test_a_rulebook_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_rulebook_that_is_not_utf_8_is_named_with_the_byte(folder: Path) -> No
 
 def test_two_rulebooks_of_one_association_are_an_error(folder: Path) -> None:
     (folder / "rulebooks" / "second.toml").write_text(BOOK, "utf-8")
-    assert problems(folder) == ["second.toml: id: another file is 'EX' already"]
+    assert problems(folder) == ["second.toml: id: another file already has 'EX'"]
 
 
 def test_an_association_that_the_organizations_lack_is_an_error(folder: Path) -> None:

@@ -86,34 +86,34 @@ def test_every_table_of_virginia_is_shown_cell_by_cell() -> None:
 def test_the_terms_of_an_initial_requirement_are_told_in_words() -> None:
     virginia = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
     for words in (
-        "not needed where education is met",
-        "not needed where experience is met",
+        "not needed if education is met",
+        "not needed if experience is met",
         "one of: a CDA credential; an associate's degree;",
         "or as a supervised and trained volunteer, if the reviewers agree",
         "at least 10 families",
         "from January 1, 2000: 3 years",
-        "sessions count on days on which the applicant gave RSC to others",
+        "sessions count on days on which the applicant provided RSC to others",
         "that the applicant gives to others), inside the rsc hours",
         "reference 2: Provider of reflective supervision; Colleague",
         "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
         "at least 1 endorsed as one of IFS, IFRS, IMHS,",
-        "endorsed so in any case: Endorsed professional who knows",
+        "always endorsed: Endorsed professional who knows",
         "signed: Code of Ethics; Endorsement Agreement",
     ):
         assert words in virginia
     michigan = flat(tracker("rules", "show", "--association", "MI-AIMH").stdout)
     for words in (
         "all counted sessions lie within one span of 24 months, the best one",
-        "an internship may stand for 1 year at the most, if its supervisor was endorsed as IMHS",
-        "confirmed of each position: The therapies explore attachment,",
+        "an internship may replace at most 1 year of work, if its supervisor was endorsed as IMHS",
+        "confirmed for each position: The therapies explore attachment,",
         "if the reviewers agree: another degree or education; a university certificate",
         "with an official transcript",
-        "the reviewers judge it",
-        "asked of those who provide RSC",
+        "the reviewers decide",
+        "only for those who provide RSC",
     ):
         assert words in michigan
     carolina = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
-    assert "or vetted by the association (to the end of December 21, 2027)" in carolina
+    assert "or vetted by the association (through December 21, 2027)" in carolina
 
 
 def test_a_section_without_any_rule_says_so(folder: Path) -> None:
@@ -122,13 +122,13 @@ def test_a_section_without_any_rule_says_so(folder: Path) -> None:
         file.read_text().replace('  "Introduction",', '  "Colophon",\n  "Introduction",')
     )
     text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
-    assert "Colophon the rulebook holds no rule of this section Introduction" in text
+    assert "Colophon the rulebook has no rule about this section Introduction" in text
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_provider_rule_is_shown_with_its_last_day() -> None:
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
-    assert "vetted by the association, to the end of December 21, 2027" in text
+    assert "vetted by the association, through December 21, 2027" in text
 
 
 @pytest.mark.usefixtures("folder")
@@ -175,6 +175,6 @@ def test_a_change_of_cycle_is_shown_with_its_day(folder: Path) -> None:
     file.write_text(head + THREE_YEARS + mark + rest)
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
     assert (
-        "from January 1, 2025: each 3 years from the day of endorsement; due 10 days after it ends, "
-        "then 5 days of grace; first cycle: fraction by month"
+        "from January 1, 2025: A cycle lasts 3 years from the day of endorsement. It is due 10 days "
+        "after its last day, followed by a grace period of 5 days. In the cycle in which"
     ) in text

@@ -27,7 +27,7 @@ from sqlmodel import Session
 from tests.rules.world import ENDORSEE, People, put, span
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
-from tracker.rules.model import AGES
+from tracker.rules.requirement import AGES
 from tracker.rules.standing import ApplicationStanding, Result
 from tracker.services.rsc_providers import refresh_provider_spans
 

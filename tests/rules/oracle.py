@@ -13,8 +13,9 @@ from dateutil.relativedelta import relativedelta
 
 from tests.rules.world import span
 from tracker.rulebooks import Rulebooks
-from tracker.rules.model import DEGREES, AcceptedProvider
+from tracker.rules.model import AcceptedProvider
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
+from tracker.rules.requirement import DEGREES
 from tracker.rules.standing import Facts, Span, Standing
 
 DAY = timedelta(days=1)

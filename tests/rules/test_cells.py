@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.rules.world import REAL
-from tracker.rules.model import Requirement, Rulebook, Value
+from tracker.rules.model import Rulebook
+from tracker.rules.requirement import Requirement, Value
 
 ROWS = tomllib.loads((Path(__file__).parent / "cells.toml").read_text("utf-8"))["rows"]
 LISTED = {

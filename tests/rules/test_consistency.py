@@ -147,26 +147,26 @@ def test_the_example_is_without_problems() -> None:
         pytest.param(
             '"ifs", section = "RSC" }\n\n',
             '"ifs", section = "Rsc" }\n\n',
-            f"providers.rsc.accepts[1].source.section: 'Rsc' is no section of 'ifs', {SECTIONS}",
+            f"providers.rsc.accepts[1].source.section: 'Rsc' is not a section of 'ifs', {SECTIONS}",
             id="section of a provider rule",
         ),
         pytest.param(
             'section = "Ethics"',
             'section = "Code of Ethics"',
-            "requirements[6].values[1].source.section: 'Code of Ethics' is no section of 'ifs', "
+            "requirements[6].values[1].source.section: 'Code of Ethics' is not a section of 'ifs', "
             + SECTIONS,
             id="section of a value",
         ),
         pytest.param(
             'document = "older"',
             'document = "ifs"',
-            f"advice[1].source.section: 'Anywhere' is no section of 'ifs', {SECTIONS}",
+            f"advice[1].source.section: 'Anywhere' is not a section of 'ifs', {SECTIONS}",
             id="section of advice",
         ),
         pytest.param(
             'document = "ifs"\nsection = "Education"',
             'document = "ifs"\nsection = "Degrees"',
-            f"interpretations[1].section: 'Degrees' is no section of 'ifs', {SECTIONS}",
+            f"interpretations[1].section: 'Degrees' is not a section of 'ifs', {SECTIONS}",
             id="section of an interpretation",
         ),
         pytest.param(
@@ -184,7 +184,7 @@ def test_the_example_is_without_problems() -> None:
         pytest.param(
             '"Ratings", "Ethics"]',
             '"Ratings", "Ethics", "RSC"]',
-            "documents.ifs: the section 'RSC' stands there more than once",
+            "documents.ifs: the section 'RSC' is listed more than once",
             id="section twice",
         ),
         pytest.param(
@@ -256,7 +256,7 @@ def test_the_example_is_without_problems() -> None:
         pytest.param(
             'either = "education-or-work"\neducation',
             "education",
-            "application requirements of IFS: only one of them is of either = "
+            "application requirements of IFS: only one has either = "
             "'education-or-work': an alternative needs another",
             id="alternative to nothing",
         ),

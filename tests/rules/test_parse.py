@@ -100,6 +100,13 @@ def test_the_example_is_without_problems() -> None:
     assert problems() == []
 
 
+def test_a_rulebook_can_name_its_locale() -> None:
+    assert problems(('name = "Example"', 'name = "Example"\nlocale = "es_US"')) == []
+    rulebook, _ = parse_rulebook(BOOK, "ex.toml")
+    assert rulebook
+    assert rulebook.locale == "en_US"
+
+
 def test_a_file_that_is_no_toml_says_in_which_line() -> None:
     (problem,) = problems(('id = "EX-AIMH"', 'id = "EX-AIMH'))
     assert problem.startswith("ex.toml: the whole file: is not TOML: ")
@@ -174,16 +181,23 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             '"America/New_York"',
             '"America/Hartford"',
-            "ex.toml: time_zone: 'America/Hartford' is no time zone: use an IANA name such as "
+            "ex.toml: time_zone: 'America/Hartford' is not a time zone: use an IANA name such as "
             "America/New_York (found 'America/Hartford')",
             id="unknown time zone",
         ),
         pytest.param(
             '"America/New_York"',
             '"../zone"',
-            "ex.toml: time_zone: '../zone' is no time zone: use an IANA name such as "
+            "ex.toml: time_zone: '../zone' is not a time zone: use an IANA name such as "
             "America/New_York (found '../zone')",
             id="path for a time zone",
+        ),
+        pytest.param(
+            'time_zone = "America/New_York"',
+            'time_zone = "America/New_York"\nlocale = "american"',
+            "ex.toml: locale: 'american' is not a locale: use a language and a country such as "
+            "en_US (found 'american')",
+            id="unknown locale",
         ),
         pytest.param(
             "until = 2027-12-21",
@@ -212,35 +226,34 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             'counts = "rsc"\nproviders = "rsc"',
             'counts = "rsc"',
-            "ex.toml: requirements[2]: providers belongs to what counts rsc, "
-            "and must be given there",
+            "ex.toml: requirements[2]: providers goes with counts = 'rsc', and is needed there",
             id="rsc without providers",
         ),
         pytest.param(
             'counts = "membership"\nmembership = "any"',
             'counts = "membership"',
-            "ex.toml: requirements[3]: membership belongs to what counts membership, "
-            "and must be given there",
+            "ex.toml: requirements[3]: membership goes with counts = 'membership', "
+            "and is needed there",
             id="membership without a rule",
         ),
         pytest.param(
             'counts = "rsc"\n',
             'counts = "rsc"\ntopic = "DEIA"\n',
-            'ex.toml: requirements[2]: only an application asks this: write of = "application"',
+            'ex.toml: requirements[2]: only an application can require this: write of = "application"',
             id="topic of rsc",
         ),
         pytest.param(
             "  hours = 15\n",
             "",
-            "ex.toml: requirements[1]: the value from 2000-01-01: hours belong to hours that are "
-            "asked",
+            "ex.toml: requirements[1]: the value from 2000-01-01: hours go with training and "
+            "rsc that are required",
             id="training without hours",
         ),
         pytest.param(
             "  hours = 15\n",
             "  hours = 15\n  asked = false\n",
-            "ex.toml: requirements[1]: the value from 2000-01-01: hours belong to hours that are "
-            "asked",
+            "ex.toml: requirements[1]: the value from 2000-01-01: hours go with training and "
+            "rsc that are required",
             id="hours that are not asked",
         ),
         pytest.param(
@@ -305,39 +318,39 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             'id = "rsc"\nlabel',
             'id = "training"\nlabel',
-            "ex.toml: renewal requirements of IFS: 'training' stands there more than once",
+            "ex.toml: renewal requirements of IFS: 'training' is given more than once",
             id="requirement twice",
         ),
         pytest.param(
             CYCLES,
             "",
-            "ex.toml: cycles: IFS has renewal requirements, so say how its cycles run",
+            "ex.toml: cycles: IFS has renewal requirements, so it needs cycles",
             id="no cycles",
         ),
         pytest.param(
             INTERPRETATION,
             INTERPRETATION + INTERPRETATION,
-            "ex.toml: interpretations: 'calendar-year' stands there more than once",
+            "ex.toml: interpretations: 'calendar-year' is given more than once",
             id="interpretation twice",
         ),
         pytest.param(
             CYCLES,
             CYCLES + CYCLES.replace("2000-01-01", "1999-01-01"),
-            "ex.toml: cycles: cycles must stand in rising order of from: 1999-01-01 follows "
+            "ex.toml: cycles: cycles must be in order of their from dates: 1999-01-01 follows "
             "2000-01-01",
             id="cycles in disorder",
         ),
         pytest.param(
             CYCLES,
             CYCLES + CYCLES,
-            "ex.toml: cycles: cycles must stand in rising order of from: 2000-01-01 follows "
+            "ex.toml: cycles: cycles must be in order of their from dates: 2000-01-01 follows "
             "2000-01-01",
             id="cycles twice",
         ),
         pytest.param(
             TRAINING,
             TRAINING + TRAINING[TRAINING.index("  [[") :].replace("2000-01-01", "1999-12-31"),
-            "ex.toml: requirements[1]: values must stand in rising order of from: 1999-12-31 "
+            "ex.toml: requirements[1]: values must be in order of their from dates: 1999-12-31 "
             "follows 2000-01-01",
             id="values in disorder",
         ),
@@ -404,5 +417,5 @@ def test_an_organization_stands_there_once() -> None:
     found, wrong = parse_organizations(text + text.replace("One", "Two"), "organizations.toml")
     assert found is None
     assert [str(p) for p in wrong] == [
-        "organizations.toml: organizations: 'X' stands there more than once"
+        "organizations.toml: organizations: 'X' is given more than once"
     ]

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
-from tracker.rules.model import AGES, LEVELS, PAY
+from tracker.rules.requirement import AGES, LEVELS, PAY
 
 UNDECIDED = ("open", "submitted")
 STATES = (*UNDECIDED, "endorsed", "declined", "withdrawn")

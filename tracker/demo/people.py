@@ -10,9 +10,10 @@ from typing import Literal
 from dateutil.relativedelta import relativedelta
 
 from tracker.rulebooks import RulebookError, Rulebooks
-from tracker.rules.model import ProviderRule, Rulebook, StrictModel
+from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.parse import parse
 from tracker.rules.providers import Credential, Provider, qualified_spans
+from tracker.rules.requirement import StrictModel
 from tracker.settings import templates_folder
 
 Role = Literal["qualified", "ended", "ending", "not accepted"]

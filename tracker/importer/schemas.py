@@ -69,7 +69,7 @@ from tracker.importer.cells import (
 )
 from tracker.importer.problems import ImportProblem
 from tracker.refusal_text import format_refusal
-from tracker.rules.model import AGES, LEVELS, PAY
+from tracker.rules.requirement import AGES, LEVELS, PAY
 from tracker.services.entry_rules import EntryInput, validate_entry
 
 # The service of a position that provides RSC, as the rulebooks name it.

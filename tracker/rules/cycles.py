@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rules.model import MONTHS_IN_YEAR, CycleScheme
+from tracker.rules.model import CycleScheme
+from tracker.rules.requirement import MONTHS_IN_YEAR
 
 _DAY = timedelta(days=1)
 _WHOLE, _NOTHING = Fraction(1), Fraction(0)

@@ -1,79 +1,323 @@
-"""What a rulebook holds, in words: for the console and for the pages alike."""
+"""A rulebook in words: whole for the console, in parts for the help page."""
 
-from tracker.formatting import format_date, format_hours_with_unit, format_month_day
-from tracker.rules.model import AcceptedProvider, CycleScheme, Requirement, Value
+from collections.abc import Iterator, Mapping
 
-_FIRST_CYCLES = {
-    "all hours": "All hours are asked from the first cycle on",
-    "no hours": "No hours are asked in the cycle in which an endorsement begins",
-    "fraction by month": "In the cycle in which an endorsement begins, hours are asked for each "
-    "whole month that is left of it",
-    "fraction by year": "In the cycle in which an endorsement begins, hours are asked for each "
-    "whole year that is left of it",
+from tracker.formatting import (
+    format_alternatives,
+    format_count,
+    format_date,
+    format_hours_with_unit,
+    format_list,
+    format_month_day,
+)
+from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
+from tracker.rules.requirement import (
+    PURPOSES,
+    EducationRule,
+    ReferenceRule,
+    Requirement,
+    Source,
+    Value,
+    WindowRule,
+    WorkRule,
+)
+
+_LEVELS = {
+    "cda": "a CDA credential",
+    "associate": "an associate's degree",
+    "bachelor": "a bachelor's degree",
+    "master": "a master's degree",
+    "doctorate": "a doctorate",
+    "specialization": "a postgraduate specialization",
+    "certificate": "a university certificate",
+    "other": "another degree or education",
 }
+_FIRST_CYCLES = {
+    "all hours": "All hours are required from the first cycle on",
+    "no hours": "No hours are required in the cycle in which an endorsement begins",
+    "fraction by month": "In the cycle in which an endorsement begins, hours are required for each "
+    "whole month left in it",
+    "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
+    "whole year left in it",
+}
+Lines = Iterator[str]
 
 
 def describe_accepted(accepted: AcceptedProvider) -> str:
     """Whose sessions are accepted, and on which days."""
     who = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
-    degree = f" with at least: {accepted.degree}" if accepted.degree else ""
-    where = f" endorsed by {', '.join(accepted.associations)}" if accepted.associations else ""
-    begin = f"from {format_date(accepted.starts_from)}" if accepted.starts_from else ""
-    end = f"to the end of {format_date(accepted.until)}" if accepted.until else ""
-    days = " ".join(part for part in (begin, end) if part) or "on any day"
-    return f"{who}{degree}{where}, {days}"
-
-
-def describe_value(requirement: Requirement, value: Value) -> str:
-    """What a value asks, with its day."""
-    return f"from {format_date(value.starts_from)}: {format_amount(requirement, value)}"
+    if accepted.degree:
+        who += f" with at least {_LEVELS[accepted.degree]}"
+    if accepted.associations:
+        who += f" endorsed by {format_alternatives(accepted.associations)}"
+    days = []
+    if accepted.starts_from:
+        days.append(f"from {format_date(accepted.starts_from)}")
+    if accepted.until:
+        days.append(f"through {format_date(accepted.until)}")
+    return f"{who}, {' '.join(days) or 'on any day'}"
 
 
 def format_amount(requirement: Requirement, value: Value) -> str:
-    """What a value asks: ``12 hours``, ``2 years``, ``no longer asked``."""
+    """What a value requires: ``12 hours``, ``2 years``, ``no longer required``."""
     if not value.asked:
-        return "no longer asked"
+        return "no longer required"
     if value.hours is not None:
         return format_hours_with_unit(value.minutes)
     if value.years is not None:
         return "1 year" if value.years == 1 else f"{value.years:g} years"
     if value.many is not None:
         return f"at least {value.many} {requirement.unit or 'positions'}"
-    return "asked"
-
-
-def describe_cycle(scheme: CycleScheme) -> str:
-    """How long a cycle is, when it is due, and what follows."""
-    years = "year" if scheme.years == 1 else f"{scheme.years} years"
-    anchor = (
-        f"each {years}, one ending on {format_date(scheme.ends_on)}"
-        if scheme.ends_on
-        else f"each {years} from the day of endorsement"
-    )
-    due = (
-        f"{scheme.due_days_after_end} days after it ends"
-        if scheme.due_days_after_end
-        else "on its last day"
-    )
-    return (
-        f"{anchor}; due {due}, then {scheme.grace_days} days of grace; "
-        f"first cycle: {scheme.first_cycle}"
-    )
+    return "required"
 
 
 def format_scheme(scheme: CycleScheme) -> str:
-    """The same for an endorsee, in sentences."""
-    long = "one year" if scheme.years == 1 else f"{scheme.years} years"
+    """How long a cycle is, when it is due, and what the first one requires, in sentences."""
+    years = "one year" if scheme.years == 1 else f"{scheme.years} years"
     if scheme.ends_on is None:
-        span = f"A cycle lasts {long}, from the day of endorsement on"
+        span = f"A cycle lasts {years} from the day of endorsement"
     elif scheme.years == 1:
-        span = f"A cycle lasts {long} and ends on {format_month_day(scheme.ends_on)}"
+        span = f"A cycle lasts {years} and ends on {format_month_day(scheme.ends_on)}"
     else:
-        span = f"A cycle lasts {long}; one ends on {format_date(scheme.ends_on)}"
-    due = (
-        f"{scheme.due_days_after_end} days later"
-        if scheme.due_days_after_end
-        else "on that last day"
-    )
-    grace = f", and then there are {scheme.grace_days} days of grace" if scheme.grace_days else ""
-    return f"{span}. It is due {due}{grace}. {_FIRST_CYCLES[scheme.first_cycle]}."
+        span = f"A cycle lasts {years}; one ends on {format_date(scheme.ends_on)}"
+    due = "It is due on its last day"
+    if scheme.due_days_after_end:
+        due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
+    if scheme.grace_days:
+        due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
+    return f"{span}. {due}. {_FIRST_CYCLES[scheme.first_cycle]}."
+
+
+def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
+    """The whole rulebook, two blanks of indentation a level; an empty line before each heading.
+
+    ``accepted`` has the accepted organizations by membership rule.
+    """
+    yield f"{rulebook.id}: {rulebook.name}"
+    yield f"Time zone {rulebook.time_zone}. A due date includes its whole day there."
+    yield from _section("Categories", _categories(rulebook))
+    yield from _section("Cycles", _cycles(rulebook))
+    yield from _section("Qualified providers", _providers(rulebook))
+    yield from _section("Memberships", _memberships(rulebook, accepted))
+    for key, document in rulebook.documents.items():
+        title = f"Document {document.file}  {document.title}"
+        yield from _section(title, _document(rulebook, key))
+    yield from _section("Interpretations of all documents", _general_interpretations(rulebook))
+    yield ""
+
+
+def _section(title: str, lines: Lines) -> Lines:
+    yield from ("", title)
+    yield from _indent(list(lines) or ["none in this rulebook"])
+
+
+def _indent(lines: Lines | list[str]) -> Lines:
+    for line in lines:
+        yield f"  {line}"
+
+
+def _see(interpretation: str | None) -> str:
+    return f" (interpretation: {interpretation})" if interpretation else ""
+
+
+def _categories(rulebook: Rulebook) -> Lines:
+    for key, category in rulebook.categories.items():
+        purposes = [p for p in PURPOSES if rulebook.requirements_of(key, p)]
+        rules = f"rules for its {format_list(purposes)}" if purposes else "no rules"
+        yield f"{key}: {category.name} ({rules})"
+
+
+def _cycles(rulebook: Rulebook) -> Lines:
+    for scheme in rulebook.cycles:
+        since = format_date(scheme.starts_from)
+        yield f"from {since}: {format_scheme(scheme)}{_see(scheme.interpretation)}"
+
+
+def _providers(rulebook: Rulebook) -> Lines:
+    for name, rule in rulebook.providers.items():
+        yield f"{name}: {rule.says}"
+        for accepted in rule.accepts:
+            source = accepted.source
+            cited = f"[{rulebook.documents[source.document].title}, {source.section}]"
+            yield f"  {describe_accepted(accepted)} {cited}{_see(accepted.interpretation)}"
+
+
+def _memberships(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
+    for name, rule in rulebook.memberships.items():
+        yield f"{name}: {rule.says}"
+        yield f"  accepted: {', '.join(accepted[name])}"
+
+
+def _document(rulebook: Rulebook, key: str) -> Lines:
+    """What the rulebook says on each section of a document, or on each section that it cites."""
+    sections = rulebook.documents[key].sections
+    if not sections:
+        sources = [value.source for r in rulebook.requirements for value in r.values]
+        sections = tuple(dict.fromkeys(s.section for s in sources if s.document == key))
+    for section in sections:
+        yield section
+        lines = list(_document_section(rulebook, Source(document=key, section=section)))
+        yield from _indent(lines or ["the rulebook has no rule about this section"])
+
+
+def _document_section(rulebook: Rulebook, here: Source) -> Lines:
+    # Categories with the same rules stand together.
+    by_lines: dict[tuple[str, ...], list[str]] = {}
+    for category in rulebook.categories:
+        if lines := tuple(_rules_of_category(rulebook, here, category)):
+            by_lines.setdefault(lines, []).append(category)
+    for lines, categories in by_lines.items():
+        yield ", ".join(categories)
+        yield from _indent(list(lines))
+    for name, rule in rulebook.providers.items():
+        for accepted in rule.accepts:
+            if accepted.source == here:
+                yield f"provider rule {name}: {describe_accepted(accepted)}"
+    for interpretation in rulebook.interpretations:
+        if (interpretation.document, interpretation.section) == (here.document, here.section):
+            yield from _interpretation(interpretation)
+
+
+def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
+    for requirement in rulebook.requirements:
+        values = [value for value in requirement.values if value.source == here]
+        if values and category in requirement.categories:
+            name = f"{requirement.id} ({requirement.of}): {requirement.label}"
+            yield f"{name}{_see(requirement.interpretation)}"
+            for value in values:
+                amount = format_amount(requirement, value)
+                yield f"  from {format_date(value.starts_from)}: {amount}"
+            yield from _indent(_terms(rulebook, requirement))
+    for advice in rulebook.advice:
+        if advice.source == here and category in advice.categories:
+            typical = f", typically {advice.hours:g} hours" if advice.hours else ""
+            yield f"advice on {advice.requirement}{typical}: {advice.says}"
+
+
+def _general_interpretations(rulebook: Rulebook) -> Lines:
+    """The interpretations that are not about one document."""
+    general = [i for i in rulebook.interpretations if i.document is None]
+    for section in dict.fromkeys(interpretation.section for interpretation in general):
+        yield section
+        for interpretation in general:
+            if interpretation.section == section:
+                yield from _indent(_interpretation(interpretation))
+
+
+def _interpretation(interpretation: Interpretation) -> Lines:
+    categories = f" ({', '.join(interpretation.categories)})" if interpretation.categories else ""
+    yield f"Interpretation {interpretation.id}{categories}"
+    yield f"  The source: {interpretation.says}"
+    for number, reading in enumerate(interpretation.readings, 1):
+        yield f"  Reading {number}: {reading}"
+    yield f"  Taken since {format_date(interpretation.since)}: {interpretation.taken}"
+    if interpretation.change:
+        yield f"  For another reading, change: {interpretation.change}"
+
+
+def _terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
+    """All that a requirement says besides its amounts."""
+    yield requirement.about
+    yield from _alternatives(rulebook, requirement)
+    yield from _hours_terms(rulebook, requirement)
+    if requirement.membership:
+        yield f"membership rule {requirement.membership}"
+    if requirement.each_year:
+        yield "each year of the cycle"
+    if requirement.asked_of != "everyone":
+        yield f"only for {requirement.asked_of}"
+    if requirement.education:
+        yield from _education_terms(requirement.education)
+    if requirement.work:
+        yield from _work_terms(rulebook, requirement.work)
+    if requirement.references:
+        yield from _reference_terms(rulebook, requirement.references)
+    if requirement.signed:
+        yield f"signed: {_words(rulebook.attestations, requirement.signed)}"
+    if requirement.reviewed:
+        yield "the reviewers decide"
+
+
+def _alternatives(rulebook: Rulebook, requirement: Requirement) -> Lines:
+    if requirement.either is None:
+        return
+    for other in rulebook.requirements:
+        has_category = not set(other.categories).isdisjoint(requirement.categories)
+        if other.either == requirement.either and other is not requirement and has_category:
+            yield f"not needed if {other.id} is met"
+
+
+def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
+    if requirement.topic:
+        topic = f"topic {requirement.topic} ({_words(rulebook.topic_names, (requirement.topic,))})"
+        whole = "training" if requirement.counts == "training" else requirement.inside
+        yield f"{topic}, inside the {whole} hours" if whole else topic
+    if requirement.besides:
+        yield f"hours about these topics are left out: {', '.join(requirement.besides)}"
+    if requirement.providers:
+        rule = rulebook.providers[requirement.providers]
+        yield f"provider rule {requirement.providers}: {rule.says}"
+    if requirement.window:
+        yield from _window_terms(requirement.window)
+
+
+def _window_terms(window: WindowRule) -> Lines:
+    if window.months:
+        yield f"all counted sessions lie within one span of {window.months} months, the best one"
+    if window.after:
+        yield f"sessions count from the day of {_LEVELS[window.after]} or a higher one"
+    if window.while_giving:
+        yield "sessions count on days on which the applicant provided RSC to others"
+
+
+def _education_terms(education: EducationRule) -> Lines:
+    yield f"one of: {_words(_LEVELS, education.levels)}"
+    if education.reviewed:
+        yield f"if the reviewers agree: {_words(_LEVELS, education.reviewed)}"
+    if education.transcript != "none":
+        yield f"with an {education.transcript} transcript"
+
+
+def _work_terms(rulebook: Rulebook, work: WorkRule) -> Lines:
+    yield f"work that offers one of: {_words(rulebook.services, work.services)}"
+    if work.ages:
+        yield f"for children {work.ages}"
+    if work.paid:
+        yield "paid"
+    if work.volunteer:
+        yield "or as a supervised and trained volunteer, if the reviewers agree"
+    if work.supervised:
+        yield "supervised"
+    if work.after:
+        yield f"days count from the day of {_LEVELS[work.after]} or a higher one"
+    for statement in work.statements.values():
+        yield f"confirmed for each position: {statement}"
+    if work.internship:
+        years = format_count(work.internship.years, "year")
+        yield (
+            f"an internship may replace at most {years} of work, if its supervisor was endorsed as "
+            f"{format_alternatives(work.internship.supervisors)} and the reviewers agree"
+        )
+
+
+def _reference_terms(rulebook: Rulebook, references: ReferenceRule) -> Lines:
+    for number, roles in enumerate(references.slots, 1):
+        yield f"reference {number}: {_words(rulebook.roles, roles)}"
+    for slots in references.instead:
+        others = ", then ".join(_words(rulebook.roles, roles) for roles in slots)
+        yield f"instead, if the reviewers agree: {others}"
+    if references.endorsed:
+        who = (
+            f"at least {references.endorsed} endorsed as one of {', '.join(references.categories)}"
+        )
+        if references.vetted:
+            who += " or vetted by the association"
+        if references.vetted_until:
+            who += f" (through {format_date(references.vetted_until)})"
+        yield who
+    if references.endorsed_roles:
+        yield f"always endorsed: {_words(rulebook.roles, references.endorsed_roles)}"
+
+
+def _words(words: Mapping[str, str], keys: tuple[str, ...]) -> str:
+    return "; ".join(words.get(key, key) for key in keys)

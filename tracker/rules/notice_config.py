@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from tracker.rules.model import StrictModel
+from tracker.rules.requirement import StrictModel
 
 Days = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=20)]
 DaysAfter = Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(max_length=20)]

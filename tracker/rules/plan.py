@@ -10,7 +10,8 @@ from dateutil.relativedelta import relativedelta
 
 from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle
-from tracker.rules.model import Requirement, Rulebook, Value
+from tracker.rules.model import Rulebook
+from tracker.rules.requirement import Requirement, Value
 
 _UNITS = {
     "training": "hours",

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tracker.rules.model import DEGREES, AcceptedProvider, ProviderRule, Source
+from tracker.rules.model import AcceptedProvider, ProviderRule
 from tracker.rules.reasons import Reason, because, format_reason
+from tracker.rules.requirement import DEGREES, Source
 from tracker.rules.standing import Span
 
 _DAY = timedelta(days=1)

@@ -16,7 +16,7 @@ from tracker.formatting import (
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.model import Requirement
+from tracker.rules.requirement import Requirement
 from tracker.services.cycle_locks import CycleLock, refusal_of_lock
 from tracker.services.entry_rules import DAILY_LIMIT
 from tracker.services.profile import profile_of

@@ -17,7 +17,7 @@ def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClien
     assert "15 hours" in page
     assert "12 hours" in page
     assert "NCIMHA: Infant Family Specialist (IFS), “Continuing endorsement: Education" in page
-    assert "vetted by the association, to the end of December 21, 2027" in page
+    assert "vetted by the association, through December 21, 2027" in page
     assert "Footnote 1: vetted professionals" in page
     assert "A cycle lasts one year and ends on December 31." in page
     assert "31 days of grace" in page

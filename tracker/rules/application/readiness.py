@@ -8,9 +8,9 @@ from tracker.rules.application.references import judge_references
 from tracker.rules.application.rsc import judge_rsc
 from tracker.rules.application.work import judge_work
 from tracker.rules.counting import compare, count_minutes, find_cover_end
-from tracker.rules.model import EducationRule
 from tracker.rules.plan import ApplicationPlan, PlannedRequirement
 from tracker.rules.reasons import because
+from tracker.rules.requirement import EducationRule
 from tracker.rules.standing import (
     ApplicationFacts,
     ApplicationStanding,

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from tracker.formatting import format_alternatives, lowercase_first
 from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.counting import compare
-from tracker.rules.model import ReferenceRule, Requirement, Rulebook
+from tracker.rules.model import Rulebook
 from tracker.rules.plan import PlannedRequirement, value_in_force
 from tracker.rules.reasons import because
+from tracker.rules.requirement import ReferenceRule, Requirement
 from tracker.rules.standing import Result
 
 # A referee may fall ill, or be someone whom the reviewers do not accept.

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tracker.formatting import format_count, format_hours, format_hours_with_unit, lowercase_first
-from tracker.rules.model import MONTHS_IN_YEAR
 from tracker.rules.reasons import SENTENCES, format_reason
+from tracker.rules.requirement import MONTHS_IN_YEAR
 from tracker.rules.standing import ApplicationStanding, Outcome, Result
 
 NO_INITIAL_RULES = SENTENCES["no_application_rules"]

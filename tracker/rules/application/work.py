@@ -12,9 +12,9 @@ from dateutil.relativedelta import relativedelta
 from tracker.formatting import format_count
 from tracker.rules.application.candidate import Candidate, CandidatePosition
 from tracker.rules.counting import compare
-from tracker.rules.model import DEGREES_RISING, MONTHS_IN_YEAR, WorkRule
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
+from tracker.rules.requirement import DEGREES_RISING, MONTHS_IN_YEAR, WorkRule
 from tracker.rules.standing import Remark, Result, Span
 
 # Nobody plans further ahead: a later day is a typing error.

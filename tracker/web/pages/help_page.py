@@ -13,8 +13,9 @@ from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.description import describe_accepted, format_amount, format_scheme
-from tracker.rules.model import Interpretation, Requirement, Rulebook, Source
+from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.plan import value_in_force
+from tracker.rules.requirement import Requirement, Source
 from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
 from tracker.settings import Coordinator

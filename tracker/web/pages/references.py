@@ -16,7 +16,8 @@ from tracker.rules.application.references import (
     max_referees,
     roles_for,
 )
-from tracker.rules.model import ReferenceRule, Requirement, Rulebook
+from tracker.rules.model import Rulebook
+from tracker.rules.requirement import ReferenceRule, Requirement
 from tracker.services.context import Author
 from tracker.services.references import (
     Applied,
