@@ -86,7 +86,7 @@ def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
     bob.goto("/profile/second-address")
     bob.get_by_label("Your second address").fill("bob@home.example")
     bob.get_by_role("button", name="Send the code").click()
-    expect(bob.get_by_role("status")).to_contain_text("A mail is on its way")
+    expect(bob.get_by_role("status")).to_contain_text("We sent an email to that address")
     check(bob)
     dana.goto(f"/sessions/{ids['session']}")
     dana.get_by_text("Withdraw this session").click()
@@ -107,8 +107,8 @@ def test_a_reference_that_is_declined_and_limits_have_no_barriers(
     check(page)
     for _ in range(6):
         page.goto("/sign-in")
-        page.get_by_label("E-mail address").fill("flood@example.org")
-        page.get_by_role("button", name="Send me a code").click()
+        page.get_by_label("Email address").fill("flood@example.org")
+        page.get_by_role("button", name="Email me a code").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("There were too many attempts.")
     check(page)
 

@@ -79,10 +79,10 @@ def test_leave_and_an_extension_are_asked_for_and_decided(keys: Open) -> None:
 
 def test_a_second_address_is_confirmed_and_removed(keys: Open, street: LiveServer) -> None:
     at = keys(BOB, "/profile")
-    at.follow("Enter the second e-mail address")
+    at.follow("Add the second email address")
     at.type("Your second address", "bob@home.example")
     at.enter()
-    at.see("A mail is on its way to that address.")
+    at.see("We sent an email to that address.")
     found = re.search(r"(/profile/second-address/\S+)", newest_mail(street))
     assert found is not None
     other = keys("", found[1])
@@ -91,14 +91,14 @@ def test_a_second_address_is_confirmed_and_removed(keys: Open, street: LiveServe
     other.see("bob@home.example")
     at.follow("Profile")
     at.see("bob@home.example")
-    at.follow("Change the second e-mail address")
+    at.follow("Change the second email address")
     at.press("Remove bob@home.example")
     expect(at.page.get_by_text("none", exact=True)).to_be_visible()
 
 
 def test_mails_and_the_time_zone_are_chosen(keys: Open, street: LiveServer) -> None:
     at = keys(BOB, "/profile")
-    at.follow("Choose which mails to get")
+    at.follow("Choose which email you get")
     box = at.page.get_by_role("checkbox").first
     at.walk_to(box)
     at.page.keyboard.press("Space")
@@ -106,6 +106,6 @@ def test_mails_and_the_time_zone_are_chosen(keys: Open, street: LiveServer) -> N
     at.press("Save")
     assert len(street.cast.rows("mail_off", person_id=street.cast.people[BOB])) == 1
     at.follow("Change the time zone")
-    at.select("Where are you?", "Denver")
+    at.select("Your time zone", "Denver")
     at.press("Save")
     at.see("Denver")

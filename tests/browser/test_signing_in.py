@@ -32,11 +32,11 @@ def test_a_reminders_link_leads_through_sign_in_to_the_hours(
     keys: Open, street: LiveServer
 ) -> None:
     at = keys("", "/log?activity=rsc")
-    at.press("Send me a code")
-    at.see_problem("Enter an e-mail address")
+    at.press("Email me a code")
+    at.see_problem("Enter an email address")
     at.page.keyboard.type(ALICE)
     at.enter()
-    at.see_heading("Look in your mail")
+    at.see_heading("Check your email")
     at.type("Code", "F7KM")
     at.enter()
     at.see_problem("Enter the code from our mail")
@@ -59,9 +59,9 @@ def test_browsers_are_listed_and_signed_out(keys: Open, street: LiveServer) -> N
     at, other = keys(ALICE, "/my-year"), keys(ALICE, "/my-year")
     at.follow("Alice Moreno")
     at.follow("Browsers")
-    at.see("This one")
+    at.see("This browser")
     at.press("Sign out everywhere else")
-    at.see("You are signed in nowhere else.")
+    at.see("You are not signed in anywhere else.")
     other.follow("Takeaways")
     other.see_heading("Sign in")
     at.press("Sign out")
@@ -71,9 +71,9 @@ def test_browsers_are_listed_and_signed_out(keys: Open, street: LiveServer) -> N
 
 def test_the_mails_link_signs_in_on_a_press_only(keys: Open, street: LiveServer) -> None:
     at = keys("", "/sign-in")
-    at.type("E-mail address", ALICE)
-    at.press("Send me a code")
-    at.see_heading("Look in your mail")
+    at.type("Email address", ALICE)
+    at.press("Email me a code")
+    at.see_heading("Check your email")
     found = re.search(r"(/sign-in/\S+)", newest_mail(street))
     assert found is not None
     opened = keys("", found[1])
@@ -97,7 +97,7 @@ def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
         at.page.keyboard.press("Enter")
     opened.value.wait_for_load_state()
     tab = Keys(opened.value)
-    tab.type("E-mail address", ERIN)
+    tab.type("Email address", ERIN)
     tab.enter()
     tab.type("Code", newest_code(street))
     tab.enter()

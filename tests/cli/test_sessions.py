@@ -7,15 +7,15 @@ from freezegun import freeze_time
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
-from tests.support.cast import ALICE, CAROL, Cast, fill
+from tests.support.cast import ALICE, BOOKS, CAROL, Cast, fill
 from tracker import clock
 from tracker.cli.main import app
-from tracker.db.audit import Stamp
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.api_tokens import find_caller, make_token
 from tracker.services.browser_sessions import create_browser_session, get_session_user
-from tracker.services.calendar_feeds import feed_mark, feed_token, person_of_feed, replace_feed
+from tracker.services.calendar_feeds import find_feed_owner, get_feed_token, replace_feed
+from tracker.services.context import Actor, ServiceContext
 
 
 def call(*arguments: str) -> str:
@@ -38,9 +38,8 @@ def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -
     person = cast.people[ALICE]
     with writing(cast.engine) as session:
         cookies = [create_browser_session(session, who, now) for who in (ALICE, CAROL)]
-        by = Stamp(ALICE, now)
-        replace_feed(session, person, feed_mark(session, person), by)
-        feed = feed_token(session, person)
+        replace_feed(ServiceContext(session, BOOKS, Actor(ALICE, person), now), "")
+        feed = get_feed_token(session, person)
         _, token = make_token(
             session,
             association="NCIMHA",
@@ -57,12 +56,12 @@ def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -
     with writing(cast.engine) as session:
         assert [get_session_user(session, cookie, now) for cookie in cookies] == [None, None]
         assert find_caller(session, token, now) is not None
-        assert person_of_feed(session, feed) == person
+        assert find_feed_owner(session, feed) == person
     said = call("--calendars", "--tokens")
     assert "Calendar addresses revoked: 1\nAPI tokens revoked: 1\n" in said
     with writing(cast.engine) as session:
         assert find_caller(session, token, now) is None
-        assert person_of_feed(session, feed) is None
+        assert find_feed_owner(session, feed) is None
     (used,) = cast.rows("sign_in")
     assert used["used_at"] == now
     ended = [e["table_name"] for e in cast.rows("audit_event") if e["who"] == "tracker sessions"]

@@ -8,7 +8,11 @@ from tests.jobs.harness import ALICE, BOB, DANA, MEMBER, TRAINED, JobHarness, Ma
 from tracker.db.engine import reading, writing
 from tracker.notifications.digest_mail import count_week, write_digest
 from tracker.rules.notice_config import DigestSize
-from tracker.services.notification_preferences import read_unsubscribe_token, unsubscribe
+from tracker.services.notification_preferences import (
+    Subscription,
+    read_unsubscribe_token,
+    unsubscribe,
+)
 from tracker.settings import Coordinator, Schedule
 
 DAY = timedelta(days=1)
@@ -95,14 +99,14 @@ def test_a_coordinator_sees_nothing_of_another_association(jobs: JobHarness) -> 
 
 def test_whoever_unsubscribed_gets_none(jobs: JobHarness) -> None:
     with writing(jobs.engine) as session:
-        unsubscribe(session, ("dana@nc.example", "digest", "NCIMHA"), AUTUMN)
+        unsubscribe(session, Subscription("dana@nc.example", "digest", "NCIMHA"), AUTUMN)
     jobs.run(MONDAY)
     assert [mail.recipient for mail in jobs.mails("digest")] == ["carla@ct.example"]
 
 
 def test_unsubscribing_from_another_association_changes_nothing(sqlite_jobs: JobHarness) -> None:
     with writing(sqlite_jobs.engine) as session:
-        unsubscribe(session, ("dana@nc.example", "digest", "CT-AIMH"), AUTUMN)
+        unsubscribe(session, Subscription("dana@nc.example", "digest", "CT-AIMH"), AUTUMN)
     sqlite_jobs.run(MONDAY)
     assert len(sqlite_jobs.mails("digest")) == 2
 

@@ -17,7 +17,11 @@ from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.context import Author
 from tracker.services.evidence import Received, keep_files
-from tracker.services.notification_preferences import off_token, unsubscribe_token
+from tracker.services.notification_preferences import (
+    Subscription,
+    create_choice_token,
+    create_unsubscribe_token,
+)
 
 
 class Stop(NamedTuple):
@@ -34,7 +38,7 @@ class Stop(NamedTuple):
 _LISTED = [
     ("", "/"),
     ("", "/sign-in"),
-    ("", "/sign-in", "Send me a code"),
+    ("", "/sign-in", "Email me a code"),
     ("", "/sign-in/code"),
     ("", "/sign-in/a-link"),
     ("", "/sign-in/a-link", "Sign in"),
@@ -135,8 +139,8 @@ def furnish(cast: Cast) -> dict[str, Any]:
     bob.post("/takeaways/calendar", {"instead": ""})
     with writing(cast.engine) as session:
         found: dict[str, Any] = _store(session, cast)
-        found["digest"] = unsubscribe_token(session, CAROL, "digest", "NCIMHA")
-        found["optional"] = off_token(session, cast.people[BOB], ["early reminders"])
+        found["digest"] = create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
+        found["optional"] = create_choice_token(session, cast.people[BOB], ["early reminders"])
     path = f"/application/{found['named']}/references"
     house.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
     house.settle()

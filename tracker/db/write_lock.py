@@ -1,14 +1,15 @@
-"""The lock that processes take before they write to the same SQLite database."""
+"""Locks between processes that write: one for all of SQLite, one for each name on PostgreSQL."""
 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from psycopg import errors
-from sqlalchemy import URL
+from sqlalchemy import URL, func
+from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
 
@@ -67,3 +68,12 @@ def is_busy(error: BaseException) -> bool:
     cause: Any = getattr(error, "orig", None) or error
     locked = isinstance(cause, _LOCK_ERRORS)
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def lock_names(session: Session, names: Iterable[str]) -> None:
+    """Make other transactions that lock one of these names wait until this one ends."""
+    # SQLite has one writer anyway. In one order, so that no two transactions wait for each other.
+    if session.connection().dialect.name == "postgresql":
+        for name in sorted(names):
+            number = func.hashtextextended(name, 0)
+            session.exec(select(func.pg_advisory_xact_lock(number))).all()

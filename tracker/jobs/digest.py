@@ -9,7 +9,11 @@ from tracker.mail.contents import context_of, unsubscribe_headers
 from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import JobContext
 from tracker.notifications.digest_mail import Week, count_week, write_digest
-from tracker.services.notification_preferences import is_unsubscribed, unsubscribe_token
+from tracker.services.notification_preferences import (
+    Subscription,
+    create_unsubscribe_token,
+    is_unsubscribed,
+)
 from tracker.settings import Coordinator
 
 KIND = "digest"
@@ -27,7 +31,7 @@ def run_digest(
     messages = [
         _message(context, session, coordinator, week, now)
         for coordinator in context.settings.coordinators_of(association)
-        if not is_unsubscribed(session, coordinator.email, KIND, association)
+        if not is_unsubscribed(session, Subscription(coordinator.email, KIND, association))
     ]
     taken = enqueue(session, messages, now)
     return {"messages": len(taken), **week.figures()}
@@ -36,7 +40,8 @@ def run_digest(
 def _message(
     context: JobContext, session: Session, coordinator: Coordinator, week: Week, now: datetime
 ) -> Message:
-    token = unsubscribe_token(session, coordinator.email, KIND, coordinator.association)
+    subscription = Subscription(coordinator.email, KIND, coordinator.association)
+    token = create_unsubscribe_token(session, subscription)
     url = f"{context.settings.base_url}/unsubscribe/{token}"
     mail = write_digest(week, context.settings.base_url, url, context.notices.digest.most_people)
     rendered = context.composer.compose(

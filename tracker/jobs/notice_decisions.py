@@ -26,7 +26,7 @@ from tracker.services.notices import (
     undecided_in,
     undecided_of,
 )
-from tracker.services.notification_preferences import kinds_off
+from tracker.services.notification_preferences import list_disabled_kinds_by_person
 from tracker.services.rsc_providers import Horizon, find_cutoffs
 
 PEOPLE = "noticed_person"
@@ -60,7 +60,7 @@ def decide_on_people(looking: RunContext, people: Sequence[int]) -> dict[int, li
         found[decision.standing.facts.person_id].append(decision)
     for decision in _on_applications(looking, undecided_of(session, PEOPLE), cutoffs):
         found[decision.standing.facts.person_id].append(decision)
-    off = kinds_off(session, PEOPLE)
+    off = list_disabled_kinds_by_person(session, PEOPLE)
     config = looking.context.notices
     return {
         person_id: [*apply_preferences(config, _once(decisions), off.get(person_id, ()))]

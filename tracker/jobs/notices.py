@@ -28,7 +28,7 @@ from tracker.notifications.notices_mail import in_order, write_mail
 from tracker.rules.notices import Decision
 from tracker.rules.notification_preferences import kinds_in
 from tracker.services.notices import addresses_of, people_to_consider, record_decisions
-from tracker.services.notification_preferences import off_token
+from tracker.services.notification_preferences import create_choice_token
 from tracker.services.run_ledger import last_run
 
 _PEOPLE_A_BATCH = 250
@@ -131,7 +131,7 @@ def _switch_url(context: JobContext, session: Session, decisions: Sequence[Decis
     if not kinds:
         return ""
     person_id = sending[0].standing.facts.person_id
-    token = off_token(session, person_id, [kind.value for kind in kinds])
+    token = create_choice_token(session, person_id, [kind.value for kind in kinds])
     return f"{context.settings.base_url}/unsubscribe/mail/{token}"
 
 

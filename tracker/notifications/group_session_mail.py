@@ -23,7 +23,7 @@ from tracker.services.group_notifications import (
     had_mail,
     list_group_notifications,
 )
-from tracker.services.notification_preferences import kinds_off_of, off_token
+from tracker.services.notification_preferences import create_choice_token, list_disabled_kinds
 
 KIND = SessionMail.kind
 _A_DAY = timedelta(days=1)
@@ -87,7 +87,7 @@ def write_reminder(
 
 def wants_mail(session: Session, person_id: int) -> bool:
     """Whether the person has not switched off mail of this kind."""
-    return Optional.SESSIONS.value not in kinds_off_of(session, person_id)
+    return Optional.SESSIONS.value not in list_disabled_kinds(session, person_id)
 
 
 def write_session_mail(
@@ -101,7 +101,7 @@ def write_session_mail(
 ) -> Message:
     """The mail about what waits, as a message for the outbox."""
     base_url = mail_context.settings.base_url
-    token = off_token(session, to.person_id or _NOBODY, [Optional.SESSIONS.value])
+    token = create_choice_token(session, to.person_id or _NOBODY, [Optional.SESSIONS.value])
     url = f"{base_url}/unsubscribe/mail/{token}"
     mail = _words(base_url, to, tellings, url, is_reminder=is_reminder)
     replies = reply_to(mail_context.settings, to.association) if to.association else {}

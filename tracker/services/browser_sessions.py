@@ -1,38 +1,35 @@
-"""Signed-in browsers: whose they are, and ending them.
+"""Signed-in browsers.
 
 A session belongs to a person and to the address that signed in. It opens the person's pages only
-while the address is theirs: not after it was removed or has become somebody else's.
+while that address is the person's, not after it was removed or given to somebody else.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, true
+from sqlmodel import Session, and_, col, delete, func, or_, select, update
 
-from tracker.db.audit import Change, Stamp, record_changes
+from tracker.db.access import ApiToken, BrowserSession, CalendarFeed, SignIn
+from tracker.db.audit import Change, record_changes
+from tracker.db.people import Person
 from tracker.db.statements import as_instant, instant_for, run
-from tracker.db.tables import METADATA
+from tracker.services.context import ServiceContext
 from tracker.services.rsc_providers import PROVIDES_RSC, providing_at
 from tracker.services.sign_in import find_person_by_email, generate_token, hash_token
 
-# A browser that comes back stays signed in, so that a reminder finds it so: for so many days after
-# it was last here, and so many in all (weighed in deploy/README.md).
+# A browser stays signed in for so many days after its last visit, so that a reminder finds it
+# signed in, and for so many in all (see deploy/README.md).
 SESSION_DAYS = 30
-LONGEST_SESSION_DAYS = 180
-_SEEN_EVERY = timedelta(days=1)
-# So much of a token's hash names a session in a form. It is no secret, and is only ever looked for
-# among the person's own.
+MAX_SESSION_DAYS = 180
+_VISIT_INTERVAL = timedelta(days=1)
 _HANDLE_LENGTH = 16
-_PERSON = METADATA.tables["person"]
-_SESSION = METADATA.tables["web_session"]
 
 
 class SessionUser(NamedTuple):
-    """What a session opens: the address that signed in, and the person if it is one's.
+    """Who is signed in with a session: an address, and its person unless it has none.
 
-    ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: to the
+    ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: mail to the
     person's first address.
     """
 
@@ -45,23 +42,6 @@ class SessionUser(NamedTuple):
     has_applied: bool
     provides_rsc: bool
     mail_comes_back: bool
-
-
-class SignedInBrowser(NamedTuple):
-    """A signed-in browser as its person sees it; ``name`` is None where it did not say."""
-
-    handle: str
-    email: str
-    name: str | None
-    signed_in_at: datetime
-    seen_at: datetime | None
-
-
-class SessionOwner(NamedTuple):
-    """Whose sessions: a person's, or, for whoever is not among the people, an address's."""
-
-    person_id: int | None
-    email: str
 
 
 # One statement, in the words of the driver: every page asks it. A coordinator who was not among
@@ -82,15 +62,15 @@ _SIGNED_IN = f"""
 def create_browser_session(
     session: Session, email: str, now: datetime, browser: str | None = None
 ) -> str:
-    """Open a session for thirty days, more once it is used; the token for the browser's cookie.
+    """Sign in a browser and return the token for its cookie.
 
-    ``browser`` says in words what it is. Sessions of anybody that are over are forgotten.
+    ``browser`` describes it in words. Expired sessions of everybody are deleted.
     """
-    session.connection().execute(delete(_SESSION).where(_SESSION.c.expires_at < now))
+    session.exec(delete(BrowserSession).where(col(BrowserSession.expires_at) < now))
     token = generate_token()
     person = find_person_by_email(session, email)
-    session.connection().execute(
-        insert(_SESSION).values(
+    session.add(
+        BrowserSession(
             token_hash=hash_token(token),
             email=email,
             person_id=person.id if person else None,
@@ -99,11 +79,12 @@ def create_browser_session(
             browser=browser,
         )
     )
+    session.flush()
     return token
 
 
 def get_session_user(session: Session, token: str, now: datetime) -> SessionUser | None:
-    """What a cookie's token opens; None if nothing, or nothing any more."""
+    """Who is signed in with a cookie's token; None if its session does not exist or is over."""
     parameters = [*providing_at(now), hash_token(token), instant_for(session, now)]
     rows = run(session, _SIGNED_IN, parameters)
     if not rows:
@@ -113,96 +94,89 @@ def get_session_user(session: Session, token: str, now: datetime) -> SessionUser
     return SessionUser(email, as_instant(created_at), seen, *person[:2], *map(bool, person[2:]))
 
 
-def has_recent_visit(browser_session: SessionUser, now: datetime) -> bool:
-    """Whether it need not be written again that this browser was here: once a day is enough."""
-    return browser_session.seen_at is not None and browser_session.seen_at > now - _SEEN_EVERY
+def has_recent_visit(user: SessionUser, now: datetime) -> bool:
+    """Whether a visit was recorded within a day, so that this one need not be."""
+    return user.seen_at is not None and user.seen_at > now - _VISIT_INTERVAL
 
 
 def record_visit(session: Session, token: str, now: datetime) -> None:
-    """Remember that a browser was here, and keep it signed in, unless that was done this day.
-
-    One that is over stays over.
-    """
-    late = or_(_SESSION.c.seen_at.is_(None), _SESSION.c.seen_at <= now - _SEEN_EVERY)
-    mine = (_SESSION.c.token_hash == hash_token(token)) & (_SESSION.c.expires_at > now)
-    query = select(_SESSION.c.created_at).where(mine & late)
-    created_at = session.scalar(query)
-    if created_at is None:
-        return
-    last = created_at + timedelta(days=LONGEST_SESSION_DAYS)
-    expires_at = min(now + timedelta(days=SESSION_DAYS), last)
-    changed = update(_SESSION).where(mine & late).values(seen_at=now, expires_at=expires_at)
-    session.connection().execute(changed)
+    """Record that a browser was here, and keep it signed in; once a day is enough."""
+    seen_at = col(BrowserSession.seen_at)
+    mine = (
+        col(BrowserSession.token_hash) == hash_token(token),
+        col(BrowserSession.expires_at) > now,
+        or_(seen_at.is_(None), seen_at <= now - _VISIT_INTERVAL),
+    )
+    created_at = session.exec(select(BrowserSession.created_at).where(*mine)).first()
+    if created_at is not None:
+        last = created_at + timedelta(days=MAX_SESSION_DAYS)
+        expires_at = min(now + timedelta(days=SESSION_DAYS), last)
+        session.exec(update(BrowserSession).where(*mine).values(seen_at=now, expires_at=expires_at))
 
 
 def delete_browser_session(session: Session, token: str) -> None:
-    """End a session; one that is over already stays so."""
-    session.connection().execute(delete(_SESSION).where(_SESSION.c.token_hash == hash_token(token)))
+    """Sign out the browser with this token, if it is signed in."""
+    session.exec(delete(BrowserSession).where(col(BrowserSession.token_hash) == hash_token(token)))
 
 
-def browser_handle(token: str) -> str:
-    """What names a session in a form."""
-    return hash_token(token)[:_HANDLE_LENGTH]
+def browser_handle(token_hash: str) -> str:
+    """What names a session in a form. It is no secret: only a person's own are looked up by it."""
+    return token_hash[:_HANDLE_LENGTH]
 
 
-def list_browsers(session: Session, owner: SessionOwner, now: datetime) -> list[SignedInBrowser]:
-    """The browsers in which somebody is signed in, whoever came last first."""
-    columns = select(
-        func.substr(_SESSION.c.token_hash, 1, _HANDLE_LENGTH),
-        _SESSION.c.email,
-        _SESSION.c.browser,
-        _SESSION.c.created_at,
-        _SESSION.c.seen_at,
+def list_browsers(
+    session: Session, person_id: int | None, email: str, now: datetime
+) -> list[BrowserSession]:
+    """The sessions of a person, or of an address that is no person's; the latest visit first."""
+    latest = func.coalesce(BrowserSession.seen_at, BrowserSession.created_at)
+    query = (
+        select(BrowserSession)
+        .where(_belongs_to(person_id, email), col(BrowserSession.expires_at) > now)
+        .order_by(latest.desc(), col(BrowserSession.token_hash))
     )
-    own = columns.where(_belongs_to(owner) & (_SESSION.c.expires_at > now))
-    last = func.coalesce(_SESSION.c.seen_at, _SESSION.c.created_at)
-    rows = session.connection().execute(own.order_by(last.desc(), _SESSION.c.token_hash))
-    return [SignedInBrowser(*row) for row in rows]
+    return list(session.exec(query))
 
 
-def sign_out_browsers(
-    session: Session, owner: SessionOwner, handles: Sequence[str], stamp: Stamp
-) -> int:
-    """Sign somebody out of those of their browsers that ``handles`` name; return how many.
-
-    Each leaves an audit event. A session has no number: the event names its person, 0 for
-    whoever is not among the people.
-    """
-    named = func.substr(_SESSION.c.token_hash, 1, _HANDLE_LENGTH).in_(handles)
-    ended = (
-        session.connection()
-        .execute(
-            delete(_SESSION)
-            .where(_belongs_to(owner) & named)
-            .returning(_SESSION.c.email, _SESSION.c.browser, _SESSION.c.created_at)
-        )
-        .all()
-    )
-    record_changes(
-        session,
-        [
-            Change(stamp.who, stamp.at, "web_session", owner.person_id or 0, row._asdict(), None)
-            for row in ended
-        ],
-    )
-    return len(ended)
+def sign_out_browser(context: ServiceContext, email: str, handle: str) -> None:
+    """Sign the actor, whose address is ``email``, out of one browser."""
+    named = func.substr(BrowserSession.token_hash, 1, _HANDLE_LENGTH) == handle
+    _sign_out(context, and_(_belongs_to(context.actor.person_id, email), named))
 
 
-def _belongs_to(owner: SessionOwner) -> ColumnElement[bool]:
-    nobodys = _SESSION.c.person_id.is_(None)
-    if owner.person_id is None:
-        return nobodys & (_SESSION.c.email == owner.email)
-    # Without a person are those of before it was kept, and of who became one since.
-    theirs = [
-        _SESSION.c.email.in_(select(func.lower(address)).where(_PERSON.c.id == owner.person_id))
-        for address in (_PERSON.c.email, _PERSON.c.second_email)
-    ]
-    return or_(_SESSION.c.person_id == owner.person_id, nobodys & or_(*theirs))
+def sign_out_other_browsers(context: ServiceContext, email: str, token: str) -> None:
+    """Sign the actor, whose address is ``email``, out of all browsers without this token."""
+    other = col(BrowserSession.token_hash) != hash_token(token)
+    _sign_out(context, and_(_belongs_to(context.actor.person_id, email), other))
 
 
-_CALENDAR = METADATA.tables["calendar_feed"]
-_SIGN_IN = METADATA.tables["sign_in"]
-_TOKEN = METADATA.tables["api_token"]
+def _sign_out(context: ServiceContext, condition: ColumnElement[bool]) -> None:
+    changes = _delete_sessions(context.session, condition, context.actor.label, context.now)
+    record_changes(context.session, changes)
+
+
+def _delete_sessions(
+    session: Session, condition: ColumnElement[bool], who: str, now: datetime
+) -> list[Change]:
+    """Delete sessions; return the change of each for the audit log."""
+    deleted = session.exec(delete(BrowserSession).where(condition).returning(BrowserSession))
+    changes = []
+    for row in deleted.scalars().all():
+        before = row.model_dump(include={"person_id", "email", "browser", "created_at"})
+        # A session has no number, so the event names its person, or 0 if there is none.
+        changes.append(Change(who, now, "web_session", row.person_id or 0, before, None))
+    return changes
+
+
+def _belongs_to(person_id: int | None, email: str) -> ColumnElement[bool]:
+    has_no_person = col(BrowserSession.person_id).is_(None)
+    if person_id is None:
+        return and_(has_no_person, BrowserSession.email == email)
+    # Sessions older than the column, or than the person, have an address only.
+    of_person = []
+    for address in (Person.email, Person.second_email):
+        owned = select(func.lower(address)).where(Person.id == person_id)
+        of_person.append(col(BrowserSession.email).in_(owned))
+    return or_(BrowserSession.person_id == person_id, and_(has_no_person, or_(*of_person)))
 
 
 class RevokedAccess(NamedTuple):
@@ -215,44 +189,26 @@ class RevokedAccess(NamedTuple):
 
 
 def revoke_all_access(
-    session: Session, who: str, at: datetime, *, calendars: bool, tokens: bool
+    session: Session, who: str, now: datetime, *, calendars: bool, tokens: bool
 ) -> RevokedAccess:
-    """End every session, code and link, and, if asked for, calendar addresses and API tokens.
+    """End every session and sign-in code and, if wanted, calendar addresses and API tokens.
 
-    Each session, calendar address and token leaves an audit event; ``who`` ends them.
+    Each session, calendar address, and token leaves an audit event that names ``who``.
     """
-    columns = (_SESSION.c.person_id, _SESSION.c.email, _SESSION.c.browser, _SESSION.c.created_at)
-    sessions = session.connection().execute(delete(_SESSION).returning(*columns)).all()
-    events = [
-        Change(who, at, _SESSION.name, row.person_id or 0, row._asdict(), None) for row in sessions
-    ]
-    unused = _SIGN_IN.c.used_at.is_(None) & (_SIGN_IN.c.expires_at > at)
-    codes = _count(session, unused)
-    # Its rows stay, so that who asks again and again is still counted.
-    session.connection().execute(update(_SIGN_IN).where(unused).values(used_at=at))
-    ended_feeds = _end_calendars(session, who, at) if calendars else []
-    ended_tokens = _end_tokens(session, who, at) if tokens else []
-    record_changes(session, [*events, *ended_feeds, *ended_tokens])
-    return RevokedAccess(len(sessions), codes, len(ended_feeds), len(ended_tokens))
-
-
-def _count(session: Session, where: ColumnElement[bool]) -> int:
-    return len(session.scalars(select(_SIGN_IN.c.token_hash).where(where)).all())
-
-
-def _end_calendars(session: Session, who: str, at: datetime) -> list[Change]:
-    gone = delete(_CALENDAR).returning(_CALENDAR.c.person_id, _CALENDAR.c.created_at)
-    return [
-        Change(who, at, _CALENDAR.name, row.person_id, {"created_at": row.created_at}, None)
-        for row in session.connection().execute(gone)
-    ]
-
-
-def _end_tokens(session: Session, who: str, at: datetime) -> list[Change]:
-    valid = _TOKEN.c.revoked_at.is_(None)
-    void = update(_TOKEN).where(valid).values(revoked_at=at).returning(_TOKEN.c.id)
-    before, after = {"revoked_at": None}, {"revoked_at": at}
-    return [
-        Change(who, at, _TOKEN.name, number, before, after)
-        for number in session.scalars(void).all()
-    ]
+    sessions = _delete_sessions(session, true(), who, now)
+    # Their rows stay, so that requests for codes are still counted.
+    unused = (col(SignIn.used_at).is_(None), col(SignIn.expires_at) > now)
+    codes = session.exec(update(SignIn).where(*unused).values(used_at=now)).rowcount
+    feed_changes = []
+    if calendars:
+        for feed in session.exec(delete(CalendarFeed).returning(CalendarFeed)).scalars().all():
+            before = {"created_at": feed.created_at}
+            feed_changes.append(Change(who, now, "calendar_feed", feed.person_id, before, None))
+    token_changes = []
+    if tokens:
+        for token in session.exec(select(ApiToken).where(col(ApiToken.revoked_at).is_(None))):
+            token.revoked_at = now
+            before, after = {"revoked_at": None}, {"revoked_at": now}
+            token_changes.append(Change(who, now, "api_token", token.id, before, after))
+    record_changes(session, [*sessions, *feed_changes, *token_changes])
+    return RevokedAccess(len(sessions), codes, len(feed_changes), len(token_changes))

@@ -1,93 +1,73 @@
-"""Calendar addresses: secret, signed, and valid until their owner makes another or none."""
+"""Calendar addresses: secret and signed, valid until their owner replaces or deletes them."""
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import delete, insert, select
 from sqlmodel import Session
 
-from tracker.db.audit import Change, Stamp, record_changes
+from tracker.db.access import CalendarFeed
 from tracker.db.statements import find_key, make_key
-from tracker.db.tables import METADATA
-from tracker.services.context import lock_person
+from tracker.services.context import ServiceContext, lock_person
 
-_FEED = METADATA.tables["calendar_feed"]
 _KEY_NAME = "calendar"
-_LONGEST_TOKEN = 300
+_MAX_TOKEN_LENGTH = 300
+_FINGERPRINT_LENGTH = 16
 
 
-def feed_token(session: Session, person_id: int) -> str | None:
-    """The secret part of a person's calendar address; None while it is switched off."""
-    key, nonce = find_key(session, _KEY_NAME), _nonce(session, person_id)
-    if key is None or nonce is None:
+def get_feed_token(session: Session, person_id: int) -> str | None:
+    """The secret part of a person's calendar address; None if they have none."""
+    key, feed = find_key(session, _KEY_NAME), session.get(CalendarFeed, person_id)
+    if key is None or feed is None:
         return None
-    return str(_serializer(key).dumps([person_id, nonce]))
+    return str(URLSafeSerializer(key, salt=_KEY_NAME).dumps([person_id, feed.nonce]))
 
 
-def person_of_feed(session: Session, token: str) -> int | None:
-    """Whose calendar an address opens; None where it is not ours, or was revoked."""
+def find_feed_owner(session: Session, token: str) -> int | None:
+    """The person whose calendar an address opens; None if it is not ours or was revoked."""
     key = find_key(session, _KEY_NAME)
-    if key is None or len(token) > _LONGEST_TOKEN:
+    if key is None or len(token) > _MAX_TOKEN_LENGTH:
         return None
     try:
-        person_id, nonce = _serializer(key).loads(token)
+        person_id, nonce = URLSafeSerializer(key, salt=_KEY_NAME).loads(token)
     except (BadData, ValueError, UnicodeError):
         return None
-    return int(person_id) if _nonce(session, person_id) == nonce else None
+    feed = session.get(CalendarFeed, person_id)
+    return feed.person_id if feed is not None and feed.nonce == nonce else None
 
 
-def feed_mark(session: Session, person_id: int) -> str:
-    """What names a person's present address in a form, without being it; empty without one."""
-    nonce = _nonce(session, person_id)
-    return hashlib.sha256(nonce.encode()).hexdigest()[:16] if nonce else ""
+def get_feed_fingerprint(session: Session, person_id: int) -> str:
+    """What names a person's address in a form without revealing it; empty if they have none."""
+    feed = session.get(CalendarFeed, person_id)
+    return hashlib.sha256(feed.nonce.encode()).hexdigest()[:_FINGERPRINT_LENGTH] if feed else ""
 
 
-def replace_feed(session: Session, person_id: int, mark: str, by: Stamp) -> None:
-    """Make a new address in the place of the one of that mark, which is then revoked.
+def replace_feed(context: ServiceContext, fingerprint: str) -> None:
+    """Give the actor a new address in place of the one with this fingerprint.
 
-    Nothing happens where the address is another one by now: the form was sent twice.
+    Nothing happens if theirs is another one by now: the form was sent twice.
     """
+    session, person_id = context.session, context.person_id
     lock_person(session, person_id)
-    if feed_mark(session, person_id) != mark:
+    if get_feed_fingerprint(session, person_id) != fingerprint:
         return
     make_key(session, _KEY_NAME)
-    before = _remove(session, person_id)
-    # The address itself stays out of the audit: it would open the calendar.
-    after = {"created_at": by.at}
-    row = {"person_id": person_id, "nonce": secrets.token_urlsafe(18), **after}
-    session.connection().execute(insert(_FEED).values(row))
-    _audit(session, person_id, before, after, by)
+    known = session.get(CalendarFeed, person_id)
+    # The address itself is not audited: it would open the calendar.
+    before = {"created_at": known.created_at} if known else None
+    nonce = secrets.token_urlsafe(18)
+    session.merge(CalendarFeed(person_id=person_id, nonce=nonce, created_at=context.now))
+    session.flush()
+    after = {"created_at": context.now}
+    context.record_change("calendar_feed", person_id, before=before, after=after)
 
 
-def end_feed(session: Session, person_id: int, by: Stamp) -> None:
-    """Revoke the address, and have none; a second time changes nothing."""
-    lock_person(session, person_id)
-    _audit(session, person_id, _remove(session, person_id), None, by)
-
-
-def _remove(session: Session, person_id: int) -> Mapping[str, object] | None:
-    own = _FEED.c.person_id == person_id
-    before = session.connection().execute(select(_FEED.c.created_at).where(own)).mappings().first()
-    session.connection().execute(delete(_FEED).where(own))
-    return None if before is None else dict(before)
-
-
-def _audit(
-    session: Session,
-    person_id: int,
-    before: Mapping[str, object] | None,
-    after: Mapping[str, object] | None,
-    by: Stamp,
-) -> None:
-    change = Change(by.who, by.at, _FEED.name, person_id, before, after)
-    record_changes(session, [change])
-
-
-def _nonce(session: Session, person_id: int) -> str | None:
-    return session.scalar(select(_FEED.c.nonce).where(_FEED.c.person_id == person_id))
-
-
-def _serializer(key: str) -> URLSafeSerializer:
-    return URLSafeSerializer(key, salt=_KEY_NAME)
+def delete_feed(context: ServiceContext) -> None:
+    """Revoke the actor's address, if they have one."""
+    lock_person(context.session, context.person_id)
+    feed = context.session.get(CalendarFeed, context.person_id)
+    if feed is not None:
+        context.session.delete(feed)
+        context.session.flush()
+        before = {"created_at": feed.created_at}
+        context.record_change("calendar_feed", feed.person_id, before=before)

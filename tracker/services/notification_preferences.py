@@ -1,133 +1,129 @@
-"""Which optional mails people have switched off, on their page or by a mail's own link."""
+"""Which optional mail people have switched off, on their profile or with a mail's own link."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import delete, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlalchemy import text
+from sqlmodel import Session, col, delete, select
 
-from tracker.db.audit import Change, record_changes
-from tracker.db.statements import find_key, make_key
-from tracker.db.tables import METADATA
-from tracker.services.context import Author, lock_person
+from tracker.db.access import Unsubscribed
+from tracker.db.people import MailOff, Person
+from tracker.db.statements import find_key, make_key, upsert
+from tracker.services.context import Actor, NotFound, ServiceContext, lock_person
 
-_MAIL_OFF = METADATA.tables["mail_off"]
-_PERSON = METADATA.tables["person"]
 _KEY_NAME = "unsubscribe"
-_SALT = "mail-off"
+# Each kind of link has its own salt, so that none is valid as another.
+_PERSON_SALT, _ADDRESS_SALT = "mail-off", "unsubscribe"
 
 
-def kinds_off(session: Session, table: str) -> dict[int, set[str]]:
+class Subscription(NamedTuple):
+    """A kind of mail from an association to an address that need not be a person's."""
+
+    email: str
+    kind: str
+    association: str
+
+
+class MailChoice(NamedTuple):
+    """Kinds of mail that a link in one of them switches off for a person."""
+
+    person_id: int
+    kinds: tuple[str, ...]
+
+
+def list_disabled_kinds(session: Session, person_id: int) -> set[str]:
+    """The kinds of mail that a person has switched off."""
+    return set(session.exec(select(MailOff.kind).where(MailOff.person_id == person_id)))
+
+
+def list_disabled_kinds_by_person(session: Session, table: str) -> dict[int, set[str]]:
     """What the people in the temporary ``table`` have switched off, by person."""
-    found: defaultdict[int, set[str]] = defaultdict(set)
-    query = select(_MAIL_OFF.c.person_id, _MAIL_OFF.c.kind)
-    for number, kind in session.connection().execute(
-        query.where(text(f"mail_off.person_id IN (SELECT id FROM {table})"))
-    ):
-        found[number].add(kind)
-    return found
+    query = select(MailOff).where(text(f"mail_off.person_id IN (SELECT id FROM {table})"))
+    disabled: defaultdict[int, set[str]] = defaultdict(set)
+    for row in session.exec(query):
+        disabled[row.person_id].add(row.kind)
+    return disabled
 
 
-def kinds_off_of(session: Session, person_id: int) -> set[str]:
-    """What one person has switched off."""
-    query = select(_MAIL_OFF.c.kind).where(_MAIL_OFF.c.person_id == person_id)
-    return set(session.scalars(query))
-
-
-def set_kinds_off(session: Session, author: Author, kinds: Collection[str]) -> None:
-    """Switch these kinds off and all others on, with one audit event."""
-    lock_person(session, author.person_id)
-    before = kinds_off_of(session, author.person_id)
-    own = _MAIL_OFF.c.person_id == author.person_id
-    session.connection().execute(delete(_MAIL_OFF).where(own & _MAIL_OFF.c.kind.not_in(kinds)))
-    rows = [
-        {"person_id": author.person_id, "kind": kind, "at": author.at}
-        for kind in sorted(set(kinds) - before)
-    ]
-    if rows:
-        session.connection().execute(insert(_MAIL_OFF), rows)
-    shapes = [{"off": sorted(each)} for each in (before, set(kinds))]
-    change = Change(author.who, author.at, "mail_off", author.person_id, *shapes)
-    record_changes(session, [change])
-
-
-def email_of(session: Session, person_id: int) -> str | None:
-    """A person's first address; None where nobody has that id."""
-    return session.scalar(select(_PERSON.c.email).where(_PERSON.c.id == person_id))
-
-
-def off_token(session: Session, person_id: int, kinds: Sequence[str]) -> str:
-    """The last part of a link that switches ``kinds`` off for a person.
-
-    Makes the installation's key on the first call, so give it a writing connection.
-    """
-    return str(_serializer(make_key(session, _KEY_NAME)).dumps([person_id, *kinds]))
-
-
-def read_off_token(session: Session, token: str) -> tuple[int, tuple[str, ...]] | None:
-    """The person and the kinds that a token names; None if it is not ours."""
-    key = find_key(session, _KEY_NAME)
-    if key is None:
-        return None
-    try:
-        person_id, *kinds = _serializer(key).loads(token)
-    except (BadData, ValueError, TypeError, UnicodeError):
-        return None
-    return int(person_id), tuple(kinds)
-
-
-def _serializer(key: str) -> URLSafeSerializer:
-    return URLSafeSerializer(key, salt=_SALT)
-
-
-_UNSUBSCRIBED = METADATA.tables["unsubscribed"]
-
-Wish = tuple[str, str, str]
-
-
-def unsubscribe_token(session: Session, email: str, kind: str, association: str) -> str:
-    """The last part of a link that ends ``kind`` of mail from ``association`` to ``email``.
-
-    Makes the installation's key on the first call, so give it a writing connection.
-    """
-    return str(
-        _serializer_unsubscribing(make_key(session, _KEY_NAME)).dumps([email, kind, association])
+def set_disabled_kinds(context: ServiceContext, kinds: Collection[str]) -> None:
+    """Switch off these kinds of mail for the actor, and switch on all others."""
+    session, person_id = context.session, context.person_id
+    lock_person(session, person_id)
+    before = list_disabled_kinds(session, person_id)
+    session.exec(
+        delete(MailOff).where(col(MailOff.person_id) == person_id, col(MailOff.kind).not_in(kinds))
+    )
+    for kind in sorted(set(kinds) - before):
+        session.add(MailOff(person_id=person_id, kind=kind, at=context.now))
+    session.flush()
+    context.record_change(
+        "mail_off", person_id, before={"off": sorted(before)}, after={"off": sorted(set(kinds))}
     )
 
 
-def read_unsubscribe_token(session: Session, token: str) -> Wish | None:
-    """The address, kind and association that a token names; None if it is not ours."""
+def disable_kinds(context: ServiceContext, choice: MailChoice) -> None:
+    """Switch off kinds of mail for the person who got a link; nobody need be signed in.
+
+    Raises NotFound if there is no such person.
+    """
+    person = context.session.get(Person, choice.person_id)
+    if person is None:
+        raise NotFound
+    context = replace(context, actor=Actor(person.email, person.id))
+    disabled = list_disabled_kinds(context.session, person.id)
+    set_disabled_kinds(context, {*disabled, *choice.kinds})
+
+
+def create_choice_token(session: Session, person_id: int, kinds: Sequence[str]) -> str:
+    """The last part of a link that switches off ``kinds`` for a person.
+
+    The first call stores the installation's key, so the session must be able to write.
+    """
+    serializer = URLSafeSerializer(make_key(session, _KEY_NAME), salt=_PERSON_SALT)
+    return str(serializer.dumps([person_id, *kinds]))
+
+
+def read_choice_token(session: Session, token: str) -> MailChoice:
+    """What a link switches off, and for whom. Raises NotFound if the link is not ours."""
+    person_id, *kinds = _read_token(session, token, _PERSON_SALT)
+    return MailChoice(int(person_id), tuple(kinds))
+
+
+def create_unsubscribe_token(session: Session, subscription: Subscription) -> str:
+    """The last part of a link that ends a subscription.
+
+    The first call stores the installation's key, so the session must be able to write.
+    """
+    serializer = URLSafeSerializer(make_key(session, _KEY_NAME), salt=_ADDRESS_SALT)
+    return str(serializer.dumps(subscription))
+
+
+def read_unsubscribe_token(session: Session, token: str) -> Subscription:
+    """The subscription that a link ends. Raises NotFound if the link is not ours."""
+    return Subscription(*_read_token(session, token, _ADDRESS_SALT))
+
+
+def unsubscribe(session: Session, subscription: Subscription, now: datetime) -> None:
+    """End a subscription; a second time changes nothing."""
+    row = {**subscription._asdict(), "at": now}
+    upsert(session, Unsubscribed, [row], key=subscription._fields)
+
+
+def is_unsubscribed(session: Session, subscription: Subscription) -> bool:
+    """Whether a subscription was ended."""
+    return session.get(Unsubscribed, tuple(subscription)) is not None
+
+
+def _read_token(session: Session, token: str, salt: str) -> list[str]:
     key = find_key(session, _KEY_NAME)
     if key is None:
-        return None
+        raise NotFound
     try:
-        email, kind, association = _serializer_unsubscribing(key).loads(token)
+        content: list[str] = URLSafeSerializer(key, salt=salt).loads(token)
     except (BadData, ValueError, UnicodeError):
-        return None
-    return email, kind, association
-
-
-def unsubscribe(session: Session, wish: Wish, now: datetime) -> None:
-    """Store that the address no longer wants that mail; a second time changes nothing."""
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
-    values = dict(zip(("email", "kind", "association"), wish, strict=True))
-    session.connection().execute(
-        dialect.insert(_UNSUBSCRIBED).values(**values, at=now).on_conflict_do_nothing()
-    )
-
-
-def is_unsubscribed(session: Session, email: str, kind: str, association: str) -> bool:
-    """Whether the address asked for no more of that mail."""
-    query = select(_UNSUBSCRIBED.c.email).where(
-        _UNSUBSCRIBED.c.email == email,
-        _UNSUBSCRIBED.c.kind == kind,
-        _UNSUBSCRIBED.c.association == association,
-    )
-    return session.scalar(query) is not None
-
-
-def _serializer_unsubscribing(key: str) -> URLSafeSerializer:
-    return URLSafeSerializer(key, salt=_KEY_NAME)
+        raise NotFound from None
+    return content

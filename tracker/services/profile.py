@@ -1,131 +1,127 @@
-"""What a person may say of themselves, and what we know of them."""
+"""What people change in their own profile: their time zone and their email addresses."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
 
-from sqlalchemy import delete, exists, func, select, text, update
-from sqlmodel import Session
+from sqlmodel import Session, col, delete, func, or_, select
 
-from tracker.db.audit import Change, record_changes
-from tracker.db.tables import METADATA
-from tracker.services.context import Author, lock_person
-from tracker.services.sign_in import Refused, hash_token, use_sign_in
-
-_PERSON = METADATA.tables["person"]
-
-
-class Profile(NamedTuple):
-    """A person's own facts; ``email_refused_at``: since when mail to the first address bounces."""
-
-    name: str
-    email: str
-    second_email: str | None
-    second_email_confirmed_at: datetime | None
-    email_refused_at: datetime | None
-    time_zone: str | None
+from tracker.addresses import is_address
+from tracker.clock import known_zones
+from tracker.db.access import BrowserSession, SignIn
+from tracker.db.people import Person
+from tracker.db.write_lock import lock_names
+from tracker.services.context import (
+    Actor,
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    lock_person,
+)
+from tracker.services.sign_in import CodeProblem, hash_token, redeem_code
 
 
-def profile_of(session: Session, person_id: int) -> Profile:
-    """What is stored of a person who is known to exist."""
-    columns = [_PERSON.c[name] for name in Profile._fields]
-    return Profile(
-        *session.connection().execute(select(*columns).where(_PERSON.c.id == person_id)).one()
-    )
+def get_person(session: Session, person_id: int) -> Person:
+    """A person who is known to exist."""
+    return session.get_one(Person, person_id)
 
 
-def set_time_zone(session: Session, author: Author, time_zone: str | None) -> None:
-    """Choose a time zone (an IANA name) or none, with its audit event."""
-    change_person(session, author, {"time_zone": time_zone})
+def set_time_zone(context: ServiceContext, time_zone: str | None) -> None:
+    """Set the actor's time zone (an IANA name); with None their association's is used."""
+    if time_zone is not None and time_zone not in known_zones():
+        raise Refused(Refusal("time_zone", "time-zone-unknown"))
+    person = _lock_actor(context)
+    _update(context, person, time_zone=time_zone)
 
 
-def change_person(session: Session, author: Author, values: Mapping[str, object]) -> None:
-    """Set columns of a person's own row, with the audit event."""
-    lock_person(session, author.person_id)
-    stored = profile_of(session, author.person_id)._asdict()
-    before = {name: stored[name] for name in values}
-    own = _PERSON.c.id == author.person_id
-    session.connection().execute(update(_PERSON).where(own).values(values))
-    change = Change(author.who, author.at, "person", author.person_id, before, values)
-    record_changes(session, [change])
+def check_second_email(person: Person, email: str) -> None:
+    """Raise Refused if a normalized address cannot be the second address of a person.
 
-
-_SESSION = METADATA.tables["web_session"]
-_SIGN_IN = METADATA.tables["sign_in"]
-
-
-class Taken(Exception):  # noqa: N818 - reads as the sentence it prints
-    """The address is somebody else's."""
-
-
-def is_taken(session: Session, person_id: int, email: str) -> bool:
-    """Whether the address is anybody's first, or somebody else's second one."""
-    first = exists().where(_PERSON.c.email == email)
-    others = (func.lower(_PERSON.c.second_email) == email) & (_PERSON.c.id != person_id)
-    return bool(session.scalar(select(first | exists().where(others))))
-
-
-def who_confirms(session: Session, token: str) -> int | None:
-    """Whose second address a mail's link is about; None where it is about none."""
-    query = select(_SIGN_IN.c.person_id).where(_SIGN_IN.c.token_hash == hash_token(token))
-    return session.scalar(query)
-
-
-def confirm(session: Session, token: str, code: str, now: datetime) -> str | Refused:
-    """Use up the token and code: the address is then the person's second one, and the old is not.
-
-    The address, or why not. Raises Taken where it has become somebody else's meanwhile.
+    Whether it belongs to somebody else is not checked: nobody may learn who is registered.
     """
-    person_id = who_confirms(session, token)
+    if not is_address(email):
+        raise Refused(Refusal("email", "email-invalid"))
+    if email == person.email:
+        raise Refused(Refusal("email", "email-is-first"))
+    if email == (person.second_email or "").lower():
+        raise Refused(Refusal("email", "email-is-second"))
+
+
+def is_email_taken(session: Session, person_id: int, email: str) -> bool:
+    """Whether an address is anybody's first address, or the second of another person."""
+    is_second_of_other = (func.lower(Person.second_email) == email) & (Person.id != person_id)
+    query = select(Person.id).where(or_(Person.email == email, is_second_of_other)).limit(1)
+    return session.exec(query).first() is not None
+
+
+def confirm_second_email(context: ServiceContext, token: str, code: str) -> Person | CodeProblem:
+    """Make the address that a link's token and code were sent to the person's second address.
+
+    The person need not be signed in. Raises Refused if the address belongs to another person by
+    now. A code problem is returned instead of raised, so that the try is counted.
+    """
+    session = context.session
+    query = select(SignIn.person_id).where(SignIn.token_hash == hash_token(token))
+    person_id = session.exec(query).first()
     if person_id is None:
-        return Refused.NO_LINK
-    email = use_sign_in(session, token, code, now, person_id)
-    if isinstance(email, Refused):
+        return CodeProblem.UNKNOWN_LINK
+    email = redeem_code(session, token, code, context.now, person_id)
+    if isinstance(email, CodeProblem):
         return email
-    _take_turns(session)
-    if is_taken(session, person_id, email):
-        raise Taken
-    author = Author(person_id, email, now)
-    _end_sessions(session, person_id, besides=email)
-    change_person(session, author, {"second_email": email, "second_email_confirmed_at": now})
-    return email
+    lock_names(session, ["second email"])
+    if is_email_taken(session, person_id, email):
+        raise Refused(Refusal("email", "email-taken"))
+    context = replace(context, actor=Actor(email, person_id))
+    person = _lock_actor(context)
+    if email != (person.second_email or "").lower():
+        _revoke_second_email(session, person)
+    _update(context, person, second_email=email, second_email_confirmed_at=context.now)
+    return person
 
 
-def remove(session: Session, author: Author) -> bool:
-    """Take the second address out, and sign it out everywhere; False where there is none."""
-    if profile_of(session, author.person_id).second_email is None:
-        return False
-    _end_sessions(session, author.person_id, besides=None)
-    # Removed by themselves: a file of the association's does not bring it back.
-    values = {"second_email": None, "second_email_confirmed_at": author.at}
-    change_person(session, author, values)
-    return True
+def remove_second_email(context: ServiceContext) -> Person:
+    """Remove the actor's second address and sign it out; raises NotFound if there is none."""
+    person = _lock_actor(context)
+    if person.second_email is None:
+        raise NotFound
+    _revoke_second_email(context.session, person)
+    # The time says that the person decided this: an import must not bring the address back.
+    _update(context, person, second_email=None, second_email_confirmed_at=context.now)
+    return person
 
 
-def try_first_again(session: Session, author: Author) -> bool:
-    """Take the mark from the first address; False where it has none."""
-    if profile_of(session, author.person_id).email_refused_at is None:
-        return False
-    change_person(session, author, {"email_refused_at": None})
-    return True
+def retry_first_email(context: ServiceContext) -> datetime | None:
+    """Forget that mail to the actor's first address came back; return since when it did."""
+    person = _lock_actor(context)
+    refused_at = person.email_refused_at
+    if refused_at is not None:
+        _update(context, person, email_refused_at=None)
+    return refused_at
 
 
-def _end_sessions(session: Session, person_id: int, *, besides: str | None) -> None:
-    """End the sessions and codes of the second address that goes; not those of a first one."""
-    profile = profile_of(session, person_id)
-    email = (profile.second_email or "").lower()
-    if email in ("", profile.email, besides or ""):
+def _lock_actor(context: ServiceContext) -> Person:
+    lock_person(context.session, context.person_id)
+    return context.session.get_one(Person, context.person_id, populate_existing=True)
+
+
+def _update(context: ServiceContext, person: Person, **values: str | datetime | None) -> None:
+    before = person.model_dump(include=set(values))
+    person.sqlmodel_update(values)
+    context.session.flush()
+    context.record_change("person", person.id, before=before, after=values)
+
+
+def _revoke_second_email(session: Session, person: Person) -> None:
+    """End the sessions and unused codes of a person's second address."""
+    email = (person.second_email or "").lower()
+    if email in ("", person.email):
         return
-    own = _SESSION.c.person_id == person_id
-    session.connection().execute(delete(_SESSION).where(own & (_SESSION.c.email == email)))
-    unused = (_SIGN_IN.c.email == email) & _SIGN_IN.c.used_at.is_(None)
-    if not is_taken(session, person_id, email):
-        session.connection().execute(delete(_SIGN_IN).where(unused))
-
-
-def _take_turns(session: Session) -> None:
-    """Let one transaction at a time confirm an address, so that no two take the same one."""
-    if session.connection().dialect.name == "postgresql":
-        session.connection().execute(
-            text("SELECT pg_advisory_xact_lock(hashtext('second address'))")
+    session.exec(
+        delete(BrowserSession).where(
+            col(BrowserSession.person_id) == person.id, col(BrowserSession.email) == email
+        )
+    )
+    if not is_email_taken(session, person.id, email):
+        session.exec(
+            delete(SignIn).where(col(SignIn.email) == email, col(SignIn.used_at).is_(None))
         )

@@ -1,174 +1,58 @@
-"""Codes that a person copies from a mail: short, and hard to misread or mistype."""
+"""Signing in with an emailed link and a code to type, without a password.
+
+Nothing here may show whether an address is registered: every address gets the same answers, from
+the same statements. Links and codes are stored as hashes.
+"""
 
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from ipaddress import IPv6Address, ip_address
-from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, func, insert, select, update
-from sqlmodel import Session
+from sqlmodel import Session, col, delete, func, select
 
+from tracker.db.access import SignIn, SignInTry
+from tracker.db.people import Person
 from tracker.db.statements import find_key, make_key
-from tracker.db.tables import METADATA
+from tracker.db.write_lock import lock_names
 
 CODE_LENGTH = 8
-# As much of what somebody typed is put into the field again, for them to correct.
-LONGEST_SHOWN = 40
-_GROUP = 4
-# No vowels, so that no code is a word; no 0 O 1 I L; of each pair that looks alike (2 Z, 5 S, 6 G,
-# 8 B) only the digit: 23 to the power of 8 codes, of which one has five tries.
-_ALPHABET = "23456789CDFHJKMNPQRTVWX"
-# Who reads the other one of a pair means the one that there is.
-_LOOK_ALIKES = str.maketrans("ZSGB", "2568")
-_BETWEEN = re.compile(r"[\s\-\N{HYPHEN}-\N{HORIZONTAL BAR}]+")
-_LONGEST_TYPED = 100
-
-
-def generate_code() -> str:
-    """Eight random letters and digits to type, as they are stored and compared: ``F7KM3RTX``."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH))
-
-
-def format_code(code: str) -> str:
-    """A code as people read it, in two groups: ``F7KM-3RTX``."""
-    return f"{code[:_GROUP]}-{code[_GROUP:]}"
-
-
-def parse_code(typed: str) -> str | None:
-    """The code that somebody typed, in any case, with or without space or dash.
-
-    None for what cannot be a code, however it is read: trying it would only use up a try.
-    """
-    code = _BETWEEN.sub("", typed[:_LONGEST_TYPED]).upper().translate(_LOOK_ALIKES)
-    return code if len(code) == CODE_LENGTH and set(code) <= set(_ALPHABET) else None
-
-
 SIGN_IN_MINUTES = 10
-_TRIES = 5
-_FORGOTTEN_AFTER = timedelta(days=1)
-_LONGEST_EMAIL = 254
-# Whose sign-in it is when an address is unknown: it is stored like any other, so that each code
-# typed for it is answered like any other, but the address is not kept.
+# A form shows at most this much of a wrong code again, to be corrected.
+MAX_SHOWN_LENGTH = 40
+# The address of a sign-in for an unknown address, which is not kept.
 NOBODY = ""
+RATE_WINDOW = timedelta(hours=1)
+# No vowels, so that no code is a word; no 0 O 1 I L; of letters and digits that look alike (2 Z,
+# 5 S, 6 G, 8 B) only the digit. That makes 23 to the power of 8 codes, with five tries for each.
+_ALPHABET = "23456789CDFHJKMNPQRTVWX"
+_LOOK_ALIKES = str.maketrans("ZSGB", "2568")
+_SEPARATORS = re.compile(r"[\s\-\N{HYPHEN}-\N{HORIZONTAL BAR}]+")
+_MAX_TYPED_LENGTH = 100
+_MAX_EMAIL_LENGTH = 254
+_MAX_TRIES = 5
+_KEPT = timedelta(days=1)
+_KEY_NAME = "sign-in"
+_IPV6_NETWORK_BYTES = 8
 
-_PERSON = METADATA.tables["person"]
-_SIGN_IN = METADATA.tables["sign_in"]
 
+class CodeProblem(Enum):
+    """Why a code was not accepted; the same for known and unknown addresses."""
 
-@dataclass(frozen=True, slots=True)
-class Who:
-    """A person as sign-in knows one; ``id`` is the person's."""
-
-    id: int
-    name: str
-
-
-class Refused(Enum):
-    """Why a code signs nobody in. It is the same for known and unknown addresses."""
-
-    WRONG = "the code is another one"
-    TRIED_TOO_OFTEN = "five codes were typed"
-    USED = "it has signed somebody in"
-    EXPIRED = "it is older than ten minutes"
-    NO_LINK = "there is no such link, or not any more"
+    WRONG = "wrong"
+    TOO_MANY_TRIES = "too many tries"
+    USED = "used"
+    EXPIRED = "expired"
+    UNKNOWN_LINK = "unknown link"
 
 
 def generate_token() -> str:
-    """A random text that nobody can guess, fit for a link or a cookie."""
+    """A random text for a link or a cookie, which nobody can guess."""
     return secrets.token_urlsafe(32)
-
-
-def normalize_email(text: str) -> str:
-    """An address as it is stored and compared: without space around it, in lower case."""
-    return text.strip().lower()[:_LONGEST_EMAIL]
-
-
-def find_person_by_email(session: Session, email: str) -> Who | None:
-    """Whose address this is: somebody's first, else the second of exactly one.
-
-    A second address that several share (an office's mailbox) says of none of them who it is.
-    """
-    columns = select(_PERSON.c.id, _PERSON.c.name)
-    first = session.connection().execute(columns.where(_PERSON.c.email == email)).first()
-    second = func.lower(_PERSON.c.second_email) == email
-    found = session.connection().execute(columns.where(second).limit(2)).all()
-    if first is not None:
-        return Who(*first)
-    return Who(*found[0]) if len(found) == 1 else None
-
-
-def forget_old(session: Session, now: datetime) -> None:
-    """Forget sign-ins that ended more than a day ago; until then they say why they ended."""
-    session.connection().execute(
-        delete(_SIGN_IN).where(_SIGN_IN.c.expires_at < now - _FORGOTTEN_AFTER)
-    )
-
-
-def store_sign_in(
-    session: Session,
-    *,
-    email: str,
-    token: str,
-    code: str,
-    now: datetime,
-    person_id: int | None = None,
-) -> None:
-    """Remember for ten minutes that ``token`` and ``code`` together sign in ``email``.
-
-    With a ``person_id`` they do not: they confirm that it is that person's address.
-    """
-    session.connection().execute(
-        insert(_SIGN_IN).values(
-            token_hash=hash_token(token),
-            code_hash=_code_hash(token, code),
-            email=email,
-            created_at=now,
-            expires_at=now + timedelta(minutes=SIGN_IN_MINUTES),
-            wrong_codes=0,
-            person_id=person_id,
-        )
-    )
-
-
-def use_sign_in(
-    session: Session, token: str, code: str, now: datetime, person_id: int | None = None
-) -> str | Refused:
-    """Use up the token and code; the address that they sign in, or why they do not.
-
-    ``person_id`` is the one that they were stored with. The try is counted before the code is
-    compared: the row is then locked, so that a thousand guesses at once are still five, and of
-    two right ones only the first counts.
-    """
-    asked = (
-        _SIGN_IN.c.token_hash == hash_token(token)
-    ) & _SIGN_IN.c.person_id.is_not_distinct_from(person_id)
-    open_one = asked & _SIGN_IN.c.used_at.is_(None) & (_SIGN_IN.c.expires_at > now)
-    tried = session.connection().execute(
-        update(_SIGN_IN)
-        .where(open_one & (_SIGN_IN.c.wrong_codes < _TRIES))
-        .values(wrong_codes=_SIGN_IN.c.wrong_codes + 1)
-    )
-    if tried.rowcount != 1:
-        row = session.connection().execute(
-            select(_SIGN_IN.c.used_at, _SIGN_IN.c.expires_at).where(asked)
-        )
-        return _why(row.one_or_none(), now)
-    right = (
-        open_one & (_SIGN_IN.c.code_hash == _code_hash(token, code)) & (_SIGN_IN.c.email != NOBODY)
-    )
-    used = session.connection().execute(
-        update(_SIGN_IN)
-        .where(right)
-        .values(used_at=now, wrong_codes=_SIGN_IN.c.wrong_codes - 1)
-        .returning(_SIGN_IN.c.email)
-    )
-    return used.scalar_one_or_none() or Refused.WRONG
 
 
 def hash_token(token: str) -> str:
@@ -176,39 +60,110 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _why(row: Row[Any, Any] | None, now: datetime) -> Refused:
-    """Why a sign-in that is stored like this takes no further code."""
-    if row is None:
-        return Refused.NO_LINK
-    if row.used_at is not None:
-        return Refused.USED
-    return Refused.EXPIRED if row.expires_at <= now else Refused.TRIED_TOO_OFTEN
+def format_code(code: str) -> str:
+    """A code as people read it: ``F7KM-3RTX``."""
+    middle = CODE_LENGTH // 2
+    return f"{code[:middle]}-{code[middle:]}"
 
 
-def _code_hash(token: str, code: str) -> str:
-    # A short code alone is tried out in a moment; together with the token, which is nowhere
-    # stored, it is not.
+def parse_code(typed: str) -> str | None:
+    """The code that a person typed, in any case, with or without spaces and dashes.
+
+    None for a text that cannot be a code, so that it does not use up a try.
+    """
+    code = _SEPARATORS.sub("", typed[:_MAX_TYPED_LENGTH]).upper().translate(_LOOK_ALIKES)
+    return code if len(code) == CODE_LENGTH and set(code) <= set(_ALPHABET) else None
+
+
+def normalize_email(text: str) -> str:
+    """An address as it is stored and compared: in lower case, without surrounding space."""
+    return text.strip().lower()[:_MAX_EMAIL_LENGTH]
+
+
+def find_person_by_email(session: Session, email: str) -> Person | None:
+    """The person whose first address this is, or else whose second address.
+
+    None if several people share it as their second address (an office's mailbox).
+    """
+    first = session.exec(select(Person).where(Person.email == email)).first()
+    by_second = select(Person).where(func.lower(Person.second_email) == email).limit(2)
+    # Both are always asked for, so that the work does not depend on the address.
+    second = session.exec(by_second).all()
+    if first is not None:
+        return first
+    return second[0] if len(second) == 1 else None
+
+
+def create_sign_in(
+    session: Session, token: str, email: str, now: datetime, person_id: int | None = None
+) -> str:
+    """Store that ``token`` and a new code sign in ``email`` for ten minutes; return the code.
+
+    With a ``person_id`` they do not sign in, but confirm that the address is that person's.
+    """
+    # Until they are deleted, expired sign-ins can still be told from unknown ones.
+    session.exec(delete(SignIn).where(col(SignIn.expires_at) < now - _KEPT))
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH))
+    session.add(
+        SignIn(
+            token_hash=hash_token(token),
+            code_hash=_hash_code(token, code),
+            email=email,
+            created_at=now,
+            expires_at=now + timedelta(minutes=SIGN_IN_MINUTES),
+            person_id=person_id,
+        )
+    )
+    return code
+
+
+def redeem_code(
+    session: Session, token: str, code: str, now: datetime, person_id: int | None = None
+) -> str | CodeProblem:
+    """Use up a token and its code; return the address that they sign in, or why they do not.
+
+    ``person_id`` is the one that they were created with. A wrong code is counted, so the caller
+    must commit it too.
+    """
+    # The row is locked: of a thousand guesses at once only five are compared.
+    query = (
+        select(SignIn)
+        .where(SignIn.token_hash == hash_token(token))
+        .where(col(SignIn.person_id).is_not_distinct_from(person_id))
+        .with_for_update()
+    )
+    sign_in = session.exec(query).first()
+    if sign_in is None:
+        return CodeProblem.UNKNOWN_LINK
+    if sign_in.used_at is not None:
+        return CodeProblem.USED
+    if sign_in.expires_at <= now:
+        return CodeProblem.EXPIRED
+    if sign_in.wrong_codes >= _MAX_TRIES:
+        return CodeProblem.TOO_MANY_TRIES
+    is_right = hmac.compare_digest(sign_in.code_hash, _hash_code(token, code))
+    if not is_right or sign_in.email == NOBODY:
+        sign_in.wrong_codes += 1
+        return CodeProblem.WRONG
+    sign_in.used_at = now
+    return sign_in.email
+
+
+def _hash_code(token: str, code: str) -> str:
+    # A code alone can be guessed from its hash; together with the token, which is not stored, not.
     return hash_token(f"{token}:{code}")
 
 
-WITHIN = timedelta(hours=1)
-_KEY = "sign-in"
-_IPV6_NETWORK_BYTES = 8
-# Hexadecimal: a lock has a number of 63 bits and a sign.
-_LOCK_DIGITS = 15
-_TRY = METADATA.tables["sign_in_try"]
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most ``max_per_hour`` tries with the same ``value`` (a client or an address)."""
 
-
-class Limit(NamedTuple):
-    """At most ``most`` tries in any hour with the same ``value`` ("client" or "address")."""
-
-    column: str
     value: str
-    most: int
+    max_per_hour: int
 
 
 def client_network(host: str) -> str:
-    """Which client an internet address is: a household's or office's whole IPv6 /64 is one."""
+    """The client behind an internet address; a whole IPv6 /64 (a household, an office) is one."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -221,45 +176,38 @@ def client_network(host: str) -> str:
 
 
 def count_try(
-    session: Session, kind: str, limits: Sequence[Limit], now: datetime
+    session: Session, kind: str, client: RateLimit, address: RateLimit | None, now: datetime
 ) -> timedelta | None:
-    """Count a try of ``kind`` ("ask" or "code"); how long to wait where that is one too many.
+    """Count a try of ``kind`` ("ask" for a code, or type a "code").
 
-    One too many is not counted, so that waiting helps whoever goes on trying meanwhile. Two that
-    come at once are counted one after the other, until their transactions end.
+    Returns how long to wait if that is one too many; it is then not counted, so that waiting
+    helps even a client that keeps trying.
     """
-    session.connection().execute(delete(_TRY).where(_TRY.c.at < now - _FORGOTTEN_AFTER))
-    key = (find_key(session, _KEY) or make_key(session, _KEY)).encode()
-    hashes = {limit.column: _hash(key, limit) for limit in limits}
-    _take_turns(session, hashes.values())
-    waits = [_wait(session, kind, limit, hashes[limit.column], now) for limit in limits]
-    if any(waits):
-        return max(wait for wait in waits if wait)
-    values = {f"{column}_hash": value for column, value in hashes.items()}
-    session.connection().execute(insert(_TRY).values(kind=kind, at=now, **values))
+    session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT))
+    key = (find_key(session, _KEY_NAME) or make_key(session, _KEY_NAME)).encode()
+    client_hash = _keyed_hash(key, "client", client.value)
+    limits = [(col(SignInTry.client_hash) == client_hash, client.max_per_hour)]
+    address_hash = None
+    if address is not None:
+        address_hash = _keyed_hash(key, "address", address.value)
+        limits.append((col(SignInTry.address_hash) == address_hash, address.max_per_hour))
+    lock_names(session, [name for name in (client_hash, address_hash) if name])
+    waits = []
+    for is_same, most in limits:
+        recent = select(SignInTry.at).where(
+            SignInTry.kind == kind, is_same, col(SignInTry.at) > now - RATE_WINDOW
+        )
+        newest_first = recent.order_by(col(SignInTry.at).desc())
+        # The oldest of the tries that fill the limit: once it is an hour old, there is room again.
+        oldest = session.exec(newest_first.offset(most - 1).limit(1)).first()
+        if oldest is not None:
+            waits.append(oldest + RATE_WINDOW - now)
+    if waits:
+        return max(waits)
+    session.add(SignInTry(kind=kind, at=now, client_hash=client_hash, address_hash=address_hash))
     return None
 
 
-def _hash(key: bytes, limit: Limit) -> str:
-    text = f"{limit.column}:{limit.value}".encode("utf-8", "surrogatepass")
+def _keyed_hash(key: bytes, kind: str, value: str) -> str:
+    text = f"{kind}:{value}".encode("utf-8", "surrogatepass")
     return hmac.new(key, text, hashlib.sha256).hexdigest()
-
-
-def _take_turns(session: Session, hashes: Iterable[str]) -> None:
-    """Hold up others with the same hashes until this transaction ends.
-
-    SQLite has one writer anyway. Always in the same order, so that no two wait for each other.
-    """
-    if session.connection().dialect.name == "postgresql":
-        for value in sorted(hashes):
-            number = int(value[:_LOCK_DIGITS], 16)
-            session.connection().execute(select(func.pg_advisory_xact_lock(number)))
-
-
-def _wait(session: Session, kind: str, limit: Limit, value: str, now: datetime) -> timedelta | None:
-    """How long until the oldest try that fills the limit is an hour old; None within the limit."""
-    column = _TRY.c[f"{limit.column}_hash"]
-    recent = (_TRY.c.kind == kind) & (column == value) & (_TRY.c.at > now - WITHIN)
-    filling = select(_TRY.c.at).where(recent).order_by(_TRY.c.at.desc())
-    oldest = session.scalar(filling.offset(limit.most - 1).limit(1))
-    return None if oldest is None else oldest + WITHIN - now

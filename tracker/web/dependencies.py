@@ -20,7 +20,6 @@ from tracker.jobs.health_metrics import Vitals
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
 from tracker.services.browser_sessions import (
-    SessionOwner,
     SessionUser,
     get_session_user,
     has_recent_visit,
@@ -155,11 +154,6 @@ class Viewer:
     coordinates: tuple[str, ...]
     provides_rsc: bool = False
     mail_comes_back: bool = False
-
-    @property
-    def owner(self) -> SessionOwner:
-        """Whose browser sessions the viewer may see and end."""
-        return SessionOwner(self.person_id, self.email)
 
     @property
     def actor(self) -> Actor:

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlencode
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from tracker.services.browser_sessions import LONGEST_SESSION_DAYS
+from tracker.services.browser_sessions import MAX_SESSION_DAYS
 from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.web.dependencies import Site, SiteDep, safe_path
 
@@ -27,7 +27,7 @@ def sign_in_response(site: Site, token: str, path: str) -> Response:
     """Redirect to the page at ``path`` with the cookie of a new session."""
     response = RedirectResponse(safe_path(path), 303)
     # The database ends a session earlier if it is not used.
-    seconds = LONGEST_SESSION_DAYS * _SECONDS_IN_DAY
+    seconds = MAX_SESSION_DAYS * _SECONDS_IN_DAY
     set_cookie(response, site, site.cookie_name, token, max_age=seconds)
     delete_cookie(response, site, SIGN_IN_COOKIE, _SIGN_IN_PATH)
     return response

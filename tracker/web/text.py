@@ -19,7 +19,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.requirement import Requirement
 from tracker.services.cycle_locks import CycleLock, refusal_of_lock
 from tracker.services.entry_rules import DAILY_LIMIT
-from tracker.services.profile import profile_of
+from tracker.services.profile import get_person
 from tracker.web.dependencies import Viewer
 from tracker.web.time_zones import format_instant, zone_of
 
@@ -103,7 +103,7 @@ def get_bounce_banner(
     """What to tell a viewer whose mail bounces; None if it arrives."""
     if viewer.person_id is None or not viewer.mail_comes_back:
         return None
-    profile = profile_of(session, viewer.person_id)
+    profile = get_person(session, viewer.person_id)
     if profile.email_refused_at is None:
         return None
     zone = zone_of(session, rulebooks, viewer.person_id)

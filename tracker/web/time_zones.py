@@ -16,13 +16,13 @@ from tracker.clock import known_zones, local_day
 from tracker.formatting import format_date, format_time
 from tracker.rulebooks import Rulebooks
 from tracker.services.endorsements import endorsements_of
-from tracker.services.profile import profile_of
+from tracker.services.profile import get_person
 from tracker.web.dependencies import Site
 
 
 def zone_of(session: Session, rulebooks: Rulebooks, person_id: int) -> str:
     """A person's own time zone, else that of their first association, else of any."""
-    own = profile_of(session, person_id).time_zone
+    own = get_person(session, person_id).time_zone
     if own in known_zones():
         return str(own)
     held = [one.association for one in endorsements_of(session, person_id)]
@@ -38,7 +38,7 @@ def own_today(session: Session, site: Site, person_id: int, at: datetime) -> dat
 
 
 def format_instant(instant: datetime, zone: str) -> str:
-    """``November 20, 2026 at 14:05`` in a time zone."""
+    """``November 20, 2026 at 2:05 PM`` in a time zone."""
     local = instant.astimezone(ZoneInfo(zone))
     return f"{format_date(local.date())} at {format_time(local)}"
 

@@ -16,10 +16,10 @@ DELETE = "/entries/{training}/delete"
 SAID = {
     DELETE: ({}, "The entry is deleted."),
     "/membership/new": (TERM, "The term is recorded."),
-    "/profile/mail": ({}, "Your choice of mails is saved."),
+    "/profile/mail": ({}, "Your email choices are saved."),
     "/profile/time-zone": ({"time_zone": ""}, "Your time zone is saved."),
-    "/profile/second-address": ({"email": "a@home.example"}, "A mail is on its way"),
-    "/profile/browsers/end-others": ({}, "Every other browser is signed out."),
+    "/profile/second-address": ({"email": "a@home.example"}, "We sent an email to that address"),
+    "/profile/browsers/end-others": ({}, "All other browsers are signed out."),
 }
 
 
@@ -65,7 +65,10 @@ def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(
     visitor = page_house.visit()
     answer = visitor.post("/membership/1/remove", {})
     pages = [visitor.follow(answer).text for _ in range(2)]
-    assert ["You were signed out meanwhile" in page for page in pages] == [True, False]
+    assert ["You were signed out, so nothing was changed" in page for page in pages] == [
+        True,
+        False,
+    ]
     assert all('name="next" value="/"' in page for page in pages)
 
 

@@ -68,7 +68,7 @@ def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: WebClient)
         )
         assert answer.status_code == 303
         page = visitor.follow(answer)
-        assert "You were signed out meanwhile, so nothing was changed." in text_of(page)
+        assert "You were signed out, so nothing was changed." in text_of(page)
         assert f'name="next" value="{back}"' in page.text
 
 

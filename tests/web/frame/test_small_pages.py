@@ -8,14 +8,14 @@ from sqlalchemy import Engine
 from tests.support.cast import ALICE, CAROL
 from tests.web.visiting import Visitor, WebClient, text_of
 from tracker.db.engine import newest_version, open_engine, writing
-from tracker.services.notification_preferences import unsubscribe_token
+from tracker.services.notification_preferences import Subscription, create_unsubscribe_token
 from tracker.web import background
 from tracker.web.dependencies import DemoLogin
 
 
 def token_for(engine: Engine) -> str:
     with writing(engine) as session:
-        return unsubscribe_token(session, CAROL, "digest", "NCIMHA")
+        return create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
 
 
 def test_the_first_page_leads_to_sign_in(page_house: WebClient) -> None:
@@ -86,7 +86,7 @@ def test_no_api_description_is_offered(page_house: WebClient) -> None:
 def test_opening_the_unsubscribe_link_only_asks(house: WebClient) -> None:
     token = token_for(house.cast.engine)
     page = house.visit("").get(f"/unsubscribe/{token}")
-    assert "carol@example.org would get no more digest mail from NCIMHA" in text_of(page)
+    assert "carol@example.org will get no more digest email from NCIMHA" in text_of(page)
     assert house.cast.rows("unsubscribed") == []
 
 

@@ -16,8 +16,8 @@ from tests.web.visiting import WebClient, text_of
 from tracker.db import writer
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.notification_preferences import off_token
-from tracker.web.pages import profile, referee
+from tracker.services.notification_preferences import create_choice_token
+from tracker.web.pages import referee
 
 FORMS = ("/unsubscribe/{}", "/unsubscribe/mail/{}", "/reference/{}", "/reference/{}/decline")
 NOT_THERE = 404
@@ -28,13 +28,12 @@ def test_it_is_answered_at_once_while_somebody_else_writes(
 ) -> None:
     # Whoever does ask for a turn fails here, and does not hang.
     monkeypatch.setattr(writer, "_SQLITE_TIMEOUT", 0.2)
-    for module in (referee, profile):
-        monkeypatch.setattr(module, "writing", partial(writing, timeout=0.2))
+    monkeypatch.setattr(referee, "writing", partial(writing, timeout=0.2))
     page = Applying(page_house.cast)
     page.name()
     token = token_for(page_house.cast.engine)
     with writing(page_house.cast.engine) as session:
-        off_token(session, page_house.cast.people[ALICE], ["membership"])
+        create_choice_token(session, page_house.cast.people[ALICE], ["membership"])
     told = {path: page.pat.post(path.format("x"), ANSWER) for path in FORMS}
     with writing(page_house.cast.engine):
         for path, before in told.items():

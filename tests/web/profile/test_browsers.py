@@ -47,9 +47,11 @@ def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
     page_house.pass_time(hours=1)
     said = text_of(phone.get("/profile/browsers"))
     assert "Firefox on Android Since November 22, 2026, with alice@example.org." in said
-    assert "This one A browser that did not say what it is Since November 25, 2026" in said
-    assert "with alice@home.example. Last here today." in said
-    assert "asks for a new code 30 days after it was last here, and 180 days after" in said
+    assert "This browser Unknown browser Since November 25, 2026" in said
+    assert "with alice@home.example. Last visit today." in said
+    assert (
+        "asks for a new code 30 days after its last visit, and at the latest 180 days after" in said
+    )
     assert len(handles(phone)) == len(handles(tablet)) == 1
 
 
@@ -81,9 +83,9 @@ def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: WebClient) -> 
     laptop.get("/my-year")
     assert page_house.now in seen()
     page_house.pass_time(days=1)
-    assert "Last here yesterday." in text_of(phone.get("/profile/browsers"))
+    assert "Last visit yesterday." in text_of(phone.get("/profile/browsers"))
     page_house.pass_time(days=1)
-    assert "Last here on November 23, 2026." in text_of(phone.get("/profile/browsers"))
+    assert "Last visit on November 23, 2026." in text_of(phone.get("/profile/browsers"))
 
 
 def test_one_browser_is_ended_and_the_others_stay(house: WebClient) -> None:
@@ -106,7 +108,7 @@ def test_all_other_browsers_are_ended_with_both_addresses(house: WebClient, visi
     phone, others = visit(ALICE), [visit(ALICE), visit(ALICE_AT_HOME)]
     bob = visit(BOB)
     ended = phone.post("/profile/browsers/end-others")
-    assert "You are signed in nowhere else." in text_of(phone.follow(ended))
+    assert "You are not signed in anywhere else." in text_of(phone.follow(ended))
     assert [is_signed_in(v) for v in (phone, *others, bob)] == [True, False, False, True]
     assert len(house.cast.rows("audit_event", table_name="web_session")) == 2
 

@@ -4,8 +4,8 @@ from tests.support.cast import ALICE, BOB
 from tests.web.visiting import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.rules.notification_preferences import Optional
-from tracker.services.notification_preferences import off_token
-from tracker.web.pages.profile import WORDS
+from tracker.services.notification_preferences import create_choice_token
+from tracker.web.pages.mail_choice import LABELS
 
 
 def off(house: WebClient, email: str) -> set[str]:
@@ -15,12 +15,12 @@ def off(house: WebClient, email: str) -> set[str]:
 def test_each_optional_kind_has_a_switch(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     page = alice.get("/profile/mail")
-    assert page.text.count("checked") == len(Optional) == len(WORDS)
-    assert "your endorsement hangs on them" in text_of(page)
+    assert page.text.count("checked") == len(Optional) == len(LABELS)
+    assert "your endorsement depends on them" in text_of(page)
     kept = [kind.value for kind in Optional if kind is not Optional.EARLY]
     words = text_of(alice.follow(alice.post("/profile/mail", {"kind": kept})))
-    assert "Your choice of mails is saved." in words
-    assert "1 of 6 optional kinds off" in words
+    assert "Your email choices are saved." in words
+    assert "1 of 6 optional kinds are off" in words
     assert off(page_house, ALICE) == {"early reminders"}
     alice.post("/profile/mail", {"kind": [kind.value for kind in Optional]})
     assert off(page_house, ALICE) == set()
@@ -35,9 +35,9 @@ def test_what_is_no_optional_kind_cannot_be_switched_off(page_house: WebClient) 
 def test_a_mails_own_link_only_asks_and_its_post_stops_such_mail(house: WebClient) -> None:
     with writing(house.cast.engine) as session:
         kinds = ["early reminders", "membership"]
-        token = off_token(session, house.cast.people[BOB], kinds)
+        token = create_choice_token(session, house.cast.people[BOB], kinds)
     path = f"/unsubscribe/mail/{token}"
-    assert "no more mail of this kind: Early reminders, Membership" in text_of(
+    assert "no more email of this kind: Early reminders, Membership" in text_of(
         house.visit("").get(path)
     )
     assert off(house, BOB) == set()

@@ -40,10 +40,8 @@ def test_files_of_closed_cycles_take_no_room(house: WebClient) -> None:
     assert "files of closed cycles take none" in words
     assert f'href="{PAGE}"' in full.text
     page = alice.get(PAGE)
-    assert "Room taken 0.7 MB of 1 MB" in text_of(page)
-    assert "Kept with closed cycles 1 file, 0.7 MB. They stay as they were submitted." in text_of(
-        page
-    )
+    assert "Storage used 0.7 MB of 1 MB" in text_of(page)
+    assert "Files from closed cycles 1 file, 0.7 MB. They can't be changed." in text_of(page)
 
 
 def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(page_house: WebClient) -> None:
@@ -53,7 +51,7 @@ def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(page_house:
     old, new = (row["id"] for row in page_house.cast.rows("evidence"))
     page = alice.get(PAGE)
     words = text_of(page).replace("\xa0", " ")
-    assert "a.pdf 1 kB Book club, November 20, 2026 Edit the entry to remove it" in words
+    assert "a.pdf 1 kB Book club, November 20, 2026 Edit the entry to remove the file" in words
     assert "old.jpg 0.7 MB Last year's conference, May 2, 2025 See the entry" in words
     assert f'href="/entries/{saved}/edit#files"' in page.text
     assert f'href="/entries/{page_house.cast.entries["old"]}"' in page.text
@@ -65,11 +63,13 @@ def test_a_file_whose_form_was_not_saved_can_be_removed(page_house: WebClient) -
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "lots"}, ("draft.pdf", PDF))
     [row] = page_house.cast.rows("evidence")
-    assert "draft.pdf 1 kB Came with a form that is not saved yet" in text_of(alice.get(PAGE))
+    assert "draft.pdf 1 kB Uploaded with a form that you have not saved" in text_of(alice.get(PAGE))
     page_house.visit(BOB).post(PAGE, {"remove": str(row["id"])})
     assert on_disk(page_house)
     answer = text_of(alice.follow(alice.post(PAGE, {"remove": str(row["id"])})))
-    assert "With the hours that they prove you can store 200 MB of them. Log hours" in answer
+    assert (
+        "You can upload up to 200 MB of supporting documents with your hours. Log hours" in answer
+    )
     assert "The file is removed." in answer
     assert on_disk(page_house) == []
     assert page_house.cast.rows("evidence") == []
@@ -87,5 +87,5 @@ def test_a_file_of_an_entry_is_not_removed_here(page_house: WebClient) -> None:
 
 def test_whoever_logs_no_hours_is_led_back(page_house: WebClient) -> None:
     page = page_house.visit(EVE).get(PAGE)
-    assert "No file is stored yet." in text_of(page)
+    assert "You have no files yet." in text_of(page)
     assert 'href="/log"' not in page.text

@@ -13,7 +13,7 @@ def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house:
     words = text_of(page)
     assert "Alice Moreno" in words
     assert "alice@home.example" in words
-    assert "Your association keeps your name and first address: ask Carol Reyes" in words
+    assert "To correct your name or first address, contact Carol Reyes" in words
     assert 'href="mailto:carol@example.org"' in page.text
     assert "New York, America" in words
     assert "Carol Reyes" not in text_of(page_house.visit(EVE).get("/profile"))
@@ -30,7 +30,7 @@ def test_a_chosen_time_zone_says_what_today_is(page_house: WebClient) -> None:
     saved = alice.post("/profile/time-zone", {"time_zone": "Pacific/Auckland"})
     words = text_of(alice.follow(saved))
     assert "Your time zone is saved. " in words
-    assert "There it is November 23, 2026 at 06:00" in words
+    assert "Your local time is November 23, 2026 at 6:00 AM" in words
     today = alice.post("/log", {**TRAINING, "today": "yes"})
     assert 'name="day" value="23"' in today.text
     # Where she is it is the 23rd already: such a session is none of the future.

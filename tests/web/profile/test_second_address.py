@@ -40,7 +40,9 @@ def test_an_address_is_used_once_its_code_was_typed(house: WebClient) -> None:
     words = text_of(bob.follow(bob.post(path, {"code": code.lower()})))
     assert "Your second address is confirmed." in words
     assert second(cast, BOB) == HOME
-    assert problems(bob.post(path, {"code": code})) == [("code", "That code has been used")]
+    assert problems(bob.post(path, {"code": code})) == [
+        ("code", "That code has been used. Request a new one")
+    ]
     # The first address is told.
     assert cast.rows("outbox")[-1]["recipient"] == BOB
     assert f"Your second address is now {HOME}." in house.mails()[-1]
@@ -61,7 +63,7 @@ def test_a_code_ends_after_ten_minutes(page_house: WebClient) -> None:
     path, code = ask(page_house, page_house.visit(BOB), HOME)
     page_house.now += timedelta(minutes=11)
     late = page_house.visit(BOB).post(path, {"code": code})
-    assert problems(late) == [("code", "That code has expired: ask for a new one")]
+    assert problems(late) == [("code", "That code has expired. Request a new one")]
     assert second(page_house.cast, BOB) is None
 
 
@@ -81,10 +83,10 @@ def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: Web
         assert (path, code) == ("", "")
         assert cast.rows("outbox")[-1]["recipient"] == address
         mail = page_house.mails()[-1]
-        assert "it belongs to a person here already" in mail
+        assert "it already belongs to a person here" in mail
         assert "Bob" not in mail
         assert "Alice" not in mail
-    assert b"A mail is on its way" in pages[0]
+    assert b"We sent an email to that address" in pages[0]
     assert len(set(pages)) == 1
     assert second(cast, BOB) is None
 
@@ -96,7 +98,7 @@ def test_an_address_taken_meanwhile_is_not_confirmed(page_house: WebClient) -> N
         session.connection().execute(
             person.update().where(person.c.email == DANA).values(email=HOME)
         )
-    words = "This address cannot be used: it has become somebody else's meanwhile"
+    words = "This address can't be used, because it now belongs to another person"
     answer = page_house.visit(BOB).post(path, {"code": code})
     assert [w.replace("&#39;", "'") for _, w in problems(answer)] == [words]
     assert second(page_house.cast, BOB) is None
@@ -105,10 +107,10 @@ def test_an_address_taken_meanwhile_is_not_confirmed(page_house: WebClient) -> N
 def test_what_can_be_told_is_told_at_once(page_house: WebClient) -> None:
     alice = page_house.visit(ALICE)
     for typed, words in (
-        ("", "Enter an e-mail address, like name@example.org"),
-        ("no address", "Enter an e-mail address, like name@example.org"),
-        (ALICE, "That is your first address: enter another one"),
-        ("Alice@Home.Example", "That is your second address already"),
+        ("", "Enter an email address, like name@example.org"),
+        ("no address", "Enter an email address, like name@example.org"),
+        (ALICE, "That is already your first address. Enter a different one"),
+        ("Alice@Home.Example", "That is already your second address"),
     ):
         answer = alice.post(HERE, {"email": typed})
         assert answer.status_code == 422
@@ -121,11 +123,11 @@ def test_removing_an_address_signs_it_out(house: WebClient) -> None:
     at_home, at_work = house.visit("alice@home.example"), house.visit(ALICE)
     assert at_home.get("/profile").status_code == 200
     words = text_of(at_work.follow(at_work.post(HERE, {"remove": "yes"})))
-    assert "The second address is removed, and signed out everywhere." in words
+    assert "Your second address is removed and signed out everywhere." in words
     assert second(cast, ALICE) is None
     assert at_home.get("/profile").status_code == 303
     assert at_work.get("/profile").status_code == 200
-    assert "Your second address is removed." in house.mails()[-1]
+    assert "Your second address was removed." in house.mails()[-1]
     assert at_work.post(HERE, {"remove": "yes"}).status_code == 404
 
 
@@ -145,13 +147,13 @@ def test_a_bounce_is_told_with_one_thing_to_do(page_house: WebClient) -> None:
     for path in ("/my-year", "/profile"):
         page = page_house.visit(ALICE).get(path)
         words = text_of(page)
-        assert "Mail to alice@example.org came back on November 22, 2026 at 12:00." in words
-        assert "goes to alice@home.example as well" in words
+        assert "Mail to alice@example.org came back on November 22, 2026 at 12:00 PM." in words
+        assert "we also send our mail to alice@home.example" in words
         assert 'action="/profile/try-again"' in page.text
-    assert "Enter a second address" in text_of(page_house.visit(BOB).get("/my-year"))
+    assert "Add a second address" in text_of(page_house.visit(BOB).get("/my-year"))
     alice = page_house.visit(ALICE)
     words = text_of(alice.follow(alice.post("/profile/try-again")))
-    assert "We have sent a mail to your first address." in words
+    assert "We sent an email to your first address." in words
     assert "came back" not in text_of(alice.get("/my-year"))
     assert cast.rows("outbox")[-1]["recipient"] == ALICE
     alice.post("/profile/try-again")

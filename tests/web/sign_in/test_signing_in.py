@@ -20,7 +20,7 @@ def test_the_code_signs_in_the_browser_that_asked(house: WebClient) -> None:
 
 def test_the_link_and_code_sign_in_another_browser(house: WebClient) -> None:
     link, code = ask(house, house.visit())
-    assert "on another device, open this page and type the code there" in house.mails()[-1]
+    assert "on another device, open this page and enter the code there" in house.mails()[-1]
     phone = house.visit()
     assert phone.post(link, {"code": code}).status_code == 303
     assert is_signed_in(phone)
@@ -34,7 +34,7 @@ def test_a_scanner_that_sends_the_links_form_signs_nobody_in(page_house: WebClie
     assert "value" not in field[0]
     for typed in ("", "1", "test", "name@example.org", "F7KM-3RT", "A7KM-3RTX", "x" * 5000):
         assert problems(phone.post(link, {"code": typed})) == [
-            ("code", "Enter the code from our mail: eight letters and digits, like F7KM-3RTX")
+            ("code", "Enter the code from our email: eight letters and digits, like F7KM-3RTX")
         ]
     assert not is_signed_in(phone)
     assert page_house.cast.rows("sign_in")[0]["wrong_codes"] == 0
@@ -120,23 +120,23 @@ def test_a_code_that_signs_nobody_in_says_why(page_house: WebClient) -> None:
 
     link, code = ask(page_house, page_house.visit())
     assert said(link, wrong(code)) == [
-        ("code", "That code is not right. Compare it with our newest mail")
+        ("code", "That code is not right. Compare it with our newest email")
     ]
     page = page_house.visit().post(link, {"code": f"{wrong(code)} <b>"})
     assert f'value="{wrong(code)} &lt;b&gt;"' in page.text  # to be compared
     page_house.visit().post(link, {"code": code})
-    assert said(link, code) == [("code", "That code has been used: ask for a new one")]
+    assert said(link, code) == [("code", "That code has been used. Request a new one")]
     link, code = ask(page_house, page_house.visit())
     for number in range(1, 6):
         said(link, wrong(code, number))
     assert said(link, code) == [
-        ("code", "Five wrong codes were typed, so this one is void: ask for a new one")
+        ("code", "This code was entered wrong five times. Request a new one")
     ]
     link, code = ask(page_house, page_house.visit())
     page_house.pass_time(minutes=10)
-    assert said(link, code) == [("code", "That code has expired: ask for a new one")]
+    assert said(link, code) == [("code", "That code has expired. Request a new one")]
     assert said("/sign-in/no-such-link", code) == [
-        ("code", "There is no code for this page, or no longer one: ask for a new one")
+        ("code", "This page has no valid code. Request a new one")
     ]
 
 
@@ -145,7 +145,7 @@ def test_who_pressed_twice_is_led_on(page_house: WebClient) -> None:
     link, code = ask(page_house, alice, wanted="/log")
     alice.post(link, {"code": code, "next": "/log"})
     again = alice.post(link, {"code": code, "next": "/log"})
-    assert 'Was it you who has just signed in? <a href="/log">' in again.text
+    assert 'Did you just sign in? <a href="/log">' in again.text
     assert is_signed_in(alice)
 
 
@@ -196,11 +196,11 @@ def test_nobody_is_sent_to_another_site(page_house: WebClient) -> None:
 )
 def test_what_is_no_address_is_said(house: WebClient, typed: str) -> None:
     answer = house.visit().post("/sign-in", {"email": typed})
-    assert problems(answer) == [("email", "Enter an e-mail address, like name@example.org")]
+    assert problems(answer) == [("email", "Enter an email address, like name@example.org")]
     assert "<title>Error: Sign in" in answer.text
 
 
 def test_the_page_after_asking_says_what_to_do(house: WebClient) -> None:
     alice = house.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
-    assert "If we know that address, a mail with a code is on its way" in text_of(page)
+    assert "If your address is registered, we have sent it a code" in text_of(page)

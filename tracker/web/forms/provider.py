@@ -12,7 +12,7 @@ from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.formatting import format_date
-from tracker.services.profile import profile_of
+from tracker.services.profile import get_person
 from tracker.services.provider_choices import (
     Choice,
     credentials_of,
@@ -190,7 +190,7 @@ def _ask(typed: str, found: Found, chosen: str) -> str:
 
 def _is_own(session: Session, setting: FormSetting, typed: str, found: Found) -> bool:
     """Whether a name is one's own, of whom nobody else has it; a part of it fits nobody else."""
-    name = profile_of(session, setting.person_id).name
+    name = get_person(session, setting.person_id).name
     own = find_provider(typed, [Choice(setting.person_id, name, None)]).sure
     return own is not None and (not found.best or plain(typed) == plain(name))
 

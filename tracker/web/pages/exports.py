@@ -18,7 +18,6 @@ from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
 from tracker.clock import stopwatch
-from tracker.db.audit import Stamp
 from tracker.db.engine import reading
 from tracker.exports import transcript_files
 from tracker.exports.calendar import calendar_file, read_calendar
@@ -29,10 +28,10 @@ from tracker.formatting import capitalize_first, format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import NO_RULES
 from tracker.services.calendar_feeds import (
-    end_feed,
-    feed_mark,
-    feed_token,
-    person_of_feed,
+    delete_feed,
+    find_feed_owner,
+    get_feed_fingerprint,
+    get_feed_token,
     replace_feed,
 )
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
@@ -53,7 +52,7 @@ _BACK = "/takeaways#calendar"
 def send(request: Request, site: SiteDep, at: NowDep, token: str) -> Response:
     """The calendar; a wrong or revoked address is as absent as any."""
     with reading(site.engine) as session:
-        person_id = person_of_feed(session, token)
+        person_id = find_feed_owner(session, token)
         if person_id is None:
             raise HTTPException(404)
         body = _body(session, site, person_id, at)
@@ -67,7 +66,7 @@ def send(request: Request, site: SiteDep, at: NowDep, token: str) -> Response:
 
 def feed_address(session: Session, site: Site, person_id: int) -> str | None:
     """The whole address of a person's calendar; None while it is switched off."""
-    token = feed_token(session, person_id)
+    token = get_feed_token(session, person_id)
     return f"{site.settings.base_url}/calendar/{token}.ics" if token else None
 
 
@@ -85,16 +84,15 @@ def _knows(sent: str, tag: str) -> bool:
 @router.post("/takeaways/calendar")
 def make(site: SiteDep, at: NowDep, who: PersonDep, form: Typed) -> Response:
     """Make an address; the one that the form names is revoked."""
-    by, mark = Stamp(who.viewer.email, at), text_of(form, "instead")
-    site.writer.run(lambda session: replace_feed(session, who.id, mark, by))
+    fingerprint = text_of(form, "instead")
+    site.write(who.viewer, at, lambda context: replace_feed(context, fingerprint))
     return RedirectResponse(_BACK, 303)
 
 
 @router.post("/takeaways/calendar/off")
 def end(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
     """Revoke the address, and have none."""
-    by = Stamp(who.viewer.email, at)
-    site.writer.run(lambda session: end_feed(session, who.id, by))
+    site.write(who.viewer, at, delete_feed)
     return RedirectResponse(_BACK, 303)
 
 
@@ -257,7 +255,7 @@ def show_takeaways(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
     with reading(site.engine) as session:
         endorsements = endorsements_of(session, who.id)
         address = feed_address(session, site, who.id)
-        mark = feed_mark(session, who.id)
+        mark = get_feed_fingerprint(session, who.id)
     page = site.pages.render(
         "exports.html",
         viewer=who.viewer,

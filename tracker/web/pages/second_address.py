@@ -1,190 +1,191 @@
-"""Enters, confirms and removes a second address. Opening a mail's link confirms nothing."""
+"""The pages on which people enter, confirm, and remove their second email address."""
 
 from datetime import datetime, timedelta
 
-from fastapi import APIRouter, BackgroundTasks, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
-from tracker.addresses import is_address
 from tracker.db.engine import reading
-from tracker.services.context import Author
+from tracker.notifications.account_mail import (
+    CodeRequest,
+    notify_second_email_change,
+    send_second_email_code,
+    send_trial_mail,
+)
+from tracker.refusal_text import format_refusal
+from tracker.services.context import Actor, Refusal, Refused, ServiceContext
 from tracker.services.profile import (
-    Taken,
-    confirm,
-    profile_of,
-    remove,
-    try_first_again,
-    who_confirms,
+    check_second_email,
+    confirm_second_email,
+    get_person,
+    remove_second_email,
+    retry_first_email,
 )
 from tracker.services.sign_in import (
-    LONGEST_SHOWN,
+    MAX_SHOWN_LENGTH,
     SIGN_IN_MINUTES,
-    Refused,
+    CodeProblem,
     generate_token,
     normalize_email,
     parse_code,
 )
-from tracker.web.account_mail import send_confirmation, write_news, write_trial
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Person, PersonDep, Site, SiteDep
 from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import Typed, clean, text_of
-from tracker.web.pages.sign_in import count_ask, count_code, too_often
+from tracker.web.pages.sign_in import (
+    CODE_MISSING,
+    CODE_PROBLEMS,
+    count_code_try,
+    limit_code_requests,
+    too_many_tries,
+)
 
 router = APIRouter()
-_HERE = "/profile/second-address"
-_NO_ADDRESS = "Enter an e-mail address, like name@example.org"
-_NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
-_REFUSED = {
-    Refused.WRONG: "That code is not right. Compare it with our newest mail",
-    Refused.TRIED_TOO_OFTEN: "Five wrong codes were typed, so this one is void: ask for a new one",
-    Refused.USED: "That code has been used",
-    Refused.EXPIRED: "That code has expired: ask for a new one",
-    Refused.NO_LINK: "There is no code for this page, or no longer one: ask for a new one",
-}
-_TAKEN = "This address cannot be used: it has become somebody else's meanwhile"
+_PATH = "/profile/second-address"
 
 
-@router.get(_HERE)
-def open_form(site: SiteDep, who: PersonDep, flash: FlashDep) -> HTMLResponse:
-    """Asks for the address, or says that a mail is on its way."""
-    return flash.clear(_form_page(site, who, sent=flash.code == "sent"))
+@router.get(_PATH)
+def open_form(site: SiteDep, person: PersonDep, flash: FlashDep) -> HTMLResponse:
+    """Ask for the address, or say that an email is on its way."""
+    return flash.clear(_render_form(site, person, is_sent=flash.code == "sent"))
 
 
-@router.post(_HERE)
+@router.post(_PATH)
 def save_form(
     site: SiteDep,
-    at: NowDep,
-    who: PersonDep,
+    now: NowDep,
+    person: PersonDep,
     request: Request,
-    later: BackgroundTasks,
+    tasks: BackgroundTasks,
     typed: Typed,
 ) -> Response:
-    """Send a mail to the address, alike for every one; or remove the second address.
+    """Send a code to the address, or remove the second address.
 
-    Raises 429 where an address or a client has asked too often.
+    The answer is the same for addresses of other people. Raises 429 for too many requests.
     """
     if "remove" in typed:
-        return _remove(site, at, who)
-    address = normalize_email(clean(text_of(typed, "email")))
-    if problem := _problem(site, who, address):
-        return _form_page(site, who, address, problem)
-    count_ask(site, request, address, at)
-    token = generate_token()
-    later.add_task(site.background.run, send_confirmation, site, who.id, address, token, at)
-    return redirect_with_flash(site, _HERE, "sent")
+        site.write(person.viewer, now, lambda context: _remove(site, context))
+        return redirect_with_flash(site, "/profile", "removed")
+    email = normalize_email(clean(text_of(typed, "email")))
+    try:
+        with reading(site.engine) as session:
+            check_second_email(get_person(session, person.id), email)
+    except Refused as refused:
+        return _render_form(site, person, email, refused.refusals[0])
+    limit_code_requests(site, request, email, now)
+    code_request = CodeRequest(email, generate_token())
+    tasks.add_task(site.background.run, _send_code, site, code_request, person.id, now)
+    return redirect_with_flash(site, _PATH, "sent")
 
 
-@router.get(_HERE + "/{token}")
+@router.get(_PATH + "/{token}")
 def open_link(site: SiteDep, token: str) -> HTMLResponse:
-    """The mail's link: asks for the code, and uses up nothing, however often it is opened."""
-    return _code_page(site, token, "")
+    """The mail's link: asks for the code and uses up nothing, however often it is opened."""
+    return _render_code_form(site, token)
 
 
-@router.post(_HERE + "/{token}")
-def confirm_by_code(
-    site: SiteDep, at: NowDep, request: Request, who: OptionalViewerDep, token: str, typed: Typed
+@router.post(_PATH + "/{token}")
+def confirm(
+    site: SiteDep,
+    now: NowDep,
+    request: Request,
+    viewer: OptionalViewerDep,
+    token: str,
+    typed: Typed,
 ) -> Response:
-    """Confirm the address, once; it opens no session."""
+    """Confirm the address, once. This signs nobody in."""
     written = clean(text_of(typed, "code"))
     code = parse_code(written)
     if code is None:
-        return _code_page(site, token, _NO_CODE, typed=written)
+        return _render_code_form(site, token, CODE_MISSING, typed=written)
 
-    def job(session: Session) -> str | Refused | timedelta:
-        wait = count_code(site, session, request, at)
-        return wait or _confirm(site, session, token, code, at)
+    def save(session: Session) -> str | CodeProblem | timedelta:
+        wait = count_code_try(site, session, request, now)
+        if wait is not None:
+            return wait
+        context = ServiceContext(session, site.rulebooks, Actor("confirmation link"), now)
+        confirmed = confirm_second_email(context, token, code)
+        if isinstance(confirmed, CodeProblem):
+            return confirmed
+        notify_second_email_change(site, session, confirmed, now)
+        return confirmed.second_email or ""
 
     try:
-        answer = site.writer.run(job)
-    except Taken:
-        return _code_page(site, token, _TAKEN)
-    if isinstance(answer, timedelta):
-        raise too_often(answer)
-    if isinstance(answer, Refused):
-        # A code that is right no more is not to be typed again.
-        kept = written if answer is Refused.WRONG else ""
-        return _code_page(site, token, _REFUSED[answer], typed=kept)
-    if who is not None and who.person_id is not None:
+        result = site.writer.run(save)
+    except Refused as refused:
+        refusal = refused.refusals[0]
+        return _render_code_form(site, token, format_refusal(refusal.code, refusal.facts))
+    if isinstance(result, timedelta):
+        raise too_many_tries(result)
+    if isinstance(result, CodeProblem):
+        # Only a wrong code can be corrected.
+        kept = written if result is CodeProblem.WRONG else ""
+        return _render_code_form(site, token, CODE_PROBLEMS[result], typed=kept)
+    if viewer is not None and viewer.person_id is not None:
         return redirect_with_flash(site, "/profile", "second-address")
-    return site.pages.render("address_confirmed.html", viewer=who, email=answer)
+    return site.pages.render("address_confirmed.html", viewer=viewer, email=result)
 
 
 @router.post("/profile/try-again")
-def try_again(site: SiteDep, at: NowDep, who: PersonDep) -> Response:
-    """Take the mark from the first address, and send a mail there that shows whether it works."""
-    author = Author(who.id, who.viewer.email, at)
+def try_again(site: SiteDep, now: NowDep, person: PersonDep) -> Response:
+    """Use the first address again, and send a mail there that shows whether it works."""
 
-    def job(session: Session) -> None:
-        profile = profile_of(session, who.id)
-        if try_first_again(session, author):
-            write_trial(site, session, profile, who.id, at)
+    def save(context: ServiceContext) -> None:
+        refused_at = retry_first_email(context)
+        if refused_at is not None:
+            recipient = get_person(context.session, person.id)
+            send_trial_mail(site, context.session, recipient, refused_at, now)
 
-    site.writer.run(job)
+    site.write(person.viewer, now, save)
     return redirect_with_flash(site, "/profile", "try-again")
 
 
-def _confirm(site: Site, session: Session, token: str, code: str, at: datetime) -> str | Refused:
-    answer = confirm(session, token, code, at)
-    person_id = who_confirms(session, token)
-    if not isinstance(answer, Refused) and person_id is not None:
-        profile = profile_of(session, person_id)
-        write_news(site, session, profile, person_id, answer, at)
-    return answer
-
-
-def _remove(site: Site, at: datetime, who: Person) -> Response:
-    author = Author(who.id, who.viewer.email, at)
-
-    def job(session: Session) -> bool:
-        profile = profile_of(session, who.id)
-        removed = remove(session, author)
-        if removed:
-            write_news(site, session, profile, who.id, "", at)
-        return removed
-
-    if not site.writer.run(job):
-        raise HTTPException(404)
-    return redirect_with_flash(site, "/profile", "removed")
-
-
-def _problem(site: Site, who: Person, address: str) -> str:
-    """What is wrong with an address, as far as the person may know; empty if nothing is."""
-    if not is_address(address):
-        return _NO_ADDRESS
-    with reading(site.engine) as session:
-        profile = profile_of(session, who.id)
-    if address == profile.email:
-        return "That is your first address: enter another one"
-    if address == (profile.second_email or "").lower():
-        return "That is your second address already"
-    return ""
-
-
-def _form_page(
-    site: Site, who: Person, typed: str = "", problem: str = "", *, sent: bool = False
-) -> HTMLResponse:
-    with reading(site.engine) as session:
-        profile = profile_of(session, who.id)
-    return site.pages.render(
-        "second_address.html",
-        status=422 if problem else 200,
-        viewer=who.viewer,
-        here="profile",
-        me=profile,
-        email=typed,
-        sent=sent,
-        minutes=SIGN_IN_MINUTES,
-        problems=[("email", problem)] if problem else [],
+def _send_code(site: Site, code_request: CodeRequest, person_id: int, now: datetime) -> None:
+    site.writer.run(
+        lambda session: send_second_email_code(site, session, code_request, person_id, now)
     )
 
 
-def _code_page(site: Site, token: str, problem: str, *, typed: str = "") -> HTMLResponse:
+def _remove(site: Site, context: ServiceContext) -> None:
+    person = remove_second_email(context)
+    notify_second_email_change(site, context.session, person, context.now)
+
+
+def _render_form(
+    site: Site,
+    person: Person,
+    email: str = "",
+    refusal: Refusal | None = None,
+    *,
+    is_sent: bool = False,
+) -> HTMLResponse:
+    with reading(site.engine) as session:
+        second_email = get_person(session, person.id).second_email
+    problems = []
+    if refusal is not None:
+        problems.append(("email", format_refusal(refusal.code, refusal.facts)))
+    return site.pages.render(
+        "second_address.html",
+        status=422 if problems else 200,
+        viewer=person.viewer,
+        here="profile",
+        second_email=second_email,
+        email=email,
+        is_sent=is_sent,
+        minutes=SIGN_IN_MINUTES,
+        problems=problems,
+    )
+
+
+def _render_code_form(
+    site: Site, token: str, problem: str = "", *, typed: str = ""
+) -> HTMLResponse:
     return site.pages.render(
         "address_code.html",
         status=422 if problem else 200,
         token=token,
         minutes=SIGN_IN_MINUTES,
-        typed=typed[:LONGEST_SHOWN],
+        typed=typed[:MAX_SHOWN_LENGTH],
         problems=[("code", problem)] if problem else [],
     )

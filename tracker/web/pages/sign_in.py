@@ -1,4 +1,4 @@
-"""Asking for codes and typing them, as often as the settings allow, from whichever process."""
+"""The pages that send a code by email and sign in with it."""
 
 from datetime import datetime, timedelta
 from math import ceil
@@ -11,20 +11,21 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.addresses import is_address
+from tracker.notifications.account_mail import CodeRequest, send_sign_in_code
+from tracker.refusal_text import format_refusal
 from tracker.services.browser_sessions import create_browser_session, delete_browser_session
 from tracker.services.sign_in import (
-    LONGEST_SHOWN,
+    MAX_SHOWN_LENGTH,
     SIGN_IN_MINUTES,
-    Limit,
-    Refused,
+    CodeProblem,
+    RateLimit,
     client_network,
     count_try,
     generate_token,
     normalize_email,
     parse_code,
-    use_sign_in,
+    redeem_code,
 )
-from tracker.web.account_mail import send_sign_in
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
 from tracker.web.flash import (
     SIGN_IN_COOKIE,
@@ -37,148 +38,98 @@ from tracker.web.flash import (
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.text import format_browser
 
-_ASKED_TOO_OFTEN = (
-    "Too many codes were asked for with this address or from this connection. Use the newest mail "
-    "that you have from us, or wait"
-)
-_TYPED_TOO_OFTEN = "Too many codes were typed from this connection. Wait"
-_SECONDS_IN_MINUTE = 60
-
-
-def count_ask(site: Site, request: Request, email: str, at: datetime) -> None:
-    """Count that somebody asks for a code; raises 429, alike for every address.
-
-    Nothing here depends on whose address it is.
-    """
-    limits = site.settings.sign_in
-    counted = [
-        Limit("client", _client(request), limits.asks_per_client),
-        Limit("address", email, limits.asks_per_address),
-    ]
-    wait = site.writer.run(lambda session: count_try(session, "ask", counted, at))
-    if wait is not None:
-        raise too_often(wait, _ASKED_TOO_OFTEN)
-
-
-def count_code(site: Site, session: Session, request: Request, at: datetime) -> timedelta | None:
-    """Count that somebody types a code; how long to wait where that is one too many.
-
-    Each address has few codes an hour and each code few tries, so clients are all that is left.
-    """
-    limit = Limit("client", _client(request), site.settings.sign_in.codes_per_client)
-    return count_try(session, "code", [limit], at)
-
-
-def too_often(wait: timedelta, words: str = _TYPED_TOO_OFTEN) -> HTTPException:
-    """The answer to one try too many: 429, and how long to wait."""
-    seconds = ceil(wait.total_seconds())
-    minutes = ceil(seconds / _SECONDS_IN_MINUTE)
-    left = f"{minutes} minutes" if minutes != 1 else "a minute"
-    return HTTPException(429, f"{words} {left}.", {"Retry-After": str(seconds)})
-
-
-def _client(request: Request) -> str:
-    # Behind a proxy that is trusted, uvicorn has put in the visitor's own address.
-    return client_network(request.client.host) if request.client else ""
-
-
 router = APIRouter()
-_HERE = "/sign-in/code"
-_UNDONE = "You were signed out meanwhile, so nothing was changed. Sign in, and you come back."
-_NO_ADDRESS = "Enter an e-mail address, like name@example.org"
-_NO_CODE = "Enter the code from our mail: eight letters and digits, like F7KM-3RTX"
-# None of them tells whether we know the address: a code is kept for every one that was asked for.
-_REFUSED = {
-    Refused.WRONG: "That code is not right. Compare it with our newest mail",
-    Refused.TRIED_TOO_OFTEN: "Five wrong codes were typed, so this one is void: ask for a new one",
-    Refused.USED: "That code has been used: ask for a new one",
-    Refused.EXPIRED: "That code has expired: ask for a new one",
-    Refused.NO_LINK: "There is no code for this page, or no longer one: ask for a new one",
+CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"
+# None of them shows whether the address is registered: every requested code is stored.
+CODE_PROBLEMS = {
+    CodeProblem.WRONG: "That code is not right. Compare it with our newest email",
+    CodeProblem.TOO_MANY_TRIES: "This code was entered wrong five times. Request a new one",
+    CodeProblem.USED: "That code has been used. Request a new one",
+    CodeProblem.EXPIRED: "That code has expired. Request a new one",
+    CodeProblem.UNKNOWN_LINK: "This page has no valid code. Request a new one",
 }
+_CODE_PATH = "/sign-in/code"
+_SIGNED_OUT = "You were signed out, so nothing was changed. Sign in to return to your page."
+# Where to go after signing in; followed only if it is a path of ours.
+NextPath = Annotated[str, Query(alias="next")]
 
 
-class _Try(NamedTuple):
-    """A browser that types a code: when, and the token that it has from its cookie or link."""
+class _Attempt(NamedTuple):
+    """A browser that sends a code: when, and with which token from its cookie or link."""
 
     request: Request
-    at: datetime
+    now: datetime
     token: str
 
 
-# Where to go after signing in; it is only followed if it is a path of ours.
-Wanted = Annotated[str, Query(alias="next")]
-
-
 @router.get("/sign-in")
-def ask_for_address(
-    site: SiteDep, who: OptionalViewerDep, flash: FlashDep, wanted: Wanted = ""
+def open_sign_in(
+    site: SiteDep, viewer: OptionalViewerDep, flash: FlashDep, next_path: NextPath = ""
 ) -> Response:
-    """Asks for the e-mail address; those who are signed in go on.
-
-    It says so where somebody comes from a form that did nothing, because the session was over.
-    """
-    if who is not None:
-        return RedirectResponse(safe_path(wanted), 303)
-    notice = _UNDONE if flash.code == "undone" else ""
-    return flash.clear(_address_page(site, "", wanted, "", notice=notice))
+    """Ask for the email address; a person who is signed in goes to the next page."""
+    if viewer is not None:
+        return RedirectResponse(safe_path(next_path), 303)
+    notice = _SIGNED_OUT if flash.code == "undone" else ""
+    return flash.clear(_render_address_form(site, "", next_path, notice=notice))
 
 
 @router.post("/sign-in")
-def send_code(
-    site: SiteDep, at: NowDep, request: Request, later: BackgroundTasks, typed: Typed
+def request_code(
+    site: SiteDep, now: NowDep, request: Request, tasks: BackgroundTasks, typed: Typed
 ) -> Response:
-    """Answers alike for every address, and at once; the mail is made after the answer is sent.
+    """Answer the same for every address, and at once: the mail is made after the answer.
 
-    Raises 429 where an address or a client has asked too often.
+    Raises 429 for too many requests from a client or for an address.
     """
-    address = normalize_email(clean(text_of(typed, "email")))
-    wanted = text_of(typed, "next")
-    if not is_address(address):
-        return _address_page(site, address, wanted, _NO_ADDRESS)
-    count_ask(site, request, address, at)
-    token = generate_token()
-    later.add_task(site.background.run, send_sign_in, site, address, token, safe_path(wanted), at)
-    query = f"?{urlencode({'next': wanted})}" if wanted else ""
-    response = RedirectResponse(f"{_HERE}{query}", 303)
-    remember_sign_in(response, site, token)
+    email = normalize_email(clean(text_of(typed, "email")))
+    next_path = text_of(typed, "next")
+    if not is_address(email):
+        problem = format_refusal("email-invalid", {})
+        return _render_address_form(site, email, next_path, problem=problem)
+    limit_code_requests(site, request, email, now)
+    code_request = CodeRequest(email, generate_token())
+    tasks.add_task(site.background.run, _send_code, site, code_request, safe_path(next_path), now)
+    query = f"?{urlencode({'next': next_path})}" if next_path else ""
+    response = RedirectResponse(f"{_CODE_PATH}{query}", 303)
+    remember_sign_in(response, site, code_request.token)
     return response
 
 
-@router.get(_HERE)
-def ask_for_code(site: SiteDep, wanted: Wanted = "") -> HTMLResponse:
-    """Asks for the code, in the browser that asked for it."""
-    return _code_page(site, _HERE, wanted, "")
+@router.get(_CODE_PATH)
+def open_code_form(site: SiteDep, next_path: NextPath = "") -> HTMLResponse:
+    """Ask for the code, in the browser that requested it."""
+    return _render_code_form(site, _CODE_PATH, next_path)
 
 
-@router.post(_HERE)
-def sign_in_here(
+@router.post(_CODE_PATH)
+def sign_in_with_cookie(
     site: SiteDep,
-    at: NowDep,
+    now: NowDep,
     request: Request,
     typed: Typed,
     token: Annotated[str, Cookie(alias=SIGN_IN_COOKIE)] = "",
 ) -> Response:
-    """Signs in the browser that asked; the token is in its cookie."""
-    return _sign_in(site, _Try(request, at, token), typed, _HERE)
+    """Sign in the browser that requested the code; its cookie has the token."""
+    return _sign_in(site, _Attempt(request, now, token), typed, _CODE_PATH)
 
 
 @router.get("/sign-in/{token}")
-def open_link(site: SiteDep, token: str, wanted: Wanted = "") -> HTMLResponse:
-    """The mail's link: asks for the code, and uses up nothing, however often it is opened."""
-    return _code_page(site, f"/sign-in/{token}", wanted, "")
+def open_link(site: SiteDep, token: str, next_path: NextPath = "") -> HTMLResponse:
+    """The mail's link: asks for the code and uses up nothing, however often it is opened."""
+    return _render_code_form(site, f"/sign-in/{token}", next_path)
 
 
 @router.post("/sign-in/{token}")
-def sign_in_by_link(
-    site: SiteDep, at: NowDep, request: Request, typed: Typed, token: str
+def sign_in_with_link(
+    site: SiteDep, now: NowDep, request: Request, typed: Typed, token: str
 ) -> Response:
-    """Signs in by the mail's link and code, once."""
-    return _sign_in(site, _Try(request, at, token), typed, f"/sign-in/{token}")
+    """Sign in with the mail's link and code, once."""
+    return _sign_in(site, _Attempt(request, now, token), typed, f"/sign-in/{token}")
 
 
 @router.post("/sign-out")
 def sign_out(site: SiteDep, request: Request) -> Response:
-    """Ends the session, in the database and in the browser."""
+    """End the session, in the database and in the browser."""
     token = request.cookies.get(site.cookie_name)
     if token:
         site.writer.run(lambda session: delete_browser_session(session, token))
@@ -187,67 +138,110 @@ def sign_out(site: SiteDep, request: Request) -> Response:
     return response
 
 
-def _sign_in(site: Site, trying: _Try, typed: FormData, action: str) -> Response:
-    wanted = text_of(typed, "next")
+def limit_code_requests(site: Site, request: Request, email: str, now: datetime) -> None:
+    """Count a request for a code; raises 429, the same for every address, if it is one too many."""
+    limits = site.settings.sign_in
+    client = RateLimit(_client(request), limits.asks_per_client)
+    address = RateLimit(email, limits.asks_per_address)
+    wait = site.writer.run(lambda session: count_try(session, "ask", client, address, now))
+    if wait is not None:
+        raise too_many_tries(wait)
+
+
+def count_code_try(
+    site: Site, session: Session, request: Request, now: datetime
+) -> timedelta | None:
+    """Count that a code is tried; how long to wait if that is one too many for the client.
+
+    An address needs no limit: it has few codes an hour, and each code has few tries.
+    """
+    client = RateLimit(_client(request), site.settings.sign_in.codes_per_client)
+    return count_try(session, "code", client, None, now)
+
+
+def too_many_tries(wait: timedelta) -> HTTPException:
+    """The 429 answer, which says how long to wait."""
+    return HTTPException(429, headers={"Retry-After": str(ceil(wait.total_seconds()))})
+
+
+def _client(request: Request) -> str:
+    # Behind a trusted proxy, uvicorn has put in the visitor's own address.
+    return client_network(request.client.host) if request.client else ""
+
+
+def _send_code(site: Site, code_request: CodeRequest, next_path: str, now: datetime) -> None:
+    site.writer.run(lambda session: send_sign_in_code(site, session, code_request, next_path, now))
+
+
+def _sign_in(site: Site, attempt: _Attempt, typed: FormData, action: str) -> Response:
+    next_path = text_of(typed, "next")
     written = clean(text_of(typed, "code"))
     code = parse_code(written)
     if code is None:
-        return _code_page(site, action, wanted, _NO_CODE, typed=written)
-    # One transaction: a code is not used up without a session.
-    opened = site.writer.run(lambda session: _open(site, session, trying, code))
-    if isinstance(opened, timedelta):
-        raise too_often(opened)
-    if isinstance(opened, Refused):
-        # A code that is right no more is not to be typed again.
-        kept = written if opened is Refused.WRONG else ""
-        used = opened is Refused.USED
-        return _code_page(site, action, wanted, _REFUSED[opened], typed=kept, used=used)
-    return sign_in_response(site, opened, wanted)
+        return _render_code_form(site, action, next_path, problem=CODE_MISSING, typed=written)
+
+    def open_session(session: Session) -> str | CodeProblem | timedelta:
+        """The token of a new session, in the same transaction that uses up the code."""
+        wait = count_code_try(site, session, attempt.request, attempt.now)
+        if wait is not None:
+            return wait
+        email = redeem_code(session, attempt.token, code, attempt.now)
+        if isinstance(email, CodeProblem):
+            return email
+        # A browser that is signed in already keeps one session, not two.
+        delete_browser_session(session, attempt.request.cookies.get(site.cookie_name, ""))
+        browser = format_browser(attempt.request.headers.get("user-agent", ""))
+        return create_browser_session(session, email, attempt.now, browser)
+
+    result = site.writer.run(open_session)
+    if isinstance(result, timedelta):
+        raise too_many_tries(result)
+    if isinstance(result, CodeProblem):
+        return _render_code_form(
+            site,
+            action,
+            next_path,
+            problem=CODE_PROBLEMS[result],
+            # Only a wrong code can be corrected.
+            typed=written if result is CodeProblem.WRONG else "",
+            is_used=result is CodeProblem.USED,
+        )
+    return sign_in_response(site, result, next_path)
 
 
-def _open(site: Site, session: Session, trying: _Try, code: str) -> str | Refused | timedelta:
-    """The token of a new session; else why there is none, or how long to wait."""
-    headers = trying.request.headers
-    wait = count_code(site, session, trying.request, trying.at)
-    if wait is not None:
-        return wait
-    email = use_sign_in(session, trying.token, code, trying.at)
-    if isinstance(email, Refused):
-        return email
-    # This browser may be signed in already: it then has one session, not two.
-    delete_browser_session(session, trying.request.cookies.get(site.cookie_name, ""))
-    return create_browser_session(
-        session, email, trying.at, format_browser(headers.get("user-agent", ""))
-    )
-
-
-def _address_page(
-    site: Site, email: str, wanted: str, problem: str, *, notice: str = ""
+def _render_address_form(
+    site: Site, email: str, next_path: str, *, problem: str = "", notice: str = ""
 ) -> HTMLResponse:
     return site.pages.render(
         "sign_in.html",
         here="sign-in",
         status=422 if problem else 200,
         email=email,
-        next=wanted,
+        next=next_path,
         notice=notice,
         problems=[("email", problem)] if problem else [],
     )
 
 
-def _code_page(
-    site: Site, action: str, wanted: str, problem: str, *, typed: str = "", used: bool = False
+def _render_code_form(
+    site: Site,
+    action: str,
+    next_path: str,
+    *,
+    problem: str = "",
+    typed: str = "",
+    is_used: bool = False,
 ) -> HTMLResponse:
     return site.pages.render(
         "code.html",
         here="sign-in",
         status=422 if problem else 200,
         action=action,
-        next=wanted,
-        page=safe_path(wanted),
+        next=next_path,
+        page=safe_path(next_path),
         minutes=SIGN_IN_MINUTES,
-        asked_here=action == _HERE,
-        used=used,
-        typed=typed[:LONGEST_SHOWN],
+        is_requested_here=action == _CODE_PATH,
+        is_used=is_used,
+        typed=typed[:MAX_SHOWN_LENGTH],
         problems=[("code", problem)] if problem else [],
     )

@@ -1,0 +1,179 @@
+"""Mail about signing in and about a person's email addresses."""
+
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from sqlmodel import Session
+
+from tracker.db.people import Person
+from tracker.mail.contents import Action, AddressMail, SignInMail, context_of
+from tracker.mail.outbox import Message, enqueue
+from tracker.notifications.reference_mail import MailContext
+from tracker.services.profile import is_email_taken
+from tracker.services.sign_in import (
+    NOBODY,
+    SIGN_IN_MINUTES,
+    create_sign_in,
+    find_person_by_email,
+    format_code,
+    hash_token,
+)
+
+
+class CodeRequest(NamedTuple):
+    """A request for a code by mail; ``token`` becomes part of the link in the mail."""
+
+    email: str
+    token: str
+
+
+class _Envelope(NamedTuple):
+    """Who gets a mail, and a key that names its occasion."""
+
+    name: str
+    email: str
+    key: str
+    person_id: int | None = None
+
+
+def send_sign_in_code(
+    mail_context: MailContext,
+    session: Session,
+    request: CodeRequest,
+    next_path: str,
+    now: datetime,
+) -> None:
+    """Store a code, and queue a mail with it if the address is known.
+
+    For an unknown address all else is done, too, so that neither the time it takes nor the answer
+    to a code shows whether the address is registered.
+    """
+    person = find_person_by_email(session, request.email)
+    names = {one.email: one.name for one in mail_context.settings.coordinators}
+    name = person.name if person else names.get(request.email)
+    email = NOBODY if name is None else request.email
+    code = create_sign_in(session, request.token, email, now)
+    query = f"?{urlencode({'next': next_path})}" if next_path != "/" else ""
+    mail = SignInMail(
+        code=format_code(code),
+        url=f"{mail_context.settings.base_url}/sign-in/{request.token}{query}",
+        minutes=SIGN_IN_MINUTES,
+    )
+    person_id = person.id if person else None
+    envelope = _Envelope(name or "", request.email, hash_token(request.token), person_id)
+    message = _render(mail_context, mail, envelope, now)
+    if name is not None:
+        enqueue(session, [message], now)
+
+
+def send_second_email_code(
+    mail_context: MailContext, session: Session, request: CodeRequest, person_id: int, now: datetime
+) -> None:
+    """Store a code that confirms a second address, and queue a mail with it to that address.
+
+    If the address belongs to another person, the mail says so instead. All else is the same, so
+    that neither the time it takes nor the answer to a code shows which of the two it was.
+    """
+    person = session.get_one(Person, person_id)
+    is_taken = is_email_taken(session, person_id, request.email)
+    email = NOBODY if is_taken else request.email
+    code = create_sign_in(session, request.token, email, now, person_id)
+    base_url = mail_context.settings.base_url
+    why = f"Sent because someone entered this address at {base_url}"
+    if is_taken:
+        name = ""
+        mail = AddressMail(
+            subject="This address is already in use",
+            greeting_name="",
+            headline="This address is already in use.",
+            text="Someone entered it as a second address, but it already belongs to a person "
+            "here. Nothing has changed.",
+            quiet="If it was you, sign in with this address to see your pages, or choose another "
+            "second address. If it wasn't you, ignore this email.",
+            why=why,
+            action=Action("Sign in", f"{base_url}/sign-in"),
+        )
+    else:
+        name = person.name
+        mail = AddressMail(
+            subject="Confirm your second email address",
+            greeting_name=name,
+            headline="Confirm your second email address.",
+            text="Open the page below and enter this code. It works once, for "
+            f"{SIGN_IN_MINUTES} minutes.",
+            quiet="If you don't know what this is about, ignore it. Nothing happens without the "
+            "code.",
+            why=why,
+            code=format_code(code),
+            action=Action("Open the page", f"{base_url}/profile/second-address/{request.token}"),
+        )
+    envelope = _Envelope(name, request.email, hash_token(request.token))
+    enqueue(session, [_render(mail_context, mail, envelope, now)], now)
+
+
+def notify_second_email_change(
+    mail_context: MailContext, session: Session, person: Person, now: datetime
+) -> None:
+    """Tell a person's first address that their second one was changed or removed."""
+    headline = "Your second address was removed."
+    text = "It can no longer be used to sign in, and was signed out in every browser."
+    if person.second_email:
+        headline = f"Your second address is now {person.second_email}."
+        text = "You can sign in with it, and it gets our mail if this address stops working."
+    mail = AddressMail(
+        subject="Your second email address has changed",
+        greeting_name=person.name,
+        headline=headline,
+        text=text,
+        quiet="If this wasn't you, remove the second address on your profile and contact your "
+        "coordinator.",
+        why="You get this email because anyone with access to your second address can sign in as "
+        "you.",
+        action=Action("See my profile", f"{mail_context.settings.base_url}/profile"),
+    )
+    envelope = _Envelope(person.name, person.email, f"{person.id}:{now.isoformat()}", person.id)
+    enqueue(session, [_render(mail_context, mail, envelope, now)], now)
+
+
+def send_trial_mail(
+    mail_context: MailContext,
+    session: Session,
+    person: Person,
+    refused_at: datetime,
+    now: datetime,
+) -> None:
+    """Queue a mail to a person's first address, which refused mail since ``refused_at``."""
+    mail = AddressMail(
+        subject="This address works again",
+        greeting_name=person.name,
+        headline="This address works again.",
+        text="Mail to this address came back, and you asked us to try again. This message has "
+        "arrived, so we will use this address again.",
+        quiet="You don't need to do anything.",
+        why="You get this email because you asked for it on your profile.",
+    )
+    envelope = _Envelope(person.name, person.email, f"{person.id}:{refused_at}", person.id)
+    enqueue(session, [_render(mail_context, mail, envelope, now)], now)
+
+
+def _render(
+    mail_context: MailContext, mail: SignInMail | AddressMail, envelope: _Envelope, now: datetime
+) -> Message:
+    rendered = mail_context.composer.compose(
+        mail.kind,
+        recipient=(envelope.name, envelope.email),
+        context=context_of(mail),
+        at=now,
+    )
+    return Message(
+        dedupe_key=f"{mail.kind}:{envelope.key}",
+        message_id=rendered.message_id,
+        kind=mail.kind,
+        association=None,
+        person_id=envelope.person_id,
+        recipient=envelope.email,
+        subject=rendered.subject,
+        body=rendered.body,
+        urgent=True,
+    )

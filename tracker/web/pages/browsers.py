@@ -1,0 +1,106 @@
+"""The page that lists a person's signed-in browsers and signs them out."""
+
+from datetime import date
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
+
+from tracker.clock import local_day
+from tracker.db.engine import reading
+from tracker.formatting import format_date
+from tracker.services.browser_sessions import (
+    MAX_SESSION_DAYS,
+    SESSION_DAYS,
+    browser_handle,
+    list_browsers,
+    sign_out_browser,
+    sign_out_other_browsers,
+)
+from tracker.services.sign_in import hash_token
+from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
+from tracker.web.flash import FlashDep, redirect_with_flash
+from tracker.web.forms.body import Typed, text_of
+from tracker.web.time_zones import zone_of
+
+router = APIRouter()
+_PATH = "/profile/browsers"
+_UNKNOWN = "Unknown browser"
+_NOTICES = {
+    "one": "That browser is signed out.",
+    "others": "All other browsers are signed out.",
+}
+
+
+class BrowserRow(NamedTuple):
+    """A signed-in browser in words; ``is_current`` is the one that shows the page."""
+
+    handle: str
+    name: str
+    email: str
+    since: str
+    last_visit: str
+    is_current: bool
+
+
+@router.get(_PATH)
+def show_browsers(
+    site: SiteDep, now: NowDep, request: Request, viewer: ViewerDep, flash: FlashDep
+) -> HTMLResponse:
+    """Each browser that is signed in with one of the viewer's addresses, the current one first."""
+    current = hash_token(request.cookies[site.cookie_name])
+    with reading(site.engine) as session:
+        browsers = list_browsers(session, viewer.person_id, viewer.email, now)
+        zone = _time_zone(session, site, viewer)
+    rows = []
+    for browser in browsers:
+        seen_at = browser.seen_at or browser.created_at
+        row = BrowserRow(
+            handle=browser_handle(browser.token_hash),
+            name=browser.browser or _UNKNOWN,
+            email=browser.email,
+            since=format_date(local_day(browser.created_at, zone)),
+            last_visit=_format_visit(local_day(seen_at, zone), local_day(now, zone)),
+            is_current=browser.token_hash == current,
+        )
+        rows.append(row)
+    page = site.pages.render(
+        "browsers.html",
+        viewer=viewer,
+        here="profile",
+        rows=sorted(rows, key=lambda row: not row.is_current),
+        days=SESSION_DAYS,
+        max_days=MAX_SESSION_DAYS,
+        notice=_NOTICES.get(flash.code, ""),
+    )
+    return flash.clear(page)
+
+
+@router.post(f"{_PATH}/end")
+def end_one(site: SiteDep, now: NowDep, viewer: ViewerDep, typed: Typed) -> Response:
+    """Sign out one browser; nothing happens if it is not the viewer's or is signed out already."""
+    handle = text_of(typed, "browser")
+    site.write(viewer, now, lambda context: sign_out_browser(context, viewer.email, handle))
+    return redirect_with_flash(site, _PATH, "one")
+
+
+@router.post(f"{_PATH}/end-others")
+def end_others(site: SiteDep, now: NowDep, request: Request, viewer: ViewerDep) -> Response:
+    """Sign out every browser but this one."""
+    token = request.cookies[site.cookie_name]
+    site.write(viewer, now, lambda context: sign_out_other_browsers(context, viewer.email, token))
+    return redirect_with_flash(site, _PATH, "others")
+
+
+def _format_visit(day: date, today: date) -> str:
+    # Visits are recorded once a day, so the last one may be almost a day later than this says.
+    days = (today - day).days
+    return {0: "today", 1: "yesterday"}.get(days, f"on {format_date(day)}")
+
+
+def _time_zone(session: Session, site: Site, viewer: Viewer) -> str:
+    if viewer.person_id is not None:
+        return zone_of(session, site.rulebooks, viewer.person_id)
+    names = [*viewer.coordinates, *site.rulebooks.associations]
+    return site.rulebooks.associations[names[0]].time_zone
