@@ -60,7 +60,7 @@ def decide_on_people(looking: RunContext, people: Sequence[int]) -> dict[int, li
         found[decision.standing.facts.person_id].append(decision)
     for decision in _on_applications(looking, undecided_of(session, PEOPLE), cutoffs):
         found[decision.standing.facts.person_id].append(decision)
-    off = list_disabled_kinds_by_person(session, PEOPLE)
+    off = list_disabled_kinds_by_person(session, people)
     config = looking.context.notices
     return {
         person_id: [*apply_preferences(config, _once(decisions), off.get(person_id, ()))]

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import text
 from sqlmodel import Session, col, delete, select
 
 from tracker.db.access import Unsubscribed
@@ -40,11 +39,12 @@ def list_disabled_kinds(session: Session, person_id: int) -> set[str]:
     return set(session.exec(select(MailOff.kind).where(MailOff.person_id == person_id)))
 
 
-def list_disabled_kinds_by_person(session: Session, table: str) -> dict[int, set[str]]:
-    """What the people in the temporary ``table`` have switched off, by person."""
-    query = select(MailOff).where(text(f"mail_off.person_id IN (SELECT id FROM {table})"))
+def list_disabled_kinds_by_person(
+    session: Session, person_ids: Collection[int]
+) -> dict[int, set[str]]:
+    """The kinds of mail that people have switched off, by person."""
     disabled: defaultdict[int, set[str]] = defaultdict(set)
-    for row in session.exec(query):
+    for row in session.exec(select(MailOff).where(col(MailOff.person_id).in_(person_ids))):
         disabled[row.person_id].add(row.kind)
     return disabled
 
