@@ -62,7 +62,7 @@ def test_browsers_are_listed_and_signed_out(keys: Open, street: LiveServer) -> N
     at.see("This browser")
     at.press("Sign out everywhere else")
     at.see("You are not signed in anywhere else.")
-    other.follow("Takeaways")
+    other.follow("Exports")
     other.see_heading("Sign in")
     at.press("Sign out")
     at.follow("Sign in")

@@ -6,8 +6,9 @@ and of a reference only whom the person asked.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -51,8 +52,8 @@ _PROVIDER_COLUMNS = ("provider_name", "association", "held", "starts_on", "ends_
 # Readable by its owner alone, once unpacked.
 _MODE = 0o600 << 16
 _CHUNK = 64 * 1024
-# A stored file: its name in the archive, and how to open it.
-Evidence = Iterable[tuple[str, Callable[[], IO[bytes]]]]
+# A file: its name in the archive, and where it is stored.
+EvidenceFiles = Iterable[tuple[str, Path]]
 
 _README = """\
 Everything that is stored about {name} ({email}), as of {today}.
@@ -85,7 +86,7 @@ def write_my_data(
     person_id: int,
     target: IO[bytes],
     now: datetime,
-    evidence: Evidence = (),
+    evidence: EvidenceFiles = (),
 ) -> None:
     """Write a ZIP file into ``target``. The same data gives the same bytes."""
     person = session.exec(select(Person).where(Person.id == person_id)).one()
@@ -108,12 +109,12 @@ def write_my_data(
         records = collect_other_records(session, person)
         text = json.dumps(records, ensure_ascii=False, indent=1, sort_keys=True)
         add("other.json", [text.encode()])
-        for name, open_file in evidence:
-            add(f"evidence/{name}", _read_pieces(open_file), ZIP_STORED)
+        for name, path in evidence:
+            add(f"evidence/{name}", _read_pieces(path), ZIP_STORED)
 
 
-def _read_pieces(open_file: Callable[[], IO[bytes]]) -> Iterator[bytes]:
-    with open_file() as file:
+def _read_pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
         while piece := file.read(_CHUNK):
             yield piece
 

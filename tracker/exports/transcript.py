@@ -1,23 +1,21 @@
-"""A transcript: one endorsement in one cycle, in the order in which its association asks for it."""
+"""A transcript: one endorsement in one cycle, in the order of its association's own document."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from tracker.db.tables import METADATA
+from tracker.db.people import Membership
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.explain import LoggedEntry, explain
-from tracker.rules.plan import Plan
-from tracker.rules.providers import Provider
+from tracker.rules.explain import explain
+from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import format_reason
-from tracker.rules.standing import Outcome, Result, Span, Standing, Status
-from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of, standing_in
+from tracker.rules.standing import Outcome, Result, Standing, Status
+from tracker.services.endorsements import Endorsed, cycles_held, standing_in
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at
 from tracker.services.rsc_providers import load_providers
@@ -30,26 +28,14 @@ _HEADINGS = {
 _OUTCOMES = {
     Outcome.MET: "Done",
     Outcome.WAIVED: "Waived by the association",
-    Outcome.EXCUSED: "Not asked in this cycle",
+    Outcome.EXCUSED: "Not required in this cycle",
 }
-
-
-class Subject(NamedTuple):
-    """Whose transcript it is and of what; ``printed_on`` is the legal day at the association."""
-
-    name: str
-    email: str
-    association: str
-    association_name: str
-    category: str
-    category_name: str
-    cycle: Cycle
-    printed_on: date
 
 
 class TranscriptSession(NamedTuple):
     """One training or RSC session; minutes, also in ``topics`` (in the order of their names)."""
 
+    activity: str
     held_on: date
     title: str
     provider: str
@@ -60,8 +46,8 @@ class TranscriptSession(NamedTuple):
     reason: str
 
 
-class Term(NamedTuple):
-    """One membership term; both days are covered."""
+class TranscriptTerm(NamedTuple):
+    """One membership term; both days are included."""
 
     starts_on: date
     ends_on: date
@@ -70,205 +56,103 @@ class Term(NamedTuple):
     reason: str
 
 
-class Total(NamedTuple):
-    """What came of one requirement: minutes; ``required`` is 0 where no hours are asked."""
+class TranscriptTotal(NamedTuple):
+    """The outcome for one requirement; minutes. ``required`` is 0 if no hours are required."""
 
     label: str
     is_hours: bool
     is_topic: bool
     required: int
     counted: int
+    is_short: bool
     state: str
     document: str
     section: str
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One kind of thing that a renewal asks; only a membership has ``terms``."""
+class TranscriptPart:
+    """What a renewal requires of one kind, and what there is; only memberships have ``terms``."""
 
     kind: str
     heading: str
-    totals: Sequence[Total]
-    sessions: Sequence[TranscriptSession] = ()
-    terms: Sequence[Term] = ()
+    totals: Sequence[TranscriptTotal]
+    sessions: Sequence[TranscriptSession]
+    terms: Sequence[TranscriptTerm]
 
     @property
     def counted(self) -> int:
         """The minutes of the sessions that count."""
-        return sum(s.minutes for s in self.sessions if s.counts)
+        return sum(session.minutes for session in self.sessions if session.counts)
 
     @property
     def not_counted(self) -> int:
-        """The minutes of the sessions that do not."""
-        return sum(s.minutes for s in self.sessions if not s.counts)
+        """The minutes of the sessions that do not count."""
+        return sum(session.minutes for session in self.sessions if not session.counts)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What the page, the PDF and the CSV file show; ``topics`` are those that any row names."""
+    """What the page, the PDF, and the CSV file show.
 
-    subject: Subject
+    ``printed_on`` is the legal day at the association, and the day of ``standing`` and its
+    ``detail``. ``topics`` are those of all sessions and requirements.
+    """
+
+    name: str
+    email: str
+    association: str
+    association_name: str
+    category: str
+    category_name: str
+    cycle: Cycle
+    printed_on: date
     standing: str
     detail: str
-    parts: Sequence[Part]
+    parts: Sequence[TranscriptPart]
     topics: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a transcript is made of: the cycle's entries, the memberships that reach into it."""
-
-    rulebooks: Rulebooks
-    plan: Plan
-    standing: Standing | None
-    entries: Sequence[LoggedEntry]
-    providers: Mapping[int, Provider]
-    memberships: Sequence[tuple[str, Span]]
-
-
-def make_transcript(subject: Subject, material: Material) -> Transcript:
-    """Put the transcript together; its words are those of the day of printing."""
-    standing, detail = _format_standing(subject, material.standing)
-    parts = [_part(kind, subject, material) for kind in _order(material.rulebooks, material.plan)]
-    topics = {t for e in material.entries for t in e.topics} | set(material.plan.topics)
-    return Transcript(subject, standing, detail, parts, sorted(topics))
-
-
-def _order(rulebooks: Rulebooks, plan: Plan) -> list[str]:
-    """The kinds as the association's document lists them; those that it asks not, last."""
-    documents = rulebooks.associations[plan.association].documents
-    names = list(documents)
-
-    def place(kind: str) -> tuple[int, int]:
-        sources = (v.source for a in plan.requirements if a.counts == kind for v in a.rule.values)
-        return min(
-            (
-                (names.index(s.document), documents[s.document].sections.index(s.section))
-                for s in sources
-                if s.section in documents[s.document].sections
-            ),
-            default=(len(names), 0),
-        )
-
-    return sorted(_HEADINGS, key=place)
-
-
-def _part(kind: str, subject: Subject, material: Material) -> Part:
-    results = material.standing.results if material.standing else ()
-    return Part(
-        kind=kind,
-        heading=_HEADINGS[kind],
-        totals=[_total(r) for r in results if r.requirement.counts == kind],
-        sessions=_sessions(kind, subject, material),
-        terms=_terms(material) if kind == "membership" else (),
-    )
-
-
-def _sessions(kind: str, subject: Subject, material: Material) -> list[TranscriptSession]:
-    """Trainings by day; RSC by provider, as applications ask for it, and then by day."""
-    own = [e for e in material.entries if e.activity == kind]
-    found = [_session(entry, subject, material) for entry in own]
-    return sorted(found, key=lambda s: (s.provider.casefold(), s.held_on, s.title))
-
-
-def _session(entry: LoggedEntry, subject: Subject, material: Material) -> TranscriptSession:
-    plan = material.plan
-    rule = material.rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
-    provider = material.providers.get(entry.provider_id) if entry.provider_id else None
-    verdict = explain(entry, plan, rule, provider, subject.printed_on)
-    return TranscriptSession(
-        held_on=entry.held_on,
-        title=entry.title,
-        provider=provider.name if provider else entry.provider_name or "",
-        format=entry.format or "",
-        minutes=entry.minutes,
-        topics=tuple(sorted(entry.topics.items())),
-        counts=verdict.counts,
-        reason=format_reason(verdict.reason) if verdict.reason else "",
-    )
-
-
-def _terms(material: Material) -> list[Term]:
-    rule = material.plan.membership_rule
-    accepted = material.rulebooks.accepted_organizations(rule) if rule else ()
-    return [_term(material, *each, accepted) for each in material.memberships]
-
-
-def _term(material: Material, organization: str, span: Span, accepted: Iterable[str]) -> Term:
-    known = material.rulebooks.organizations.get(organization)
-    counts = organization in accepted
-    why = "" if counts else f"{material.plan.association} does not accept this membership"
-    name = f"{known.name} ({organization})" if known else organization
-    return Term(span.starts_on, span.ends_on, name, counts, why)
-
-
-def _total(result: Result) -> Total:
-    requirement = result.requirement
-    is_hours = requirement.counts != "membership"
-    short = "Short" if is_hours else "Not current"
-    asked = is_hours and result.outcome in {Outcome.MET, Outcome.SHORT}
-    return Total(
-        label=requirement.label,
-        is_hours=is_hours,
-        is_topic=requirement.topic is not None,
-        required=result.required if asked else 0,
-        counted=result.counted if is_hours else 0,
-        state=_OUTCOMES.get(result.outcome, short),
-        document=requirement.source_document,
-        section=requirement.source_section,
-    )
-
-
-def _format_standing(subject: Subject, standing: Standing | None) -> tuple[str, str]:
-    if standing is None:
-        return "Not due", "The endorsement ended before this renewal fell due."
-    if standing.status is Status.NO_RULES or standing.due_on is None:
-        return "No rules", "The rulebook holds no renewal rules for this category."
-    due = format_date(standing.due_on)
-    grace = format_date(subject.cycle.grace_ends_on(standing.due_on))
-    extended = " (extended)" if standing.facts.extended_due_on else ""
-    words = {
-        Status.MET: ("Complete", f"Due on {due}{extended}; all that was asked is in."),
-        Status.OPEN: ("Not yet complete", f"Due on {due}{extended}."),
-        Status.OVERDUE: ("Overdue", f"Was due on {due}{extended}; grace to the end of {grace}."),
-        Status.LAPSED: ("Lapsed", f"Was due on {due}{extended}; grace ended with {grace}."),
-        Status.EXCUSED: ("Excused", f"On leave on {due}, the due date."),
-    }
-    return words[standing.status]
-
-
-_MEMBERSHIP = METADATA.tables["membership"]
-
-
-def read_transcript(
+def find_transcript(
     session: Session,
     rulebooks: Rulebooks,
-    person_id: int,
-    endorsement_id: int,
+    held: Endorsed,
     cycle_starts_on: date,
-    at: datetime,
+    now: datetime,
 ) -> Transcript | None:
-    """The transcript of a person's own endorsement for the cycle that starts on that very day.
+    """The transcript of an endorsement for the cycle that starts on that very day.
 
-    None where the endorsement is absent or somebody else's, or has no such cycle.
+    None if there is no such cycle.
     """
-    held = next((e for e in endorsements_of(session, person_id) if e.id == endorsement_id), None)
-    if held is None or held.association not in rulebooks.associations:
+    rulebook = rulebooks.associations.get(held.association)
+    if rulebook is None:
         return None
-    today = days_at(rulebooks, at)(held.association)
-    cycles = cycles_held(rulebooks, held, today)
-    cycle = next((c for c in cycles if c.starts_on == cycle_starts_on), None)
+    today = days_at(rulebooks, now)(held.association)
+    cycles = {cycle.starts_on: cycle for cycle in cycles_held(rulebooks, held, today)}
+    cycle = cycles.get(cycle_starts_on)
     if cycle is None:
         return None
-    material = _material(session, rulebooks, held, cycle, at)
-    return make_transcript(_subject(rulebooks, held, cycle, today), material)
-
-
-def _subject(rulebooks: Rulebooks, held: Endorsed, cycle: Cycle, today: date) -> Subject:
-    rulebook = rulebooks.associations[held.association]
+    plan = rulebooks.plan_for(held.association, held.category, cycle)
+    standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
+    state, detail = _format_standing(cycle, standing)
+    sessions = _list_sessions(session, rulebooks, held, plan, today)
+    terms = _list_terms(session, rulebooks, held, plan)
+    parts = []
+    for kind in _order_kinds(rulebooks, plan):
+        results = standing.results if standing else ()
+        part = TranscriptPart(
+            kind=kind,
+            heading=_HEADINGS[kind],
+            totals=[_total(each) for each in results if each.requirement.counts == kind],
+            sessions=[each for each in sessions if each.activity == kind],
+            terms=terms if kind == "membership" else (),
+        )
+        parts.append(part)
+    topics = set(plan.topics)
+    for each in sessions:
+        topics.update(topic for topic, _ in each.topics)
     category = rulebook.categories.get(held.category)
-    return Subject(
+    return Transcript(
         name=held.name,
         email=held.email,
         association=held.association,
@@ -277,30 +161,112 @@ def _subject(rulebooks: Rulebooks, held: Endorsed, cycle: Cycle, today: date) ->
         category_name=category.name if category else held.category,
         cycle=cycle,
         printed_on=today,
+        standing=state,
+        detail=detail,
+        parts=parts,
+        topics=sorted(topics),
     )
 
 
-def _material(
-    session: Session, rulebooks: Rulebooks, held: Endorsed, cycle: Cycle, at: datetime
-) -> Material:
-    entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
-    return Material(
-        rulebooks=rulebooks,
-        plan=rulebooks.plan_for(held.association, held.category, cycle),
-        standing=standing_in(session, rulebooks, days_at(rulebooks, at), held.id, cycle),
-        entries=entries,
-        providers=load_providers(session, {e.provider_id for e in entries if e.provider_id}),
-        memberships=_memberships(session, held.person_id, cycle),
+def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]:
+    if standing is None:
+        return "Not due", "The endorsement ended before this renewal was due."
+    if standing.status is Status.NO_RULES or standing.due_on is None:
+        return "No rules", "The rulebook has no renewal rules for this category."
+    due = format_date(standing.due_on)
+    if standing.status is Status.EXCUSED:
+        return "Excused", f"On leave on the due date, {due}."
+    if standing.facts.extended_due_on:
+        due = f"{due} (extended)"
+    grace = format_date(cycle.grace_ends_on(standing.due_on))
+    texts = {
+        Status.MET: ("Complete", f"Due on {due}. All requirements are met."),
+        Status.OPEN: ("Not yet complete", f"Due on {due}."),
+        Status.OVERDUE: ("Overdue", f"Was due on {due}. The grace period ends on {grace}."),
+        Status.LAPSED: ("Lapsed", f"Was due on {due}. The grace period ended on {grace}."),
+    }
+    return texts[standing.status]
+
+
+def _order_kinds(rulebooks: Rulebooks, plan: RenewalPlan) -> list[str]:
+    """The kinds of requirements as the association's document lists them; the others last."""
+    documents = rulebooks.associations[plan.association].documents
+    places = dict.fromkeys(_HEADINGS, (len(documents), 0))
+    for requirement in plan.requirements:
+        for value in requirement.rule.values:
+            sections = documents[value.source.document].sections
+            if value.source.section in sections:
+                number = list(documents).index(value.source.document)
+                place = (number, sections.index(value.source.section))
+                places[requirement.counts] = min(places[requirement.counts], place)
+    return sorted(places, key=lambda kind: places[kind])
+
+
+def _total(result: Result) -> TranscriptTotal:
+    requirement = result.requirement
+    is_hours = requirement.counts != "membership"
+    shows_required = is_hours and result.outcome in {Outcome.MET, Outcome.SHORT}
+    return TranscriptTotal(
+        label=requirement.label,
+        is_hours=is_hours,
+        is_topic=requirement.topic is not None,
+        required=result.required if shows_required else 0,
+        counted=result.counted if is_hours else 0,
+        is_short=result.outcome is Outcome.SHORT,
+        state=_OUTCOMES.get(result.outcome, "Short" if is_hours else "Not current"),
+        document=requirement.source_document,
+        section=requirement.source_section,
     )
 
 
-def _memberships(session: Session, person_id: int, cycle: Cycle) -> list[tuple[str, Span]]:
-    """The terms that reach into the cycle, the earliest first."""
-    table = _MEMBERSHIP.c
+def _list_sessions(
+    session: Session, rulebooks: Rulebooks, held: Endorsed, plan: RenewalPlan, today: date
+) -> list[TranscriptSession]:
+    """The cycle's sessions: trainings by day, and RSC by provider and then by day."""
+    if plan.cycle is None:
+        return []
+    entries = list_entries(session, held.person_id, plan.cycle.starts_on, plan.cycle.ends_on)
+    providers = load_providers(session, {e.provider_id for e in entries if e.provider_id})
+    rule = rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
+    sessions = []
+    for entry in entries:
+        provider = providers.get(entry.provider_id) if entry.provider_id else None
+        verdict = explain(entry, plan, rule, provider, today)
+        listed = TranscriptSession(
+            activity=entry.activity,
+            held_on=entry.held_on,
+            title=entry.title,
+            provider=provider.name if provider else entry.provider_name or "",
+            format=entry.format or "",
+            minutes=entry.minutes,
+            topics=tuple(sorted(entry.topics.items())),
+            counts=verdict.counts,
+            reason=format_reason(verdict.reason) if verdict.reason else "",
+        )
+        sessions.append(listed)
+    return sorted(sessions, key=lambda each: (each.provider.casefold(), each.held_on, each.title))
+
+
+def _list_terms(
+    session: Session, rulebooks: Rulebooks, held: Endorsed, plan: RenewalPlan
+) -> list[TranscriptTerm]:
+    """The membership terms that reach into the cycle, the earliest first."""
+    if plan.cycle is None:
+        return []
     query = (
-        select(table.organization, table.starts_on, table.ends_on)
-        .where(table.person_id == person_id)
-        .where((table.starts_on <= cycle.ends_on) & (table.ends_on >= cycle.starts_on))
-        .order_by(table.starts_on, table.organization)
+        select(Membership)
+        .where(Membership.person_id == held.person_id)
+        .where(col(Membership.starts_on) <= plan.cycle.ends_on)
+        .where(col(Membership.ends_on) >= plan.cycle.starts_on)
+        .order_by(col(Membership.starts_on), col(Membership.organization))
     )
-    return [(row[0], Span(row[1], row[2])) for row in session.connection().execute(query)]
+    rule = plan.membership_rule
+    accepted = rulebooks.accepted_organizations(rule) if rule else ()
+    terms = []
+    for term in session.exec(query):
+        known = rulebooks.organizations.get(term.organization)
+        name = f"{known.name} ({term.organization})" if known else term.organization
+        counts = term.organization in accepted
+        reason = "" if counts else f"{plan.association} does not accept this membership"
+        terms.append(TranscriptTerm(term.starts_on, term.ends_on, name, counts, reason))
+    return terms

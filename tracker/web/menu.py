@@ -26,7 +26,7 @@ def menu_of(viewer: Viewer | None) -> list[MenuItem]:
         if viewer.provides_rsc:
             items.append(MenuItem("sessions", "/sessions", "Sessions"))
         if viewer.person_id is not None:
-            items.append(MenuItem("takeaways", "/takeaways", "Takeaways"))
+            items.append(MenuItem("takeaways", "/takeaways", "Exports"))
         if viewer.coordinates:
             items.append(MenuItem("coordinator", "/coordinator", "Coordinator"))
         if viewer.person_id is not None:

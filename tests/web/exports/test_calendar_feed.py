@@ -48,9 +48,9 @@ def test_it_holds_every_date_of_the_renewal(house: WebClient) -> None:
     events = events_of(house, address_of(house.visit(ALICE)))
     days = {summary: event.start for summary, event in events.items()}
     assert days["Renewal due: NCIMHA IFS"] == date(2026, 12, 31)
-    assert days["Last day of grace: NCIMHA IFS"] == date(2027, 1, 31)
+    assert days["Grace period ends: NCIMHA IFS"] == date(2027, 1, 31)
     assert days["Membership ends: NCIMHA IFS"] == date(2026, 12, 31)
-    assert days["Dana Ruiz's RSC counts for the last time: NCIMHA IFS"] == VETTED_UNTIL
+    assert days["Last day that Dana Ruiz's RSC counts: NCIMHA IFS"] == VETTED_UNTIL
     assert days["Renewal complete: NCIMHA IFS"] == date(2025, 12, 31)
     for event in events.values():
         assert event.end == event.start + timedelta(days=1)
@@ -173,7 +173,7 @@ def test_a_strict_reader_finds_nothing_wrong(page_house: WebClient, email: str) 
     check_strictly(answer.content)
     if email == ALICE:
         names = [str(e["summary"]) for e in Calendar.from_ical(answer.content).events]
-        assert [n for n in names if n.startswith(long[:200].strip())] != []
+        assert [n for n in names if long[:200].strip() in n] != []
 
 
 def check_strictly(data: bytes) -> None:

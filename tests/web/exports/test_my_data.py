@@ -109,10 +109,11 @@ def test_the_same_data_gives_the_same_bytes(page_house: WebClient) -> None:
     assert made[0].getvalue() == made[1].getvalue()
 
 
-def test_evidence_lies_in_a_folder_of_its_own(page_house: WebClient) -> None:
-    made = io.BytesIO()
+def test_evidence_lies_in_a_folder_of_its_own(page_house: WebClient, tmp_path: Path) -> None:
+    made, stored = io.BytesIO(), tmp_path / "stored"
+    stored.write_bytes(b"%PDF-" + b"x" * 200_000)
     with reading(page_house.cast.engine) as session:
-        files = [("7-certificate.pdf", lambda: io.BytesIO(b"%PDF-" + b"x" * 200_000))]
+        files = [("7-certificate.pdf", stored)]
         write_my_data(session, page_house.cast.people[ALICE], made, NOW, files)
     assert ZipFile(made).read("evidence/7-certificate.pdf").startswith(b"%PDF-x")
 

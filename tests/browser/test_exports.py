@@ -1,4 +1,4 @@
-"""Takeaways with a keyboard alone; and the transcript as a browser prints it."""
+"""Exports with a keyboard alone; and the transcript as a browser prints it."""
 
 import io
 from collections.abc import Callable
@@ -40,18 +40,18 @@ def test_a_transcript_a_calendar_and_all_data_are_taken_away(
     keys: Callable[[str, str], Keys], street: LiveServer
 ) -> None:
     at = keys(ALICE, "/my-year")
-    at.follow("Takeaways")
-    at.follow("Transcript of NCIMHA IFS, 2026")
+    at.follow("Exports")
+    at.follow("Transcript for NCIMHA IFS, 2026")
     expect(at.page.get_by_role("row").filter(has_text="Infant mental health")).to_contain_text(
         "16.5"
     )
-    at.follow("Takeaways")
-    at.press("Make a calendar address")
+    at.follow("Exports")
+    at.press("Create a calendar address")
     [feed] = street.cast.rows("calendar_feed")
     assert feed["person_id"] == street.cast.people[ALICE]
-    at.press("Switch it off")
-    at.see("Make a calendar address")
-    link = at.page.get_by_role("link", name="CSV of NCIMHA IFS, 2026")
+    at.press("Turn off")
+    at.see("Create a calendar address")
+    link = at.page.get_by_role("link", name="CSV for NCIMHA IFS, 2026")
     at.walk_to(link)
     assert at.download(lambda: at.page.keyboard.press("Enter")).endswith(".csv")
     at.walk_to(at.page.get_by_role("link", name="Download all my data"))
@@ -79,7 +79,7 @@ def check_print(pdf: bytes, size: tuple[int, int]) -> None:
     assert [n for n in range(TRAININGS) if f"Training number {n} " not in whole] == []
     assert "Alice Moreno" in texts[0]
     assert "Not yet complete on November 22, 2026" in texts[0]
-    assert "Date Title Hours Of which Counts" in texts[1]
+    assert "Date Title Hours Topics Counts" in texts[1]
     numbered = [f"Page {n} of {len(texts)}" in text for n, text in enumerate(texts, 1)]
     assert numbered == [True] * len(texts)
     for words in ("Download", "Sign out", "My year", "Log hours"):

@@ -1,4 +1,4 @@
-"""Takeaways: one page from which everything can be taken."""
+"""The page with everything that a person can export."""
 
 import re
 from datetime import date
@@ -24,7 +24,7 @@ def test_each_cycle_offers_its_transcripts_newest_first(house: WebClient) -> Non
 
 def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(page_house: WebClient) -> None:
     page = page_house.visit(EVE).get("/takeaways")
-    assert "you hold none here yet" in text_of(page)
+    assert "You have no endorsement here yet" in text_of(page)
     assert 'href="/help"' in page.text
 
 
@@ -32,8 +32,8 @@ def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(page_house: We
     ("association", "category", "starts_on", "why"),
     [
         ("CT-AIMH", "IMHM-P", date(2024, 1, 1), "The rulebook holds no renewal rules for this"),
-        ("NCIMHA", "IFS", date(2027, 3, 3), "It begins on March 3, 2027, and its first cycle with"),
-        ("XY-AIMH", "IFS", date(2024, 1, 1), "There is no rulebook for XY-AIMH here:"),
+        ("NCIMHA", "IFS", date(2027, 3, 3), "It starts on March 3, 2027, as does its first cycle"),
+        ("XY-AIMH", "IFS", date(2024, 1, 1), "We have no rulebook for XY-AIMH."),
     ],
 )
 def test_an_endorsement_without_a_cycle_says_why(
@@ -53,7 +53,7 @@ def test_the_calendar_says_what_its_address_shows(page_house: WebClient) -> None
     alice.post("/takeaways/calendar", {"instead": ""})
     page = text_of(alice.get("/takeaways"))
     for shown in ("associations and categories", "complete", "membership ends", "provider"):
-        assert shown in page.partition("as good as a key")[2]
+        assert shown in page.partition("Keep this address private")[2]
 
 
 def test_who_is_not_among_the_people_has_no_takeaways(page_house: WebClient) -> None:
