@@ -14,6 +14,7 @@ MINUTES_IN_DAY = 24 * MINUTES_IN_HOUR
 # Outside of these, both included, hours are likelier a slip (of the point, or of minutes).
 _USUAL_FROM, _USUAL_TO = 5, 12 * MINUTES_IN_HOUR
 _PLACES, _WHOLE = 4, 10_000
+_KILOBYTE, _MEGABYTE = 1024, 1024 * 1024
 
 _UNIT = r"\s*(?:(?:h|hrs?|hours?)\.?)?"
 _DECIMAL = re.compile(rf"(\d{{1,4}})(?:[.,](\d{{0,4}}))?{_UNIT}", re.IGNORECASE)
@@ -188,6 +189,19 @@ def lowercase_first(label: str) -> str:
     is_abbreviation = label[1:2].isupper()
     is_name = any(word[:1].isupper() and not word.isupper() for word in label.split()[1:])
     return label if is_abbreviation or is_name else label[:1].lower() + label[1:]
+
+
+def format_size(size: int) -> str:
+    """A number of bytes, rounded up: ``1.3 MB``, ``20 kB``; ``0 MB`` for none."""
+    if 0 < size < _MEGABYTE // 10:
+        return f"{-(-size // _KILOBYTE)} kB"
+    return f"{-(-size * 10 // _MEGABYTE) / 10:g} MB"
+
+
+def date_field_order() -> tuple[str, ...]:
+    """``("month", "day", "year")`` in the order in which the locale writes a date."""
+    pattern = dates.get_date_format("short", locale=_LOCALE.get()).pattern
+    return tuple(sorted(("day", "month", "year"), key=lambda part: pattern.lower().index(part[0])))
 
 
 # The activity whose name is an abbreviation, and can also be the topic of a training.

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tracker.formatting import (
+    MINUTES_IN_HOUR,
+    format_count,
     format_cycle_span,
     format_date,
     format_hours_with_unit,
     format_list,
+    format_size,
 )
 
 Facts = Mapping[str, Any]
@@ -58,6 +61,31 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         "This entry has changed since you opened it. It is now "
         f"{format_hours_with_unit(facts['minutes'])} on {format_date(facts['held_on'])}. "
         "Save again to replace it"
+    ),
+    "person-not-endorsed": lambda facts: (
+        f"No one with this address holds, or has applied for, an endorsement of "
+        f"{facts['association']}"
+    ),
+    # Files
+    "files-not-accepted": lambda _: "This site accepts no files. Save without them",
+    "file-empty": lambda facts: f"{facts['name']} is empty. Choose it again",
+    "file-too-large": lambda facts: (
+        f"{facts['name']} has {format_size(facts['size'])}. "
+        f"A file can have at most {facts['limit_mb']} MB"
+    ),
+    "file-type-not-accepted": lambda facts: (
+        f"{facts['name']} is not a PDF, JPEG, PNG, or HEIC file. Save it as one of these first"
+    ),
+    "file-not-stored": lambda facts: (
+        f"{facts['name']} could not be stored. Save without it now, and add it later"
+    ),
+    "file-limit-reached": lambda facts: (
+        f"{facts['name']} was not added. An entry can have at most {facts['limit']} files"
+    ),
+    "file-quota-exceeded": lambda facts: (
+        f"{facts['name']} ({format_size(facts['size'])}) was not added. "
+        f"{format_size(facts['left'])} of your {format_size(facts['quota'])} are left, not "
+        "counting files of closed cycles. Remove files you no longer need, or save without it"
     ),
     # Membership terms, leave, and extensions
     "ends-before-start": lambda facts: (
@@ -141,6 +169,13 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
 def format_refusal(code: str, facts: Facts) -> str:
     """One sentence in plain words: what is wrong, and what would be right."""
     return _SENTENCES[code](facts)
+
+
+def format_length_question(minutes: int) -> str:
+    """Asks whether an unusually short or long session is a mistake."""
+    if minutes < MINUTES_IN_HOUR:
+        return f"Was it only {format_count(minutes, 'minute')}?"
+    return f"Was it really {format_hours_with_unit(minutes)}?"
 
 
 def _format_unknown_topic(topic: str, allowed: Sequence[str]) -> str:

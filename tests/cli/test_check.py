@@ -18,14 +18,13 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner, Result
 
-from tests.support.cast import ALICE, NOW, fill
+from tests.support.cast import ALICE, acting, fill
 from tracker import clock
 from tracker.checks.environment import Finding
 from tracker.cli.check import run_checks
 from tracker.cli.main import app
 from tracker.db.engine import open_engine, writing
-from tracker.services.context import Author
-from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence import ReceivedFile, keep_files
 
 CONFIG = Path(__file__).parents[2] / "config"
 SETTINGS = """
@@ -424,9 +423,8 @@ def test_a_folder_of_evidence_that_is_open_or_cannot_be_is_found(
     assert not (tmp_path / "made later").exists()
     cast = fill(sqlite_url)
     with writing(cast.engine) as session:
-        file = Received("a.pdf", "application/pdf", 1, "", "gone")
-        author = Author(cast.people[ALICE], ALICE, NOW)
-        keep_files(session, author, "", [file], cast.entries["rsc"])
+        file = ReceivedFile("a.pdf", "application/pdf", 1, "", "gone")
+        keep_files(acting(session, cast, ALICE), "", [file], cast.entries["rsc"])
     cast.engine.dispose()
     assert "T212" in found()
 

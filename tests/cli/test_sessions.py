@@ -12,7 +12,7 @@ from tracker import clock
 from tracker.cli.main import app
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.api_tokens import find_caller, make_token
+from tracker.services.api_tokens import find_caller, create_token
 from tracker.services.browser_sessions import create_browser_session, get_session_user
 from tracker.services.calendar_feeds import find_feed_owner, get_feed_token, replace_feed
 from tracker.services.context import Actor, ServiceContext
@@ -40,7 +40,7 @@ def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -
         cookies = [create_browser_session(session, who, now) for who in (ALICE, CAROL)]
         replace_feed(ServiceContext(session, BOOKS, Actor(ALICE, person), now), "")
         feed = get_feed_token(session, person)
-        _, token = make_token(
+        _, token = create_token(
             session,
             association="NCIMHA",
             name="Members",

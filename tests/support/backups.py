@@ -9,14 +9,13 @@ from pathlib import Path
 from sqlalchemy import Table, select
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, NOW, Cast
+from tests.support.cast import ALICE, NOW, Cast, acting
 from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.services.backup import Made, make_backup
-from tracker.services.context import Author
-from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.evidence_storage import EvidenceFolder, digest_of
 from tracker.services.restore import Restored, restore_backup
 
@@ -41,10 +40,11 @@ class Kept:
     def prove(self, content: bytes = PDF) -> str:
         """Keep a file of Alice's; its stored name."""
         name = EvidenceFolder(self.evidence).write(content)
-        file = Received("x.pdf", "application/pdf", len(content), digest_of(content), name)
-        author = Author(self.cast.people[ALICE], ALICE, NOW)
+        file = ReceivedFile("x.pdf", "application/pdf", len(content), digest_of(content), name)
         with writing(self.cast.engine) as session:
-            keep_files(session, author, name[:32], [file], self.cast.entries["rsc"])
+            keep_files(
+                acting(session, self.cast, ALICE), name[:32], [file], self.cast.entries["rsc"]
+            )
         self.files[name] = content
         return name
 

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.settings import Coordinator, Settings
 
@@ -50,6 +51,11 @@ class Cast:
         query = select(found).filter_by(**where).order_by(*found.primary_key)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def acting(session: Session, cast: Cast, email: str, now: datetime = NOW) -> ServiceContext:
+    """A service context in which one of the cast acts."""
+    return ServiceContext(session, BOOKS, Actor(email, cast.people[email]), now)
 
 
 def _add(session: Session, table: str, **values: object) -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast, acting
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
@@ -15,8 +15,7 @@ from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tests.web.visiting import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.context import Author
-from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.notification_preferences import (
     Subscription,
     create_choice_token,
@@ -156,9 +155,8 @@ def _prove(cast: Cast) -> None:
     with writing(cast.engine) as session:
         for entry in ("training", "old"):
             prove(session, cast, ALICE, f"{ALICE} {entry}")
-        author = Author(cast.people[ALICE], ALICE, NOW)
-        draft = Received("draft.pdf", "application/pdf", 900_000, "draft", "d" * 40)
-        keep_files(session, author, "d" * 32, [draft], None)
+        draft = ReceivedFile("draft.pdf", "application/pdf", 900_000, "draft", "d" * 40)
+        keep_files(acting(session, cast, ALICE), "d" * 32, [draft], None)
 
 
 def _store(session: Session, cast: Cast) -> dict[str, int]:

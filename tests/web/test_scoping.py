@@ -14,15 +14,14 @@ from sqlalchemy import insert, select
 from sqlmodel import Session
 from starlette.routing import Mount, Route
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast, fill
+from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast, acting, fill
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
 from tests.web.visiting import RSC, TRAINING, WebClient, settle_all
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.context import Author
-from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.evidence_storage import EvidenceFolder
 
 # Who may come to a route at all: anybody, those signed in, people, providers, coordinators.
@@ -218,10 +217,8 @@ def prove(session: Session, cast: Cast, who: str, name: str) -> int:
     folder = cast.settings.evidence_folder
     assert folder is not None
     stored_as = EvidenceFolder(folder).write(content)
-    file = Received(f"{name}.pdf", "application/pdf", len(content), name, stored_as)
-    keep_files(
-        session, Author(cast.people[who], who, NOW), name, [file], cast.entries[name.split()[1]]
-    )
+    file = ReceivedFile(f"{name}.pdf", "application/pdf", len(content), name, stored_as)
+    keep_files(acting(session, cast, who), name, [file], cast.entries[name.split()[1]])
     table = METADATA.tables["evidence"]
     return int(
         session.connection().execute(select(table.c.id).filter_by(stored_as=stored_as)).scalar_one()

@@ -116,7 +116,7 @@ def create_token(association: str, name: str, scopes: Sequence[str], expires: da
             zone = ZoneInfo(tracker.rulebooks.associations[association].time_zone)
             expires_at = datetime.combine(expires + timedelta(days=1), time(), zone)
         with writing(tracker.engine) as session:
-            token_id, secret = api_tokens.make_token(
+            token_id, secret = api_tokens.create_token(
                 session,
                 association=association,
                 name=name,

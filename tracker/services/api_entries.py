@@ -1,24 +1,32 @@
-"""Entries as an association's programs read them: as far as its endorsements go."""
+"""Entries as programs of an association read and create them: within its endorsements."""
 
+import dataclasses
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select
-from sqlmodel import Session
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Mapped
+from sqlmodel import Session, and_, col, exists, select
 
-from tracker.db.tables import METADATA
+from tracker.db.applications import Application
+from tracker.db.log import Entry
+from tracker.db.people import Endorsement, Person
 from tracker.rules.explain import LoggedEntry
-from tracker.services.entries import select_entries
+from tracker.services.context import Refusal, Refused, ServiceContext
+from tracker.services.entries import EntrySource, create_entry, select_entries
+from tracker.services.entry_rules import EntryInput
+from tracker.services.evaluation import days_at
+from tracker.services.sign_in import normalize_email
 
-_PERSON = METADATA.tables["person"]
-_ENTRY = METADATA.tables["entry"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_APPLICATION = METADATA.tables["application"]
 
+class ListFilter(NamedTuple):
+    """Which entries or endorsements to list; both days are included.
 
-class Wanted(NamedTuple):
-    """Which entries or endorsements; the days count, None and an empty text set no limit."""
+    None and an empty text set no limit.
+    """
 
     association: str
     email: str = ""
@@ -33,84 +41,110 @@ class PersonSummary(NamedTuple):
     email: str
 
 
-def person_within(session: Session, association: str, email: str, today: date) -> int | None:
-    """The id of whoever has that address and holds or asks an endorsement of the association.
+@dataclass(frozen=True, slots=True)
+class ApiSession:
+    """A session that a program sends: whose it is, and by which key it is saved once.
 
-    None for anybody else, known or not, and for those whose endorsement ended before ``today``.
+    ``provider_email`` is the address of a known provider, which ``entry`` leaves out.
     """
-    theirs = (_PERSON.c.email == email) & _concerns(association, _PERSON.c.id, today)
-    return session.scalar(select(_PERSON.c.id).where(theirs))
+
+    email: str
+    entry: EntryInput
+    provider_email: str
+    token_id: int
+    key: str
+
+
+def create_api_entry(context: ServiceContext, association: str, request: ApiSession) -> LoggedEntry:
+    """Create an entry for a person who holds or applies for an endorsement of the association.
+
+    Raises Refused, also for anybody else.
+    """
+    session = context.session
+    today = days_at(context.rulebooks, context.now)(association)
+    of_person = Person.email == normalize_email(request.email)
+    person_id = session.exec(
+        select(Person.id).where(of_person, _belongs_to(association, col(Person.id), today))
+    ).first()
+    if person_id is None:
+        raise Refused(Refusal("email", "person-not-endorsed", {"association": association}))
+    entry = request.entry
+    if request.provider_email:
+        provider_id = person_with_address(session, normalize_email(request.provider_email))
+        # Nobody has the id 0, so an unknown provider is refused like one who is not offered.
+        entry = dataclasses.replace(entry, provider_id=provider_id or 0)
+    digest = hashlib.sha256(request.key.encode()).hexdigest()[:40]
+    source = EntrySource(f"api-{request.token_id}-{digest}")
+    return create_entry(context, person_id, entry, source)
 
 
 def page_of_entries(
-    session: Session, wanted: Wanted, *, after: int, most: int
+    session: Session, wanted: ListFilter, *, after: int, limit: int
 ) -> list[LoggedEntry]:
-    """At most ``most`` entries with an id above ``after``, by id."""
-    query = select(_ENTRY.c.id).where(and_(_ENTRY.c.id > after, *_limits(wanted)))
-    ids = session.scalars(query.order_by(_ENTRY.c.id).limit(most)).all()
-    return sorted(select_entries(session, _ENTRY.c.id.in_(ids)), key=lambda e: e.id)
+    """At most ``limit`` entries with an id above ``after``, by id."""
+    where = [col(Entry.id) > after, _may_see_entries(wanted.association)]
+    if wanted.email:
+        people = select(Person.id).where(Person.email == wanted.email)
+        where.append(col(Entry.person_id).in_(people))
+    if wanted.held_from:
+        where.append(col(Entry.held_on) >= wanted.held_from)
+    if wanted.held_to:
+        where.append(col(Entry.held_on) <= wanted.held_to)
+    query = select(Entry.id).where(and_(*where)).order_by(col(Entry.id)).limit(limit)
+    ids = session.exec(query).all()
+    return sorted(select_entries(session, col(Entry.id).in_(ids)), key=lambda entry: entry.id)
 
 
 def entry_within(session: Session, association: str, entry_id: int) -> LoggedEntry | None:
-    """One entry; None where it is absent or not the association's to see."""
-    one = (_ENTRY.c.id == entry_id) & _is_seen_by(association)
-    return next(select_entries(session, one), None)
+    """One entry; None if it does not exist or the association may not see it."""
+    where = (col(Entry.id) == entry_id) & _may_see_entries(association)
+    return next(select_entries(session, where), None)
 
 
 def page_of_endorsements(
-    session: Session, wanted: Wanted, *, category: str, after: int, most: int
+    session: Session, wanted: ListFilter, *, category: str, after: int, limit: int
 ) -> list[int]:
-    """At most ``most`` ids of the association's endorsements above ``after``, in order."""
-    where = [_ENDORSEMENT.c.association == wanted.association, _ENDORSEMENT.c.id > after]
+    """At most ``limit`` ids of the association's endorsements above ``after``, in order."""
+    query = select(Endorsement.id).where(
+        Endorsement.association == wanted.association, col(Endorsement.id) > after
+    )
     if category:
-        where.append(_ENDORSEMENT.c.category == category)
+        query = query.where(Endorsement.category == category)
     if wanted.email:
-        where.append(_ENDORSEMENT.c.person_id.in_(_with_address(wanted.email)))
-    query = select(_ENDORSEMENT.c.id).where(and_(*where)).order_by(_ENDORSEMENT.c.id).limit(most)
-    return list(session.scalars(query))
+        people = select(Person.id).where(Person.email == wanted.email)
+        query = query.where(col(Endorsement.person_id).in_(people))
+    return list(session.exec(query.order_by(col(Endorsement.id)).limit(limit)))
 
 
 def known_people(session: Session, ids: Sequence[int]) -> dict[int, PersonSummary]:
-    """Who these people are, by id."""
-    query = select(_PERSON.c.id, _PERSON.c.name, _PERSON.c.email).where(_PERSON.c.id.in_(ids))
-    return {
-        row.id: PersonSummary(row.name, row.email) for row in session.connection().execute(query)
-    }
+    """The names and first addresses of these people, by id."""
+    rows = session.exec(select(Person.id, Person.name, Person.email).where(col(Person.id).in_(ids)))
+    return {person_id: PersonSummary(name, email) for person_id, name, email in rows}
 
 
 def person_with_address(session: Session, email: str) -> int | None:
-    """The id of whoever has that first address."""
-    return session.scalar(select(_PERSON.c.id).where(_PERSON.c.email == email))
+    """The id of the person with that first address."""
+    return session.exec(select(Person.id).where(Person.email == email)).first()
 
 
-def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [_is_seen_by(wanted.association)]
-    if wanted.email:
-        found.append(_ENTRY.c.person_id.in_(_with_address(wanted.email)))
-    if wanted.held_from:
-        found.append(_ENTRY.c.held_on >= wanted.held_from)
-    if wanted.held_to:
-        found.append(_ENTRY.c.held_on <= wanted.held_to)
-    return found
+def _may_see_entries(association: str) -> ColumnElement[bool]:
+    """Entries of its applicants, and those held before an endorsement of the association ended."""
+    return _belongs_to(association, col(Entry.person_id), col(Entry.held_on))
 
 
-def _with_address(email: str) -> Select[tuple[int]]:
-    return select(_PERSON.c.id).where(_PERSON.c.email == email)
-
-
-def _is_seen_by(association: str) -> ColumnElement[bool]:
-    """Entries of its applicants, and those that were held before an endorsement of its ended."""
-    return _concerns(association, _ENTRY.c.person_id, _ENTRY.c.held_on)
-
-
-def _concerns(
-    association: str,
-    person_id: ColumnElement[int],
-    day: date | ColumnElement[date],
+def _belongs_to(
+    association: str, person_id: Mapped[int], day: date | Mapped[date]
 ) -> ColumnElement[bool]:
-    """That an endorsement has not ended before ``day``, or an application is not decided yet."""
-    lasting = _ENDORSEMENT.c.ends_on.is_(None) | (_ENDORSEMENT.c.ends_on >= day)
-    endorsed = _ENDORSEMENT.c.person_id == person_id
-    holds = exists().where(endorsed & (_ENDORSEMENT.c.association == association) & lasting)
-    asking = (_APPLICATION.c.person_id == person_id) & _APPLICATION.c.decided_on.is_(None)
-    return holds | exists().where(asking & (_APPLICATION.c.association == association))
+    """That an endorsement has not ended before ``day``, or an application is undecided."""
+    ends_on = col(Endorsement.ends_on)
+    endorsed = exists().where(
+        col(Endorsement.person_id) == person_id,
+        col(Endorsement.association) == association,
+        ends_on.is_(None) | (ends_on >= day),
+    )
+    applied = exists().where(
+        col(Application.person_id) == person_id,
+        col(Application.association) == association,
+        col(Application.decided_on).is_(None),
+    )
+    return endorsed | applied

@@ -1,6 +1,6 @@
-"""What programs of an association sign in with: made, found by their secret, revoked.
+"""The tokens with which programs of an association sign in, and the answers to their requests.
 
-Only a hash is stored: a token is shown once, when it is made.
+Only a hash of a token is stored: its secret is shown once, when it is created.
 """
 
 import secrets
@@ -8,21 +8,23 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
 
-from tracker.db.tables import METADATA
+from tracker.db.access import ApiAnswer, ApiToken
+from tracker.db.statements import upsert
 from tracker.services.sign_in import hash_token
 
 SCOPES = ("standings:read", "entries:read", "entries:write")
-# By its first letters a secret that got out can be recognised in logs and in source code.
-_BEGINS_WITH = "ert_"
-_TOKEN = METADATA.tables["api_token"]
+ANSWERS_KEPT_DAYS = 7
+# Lets people recognize a leaked secret in logs and source code.
+_PREFIX = "ert_"
+# Not seen by others: the work that claims a key is not committed yet.
+_UNDER_WAY = 0
 
 
-class Caller(NamedTuple):
-    """A program, by its token: of one association, and allowed what ``scopes`` name."""
+class ApiCaller(NamedTuple):
+    """A program, by its token: its association, and what ``scopes`` allow it."""
 
     token_id: int
     name: str
@@ -31,8 +33,8 @@ class Caller(NamedTuple):
     last_used_on: date | None
 
 
-class Listed(NamedTuple):
-    """A token as an operator sees it; ``state`` is "valid", "expired" or "revoked"."""
+class ListedToken(NamedTuple):
+    """A token as an operator sees it; ``state`` is "valid", "expired", or "revoked"."""
 
     id: int
     name: str
@@ -44,7 +46,15 @@ class Listed(NamedTuple):
     state: str
 
 
-def make_token(
+class ApiReply(NamedTuple):
+    """What a request was answered; ``request_hash`` is that of the request's content."""
+
+    request_hash: str
+    status: int
+    body: str
+
+
+def create_token(
     session: Session,
     *,
     association: str,
@@ -53,96 +63,72 @@ def make_token(
     now: datetime,
     expires_at: datetime | None = None,
 ) -> tuple[int, str]:
-    """The id and the secret of a new token; from ``expires_at`` on (None: never) it is void."""
-    secret = f"{_BEGINS_WITH}{secrets.token_urlsafe(32)}"
-    values = {
-        "association": association,
-        "name": name,
-        "scopes": " ".join(sorted(set(scopes))),
-        "token_hash": hash_token(secret),
-        "created_at": now,
-        "expires_at": expires_at,
-    }
-    token_id = session.scalar(insert(_TOKEN).values(values).returning(_TOKEN.c.id))
-    return int(token_id or 0), secret
-
-
-def find_caller(session: Session, secret: str, now: datetime) -> Caller | None:
-    """Whose token that is; None for an unknown, expired or revoked one, which answer alike."""
-    row = (
-        session.connection()
-        .execute(select(_TOKEN).where(_TOKEN.c.token_hash == hash_token(secret)))
-        .first()
+    """The id and the secret of a new token, which is void from ``expires_at`` on (None: never)."""
+    secret = f"{_PREFIX}{secrets.token_urlsafe(32)}"
+    token = ApiToken(
+        association=association,
+        name=name,
+        scopes=" ".join(sorted(set(scopes))),
+        token_hash=hash_token(secret),
+        created_at=now,
+        expires_at=expires_at,
     )
-    if row is None or _state(row, now) != "valid":
+    session.add(token)
+    session.flush()
+    return token.id, secret
+
+
+def find_caller(session: Session, secret: str, now: datetime) -> ApiCaller | None:
+    """The caller with this secret; None for an unknown, expired, or revoked token."""
+    query = select(ApiToken).where(ApiToken.token_hash == hash_token(secret))
+    token = session.exec(query).first()
+    if token is None or _state_of(token, now) != "valid":
         return None
-    scopes = frozenset(row.scopes.split())
-    return Caller(row.id, row.name, row.association, scopes, row.last_used_on)
+    scopes = frozenset(token.scopes.split())
+    return ApiCaller(token.id, token.name, token.association, scopes, token.last_used_on)
 
 
 def note_use(session: Session, token_id: int, today: date) -> None:
-    """Remember the day on which a token was last used."""
-    session.connection().execute(
-        update(_TOKEN).where(_TOKEN.c.id == token_id).values(last_used_on=today)
-    )
+    """Store the day on which a token was last used."""
+    own = col(ApiToken.id) == token_id
+    session.exec(update(ApiToken).where(own).values(last_used_on=today))
 
 
-def list_tokens(session: Session, now: datetime) -> list[Listed]:
-    """Every token, in the order in which they were made."""
-    rows = session.connection().execute(select(_TOKEN).order_by(_TOKEN.c.id))
-    return [
-        Listed(
-            row.id,
-            row.name,
-            row.association,
-            row.scopes,
-            row.created_at,
-            row.expires_at,
-            row.last_used_on,
-            _state(row, now),
-        )
-        for row in rows
-    ]
+def list_tokens(session: Session, now: datetime) -> list[ListedToken]:
+    """Every token, oldest first."""
+    tokens = []
+    for token in session.exec(select(ApiToken).order_by(col(ApiToken.id))):
+        values = [getattr(token, name) for name in ListedToken._fields[:-1]]
+        tokens.append(ListedToken._make([*values, _state_of(token, now)]))
+    return tokens
 
 
 def revoke_token(session: Session, token_id: int, now: datetime) -> bool:
-    """Void a token at once; False where there is none with that id. A second time is harmless."""
-    one = _TOKEN.c.id == token_id
-    session.connection().execute(
-        update(_TOKEN).where(one & _TOKEN.c.revoked_at.is_(None)).values(revoked_at=now)
-    )
-    return session.scalar(select(_TOKEN.c.id).where(one)) is not None
+    """Void a token now; False if there is none with that id. A second time changes nothing."""
+    token = session.get(ApiToken, token_id)
+    if token is None:
+        return False
+    token.revoked_at = token.revoked_at or now
+    session.flush()
+    return True
 
 
-def _state(row: Row[tuple[object, ...]], now: datetime) -> str:
-    if row.revoked_at is not None:
+def _state_of(token: ApiToken, now: datetime) -> str:
+    if token.revoked_at is not None:
         return "revoked"
-    return "expired" if row.expires_at is not None and row.expires_at <= now else "valid"
-
-
-KEPT_DAYS = 7
-_ANSWER = METADATA.tables["api_answer"]
-# While the work is being done; nobody else sees it, as it is not committed.
-_UNDER_WAY = 0
-
-
-class Answer(NamedTuple):
-    """What a request was answered; ``request_hash`` is that of what it asked."""
-
-    request_hash: str
-    status: int
-    body: str
+    if token.expires_at is not None and token.expires_at <= now:
+        return "expired"
+    return "valid"
 
 
 def claim_key(
     session: Session, token_id: int, key: str, request_hash: str, now: datetime
-) -> Answer | None:
-    """None if the key is new and now the caller's; else the answer that it was given.
+) -> ApiReply | None:
+    """None if the key is new, which makes it the caller's; else what it was answered before.
 
-    Two requests at once: the second waits here until the first has committed.
+    Of two requests at once the second waits here until the first has committed.
     """
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
-    values = {
+    claim = {
         "token_id": token_id,
         "key": key,
         "request_hash": request_hash,
@@ -150,26 +136,20 @@ def claim_key(
         "body": "",
         "at": now,
     }
-    claiming = dialect.insert(_ANSWER).values(values).on_conflict_do_nothing()
-    if session.scalar(claiming.returning(_ANSWER.c.key)) is not None:
+    if upsert(session, ApiAnswer, [claim], key=["token_id", "key"]):
         return None
-    columns = select(_ANSWER.c.request_hash, _ANSWER.c.status, _ANSWER.c.body)
-    row = session.connection().execute(columns.where(_is(token_id, key))).one()
-    return Answer(*row)
+    answer = session.get_one(ApiAnswer, (token_id, key), populate_existing=True)
+    return ApiReply(answer.request_hash, answer.status, answer.body)
 
 
 def keep_answer(session: Session, token_id: int, key: str, status: int, body: str) -> None:
     """Store what a claimed key was answered."""
-    session.connection().execute(
-        update(_ANSWER).where(_is(token_id, key)).values(status=status, body=body)
-    )
+    own = (col(ApiAnswer.token_id) == token_id) & (col(ApiAnswer.key) == key)
+    session.exec(update(ApiAnswer).where(own).values(status=status, body=body))
 
 
 def forget_answers(session: Session, token_id: int, now: datetime) -> None:
-    """Drop a token's answers that nobody will ask for any more: those older than seven days."""
-    old = (_ANSWER.c.token_id == token_id) & (_ANSWER.c.at < now - timedelta(days=KEPT_DAYS))
-    session.connection().execute(delete(_ANSWER).where(old))
-
-
-def _is(token_id: int, key: str) -> ColumnElement[bool]:
-    return (_ANSWER.c.token_id == token_id) & (_ANSWER.c.key == key)
+    """Delete a token's answers that are older than seven days."""
+    oldest = now - timedelta(days=ANSWERS_KEPT_DAYS)
+    old = (col(ApiAnswer.token_id) == token_id) & (col(ApiAnswer.at) < oldest)
+    session.exec(delete(ApiAnswer).where(old))

@@ -116,7 +116,11 @@ def update_entry(
     refusals += _validate_day_total(entry, [other for other in logged if other.id != entry_id])
     refusals += _validate_provider(session, person_id, entry, rules)
     if entry_version(stored) != version:
-        facts = {"minutes": stored.minutes, "held_on": stored.held_on}
+        facts = {
+            "minutes": stored.minutes,
+            "held_on": stored.held_on,
+            "version": entry_version(stored),
+        }
         refusals.append(Refusal("version", "entry-changed-meanwhile", facts))
     if refusals:
         raise Refused(*refusals)
@@ -207,7 +211,7 @@ def _lock_own_entry(context: ServiceContext, entry_id: int) -> LoggedEntry:
 
 
 def _require_open_cycle(stored: LoggedEntry, rules: EntryRules) -> None:
-    lock = rules.locks.closed(stored.held_on) if rules.locks else None
+    lock = rules.lock_on(stored.held_on)
     if lock is not None:
         raise Refused(refusal_of_lock("entry", lock))
 

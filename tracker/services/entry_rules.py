@@ -15,7 +15,7 @@ from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
-from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, refusal_of_lock
+from tracker.services.cycle_locks import CycleLock, CycleLocks, read_cycle_locks, refusal_of_lock
 from tracker.services.endorsements import own_of
 from tracker.services.evaluation import days_at
 
@@ -62,6 +62,10 @@ class EntryRules:
     associations: frozenset[str] = frozenset()
     locks: CycleLocks | None = None
     requires_provider: bool = True
+
+    def lock_on(self, day: date) -> CycleLock | None:
+        """The lock that keeps entries of a day from being changed; None if there is none."""
+        return self.locks.closed(day) if self.locks else None
 
     def for_editing(self, entry: LoggedEntry) -> "EntryRules":
         """The same rules with the entry's own topics, which stay though no rule counts them."""
@@ -183,7 +187,7 @@ def _validate_day(day: date, rules: EntryRules) -> list[Refusal]:
     first_year = rules.today.year - YEARS_BACK
     if day.year < first_year:
         return [Refusal("held_on", "day-too-long-ago", {"first_year": first_year})]
-    lock = rules.locks.closed(day) if rules.locks else None
+    lock = rules.lock_on(day)
     if lock is not None:
         return [refusal_of_lock("held_on", lock)]
     return []

@@ -1,111 +1,106 @@
-"""Whom somebody may name as the provider of a session, and how to tell two of a name apart."""
+"""Which RSC providers a person may name in an entry, and how to tell those of one name apart."""
 
 from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlmodel import Session
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, func, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from tracker.db.statements import run
-from tracker.db.tables import METADATA
+from tracker.db.ledgers import ProviderSpan
+from tracker.db.log import Entry
+from tracker.db.people import Endorsement, Person, Vetting
 
-_PERSON = METADATA.tables["person"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_VETTING = METADATA.tables["vetting"]
-_ENTRY = METADATA.tables["entry"]
-_SPAN = METADATA.tables["provider_span"]
-_MOST_NAMES = 20
+_MAX_NAMES = 20
 
 
-class Choice(NamedTuple):
-    """A provider to pick; ``last_on`` is the last day of a session with them, None without one."""
+class ProviderChoice(NamedTuple):
+    """A provider to choose; ``last_on`` is the day of the last session with them, if any."""
 
     id: int
     name: str
     last_on: date | None
 
 
-def provider_choices(session: Session, person_id: int, rules: Iterable[str]) -> list[Choice]:
-    """Those a person has logged with, the latest logged first, then others who qualify, by name.
+def provider_choices(
+    session: Session, person_id: int, rules: Iterable[str]
+) -> list[ProviderChoice]:
+    """The providers of a person's entries, newest entry first, then others who qualify, by name.
 
-    ``rules`` are the provider rules that hold for the person. Of those who do not provide RSC
-    not even the name is told. Nobody supervises themselves, so the person is not among them.
+    ``rules`` are the provider rules that apply to the person. People who do not provide RSC are
+    left out, and so is the person.
     """
-    used = _used(session, person_id)
-    wanted = _PERSON.c.id.in_(used) | _offered(rules)
-    people = session.connection().execute(
-        select(_PERSON.c.id, _PERSON.c.name).where(wanted & (_PERSON.c.id != person_id))
+    latest = select(col(Entry.provider_id), func.max(Entry.held_on)).where(
+        Entry.person_id == person_id, col(Entry.provider_id).is_not(None)
     )
-    order = {id_: number for number, id_ in enumerate(used)}
-    found = [Choice(id_, name, used.get(id_)) for id_, name in people]
-    return sorted(found, key=lambda c: (order.get(c.id, len(order)), c.name.casefold(), c.id))
+    by_newest = latest.group_by(col(Entry.provider_id)).order_by(func.max(Entry.id).desc())
+    used = dict(session.exec(by_newest).all())
+    offered = select(Person.id, Person.name).where(
+        or_(col(Person.id).in_(used), col(Person.id).in_(_qualified(rules))),
+        Person.id != person_id,
+    )
+    names = dict(session.exec(offered).all())
+    choices = [
+        ProviderChoice(id_, names.pop(id_), last_on)
+        for id_, last_on in used.items()
+        if id_ in names
+    ]
+    others = sorted(names.items(), key=lambda item: (item[1].casefold(), item[0]))
+    return choices + [ProviderChoice(id_, name, None) for id_, name in others]
 
 
 def may_name(session: Session, person_id: int, rules: Iterable[str], provider_id: int) -> bool:
-    """Whether this provider is among those choices."""
+    """Whether the provider is among the person's `provider_choices`."""
     if provider_id == person_id:
         return False
-    used = run(session, _USED_BY, [person_id, provider_id])
-    if used:
+    used = select(Entry.id).where(Entry.person_id == person_id, Entry.provider_id == provider_id)
+    if session.exec(used.limit(1)).first() is not None:
         return True
-    qualified = {row[0] for row in run(session, _RULES_OF, [provider_id, provider_id])}
-    return not qualified.isdisjoint(rules)
-
-
-_USED_BY = "SELECT 1 FROM entry WHERE person_id = ? AND provider_id = ? LIMIT 1"
-_RULES_OF = """
-    SELECT DISTINCT s.rule FROM provider_span s JOIN person p ON p.id = s.provider_id
-    WHERE s.provider_id = ?
-        AND (p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = ?))
-"""
+    qualified = _qualified(rules).where(ProviderSpan.provider_id == provider_id)
+    return session.exec(qualified.limit(1)).first() is not None
 
 
 def names_used(session: Session, person_id: int) -> list[str]:
-    """The names of providers nobody knows yet that a person has logged with, newest first."""
-    own = (_ENTRY.c.person_id == person_id) & _ENTRY.c.provider_name.is_not(None)
-    query = (
-        select(_ENTRY.c.provider_name)
-        .where(own)
-        .group_by(_ENTRY.c.provider_name)
-        .order_by(func.max(_ENTRY.c.id).desc())
-        .limit(_MOST_NAMES)
+    """The names that a person entered for providers we do not know, newest first."""
+    names = select(Entry.provider_name).where(
+        Entry.person_id == person_id, col(Entry.provider_name).is_not(None)
     )
-    return list(session.scalars(query))
+    newest = func.max(Entry.id).desc()
+    query = names.group_by(col(Entry.provider_name)).order_by(newest).limit(_MAX_NAMES)
+    return [name for name in session.exec(query) if name is not None]
 
 
 def credentials_of(
     session: Session, ids: Collection[int], associations: Collection[str]
 ) -> dict[int, str]:
-    """What tells providers of one name apart: their latest endorsement, or who vetted them.
+    """Each provider's latest endorsement, else who vetted them, at these associations.
 
-    Only what these ``associations`` gave them is told, which they publish themselves.
+    Associations publish both, so people of one name may be told apart by them.
     """
-    found: dict[int, str] = {}
-    for table, words in ((_VETTING, "vetted by {}"), (_ENDORSEMENT, "{} {}")):
-        columns = [table.c.association] + ([table.c.category] if table is _ENDORSEMENT else [])
-        rows = session.connection().execute(
-            select(table.c.person_id, *columns)
-            .where(table.c.person_id.in_(ids), table.c.association.in_(associations))
-            .order_by(table.c.starts_on, table.c.id)
-        )
-        found |= {row[0]: words.format(*row[1:]) for row in rows}
-    return found
-
-
-def _used(session: Session, person_id: int) -> dict[int, date]:
-    """The last day with each provider whom a person has logged with, the latest logged first."""
-    own = (_ENTRY.c.person_id == person_id) & _ENTRY.c.provider_id.is_not(None)
-    rows = session.connection().execute(
-        select(_ENTRY.c.provider_id, func.max(_ENTRY.c.held_on))
-        .where(own)
-        .group_by(_ENTRY.c.provider_id)
-        .order_by(func.max(_ENTRY.c.id).desc())
+    vetted = (
+        select(Vetting)
+        .where(col(Vetting.person_id).in_(ids), col(Vetting.association).in_(associations))
+        .order_by(col(Vetting.starts_on), col(Vetting.id))
     )
-    return {row[0]: row[1] for row in rows}
+    endorsed = (
+        select(Endorsement)
+        .where(col(Endorsement.person_id).in_(ids), col(Endorsement.association).in_(associations))
+        .order_by(col(Endorsement.starts_on), col(Endorsement.id))
+    )
+    credentials = {row.person_id: f"vetted by {row.association}" for row in session.exec(vetted)}
+    for row in session.exec(endorsed):
+        credentials[row.person_id] = f"{row.association} {row.category}"
+    return credentials
 
 
-def _offered(rules: Iterable[str]) -> ColumnElement[bool]:
-    qualified = select(_SPAN.c.provider_id).where(_SPAN.c.rule.in_(list(rules)))
-    provides = _PERSON.c.provides_rsc | exists().where(_ENTRY.c.provider_id == _PERSON.c.id)
-    return _PERSON.c.id.in_(qualified) & provides
+def _qualified(rules: Iterable[str]) -> SelectOfScalar[int]:
+    """The ids of RSC providers who qualify under one of the rules on some days."""
+    provider = aliased(Person)
+    has_entries = select(Entry.id).where(Entry.provider_id == provider.id).exists()
+    return (
+        select(ProviderSpan.provider_id)
+        .join(provider, col(provider.id) == col(ProviderSpan.provider_id))
+        .where(col(ProviderSpan.rule).in_(list(rules)))
+        .where(or_(col(provider.provides_rsc), has_entries))
+    )

@@ -48,6 +48,7 @@ from tracker.web.pages import (
     second_address,
     sign_in,
     time_requests,
+    uploads,
 )
 from tracker.web.rendering import Pages
 
@@ -64,6 +65,7 @@ _PAGES = (
     memberships,
     second_address,
     time_requests,
+    uploads,
     applications,
     browsers,
     references,

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tracker.formatting import (
+    date_field_order,
     format_date,
     format_hours,
     format_hours_with_unit,
@@ -87,7 +88,9 @@ class Pages:
             hours=format_hours,
             format_hours_with_unit=unbroken_hours,
         )
-        self._environment.globals.update(asset=self.assets.path, **shared)
+        self._environment.globals.update(
+            asset=self.assets.path, date_field_order=date_field_order, **shared
+        )
 
     def render(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
         """The page that ``template`` makes of ``facts``."""

@@ -10,7 +10,7 @@ from httpx2 import Response
 from tests.support.cast import ALICE, DANA
 from tests.web.visiting import WebClient
 from tracker.db.engine import writing
-from tracker.services.api_tokens import SCOPES, make_token
+from tracker.services.api_tokens import SCOPES, create_token
 
 SESSION: Mapping[str, Any] = {
     "email": ALICE,
@@ -23,10 +23,10 @@ SESSION: Mapping[str, Any] = {
 }
 
 
-def make(house: WebClient, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what make_token takes
+def make(house: WebClient, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what create_token takes
     """A token's secret."""
     with writing(house.cast.engine) as session:
-        _, secret = make_token(
+        _, secret = create_token(
             session,
             association=association,
             name="Member database",

@@ -5,13 +5,12 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import insert, select, update
 
-from tests.support.cast import ALICE, CAROL, DAN, NOW
+from tests.support.cast import ALICE, CAROL, DAN, NOW, acting
 from tests.support.referees import apply
 from tests.web.visiting import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.context import Author
-from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.evidence_storage import EvidenceFolder
 
 JUNE = date(2026, 6, 30)
@@ -23,10 +22,9 @@ def prove(house: WebClient, entry: str, at: datetime) -> str:
     folder = EvidenceFolder(house.app.state.site.settings.evidence_folder)
     stored_as = folder.write(b"%PDF-1.4")
     cast = house.cast
-    file = Received("a.pdf", "application/pdf", 8, stored_as, stored_as)
-    author = Author(cast.people[ALICE], ALICE, at)
+    file = ReceivedFile("a.pdf", "application/pdf", 8, stored_as, stored_as)
     with writing(cast.engine) as session:
-        keep_files(session, author, "", [file], cast.entries[entry])
+        keep_files(acting(session, cast, ALICE, at), "", [file], cast.entries[entry])
         table = METADATA.tables["evidence"]
         number = session.scalar(select(table.c.id).filter_by(stored_as=stored_as))
     return f"/evidence/{number}"

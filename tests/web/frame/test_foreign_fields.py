@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast, acting
 from tests.support.held import HELD_ON, hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.crawling import Form, read_page, walk
@@ -18,8 +18,7 @@ from tests.web.visiting import RSC, TRAINING, Visitor, WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.browser_sessions import browser_handle, create_browser_session
-from tracker.services.context import Author
-from tracker.services.evidence import Received, keep_files
+from tracker.services.evidence import ReceivedFile, keep_files
 
 KEY = "f" * 32
 DAY = {"day": "18", "month": "11", "year": "2026"}
@@ -110,8 +109,8 @@ def fill_world(cast: Cast) -> dict[str, tuple[object, ...]]:
         }
         files = tuple(prove(session, cast, who, f"{who} {n}")
                       for who, n in ((ALICE, "training"), (ERIN, "erin")))  # fmt: skip
-        draft = Received("draft.pdf", "application/pdf", 8, "draft", "0" * 40)
-        keep_files(session, Author(cast.people[ALICE], ALICE, NOW), KEY, [draft], None)
+        draft = ReceivedFile("draft.pdf", "application/pdf", 8, "draft", "0" * 40)
+        keep_files(acting(session, cast, ALICE), KEY, [draft], None)
         handle = browser_handle(create_browser_session(session, ALICE, NOW))
     draft_id = cast.rows("evidence", form_key=KEY)[0]["id"]
     reference = add(cast, "reference", application_id=cast.applications[ALICE],

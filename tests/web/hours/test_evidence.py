@@ -13,9 +13,10 @@ from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, DAN, ERIN, NOW
 from tests.support.files import PDF, heic, jpeg, png
 from tests.web.hours.test_editing import form_of
 from tests.web.visiting import TRAINING, Visitor, WebClient, problems, text_of
+from tracker.formatting import format_size
+from tracker.services.evidence import FILES_PER_ENTRY
 from tracker.services.evidence_storage import EvidenceFolder
-from tracker.web.pages.log_hours import format_disposition
-from tracker.web.pages.uploads import MOST_FILES, format_size, safe_name
+from tracker.web.pages.uploads import format_disposition, safe_name
 
 KEY = "d" * 32
 FORM = TRAINING | {"form_key": KEY}
@@ -104,7 +105,7 @@ def test_files_follow_a_saved_form_that_becomes_another_session(page_house: WebC
     alice = page_house.visit(ALICE)
     send(alice, "/log", FORM)
     asking = send(alice, "/log", FORM | {"day": "19"}, ("a.pdf", PDF))
-    assert "This form was saved already" in text_of(asking)
+    assert "This form was already saved" in text_of(asking)
     saved = send(alice, "/log", form_of(asking))
     [row] = page_house.cast.rows("evidence")
     assert saved.headers["location"].endswith(f"/{row['entry_id']}")
@@ -113,10 +114,10 @@ def test_files_follow_a_saved_form_that_becomes_another_session(page_house: WebC
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("page.pdf", b"<html>", "page.pdf is not a PDF, JPEG, PNG or HEIC file"),
-        ("notes.docx", b"PK\x03\x04", "notes.docx is not a PDF, JPEG, PNG or HEIC file"),
-        ("none.png", b"", "none.png is empty: choose it again"),
-        ("big.pdf", PDF + b" " * 10_500_000, "big.pdf has 10.1 MB: a file can have 10 MB at most"),
+        ("page.pdf", b"<html>", "page.pdf is not a PDF, JPEG, PNG, or HEIC file"),
+        ("notes.docx", b"PK\x03\x04", "notes.docx is not a PDF, JPEG, PNG, or HEIC file"),
+        ("none.png", b"", "none.png is empty. Choose it again"),
+        ("big.pdf", PDF + b" " * 10_500_000, "big.pdf has 10.1 MB. A file can have at most 10 MB"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_and_the_others_are_kept(
@@ -143,9 +144,8 @@ def test_the_quota_says_how_much_is_left(page_house: WebClient) -> None:
         (
             "files",
             (
-                "There is no room for two.jpg (0.7 MB): of your 1 MB, 0.4 MB are left "
-                "(files of closed cycles take none). Remove files you no longer need, or save "
-                "without it"
+                "two.jpg (0.7 MB) was not added. 0.4 MB of your 1 MB are left, not counting files "
+                "of closed cycles. Remove files you no longer need, or save without it"
             ),
         )
     ]
@@ -153,24 +153,26 @@ def test_the_quota_says_how_much_is_left(page_house: WebClient) -> None:
 
 
 def test_one_too_many_is_named(page_house: WebClient) -> None:
-    files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(MOST_FILES + 1)]
+    files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(FILES_PER_ENTRY + 1)]
     answer = send(page_house.visit(ALICE), "/log", FORM, *files)
-    assert problems(answer) == [("files", "10.pdf is one too many: an entry can have 10 files")]
-    assert len(on_disk(page_house)) == MOST_FILES
+    assert problems(answer) == [
+        ("files", "10.pdf was not added. An entry can have at most 10 files")
+    ]
+    assert len(on_disk(page_house)) == FILES_PER_ENTRY
 
 
 def test_a_file_can_take_the_place_of_one_that_goes_with_the_same_save(
     page_house: WebClient,
 ) -> None:
     alice = page_house.visit(ALICE)
-    files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(MOST_FILES)]
+    files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(FILES_PER_ENTRY)]
     saved = send(alice, "/log", FORM, *files)
     path = f"/entries/{saved.headers['location'].rpartition('/')[2]}/edit"
     first, *_ = page_house.cast.rows("evidence")
     form = form_of(alice.get(path)) | {"without": str(first["id"])}
     assert send(alice, path, form, ("new.png", png())).status_code == 303
     names = [row["name"] for row in page_house.cast.rows("evidence")]
-    assert (len(names), "0.pdf" in names, "new.png" in names) == (MOST_FILES, False, True)
+    assert (len(names), "0.pdf" in names, "new.png" in names) == (FILES_PER_ENTRY, False, True)
 
 
 def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: WebClient) -> None:
@@ -187,7 +189,7 @@ def test_a_file_can_be_removed_and_goes_with_its_entry(page_house: WebClient) ->
     assert send(alice, path, form_of(alice.get(path)) | out).status_code == 303
     assert alice.get(f"/evidence/{first['id']}").status_code == 404
     assert len(on_disk(page_house)) == 1
-    assert "Its file is deleted, too" in text_of(alice.get(f"/entries/{entry_id}/delete"))
+    assert "Its file is deleted too" in text_of(alice.get(f"/entries/{entry_id}/delete"))
     alice.post(f"/entries/{entry_id}/delete")
     assert on_disk(page_house) == []
     assert page_house.cast.rows("evidence") == []
@@ -231,7 +233,7 @@ def test_files_stand_beside_their_entry_for_her_and_her_coordinator(page_house: 
     assert link in alice.get("/my-year").text
     assert link in alice.get(f"/entries/{entry_id}").text
     assert link in page_house.visit(CAROL).get(person).text
-    assert "Proof: a.pdf" in text_of(alice.follow(saved))
+    assert "Supporting documents: a.pdf" in text_of(alice.follow(saved))
     assert f'<a href="/log?again={entry_id}">Log again' in alice.get("/my-year").text
 
 
@@ -282,7 +284,7 @@ def test_a_crash_leaves_a_file_without_a_row_never_a_row_without_its_file(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("tracker.web.pages.entry_submission.add_unsaved", fail)
+    monkeypatch.setattr("tracker.web.pages.log_hours.create_entry", fail)
     with pytest.raises(RuntimeError):
         send(alice, "/log", FORM, ("a.pdf", PDF))
     assert len(on_disk(page_house)) == 1
@@ -319,7 +321,7 @@ def test_very_many_files_are_told_to_be_too_many_and_not_too_large(page_house: W
     assert answer.status_code == 413
     said = text_of(answer)
     assert said.startswith("You chose too many files. That is more files than you can upload")
-    assert f"choose at most {MOST_FILES} files" in said
+    assert f"choose at most {FILES_PER_ENTRY} files" in said
     assert on_disk(page_house) == []
 
 
@@ -330,7 +332,7 @@ def test_without_a_folder_no_files_are_asked_for(page_house: WebClient) -> None:
     alice = bare.visit(ALICE)
     assert 'type="file"' not in alice.get("/log").text
     answer = send(alice, "/log", FORM, ("a.pdf", PDF))
-    assert problems(answer) == [("files", "This site takes no files: save without them")]
+    assert problems(answer) == [("files", "This site accepts no files. Save without them")]
 
 
 @pytest.mark.parametrize(

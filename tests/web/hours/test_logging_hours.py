@@ -111,17 +111,17 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: We
         ({"year": "1899"}, "year", "The year must be 1976 or later"),
         # Of two digits it is a year that a session can have been in: neither 2027 nor 1927.
         ({"year": "27"}, "year", "For the year 27 write all four digits, like 2026"),
-        ({"day": "23"}, "day", "The session date must be today or earlier"),
+        ({"day": "23"}, "day", "The session date must be today (November 22, 2026) or earlier"),
         ({"hours": ""}, "hours", "Enter the hours, like 1.5, 1:30 or 90 min"),
         ({"hours": "some"}, "hours", "Write the hours like 1.5, 1:30 or 90 min"),
         ({"hours": "-1"}, "hours", "Write the hours like 1.5, 1:30 or 90 min"),
         ({"hours": "0"}, "hours", "The hours must be more than 0"),
         ({"hours": "25"}, "hours", "The hours must be 24 at most: for minutes write 25 min"),
-        ({"title": ""}, "title", "Enter what the training was called"),
-        ({"title": "x" * 301}, "title", "The title can have 300 characters at most"),
-        ({"topic-DEIA": "3"}, "topic-DEIA", "DEIA hours cannot be more than the session's 2 hours"),
+        ({"title": ""}, "title", "Enter the title of the training"),
+        ({"title": "x" * 301}, "title", "Use at most 300 characters"),
+        ({"topic-DEIA": "3"}, "topic-DEIA", "DEIA hours can't be more than the session's 2 hours"),
         ({"topic-DEIA": "x"}, "topic-DEIA", "Write the hours about DEIA like 1.5, 1:30 or 90 min"),
-        ({"reference": "x" * 201}, "reference", "The reference can have 200 characters at most"),
+        ({"reference": "x" * 201}, "reference", "Use at most 200 characters"),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
@@ -142,10 +142,18 @@ def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
         (
             {"provider": ""},
             "provider",
-            "Choose who provided the session, or type part of their name",
+            "Enter the name of the RSC provider",
         ),
-        ({"provider": "999999"}, "provider", "Choose a provider from the list"),
-        ({"provider": "other", "provider_name": " "}, "provider_name", "Enter the provider's name"),
+        (
+            {"provider": "999999"},
+            "provider",
+            "This person is not among your RSC providers. Enter the provider's name instead",
+        ),
+        (
+            {"provider": "other", "provider_name": " "},
+            "provider_name",
+            "Enter the name of the RSC provider",
+        ),
     ],
 )
 def test_reflective_supervision_names_its_provider(
@@ -166,7 +174,7 @@ def test_a_day_has_24_hours_in_all(page_house: WebClient) -> None:
     assert problems(answer) == [
         (
             "hours",
-            "You have logged 16.5 hours on May 2, 2026 already: the day has only 24 hours in all",
+            "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours",
         )
     ]
 
@@ -202,7 +210,7 @@ def test_today_is_the_day_at_the_association(page_house: WebClient) -> None:
     assert re.search(r'id="day" name="day" value="22"', page)
     assert 'value="9"' in page
     assert problems(alice.log(TRAINING | {"day": "23"})) == [
-        ("day", "The session date must be today or earlier")
+        ("day", "The session date must be today (November 22, 2026) or earlier")
     ]
 
 
@@ -247,7 +255,7 @@ def test_only_topics_that_ones_own_rules_count_are_asked(page_house: WebClient) 
 def test_only_providers_of_ones_own_rules_are_offered(page_house: WebClient) -> None:
     assert "Dana Ruiz" in page_house.visit(BOB).get("/log").text
     assert "Dana Ruiz" not in page_house.visit(ERIN).get("/log").text
-    assert "Dana Ruiz (the last one)" in text_of(page_house.visit(ALICE).get("/log"))
+    assert "Dana Ruiz (most recent)" in text_of(page_house.visit(ALICE).get("/log"))
 
 
 HOSTILE = [
@@ -309,4 +317,4 @@ def test_an_entry_leaves_an_audit_event(house: WebClient) -> None:
 
 def test_a_title_that_nobody_sees_is_none(page_house: WebClient) -> None:
     answer = page_house.visit(ALICE).post("/log", TRAINING | {"title": "\u200b\u202e\ufeff"})
-    assert problems(answer) == [("title", "Enter what the training was called")]
+    assert problems(answer) == [("title", "Enter the title of the training")]

@@ -10,7 +10,7 @@ from tests.web.sessions.test_asked_sessions import ask
 from tests.web.visiting import TRAINING, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.old_entries import MOST_A_DAY
+from tracker.services.entry_rules import DAILY_LIMIT
 
 
 def store(house: WebClient, number: int, *, by_hand: bool) -> None:
@@ -28,7 +28,7 @@ def store(house: WebClient, number: int, *, by_hand: bool) -> None:
 
 
 def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: WebClient) -> None:
-    store(house, MOST_A_DAY - 1, by_hand=True)
+    store(house, DAILY_LIMIT - 1, by_hand=True)
     alice, program = house.visit(ALICE), Program(house, make(house))
     assert alice.log(TRAINING).status_code == 303
     house.pass_time(hours=12)

@@ -9,12 +9,12 @@ from tests.web.visiting import RSC, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
-from tracker.services.provider_choices import Choice
+from tracker.services.provider_choices import ProviderChoice
 from tracker.services.rsc_providers import refresh_provider_spans
 from tracker.web.forms.provider import find_provider
 
 NAMES = ["Dana Ruiz", "Daniel Okafor", "Zoë van der Berg", "Ruth Danner", "Li Wu"]
-CHOICES = [Choice(number, name, None) for number, name in enumerate(NAMES, 1)]
+CHOICES = [ProviderChoice(number, name, None) for number, name in enumerate(NAMES, 1)]
 
 
 def add_providers(cast: Cast, *names: str) -> list[int]:
@@ -81,10 +81,12 @@ def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: WebClient) 
     [daniel] = add_providers(page_house.cast, "Daniel Okafor")
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Dan"})
-    assert problems(asked) == [("provider", "“Dan” is not quite clear: choose who it was")]
+    assert problems(asked) == [
+        ("provider", "“Dan” could be more than one person. Choose who it was")
+    ]
     words = text_of(asked)
     assert (
-        words.index("Dana Ruiz") < words.index("Daniel Okafor") < words.index("Somebody else: Dan")
+        words.index("Dana Ruiz") < words.index("Daniel Okafor") < words.index("Someone else: Dan")
     )
     saved = bob.post("/log", form_of(asked) | {"provider": str(daniel)})
     assert saved.status_code == 303
@@ -94,7 +96,7 @@ def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: WebClient) 
 def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: WebClient) -> None:
     bob = page_house.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Kim Osei"})
-    assert problems(asked)[0][1].startswith("Nobody we know is called “Kim Osei”")
+    assert problems(asked)[0][1].startswith("We don&#39;t know a provider named “Kim Osei”")
     assert 'value="1.5"' in asked.text
     assert bob.post("/log", form_of(asked) | {"provider": "other"}).status_code == 303
     again = bob.log(RSC | {"provider_name": "kim osei", "day": "20"})
@@ -108,7 +110,7 @@ def test_nobody_provides_rsc_to_themselves(page_house: WebClient, typed: str) ->
     asked = bob.log(RSC | {"provider_name": typed})
     [(field, words)] = problems(asked)
     assert field == "provider"
-    assert words.startswith(f"Nobody but you is called “{typed}” here, and nobody provides RSC to")
+    assert words.startswith("You can&#39;t list yourself as the RSC provider. Enter the name")
     # A namesake whom nobody knows yet can be named all the same.
     assert bob.post("/log", form_of(asked) | {"provider": "other"}).status_code == 303
     assert bob.log(RSC | {"provider_name": typed, "day": "20"}).status_code == 303
@@ -128,7 +130,7 @@ def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: WebClie
     alice = page_house.visit(ALICE)
     asked = alice.log(RSC | {"provider": str(dana), "provider_name": "okafor"})
     assert problems(asked) == [
-        ("provider", "You chose Dana Ruiz and typed “okafor”: choose who it was")
+        ("provider", "You chose Dana Ruiz and typed “okafor”. Choose who provided the session")
     ]
     assert alice.post("/log", form_of(asked) | {"provider": str(daniel)}).status_code == 303
     same = alice.log(RSC | {"provider": str(dana), "provider_name": "dana", "day": "1"})
@@ -139,7 +141,7 @@ def test_two_of_one_name_are_told_apart_by_what_is_no_secret(page_house: WebClie
     add_providers(page_house.cast, "Dana Ruiz")
     asked = page_house.visit(ALICE).log(RSC | {"provider_name": "Dana Ruiz"})
     words = text_of(asked)
-    assert "Dana Ruiz (vetted by NCIMHA, you logged with them on November 14, 2026)" in words
+    assert "Dana Ruiz (vetted by NCIMHA, your last session was on November 14, 2026)" in words
     assert "Dana Ruiz (vetted by NCIMHA)" in words
     assert "p0@example.org" not in asked.text
     assert "dana@example.org" not in asked.text
@@ -149,9 +151,9 @@ def test_a_thousand_providers_do_not_make_the_page_heavy(page_house: WebClient) 
     add_providers(page_house.cast, *(f"Provider {n:04} of a long-named town" for n in range(1000)))
     page = page_house.visit(ALICE).get("/log?activity=rsc")
     assert len(page.content) < 20_000
-    assert "Dana Ruiz (the last one)" in text_of(page)
+    assert "Dana Ruiz (most recent)" in text_of(page)
     asked = page_house.visit(ALICE).log(RSC | {"provider_name": "provider"})
     assert problems(asked) == [
-        ("provider", "Many names fit “provider”: choose who it was, or type more of the name")
+        ("provider", "Many names match “provider”. Choose who it was, or type more of the name")
     ]
     assert page_house.visit(ALICE).log(RSC | {"provider_name": "0815"}).status_code == 303

@@ -17,7 +17,7 @@ def test_what_looks_like_a_twin_is_shown_once_and_saved_anyway(house: WebClient)
     assert asked.status_code == 422
     assert "<title>Not saved yet: Log hours" in asked.text
     assert (
-        "Is this the same session? For that day you have logged already: RSC , with Dana Ruiz, "
+        "Is this the same session? You have already logged for that day: RSC , with Dana Ruiz, "
         "1 hour." in text_of(asked)
     )
     assert f"/entries/{house.cast.entries['rsc']}" in asked.text

@@ -1,4 +1,4 @@
-"""Lists come in pages, by id: what is added while one reads is neither missed nor seen twice."""
+"""The API's inputs and outputs. Lists come in pages by id: rows added meanwhile come once."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,26 +10,28 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tracker.formatting import MINUTES_IN_DAY
+from tracker.services.entry_rules import TEXT_LIMITS
+from tracker.web.forms.body import clean
 
-USUAL, MOST = 50, 200
+_PAGE_SIZE, _MAX_PAGE_SIZE = 50, 200
 LARGEST_ID = 2**31 - 1
 
 
 class PageQuery(BaseModel):
-    """What every list can be asked; a parameter that nobody knows is refused."""
+    """The parameters of every list; an unknown one is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(USUAL, ge=1, le=MOST, description="How many to give at most.")
+    limit: int = Field(_PAGE_SIZE, ge=1, le=_MAX_PAGE_SIZE, description="The most items to return.")
     after: int = Field(
-        0, ge=0, le=LARGEST_ID, description="Give those that follow this id (`next` says it)."
+        0, ge=0, le=LARGEST_ID, description="Return items after this id (as in `next`)."
     )
 
 
 def next_page(request: Request, query: PageQuery, ids: Sequence[int]) -> str | None:
-    """The address of the page after this one; None on the last.
+    """The address of the next page; None on the last.
 
-    ``ids`` were read for this page, and one more to see whether there is another.
+    ``ids`` are those of this page, and one more if there is a next page.
     """
     if len(ids) <= query.limit:
         return None
@@ -38,14 +40,20 @@ def next_page(request: Request, query: PageQuery, ids: Sequence[int]) -> str | N
 
 
 Minutes = Annotated[int, Field(ge=1, le=MINUTES_IN_DAY, strict=True)]
-_LONGEST_EMAIL, _LONGEST_TITLE, _LONGEST_NAME = 254, 300, 200
+_LONGEST_EMAIL = 254
 _MOST_TOPICS = 20
 
 
 def _one_line(text: str) -> str:
     if any(category(letter) in {"Cc", "Cs"} for letter in text):
-        raise ValueError("holds a character that no line of text has")
+        raise ValueError("contains a control character")
     return text
+
+
+def _title(text: str) -> str:
+    if not clean(text):
+        raise ValueError("must name the session")
+    return clean(text)
 
 
 # Half surrogates come in by JSON's escapes; neither they nor NUL can be stored.
@@ -53,7 +61,7 @@ Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one
 
 
 class Source(BaseModel):
-    """Where a rule stands."""
+    """The document and section of a rule."""
 
     document: str
     section: str
@@ -149,7 +157,7 @@ class EntryPage(BaseModel):
 
 
 class NewEntry(BaseModel):
-    """A session to log for somebody who holds, or has applied for, an endorsement."""
+    """A session to log for a person who holds, or has applied for, an endorsement."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -159,17 +167,19 @@ class NewEntry(BaseModel):
     activity: Literal["training", "rsc"]
     held_on: date = Field(description="Today or earlier.")
     minutes: Minutes
-    title: Annotated[str, Field(min_length=1, max_length=_LONGEST_TITLE)] = Field(
-        description="What it was called. No client or case information."
-    )
+    title: Annotated[
+        str, AfterValidator(_title), Field(min_length=1, max_length=TEXT_LIMITS["title"])
+    ] = Field(description="The title of the session. No client or case information.")
     provider_email: Annotated[Line, Field(max_length=_LONGEST_EMAIL)] | None = Field(
-        default=None, description="RSC only: the address of a provider who is known here."
+        default=None, description="RSC only: the address of a known provider."
     )
-    provider_name: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] | None = Field(
-        default=None, description="RSC only: any other provider; counts once confirmed."
+    provider_name: (
+        Annotated[str, Field(min_length=1, max_length=TEXT_LIMITS["provider_name"])] | None
+    ) = Field(
+        default=None, description="RSC only: the name of any other provider. Counts once confirmed."
     )
     format: Literal["individual", "group"] | None = None
-    reference: Annotated[str, Field(max_length=_LONGEST_NAME)] | None = None
+    reference: Annotated[str, Field(max_length=TEXT_LIMITS["reference"])] | None = None
     topics: Annotated[dict[Line, Minutes], Field(max_length=_MOST_TOPICS)] = Field(
         default_factory=dict, description="Minutes about each topic; together at most `minutes`."
     )

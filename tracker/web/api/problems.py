@@ -1,4 +1,4 @@
-"""Every refusal as a problem document (RFC 9457): what is wrong, where, and what would be right."""
+"""Every refusal as a problem document (RFC 9457): what is wrong, where, and what to do."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -15,19 +15,23 @@ from starlette.exceptions import HTTPException
 
 from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
-from tracker.services.api_tokens import Caller, find_caller, forget_answers, note_use
+from tracker.refusal_text import format_refusal
+from tracker.services.api_tokens import ApiCaller, find_caller, forget_answers, note_use
+from tracker.services.context import Refusal, Refused
 from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.middleware import allow_header
 
 MEDIA_TYPE = "application/problem+json"
+# Refusals that are not about the body.
+_STATUSES = {"form-already-saved": 409, "daily-limit-reached": 429}
 _LOG = structlog.get_logger()
-# When whoever found too much going on may try again.
+# When a client may try again after the database was busy.
 BUSY_SECONDS = "10"
 _WHAT_NOW = {
-    404: "There is nothing here, or nothing that this token may see.",
-    405: "This address does not take that method: see the OpenAPI document.",
-    500: "The fault is ours. Nothing was saved; the request may be sent again as it was.",
-    503: "Somebody else is saving. Nothing was saved; the request may be sent again as it was.",
+    404: "This address does not exist, or this token may not see it.",
+    405: "This address does not support that method. See the OpenAPI document.",
+    500: "This is our fault. Nothing was saved. You can send the same request again.",
+    503: "The database is busy. Nothing was saved. You can send the same request again.",
 }
 
 
@@ -39,7 +43,7 @@ class Fault(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """What a refused request is answered."""
+    """The answer to a refused request."""
 
     type: str = "about:blank"
     title: str
@@ -49,7 +53,7 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's own word
-    """A request that is refused; ``faults`` pairs a pointer with what is wrong there."""
+    """A refused request; ``faults`` are pairs of a pointer and what is wrong there."""
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """These refusals, for the OpenAPI document."""
+    """The answers with these statuses, for the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in statuses}
 
@@ -77,7 +81,7 @@ def answer_problem(
     faults: Sequence[tuple[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer that tells a problem."""
+    """A response with a problem document."""
     document = ProblemDocument(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -91,16 +95,36 @@ def answer_problem(
 
 def add_problems(api: FastAPI) -> None:
     """Answer every error with a problem document."""
-    api.add_exception_handler(Problem, _refusal)
+    api.add_exception_handler(Problem, _problem)
+    api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(Busy, _busy)
     api.add_exception_handler(Exception, _failure)
 
 
-def _refusal(_request: Request, error: Exception) -> Response:
+def _problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - what it is registered for
     return answer_problem(error.status, error.detail, error.faults, error.headers)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    """The answer for what a service refused, each reason with a pointer into the body."""
+    assert isinstance(error, Refused)  # noqa: S101 - what it is registered for
+    status = max(_STATUSES.get(refusal.code, 422) for refusal in error.refusals)
+    faults = []
+    for refusal in error.refusals:
+        faults.append((_pointer_of(refusal), format_refusal(refusal.code, refusal.facts)))
+    return answer_problem(status, "The session can't be saved as it is.", faults)
+
+
+def _pointer_of(refusal: Refusal) -> str:
+    if refusal.field == "form_key":
+        return "header/Idempotency-Key"
+    name, _, topic = refusal.field.partition(".")
+    if topic:
+        return pointer_to(name, topic)
+    return pointer_to("provider_email" if name == "provider" else name)
 
 
 def pointer_to(*steps: int | str) -> str:
@@ -112,7 +136,7 @@ def pointer_to(*steps: int | str) -> str:
 def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
     faults = [(_where(found["type"], found["loc"]), str(found["msg"])) for found in error.errors()]
-    return answer_problem(422, "The request does not have the form that is asked for.", faults)
+    return answer_problem(422, "The request does not have the required form.", faults)
 
 
 def _where(kind: str, place: Sequence[int | str]) -> str:
@@ -146,37 +170,37 @@ _bearer = HTTPBearer(auto_error=False, description="A token of the association (
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def caller(site: SiteDep, at: NowDep, given: Credentials) -> Caller:
-    """The program that calls; refused with 401 without a valid token."""
-    found = None
+def require_caller(site: SiteDep, now: NowDep, given: Credentials) -> ApiCaller:
+    """The program that calls; 401 without a valid token."""
+    caller = None
     if given is not None:
         with reading(site.engine) as session:
-            found = find_caller(session, given.credentials, at)
-    if found is None or found.association not in site.rulebooks.associations:
-        words = "Send a valid token: `Authorization: Bearer ert_…`. Your association makes it."
-        raise Problem(401, words, headers=_ASK_FOR_TOKEN)
-    today = site.today(found.association, at)
-    if found.last_used_on != today:
+            caller = find_caller(session, given.credentials, now)
+    if caller is None or caller.association not in site.rulebooks.associations:
+        message = "Send a valid token: `Authorization: Bearer ert_…`. Your association creates it."
+        raise Problem(401, message, headers=_ASK_FOR_TOKEN)
+    today = site.today(caller.association, now)
+    if caller.last_used_on != today:
 
-        def first_of_the_day(session: Session) -> None:
-            """Note the use, and tidy up: once a day is enough for both."""
-            note_use(session, found.token_id, today)
-            forget_answers(session, found.token_id, at)
+        def note_first_use(session: Session) -> None:
+            """Store the use, and clean up: once a day is enough for both."""
+            note_use(session, caller.token_id, today)
+            forget_answers(session, caller.token_id, now)
 
-        site.writer.run(first_of_the_day)
-    return found
+        site.writer.run(note_first_use)
+    return caller
 
 
-def _may(scope: str) -> Callable[..., Caller]:
-    def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
-        """Who calls, if the token has the scope; else 403."""
-        if scope not in who.scopes:
-            raise Problem(403, f"This token may not do that: it lacks the scope {scope}.")
-        return who
+def _require_scope(scope: str) -> Callable[..., ApiCaller]:
+    def check(caller: Annotated[ApiCaller, Depends(require_caller)]) -> ApiCaller:
+        """The caller, if the token has the scope; else 403."""
+        if scope not in caller.scopes:
+            raise Problem(403, f"This token lacks the scope {scope}.")
+        return caller
 
     return check
 
 
-ReadsStandings = Annotated[Caller, Depends(_may("standings:read"))]
-ReadsEntries = Annotated[Caller, Depends(_may("entries:read"))]
-WritesEntries = Annotated[Caller, Depends(_may("entries:write"))]
+ReadsStandings = Annotated[ApiCaller, Depends(_require_scope("standings:read"))]
+ReadsEntries = Annotated[ApiCaller, Depends(_require_scope("entries:read"))]
+WritesEntries = Annotated[ApiCaller, Depends(_require_scope("entries:write"))]

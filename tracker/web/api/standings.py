@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from tracker.db.engine import reading
 from tracker.exports.standing_json import standing_to_json
-from tracker.services.api_entries import Wanted, page_of_endorsements
+from tracker.services.api_entries import ListFilter, page_of_endorsements
 from tracker.services.endorsements import endorsement_within
 from tracker.services.evaluation import days_at, judge_all
 from tracker.services.sign_in import normalize_email
@@ -45,10 +45,10 @@ def list_standings(
 
     A page may hold fewer than `limit`: an endorsement without a renewal in the cycle gives none.
     """
-    wanted = Wanted(who.association, normalize_email(query.email))
+    wanted = ListFilter(who.association, normalize_email(query.email))
     with reading(site.engine) as session:
         ids = page_of_endorsements(
-            session, wanted, category=query.category, after=query.after, most=query.limit + 1
+            session, wanted, category=query.category, after=query.after, limit=query.limit + 1
         )
         found = _standings(session, site, ids[: query.limit], query.cycle, at)
     return StandingPage(items=found, next=next_page(request, query, ids))

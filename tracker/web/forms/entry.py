@@ -1,9 +1,9 @@
-"""The fields of the form for a session: what they are called, and what can be chosen in them."""
+"""The form for one session: its fields, what was submitted, and the entry that it describes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from typing import Annotated, Any
 
@@ -12,55 +12,67 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
 
-from tracker.clock import known_zones, local_day
-from tracker.formatting import format_hours, format_hours_with_unit, lowercase_first
-from tracker.rulebooks import Rulebooks
+from tracker.formatting import MINUTES_IN_DAY, format_hours
+from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
-from tracker.rules.plan import Plan
-from tracker.services.applications import list_undecided_applications
-from tracker.services.cycle_locks import CycleLocks
-from tracker.services.endorsements import Own, own_of
+from tracker.services.context import Refusal, ServiceContext
 from tracker.services.entries import find_entry
-from tracker.services.evaluation import days_at
-from tracker.services.old_entries import Content
+from tracker.services.entry_rules import (
+    ACTIVITIES,
+    FORMATS,
+    YEARS_BACK,
+    EntryInput,
+    EntryRules,
+    usual_title,
+)
 from tracker.services.provider_choices import may_name
-from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key
-from tracker.web.forms.fields import DateWrong, HoursWrong, date_fields_of, read_date, read_hours
+from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key, parse_id
+from tracker.web.forms.fields import (
+    DateWrong,
+    HoursWrong,
+    Said,
+    date_fields_of,
+    read_any_date,
+    read_hours,
+)
 
-ACTIVITIES = {"rsc": "Reflective supervision", "training": "Training"}
-FORMATS = {"individual": "Individual", "group": "Group"}
+ACTIVITY_LABELS = {"rsc": "Reflective supervision", "training": "Training"}
+FORMAT_LABELS = {"individual": "Individual", "group": "Group"}
 SOMEONE_ELSE = "other"
-ALL = "all"  # instead of hours about a topic: the whole session was
-# A topic of RSC sessions, and the words for it.
-Named = tuple[str, str]
-TOPIC, RSC_TOPIC = "topic-", "rsc-topic-"
+# Instead of hours about a topic: the whole session.
+ALL = "all"
+TOPIC_PREFIXES = {"training": "topic-", "rsc": "rsc-topic-"}
+# Topic fields are shown below these fields.
+_FIELD_ABOVE = {"topic-": "hours", "rsc-topic-": "provider_name"}
+_FIELDS = {
+    "held_on": "day",
+    "minutes": "hours",
+    "form_key": "activity",
+    "version": "activity",
+}
+_DATE_FIELDS = ("day", "month", "year")
 
 
-def topic_field(activity: str, topic: str) -> str:
-    """The name of the field for the hours of a session that were about a topic."""
-    return (RSC_TOPIC if activity == "rsc" else TOPIC) + topic
+class SubmittedForm:
+    """The texts of a form by field, each as one line, and what is wrong with them.
 
-
-def usual_title(activity: str, kind: str | None) -> str:
-    """What a session is called that has no name of its own: what it was says enough."""
-    return f"{FORMATS.get(kind or '', '')} {activity.upper()}".strip()
-
-
-# The id of the field that it is about, and the words.
-Problem = tuple[str, str]
-
-
-class Sent:
-    """Each field's text, by name, as one line; whatever is absent reads as empty.
-
-    It has a form's key in any case.
+    A field that was not sent is empty; one that was sent twice has its first text. There is always
+    a form key.
     """
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = dict(texts)
-        self.problems: list[Problem] = []
+        self.problems: list[tuple[str, str]] = []
         if not is_form_key(self["form_key"]):
             self["form_key"] = new_form_key()
+
+    @classmethod
+    def from_data(cls, data: FormData) -> "SubmittedForm":
+        """The form as a browser sent it."""
+        texts: dict[str, str] = {}
+        for field, text in data.multi_items():
+            texts.setdefault(field, clean(str(text)))
+        return cls(texts)
 
     def __getitem__(self, field: str) -> str:
         return self.texts.get(field, "")
@@ -68,275 +80,170 @@ class Sent:
     def __setitem__(self, field: str, text: str) -> None:
         self.texts[field] = text
 
-    def refuse(self, field: str, words: str) -> None:
-        """Say what is wrong with a field."""
-        self.problems.append((field, words))
+    @property
+    def confirmed(self) -> list[str]:
+        """The keys of the warnings that the person has already seen."""
+        return self["seen"].split()
+
+    def add_problem(self, field: str, message: str) -> None:
+        """Show a message beside a field."""
+        self.problems.append((field, message))
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Show why a service refused, unless the field already has a problem."""
+        field = self._field_of(refusal)
+        if field not in {name for name, _ in self.problems}:
+            self.add_problem(field, format_refusal(refusal.code, refusal.facts))
+        if refusal.code == "provider-not-offered":
+            self["provider"] = ""
+        elif refusal.code == "form-already-saved":
+            self["form_key"] = new_form_key()
+        elif refusal.code == "entry-changed-meanwhile":
+            self["version"] = refusal.facts["version"]
+
+    def _field_of(self, refusal: Refusal) -> str:
+        name, _, topic = refusal.field.partition(".")
+        if refusal.code == "day-too-long-ago":
+            return "year"
+        if refusal.code == "provider-required" and self["provider"] == SOMEONE_ELSE:
+            return "provider_name"
+        if name == "topics":
+            return topic_field(self["activity"], topic or refusal.facts["topics"][-1])
+        return _FIELDS.get(name, name)
 
 
-def sent_in(typed: FormData) -> Sent:
-    """What was typed; of a field that was sent twice the first."""
-    texts: dict[str, str] = {}
-    for field, text in typed.multi_items():
-        if field not in texts:
-            texts[field] = clean(str(text))
-    return Sent(texts)
+def topic_field(activity: str, topic: str) -> str:
+    """The name of the field for the hours about a topic."""
+    return TOPIC_PREFIXES.get(activity, "") + topic
 
 
-@dataclass(frozen=True, slots=True)
-class FormSetting:
-    """``today`` is the last day on which a session may have been held.
+def parse_entry(
+    context: ServiceContext, form: SubmittedForm, provider: tuple[int | None, str | None]
+) -> EntryInput:
+    """The entry that a form describes, with ``provider`` as a known person's id or a name.
 
-    ``topics`` are those of a training, ``rsc_topics`` those of an RSC session with their words.
-    ``rules`` are the provider rules that hold for the person, by their ``associations``.
+    What can't be read becomes a problem of the form, and today or 24 hours in the entry.
     """
-
-    person_id: int
-    topics: tuple[str, ...]
-    rsc_topics: tuple[Named, ...]
-    rules: frozenset[str]
-    associations: frozenset[str]
-    today: date
-    # Without extensions: what is open by it is open.
-    closing: CycleLocks
-
-
-def read_setting(
-    session: Session,
-    rulebooks: Rulebooks,
-    person_id: int,
-    at: datetime,
-    editing: LoggedEntry | None = None,
-) -> FormSetting:
-    """What to offer; the topics of an entry being edited are kept though no rule counts them."""
-    day_of = days_at(rulebooks, at)
-    plans: list[Plan] = []
-    zones: set[str] = set()
-    own = own_of(session, person_id)
-    applications = list_undecided_applications(session, person_id) if own.has_applied else []
-    for held in own.endorsements:
-        if held.association in rulebooks.associations:
-            zones.add(held.association)
-            today = day_of(held.association)
-            plans += _plan(rulebooks, held.association, held.category, held.starts_on, today)
-    for applied in applications:
-        if applied.association in rulebooks.associations:
-            zones.add(applied.association)
-            day = applied.submitted_on or day_of(applied.association)
-            plans.append(rulebooks.application_plan(applied.association, applied.category, day))
-    asked = {t for plan in plans for t in _topics(plan)}
-    return FormSetting(
-        person_id=person_id,
-        topics=tuple(sorted(asked | _kept(editing, "training"))),
-        rsc_topics=_named(rulebooks, plans, _kept(editing, "rsc")),
-        rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
-        associations=frozenset(zones),
-        today=_today(rulebooks, own, at, zones),
-        closing=CycleLocks(rulebooks, day_of, own.endorsements, {}, bool(applications)),
-    )
-
-
-def _today(rulebooks: Rulebooks, own: Own, at: datetime, held: set[str]) -> date:
-    """By the person's own time zone (see `frame.own_time`), else by their associations'."""
-    if own.time_zone in known_zones():
-        return local_day(at, str(own.time_zone))
-    # The day begins first in the east: with two associations the later one's is open.
-    day_of = days_at(rulebooks, at)
-    return max(day_of(name) for name in held or rulebooks.associations)
-
-
-def _kept(editing: LoggedEntry | None, activity: str) -> set[str]:
-    return set(editing.topics) if editing and editing.activity == activity else set()
-
-
-def _named(rulebooks: Rulebooks, plans: Iterable[Plan], kept: set[str]) -> tuple[Named, ...]:
-    """What an RSC session can be about, with the words of a rulebook that asks it."""
-    found = {topic: topic for topic in kept}
-    for plan in plans:
-        words = rulebooks.associations[plan.association].topic_names
-        for requirement in plan.requirements:
-            if requirement.counts == "rsc" and requirement.topic:
-                found[requirement.topic] = lowercase_first(
-                    words.get(requirement.topic, requirement.topic)
-                )
-    return tuple(sorted(found.items()))
-
-
-def _topics(plan: Plan) -> Iterable[str]:
-    """What the hours of a training can be about."""
-    for requirement in plan.requirements:
-        if requirement.counts == "training":
-            yield from ((requirement.topic,) if requirement.topic else requirement.rule.besides)
-
-
-def _plan(
-    rulebooks: Rulebooks, association: str, category: str, starts_on: date, today: date
-) -> Iterable[Plan]:
-    plan = rulebooks.plan(association, category, starts_on, today)
-    return (plan,) if plan else ()
-
-
-# The most characters of a field, and what it is called.
-_LONGEST = {
-    "title": (300, "The title"),
-    "provider_name": (200, "The name"),
-    "reference": (200, "The reference"),
-}
-
-
-def read_content(
-    sent: Sent, setting: FormSetting, name: Callable[[Sent], tuple[int | None, str | None]]
-) -> Content | None:
-    """The entry that the form describes; None where something is wrong, which it then says.
-
-    ``name`` finds the provider: the id of a known one, or a name.
-    """
-    activity = _activity(sent)
-    held_on = _held_on(sent, setting.today)
-    minutes = _minutes(sent, "hours", "the hours")
+    activity = form["activity"]
+    minutes = _parse_hours(form, "hours", "the hours")
     is_rsc = activity == "rsc"
-    provider_id, provider_name = name(sent) if is_rsc else (None, None)
-    topics = _topics_content(sent, setting, activity, minutes)
-    title = _title(sent, activity)
-    _check_lengths(sent)
-    if sent.problems or held_on is None or minutes is None:
-        return None
-    return Content(
+    provider_id, provider_name = provider
+    return EntryInput(
         activity=activity,
-        held_on=held_on,
-        minutes=minutes,
-        title=title,
-        provider_id=provider_id,
-        provider_name=provider_name,
-        format=sent["format"] if is_rsc and sent["format"] in FORMATS else None,
-        reference=sent["reference"] or None,
-        topics=topics,
+        held_on=_parse_day(form, context.now.date()),
+        minutes=MINUTES_IN_DAY if minutes is None else minutes,
+        title=form["title"],
+        provider_id=provider_id if is_rsc else None,
+        provider_name=provider_name if is_rsc else None,
+        format=(form["format"] or None) if is_rsc else None,
+        reference=form["reference"] or None,
+        topics=_parse_topics(form, activity, minutes),
     )
 
 
-def _activity(sent: Sent) -> str:
-    """What it was; empty where nothing is chosen that there is."""
-    if sent["activity"] in ACTIVITIES:
-        return sent["activity"]
-    sent.refuse("activity", "Choose reflective supervision or training")
-    return ""
-
-
-def _held_on(sent: Sent, today: date) -> date | None:
+def _parse_day(form: SubmittedForm, today: date) -> date:
+    words = Said("Enter the day of the session", "The session date", today.year)
+    years = range(today.year - YEARS_BACK, today.year + 1)
     try:
-        return read_date(sent["day"], sent["month"], sent["year"], today)
-    except DateWrong as wrong:
-        sent.refuse(wrong.part, str(wrong))
+        return read_any_date(form["day"], form["month"], form["year"], said=words, years=years)
+    except DateWrong as error:
+        form.add_problem(error.part, str(error))
+        return today
+
+
+def _parse_hours(form: SubmittedForm, field: str, label: str) -> int | None:
+    try:
+        return read_hours(form[field], label)
+    except HoursWrong as error:
+        form.add_problem(field, str(error))
         return None
 
 
-def _minutes(sent: Sent, field: str, what: str) -> int | None:
-    try:
-        return read_hours(sent[field], what)
-    except HoursWrong as wrong:
-        sent.refuse(field, str(wrong))
-        return None
-
-
-def _topics_content(
-    sent: Sent, setting: FormSetting, activity: str, minutes: int | None
-) -> dict[str, int]:
-    """The minutes about each topic of which some are typed."""
-    found: dict[str, int] = {}
-    topics = [t for t, _ in setting.rsc_topics] if activity == "rsc" else setting.topics
-    for topic in topics if activity else ():
-        field = topic_field(activity, topic)
-        if not sent[field]:
+def _parse_topics(form: SubmittedForm, activity: str, session: int | None) -> dict[str, int]:
+    """The minutes about each topic whose field is filled in."""
+    topics: dict[str, int] = {}
+    prefix = TOPIC_PREFIXES.get(activity)
+    for field, text in form.texts.items():
+        if prefix is None or not text or not field.startswith(prefix):
             continue
-        is_all = sent[field].lower() == ALL
-        about = minutes if is_all else _minutes(sent, field, f"the hours about {topic}")
-        if about is None:
-            continue
-        found[topic] = about
-        if minutes is not None and sum(found.values()) > minutes:
-            whole = format_hours_with_unit(minutes)
-            together = "Together the hours about topics" if len(found) > 1 else f"{topic} hours"
-            sent.refuse(field, f"{together} cannot be more than the session's {whole}")
-    return found
-
-
-def _title(sent: Sent, activity: str) -> str:
-    if activity == "training" and not sent["title"]:
-        sent.refuse("title", "Enter what the training was called")
-    return sent["title"] or usual_title(activity, sent["format"])
-
-
-def _check_lengths(sent: Sent) -> None:
-    for field, (longest, what) in _LONGEST.items():
-        if len(sent[field]) > longest:
-            sent.refuse(field, f"{what} can have {longest} characters at most")
-
-
-_LONGEST_ID = 9
-Text = Annotated[str, Query()]
+        topic = field.removeprefix(prefix)
+        if text.lower() == ALL:
+            minutes = session
+        else:
+            minutes = _parse_hours(form, field, f"the hours about {topic}")
+        if minutes is not None:
+            topics[topic] = minutes
+    return topics
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What a link says; ``again`` is an entry to copy, ``day`` is in ISO form."""
+class LogLink:
+    """What a link to the form fills in; ``again`` is an entry to copy, ``day`` is in ISO form."""
 
-    activity: Text = ""
-    topic: Text = ""
-    provider: Text = ""
+    activity: Annotated[str, Query()] = ""
+    topic: Annotated[str, Query()] = ""
+    provider: Annotated[str, Query()] = ""
     day: Annotated[str, Query(alias="date")] = ""
-    again: Text = ""
+    again: Annotated[str, Query()] = ""
 
 
-TheLink = Annotated[Link, Depends()]
+LogLinkDep = Annotated[LogLink, Depends()]
 
 
-def prefill_of(session: Session, setting: FormSetting, link: Link) -> Mapping[str, str]:
-    """The fields that a link fills in; what it says wrongly is left out."""
-    found = _copy(session, setting.person_id, link.again)
+def prefill_from_link(
+    session: Session, person_id: int, rules: EntryRules, link: LogLink
+) -> dict[str, str]:
+    """The fields that a link fills in; whatever is wrong in it is ignored."""
+    texts: dict[str, str] = {}
+    copied = find_entry(session, person_id, parse_id(link.again))
+    if copied is not None:
+        texts = prefill_from_entry(copied)
+        for part in _DATE_FIELDS:
+            del texts[part]
     if link.activity in ACTIVITIES:
-        found["activity"] = link.activity
-        if link.topic in _topics_of(setting, link.activity):
-            found |= about_all(link.activity, link.topic)
-    if _is_id(link.provider) and may_name(
-        session, setting.person_id, setting.rules, int(link.provider)
-    ):
-        found |= {"provider": str(int(link.provider)), "activity": "rsc"}
+        texts["activity"] = link.activity
+        if link.topic in rules.topics[link.activity]:
+            texts[topic_field(link.activity, link.topic)] = ALL
+    provider_id = parse_id(link.provider)
+    if provider_id and may_name(session, person_id, rules.provider_rules, provider_id):
+        texts |= {"provider": str(provider_id), "activity": "rsc"}
     with suppress(ValueError):
-        found |= date_fields_of(date.fromisoformat(link.day))
-    return found
+        texts |= date_fields_of(date.fromisoformat(link.day))
+    return texts
 
 
-def _topics_of(setting: FormSetting, activity: str) -> set[str]:
-    return {t for t, _ in setting.rsc_topics} if activity == "rsc" else {*setting.topics}
-
-
-def _copy(session: Session, person_id: int, again: str) -> dict[str, str]:
-    entry = find_entry(session, person_id, int(again)) if _is_id(again) else None
-    if entry is None:
-        return {}
-    # Everything is as it was the last time, but the day.
-    return {k: v for k, v in prefill_from(entry).items() if k not in {"day", "month", "year"}}
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID
-
-
-_BELOW = {TOPIC: "hours", RSC_TOPIC: "provider_name"}
-
-
-def _choices(labels: Mapping[str, str]) -> list[SelectChoice]:
-    return [SelectChoice(value, label) for value, label in labels.items()]
+def prefill_from_entry(entry: LoggedEntry) -> dict[str, str]:
+    """An entry as a person would type it."""
+    has_usual_title = entry.activity == "rsc" and entry.title == usual_title("rsc", entry.format)
+    texts = {
+        "activity": entry.activity,
+        **date_fields_of(entry.held_on),
+        "hours": format_hours(entry.minutes),
+        "title": "" if has_usual_title else entry.title,
+        "provider": str(entry.provider_id or ""),
+        "provider_name": entry.provider_name or "",
+        "asked": entry.provider_name or "",
+        "format": entry.format or "",
+        "reference": entry.reference or "",
+    }
+    if entry.provider_name:
+        texts["provider"] = SOMEONE_ELSE
+    for topic, minutes in entry.topics.items():
+        texts[topic_field(entry.activity, topic)] = format_hours(minutes)
+    return texts
 
 
 class LogForm(OwnForm):
-    """One session. Its topics' fields are added by `_form_class`; what is read is `Sent`."""
+    """The fields of the page. `build_log_form` adds one for each topic."""
 
     form_key = HiddenField()
     version = HiddenField()
-    # The name for which providers were offered, and what was asked about (see `Warnings`).
+    # The name for which providers were offered, and the warnings that were shown.
     asked = HiddenField()
     seen = HiddenField()
-    activity = RadioField("What was it?", choices=_choices(ACTIVITIES))
+    activity = RadioField(
+        "What was it?", choices=[SelectChoice(key, ACTIVITY_LABELS[key]) for key in ACTIVITIES]
+    )
     day = StringField("Day")
     month = StringField("Month")
     year = StringField("Year")
@@ -344,71 +251,45 @@ class LogForm(OwnForm):
     title = StringField("Title")
     provider = StringField("Who provided it?")
     provider_name = StringField("Or type part of their name")
-    format = RadioField("Individual or group?", choices=_choices(FORMATS))
+    format = RadioField(
+        "Individual or group?", choices=[SelectChoice(key, FORMAT_LABELS[key]) for key in FORMATS]
+    )
     reference = StringField("Reference")
-    files = MultipleFileField("Proof")
+    files = MultipleFileField("Supporting documents")
     topics: Sequence[str] = ()
     rsc_topics: Sequence[str] = ()
     wrong: Sequence[tuple[str, str]] = ()
 
-    def topic_field(self, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
-        """The field for the hours of a training about a topic."""
-        return self[TOPIC + topic]
-
-    def rsc_topic_field(self, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
-        """The field for the hours of an RSC session about a topic."""
-        return self[RSC_TOPIC + topic]
+    def topic_field(self, activity: str, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
+        """The field for the hours about a topic."""
+        return self[topic_field(activity, topic)]
 
     def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, words), in the order of the page."""
-        return sorted(self.wrong, key=lambda one: self._place(one[0]))
+        """Each problem as (id of the field, message), in the order of the page."""
+        return sorted(self.wrong, key=lambda problem: self._place(problem[0]))
 
     def _place(self, name: str) -> tuple[int, str]:
-        """Hours about a topic stand below those of the session, or below its provider."""
-        above = next((above for start, above in _BELOW.items() if name.startswith(start)), "")
-        return list(self._fields).index(above or name), above
+        for prefix, above in _FIELD_ABOVE.items():
+            if name.startswith(prefix):
+                return list(self._fields).index(above), above
+        return list(self._fields).index(name), ""
 
 
-def form_of(setting: FormSetting, sent: Sent) -> LogForm:
-    """The form for what is offered, filled in as it was sent, with what is wrong."""
-    form = _form_class(setting.topics, setting.rsc_topics)(data=sent.texts)
-    form.wrong = sent.problems
-    return form
+def build_log_form(rules: EntryRules, form: SubmittedForm) -> LogForm:
+    """The page's form with what was typed and what is wrong."""
+    topics = tuple((activity, *rules.topics[activity].items()) for activity in ACTIVITIES)
+    built = _log_form_class(topics)(data=form.texts)
+    built.wrong = form.problems
+    return built
 
 
 @cache
-def _form_class(topics: tuple[str, ...], rsc_topics: tuple[Named, ...]) -> type[LogForm]:
-    """The form with a field for the hours about each topic of a training, and of RSC."""
-    labels = {TOPIC + topic: topic for topic in topics}
-    labels |= {RSC_TOPIC + topic: words for topic, words in rsc_topics}
-    fields = {name: StringField(f"Of these, hours about {words}") for name, words in labels.items()}
-    named = {"topics": topics, "rsc_topics": tuple(topic for topic, _ in rsc_topics)}
-    return type("LogFormWithTopics", (LogForm,), {**fields, **named})
-
-
-def prefill_from(entry: LoggedEntry) -> dict[str, str]:
-    """An entry as one would have typed it."""
-    is_unnamed = entry.activity == "rsc" and entry.title == usual_title("rsc", entry.format)
-    hours = {topic_field(entry.activity, t): format_hours(m) for t, m in entry.topics.items()}
-    return {
-        "activity": entry.activity,
-        **date_fields_of(entry.held_on),
-        "hours": format_hours(entry.minutes),
-        "title": "" if is_unnamed else entry.title,
-        "provider": _provider_of(entry),
-        "provider_name": entry.provider_name or "",
-        "asked": entry.provider_name or "",
-        "format": entry.format or "",
-        "reference": entry.reference or "",
-        **hours,
-    }
-
-
-def about_all(activity: str, topic: str) -> dict[str, str]:
-    """What one would type for a session that is about one topic from beginning to end."""
-    return {topic_field(activity, topic): ALL}
-
-
-def _provider_of(entry: LoggedEntry) -> str:
-    named = SOMEONE_ELSE if entry.provider_name else ""
-    return str(entry.provider_id) if entry.provider_id else named
+def _log_form_class(topics: tuple[Any, ...]) -> type[LogForm]:
+    """The form with fields for these topics: an activity, then pairs of topic and label."""
+    members: dict[str, Any] = {}
+    for activity, *labels in topics:
+        members["rsc_topics" if activity == "rsc" else "topics"] = [topic for topic, _ in labels]
+        for topic, label in labels:
+            field = StringField(f"Of these, hours about {label}")
+            members[topic_field(activity, topic)] = field
+    return type("LogFormWithTopics", (LogForm,), members)

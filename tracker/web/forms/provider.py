@@ -1,71 +1,96 @@
-"""Finds whom somebody means by a part of a name, or by one with a typing error in it."""
+"""The RSC provider on the form: whom to offer, and whom a typed name means."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
 
 from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.formatting import format_date
+from tracker.services.context import ServiceContext
+from tracker.services.entry_rules import EntryRules, load_entry_rules
 from tracker.services.profile import get_person
 from tracker.services.provider_choices import (
-    Choice,
+    ProviderChoice,
     credentials_of,
-    may_name,
     names_used,
     provider_choices,
 )
-from tracker.web.forms.entry import SOMEONE_ELSE, FormSetting, Sent
+from tracker.web.forms.body import parse_id
+from tracker.web.forms.entry import SOMEONE_ELSE, SubmittedForm
 
-# A name is not taken for granted from fewer letters than these.
-_FEWEST_LETTERS = 3
-# Of 100: "Riuz" for "Ruiz" has 75. Below that a name is another one.
-_ALIKE = 75.0
-_MOST = 6
+# A name typed in fewer letters is confirmed first.
+_MIN_LETTERS = 3
+# Of 100, by rapidfuzz: "Riuz" for "Ruiz" has 75.
+_SIMILAR = 75.0
+_MAX_MATCHES = 6
+_RECENT = 3
+# What browsers suggest while a person types; about 4 kB.
+_MAX_SUGGESTED = 80
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+# A known provider's id, or the name of one we do not know.
+Named = tuple[int | None, str | None]
 
 
-class Found(NamedTuple):
-    """``sure`` is the only one who can be meant; else ``best`` are those who may be, best first.
+@dataclass(frozen=True, slots=True)
+class ProviderMatch:
+    """``sure`` is the only provider who can be meant, else ``best`` are those who may be.
 
-    ``more`` fit, too, and are not among them.
+    ``more`` is how many others match too.
     """
 
-    sure: Choice | None
-    best: tuple[Choice, ...]
+    sure: ProviderChoice | None
+    best: tuple[ProviderChoice, ...] = ()
     more: int = 0
 
 
-def find_provider(typed: str, choices: Sequence[Choice]) -> Found:
-    """Whom of ``choices`` (in their order, where several fit alike) was ``typed``."""
-    words = plain(typed).split()
+@dataclass(frozen=True, slots=True)
+class ProviderRadio:
+    """One provider to choose; ``about`` tells people of the same name apart."""
+
+    value: str
+    name: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOffer:
+    """What the page offers: ``radios`` to choose from, ``names`` to complete what is typed."""
+
+    radios: tuple[ProviderRadio, ...]
+    names: tuple[str, ...]
+
+
+def find_provider(typed: str, choices: Sequence[ProviderChoice]) -> ProviderMatch:
+    """Which of ``choices`` a typed name means, best first; equally good ones keep their order."""
+    words = plain_name(typed).split()
     if not words:
-        return Found(None, ())
-    exact = [choice for choice in choices if plain(choice.name).split() == words]
-    fitting = exact or [choice for choice in choices if _begin(words, choice.name)]
-    if len(fitting) == 1 and (exact or len("".join(words)) >= _FEWEST_LETTERS):
-        return Found(fitting[0], ())
-    if not fitting:
-        fitting = _alike(words, choices)
-    return Found(None, tuple(fitting[:_MOST]), max(0, len(fitting) - _MOST))
+        return ProviderMatch(None)
+    exact = [choice for choice in choices if plain_name(choice.name).split() == words]
+    matches = exact or [choice for choice in choices if _starts_words(words, choice.name)]
+    if len(matches) == 1 and (exact or len("".join(words)) >= _MIN_LETTERS):
+        return ProviderMatch(matches[0])
+    if not matches:
+        scores = {choice: _similarity(words, choice.name) for choice in choices}
+        similar = [choice for choice in choices if scores[choice] >= _SIMILAR]
+        matches = sorted(similar, key=lambda choice: -scores[choice])
+    return ProviderMatch(None, tuple(matches[:_MAX_MATCHES]), max(0, len(matches) - _MAX_MATCHES))
 
 
 @lru_cache(maxsize=4096)
-def plain(name: str) -> str:
-    """A name as small letters without accents, its words parted by one space."""
-    parts = unicodedata.normalize("NFKD", name.casefold())
-    letters = "".join(letter for letter in parts if not unicodedata.combining(letter))
+def plain_name(name: str) -> str:
+    """A name in lower case without accents, its words separated by one space."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return _BETWEEN_WORDS.sub(" ", letters).strip()
 
 
-def _begin(words: Sequence[str], name: str) -> bool:
-    """Whether each of the words begins a word of the name, no word of it twice."""
-    left = plain(name).split()
+def _starts_words(words: Sequence[str], name: str) -> bool:
+    """Whether each typed word starts a different word of the name."""
+    left = plain_name(name).split()
     for word in sorted(words, key=len, reverse=True):
         match = next((part for part in left if part.startswith(word)), None)
         if match is None:
@@ -74,153 +99,110 @@ def _begin(words: Sequence[str], name: str) -> bool:
     return True
 
 
-def _alike(words: Sequence[str], choices: Sequence[Choice]) -> list[Choice]:
-    scored = [(_score(words, plain(choice.name).split()), choice) for choice in choices]
-    near = [(score, choice) for score, choice in scored if score >= _ALIKE]
-    return [choice for _, choice in sorted(near, key=lambda each: -each[0])]
+def _similarity(words: Sequence[str], name: str) -> float:
+    """How similar the typed words are to their closest words of the name, on average, of 100."""
+    parts = plain_name(name).split()
+    closest = [max((fuzz.ratio(word, part) for part in parts), default=0.0) for word in words]
+    return sum(closest) / len(closest)
 
 
-def _score(words: Sequence[str], parts: Sequence[str]) -> float:
-    """How well the words fit their likest parts of a name, on the average, of 100."""
-    best = [max((fuzz.ratio(word, part) for part in parts), default=0.0) for word in words]
-    return sum(best) / len(best)
+def resolve_provider(context: ServiceContext, form: SubmittedForm) -> Named:
+    """The provider that the form names; both None if that is unclear, with a problem in the form.
 
-
-_RECENT = 3
-# Ids are this long at the most.
-_DIGITS = 9
-# What browsers offer while one types; 4 kB. Whoever is not among them is found all the same.
-_MOST_OFFERED = 80
-
-
-class Radio(NamedTuple):
-    """One provider to tap; ``about`` tells them apart from others of the name, or is empty."""
-
-    value: str
-    name: str
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What the page offers: ``radios`` to tap, ``names`` while typing."""
-
-    radios: tuple[Radio, ...]
-    names: tuple[str, ...]
-
-
-# A known provider's id, or the name of one nobody knows yet.
-Named = tuple[int | None, str | None]
-
-
-def name_provider(session: Session, setting: FormSetting, sent: Sent) -> Named:
-    """Whom the form names; both None where that is not clear, which it then says."""
-    chosen, typed = sent["provider"], sent["provider_name"]
-    anew = bool(typed) and typed != sent["asked"]
-    if chosen == SOMEONE_ELSE and not (anew and sent["asked"]):
-        sent["asked"] = typed
-        if not typed:
-            sent.refuse("provider_name", "Enter the provider's name")
+    A typed name has precedence over an earlier choice, which is confirmed again.
+    """
+    if form["activity"] != "rsc":
+        return None, None
+    chosen, typed = form["provider"], form["provider_name"]
+    is_new_name = bool(typed) and typed != form["asked"]
+    if chosen == SOMEONE_ELSE and not (is_new_name and form["asked"]):
+        form["asked"] = typed
         return None, typed or None
-    if chosen != SOMEONE_ELSE and chosen and not anew:
-        return _chosen(session, setting, sent, chosen), None
+    if chosen != SOMEONE_ELSE and chosen and not is_new_name:
+        # Nobody has the id 0, so the service refuses what is no id.
+        return parse_id(chosen), None
     if not typed:
-        sent.refuse("provider", "Choose who provided the session, or type part of their name")
         return None, None
-    return _typed(session, setting, sent, "" if chosen == SOMEONE_ELSE else chosen)
+    return _resolve_name(context, form, "" if chosen == SOMEONE_ELSE else chosen)
 
 
-def offer(session: Session, setting: FormSetting, sent: Sent) -> Offer:
-    """Whom to offer: those asked about, else those logged with, and always who is chosen."""
-    choices = provider_choices(session, setting.person_id, setting.rules)
-    asked, chosen = sent["asked"], sent["provider"]
-    recent = [choice for choice in choices if choice.last_on]
-    shown = list(_fitting(find_provider(asked, choices))) if asked else recent[:_RECENT]
-    shown += [c for c in choices if str(c.id) == chosen and c not in shown]
-    last = recent[0].id if recent else None
-    radios = _radios(session, setting, shown, last)
-    if asked:
-        radios.append(Radio(SOMEONE_ELSE, f"Somebody else: {asked}", ""))
-    names = [c.name for c in recent] + names_used(session, setting.person_id)
-    others = [c.name for c in choices if not c.last_on]
-    # A list that stops in the middle of the alphabet would say that nobody comes after.
-    names += others if len(others) + len(names) <= _MOST_OFFERED else []
-    return Offer(tuple(radios), tuple(dict.fromkeys(names))[:_MOST_OFFERED])
-
-
-def _chosen(session: Session, setting: FormSetting, sent: Sent, chosen: str) -> int | None:
-    number = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) <= _DIGITS else 0
-    if may_name(session, setting.person_id, setting.rules, number):
-        return number
-    sent.refuse("provider", "Choose a provider from the list")
-    sent["provider"] = ""
-    return None
-
-
-def _typed(session: Session, setting: FormSetting, sent: Sent, chosen: str) -> Named:
-    typed = sent["provider_name"]
-    choices = provider_choices(session, setting.person_id, setting.rules)
-    found = find_provider(typed, choices)
-    sent["asked"] = typed
-    if found.sure and chosen in {"", str(found.sure.id)}:
-        sent["provider"] = str(found.sure.id)
-        return found.sure.id, None
-    if not chosen and plain(typed) in map(plain, names_used(session, setting.person_id)):
-        sent["provider"] = SOMEONE_ELSE
-        return None, typed
-    if not chosen and _is_own(session, setting, typed, found):
-        sent.refuse("provider", _own_name(typed))
-        return None, None
-    other = next((choice.name for choice in choices if str(choice.id) == chosen), "")
-    sent["provider"] = chosen if other else ""
-    sent.refuse("provider", _ask(typed, found, other))
+def _resolve_name(context: ServiceContext, form: SubmittedForm, chosen: str) -> Named:
+    session, person_id = context.session, context.person_id
+    typed = form["provider_name"]
+    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
+    choices = provider_choices(session, person_id, rules.provider_rules)
+    match = find_provider(typed, choices)
+    form["asked"] = typed
+    if match.sure and chosen in {"", str(match.sure.id)}:
+        form["provider"] = str(match.sure.id)
+        return match.sure.id, None
+    if not chosen:
+        used = map(plain_name, names_used(session, person_id))
+        if plain_name(typed) in used:
+            form["provider"] = SOMEONE_ELSE
+            return None, typed
+        if _means_self(session, person_id, typed, match):
+            # The service refuses it.
+            return person_id, None
+    names = {str(choice.id): choice.name for choice in choices}
+    form["provider"] = chosen if chosen in names else ""
+    form.add_problem("provider", _format_question(typed, match, names.get(chosen, "")))
     return None, None
 
 
-def _ask(typed: str, found: Found, chosen: str) -> str:
-    """What to ask about a name that does not say who is meant."""
+def _format_question(typed: str, match: ProviderMatch, chosen: str) -> str:
     if chosen:
-        return f"You chose {chosen} and typed “{typed}”: choose who it was"
-    if found.more:
-        return f"Many names fit “{typed}”: choose who it was, or type more of the name"
-    if found.best:
-        return f"“{typed}” is not quite clear: choose who it was"
-    return f"Nobody we know is called “{typed}”: correct the name, or choose “Somebody else”"
+        return f"You chose {chosen} and typed “{typed}”. Choose who provided the session"
+    if match.more:
+        return f"Many names match “{typed}”. Choose who it was, or type more of the name"
+    if match.best:
+        return f"“{typed}” could be more than one person. Choose who it was"
+    return f"We don't know a provider named “{typed}”. Correct the name, or choose “Someone else”"
 
 
-def _is_own(session: Session, setting: FormSetting, typed: str, found: Found) -> bool:
-    """Whether a name is one's own, of whom nobody else has it; a part of it fits nobody else."""
-    name = get_person(session, setting.person_id).name
-    own = find_provider(typed, [Choice(setting.person_id, name, None)]).sure
-    return own is not None and (not found.best or plain(typed) == plain(name))
+def _means_self(session: Session, person_id: int, typed: str, match: ProviderMatch) -> bool:
+    """Whether a typed name is the person's own, or part of it that matches no provider."""
+    name = get_person(session, person_id).name
+    is_own = find_provider(typed, [ProviderChoice(person_id, name, None)]).sure is not None
+    return is_own and (not match.best or plain_name(typed) == plain_name(name))
 
 
-def _own_name(typed: str) -> str:
-    return (
-        f"Nobody but you is called “{typed}” here, and nobody provides RSC to themselves: correct "
-        "the name, or choose “Somebody else” if another person is called so"
-    )
-
-
-def _fitting(found: Found) -> tuple[Choice, ...]:
-    return (found.sure,) if found.sure else found.best
-
-
-def _radios(
-    session: Session, setting: FormSetting, shown: list[Choice], last: int | None
-) -> list[Radio]:
-    names = [plain(choice.name) for choice in shown]
-    doubled = {c.id for c in shown if names.count(plain(c.name)) > 1}
-    told = credentials_of(session, doubled, setting.associations) if doubled else {}
+def offer_providers(
+    session: Session, person_id: int, rules: EntryRules, form: SubmittedForm
+) -> ProviderOffer:
+    """The providers that match the typed name, else the recent ones, and always the chosen one."""
+    choices = provider_choices(session, person_id, rules.provider_rules)
+    recent = [choice for choice in choices if choice.last_on]
+    asked = form["asked"]
+    shown = recent[:_RECENT]
+    if asked:
+        match = find_provider(asked, choices)
+        shown = [match.sure] if match.sure else list(match.best)
+    shown += [c for c in choices if str(c.id) == form["provider"] and c not in shown]
+    names = [plain_name(choice.name) for choice in shown]
+    same_names = {c.id for c in shown if names.count(plain_name(c.name)) > 1}
+    credentials = credentials_of(session, same_names, rules.associations) if same_names else {}
     radios = []
     for choice in shown:
-        about = _about(choice.last_on, told.get(choice.id)) if choice.id in doubled else ""
-        about = about or ("the last one" if choice.id == last else "")
-        radios.append(Radio(str(choice.id), choice.name, about))
-    return radios
+        about = ""
+        if choice.id in same_names:
+            about = _tell_apart(choice, credentials.get(choice.id))
+        if not about and recent and choice.id == recent[0].id:
+            about = "most recent"
+        radios.append(ProviderRadio(str(choice.id), choice.name, about))
+    if asked:
+        radios.append(ProviderRadio(SOMEONE_ELSE, f"Someone else: {asked}", ""))
+    suggested = [choice.name for choice in recent] + names_used(session, person_id)
+    others = [choice.name for choice in choices if not choice.last_on]
+    # A list that ended in the middle of the alphabet would seem to be complete.
+    if len(others) + len(suggested) <= _MAX_SUGGESTED:
+        suggested += others
+    return ProviderOffer(tuple(radios), tuple(dict.fromkeys(suggested))[:_MAX_SUGGESTED])
 
 
-def _about(last_on: date | None, told: str | None) -> str:
-    """What tells one of several providers of a name apart."""
-    seen = f"you logged with them on {format_date(last_on)}" if last_on else ""
-    return ", ".join(filter(None, (told, seen)))
+def _tell_apart(choice: ProviderChoice, credential: str | None) -> str:
+    """What tells one of several providers of the same name apart."""
+    parts = [credential] if credential else []
+    if choice.last_on:
+        parts.append(f"your last session was on {format_date(choice.last_on)}")
+    return ", ".join(parts)

@@ -14,7 +14,7 @@ from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import ApplicationStanding, Standing, list_exemptions
 from tracker.services.endorsements import Endorsed
 from tracker.services.entries import find_entry
-from tracker.services.evidence import File
+from tracker.services.evidence import EvidenceFile
 from tracker.web.pages.renewal_view import Tone, anchor_of
 from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
 from tracker.web.text import format_closed, format_cycle
@@ -60,7 +60,7 @@ class EntryRow:
     whys: Sequence[VerdictLine]
     closed: str
     closed_by: str
-    files: Sequence[File]
+    files: Sequence[EvidenceFile]
 
 
 def read_entry(

@@ -36,7 +36,7 @@ from tracker.services.calendar_feeds import (
 )
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
 from tracker.services.evaluation import days_at
-from tracker.services.evidence import files_of_entries
+from tracker.services.evidence import list_entry_files
 from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
 from tracker.web.downloads import Download, Places
 from tracker.web.forms.body import RowId, Typed, text_of
@@ -198,7 +198,7 @@ def _write_archive(site: Site, now: datetime, person_id: int) -> IO[bytes]:
 def _list_evidence(session: Session, site: Site, person_id: int) -> Iterator[tuple[str, Path]]:
     """The files of a person's entries; each name starts with the entry's number and its own."""
     folder = folder_of(site)
-    for entry_id, files in sorted(files_of_entries(session, person_id).items()):
+    for entry_id, files in sorted(list_entry_files(session, person_id).items()):
         for file in files:
             path = folder.file(file.stored_as) if folder else None
             # A file that a restored backup lacks must not keep the others from coming.

@@ -1,117 +1,335 @@
-"""Log hours: the form, and the page that says what it did to the standing."""
+"""Log hours: the form for a session, its edit page, and the page that shows what it counts for."""
 
-import re
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import quote
 
-import structlog
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
+from starlette.datastructures import FormData
 
 from tracker.db.engine import reading
+from tracker.db.write_lock import Busy
+from tracker.formatting import format_size
+from tracker.refusal_text import format_length_question, format_refusal
 from tracker.rules.explain import LoggedEntry
-from tracker.services.context import Author
-from tracker.services.cycle_locks import cycle_lock_for
+from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.endorsements import endorsements_of
-from tracker.services.entries import find_entry
-from tracker.services.evidence import (
-    File,
-    file_for,
-    files_of,
-    own_file,
-    remove_file,
-    remove_files_of,
+from tracker.services.entries import (
+    EntrySource,
+    NeedsConfirmation,
+    create_entry,
+    delete_entry,
+    entry_version,
+    find_entry,
+    update_entry,
 )
-from tracker.services.old_entries import Content, delete_entry, version_of
+from tracker.services.entry_rules import (
+    EntryRules,
+    EntryWarnings,
+    length_key,
+    load_entry_rules,
+    validate_entry,
+)
+from tracker.services.evidence import (
+    FILES_PER_ENTRY,
+    FormFiles,
+    ReceivedFile,
+    check_space,
+    keep_files,
+    list_form_files,
+    move_drafts,
+    remove_entry_files,
+    remove_file,
+)
 from tracker.web.dependencies import (
     NowDep,
     Person,
     PersonDep,
     Site,
     SiteDep,
-    ViewerDep,
+    Viewer,
     require_person,
     require_viewer,
     site_of,
+    viewer_in_session,
 )
 from tracker.web.flash import redirect_with_flash
-from tracker.web.forms.body import Posted, RowId, WithFiles, posting
-from tracker.web.forms.entry import Sent, TheLink, prefill_from, prefill_of, read_setting
-from tracker.web.pages.applications import read_applications
-from tracker.web.pages.entry_submission import (
-    Filled,
-    FormContext,
-    Job,
-    Outcome,
-    do_aside,
-    length_key,
-    read_form,
-    save_change,
-    save_posted,
-    send,
-    show_form,
-    unwanted,
+from tracker.web.forms.body import RowId, open_posted, parse_id
+from tracker.web.forms.entry import (
+    LogLinkDep,
+    SubmittedForm,
+    build_log_form,
+    parse_entry,
+    prefill_from_entry,
+    prefill_from_link,
 )
+from tracker.web.forms.fields import date_fields_of
+from tracker.web.forms.provider import offer_providers, resolve_provider
+from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
-from tracker.web.pages.uploads import folder_of
+from tracker.web.pages.uploads import (
+    FILE_NOT_HERE,
+    LARGEST_MB,
+    Upload,
+    folder_of,
+    quota_of,
+    store_files,
+    sweep,
+)
 from tracker.web.pages.year_view import read_year
 
 router = APIRouter()
 
 
+@dataclass(slots=True)
+class Submission:
+    """A form and what became of it: ``saved`` is its entry, None if it is not saved.
+
+    ``editing`` is the stored entry that it edits; ``removing`` are the ids of that entry's files
+    that go when it is saved. ``kept`` are the stored names of the uploaded files that have a row
+    now, ``dropped`` those of files that no longer have one.
+    """
+
+    viewer: Viewer | None
+    form: SubmittedForm
+    editing: LoggedEntry | None = None
+    removing: Collection[int] = ()
+    saved: LoggedEntry | None = None
+    is_closed: bool = False
+    warnings: EntryWarnings = field(default_factory=EntryWarnings)
+    notice: str = ""
+    focus: str = ""
+    kept: set[str] = field(default_factory=set)
+    dropped: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> FormFiles:
+        """Which stored files belong to the form."""
+        entry_id = self.editing.id if self.editing else None
+        return FormFiles(self.form["form_key"], entry_id, self.removing)
+
+
+@dataclass(frozen=True, slots=True)
+class PostedEntry:
+    """A posted form on its way into the database; ``entry_id`` is the entry that it edits."""
+
+    request: Request
+    site: Site
+    now: datetime
+    texts: FormData
+    upload: Upload
+    entry_id: int | None
+
+    def save(self, session: Session) -> Submission:
+        """Save the entry with its files, or keep the files for when the form comes back.
+
+        A refused form does not raise, which would roll back everything that is saved together.
+        Raises NotFound if the edited entry is not the viewer's.
+        """
+        viewer = viewer_in_session(session, self.request, self.site, self.now)
+        removing = [parse_id(str(text)) for text in self.texts.getlist("without")]
+        form = SubmittedForm.from_data(self.texts)
+        submission = Submission(viewer, form, removing=removing)
+        if viewer is None or viewer.person_id is None:
+            return submission
+        context = ServiceContext(session, self.site.rulebooks, viewer.actor, self.now)
+        if self.entry_id is not None:
+            submission.editing = find_entry(session, viewer.person_id, self.entry_id)
+            if submission.editing is None:
+                raise NotFound
+        accepted: list[ReceivedFile] = []
+        refusals = list(self.upload.refusals)
+        if self.upload.received:
+            quota = quota_of(self.site)
+            accepted, full = check_space(context, self.upload.received, submission.files, quota)
+            refusals += full
+        for refusal in refusals:
+            form.add_problem("files", format_refusal(refusal.code, refusal.facts))
+        if "today" in self.texts:
+            today = _rules_for(context, submission).today
+            form.texts |= date_fields_of(today)
+            submission.focus = "hours"
+        elif "remove" in self.texts:
+            removed = remove_file(context, parse_id(form["remove"]))
+            submission.notice = f"{removed.name} was removed." if removed else FILE_NOT_HERE
+            submission.dropped += [removed.stored_as] if removed else []
+        else:
+            self._save_entry(context, submission)
+        if accepted or "kept" in self.texts:
+            first_key, key = self.texts.get("form_key"), form["form_key"]
+            if first_key != key:
+                move_drafts(context, str(first_key), key)
+            entry_id = submission.saved.id if submission.saved else None
+            submission.kept = keep_files(context, key, accepted, entry_id)
+        return submission
+
+    def _save_entry(self, context: ServiceContext, submission: Submission) -> None:
+        form = submission.form
+        provider = resolve_provider(context, form)
+        entry = parse_entry(context, form, provider)
+        if form.problems:
+            # Show what else is wrong at the same time.
+            for refusal in validate_entry(entry, _rules_for(context, submission)):
+                form.add_refusal(refusal)
+            return
+        try:
+            if submission.editing is None:
+                source = EntrySource(form["form_key"], form.confirmed)
+                submission.saved = create_entry(context, context.person_id, entry, source)
+                return
+            submission.saved = update_entry(
+                context,
+                submission.editing.id,
+                entry,
+                version=form["version"],
+                confirmed=form.confirmed,
+            )
+            for file_id in submission.removing:
+                removed = remove_file(context, file_id, submission.editing.id)
+                submission.dropped += [removed.stored_as] if removed else []
+        except Refused as refused:
+            for refusal in refused.refusals:
+                if refusal.field == "entry":
+                    submission.is_closed = True
+                else:
+                    form.add_refusal(refusal)
+        except NeedsConfirmation as needed:
+            submission.warnings = needed.warnings
+            form["seen"] = " ".join([*form.confirmed, *needed.warnings.keys])
+
+
+def _rules_for(context: ServiceContext, submission: Submission) -> EntryRules:
+    rules = load_entry_rules(context.session, context.rulebooks, context.person_id, context.now)
+    return rules.for_editing(submission.editing) if submission.editing else rules
+
+
 @router.get("/log")
-def open_form(site: SiteDep, at: NowDep, who: PersonDep, link: TheLink) -> HTMLResponse:
-    """The empty form, or one that a link has filled in; what a link says wrongly is left out."""
+def show_form(site: SiteDep, now: NowDep, person: PersonDep, link: LogLinkDep) -> HTMLResponse:
+    """The empty form, or one that a link has filled in."""
     with reading(site.engine) as session:
-        setting = read_setting(session, site.rulebooks, who.id, at)
-        prefill = prefill_of(session, setting, link)
-    return show_form(site, who, Sent(prefill), setting, FormContext())
+        rules = load_entry_rules(session, site.rulebooks, person.id, now)
+        form = SubmittedForm(prefill_from_link(session, person.id, rules, link))
+        return _render_form(session, site, rules, Submission(person.viewer, form))
 
 
-async def save_form(request: Request) -> Response:
-    """Save the session once and go to what it did; or show what is wrong, nothing lost."""
-    site = site_of(request)
-    at = site.now()
-    async with posting(request) as posted:
-        found, sent = await save_posted(request, site, at, posted)
-        who = await require_person(await require_viewer(found))
-        if sent is None:
-            raise HTTPException(404)
-        if sent[1].entry_id:
-            return RedirectResponse(f"/log/saved/{sent[1].entry_id}", 303)
-        return await run_in_threadpool(_show_again, site, at, who, posted, *sent)
+@router.get("/entries/{entry_id}/edit")
+def show_entry_form(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Response:
+    """The form with a stored entry; one of a closed cycle is only shown, with the reason."""
+    with reading(site.engine) as session:
+        entry, rules = _entry_with_rules(session, site, person, entry_id, now)
+        if rules.lock_on(entry.held_on) is not None:
+            return RedirectResponse(f"/entries/{entry_id}", 303)
+        form = SubmittedForm(prefill_from_entry(entry))
+        form["version"] = entry_version(entry)
+        # An unusual length was confirmed when the entry was saved.
+        form["seen"] = length_key(entry.minutes)
+        submission = Submission(person.viewer, form, editing=entry)
+        return _render_form(session, site, rules.for_editing(entry), submission)
 
 
-# Without dependencies: to resolve them takes a tenth of the time that it takes to save.
-router.add_route("/log", save_form, methods=["POST"])
+@router.post("/log")
+async def log_session(request: Request) -> Response:
+    """Save a session once and go to what it counts for, or show what is wrong."""
+    return await _save(request, None)
 
 
-def _show_again(
-    site: Site, at: datetime, who: Person, posted: Posted, filled: Filled, outcome: Outcome
-) -> Response:
-    outcome.tell(filled.sent)
-    author = Author(who.id, who.viewer.email, at)
-    besides = do_aside(site, author, posted) or FormContext(warnings=outcome.warnings)
-    return show_form(site, who, filled.sent, filled.setting, besides)
+@router.post("/entries/{entry_id}/edit")
+async def edit_entry(request: Request, entry_id: RowId) -> Response:
+    """Save the change to an entry, unless it changed since the form was opened."""
+    return await _save(request, entry_id)
+
+
+async def _save(request: Request, entry_id: int | None) -> Response:
+    site, upload = site_of(request), Upload()
+    now = site.now()
+    async with open_posted(request) as form:
+        if form.files:
+            upload = await run_in_threadpool(store_files, site, form.files)
+    posted = PostedEntry(request, site, now, form.texts, upload, entry_id)
+    try:
+        submission = await site.writer.run_async(posted.save)
+    except (Busy, NotFound):
+        # Nothing was saved, so no row names the uploaded files.
+        await run_in_threadpool(_drop_files, site, upload, set())
+        raise
+    if upload.received or submission.dropped:
+        await run_in_threadpool(_drop_files, site, upload, submission.kept, submission.dropped)
+        site.background.run_once(sweep, site, now)
+    if submission.saved is not None:
+        return RedirectResponse(f"/log/saved/{submission.saved.id}", 303)
+    if submission.is_closed:
+        return RedirectResponse(f"/entries/{entry_id}", 303)
+    await require_person(await require_viewer(submission.viewer))
+    return await run_in_threadpool(_render_again, site, now, submission)
+
+
+def _drop_files(
+    site: Site, upload: Upload, kept: Collection[str], dropped: Collection[str] = ()
+) -> None:
+    """Delete uploaded files that were not kept, and stored ones that were removed."""
+    folder = folder_of(site)
+    if folder is not None:
+        unused = {file.stored_as for file in upload.received if file.stored_as not in kept}
+        folder.remove([*unused, *dropped])
+
+
+def _render_again(site: Site, now: datetime, submission: Submission) -> HTMLResponse:
+    person_id = submission.viewer.person_id if submission.viewer else None
+    with reading(site.engine) as session:
+        rules = load_entry_rules(session, site.rulebooks, person_id or 0, now)
+        if submission.editing is not None:
+            rules = rules.for_editing(submission.editing)
+        return _render_form(session, site, rules, submission)
+
+
+def _render_form(
+    session: Session, site: Site, rules: EntryRules, submission: Submission
+) -> HTMLResponse:
+    """The form; its status is 422 if it has problems or warnings, so it was not saved."""
+    viewer, editing = submission.viewer, submission.editing
+    person_id = viewer.person_id if viewer else None
+    form = build_log_form(rules, submission.form)
+    problems = form.problems()
+    is_refused = bool(problems or submission.warnings)
+    return site.pages.render(
+        "log.html",
+        status=422 if is_refused else 200,
+        viewer=viewer,
+        here="" if editing else "log",
+        form=form,
+        problems=problems,
+        offer=offer_providers(session, person_id or 0, rules, submission.form),
+        files=list_form_files(session, person_id or 0, submission.files),
+        takes_files=folder_of(site) is not None,
+        most_files=FILES_PER_ENTRY,
+        largest_mb=LARGEST_MB,
+        format_size=format_size,
+        notice=submission.notice,
+        removing=submission.removing,
+        editing=editing,
+        warnings=None if problems else submission.warnings,
+        length_question=format_length_question(submission.warnings.minutes),
+        focus="" if is_refused else submission.focus,
+    )
 
 
 @router.get("/log/saved/{entry_id}")
-def show_saved(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> HTMLResponse:
-    """What an entry did to the standing; the same however often it is loaded."""
+def show_saved(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> HTMLResponse:
+    """What an entry counts for; the page stays the same when it is loaded again."""
     with reading(site.engine) as session:
-        row = read_entry(session, site.rulebooks, who.id, entry_id, at)
+        row = read_entry(session, site.rulebooks, person.id, entry_id, now)
         if row is None:
             raise HTTPException(404)
-        endorsements = endorsements_of(session, who.id)
-        applications = read_applications(session, site.rulebooks, who.id, at)
+        endorsements = endorsements_of(session, person.id)
+        applications = read_applications(session, site.rulebooks, person.id, now)
         applied = [view.application for view in applications]
-        year = read_year(session, site.rulebooks, who.id, endorsements, at, applied)
+        year = read_year(session, site.rulebooks, person.id, endorsements, now, applied)
     return site.pages.render(
         "saved.html",
-        viewer=who.viewer,
+        viewer=person.viewer,
         here="log",
         year=year,
         applications=[view for view in applications if view.checklist],
@@ -119,135 +337,39 @@ def show_saved(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> HT
     )
 
 
-@router.get("/entries/{entry_id}/edit")
-def open_entry(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Response:
-    """The form as the entry is stored; one of a closed cycle says why it stays as it is."""
-    with reading(site.engine) as session:
-        entry = _open_entry(session, site, who, entry_id, at)
-        if entry is None:
-            return RedirectResponse(f"/entries/{entry_id}", 303)
-        setting = read_setting(session, site.rulebooks, who.id, at, entry)
-    # What it is already is not asked about again.
-    seen = {"seen": length_key(entry.minutes), "version": version_of(entry)}
-    prefill = prefill_from(entry) | seen
-    return show_form(site, who, Sent(prefill), setting, FormContext(entry))
-
-
-@router.post("/entries/{entry_id}/edit")
-def save_entry(
-    site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId, posted: WithFiles
-) -> Response:
-    """Save the change, unless the entry changed since the form was opened."""
-    author = Author(who.id, who.viewer.email, at)
-    with reading(site.engine) as session:
-        entry = _open_entry(session, site, who, entry_id, at)
-        if entry is None:
-            return RedirectResponse(f"/entries/{entry_id}", 303)
-
-    def read(session: Session) -> Filled:
-        setting = read_setting(session, site.rulebooks, who.id, at, entry)
-        return read_form(session, setting, posted)
-
-    removed: list[File] = []
-
-    def save(session: Session, filled: Filled, content: Content) -> Outcome:
-        outcome = save_change(
-            session, site.rulebooks, author, entry_id=entry_id, filled=filled, content=content
-        )
-        wanted_out = unwanted(posted) if outcome.entry_id else ()
-        found = [remove_file(session, author, number, entry_id) for number in wanted_out]
-        # Perhaps not the first time that this is run.
-        removed[:] = [file for file in found if file]
-        return outcome
-
-    filled, outcome = send(site, author, posted, Job(read, save, entry_id, unwanted(posted)))
-    if outcome.entry_id:
-        if (folder := folder_of(site)) is not None:
-            folder.remove(file.stored_as for file in removed)
-        return RedirectResponse(f"/log/saved/{entry_id}", 303)
-    outcome.tell(filled.sent)
-    besides = do_aside(site, author, posted, entry) or FormContext(entry, outcome.warnings)
-    besides = replace(besides, without=unwanted(posted))
-    return show_form(site, who, filled.sent, filled.setting, besides)
-
-
 @router.get("/entries/{entry_id}/delete")
-def ask_to_delete(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Response:
-    """Asks whether to delete; only the button does."""
+def confirm_deletion(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Response:
+    """Asks whether to delete an entry; only its button deletes."""
     with reading(site.engine) as session:
-        entry = _open_entry(session, site, who, entry_id, at)
-        if entry is None:
+        entry, rules = _entry_with_rules(session, site, person, entry_id, now)
+        if rules.lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
-        files = files_of(session, who.id, "", entry_id)
-    return site.pages.render("delete.html", viewer=who.viewer, entry=entry, files=files)
+        files = list_form_files(session, person.id, FormFiles("", entry_id))
+    return site.pages.render("delete.html", viewer=person.viewer, entry=entry, files=files)
 
 
 @router.post("/entries/{entry_id}/delete")
-def delete(site: SiteDep, at: NowDep, who: PersonDep, entry_id: RowId) -> Response:
-    """Delete the entry with its files, and go back to the year."""
-    author = Author(who.id, who.viewer.email, at)
+def delete(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Response:
+    """Delete an entry with its files, and go back to the year."""
 
-    def job(session: Session) -> list[File] | None:
-        entry = find_entry(session, who.id, entry_id)
-        if entry is not None and _is_closed(session, site, entry, at):
-            return None
-        removed = remove_files_of(session, author, entry_id)
-        if not delete_entry(session, site.rulebooks, author, entry_id):
-            raise HTTPException(404)
-        return removed
+    def work(context: ServiceContext) -> list[str]:
+        files = remove_entry_files(context, entry_id)
+        delete_entry(context, entry_id)
+        return [file.stored_as for file in files]
 
-    removed = site.writer.run(job)
-    if removed is None:
+    try:
+        names = site.write(person.viewer, now, work)
+    except Refused:
+        # Its page says that the cycle is closed.
         return RedirectResponse(f"/entries/{entry_id}", 303)
-    if (folder := folder_of(site)) is not None:
-        folder.remove(file.stored_as for file in removed)
+    _drop_files(site, Upload(), (), names)
     return redirect_with_flash(site, "/my-year", "deleted")
 
 
-def _open_entry(
-    session: Session, site: Site, who: Person, entry_id: int, at: datetime
-) -> LoggedEntry | None:
-    """A person's own entry; None for one that stays as it was submitted."""
-    entry = find_entry(session, who.id, entry_id)
+def _entry_with_rules(
+    session: Session, site: Site, person: Person, entry_id: int, now: datetime
+) -> tuple[LoggedEntry, EntryRules]:
+    entry = find_entry(session, person.id, entry_id)
     if entry is None:
-        raise HTTPException(404)
-    return None if _is_closed(session, site, entry, at) else entry
-
-
-def _is_closed(session: Session, site: Site, entry: LoggedEntry, at: datetime) -> bool:
-    """Whether an entry stays as it was submitted."""
-    return cycle_lock_for(session, site.rulebooks, entry.person_id, entry.held_on, at) is not None
-
-
-_LOG = structlog.get_logger()
-# What may stand in a header between quotes, and on every disk.
-_UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
-
-
-@router.get("/evidence/{file_id}")
-def download(site: SiteDep, who: ViewerDep, file_id: RowId) -> FileResponse:
-    """One file, for its owner and for coordinators who may read what it proves."""
-    folder = folder_of(site)
-    with reading(site.engine) as session:
-        own = own_file(session, file_id, who.person_id) if who.person_id is not None else None
-        found = own or file_for(session, site.rulebooks, file_id, who.coordinates)
-    if found is None or folder is None:
-        raise HTTPException(404)
-    path = folder.file(found.stored_as)
-    if path is None:
-        # A restored backup without its files looks like this.
-        _LOG.error("evidence has no file", evidence=found.id)
-        raise HTTPException(404)
-    headers = {
-        "content-disposition": format_disposition(found.name),
-        "content-security-policy": "default-src 'none'; sandbox",
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-store",
-    }
-    return FileResponse(path, media_type=found.media_type, headers=headers)
-
-
-def format_disposition(name: str) -> str:
-    """The header that has a file saved under its name (RFC 6266, with the name as in RFC 8187)."""
-    ascii_name = _UNSAFE.sub("_", name)
-    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"
+        raise NotFound
+    return entry, load_entry_rules(session, site.rulebooks, person.id, now)

@@ -7,20 +7,21 @@ from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
 from tracker.db.engine import reading
+from tracker.formatting import format_size
 from tracker.refusal_text import format_refusal
 from tracker.services.applications import list_undecided_applications
-from tracker.services.context import Author, Refused
+from tracker.services.context import Refused
 from tracker.services.endorsements import endorsements_of
-from tracker.services.evidence import kept_files
+from tracker.services.evidence import list_kept_files
 from tracker.services.notification_preferences import list_disabled_kinds
 from tracker.services.profile import get_person, set_time_zone
 from tracker.settings import Coordinator
 from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
 from tracker.web.flash import FlashDep, redirect_with_flash
-from tracker.web.forms.body import Typed, WithFiles, text_of
-from tracker.web.pages.entry_submission import NOT_HERE, remove_chosen
+from tracker.web.forms.body import Typed, number_of, text_of
 from tracker.web.pages.mail_choice import format_choice
-from tracker.web.pages.uploads import folder_of, format_size, quota_of
+from tracker.web.pages import uploads
+from tracker.web.pages.uploads import folder_of, quota_of
 from tracker.web.text import get_bounce_banner
 from tracker.web.time_zones import format_instant, format_zone, zone_groups, zone_of
 
@@ -32,7 +33,7 @@ _NOTICES = {
     "removed": "Your second address is removed and signed out everywhere.",
     "try-again": "We sent an email to your first address. If it comes back, this page will say so.",
 }
-_FILE_NOTICES = {"removed": "The file is removed.", "not-here": NOT_HERE}
+_FILE_NOTICES = {"removed": "The file is removed.", "not-here": uploads.FILE_NOT_HERE}
 
 
 @router.get("/profile")
@@ -82,9 +83,9 @@ def save_time_zone(site: SiteDep, now: NowDep, person: PersonDep, typed: Typed) 
 def show_files(site: SiteDep, now: NowDep, person: PersonDep, flash: FlashDep) -> HTMLResponse:
     """The files that can still be removed, and those that closed cycles keep."""
     with reading(site.engine) as session:
-        files = kept_files(session, site.rulebooks, person.id, now)
-    removable = [kept for kept in files if not kept.closed]
-    closed = [kept for kept in files if kept.closed]
+        files = list_kept_files(session, site.rulebooks, person.id, now)
+    removable = [kept for kept in files if not kept.lock]
+    closed = [kept for kept in files if kept.lock]
     page = site.pages.render(
         "own_files.html",
         viewer=person.viewer,
@@ -103,10 +104,11 @@ def show_files(site: SiteDep, now: NowDep, person: PersonDep, flash: FlashDep) -
 
 @router.post("/profile/files")
 def remove_unsaved_file(
-    site: SiteDep, now: NowDep, person: PersonDep, posted: WithFiles
+    site: SiteDep, now: NowDep, person: PersonDep, typed: Typed
 ) -> Response:
     """Remove a file whose form was not saved; a file of an entry is removed with the entry."""
-    name = remove_chosen(site, Author(person.id, person.viewer.email, now), posted)
+    file_id = number_of(typed, "remove")
+    name = uploads.remove_unsaved_file(site, person.viewer, now, file_id)
     return redirect_with_flash(site, "/profile/files", "removed" if name else "not-here")
 
 

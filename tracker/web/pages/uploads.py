@@ -1,111 +1,135 @@
-"""Takes the files that come with a form: judged by content, named safely, and on the disk."""
+"""Uploaded files: checked by content, named safely, stored on the disk, and handed out again."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
+from urllib.parse import quote
 
 import structlog
-from sqlmodel import Session
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
 from tracker.db.engine import reading
-from tracker.services.context import Author, lock_person
+from tracker.services.context import Refusal
 from tracker.services.evidence import (
-    Received,
-    bytes_counted,
-    files_of,
+    ReceivedFile,
+    find_file_for_coordinator,
+    find_own_file,
+    remove_file,
     remove_old_drafts,
     stored_names,
 )
 from tracker.services.evidence_storage import ENDINGS, EvidenceFolder, digest_of, media_type_of
-from tracker.web.dependencies import Site
-from tracker.web.forms.body import clean
+from tracker.web.dependencies import Site, SiteDep, Viewer, ViewerDep
+from tracker.web.forms.body import RowId, clean
 
 _LOG = structlog.get_logger()
 _MEGABYTE = 1024 * 1024
 LARGEST_MB = 10
-MOST_FILES = 10
 _LONGEST_NAME = 100
-# Whose content is in memory: one of 10 MB, however many come at once.
-_LOOKING = Lock()
-# Signs that turn text round, or are not seen: a name must read as what it is.
-_UNSEEN = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+# One file at a time is in memory, 10 MB at most, however many come at once.
+_ONE_AT_A_TIME = Lock()
+# Characters that turn text around or are invisible: a name must read as what it is.
+_INVISIBLE = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+# All but what can stand between quotes in a header, and on every disk.
+_UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
+router = APIRouter()
+# The button was pressed twice, or on an old page.
+FILE_NOT_HERE = "That file was already removed, or belongs to a saved entry. Nothing changed."
 
 
 class Upload(NamedTuple):
-    """Files that came: those on the disk now, and why others were refused, in words."""
+    """Files that came with a form: those stored on the disk, and why others were refused."""
 
-    received: tuple[Received, ...] = ()
-    refused: tuple[str, ...] = ()
+    received: tuple[ReceivedFile, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 def folder_of(site: Site) -> EvidenceFolder | None:
-    """Where this site keeps evidence; None where it takes no files."""
+    """Where this site keeps evidence; None if it accepts no files."""
     path = site.settings.evidence_folder
     return None if path is None else EvidenceFolder(path)
 
 
 def quota_of(site: Site) -> int:
-    """How much the files of one person may take that can still be removed, in bytes."""
+    """The space for each person's files, without those of closed cycles, in bytes."""
     return site.settings.evidence_quota_mb * _MEGABYTE
 
 
-def take_files(site: Site, files: Sequence[UploadFile]) -> Upload:
-    """Look at each file, and write those that are fit to the evidence folder."""
+def store_files(site: Site, files: Sequence[UploadFile]) -> Upload:
+    """Check each file, and write the good ones to the evidence folder."""
     folder = folder_of(site)
     if folder is None:
-        return Upload(refused=("This site takes no files: save without them",) if files else ())
-    received: list[Received] = []
-    refused: list[str] = []
+        return Upload(refusals=(Refusal("files", "files-not-accepted"),))
+    received: list[ReceivedFile] = []
+    refusals: list[Refusal] = []
     for file in files:
-        with _LOOKING:
-            taken = _take(folder, file)
-        (refused if isinstance(taken, str) else received).append(taken)  # type: ignore[arg-type]
-    return Upload(tuple(received), tuple(refused))
-
-
-def fit_in(
-    session: Session,
-    site: Site,
-    author: Author,
-    received: Sequence[Received],
-    of_form: tuple[str, int | None],
-    leaving: Collection[int] = (),
-) -> tuple[list[Received], list[str]]:
-    """Those files for which there is room, and in words why there is none for the others.
-
-    ``of_form`` names the form's key and the entry that it edits, ``leaving`` those of its files
-    that go as it is saved. The person is locked, so that two forms sent at once do not both take
-    the last room.
-    """
-    lock_person(session, author.person_id)
-    held = files_of(session, author.person_id, *of_form)
-    staying = [file for file in held if file.id not in leaving]
-    places = MOST_FILES - len(staying)
-    quota = quota_of(site)
-    left = quota - bytes_counted(session, site.rulebooks, author.person_id, author.at)
-    left += sum(file.size for file in held) - sum(file.size for file in staying)
-    fitting: list[Received] = []
-    refused: list[str] = []
-    for file in received:
-        if len(fitting) >= places:
-            refused.append(f"{file.name} is one too many: an entry can have {MOST_FILES} files")
-        elif file.size > left:
-            refused.append(
-                f"There is no room for {file.name} ({format_size(file.size)}): of your "
-                f"{format_size(quota)}, {format_size(max(left, 0))} are left (files of closed cycles "
-                "take none). Remove files you no longer need, or save without it"
-            )
+        with _ONE_AT_A_TIME:
+            stored = _store_file(folder, file)
+        if isinstance(stored, Refusal):
+            refusals.append(stored)
         else:
-            fitting.append(file)
-            left -= file.size
-    return fitting, refused
+            received.append(stored)
+    return Upload(tuple(received), tuple(refusals))
 
 
-def sweep(site: Site, at: datetime) -> None:
-    """Delete the files of forms given up a day ago, and (once a day) files without a row."""
+def _store_file(folder: EvidenceFolder, file: UploadFile) -> ReceivedFile | Refusal:
+    content = file.file.read(LARGEST_MB * _MEGABYTE + 1)
+    facts = {"name": safe_name(file.filename, ""), "limit_mb": LARGEST_MB}
+    if not content:
+        return Refusal("files", "file-empty", facts)
+    if len(content) > LARGEST_MB * _MEGABYTE:
+        size = max(file.size or 0, len(content))
+        return Refusal("files", "file-too-large", {**facts, "size": size})
+    media_type = media_type_of(content)
+    if media_type is None:
+        return Refusal("files", "file-type-not-accepted", facts)
+    try:
+        stored_as = folder.write(content)
+    except OSError as error:
+        # The log tells the operator what went wrong; the file's name is the person's.
+        _LOG.error("evidence cannot be stored", error=type(error).__name__, number=error.errno)
+        return Refusal("files", "file-not-stored", facts)
+    return ReceivedFile(
+        name=safe_name(file.filename, media_type),
+        media_type=media_type,
+        size=len(content),
+        sha256=digest_of(content),
+        stored_as=stored_as,
+    )
+
+
+def safe_name(name: str | None, media_type: str) -> str:
+    """A file's name without folders, invisible characters, or the ending of another kind."""
+    last = re.split(r"[/\\]", name or "")[-1]
+    plain = " ".join(clean(_INVISIBLE.sub("", last)).split()).strip(". ")
+    stem, dot, ending = plain.rpartition(".")
+    endings = ENDINGS.get(media_type, ("",))
+    if not dot or f".{ending.lower()}" not in endings:
+        stem, ending = plain, endings[0].removeprefix(".")
+    return f"{stem[:_LONGEST_NAME].strip('. ') or 'file'}.{ending}".rstrip(".")
+
+
+def remove_unsaved_file(site: Site, viewer: Viewer, now: datetime, file_id: int) -> str:
+    """Remove a file whose form is not saved yet; its name, empty if there is no such file.
+
+    A saved entry loses a file only when it is saved without it.
+    """
+    folder = folder_of(site)
+    if folder is None or not file_id:
+        raise HTTPException(404)
+    removed = site.write(viewer, now, lambda context: remove_file(context, file_id))
+    if removed is None:
+        return ""
+    folder.remove([removed.stored_as])
+    return removed.name
+
+
+def sweep(site: Site, now: datetime) -> None:
+    """Delete the files of forms abandoned a day ago, and (once a day) files without a row."""
     folder = folder_of(site)
     if folder is None:
         return
@@ -114,51 +138,39 @@ def sweep(site: Site, at: datetime) -> None:
         with reading(site.engine) as session:
             return stored_names(session)
 
-    old = site.writer.run(lambda session: remove_old_drafts(session, at))
+    old = site.writer.run(lambda session: remove_old_drafts(session, now))
     folder.remove(file.stored_as for file in old)
-    folder.sweep(known, at)
+    folder.sweep(known, now)
 
 
-def format_size(size: int) -> str:
-    """A size in words, rounded up: ``1.3 MB``, ``20 kB``; ``0 MB`` for nothing."""
-    if 0 < size < _MEGABYTE // 10:
-        return f"{-(-size // 1024)} kB"
-    return f"{-(-size * 10 // _MEGABYTE) / 10:g} MB"
+@router.get("/evidence/{file_id}")
+def download(site: SiteDep, viewer: ViewerDep, file_id: RowId) -> FileResponse:
+    """One file, for its owner and for coordinators who may see its entry."""
+    folder = folder_of(site)
+    file = None
+    with reading(site.engine) as session:
+        if viewer.person_id is not None:
+            file = find_own_file(session, file_id, viewer.person_id)
+        if file is None:
+            coordinated = viewer.coordinates
+            file = find_file_for_coordinator(session, site.rulebooks, file_id, coordinated)
+    if file is None or folder is None:
+        raise HTTPException(404)
+    path = folder.file(file.stored_as)
+    if path is None:
+        # As after restoring a backup without its files.
+        _LOG.error("evidence has no file", evidence=file.id)
+        raise HTTPException(404)
+    headers = {
+        "content-disposition": format_disposition(file.name),
+        "content-security-policy": "default-src 'none'; sandbox",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+    }
+    return FileResponse(path, media_type=file.media_type, headers=headers)
 
 
-def safe_name(name: str | None, media_type: str) -> str:
-    """A file's name without folders, unseen signs or an ending that is not its kind's."""
-    last = re.split(r"[/\\]", name or "")[-1]
-    plain = " ".join(clean(_UNSEEN.sub("", last)).split()).strip(". ")
-    stem, dot, ending = plain.rpartition(".")
-    endings = ENDINGS.get(media_type, ("",))
-    if not dot or f".{ending.lower()}" not in endings:
-        stem, ending = plain, endings[0].removeprefix(".")
-    return f"{stem[:_LONGEST_NAME].strip('. ') or 'file'}.{ending}".rstrip(".")
-
-
-def _take(folder: EvidenceFolder, file: UploadFile) -> Received | str:
-    """The file, stored, or why it is refused."""
-    content = file.file.read(LARGEST_MB * _MEGABYTE + 1)
-    name = safe_name(file.filename, "")
-    if not content:
-        return f"{name} is empty: choose it again"
-    if len(content) > LARGEST_MB * _MEGABYTE:
-        whole = format_size(max(file.size or 0, len(content)))
-        return f"{name} has {whole}: a file can have {LARGEST_MB} MB at most"
-    media_type = media_type_of(content)
-    if media_type is None:
-        return f"{name} is not a PDF, JPEG, PNG or HEIC file: save it as one of these first"
-    try:
-        stored_as = folder.write(content)
-    except OSError as error:
-        # What it is called is the person's; what went wrong is the operator's.
-        _LOG.error("evidence cannot be stored", error=type(error).__name__, number=error.errno)
-        return f"{name} could not be stored. Save without it now, and add it later"
-    return Received(
-        name=safe_name(file.filename, media_type),
-        media_type=media_type,
-        size=len(content),
-        sha256=digest_of(content),
-        stored_as=stored_as,
-    )
+def format_disposition(name: str) -> str:
+    """The header that saves a file under its name (RFC 6266, with the name as in RFC 8187)."""
+    ascii_name = _UNSAFE.sub("_", name)
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

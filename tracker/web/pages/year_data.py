@@ -18,7 +18,7 @@ from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, read_cycl
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
-from tracker.services.evidence import File, files_of_entries
+from tracker.services.evidence import EvidenceFile, list_entry_files
 from tracker.services.rsc_providers import load_providers
 
 # The order in which renewals that can still be met are shown.
@@ -38,7 +38,7 @@ class YearData:
     day_of: DayOf
     endorsements: Sequence[Endorsed]
     entries: Sequence[LoggedEntry]
-    files: Mapping[int, Sequence[File]]
+    files: Mapping[int, Sequence[EvidenceFile]]
     providers: Mapping[int, Provider]
     locks: CycleLocks
     standings: Sequence[Standing] = ()
@@ -115,7 +115,7 @@ def read_year_data(
         day_of,
         endorsements,
         entries,
-        files_of_entries(session, person_id),
+        list_entry_files(session, person_id),
         _read_providers(session, entries),
         read_cycle_locks(session, rulebooks, now, endorsements, applies=applies),
         standings=read_standings(session, rulebooks, endorsements, now),
@@ -137,7 +137,7 @@ def read_cycle_data(
         day_of,
         [endorsement],
         entries,
-        files_of_entries(session, endorsement.person_id),
+        list_entry_files(session, endorsement.person_id),
         _read_providers(session, entries),
         read_cycle_locks_of(session, rulebooks, endorsement.person_id, now),
         standings=list(
@@ -164,7 +164,7 @@ def read_entry_data(
         day_of,
         endorsements,
         [entry],
-        files_of_entries(session, entry.person_id, entry.id),
+        list_entry_files(session, entry.person_id, entry.id),
         _read_providers(session, [entry]),
         read_cycle_locks(session, rulebooks, now, endorsements, applies=bool(undecided)),
         other_standings=standings,
