@@ -71,8 +71,8 @@ def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: WebClient) -> 
         (
             "activity",
             (
-                "This entry has changed since you opened it. It is now 2 hours on November 14, 2026. "
-                "Save again to replace it"
+                "This entry has changed since you opened it. It is now 2 hours on November 14, "
+                "2026. Save again to replace it"
             ),
         )
     ]

@@ -36,8 +36,8 @@ def test_files_of_closed_cycles_take_no_room(house: WebClient) -> None:
     assert send(alice, "/log", FORM, ("new.jpg", LARGE + b"2")).status_code == 303
     full = send(alice, "/log", FORM | {"form_key": "e" * 32, "day": "19"}, ("x.jpg", LARGE + b"3"))
     [(field, words)] = problems(full)
-    assert (field, words.startswith("There is no room for x.jpg (0.7 MB)")) == ("files", True)
-    assert "files of closed cycles take none" in words
+    assert (field, words.startswith("x.jpg (0.7 MB) was not added")) == ("files", True)
+    assert "not counting files of closed cycles" in words
     assert f'href="{PAGE}"' in full.text
     page = alice.get(PAGE)
     assert "Storage used 0.7 MB of 1 MB" in text_of(page)
@@ -81,7 +81,7 @@ def test_a_file_of_an_entry_is_not_removed_here(page_house: WebClient) -> None:
     send(alice, "/log", FORM, ("a.pdf", PDF))
     [row] = page_house.cast.rows("evidence")
     answer = text_of(alice.follow(alice.post(PAGE, {"remove": str(row["id"])})))
-    assert "Nothing was removed: that file is gone already, or belongs to a saved entry" in answer
+    assert "That file was already removed, or belongs to a saved entry" in answer
     assert page_house.cast.rows("evidence") == [row]
 
 
