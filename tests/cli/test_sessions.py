@@ -12,7 +12,7 @@ from tracker import clock
 from tracker.cli.main import app
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.api_tokens import find_caller, create_token
+from tracker.services.api_tokens import create_token, find_caller
 from tracker.services.browser_sessions import create_browser_session, get_session_user
 from tracker.services.calendar_feeds import find_feed_owner, get_feed_token, replace_feed
 from tracker.services.context import Actor, ServiceContext

@@ -19,8 +19,8 @@ from tracker.settings import Coordinator
 from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
 from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import Typed, number_of, text_of
-from tracker.web.pages.mail_choice import format_choice
 from tracker.web.pages import uploads
+from tracker.web.pages.mail_choice import format_choice
 from tracker.web.pages.uploads import folder_of, quota_of
 from tracker.web.text import get_bounce_banner
 from tracker.web.time_zones import format_instant, format_zone, zone_groups, zone_of
@@ -103,9 +103,7 @@ def show_files(site: SiteDep, now: NowDep, person: PersonDep, flash: FlashDep) -
 
 
 @router.post("/profile/files")
-def remove_unsaved_file(
-    site: SiteDep, now: NowDep, person: PersonDep, typed: Typed
-) -> Response:
+def remove_unsaved_file(site: SiteDep, now: NowDep, person: PersonDep, typed: Typed) -> Response:
     """Remove a file whose form was not saved; a file of an entry is removed with the entry."""
     file_id = number_of(typed, "remove")
     name = uploads.remove_unsaved_file(site, person.viewer, now, file_id)
