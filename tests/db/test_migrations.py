@@ -1,7 +1,11 @@
-"""The migrations end where the tables of the code stand."""
+"""Migrations end with the tables of the code, and keep what a database holds."""
 
+import gzip
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from sqlalchemy import (
     func,
     inspect,
     select,
+    text,
 )
 
 import tracker
@@ -26,8 +31,9 @@ from tests.support.backups import empty_beside, rows_of
 from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.support.older import migrate_to
 from tracker.db.engine import migrate, newest_version, open_engine, schema_version, writing
+from tracker.db.log import Entry
 from tracker.db.tables import METADATA
-from tracker.services.evaluation import evaluate_people
+from tracker.services.evaluation import evaluate_due, evaluate_people
 from tracker.services.standings import parse_results
 
 # Before this version a stored result was a list of these.
@@ -122,3 +128,160 @@ def test_an_older_database_keeps_what_is_in_it_and_is_judged_as_before(
 def test_an_older_server_does_so_too(postgres_database_url: str, tmp_path: Path) -> None:
     with empty_beside(postgres_database_url, tmp_path) as older:
         keeps_all(postgres_database_url, older, OLDER[0])
+
+
+# A database with rows in every table, filled by the program when its schema was 0009.
+FILLED = Path(__file__).parent / "filled_0009.sql.gz"
+WHEN_FILLED = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
+# What a migration changes on purpose.
+CHANGED = {"standing": {"requirements", "rules_digest"}}
+
+
+def load_filled(file: Path) -> str:
+    """Make an SQLite file as the older program left it; return its URL."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(gzip.decompress(FILLED.read_bytes()).decode())
+    return f"sqlite:///{file}"
+
+
+def copy_rows(source_url: str, target_url: str) -> None:
+    """Copy all rows of one database of schema 0009 to an empty one on another engine."""
+    source, target, metadata = create_engine(source_url), create_engine(target_url), MetaData()
+    metadata.reflect(target)
+    with source.connect() as read, target.begin() as write:
+        for table in metadata.sorted_tables:
+            if table.name == "alembic_version":
+                continue
+            rows = read.execute(select(METADATA.tables[table.name].c[*table.c.keys()])).mappings()
+            values = [dict(row) for row in rows]
+            if values:
+                write.execute(table.insert(), values)
+            if "id" in table.c:
+                last = select(func.max(table.c.id)).scalar_subquery()
+                write.execute(select(func.setval(f"{table.name}_id_seq", last)))
+    source.dispose()
+    target.dispose()
+
+
+@pytest.fixture
+def filled_url(empty_database_url: str, tmp_path: Path) -> str:
+    """A database filled by the older program, on each engine."""
+    url = load_filled(tmp_path / "filled.db")
+    if empty_database_url.startswith("sqlite"):
+        return url
+    migrate_to(empty_database_url, "0009")
+    copy_rows(url, empty_database_url)
+    return empty_database_url
+
+
+def read_rows(url: str) -> dict[str, list[dict[str, Any]]]:
+    engine, metadata = create_engine(url), MetaData()
+    metadata.reflect(engine)
+    rows = {}
+    with engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            query = select(table).order_by(*table.primary_key)
+            rows[table.name] = [dict(row) for row in connection.execute(query).mappings()]
+    engine.dispose()
+    del rows["alembic_version"]
+    return rows
+
+
+def test_a_filled_database_keeps_every_row(filled_url: str) -> None:
+    before = read_rows(filled_url)
+    assert all(before.values())
+    migrate(filled_url)
+    after = read_rows(filled_url)
+    for table, rows in before.items():
+        changed = CHANGED.get(table, set())
+        for old, new in zip(rows, after[table], strict=True):
+            assert {name: new[name] for name in old if name not in changed} == {
+                name: value for name, value in old.items() if name not in changed
+            }, table
+
+
+def test_a_filled_database_is_evaluated_as_before(filled_url: str) -> None:
+    before = read_rows(filled_url)["standing"]
+    migrate(filled_url)
+    engine = open_engine(filled_url)
+    with writing(engine) as session:
+        evaluated = evaluate_due(
+            session, BOOKS, "NCIMHA", WHEN_FILLED, since=WHEN_FILLED.date() - timedelta(days=1)
+        )
+    engine.dispose()
+    assert evaluated == 2
+    after = read_rows(filled_url)["standing"]
+    for old, new in zip(before, after, strict=True):
+        assert {**old, **dict.fromkeys(CHANGED["standing"])} == {
+            **new,
+            **dict.fromkeys(CHANGED["standing"]),
+        }
+        # The labels have been rewritten since.
+        unchanged = [name for name in OLD_RESULT if name != "label"]
+        results = [dict(zip(OLD_RESULT, r, strict=True)) for r in json.loads(old["requirements"])]
+        assert [
+            {name: getattr(result, name) for name in unchanged}
+            for result in parse_results(new["requirements"])
+        ] == [{name: result[name] for name in unchanged} for result in results]
+
+
+def test_columns_are_filled_from_the_audit_log(filled_url: str) -> None:
+    migrate(filled_url)
+    rows = read_rows(filled_url)
+    logged = {row["form_key"]: as_utc(row["logged_at"]) for row in rows["entry"]}
+    assert logged == {None: None, "first": WHEN_FILLED}
+    references = {
+        row["email"]: (as_utc(row["named_at"]), bool(row["answered_by_link"]))
+        for row in rows["reference"]
+    }
+    assert references == {
+        "pat@example.org": (WHEN_FILLED, True),
+        "quinn@example.org": (WHEN_FILLED - timedelta(days=1), False),
+        "filed@example.org": (None, False),
+    }
+    (withdrawn,) = rows["withdrawn_reference"]
+    assert (withdrawn["email"], withdrawn["name"], withdrawn["role"]) == (
+        "rae@example.org",
+        "Rae",
+        "supervisor",
+    )
+    assert as_utc(withdrawn["named_at"]) == WHEN_FILLED - timedelta(days=2)
+    assert as_utc(withdrawn["withdrawn_at"]) == WHEN_FILLED
+
+
+def as_utc(value: datetime | None) -> datetime | None:
+    """An instant as the driver gives it; SQLite's has no zone."""
+    if value is None or value.tzinfo is not None:
+        return value
+    return value.replace(tzinfo=UTC)
+
+
+def test_a_new_row_never_gets_a_deleted_rows_id(tmp_path: Path) -> None:
+    filled_url = load_filled(tmp_path / "filled.db")
+    before = read_rows(filled_url)
+    deleted = [r["row_id"] for r in before["audit_event"] if r["table_name"] == "entry"]
+    assert max(deleted) > max(row["id"] for row in before["entry"])
+    migrate(filled_url)
+    engine = open_engine(filled_url)
+    with writing(engine) as session:
+        session.connection().execute(text("DELETE FROM audit_event"))
+        entry = Entry(person_id=1, activity="training", held_on=NOW.date(), minutes=60, title="x")
+        session.add(entry)
+        session.flush()
+        new_id = entry.id
+    engine.dispose()
+    assert new_id == max(deleted) + 1
+
+
+def test_sqlite_keeps_the_last_id_of_each_audited_table(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with engine.connect() as connection:
+        query = text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")
+        found = set(connection.scalars(query))
+    engine.dispose()
+    wanted = {
+        name
+        for name, table in METADATA.tables.items()
+        if table.dialect_options["sqlite"]["autoincrement"]
+    }
+    assert found == wanted
