@@ -38,7 +38,7 @@ def test_a_wrong_variable_is_named_with_the_reason(monkeypatch: pytest.MonkeyPat
     assert "TRACKER_MAIL__CONNECTIONS: Input should be less than or equal to 50" in message
 
 
-def test_a_wrong_key_of_the_file_is_named_counting_from_one(tmp_path: Path) -> None:
+def test_a_wrong_key_is_named_by_position(tmp_path: Path) -> None:
     (tmp_path / "tracker.toml").write_text('[[coordinators]]\nemail = "a@b.org"\nname = "A"\n')
     assert "tracker.toml: coordinators[1].association: Field required" in told(load_settings)
 
@@ -66,7 +66,7 @@ def test_a_broken_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '"coordinators"' in told(load_settings)
 
 
-def test_a_wrong_token_for_metrics_is_told_with_what_would_be_right(
+def test_a_wrong_metrics_token_is_explained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TRACKER_WEB__METRICS_TOKEN", "geheim")
@@ -76,7 +76,7 @@ def test_a_wrong_token_for_metrics_is_told_with_what_would_be_right(
     assert "geheim" not in message
 
 
-def test_what_was_typed_as_a_secret_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKER_SMTP_URL", '{"geheim": 1}')
     monkeypatch.setenv("TRACKER_BASE_URL", "geheim")
     assert "geheim" not in told(load_settings)
@@ -105,7 +105,7 @@ def test_an_unusable_database_is_told_without_its_password(url: str, said: str) 
 
 
 @pytest.mark.parametrize("url", ["nonsense", "dragon://u:geheim@h/x", "mysql://u:geheim@h/x"])
-def test_an_unusable_database_url_is_told_with_the_right_form(url: str) -> None:
+def test_a_wrong_database_url_is_explained(url: str) -> None:
     message = told(open_engine, url)
     assert "TRACKER_DATABASE_URL can't be used" in message
     assert "sqlite:////var/lib/" in message

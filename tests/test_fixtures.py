@@ -21,7 +21,7 @@ def test_an_empty_database_has_no_tables(empty_database_url: str) -> None:
     engine.dispose()
 
 
-def test_what_one_test_writes_is_gone_in_the_next(database_url: str) -> None:
+def test_tests_do_not_share_rows(database_url: str) -> None:
     """Both halves are here: the table can only be made again if each copy is fresh."""
     engine = create_engine(database_url)
     with engine.begin() as connection:
@@ -29,7 +29,7 @@ def test_what_one_test_writes_is_gone_in_the_next(database_url: str) -> None:
     engine.dispose()
 
 
-def test_the_next_database_knows_nothing_of_the_one_before(database_url: str) -> None:
+def test_databases_do_not_share_statistics(database_url: str) -> None:
     engine = create_engine(database_url)
     assert "left_behind" not in inspect(engine).get_table_names()
     engine.dispose()
@@ -47,7 +47,7 @@ def names_of_rows(database_url: str) -> list[str]:
     return found
 
 
-def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(
+def test_a_returned_database_is_emptied(
     database_pool: DatabasePool,
 ) -> None:
     with database_pool.borrowed() as url:
@@ -78,9 +78,7 @@ def test_a_borrowed_database_is_given_on_without_rows_and_numbered_from_one(
         "ALTER DATABASE {name} SET default_transaction_read_only = on",
     ],
 )
-def test_a_database_that_was_rebuilt_is_lent_to_nobody(
-    database_pool: DatabasePool, change: str
-) -> None:
+def test_a_changed_database_is_not_reused(database_pool: DatabasePool, change: str) -> None:
     with database_pool.borrowed() as url:
         engine = open_engine(url)
         with engine.begin() as connection:

@@ -13,7 +13,7 @@ from tracker.services.backup_files import BackupError
 from tracker.services.browser_sessions import create_browser_session
 
 
-def test_a_backup_is_made_and_restored_by_two_commands(
+def test_backup_and_restore_work_as_commands(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cast = fill(sqlite_url)

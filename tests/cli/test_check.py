@@ -174,7 +174,7 @@ def test_facts_are_told_of_what_is_well() -> None:
 
 
 @pytest.mark.usefixtures("folder", "sqlite_store")
-def test_a_problem_is_numbered_hinted_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_problem_is_numbered_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKER_SMTP_URL", f"smtp://127.0.0.1:{free_port()}?tls=none")
     done = checked()
     assert done.exit_code == 1
@@ -274,7 +274,7 @@ def test_a_test_mail_arrives(mailbox: Mailbox) -> None:
 
 @pytest.mark.usefixtures("folder", "store", "mailbox")
 @pytest.mark.parametrize("address", ["noone@example.org", "no address", "a@b\nBcc: c@d.org"])
-def test_a_test_mail_that_cannot_go_is_a_problem(address: str) -> None:
+def test_a_rejected_test_message_is_a_problem(address: str) -> None:
     assert found(address) == ["T706"]
 
 
@@ -373,7 +373,7 @@ def test_another_programs_database_is_a_problem(
 
 
 @pytest.mark.usefixtures("folder", "mailbox")
-def test_a_database_that_may_not_be_written_is_a_problem(
+def test_a_read_only_database_is_a_problem(
     postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No right can be taken from root, who may run this: so PostgreSQL shows it for both.
@@ -407,7 +407,7 @@ def test_a_full_disk_is_found(
 
 
 @pytest.mark.usefixtures("folder", "mailbox")
-def test_a_folder_of_evidence_that_is_open_or_cannot_be_is_found(
+def test_an_unsafe_upload_folder_is_found(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path(sqlite_url.removeprefix("sqlite:///")).chmod(0o600)

@@ -66,7 +66,7 @@ def answering(address: str) -> httpx2.Client:
     )
 
 
-def test_it_shows_people_mails_and_pages_and_ends_cleanly(tmp_path: Path) -> None:
+def test_the_demo_runs_and_ends_cleanly(tmp_path: Path) -> None:
     with running_demo(tmp_path) as (process, address), answering(address) as client:
         assert "Open as" in client.get("/").text
         mailbox = client.get("/demo/mail").text
@@ -91,7 +91,7 @@ def test_its_supervisor_can_end_it_cleanly_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_can_be_ended_while_it_is_still_getting_ready(tmp_path: Path) -> None:
+def test_the_demo_can_end_while_starting(tmp_path: Path) -> None:
     process = demo(tmp_path)
     assert process.stdout is not None
     assert "Importing" in process.stdout.readline()
@@ -102,9 +102,7 @@ def test_it_can_be_ended_while_it_is_still_getting_ready(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_was_named_is_kept_and_no_mail_server_of_ours_is_asked(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+def test_a_named_database_is_kept(sqlite_url: str, tmp_path: Path) -> None:
     elsewhere = {"TRACKER_DATABASE_URL": sqlite_url, "TRACKER_SMTP_URL": "smtp://192.0.2.1:25"}
     with running_demo(tmp_path, **elsewhere) as (process, address), answering(address) as client:
         assert "mails arrived" in client.get("/demo/mail").text

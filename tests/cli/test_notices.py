@@ -65,7 +65,7 @@ def test_json_lists_each_decision_with_exactly_these_keys(jobs: JobHarness) -> N
     }
 
 
-def test_a_skipped_decision_has_a_reason_and_no_message(jobs: JobHarness) -> None:
+def test_a_skipped_decision_has_a_reason(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     jobs.run(AUTUMN, at("2024-12-01"))
     skipped = [row for row in printed("notices", "--json") if row["outcome"] == "skipped"]

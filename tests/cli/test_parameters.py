@@ -32,7 +32,7 @@ def test_an_instant_is_read_as_utc(typed: str, meant: datetime) -> None:
         *("9999-12-31T23:59-05:00", "0001-01-01T00:00+05:00"),
     ],
 )
-def test_what_is_no_instant_is_refused_with_what_would_be_right(typed: str) -> None:
+def test_a_wrong_instant_is_explained(typed: str) -> None:
     with pytest.raises(ValueError, match="Write it as YYYY-MM-DDTHH:MM-05:00"):
         parse_instant(typed)
 

@@ -52,7 +52,7 @@ def test_every_error_in_every_file_is_listed(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_each_requirement_is_shown_with_its_days_beneath_its_section() -> None:
+def test_requirements_are_printed_below_their_section() -> None:
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
     section = text.partition("Continuing endorsement: Education & Training IFS ")[2]
     assert section.startswith("training (renewal): Training from January 1, 2000: 15 hours ")
@@ -60,7 +60,7 @@ def test_each_requirement_is_shown_with_its_days_beneath_its_section() -> None:
     assert "CT-AIMH: Connecticut" not in text
 
 
-def test_the_sections_of_each_document_stand_in_the_source_s_own_order(folder: Path) -> None:
+def test_sections_follow_the_source_order(folder: Path) -> None:
     text = tracker("rules", "show").stdout
     for rulebook in load_rulebooks(folder).associations.values():
         text = text.partition(f"{rulebook.id}: {rulebook.name}")[2]
@@ -72,7 +72,7 @@ def test_the_sections_of_each_document_stand_in_the_source_s_own_order(folder: P
 
 
 @pytest.mark.usefixtures("folder")
-def test_every_table_of_virginia_is_shown_cell_by_cell() -> None:
+def test_every_virginia_cell_is_printed() -> None:
     text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
     training = text.partition("In-Service Training IFA ")[2].partition("Reflective Supervision/")[0]
     assert "advice on training, typically 45 hours: Successful applications" in training
@@ -83,7 +83,7 @@ def test_every_table_of_virginia_is_shown_cell_by_cell() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_terms_of_an_initial_requirement_are_told_in_words() -> None:
+def test_initial_requirements_are_printed_in_words() -> None:
     virginia = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
     for words in (
         "not needed if education is met",
@@ -126,13 +126,13 @@ def test_a_section_without_any_rule_says_so(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_provider_rule_is_shown_with_its_last_day() -> None:
+def test_a_provider_rule_shows_its_last_day() -> None:
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
     assert "vetted by the association, through December 21, 2027" in text
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_category_is_shown_with_what_there_are_rules_for() -> None:
+def test_categories_are_printed_with_their_rules() -> None:
     text = flat(tracker("rules", "show").stdout)
     assert "IFS: Infant Family Specialist (rules for its renewal and application)" in text
     assert "IFA: Infant Family Associate (no rules)" in text
@@ -152,7 +152,7 @@ def test_every_interpretation_is_shown_with_the_reading_taken(folder: Path) -> N
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_unknown_association_is_refused_with_those_there_are() -> None:
+def test_an_unknown_association_lists_known_ones() -> None:
     done = tracker("rules", "show", "--association", "NOWHERE")
     assert done.exit_code == 1
     assert "CT-AIMH, MI-AIMH, NCIMHA, VAIMH" in done.stderr
@@ -169,7 +169,7 @@ first_cycle = "fraction by month"
 """
 
 
-def test_a_change_of_cycle_is_shown_with_its_day(folder: Path) -> None:
+def test_a_cycle_change_shows_its_day(folder: Path) -> None:
     file = folder / "rulebooks" / "ncimha.toml"
     head, mark, rest = file.read_text().partition("[providers.ifs-rsc]")
     file.write_text(head + THREE_YEARS + mark + rest)

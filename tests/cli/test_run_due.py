@@ -25,7 +25,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["run-due", *arguments])
 
 
-def test_it_prints_a_line_for_each_job_that_it_did(jobs: JobHarness) -> None:
+def test_each_finished_job_prints_a_line(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     called = call("--as-of", "2024-12-02T09:00-05:00")
     assert called.exit_code == 0
@@ -56,7 +56,7 @@ def test_what_an_outage_missed_is_told(jobs: JobHarness) -> None:
     )
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(jobs: JobHarness) -> None:
+def test_a_dry_run_changes_nothing(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     before = jobs.everything()
     rehearsed = call("--dry-run", "--as-of", "2024-12-02T09:00-05:00")
@@ -69,13 +69,13 @@ def test_a_dry_run_says_the_same_and_changes_nothing(jobs: JobHarness) -> None:
     )
 
 
-def test_a_bare_day_is_one_whose_morning_jobs_are_due(jobs: JobHarness) -> None:
+def test_a_bare_day_includes_its_morning_jobs(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     called = call("--as-of", "2024-12-02")
     assert "NCIMHA notices for 2024-12-02" in called.stdout
 
 
-def test_an_instant_before_the_morning_is_still_the_day_before(jobs: JobHarness) -> None:
+def test_an_early_instant_is_the_previous_day(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     called = call("--as-of", "2024-12-02T06:59-05:00")
     assert "NCIMHA notices for 2024-12-01" in called.stdout

@@ -33,7 +33,7 @@ def cast(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
 
 
 @freeze_time("2026-11-22 17:00:00")
-def test_nothing_that_a_restored_backup_brings_back_opens_anything(cast: Cast) -> None:
+def test_a_restored_backup_grants_no_access(cast: Cast) -> None:
     now = clock.now()
     person = cast.people[ALICE]
     with writing(cast.engine) as session:

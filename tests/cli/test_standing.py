@@ -109,7 +109,7 @@ def test_an_address_may_be_written_in_capitals(jobs: JobHarness) -> None:
     assert len(printed("--as-of", "2024-12-01", "--email", " Alice@Example.ORG ")) == 1
 
 
-def test_without_a_day_it_is_today_where_the_association_is(jobs: JobHarness) -> None:
+def test_the_default_day_is_the_association_s_today(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     # In North Carolina it is still the last evening of the year.
     with freeze_time("2025-01-01T03:00:00Z"):
@@ -130,7 +130,7 @@ def test_an_unknown_address_is_told_as_such() -> None:
 
 
 @pytest.mark.usefixtures("jobs")
-def test_an_unknown_association_is_told_with_those_there_are() -> None:
+def test_an_unknown_association_lists_known_ones() -> None:
     called = call("--association", "XX")
     assert called.exit_code == 1
     assert "There is no rulebook for 'XX'. There are CT-AIMH, MI-AIMH, NCIMHA, VAIMH" in str(
@@ -146,7 +146,7 @@ def test_an_empty_database_says_what_to_do() -> None:
     assert printed() == []
 
 
-def test_people_read_what_is_missing_and_what_does_not_count(jobs: JobHarness) -> None:
+def test_the_table_shows_missing_and_uncounted_hours(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     with jobs.storing(AUTUMN) as people:
         people.log("rsc 2h 2024-04-01 with Newcomer")

@@ -35,7 +35,7 @@ def is_valid(url: str, secret: str) -> bool:
 
 
 @freeze_time(NOON)
-def test_a_token_is_printed_once_and_listed_without_its_secret(sqlite_url: str) -> None:
+def test_a_token_is_printed_only_once(sqlite_url: str) -> None:
     made = make("--scope", "standings:read")
     assert made.exit_code == 0
     secret = made.stdout.strip()
@@ -48,7 +48,7 @@ def test_a_token_is_printed_once_and_listed_without_its_secret(sqlite_url: str) 
     assert secret not in listed
 
 
-def test_a_token_holds_to_the_end_of_its_last_day_at_the_association(sqlite_url: str) -> None:
+def test_a_token_includes_its_last_local_day(sqlite_url: str) -> None:
     with freeze_time(NOON):
         secret = make("--expires", "2026-12-31").stdout.strip()
     with freeze_time("2027-01-01 04:59:59"):
@@ -83,9 +83,9 @@ def test_what_is_wrong_is_said(arguments: dict[str, str], words: str) -> None:
     assert words in str(failed.exception)
 
 
-def test_a_token_that_is_not_there_cannot_be_revoked() -> None:
+def test_a_missing_token_cannot_be_revoked() -> None:
     assert "There is no token 7" in str(call("revoke", "7").exception)
 
 
-def test_without_tokens_the_list_says_how_to_make_one() -> None:
+def test_an_empty_token_list_says_what_to_do() -> None:
     assert "tracker token make" in call("list").stdout

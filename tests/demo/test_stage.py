@@ -105,9 +105,7 @@ def demo(filled: Filled, folder: Path, day: date) -> Iterator[Shown]:
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
-    filled: Filled, tmp_path: Path, day: date
-) -> None:
+def test_the_roster_is_imported_on_any_day(filled: Filled, tmp_path: Path, day: date) -> None:
     with demo(filled, tmp_path, day) as shown:
         found = shown.statuses()
         assert {"met", "open", "excused", "no rules"} <= set(found)
@@ -116,9 +114,7 @@ def test_on_any_day_the_roster_is_imported_whole_and_somebody_has_renewed(
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-def test_on_any_day_some_applicants_are_ready_and_others_show_what_they_lack(
-    filled: Filled, tmp_path: Path, day: date
-) -> None:
+def test_applicants_show_every_story_on_any_day(filled: Filled, tmp_path: Path, day: date) -> None:
     with demo(filled, tmp_path, day) as shown, reading(shown.engine) as session:
         found = list(judge_applications(session, BOOKS, lambda _: day))
         statuses = Counter(standing.status for standing in found)
@@ -132,9 +128,7 @@ def test_on_any_day_some_applicants_are_ready_and_others_show_what_they_lack(
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coordinator(
-    filled: Filled, tmp_path: Path, day: date
-) -> None:
+def test_every_day_brings_reminders_and_digests(filled: Filled, tmp_path: Path, day: date) -> None:
     with demo(filled, tmp_path, day) as shown:
         ran = list(run_due(shown.context, shown.now, lambda: shown.now))
         assert {r.job.value for r in ran} == {"evaluate", "notices", "references", "digest"}
@@ -145,9 +139,7 @@ def test_on_any_day_there_are_mails_of_several_kinds_and_a_digest_for_each_coord
         assert {"membership", "provider cutoff"} <= sent
 
 
-def test_the_digest_compares_with_weeks_that_were_lived_through(
-    filled: Filled, tmp_path: Path
-) -> None:
+def test_the_digest_compares_with_earlier_weeks(filled: Filled, tmp_path: Path) -> None:
     with demo(filled, tmp_path, LATE) as shown:
         list(run_due(shown.context, shown.now, lambda: shown.now))
         [(mails,)] = shown.ask("SELECT COUNT(*) FROM outbox WHERE kind = 'digest'")
@@ -163,7 +155,7 @@ def test_the_digest_compares_with_weeks_that_were_lived_through(
         assert any("than last week" in text and "TREND" in text for text in texts)
 
 
-def test_late_in_the_year_every_story_shows_what_it_says(filled: Filled, tmp_path: Path) -> None:
+def test_every_story_shows_late_in_the_year(filled: Filled, tmp_path: Path) -> None:
     with demo(filled, tmp_path, LATE) as shown:
         current = {
             story.name: {row[:4] for row in shown.of(story.name) if str(row[4]) >= str(LATE)}
@@ -227,7 +219,7 @@ def test_in_january_some_are_overdue(filled: Filled, tmp_path: Path) -> None:
         assert shown.statuses()["overdue"] > 0
 
 
-def test_what_no_file_can_carry_leaves_an_audit_event(filled: Filled, tmp_path: Path) -> None:
+def test_waivers_and_extensions_leave_audit_events(filled: Filled, tmp_path: Path) -> None:
     with demo(filled, tmp_path, LATE) as shown:
         for table in ("waiver", "renewal"):
             [(rows,)] = shown.ask(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - two known names
@@ -264,15 +256,13 @@ def test_every_story_and_every_coordinator_can_be_opened() -> None:
         assert f"coordinator of {association}" in offered
 
 
-def test_a_configuration_without_a_demo_uses_the_one_that_comes_with_the_program(
+def test_the_shipped_demo_is_the_default(
     tmp_path: Path,
 ) -> None:
     assert load_stories(tmp_path) == STORIES
 
 
-def test_a_provider_has_logged_a_session_that_waits_for_confirmation(
-    filled: Filled, tmp_path: Path
-) -> None:
+def test_a_group_session_waits_for_confirmation(filled: Filled, tmp_path: Path) -> None:
     with demo(filled, tmp_path, LATE) as shown:
         states = Counter(row[0] for row in shown.ask("SELECT state FROM group_member"))
         assert states == {"asked": 3, "disputed": 1, "confirmed": 1}

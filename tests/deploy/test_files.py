@@ -63,7 +63,7 @@ def test_every_number_of_a_check_is_explained() -> None:
     assert given == set(re.findall(r"T\d{3}", README))
 
 
-def test_the_example_of_settings_means_the_same_to_a_shell() -> None:
+def test_example_settings_work_in_a_shell() -> None:
     file = DEPLOY / "systemd" / "tracker.env.example"
     script = f"set -a; . {file}; env"
     done = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
@@ -87,7 +87,7 @@ def test_the_cron_line_is_shell() -> None:
     subprocess.run(["sh", "-n", "-c", command], check=True)
 
 
-def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
+def test_the_image_runs_as_its_own_user() -> None:
     text = (DEPLOY / "container" / "Containerfile").read_text()
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         for source in line.split():
@@ -98,13 +98,13 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
     assert "/healthz" in text
 
 
-def test_no_file_holds_a_tab_where_a_shell_or_a_reader_trips() -> None:
+def test_deploy_files_contain_no_tabs() -> None:
     for path in FILES:
         if path.name != "Caddyfile":
             assert "\t" not in path.read_text(encoding="utf-8"), path
 
 
-def test_the_proxies_let_through_what_the_tracker_takes_and_refuses_in_its_own_words() -> None:
+def test_proxies_allow_what_the_tracker_accepts() -> None:
     nginx = (DEPLOY / "proxy" / "nginx.conf").read_text("utf-8")
     caddy = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8")
     sizes = re.findall(r"client_max_body_size (\d+)m;", nginx) + re.findall(

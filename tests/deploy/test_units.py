@@ -75,7 +75,7 @@ def test_a_unit_can_be_read(unit: Path) -> None:
     assert settings(unit).has_option("Unit", "Description")
 
 
-def test_both_services_run_as_the_same_user_on_the_same_database() -> None:
+def test_both_units_share_user_and_database() -> None:
     first, second = (dict(settings(unit).items("Service")) for unit in SERVICES)
     shared = ("User", "Group", "StateDirectory", "EnvironmentFile", "Environment", "UMask")
     assert [first[key] for key in shared] == [second[key] for key in shared]
