@@ -134,6 +134,37 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         "You have already logged a session with this provider on that day"
     ),
     "own-entry-not-offered": lambda _: "Choose one of your own entries of that day",
+    # References
+    "referee-name-required": lambda _: "Enter the referee's name",
+    "name-looks-like-link": lambda _: "Enter only the name, without a link or an address",
+    "own-name-looks-like-link": lambda facts: (
+        f"Ask your coordinator to correct your own name, “{facts['name']}”. It is part of the "
+        "email and must not look like a link or an address"
+    ),
+    "referee-is-self": lambda _: "Enter the referee's address. This one is your own",
+    "referee-role-required": lambda _: "Choose who they are to you",
+    "referee-role-unknown": lambda _: "Choose one of the roles in the list",
+    "referee-waiting": lambda facts: (
+        f"You have already named {facts['name']} with this address. "
+        "To change the name or role, remove them first"
+    ),
+    "referee-declined": lambda facts: (
+        f"You have named {facts['name']} with this address, and they declined. Name someone else"
+    ),
+    "referee-received": lambda facts: (
+        f"You have named {facts['name']} with this address, and their reference was received. "
+        "Name someone else"
+    ),
+    "too-many-referees": lambda _: (
+        "Several people have not answered yet. Remove one of them to name someone else"
+    ),
+    "referees-daily-limit": lambda facts: (
+        f"You have reached the limit of {facts['limit']} referees in one day. "
+        "Please name the next one tomorrow"
+    ),
+    "application-takes-no-referees": lambda facts: (
+        f"This application was {facts['state']}, so you can't name more referees"
+    ),
     # Applications
     "application-undecided": lambda facts: (
         f"An application for {facts['association']} {facts['category']} was opened on "

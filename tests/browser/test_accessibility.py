@@ -102,7 +102,7 @@ def test_a_reference_that_is_declined_and_limits_have_no_barriers(
     page = scripted("")
     page.goto(f"/reference/{ids['reference']}")
     page.get_by_text("You cannot give it?").click()
-    page.get_by_role("button", name="I cannot give this reference").click()
+    page.get_by_role("button", name="Decline").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("cannot give it")
     check(page)
     for _ in range(6):
@@ -127,6 +127,6 @@ def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: LiveSer
     alice.get_by_label("Their name").fill("Eltern" * 30)
     alice.get_by_label("Their e-mail address").fill(f"{'pat' * 40}@example.org")
     alice.get_by_text("Current program supervisor").last.click()
-    alice.get_by_role("button", name="Ask them").click()
+    alice.get_by_role("button", name="Ask for a reference").click()
     expect(alice.get_by_role("status")).to_contain_text("We have sent them a mail")
     check(alice)

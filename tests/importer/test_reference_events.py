@@ -6,17 +6,16 @@ import pytest
 
 from tests.importer.importer import PEOPLE, Importer
 from tests.importer.test_references import ANSWER, APPLIED, ASKED, NO_ANSWER, csv_of
+from tests.support.cast import BOOKS
 from tracker.db.engine import writing
-from tracker.services.context import Author
-from tracker.services.references import (
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.reference_submission import (
     ReferenceAnswer,
-    decline,
-    find_request,
+    decline_reference,
     open_link,
-    own_application,
-    store_answer,
-    withdraw_referee,
+    submit_reference,
 )
+from tracker.services.references import withdraw_referee
 
 NOW = datetime(2024, 5, 20, 17, tzinfo=UTC)
 SIGNED = ReferenceAnswer(True, "I lead her programme", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
@@ -32,22 +31,20 @@ def answer_by_link(importer: Importer, answer: ReferenceAnswer | None) -> None:
     """Let Rita sign her answer; None: she declines."""
     with writing(importer.engine) as session:
         link = open_link(session, 1, NOW)
-        request = find_request(session, link.token)
-        assert request is not None
+        context = ServiceContext(session, BOOKS, Actor("rita@example.net"), NOW)
         if answer is None:
-            decline(session, request, NOW)
+            assert decline_reference(context, link.token)
         else:
-            store_answer(session, request, answer, NOW)
+            assert submit_reference(context, link.token, answer)
 
 
 def remove(importer: Importer) -> None:
     """Let Alice remove Rita on the page."""
+    [(reference_id,)] = importer.rows("reference", "id")
     with writing(importer.engine) as session:
-        application = own_application(session, 1, 1)
-        assert application is not None
-        author = Author(1, "alice@example.org", NOW + timedelta(days=1))
-        [(reference_id,)] = importer.rows("reference", "id")
-        assert withdraw_referee(session, author, application, reference_id) == "Rita Roe"
+        actor = Actor("alice@example.org", 1)
+        context = ServiceContext(session, BOOKS, actor, NOW + timedelta(days=1))
+        withdraw_referee(context, 1, reference_id)
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,14 @@ from tracker.db.engine import reading, writing
 from tracker.jobs.references import due_step
 from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
-from tracker.services.context import Author
-from tracker.services.references import (
-    RefereeInput,
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.reference_submission import (
     ReferenceAnswer,
-    decline,
+    decline_reference,
     find_request,
-    name_referee,
-    own_application,
-    store_answer,
+    submit_reference,
 )
+from tracker.services.references import RefereeInput, name_referee
 from tracker.settings import Coordinator
 
 REFERENCE, REMINDER = "reference", "reference-reminder"
@@ -47,12 +45,11 @@ class ReferenceHarness(JobHarness):
             self.application = apply(session, self.ids["Ann"])
 
     def ask(self, email: str = "pat@example.org", instant: datetime = ASKED) -> None:
-        author = Author(self.ids["Ann"], "ann@example.org", instant)
-        naming = RefereeInput(email, email.partition("@")[0].capitalize(), "supervisor")
+        actor = Actor("ann@example.org", self.ids["Ann"])
+        referee = RefereeInput(email, email.partition("@")[0].capitalize(), "supervisor")
         with writing(self.engine) as session:
-            mine = own_application(session, author.person_id, self.application)
-            assert mine is not None
-            number = name_referee(session, author, mine, naming, 5)
+            context = ServiceContext(session, _TWO, actor, instant)
+            number = name_referee(context, self.application, referee)
             assert number is not None
             ask_referee(self.context, session, number, instant)
 
@@ -87,7 +84,7 @@ def test_asking_writes_one_mail_with_the_link(ref_jobs: ReferenceHarness) -> Non
         assert "Current program supervisor" in part
         assert f"https://hours.example.org/reference/{ref_jobs.token()}" in part
     with reading(ref_jobs.engine) as session:
-        assert find_request(session, ref_jobs.token()) is not None
+        assert find_request(session, _TWO, ref_jobs.token()) is not None
 
 
 def test_reminders_come_on_their_days_and_then_no_more(ref_jobs: ReferenceHarness) -> None:
@@ -123,11 +120,13 @@ def test_who_has_answered_or_declined_is_not_reminded(ref_jobs: ReferenceHarness
         ref_jobs.ask(f"{name}@example.org")
     with writing(ref_jobs.engine) as session:
         tokens = [m.text.partition("/reference/")[2].split()[0] for m in ref_jobs.mails(REFERENCE)]
-        pat, quinn, _ = (find_request(session, token) for token in tokens)
-        assert pat is not None
-        assert quinn is not None
-        store_answer(session, pat, GIVEN, ASKED)
-        decline(session, quinn, ASKED)
+        pat, quinn, _ = tokens
+        assert submit_reference(
+            ServiceContext(session, _TWO, Actor("pat@example.org"), ASKED), pat, GIVEN
+        )
+        assert decline_reference(
+            ServiceContext(session, _TWO, Actor("quinn@example.org"), ASKED), quinn
+        )
     ref_jobs.run(at("2026-11-09"))
     assert [mail.recipient for mail in ref_jobs.mails(REMINDER)] == ["rae@example.org"]
 

@@ -30,7 +30,11 @@ from tracker.services.group_notifications import (
     list_unnotified,
     mark_reminded,
 )
-from tracker.services.references import ReferenceRequest, count_reminder, list_unanswered_requests
+from tracker.services.reference_submission import (
+    ReferenceRequest,
+    count_reminder,
+    list_unanswered_requests,
+)
 
 # No zone's day begins more than a day before another's.
 _MARGIN = 1

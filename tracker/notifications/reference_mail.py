@@ -14,7 +14,12 @@ from tracker.notifications.context import reply_to
 from tracker.notifications.notices_mail import fit
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
-from tracker.services.references import ReferenceLink, ReferenceRequest, open_link, request_key
+from tracker.services.reference_submission import (
+    ReferenceLink,
+    ReferenceRequest,
+    open_link,
+    request_key,
+)
 from tracker.settings import Settings
 
 _BUTTON = "Open the form"

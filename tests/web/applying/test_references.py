@@ -59,19 +59,19 @@ def page(page_house: WebClient) -> Applying:
 
 def test_the_page_says_what_is_asked_for_and_of_whom(page: Applying) -> None:
     text = text_of(page.alice.get(page.page))
-    assert "3 references are asked for" in text
+    assert "You need 3 references" in text
     assert "Current program supervisor or colleague" in text
-    assert "Where the reviewers agree, instead" in text
-    assert "At least 1 of them is endorsed as IFS, IMHS, or vetted by" in text
+    assert "Or, if the reviewers agree" in text
+    assert "At least 1 referee needs an endorsement as IFS, IMHS, or vetting by" in text
     assert "guide, References" in text
-    assert "Nobody yet." in text
+    assert "You have not named anyone yet." in text
 
 
 def test_naming_somebody_stores_and_mails_and_says_so(applying: Applying) -> None:
     answer = applying.alice.post(applying.page, PAT)
     assert answer.headers["location"] == applying.page
     text = text_of(applying.alice.follow(answer))
-    assert "We have sent them a mail" in text
+    assert "We have sent them an email" in text
     assert "Pat Doe Current program supervisor pat@example.org Waiting" in text
     [mail] = applying.cast.rows("outbox", kind="reference")
     assert (mail["recipient"], mail["person_id"]) == ("pat@example.org", None)
@@ -89,8 +89,8 @@ def test_every_mistake_is_told_beside_its_field_and_nothing_typed_is_lost(page: 
     answer = page.alice.post(page.page, typed)
     assert answer.status_code == 422
     assert problems(answer) == [
-        ("name", "Enter the name alone, without a link or an address"),
-        ("email", "Enter an e-mail address, like name@example.org"),
+        ("name", "Enter only the name, without a link or an address"),
+        ("email", "Enter an email address, like name@example.org"),
         ("role", "Choose one of the roles in the list"),
     ]
     assert 'value="pat at example"' in answer.text
@@ -111,7 +111,7 @@ def test_every_mistake_is_told_beside_its_field_and_nothing_typed_is_lost(page: 
 )
 def test_a_name_that_looks_like_a_link_is_refused(page: Applying, typed: str) -> None:
     answer = page.alice.post(page.page, {**PAT, "name": typed})
-    assert problems(answer) == [("name", "Enter the name alone, without a link or an address")]
+    assert problems(answer) == [("name", "Enter only the name, without a link or an address")]
     assert page.cast.rows("outbox") == []
 
 
@@ -140,9 +140,9 @@ def test_naming_again_who_declined_claims_no_mail(page: Applying) -> None:
     page.pat.post(f"{page.name()}/decline")
     answer = page.alice.post(page.page, PAT)
     assert answer.status_code == 422
-    words = "You have named Pat Doe with this address, and they declined: name somebody else"
+    words = "You have named Pat Doe with this address, and they declined. Name someone else"
     assert problems(answer) == [("email", words)]
-    assert "We have sent them a mail" not in answer.text
+    assert "We have sent them an email" not in answer.text
     assert len(page.house.mails()) == 1
 
 
@@ -157,7 +157,7 @@ def test_naming_again_whom_an_import_named_asks_them(page: Applying) -> None:
 def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
     assert dict(problems(page.alice.post(page.page, {}))) == {
         "name": "Enter the referee&#39;s name",
-        "email": "Enter an e-mail address, like name@example.org",
+        "email": "Enter an email address, like name@example.org",
         "role": "Choose who they are to you",
     }
 
@@ -165,14 +165,14 @@ def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
 @pytest.mark.parametrize("own", [ALICE, "Alice@Home.example"])
 def test_ones_own_address_is_refused(page: Applying, own: str) -> None:
     answer = page.alice.post(page.page, {**PAT, "email": own})
-    assert problems(answer) == [("email", "Enter the referee&#39;s address: this one is your own")]
+    assert problems(answer) == [("email", "Enter the referee&#39;s address. This one is your own")]
     assert page.house.mails() == []
 
 
 def test_one_who_has_not_answered_is_removed(applying: Applying) -> None:
     link = applying.name()
     answer = applying.alice.post(applying.page, {"remove": str(applying.row()["id"])})
-    assert "no longer asked" in text_of(applying.alice.follow(answer))
+    assert "Their link no longer works" in text_of(applying.alice.follow(answer))
     assert applying.cast.rows("reference") == []
     assert applying.pat.get(link).status_code == 404
 
@@ -224,21 +224,21 @@ def test_another_persons_references_are_not_here(page: Applying) -> None:
 def test_as_many_as_are_allowed_and_then_no_form(page: Applying) -> None:
     for number in range(5):
         page.name(email=f"p{number}@example.org")
-    assert "as many as you can at a time" in text_of(page.alice.get(page.page))
+    assert "as many referees as you can at one time" in text_of(page.alice.get(page.page))
     assert 'name="email"' not in page.alice.get(page.page).text
     assert page.alice.post(page.page, PAT).status_code == 422
 
 
 def test_a_decided_application_asks_nobody(page: Applying) -> None:
     page.change("application", **decided(page.house.now))
-    assert "This application is endorsed" in text_of(page.alice.get(page.page))
+    assert "This application was endorsed" in text_of(page.alice.get(page.page))
     assert page.alice.post(page.page, PAT).status_code == 422
     assert page.house.mails() == []
 
 
 def test_where_none_are_asked_for_the_page_says_so(page: Applying) -> None:
     page.change("application", category="IMHS")
-    assert "asks for no references" in text_of(page.alice.get(page.page))
+    assert "does not require references" in text_of(page.alice.get(page.page))
     assert page.alice.post(page.page, PAT).status_code == 422
     page.change("application", association="NOWHERE")
     assert page.alice.get(page.page).status_code == 404
@@ -249,7 +249,7 @@ def test_the_link_shows_who_asks_and_for_what_and_nothing_else(page: Applying) -
     text = text_of(answer)
     assert "Alice Moreno is applying to Association of References" in text
     assert "Infant Family Specialist (IFS)" in text
-    assert "Is “Current program supervisor” right?" in text
+    assert "Is “Current program supervisor” correct?" in text
     assert "Association of References has vetted me" in text
     for private in (ALICE, "alice@home.example", "2024", "open"):
         assert private not in answer.text.replace("Are you endorsed", "")
@@ -303,7 +303,7 @@ def test_the_applicant_sees_that_it_was_received_and_nothing_of_it(page: Applyin
 def test_who_cannot_give_it_says_so_and_the_applicant_sees_it(applying: Applying) -> None:
     link = applying.name()
     answer = applying.pat.post(f"{link}/decline")
-    assert text_of(applying.pat.follow(answer)).startswith("You have told us that you cannot")
+    assert text_of(applying.pat.follow(answer)).startswith("You declined to give this reference")
     assert applying.row()["declined_at"] == applying.house.now
     assert "pat@example.org Declined" in text_of(applying.alice.get(applying.page))
     applying.pat.post(link, ANSWER)
@@ -324,7 +324,7 @@ def test_an_empty_answer_says_what_is_missing(page: Applying) -> None:
     answer = page.pat.post(page.name(), {})
     assert answer.status_code == 422
     assert problems(answer) == [
-        ("role_confirmed", "Say whether that role is right"),
+        ("role_confirmed", "Say whether this role is correct"),
         ("relationship", "Say in a sentence how you know their work"),
         ("endorsed", "Say whether you are endorsed"),
         ("signed_as", "Type your full name to sign"),
@@ -336,7 +336,7 @@ def test_a_wrong_answer_keeps_what_was_typed(page: Applying) -> None:
     wrong = {**ANSWER, "endorsed_by": "NOWHERE", "endorsed_as": "", "relationship": "x" * 501}
     answer = page.pat.post(page.name(), wrong)
     assert problems(answer) == [
-        ("relationship", "How you know them can have 500 characters at most"),
+        ("relationship", "Use at most 500 characters to say how you know their work"),
         ("endorsed_by", "Choose the association that has endorsed you"),
         ("endorsed_as", "Choose the category in which you are endorsed"),
     ]
@@ -359,7 +359,7 @@ def test_a_link_that_is_none_says_so_kindly(page: Applying, token: str) -> None:
         page.pat.post(f"/reference/{token}/decline"),
     ):
         assert answer.status_code == 404
-        assert text_of(answer).startswith("This link opens nothing.")
+        assert text_of(answer).startswith("This link does not work.")
         assert answer.headers["x-robots-tag"] == "noindex, nofollow"
 
 

@@ -59,4 +59,4 @@ def test_whom_the_applicant_removes_meanwhile_answers_nothing(
     monkeypatch.setattr(referee, "writing", after_the_removal)
     answer = page.pat.post(f"{link}{end}", ANSWER)
     assert answer.status_code == NOT_THERE
-    assert text_of(answer).startswith("This link opens nothing.")
+    assert text_of(answer).startswith("This link does not work.")

@@ -1,193 +1,143 @@
 """An applicant's references: whom they have named, and a form to name one more."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, Response
-from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.db.engine import reading, writing
+from tracker.db.applications import Application
+from tracker.db.engine import reading
 from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.application.references import (
     find_reference_rule,
     format_role,
     format_slot,
-    max_referees,
     roles_for,
 )
 from tracker.rules.model import Rulebook
-from tracker.rules.requirement import ReferenceRule, Requirement
-from tracker.services.context import Author
+from tracker.rules.requirement import ReferenceRule
+from tracker.services.context import Refused, ServiceContext
 from tracker.services.references import (
-    Applied,
     NamedReferee,
-    NamingRefused,
-    has_room,
+    can_name_more,
+    find_own_application,
+    find_referee_to_ask,
+    list_named_referees,
     name_referee,
-    named_referees,
-    own_application,
     withdraw_referee,
 )
 from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
 from tracker.web.flash import FlashDep, redirect_with_flash
-from tracker.web.forms.body import RowId, Typed, add_problem, text_of
-from tracker.web.forms.references import NamingForm, naming_form, read_naming
+from tracker.web.forms.body import RowId, Typed, number_of
+from tracker.web.forms.references import RefereeForm, referee_form
 
 router = APIRouter()
-_LARGEST_ID = 2**31 - 1
 _NOTICES = {
-    "asked": "We have sent them a mail with a link to the form.",
-    "removed": "They are no longer asked, and their link opens nothing any more.",
+    "asked": "We have sent them an email with a link to the form.",
+    "removed": "Removed. Their link no longer works.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """What the page is about; ``rule`` is None where the rulebook asks for no references."""
+class ReferencesPage:
+    """What the page shows; ``rule`` is None if the rulebook requires no references."""
 
-    application: Applied
+    application: Application
     rulebook: Rulebook
-    rule: Requirement | None
+    rule: ReferenceRule | None
+    source: str
+    named: list[NamedReferee]
 
-    @property
-    def terms(self) -> ReferenceRule | None:
-        """What the rule asks."""
-        return self.rule.references if self.rule else None
-
-    @property
-    def source(self) -> str:
-        """Where the rule is written."""
-        if self.rule is None:
-            return ""
-        found = self.rule.values[-1].source
-        return f"{self.rulebook.documents[found.document].title}, {found.section}"
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """The roles that may be named, with their words."""
-        terms = self.terms
-        return {r: format_role(self.rulebook, r) for r in roles_for(terms)} if terms else {}
+    def form(self, typed: FormData | None = None) -> RefereeForm:
+        """The form to name a referee in one of the rule's roles."""
+        roles = roles_for(self.rule) if self.rule else ()
+        return referee_form({role: format_role(self.rulebook, role) for role in roles}, typed)
 
 
 @router.get("/application/{application_id}/references")
-def show(
-    site: SiteDep, at: NowDep, who: PersonDep, application_id: RowId, flash: FlashDep
+def show_references(
+    site: SiteDep, now: NowDep, person: PersonDep, application_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
-    """Whom one has named, whether it has come (never what it says), and the form."""
-    with reading(site.engine) as session:
-        page = _page(site, at, own_application(session, who.id, application_id))
-        named = named_referees(session, application_id)
+    """The referees, whether each reference was received (not what it says), and the form."""
+    page = _read_page(site, now, person, application_id)
     notice = _NOTICES.get(flash.code, "")
-    return flash.clear(_show(site, who, page, named, naming_form(page.roles), notice=notice))
+    return flash.clear(_render(site, person, page, page.form(), notice=notice))
 
 
 @router.post("/application/{application_id}/references")
-def change(
-    site: SiteDep, at: NowDep, who: PersonDep, application_id: RowId, typed: Typed
+def change_references(
+    site: SiteDep, now: NowDep, person: PersonDep, application_id: RowId, typed: Typed
 ) -> Response:
-    """Name somebody and ask them by mail; or, by the buttons beside one, ask or remove that one."""
-    author = Author(who.id, who.viewer.email, at)
-    with writing(site.engine) as session:
-        mine = own_application(session, who.id, application_id, for_writing=True)
-        page = _page(site, at, mine)
+    """Name a referee and ask them by mail; or, with the buttons of one, ask or remove them."""
+    page = _read_page(site, now, person, application_id)
+    form = page.form(typed)
+
+    def save(context: ServiceContext) -> str:
+        """The code of the notice."""
         if "remove" in typed:
-            if withdraw_referee(session, author, page.application, _number(typed, "remove")):
-                return _done(site, application_id, "removed")
-            raise HTTPException(404)
+            withdraw_referee(context, application_id, number_of(typed, "remove"))
+            return "removed"
         if "ask" in typed:
-            _ask_again(site, session, at, page, _number(typed, "ask"))
-            return _done(site, application_id, "asked")
-        form = naming_form(page.roles, typed)
-        if _name(site, session, author, page, form=form, whose=who.viewer.name):
-            return _done(site, application_id, "asked")
-        named = named_referees(session, application_id)
-    return _show(site, who, page, named, form)
+            asked = find_referee_to_ask(context, application_id, number_of(typed, "ask"))
+        else:
+            asked = name_referee(context, application_id, form.parse())
+        if asked is not None:
+            ask_referee(site, context.session, asked, now)
+        return "asked"
 
-
-def _page(site: Site, at: NowDep, mine: Applied | None) -> _Page:
-    if mine is None or mine.association not in site.rulebooks.associations:
-        raise HTTPException(404)
-    rulebook = site.rulebooks.associations[mine.association]
-    return _Page(
-        mine, rulebook, find_reference_rule(rulebook, mine.category, site.today(rulebook.id, at))
-    )
-
-
-def _name(
-    site: Site,
-    session: Session,
-    author: Author,
-    page: _Page,
-    *,
-    form: NamingForm,
-    whose: str,
-) -> bool:
-    """Store and ask whom the form names; False with the form's problems."""
-    naming = read_naming(form, whose)
-    if naming is None or page.terms is None:
-        return False
     try:
-        new = name_referee(session, author, page.application, naming, max_referees(page.terms))
-    except NamingRefused as refused:
-        add_problem(form[refused.field], str(refused))
-        return False
-    if new is None:
-        # The same tap once more; or somebody who came by an import and was never asked.
-        named = named_referees(session, page.application.id)
-        new = next((n.id for n in named if n.email == naming.email and not n.asked), None)
-    if new is not None:
-        ask_referee(site, session, new, author.at)
-    return True
+        notice = site.write(person.viewer, now, save)
+    except Refused as refused:
+        form.add_refusals(refused.refusals)
+        return _render(site, person, page, form)
+    return redirect_with_flash(site, f"/application/{application_id}/references", notice)
 
 
-def _ask_again(site: Site, session: Session, at: NowDep, page: _Page, reference_id: int) -> None:
-    """PlannedRequirement somebody who was named, by an import, and never asked."""
-    named = named_referees(session, page.application.id)
-    one = next((n for n in named if n.id == reference_id and n.state == "waiting"), None)
-    if one is None or not page.application.is_open:
-        raise HTTPException(404)
-    if not one.asked:
-        ask_referee(site, session, one.id, at)
+def _read_page(site: Site, now: datetime, person: Person, application_id: int) -> ReferencesPage:
+    with reading(site.engine) as session:
+        application = find_own_application(session, person.id, application_id)
+        if application is None or application.association not in site.rulebooks.associations:
+            raise HTTPException(404)
+        named = list_named_referees(session, application_id)
+    rulebook = site.rulebooks.associations[application.association]
+    today = site.today(rulebook.id, now)
+    requirement = find_reference_rule(rulebook, application.category, today)
+    rule, source = None, ""
+    if requirement is not None:
+        rule = requirement.references
+        cited = requirement.values[-1].source
+        source = f"{rulebook.documents[cited.document].title}, {cited.section}"
+    return ReferencesPage(application, rulebook, rule, source, named)
 
 
-def _show(
-    site: Site,
-    who: Person,
-    page: _Page,
-    named: list[NamedReferee],
-    form: NamingForm,
-    *,
-    notice: str = "",
+def _render(
+    site: Site, person: Person, page: ReferencesPage, form: RefereeForm, *, notice: str = ""
 ) -> HTMLResponse:
     problems = form.problems()
+    application = page.application
+    category = page.rulebook.categories.get(application.category)
+    can_name = (
+        page.rule is not None
+        and not application.is_decided
+        and can_name_more(page.named, page.rule)
+    )
     return site.pages.render(
         "references.html",
         status=422 if problems else 200,
-        viewer=who.viewer,
-        application=page.application,
-        category=page.rulebook.categories.get(page.application.category),
-        rulebook=page.rulebook,
+        viewer=person.viewer,
+        application=application,
+        category=category.name if category else application.category,
+        association=page.rulebook.name,
+        rule=page.rule,
         source=page.source,
-        terms=page.terms,
-        say=lambda role: format_role(page.rulebook, role),
-        format_slot=lambda roles: format_slot(page.rulebook, roles),
-        may_name=page.application.is_open
-        and page.terms is not None
-        and has_room(named, max_referees(page.terms)),
-        named=named,
+        format_role=partial(format_role, page.rulebook),
+        format_slot=partial(format_slot, page.rulebook),
+        can_name=can_name,
+        named=page.named,
         form=form,
         problems=problems,
         notice=notice,
     )
-
-
-def _done(site: Site, application_id: int, what: str) -> Response:
-    return redirect_with_flash(site, f"/application/{application_id}/references", what)
-
-
-def _number(typed: FormData, name: str) -> int:
-    text = text_of(typed, name)
-    if not (text.isascii() and text.isdigit()) or int(text[:11]) > _LARGEST_ID:
-        raise HTTPException(404)
-    return int(text)
