@@ -79,7 +79,7 @@ def test_every_virginia_cell_is_printed() -> None:
     assert "IFRS training (application): Training (interpretation: ifrs-48-hours)" in training
     assert "hours about these topics are left out: RSC, DEIA" in training
     assert "training.rsc (application): RSC training" in training
-    assert "Written Exam IFA, IFS, IFRS advice on exam: Not asked. IMHS, IMHM-C, IMHM-P, " in text
+    assert "Written Exam IFA, IFS, IFRS advice on exam: Not required. IMHS, IMHM-C, IMHM-P, " in text
 
 
 @pytest.mark.usefixtures("folder")
@@ -93,7 +93,7 @@ def test_initial_requirements_are_printed_in_words() -> None:
         "at least 10 families",
         "from January 1, 2000: 3 years",
         "sessions count on days on which the applicant provided RSC to others",
-        "that the applicant gives to others), inside the rsc hours",
+        "that you provide to others), inside the rsc hours",
         "reference 2: Provider of reflective supervision; Colleague",
         "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
         "at least 1 endorsed as one of IFS, IFRS, IMHS,",

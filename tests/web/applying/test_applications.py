@@ -85,7 +85,7 @@ def test_requirements_stand_in_the_rulebooks_order(page_hall: WebClient) -> None
         ("references", "1 received, 1 waiting"),
         ("exam", "Written exam Passed To do"),
         ("membership", "Paid through December 31, 2026."),
-        ("education", "A master's degree or a higher one, with official transcripts Done"),
+        ("education", "A master's degree or higher, with official transcripts Done"),
     ],
 )
 def test_progress_is_said_in_its_own_measure(page_hall: WebClient, name: str, said: str) -> None:
@@ -121,13 +121,13 @@ def test_advice_is_marked_and_asks_nothing(page_hall: WebClient) -> None:
     training = task(page_hall, IDA, "training")
     assert "Done" in training
     assert "Advice Typical: 75 hours; not required." in training
-    assert "Good to know Advice Leadership Activities: Not asked." in checklist(page_hall, IDA)
+    assert "Good to know Advice Leadership Activities: Not required." in checklist(page_hall, IDA)
 
 
 def test_each_rule_has_its_source_and_its_reading(page_hall: WebClient) -> None:
     training = task(page_hall, NORA, "training")
     assert "VAIMH: Infant Mental Health Endorsement Requirements" in training
-    assert "“In-Service Training”. Our reading: The minimum is asked of all" in training
+    assert "“In-Service Training”. Our reading: The minimum is required of everyone" in training
 
 
 def test_what_is_to_do_says_where(page_hall: WebClient) -> None:

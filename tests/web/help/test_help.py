@@ -20,7 +20,7 @@ def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClien
     assert "vetted by the association, through December 21, 2027" in page
     assert "Footnote 1: vetted professionals" in page
     assert "A cycle lasts one year and ends on December 31." in page
-    assert "31 days of grace" in page
+    assert "grace period of 31 days" in page
     assert "The same endorsement by any association counts" in page
     assert "Years of work" not in page
     assert "Application: Education" not in page
