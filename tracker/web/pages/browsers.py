@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.services.browser_sessions import (
     MAX_SESSION_DAYS,
@@ -19,9 +17,8 @@ from tracker.services.browser_sessions import (
     sign_out_other_browsers,
 )
 from tracker.services.sign_in import hash_token
-from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
-from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import Typed, text_of
+from tracker.web.page_request import ViewerPage
 from tracker.web.time_zones import zone_of
 
 router = APIRouter()
@@ -45,14 +42,17 @@ class BrowserRow(NamedTuple):
 
 
 @router.get(_PATH)
-def show_browsers(
-    site: SiteDep, now: NowDep, request: Request, viewer: ViewerDep, flash: FlashDep
-) -> HTMLResponse:
+def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
     """Each browser that is signed in with one of the viewer's addresses, the current one first."""
+    viewer, site = page.viewer, page.site
     current = hash_token(request.cookies[site.cookie_name])
-    with reading(site.engine) as session:
-        browsers = list_browsers(session, viewer.person_id, viewer.email, now)
-        zone = _time_zone(session, site, viewer)
+    with page.reading() as session:
+        browsers = list_browsers(session, viewer.person_id, viewer.email, page.now)
+        # A coordinator who is no person here has no time zone of their own.
+        association = next(iter([*viewer.coordinates, *site.rulebooks.associations]))
+        zone = site.rulebooks.associations[association].time_zone
+        if viewer.person_id is not None:
+            zone = zone_of(session, site.rulebooks, viewer.person_id)
     rows = []
     for browser in browsers:
         seen_at = browser.seen_at or browser.created_at
@@ -61,46 +61,37 @@ def show_browsers(
             name=browser.browser or _UNKNOWN,
             email=browser.email,
             since=format_date(local_day(browser.created_at, zone)),
-            last_visit=_format_visit(local_day(seen_at, zone), local_day(now, zone)),
+            last_visit=_format_visit(local_day(seen_at, zone), local_day(page.now, zone)),
             is_current=browser.token_hash == current,
         )
         rows.append(row)
-    page = site.pages.render(
+    return page.render(
         "browsers.html",
-        viewer=viewer,
         here="profile",
         rows=sorted(rows, key=lambda row: not row.is_current),
         days=SESSION_DAYS,
         max_days=MAX_SESSION_DAYS,
-        notice=_NOTICES.get(flash.code, ""),
+        notices=_NOTICES,
     )
-    return flash.clear(page)
 
 
 @router.post(f"{_PATH}/end")
-def end_one(site: SiteDep, now: NowDep, viewer: ViewerDep, typed: Typed) -> Response:
+def end_one(page: ViewerPage, typed: Typed) -> Response:
     """Sign out one browser; nothing happens if it is not the viewer's or is signed out already."""
     handle = text_of(typed, "browser")
-    site.write(viewer, now, lambda context: sign_out_browser(context, viewer.email, handle))
-    return redirect_with_flash(site, _PATH, "one")
+    page.write(lambda context: sign_out_browser(context, page.viewer.email, handle))
+    return page.redirect(_PATH, "one")
 
 
 @router.post(f"{_PATH}/end-others")
-def end_others(site: SiteDep, now: NowDep, request: Request, viewer: ViewerDep) -> Response:
+def end_others(page: ViewerPage, request: Request) -> Response:
     """Sign out every browser but this one."""
-    token = request.cookies[site.cookie_name]
-    site.write(viewer, now, lambda context: sign_out_other_browsers(context, viewer.email, token))
-    return redirect_with_flash(site, _PATH, "others")
+    token = request.cookies[page.site.cookie_name]
+    page.write(lambda context: sign_out_other_browsers(context, page.viewer.email, token))
+    return page.redirect(_PATH, "others")
 
 
 def _format_visit(day: date, today: date) -> str:
     # Visits are recorded once a day, so the last one may be almost a day later than this says.
     days = (today - day).days
     return {0: "today", 1: "yesterday"}.get(days, f"on {format_date(day)}")
-
-
-def _time_zone(session: Session, site: Site, viewer: Viewer) -> str:
-    if viewer.person_id is not None:
-        return zone_of(session, site.rulebooks, viewer.person_id)
-    names = [*viewer.coordinates, *site.rulebooks.associations]
-    return site.rulebooks.associations[names[0]].time_zone

@@ -17,9 +17,9 @@ from tracker.services.notification_preferences import (
     set_disabled_kinds,
     unsubscribe,
 )
-from tracker.web.dependencies import NowDep, PersonDep, SiteDep
-from tracker.web.flash import redirect_with_flash
+from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.forms.body import Typed
+from tracker.web.page_request import PersonPage
 
 router = APIRouter()
 # The name of each kind, and when it is sent.
@@ -34,21 +34,19 @@ LABELS = {
 
 
 @router.get("/profile/mail")
-def open_choice(site: SiteDep, person: PersonDep) -> HTMLResponse:
+def open_choice(page: PersonPage) -> HTMLResponse:
     """Each optional kind with a checkbox, and what is always sent."""
-    with reading(site.engine) as session:
-        disabled = list_disabled_kinds(session, person.id)
-    return site.pages.render(
-        "mail_choice.html", viewer=person.viewer, here="profile", labels=LABELS, disabled=disabled
-    )
+    with page.reading() as session:
+        disabled = list_disabled_kinds(session, page.person_id)
+    return page.render("mail_choice.html", here="profile", labels=LABELS, disabled=disabled)
 
 
 @router.post("/profile/mail")
-def save_choice(site: SiteDep, now: NowDep, person: PersonDep, typed: Typed) -> Response:
+def save_choice(page: PersonPage, typed: Typed) -> Response:
     """Switch off the kinds that are not checked."""
     disabled = {kind.value for kind in Optional} - set(typed.getlist("kind"))
-    site.write(person.viewer, now, lambda context: set_disabled_kinds(context, disabled))
-    return redirect_with_flash(site, "/profile", "mail")
+    page.write(lambda context: set_disabled_kinds(context, disabled))
+    return page.redirect("/profile", "mail")
 
 
 @router.get("/unsubscribe/mail/{token}")

@@ -1,8 +1,7 @@
 """The pages on which people record their membership terms."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from itertools import groupby
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -13,7 +12,7 @@ from starlette.datastructures import FormData
 from wtforms import RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
-from tracker.db.engine import reading
+from tracker.db.people import Membership
 from tracker.formatting import format_date
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
@@ -31,12 +30,10 @@ from tracker.services.memberships import (
     list_memberships,
     update_membership,
 )
-from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
-from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, add_problem
 from tracker.web.forms.period import PeriodForm, format_day_fields
+from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.year_data import read_standings
-from tracker.web.time_zones import own_today
 
 router = APIRouter()
 _NOTICES = {
@@ -92,89 +89,78 @@ class MembershipEffect(NamedTuple):
 
 
 @router.get("/membership")
-def show_memberships(
-    site: SiteDep, now: NowDep, person: PersonDep, flash: FlashDep
-) -> HTMLResponse:
+def show_memberships(page: PersonPage) -> HTMLResponse:
     """The terms by organization, and their effect on each renewal that requires membership."""
-    with reading(site.engine) as session:
-        memberships = list_memberships(session, person.id)
-        endorsements = endorsements_of(session, person.id)
-        standings = read_standings(session, site.rulebooks, endorsements, now)
-        accepted = list_accepted_organizations(session, site.rulebooks, person.id)
-        today = own_today(session, site, person.id, now)
-    by_organization = groupby(memberships, key=lambda membership: membership.organization)
-    groups = [
-        (_organization_label(site.rulebooks, organization), list(terms))
-        for organization, terms in by_organization
-    ]
-    page = site.pages.render(
+    rulebooks = page.site.rulebooks
+    with page.reading() as session:
+        memberships = list_memberships(session, page.person_id)
+        endorsements = endorsements_of(session, page.person_id)
+        standings = read_standings(session, rulebooks, endorsements, page.now)
+        accepted = list_accepted_organizations(session, rulebooks, page.person_id)
+        today = page.today(session)
+    groups: dict[str, list[Membership]] = {}
+    for membership in memberships:
+        label = _organization_label(rulebooks, membership.organization)
+        groups.setdefault(label, []).append(membership)
+    return page.render(
         "membership.html",
-        viewer=person.viewer,
         here="profile",
         groups=groups,
         effects=membership_effects(standings),
         may_record=bool(accepted),
         today=today,
-        notice=_NOTICES.get(flash.code, ""),
+        notices=_NOTICES,
     )
-    return flash.clear(page)
 
 
 @router.get("/membership/new")
-def open_new_term(site: SiteDep, person: PersonDep) -> HTMLResponse:
+def open_new_term(page: PersonPage) -> HTMLResponse:
     """The empty form."""
-    with reading(site.engine) as session:
-        form = _build_form(session, site.rulebooks, person, None, None)
-    return _render_form(site, person, form, None)
+    with page.reading() as session:
+        return _render_form(page, _build_form(page, session, None, None), None)
 
 
 @router.post("/membership/new")
-def save_new_term(site: SiteDep, now: NowDep, person: PersonDep, submitted: Typed) -> Response:
+def save_new_term(page: PersonPage, typed: Typed) -> Response:
     """Record a term, or show what is wrong."""
-    return _save(site, now, person, submitted, None)
+    return _save(page, typed, None)
 
 
 @router.get("/membership/{membership_id}")
-def open_term(site: SiteDep, person: PersonDep, membership_id: RowId) -> HTMLResponse:
+def open_term(page: PersonPage, membership_id: RowId) -> HTMLResponse:
     """The form with the term as it is stored."""
-    with reading(site.engine) as session:
-        form = _build_form(session, site.rulebooks, person, membership_id, None)
-    return _render_form(site, person, form, membership_id)
+    with page.reading() as session:
+        form = _build_form(page, session, membership_id, None)
+    return _render_form(page, form, membership_id)
 
 
 @router.post("/membership/{membership_id}")
-def save_term(
-    site: SiteDep, now: NowDep, person: PersonDep, membership_id: RowId, submitted: Typed
-) -> Response:
+def save_term(page: PersonPage, membership_id: RowId, typed: Typed) -> Response:
     """Change a term, or show what is wrong."""
-    return _save(site, now, person, submitted, membership_id)
+    return _save(page, typed, membership_id)
 
 
 @router.get("/membership/{membership_id}/remove")
-def confirm_removal(
-    site: SiteDep, now: NowDep, person: PersonDep, membership_id: RowId
-) -> HTMLResponse:
+def confirm_removal(page: PersonPage, membership_id: RowId) -> HTMLResponse:
     """Ask before a term is removed, or say why it cannot be."""
-    with reading(site.engine) as session:
-        membership = get_own_membership(session, person.id, membership_id)
-        lock = find_membership_lock(session, site.rulebooks, membership, now)
+    with page.reading() as session:
+        membership = get_own_membership(session, page.person_id, membership_id)
+        lock = find_membership_lock(session, page.site.rulebooks, membership, page.now)
     locked = ""
     if lock is not None:
         refusal = refusal_of_lock("ends_on", lock)
         locked = format_refusal(refusal.code, refusal.facts)
-    return site.pages.render(
-        "membership_remove.html", viewer=person.viewer, membership=membership, locked=locked
-    )
+    return page.render("membership_remove.html", membership=membership, locked=locked)
 
 
 @router.post("/membership/{membership_id}/remove")
-def remove_term(site: SiteDep, now: NowDep, person: PersonDep, membership_id: RowId) -> Response:
+def remove_term(page: PersonPage, membership_id: RowId) -> Response:
     """Remove a term; a page explains why one of a closed cycle stays."""
     try:
-        site.write(person.viewer, now, lambda context: delete_membership(context, membership_id))
+        page.write(lambda context: delete_membership(context, membership_id))
     except Refused:
         return RedirectResponse(f"/membership/{membership_id}/remove", 303)
-    return redirect_with_flash(site, "/membership", "deleted")
+    return page.redirect("/membership", "deleted")
 
 
 def membership_effects(standings: Sequence[Standing]) -> list[MembershipEffect]:
@@ -186,67 +172,58 @@ def membership_effects(standings: Sequence[Standing]) -> list[MembershipEffect]:
     for standing in sorted(standings, key=lambda standing: standing.due_on or date.min):
         latest[standing.facts.subject_id] = standing
     required = [
-        (standing, result)
+        (standing, result.outcome)
         for standing in latest.values()
         for result in standing.results
         if result.requirement.counts == "membership"
     ]
     effects = []
-    for standing, result in required:
+    for standing, outcome in required:
         label = "Membership"
         if len(required) > 1:
             label += f" ({standing.plan.association} {standing.plan.category})"
+        state = str(outcome)
         if standing.covered_until is not None:
-            text = f"{label}: done to {format_date(standing.covered_until)}"
-            effects.append(MembershipEffect(text, is_good=True))
-        elif result.outcome is Outcome.SHORT:
-            effects.append(MembershipEffect(f"{label}: none in force", is_good=False))
-        else:
-            effects.append(MembershipEffect(f"{label}: {result.outcome}", is_good=True))
+            state = f"done to {format_date(standing.covered_until)}"
+        elif outcome is Outcome.SHORT:
+            state = "none in force"
+        is_good = standing.covered_until is not None or outcome is not Outcome.SHORT
+        effects.append(MembershipEffect(f"{label}: {state}", is_good))
     return effects
 
 
-def _save(
-    site: Site, now: datetime, person: Person, submitted: FormData, membership_id: int | None
-) -> Response:
-    with reading(site.engine) as session:
-        form = _build_form(session, site.rulebooks, person, membership_id, submitted)
-        today = own_today(session, site, person.id, now)
-    if "today" in submitted:
+def _save(page: PageRequest, typed: FormData, membership_id: int | None) -> Response:
+    with page.reading() as session:
+        form = _build_form(page, session, membership_id, typed)
+        today = page.today(session)
+    if "today" in typed:
         form.fill_today(today)
-        return _render_form(site, person, form, membership_id)
-    term = form.parse_term(today)
-    if term is not None:
+    elif (term := form.parse_term(today)) is not None:
         try:
             if membership_id is None:
-                site.write(person.viewer, now, lambda context: create_membership(context, term))
-                return redirect_with_flash(site, "/membership", "created")
-            site.write(
-                person.viewer, now, lambda context: update_membership(context, membership_id, term)
-            )
-            return redirect_with_flash(site, "/membership", "updated")
+                page.write(lambda context: create_membership(context, term))
+                return page.redirect("/membership", "created")
+            page.write(lambda context: update_membership(context, membership_id, term))
+            return page.redirect("/membership", "updated")
         except Refused as refused:
             form.add_refusals(refused)
-    return _render_form(site, person, form, membership_id)
+    return _render_form(page, form, membership_id)
 
 
 def _build_form(
-    session: Session,
-    rulebooks: Rulebooks,
-    person: Person,
-    membership_id: int | None,
-    submitted: FormData | None,
+    page: PageRequest, session: Session, membership_id: int | None, typed: FormData | None
 ) -> MembershipForm:
-    """The form as submitted, else as the term is stored, else empty.
+    """The form as typed, else as the term is stored, else empty.
 
     The organization of a stored term can be chosen even if it is no longer accepted.
     """
-    organizations = list_accepted_organizations(session, rulebooks, person.id)
+    rulebooks = page.site.rulebooks
+    organizations = list_accepted_organizations(session, rulebooks, page.person_id)
     values = {"length": _YEAR}
     if len(organizations) == 1:
         values["organization"] = organizations[0]
     if membership_id is not None:
-        stored = get_own_membership(session, person.id, membership_id)
+        stored = get_own_membership(session, page.person_id, membership_id)
         is_one_year = stored.ends_on == last_day_of_year(stored.starts_on)
         values = {
             "organization": stored.organization,
@@ -256,7 +233,7 @@ def _build_form(
         }
         if stored.organization not in organizations:
             organizations.append(stored.organization)
-    form = MembershipForm(submitted, data=values)
+    form = MembershipForm(typed, data=values)
     form.organization.choices = [SelectChoice("", "Choose")]
     for organization in organizations:
         label = _organization_label(rulebooks, organization)
@@ -270,15 +247,12 @@ def _organization_label(rulebooks: Rulebooks, organization: str) -> str:
 
 
 def _render_form(
-    site: Site, person: Person, form: MembershipForm, membership_id: int | None
+    page: PageRequest, form: MembershipForm, membership_id: int | None
 ) -> HTMLResponse:
-    problems = form.problems()
-    return site.pages.render(
+    return page.render(
         "membership_form.html",
-        status=422 if problems else 200,
-        viewer=person.viewer,
         here="profile",
         form=form,
-        problems=problems,
+        problems=form.problems(),
         membership_id=membership_id,
     )

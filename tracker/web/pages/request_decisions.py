@@ -1,6 +1,6 @@
 """The pages on which coordinators decide requests for leave and later due dates."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -9,12 +9,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from wtforms import TextAreaField
 
-from tracker.db.engine import reading
 from tracker.notifications.request_mail import notify_decision
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.time_requests import (
     LEAVE,
-    DecidedRequest,
     RequestedDays,
     SubmittedRequest,
     count_requests,
@@ -24,10 +22,9 @@ from tracker.services.time_requests import (
     grant_request,
     list_requests,
 )
-from tracker.web.dependencies import CoordinatorDep, NowDep, Site, SiteDep, Viewer
-from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, clean, text_of
 from tracker.web.forms.period import format_day_fields
+from tracker.web.page_request import CoordinatorPage, PageRequest
 from tracker.web.pages.coordinator import own_association
 from tracker.web.pages.time_requests import TimeRequestForm, summarize_request
 from tracker.web.time_zones import format_instant
@@ -35,6 +32,10 @@ from tracker.web.time_zones import format_instant
 router = APIRouter()
 _PAGE_SIZE = 50
 _MAX_PAGE = 100_000
+_NOTICES = {
+    "late": "Someone already decided or withdrew this request (see below). Your change was not "
+    "saved."
+}
 
 
 class DecisionForm(TimeRequestForm):
@@ -54,130 +55,110 @@ class DecisionForm(TimeRequestForm):
 
 @router.get("/coordinator/requests")
 def show_requests(
-    site: SiteDep,
-    viewer: CoordinatorDep,
+    page: CoordinatorPage,
     association: Annotated[str, Query()] = "",
     state: Annotated[str, Query()] = "",
-    page: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 1,
+    number: Annotated[int, Query(alias="page", ge=1, le=_MAX_PAGE)] = 1,
 ) -> HTMLResponse:
     """One association's pending requests, oldest first; or its decided ones, newest first."""
-    association = own_association(viewer, association)
+    association = own_association(page.viewer, association)
     undecided = state != "decided"
-    with reading(site.engine) as session:
+    with page.reading() as session:
         total = count_requests(session, association, undecided=undecided)
         waiting = count_requests(session, association, undecided=True)
+        skip = (number - 1) * _PAGE_SIZE
         requests = list_requests(
-            session,
-            association,
-            undecided=undecided,
-            skip=(page - 1) * _PAGE_SIZE,
-            limit=_PAGE_SIZE,
+            session, association, undecided=undecided, skip=skip, limit=_PAGE_SIZE
         )
-    zone = site.rulebooks.associations[association].time_zone
+    zone = page.site.rulebooks.associations[association].time_zone
     here = {"association": association}
-    return site.pages.render(
+    return page.render(
         "coordinator_requests.html",
-        viewer=viewer,
         here="coordinator",
         association=association,
         requests=[(submitted, summarize_request(submitted)) for submitted in requests],
         format_instant=lambda instant: format_instant(instant, zone),
         waiting=waiting,
         undecided=undecided,
-        page=page,
+        page=number,
         pages=max(1, -(-total // _PAGE_SIZE)),
         link=lambda **query: f"/coordinator/requests?{urlencode({**here, **query})}",
     )
 
 
 @router.get("/coordinator/requests/{request_id}")
-def show_request(
-    site: SiteDep, now: NowDep, viewer: CoordinatorDep, request_id: RowId, flash: FlashDep
-) -> HTMLResponse:
+def show_request(page: CoordinatorPage, request_id: RowId) -> HTMLResponse:
     """One request, with the form to decide it or the decision."""
-    with reading(site.engine) as session:
-        submitted = get_request(session, request_id, viewer.coordinates)
-        due_on = _current_due_date(session, site, submitted, now)
+    with page.reading() as session:
+        submitted = get_request(session, request_id, page.viewer.coordinates)
+        due_on = _current_due_date(page, session, submitted)
     days = {
         **format_day_fields("starts", submitted.request.starts_on),
         **format_day_fields("ends", submitted.request.ends_on),
     }
-    form = DecisionForm(data=days)
-    is_late = flash.code == "late"
-    return flash.clear(_render(site, viewer, submitted, form, due_on, is_late=is_late))
+    return _render(page, submitted, DecisionForm(data=days), due_on)
 
 
 @router.post("/coordinator/requests/{request_id}")
-def decide(
-    site: SiteDep, now: NowDep, viewer: CoordinatorDep, request_id: RowId, typed: Typed
-) -> Response:
+def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
     """Grant or decline, and send the endorsee an email.
 
     If someone else has decided meanwhile, the page shows that decision.
     """
-    with reading(site.engine) as session:
-        submitted = get_request(session, request_id, viewer.coordinates)
-        due_on = _current_due_date(session, site, submitted, now)
+    with page.reading() as session:
+        submitted = get_request(session, request_id, page.viewer.coordinates)
+        due_on = _current_due_date(page, session, submitted)
     path = f"/coordinator/requests/{request_id}"
     if not submitted.is_pending:
-        return redirect_with_flash(site, path, "late")
+        return page.redirect(path, "late")
     form = DecisionForm(typed)
     answer = form.answer.data or ""
     days = None
     if text_of(typed, "decision") != "decline":
-        days = form.parse_days(submitted, site.today(submitted.endorsement.association, now))
+        today = page.site.today(submitted.endorsement.association, page.now)
+        days = form.parse_days(submitted, today)
         if days is None:
-            return _render(site, viewer, submitted, form, due_on)
+            return _render(page, submitted, form, due_on)
 
     def save(context: ServiceContext) -> None:
-        decided: DecidedRequest
         if days is None:
             decided = decline_request(context, request_id, answer)
         else:
             decided = grant_request(context, request_id, days, answer)
-        notify_decision(site, context, decided, answered_by=viewer.name)
+        notify_decision(page.site, context, decided, answered_by=page.viewer.name)
 
     try:
-        site.write(viewer, now, save)
+        page.write(save)
     except Refused as refused:
         if any(refusal.code == "request-decided" for refusal in refused.refusals):
-            return redirect_with_flash(site, path, "late")
+            return page.redirect(path, "late")
         form.add_refusals(refused)
-        return _render(site, viewer, submitted, form, due_on)
+        return _render(page, submitted, form, due_on)
     return RedirectResponse(path, 303)
 
 
 def _current_due_date(
-    session: Session, site: Site, submitted: SubmittedRequest, now: datetime
+    page: PageRequest, session: Session, submitted: SubmittedRequest
 ) -> date | None:
-    standing = find_extended_standing(session, site.rulebooks, submitted, now)
+    standing = find_extended_standing(session, page.site.rulebooks, submitted, page.now)
     return standing.due_on if standing else None
 
 
 def _render(
-    site: Site,
-    viewer: Viewer,
-    submitted: SubmittedRequest,
-    form: DecisionForm,
-    due_on: date | None,
-    *,
-    is_late: bool = False,
+    page: PageRequest, submitted: SubmittedRequest, form: DecisionForm, due_on: date | None
 ) -> HTMLResponse:
-    problems = form.problems()
-    zone = site.rulebooks.associations[submitted.endorsement.association].time_zone
-    names = {one.email: one.name for one in site.settings.coordinators}
+    zone = page.site.rulebooks.associations[submitted.endorsement.association].time_zone
+    names = {one.email: one.name for one in page.site.settings.coordinators}
     decided_by = submitted.request.decided_by
-    return site.pages.render(
+    return page.render(
         "coordinator_request.html",
-        status=422 if problems else 200,
-        viewer=viewer,
         here="coordinator",
         submitted=submitted,
         summary=summarize_request(submitted),
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=due_on,
         form=form,
-        problems=problems,
+        problems=form.problems(),
         decided_by=names.get(decided_by or "", decided_by),
-        is_late=is_late,
+        notices=_NOTICES,
     )

@@ -6,7 +6,6 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
-from tracker.db.engine import reading
 from tracker.notifications.account_mail import (
     CodeRequest,
     notify_second_email_change,
@@ -14,7 +13,7 @@ from tracker.notifications.account_mail import (
     send_trial_mail,
 )
 from tracker.refusal_text import format_refusal
-from tracker.services.context import Actor, Refusal, Refused, ServiceContext
+from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.profile import (
     check_second_email,
     confirm_second_email,
@@ -30,9 +29,10 @@ from tracker.services.sign_in import (
     normalize_email,
     parse_code,
 )
-from tracker.web.dependencies import NowDep, OptionalViewerDep, Person, PersonDep, Site, SiteDep
-from tracker.web.flash import FlashDep, redirect_with_flash
+from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep
+from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import Typed, clean, text_of
+from tracker.web.page_request import PageRequest, PersonPage, format_problems
 from tracker.web.pages.sign_in import (
     CODE_MISSING,
     CODE_PROBLEMS,
@@ -46,37 +46,32 @@ _PATH = "/profile/second-address"
 
 
 @router.get(_PATH)
-def open_form(site: SiteDep, person: PersonDep, flash: FlashDep) -> HTMLResponse:
-    """Ask for the address, or say that an email is on its way."""
-    return flash.clear(_render_form(site, person, is_sent=flash.code == "sent"))
+def open_form(page: PersonPage) -> HTMLResponse:
+    """Ask for the address, or say that an email was sent."""
+    return _render_form(page, "", [])
 
 
 @router.post(_PATH)
-def save_form(
-    site: SiteDep,
-    now: NowDep,
-    person: PersonDep,
-    request: Request,
-    tasks: BackgroundTasks,
-    typed: Typed,
-) -> Response:
+def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed: Typed) -> Response:
     """Send a code to the address, or remove the second address.
 
     The answer is the same for addresses of other people. Raises 429 for too many requests.
     """
     if "remove" in typed:
-        site.write(person.viewer, now, lambda context: _remove(site, context))
-        return redirect_with_flash(site, "/profile", "removed")
+        page.write(lambda context: _remove(page.site, context))
+        return page.redirect("/profile", "removed")
     email = normalize_email(clean(text_of(typed, "email")))
     try:
-        with reading(site.engine) as session:
-            check_second_email(get_person(session, person.id), email)
+        with page.reading() as session:
+            check_second_email(get_person(session, page.person_id), email)
     except Refused as refused:
-        return _render_form(site, person, email, refused.refusals[0])
-    limit_code_requests(site, request, email, now)
+        return _render_form(page, email, format_problems(refused))
+    limit_code_requests(page.site, request, email, page.now)
     code_request = CodeRequest(email, generate_token())
-    tasks.add_task(site.background.run, _send_code, site, code_request, person.id, now)
-    return redirect_with_flash(site, _PATH, "sent")
+    tasks.add_task(
+        page.site.background.run, _send_code, page.site, code_request, page.person_id, page.now
+    )
+    return page.redirect(_PATH, "sent")
 
 
 @router.get(_PATH + "/{token}")
@@ -128,17 +123,17 @@ def confirm(
 
 
 @router.post("/profile/try-again")
-def try_again(site: SiteDep, now: NowDep, person: PersonDep) -> Response:
+def try_again(page: PersonPage) -> Response:
     """Use the first address again, and send a mail there that shows whether it works."""
 
     def save(context: ServiceContext) -> None:
         refused_at = retry_first_email(context)
         if refused_at is not None:
-            recipient = get_person(context.session, person.id)
-            send_trial_mail(site, context.session, recipient, refused_at, now)
+            person = get_person(context.session, page.person_id)
+            send_trial_mail(page.site, context.session, person, refused_at, page.now)
 
-    site.write(person.viewer, now, save)
-    return redirect_with_flash(site, "/profile", "try-again")
+    page.write(save)
+    return page.redirect("/profile", "try-again")
 
 
 def _send_code(site: Site, code_request: CodeRequest, person_id: int, now: datetime) -> None:
@@ -152,27 +147,15 @@ def _remove(site: Site, context: ServiceContext) -> None:
     notify_second_email_change(site, context.session, person, context.now)
 
 
-def _render_form(
-    site: Site,
-    person: Person,
-    email: str = "",
-    refusal: Refusal | None = None,
-    *,
-    is_sent: bool = False,
-) -> HTMLResponse:
-    with reading(site.engine) as session:
-        second_email = get_person(session, person.id).second_email
-    problems = []
-    if refusal is not None:
-        problems.append(("email", format_refusal(refusal.code, refusal.facts)))
-    return site.pages.render(
+def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]]) -> HTMLResponse:
+    with page.reading() as session:
+        second_email = get_person(session, page.person_id).second_email
+    return page.render(
         "second_address.html",
-        status=422 if problems else 200,
-        viewer=person.viewer,
         here="profile",
         second_email=second_email,
         email=email,
-        is_sent=is_sent,
+        is_sent=page.flash.code == "sent",
         minutes=SIGN_IN_MINUTES,
         problems=problems,
     )

@@ -1,7 +1,7 @@
 """The pages on which endorsees request leave or a later due date."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -11,11 +11,9 @@ from starlette.datastructures import FormData
 from wtforms import HiddenField, RadioField, SelectChoice, TextAreaField
 from wtforms.validators import InputRequired
 
-from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refused
-from tracker.services.endorsements import endorsements_of
 from tracker.services.time_requests import (
     DECLINED,
     EXTENSION,
@@ -33,12 +31,11 @@ from tracker.services.time_requests import (
     request_leave,
     withdraw_request,
 )
-from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
-from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, add_problem, clean, is_form_key, new_form_key
 from tracker.web.forms.period import PeriodForm
+from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.text import format_cycle
-from tracker.web.time_zones import format_instant, own_today, zone_of
+from tracker.web.time_zones import format_instant, zone_of
 
 router = APIRouter()
 _NOTICES = {
@@ -121,53 +118,49 @@ class NewRequestForm(TimeRequestForm):
 
 
 @router.get("/requests")
-def show_requests(site: SiteDep, person: PersonDep, flash: FlashDep) -> HTMLResponse:
+def show_requests(page: PersonPage) -> HTMLResponse:
     """A person's requests, and what became of them."""
-    with reading(site.engine) as session:
-        requests = list_own_requests(session, person.id)
-        zone = zone_of(session, site.rulebooks, person.id)
-        is_endorsed = bool(endorsements_of(session, person.id))
-    page = site.pages.render(
+    with page.reading() as session:
+        requests = list_own_requests(session, page.person_id)
+        zone = zone_of(session, page.site.rulebooks, page.person_id)
+    return page.render(
         "requests.html",
-        viewer=person.viewer,
         here="profile",
         requests=[(submitted, summarize_request(submitted)) for submitted in requests],
         format_instant=lambda instant: format_instant(instant, zone),
-        is_endorsed=is_endorsed,
-        notice=_NOTICES.get(flash.code, ""),
+        notices=_NOTICES,
     )
-    return flash.clear(page)
 
 
 @router.get("/requests/leave")
-def open_leave(site: SiteDep, now: NowDep, person: PersonDep) -> HTMLResponse:
+def open_leave(page: PersonPage) -> HTMLResponse:
     """The empty form for leave."""
-    return _open_form(site, now, person, LEAVE)
+    return _open_form(page, LEAVE)
 
 
 @router.post("/requests/leave")
-def submit_leave(site: SiteDep, now: NowDep, person: PersonDep, typed: Typed) -> Response:
+def submit_leave(page: PersonPage, typed: Typed) -> Response:
     """Send a request for leave to the coordinators, or show what is wrong."""
-    return _submit(site, now, person, LEAVE, typed)
+    return _submit(page, LEAVE, typed)
 
 
 @router.get("/requests/extension")
-def open_extension(site: SiteDep, now: NowDep, person: PersonDep) -> HTMLResponse:
+def open_extension(page: PersonPage) -> HTMLResponse:
     """The empty form for a later due date."""
-    return _open_form(site, now, person, EXTENSION)
+    return _open_form(page, EXTENSION)
 
 
 @router.post("/requests/extension")
-def submit_extension(site: SiteDep, now: NowDep, person: PersonDep, typed: Typed) -> Response:
+def submit_extension(page: PersonPage, typed: Typed) -> Response:
     """Send a request for a later due date to the coordinators, or show what is wrong."""
-    return _submit(site, now, person, EXTENSION, typed)
+    return _submit(page, EXTENSION, typed)
 
 
 @router.post("/requests/{request_id}/withdraw")
-def withdraw(site: SiteDep, now: NowDep, person: PersonDep, request_id: RowId) -> Response:
+def withdraw(page: PersonPage, request_id: RowId) -> Response:
     """Withdraw a request that is not decided yet."""
-    site.write(person.viewer, now, lambda context: withdraw_request(context, request_id))
-    return redirect_with_flash(site, "/requests", "withdrawn")
+    page.write(lambda context: withdraw_request(context, request_id))
+    return page.redirect("/requests", "withdrawn")
 
 
 def summarize_request(submitted: SubmittedRequest) -> RequestSummary:
@@ -180,19 +173,19 @@ def summarize_request(submitted: SubmittedRequest) -> RequestSummary:
     return RequestSummary(title, days, *_STATUSES[request.state])
 
 
-def _open_form(site: Site, now: datetime, person: Person, kind: str) -> HTMLResponse:
-    with reading(site.engine) as session:
-        options = _list_options(session, site, person, kind, now)
+def _open_form(page: PageRequest, kind: str) -> HTMLResponse:
+    with page.reading() as session:
+        options = _list_options(page, session, kind)
     values = {"form_key": new_form_key()}
     if len(options) == 1:
         values["subject"] = options[0].value
-    return _render_form(site, person, kind, NewRequestForm(data=values), options)
+    return _render_form(page, kind, NewRequestForm(data=values), options)
 
 
-def _submit(site: Site, now: datetime, person: Person, kind: str, typed: FormData) -> Response:
-    with reading(site.engine) as session:
-        options = _list_options(session, site, person, kind, now)
-        today = own_today(session, site, person.id, now)
+def _submit(page: PageRequest, kind: str, typed: FormData) -> Response:
+    with page.reading() as session:
+        options = _list_options(page, session, kind)
+        today = page.today(session)
     form = NewRequestForm(typed)
     if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()
@@ -201,23 +194,21 @@ def _submit(site: Site, now: datetime, person: Person, kind: str, typed: FormDat
     elif (new := form.parse_request(kind, options, today)) is not None:
         create = request_leave if kind == LEAVE else request_extension
         try:
-            site.write(person.viewer, now, lambda context: create(context, new))
-            return redirect_with_flash(site, "/requests", "submitted")
+            page.write(lambda context: create(context, new))
+            return page.redirect("/requests", "submitted")
         except Refused as refused:
             form.add_refusals(refused)
-    return _render_form(site, person, kind, form, options)
+    return _render_form(page, kind, form, options)
 
 
-def _list_options(
-    session: Session, site: Site, person: Person, kind: str, now: datetime
-) -> list[RequestOption]:
-    options = []
+def _list_options(page: PageRequest, session: Session, kind: str) -> list[RequestOption]:
+    rulebooks, options = page.site.rulebooks, []
     if kind == LEAVE:
-        for one in list_current_endorsements(session, site.rulebooks, person.id, now):
+        for one in list_current_endorsements(session, rulebooks, page.person_id, page.now):
             label = f"{one.association} {one.category}"
             options.append(RequestOption(str(one.id), label, one.id))
     else:
-        for renewal in list_extendable_renewals(session, site.rulebooks, person.id, now):
+        for renewal in list_extendable_renewals(session, rulebooks, page.person_id, page.now):
             one, starts_on = renewal.endorsement, renewal.cycle.starts_on
             label = (
                 f"{one.association} {one.category}, {format_cycle(renewal.cycle)}: "
@@ -228,20 +219,8 @@ def _list_options(
 
 
 def _render_form(
-    site: Site,
-    person: Person,
-    kind: str,
-    form: NewRequestForm,
-    options: Sequence[RequestOption],
+    page: PageRequest, kind: str, form: NewRequestForm, options: Sequence[RequestOption]
 ) -> HTMLResponse:
     form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
     problems = form.problems()
-    return site.pages.render(
-        "request_form.html",
-        status=422 if problems else 200,
-        viewer=person.viewer,
-        here="profile",
-        kind=kind,
-        form=form,
-        problems=problems,
-    )
+    return page.render("request_form.html", here="profile", kind=kind, form=form, problems=problems)

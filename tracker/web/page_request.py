@@ -1,0 +1,109 @@
+"""What a page needs to answer a signed-in viewer: one FastAPI dependency instead of four."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, HTTPException
+from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
+
+from tracker.db.engine import reading
+from tracker.refusal_text import format_refusal
+from tracker.services.context import Refused, ServiceContext
+from tracker.web.dependencies import (
+    CoordinatorDep,
+    NowDep,
+    PersonDep,
+    Site,
+    SiteDep,
+    Viewer,
+    ViewerDep,
+)
+from tracker.web.flash import Flash, FlashDep, redirect_with_flash
+from tracker.web.time_zones import own_today
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A signed-in viewer's request: the site, the instant, and the message for the page."""
+
+    site: Site
+    now: datetime
+    viewer: Viewer
+    flash: Flash
+
+    @property
+    def person_id(self) -> int:
+        """The viewer's id; 404 for a coordinator who is not a person in the database."""
+        if self.viewer.person_id is None:
+            raise HTTPException(404)
+        return self.viewer.person_id
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A session that reads one state of the database."""
+        return reading(self.site.engine)
+
+    def today(self, session: Session) -> date:
+        """The day in the viewer's own time zone."""
+        return own_today(session, self.site, self.person_id, self.now)
+
+    def write(self, work: Callable[[ServiceContext], T]) -> T:
+        """Run a service on behalf of the viewer, as `Site.write`."""
+        return self.site.write(self.viewer, self.now, work)
+
+    def render(
+        self,
+        template: str,
+        *,
+        problems: Sequence[tuple[str, str]] = (),
+        notices: Mapping[str, str] | None = None,
+        **values: Any,  # noqa: ANN401 - what a template prints
+    ) -> HTMLResponse:
+        """The page, with status 422 if there are problems.
+
+        ``notices`` has the text of each message that a redirect to this page may bring.
+        """
+        page = self.site.pages.render(
+            template,
+            status=422 if problems else 200,
+            viewer=self.viewer,
+            problems=problems,
+            notice=(notices or {}).get(self.flash.code, ""),
+            **values,
+        )
+        return self.flash.clear(page)
+
+    def redirect(self, path: str, message: str) -> Response:
+        """Redirect to the page at ``path``, which shows a message."""
+        return redirect_with_flash(self.site, path, message)
+
+
+async def _for_viewer(
+    site: SiteDep, now: NowDep, viewer: ViewerDep, flash: FlashDep
+) -> PageRequest:
+    return PageRequest(site, now, viewer, flash)
+
+
+ViewerPage = Annotated[PageRequest, Depends(_for_viewer)]
+
+
+async def _for_person(page: ViewerPage, _person: PersonDep) -> PageRequest:
+    return page
+
+
+async def _for_coordinator(page: ViewerPage, _coordinator: CoordinatorDep) -> PageRequest:
+    return page
+
+
+PersonPage = Annotated[PageRequest, Depends(_for_person)]
+CoordinatorPage = Annotated[PageRequest, Depends(_for_coordinator)]
+
+
+def format_problems(refused: Refused) -> list[tuple[str, str]]:
+    """Why a service refused, as (field, sentence), for a form whose fields have its names."""
+    return [(one.field, format_refusal(one.code, one.facts)) for one in refused.refusals]
