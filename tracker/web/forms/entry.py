@@ -90,10 +90,8 @@ class SubmittedForm:
         self.problems.append((field, message))
 
     def add_refusal(self, refusal: Refusal) -> None:
-        """Show why a service refused, unless the field already has a problem."""
-        field = self._field_of(refusal)
-        if field not in {name for name, _ in self.problems}:
-            self.add_problem(field, format_refusal(refusal.code, refusal.facts))
+        """Show why a service refused, and prepare the form for being sent again."""
+        self.add_problem(self.field_of(refusal), format_refusal(refusal.code, refusal.facts))
         if refusal.code == "provider-not-offered":
             self["provider"] = ""
         elif refusal.code == "form-already-saved":
@@ -101,7 +99,8 @@ class SubmittedForm:
         elif refusal.code == "entry-changed-meanwhile":
             self["version"] = refusal.facts["version"]
 
-    def _field_of(self, refusal: Refusal) -> str:
+    def field_of(self, refusal: Refusal) -> str:
+        """The name of the field that a refusal is about."""
         name, _, topic = refusal.field.partition(".")
         if refusal.code == "day-too-long-ago":
             return "year"

@@ -171,9 +171,11 @@ class PostedEntry:
         provider = resolve_provider(context, form)
         entry = parse_entry(context, form, provider)
         if form.problems:
-            # Show what else is wrong at the same time.
+            # Show what is wrong with the other fields at the same time.
+            unreadable = {name for name, _ in form.problems}
             for refusal in validate_entry(entry, _rules_for(context, submission)):
-                form.add_refusal(refusal)
+                if form.field_of(refusal) not in unreadable:
+                    form.add_refusal(refusal)
             return
         try:
             if submission.editing is None:

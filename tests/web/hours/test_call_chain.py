@@ -1,0 +1,51 @@
+"""A posted session reaches the database through few files and functions of ours."""
+
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy import event
+
+import tracker
+from tests.support.cast import ALICE, DANA
+from tests.web.visiting import RSC, WebClient
+
+ROOT = str(Path(tracker.__file__).parent)
+MOST_FILES, MOST_FUNCTIONS = 33, 145
+Functions = set[tuple[str, str]]
+
+
+def test_a_posted_session_passes_few_functions(page_house: WebClient) -> None:
+    called: Functions = set()
+    is_counting = False
+
+    def count(frame: FrameType, kind: str, _argument: object) -> None:
+        code = frame.f_code
+        # Comprehensions and lambdas are parts of the functions that they stand in.
+        is_function = not code.co_name.startswith("<")
+        if is_counting and kind == "call" and is_function and code.co_filename.startswith(ROOT):
+            called.add((code.co_filename.removeprefix(ROOT), code.co_qualname))
+
+    # Threads that start later are counted in, so before the first request.
+    threading.setprofile(count)
+    try:
+        alice = page_house.visit(ALICE)
+        form = RSC | {"provider": str(page_house.cast.people[DANA])}
+        assert alice.log(form | {"day": "19"}).status_code == 303
+
+        def stop(_connection: object) -> None:
+            nonlocal is_counting
+            is_counting = False
+
+        event.listen(page_house.cast.engine, "commit", stop)
+        is_counting = True
+        sys.setprofile(count)
+        saved = alice.post("/log", form | {"form_key": "a" * 32})
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+    assert saved.status_code == 303
+    files = sorted({file for file, _ in called})
+    assert len(files) <= MOST_FILES, files
+    assert len(called) <= MOST_FUNCTIONS, sorted(called)
