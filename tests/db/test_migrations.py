@@ -152,7 +152,8 @@ def copy_rows(source_url: str, target_url: str) -> None:
         for table in metadata.sorted_tables:
             if table.name == "alembic_version":
                 continue
-            rows = read.execute(select(METADATA.tables[table.name].c[*table.c.keys()])).mappings()
+            columns = [METADATA.tables[table.name].c[name] for name in table.c.keys()]  # noqa: SIM118
+            rows = read.execute(select(*columns)).mappings()
             values = [dict(row) for row in rows]
             if values:
                 write.execute(table.insert(), values)

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from tests.importer.importer import PEOPLE, Importer
 from tests.importer.test_references import ANSWER, APPLIED, ASKED, NO_ANSWER, csv_of
 from tests.support.cast import BOOKS
 from tracker.db.engine import writing
+from tracker.db.log import AuditEvent
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.reference_submission import (
     ReferenceAnswer,
@@ -134,3 +136,18 @@ def test_a_referee_done_with_for_an_earlier_application_is_not_asked_by_the_old_
     report = importer.take(references=csv_of(ASKED))
     assert report.counts["references"].unchanged == 1
     assert importer.rows("reference") == before
+
+
+@pytest.mark.parametrize("happened", ["answered", "removed"])
+def test_an_import_does_not_read_the_audit_log(importer: Importer, happened: str) -> None:
+    ask(importer)
+    if happened == "answered":
+        answer_by_link(importer, SIGNED)
+    else:
+        remove(importer)
+    with writing(importer.engine) as session:
+        session.connection().execute(delete(AuditEvent))
+    before = importer.everything()
+    report = importer.take(people=PEOPLE, references=csv_of(ASKED))
+    assert report.counts["references"].unchanged == 1
+    assert importer.everything() == before
