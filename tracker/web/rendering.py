@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -124,5 +125,11 @@ def unbroken_hours(minutes: int) -> str:
 
 def typeset(sentence: str) -> str:
     """The sentence with curved apostrophes, and no line break inside "12 hours" or "June 30"."""
+    return _curve_and_join(join_month_days(sentence))
+
+
+# Most sentences of a page are the same for many entries.
+@lru_cache(maxsize=10_000)
+def _curve_and_join(sentence: str) -> str:
     curved = _APOSTROPHE.sub("\N{RIGHT SINGLE QUOTATION MARK}", sentence)
-    return _BETWEEN_NUMBER_AND_UNIT.sub(_NO_BREAK, join_month_days(curved))
+    return _BETWEEN_NUMBER_AND_UNIT.sub(_NO_BREAK, curved)

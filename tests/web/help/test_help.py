@@ -64,7 +64,7 @@ def test_others_read_general_words(page_house: WebClient) -> None:
         assert "Our email comes from renewals@localhost" in words
         assert "Reflective supervision or consultation" in words
         assert "mailto:" not in page.text
-        assert "Renewal cycle The" not in words
+        assert "Requirements for renewal" not in words
 
 
 def test_a_category_without_rules_says_so(page_house: WebClient) -> None:

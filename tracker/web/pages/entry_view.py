@@ -20,7 +20,7 @@ from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
 from tracker.web.text import format_closed, format_cycle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class VerdictLine:
     """Whether an entry counts, in a sentence, and what stands behind it.
 
@@ -87,7 +87,7 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryRow:
             whys.append(line)
     whys += [_judge_for_application(data, s, entry) for s in data.application_standings]
     lines = whys
-    if len({(line.counts, line.text) for line in whys}) == 1:
+    if len({line.text for line in whys}) == 1:
         lines = [replace(whys[0], endorsement="")]
     activity = hours_word(entry.activity, "")
     lock = data.locks.closed(entry.held_on)
@@ -132,10 +132,10 @@ def _judge_for_endorsement(
     verdict = data.explain(plan, entry)
     line = _make_line(data, plan, entry, verdict, exemptions)
     if shown is not None:
-        return replace(line, anchor=_anchor(shown, entry))
-    if plan.cycle is not None and plan.cycle.ends_on < today:
+        line.anchor = _anchor(shown, entry)
+    elif plan.cycle is not None and plan.cycle.ends_on < today:
         cycle = f" for {format_cycle(plan.cycle)}"
-        return replace(line, text=_format_verdict(plan, verdict, exemptions, cycle))
+        line.text = _format_verdict(plan, verdict, exemptions, cycle)
     return line
 
 
@@ -160,7 +160,8 @@ def _judge_for_application(
     """The verdict of an application, whose rules are on a page of their own."""
     verdict = _apply_remarks(standing, entry, data.explain(standing.plan, entry))
     line = _make_line(data, standing.plan, entry, verdict, {})
-    return replace(line, endorsement=f"{line.endorsement} application")
+    line.endorsement += " application"
+    return line
 
 
 def _apply_remarks(standing: ApplicationStanding, entry: LoggedEntry, verdict: Verdict) -> Verdict:

@@ -68,7 +68,9 @@ class YearData:
         # Requirements for RSC providers alone are not what this person's hours count toward.
         of_providers = {r.id for r in plan.requirements if r.only_rsc_providers}
         others = tuple(i for i in verdict.requirement_ids if i not in of_providers)
-        return verdict._replace(requirement_ids=others) if others else verdict
+        if not others or others == verdict.requirement_ids:
+            return verdict
+        return verdict._replace(requirement_ids=others)
 
 
 def find_standing(standings: Iterable[Standing], endorsement_id: int, day: date) -> Standing | None:
