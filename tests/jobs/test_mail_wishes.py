@@ -1,4 +1,4 @@
-"""Optional mail that somebody has switched off is decided, and not sent."""
+"""OptionalNotice mail that somebody has switched off is decided, and not sent."""
 
 from tests.jobs.harness import JobHarness, at
 from tracker.rules.notification_preferences import SWITCHED_OFF

@@ -8,7 +8,7 @@ from tracker.rules.notice_config import NoticeConfig, RenewalSteps
 from tracker.rules.notices import Decision, Key, Kind
 from tracker.rules.notification_preferences import (
     SWITCHED_OFF,
-    Optional,
+    OptionalNotice,
     apply_preferences,
     kinds_in,
     optional_kind,
@@ -25,20 +25,20 @@ def decision(kind: Kind, step: int, skipped: str | None = None) -> Decision:
 @pytest.mark.parametrize(
     ("kind", "step", "optional"),
     [
-        (Kind.RENEWAL, -90, Optional.EARLY),
-        (Kind.RENEWAL, -31, Optional.EARLY),
+        (Kind.RENEWAL, -90, OptionalNotice.EARLY),
+        (Kind.RENEWAL, -31, OptionalNotice.EARLY),
         (Kind.RENEWAL, -30, None),
         (Kind.RENEWAL, 1, None),
         (Kind.LAPSE, 31, None),
-        (Kind.MEMBERSHIP, -30, Optional.MEMBERSHIP),
-        (Kind.MEMBERSHIP, 1, Optional.MEMBERSHIP),
-        (Kind.CUTOFF, -180, Optional.CUTOFF),
-        (Kind.RSC_WINDOW, -7, Optional.RSC_WINDOW),
-        (Kind.REFERENCES, 14, Optional.REFERENCES),
+        (Kind.MEMBERSHIP, -30, OptionalNotice.MEMBERSHIP),
+        (Kind.MEMBERSHIP, 1, OptionalNotice.MEMBERSHIP),
+        (Kind.CUTOFF, -180, OptionalNotice.CUTOFF),
+        (Kind.RSC_WINDOW, -7, OptionalNotice.RSC_WINDOW),
+        (Kind.REFERENCES, 14, OptionalNotice.REFERENCES),
     ],
 )
 def test_what_a_due_date_hangs_on_cannot_be_switched_off(
-    kind: Kind, step: int, optional: Optional | None
+    kind: Kind, step: int, optional: OptionalNotice | None
 ) -> None:
     assert optional_kind(CONFIG, Key(kind, "", DUE, step)) is optional
 
@@ -46,7 +46,7 @@ def test_what_a_due_date_hangs_on_cannot_be_switched_off(
 def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     quiet = decision(Kind.MEMBERSHIP, -30, "membership is waived")
-    off = {kind.value for kind in Optional}
+    off = {kind.value for kind in OptionalNotice}
     found = [d.skipped for d in apply_preferences(CONFIG, [early, late, quiet], off)]
     assert found == [SWITCHED_OFF, None, "membership is waived"]
     assert [*apply_preferences(CONFIG, [early, late], ())] == [early, late]
@@ -55,5 +55,5 @@ def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
 def test_only_a_mail_of_nothing_but_optional_news_ends_by_one_click() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     cutoff = decision(Kind.CUTOFF, -30)
-    assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (Optional.EARLY, Optional.CUTOFF)
+    assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (OptionalNotice.EARLY, OptionalNotice.CUTOFF)
     assert kinds_in(CONFIG, [late, cutoff]) == ()

@@ -16,7 +16,7 @@ from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import reply_to
 from tracker.notifications.notices_mail import fit
 from tracker.notifications.reference_mail import MailContext
-from tracker.rules.notification_preferences import Optional
+from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.group_notifications import (
     GroupNotification,
     find_association,
@@ -87,7 +87,7 @@ def write_reminder(
 
 def wants_mail(session: Session, person_id: int) -> bool:
     """Whether the person has not switched off mail of this kind."""
-    return Optional.SESSIONS.value not in list_disabled_kinds(session, person_id)
+    return OptionalNotice.SESSIONS.value not in list_disabled_kinds(session, person_id)
 
 
 def write_session_mail(
@@ -101,7 +101,7 @@ def write_session_mail(
 ) -> Message:
     """The mail about what waits, as a message for the outbox."""
     base_url = mail_context.settings.base_url
-    token = create_choice_token(session, to.person_id or _NOBODY, [Optional.SESSIONS.value])
+    token = create_choice_token(session, to.person_id or _NOBODY, [OptionalNotice.SESSIONS.value])
     url = f"{base_url}/unsubscribe/mail/{token}"
     mail = _words(base_url, to, tellings, url, is_reminder=is_reminder)
     replies = reply_to(mail_context.settings, to.association) if to.association else {}

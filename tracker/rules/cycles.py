@@ -1,4 +1,4 @@
-"""Renewal cycles. Every first and last day named here is inside the cycle."""
+"""Renewal cycles. Every first and last day is included."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,14 @@ from tracker.rules.model import CycleScheme
 from tracker.rules.requirement import MONTHS_IN_YEAR
 
 _DAY = timedelta(days=1)
-_WHOLE, _NOTHING = Fraction(1), Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
     """One cycle of one endorsement.
 
-    ``share`` is the part of the hours that it asks (0 in a first cycle that asks none, a
-    fraction for those endorsed mid-cycle, else 1).
+    ``share`` is the part of a full cycle's hours that it requires: 0 in a first cycle without
+    hours, a fraction for an endorsement in mid-cycle, otherwise 1.
     """
 
     starts_on: date
@@ -36,16 +35,17 @@ class Cycle:
 
 
 def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> Cycle | None:
-    """The cycle that ``day`` falls in for someone endorsed on ``endorsed_on``.
+    """The cycle that ``day`` falls in for an endorsement that began on ``endorsed_on``.
 
-    None when no scheme was in force on that day, or the cycle ended before the endorsement.
-    A cycle that a change of scheme cuts short ends on the day before the change.
+    None if no scheme was in force on that day, or the cycle ended before the endorsement. A cycle
+    that is cut short by a change of scheme ends on the day before the change.
     """
     index = max((i for i, s in enumerate(schemes) if s.starts_from <= day), default=None)
     if index is None:
         return None
     scheme = schemes[index]
-    starts_on, ends_on = _whole_cycle(scheme, endorsed_on, day)
+    anchor = scheme.ends_on + _DAY if scheme.ends_on else endorsed_on
+    starts_on, ends_on = _find_cycle(anchor, scheme.years, day)
     starts_on = max(starts_on, scheme.starts_from)
     if index + 1 < len(schemes):
         ends_on = min(ends_on, schemes[index + 1].starts_from - _DAY)
@@ -58,35 +58,30 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
         due_on=ends_on + timedelta(days=scheme.due_days_after_end),
         grace_days=scheme.grace_days,
         is_first=is_first,
-        share=_share(scheme, endorsed_on, ends_on) if is_first else _WHOLE,
+        share=_share(scheme, endorsed_on, ends_on) if is_first else Fraction(1),
     )
 
 
 def cycle_before(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> Cycle | None:
-    """The cycle that ended on the day before ``cycle`` starts, if the endorsement knew one."""
+    """The cycle that ended on the day before ``cycle`` starts, if the endorsement had begun."""
     return cycle_containing(schemes, endorsed_on, cycle.starts_on - _DAY)
 
 
 def cycles_until(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> list[Cycle]:
     """Every cycle of an endorsement, from the one that contains ``day`` back to its first."""
-    found: list[Cycle] = []
+    cycles: list[Cycle] = []
     cycle = cycle_containing(schemes, endorsed_on, day)
     while cycle is not None:
-        found.append(cycle)
+        cycles.append(cycle)
         cycle = cycle_before(schemes, endorsed_on, cycle)
-    return found
+    return cycles
 
 
-def _whole_cycle(scheme: CycleScheme, endorsed_on: date, day: date) -> tuple[date, date]:
-    anchor = endorsed_on if scheme.ends_on is None else scheme.ends_on + _DAY
-    return _cycle_from(anchor, scheme.years, day)
-
-
-# A fixed cycle is the same for everybody: worked out once, not once an endorsement.
+# A fixed cycle is the same for everyone: calculated once, not once per endorsement.
 @lru_cache(maxsize=16_384)
-def _cycle_from(anchor: date, years: int, day: date) -> tuple[date, date]:
-    # Always counted from the original anchor: adding a year to a February 29 four times
-    # would end on a February 28.
+def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
+    # Counted from the original anchor: adding a year to February 29 four times would give
+    # February 28.
     number = (day.year - anchor.year) // years + 1
     while _start(anchor, years, number) > day:
         number -= 1
@@ -98,11 +93,11 @@ def _start(anchor: date, years: int, number: int) -> date:
 
 
 def _share(scheme: CycleScheme, endorsed_on: date, ends_on: date) -> Fraction:
-    """The part of a full cycle's hours that the first cycle asks: whole months or years only."""
+    """The part of a full cycle's hours that a first cycle requires: whole months or years only."""
     if scheme.first_cycle == "all hours":
-        return _WHOLE
+        return Fraction(1)
     if scheme.first_cycle == "no hours":
-        return _NOTHING
+        return Fraction(0)
     left = relativedelta(ends_on + _DAY, endorsed_on)
     if scheme.first_cycle == "fraction by year":
         return Fraction(left.years, scheme.years)

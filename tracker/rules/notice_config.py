@@ -2,80 +2,80 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from tracker.rules.requirement import StrictModel
 
-Days = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=20)]
-DaysAfter = Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(max_length=20)]
 
-
-def _refuse_twice(days: tuple[int, ...]) -> tuple[int, ...]:
+def _refuse_repetition(days: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(days)) != len(days):
-        message = f"a number of days stands there twice: {', '.join(map(str, days))}"
+        message = f"a number of days is given twice: {', '.join(map(str, days))}"
         raise ValueError(message)
     return days
 
 
-class _Steps(StrictModel):
-    before: Days = ()
+Days = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=1000)], ...],
+    Field(max_length=20),
+    AfterValidator(_refuse_repetition),
+]
+DaysAfter = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=1000)], ...],
+    Field(max_length=20),
+    AfterValidator(_refuse_repetition),
+]
 
-    @field_validator("before", "after", check_fields=False)
-    @classmethod
-    def _no_step_twice(cls, days: tuple[int, ...]) -> tuple[int, ...]:
-        return _refuse_twice(days)
 
+class RenewalSteps(StrictModel):
+    """Days before and after the due date of a renewal that is short.
 
-class RenewalSteps(_Steps):
-    """Days before and after the due date on which a short renewal is reminded of.
-
-    Reminders more than ``optional_before`` days ahead can be switched off by whoever gets them.
+    Reminders more than ``optional_before`` days ahead can be switched off by the recipient.
     """
 
+    before: Days = ()
     after: Days = ()
     optional_before: int = Field(default=30, ge=0, le=1000)
 
 
 class LapseSteps(StrictModel):
-    """Whether a lapse is told of, on the day after the grace period."""
+    """Whether a notice is sent about a lapse, on the day after the grace period."""
 
     notify: bool = True
 
 
-class MembershipSteps(_Steps):
-    """Days before a membership's last day, and whether its lapse is told of."""
+class MembershipSteps(StrictModel):
+    """Days before a membership's last day, and whether a notice is sent about its lapse."""
 
+    before: Days = ()
     on_lapse: bool = True
 
 
-class CutoffSteps(_Steps):
-    """Days before a provider's last day, for those who had a session in the last months."""
+class CutoffSteps(StrictModel):
+    """Days before a provider's last day, for people who had a session in the last months."""
 
+    before: Days = ()
     used_within_months: int = Field(default=12, ge=1, le=120)
 
 
-class WindowSteps(_Steps):
-    """Days before the last day of an applicant's RSC window in which hours are missing."""
+class WindowSteps(StrictModel):
+    """Days before the last day of an applicant's RSC window that lacks hours."""
+
+    before: Days = ()
 
 
 class ReferenceSteps(StrictModel):
-    """Days after a referee was asked on which one who has not answered is reminded.
+    """When referees and applicants are reminded of references.
 
-    And days after the last one was asked (or, where nobody was, the application opened) on which
-    an applicant who has too few references is told so.
+    Days after a referee was asked, for a referee who has not answered. Days after the last referee
+    was asked (if none was: after the application was opened), for an applicant with too few.
     """
 
     remind_after_days: DaysAfter = ()
     tell_applicant_after_days: DaysAfter = ()
 
-    @field_validator("remind_after_days", "tell_applicant_after_days")
-    @classmethod
-    def _no_step_twice(cls, days: tuple[int, ...]) -> tuple[int, ...]:
-        return _refuse_twice(days)
-
 
 class SessionSteps(StrictModel):
-    """Days after which a supervisee who has not answered is reminded, once; None: never."""
+    """Days after which a supervisee who has not answered is reminded once; None: never."""
 
     remind_after_days: int | None = Field(default=None, ge=1, le=1000)
 
@@ -89,7 +89,7 @@ class DigestSize(StrictModel):
 class NoticeConfig(StrictModel):
     """All of notices.toml.
 
-    A step after its date is skipped when it is seen more than ``too_late_after_days`` late.
+    A step after its date is skipped if it would be more than ``too_late_after_days`` late.
     """
 
     too_late_after_days: int = Field(default=60, ge=0, le=1000)

@@ -1,7 +1,7 @@
-"""Which mails a person may switch off, and which notices those are. Pure.
+"""Which notices a person may switch off. Pure.
 
-What tells of a due date that is near or past, and of a lapse, always goes out: an endorsement can
-be lost for want of it. All else is a service.
+Notices about a due date that is near or past, and about a lapse, are always sent, because an
+endorsement can be lost without them. All others are optional.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -13,7 +13,7 @@ from tracker.rules.notices import Decision, Key, Kind
 SWITCHED_OFF = "the person has switched such mail off"
 
 
-class Optional(StrEnum):
+class OptionalNotice(StrEnum):
     """A kind of mail that can be switched off; the value is stored."""
 
     EARLY = "early reminders"
@@ -24,25 +24,28 @@ class Optional(StrEnum):
     SESSIONS = "session"
 
 
-_OF_KIND = {
-    Kind.MEMBERSHIP: Optional.MEMBERSHIP,
-    Kind.CUTOFF: Optional.CUTOFF,
-    Kind.RSC_WINDOW: Optional.RSC_WINDOW,
-    Kind.REFERENCES: Optional.REFERENCES,
+_BY_KIND = {
+    Kind.MEMBERSHIP: OptionalNotice.MEMBERSHIP,
+    Kind.CUTOFF: OptionalNotice.CUTOFF,
+    Kind.RSC_WINDOW: OptionalNotice.RSC_WINDOW,
+    Kind.REFERENCES: OptionalNotice.REFERENCES,
 }
 
 
-def optional_kind(config: NoticeConfig, key: Key) -> Optional | None:
-    """What a notice is switched off by; None if it always goes out."""
+def optional_kind(config: NoticeConfig, key: Key) -> OptionalNotice | None:
+    """The preference that a notice depends on; None if it is always sent."""
     if key.kind is Kind.RENEWAL and -key.step > config.renewal.optional_before:
-        return Optional.EARLY
-    return _OF_KIND.get(key.kind)
+        return OptionalNotice.EARLY
+    return _BY_KIND.get(key.kind)
 
 
 def apply_preferences(
     config: NoticeConfig, decisions: Iterable[Decision], off: Collection[str]
 ) -> Iterator[Decision]:
-    """The decisions, those skipped that a person has switched ``off`` (values of `Optional`)."""
+    """The decisions, of which those that a person has switched ``off`` are skipped.
+
+    ``off`` has values of `OptionalNotice`.
+    """
     for decision in decisions:
         kind = optional_kind(config, decision.key)
         if decision.skipped is None and kind is not None and kind.value in off:
@@ -51,8 +54,12 @@ def apply_preferences(
             yield decision
 
 
-def kinds_in(config: NoticeConfig, decisions: Iterable[Decision]) -> tuple[Optional, ...]:
-    """By what a mail of these decisions can be switched off whole; empty if some part cannot."""
-    kinds = [optional_kind(config, decision.key) for decision in decisions]
-    found = [kind for kind in kinds if kind is not None]
-    return tuple(dict.fromkeys(found)) if len(found) == len(kinds) else ()
+def kinds_in(config: NoticeConfig, decisions: Iterable[Decision]) -> tuple[OptionalNotice, ...]:
+    """The preferences that switch off a mail of these decisions; empty if part is always sent."""
+    kinds = []
+    for decision in decisions:
+        kind = optional_kind(config, decision.key)
+        if kind is None:
+            return ()
+        kinds.append(kind)
+    return tuple(dict.fromkeys(kinds))

@@ -1,4 +1,4 @@
-"""Pace: from which day on somebody is behind, if nothing more is logged, and how things go."""
+"""Pace: the day from which a renewal is behind if nothing more is logged, and the forecast."""
 
 from datetime import date, timedelta
 from enum import StrEnum
@@ -7,18 +7,15 @@ from typing import NamedTuple
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Outcome, Result, Standing, Status
 
-# An even pace asks the same of each day. Nobody logs evenly, so one is behind only when what is
-# counted is less than the even pace had reached a sixth of the cycle (two months in a year) ago.
+# An even pace needs the same amount each day. Nobody logs evenly, so a requirement is behind only
+# if less is counted than the even pace had reached a sixth of the cycle ago (two months of a year).
 _SLACK = 6
-# Two months: before that a pace says more about one busy week than about the year.
-_DAYS_FOR_A_PACE = 60
+# Before two months, a pace says more about one busy week than about the year.
+_MIN_DAYS_FOR_FORECAST = 60
 
 
 class Pace(StrEnum):
-    """How one requirement goes. `NEARLY`: if it goes on so it is complete a little late.
-
-    Whoever is behind is so by `falls_behind_on`, on every page and in every mail.
-    """
+    """The pace of one requirement; `NEARLY` on pace will be complete a little late."""
 
     BEHIND = "behind"
     NEARLY = "nearly on pace"
@@ -26,26 +23,26 @@ class Pace(StrEnum):
 
 
 class Forecast(NamedTuple):
-    """A requirement's pace, and the day on which it is complete if things go on so."""
+    """A requirement's pace, and the day on which it will be complete at this pace."""
 
     pace: Pace
     done_on: date | None
 
 
 def falls_behind_on(standing: Standing) -> date | None:
-    """The first day on which the renewal is behind an even pace; None if it never will be.
+    """The first day on which the renewal is behind an even pace; None if it never is.
 
-    A membership has no pace; neither has a renewal that is not open.
+    Only open renewals have a pace; memberships have none.
     """
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN:
         return None
-    days = [_behind_on(r, cycle) for r in standing.results if _has_pace(r)]
-    return min((d for d in days if d <= cycle.ends_on), default=None)
+    days = [_behind_on(result, cycle) for result in standing.results if _has_pace(result)]
+    return min((day for day in days if day <= cycle.ends_on), default=None)
 
 
 def forecast(standing: Standing, result: Result, today: date) -> Forecast | None:
-    """How one requirement goes on ``today``; None where it has no pace, or none to speak of yet.
+    """The forecast for one requirement; None if it has no pace, or if it is too early to tell.
 
     Hours count only if they are held within the cycle: an extension changes nothing here.
     """
@@ -64,19 +61,19 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
 
 def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> date | None:
     days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
-    if days < _DAYS_FOR_A_PACE or not result.counted:
+    if days < _MIN_DAYS_FOR_FORECAST or not result.counted:
         return None
-    left = -(-result.short * days // result.counted)
-    return today + timedelta(days=left) if left < (date.max - today).days else None
+    days_left = -(-result.short * days // result.counted)
+    return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
 
 
 def _has_pace(result: Result) -> bool:
-    # A part of the hours (a topic) comes with the right training, not with the months.
-    asks_hours = result.requirement.counts != "membership" and result.requirement.topic is None
-    return asks_hours and result.outcome is Outcome.SHORT
+    # Hours about a topic come with the right training, not with the months.
+    is_whole_hours = result.requirement.counts != "membership" and result.requirement.topic is None
+    return is_whole_hours and result.outcome is Outcome.SHORT
 
 
 def _behind_on(result: Result, cycle: Cycle) -> date:
-    whole = (cycle.ends_on - cycle.starts_on).days + 1
-    reached = result.counted * whole // result.required
-    return cycle.starts_on + timedelta(days=reached + whole // _SLACK)
+    days = (cycle.ends_on - cycle.starts_on).days + 1
+    reached = result.counted * days // result.required
+    return cycle.starts_on + timedelta(days=reached + days // _SLACK)

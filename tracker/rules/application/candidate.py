@@ -1,14 +1,11 @@
-"""What the database knows of an applicant, beside the facts that a renewal has too.
-
-Every ``ends_on`` includes its day.
-"""
+"""What the database knows of an applicant. Every ``ends_on`` includes its day."""
 
 from datetime import date
 from typing import NamedTuple
 
 
 class CandidateDegree(NamedTuple):
-    """What an education led to; ``level`` is one of `tracker.rules.model.LEVELS`."""
+    """What an education led to; ``level`` is one of `tracker.rules.requirement.LEVELS`."""
 
     level: str
     title: str
@@ -17,7 +14,10 @@ class CandidateDegree(NamedTuple):
 
 
 class CandidatePosition(NamedTuple):
-    """Work; ``ends_on`` None: it goes on. ``supervisor_held`` while the work lasted."""
+    """Work; ``ends_on`` is None if it continues.
+
+    ``supervisor_held`` are the categories that the supervisor held during the work.
+    """
 
     title: str
     pay: str
@@ -43,12 +43,12 @@ class CandidateSession(NamedTuple):
 
 
 class CandidateReference(NamedTuple):
-    """Somebody asked for a reference.
+    """A referee who was asked for a reference.
 
-    ``received_on`` is the association's day on which it came, None while it is waited for.
-    ``holds`` are the categories that the referee held on that day (by our records, or by the
-    referee's own word), and ``vetted`` whether vetted then. ``in_role`` is False where the
-    referee said to be somebody else to the applicant.
+    ``received_on`` is the association's day on which it was received, None while it is
+    outstanding. ``holds`` are the categories that the referee held on that day (by our records or
+    the referee's own statement), and ``vetted`` whether vetted then. ``in_role`` is False if the
+    referee denied the role.
     """
 
     name: str
@@ -60,7 +60,7 @@ class CandidateReference(NamedTuple):
 
     @property
     def received(self) -> bool:
-        """Whether it has come by the as-of date."""
+        """Whether it was received by the as-of date."""
         return self.received_on is not None
 
 

@@ -1,4 +1,4 @@
-"""Optional mail: the page on which people choose it, and the links in mails that end it."""
+"""OptionalNotice mail: the page on which people choose it, and the links in mails that end it."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
 from tracker.db.engine import reading
-from tracker.rules.notification_preferences import Optional
+from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.notification_preferences import (
     disable_kinds,
@@ -24,12 +24,12 @@ from tracker.web.page_request import PersonPage
 router = APIRouter()
 # The name of each kind, and when it is sent.
 LABELS = {
-    Optional.EARLY: ("Early reminders", "Long before a due date, if something is missing"),
-    Optional.MEMBERSHIP: ("Membership", "Before your membership ends, and when it has ended"),
-    Optional.CUTOFF: ("Providers", "Before sessions with a provider stop counting"),
-    Optional.RSC_WINDOW: ("RSC window", "While you apply: before your RSC window closes"),
-    Optional.REFERENCES: ("References", "While you apply: how many references are still missing"),
-    Optional.SESSIONS: ("Group sessions", "When a provider logs a session with you"),
+    OptionalNotice.EARLY: ("Early reminders", "Long before a due date, if something is missing"),
+    OptionalNotice.MEMBERSHIP: ("Membership", "Before your membership ends, and when it has ended"),
+    OptionalNotice.CUTOFF: ("Providers", "Before sessions with a provider stop counting"),
+    OptionalNotice.RSC_WINDOW: ("RSC window", "While you apply: before your RSC window closes"),
+    OptionalNotice.REFERENCES: ("References", "While you apply: how many references are still missing"),
+    OptionalNotice.SESSIONS: ("Group sessions", "When a provider logs a session with you"),
 }
 
 
@@ -44,7 +44,7 @@ def open_choice(page: PersonPage) -> HTMLResponse:
 @router.post("/profile/mail")
 def save_choice(page: PersonPage, typed: Typed) -> Response:
     """Switch off the kinds that are not checked."""
-    disabled = {kind.value for kind in Optional} - set(typed.getlist("kind"))
+    disabled = {kind.value for kind in OptionalNotice} - set(typed.getlist("kind"))
     page.write(lambda context: set_disabled_kinds(context, disabled))
     return page.redirect("/profile", "mail")
 
