@@ -1,9 +1,8 @@
-"""Which days are closed: nothing that was held on them may be added, changed or deleted.
+"""Closed renewal cycles: no entry of theirs can be added, changed, or deleted.
 
-A renewal that is over and past its days of grace stays what was submitted. A day is closed when
-every cycle that holds it is; an application that is not decided yet keeps all days open, because
-hours of any age can count for it. The import is not bound by this: it is how associations correct
-the past. An extension opens a cycle again, to the end of its own days of grace.
+A cycle closes when its grace period ends; an extension opens it again. A day is locked when every
+cycle that contains it is closed. An undecided application keeps all days open, because hours of
+any age can count for it. Imports ignore the locks: with them associations correct the past.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from tracker.db.statements import among, as_date, run
+from tracker.db.people import Renewal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.services.applications import list_undecided_applications
@@ -23,19 +22,19 @@ from tracker.services.evaluation import DayOf, days_at
 
 
 class CycleLock(NamedTuple):
-    """The cycle that closed a day last; ``last_day`` is the last on which it was still open."""
+    """A cycle that locks its days after ``grace_ends_on``."""
 
     association: str
     cycle: Cycle
-    last_day: date
+    grace_ends_on: date
 
 
 @dataclass(frozen=True, slots=True)
 class CycleLocks:
-    """What tells of any day whether it is closed for one person.
+    """The locks of one person.
 
-    ``extended`` are due dates by endorsement and first day of the cycle; ``applies``: an
-    application of theirs is not decided yet.
+    ``extended`` are due dates by endorsement and first day of the cycle. ``applies``: an
+    application of the person is undecided.
     """
 
     rulebooks: Rulebooks
@@ -44,58 +43,52 @@ class CycleLocks:
     extended: Mapping[tuple[int, date], date]
     applies: bool
 
-    def closed(self, day: date) -> CycleLock | None:
-        """Why nothing held on ``day`` may be written any more; None where it may."""
-        if self.applies:
-            return None
-        found = [c for one in self.endorsements if (c := self.cycle_of(one, day))]
-        is_open = any(c.last_day >= self.day_of(c.association) for c in found)
-        return None if is_open else max(found, key=lambda c: c.last_day, default=None)
+    def lock_on(self, day: date) -> CycleLock | None:
+        """The lock of a day, the one that closed last; None if the day is open."""
+        last = None
+        for endorsement in self.endorsements:
+            lock = None if self.applies else self.cycle_of(endorsement, day)
+            if lock is None:
+                continue
+            if lock.grace_ends_on >= self.day_of(lock.association):
+                return None
+            if last is None or lock.grace_ends_on > last.grace_ends_on:
+                last = lock
+        return last
 
-    def cycle_of(self, one: Endorsed, day: date) -> CycleLock | None:
-        """The cycle of one endorsement that holds ``day``, whether it is closed or not."""
-        if one.association not in self.rulebooks.associations:
+    def cycle_of(self, endorsement: Endorsed, day: date) -> CycleLock | None:
+        """The cycle of one endorsement that contains ``day``, whether it is closed or not."""
+        if endorsement.association not in self.rulebooks.associations:
             return None
-        plan = self.rulebooks.plan(one.association, one.category, one.starts_on, day)
+        plan = self.rulebooks.plan(*endorsement.triple, day)
         if plan is None or plan.cycle is None:
             return None
-        due_on = self.extended.get((one.id, plan.cycle.starts_on), plan.cycle.due_on)
-        return CycleLock(one.association, plan.cycle, plan.cycle.grace_ends_on(due_on))
+        due_on = self.extended.get((endorsement.id, plan.cycle.starts_on), plan.cycle.due_on)
+        return CycleLock(endorsement.association, plan.cycle, plan.cycle.grace_ends_on(due_on))
 
 
-def read_cycle_locks(
+def load_cycle_locks(
     session: Session,
     rulebooks: Rulebooks,
-    at: datetime,
+    now: datetime,
     endorsements: Sequence[Endorsed],
     *,
     applies: bool,
 ) -> CycleLocks:
-    """What tells a person's closed days at an instant; one query."""
-    which = among(session, [one.id for one in endorsements])
-    sql = f"""
-        SELECT endorsement_id, cycle_starts_on, extended_due_on FROM renewal
-        WHERE endorsement_id {which.sql}
-    """
-    rows = run(session, sql, which.parameters)
-    extended = {(row[0], as_date(row[1])): as_date(row[2]) for row in rows}
-    return CycleLocks(rulebooks, days_at(rulebooks, at), endorsements, extended, applies)
+    """The locks of the person with these endorsements; ``applies`` is as of `CycleLocks`."""
+    ids = [endorsement.id for endorsement in endorsements]
+    renewals = session.exec(select(Renewal).where(col(Renewal.endorsement_id).in_(ids)))
+    extended = {(r.endorsement_id, r.cycle_starts_on): r.extended_due_on for r in renewals}
+    return CycleLocks(rulebooks, days_at(rulebooks, now), endorsements, extended, applies)
 
 
-def read_cycle_locks_of(
-    session: Session, rulebooks: Rulebooks, person_id: int, at: datetime
+def load_person_locks(
+    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> CycleLocks:
-    """What tells the closed days of a person of whom nothing is read yet."""
+    """The locks of a person."""
     endorsements = endorsements_of(session, person_id)
     applies = bool(list_undecided_applications(session, person_id))
-    return read_cycle_locks(session, rulebooks, at, endorsements, applies=applies)
-
-
-def cycle_lock_for(
-    session: Session, rulebooks: Rulebooks, person_id: int, day: date, at: datetime
-) -> CycleLock | None:
-    """Why a person may write no entry held on ``day`` any more; None where they may."""
-    return read_cycle_locks_of(session, rulebooks, person_id, at).closed(day)
+    return load_cycle_locks(session, rulebooks, now, endorsements, applies=applies)
 
 
 def refusal_of_lock(field: str, lock: CycleLock) -> Refusal:
@@ -104,6 +97,6 @@ def refusal_of_lock(field: str, lock: CycleLock) -> Refusal:
         "association": lock.association,
         "starts_on": lock.cycle.starts_on,
         "ends_on": lock.cycle.ends_on,
-        "grace_ends_on": lock.last_day,
+        "grace_ends_on": lock.grace_ends_on,
     }
     return Refusal(field, "cycle-closed", facts)

@@ -15,7 +15,7 @@ from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
-from tracker.services.cycle_locks import CycleLock, CycleLocks, read_cycle_locks, refusal_of_lock
+from tracker.services.cycle_locks import CycleLock, CycleLocks, load_cycle_locks, refusal_of_lock
 from tracker.services.endorsements import own_of
 from tracker.services.evaluation import days_at
 
@@ -65,7 +65,7 @@ class EntryRules:
 
     def lock_on(self, day: date) -> CycleLock | None:
         """The lock that keeps entries of a day from being changed; None if there is none."""
-        return self.locks.closed(day) if self.locks else None
+        return self.locks.lock_on(day) if self.locks else None
 
     def for_editing(self, entry: LoggedEntry) -> "EntryRules":
         """The same rules with the entry's own topics, which stay though no rule counts them."""
@@ -138,7 +138,7 @@ def load_entry_rules(
         topics=_topics_of(rulebooks, plans),
         provider_rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
         associations=frozenset(associations),
-        locks=read_cycle_locks(
+        locks=load_cycle_locks(
             session, rulebooks, now, own.endorsements, applies=bool(applications)
         ),
     )

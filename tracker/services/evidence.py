@@ -17,7 +17,7 @@ from tracker.db.log import Entry, Evidence
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Refusal, ServiceContext, lock_person
 from tracker.services.coordinator_access import access_windows, sees_file
-from tracker.services.cycle_locks import CycleLock, read_cycle_locks_of
+from tracker.services.cycle_locks import CycleLock, load_person_locks
 
 FILES_PER_ENTRY = 10
 _DRAFT_FOR = timedelta(days=1)
@@ -120,7 +120,7 @@ def list_kept_files(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> list[KeptFile]:
     """All files of a person: those of unsaved forms first, then by day, newest first."""
-    locks = read_cycle_locks_of(session, rulebooks, person_id, now)
+    locks = load_person_locks(session, rulebooks, person_id, now)
     query = (
         select(Evidence, col(Entry.title), col(Entry.held_on))
         .outerjoin(Entry, col(Entry.id) == col(Evidence.entry_id))
@@ -130,7 +130,7 @@ def list_kept_files(
     rows: Iterable[tuple[Evidence, str | None, date | None]] = session.exec(query)
     kept = []
     for evidence, title, held_on in rows:
-        lock = None if held_on is None else locks.closed(held_on)
+        lock = None if held_on is None else locks.lock_on(held_on)
         kept.append(KeptFile(_file_of(evidence), title, held_on, lock))
     return kept
 

@@ -11,7 +11,7 @@ from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
-from tracker.services.cycle_locks import CycleLock, cycle_lock_for, refusal_of_lock
+from tracker.services.cycle_locks import CycleLock, load_person_locks, refusal_of_lock
 from tracker.services.endorsements import endorsements_of
 from tracker.services.evaluation import evaluate_people
 
@@ -67,7 +67,8 @@ def find_membership_lock(
 
     A term belongs to the cycles that hold its last day, however early it began.
     """
-    return cycle_lock_for(session, rulebooks, membership.person_id, membership.ends_on, now)
+    locks = load_person_locks(session, rulebooks, membership.person_id, now)
+    return locks.lock_on(membership.ends_on)
 
 
 def create_membership(context: ServiceContext, term: MembershipTerm) -> int:
@@ -133,8 +134,9 @@ def _check_term(
         refusals.append(Refusal("ends_on", "ends-before-start", {"starts_on": term.starts_on}))
     elif term.ends_on >= term.starts_on + relativedelta(years=MAX_TERM_YEARS):
         refusals.append(Refusal("ends_on", "membership-too-long", {"years": MAX_TERM_YEARS}))
+    locks = load_person_locks(session, rulebooks, context.person_id, context.now)
     for last_day in last_days:
-        lock = cycle_lock_for(session, rulebooks, context.person_id, last_day, context.now)
+        lock = locks.lock_on(last_day)
         if lock is not None:
             refusals.append(refusal_of_lock("ends_on", lock))
             break

@@ -16,7 +16,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Standing, Status
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
-from tracker.services.cycle_locks import read_cycle_locks_of, refusal_of_lock
+from tracker.services.cycle_locks import load_person_locks, refusal_of_lock
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
 
@@ -293,9 +293,9 @@ def _check_leave(
     if days.ends_on < endorsement.starts_on:
         facts = {"starts_on": endorsement.starts_on}
         return [Refusal("ends_on", "leave-before-endorsement", facts)]
-    locks = read_cycle_locks_of(context.session, context.rulebooks, context.person_id, context.now)
+    locks = load_person_locks(context.session, context.rulebooks, context.person_id, context.now)
     lock = locks.cycle_of(endorsement, days.ends_on)
-    if lock is None or lock.last_day >= locks.day_of(endorsement.association):
+    if lock is None or lock.grace_ends_on >= locks.day_of(endorsement.association):
         return []
     refusal = refusal_of_lock("ends_on", lock)
     return [Refusal("ends_on", "leave-in-closed-cycle", refusal.facts)]

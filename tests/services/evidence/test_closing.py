@@ -10,7 +10,7 @@ from tests.support.cast import ALICE, BOOKS, ERIN, NOW, Cast, fill
 from tests.support.referees import apply
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
-from tracker.services.cycle_locks import CycleLock, cycle_lock_for
+from tracker.services.cycle_locks import CycleLock, load_person_locks
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def cast(database_url: str) -> Iterator[Cast]:
 
 def closed(cast: Cast, email: str, day: date, at: datetime = NOW) -> CycleLock | None:
     with reading(cast.engine) as session:
-        return cycle_lock_for(session, BOOKS, cast.people[email], day, at)
+        return load_person_locks(session, BOOKS, cast.people[email], at).lock_on(day)
 
 
 def add(cast: Cast, table: str, **values: object) -> None:
@@ -36,7 +36,7 @@ def test_a_cycle_is_open_to_the_end_of_its_last_day_of_grace(cast: Cast) -> None
     assert closed(cast, ALICE, day, datetime(2026, 2, 1, 4, 59, tzinfo=UTC)) is None
     found = closed(cast, ALICE, day, datetime(2026, 2, 1, 5, 0, tzinfo=UTC))
     assert found is not None
-    assert (found.association, found.cycle.starts_on.year, found.last_day) == (
+    assert (found.association, found.cycle.starts_on.year, found.grace_ends_on) == (
         "NCIMHA",
         2025,
         date(2026, 1, 31),

@@ -90,7 +90,7 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryRow:
     if len({line.text for line in whys}) == 1:
         lines = [replace(whys[0], endorsement="")]
     activity = hours_word(entry.activity, "")
-    lock = data.locks.closed(entry.held_on)
+    lock = data.locks.lock_on(entry.held_on)
     return EntryRow(
         id=entry.id,
         held_on=entry.held_on,

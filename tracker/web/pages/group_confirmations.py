@@ -11,7 +11,7 @@ from tracker.db.engine import reading
 from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Refused, ServiceContext
-from tracker.services.cycle_locks import cycle_lock_for, refusal_of_lock
+from tracker.services.cycle_locks import load_person_locks, refusal_of_lock
 from tracker.services.group_confirmations import (
     confirm_group_session,
     dispute_group_session,
@@ -100,7 +100,7 @@ def _render(
         own_entries = list_own_entries(session, person.id, confirmation)
         created = find_created_entry(session, person.id, confirmation)
         zone = zone_of(session, site.rulebooks, person.id)
-        lock = cycle_lock_for(session, site.rulebooks, person.id, entry.held_on, now)
+        lock = load_person_locks(session, site.rulebooks, person.id, now).lock_on(entry.held_on)
     closed = refusal_of_lock("confirm", lock) if lock else None
     return site.pages.render(
         "asked.html",

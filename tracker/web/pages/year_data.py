@@ -14,7 +14,7 @@ from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
 from tracker.rules.standing import ApplicationStanding, Standing, Status
 from tracker.services.applications import get_application_standings, list_undecided_applications
-from tracker.services.cycle_locks import CycleLocks, read_cycle_locks, read_cycle_locks_of
+from tracker.services.cycle_locks import CycleLocks, load_cycle_locks, load_person_locks
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
@@ -119,7 +119,7 @@ def read_year_data(
         entries,
         list_entry_files(session, person_id),
         _read_providers(session, entries),
-        read_cycle_locks(session, rulebooks, now, endorsements, applies=applies),
+        load_cycle_locks(session, rulebooks, now, endorsements, applies=applies),
         standings=read_standings(session, rulebooks, endorsements, now),
         application_standings=[
             *get_application_standings(session, rulebooks, day_of, ids).values()
@@ -141,7 +141,7 @@ def read_cycle_data(
         entries,
         list_entry_files(session, endorsement.person_id),
         _read_providers(session, entries),
-        read_cycle_locks_of(session, rulebooks, endorsement.person_id, now),
+        load_person_locks(session, rulebooks, endorsement.person_id, now),
         standings=list(
             judge_all(session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=ids)
         ),
@@ -168,7 +168,7 @@ def read_entry_data(
         [entry],
         list_entry_files(session, entry.person_id, entry.id),
         _read_providers(session, [entry]),
-        read_cycle_locks(session, rulebooks, now, endorsements, applies=bool(undecided)),
+        load_cycle_locks(session, rulebooks, now, endorsements, applies=bool(undecided)),
         other_standings=standings,
         application_standings=[
             *get_application_standings(session, rulebooks, day_of, undecided).values()

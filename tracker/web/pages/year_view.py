@@ -123,9 +123,9 @@ def read_cycle(
     data = read_cycle_data(session, rulebooks, endorsement, cycle, now)
     data = replace(data, is_own=is_own)
     closed_on = None
-    if data.locks.closed(cycle.ends_on):
+    if data.locks.lock_on(cycle.ends_on):
         lock = data.locks.cycle_of(endorsement, cycle.ends_on)
-        closed_on = lock.last_day if lock else None
+        closed_on = lock.grace_ends_on if lock else None
     name = format_cycle(cycle)
     year = YearView(
         renewals=[view_renewal(data, standing) for standing in data.standings],
