@@ -5,7 +5,7 @@ The table provider_span stores those days, so that the database can add up hours
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -154,13 +154,12 @@ def list_providers_of(session: Session, person_ids: Iterable[int]) -> set[int]:
     return providers
 
 
-def provides_rsc(person_id: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401 - a column
-    """The condition that a person's sessions count under some rule now, or did lately.
+def provides_rsc(person_id: Any, today: date) -> ColumnElement[bool]:  # noqa: ANN401 - a column
+    """The condition that a person's sessions count under some rule on ``today``, or did lately.
 
     Or that they have logged a group session: what is unanswered stays theirs to settle.
     ``person_id`` is a column or a value.
     """
-    today = now.date()
     provider = aliased(Person)
     says_so = exists().where(col(provider.id) == person_id, col(provider.provides_rsc))
     is_named = exists().where(col(Entry.provider_id) == person_id)
@@ -234,17 +233,3 @@ def _used_lately(horizon: Horizon) -> ColumnElement[bool]:
         col(Entry.activity) == "rsc",
         col(Entry.held_on) >= horizon.used_since,
     )
-
-
-# The same for a hand-written query over a row ``p`` of person; goes with its last caller.
-PROVIDES_RSC = """(
-    (p.provides_rsc OR EXISTS (SELECT 1 FROM entry e WHERE e.provider_id = p.id))
-    AND EXISTS (SELECT 1 FROM provider_span v
-        WHERE v.provider_id = p.id AND v.ends_on >= ? AND v.starts_on <= ?)
-    OR EXISTS (SELECT 1 FROM group_session g WHERE g.provider_id = p.id)
-)"""
-
-
-def providing_at(now: datetime) -> tuple[str, str]:
-    """The parameters of `PROVIDES_RSC` at an instant."""
-    return (now.date() - _LATELY).isoformat(), now.date().isoformat()

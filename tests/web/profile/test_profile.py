@@ -39,7 +39,7 @@ def test_a_chosen_time_zone_says_what_today_is(page_house: WebClient) -> None:
     assert (event["who"], event["after"]) == (ALICE, '{"time_zone": "Pacific/Auckland"}')
     alice.post("/profile/time-zone", {"time_zone": ""})
     assert problems(alice.log({**TRAINING, "day": "23"})) == [
-        ("day", "The session date must be today or earlier")
+        ("day", "The session date must be today (November 22, 2026) or earlier")
     ]
 
 
