@@ -19,15 +19,14 @@ from tracker.db.log import ImportedRow
 from tracker.db.people import Endorsement, Person
 from tracker.exports.other_records import collect_other_records
 from tracker.formatting import format_date
-from tracker.importer.entries import reference_key
+from tracker.importer.csv_row import CsvRow, format_cell
+from tracker.importer.entry_plan import reference_key
 from tracker.importer.schemas import (
     SCHEMAS,
-    CsvRow,
     EntryRow,
     PersonRow,
     PositionRow,
     ReferenceRow,
-    format_cell,
 )
 from tracker.rules.explain import LoggedEntry
 from tracker.services.entries import list_entries

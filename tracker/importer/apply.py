@@ -15,7 +15,8 @@ from tracker.db.log import EntryTopic
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import lock_for_import, refresh_statistics
 from tracker.importer.cells import ImportContext
-from tracker.importer.entries import store_entries
+from tracker.importer.csv_row import CsvRow
+from tracker.importer.entry_store import store_entries
 from tracker.importer.known_records import Held, chunked, find_endorsement
 from tracker.importer.plan import ImportPlan, plan_import
 from tracker.importer.problems import ImportRefused, Progress, ProgressCallback
@@ -25,7 +26,6 @@ from tracker.importer.schemas import (
     SCHEMAS,
     ApplicationRow,
     AttestationRow,
-    CsvRow,
     EntryRow,
     ExamRow,
     ExtensionRow,

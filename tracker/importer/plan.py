@@ -12,9 +12,9 @@ from tracker.importer.application_items import (
 )
 from tracker.importer.applications import Applications, check_applications, load_applications
 from tracker.importer.cells import ImportContext
-from tracker.importer.entries import (
+from tracker.importer.entry_plan import (
     EntryPlan,
-    check_changed_entries,
+    check_entries,
     check_hours_of_days,
     plan_entries,
 )
@@ -57,8 +57,8 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         *check_references(session, files, items),
         *check_leave_and_cycles(files, known),
         *check_extensions(session, files, known),
-        *check_changed_entries(entries, context),
-        *check_hours_of_days(session, entries, known),
+        *check_entries(files.rows_of(EntryRow), entries, context),
+        *check_hours_of_days(entries, known),
     ]
     if problems:
         raise ImportRefused(problems)

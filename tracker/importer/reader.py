@@ -14,8 +14,9 @@ from pydantic_core import ErrorDetails
 
 from tracker.formatting import format_count, format_list
 from tracker.importer.cells import ImportContext, clean, parse_email
+from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
 from tracker.importer.problems import ImportProblem, Progress
-from tracker.importer.schemas import PERSON_COLUMNS, SCHEMAS, CsvRow, PersonRow
+from tracker.importer.schemas import SCHEMAS, PersonRow
 from tracker.importer.vocabulary import suggest
 
 UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person to people.csv"
@@ -260,9 +261,7 @@ class _FileReader:
                 row.set_place(self._file, line)
                 if isinstance(row, PersonRow):
                     files.people.add(row.email)
-                problems = row.problems(context)
-                if not problems:
-                    return row
+                return row
         else:
             count = format_count(len(cells), "cell")
             message = f"the row has {count}, but the first line names {len(self._columns)} columns"

@@ -3,19 +3,9 @@
 A field with a default is an optional column; the default is also what an empty cell means.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    PrivateAttr,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
-from sqlmodel import SQLModel
+from pydantic import AfterValidator, ValidationInfo
 
 from tracker.db.applications import (
     STATES,
@@ -38,7 +28,6 @@ from tracker.db.people import (
     Vetting,
     Waiver,
 )
-from tracker.formatting import format_hours
 from tracker.importer.cells import (
     Association,
     AttestationName,
@@ -49,7 +38,6 @@ from tracker.importer.cells import (
     EndDay,
     ExtendedDueDate,
     Families,
-    ImportContext,
     OneOf,
     Organization,
     OtherEmail,
@@ -65,110 +53,13 @@ from tracker.importer.cells import (
     Text500,
     TopicMinutes,
     YesNo,
-    clean,
 )
+from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
-from tracker.refusal_text import format_refusal
 from tracker.rules.requirement import AGES, LEVELS, PAY
-from tracker.services.entry_rules import EntryInput, validate_entry
 
 # The service of a position that provides RSC, as the rulebooks name it.
 RSC = "rsc"
-# The columns that mention people whom people.csv or the database must have.
-PERSON_COLUMNS = ("email", "provider_email", "supervisor_email")
-
-
-class CsvRow(BaseModel):
-    """A row of a file. ``model_fields_set`` are the columns that the file has."""
-
-    # Two rows with the same key columns are about the same thing; no key: each is about its own.
-    key: ClassVar[tuple[str, ...]] = ()
-    table: ClassVar[type[SQLModel]]
-    # The columns of the table that identify a row in it.
-    table_key: ClassVar[tuple[str, ...]] = ()
-    # Whether changes leave audit events, as changes on the pages do.
-    audited: ClassVar[bool] = False
-
-    email: Email
-    _file: str = PrivateAttr("")
-    _line: int = PrivateAttr(0)
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _read_cell(
-        cls, cell: str, read: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> object:
-        text = clean(cell)
-        if text:
-            return read(text)
-        field = cls.model_fields[str(info.field_name)]
-        if field.is_required():
-            raise ValueError("must not be empty")
-        return field.default
-
-    @classmethod
-    def columns(cls) -> list[str]:
-        """All columns of the file, in the documented order."""
-        return list(cls.model_fields)
-
-    @classmethod
-    def required_columns(cls) -> list[str]:
-        """The columns without which a file is refused."""
-        return [name for name, field in cls.model_fields.items() if field.is_required()]
-
-    def set_place(self, file: str, line: int) -> None:
-        """Remember where the row begins; the heading is on line 1."""
-        self._file, self._line = file, line
-
-    @property
-    def place(self) -> str:
-        """The file and the line on which the row begins."""
-        return f"{self._file}:{self._line}"
-
-    @property
-    def sort_key(self) -> tuple[str, int]:
-        """Sorts rows by file and line."""
-        return self._file, self._line
-
-    def identity(self) -> tuple[Any, ...] | None:
-        """What the row is about, within its file; None if it stands for itself."""
-        return tuple(getattr(self, column) for column in self.key) or None
-
-    def people(self) -> Iterator[tuple[str, str]]:
-        """Each person whom the row mentions: the column and the address."""
-        for column in PERSON_COLUMNS:
-            email = getattr(self, column, None)
-            if email:
-                yield column, email
-
-    def problems(self, context: ImportContext) -> list[ImportProblem]:  # noqa: ARG002 - for most files
-        """What is wrong between cells that are right on their own."""
-        return []
-
-    def contradicts(self, first: "CsvRow") -> ImportProblem:
-        """The problem that an earlier row says something else about the same thing."""
-        names = [format_cell(column, getattr(self, column)) for column in self.key[1:]]
-        subject = ", ".join(names) or "person"
-        message = f"contradicts {first.place}, which is about the same {subject}: keep one"
-        return self.problem("email", message)
-
-    def problem(self, column: str, message: str) -> ImportProblem:
-        """A problem with the row's value in ``column``."""
-        value = format_cell(column, getattr(self, column)) or None
-        return ImportProblem(self._file, message, self._line, column, value)
-
-
-def format_cell(column: str, value: Any) -> str:  # noqa: ANN401 - any field's value
-    """A value as the cell from which it is read."""
-    if column == "hours":
-        return format_hours(value)
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return "; ".join(f"{topic}:{format_hours(minutes)}" for topic, minutes in value)
-    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 class PersonRow(CsvRow):
@@ -422,48 +313,6 @@ class EntryRow(CsvRow):
             "column shared_reference if both are sessions"
         )
         return self.problem("reference", message)
-
-    def entry_values(self, person_ids: Mapping[str, int]) -> dict[str, Any]:
-        """The columns of the entry, and its topics with their minutes.
-
-        A provider whom the files add has the id 0 until people are stored.
-        """
-        provider_id = person_ids.get(self.provider_email, 0) if self.provider_email else None
-        return {
-            "person_id": person_ids.get(self.email, 0),
-            "activity": self.activity,
-            "held_on": self.date,
-            "minutes": self.hours,
-            "title": self.title,
-            "provider_id": provider_id,
-            "provider_name": self.provider_name,
-            "format": self.format,
-            "reference": self.reference or self.shared_reference,
-            "topics": dict(self.topics),
-        }
-
-    def problems(self, context: ImportContext) -> list[ImportProblem]:
-        """Why the entry can't be saved."""
-        errors = find_entry_problems(self.entry_values({}), context)
-        return [self.problem(column, message) for column, message in errors]
-
-
-# The columns of the fields that a refusal names, where they have other names.
-_COLUMN_OF_FIELD = {"held_on": "date", "minutes": "hours", "provider": "provider_email"}
-
-
-def find_entry_problems(
-    values: Mapping[str, Any], context: ImportContext
-) -> Iterator[tuple[str, str]]:
-    """Why an entry with these values (as of `EntryRow.entry_values`) can't be saved, by column."""
-    fields = {name: value for name, value in values.items() if name != "person_id"}
-    for refusal in validate_entry(EntryInput(**fields), context.entry_rules):
-        # Topics are refused one by one: topics.DEIA
-        field = refusal.field.partition(".")[0]
-        column = _COLUMN_OF_FIELD.get(field, field)
-        if column == "provider_email" and values["provider_name"]:
-            column = "provider_name"
-        yield column, format_refusal(refusal.code, refusal.facts)
 
 
 OfApplication = ReferenceRow | AttestationRow | ExamRow

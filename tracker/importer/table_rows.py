@@ -11,8 +11,8 @@ from tracker.db.audit import Change
 from tracker.db.statements import insert_rows, reserve_ids
 from tracker.db.tables import METADATA
 from tracker.importer.cells import ImportContext
+from tracker.importer.csv_row import CsvRow
 from tracker.importer.known_records import chunked
-from tracker.importer.schemas import CsvRow
 
 Values = Mapping[str, Any]
 

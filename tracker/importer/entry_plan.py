@@ -1,0 +1,341 @@
+"""Which rows of entries.csv are new, known, or changed, and whether they can be saved."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Mapped
+from sqlmodel import Session, col
+
+from tracker.db.log import Entry, EntryTopic, ImportedRow
+from tracker.db.people import Person
+from tracker.formatting import MINUTES_IN_DAY, format_hours
+from tracker.importer.cells import ImportContext
+from tracker.importer.csv_row import format_cell
+from tracker.importer.known_records import KnownRecords, chunked
+from tracker.importer.problems import ImportProblem
+from tracker.importer.schemas import EntryRow
+from tracker.importer.table_rows import stored_rows
+from tracker.refusal_text import format_refusal
+from tracker.services.entry_rules import EntryInput, validate_entry
+
+ENTRY_COLUMNS = (
+    "activity",
+    "held_on",
+    "minutes",
+    "title",
+    "provider_id",
+    "provider_name",
+    "format",
+    "reference",
+)
+# Optional columns of the file, and what stays as it is stored if the file has no such column.
+_STORED_FIELDS = {
+    "topics": ("topics",),
+    "provider_email": ("provider_id", "provider_name"),
+    "format": ("format",),
+    "reference": ("reference",),
+}
+# The columns of the fields that a refusal names, if they have other names.
+_COLUMN_OF_FIELD = {"held_on": "date", "minutes": "hours", "provider": "provider_email"}
+# No cell can contain it, so it cannot make two different rows look the same.
+_BETWEEN_CELLS = "\x1f"
+
+
+def entry_of(row: EntryRow, person_ids: Mapping[str, int]) -> EntryInput:
+    """The entry that a row describes.
+
+    A provider whom the files add has the id 0 until people are stored.
+    """
+    return EntryInput(
+        activity=row.activity,
+        held_on=row.date,
+        minutes=row.hours,
+        title=row.title,
+        provider_id=person_ids.get(row.provider_email, 0) if row.provider_email else None,
+        provider_name=row.provider_name,
+        format=row.format,
+        reference=row.reference or row.shared_reference,
+        topics=dict(row.topics),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedEntry:
+    """A row with what later imports recognize it by, as `ImportedRow` stores it.
+
+    ``key`` is the row's own reference. A row without one has the digest of its content and its
+    number among equal rows of the person.
+    """
+
+    row: EntryRow
+    key: str
+    digest: str
+
+
+def reference_key(reference: str | None) -> str:
+    """The key of a row that has a reference of its own."""
+    return f"ref:{reference}"
+
+
+def identify_rows(rows: Iterable[EntryRow]) -> Iterator[ImportedEntry]:
+    """Give each row its key and digest."""
+    equal_rows = Counter[tuple[str, str]]()
+    for row in rows:
+        digest = _digest(row)
+        key = reference_key(row.reference)
+        if not row.reference:
+            equal_rows[row.email, digest] += 1
+            key = f"{digest}:{equal_rows[row.email, digest]}"
+        yield ImportedEntry(row, key, digest)
+
+
+def _digest(row: EntryRow) -> str:
+    topics = ";".join(f"{topic}:{minutes}" for topic, minutes in row.topics)
+    provider = row.provider_email or row.provider_name or ""
+    cells = [row.activity, row.date.isoformat(), str(row.hours), row.title, topics, provider]
+    cells.append(row.format or "")
+    # Only a row with a reference can change an entry, so only there do missing columns matter.
+    cells.append(",".join(_missing_columns(row)) if row.reference else "")
+    if row.shared_reference:
+        cells.append(row.shared_reference)
+    return sha256(_BETWEEN_CELLS.join(cells).encode()).hexdigest()
+
+
+def _missing_columns(row: EntryRow) -> list[str]:
+    """The optional columns that the row's file does not have; either provider column is enough."""
+    given = row.model_fields_set
+    if "provider_name" in given:
+        given = given | {"provider_email"}
+    return sorted(_STORED_FIELDS.keys() - given)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry in the database; ``provider`` is the name of its provider if that is a person."""
+
+    id: int
+    person_id: int
+    entry: EntryInput
+    provider: str | None
+
+    def contents(self) -> Iterator[tuple[Any, ...]]:
+        """What a row that describes the entry can say: its provider by address or by name."""
+        if self.entry.provider_id is not None:
+            yield _content(self.person_id, self.entry, self.entry.provider_id)
+        yield _content(self.person_id, self.entry, self.provider or self.entry.provider_name)
+
+
+def _content(person_id: int, entry: EntryInput, provider: int | str | None) -> tuple[Any, ...]:
+    return (
+        person_id,
+        entry.activity,
+        entry.held_on,
+        entry.minutes,
+        entry.title,
+        entry.format,
+        entry.reference,
+        tuple(sorted(entry.topics.items())),
+        provider,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChange:
+    """A row whose reference is known and whose content is new, with the stored entry."""
+
+    imported: ImportedEntry
+    stored: StoredEntry
+
+    def result(self, person_ids: Mapping[str, int]) -> EntryInput:
+        """The changed entry; what the file has no column for stays."""
+        row = self.imported.row
+        missing = _missing_columns(row)
+        if self.stored.provider is not None and self.stored.provider == row.provider_name:
+            # The name of the known provider is not news.
+            missing.append("provider_email")
+        kept = [name for column in missing for name in _STORED_FIELDS[column]]
+        values = {name: getattr(self.stored.entry, name) for name in kept}
+        return replace(entry_of(row, person_ids), **values)
+
+
+@dataclass
+class EntryPlan:
+    """What to do with the rows.
+
+    ``restored`` rows have new content and an earlier entry that was deleted. ``recognized`` rows
+    describe a stored entry that no import brought; they are in ``unchanged`` too.
+    ``minutes_of_days`` are those of the people's entries that stay as they are.
+    """
+
+    added: list[ImportedEntry] = field(default_factory=list)
+    restored: list[ImportedEntry] = field(default_factory=list)
+    recognized: list[tuple[ImportedEntry, int]] = field(default_factory=list)
+    changed: list[EntryChange] = field(default_factory=list)
+    unchanged: int = 0
+    minutes_of_days: Counter[tuple[int, date]] = field(default_factory=Counter)
+
+
+def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords) -> EntryPlan:
+    """Compare the rows with what earlier imports stored, and with other entries.
+
+    A row that was imported before is left alone, whatever happened to its entry since. A row with
+    a known reference and new content changes its entry. If that was deleted, it becomes a new
+    entry, because losing hours silently is the worse mistake. Any other row that says exactly what
+    a stored entry says is that entry: it was logged in the browser, or imported with the provider's
+    address, which the files of a person's own data do not contain.
+    """
+    plan = EntryPlan()
+    imported_rows = list(identify_rows(rows))
+    earlier = _load_imported_rows(session, imported_rows, known)
+    changed, unknown = dict[int, ImportedEntry](), list[ImportedEntry]()
+    for imported in imported_rows:
+        place = (known.person_ids.get(imported.row.email, 0), imported.key)
+        digest, entry_id = earlier.get(place, ("", None))
+        if not digest:
+            unknown.append(imported)
+        elif digest == imported.digest:
+            plan.unchanged += 1
+        elif entry_id is None:
+            plan.restored.append(imported)
+        else:
+            changed[entry_id] = imported
+    for stored in _load_entries(session, col(Entry.id), changed):
+        plan.changed.append(EntryChange(changed[stored.id], stored))
+    taken = {entry_id for _, entry_id in earlier.values() if entry_id is not None}
+    new_rows = [each.row for each in (*unknown, *plan.restored, *changed.values())]
+    entries = list(_load_entries_of_days(session, new_rows, known))
+    for stored in entries:
+        if stored.id not in changed:
+            plan.minutes_of_days[stored.person_id, stored.entry.held_on] += stored.entry.minutes
+    _recognize(plan, unknown, [each for each in entries if each.id not in taken], known)
+    return plan
+
+
+def _recognize(
+    plan: EntryPlan,
+    rows: Iterable[ImportedEntry],
+    entries: Iterable[StoredEntry],
+    known: KnownRecords,
+) -> None:
+    """Plan rows that no import brought, as a stored entry each or as new entries."""
+    by_content = defaultdict[tuple[Any, ...], set[int]](set)
+    for stored in entries:
+        for content in stored.contents():
+            by_content[content].add(stored.id)
+    taken = set[int]()
+    for imported in rows:
+        entry = entry_of(imported.row, known.person_ids)
+        provider = entry.provider_name if entry.provider_id is None else entry.provider_id
+        person_id = known.person_ids.get(imported.row.email, 0)
+        # Each entry is that of one row: the second of two equal rows is a second session.
+        ids = by_content.get(_content(person_id, entry, provider), set()) - taken
+        if ids:
+            plan.recognized.append((imported, min(ids)))
+            taken.add(min(ids))
+        else:
+            plan.added.append(imported)
+    plan.unchanged += len(plan.recognized)
+
+
+def _load_imported_rows(
+    session: Session, rows: Iterable[ImportedEntry], known: KnownRecords
+) -> dict[tuple[int, str], tuple[str, int | None]]:
+    """Digest and entry of the rows that were imported before, by person and key."""
+    wanted = {(known.person_ids.get(each.row.email, 0), each.key) for each in rows}
+    earlier = {}
+    people = {person_id for person_id, _ in wanted}
+    for stored in stored_rows(session, ImportedRow, "person_id", people):
+        place = (stored["person_id"], stored["key"])
+        if place in wanted:
+            earlier[place] = (stored["digest"], stored["entry_id"])
+    return earlier
+
+
+def _load_entries_of_days(
+    session: Session, rows: Sequence[EntryRow], known: KnownRecords
+) -> Iterator[StoredEntry]:
+    """The entries of the rows' people from the first to the last day of the rows."""
+    if rows:
+        days = [row.date for row in rows]
+        between = col(Entry.held_on).between(min(days), max(days))
+        people = known.ids_of(row.email for row in rows)
+        yield from _load_entries(session, col(Entry.person_id), people, between)
+
+
+def _load_entries(
+    session: Session,
+    column: Mapped[int],
+    values: Collection[int],
+    *where: ColumnElement[bool],
+) -> Iterator[StoredEntry]:
+    """The entries whose ``column`` is among ``values``."""
+    for chunk in chunked(values):
+        query = (
+            select(
+                col(Entry.id),
+                col(Entry.person_id),
+                col(Person.name),
+                *(getattr(Entry, name) for name in ENTRY_COLUMNS),
+            )
+            .outerjoin_from(Entry, Person, col(Person.id) == col(Entry.provider_id))
+            .where(column.in_(chunk), *where)
+        )
+        entries = session.connection().execute(query).all()
+        topics = defaultdict[int, dict[str, int]](dict)
+        for topic in stored_rows(session, EntryTopic, "entry_id", [each.id for each in entries]):
+            topics[topic["entry_id"]][topic["topic"]] = topic["minutes"]
+        for entry_id, person_id, provider, *fields in entries:
+            values = dict(zip(ENTRY_COLUMNS, fields, strict=True))
+            entry = EntryInput(**values, topics=topics[entry_id])
+            yield StoredEntry(entry_id, person_id, entry, provider)
+
+
+def check_entries(
+    rows: Iterable[EntryRow], plan: EntryPlan, context: ImportContext
+) -> Iterator[ImportProblem]:
+    """Every entry must satisfy the rules of entries, also with what a file has no column for."""
+    for row in rows:
+        for column, message in _find_errors(entry_of(row, {}), context):
+            yield row.problem(column, message)
+    for change in plan.changed:
+        row, after = change.imported.row, change.result({})
+        for column, message in _find_errors(after, context):
+            if column in _missing_columns(row):
+                note = f"{message} (as stored: the file has no such column)"
+                topics = tuple(sorted(after.topics.items()))
+                value = format_cell("topics", topics) if column == "topics" else None
+                yield replace(row.problem(column, note), value=value)
+
+
+def _find_errors(entry: EntryInput, context: ImportContext) -> Iterator[tuple[str, str]]:
+    """Why an entry can't be saved: the column and the message."""
+    for refusal in validate_entry(entry, context.entry_rules):
+        # Topics are refused one by one, such as topics.DEIA.
+        name = refusal.field.partition(".")[0]
+        column = _COLUMN_OF_FIELD.get(name, name)
+        if column == "provider_email" and entry.provider_name:
+            column = "provider_name"
+        yield column, format_refusal(refusal.code, refusal.facts)
+
+
+def check_hours_of_days(plan: EntryPlan, known: KnownRecords) -> Iterator[ImportProblem]:
+    """A person has at most 24 hours on one day, stored and new together."""
+    rows = [each.row for each in (*plan.added, *plan.restored)]
+    rows += [change.imported.row for change in plan.changed]
+    totals = Counter[tuple[str, date]]()
+    reported = set[tuple[str, date]]()
+    for row in sorted(rows, key=lambda each: each.sort_key):
+        day = (row.email, row.date)
+        totals[day] += row.hours
+        stored = plan.minutes_of_days[known.person_ids.get(row.email, 0), row.date]
+        total = totals[day] + stored
+        if total > MINUTES_IN_DAY and day not in reported:
+            reported.add(day)
+            which = f" ({format_hours(stored)} of them already stored)" if stored else ""
+            message = f"makes {format_hours(total)} hours on {row.date}{which}; a day has 24"
+            yield row.problem("hours", message)
