@@ -210,7 +210,7 @@ def test_the_example_is_without_problems() -> None:
         pytest.param(
             'instead = [[["colleague"],',
             'instead = [[["coleague"],',
-            "requirements[5].references.instead: 'coleague' is not in this file; "
+            "requirements[5].references.instead[1][1]: 'coleague' is not in this file; "
             "it has colleague, supervisor",
             id="role without words in an alternative",
         ),

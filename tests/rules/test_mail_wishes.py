@@ -55,5 +55,8 @@ def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
 def test_only_a_mail_of_nothing_but_optional_news_ends_by_one_click() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     cutoff = decision(Kind.CUTOFF, -30)
-    assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (OptionalNotice.EARLY, OptionalNotice.CUTOFF)
+    assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (
+        OptionalNotice.EARLY,
+        OptionalNotice.CUTOFF,
+    )
     assert kinds_in(CONFIG, [late, cutoff]) == ()

@@ -1,6 +1,7 @@
 """Reads configuration files: all errors at once, with file, key, and reason."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -8,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tracker.rules.model import Organizations, Rulebook
+from tracker.rules.model import Interpretation, Organizations, Rulebook
 from tracker.rules.requirement import PURPOSES, Purpose, Requirement, Source
 
 ConfigModel = TypeVar("ConfigModel", bound=BaseModel)
@@ -99,6 +100,22 @@ def _format_repeated(name: str) -> str:
     return f"{name!r} is given more than once"
 
 
+# Fields whose values must be keys of a table (or ids of a list) of the rulebook.
+_TABLES = {
+    "categories": "categories",
+    "supervisors": "categories",
+    "providers": "providers",
+    "membership": "memberships",
+    "interpretation": "interpretations",
+    "services": "services",
+    "slots": "roles",
+    "instead": "roles",
+    "endorsed_roles": "roles",
+    "signed": "attestations",
+    "document": "documents",
+}
+
+
 class _ConsistencyCheck:
     """Whether everything that a rulebook names is in it, and nothing contradicts."""
 
@@ -106,106 +123,77 @@ class _ConsistencyCheck:
         self.rulebook = rulebook
         self.file = file
         self.problems: list[RulebookProblem] = []
-        self.interpretations = [i.id for i in rulebook.interpretations]
+        self.known: dict[str, Collection[str]] = {
+            table: getattr(rulebook, table) for table in set(_TABLES.values())
+        }
+        self.known["interpretations"] = [i.id for i in rulebook.interpretations]
 
     def run(self) -> None:
         """Collect all problems."""
-        rulebook = self.rulebook
-        self._require_unique("interpretations", self.interpretations)
-        for number, interpretation in enumerate(rulebook.interpretations, 1):
-            key = f"interpretations[{number}]"
-            self._require(f"{key}.categories", interpretation.categories, rulebook.categories)
-            if interpretation.document:
-                section = interpretation.section
-                self._check_citation(key, Source(document=interpretation.document, section=section))
-        self._check_cycles_and_providers()
-        for number, requirement in enumerate(rulebook.requirements, 1):
-            self._check_requirement(f"requirements[{number}]", requirement)
-        for number, advice in enumerate(rulebook.advice, 1):
-            self._require(f"advice[{number}].categories", advice.categories, rulebook.categories)
-            self._check_citation(f"advice[{number}].source", advice.source)
-        for category in rulebook.categories:
+        for name in _list_repeated(self.known["interpretations"]):
+            self._add("interpretations", _format_repeated(name))
+        for field in ("interpretations", "cycles", "providers", "requirements", "advice"):
+            self._check_names(field, getattr(self.rulebook, field))
+        for category in self.rulebook.categories:
             for purpose in PURPOSES:
                 self._check_category(category, purpose)
-            if rulebook.requirements_of(category) and not rulebook.cycles:
+            if self.rulebook.requirements_of(category) and not self.rulebook.cycles:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
 
-    def _check_cycles_and_providers(self) -> None:
-        for number, scheme in enumerate(self.rulebook.cycles, 1):
-            self._require_interpretation(f"cycles[{number}]", scheme.interpretation)
-        for name, rule in self.rulebook.providers.items():
-            for number, accepted in enumerate(rule.accepts, 1):
-                key = f"providers.{name}.accepts[{number}]"
-                self._require(f"{key}.categories", accepted.categories, self.rulebook.categories)
-                self._check_citation(f"{key}.source", accepted.source)
-                self._require_interpretation(key, accepted.interpretation)
+    def _check_names(self, key: str, value: object) -> None:
+        """Check everything that ``value`` names, on all levels."""
+        if isinstance(value, dict):
+            for name, item in value.items():
+                self._check_names(f"{key}.{name}", item)
+        elif isinstance(value, tuple):
+            for number, item in enumerate(value, 1):
+                self._check_names(f"{key}[{number}]", item)
+        elif isinstance(value, BaseModel):
+            for name, item in value:
+                if name in _TABLES:
+                    self._require(f"{key}.{name}", item, self.known[_TABLES[name]])
+                else:
+                    self._check_names(f"{key}.{name}", item)
+            if isinstance(value, Source | Interpretation):
+                self._check_section(key, value.document, value.section)
+            if isinstance(value, Requirement) and value.counts == "rsc":
+                self._require(f"{key}.topic", value.topic, self.rulebook.topic_names)
 
-    def _check_requirement(self, key: str, requirement: Requirement) -> None:
-        rulebook, work, references = self.rulebook, requirement.work, requirement.references
-        self._require(f"{key}.categories", requirement.categories, rulebook.categories)
-        self._require(f"{key}.providers", [requirement.providers], rulebook.providers)
-        self._require(f"{key}.membership", [requirement.membership], rulebook.memberships)
-        self._require_interpretation(key, requirement.interpretation)
-        self._require(f"{key}.signed", requirement.signed, rulebook.attestations)
-        if requirement.counts == "rsc":
-            self._require(f"{key}.topic", [requirement.topic], rulebook.topic_names)
-        if work:
-            self._require(f"{key}.work.services", work.services, rulebook.services)
-        if work and work.internship:
-            supervisors = work.internship.supervisors
-            self._require(f"{key}.work.internship.supervisors", supervisors, rulebook.categories)
-        if references:
-            references_key = f"{key}.references"
-            for number, roles in enumerate(references.slots, 1):
-                self._require(f"{references_key}.slots[{number}]", roles, rulebook.roles)
-            for slots in references.instead:
-                for roles in slots:
-                    self._require(f"{references_key}.instead", roles, rulebook.roles)
-            endorsed = references.endorsed_roles
-            self._require(f"{references_key}.endorsed_roles", endorsed, rulebook.roles)
-            categories = references.categories
-            self._require(f"{references_key}.categories", categories, rulebook.categories)
-        for number, value in enumerate(requirement.values, 1):
-            self._check_citation(f"{key}.values[{number}].source", value.source)
+    def _require(self, key: str, names: object, known: Collection[str]) -> None:
+        """``names`` must be in ``known``: a name, a tuple of them, or of such tuples; or None."""
+        if isinstance(names, tuple):
+            for number, name in enumerate(names, 1):
+                is_group = isinstance(name, tuple)
+                self._require(f"{key}[{number}]" if is_group else key, name, known)
+        elif names is not None and names not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            self._add(key, f"{names!r} is not in this file; it has {listed}")
+
+    def _check_section(self, key: str, document_key: str | None, section: str) -> None:
+        """If the document lists its sections, a citation must name one of them."""
+        document = self.rulebook.documents.get(document_key or "")
+        if document and document.sections and section not in document.sections:
+            listed = "; ".join(document.sections)
+            reason = f"{section!r} is not a section of {document_key!r}, which lists: {listed}"
+            self._add(f"{key}.section", reason)
 
     def _check_category(self, category: str, purpose: Purpose) -> None:
         """What one category may have only once, and what it must have beside it."""
         requirements = self.rulebook.requirements_of(category, purpose)
         key = f"{purpose} requirements of {category}"
-        self._require_unique(key, [r.id for r in requirements])
-        if len({r.providers for r in requirements if r.providers}) > 1:
-            self._add(key, "they name more than one provider rule")
-        if len({r.membership for r in requirements if r.membership}) > 1:
-            self._add(key, "they name more than one membership rule")
-        groups = [r.either for r in requirements if r.either]
-        for group in sorted(set(groups)):
-            if groups.count(group) == 1:
-                self._add(key, f"only one has either = {group!r}: an alternative needs another")
-        whole = {r.id for r in requirements if r.counts == "rsc" and r.inside is None}
-        for requirement in requirements:
-            self._require(f"{key}: {requirement.id}.inside", [requirement.inside], whole)
-
-    def _check_citation(self, key: str, source: Source) -> None:
-        """The document must be in the rulebook, and have the section if it lists its sections."""
-        self._require(f"{key}.document", [source.document], self.rulebook.documents)
-        document = self.rulebook.documents.get(source.document)
-        if document and document.sections and source.section not in document.sections:
-            listed = "; ".join(document.sections)
-            reason = f"{source.section!r} is not a section of {source.document!r}, which lists: "
-            self._add(f"{key}.section", reason + listed)
-
-    def _require_interpretation(self, key: str, name: str | None) -> None:
-        self._require(f"{key}.interpretation", [name], self.interpretations)
-
-    def _require(self, key: str, names: Iterable[str | None], known: Collection[str]) -> None:
-        for name in names:
-            if name is not None and name not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                self._add(key, f"{name!r} is not in this file; it has {listed}")
-
-    def _require_unique(self, key: str, names: list[str]) -> None:
-        for name in _list_repeated(names):
+        for name in _list_repeated(r.id for r in requirements):
             self._add(key, _format_repeated(name))
+        if len({r.providers for r in requirements} - {None}) > 1:
+            self._add(key, "they name more than one provider rule")
+        if len({r.membership for r in requirements} - {None}) > 1:
+            self._add(key, "they name more than one membership rule")
+        groups = Counter(r.either for r in requirements)
+        whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
+        for requirement in requirements:
+            group = requirement.either
+            if group and groups[group] == 1:
+                self._add(key, f"only one has either = {group!r}: an alternative needs another")
+            self._require(f"{key}: {requirement.id}.inside", requirement.inside, whole_rsc)
 
     def _add(self, key: str, reason: str) -> None:
         self.problems.append(RulebookProblem(self.file, key, reason))
