@@ -207,7 +207,7 @@ def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords
     for stored in _load_entries(session, col(Entry.id), changed):
         plan.changed.append(EntryChange(changed[stored.id], stored))
     taken = {entry_id for _, entry_id in earlier.values() if entry_id is not None}
-    new_rows = [each.row for each in (*unknown, *plan.restored, *changed.values())]
+    new_rows = [each.row for each in [*unknown, *plan.restored, *changed.values()]]
     entries = list(_load_entries_of_days(session, new_rows, known))
     for stored in entries:
         if stored.id not in changed:
@@ -290,8 +290,8 @@ def _load_entries(
         for topic in stored_rows(session, EntryTopic, "entry_id", [each.id for each in entries]):
             topics[topic["entry_id"]][topic["topic"]] = topic["minutes"]
         for entry_id, person_id, provider, *fields in entries:
-            values = dict(zip(ENTRY_COLUMNS, fields, strict=True))
-            entry = EntryInput(**values, topics=topics[entry_id])
+            content = dict(zip(ENTRY_COLUMNS, fields, strict=True))
+            entry = EntryInput(**content, topics=topics[entry_id])
             yield StoredEntry(entry_id, person_id, entry, provider)
 
 
