@@ -17,7 +17,7 @@ from tests.support.cast import ALICE, BOB, BOOKS, Cast, acting, fill
 from tests.support.databases import copy_sqlite
 from tests.web.all_pages import STOPS, furnish
 from tests.web.applicants import fill_with_applicants
-from tests.web.visiting import TRAINING, WebClient, problems, settle_all
+from tests.web.client import TRAINING, WebClient, problems, settle_all
 from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import AuditEvent

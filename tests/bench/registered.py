@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from tests.support.cast import ALICE, fill
-from tests.web.visiting import Visitor, WebClient
+from tests.web.client import Visitor, WebClient
 from tracker.db.engine import migrate
 
 ROUNDS = 1000
@@ -23,17 +23,17 @@ TITLES = ("milliseconds", "p10", "median", "p90", "p99")
 Times = dict[str, list[float]]
 
 
-def measure(house: WebClient, rounds: int) -> dict[str, Times]:
+def measure(web: WebClient, rounds: int) -> dict[str, Times]:
     """Milliseconds for each address, by what was done."""
     found: dict[str, Times] = {
         what: {ALICE: [], UNKNOWN: []} for what in ("asking", "a wrong code")
     }
     for _ in range(rounds):
-        house.pass_time(hours=2)  # no limit is reached
+        web.pass_time(hours=2)  # no limit is reached
         for email in random.sample((ALICE, UNKNOWN), 2):
-            visitor = house.visit()
+            visitor = web.visit()
             asking = _timed(lambda: visitor.post("/sign-in", {"email": email}))  # noqa: B023
-            house.settle()
+            web.settle()
             typing = _timed(lambda: _type(visitor))  # noqa: B023
             found["asking"][email].append(asking)
             found["a wrong code"][email].append(typing)
@@ -67,10 +67,10 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'tracker.db'}"
         migrate(url)
-        house = WebClient(fill(url))
-        measure(house, 20)
-        found = measure(house, rounds)
-        house.cast.engine.dispose()
+        web = WebClient(fill(url))
+        measure(web, 20)
+        found = measure(web, rounds)
+        web.cast.engine.dispose()
     print(f"{TITLES[0]:<28}" + "".join(f"{title:>9}" for title in TITLES[1:]))
     for what, times in found.items():
         for email, name in ((ALICE, "known"), (UNKNOWN, "unknown")):

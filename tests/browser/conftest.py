@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 
 from tests.browser.keyboard import Keys
 from tests.browser.sizes import DESK, PHONE
-from tests.support.street import LiveServer, Port, build_street, open_port, open_street
+from tests.support.live_server import LiveServer, ServerPort, build_database, open_port, open_server
 from tests.web.all_pages import furnish
 from tests.web.applicants import WithApplicants
 
@@ -28,9 +28,9 @@ ARGUMENTS = [
 
 
 class OpenPhone(Protocol):
-    """Opens a phone on a street; somebody's, unless ``email`` is empty."""
+    """Opens a phone on a server; somebody's, unless ``email`` is empty."""
 
-    def __call__(self, street: LiveServer, email: str, *, scripts: bool) -> Page: ...
+    def __call__(self, server: LiveServer, email: str, *, scripts: bool) -> Page: ...
 
 
 # The package's, not the session's: Playwright's loop runs until the fixture ends, and as long as
@@ -46,20 +46,20 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def built(tmp_path_factory: pytest.TempPathFactory) -> WithApplicants:
     """A database to copy, so that each journey finds the world as it was."""
-    return build_street(tmp_path_factory.mktemp("built"))
+    return build_database(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(scope="package")
-def port() -> Iterator[Port]:
+def port() -> Iterator[ServerPort]:
     """Where every journey's site is: a browser goes on with the next at the same address."""
     with open_port() as opened:
         yield opened
 
 
 @pytest.fixture
-def street(built: WithApplicants, port: Port, tmp_path: Path) -> Iterator[LiveServer]:
+def server(built: WithApplicants, port: ServerPort, tmp_path: Path) -> Iterator[LiveServer]:
     """A world of one's own: what a journey saves is gone after it."""
-    with open_street(tmp_path, built, port) as opened:
+    with open_server(tmp_path, built, port) as opened:
         yield opened
 
 
@@ -68,18 +68,18 @@ def still_street(
     built: WithApplicants, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A world for those who only look, in which much has happened."""
-    with open_street(tmp_path_factory.mktemp("still"), built) as opened:
+    with open_server(tmp_path_factory.mktemp("still"), built) as opened:
         opened.ids = furnish(opened.cast)
         yield opened
 
 
 def open_context(
-    browser: Browser, street: LiveServer, email: str, *, scripts: bool
+    browser: Browser, server: LiveServer, email: str, *, scripts: bool
 ) -> BrowserContext:
     """A phone; somebody's, unless ``email`` is empty."""
     context = browser.new_context(
         viewport=PHONE,
-        base_url=street.url,
+        base_url=server.url,
         java_script_enabled=scripts,
         # Nothing is looked at while it is changing its colour.
         reduced_motion="reduce",
@@ -87,15 +87,15 @@ def open_context(
         bypass_csp=scripts,
     )
     context.set_default_timeout(10_000)
-    sign_in(context, street, email)
+    sign_in(context, server, email)
     return context
 
 
-def sign_in(context: BrowserContext, street: LiveServer, email: str) -> None:
+def sign_in(context: BrowserContext, server: LiveServer, email: str) -> None:
     """Have the cookie of somebody, and nothing else; no cookie if ``email`` is empty."""
     context.clear_cookies()
     if email:
-        context.add_cookies([{"name": "session", "value": street.cookie(email), "url": street.url}])
+        context.add_cookies([{"name": "session", "value": server.cookie(email), "url": server.url}])
 
 
 class Phones:
@@ -110,19 +110,19 @@ class Phones:
         """Hands out phones, at most until the end."""
         lent: list[tuple[tuple[str, bool], Page]] = []
 
-        def open_phone(street: LiveServer, email: str, *, scripts: bool) -> Page:
-            idle = self._idle[street.url, scripts]
-            page = idle.pop() if idle else self._new(street, scripts=scripts)
-            lent.append(((street.url, scripts), page))
-            sign_in(page.context, street, email)
+        def open_phone(server: LiveServer, email: str, *, scripts: bool) -> Page:
+            idle = self._idle[server.url, scripts]
+            page = idle.pop() if idle else self._new(server, scripts=scripts)
+            lent.append(((server.url, scripts), page))
+            sign_in(page.context, server, email)
             return page
 
         yield open_phone
         for kind, page in lent:
             self._idle[kind].append(_as_new(page))
 
-    def _new(self, street: LiveServer, *, scripts: bool) -> Page:
-        return open_context(self._browser, street, "", scripts=scripts).new_page()
+    def _new(self, server: LiveServer, *, scripts: bool) -> Page:
+        return open_context(self._browser, server, "", scripts=scripts).new_page()
 
 
 def _as_new(page: Page) -> Page:
@@ -155,12 +155,12 @@ def size(request: pytest.FixtureRequest) -> ViewportSize:
 
 @pytest.fixture
 def keys(
-    open_phone: OpenPhone, street: LiveServer, size: ViewportSize
+    open_phone: OpenPhone, server: LiveServer, size: ViewportSize
 ) -> Callable[[str, str], Keys]:
     """Opens a page as somebody (signed in, if it is anybody) who has a keyboard and no scripts."""
 
     def open_page(email: str, path: str) -> Keys:
-        page = open_phone(street, email, scripts=False)
+        page = open_phone(server, email, scripts=False)
         page.set_viewport_size(size)
         page.goto(path)
         return Keys(page)
@@ -169,18 +169,18 @@ def keys(
 
 
 @pytest.fixture
-def scripted(open_phone: OpenPhone, street: LiveServer) -> Callable[[str], Page]:
+def scripted(open_phone: OpenPhone, server: LiveServer) -> Callable[[str], Page]:
     """Opens a phone on which tools can run scripts of their own."""
 
     def open_scripted(email: str) -> Page:
-        return open_phone(street, email, scripts=True)
+        return open_phone(server, email, scripts=True)
 
     return open_scripted
 
 
 @pytest.fixture(scope="module")
 def reader(phones: Phones, still_street: LiveServer) -> Iterator[Callable[[str], Page]]:
-    """The same, one phone for everybody, on a street on which nobody changes anything."""
+    """The same, one phone for everybody, on a server on which nobody changes anything."""
     with phones.lent() as open_phone:
         page = open_phone(still_street, "", scripts=True)
 

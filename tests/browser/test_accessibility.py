@@ -65,9 +65,9 @@ def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
 
 
 def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
-    scripted: Phone, street: LiveServer
+    scripted: Phone, server: LiveServer
 ) -> None:
-    ids = furnish(street.cast)
+    ids = furnish(server.cast)
     dana, bob = scripted(DANA), scripted(BOB)
     bob.goto(f"/sessions/asked/{ids['disputed']}")
     bob.get_by_role("button", name="It is right after all").click()
@@ -96,9 +96,9 @@ def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
 
 
 def test_a_reference_that_is_declined_and_limits_have_no_barriers(
-    scripted: Phone, street: LiveServer
+    scripted: Phone, server: LiveServer
 ) -> None:
-    ids = furnish(street.cast)
+    ids = furnish(server.cast)
     page = scripted("")
     page.goto(f"/reference/{ids['reference']}")
     page.get_by_text("You cannot give it?").click()
@@ -113,7 +113,7 @@ def test_a_reference_that_is_declined_and_limits_have_no_barriers(
     check(page)
 
 
-def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: LiveServer) -> None:
+def test_very_long_words_do_not_scroll_sideways(scripted: Phone, server: LiveServer) -> None:
     page = scripted(ERIN)
     page.goto("/log?activity=training&date=2026-11-01")
     page.get_by_label("Hours", exact=True).fill("1")
@@ -123,7 +123,7 @@ def test_very_long_words_do_not_scroll_sideways(scripted: Phone, street: LiveSer
     page.goto("/my-year")
     check(page)
     alice = scripted(ALICE)
-    alice.goto(f"/application/{furnish(street.cast)['named']}/references")
+    alice.goto(f"/application/{furnish(server.cast)['named']}/references")
     alice.get_by_label("Their name").fill("Eltern" * 30)
     alice.get_by_label("Their e-mail address").fill(f"{'pat' * 40}@example.org")
     alice.get_by_text("Current program supervisor").last.click()

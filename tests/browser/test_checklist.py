@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, street: LiveServer) -> None:
+def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, server: LiveServer) -> None:
     at = keys(NORA, "/")
     at.follow("My year")
     at.follow("Open the checklist")
@@ -30,10 +30,10 @@ def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, street: LiveS
     at.type("Title", "Attachment, a lecture")
     at.press("Save")
     at.see("Training 13 of 30 hours")
-    assert len(street.cast.rows("entry", title="Attachment, a lecture")) == 1
+    assert len(server.cast.rows("entry", title="Attachment, a lecture")) == 1
 
 
-def test_a_coordinator_endorses_whoever_is_ready(keys: Open, street: LiveServer) -> None:
+def test_a_coordinator_endorses_whoever_is_ready(keys: Open, server: LiveServer) -> None:
     at = keys(CAROL, "/")
     at.follow("Coordinator")
     at.follow("NCIMHA applicants")
@@ -46,4 +46,4 @@ def test_a_coordinator_endorses_whoever_is_ready(keys: Open, street: LiveServer)
     at.type("Day", "20")
     at.press("Endorse from this day")
     at.see("Endorsed. The first renewal cycle is open.")
-    assert len(street.cast.rows("endorsement", person_id=street.cast.people[OLIVE])) == 1
+    assert len(server.cast.rows("endorsement", person_id=server.cast.people[OLIVE])) == 1

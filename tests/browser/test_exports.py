@@ -19,13 +19,13 @@ pytestmark = pytest.mark.browser
 TRAININGS = 70
 
 
-def log_many(street: LiveServer) -> None:
-    with writing(street.cast.engine) as session:
+def log_many(server: LiveServer) -> None:
+    with writing(server.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["entry"]),
             [
                 {
-                    "person_id": street.cast.people[ALICE],
+                    "person_id": server.cast.people[ALICE],
                     "activity": "training",
                     "held_on": date(2026, 2, 1 + number % 28),
                     "minutes": 15,
@@ -37,7 +37,7 @@ def log_many(street: LiveServer) -> None:
 
 
 def test_a_transcript_a_calendar_and_all_data_are_taken_away(
-    keys: Callable[[str, str], Keys], street: LiveServer
+    keys: Callable[[str, str], Keys], server: LiveServer
 ) -> None:
     at = keys(ALICE, "/my-year")
     at.follow("Exports")
@@ -47,8 +47,8 @@ def test_a_transcript_a_calendar_and_all_data_are_taken_away(
     )
     at.follow("Exports")
     at.press("Create a calendar address")
-    [feed] = street.cast.rows("calendar_feed")
-    assert feed["person_id"] == street.cast.people[ALICE]
+    [feed] = server.cast.rows("calendar_feed")
+    assert feed["person_id"] == server.cast.people[ALICE]
     at.press("Turn off")
     at.see("Create a calendar address")
     link = at.page.get_by_role("link", name="CSV for NCIMHA IFS, 2026")
@@ -58,11 +58,11 @@ def test_a_transcript_a_calendar_and_all_data_are_taken_away(
     assert at.download(lambda: at.page.keyboard.press("Enter")).endswith(".zip")
 
 
-def test_the_transcript_prints_whole_on_either_paper(browser: Browser, street: LiveServer) -> None:
-    log_many(street)
-    context = open_context(browser, street, ALICE, scripts=False)
+def test_the_transcript_prints_whole_on_either_paper(browser: Browser, server: LiveServer) -> None:
+    log_many(server)
+    context = open_context(browser, server, ALICE, scripts=False)
     page = context.new_page()
-    page.goto(f"/transcript/{street.cast.endorsements[ALICE]}/2026-01-01")
+    page.goto(f"/transcript/{server.cast.endorsements[ALICE]}/2026-01-01")
     for paper, size in (("A4", (596, 843)), ("Letter", (612, 792))):
         check_print(page.pdf(format=paper, prefer_css_page_size=False), size)
     context.close()

@@ -16,7 +16,7 @@ Open = Callable[[str, str], Keys]
 
 
 def test_training_is_logged_and_again_and_a_twin_is_asked_about(
-    keys: Open, street: LiveServer
+    keys: Open, server: LiveServer
 ) -> None:
     at = keys(ERIN, "/my-year")
     at.follow("Log hours")
@@ -38,7 +38,7 @@ def test_training_is_logged_and_again_and_a_twin_is_asked_about(
     at.press("Save")
     expect(at.page.get_by_role("alert")).to_be_focused()
     at.see("Is this the same session?")
-    assert len(street.cast.rows("entry", title="Watch, wait & wonder")) == 1
+    assert len(server.cast.rows("entry", title="Watch, wait & wonder")) == 1
     at.press("Save anyway", within=at.page.get_by_role("alert"))
     at.follow("Correct it")
     at.type("Hours", "90 min")
@@ -49,11 +49,11 @@ def test_training_is_logged_and_again_and_a_twin_is_asked_about(
     at.follow("Delete Another one")
     at.press("Delete")
     at.see("Watch, wait & wonder")
-    assert street.cast.rows("entry", title="Another one") == []
+    assert server.cast.rows("entry", title="Another one") == []
 
 
 def test_rsc_with_part_of_a_name_typing_errors_and_proof(
-    keys: Open, street: LiveServer, tmp_path: Path
+    keys: Open, server: LiveServer, tmp_path: Path
 ) -> None:
     proof, page, photo = (tmp_path / name for name in ("certificate.pdf", "page.png", "photo.png"))
     proof.write_bytes(PDF)
@@ -80,7 +80,7 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.upload("Proof", photo)
     at.press("Save")
     at.see_heading("1.5 hours on November 3, 2026")
-    names = sorted(row["name"] for row in street.cast.rows("evidence") if row["entry_id"])
+    names = sorted(row["name"] for row in server.cast.rows("evidence") if row["entry_id"])
     assert names == ["certificate.pdf", "photo.png"]
     at.follow("Correct it")
     at.walk_to(at.page.get_by_role("link", name="certificate.pdf"))
@@ -90,8 +90,8 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.see("Proof: certificate.pdf")
 
 
-def test_enter_saves_and_does_not_press_today(keys: Open, street: LiveServer) -> None:
-    dana = street.cast.people["dana@example.org"]
+def test_enter_saves_and_does_not_press_today(keys: Open, server: LiveServer) -> None:
+    dana = server.cast.people["dana@example.org"]
     at = keys(ALICE, f"/log?activity=rsc&provider={dana}&date=2026-11-21")
     at.type("Hours", "0.25")
     at.enter()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def test_a_membership_is_recorded_changed_and_removed(keys: Open, street: LiveServer) -> None:
+def test_a_membership_is_recorded_changed_and_removed(keys: Open, server: LiveServer) -> None:
     at = keys(BOB, "/my-year")
     at.follow("Bob Osei")
     at.follow("Membership")
@@ -40,7 +40,7 @@ def test_a_membership_is_recorded_changed_and_removed(keys: Open, street: LiveSe
     at.follow("Remove 1")
     at.press("Remove")
     at.see("You have not recorded a membership yet.")
-    assert street.cast.rows("membership", person_id=street.cast.people[BOB]) == []
+    assert server.cast.rows("membership", person_id=server.cast.people[BOB]) == []
 
 
 def test_leave_and_an_extension_are_asked_for_and_decided(keys: Open) -> None:
@@ -56,9 +56,9 @@ def test_leave_and_an_extension_are_asked_for_and_decided(keys: Open) -> None:
     bob.follow("Request a later due date")
     bob.choose("NCIMHA IFS, 2026: due December 31, 2026")
     bob.type_day("31 mar 2027")
-    bob.type("Reason", "Moved house")
+    bob.type("Reason", "Moved web")
     bob.press("Send to my coordinator")
-    bob.see("Moved house")
+    bob.see("Moved web")
     carol.follow("Coordinator")
     carol.follow("2 requests wait")
     carol.follow("Bob Osei")
@@ -77,16 +77,16 @@ def test_leave_and_an_extension_are_asked_for_and_decided(keys: Open) -> None:
     bob.see("Ask us in December")
 
 
-def test_a_second_address_is_confirmed_and_removed(keys: Open, street: LiveServer) -> None:
+def test_a_second_address_is_confirmed_and_removed(keys: Open, server: LiveServer) -> None:
     at = keys(BOB, "/profile")
     at.follow("Add the second email address")
     at.type("Your second address", "bob@home.example")
     at.enter()
     at.see("We sent an email to that address.")
-    found = re.search(r"(/profile/second-address/\S+)", newest_mail(street))
+    found = re.search(r"(/profile/second-address/\S+)", newest_mail(server))
     assert found is not None
     other = keys("", found[1])
-    other.type("Code", newest_code(street))
+    other.type("Code", newest_code(server))
     other.enter()
     other.see("bob@home.example")
     at.follow("Profile")
@@ -96,7 +96,7 @@ def test_a_second_address_is_confirmed_and_removed(keys: Open, street: LiveServe
     expect(at.page.get_by_text("none", exact=True)).to_be_visible()
 
 
-def test_mails_and_the_time_zone_are_chosen(keys: Open, street: LiveServer) -> None:
+def test_mails_and_the_time_zone_are_chosen(keys: Open, server: LiveServer) -> None:
     at = keys(BOB, "/profile")
     at.follow("Choose which email you get")
     box = at.page.get_by_role("checkbox").first
@@ -104,7 +104,7 @@ def test_mails_and_the_time_zone_are_chosen(keys: Open, street: LiveServer) -> N
     at.page.keyboard.press("Space")
     expect(box).not_to_be_checked()
     at.press("Save")
-    assert len(street.cast.rows("mail_off", person_id=street.cast.people[BOB])) == 1
+    assert len(server.cast.rows("mail_off", person_id=server.cast.people[BOB])) == 1
     at.follow("Change the time zone")
     at.select("Your time zone", "Denver")
     at.press("Save")

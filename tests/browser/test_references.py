@@ -16,30 +16,30 @@ from tracker.db.engine import writing
 pytestmark = pytest.mark.browser
 
 
-def apply_in_virginia(street: LiveServer) -> str:
+def apply_in_virginia(server: LiveServer) -> str:
     """A fresh application of Alice's; the path of its references."""
-    with writing(street.cast.engine) as session:
-        person = street.cast.people[ALICE]
+    with writing(server.cast.engine) as session:
+        person = server.cast.people[ALICE]
         number = apply(session, person, association="VAIMH", opened_on=date(2024, 1, 1))
     return f"/application/{number}/references"
 
 
-def link_in_the_last_mail(street: LiveServer) -> str:
-    found = re.search(r"/reference/\S+", text_part(street.cast.rows("outbox")[-1]["body"]))
+def link_in_the_last_mail(server: LiveServer) -> str:
+    found = re.search(r"/reference/\S+", text_part(server.cast.rows("outbox")[-1]["body"]))
     assert found is not None
     return found[0]
 
 
 def test_a_reference_is_asked_for_and_given(
-    keys: Callable[[str, str], Keys], street: LiveServer
+    keys: Callable[[str, str], Keys], server: LiveServer
 ) -> None:
-    alice = keys(ALICE, apply_in_virginia(street))
+    alice = keys(ALICE, apply_in_virginia(server))
     alice.type("Their name", "Pat Doe")
     alice.type("Their email address", "pat@example.org")
     alice.choose("Current program supervisor")
     alice.press("Ask for a reference")
     alice.see("We have sent them an email")
-    pat = keys("", link_in_the_last_mail(street))
+    pat = keys("", link_in_the_last_mail(server))
     confirmed = pat.page.get_by_role("group", name="Is “Current program supervisor” correct?")
     pat.choose(confirmed.get_by_label("Yes"))
     pat.type("How do you know their work?", "I lead their programme")

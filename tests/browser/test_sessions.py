@@ -17,7 +17,7 @@ def row(at: Keys, words: str) -> Locator:
 
 
 def test_a_provider_logs_a_session_and_each_supervisee_answers(
-    keys: Callable[[str, str], Keys], street: LiveServer
+    keys: Callable[[str, str], Keys], server: LiveServer
 ) -> None:
     dana = keys(DANA, "/")
     dana.follow("Sessions")
@@ -50,7 +50,7 @@ def test_a_provider_logs_a_session_and_each_supervisee_answers(
     alice.follow("My year")
     alice.press("Confirm")
     alice.see_heading("1.5 hours on November 21")
-    states = {one["state"] for one in street.cast.rows("group_member")}
+    states = {one["state"] for one in server.cast.rows("group_member")}
     assert states == {"confirmed"}
     dana.open(dana.page.get_by_text("Withdraw this session"))
     dana.press("Withdraw")

@@ -16,20 +16,20 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def newest_mail(street: LiveServer) -> str:
-    street.settle()
-    body = street.cast.rows("outbox")[-1]["body"]
+def newest_mail(server: LiveServer) -> str:
+    server.settle()
+    body = server.cast.rows("outbox")[-1]["body"]
     part = message_from_bytes(body, policy=policy.default).get_body(("plain",))
     assert part is not None
     return str(part.get_content())
 
 
-def newest_code(street: LiveServer) -> str:
-    return find_code(newest_mail(street))
+def newest_code(server: LiveServer) -> str:
+    return find_code(newest_mail(server))
 
 
 def test_a_reminders_link_leads_through_sign_in_to_the_hours(
-    keys: Open, street: LiveServer
+    keys: Open, server: LiveServer
 ) -> None:
     at = keys("", "/log?activity=rsc")
     at.press("Email me a code")
@@ -40,7 +40,7 @@ def test_a_reminders_link_leads_through_sign_in_to_the_hours(
     at.type("Code", "F7KM")
     at.enter()
     at.see_problem("Enter the code from our mail")
-    at.type("Code", newest_code(street).lower().replace("-", " "))
+    at.type("Code", newest_code(server).lower().replace("-", " "))
     at.enter()
     at.see_heading("Log hours")
     at.choose(at.page.get_by_label("Dana Ruiz (the last one)"))
@@ -50,12 +50,12 @@ def test_a_reminders_link_leads_through_sign_in_to_the_hours(
     at.page.keyboard.type("1h15")
     at.enter()
     at.see_heading("1.25 hours on November 22, 2026")
-    [entry] = street.cast.rows("entry", minutes=75)
-    assert entry["provider_id"] == street.cast.people["dana@example.org"]
+    [entry] = server.cast.rows("entry", minutes=75)
+    assert entry["provider_id"] == server.cast.people["dana@example.org"]
 
 
-def test_browsers_are_listed_and_signed_out(keys: Open, street: LiveServer) -> None:
-    street.cookie(ALICE)
+def test_browsers_are_listed_and_signed_out(keys: Open, server: LiveServer) -> None:
+    server.cookie(ALICE)
     at, other = keys(ALICE, "/my-year"), keys(ALICE, "/my-year")
     at.follow("Alice Moreno")
     at.follow("Browsers")
@@ -69,22 +69,22 @@ def test_browsers_are_listed_and_signed_out(keys: Open, street: LiveServer) -> N
     at.see_heading("Sign in")
 
 
-def test_the_mails_link_signs_in_on_a_press_only(keys: Open, street: LiveServer) -> None:
+def test_the_mails_link_signs_in_on_a_press_only(keys: Open, server: LiveServer) -> None:
     at = keys("", "/sign-in")
     at.type("Email address", ALICE)
     at.press("Email me a code")
     at.see_heading("Check your email")
-    found = re.search(r"(/sign-in/\S+)", newest_mail(street))
+    found = re.search(r"(/sign-in/\S+)", newest_mail(server))
     assert found is not None
     opened = keys("", found[1])
-    assert len(street.cast.rows("web_session")) == 0
-    opened.type("Code", newest_code(street))
+    assert len(server.cast.rows("web_session")) == 0
+    opened.type("Code", newest_code(server))
     opened.press("Sign in")
     opened.see_heading("to go by December 31")
 
 
 def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
-    keys: Open, street: LiveServer
+    keys: Open, server: LiveServer
 ) -> None:
     at = keys(ERIN, "/log?activity=training&date=2026-11-20")
     at.type("Hours", "1.25")
@@ -99,7 +99,7 @@ def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
     tab = Keys(opened.value)
     tab.type("Email address", ERIN)
     tab.enter()
-    tab.type("Code", newest_code(street))
+    tab.type("Code", newest_code(server))
     tab.enter()
     at.press("send what I typed")
     at.see_heading("1.25 hours on November 20, 2026")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser.barriers import press
 from tests.pictures.camera import FILMS, Camera, file_name, open_camera
-from tests.support.street import LiveServer, open_street
+from tests.support.live_server import LiveServer, open_server
 from tests.web.all_pages import STOPS, Stop, furnish
 
 
@@ -20,10 +20,10 @@ class Place(NamedTuple):
     stop: Stop
 
 
-def places(street: LiveServer) -> Iterator[Place]:
+def places(server: LiveServer) -> Iterator[Place]:
     """All pages that are tried for barriers, with everything in them."""
     taken: list[str] = []
-    ids = furnish(street.cast)
+    ids = furnish(server.cast)
     for stop in STOPS:
         words = stop.path.replace("{", "").replace("}", "") + (" errors" if stop.press else "")
         taken.append(file_name(taken, stop.email, words.replace(" ", "-")))
@@ -32,16 +32,16 @@ def places(street: LiveServer) -> Iterator[Place]:
 
 def photograph_all(chromium: str, folder: Path, only: str) -> Iterator[str]:
     """Photograph each page whose name has ``only`` in it; names of files, as they are written."""
-    with tempfile.TemporaryDirectory() as data, open_street(Path(data)) as street:
-        wanted = [place for place in places(street) if only in place.name]
-        with open_camera(chromium, street.url, folder) as camera:
+    with tempfile.TemporaryDirectory() as data, open_server(Path(data)) as server:
+        wanted = [place for place in places(server) if only in place.name]
+        with open_camera(chromium, server.url, folder) as camera:
             for place in wanted:
-                yield from _photograph(camera, street, place)
+                yield from _photograph(camera, server, place)
 
 
-def _photograph(camera: Camera, street: LiveServer, place: Place) -> Iterator[str]:
+def _photograph(camera: Camera, server: LiveServer, place: Place) -> Iterator[str]:
     stop = place.stop
-    cookie = street.cookie(stop.email) if stop.email else ""
+    cookie = server.cookie(stop.email) if stop.email else ""
     for film in FILMS:
         with camera.page(film, cookie) as page:
             _go(page, stop)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from tests.support.street import free_port, serving
+from tests.support.live_server import free_port, serving
 from tracker.db.engine import migrate, open_engine
 from tracker.demo.people import load_stories
 from tracker.demo.stage import Address, demo_settings, fill, list_logins

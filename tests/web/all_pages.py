@@ -11,8 +11,8 @@ from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cas
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
+from tests.web.client import WebClient
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
-from tests.web.visiting import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evidence import ReceivedFile, keep_files
@@ -133,17 +133,17 @@ STOPS += [stop for stop in _PLAIN if stop not in STOPS]
 
 def furnish(cast: Cast) -> dict[str, Any]:
     """Let everything have happened that the stops need; what their names in braces stand for."""
-    house = WebClient(cast)
-    bob = house.visit(BOB)
+    web = WebClient(cast)
+    bob = web.visit(BOB)
     bob.post("/takeaways/calendar", {"instead": ""})
     with writing(cast.engine) as session:
         found: dict[str, Any] = _store(session, cast)
         found["digest"] = create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
         found["optional"] = create_choice_token(session, cast.people[BOB], ["early reminders"])
     path = f"/application/{found['named']}/references"
-    house.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
-    house.settle()
-    link = re.search(r"/reference/(\S+)", house.mails()[-1])
+    web.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
+    web.settle()
+    link = re.search(r"/reference/(\S+)", web.mails()[-1])
     assert link is not None
     _prove(cast)
     numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}

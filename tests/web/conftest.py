@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cast import Cast, fill
 from tests.web.applicants import fill_with_applicants
-from tests.web.visiting import Visitor, WebClient, settle_all
+from tests.web.client import Visitor, WebClient, settle_all
 
 
 @pytest.fixture
@@ -18,17 +18,17 @@ def cast(database_url: str) -> Iterator[Cast]:
 
 
 @pytest.fixture
-def house(cast: Cast) -> WebClient:
+def web(cast: Cast) -> WebClient:
     return WebClient(cast)
 
 
 @pytest.fixture
-def visit(house: WebClient) -> Callable[[str], Visitor]:
-    return house.visit
+def visit(web: WebClient) -> Callable[[str], Visitor]:
+    return web.visit
 
 
 @pytest.fixture
-def page_house(sqlite_url: str) -> Iterator[WebClient]:
+def sqlite_web(sqlite_url: str) -> Iterator[WebClient]:
     """On SQLite alone: for what pages say, which no engine changes."""
     filled = fill(sqlite_url)
     yield WebClient(filled)
@@ -37,12 +37,12 @@ def page_house(sqlite_url: str) -> Iterator[WebClient]:
 
 
 @pytest.fixture
-def hall(cast: Cast) -> WebClient:
+def applicant_web(cast: Cast) -> WebClient:
     """The site with applicants, too."""
     return WebClient(fill_with_applicants(cast))
 
 
 @pytest.fixture
-def page_hall(page_house: WebClient) -> WebClient:
+def sqlite_applicant_web(sqlite_web: WebClient) -> WebClient:
     """The same on SQLite alone."""
-    return WebClient(fill_with_applicants(page_house.cast))
+    return WebClient(fill_with_applicants(sqlite_web.cast))

@@ -3,7 +3,7 @@
 import re
 
 from tests.support.cast import ALICE, BASE_URL
-from tests.web.visiting import Visitor, WebClient
+from tests.web.client import Visitor, WebClient
 
 CODE = r"[23456789CDFHJKMNPQRTVWX]{4}-[23456789CDFHJKMNPQRTVWX]{4}"
 
@@ -15,13 +15,11 @@ def find_code(mail: str) -> str:
     return code[1]
 
 
-def ask(
-    house: WebClient, visitor: Visitor, email: str = ALICE, wanted: str = ""
-) -> tuple[str, str]:
+def ask(web: WebClient, visitor: Visitor, email: str = ALICE, wanted: str = "") -> tuple[str, str]:
     """Ask for a mail; the path of its link, and its code."""
     visitor.post("/sign-in", {"email": email, "next": wanted})
-    house.settle()
-    mail = house.mails()[-1]
+    web.settle()
+    mail = web.mails()[-1]
     link = re.search(rf"{BASE_URL}(/sign-in/\S+)", mail)
     assert link is not None
     return link[1], find_code(mail)

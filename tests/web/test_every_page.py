@@ -11,12 +11,12 @@ from tests.support.cast import fill
 from tests.support.databases import copy_sqlite
 from tests.web.all_pages import STOPS, furnish
 from tests.web.applicants import fill_with_applicants
-from tests.web.sheets import Element, Sheet
+from tests.web.client import Visitor, WebClient, settle_all
+from tests.web.html import Element, HtmlPage
 from tests.web.test_hostile_text import WITHOUT_TEXT, matching
 from tests.web.test_scoping import routes
-from tests.web.visiting import Visitor, WebClient, settle_all
 
-Looked = tuple[Visitor, str, Sheet]
+Looked = tuple[Visitor, str, HtmlPage]
 TYPES = {"text", "email", "hidden", "radio", "checkbox", "file"}
 KEYPADS = {"day": "numeric", "month": "text", "year": "numeric", "hours": "decimal"}
 FIELDS = ("input", "textarea", "select")
@@ -25,7 +25,9 @@ NEVER_WRONG = {"/sessions/asked/{member_id}", "/sign-out"}
 
 
 @pytest.fixture(scope="module")
-def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebClient]:
+def applicant_web(
+    migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebClient]:
     """One house for all of them, in which much has happened."""
     url = copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("forms"))
     cast = fill_with_applicants(fill(url))
@@ -35,18 +37,18 @@ def hall(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def pages(hall: WebClient) -> list[Looked]:
+def pages(applicant_web: WebClient) -> list[Looked]:
     """Each page with who looks at it and where."""
-    ids = furnish(hall.cast)
-    visitors = {stop.email: hall.visit(stop.email) for stop in STOPS}
+    ids = furnish(applicant_web.cast)
+    visitors = {stop.email: applicant_web.visit(stop.email) for stop in STOPS}
     found = []
     for stop in STOPS:
         path, visitor = stop.path.format(**ids), visitors[stop.email]
-        found.append((visitor, path, Sheet(visitor.get(path).text)))
+        found.append((visitor, path, HtmlPage(visitor.get(path).text)))
     return found
 
 
-def fields_of(sheet: Sheet, form: Element) -> list[Element]:
+def fields_of(sheet: HtmlPage, form: Element) -> list[Element]:
     return [one for one in sheet.all(*FIELDS) if form in one.inside and one.get("type") != "hidden"]
 
 
@@ -100,7 +102,7 @@ def test_where_there_is_nothing_one_thing_to_do_is_offered(pages: list[Looked]) 
     assert empty
 
 
-def send_nonsense(visitor: Visitor, sheet: Sheet, form: Element) -> Response:
+def send_nonsense(visitor: Visitor, sheet: HtmlPage, form: Element) -> Response:
     hidden = [one for one in sheet.all("input", type="hidden") if form in one.inside]
     sent = {one.get("name"): one.get("value") for one in hidden}
     typed = [one for one in fields_of(sheet, form) if is_typed(one)]
@@ -114,9 +116,9 @@ def is_typed(one: Element) -> bool:
 
 
 def test_every_form_tells_its_problems_in_one_way_and_loses_nothing(
-    hall: WebClient, pages: list[Looked]
+    applicant_web: WebClient, pages: list[Looked]
 ) -> None:
-    posted = {path for method, path in routes(hall) if method == "POST"}
+    posted = {path for method, path in routes(applicant_web) if method == "POST"}
     told: set[str] = set()
     buttons: set[str] = set()
     for visitor, path, sheet in pages:
@@ -128,12 +130,14 @@ def test_every_form_tells_its_problems_in_one_way_and_loses_nothing(
             if not typed or route in told | NEVER_WRONG:
                 continue
             answer = send_nonsense(visitor, sheet, form)
-            assert (answer.status_code, list(problems_of(Sheet(answer.text)))) == (422, []), route
+            assert (answer.status_code, list(problems_of(HtmlPage(answer.text)))) == (422, []), (
+                route
+            )
             told.add(route)
     assert told | buttons >= posted - WITHOUT_TEXT - NEVER_WRONG
 
 
-def problems_of(sheet: Sheet) -> Iterator[str]:
+def problems_of(sheet: HtmlPage) -> Iterator[str]:
     """What is wrong with how a page tells of problems."""
     [title] = sheet.all("title")
     if not title.text.startswith("Error: "):
@@ -157,7 +161,7 @@ def problems_of(sheet: Sheet) -> Iterator[str]:
             yield f"{one.get('name')} has lost what was typed"
 
 
-def _beside_the_field(sheet: Sheet, link: Element) -> Iterator[str]:
+def _beside_the_field(sheet: HtmlPage, link: Element) -> Iterator[str]:
     name = link.get("href").removeprefix("#")
     target = sheet.all(id=name)
     if len(target) != 1 or not (target[0].tag in FIELDS or "tabindex" in target[0].attributes):

@@ -15,9 +15,9 @@ from httpx2 import Response
 
 from tests.support.cast import ALICE, BASE_URL, CAROL, CONFIG, DANA
 from tests.web.applicants import IDA
-from tests.web.crawling import Form, Reader, read_page, walk
+from tests.web.client import Visitor, WebClient
+from tests.web.crawl import Form, Reader, read_page, walk
 from tests.web.test_scoping import routes
-from tests.web.visiting import Visitor, WebClient
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
 
@@ -138,11 +138,11 @@ def problems_of(path: str, answer: Response) -> list[str]:
     return found
 
 
-def fill_in_everything(house: WebClient, email: str, tried: set[Kind]) -> list[str]:
+def fill_in_everything(web: WebClient, email: str, tried: set[Kind]) -> list[str]:
     """Send hostile texts through every form that this person finds and nobody has tried."""
-    visitor = house.visit(email)
+    visitor = web.visit(email)
     found: list[str] = []
-    for path, answer, page in list(walk(visitor, *START, *links_in_mails(house))):
+    for path, answer, page in list(walk(visitor, *START, *links_in_mails(web))):
         found += problems_of(path, answer)
         for form in page.forms:
             key = (route_of(form.action), tuple(form.typed))
@@ -154,42 +154,42 @@ def fill_in_everything(house: WebClient, email: str, tried: set[Kind]) -> list[s
     return found
 
 
-def test_no_field_brings_an_error_or_comes_alive(page_hall: WebClient) -> None:
+def test_no_field_brings_an_error_or_comes_alive(sqlite_applicant_web: WebClient) -> None:
     found: list[str] = []
     tried: set[Kind] = set()
     # Several times: what one of them saved gives another one, or a job, something to answer.
     for email in (ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, ""):
-        found += fill_in_everything(page_hall, email, tried)
-        do_what_is_due(page_hall)
-    page_hall.settle()
+        found += fill_in_everything(sqlite_applicant_web, email, tried)
+        do_what_is_due(sqlite_applicant_web)
+    sqlite_applicant_web.settle()
     for email in (ALICE, DANA, IDA, CAROL):
-        for path, answer, _ in walk(page_hall.visit(email)):
+        for path, answer, _ in walk(sqlite_applicant_web.visit(email)):
             found += problems_of(path, answer)
-    found += live_in_mails(page_hall)
+    found += live_in_mails(sqlite_applicant_web)
     assert sorted(set(found)) == []
-    posted = {path for method, path in routes(page_hall) if method == "POST"}
+    posted = {path for method, path in routes(sqlite_applicant_web) if method == "POST"}
     assert {matching(path, posted) for path, _ in tried} >= posted - WITHOUT_TEXT
 
 
-def do_what_is_due(house: WebClient) -> None:
+def do_what_is_due(web: WebClient) -> None:
     """Let the nightly jobs write their mails."""
-    settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
-    context = open_context(settings, house.rulebooks, house.cast.engine)
-    for _ in run_due(context, house.now, lambda: house.now):
+    settings = web.cast.settings.model_copy(update={"config_dir": CONFIG})
+    context = open_context(settings, web.rulebooks, web.cast.engine)
+    for _ in run_due(context, web.now, lambda: web.now):
         pass
 
 
-def links_in_mails(house: WebClient) -> list[str]:
+def links_in_mails(web: WebClient) -> list[str]:
     """Where the mails lead that wait to be sent: one link of each kind."""
-    house.settle()
-    found = re.findall(re.escape(BASE_URL) + r"(/[^\s<>]+)", "\n".join(house.mails()))
+    web.settle()
+    found = re.findall(re.escape(BASE_URL) + r"(/[^\s<>]+)", "\n".join(web.mails()))
     kinds = {re.sub(r"[\w.-]{20,}|\d+", "*", path): path for path in found}
     return list(kinds.values())
 
 
-def live_in_mails(house: WebClient) -> Iterator[str]:
+def live_in_mails(web: WebClient) -> Iterator[str]:
     """Headers that were typed, and whatever could run, in any mail that waits."""
-    for row in house.cast.rows("outbox"):
+    for row in web.cast.rows("outbox"):
         message = message_from_bytes(row["body"], policy=policy.default)
         page = message.get_body(("html",))
         reader = Reader("/")

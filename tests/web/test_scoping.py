@@ -18,7 +18,7 @@ from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cas
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
-from tests.web.visiting import RSC, TRAINING, WebClient, settle_all
+from tests.web.client import RSC, TRAINING, WebClient, settle_all
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evidence import ReceivedFile, keep_files
@@ -138,8 +138,8 @@ MARKS = {ALICE: ["Alice Moreno", "Infant mental health week"], BOB: ["Bob Osei"]
          ERIN: ["Erin Vance", "secret training"]}  # fmt: skip
 
 
-def routes(house: WebClient) -> Iterator[tuple[str, str]]:
-    for route in house.app.routes:
+def routes(web: WebClient) -> Iterator[tuple[str, str]]:
+    for route in web.app.routes:
         if isinstance(route, Mount):
             assert route.path == "/api/v1"  # by token: tests/web/api
             continue
@@ -150,14 +150,12 @@ def routes(house: WebClient) -> Iterator[tuple[str, str]]:
             yield from ((method, each.path) for method in (each.methods or set()) - {"HEAD"})
 
 
-def send(
-    house: WebClient, email: str, route: tuple[str, str], number: int = 1
-) -> tuple[int, bytes]:
+def send(web: WebClient, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
     method, path = route
     path = path.replace("{cycle_starts_on}", "2026-01-01")
     path = path.replace("{cycle_starts_on}", "2026-01-01")
     path = re.sub(r"\{\w+\}", str(number), path)
-    visitor = house.visit(email)
+    visitor = web.visit(email)
     answer = visitor.get(path) if method == "GET" else visitor.post(path, TRAINING)
     return answer.status_code, answer.content
 
@@ -226,9 +224,9 @@ def prove(session: Session, cast: Cast, who: str, name: str) -> int:
 
 
 class Tried(NamedTuple):
-    """A house in which all there is belongs to somebody: see `owners_of`."""
+    """A site in which everything belongs to somebody: see `owners_of`."""
 
-    house: WebClient
+    web: WebClient
     owners: dict[str, dict[int, str]]
 
 
@@ -236,8 +234,8 @@ class Tried(NamedTuple):
 def tried(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     """One for all who come to what is not theirs, as none of them may change anything."""
     cast = fill(copy_sqlite(migrated_sqlite, tmp_path_factory.mktemp("tried")))
-    house = WebClient(cast)
-    yield Tried(house, owners_of(cast))
+    web = WebClient(cast)
+    yield Tried(web, owners_of(cast))
     settle_all()
     cast.engine.dispose()
 
@@ -247,14 +245,14 @@ def kind_of(route: tuple[str, str]) -> str:
     return str(re.findall(r"\{(\w+)\}", route[1])[0])
 
 
-def test_every_route_is_known_here(page_house: WebClient) -> None:
-    assert sorted(routes(page_house)) == sorted(KNOWN)
+def test_every_route_is_known_here(sqlite_web: WebClient) -> None:
+    assert sorted(routes(sqlite_web)) == sorted(KNOWN)
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=" ".join)
 def test_nobody_comes_in_without_signing_in(tried: Tried, route: tuple[str, str]) -> None:
     for logged_session in ("", "no-such-session", "\xff"):
-        visitor = tried.house.visit("")
+        visitor = tried.web.visit("")
         path = re.sub(r"\{\w+\}", "1", route[1])
         cookie = {
             "Cookie": f"session={logged_session}".encode("latin-1"),
@@ -270,9 +268,9 @@ def test_nobody_comes_in_without_signing_in(tried: Tried, route: tuple[str, str]
 def test_foreign_and_absent_ids_answer_alike(
     tried: Tried, route: tuple[str, str], email: str
 ) -> None:
-    house, cast, owners = tried.house, tried.house.cast, tried.owners[kind_of(route)]
+    web, cast, owners = tried.web, tried.web.cast, tried.owners[kind_of(route)]
     coordinating = route[1].startswith("/coordinator")
-    absent = [send(house, email, route, number) for number in (999_999, 2**31)]
+    absent = [send(web, email, route, number) for number in (999_999, 2**31)]
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
               "membership", "evidence", "time_request", "leave", "person",
               "group_session", "group_member")  # fmt: skip
@@ -284,37 +282,37 @@ def test_foreign_and_absent_ids_answer_alike(
         # Coordinators open evidence from the same address as its owner.
         if "file_id" in route[1] and owner in SEES[email]:
             continue
-        assert send(house, email, route, number) == absent[0]
+        assert send(web, email, route, number) == absent[0]
     assert absent[0] == absent[1]
     assert absent[0][0] == 404
     assert before == {table: cast.rows(table) for table in before}
 
 
 @pytest.mark.parametrize("email", EVERYBODY)
-def test_no_page_shows_what_is_not_ones_own(page_house: WebClient, email: str) -> None:
+def test_no_page_shows_what_is_not_ones_own(sqlite_web: WebClient, email: str) -> None:
     hidden = [mark for owner, marks in MARKS.items() if owner not in SEES[email] for mark in marks]
-    owners = owners_of(page_house.cast)
+    owners = owners_of(sqlite_web.cast)
     for route in CLOSED:
         # Beyond the last one that is somebody's, none is there: see the test above.
         last = max(owners[kind_of(route)]) if "{" in route[1] else 1
         for number in range(1, last + 1):
-            _, body = send(page_house, email, route, number)
+            _, body = send(sqlite_web, email, route, number)
             assert [mark for mark in hidden if mark.encode() in body] == [], route
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
-def test_ids_that_cannot_be_are_not_here(page_house: WebClient, number: str) -> None:
+def test_ids_that_cannot_be_are_not_here(sqlite_web: WebClient, number: str) -> None:
     for path in ("/entries/{}", "/entries/{}/edit", "/log/saved/{}", "/my-year/{}/2026-01-01",
                  "/coordinator/people/{}", "/coordinator/people/{}/2026-01-01",
                  "/application/{}", "/application/{}/references",
                  "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
                  "/membership/{}", "/coordinator/requests/{}"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
-        assert page_house.visit(who).get(path.format(number)).status_code == 404
+        assert sqlite_web.visit(who).get(path.format(number)).status_code == 404
 
 
-def test_a_coordinator_cannot_look_into_another_association(page_house: WebClient) -> None:
-    carol = page_house.visit(CAROL)
+def test_a_coordinator_cannot_look_into_another_association(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
     for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests"):
         foreign = carol.get(f"{path}?association=CT-AIMH")
         absent = carol.get(f"{path}?association=NOWHERE")
@@ -322,18 +320,18 @@ def test_a_coordinator_cannot_look_into_another_association(page_house: WebClien
         assert foreign.content == absent.content
 
 
-def test_an_endorsee_finds_no_coordinator_page(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_an_endorsee_finds_no_coordinator_page(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     assert alice.get("/coordinator").content == alice.get("/nowhere").content
 
 
-def test_a_coordinator_cannot_log_for_others(page_house: WebClient) -> None:
-    carol = page_house.visit(CAROL)
+def test_a_coordinator_cannot_log_for_others(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
     assert carol.post("/log", RSC).status_code == 404
     assert carol.get("/log").status_code == 404
 
 
-def test_a_person_and_coordinator_in_one_keeps_both_apart(page_house: WebClient) -> None:
-    both = page_house.visit(DAN)
+def test_a_person_and_coordinator_in_one_keeps_both_apart(sqlite_web: WebClient) -> None:
+    both = sqlite_web.visit(DAN)
     assert "Erin Vance" in both.get("/coordinator").text
-    assert "/edit" not in both.get(f"/coordinator/people/{page_house.cast.endorsements[ERIN]}").text
+    assert "/edit" not in both.get(f"/coordinator/people/{sqlite_web.cast.endorsements[ERIN]}").text

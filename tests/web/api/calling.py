@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from tests.support.cast import ALICE, DANA
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.services.api_tokens import SCOPES, create_token
 
@@ -23,15 +23,15 @@ SESSION: Mapping[str, Any] = {
 }
 
 
-def make(house: WebClient, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what create_token takes
+def make(web: WebClient, association: str = "NCIMHA", *scopes: str, **more: Any) -> str:  # noqa: ANN401 - what create_token takes
     """A token's secret."""
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         _, secret = create_token(
             session,
             association=association,
             name="Member database",
             scopes=scopes or SCOPES,
-            now=house.now,
+            now=web.now,
             **more,
         )
     return secret
@@ -41,12 +41,12 @@ def make(house: WebClient, association: str = "NCIMHA", *scopes: str, **more: An
 class Program:
     """Calls with one token."""
 
-    house: WebClient
+    web: WebClient
     secret: str
     client: TestClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = TestClient(self.house.app, headers={"Authorization": f"Bearer {self.secret}"})
+        self.client = TestClient(self.web.app, headers={"Authorization": f"Bearer {self.secret}"})
 
     def get(self, path: str) -> Response:
         return self.client.get(f"/api/v1{path}")

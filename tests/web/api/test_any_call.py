@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.support.cast import ALICE
 from tests.web.api.calling import make
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 
 EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "10"))
 # That a day has 24 hours, and who is endorsed, stands in no schema: a body of the right shape may
@@ -33,10 +33,10 @@ OPERATIONS = [
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda m: m.value)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_answer_is_as_described(
-    page_house: WebClient, method: str, path: str, mode: GenerationMode
+    sqlite_web: WebClient, method: str, path: str, mode: GenerationMode
 ) -> None:
-    token = {"Authorization": f"Bearer {make(page_house)}"}
-    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", page_house.app)
+    token = {"Authorization": f"Bearer {make(sqlite_web)}"}
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", sqlite_web.app)
     operation = schema[path][method]
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -49,7 +49,7 @@ def test_every_answer_is_as_described(
     any_call()
 
 
-def test_every_operation_is_tried(page_house: WebClient) -> None:
-    api = TestClient(page_house.app).get("/api/v1/openapi.json").json()
+def test_every_operation_is_tried(sqlite_web: WebClient) -> None:
+    api = TestClient(sqlite_web.app).get("/api/v1/openapi.json").json()
     found = [(method.upper(), path) for path, item in api["paths"].items() for method in item]
     assert sorted(found) == sorted(OPERATIONS)

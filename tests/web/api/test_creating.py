@@ -7,22 +7,22 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.web.api.calling import Program, make
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 
 
 @pytest.fixture
-def program(house: WebClient) -> Program:
-    return Program(house, make(house))
+def program(web: WebClient) -> Program:
+    return Program(web, make(web))
 
 
 @pytest.fixture
-def page_program(page_house: WebClient) -> Program:
-    return Program(page_house, make(page_house))
+def page_program(sqlite_web: WebClient) -> Program:
+    return Program(sqlite_web, make(sqlite_web))
 
 
 def test_a_session_is_stored_with_its_standing_and_who_sent_it(program: Program) -> None:
     answer = program.log("one")
-    cast = program.house.cast
+    cast = program.web.cast
     assert answer.status_code == 201
     assert program.get(answer.headers["location"].removeprefix("/api/v1")).json() == answer.json()
     [stored] = cast.rows("entry", id=answer.json()["id"])
@@ -36,7 +36,7 @@ def test_the_same_request_again_gets_the_same_answer_and_saves_nothing(program: 
     first, again = program.log("one"), program.log("one")
     assert (again.status_code, again.content) == (201, first.content)
     assert again.headers["idempotent-replayed"] == "true"
-    assert len(program.house.cast.rows("entry", title="RSC by telephone")) == 1
+    assert len(program.web.cast.rows("entry", title="RSC by telephone")) == 1
 
 
 def test_ten_at_once_with_one_key_save_one(program: Program) -> None:
@@ -44,14 +44,14 @@ def test_ten_at_once_with_one_key_save_one(program: Program) -> None:
         answers = list(pool.map(lambda _: program.log("one"), range(10)))
     assert {a.status_code for a in answers} == {201}
     assert len({a.content for a in answers}) == 1
-    assert len(program.house.cast.rows("entry", title="RSC by telephone")) == 1
+    assert len(program.web.cast.rows("entry", title="RSC by telephone")) == 1
 
 
 def test_a_key_that_served_another_session_is_refused(page_program: Program) -> None:
     page_program.log("one")
     answer = page_program.log("one", minutes=30)
     assert answer.status_code == 409
-    assert len(page_program.house.cast.rows("entry", title="RSC by telephone")) == 1
+    assert len(page_program.web.cast.rows("entry", title="RSC by telephone")) == 1
 
 
 def test_a_refused_request_leaves_its_key_free(page_program: Program) -> None:
@@ -63,15 +63,15 @@ def test_a_key_is_forgotten_after_a_week_and_the_session_still_saved_once(
     page_program: Program,
 ) -> None:
     first = page_program.log("one")
-    page_program.house.pass_time(days=8)
+    page_program.web.pass_time(days=8)
     page_program.get("/entries")
-    assert page_program.house.cast.rows("api_answer") == []
+    assert page_program.web.cast.rows("api_answer") == []
     again = page_program.log("one")
     assert again.json()["id"] == first.json()["id"]
 
 
 def test_two_tokens_do_not_share_their_keys(page_program: Program) -> None:
-    other = Program(page_program.house, make(page_program.house))
+    other = Program(page_program.web, make(page_program.web))
     assert page_program.log("one").json()["id"] != other.log("one").json()["id"]
 
 
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_named_with_its_place(
     assert answer.status_code == 422
     [fault] = [f for f in answer.json()["errors"] if f["pointer"] == pointer]
     assert words in fault["detail"]
-    assert page_program.house.cast.rows("entry", title="RSC by telephone") == []
+    assert page_program.web.cast.rows("entry", title="RSC by telephone") == []
 
 
 def test_topics_of_a_training_are_kept_and_may_not_exceed_it(page_program: Program) -> None:

@@ -8,20 +8,20 @@ from sqlalchemy import update
 from tests.support.cast import ALICE, BOB, ERIN
 from tests.support.referees import apply
 from tests.web.api.calling import Program, make
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 
 @pytest.fixture
-def program(page_house: WebClient) -> Program:
-    return Program(page_house, make(page_house))
+def program(sqlite_web: WebClient) -> Program:
+    return Program(sqlite_web, make(sqlite_web))
 
 
 def test_a_standing_says_what_counts_what_is_short_and_where_the_rule_stands(
     program: Program,
 ) -> None:
-    number = program.house.cast.endorsements[ALICE]
+    number = program.web.cast.endorsements[ALICE]
     standing = program.get(f"/standings/{number}").json()
     assert (standing["email"], standing["status"]) == (ALICE, "open")
     assert standing["cycle"]["due_on"] == "2026-12-31"
@@ -32,7 +32,7 @@ def test_a_standing_says_what_counts_what_is_short_and_where_the_rule_stands(
 
 
 def test_any_cycle_can_be_asked_for(program: Program) -> None:
-    number = program.house.cast.endorsements[ALICE]
+    number = program.web.cast.endorsements[ALICE]
     standing = program.get(f"/standings/{number}?cycle=2025-07-01").json()
     assert standing["cycle"]["starts_on"] == "2025-01-01"
     assert standing["status"] == "met"
@@ -44,7 +44,7 @@ def test_pages_lead_through_the_whole_list_once(program: Program) -> None:
         page = program.get(path).json()
         seen += [entry["id"] for entry in page["items"]]
         path = page["next"] and page["next"].removeprefix("/api/v1")
-    assert seen == sorted(v for k, v in program.house.cast.entries.items() if k != "erin")
+    assert seen == sorted(v for k, v in program.web.cast.entries.items() if k != "erin")
 
 
 def test_entries_are_asked_for_by_person_and_day(program: Program) -> None:
@@ -62,7 +62,7 @@ def test_a_list_of_standings_is_narrowed_by_category_and_person(program: Program
 
 
 def test_another_association_s_people_are_as_absent_as_those_who_are_not(program: Program) -> None:
-    cast = program.house.cast
+    cast = program.web.cast
     for path, foreign in (
         ("/entries/{}", cast.entries["erin"]),
         ("/standings/{}", cast.endorsements[ERIN]),
@@ -75,7 +75,7 @@ def test_another_association_s_people_are_as_absent_as_those_who_are_not(program
 
 
 def test_applicants_hours_are_readable_too(program: Program) -> None:
-    cast = program.house.cast
+    cast = program.web.cast
     with writing(cast.engine) as session:
         apply(session, cast.people[ERIN], association="NCIMHA")
     found = program.get(f"/entries?email={ERIN}").json()["items"]
@@ -85,7 +85,7 @@ def test_applicants_hours_are_readable_too(program: Program) -> None:
 def test_what_was_logged_after_an_endorsement_ended_is_not_its_association_s(
     program: Program,
 ) -> None:
-    cast = program.house.cast
+    cast = program.web.cast
     with writing(cast.engine) as session:
         endorsement = METADATA.tables["endorsement"]
         number = cast.endorsements[ALICE]
@@ -100,7 +100,7 @@ def test_what_was_logged_after_an_endorsement_ended_is_not_its_association_s(
 
 
 def test_a_declined_applicant_s_hours_are_no_longer_read_nor_written(program: Program) -> None:
-    cast = program.house.cast
+    cast = program.web.cast
     with writing(cast.engine) as session:
         number = apply(session, cast.people[ERIN], association="NCIMHA")
         application = METADATA.tables["application"]

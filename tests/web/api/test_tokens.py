@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.web.api.calling import Program, make
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 from tracker.db.engine import reading, writing
 from tracker.services.api_tokens import find_caller, list_tokens, revoke_token
 
@@ -19,8 +19,8 @@ CALLS = {
 
 
 @pytest.mark.parametrize("scope", sorted(set(CALLS.values())))
-def test_a_token_may_do_what_its_scopes_say_and_no_more(page_house: WebClient, scope: str) -> None:
-    program = Program(page_house, make(page_house, "NCIMHA", scope))
+def test_a_token_may_do_what_its_scopes_say_and_no_more(sqlite_web: WebClient, scope: str) -> None:
+    program = Program(sqlite_web, make(sqlite_web, "NCIMHA", scope))
     for (method, path), needed in CALLS.items():
         answer = program.client.request(method, f"/api/v1{path}")
         if needed == scope:
@@ -30,16 +30,16 @@ def test_a_token_may_do_what_its_scopes_say_and_no_more(page_house: WebClient, s
             assert needed in answer.json()["detail"]
 
 
-def test_unknown_revoked_and_expired_tokens_answer_alike(page_house: WebClient) -> None:
-    expired = make(page_house, expires_at=page_house.now)
-    revoked = make(page_house)
-    with writing(page_house.cast.engine) as session:
-        caller = find_caller(session, revoked, page_house.now)
+def test_unknown_revoked_and_expired_tokens_answer_alike(sqlite_web: WebClient) -> None:
+    expired = make(sqlite_web, expires_at=sqlite_web.now)
+    revoked = make(sqlite_web)
+    with writing(sqlite_web.cast.engine) as session:
+        caller = find_caller(session, revoked, sqlite_web.now)
         assert caller is not None
-        assert revoke_token(session, caller.token_id, page_house.now)
-        assert not revoke_token(session, 999, page_house.now)
+        assert revoke_token(session, caller.token_id, sqlite_web.now)
+        assert not revoke_token(session, 999, sqlite_web.now)
     answers = [
-        Program(page_house, secret).get("/entries")
+        Program(sqlite_web, secret).get("/entries")
         for secret in ("", "ert_no", "e" * 5000, expired, revoked)
     ]
     assert {a.status_code for a in answers} == {401}
@@ -47,21 +47,21 @@ def test_unknown_revoked_and_expired_tokens_answer_alike(page_house: WebClient) 
     assert {a.headers["www-authenticate"] for a in answers} == {"Bearer"}
 
 
-def test_a_session_of_the_pages_opens_nothing_here(page_house: WebClient) -> None:
-    assert page_house.visit("alice@example.org").get("/api/v1/entries").status_code == 401
+def test_a_session_of_the_pages_opens_nothing_here(sqlite_web: WebClient) -> None:
+    assert sqlite_web.visit("alice@example.org").get("/api/v1/entries").status_code == 401
 
 
-def test_the_day_of_the_last_use_is_kept(page_house: WebClient) -> None:
-    program = Program(page_house, make(page_house))
+def test_the_day_of_the_last_use_is_kept(sqlite_web: WebClient) -> None:
+    program = Program(sqlite_web, make(sqlite_web))
     program.get("/entries")
-    page_house.pass_time(days=2)
+    sqlite_web.pass_time(days=2)
     program.get("/entries")
-    with reading(page_house.cast.engine) as session:
-        [token] = list_tokens(session, page_house.now)
-    assert token.last_used_on == (page_house.now - timedelta(hours=5)).date()
+    with reading(sqlite_web.cast.engine) as session:
+        [token] = list_tokens(session, sqlite_web.now)
+    assert token.last_used_on == (sqlite_web.now - timedelta(hours=5)).date()
     assert token.state == "valid"
 
 
-def test_the_secret_itself_is_stored_nowhere(page_house: WebClient) -> None:
-    secret = make(page_house)
-    assert secret not in str(page_house.cast.rows("api_token"))
+def test_the_secret_itself_is_stored_nowhere(sqlite_web: WebClient) -> None:
+    secret = make(sqlite_web)
+    assert secret not in str(sqlite_web.cast.rows("api_token"))

@@ -8,42 +8,42 @@ from sqlalchemy import insert, update
 
 from tests.support.cast import ALICE
 from tests.web.applicants import IDA, IRIS, NORA, OLIVE, apply
-from tests.web.visiting import RSC, TRAINING, WebClient, plain_text, problems, text_of
+from tests.web.client import RSC, TRAINING, WebClient, plain_text, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 VOLUNTEERED = "early-care volunteer 2021-01-01..2025-12-31 infants supervised trained confirms=all"
 
 
-def checklist(house: WebClient, email: str) -> str:
-    number = house.cast.applications[email]
-    return text_of(house.visit(email).get(f"/application/{number}"))
+def checklist(web: WebClient, email: str) -> str:
+    number = web.cast.applications[email]
+    return text_of(web.visit(email).get(f"/application/{number}"))
 
 
-def task(house: WebClient, email: str, name: str) -> str:
+def task(web: WebClient, email: str, name: str) -> str:
     """One requirement's item, as one reads it."""
-    page = house.visit(email).get(f"/application/{house.cast.applications[email]}")
+    page = web.visit(email).get(f"/application/{web.cast.applications[email]}")
     item = page.text.partition(f'<li id="task-{name}"')[2].partition('<li id="task-')[0]
     return plain_text(item.partition(">")[2])
 
 
-def iris(house: WebClient, **more: object) -> None:
+def iris(web: WebClient, **more: object) -> None:
     """Iris applies as an associate: an education or work will do."""
     case = {"applies": "VAIMH IFA 2026-01-05", **more}
-    found = apply(house.cast.engine, IRIS, "Iris Day", case)
-    house.cast.people[IRIS], house.cast.applications[IRIS] = found
+    found = apply(web.cast.engine, IRIS, "Iris Day", case)
+    web.cast.people[IRIS], web.cast.applications[IRIS] = found
 
 
-def change(house: WebClient, email: str, **values: object) -> None:
+def change(web: WebClient, email: str, **values: object) -> None:
     table = METADATA.tables["application"]
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         session.connection().execute(
-            update(table).where(table.c.id == house.cast.applications[email]).values(values)
+            update(table).where(table.c.id == web.cast.applications[email]).values(values)
         )
 
 
-def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: WebClient) -> None:
-    page = checklist(hall, NORA)
+def test_the_headline_says_how_much_is_done_and_what_comes_next(applicant_web: WebClient) -> None:
+    page = checklist(applicant_web, NORA)
     assert "Infant Mental Health Specialist · VAIMH · opened Jan 5, 2026" in page
     assert "Not ready: 2 of 8 done, reflective supervision next." in page
     assert (
@@ -52,15 +52,15 @@ def test_the_headline_says_how_much_is_done_and_what_comes_next(hall: WebClient)
     )
 
 
-def test_when_all_is_done_the_association_decides(hall: WebClient) -> None:
-    page = checklist(hall, IDA)
+def test_when_all_is_done_the_association_decides(applicant_web: WebClient) -> None:
+    page = checklist(applicant_web, IDA)
     assert "Ready: all 8 are done." in page
     assert "Submitted on November 2, 2026. Your association decides next." in page
     assert "To do" not in page
 
 
-def test_what_only_reviewers_can_say_is_no_task(hall: WebClient) -> None:
-    page = checklist(hall, OLIVE)
+def test_what_only_reviewers_can_say_is_no_task(applicant_web: WebClient) -> None:
+    page = checklist(applicant_web, OLIVE)
     assert "Needs review: 7 of 8 done, 1 is for the reviewers." in page
     assert (
         "For the reviewers: competencies. "
@@ -68,8 +68,12 @@ def test_what_only_reviewers_can_say_is_no_task(hall: WebClient) -> None:
     )
 
 
-def test_requirements_stand_in_the_rulebooks_order(page_hall: WebClient) -> None:
-    text = page_hall.visit(NORA).get(f"/application/{page_hall.cast.applications[NORA]}").text
+def test_requirements_stand_in_the_rulebooks_order(sqlite_applicant_web: WebClient) -> None:
+    text = (
+        sqlite_applicant_web.visit(NORA)
+        .get(f"/application/{sqlite_applicant_web.cast.applications[NORA]}")
+        .text
+    )
     names = ["education", "training", "rsc", "experience", "membership", "ethics", "exam"]
     places = [text.index(f'id="task-{name}"') for name in [*names, "references"]]
     assert places == sorted(places)
@@ -88,102 +92,120 @@ def test_requirements_stand_in_the_rulebooks_order(page_hall: WebClient) -> None
         ("education", "A master's degree or higher, with official transcripts Done"),
     ],
 )
-def test_progress_is_said_in_its_own_measure(page_hall: WebClient, name: str, said: str) -> None:
-    assert said in task(page_hall, NORA, name)
+def test_progress_is_said_in_its_own_measure(
+    sqlite_applicant_web: WebClient, name: str, said: str
+) -> None:
+    assert said in task(sqlite_applicant_web, NORA, name)
 
 
-def test_families_are_counted(page_hall: WebClient) -> None:
-    assert "Families served 10 of 10 families" in task(page_hall, OLIVE, "experience-families")
+def test_families_are_counted(sqlite_applicant_web: WebClient) -> None:
+    assert "Families served 10 of 10 families" in task(
+        sqlite_applicant_web, OLIVE, "experience-families"
+    )
 
 
-def test_every_session_that_does_not_count_says_why(hall: WebClient) -> None:
-    rsc = task(hall, NORA, "rsc")
+def test_every_session_that_does_not_count_says_why(applicant_web: WebClient) -> None:
+    rsc = task(applicant_web, NORA, "rsc")
     assert "Reflective supervision 8.5 of 50 hours" in rsc
     assert "2 hours Does not count: Neil was IFA on April 10, 2026: the rule accepts" in rsc
     assert "1 hour Does not count: Newcomer is not yet confirmed as qualified" in rsc
     assert "it counts only after a master's degree (awarded February 1, 2025)" in rsc
 
 
-def test_the_last_day_of_the_open_window_is_told(page_hall: WebClient) -> None:
-    rsc = task(page_hall, NORA, "rsc")
+def test_the_last_day_of_the_open_window_is_told(sqlite_applicant_web: WebClient) -> None:
+    rsc = task(sqlite_applicant_web, NORA, "rsc")
     assert "Counted over the best 24 months, March 10, 2025 to March 9, 2027." in rsc
     assert "The current time span ends on March 9, 2027" in rsc
-    assert "current time span" not in task(page_hall, IDA, "rsc")
+    assert "current time span" not in task(sqlite_applicant_web, IDA, "rsc")
 
 
-def test_many_sessions_that_do_not_count_step_behind_a_word(page_hall: WebClient) -> None:
+def test_many_sessions_that_do_not_count_step_behind_a_word(
+    sqlite_applicant_web: WebClient,
+) -> None:
     entries = [f"rsc 1h 2026-0{month}-10 with Newcomer" for month in range(1, 8)]
-    iris(page_hall, applies="VAIMH IMHS 2026-01-05", entries=entries)
-    assert "4 more that do not count (Reflective supervision)" in task(page_hall, IRIS, "rsc")
+    iris(sqlite_applicant_web, applies="VAIMH IMHS 2026-01-05", entries=entries)
+    assert "4 more that do not count (Reflective supervision)" in task(
+        sqlite_applicant_web, IRIS, "rsc"
+    )
 
 
-def test_advice_is_marked_and_asks_nothing(page_hall: WebClient) -> None:
-    training = task(page_hall, IDA, "training")
+def test_advice_is_marked_and_asks_nothing(sqlite_applicant_web: WebClient) -> None:
+    training = task(sqlite_applicant_web, IDA, "training")
     assert "Done" in training
     assert "Advice Typical: 75 hours; not required." in training
-    assert "Good to know Advice Leadership Activities: Not required." in checklist(page_hall, IDA)
+    assert "Good to know Advice Leadership Activities: Not required." in checklist(
+        sqlite_applicant_web, IDA
+    )
 
 
-def test_each_rule_has_its_source_and_its_reading(page_hall: WebClient) -> None:
-    training = task(page_hall, NORA, "training")
+def test_each_rule_has_its_source_and_its_reading(sqlite_applicant_web: WebClient) -> None:
+    training = task(sqlite_applicant_web, NORA, "training")
     assert "VAIMH: Infant Mental Health Endorsement Requirements" in training
     assert "“In-Service Training”. Our reading: The minimum is required of everyone" in training
 
 
-def test_what_is_to_do_says_where(page_hall: WebClient) -> None:
-    number = page_hall.cast.applications[NORA]
-    page = page_hall.visit(NORA).get(f"/application/{number}").text
+def test_what_is_to_do_says_where(sqlite_applicant_web: WebClient) -> None:
+    number = sqlite_applicant_web.cast.applications[NORA]
+    page = sqlite_applicant_web.visit(NORA).get(f"/application/{number}").text
     assert '<a href="/log?activity=training">Log training</a>' in page
     assert '<a href="/log?activity=rsc">Log reflective supervision</a>' in page
     assert f'<a href="/application/{number}/references">Your references</a>' in page
-    assert "Log training" not in task(page_hall, IDA, "training")
+    assert "Log training" not in task(sqlite_applicant_web, IDA, "training")
 
 
-def test_an_alternative_to_what_is_done_is_not_needed(page_hall: WebClient) -> None:
-    iris(page_hall, degrees=["cda 2020-01-01"], work=[VOLUNTEERED])
-    assert "Not ready: 1 of 5 done" in checklist(page_hall, IRIS)
-    assert "Not needed: education is enough" in task(page_hall, IRIS, "experience")
+def test_an_alternative_to_what_is_done_is_not_needed(sqlite_applicant_web: WebClient) -> None:
+    iris(sqlite_applicant_web, degrees=["cda 2020-01-01"], work=[VOLUNTEERED])
+    assert "Not ready: 1 of 5 done" in checklist(sqlite_applicant_web, IRIS)
+    assert "Not needed: education is enough" in task(sqlite_applicant_web, IRIS, "experience")
 
 
-def test_what_the_reviewers_must_agree_to_says_so(page_hall: WebClient) -> None:
-    iris(page_hall, work=[VOLUNTEERED])
-    work = task(page_hall, IRIS, "experience")
+def test_what_the_reviewers_must_agree_to_says_so(sqlite_applicant_web: WebClient) -> None:
+    iris(sqlite_applicant_web, work=[VOLUNTEERED])
+    work = task(sqlite_applicant_web, IRIS, "experience")
     assert "5 years of 2 years" in work
     assert "For the reviewers" in work
     assert "5 years volunteer work counts if the reviewers agree" in work
     assert "Does not count" not in work
 
 
-def test_hours_within_others_are_parts_and_say_a_reason_once(page_hall: WebClient) -> None:
+def test_hours_within_others_are_parts_and_say_a_reason_once(
+    sqlite_applicant_web: WebClient,
+) -> None:
     mentored = "rsc 2h 2019-04-10 with Mina"
-    iris(page_hall, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
+    iris(sqlite_applicant_web, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
          providers={"Mina": ["VAIMH IMHM-C 2015-01-01"]}, entries=[mentored])  # fmt: skip
-    assert mentored in task(page_hall, IRIS, "rsc")
-    assert mentored not in task(page_hall, IRIS, "rsc-giving")
-    assert "25 hours of RSC about RSC you provide" in checklist(page_hall, IRIS)
+    assert mentored in task(sqlite_applicant_web, IRIS, "rsc")
+    assert mentored not in task(sqlite_applicant_web, IRIS, "rsc-giving")
+    assert "25 hours of RSC about RSC you provide" in checklist(sqlite_applicant_web, IRIS)
 
 
-def test_an_endorsed_application_leads_to_the_renewal(page_hall: WebClient) -> None:
-    change(page_hall, OLIVE, state="endorsed", decided_on=date(2026, 11, 20))
-    page = page_hall.visit(OLIVE).get(f"/application/{page_hall.cast.applications[OLIVE]}")
+def test_an_endorsed_application_leads_to_the_renewal(sqlite_applicant_web: WebClient) -> None:
+    change(sqlite_applicant_web, OLIVE, state="endorsed", decided_on=date(2026, 11, 20))
+    page = sqlite_applicant_web.visit(OLIVE).get(
+        f"/application/{sqlite_applicant_web.cast.applications[OLIVE]}"
+    )
     assert "Endorsed from November 20, 2026." in text_of(page)
     assert "Your first renewal cycle has started" in text_of(page)
     assert '<a class="button" href="/my-year">Go to your renewal</a>' in page.text
 
 
-def test_an_endorsement_without_renewal_rules_promises_no_cycle(page_hall: WebClient) -> None:
-    change(page_hall, IDA, state="endorsed", decided_on=date(2026, 11, 20))
-    assert "We have no renewal requirements on file" in checklist(page_hall, IDA)
+def test_an_endorsement_without_renewal_rules_promises_no_cycle(
+    sqlite_applicant_web: WebClient,
+) -> None:
+    change(sqlite_applicant_web, IDA, state="endorsed", decided_on=date(2026, 11, 20))
+    assert "We have no renewal requirements on file" in checklist(sqlite_applicant_web, IDA)
 
 
-def test_an_endorsement_to_come_says_when(page_hall: WebClient) -> None:
-    change(page_hall, OLIVE, state="endorsed", decided_on=date(2026, 12, 1))
-    assert "Your first renewal cycle starts on that day." in checklist(page_hall, OLIVE)
+def test_an_endorsement_to_come_says_when(sqlite_applicant_web: WebClient) -> None:
+    change(sqlite_applicant_web, OLIVE, state="endorsed", decided_on=date(2026, 12, 1))
+    assert "Your first renewal cycle starts on that day." in checklist(sqlite_applicant_web, OLIVE)
 
 
-def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: WebClient) -> None:
-    change(page_hall, NORA, state="declined", decided_on=date(2026, 11, 20))
-    page = checklist(page_hall, NORA)
+def test_a_declined_application_says_so_and_asks_nothing_more(
+    sqlite_applicant_web: WebClient,
+) -> None:
+    change(sqlite_applicant_web, NORA, state="declined", decided_on=date(2026, 11, 20))
+    page = checklist(sqlite_applicant_web, NORA)
     assert "Declined on November 20, 2026." in page
     assert "Your logged hours are kept." in page
     assert "Training" not in page
@@ -198,51 +220,52 @@ def test_a_declined_application_says_so_and_asks_nothing_more(page_hall: WebClie
     ],
 )
 def test_where_nothing_can_be_judged_the_page_says_so(
-    page_hall: WebClient, values: dict[str, object], said: str
+    sqlite_applicant_web: WebClient, values: dict[str, object], said: str
 ) -> None:
-    change(page_hall, NORA, **values)
-    assert said in checklist(page_hall, NORA)
-    assert page_hall.visit(NORA).get("/my-year").status_code == 200
-    assert page_hall.visit(NORA).get("/log").status_code == 200
+    change(sqlite_applicant_web, NORA, **values)
+    assert said in checklist(sqlite_applicant_web, NORA)
+    assert sqlite_applicant_web.visit(NORA).get("/my-year").status_code == 200
+    assert sqlite_applicant_web.visit(NORA).get("/log").status_code == 200
 
 
-def test_nobody_reads_the_application_of_another(hall: WebClient) -> None:
-    ida = hall.visit(IDA)
-    foreign = ida.get(f"/application/{hall.cast.applications[NORA]}")
+def test_nobody_reads_the_application_of_another(applicant_web: WebClient) -> None:
+    ida = applicant_web.visit(IDA)
+    foreign = ida.get(f"/application/{applicant_web.cast.applications[NORA]}")
     assert foreign.status_code == 404
     assert foreign.content == ida.get("/application/999999").content
 
 
-def test_my_year_of_an_applicant_leads_to_the_checklist(page_hall: WebClient) -> None:
-    page = page_hall.visit(NORA).get("/my-year")
+def test_my_year_of_an_applicant_leads_to_the_checklist(sqlite_applicant_web: WebClient) -> None:
+    page = sqlite_applicant_web.visit(NORA).get("/my-year")
     assert "Not ready: 2 of 8 done, reflective supervision next." in text_of(page)
     assert (
-        f'href="/application/{page_hall.cast.applications[NORA]}">Open the checklist' in page.text
+        f'href="/application/{sqlite_applicant_web.cast.applications[NORA]}">Open the checklist'
+        in page.text
     )
     assert "You have no endorsement here yet" not in page.text
     assert page.text.count("<h1") == 1
     assert '<a href="/log"' in page.text
 
 
-def test_my_year_judges_each_session_for_the_application(page_hall: WebClient) -> None:
-    page = text_of(page_hall.visit(NORA).get("/my-year"))
+def test_my_year_judges_each_session_for_the_application(sqlite_applicant_web: WebClient) -> None:
+    page = text_of(sqlite_applicant_web.visit(NORA).get("/my-year"))
     assert "training 12.5h 2026-02-01 Counts toward training" in page
     assert "with Mara Counts toward RSC: IMHM-C on that day" in page
     assert "Does not count: it counts only after a master's degree (awarded" in page
 
 
-def test_an_endorsee_who_applies_sees_both(page_hall: WebClient) -> None:
-    with writing(page_hall.cast.engine) as session:
+def test_an_endorsee_who_applies_sees_both(sqlite_applicant_web: WebClient) -> None:
+    with writing(sqlite_applicant_web.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["application"]).values(
-                person_id=page_hall.cast.people[ALICE],
+                person_id=sqlite_applicant_web.cast.people[ALICE],
                 association="VAIMH",
                 category="IMHS",
                 opened_on=date(2026, 1, 5),
                 state="open",
             )
         )
-    page = page_hall.visit(ALICE).get("/my-year")
+    page = sqlite_applicant_web.visit(ALICE).get("/my-year")
     said = text_of(page)
     assert said.index("3.5 RSC hours and one DEIA hour to go by December 31.") < said.index(
         "Open the checklist"
@@ -252,43 +275,45 @@ def test_an_endorsee_who_applies_sees_both(page_hall: WebClient) -> None:
     assert "NCIMHA IFS: Counts toward RSC: vetted by NCIMHA on that day" in said
 
 
-def test_a_decided_application_is_a_line_of_my_year(page_hall: WebClient) -> None:
-    change(page_hall, NORA, state="withdrawn", decided_on=date(2026, 11, 20))
-    page = text_of(page_hall.visit(NORA).get("/my-year"))
+def test_a_decided_application_is_a_line_of_my_year(sqlite_applicant_web: WebClient) -> None:
+    change(sqlite_applicant_web, NORA, state="withdrawn", decided_on=date(2026, 11, 20))
+    page = text_of(sqlite_applicant_web.visit(NORA).get("/my-year"))
     assert "Application for VAIMH IMHS : Withdrawn on November 20, 2026." in page
 
 
-def test_logged_hours_say_what_they_did_for_the_application(hall: WebClient) -> None:
-    nora = hall.visit(NORA)
+def test_logged_hours_say_what_they_did_for_the_application(applicant_web: WebClient) -> None:
+    nora = applicant_web.visit(NORA)
     saved = text_of(nora.follow(nora.log({**TRAINING, "topic-DEIA": ""})))
     assert "Counts toward training" in saved
     assert "Training 14.5 of 30 hours; Reflective supervision 8.5 of 50 hours" in saved
     assert "Open the checklist" in saved
 
 
-def test_an_applicant_can_choose_whoever_qualifies(page_hall: WebClient) -> None:
-    form = page_hall.visit(NORA).get("/log").text
+def test_an_applicant_can_choose_whoever_qualifies(sqlite_applicant_web: WebClient) -> None:
+    form = sqlite_applicant_web.visit(NORA).get("/log").text
     assert 'value="Maya"' in form
-    maya = page_hall.cast.rows("person", name="Maya")[0]["id"]
-    nora = page_hall.visit(NORA)
+    maya = sqlite_applicant_web.cast.rows("person", name="Maya")[0]["id"]
+    nora = sqlite_applicant_web.visit(NORA)
     saved = text_of(nora.follow(nora.log({**RSC, "provider": str(maya)})))
     assert "Counts toward RSC: IMHM-C on that day" in saved
     assert "Reflective supervision 10 of 50 hours" in saved
 
 
-def test_topics_that_the_application_asks_have_fields(page_hall: WebClient) -> None:
-    iris(page_hall, applies="VAIMH IFRS 2026-01-05")
-    form = text_of(page_hall.visit(IRIS).get("/log?activity=training"))
+def test_topics_that_the_application_asks_have_fields(sqlite_applicant_web: WebClient) -> None:
+    iris(sqlite_applicant_web, applies="VAIMH IFRS 2026-01-05")
+    form = text_of(sqlite_applicant_web.visit(IRIS).get("/log?activity=training"))
     assert "hours about DEIA" in form
     assert "hours about RSC" in form
 
 
-def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: WebClient) -> None:
+def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(
+    applicant_web: WebClient,
+) -> None:
     mentor = {"Mina": ["VAIMH IMHM-C 2015-01-01"]}
-    iris(hall, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
+    iris(applicant_web, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
          providers=mentor)  # fmt: skip
-    visitor = hall.visit(IRIS)
-    mina = hall.cast.rows("person", name="Mina")[0]["id"]
+    visitor = applicant_web.visit(IRIS)
+    mina = applicant_web.cast.rows("person", name="Mina")[0]["id"]
     assert "about reflective supervision that" in text_of(visitor.get("/log?activity=rsc"))
     saved = visitor.log({**RSC, "provider": str(mina), "rsc-topic-RSC-GIVEN": "0.5"})
     assert "RSC about RSC you provide 0.5 of 25 hours" in text_of(visitor.follow(saved))
@@ -297,9 +322,11 @@ def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(hall: WebC
     assert re.search(r'name="rsc-topic-RSC-GIVEN" value="0.5"', form)
 
 
-def test_more_about_a_topic_than_the_session_had_is_refused(page_hall: WebClient) -> None:
-    iris(page_hall, applies="VAIMH IMHM-C 2026-01-05")
-    answer = page_hall.visit(IRIS).log(
+def test_more_about_a_topic_than_the_session_had_is_refused(
+    sqlite_applicant_web: WebClient,
+) -> None:
+    iris(sqlite_applicant_web, applies="VAIMH IMHM-C 2026-01-05")
+    answer = sqlite_applicant_web.visit(IRIS).log(
         {**RSC, "provider": "other", "provider_name": "Jo", "rsc-topic-RSC-GIVEN": "3"}
     )
     assert [field for field, _ in problems(answer)] == ["rsc-topic-RSC-GIVEN"]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cast import ALICE, CAROL, DAN
 from tests.web.applicants import IDA, IRIS, NORA, VERA, apply
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -15,30 +15,32 @@ SECRET = "She once forgot her keys & <script>alert(1)</script>"
 NOTED = "Endorsed that day, according to our records"
 
 
-def path_of(house: WebClient, email: str) -> str:
-    return f"{LIST}/{house.cast.applications[email]}"
+def path_of(web: WebClient, email: str) -> str:
+    return f"{LIST}/{web.cast.applications[email]}"
 
 
-def write(house: WebClient, role: str, **values: object) -> None:
+def write(web: WebClient, role: str, **values: object) -> None:
     """Change what Ida's referee of that role wrote."""
     table = METADATA.tables["reference"]
-    whose = table.c.application_id == house.cast.applications[IDA]
-    with writing(house.cast.engine) as session:
+    whose = table.c.application_id == web.cast.applications[IDA]
+    with writing(web.cast.engine) as session:
         session.connection().execute(
             table.update().where(whose, table.c.role == role).values(values)
         )
 
 
-def shown(house: WebClient, email: str = IDA) -> str:
+def shown(web: WebClient, email: str = IDA) -> str:
     """What Vera reads of somebody's references."""
-    page = text_of(house.visit(VERA).get(path_of(house, email)))
+    page = text_of(web.visit(VERA).get(path_of(web, email)))
     return page.partition("What the referees wrote")[2]
 
 
-def test_everything_that_a_referee_wrote_is_there_to_read(hall: WebClient) -> None:
-    write(hall, "colleague", relationship="We ran a group", signed_as="Jo March", name="Jo")
-    write(hall, "colleague", endorsed_by="MI-AIMH", endorsed_as="IFS", vetted=True)
-    read = shown(hall)
+def test_everything_that_a_referee_wrote_is_there_to_read(applicant_web: WebClient) -> None:
+    write(
+        applicant_web, "colleague", relationship="We ran a group", signed_as="Jo March", name="Jo"
+    )
+    write(applicant_web, "colleague", endorsed_by="MI-AIMH", endorsed_as="IFS", vetted=True)
+    read = shown(applicant_web)
     assert "Jo Colleague r2@x.org Received Jan 5, 2026" in read
     assert "Is “Colleague” correct? Yes How they know the applicant's work We ran a group" in read
     assert "according to the referee Infant Family Specialist (IFS), by Michigan" in read
@@ -46,9 +48,9 @@ def test_everything_that_a_referee_wrote_is_there_to_read(hall: WebClient) -> No
 
 
 def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
-    hall: WebClient,
+    applicant_web: WebClient,
 ) -> None:
-    read = shown(hall)
+    read = shown(applicant_web)
     of_maya = read.partition("maya@example.org")[2]
     assert f"{NOTED} Infant Mental Health Mentor" in of_maya
     assert f"{NOTED} No endorsement on record" in read.partition("maya@example.org")[0]
@@ -58,76 +60,92 @@ def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
     ("last", "said"), [("2026-01-05", "Infant Mental Health Mentor"), ("2026-01-04", "No endors")]
 )
 def test_the_record_is_that_of_the_day_on_which_the_reference_came(
-    page_hall: WebClient, last: str, said: str
+    sqlite_applicant_web: WebClient, last: str, said: str
 ) -> None:
-    (maya,) = page_hall.cast.rows("person", email="maya@example.org")
-    with page_hall.cast.engine.begin() as connection:
+    (maya,) = sqlite_applicant_web.cast.rows("person", email="maya@example.org")
+    with sqlite_applicant_web.cast.engine.begin() as connection:
         connection.exec_driver_sql(
             f"UPDATE endorsement SET ends_on = '{last}' WHERE person_id = {maya['id']}"  # noqa: S608 - a test's own words
         )
-    assert f"{NOTED} {said}" in shown(page_hall).partition("maya@example.org")[2]
+    assert f"{NOTED} {said}" in shown(sqlite_applicant_web).partition("maya@example.org")[2]
 
 
-def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(page_hall: WebClient) -> None:
-    write(page_hall, "colleague", role_confirmed=False)
-    write(page_hall, "rsc-provider", role_confirmed=None)
-    read = shown(page_hall)
+def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(
+    sqlite_applicant_web: WebClient,
+) -> None:
+    write(sqlite_applicant_web, "colleague", role_confirmed=False)
+    write(sqlite_applicant_web, "rsc-provider", role_confirmed=None)
+    read = shown(sqlite_applicant_web)
     assert "Is “Colleague” correct? No, the role is denied" in read
     assert "correct? Not answered" in read
 
 
-def test_who_has_not_answered_is_listed_with_what_became_of_it(page_hall: WebClient) -> None:
+def test_who_has_not_answered_is_listed_with_what_became_of_it(
+    sqlite_applicant_web: WebClient,
+) -> None:
     case: dict[str, Any] = {
         "applies": "VAIMH IMHS 2026-01-05",
         "references": ["colleague waiting", "trainer declined"],
     }
-    _, page_hall.cast.applications[IRIS] = apply(page_hall.cast.engine, IRIS, "Iris Day", case)
-    read = shown(page_hall, IRIS)
+    _, sqlite_applicant_web.cast.applications[IRIS] = apply(
+        sqlite_applicant_web.cast.engine, IRIS, "Iris Day", case
+    )
+    read = shown(sqlite_applicant_web, IRIS)
     assert "r0@x.org Not asked yet" in read
     assert "r1@x.org Declined Jan 5, 2026" in read
     assert "Signed as" not in read
-    write_asked = METADATA.tables["reference"].update().values(asked_at=page_hall.now)
-    with writing(page_hall.cast.engine) as session:
+    write_asked = METADATA.tables["reference"].update().values(asked_at=sqlite_applicant_web.now)
+    with writing(sqlite_applicant_web.cast.engine) as session:
         session.connection().execute(write_asked)
-    assert "r0@x.org Waiting, asked Nov 22, 2026" in shown(page_hall, IRIS)
+    assert "r0@x.org Waiting, asked Nov 22, 2026" in shown(sqlite_applicant_web, IRIS)
 
 
 @pytest.mark.parametrize("decision", ["endorse", "decline"])
 def test_once_decided_what_referees_wrote_is_still_there(
-    page_hall: WebClient, decision: str
+    sqlite_applicant_web: WebClient, decision: str
 ) -> None:
-    vera, day = page_hall.visit(VERA), {"day": "20", "month": "nov", "year": "2026"}
-    vera.post(f"{path_of(page_hall, IDA)}/{decision}", day)
-    page = text_of(vera.get(path_of(page_hall, IDA)))
+    vera, day = sqlite_applicant_web.visit(VERA), {"day": "20", "month": "nov", "year": "2026"}
+    vera.post(f"{path_of(sqlite_applicant_web, IDA)}/{decision}", day)
+    page = text_of(vera.get(path_of(sqlite_applicant_web, IDA)))
     assert "November 20, 2026." in page
     assert "known for years" in page.partition("What the referees wrote")[2]
 
 
-def test_what_a_referee_wrote_stays_text(page_hall: WebClient) -> None:
-    write(page_hall, "colleague", relationship=SECRET, signed_as="<b>Jo</b>", name="<i>Jo</i>")
-    page = page_hall.visit(VERA).get(path_of(page_hall, IDA)).text
+def test_what_a_referee_wrote_stays_text(sqlite_applicant_web: WebClient) -> None:
+    write(
+        sqlite_applicant_web,
+        "colleague",
+        relationship=SECRET,
+        signed_as="<b>Jo</b>",
+        name="<i>Jo</i>",
+    )
+    page = sqlite_applicant_web.visit(VERA).get(path_of(sqlite_applicant_web, IDA)).text
     for markup in ("<script>alert", "<b>Jo", "<i>Jo"):
         assert markup not in page
     assert "forgot her keys &amp; &lt;script&gt;" in page
 
 
 @pytest.mark.parametrize("email", [CAROL, DAN, ALICE, NORA, IDA])
-def test_only_that_associations_coordinators_read_it(hall: WebClient, email: str) -> None:
-    write(hall, "colleague", relationship=SECRET)
-    visitor, number = hall.visit(email), hall.cast.applications[IDA]
+def test_only_that_associations_coordinators_read_it(applicant_web: WebClient, email: str) -> None:
+    write(applicant_web, "colleague", relationship=SECRET)
+    visitor, number = applicant_web.visit(email), applicant_web.cast.applications[IDA]
     own = f"/application/{number}"
-    for path in (path_of(hall, IDA), own, f"{own}/references", "/my-year", LIST):
+    for path in (path_of(applicant_web, IDA), own, f"{own}/references", "/my-year", LIST):
         assert "forgot her keys" not in visitor.get(path).text
-    assert visitor.get(path_of(hall, IDA)).status_code == 404
+    assert visitor.get(path_of(applicant_web, IDA)).status_code == 404
 
 
-def test_a_coordinator_who_applies_does_not_read_her_own_references(page_hall: WebClient) -> None:
+def test_a_coordinator_who_applies_does_not_read_her_own_references(
+    sqlite_applicant_web: WebClient,
+) -> None:
     case: dict[str, Any] = {
         "applies": "VAIMH IMHS 2026-01-05",
         "references": ["program-supervisor denied", "rsc-provider", "colleague"],
     }
-    _, page_hall.cast.applications[VERA] = apply(page_hall.cast.engine, VERA, "Vera Lane", case)
-    page = text_of(page_hall.visit(VERA).get(path_of(page_hall, VERA)))
+    _, sqlite_applicant_web.cast.applications[VERA] = apply(
+        sqlite_applicant_web.cast.engine, VERA, "Vera Lane", case
+    )
+    page = text_of(sqlite_applicant_web.visit(VERA).get(path_of(sqlite_applicant_web, VERA)))
     assert "References 3 of 3 received" in page
     for word in ("What the referees wrote", "known for years", "places left"):
         assert word not in page

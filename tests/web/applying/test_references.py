@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, Cast
 from tests.support.referees import ANSWER, PAT, REF_BOOKS, apply, decided
-from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -16,16 +16,16 @@ Open = Callable[[str], Visitor]
 
 
 class Applying:
-    """Alice and her application at REF, in a house that knows its rulebook."""
+    """Alice and her application at REF, on a site that knows its rulebook."""
 
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
-        self.house = WebClient(cast, rulebooks=REF_BOOKS)
+        self.web = WebClient(cast, rulebooks=REF_BOOKS)
         with writing(cast.engine) as session:
             self.application = apply(session, cast.people[ALICE])
         self.page = f"/application/{self.application}/references"
-        self.alice = self.house.visit(ALICE)
-        self.pat = self.house.visit()
+        self.alice = self.web.visit(ALICE)
+        self.pat = self.web.visit()
 
     def name(self, **changed: str) -> str:
         """Name Pat, and give the path of the link in the mail."""
@@ -34,7 +34,7 @@ class Applying:
         return self.link()
 
     def link(self) -> str:
-        found = re.findall(r"http://testserver(/reference/\S+)", self.house.mails()[-1])
+        found = re.findall(r"http://testserver(/reference/\S+)", self.web.mails()[-1])
         return str(found[0])
 
     def row(self) -> dict[str, object]:
@@ -52,9 +52,9 @@ def applying(cast: Cast) -> Applying:
 
 
 @pytest.fixture
-def page(page_house: WebClient) -> Applying:
+def page(sqlite_web: WebClient) -> Applying:
     """On SQLite alone: for what pages say."""
-    return Applying(page_house.cast)
+    return Applying(sqlite_web.cast)
 
 
 def test_the_page_says_what_is_asked_for_and_of_whom(page: Applying) -> None:
@@ -75,13 +75,13 @@ def test_naming_somebody_stores_and_mails_and_says_so(applying: Applying) -> Non
     assert "Pat Doe Current program supervisor pat@example.org Waiting" in text
     [mail] = applying.cast.rows("outbox", kind="reference")
     assert (mail["recipient"], mail["person_id"]) == ("pat@example.org", None)
-    assert "Alice Moreno asks you for a reference" in applying.house.mails()[-1]
+    assert "Alice Moreno asks you for a reference" in applying.web.mails()[-1]
 
 
 def test_a_double_tap_names_once_and_mails_once(applying: Applying) -> None:
     answers = [applying.alice.post(applying.page, PAT) for _ in range(2)]
     assert [a.status_code for a in answers] == [303, 303]
-    assert len(applying.cast.rows("reference")) == len(applying.house.mails()) == 1
+    assert len(applying.cast.rows("reference")) == len(applying.web.mails()) == 1
 
 
 def test_every_mistake_is_told_beside_its_field_and_nothing_typed_is_lost(page: Applying) -> None:
@@ -143,15 +143,15 @@ def test_naming_again_who_declined_claims_no_mail(page: Applying) -> None:
     words = "You have named Pat Doe with this address, and they declined. Name someone else"
     assert problems(answer) == [("email", words)]
     assert "We have sent them an email" not in answer.text
-    assert len(page.house.mails()) == 1
+    assert len(page.web.mails()) == 1
 
 
 def test_naming_again_whom_an_import_named_asks_them(page: Applying) -> None:
     page.name()
     page.change("reference", asked_at=None, token_hash=None)
-    page.house.pass_time(minutes=1)
+    page.web.pass_time(minutes=1)
     page.name()
-    assert len(page.house.mails()) == 2
+    assert len(page.web.mails()) == 2
 
 
 def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
@@ -166,7 +166,7 @@ def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
 def test_ones_own_address_is_refused(page: Applying, own: str) -> None:
     answer = page.alice.post(page.page, {**PAT, "email": own})
     assert problems(answer) == [("email", "Enter the referee&#39;s address. This one is your own")]
-    assert page.house.mails() == []
+    assert page.web.mails() == []
 
 
 def test_one_who_has_not_answered_is_removed(applying: Applying) -> None:
@@ -191,10 +191,10 @@ def test_one_who_came_by_an_import_is_asked_by_a_button(applying: Applying) -> N
     applying.change("reference", asked_at=None, token_hash=None)
     assert "Not asked yet." in text_of(applying.alice.get(applying.page))
     number = str(applying.row()["id"])
-    applying.house.pass_time(minutes=1)
+    applying.web.pass_time(minutes=1)
     for _ in range(2):
         assert applying.alice.post(applying.page, {"ask": number}).status_code == 303
-    assert len(applying.house.mails()) == 2
+    assert len(applying.web.mails()) == 2
     assert applying.pat.get(applying.link()).status_code == 200
 
 
@@ -208,7 +208,7 @@ def test_a_button_for_nobody_is_not_here(page: Applying, button: str, number: st
 
 def test_another_persons_references_are_not_here(page: Applying) -> None:
     page.name()
-    bob = page.house.visit(BOB)
+    bob = page.web.visit(BOB)
     absent = bob.get("/application/999/references")
     number = str(page.row()["id"])
     for answer in (
@@ -218,7 +218,7 @@ def test_another_persons_references_are_not_here(page: Applying) -> None:
         bob.post(page.page, {"ask": number}),
     ):
         assert (answer.status_code, answer.content) == (404, absent.content)
-    assert len(page.house.mails()) == 1
+    assert len(page.web.mails()) == 1
 
 
 def test_as_many_as_are_allowed_and_then_no_form(page: Applying) -> None:
@@ -230,10 +230,10 @@ def test_as_many_as_are_allowed_and_then_no_form(page: Applying) -> None:
 
 
 def test_a_decided_application_asks_nobody(page: Applying) -> None:
-    page.change("application", **decided(page.house.now))
+    page.change("application", **decided(page.web.now))
     assert "This application was endorsed" in text_of(page.alice.get(page.page))
     assert page.alice.post(page.page, PAT).status_code == 422
-    assert page.house.mails() == []
+    assert page.web.mails() == []
 
 
 def test_where_none_are_asked_for_the_page_says_so(page: Applying) -> None:
@@ -267,7 +267,7 @@ def test_an_answer_is_stored_and_thanked_for(applying: Applying) -> None:
     row = applying.row()
     assert (row["role_confirmed"], row["vetted"], row["relationship"]) == (True, True, SECRET)
     assert (row["endorsed_by"], row["endorsed_as"]) == ("REF", "IMHS")
-    assert (row["signed_as"], row["received_at"]) == ("Pat Doe", applying.house.now)
+    assert (row["signed_as"], row["received_at"]) == ("Pat Doe", applying.web.now)
 
 
 def test_opening_the_link_uses_up_nothing(applying: Applying) -> None:
@@ -304,7 +304,7 @@ def test_who_cannot_give_it_says_so_and_the_applicant_sees_it(applying: Applying
     link = applying.name()
     answer = applying.pat.post(f"{link}/decline")
     assert text_of(applying.pat.follow(answer)).startswith("You declined to give this reference")
-    assert applying.row()["declined_at"] == applying.house.now
+    assert applying.row()["declined_at"] == applying.web.now
     assert "pat@example.org Declined" in text_of(applying.alice.get(applying.page))
     applying.pat.post(link, ANSWER)
     assert applying.row()["received_at"] is None
@@ -365,7 +365,7 @@ def test_a_link_that_is_none_says_so_kindly(page: Applying, token: str) -> None:
 
 def test_once_the_application_is_decided_the_link_says_no_more_than_that(page: Applying) -> None:
     link = page.name()
-    page.change("application", **decided(page.house.now))
+    page.change("application", **decided(page.web.now))
     shown = page.pat.get(link)
     assert text_of(shown).startswith("This reference is no longer needed.")
     assert "Alice" not in shown.text
@@ -388,7 +388,7 @@ def test_naming_and_mail_stand_or_fall_together(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no mail today")
 
-    monkeypatch.setattr(page.house.app.state.site.composer, "compose", fail)
+    monkeypatch.setattr(page.web.app.state.site.composer, "compose", fail)
     with pytest.raises(RuntimeError, match="no mail today"):
         page.alice.post(page.page, PAT)
     assert page.cast.rows("reference") == page.cast.rows("outbox") == []

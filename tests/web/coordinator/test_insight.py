@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, update
 
 from tests.support.cast import ALICE, CAROL, DAN, NOW, acting
 from tests.support.referees import apply
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evidence import ReceivedFile, keep_files
@@ -17,11 +17,11 @@ JUNE = date(2026, 6, 30)
 IN_JUNE = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)  # still the 30th where the association is
 
 
-def prove(house: WebClient, entry: str, at: datetime) -> str:
+def prove(web: WebClient, entry: str, at: datetime) -> str:
     """Add a file to an entry of Alice's; where it can be asked for."""
-    folder = EvidenceFolder(house.app.state.site.settings.evidence_folder)
+    folder = EvidenceFolder(web.app.state.site.settings.evidence_folder)
     stored_as = folder.write(b"%PDF-1.4")
-    cast = house.cast
+    cast = web.cast
     file = ReceivedFile("a.pdf", "application/pdf", 8, stored_as, stored_as)
     with writing(cast.engine) as session:
         keep_files(acting(session, cast, ALICE, at), "", [file], cast.entries[entry])
@@ -30,10 +30,10 @@ def prove(house: WebClient, entry: str, at: datetime) -> str:
     return f"/evidence/{number}"
 
 
-def decide(house: WebClient, state: str) -> None:
+def decide(web: WebClient, state: str) -> None:
     """Alice's application at another association, that was decided in June."""
-    with writing(house.cast.engine) as session:
-        person = house.cast.people[ALICE]
+    with writing(web.cast.engine) as session:
+        person = web.cast.people[ALICE]
         number = apply(session, person, association="CT-AIMH")
         table = METADATA.tables["application"]
         decided = {"state": state, "decided_on": None if state == "open" else JUNE}
@@ -41,47 +41,45 @@ def decide(house: WebClient, state: str) -> None:
 
 
 @pytest.fixture
-def house(house: WebClient, tmp_path_factory: pytest.TempPathFactory) -> WebClient:
+def web(web: WebClient, tmp_path_factory: pytest.TempPathFactory) -> WebClient:
     folder = tmp_path_factory.mktemp("evidence")
-    settings = house.cast.settings.model_copy(update={"evidence_dir": folder})
-    return WebClient(house.cast, settings=settings)
+    settings = web.cast.settings.model_copy(update={"evidence_dir": folder})
+    return WebClient(web.cast, settings=settings)
 
 
 @pytest.mark.parametrize("state", ["declined", "withdrawn"])
-def test_once_decided_only_what_the_decision_rested_on_is_read(
-    house: WebClient, state: str
-) -> None:
-    then = prove(house, "training", IN_JUNE)
-    late = prove(house, "training", IN_JUNE.replace(hour=5))
-    later = prove(house, "rsc", IN_JUNE)
-    decide(house, state)
-    dan, carol = house.visit(DAN), house.visit(CAROL)
+def test_once_decided_only_what_the_decision_rested_on_is_read(web: WebClient, state: str) -> None:
+    then = prove(web, "training", IN_JUNE)
+    late = prove(web, "training", IN_JUNE.replace(hour=5))
+    later = prove(web, "rsc", IN_JUNE)
+    decide(web, state)
+    dan, carol = web.visit(DAN), web.visit(CAROL)
     assert [dan.get(path).status_code for path in (then, late, later)] == [200, 404, 404]
     assert dan.get(late).content == dan.get("/evidence/999999").content
     assert [carol.get(path).status_code for path in (then, late, later)] == [200, 200, 200]
 
 
-def test_an_undecided_application_shows_all(page_house: WebClient) -> None:
-    paths = [prove(page_house, entry, NOW) for entry in ("training", "rsc", "old")]
-    dan = page_house.visit(DAN)
+def test_an_undecided_application_shows_all(sqlite_web: WebClient) -> None:
+    paths = [prove(sqlite_web, entry, NOW) for entry in ("training", "rsc", "old")]
+    dan = sqlite_web.visit(DAN)
     assert {dan.get(path).status_code for path in paths} == {404}
-    decide(page_house, "open")
+    decide(sqlite_web, "open")
     assert {dan.get(path).status_code for path in paths} == {200}
 
 
-def test_what_came_after_an_endorsement_ended_is_not_its_associations(house: WebClient) -> None:
-    before, after = prove(house, "training", NOW), prove(house, "rsc", NOW)
+def test_what_came_after_an_endorsement_ended_is_not_its_associations(web: WebClient) -> None:
+    before, after = prove(web, "training", NOW), prove(web, "rsc", NOW)
     endorsement = METADATA.tables["endorsement"]
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         new = insert(endorsement).values(
-            person_id=house.cast.people[ALICE],
+            person_id=web.cast.people[ALICE],
             association="CT-AIMH",
             category="IFS",
             starts_on=date(2018, 3, 1),
             ends_on=JUNE,
         )
         number = session.connection().execute(new.returning(endorsement.c.id)).scalar_one()
-    dan = house.visit(DAN)
+    dan = web.visit(DAN)
     assert [dan.get(path).status_code for path in (before, after)] == [200, 404]
     page = dan.get(f"/coordinator/people/{number}")
     assert page.status_code == 200
@@ -89,4 +87,4 @@ def test_what_came_after_an_endorsement_ended_is_not_its_associations(house: Web
     assert before in page.text
     assert after not in page.text
     assert "Nov 14" not in text_of(page)
-    assert [house.visit(ALICE).get(path).status_code for path in (before, after)] == [200, 200]
+    assert [web.visit(ALICE).get(path).status_code for path in (before, after)] == [200, 200]

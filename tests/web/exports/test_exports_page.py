@@ -7,23 +7,23 @@ import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, CAROL, EVE
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 
-def test_each_cycle_offers_its_transcripts_newest_first(house: WebClient) -> None:
-    page = house.visit(ALICE).get("/takeaways")
-    base = f"/transcript/{house.cast.endorsements[ALICE]}"
+def test_each_cycle_offers_its_transcripts_newest_first(web: WebClient) -> None:
+    page = web.visit(ALICE).get("/takeaways")
+    base = f"/transcript/{web.cast.endorsements[ALICE]}"
     links = re.findall(rf'href="({base}/[^"]+)"', page.text)
     years = ("2026", "2025", "2024")
     assert links == [f"{base}/{y}-01-01{end}" for y in years for end in ("", ".pdf", ".csv")]
     for link in links:
-        assert house.visit(ALICE).get(link).status_code == 200
+        assert web.visit(ALICE).get(link).status_code == 200
 
 
-def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(page_house: WebClient) -> None:
-    page = page_house.visit(EVE).get("/takeaways")
+def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(EVE).get("/takeaways")
     assert "You have no endorsement here yet" in text_of(page)
     assert 'href="/help"' in page.text
 
@@ -37,25 +37,25 @@ def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(page_house: We
     ],
 )
 def test_an_endorsement_without_a_cycle_says_why(
-    page_house: WebClient, association: str, category: str, starts_on: date, why: str
+    sqlite_web: WebClient, association: str, category: str, starts_on: date, why: str
 ) -> None:
     values = {"association": association, "category": category, "starts_on": starts_on}
-    with writing(page_house.cast.engine) as session:
+    with writing(sqlite_web.cast.engine) as session:
         table = METADATA.tables["endorsement"]
         session.connection().execute(
-            insert(table).values(person_id=page_house.cast.people[EVE], **values)
+            insert(table).values(person_id=sqlite_web.cast.people[EVE], **values)
         )
-    assert why in text_of(page_house.visit(EVE).get("/takeaways"))
+    assert why in text_of(sqlite_web.visit(EVE).get("/takeaways"))
 
 
-def test_the_calendar_says_what_its_address_shows(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_the_calendar_says_what_its_address_shows(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     alice.post("/takeaways/calendar", {"instead": ""})
     page = text_of(alice.get("/takeaways"))
     for shown in ("associations and categories", "complete", "membership ends", "provider"):
         assert shown in page.partition("Keep this address private")[2]
 
 
-def test_who_is_not_among_the_people_has_no_takeaways(page_house: WebClient) -> None:
-    carol = page_house.visit(CAROL)
+def test_who_is_not_among_the_people_has_no_takeaways(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
     assert carol.get("/takeaways").content == carol.get("/nowhere").content

@@ -13,8 +13,8 @@ from sqlmodel import Session
 
 from tests.support.cast import ALICE, BASE_URL, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW
 from tests.support.files import PDF
+from tests.web.client import RSC, TRAINING, WebClient
 from tests.web.hours.test_editing import form_of
-from tests.web.visiting import RSC, TRAINING, WebClient
 from tracker.clock import local_day
 from tracker.db.engine import migrate, open_engine, reading, writing
 from tracker.db.tables import METADATA
@@ -28,8 +28,8 @@ DUE_ON = date(2027, 3, 1)
 TITLE = "=1+1, “play”\tand 'songs'"
 
 
-def archive_of(house: WebClient, email: str) -> ZipFile:
-    answer = house.visit(email).get("/takeaways/my-data.zip")
+def archive_of(web: WebClient, email: str) -> ZipFile:
+    answer = web.visit(email).get("/takeaways/my-data.zip")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["content-disposition"] == 'attachment; filename="my-data.zip"'
@@ -57,8 +57,8 @@ def standings(engine: Engine) -> list[tuple[Any, ...]]:
     return sorted(found, key=str)
 
 
-def test_it_holds_the_files_of_an_import_and_the_rest(house: WebClient) -> None:
-    archive = archive_of(house, ALICE)
+def test_it_holds_the_files_of_an_import_and_the_rest(web: WebClient) -> None:
+    archive = archive_of(web, ALICE)
     assert archive.testzip() is None
     names = archive.namelist()
     assert names[0] == "README.txt"
@@ -71,58 +71,58 @@ def test_it_holds_the_files_of_an_import_and_the_rest(house: WebClient) -> None:
     assert rest["person"][0]["second_email"] == "alice@home.example"
     assert len(rest["web_session"]) == 1
     assert "hash" not in archive.read("other.json").decode()
-    assert archive_of(house, EVE).testzip() is None
+    assert archive_of(web, EVE).testzip() is None
 
 
-def test_nothing_of_anybody_else_is_in_it(page_house: WebClient) -> None:
-    with writing(page_house.cast.engine) as session:
+def test_nothing_of_anybody_else_is_in_it(sqlite_web: WebClient) -> None:
+    with writing(sqlite_web.cast.engine) as session:
         event = {
             "at": NOW,
             "who": CAROL,
             "table_name": "entry",
-            "row_id": page_house.cast.entries["rsc"],
+            "row_id": sqlite_web.cast.entries["rsc"],
             "before": '{"title": "RSC"}',
             "after": f'{{"title": "RSC with {DANA}"}}',
         }
         session.connection().execute(insert(METADATA.tables["audit_event"]).values(event))
-    text = everything_in(archive_of(page_house, ALICE))
+    text = everything_in(archive_of(sqlite_web, ALICE))
     assert "Dana Ruiz" in text
     assert '"who": "(another person)"' in text
     for email in (BOB, CAROL, DANA, ERIN):
         assert email not in text
     for mark in ("Bob Osei", "secret training"):
         assert mark not in text
-    assert "Alice" not in everything_in(archive_of(page_house, BOB))
+    assert "Alice" not in everything_in(archive_of(sqlite_web, BOB))
 
 
-def test_who_is_not_among_the_people_gets_none(page_house: WebClient) -> None:
-    carol = page_house.visit(CAROL)
+def test_who_is_not_among_the_people_gets_none(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
     answer = carol.get("/takeaways/my-data.zip")
     assert answer.content == carol.get("/nowhere").content
 
 
-def test_the_same_data_gives_the_same_bytes(page_house: WebClient) -> None:
+def test_the_same_data_gives_the_same_bytes(sqlite_web: WebClient) -> None:
     made = [io.BytesIO(), io.BytesIO()]
-    with reading(page_house.cast.engine) as session:
+    with reading(sqlite_web.cast.engine) as session:
         for each in made:
-            write_my_data(session, page_house.cast.people[ALICE], each, NOW)
+            write_my_data(session, sqlite_web.cast.people[ALICE], each, NOW)
     assert made[0].getvalue() == made[1].getvalue()
 
 
-def test_evidence_lies_in_a_folder_of_its_own(page_house: WebClient, tmp_path: Path) -> None:
+def test_evidence_lies_in_a_folder_of_its_own(sqlite_web: WebClient, tmp_path: Path) -> None:
     made, stored = io.BytesIO(), tmp_path / "stored"
     stored.write_bytes(b"%PDF-" + b"x" * 200_000)
-    with reading(page_house.cast.engine) as session:
+    with reading(sqlite_web.cast.engine) as session:
         files = [("7-certificate.pdf", stored)]
-        write_my_data(session, page_house.cast.people[ALICE], made, NOW, files)
+        write_my_data(session, sqlite_web.cast.people[ALICE], made, NOW, files)
     assert ZipFile(made).read("evidence/7-certificate.pdf").startswith(b"%PDF-x")
 
 
 @pytest.mark.parametrize("title", [TITLE.replace("\t", " "), "'=x", "Étude d'été 王"])
 def test_another_place_takes_it_in_and_comes_to_the_same_standing(
-    page_house: WebClient, tmp_path: Path, title: str
+    sqlite_web: WebClient, tmp_path: Path, title: str
 ) -> None:
-    cast = page_house.cast
+    cast = sqlite_web.cast
     entry = METADATA.tables["entry"]
     with writing(cast.engine) as session:
         session.connection().execute(
@@ -130,7 +130,7 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
         )
         set_apart(session, cast.endorsements[ALICE])
         evaluate_people(session, BOOKS, {cast.people[ALICE]}, NOW)
-    archive_of(page_house, ALICE).extractall(tmp_path)
+    archive_of(sqlite_web, ALICE).extractall(tmp_path)
     url = f"sqlite:///{tmp_path / 'other.db'}"
     migrate(url)
     engine = open_engine(url)
@@ -148,10 +148,8 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
     assert title in titles
 
 
-def test_where_it_came_from_an_import_of_it_changes_nothing(
-    house: WebClient, tmp_path: Path
-) -> None:
-    cast, alice = house.cast, house.visit(ALICE)
+def test_where_it_came_from_an_import_of_it_changes_nothing(web: WebClient, tmp_path: Path) -> None:
+    cast, alice = web.cast, web.visit(ALICE)
     dana = str(cast.people[DANA])
     for form in (TRAINING, TRAINING, RSC | {"provider": dana, "day": "12", "hours": "1:20"}):
         answer = alice.log(form)
@@ -170,7 +168,7 @@ def test_where_it_came_from_an_import_of_it_changes_nothing(
         evaluate_people(session, BOOKS, {cast.people[ALICE]}, NOW)
     tables = ("entry", "entry_topic", "person", "endorsement", "membership", "waiver", "renewal")
     before = [cast.rows(table) for table in (*tables, "audit_event")]
-    archive_of(house, ALICE).extractall(tmp_path)
+    archive_of(web, ALICE).extractall(tmp_path)
     for _ in range(2):
         counts = import_all(cast.engine, tmp_path).counts.values()
         assert sum(each.unchanged for each in counts) > len(of_dana)
@@ -197,19 +195,19 @@ def set_apart(session: Session, endorsement_id: int) -> None:
     )
 
 
-def test_what_providers_held_is_told_as_why_tells_it_and_no_address(page_house: WebClient) -> None:
-    archive = archive_of(page_house, ALICE)
+def test_what_providers_held_is_told_as_why_tells_it_and_no_address(sqlite_web: WebClient) -> None:
+    archive = archive_of(sqlite_web, ALICE)
     told = archive.read("providers.csv").decode("utf-8-sig").splitlines()
     assert told == [
         "provider_name,association,held,starts_on,ends_on",
         "Dana Ruiz,NCIMHA,vetted,2020-01-01,",
     ]
-    with writing(page_house.cast.engine) as session:
+    with writing(sqlite_web.cast.engine) as session:
         # Not of a day of theirs.
         vetting = METADATA.tables["vetting"]
         session.connection().execute(update(vetting).values(starts_on=date(2026, 11, 20)))
-    assert len(archive_of(page_house, ALICE).read("providers.csv").splitlines()) == 1
-    assert "providers.csv" in archive_of(page_house, BOB).namelist()
+    assert len(archive_of(sqlite_web, ALICE).read("providers.csv").splitlines()) == 1
+    assert "providers.csv" in archive_of(sqlite_web, BOB).namelist()
 
 
 def confirm_dana(session: Session) -> None:
@@ -227,10 +225,10 @@ def confirm_dana(session: Session) -> None:
     )
 
 
-def test_the_files_that_prove_entries_come_along(page_house: WebClient, tmp_path: Path) -> None:
-    settings = page_house.cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
-    house = WebClient(page_house.cast, settings=settings)
-    alice = house.visit(ALICE)
+def test_the_files_that_prove_entries_come_along(sqlite_web: WebClient, tmp_path: Path) -> None:
+    settings = sqlite_web.cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
+    web = WebClient(sqlite_web.cast, settings=settings)
+    alice = web.visit(ALICE)
     saved = alice.client.post(
         "/log",
         data=TRAINING | {"form_key": "d" * 32},
@@ -238,8 +236,8 @@ def test_the_files_that_prove_entries_come_along(page_house: WebClient, tmp_path
         headers={"Origin": BASE_URL},
     )
     entry_id = saved.headers["location"].rpartition("/")[2]
-    (name,) = [n for n in archive_of(house, ALICE).namelist() if n.startswith("evidence/")]
+    (name,) = [n for n in archive_of(web, ALICE).namelist() if n.startswith("evidence/")]
     assert name.startswith(f"evidence/{entry_id}-")
     assert name.endswith("-Caf_ 1.pdf")
-    assert archive_of(house, ALICE).read(name) == PDF
-    assert [n for n in archive_of(house, BOB).namelist() if n.startswith("evidence/")] == []
+    assert archive_of(web, ALICE).read(name) == PDF
+    assert [n for n in archive_of(web, BOB).namelist() if n.startswith("evidence/")] == []

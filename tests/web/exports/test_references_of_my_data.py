@@ -11,8 +11,8 @@ from sqlalchemy import Engine, delete, insert, select, update
 from sqlmodel import Session
 
 from tests.support.cast import ALICE
+from tests.web.client import TRAINING, WebClient
 from tests.web.exports.test_my_data import archive_of, import_all
-from tests.web.visiting import TRAINING, WebClient
 from tracker.db.engine import migrate, open_engine, reading, writing
 from tracker.db.tables import METADATA
 
@@ -39,41 +39,41 @@ def sessions(engine: Engine) -> list[str]:
         return sorted(map(str, session.connection().execute(query.where(person.c.email == ALICE))))
 
 
-def remember(house: WebClient, entry: str, reference: str) -> None:
+def remember(web: WebClient, entry: str, reference: str) -> None:
     """As of a file that told of the entry with a reference, and a provider's address."""
-    cast = house.cast
+    cast = web.cast
     row = {"person_id": cast.people[ALICE], "key": f"ref:{reference}", "digest": "0" * 64}
     with writing(cast.engine) as session:
         session.connection().execute(insert(IMPORTED).values(**row, entry_id=cast.entries[entry]))
 
 
-def refer(session: Session, house: WebClient, entry: str, reference: str | None) -> None:
-    its = ENTRY.c.id == house.cast.entries[entry]
+def refer(session: Session, web: WebClient, entry: str, reference: str | None) -> None:
+    its = ENTRY.c.id == web.cast.entries[entry]
     session.connection().execute(update(ENTRY).where(its).values(reference=reference))
 
 
-def is_taken_in_whole(house: WebClient, folder: Path, elsewhere: Engine) -> None:
-    before = house.cast.rows("entry")
-    archive_of(house, ALICE).extractall(folder)
+def is_taken_in_whole(web: WebClient, folder: Path, elsewhere: Engine) -> None:
+    before = web.cast.rows("entry")
+    archive_of(web, ALICE).extractall(folder)
     for _ in range(2):
-        counts = import_all(house.cast.engine, folder).counts["entries"]
+        counts = import_all(web.cast.engine, folder).counts["entries"]
         assert (counts.added, counts.changed) == (0, 0)
-    assert house.cast.rows("entry") == before
+    assert web.cast.rows("entry") == before
     for again in (False, True):
         counts = import_all(elsewhere, folder).counts["entries"]
         assert bool(counts.added) is not again
         assert counts.changed == 0
-    assert sessions(elsewhere) == sessions(house.cast.engine)
+    assert sessions(elsewhere) == sessions(web.cast.engine)
 
 
 def test_sessions_that_were_logged_with_one_reference_all_come_along(
-    page_house: WebClient, tmp_path: Path, elsewhere: Engine
+    sqlite_web: WebClient, tmp_path: Path, elsewhere: Engine
 ) -> None:
-    alice = page_house.visit(ALICE)
+    alice = sqlite_web.visit(ALICE)
     forms = ({"title": "Book club"}, {"title": "Film", "day": "19"}, {"title": "Map", "day": "18"})
     for form in forms:
         assert alice.log(TRAINING | form | {"reference": "REF-1"}).status_code == 303
-    with writing(page_house.cast.engine) as session:
+    with writing(sqlite_web.cast.engine) as session:
         # Two that nothing tells apart.
         film = ENTRY.c.title.in_(("Film", "Map"))
         same = {
@@ -82,47 +82,47 @@ def test_sessions_that_were_logged_with_one_reference_all_come_along(
         }
         session.connection().execute(delete(METADATA.tables["entry_topic"]))
         session.connection().execute(update(ENTRY).where(film).values(same))
-    is_taken_in_whole(page_house, tmp_path, elsewhere)
+    is_taken_in_whole(sqlite_web, tmp_path, elsewhere)
     assert len([each for each in sessions(elsewhere) if "REF-1" in each]) == len(forms)
 
 
-def given_to_another(session: Session, house: WebClient) -> None:
-    refer(session, house, "training", "B-2")
-    refer(session, house, "rsc", "A-1")
+def given_to_another(session: Session, web: WebClient) -> None:
+    refer(session, web, "training", "B-2")
+    refer(session, web, "rsc", "A-1")
 
 
-def left_by_one_that_was_deleted(session: Session, house: WebClient) -> None:
-    session.connection().execute(delete(ENTRY).where(ENTRY.c.id == house.cast.entries["training"]))
-    refer(session, house, "rsc", "A-1")
+def left_by_one_that_was_deleted(session: Session, web: WebClient) -> None:
+    session.connection().execute(delete(ENTRY).where(ENTRY.c.id == web.cast.entries["training"]))
+    refer(session, web, "rsc", "A-1")
 
 
-def typed_again(session: Session, house: WebClient) -> None:
-    refer(session, house, "training", "A-1")
-    refer(session, house, "rsc", "A-1")
+def typed_again(session: Session, web: WebClient) -> None:
+    refer(session, web, "training", "A-1")
+    refer(session, web, "rsc", "A-1")
 
 
 @pytest.mark.parametrize("happened", [given_to_another, left_by_one_that_was_deleted, typed_again])
 def test_a_reference_that_a_file_told_of_another_session_makes_none_of_this(
-    page_house: WebClient,
+    sqlite_web: WebClient,
     tmp_path: Path,
     elsewhere: Engine,
     happened: Callable[[Session, WebClient], None],
 ) -> None:
-    remember(page_house, "training", "A-1")
-    with writing(page_house.cast.engine) as session:
-        happened(session, page_house)
-    is_taken_in_whole(page_house, tmp_path, elsewhere)
+    remember(sqlite_web, "training", "A-1")
+    with writing(sqlite_web.cast.engine) as session:
+        happened(session, sqlite_web)
+    is_taken_in_whole(sqlite_web, tmp_path, elsewhere)
 
 
 def test_a_reference_of_one_session_alone_is_still_how_it_is_known_elsewhere(
-    page_house: WebClient, tmp_path: Path, elsewhere: Engine
+    sqlite_web: WebClient, tmp_path: Path, elsewhere: Engine
 ) -> None:
     for minutes in (60, 120):
-        with writing(page_house.cast.engine) as session:
-            refer(session, page_house, "training", "A-1")
-            its = ENTRY.c.id == page_house.cast.entries["training"]
+        with writing(sqlite_web.cast.engine) as session:
+            refer(session, sqlite_web, "training", "A-1")
+            its = ENTRY.c.id == sqlite_web.cast.entries["training"]
             session.connection().execute(update(ENTRY).where(its).values(minutes=minutes))
-        archive_of(page_house, ALICE).extractall(tmp_path)
+        archive_of(sqlite_web, ALICE).extractall(tmp_path)
         counts = import_all(elsewhere, tmp_path).counts["entries"]
         assert (counts.changed == 1) is (minutes > 60)
-    assert sessions(elsewhere) == sessions(page_house.cast.engine)
+    assert sessions(elsewhere) == sessions(sqlite_web.cast.engine)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from tests.support.cast import ALICE, BOB, ERIN, EVE
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.exports import transcript_files
@@ -18,19 +18,19 @@ from tracker.exports import transcript_files
 HOSTILE = '=HYPERLINK("x") #eval("1+1") *b* $x$ \\ `raw` <b>bold</b> @ref // [a] {b} \u202e\u200bé'
 
 
-def address(house: WebClient, email: str = ALICE, year: int = 2026) -> str:
-    return f"/transcript/{house.cast.endorsements[email]}/{year}-01-01"
+def address(web: WebClient, email: str = ALICE, year: int = 2026) -> str:
+    return f"/transcript/{web.cast.endorsements[email]}/{year}-01-01"
 
 
-def rows_of(house: WebClient, email: str = ALICE, year: int = 2026) -> list[dict[str, str]]:
-    answer = house.visit(email).get(f"{address(house, email, year)}.csv")
+def rows_of(web: WebClient, email: str = ALICE, year: int = 2026) -> list[dict[str, str]]:
+    answer = web.visit(email).get(f"{address(web, email, year)}.csv")
     assert answer.status_code == 200
     text = answer.content.decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def pdf_of(house: WebClient) -> pypdf.PdfReader:
-    answer = house.visit(ALICE).get(f"{address(house)}.pdf")
+def pdf_of(web: WebClient) -> pypdf.PdfReader:
+    answer = web.visit(ALICE).get(f"{address(web)}.pdf")
     assert answer.headers["content-type"] == "application/pdf"
     return pypdf.PdfReader(io.BytesIO(answer.content))
 
@@ -40,11 +40,11 @@ def words_of(reader: pypdf.PdfReader) -> str:
     return " ".join(text.replace("\u200b", "").split())
 
 
-def log_more(house: WebClient, many: int, title: str) -> None:
+def log_more(web: WebClient, many: int, title: str) -> None:
     """So many trainings, the number of each at the end of its title."""
     rows = [
         {
-            "person_id": house.cast.people[ALICE],
+            "person_id": web.cast.people[ALICE],
             "activity": "training",
             "held_on": date(2026, 2, 1 + number % 28),
             "minutes": 15,
@@ -52,12 +52,12 @@ def log_more(house: WebClient, many: int, title: str) -> None:
         }
         for number in range(many)
     ]
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         session.connection().execute(insert(METADATA.tables["entry"]), rows)
 
 
-def test_the_page_says_whose_it_is_and_where_the_renewal_stands(house: WebClient) -> None:
-    page = text_of(house.visit(ALICE).get(address(house)))
+def test_the_page_says_whose_it_is_and_where_the_renewal_stands(web: WebClient) -> None:
+    page = text_of(web.visit(ALICE).get(address(web)))
     assert "Name Alice Moreno" in page
     assert "Infant Family Specialist (IFS)" in page
     assert "January 1, 2026 to December 31, 2026" in page
@@ -68,17 +68,17 @@ def test_the_page_says_whose_it_is_and_where_the_renewal_stands(house: WebClient
 
 
 def test_the_parts_stand_in_the_order_of_the_associations_own_document(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    page = text_of(page_house.visit(ALICE).get(address(page_house)))
+    page = text_of(sqlite_web.visit(ALICE).get(address(sqlite_web)))
     headings = ["Education and training", "Professional membership", "Reflective supervision"]
     assert [h for _, h in sorted((page.index(h), h) for h in headings)] == headings
-    parts = list(dict.fromkeys(row["Part"] for row in rows_of(page_house)))
+    parts = list(dict.fromkeys(row["Part"] for row in rows_of(sqlite_web)))
     assert [part[:12] for part in parts] == [heading[:12] for heading in headings]
 
 
-def test_the_file_lists_each_row_and_then_what_was_required(page_house: WebClient) -> None:
-    rows = rows_of(page_house)
+def test_the_file_lists_each_row_and_then_what_was_required(sqlite_web: WebClient) -> None:
+    rows = rows_of(sqlite_web)
     training = next(r for r in rows if r["Title"] == "Infant mental health week")
     assert (training["Date"], training["Hours"], training["Counts"]) == (
         "2026-05-02",
@@ -97,56 +97,56 @@ def test_the_file_lists_each_row_and_then_what_was_required(page_house: WebClien
     ]  # fmt: skip
 
 
-def test_a_sum_over_the_hours_of_the_file_is_that_of_the_sessions(page_house: WebClient) -> None:
-    rows = rows_of(page_house)
+def test_a_sum_over_the_hours_of_the_file_is_that_of_the_sessions(sqlite_web: WebClient) -> None:
+    rows = rows_of(sqlite_web)
     asked = [r for r in rows if r["Title"].startswith("Required")]
     assert {r["Hours"] + r["Counted hours"] for r in asked} == {""}
     of_rsc = [r for r in rows if r["Part"].startswith("Reflective") and r["Date"]]
     assert sum(float(r["Counted hours"]) for r in of_rsc) == 8.5
 
 
-def test_an_earlier_cycle_has_its_own_transcript(page_house: WebClient) -> None:
-    rows = rows_of(page_house, year=2025)
+def test_an_earlier_cycle_has_its_own_transcript(sqlite_web: WebClient) -> None:
+    rows = rows_of(sqlite_web, year=2025)
     old = next(r for r in rows if r["Title"] == "Last year's conference")
     assert (old["Hours"], old["Hours about DEIA"]) == ("15.5", "1")
-    page = text_of(page_house.visit(ALICE).get(address(page_house, year=2025)))
+    page = text_of(sqlite_web.visit(ALICE).get(address(sqlite_web, year=2025)))
     assert "Complete on November 22, 2026" in page
 
 
 @pytest.mark.parametrize("ending", ["", ".csv", ".pdf"])
-def test_a_transcript_is_only_for_whose_it_is(page_house: WebClient, ending: str) -> None:
+def test_a_transcript_is_only_for_whose_it_is(sqlite_web: WebClient, ending: str) -> None:
     for who in (BOB, ERIN, EVE):
-        visitor = page_house.visit(who)
+        visitor = sqlite_web.visit(who)
         absent = visitor.get(f"/transcript/999999/2026-01-01{ending}")
-        foreign = visitor.get(f"{address(page_house)}{ending}")
+        foreign = visitor.get(f"{address(sqlite_web)}{ending}")
         assert (foreign.status_code, foreign.content) == (404, absent.content)
 
 
 @pytest.mark.parametrize(
     "day", ["2026-01-02", "20260101", "2026-W01-4", "2023-01-01", "2027-01-01", "x", "2026-13-01"]
 )
-def test_a_day_on_which_no_cycle_starts_is_not_here(page_house: WebClient, day: str) -> None:
-    number = page_house.cast.endorsements[ALICE]
+def test_a_day_on_which_no_cycle_starts_is_not_here(sqlite_web: WebClient, day: str) -> None:
+    number = sqlite_web.cast.endorsements[ALICE]
     for ending in ("", ".csv", ".pdf"):
-        answer = page_house.visit(ALICE).get(f"/transcript/{number}/{day}{ending}")
+        answer = sqlite_web.visit(ALICE).get(f"/transcript/{number}/{day}{ending}")
         assert answer.status_code == 404
 
 
-def test_an_endorsement_that_ended_keeps_its_transcripts(page_house: WebClient) -> None:
+def test_an_endorsement_that_ended_keeps_its_transcripts(sqlite_web: WebClient) -> None:
     table = METADATA.tables["endorsement"]
-    with writing(page_house.cast.engine) as session:
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
             update(table)
-            .where(table.c.id == page_house.cast.endorsements[ALICE])
+            .where(table.c.id == sqlite_web.cast.endorsements[ALICE])
             .values(ends_on=date(2026, 9, 30))
         )
-    page = text_of(page_house.visit(ALICE).get(address(page_house)))
+    page = text_of(sqlite_web.visit(ALICE).get(address(sqlite_web)))
     assert "The endorsement ended before this renewal was due." in page
     assert "Infant mental health week" in page
 
 
-def test_the_pdf_is_tagged_and_names_its_language_and_title(page_house: WebClient) -> None:
-    reader = pdf_of(page_house)
+def test_the_pdf_is_tagged_and_names_its_language_and_title(sqlite_web: WebClient) -> None:
+    reader = pdf_of(sqlite_web)
     root: Any = reader.trailer["/Root"]
     assert "/StructTreeRoot" in root
     assert root["/MarkInfo"]["/Marked"]
@@ -159,9 +159,9 @@ def test_the_pdf_is_tagged_and_names_its_language_and_title(page_house: WebClien
     assert b"pdfuaid:part" in root["/Metadata"].get_data()
 
 
-def test_a_long_pdf_holds_every_row_and_repeats_the_heads(page_house: WebClient) -> None:
-    log_more(page_house, 60, "Training number")
-    reader = pdf_of(page_house)
+def test_a_long_pdf_holds_every_row_and_repeats_the_heads(sqlite_web: WebClient) -> None:
+    log_more(sqlite_web, 60, "Training number")
+    reader = pdf_of(sqlite_web)
     words = words_of(reader)
     assert len(reader.pages) >= 3
     assert [n for n in range(60) if f"Training number {n} " not in words] == []
@@ -170,33 +170,33 @@ def test_a_long_pdf_holds_every_row_and_repeats_the_heads(page_house: WebClient)
     assert "Jo Hart is not yet confirmed as qualified" in words
 
 
-def test_what_somebody_typed_is_no_markup_anywhere(page_house: WebClient) -> None:
-    log_more(page_house, 1, HOSTILE)
-    words = words_of(pdf_of(page_house))
+def test_what_somebody_typed_is_no_markup_anywhere(sqlite_web: WebClient) -> None:
+    log_more(sqlite_web, 1, HOSTILE)
+    words = words_of(pdf_of(sqlite_web))
     for piece in ('#eval("1+1")', "*b*", "$x$", "`raw`", "<b>bold</b>", "@ref", "// [a] {b}"):
         assert piece in words
-    assert "&lt;b&gt;bold" in page_house.visit(ALICE).get(address(page_house)).text
-    titles = [row["Title"] for row in rows_of(page_house)]
+    assert "&lt;b&gt;bold" in sqlite_web.visit(ALICE).get(address(sqlite_web)).text
+    titles = [row["Title"] for row in rows_of(sqlite_web)]
     assert f"'{HOSTILE} 0" in titles
 
 
 @pytest.mark.parametrize("name", ["Zoë Nguyễn", "王小明", "אבגד", "🙂", "Ł" * 200, "\u0301"])
-def test_a_name_in_any_letters_makes_a_pdf(page_house: WebClient, name: str) -> None:
+def test_a_name_in_any_letters_makes_a_pdf(sqlite_web: WebClient, name: str) -> None:
     table = METADATA.tables["person"]
-    with writing(page_house.cast.engine) as session:
-        mine = table.c.id == page_house.cast.people[ALICE]
+    with writing(sqlite_web.cast.engine) as session:
+        mine = table.c.id == sqlite_web.cast.people[ALICE]
         session.connection().execute(update(table).where(mine).values(name=name))
-    root: Any = pdf_of(page_house).trailer["/Root"]
+    root: Any = pdf_of(sqlite_web).trailer["/Root"]
     assert "/StructTreeRoot" in root
 
 
 def test_without_the_extra_the_page_says_how_to_print(
-    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
+    sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcript_files, "AVAILABLE", False)
-    alice = page_house.visit(ALICE)
-    page = alice.get(address(page_house)).text
+    alice = sqlite_web.visit(ALICE)
+    page = alice.get(address(sqlite_web)).text
     assert "choose “Save as PDF”" in page
     assert ".pdf" not in page
     assert ".pdf" not in alice.get("/takeaways").text
-    assert alice.get(f"{address(page_house)}.pdf").status_code == 404
+    assert alice.get(f"{address(sqlite_web)}.pdf").status_code == 404

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 
 OWN = {"Origin": "http://testserver"}
 
@@ -40,10 +40,10 @@ def taken(app: FastAPI) -> dict[str, set[str]]:
 
 
 def test_every_refused_method_is_answered_with_all_that_the_address_takes(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    client = page_house.visit().client
-    wanted = taken(page_house.app)
+    client = sqlite_web.visit().client
+    wanted = taken(sqlite_web.app)
     assert wanted["/log"] == {"GET", "HEAD", "POST"}
     assert wanted["/api/v1/entries"] == {"GET", "HEAD", "POST"}
     told = defaultdict[str, set[str]](set)

@@ -8,9 +8,9 @@ from sqlalchemy import create_engine
 
 from tests.support.cast import ALICE, BASE_URL, Cast, fill
 from tests.support.files import PDF
+from tests.web.client import TRAINING, WebClient, text_of
 from tests.web.frame.test_signed_out_meanwhile import kept
 from tests.web.frame.test_small_pages import token_for
-from tests.web.visiting import TRAINING, WebClient, text_of
 from tracker.db import writer
 from tracker.db.engine import writing
 from tracker.services.context import lock_person
@@ -28,12 +28,12 @@ def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
     cast: Cast, tmp_path: Path
 ) -> None:
     settings = cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
-    house = WebClient(cast, settings=settings)
-    alice = house.visit(ALICE)
+    web = WebClient(cast, settings=settings)
+    alice = web.visit(ALICE)
     alice.get("/log")
     typed = {**TRAINING, "form_key": "0" * 31 + "1"}
-    with writing(house.cast.engine) as session:
-        lock_person(session, house.cast.people[ALICE])
+    with writing(web.cast.engine) as session:
+        lock_person(session, web.cast.people[ALICE])
         for files in ({}, FILES):
             page = alice.client.post(
                 "/log?again=1", data=typed, files=files, headers={"Origin": BASE_URL}
@@ -49,12 +49,12 @@ def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
         assert alice.get("/my-year").status_code == 200
         assert not [*(tmp_path / "evidence").glob("[0-9a-f]*")]
     assert alice.post("/log", kept(page)).status_code == 303
-    assert len(house.cast.rows("entry", form_key=typed["form_key"])) == 1
+    assert len(web.cast.rows("entry", form_key=typed["form_key"])) == 1
 
 
-def test_any_other_form_is_answered_so_too(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    with writing(page_house.cast.engine):
+def test_any_other_form_is_answered_so_too(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    with writing(sqlite_web.cast.engine):
         page = alice.post("/profile/mail", {"kinds": "early"})
     assert page.status_code == 503
     assert kept(page) == {"kinds": "early"}
@@ -68,10 +68,10 @@ def test_a_page_that_waits_too_long_by_itself_is_answered_so_too(
     pages = create_engine(
         postgres_database_url, connect_args={"options": "-c timezone=UTC -c statement_timeout=200"}
     )
-    house = WebClient(replace(cast, engine=pages))
+    web = WebClient(replace(cast, engine=pages))
     with writing(cast.engine) as session:
         session.connection().exec_driver_sql("LOCK TABLE unsubscribed")
-        page = house.visit().post(f"/unsubscribe/{token}")
+        page = web.visit().post(f"/unsubscribe/{token}")
     assert page.status_code == 503
     assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
     for engine in (pages, cast.engine):

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message
 
 from tests.support.cast import ALICE, BOB
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.web import downloads
 from tracker.web.downloads import Download, Places
 from tracker.web.pages import exports
@@ -27,10 +27,10 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
     assert found.take(-1), "every place is free again"
 
 
-def test_who_finds_no_place_is_asked_to_come_again(page_house: WebClient, places: Places) -> None:
-    alice, bob = page_house.visit(ALICE), page_house.visit(BOB)
+def test_who_finds_no_place_is_asked_to_come_again(sqlite_web: WebClient, places: Places) -> None:
+    alice, bob = sqlite_web.visit(ALICE), sqlite_web.visit(BOB)
     assert alice.get(ZIP).status_code == 200
-    assert places.take(page_house.cast.people[ALICE])
+    assert places.take(sqlite_web.cast.people[ALICE])
     # Nobody has two, so that one person leaves room for another.
     refused = alice.get(ZIP)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
@@ -39,12 +39,12 @@ def test_who_finds_no_place_is_asked_to_come_again(page_house: WebClient, places
     assert places.take(-2)
     assert bob.get(ZIP).status_code == 503
     places.leave(-2)
-    places.leave(page_house.cast.people[ALICE])
+    places.leave(sqlite_web.cast.people[ALICE])
     assert alice.get(ZIP).status_code == 200
 
 
 def test_a_place_is_free_again_where_the_archive_fails(
-    page_house: WebClient, places: Places, monkeypatch: pytest.MonkeyPatch
+    sqlite_web: WebClient, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
         raise ZeroDivisionError
@@ -52,9 +52,9 @@ def test_a_place_is_free_again_where_the_archive_fails(
     monkeypatch.setattr(exports, "write_my_data", fail)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            page_house.visit(ALICE).get(ZIP)
-    assert places.take(page_house.cast.people[ALICE])
-    places.leave(page_house.cast.people[ALICE])
+            sqlite_web.visit(ALICE).get(ZIP)
+    assert places.take(sqlite_web.cast.people[ALICE])
+    places.leave(sqlite_web.cast.people[ALICE])
 
 
 @pytest.mark.parametrize("limit", ["_IDLE_SECONDS", "_SLOWEST"])

@@ -5,8 +5,8 @@ from fastapi import HTTPException
 from fastapi.testclient import TestClient
 
 from tests.support.cast import ALICE
+from tests.web.client import WebClient, text_of
 from tests.web.test_scoping import routes
-from tests.web.visiting import WebClient, text_of
 from tracker.web.errors import format_wait
 
 OWN = {"Origin": "http://testserver"}
@@ -26,22 +26,22 @@ SAID = {
 
 
 @pytest.fixture
-def failing(page_house: WebClient) -> WebClient:
-    """A house with a page that fails with whatever status one asks for."""
+def failing(sqlite_web: WebClient) -> WebClient:
+    """A site with a page that fails with any given status."""
 
     def fail(status: int, wait: str = "") -> None:
         if status == 500:
             raise RuntimeError("not to be told")
         raise HTTPException(status, headers={"Retry-After": wait} if wait else None)
 
-    page_house.app.add_api_route("/fail/{status}", fail)
-    return page_house
+    sqlite_web.app.add_api_route("/fail/{status}", fail)
+    return sqlite_web
 
 
-def client(house: WebClient, email: str = "") -> TestClient:
-    cookies = house.visit(email).client.cookies
+def client(web: WebClient, email: str = "") -> TestClient:
+    cookies = web.visit(email).client.cookies
     return TestClient(
-        house.app, follow_redirects=False, raise_server_exceptions=False, cookies=cookies
+        web.app, follow_redirects=False, raise_server_exceptions=False, cookies=cookies
     )
 
 
@@ -81,8 +81,8 @@ def test_seconds_to_wait_are_said_as_people_wait(header: str | None, words: str)
     assert format_wait(header) == words
 
 
-def test_what_the_guard_refuses_is_told_on_a_page(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE).client
+def test_what_the_guard_refuses_is_told_on_a_page(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE).client
     foreign = alice.post("/log", data={}, headers={"Origin": "https://evil.example"})
     large = alice.post("/log", content=b"x" * 70_000, headers=OWN)
     assert text_of(foreign).startswith(SAID[403])
@@ -91,34 +91,34 @@ def test_what_the_guard_refuses_is_told_on_a_page(page_house: WebClient) -> None
     assert "Log hours" in large.text
 
 
-def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(page_house: WebClient) -> None:
-    answer = page_house.visit().client.put("/my-year", headers=OWN)
+def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit().client.put("/my-year", headers=OWN)
     assert answer.status_code == 405
     assert {*answer.headers["allow"].split(", ")} == {"GET", "HEAD"}
     assert text_of(answer).startswith(SAID[405])
 
 
-def test_who_is_signed_in_keeps_the_menu_on_an_error_page(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/nowhere")
+def test_who_is_signed_in_keeps_the_menu_on_an_error_page(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/nowhere")
     assert "Log hours" in page.text
     assert "Signed in as" in page.text
-    assert "Log hours" not in page_house.visit().get("/nowhere").text
+    assert "Log hours" not in sqlite_web.visit().get("/nowhere").text
 
 
 def test_who_is_signed_in_keeps_the_menu_when_a_page_fails(failing: WebClient) -> None:
     assert "Signed in as" in client(failing, ALICE).get("/fail/500").text
 
 
-def test_programs_are_answered_with_a_problem_document(page_house: WebClient) -> None:
-    api = page_house.visit().client
+def test_programs_are_answered_with_a_problem_document(sqlite_web: WebClient) -> None:
+    api = sqlite_web.visit().client
     for answer in (api.get("/api/nowhere"), api.put("/api/nowhere", headers=OWN)):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code == 404
 
 
-def test_head_is_answered_as_get_is_without_the_body(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE).client
-    addresses = {path.replace("{", "").replace("}", "") for method, path in routes(page_house)}
+def test_head_is_answered_as_get_is_without_the_body(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE).client
+    addresses = {path.replace("{", "").replace("}", "") for method, path in routes(sqlite_web)}
     assert len(addresses) > 15
     for path in addresses:
         got, told = alice.get(path), alice.head(path)

@@ -12,9 +12,9 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast, acting
 from tests.support.held import HELD_ON, hold_session, name_supervisee
 from tests.support.referees import PAT, apply
-from tests.web.crawling import Form, read_page, walk
+from tests.web.client import RSC, TRAINING, Visitor, WebClient
+from tests.web.crawl import Form, read_page, walk
 from tests.web.test_scoping import prove, routes
-from tests.web.visiting import RSC, TRAINING, Visitor, WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.browser_sessions import browser_handle, create_browser_session
@@ -71,12 +71,12 @@ def chosen_by_the_page(form: Form) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for name, values in form.choices.items() for value in values)
 
 
-def test_every_field_that_brings_an_id_is_tried_here(page_house: WebClient) -> None:
-    fill_world(page_house.cast)
-    posted = [path for method, path in routes(page_house) if method == "POST"]
+def test_every_field_that_brings_an_id_is_tried_here(sqlite_web: WebClient) -> None:
+    fill_world(sqlite_web.cast)
+    posted = [path for method, path in routes(sqlite_web) if method == "POST"]
     found = set()
     for who in (ALICE, BOB, DANA, CAROL):
-        for _, _, page in walk(page_house.visit(who)):
+        for _, _, page in walk(sqlite_web.visit(who)):
             for form in page.forms:
                 path = form.action.partition("?")[0]
                 route = path if path in posted else next(p for p in posted if fits(p, path))
@@ -154,13 +154,13 @@ TABLES = ("entry", "evidence", "reference", "time_request", "group_session", "gr
 
 @pytest.mark.parametrize(("route", "field"), sorted(BRINGS), ids=lambda value: value)
 def test_a_foreign_id_in_a_form_does_what_an_absent_one_does(
-    page_house: WebClient, route: str, field: str
+    sqlite_web: WebClient, route: str, field: str
 ) -> None:
-    cast = page_house.cast
+    cast = sqlite_web.cast
     world = fill_world(cast)
     more, kind = BRINGS[route, field]
     is_providers = route.startswith(OF_PROVIDERS) and "asked" not in route
-    visitor = page_house.visit(DANA if is_providers else BOB)
+    visitor = sqlite_web.visit(DANA if is_providers else BOB)
     asked = cast.rows("group_member", email=BOB)[0]["id"]
     path = (
         route.replace("{entry_id}", str(cast.entries["bob"]))

@@ -8,17 +8,17 @@ import pytest
 from starlette.types import Message, Scope
 
 from tests.support.cast import ALICE, BASE_URL
-from tests.web.visiting import TRAINING, WebClient
+from tests.web.client import TRAINING, WebClient
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 GONE: Message = {"type": "http.disconnect"}
 
 
 def post_as_alice(
-    house: WebClient, path: str, kind: str, length: int, coming: Sequence[Message]
+    web: WebClient, path: str, kind: str, length: int, coming: Sequence[Message]
 ) -> list[Message]:
     """What is answered to a request whose body comes as these messages."""
-    cookies = house.visit(ALICE).client.cookies
+    cookies = web.visit(ALICE).client.cookies
     headers = {
         "host": "x",
         "origin": BASE_URL,
@@ -48,7 +48,7 @@ def post_as_alice(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(house.app(scope, receive, send))
+    asyncio.run(web.app(scope, receive, send))
     return sent
 
 
@@ -57,32 +57,32 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 def test_a_lost_connection_is_no_fault_of_ours(
-    page_house: WebClient, capsys: pytest.CaptureFixture[str]
+    sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     coming = [piece(b"--x\r\n"), GONE]
     kind = "multipart/form-data; boundary=x"
-    sent = post_as_alice(page_house, "/log", kind, 100_000, coming)
+    sent = post_as_alice(sqlite_web, "/log", kind, 100_000, coming)
     assert sent[0]["status"] == 400
     assert "failed" not in capsys.readouterr().err
 
 
 def test_what_is_cut_off_does_nothing_however_much_of_it_came(
-    page_house: WebClient, capsys: pytest.CaptureFixture[str]
+    sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entries = page_house.cast.rows("entry")
+    entries = sqlite_web.cast.rows("entry")
     whole = urlencode(TRAINING | {"form_key": "0" * 31 + "7", "title": "Book club"}).encode()
     # Cut between two fields, where what came is a form by itself.
     half = whole.rpartition(b"&")[0]
-    sent = post_as_alice(page_house, "/log", URL_ENCODED, len(whole), [piece(half), GONE])
+    sent = post_as_alice(sqlite_web, "/log", URL_ENCODED, len(whole), [piece(half), GONE])
     assert [message.get("status") for message in sent] == [400, None]
-    assert page_house.cast.rows("entry") == entries
+    assert sqlite_web.cast.rows("entry") == entries
     assert "failed" not in "".join(capsys.readouterr())
     coming = [piece(half), piece(whole.removeprefix(half), more=False)]
-    sent = post_as_alice(page_house, "/log", URL_ENCODED, len(whole), coming)
+    sent = post_as_alice(sqlite_web, "/log", URL_ENCODED, len(whole), coming)
     assert sent[0]["status"] == 303
-    assert len(page_house.cast.rows("entry")) == len(entries) + 1
+    assert len(sqlite_web.cast.rows("entry")) == len(entries) + 1
 
 
-def test_what_needs_no_field_is_not_done_either(page_house: WebClient) -> None:
-    post_as_alice(page_house, "/sign-out", URL_ENCODED, 100, [piece(b"a=b"), GONE])
-    assert len(page_house.cast.rows("web_session")) == 1
+def test_what_needs_no_field_is_not_done_either(sqlite_web: WebClient) -> None:
+    post_as_alice(sqlite_web, "/sign-out", URL_ENCODED, 100, [piece(b"a=b"), GONE])
+    assert len(sqlite_web.cast.rows("web_session")) == 1

@@ -18,8 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from starlette.types import Message
 
 from tests.support.cast import ALICE, BASE_URL
+from tests.web.client import TRAINING, WebClient
 from tests.web.signing import CODE
-from tests.web.visiting import TRAINING, WebClient
 from tracker.logs import ForeignLogFormatter, configure_logs, describe_error, server_log_config
 
 SECRET = "SECRET-REASON"
@@ -32,9 +32,9 @@ def _as_served() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def refuse(house: WebClient, table: str) -> None:
+def refuse(web: WebClient, table: str) -> None:
     """Have the database refuse every new row, as a full disk would."""
-    with house.cast.engine.begin() as connection:
+    with web.cast.engine.begin() as connection:
         connection.exec_driver_sql(
             f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{SECRET}'); END"
@@ -47,12 +47,12 @@ def record(error: BaseException, message: str) -> logging.LogRecord:
 
 
 def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
-    page_house: WebClient, capsys: pytest.CaptureFixture[str]
+    sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refuse(page_house, "outbox")
-    visitor = page_house.visit()
+    refuse(sqlite_web, "outbox")
+    visitor = sqlite_web.visit()
     visitor.post("/sign-in", {"email": ALICE})
-    page_house.settle()
+    sqlite_web.settle()
     written = capsys.readouterr()
     line = json.loads(written.err)
     assert (line["event"], line["level"]) == ("work failed", "error")
@@ -64,12 +64,12 @@ def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
 
 
 def test_each_line_of_a_request_has_the_id_that_its_answer_has(
-    page_house: WebClient, capsys: pytest.CaptureFixture[str]
+    sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for table in ("outbox", "entry"):
-        refuse(page_house, table)
-    cookies = page_house.visit(ALICE).client.cookies
-    client = TestClient(page_house.app, cookies=cookies, raise_server_exceptions=False)
+        refuse(sqlite_web, table)
+    cookies = sqlite_web.visit(ALICE).client.cookies
+    client = TestClient(sqlite_web.app, cookies=cookies, raise_server_exceptions=False)
     origin = {"Origin": BASE_URL, "X-Request-ID": SECRET}
     form = {**TRAINING, "form_key": "0" * 32}
     answers = [
@@ -77,7 +77,7 @@ def test_each_line_of_a_request_has_the_id_that_its_answer_has(
         client.post("/log", data=form, headers=origin),
         client.get("/healthz"),
     ]
-    page_house.settle()
+    sqlite_web.settle()
     assert [answer.status_code for answer in answers] == [303, 500, 200]
     ids = [answer.headers["x-request-id"] for answer in answers]
     assert len({*ids}) == 3
@@ -87,9 +87,9 @@ def test_each_line_of_a_request_has_the_id_that_its_answer_has(
     assert found == {("work failed", ids[0]), ("a page failed", ids[1])}
 
 
-def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: WebClient) -> None:
-    refuse(page_house, "entry")
-    cookie = page_house.visit(ALICE).client.cookies["session"]
+def test_what_the_server_logs_of_a_request_has_its_id_too(sqlite_web: WebClient) -> None:
+    refuse(sqlite_web, "entry")
+    cookie = sqlite_web.visit(ALICE).client.cookies["session"]
     body = urlencode({**TRAINING, "form_key": "0" * 32}).encode()
     headers = {
         "host": "testserver",
@@ -111,7 +111,7 @@ def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: WebClient)
 
     async def answer_as_uvicorn_does() -> str:
         with pytest.raises(Exception, match=SECRET) as caught:
-            await page_house.app(scope, receive, send)
+            await sqlite_web.app(scope, receive, send)
         return ForeignLogFormatter().format(record(caught.value, "Exception in ASGI application\n"))
 
     line = json.loads(asyncio.run(answer_as_uvicorn_does()))
@@ -119,10 +119,10 @@ def test_what_the_server_logs_of_a_request_has_its_id_too(page_house: WebClient)
     assert line["request_id"].encode() == dict(sent[0]["headers"])[b"x-request-id"]
 
 
-def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: WebClient) -> None:
-    refuse(page_house, "entry")
+def test_a_save_that_fails_leaves_nothing_of_what_was_typed(sqlite_web: WebClient) -> None:
+    refuse(sqlite_web, "entry")
     with pytest.raises(Exception, match=SECRET) as caught:
-        page_house.visit(ALICE).log({**TRAINING, "title": "SECRET-TITLE"})
+        sqlite_web.visit(ALICE).log({**TRAINING, "title": "SECRET-TITLE"})
     line = json.loads(
         ForeignLogFormatter().format(record(caught.value, "Exception in ASGI application\n"))
     )
@@ -131,10 +131,10 @@ def test_a_save_that_fails_leaves_nothing_of_what_was_typed(page_house: WebClien
     assert "SECRET" not in json.dumps(line)
 
 
-def test_an_error_of_the_engine_shows_no_parameters(page_house: WebClient) -> None:
+def test_an_error_of_the_engine_shows_no_parameters(sqlite_web: WebClient) -> None:
     with (
         pytest.raises(IntegrityError) as caught,
-        page_house.cast.engine.begin() as connection,
+        sqlite_web.cast.engine.begin() as connection,
     ):
         connection.exec_driver_sql("INSERT INTO person (email) VALUES (?)", (SECRET,))
     assert SECRET not in str(caught.value)

@@ -5,36 +5,36 @@ from datetime import timedelta
 from urllib.parse import unquote
 
 from tests.support.cast import ALICE, BASE_URL, BOB, BOOKS, CAROL, CONFIG, DAN, NOW
+from tests.web.client import TRAINING, WebClient
 from tests.web.signing import ask
-from tests.web.visiting import TRAINING, WebClient
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
 
 LINK = re.compile(rf"{BASE_URL}(/\S*)")
 
 
-def links_of_mails(house: WebClient) -> set[tuple[str, str]]:
+def links_of_mails(web: WebClient) -> set[tuple[str, str]]:
     """Who got which path in a mail, after two days' jobs."""
-    settings = house.cast.settings.model_copy(update={"config_dir": CONFIG})
-    context = open_context(settings, BOOKS, house.cast.engine)
+    settings = web.cast.settings.model_copy(update={"config_dir": CONFIG})
+    context = open_context(settings, BOOKS, web.cast.engine)
     for day in range(2):
         list(run_due(context, NOW + timedelta(days=day), lambda: NOW))
-    house.now = NOW + timedelta(days=1)
-    recipients = [row["recipient"] for row in house.cast.rows("outbox")]
-    mails = zip(recipients, house.mails(), strict=True)
+    web.now = NOW + timedelta(days=1)
+    recipients = [row["recipient"] for row in web.cast.rows("outbox")]
+    mails = zip(recipients, web.mails(), strict=True)
     return {(who, path) for who, mail in mails for path in LINK.findall(mail)}
 
 
-def arrives(house: WebClient, who: str, path: str) -> str:
+def arrives(web: WebClient, who: str, path: str) -> str:
     """The page behind a link: opened signed out, the code typed in another browser."""
-    house.pass_time(hours=1)
-    first = house.visit()
+    web.pass_time(hours=1)
+    first = web.visit()
     asked = first.get(path)
     if asked.status_code == 200:  # its token is enough
         return asked.text
     wanted = unquote(asked.headers["location"].partition("next=")[2])
-    link, code = ask(house, first, who, wanted)
-    other = house.visit()
+    link, code = ask(web, first, who, wanted)
+    other = web.visit()
     field = re.search(r'name="next" value="([^"]*)"', other.get(link).text)
     assert field is not None
     signed_in = other.post(link, {"code": code, "next": field[1].replace("&amp;", "&")})
@@ -44,33 +44,33 @@ def arrives(house: WebClient, who: str, path: str) -> str:
     return page.text
 
 
-def test_every_link_of_every_mail_arrives(page_hall: WebClient) -> None:
-    links = links_of_mails(page_hall)
+def test_every_link_of_every_mail_arrives(sqlite_applicant_web: WebClient) -> None:
+    links = links_of_mails(sqlite_applicant_web)
     assert {ALICE, BOB, CAROL, DAN} <= {who for who, _ in links}
     found = {path.split("?")[0].rstrip("0123456789") for _, path in links}
     assert found >= {"/log", "/coordinator", "/coordinator/people/"}
     for who, path in sorted(links):
-        page = arrives(page_hall, who, path)
+        page = arrives(sqlite_applicant_web, who, path)
         if path.startswith("/log?"):
             activity = path.partition("activity=")[2].partition("&")[0]
             assert re.search(rf'value="{activity}"[^>]* checked', page), path
 
 
 def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    page = arrives(page_house, ALICE, "/log?activity=training&topic=DEIA")
+    page = arrives(sqlite_web, ALICE, "/log?activity=training&topic=DEIA")
     assert re.search(r'value="training"[^>]* checked', page)
     assert re.search(r'name="topic-DEIA" value="all"', page)
-    alice = page_house.visit(ALICE)
+    alice = sqlite_web.visit(ALICE)
     saved = alice.log({**TRAINING, "hours": "1:30", "topic-DEIA": "All"})
     number = int(saved.headers["location"].rpartition("/")[2])
-    (topic,) = page_house.cast.rows("entry_topic", entry_id=number)
+    (topic,) = sqlite_web.cast.rows("entry_topic", entry_id=number)
     assert (topic["topic"], topic["minutes"]) == ("DEIA", 90)
 
 
-def test_a_topic_that_nobody_asks_for_is_left_out(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_a_topic_that_nobody_asks_for_is_left_out(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     for topic in ("nonsense", "", '"><script>', "DEIA" * 500):
         page = alice.get("/log?activity=training&topic=" + topic)
         assert page.status_code == 200
@@ -79,7 +79,7 @@ def test_a_topic_that_nobody_asks_for_is_left_out(page_house: WebClient) -> None
     assert 'value="all"' not in alice.get("/log?topic=DEIA").text
 
 
-def test_all_of_hours_that_are_wrong_is_no_second_problem(page_house: WebClient) -> None:
-    answer = page_house.visit(ALICE).log({**TRAINING, "hours": "lots", "topic-DEIA": "all"})
+def test_all_of_hours_that_are_wrong_is_no_second_problem(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit(ALICE).log({**TRAINING, "hours": "lots", "topic-DEIA": "all"})
     assert answer.status_code == 422
     assert answer.text.count('class="wrong"') == 1

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import insert
 
 from tests.support.cast import NOW, Cast
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.run_ledger import claim_run
@@ -28,8 +28,8 @@ def watched(cast: Cast) -> WebClient:
     return WebClient(cast, settings=cast.settings.model_copy(update={"web": web}))
 
 
-def ask(house: WebClient, **headers: str) -> Response:
-    return house.visit().client.get("/metrics", headers=headers)
+def ask(web: WebClient, **headers: str) -> Response:
+    return web.visit().client.get("/metrics", headers=headers)
 
 
 def figures(answer: Response) -> Figures:
@@ -44,9 +44,9 @@ def figures(answer: Response) -> Figures:
     }
 
 
-def mail(house: WebClient, number: int, state: str, hours_old: int, attempts: int = 0) -> None:
+def mail(web: WebClient, number: int, state: str, hours_old: int, attempts: int = 0) -> None:
     written = NOW - timedelta(hours=hours_old)
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["outbox"]).values(
                 dedupe_key=str(number), message_id=str(number), kind="notices", subject="",
@@ -56,13 +56,13 @@ def mail(house: WebClient, number: int, state: str, hours_old: int, attempts: in
         )  # fmt: skip
 
 
-def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: WebClient) -> None:
-    site = watched(house.cast)
+def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(web: WebClient) -> None:
+    site = watched(web.cast)
     found = figures(ask(site, **RIGHT))
     assert found["tracker_mail_oldest_waiting_seconds",] == 0
     ran = "tracker_job_last_success_timestamp_seconds"
     assert found[ran, "CT-AIMH", "digest"] == found[ran, "NCIMHA", "evaluate"] == 0
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         for days in (0, 3, 1):
             at = NOW - timedelta(days=days)
             claim_run(session, "evaluate", "NCIMHA", at.date(), at)
@@ -70,7 +70,7 @@ def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: WebClie
     for number, (state, age) in enumerate(
         [("sent", 90), ("failed", 80), ("failed", 70), ("sending", 2), ("waiting", 1)]
     ):
-        mail(house, number, state, age, attempts=number)
+        mail(web, number, state, age, attempts=number)
     found = figures(ask(site, **RIGHT))
     assert found[ran, "NCIMHA", "evaluate"] == NOW.timestamp()
     assert found[ran, "CT-AIMH", "evaluate"] == 0
@@ -80,11 +80,11 @@ def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(house: WebClie
     states = {name[1]: value for name, value in found.items() if name[0] == "tracker_mails"}
     assert states == {"waiting": 1, "sending": 1, "sent": 1, "failed": 2}
     # Another process, which has done nothing of it, says the same.
-    assert figures(ask(watched(house.cast), **RIGHT)) == found
+    assert figures(ask(watched(web.cast), **RIGHT)) == found
 
 
-def test_only_whoever_has_the_token_is_answered(page_house: WebClient) -> None:
-    site = watched(page_house.cast)
+def test_only_whoever_has_the_token_is_answered(sqlite_web: WebClient) -> None:
+    site = watched(sqlite_web.cast)
     for wrong in ("", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer wrong", f"Bearer {TOKEN}x"):
         answer = ask(site, authorization=wrong)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), wrong
@@ -92,10 +92,10 @@ def test_only_whoever_has_the_token_is_answered(page_house: WebClient) -> None:
     assert ask(site, authorization=f"bearer {TOKEN}").status_code == 200
 
 
-def test_without_a_token_in_the_settings_it_is_like_any_absent_page(page_house: WebClient) -> None:
-    answer = ask(page_house, **RIGHT)
+def test_without_a_token_in_the_settings_it_is_like_any_absent_page(sqlite_web: WebClient) -> None:
+    answer = ask(sqlite_web, **RIGHT)
     assert answer.status_code == 404
-    assert answer.content == page_house.visit().get("/nowhere").content
+    assert answer.content == sqlite_web.visit().get("/nowhere").content
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_token_that_is_short_or_cannot_be_sent_is_refused(wrong: object) -> No
 
 
 def test_it_does_not_wait_for_a_database_that_hangs(
-    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
+    sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_TIMEOUT_SECONDS", 0.05)
     looks, may_end = [], threading.Event()
@@ -117,7 +117,7 @@ def test_it_does_not_wait_for_a_database_that_hangs(
         may_end.wait(30)
 
     monkeypatch.setattr(putting_together, "read_vitals", hang)
-    site = watched(page_house.cast)
+    site = watched(sqlite_web.cast)
     for _ in range(3):
         answer = ask(site, **RIGHT)
         assert (answer.status_code, answer.text) == (503, "the database does not answer")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.cast import ALICE, BOB, CAROL
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 
 TERM = {
     "organization": "NCIMHA",
@@ -24,34 +24,34 @@ SAID = {
 
 
 @pytest.mark.parametrize("path", sorted(SAID))
-def test_what_was_done_is_said_once(page_house: WebClient, path: str) -> None:
-    alice = page_house.visit(ALICE)
+def test_what_was_done_is_said_once(sqlite_web: WebClient, path: str) -> None:
+    alice = sqlite_web.visit(ALICE)
     form, words = SAID[path]
-    answer = alice.post(path.format(**page_house.cast.entries), form)
+    answer = alice.post(path.format(**sqlite_web.cast.entries), form)
     assert "?" not in answer.headers["location"]
     assert words in text_of(alice.follow(answer))
     again = alice.follow(answer)
     assert (again.status_code, words in text_of(again)) == (200, False)
 
 
-def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(page_house: WebClient) -> None:
-    bob = page_house.visit(BOB)
+def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit(BOB)
     answer = bob.post("/membership/new", TERM)
     for path in ("/profile", "/requests", "/my-year"):
         assert 'role="status"' not in bob.get(path).text
     assert "The term is recorded." in text_of(bob.follow(answer))
 
 
-def test_an_address_says_nothing_was_done(page_house: WebClient) -> None:
-    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+def test_an_address_says_nothing_was_done(sqlite_web: WebClient) -> None:
+    alice, carol = sqlite_web.visit(ALICE), sqlite_web.visit(CAROL)
     for path in ("/my-year?deleted=yes", "/membership?done=removed", "/requests?done=asked"):
         assert 'role="status"' not in alice.get(path).text
-    endorsed = f"/coordinator/people/{page_house.cast.endorsements[ALICE]}?endorsed=yes"
+    endorsed = f"/coordinator/people/{sqlite_web.cast.endorsements[ALICE]}?endorsed=yes"
     assert "Endorsed." not in carol.get(endorsed).text
 
 
-def test_that_one_signed_out_is_said_once_and_by_no_address(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_that_one_signed_out_is_said_once_and_by_no_address(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     answer = alice.post("/sign-out", {})
     assert answer.headers["location"] == "/"
     assert "You are signed out." in text_of(alice.follow(answer))
@@ -60,9 +60,9 @@ def test_that_one_signed_out_is_said_once_and_by_no_address(page_house: WebClien
 
 
 def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    visitor = page_house.visit()
+    visitor = sqlite_web.visit()
     answer = visitor.post("/membership/1/remove", {})
     pages = [visitor.follow(answer).text for _ in range(2)]
     assert ["You were signed out, so nothing was changed" in page for page in pages] == [
@@ -72,9 +72,9 @@ def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(
     assert all('name="next" value="/"' in page for page in pages)
 
 
-def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: WebClient) -> None:
-    settings = page_house.cast.settings.model_copy(update={"base_url": "https://testserver"})
-    secure = WebClient(page_house.cast, settings=settings)
+def test_the_word_is_for_this_host_alone_and_lasts_a_minute(sqlite_web: WebClient) -> None:
+    settings = sqlite_web.cast.settings.model_copy(update={"base_url": "https://testserver"})
+    secure = WebClient(sqlite_web.cast, settings=settings)
     alice = secure.visit(ALICE)
     token = alice.client.cookies["session"]
     headers = {"Cookie": f"__Host-session={token}", "Origin": "https://testserver"}
@@ -88,8 +88,8 @@ def test_the_word_is_for_this_host_alone_and_lasts_a_minute(page_house: WebClien
     assert "Max-Age=0" in gone
 
 
-def test_a_word_that_nobody_said_is_nothing(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_a_word_that_nobody_said_is_nothing(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     session = f"session={alice.client.cookies['session']}"
     for word in ("mail", "<b>:%2Fprofile", ":%2Fprofile", "mail:%ff", "x" * 3000):
         page = alice.client.get("/profile", headers={"Cookie": f"{session}; said={word}"})

@@ -6,8 +6,8 @@ import re
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BASE_URL
+from tests.web.client import TRAINING, Visitor, WebClient, text_of
 from tests.web.signing import ask
-from tests.web.visiting import TRAINING, Visitor, WebClient, text_of
 
 HOSTILE = "\"><script>alert(1)</script>\r\n'&amp; Zoë"
 
@@ -18,16 +18,16 @@ def kept(page: Response) -> dict[str, str]:
     return {html.unescape(name): html.unescape(value) for name, value in found}
 
 
-def sign_in(house: WebClient, visitor: Visitor) -> None:
-    _, code = ask(house, visitor)
+def sign_in(web: WebClient, visitor: Visitor) -> None:
+    _, code = ask(web, visitor)
     visitor.post("/sign-in/code", {"code": code})
 
 
-def test_what_was_typed_is_kept_and_saved_after_signing_in(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_what_was_typed_is_kept_and_saved_after_signing_in(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     key = re.search(r'name="form_key" value="([0-9a-f]{32})"', alice.get("/log").text)
     assert key is not None
-    page_house.pass_time(days=31)
+    sqlite_web.pass_time(days=31)
     typed = {**TRAINING, "title": HOSTILE, "form_key": key[1]}
     page = alice.post("/log?again=1", typed)
     assert page.status_code == 403
@@ -37,15 +37,15 @@ def test_what_was_typed_is_kept_and_saved_after_signing_in(page_house: WebClient
     assert kept(page) == typed
     # Too early: the same page once more.
     assert kept(alice.post("/log", kept(page))) == typed
-    assert page_house.cast.rows("entry", form_key=key[1]) == []
-    sign_in(page_house, alice)
+    assert sqlite_web.cast.rows("entry", form_key=key[1]) == []
+    sign_in(sqlite_web, alice)
     assert alice.post("/log", kept(page)).status_code == 303
     assert alice.post("/log", kept(page)).status_code == 303
-    assert len(page_house.cast.rows("entry", form_key=key[1])) == 1
+    assert len(sqlite_web.cast.rows("entry", form_key=key[1])) == 1
 
 
-def test_files_have_to_be_added_again(page_house: WebClient) -> None:
-    answer = page_house.visit().client.post(
+def test_files_have_to_be_added_again(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit().client.post(
         "/log",
         data=TRAINING,
         files={"files": ("proof.pdf", b"%PDF-1.7", "application/pdf")},
@@ -55,8 +55,8 @@ def test_files_have_to_be_added_again(page_house: WebClient) -> None:
     assert "Files can't be kept. Please add them again afterward." in text_of(answer)
 
 
-def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: WebClient) -> None:
-    visitor = page_house.visit()
+def test_a_form_with_nothing_typed_leads_back_to_its_page(sqlite_web: WebClient) -> None:
+    visitor = sqlite_web.visit()
     for referer, back in (
         (f"{BASE_URL}/entries/1/delete", "/entries/1/delete"),
         (f"{BASE_URL}/log?activity=rsc", "/log?activity=rsc"),
@@ -72,8 +72,8 @@ def test_a_form_with_nothing_typed_leads_back_to_its_page(page_house: WebClient)
         assert f'name="next" value="{back}"' in page.text
 
 
-def test_what_is_no_form_leads_to_sign_in(page_house: WebClient) -> None:
-    answer = page_house.visit().client.post(
+def test_what_is_no_form_leads_to_sign_in(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit().client.post(
         "/membership/new",
         content=b"--x\r\nnonsense",
         headers={"Origin": BASE_URL, "Content-Type": "multipart/form-data; boundary=x"},

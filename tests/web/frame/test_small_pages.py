@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.cast import ALICE, CAROL
-from tests.web.visiting import Visitor, WebClient, text_of
+from tests.web.client import Visitor, WebClient, text_of
 from tracker.db.engine import newest_version, open_engine, writing
 from tracker.services.notification_preferences import Subscription, create_unsubscribe_token
 from tracker.web import background
@@ -18,14 +18,14 @@ def token_for(engine: Engine) -> str:
         return create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
 
 
-def test_the_first_page_leads_to_sign_in(page_house: WebClient) -> None:
-    assert 'href="/sign-in"' in page_house.visit("").get("/").text
-    assert page_house.visit(ALICE).get("/").headers["location"] == "/my-year"
+def test_the_first_page_leads_to_sign_in(sqlite_web: WebClient) -> None:
+    assert 'href="/sign-in"' in sqlite_web.visit("").get("/").text
+    assert sqlite_web.visit(ALICE).get("/").headers["location"] == "/my-year"
 
 
-def test_the_demo_opens_as_somebody_with_one_click(page_house: WebClient) -> None:
+def test_the_demo_opens_as_somebody_with_one_click(sqlite_web: WebClient) -> None:
     people = [DemoLogin(ALICE, "Alice Moreno", "short of one DEIA hour")]
-    demo = WebClient(page_house.cast, demo_people=people)
+    demo = WebClient(sqlite_web.cast, demo_people=people)
     visitor = Visitor(demo)
     assert "Open as Alice Moreno" in text_of(visitor.get("/"))
     assert visitor.post("/demo/open/0").headers["location"] == "/my-year"
@@ -33,28 +33,28 @@ def test_the_demo_opens_as_somebody_with_one_click(page_house: WebClient) -> Non
     assert visitor.post("/demo/open/1").status_code == 404
 
 
-def test_outside_the_demo_nobody_is_opened(page_house: WebClient) -> None:
-    visitor = page_house.visit("")
+def test_outside_the_demo_nobody_is_opened(sqlite_web: WebClient) -> None:
+    visitor = sqlite_web.visit("")
     assert visitor.post("/demo/open/0").status_code == 404
     assert visitor.get("/demo/open/0").content == visitor.get("/nowhere").content
 
 
-def test_healthz_answers_without_a_database(page_house: WebClient) -> None:
-    page_house.cast.engine.dispose()
-    assert page_house.visit("").get("/healthz").text == "ok"
+def test_healthz_answers_without_a_database(sqlite_web: WebClient) -> None:
+    sqlite_web.cast.engine.dispose()
+    assert sqlite_web.visit("").get("/healthz").text == "ok"
 
 
-def test_readyz_looks_at_the_schema(house: WebClient) -> None:
-    assert house.visit("").get("/readyz").text == "ready"
-    engine = open_engine(house.cast.url)
+def test_readyz_looks_at_the_schema(web: WebClient) -> None:
+    assert web.visit("").get("/readyz").text == "ready"
+    engine = open_engine(web.cast.url)
     with writing(engine) as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
     engine.dispose()
-    assert house.visit("").get("/readyz").status_code == 503
+    assert web.visit("").get("/readyz").status_code == 503
 
 
 def test_readyz_does_not_wait_for_a_database_that_hangs(
-    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
+    sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "_TIMEOUT_SECONDS", 0.05)
     looks, may_end, ended = [], threading.Event(), threading.Event()
@@ -66,7 +66,7 @@ def test_readyz_does_not_wait_for_a_database_that_hangs(
         return newest_version()
 
     monkeypatch.setattr(background, "schema_version", hang)
-    visitor = page_house.visit("")
+    visitor = sqlite_web.visit("")
     for _ in range(3):
         answer = visitor.get("/readyz")
         assert (answer.status_code, answer.text) == (503, "the database does not answer")
@@ -78,36 +78,36 @@ def test_readyz_does_not_wait_for_a_database_that_hangs(
     assert visitor.get("/readyz").text == "ready"
 
 
-def test_no_api_description_is_offered(page_house: WebClient) -> None:
+def test_no_api_description_is_offered(sqlite_web: WebClient) -> None:
     for path in ("/docs", "/redoc", "/openapi.json"):
-        assert page_house.visit("").get(path).status_code == 404
+        assert sqlite_web.visit("").get(path).status_code == 404
 
 
-def test_opening_the_unsubscribe_link_only_asks(house: WebClient) -> None:
-    token = token_for(house.cast.engine)
-    page = house.visit("").get(f"/unsubscribe/{token}")
+def test_opening_the_unsubscribe_link_only_asks(web: WebClient) -> None:
+    token = token_for(web.cast.engine)
+    page = web.visit("").get(f"/unsubscribe/{token}")
     assert "carol@example.org will get no more digest email from NCIMHA" in text_of(page)
-    assert house.cast.rows("unsubscribed") == []
+    assert web.cast.rows("unsubscribed") == []
 
 
-def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(house: WebClient) -> None:
-    path = f"/unsubscribe/{token_for(house.cast.engine)}"
+def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(web: WebClient) -> None:
+    path = f"/unsubscribe/{token_for(web.cast.engine)}"
     for _ in range(2):
-        answer = house.visit("").client.post(path, data={"List-Unsubscribe": "One-Click"})
+        answer = web.visit("").client.post(path, data={"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200
-    (row,) = house.cast.rows("unsubscribed")
+    (row,) = web.cast.rows("unsubscribed")
     assert (row["email"], row["kind"], row["association"]) == (CAROL, "digest", "NCIMHA")
 
 
-def test_a_token_that_is_not_ours_unsubscribes_nobody(page_house: WebClient) -> None:
-    token = token_for(page_house.cast.engine)
+def test_a_token_that_is_not_ours_unsubscribes_nobody(sqlite_web: WebClient) -> None:
+    token = token_for(sqlite_web.cast.engine)
     payload, _, signature = token.partition(".")
     # Not its last character: that one holds bits that no signature has.
     forged = f"{payload}.{'x' if signature[0] != 'x' else 'y'}{signature[1:]}"
     for wrong in (forged, payload, "x", "%00", "ä"):
-        assert page_house.visit("").client.post(f"/unsubscribe/{wrong}").status_code == 404
-    assert page_house.cast.rows("unsubscribed") == []
+        assert sqlite_web.visit("").client.post(f"/unsubscribe/{wrong}").status_code == 404
+    assert sqlite_web.cast.rows("unsubscribed") == []
 
 
-def test_a_token_stays_the_same(page_house: WebClient) -> None:
-    assert token_for(page_house.cast.engine) == token_for(page_house.cast.engine)
+def test_a_token_stays_the_same(sqlite_web: WebClient) -> None:
+    assert token_for(sqlite_web.cast.engine) == token_for(sqlite_web.cast.engine)

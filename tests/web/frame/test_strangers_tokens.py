@@ -11,8 +11,8 @@ from sqlmodel import Session
 from tests.support.cast import ALICE
 from tests.support.referees import ANSWER
 from tests.web.applying.test_references import Applying
+from tests.web.client import WebClient, text_of
 from tests.web.frame.test_small_pages import token_for
-from tests.web.visiting import WebClient, text_of
 from tracker.db import writer
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
@@ -24,18 +24,18 @@ NOT_THERE = 404
 
 
 def test_it_is_answered_at_once_while_somebody_else_writes(
-    page_house: WebClient, monkeypatch: pytest.MonkeyPatch
+    sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whoever does ask for a turn fails here, and does not hang.
     monkeypatch.setattr(writer, "_SQLITE_TIMEOUT", 0.2)
     monkeypatch.setattr(referee, "writing", partial(writing, timeout=0.2))
-    page = Applying(page_house.cast)
+    page = Applying(sqlite_web.cast)
     page.name()
-    token = token_for(page_house.cast.engine)
-    with writing(page_house.cast.engine) as session:
-        create_choice_token(session, page_house.cast.people[ALICE], ["membership"])
+    token = token_for(sqlite_web.cast.engine)
+    with writing(sqlite_web.cast.engine) as session:
+        create_choice_token(session, sqlite_web.cast.people[ALICE], ["membership"])
     told = {path: page.pat.post(path.format("x"), ANSWER) for path in FORMS}
-    with writing(page_house.cast.engine):
+    with writing(sqlite_web.cast.engine):
         for path, before in told.items():
             for strange in ("x", f"{token}x"):
                 answer = page.pat.post(path.format(strange), ANSWER)
@@ -44,9 +44,9 @@ def test_it_is_answered_at_once_while_somebody_else_writes(
 
 @pytest.mark.parametrize("end", ["", "/decline"])
 def test_whom_the_applicant_removes_meanwhile_answers_nothing(
-    page_house: WebClient, monkeypatch: pytest.MonkeyPatch, end: str
+    sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    page = Applying(page_house.cast)
+    page = Applying(sqlite_web.cast)
     link = page.name()
 
     @contextmanager

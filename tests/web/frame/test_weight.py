@@ -8,7 +8,7 @@ from httpx2 import Response
 
 from tests.support.cast import ALICE
 from tests.web.all_pages import STOPS, furnish
-from tests.web.visiting import WebClient
+from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
@@ -20,10 +20,10 @@ FORBIDDEN = re.compile(
 )
 
 
-def weight(house: WebClient, page: Response) -> int:
+def weight(web: WebClient, page: Response) -> int:
     """Bytes on the wire of a page and all that it names."""
     names = NEEDED.findall(page.text)
-    client = house.visit().client
+    client = web.visit().client
     total = int(page.headers["content-length"])
     for name in names:
         assert re.fullmatch(r"/static/[\w.-]+-[0-9a-f]{12}\.\w+", name), name
@@ -37,21 +37,21 @@ def weight(house: WebClient, page: Response) -> int:
     return total
 
 
-def test_every_page_is_light_and_asks_nobody_else(page_hall: WebClient) -> None:
-    ids = furnish(page_hall.cast)
-    visitors = {stop.email: page_hall.visit(stop.email) for stop in STOPS}
+def test_every_page_is_light_and_asks_nobody_else(sqlite_applicant_web: WebClient) -> None:
+    ids = furnish(sqlite_applicant_web.cast)
+    visitors = {stop.email: sqlite_applicant_web.visit(stop.email) for stop in STOPS}
     for email, path, _ in STOPS:
         page = visitors[email].get(path.format(**ids))
         assert page.headers["content-type"].startswith("text/html"), path
-        assert weight(page_hall, page) < MOST, path
+        assert weight(sqlite_applicant_web, page) < MOST, path
         assert FORBIDDEN.findall(page.text) == [], path
         policy = page.headers["content-security-policy"]
         assert "unsafe" not in policy
         assert "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'" in policy
 
 
-def test_a_year_of_daily_entries_is_light_too(page_house: WebClient) -> None:
-    cast = page_house.cast
+def test_a_year_of_daily_entries_is_light_too(sqlite_web: WebClient) -> None:
+    cast = sqlite_web.cast
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(320)]
     rows = [
         {
@@ -65,10 +65,10 @@ def test_a_year_of_daily_entries_is_light_too(page_house: WebClient) -> None:
     ]
     with writing(cast.engine) as session:
         session.connection().execute(METADATA.tables["entry"].insert(), rows)
-        evaluate_people(session, page_house.rulebooks, [cast.people[ALICE]], page_house.now)
-    page = page_house.visit(ALICE).get("/my-year")
+        evaluate_people(session, sqlite_web.rulebooks, [cast.people[ALICE]], sqlite_web.now)
+    page = sqlite_web.visit(ALICE).get("/my-year")
     assert page.text.count("Study circle") >= 320
-    assert weight(page_house, page) < MOST
+    assert weight(sqlite_web, page) < MOST
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_a_year_of_daily_entries_is_light_too(page_house: WebClient) -> None:
         ("br", False),
     ],
 )
-def test_only_who_takes_gzip_gets_it(page_house: WebClient, header: str, *, takes: bool) -> None:
-    client = page_house.visit(ALICE).client
-    style = page_house.app.state.site.pages.assets.path("site.css")
+def test_only_who_takes_gzip_gets_it(sqlite_web: WebClient, header: str, *, takes: bool) -> None:
+    client = sqlite_web.visit(ALICE).client
+    style = sqlite_web.app.state.site.pages.assets.path("site.css")
     for path in ("/my-year", style):
         answer = client.get(path, headers={"Accept-Encoding": header})
         assert (answer.headers.get("content-encoding") == "gzip") == takes
@@ -90,24 +90,24 @@ def test_only_who_takes_gzip_gets_it(page_house: WebClient, header: str, *, take
         assert "<h1" in answer.text or ":root" in answer.text
 
 
-def test_how_long_a_packed_page_is_tells_little_of_what_is_in_it(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_how_long_a_packed_page_is_tells_little_of_what_is_in_it(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     lengths = {alice.get("/log").headers["content-length"] for _ in range(12)}
     assert len(lengths) > 3
 
 
-def test_a_page_that_shows_a_secret_can_stay_unpacked(page_house: WebClient) -> None:
-    pages = page_house.app.state.site.pages
+def test_a_page_that_shows_a_secret_can_stay_unpacked(sqlite_web: WebClient) -> None:
+    pages = sqlite_web.app.state.site.pages
 
     def secret() -> Response:
         shown: Response = pages.render("front.html", people=(), is_signed_out=False)
         shown.headers["cache-control"] = "no-store, no-transform"
         return shown
 
-    page_house.app.add_api_route("/secret", secret, response_model=None)
-    answer = page_house.visit().get("/secret")
+    sqlite_web.app.add_api_route("/secret", secret, response_model=None)
+    answer = sqlite_web.visit().get("/secret")
     assert "content-encoding" not in answer.headers
 
 
-def test_an_unknown_asset_is_absent(page_house: WebClient) -> None:
-    assert page_house.visit().get("/static/x").status_code == 404
+def test_an_unknown_asset_is_absent(sqlite_web: WebClient) -> None:
+    assert sqlite_web.visit().get("/static/x").status_code == 404

@@ -5,14 +5,14 @@ from datetime import date
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOOKS, CAROL, ERIN, EVE
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.web.pages.help_page import describe_rulebook
 
 
-def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClient) -> None:
-    page = text_of(page_house.visit(ALICE).get("/help"))
+def test_an_endorsee_reads_the_own_rules_with_their_sources(sqlite_web: WebClient) -> None:
+    page = text_of(sqlite_web.visit(ALICE).get("/help"))
     assert "Infant Family Specialist (IFS)" in page
     assert "15 hours" in page
     assert "12 hours" in page
@@ -26,15 +26,15 @@ def test_an_endorsee_reads_the_own_rules_with_their_sources(page_house: WebClien
     assert "Application: Education" not in page
 
 
-def test_it_names_the_coordinator_of_that_association_only(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/help").text
+def test_it_names_the_coordinator_of_that_association_only(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/help").text
     assert 'href="mailto:carol@example.org">Carol Reyes</a>' in page
     assert "dan@example.org" not in page
-    assert "Dan Whitfield" in page_house.visit(ERIN).get("/help").text
+    assert "Dan Whitfield" in sqlite_web.visit(ERIN).get("/help").text
 
 
-def test_it_tells_endorsees_nothing_that_only_operators_can_do(page_house: WebClient) -> None:
-    page = text_of(page_house.visit(ALICE).get("/help"))
+def test_it_tells_endorsees_nothing_that_only_operators_can_do(sqlite_web: WebClient) -> None:
+    page = text_of(sqlite_web.visit(ALICE).get("/help"))
     assert "An endorsement by any association counts." in page
     for words in ("in the provider rule", "[[", "first_cycle", "associations in"):
         assert words not in page
@@ -44,8 +44,8 @@ def test_it_tells_endorsees_nothing_that_only_operators_can_do(page_house: WebCl
             assert "[[" not in found.taken
 
 
-def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/help").text
+def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/help").text
     assert '<a href="/profile/second-address">on your profile</a>' in page
 
 
@@ -55,9 +55,9 @@ def test_a_rule_for_some_says_of_whom_it_is_asked_once() -> None:
     assert about.count("required") == 1
 
 
-def test_others_read_general_words(page_house: WebClient) -> None:
+def test_others_read_general_words(sqlite_web: WebClient) -> None:
     for who in ("", EVE, CAROL):
-        page = page_house.visit(who).get("/help")
+        page = sqlite_web.visit(who).get("/help")
         assert page.status_code == 200
         words = text_of(page)
         assert "There is no password" in words
@@ -67,25 +67,25 @@ def test_others_read_general_words(page_house: WebClient) -> None:
         assert "Requirements for renewal" not in words
 
 
-def test_a_category_without_rules_says_so(page_house: WebClient) -> None:
-    with writing(page_house.cast.engine) as session:
+def test_a_category_without_rules_says_so(sqlite_web: WebClient) -> None:
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["endorsement"]).values(
-                person_id=page_house.cast.people[EVE],
+                person_id=sqlite_web.cast.people[EVE],
                 association="NCIMHA",
                 category="ERS",
                 starts_on=date(2026, 1, 1),
             )
         )
     assert "We have no renewal requirements on file for this category." in text_of(
-        page_house.visit(EVE).get("/help")
+        sqlite_web.visit(EVE).get("/help")
     )
 
 
-def test_every_category_of_every_rulebook_has_its_page(page_house: WebClient) -> None:
+def test_every_category_of_every_rulebook_has_its_page(sqlite_web: WebClient) -> None:
     rows = [
         {
-            "person_id": page_house.cast.people[EVE],
+            "person_id": sqlite_web.cast.people[EVE],
             "association": name,
             "category": category,
             "starts_on": date(2026, 1, 1),
@@ -93,14 +93,14 @@ def test_every_category_of_every_rulebook_has_its_page(page_house: WebClient) ->
         for name, rulebook in BOOKS.associations.items()
         for category in rulebook.categories
     ]
-    with writing(page_house.cast.engine) as session:
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(insert(METADATA.tables["endorsement"]), rows)
-    page = page_house.visit(EVE).get("/help")
+    page = sqlite_web.visit(EVE).get("/help")
     assert page.status_code == 200
     assert page.text.count('id="rules-') == len(rows)
 
 
-def test_help_stands_last_in_the_menu_wherever_one_is(page_house: WebClient) -> None:
+def test_help_stands_last_in_the_menu_wherever_one_is(sqlite_web: WebClient) -> None:
     for who, path in (("", "/"), ("", "/help"), (ALICE, "/my-year"), (CAROL, "/coordinator")):
-        menu = page_house.visit(who).get(path).text.partition('aria-label="Pages"')[2]
+        menu = sqlite_web.visit(who).get(path).text.partition('aria-label="Pages"')[2]
         assert '"/help"' in menu.partition("</nav>")[0].rpartition("<li>")[2]

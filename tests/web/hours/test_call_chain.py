@@ -9,14 +9,14 @@ from sqlalchemy import event
 
 import tracker
 from tests.support.cast import ALICE, DANA
-from tests.web.visiting import RSC, WebClient
+from tests.web.client import RSC, WebClient
 
 ROOT = str(Path(tracker.__file__).parent)
 MOST_FILES, MOST_FUNCTIONS = 33, 145
 Functions = set[tuple[str, str]]
 
 
-def test_a_posted_session_passes_few_functions(page_house: WebClient) -> None:
+def test_a_posted_session_passes_few_functions(sqlite_web: WebClient) -> None:
     called: Functions = set()
     is_counting = False
 
@@ -30,15 +30,15 @@ def test_a_posted_session_passes_few_functions(page_house: WebClient) -> None:
     # Threads that start later are counted in, so before the first request.
     threading.setprofile(count)
     try:
-        alice = page_house.visit(ALICE)
-        form = RSC | {"provider": str(page_house.cast.people[DANA])}
+        alice = sqlite_web.visit(ALICE)
+        form = RSC | {"provider": str(sqlite_web.cast.people[DANA])}
         assert alice.log(form | {"day": "19"}).status_code == 303
 
         def stop(_connection: object) -> None:
             nonlocal is_counting
             is_counting = False
 
-        event.listen(page_house.cast.engine, "commit", stop)
+        event.listen(sqlite_web.cast.engine, "commit", stop)
         is_counting = True
         sys.setprofile(count)
         saved = alice.post("/log", form | {"form_key": "a" * 32})

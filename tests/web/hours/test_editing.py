@@ -10,7 +10,7 @@ import pytest
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, ERIN
-from tests.web.visiting import TRAINING, Visitor, WebClient, problems, text_of
+from tests.web.client import TRAINING, Visitor, WebClient, problems, text_of
 
 # Of the cycle before, whose last day of grace is January 31.
 IN_GRACE = datetime(2026, 1, 20, 17, 0, tzinfo=UTC)
@@ -30,39 +30,39 @@ def edit(visitor: Visitor, entry_id: int, **typed: str) -> Response:
     return visitor.post(path, form_of(visitor.get(path)) | typed)
 
 
-def test_an_entry_opens_as_it_is_and_saves_what_was_changed(house: WebClient) -> None:
-    entry_id = house.cast.entries["rsc"]
-    alice = house.visit(ALICE)
+def test_an_entry_opens_as_it_is_and_saves_what_was_changed(web: WebClient) -> None:
+    entry_id = web.cast.entries["rsc"]
+    alice = web.visit(ALICE)
     assert edit(alice, entry_id, hours="4.5").status_code == 303
-    row = house.cast.rows("entry", id=entry_id)[0]
+    row = web.cast.rows("entry", id=entry_id)[0]
     assert (row["minutes"], row["title"], row["activity"]) == (270, "RSC", "rsc")
     assert "RSC done" in text_of(alice.get(f"/log/saved/{entry_id}"))
 
 
-def test_a_change_leaves_an_audit_event_with_both_sides(house: WebClient) -> None:
-    edit(house.visit(ALICE), house.cast.entries["training"], title="Renamed", **{"topic-DEIA": "1"})
-    (event,) = house.cast.rows("audit_event")
+def test_a_change_leaves_an_audit_event_with_both_sides(web: WebClient) -> None:
+    edit(web.visit(ALICE), web.cast.entries["training"], title="Renamed", **{"topic-DEIA": "1"})
+    (event,) = web.cast.rows("audit_event")
     before, after = json.loads(event["before"]), json.loads(event["after"])
     assert (before["title"], after["title"]) == ("Infant mental health week", "Renamed")
     assert (before["topics"], after["topics"]) == ({}, {"DEIA": 60})
 
 
-def test_saving_without_a_change_leaves_no_audit_event(page_house: WebClient) -> None:
-    assert edit(page_house.visit(ALICE), page_house.cast.entries["training"]).status_code == 303
-    assert page_house.cast.rows("audit_event") == []
+def test_saving_without_a_change_leaves_no_audit_event(sqlite_web: WebClient) -> None:
+    assert edit(sqlite_web.visit(ALICE), sqlite_web.cast.entries["training"]).status_code == 303
+    assert sqlite_web.cast.rows("audit_event") == []
 
 
-def test_an_entry_can_move_to_another_day_with_its_topics(house: WebClient) -> None:
-    entry_id = house.cast.entries["training"]
-    edit(house.visit(ALICE), entry_id, **{"topic-DEIA": "1"})
-    edit(house.visit(ALICE), entry_id, month="4")
-    (topic,) = house.cast.rows("entry_topic", entry_id=entry_id)
+def test_an_entry_can_move_to_another_day_with_its_topics(web: WebClient) -> None:
+    entry_id = web.cast.entries["training"]
+    edit(web.visit(ALICE), entry_id, **{"topic-DEIA": "1"})
+    edit(web.visit(ALICE), entry_id, month="4")
+    (topic,) = web.cast.rows("entry_topic", entry_id=entry_id)
     assert topic["held_on"].isoformat() == "2026-04-02"
 
 
-def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: WebClient) -> None:
-    entry_id = house.cast.entries["rsc"]
-    alice = house.visit(ALICE)
+def test_a_change_made_meanwhile_is_not_overwritten_unseen(web: WebClient) -> None:
+    entry_id = web.cast.entries["rsc"]
+    alice = web.visit(ALICE)
     path = f"/entries/{entry_id}/edit"
     stale = form_of(alice.get(path))
     edit(alice, entry_id, hours="2")
@@ -78,12 +78,12 @@ def test_a_change_made_meanwhile_is_not_overwritten_unseen(house: WebClient) -> 
     ]
     assert 'value="3"' in answer.text
     assert alice.post(path, form_of(answer)).status_code == 303
-    assert house.cast.rows("entry", id=entry_id)[0]["minutes"] == 180
+    assert web.cast.rows("entry", id=entry_id)[0]["minutes"] == 180
 
 
-def test_of_two_changes_at_once_one_is_told(house: WebClient) -> None:
-    entry_id = house.cast.entries["rsc"]
-    alice = house.visit(ALICE)
+def test_of_two_changes_at_once_one_is_told(web: WebClient) -> None:
+    entry_id = web.cast.entries["rsc"]
+    alice = web.visit(ALICE)
     path = f"/entries/{entry_id}/edit"
     form = form_of(alice.get(path))
     with ThreadPoolExecutor(2) as threads:
@@ -91,45 +91,45 @@ def test_of_two_changes_at_once_one_is_told(house: WebClient) -> None:
     assert sorted(answer.status_code for answer in answers) == [303, 422]
 
 
-def test_a_wrong_change_is_told_and_not_saved(page_house: WebClient) -> None:
-    entry_id = page_house.cast.entries["rsc"]
-    answer = edit(page_house.visit(ALICE), entry_id, hours="25")
+def test_a_wrong_change_is_told_and_not_saved(sqlite_web: WebClient) -> None:
+    entry_id = sqlite_web.cast.entries["rsc"]
+    answer = edit(sqlite_web.visit(ALICE), entry_id, hours="25")
     assert problems(answer) == [("hours", "The hours must be 24 at most: for minutes write 25 min")]
     assert "<title>Error: Edit hours" in answer.text
-    assert page_house.cast.rows("entry", id=entry_id)[0]["minutes"] == 60
+    assert sqlite_web.cast.rows("entry", id=entry_id)[0]["minutes"] == 60
 
 
-def test_ones_own_old_hours_do_not_fill_the_day_twice(page_house: WebClient) -> None:
-    answer = edit(page_house.visit(ALICE), page_house.cast.entries["training"], hours="12")
+def test_ones_own_old_hours_do_not_fill_the_day_twice(sqlite_web: WebClient) -> None:
+    answer = edit(sqlite_web.visit(ALICE), sqlite_web.cast.entries["training"], hours="12")
     assert answer.status_code == 303
 
 
-def test_deleting_asks_first(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    path = f"/entries/{page_house.cast.entries['training']}/delete"
+def test_deleting_asks_first(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    path = f"/entries/{sqlite_web.cast.entries['training']}/delete"
     page = alice.get(path)
     assert "Delete this entry?" in text_of(page)
-    assert len(page_house.cast.rows("entry", id=page_house.cast.entries["training"])) == 1
+    assert len(sqlite_web.cast.rows("entry", id=sqlite_web.cast.entries["training"])) == 1
 
 
 def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(
-    house: WebClient,
+    web: WebClient,
 ) -> None:
-    house.now = IN_GRACE
-    alice = house.visit(ALICE)
-    answer = alice.post(f"/entries/{house.cast.entries['old']}/delete")
+    web.now = IN_GRACE
+    alice = web.visit(ALICE)
+    answer = alice.post(f"/entries/{web.cast.entries['old']}/delete")
     assert "The entry is deleted" in text_of(alice.follow(answer))
-    assert house.cast.rows("entry", id=house.cast.entries["old"]) == []
-    assert house.cast.rows("entry_topic") == []
-    (event,) = house.cast.rows("audit_event")
+    assert web.cast.rows("entry", id=web.cast.entries["old"]) == []
+    assert web.cast.rows("entry_topic") == []
+    (event,) = web.cast.rows("audit_event")
     assert event["after"] is None
     assert json.loads(event["before"])["topics"] == {"DEIA": 60}
 
 
-def test_deleting_hours_opens_the_renewal_again(house: WebClient) -> None:
-    house.now = IN_GRACE
-    house.visit(ALICE).post(f"/entries/{house.cast.entries['old-rsc']}/delete")
-    rows = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])
+def test_deleting_hours_opens_the_renewal_again(web: WebClient) -> None:
+    web.now = IN_GRACE
+    web.visit(ALICE).post(f"/entries/{web.cast.entries['old-rsc']}/delete")
+    rows = web.cast.rows("standing", endorsement_id=web.cast.endorsements[ALICE])
     assert [row["status"] for row in sorted(rows, key=lambda r: r["cycle_starts_on"])] == [
         "overdue",
         "open",
@@ -137,10 +137,10 @@ def test_deleting_hours_opens_the_renewal_again(house: WebClient) -> None:
 
 
 @pytest.mark.parametrize("verb", ["edit", "delete"])
-def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: WebClient, verb: str) -> None:
-    entry_id = house.cast.entries["old"]
-    before = house.cast.rows("entry")
-    alice = house.visit(ALICE)
+def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(web: WebClient, verb: str) -> None:
+    entry_id = web.cast.entries["old"]
+    before = web.cast.rows("entry")
+    alice = web.visit(ALICE)
     path = f"/entries/{entry_id}/{verb}"
     for answer in (alice.get(path), alice.post(path, TRAINING)):
         assert answer.headers["location"] == f"/entries/{entry_id}"
@@ -149,38 +149,38 @@ def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(house: WebClient, v
     assert "2025 is closed at NCIMHA: its grace period ended on January 31, 2026." in said
     assert "ask your NCIMHA coordinator. Write to Carol Reyes" in said
     assert f'/entries/{entry_id}/edit"' not in page.text
-    assert house.cast.rows("entry") == before
-    assert house.cast.rows("audit_event") == []
+    assert web.cast.rows("entry") == before
+    assert web.cast.rows("audit_event") == []
 
 
-def test_nothing_is_added_to_a_closed_cycle(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_nothing_is_added_to_a_closed_cycle(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     words = (
         "2025 is closed at NCIMHA: its grace period ended on January 31, 2026. "
         "If something must be corrected, ask your NCIMHA coordinator"
     )
     assert problems(alice.log(TRAINING | {"year": "2025"})) == [("day", words)]
-    assert problems(edit(alice, page_house.cast.entries["rsc"], year="2025")) == [("day", words)]
+    assert problems(edit(alice, sqlite_web.cast.entries["rsc"], year="2025")) == [("day", words)]
     assert alice.log(TRAINING | {"year": "2023"}).status_code == 303
 
 
-def test_foreign_and_absent_entries_answer_alike(house: WebClient) -> None:
-    foreign, absent = house.cast.entries["erin"], 999_999
+def test_foreign_and_absent_entries_answer_alike(web: WebClient) -> None:
+    foreign, absent = web.cast.entries["erin"], 999_999
     for path in ("/entries/{}/edit", "/entries/{}/delete", "/log/saved/{}"):
-        pages = [house.visit(BOB).get(path.format(i)) for i in (foreign, absent)]
+        pages = [web.visit(BOB).get(path.format(i)) for i in (foreign, absent)]
         assert [page.status_code for page in pages] == [404, 404]
         assert pages[0].content == pages[1].content
-    assert house.visit(ERIN).get(f"/entries/{foreign}/edit").status_code == 200
+    assert web.visit(ERIN).get(f"/entries/{foreign}/edit").status_code == 200
 
 
-def test_an_old_page_deletes_nothing_that_was_logged_since(house: WebClient) -> None:
-    alice = house.visit(ALICE)
+def test_an_old_page_deletes_nothing_that_was_logged_since(web: WebClient) -> None:
+    alice = web.visit(ALICE)
     first = _logged(alice, "First")
     alice.post(f"/entries/{first}/delete")
     second = _logged(alice, "Second")
     assert second > first
     assert alice.post(f"/entries/{first}/delete").status_code == 404
-    assert [row["title"] for row in house.cast.rows("entry", id=second)] == ["Second"]
+    assert [row["title"] for row in web.cast.rows("entry", id=second)] == ["Second"]
 
 
 def _logged(visitor: Visitor, title: str) -> int:

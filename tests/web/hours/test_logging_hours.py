@@ -8,17 +8,17 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN
-from tests.web.visiting import RSC, TRAINING, WebClient, problems, text_of
+from tests.web.client import RSC, TRAINING, WebClient, problems, text_of
 from tracker.services.standings import parse_results
 
 
-def with_dana(house: WebClient) -> dict[str, str]:
-    return RSC | {"provider": str(house.cast.people[DANA])}
+def with_dana(web: WebClient) -> dict[str, str]:
+    return RSC | {"provider": str(web.cast.people[DANA])}
 
 
-def test_a_saved_session_shows_what_it_did_to_the_standing(house: WebClient) -> None:
-    alice = house.visit(ALICE)
-    saved = alice.log(with_dana(house))
+def test_a_saved_session_shows_what_it_did_to_the_standing(web: WebClient) -> None:
+    alice = web.visit(ALICE)
+    saved = alice.log(with_dana(web))
     assert saved.status_code == 303
     page = alice.follow(saved)
     assert "1.5 hours on November 21, 2026" in text_of(page)
@@ -27,59 +27,59 @@ def test_a_saved_session_shows_what_it_did_to_the_standing(house: WebClient) -> 
     assert alice.follow(saved).text == page.text  # survives a reload
 
 
-def test_training_may_be_about_a_topic_in_part(house: WebClient) -> None:
-    alice = house.visit(ALICE)
+def test_training_may_be_about_a_topic_in_part(web: WebClient) -> None:
+    alice = web.visit(ALICE)
     page = text_of(alice.follow(alice.log(TRAINING)))
     assert "Counts toward training and DEIA" in page
     assert "DEIA done" in page
 
 
-def test_the_standing_stored_follows_at_once(house: WebClient) -> None:
-    house.visit(ALICE).log(TRAINING | {"topic-DEIA": "1"})
-    house.visit(ALICE).log(with_dana(house) | {"hours": "3.5"})
-    row = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])[-1]
+def test_the_standing_stored_follows_at_once(web: WebClient) -> None:
+    web.visit(ALICE).log(TRAINING | {"topic-DEIA": "1"})
+    web.visit(ALICE).log(with_dana(web) | {"hours": "3.5"})
+    row = web.cast.rows("standing", endorsement_id=web.cast.endorsements[ALICE])[-1]
     assert row["status"] == "met"
 
 
-def test_an_unknown_provider_is_kept_by_name_and_does_not_count_yet(house: WebClient) -> None:
-    alice = house.visit(ALICE)
+def test_an_unknown_provider_is_kept_by_name_and_does_not_count_yet(web: WebClient) -> None:
+    alice = web.visit(ALICE)
     page = alice.follow(alice.log(RSC | {"provider": "other", "provider_name": "Kim Osei"}))
     assert "Does not count: Kim Osei is not yet confirmed as qualified" in text_of(page)
 
 
-def test_the_same_form_twice_saves_once(house: WebClient) -> None:
-    alice = house.visit(ALICE)
-    form = with_dana(house) | {"form_key": "a" * 32}
+def test_the_same_form_twice_saves_once(web: WebClient) -> None:
+    alice = web.visit(ALICE)
+    form = with_dana(web) | {"form_key": "a" * 32}
     first, second = alice.post("/log", form), alice.post("/log", form)
     assert first.headers["location"] == second.headers["location"]
-    assert len(house.cast.rows("entry", form_key="a" * 32)) == 1
+    assert len(web.cast.rows("entry", form_key="a" * 32)) == 1
 
 
-def test_ten_taps_at_once_save_once(house: WebClient) -> None:
-    alice = house.visit(ALICE)
-    form = with_dana(house) | {"form_key": "b" * 32}
+def test_ten_taps_at_once_save_once(web: WebClient) -> None:
+    alice = web.visit(ALICE)
+    form = with_dana(web) | {"form_key": "b" * 32}
     with ThreadPoolExecutor(10) as threads:
         answers = list(threads.map(lambda _: alice.post("/log", form), range(10)))
     assert len({answer.headers["location"] for answer in answers}) == 1
-    assert len(house.cast.rows("entry", form_key="b" * 32)) == 1
-    assert len(house.cast.rows("audit_event")) == 1
+    assert len(web.cast.rows("entry", form_key="b" * 32)) == 1
+    assert len(web.cast.rows("audit_event")) == 1
 
 
-def test_sessions_saved_at_once_are_all_in_the_standing(house: WebClient) -> None:
+def test_sessions_saved_at_once_are_all_in_the_standing(web: WebClient) -> None:
     def save(number: int) -> int:
-        form = with_dana(house) | {"day": str(number + 1), "hours": "0.25"}
-        return house.visit(ALICE).log(form).status_code
+        form = with_dana(web) | {"day": str(number + 1), "hours": "0.25"}
+        return web.visit(ALICE).log(form).status_code
 
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(save, range(8))) == {303}
-    standing = house.cast.rows("standing", endorsement_id=house.cast.endorsements[ALICE])[-1]
+    standing = web.cast.rows("standing", endorsement_id=web.cast.endorsements[ALICE])[-1]
     counted = {r.id: r.counted for r in parse_results(standing["requirements"])}
     assert counted["rsc"] == 510 + 8 * 15
 
 
-def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    form = with_dana(page_house) | {"form_key": "c" * 32}
+def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    form = with_dana(sqlite_web) | {"form_key": "c" * 32}
     alice.post("/log", form)
     answer = alice.post("/log", form | {"day": "20"})
     assert problems(answer) == [
@@ -125,15 +125,15 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(page_house: We
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
-    page_house: WebClient, typed: dict[str, str], field: str, words: str
+    sqlite_web: WebClient, typed: dict[str, str], field: str, words: str
 ) -> None:
-    answer = page_house.visit(ALICE).log(TRAINING | typed)
+    answer = sqlite_web.visit(ALICE).log(TRAINING | typed)
     assert answer.status_code == 422
     assert "<title>Error: Log hours" in answer.text
     assert problems(answer) == [(field, words.replace("'", "&#39;"))]
     assert f'id="{field}"' in answer.text
     assert answer.text.count(words.replace("'", "&#39;")) == 2
-    assert len(page_house.cast.rows("audit_event")) == 0
+    assert len(sqlite_web.cast.rows("audit_event")) == 0
 
 
 @pytest.mark.parametrize(
@@ -157,20 +157,20 @@ def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
     ],
 )
 def test_reflective_supervision_names_its_provider(
-    page_house: WebClient, typed: dict[str, str], field: str, words: str
+    sqlite_web: WebClient, typed: dict[str, str], field: str, words: str
 ) -> None:
-    answer = page_house.visit(ALICE).log(RSC | typed)
+    answer = sqlite_web.visit(ALICE).log(RSC | typed)
     assert problems(answer) == [(field, words.replace("'", "&#39;"))]
 
 
-def test_problems_are_listed_in_the_order_of_the_page(page_house: WebClient) -> None:
+def test_problems_are_listed_in_the_order_of_the_page(sqlite_web: WebClient) -> None:
     form = {"activity": "training", "day": "20", "month": "13", "year": "2026", "hours": "2"}
-    answer = page_house.visit(ALICE).log(form | {"topic-DEIA": "x"})
+    answer = sqlite_web.visit(ALICE).log(form | {"topic-DEIA": "x"})
     assert [field for field, _ in problems(answer)] == ["month", "topic-DEIA", "title"]
 
 
-def test_a_day_has_24_hours_in_all(page_house: WebClient) -> None:
-    answer = page_house.visit(ALICE).log(TRAINING | {"day": "2", "month": "5", "hours": "8"})
+def test_a_day_has_24_hours_in_all(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit(ALICE).log(TRAINING | {"day": "2", "month": "5", "hours": "8"})
     assert problems(answer) == [
         (
             "hours",
@@ -179,9 +179,9 @@ def test_a_day_has_24_hours_in_all(page_house: WebClient) -> None:
     ]
 
 
-def test_nothing_typed_is_lost(page_house: WebClient) -> None:
+def test_nothing_typed_is_lost(sqlite_web: WebClient) -> None:
     typed = TRAINING | {"hours": "lots", "title": "Babies & <b>toddlers</b>", "reference": "N° 7"}
-    page = page_house.visit(ALICE).log(typed).text
+    page = sqlite_web.visit(ALICE).log(typed).text
     assert 'value="lots"' in page
     assert "Babies &amp; &lt;b&gt;toddlers&lt;/b&gt;" in page
     assert 'value="N° 7"' in page
@@ -189,23 +189,23 @@ def test_nothing_typed_is_lost(page_house: WebClient) -> None:
 
 
 @pytest.mark.parametrize("month", ["11", "nov", "Nov.", "NOVEMBER", "november"])
-def test_a_month_may_be_written_as_people_write_it(page_house: WebClient, month: str) -> None:
-    assert page_house.visit(ALICE).log(TRAINING | {"month": month}).status_code == 303
+def test_a_month_may_be_written_as_people_write_it(sqlite_web: WebClient, month: str) -> None:
+    assert sqlite_web.visit(ALICE).log(TRAINING | {"month": month}).status_code == 303
 
 
 @pytest.mark.parametrize(
     ("hours", "minutes"), [("1.5", 90), ("1,5", 90), ("1:30", 90), ("90 min", 90), ("24", 1440)]
 )
 def test_hours_may_be_written_as_people_write_them(
-    page_house: WebClient, hours: str, minutes: int
+    sqlite_web: WebClient, hours: str, minutes: int
 ) -> None:
-    page_house.visit(ALICE).log(TRAINING | {"hours": hours, "seen": "1440min"})
-    assert page_house.cast.rows("entry", title="Book club")[0]["minutes"] == minutes
+    sqlite_web.visit(ALICE).log(TRAINING | {"hours": hours, "seen": "1440min"})
+    assert sqlite_web.cast.rows("entry", title="Book club")[0]["minutes"] == minutes
 
 
-def test_today_is_the_day_at_the_association(page_house: WebClient) -> None:
-    page_house.now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)  # still Sunday in North Carolina
-    alice = page_house.visit(ALICE)
+def test_today_is_the_day_at_the_association(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)  # still Sunday in North Carolina
+    alice = sqlite_web.visit(ALICE)
     page = alice.post("/log", TRAINING | {"today": "yes", "day": "", "hours": "9"}).text
     assert re.search(r'id="day" name="day" value="22"', page)
     assert 'value="9"' in page
@@ -214,9 +214,9 @@ def test_today_is_the_day_at_the_association(page_house: WebClient) -> None:
     ]
 
 
-def test_a_link_fills_in_the_form(page_house: WebClient) -> None:
-    dana = page_house.cast.people[DANA]
-    page = page_house.visit(ALICE).get(f"/log?activity=rsc&provider={dana}&date=2026-11-14").text
+def test_a_link_fills_in_the_form(sqlite_web: WebClient) -> None:
+    dana = sqlite_web.cast.people[DANA]
+    page = sqlite_web.visit(ALICE).get(f"/log?activity=rsc&provider={dana}&date=2026-11-14").text
     assert 'value="rsc" id="activity" checked' in page
     assert f'value="{dana}" id="provider" checked' in page
     assert 'name="day" value="14"' in page
@@ -227,35 +227,35 @@ def test_a_link_fills_in_the_form(page_house: WebClient) -> None:
     ["activity=party", "provider=-1", "date=Feb 31", "again=x", "again=99999999999999999999",
      "again=%00", "provider=%00&activity=%00&date=%00"],
 )  # fmt: skip
-def test_a_link_that_is_wrong_opens_an_empty_form(page_house: WebClient, query: str) -> None:
-    page = page_house.visit(ALICE).get(f"/log?{query}")
+def test_a_link_that_is_wrong_opens_an_empty_form(sqlite_web: WebClient, query: str) -> None:
+    page = sqlite_web.visit(ALICE).get(f"/log?{query}")
     assert page.status_code == 200
     assert "checked" not in page.text
 
 
-def test_the_last_session_can_be_logged_again(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    assert f'/log?again={page_house.cast.entries["old-rsc"]}"' in alice.get("/my-year").text
-    page = alice.get(f"/log?again={page_house.cast.entries['rsc-8']}").text
+def test_the_last_session_can_be_logged_again(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    assert f'/log?again={sqlite_web.cast.entries["old-rsc"]}"' in alice.get("/my-year").text
+    page = alice.get(f"/log?again={sqlite_web.cast.entries['rsc-8']}").text
     assert 'name="hours" value="1.5"' in page
     assert 'name="day" value=""' in page
 
 
-def test_somebody_elses_session_cannot_be_copied(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get(f"/log?again={page_house.cast.entries['erin']}").text
+def test_somebody_elses_session_cannot_be_copied(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get(f"/log?again={sqlite_web.cast.entries['erin']}").text
     assert "secret" not in page
     assert "checked" not in page
 
 
-def test_only_topics_that_ones_own_rules_count_are_asked(page_house: WebClient) -> None:
-    assert "hours about DEIA" in page_house.visit(ALICE).get("/log").text
-    assert "hours about" not in page_house.visit(ERIN).get("/log").text
+def test_only_topics_that_ones_own_rules_count_are_asked(sqlite_web: WebClient) -> None:
+    assert "hours about DEIA" in sqlite_web.visit(ALICE).get("/log").text
+    assert "hours about" not in sqlite_web.visit(ERIN).get("/log").text
 
 
-def test_only_providers_of_ones_own_rules_are_offered(page_house: WebClient) -> None:
-    assert "Dana Ruiz" in page_house.visit(BOB).get("/log").text
-    assert "Dana Ruiz" not in page_house.visit(ERIN).get("/log").text
-    assert "Dana Ruiz (most recent)" in text_of(page_house.visit(ALICE).get("/log"))
+def test_only_providers_of_ones_own_rules_are_offered(sqlite_web: WebClient) -> None:
+    assert "Dana Ruiz" in sqlite_web.visit(BOB).get("/log").text
+    assert "Dana Ruiz" not in sqlite_web.visit(ERIN).get("/log").text
+    assert "Dana Ruiz (most recent)" in text_of(sqlite_web.visit(ALICE).get("/log"))
 
 
 HOSTILE = [
@@ -272,15 +272,15 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_stored_and_shown_as_text(house: WebClient, text: str) -> None:
+def test_hostile_text_is_stored_and_shown_as_text(web: WebClient, text: str) -> None:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16")
-    alice = house.visit(ALICE)
+    alice = web.visit(ALICE)
     fields = {"title": f"T {text}", "reference": text}
     assert alice.log(TRAINING | fields).status_code == 303
     named = {"provider": "other", "provider_name": f"P {text}"}
     assert alice.log(RSC | named).status_code == 303
     wrong = alice.log(RSC | {**fields, **named, "hours": text, "day": text, "version": text})
-    pages = [alice.get("/my-year"), wrong, house.visit("carol@example.org").get("/coordinator")]
+    pages = [alice.get("/my-year"), wrong, web.visit("carol@example.org").get("/coordinator")]
     for page in pages:
         assert page.status_code in {200, 422}
         assert "<script" not in page.text
@@ -289,8 +289,8 @@ def test_hostile_text_is_stored_and_shown_as_text(house: WebClient, text: str) -
         assert "\x00" not in page.text
 
 
-def test_files_and_odd_bodies_are_no_error(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_files_and_odd_bodies_are_no_error(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     origin = {"Origin": "http://testserver"}
     for kind in (
         "application/json",
@@ -305,16 +305,16 @@ def test_files_and_odd_bodies_are_no_error(page_house: WebClient) -> None:
     assert alice.client.post("/log", headers=origin, files=file).status_code == 422
 
 
-def test_an_entry_leaves_an_audit_event(house: WebClient) -> None:
-    house.visit(ALICE).log(TRAINING)
-    (event,) = house.cast.rows("audit_event")
-    assert (event["who"], event["at"], event["before"]) == (ALICE, house.now, None)
+def test_an_entry_leaves_an_audit_event(web: WebClient) -> None:
+    web.visit(ALICE).log(TRAINING)
+    (event,) = web.cast.rows("audit_event")
+    assert (event["who"], event["at"], event["before"]) == (ALICE, web.now, None)
     after = json.loads(event["after"])
     assert after["title"] == "Book club"
     assert after["topics"] == {"DEIA": 60}
     assert date.fromisoformat(after["held_on"]) == date(2026, 11, 20)
 
 
-def test_a_title_that_nobody_sees_is_none(page_house: WebClient) -> None:
-    answer = page_house.visit(ALICE).post("/log", TRAINING | {"title": "\u200b\u202e\ufeff"})
+def test_a_title_that_nobody_sees_is_none(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit(ALICE).post("/log", TRAINING | {"title": "\u200b\u202e\ufeff"})
     assert problems(answer) == [("title", "Enter the title of the training")]

@@ -6,55 +6,55 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE
 from tests.web.api.calling import Program, make
+from tests.web.client import TRAINING, WebClient, problems, text_of
 from tests.web.sessions.test_asked_sessions import ask
-from tests.web.visiting import TRAINING, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.entry_rules import DAILY_LIMIT
 
 
-def store(house: WebClient, number: int, *, by_hand: bool) -> None:
+def store(web: WebClient, number: int, *, by_hand: bool) -> None:
     """Sessions of a minute each; by hand they have a key and an instant."""
-    cast = house.cast
+    cast = web.cast
     entry = METADATA.tables["entry"]
     rows = [
         {"person_id": cast.people[ALICE], "activity": "training", "held_on": date(2026, 11, 1),
          "minutes": 1, "title": f"Minute {n}", "form_key": f"k{n}" if by_hand else None,
-         "logged_at": house.now if by_hand else None}
+         "logged_at": web.now if by_hand else None}
         for n in range(number)
     ]  # fmt: skip
     with writing(cast.engine) as session:
         session.connection().execute(insert(entry), rows)
 
 
-def test_the_sixty_first_session_of_a_day_waits_for_the_next(house: WebClient) -> None:
-    store(house, DAILY_LIMIT - 1, by_hand=True)
-    alice, program = house.visit(ALICE), Program(house, make(house))
+def test_the_sixty_first_session_of_a_day_waits_for_the_next(web: WebClient) -> None:
+    store(web, DAILY_LIMIT - 1, by_hand=True)
+    alice, program = web.visit(ALICE), Program(web, make(web))
     assert alice.log(TRAINING).status_code == 303
-    house.pass_time(hours=12)
+    web.pass_time(hours=12)
     refused = alice.log(TRAINING | {"title": "One more"})
     words = "You have reached the limit of 60 sessions in one day. Please continue tomorrow"
     assert problems(refused) == [("hours", words)]
     assert 'value="One more"' in refused.text
     assert program.log("one").status_code == 429
     # What a provider says that one took part in is among them, and waits as well.
-    asked = ask(house, ALICE)
+    asked = ask(web, ALICE)
     held_back = alice.post(asked, {"answer": "confirm"})
     assert (held_back.status_code, words in text_of(held_back)) == (422, True)
-    assert house.cast.rows("entry", title="One more") == []
-    house.pass_time(hours=12, seconds=1)
+    assert web.cast.rows("entry", title="One more") == []
+    web.pass_time(hours=12, seconds=1)
     assert alice.log(TRAINING | {"title": "One more"}).status_code == 303
     assert program.log("one").status_code == 201
     assert alice.post(asked, {"answer": "confirm"}).status_code == 303
 
 
 def test_what_was_imported_is_not_counted_and_too_long_a_year_has_no_pdf(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    store(page_house, 1_000, by_hand=False)
-    alice = page_house.visit(ALICE)
+    store(sqlite_web, 1_000, by_hand=False)
+    alice = sqlite_web.visit(ALICE)
     assert alice.log(TRAINING).status_code == 303
-    page = f"/transcript/{page_house.cast.endorsements[ALICE]}/2026-01-01"
+    page = f"/transcript/{sqlite_web.cast.endorsements[ALICE]}/2026-01-01"
     assert alice.get(f"{page}.pdf").headers["location"] == page
     said = text_of(alice.get(page))
     assert "A PDF is made of 1000 sessions at most" in said

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, Cast
+from tests.web.client import RSC, WebClient, problems, text_of
 from tests.web.hours.test_editing import form_of
-from tests.web.visiting import RSC, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
@@ -70,16 +70,14 @@ def test_where_it_is_not_sure_the_best_are_asked_about(typed: str, best: list[st
     assert [choice.name for choice in found.best] == best
 
 
-def test_part_of_a_name_is_enough(house: WebClient) -> None:
-    house.visit(BOB).log(RSC | {"provider_name": "ruiz"})
-    assert house.cast.rows(
-        "entry", provider_id=house.cast.people[DANA], person_id=house.cast.people[BOB]
-    )
+def test_part_of_a_name_is_enough(web: WebClient) -> None:
+    web.visit(BOB).log(RSC | {"provider_name": "ruiz"})
+    assert web.cast.rows("entry", provider_id=web.cast.people[DANA], person_id=web.cast.people[BOB])
 
 
-def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: WebClient) -> None:
-    [daniel] = add_providers(page_house.cast, "Daniel Okafor")
-    bob = page_house.visit(BOB)
+def test_several_who_fit_are_offered_and_a_tap_takes_one(sqlite_web: WebClient) -> None:
+    [daniel] = add_providers(sqlite_web.cast, "Daniel Okafor")
+    bob = sqlite_web.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Dan"})
     assert problems(asked) == [
         ("provider", "“Dan” could be more than one person. Choose who it was")
@@ -90,11 +88,11 @@ def test_several_who_fit_are_offered_and_a_tap_takes_one(page_house: WebClient) 
     )
     saved = bob.post("/log", form_of(asked) | {"provider": str(daniel)})
     assert saved.status_code == 303
-    assert page_house.cast.rows("entry", provider_id=daniel)
+    assert sqlite_web.cast.rows("entry", provider_id=daniel)
 
 
-def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: WebClient) -> None:
-    bob = page_house.visit(BOB)
+def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Kim Osei"})
     assert problems(asked)[0][1].startswith("We don&#39;t know a provider named “Kim Osei”")
     assert 'value="1.5"' in asked.text
@@ -105,8 +103,8 @@ def test_a_name_that_nobody_has_is_asked_about_once_and_then_known(page_house: W
 
 
 @pytest.mark.parametrize("typed", ["Bob Osei", "bob osei", "Bob"])
-def test_nobody_provides_rsc_to_themselves(page_house: WebClient, typed: str) -> None:
-    bob = page_house.visit(BOB)
+def test_nobody_provides_rsc_to_themselves(sqlite_web: WebClient, typed: str) -> None:
+    bob = sqlite_web.visit(BOB)
     asked = bob.log(RSC | {"provider_name": typed})
     [(field, words)] = problems(asked)
     assert field == "provider"
@@ -116,18 +114,18 @@ def test_nobody_provides_rsc_to_themselves(page_house: WebClient, typed: str) ->
     assert bob.log(RSC | {"provider_name": typed, "day": "20"}).status_code == 303
 
 
-def test_what_is_typed_after_the_question_is_looked_for_anew(page_house: WebClient) -> None:
-    bob = page_house.visit(BOB)
+def test_what_is_typed_after_the_question_is_looked_for_anew(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Kim Osei"})
     saved = bob.post("/log", form_of(asked) | {"provider": "other", "provider_name": "Ruiz"})
     assert saved.status_code == 303
-    assert page_house.cast.rows("entry", person_id=page_house.cast.people[BOB])[0]["provider_id"]
+    assert sqlite_web.cast.rows("entry", person_id=sqlite_web.cast.people[BOB])[0]["provider_id"]
 
 
-def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: WebClient) -> None:
-    [daniel] = add_providers(page_house.cast, "Daniel Okafor")
-    dana = page_house.cast.people[DANA]
-    alice = page_house.visit(ALICE)
+def test_a_tap_and_another_name_are_not_taken_for_each_other(sqlite_web: WebClient) -> None:
+    [daniel] = add_providers(sqlite_web.cast, "Daniel Okafor")
+    dana = sqlite_web.cast.people[DANA]
+    alice = sqlite_web.visit(ALICE)
     asked = alice.log(RSC | {"provider": str(dana), "provider_name": "okafor"})
     assert problems(asked) == [
         ("provider", "You chose Dana Ruiz and typed “okafor”. Choose who provided the session")
@@ -137,9 +135,9 @@ def test_a_tap_and_another_name_are_not_taken_for_each_other(page_house: WebClie
     assert same.status_code == 303
 
 
-def test_two_of_one_name_are_told_apart_by_what_is_no_secret(page_house: WebClient) -> None:
-    add_providers(page_house.cast, "Dana Ruiz")
-    asked = page_house.visit(ALICE).log(RSC | {"provider_name": "Dana Ruiz"})
+def test_two_of_one_name_are_told_apart_by_what_is_no_secret(sqlite_web: WebClient) -> None:
+    add_providers(sqlite_web.cast, "Dana Ruiz")
+    asked = sqlite_web.visit(ALICE).log(RSC | {"provider_name": "Dana Ruiz"})
     words = text_of(asked)
     assert "Dana Ruiz (vetted by NCIMHA, your last session was on November 14, 2026)" in words
     assert "Dana Ruiz (vetted by NCIMHA)" in words
@@ -147,13 +145,13 @@ def test_two_of_one_name_are_told_apart_by_what_is_no_secret(page_house: WebClie
     assert "dana@example.org" not in asked.text
 
 
-def test_a_thousand_providers_do_not_make_the_page_heavy(page_house: WebClient) -> None:
-    add_providers(page_house.cast, *(f"Provider {n:04} of a long-named town" for n in range(1000)))
-    page = page_house.visit(ALICE).get("/log?activity=rsc")
+def test_a_thousand_providers_do_not_make_the_page_heavy(sqlite_web: WebClient) -> None:
+    add_providers(sqlite_web.cast, *(f"Provider {n:04} of a long-named town" for n in range(1000)))
+    page = sqlite_web.visit(ALICE).get("/log?activity=rsc")
     assert len(page.content) < 20_000
     assert "Dana Ruiz (most recent)" in text_of(page)
-    asked = page_house.visit(ALICE).log(RSC | {"provider_name": "provider"})
+    asked = sqlite_web.visit(ALICE).log(RSC | {"provider_name": "provider"})
     assert problems(asked) == [
         ("provider", "Many names match “provider”. Choose who it was, or type more of the name")
     ]
-    assert page_house.visit(ALICE).log(RSC | {"provider_name": "0815"}).status_code == 303
+    assert sqlite_web.visit(ALICE).log(RSC | {"provider_name": "0815"}).status_code == 303

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, acting
 from tests.web.api.calling import Program, make
-from tests.web.visiting import Visitor, WebClient, problems
+from tests.web.client import Visitor, WebClient, problems
 from tracker.db.engine import writing
 from tracker.importer.cells import ImportContext
 from tracker.importer.problems import Progress
@@ -59,13 +59,13 @@ NOT_IN_FILES = {
 }
 
 
-def refusals_of(house: WebClient, entry: EntryInput) -> list[tuple[str, str]]:
+def refusals_of(web: WebClient, entry: EntryInput) -> list[tuple[str, str]]:
     """The codes and sentences of the service; what it saves is undone."""
     try:
-        with writing(house.cast.engine) as session:
+        with writing(web.cast.engine) as session:
             create_entry(
-                acting(session, house.cast, ALICE),
-                house.cast.people[ALICE],
+                acting(session, web.cast, ALICE),
+                web.cast.people[ALICE],
                 entry,
                 EntrySource(uuid4().hex),
             )
@@ -75,15 +75,15 @@ def refusals_of(house: WebClient, entry: EntryInput) -> list[tuple[str, str]]:
     return []
 
 
-def entry_of(house: WebClient, values: Mapping[str, Any]) -> EntryInput:
+def entry_of(web: WebClient, values: Mapping[str, Any]) -> EntryInput:
     provider = values["provider"]
     return EntryInput(
         values["activity"],
         values["held_on"],
         values["minutes"],
         "A session",
-        provider_id=house.cast.people.get(provider),
-        provider_name=provider if provider and provider not in house.cast.people else None,
+        provider_id=web.cast.people.get(provider),
+        provider_name=provider if provider and provider not in web.cast.people else None,
         format=values["format"],
         topics=values["topics"],
     )
@@ -144,22 +144,22 @@ def sentences_of_file(folder: Path, values: Mapping[str, Any], entry: EntryInput
     return {problem.message for problem in read_files([path], context, Progress(None)).problems}
 
 
-def test_form_api_and_files_refuse_alike(page_house: WebClient, tmp_path: Path) -> None:
-    alice, program = page_house.visit(ALICE), Program(page_house, make(page_house))
-    people = page_house.cast.people
+def test_form_api_and_files_refuse_alike(sqlite_web: WebClient, tmp_path: Path) -> None:
+    alice, program = sqlite_web.visit(ALICE), Program(sqlite_web, make(sqlite_web))
+    people = sqlite_web.cast.people
 
     @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(values=ENTRIES)
     def refuse_alike(values: dict[str, Any]) -> None:
-        entry = entry_of(page_house, values)
-        refusals = refusals_of(page_house, entry)
+        entry = entry_of(sqlite_web, values)
+        refusals = refusals_of(sqlite_web, entry)
         if refusals:
             # Without a refusal the API would save the entry, and change what comes next.
             assert sentences_of_api(program, values, entry) == {words for _, words in refusals}
         if values["activity"] == "training":
             # The form hides the fields of RSC, and ignores what is in them.
             shown = {**values, "provider": "", "format": None}
-            refusals_of_shown = refusals_of(page_house, entry_of(page_house, shown))
+            refusals_of_shown = refusals_of(sqlite_web, entry_of(sqlite_web, shown))
         else:
             shown, refusals_of_shown = values, refusals
         if refusals_of_shown:

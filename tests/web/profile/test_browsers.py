@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
+from tests.web.client import Visitor, WebClient, text_of
 from tests.web.signing import ask, is_signed_in
-from tests.web.visiting import Visitor, WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -23,28 +23,28 @@ def handles(visitor: Visitor) -> list[str]:
     return re.findall(r'name="browser" value="([0-9a-f]+)"', page)
 
 
-def sign_in(house: WebClient, email: str, user_agent: str = "") -> Visitor:
+def sign_in(web: WebClient, email: str, user_agent: str = "") -> Visitor:
     """Sign in as people do, with a browser that says what it is."""
-    visitor = house.visit()
+    visitor = web.visit()
     visitor.client.headers["user-agent"] = user_agent
-    _, code = ask(house, visitor, email)
+    _, code = ask(web, visitor, email)
     visitor.post("/sign-in/code", {"code": code})
     return visitor
 
 
-def change(house: WebClient, who: str, **values: str | None) -> None:
+def change(web: WebClient, who: str, **values: str | None) -> None:
     person = METADATA.tables["person"]
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         session.connection().execute(update(person).where(person.c.email == who).values(**values))
 
 
 def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    phone = sign_in(page_house, ALICE, FIREFOX)
-    page_house.pass_time(days=3)
-    tablet = sign_in(page_house, ALICE_AT_HOME)
-    page_house.pass_time(hours=1)
+    phone = sign_in(sqlite_web, ALICE, FIREFOX)
+    sqlite_web.pass_time(days=3)
+    tablet = sign_in(sqlite_web, ALICE_AT_HOME)
+    sqlite_web.pass_time(hours=1)
     said = text_of(phone.get("/profile/browsers"))
     assert "Firefox on Android Since November 22, 2026, with alice@example.org." in said
     assert "This browser Unknown browser Since November 25, 2026" in said
@@ -55,70 +55,70 @@ def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
     assert len(handles(phone)) == len(handles(tablet)) == 1
 
 
-def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(house: WebClient) -> None:
-    phone, left = sign_in(house, ALICE), sign_in(house, ALICE)
+def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(web: WebClient) -> None:
+    phone, left = sign_in(web, ALICE), sign_in(web, ALICE)
     for _ in range(6):
-        house.pass_time(days=29)
+        web.pass_time(days=29)
         assert is_signed_in(phone)
     assert not is_signed_in(left)
-    house.pass_time(days=5)
+    web.pass_time(days=5)
     assert is_signed_in(phone)
-    house.pass_time(days=1.1)
+    web.pass_time(days=1.1)
     assert not is_signed_in(phone)
 
 
-def test_the_day_of_the_last_visit_is_kept_once_a_day(page_house: WebClient) -> None:
-    phone, laptop = page_house.visit(ALICE), page_house.visit(ALICE)
+def test_the_day_of_the_last_visit_is_kept_once_a_day(sqlite_web: WebClient) -> None:
+    phone, laptop = sqlite_web.visit(ALICE), sqlite_web.visit(ALICE)
 
     def seen() -> list[object]:
-        return [row["seen_at"] for row in page_house.cast.rows("web_session")]
+        return [row["seen_at"] for row in sqlite_web.cast.rows("web_session")]
 
     laptop.get("/my-year")
-    first = page_house.now
+    first = sqlite_web.now
     assert sorted(map(str, seen())) == sorted(map(str, [first, None]))
-    page_house.pass_time(hours=23)
+    sqlite_web.pass_time(hours=23)
     laptop.get("/my-year")
     assert first in seen()
-    page_house.pass_time(hours=1)
+    sqlite_web.pass_time(hours=1)
     laptop.get("/my-year")
-    assert page_house.now in seen()
-    page_house.pass_time(days=1)
+    assert sqlite_web.now in seen()
+    sqlite_web.pass_time(days=1)
     assert "Last visit yesterday." in text_of(phone.get("/profile/browsers"))
-    page_house.pass_time(days=1)
+    sqlite_web.pass_time(days=1)
     assert "Last visit on November 23, 2026." in text_of(phone.get("/profile/browsers"))
 
 
-def test_one_browser_is_ended_and_the_others_stay(house: WebClient) -> None:
-    phone, laptop, tablet = (house.visit(ALICE) for _ in range(3))
+def test_one_browser_is_ended_and_the_others_stay(web: WebClient) -> None:
+    phone, laptop, tablet = (web.visit(ALICE) for _ in range(3))
     (other,) = set(handles(phone)) - set(handles(laptop))
     ended = phone.post("/profile/browsers/end", {"browser": other})
     assert ended.headers["location"] == "/profile/browsers"
     assert "That browser is signed out." in text_of(phone.follow(ended))
     assert [is_signed_in(v) for v in (phone, laptop, tablet)] == [True, False, True]
-    (event,) = house.cast.rows("audit_event", table_name="web_session")
-    assert (event["who"], event["row_id"]) == (ALICE, house.cast.people[ALICE])
+    (event,) = web.cast.rows("audit_event", table_name="web_session")
+    assert (event["who"], event["row_id"]) == (ALICE, web.cast.people[ALICE])
     assert event["after"] is None
     assert other not in str(event)
     # A second tap finds nothing, and says the same.
     assert phone.post("/profile/browsers/end", {"browser": other}).content == ended.content
-    assert len(house.cast.rows("audit_event", table_name="web_session")) == 1
+    assert len(web.cast.rows("audit_event", table_name="web_session")) == 1
 
 
-def test_all_other_browsers_are_ended_with_both_addresses(house: WebClient, visit: Visit) -> None:
+def test_all_other_browsers_are_ended_with_both_addresses(web: WebClient, visit: Visit) -> None:
     phone, others = visit(ALICE), [visit(ALICE), visit(ALICE_AT_HOME)]
     bob = visit(BOB)
     ended = phone.post("/profile/browsers/end-others")
     assert "You are not signed in anywhere else." in text_of(phone.follow(ended))
     assert [is_signed_in(v) for v in (phone, *others, bob)] == [True, False, False, True]
-    assert len(house.cast.rows("audit_event", table_name="web_session")) == 2
+    assert len(web.cast.rows("audit_event", table_name="web_session")) == 2
 
 
 def test_browsers_that_were_signed_in_before_they_knew_their_person_end_too(
-    house: WebClient, visit: Visit
+    web: WebClient, visit: Visit
 ) -> None:
     old, older, by_second, bob = visit(ALICE), visit(ALICE), visit(ALICE_AT_HOME), visit(BOB)
     logged_session = METADATA.tables["web_session"]
-    with writing(house.cast.engine) as session:
+    with writing(web.cast.engine) as session:
         first = logged_session.c.email.in_([ALICE, BOB])
         session.connection().execute(update(logged_session).where(first).values(person_id=None))
     assert len(handles(by_second)) == 2
@@ -126,7 +126,7 @@ def test_browsers_that_were_signed_in_before_they_knew_their_person_end_too(
     assert [is_signed_in(v) for v in (old, older, by_second, bob)] == [False, False, True, True]
 
 
-def test_nobody_sees_or_ends_the_browsers_of_others(house: WebClient, visit: Visit) -> None:
+def test_nobody_sees_or_ends_the_browsers_of_others(web: WebClient, visit: Visit) -> None:
     alice, other, bob, carol = visit(ALICE), visit(ALICE), visit(BOB), visit(CAROL)
     (hers,) = handles(alice)
     for stranger in (bob, carol):
@@ -141,30 +141,30 @@ def test_nobody_sees_or_ends_the_browsers_of_others(house: WebClient, visit: Vis
         stranger.post("/profile/browsers/end-others")
     assert is_signed_in(alice)
     assert is_signed_in(other)
-    assert house.cast.rows("audit_event", table_name="web_session") == []
+    assert web.cast.rows("audit_event", table_name="web_session") == []
 
 
 @pytest.mark.parametrize("handle", ["", "%", "_" * 16, "' OR 1=1 --", "\x00", "é" * 16])
-def test_what_names_no_browser_ends_none(page_house: WebClient, handle: str) -> None:
-    alice, other = page_house.visit(ALICE), page_house.visit(ALICE)
+def test_what_names_no_browser_ends_none(sqlite_web: WebClient, handle: str) -> None:
+    alice, other = sqlite_web.visit(ALICE), sqlite_web.visit(ALICE)
     assert alice.post("/profile/browsers/end", {"browser": handle}).status_code == 303
     assert is_signed_in(other)
 
 
-def test_a_coordinator_who_is_nobody_else_has_browsers_too(page_house: WebClient) -> None:
-    carol, other = page_house.visit(CAROL), page_house.visit(CAROL)
+def test_a_coordinator_who_is_nobody_else_has_browsers_too(sqlite_web: WebClient) -> None:
+    carol, other = sqlite_web.visit(CAROL), sqlite_web.visit(CAROL)
     carol.post("/profile/browsers/end", {"browser": handles(carol)[0]})
     assert other.get("/coordinator").status_code == 303
     assert carol.get("/coordinator").status_code == 200
-    (event,) = page_house.cast.rows("audit_event", table_name="web_session")
+    (event,) = sqlite_web.cast.rows("audit_event", table_name="web_session")
     assert (event["who"], event["row_id"]) == (CAROL, 0)
 
 
-def test_a_session_ends_thirty_days_after_it_was_last_used(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    page_house.pass_time(days=29.9)
+def test_a_session_ends_thirty_days_after_it_was_last_used(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    sqlite_web.pass_time(days=29.9)
     assert is_signed_in(alice)
-    page_house.pass_time(days=30)
+    sqlite_web.pass_time(days=30)
     assert not is_signed_in(alice)
 
 
@@ -179,32 +179,32 @@ def test_signing_out_ends_the_session_for_whoever_has_its_cookie(visit: Visit) -
     assert any(one.startswith('session=""; ') and "Max-Age=0" in one for one in cookies)
 
 
-def test_signing_in_again_leaves_one_session_of_a_browser(page_house: WebClient) -> None:
-    alice = sign_in(page_house, ALICE)
-    link, code = ask(page_house, alice)
+def test_signing_in_again_leaves_one_session_of_a_browser(sqlite_web: WebClient) -> None:
+    alice = sign_in(sqlite_web, ALICE)
+    link, code = ask(sqlite_web, alice)
     alice.post(link, {"code": code})
-    assert len(page_house.cast.rows("web_session")) == 1
+    assert len(sqlite_web.cast.rows("web_session")) == 1
 
 
-def test_a_second_address_that_is_taken_out_opens_nothing_more(house: WebClient) -> None:
-    home, work = house.visit(ALICE_AT_HOME), house.visit(ALICE)
+def test_a_second_address_that_is_taken_out_opens_nothing_more(web: WebClient) -> None:
+    home, work = web.visit(ALICE_AT_HOME), web.visit(ALICE)
     assert is_signed_in(home)
-    change(house, ALICE, second_email=None)
+    change(web, ALICE, second_email=None)
     assert not is_signed_in(home)
     assert is_signed_in(work)
 
 
-def test_a_second_address_that_moves_opens_neither_persons_pages(house: WebClient) -> None:
-    home = house.visit(ALICE_AT_HOME)
-    change(house, ALICE, second_email=None)
-    change(house, BOB, second_email=ALICE_AT_HOME)
+def test_a_second_address_that_moves_opens_neither_persons_pages(web: WebClient) -> None:
+    home = web.visit(ALICE_AT_HOME)
+    change(web, ALICE, second_email=None)
+    change(web, BOB, second_email=ALICE_AT_HOME)
     assert not is_signed_in(home)
-    assert handles(house.visit(BOB)) == []
-    assert is_signed_in(house.visit(ALICE_AT_HOME))
+    assert handles(web.visit(BOB)) == []
+    assert is_signed_in(web.visit(ALICE_AT_HOME))
 
 
-def test_an_address_that_changes_ends_its_sessions(house: WebClient) -> None:
-    eve = house.visit(EVE)
+def test_an_address_that_changes_ends_its_sessions(web: WebClient) -> None:
+    eve = web.visit(EVE)
     assert is_signed_in(eve)
-    change(house, EVE, email="new@example.org")
+    change(web, EVE, email="new@example.org")
     assert not is_signed_in(eve)

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
-from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.web.pages.memberships import last_day_of_year
 
 NEXT_YEAR = {
@@ -26,41 +26,41 @@ def until(day: int, month: int, year: int) -> dict[str, str]:
     return {**NEXT_YEAR, "length": "until", **last}
 
 
-def test_a_term_counts_immediately(house: WebClient) -> None:
-    bob = house.visit(BOB)
+def test_a_term_counts_immediately(web: WebClient) -> None:
+    bob = web.visit(BOB)
     assert "none in force" in text_of(bob.get("/membership"))
     this_year = {**NEXT_YEAR, "starts_year": "2026"}
     words = text_of(bob.follow(bob.post("/membership/new", this_year)))
     assert "The term is recorded. Membership: done to December 31, 2026" in words
     assert "Dec 31, 2026 In force Entered by you" in words.replace("\xa0", " ")
-    [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
+    [row] = web.cast.rows("membership", person_id=web.cast.people[BOB])
     assert (row["ends_on"], row["recorded_by"]) == (date(2026, 12, 31), BOB)
-    [event] = house.cast.rows("audit_event", table_name="membership")
+    [event] = web.cast.rows("audit_event", table_name="membership")
     assert (event["who"], event["row_id"], event["before"]) == (BOB, row["id"], None)
-    number = house.cast.endorsements[BOB]
-    stored = house.cast.rows("standing", endorsement_id=number)
+    number = web.cast.endorsements[BOB]
+    stored = web.cast.rows("standing", endorsement_id=number)
     assert date(2026, 12, 31) in [one["membership_until"] for one in stored]
 
 
-def test_a_term_paid_ahead_extends_coverage(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_a_term_paid_ahead_extends_coverage(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     words = text_of(alice.follow(alice.post("/membership/new", NEXT_YEAR)))
     assert "Membership: done to December 31, 2027" in words
     assert "Paid ahead" in words
 
 
-def test_the_same_term_is_saved_once(house: WebClient) -> None:
-    bob = house.visit(BOB)
+def test_the_same_term_is_saved_once(web: WebClient) -> None:
+    bob = web.visit(BOB)
     for _ in range(2):
         assert bob.post("/membership/new", NEXT_YEAR).status_code == 303
-    assert len(house.cast.rows("membership", person_id=house.cast.people[BOB])) == 1
-    assert len(house.cast.rows("audit_event")) == 1
+    assert len(web.cast.rows("membership", person_id=web.cast.people[BOB])) == 1
+    assert len(web.cast.rows("audit_event")) == 1
 
 
-def test_people_change_and_remove_their_terms(house: WebClient) -> None:
-    bob = house.visit(BOB)
+def test_people_change_and_remove_their_terms(web: WebClient) -> None:
+    bob = web.visit(BOB)
     bob.post("/membership/new", {**NEXT_YEAR, "starts_year": "2026"})
-    [row] = house.cast.rows("membership", person_id=house.cast.people[BOB])
+    [row] = web.cast.rows("membership", person_id=web.cast.people[BOB])
     page = bob.get(f"/membership/{row['id']}")
     assert 'name="starts_year" value="2026"' in page.text
     later = {**until(31, 3, 2027), "starts_year": "2026"}
@@ -69,14 +69,14 @@ def test_people_change_and_remove_their_terms(house: WebClient) -> None:
     assert "Remove this term?" in text_of(bob.get(f"/membership/{row['id']}/remove"))
     words = text_of(bob.follow(bob.post(f"/membership/{row['id']}/remove")))
     assert "The term is removed. Membership: none in force" in words
-    assert len(house.cast.rows("audit_event", table_name="membership")) == 3
+    assert len(web.cast.rows("audit_event", table_name="membership")) == 3
     assert bob.post(f"/membership/{row['id']}/remove").status_code == 404
 
 
-def test_terms_of_the_association_cannot_be_changed(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_terms_of_the_association_cannot_be_changed(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     assert "Entered by your association" in text_of(alice.get("/membership"))
-    for row in page_house.cast.rows("membership"):
+    for row in sqlite_web.cast.rows("membership"):
         path = f"/membership/{row['id']}"
         assert alice.get(path).status_code == 404
         assert alice.post(path, NEXT_YEAR).status_code == 404
@@ -104,16 +104,16 @@ def test_terms_of_the_association_cannot_be_changed(page_house: WebClient) -> No
     ],
 )  # fmt: skip
 def test_each_problem_is_shown_at_its_field(
-    page_house: WebClient, form: dict[str, str], wrong: list[tuple[str, str]]
+    sqlite_web: WebClient, form: dict[str, str], wrong: list[tuple[str, str]]
 ) -> None:
-    answer = page_house.visit(ALICE).post("/membership/new", form)
+    answer = sqlite_web.visit(ALICE).post("/membership/new", form)
     assert answer.status_code == 422
     assert problems(answer) == wrong
     assert "<title>Error: " in answer.text
     for name in ("starts_day", "starts_month", "starts_year", "ends_year"):
         if form.get(name):
             assert f'name="{name}" value="{form[name]}"' in answer.text
-    assert page_house.cast.rows("audit_event") == []
+    assert sqlite_web.cast.rows("audit_event") == []
 
 
 @pytest.mark.parametrize(
@@ -128,18 +128,18 @@ def test_a_year_ends_the_day_before_its_anniversary(first: date, last: date) -> 
     assert last_day_of_year(first) == last
 
 
-def test_no_endorsement_needs_no_membership(page_house: WebClient) -> None:
-    eve = page_house.visit(EVE)
+def test_no_endorsement_needs_no_membership(sqlite_web: WebClient) -> None:
+    eve = sqlite_web.visit(EVE)
     assert "You don't need a membership" in text_of(eve.get("/membership"))
     assert eve.post("/membership/new", NEXT_YEAR).status_code == 422
 
 
 def test_coordinators_see_who_entered_a_term(
-    page_house: WebClient, record: Callable[[Visitor], None]
+    sqlite_web: WebClient, record: Callable[[Visitor], None]
 ) -> None:
-    record(page_house.visit(ALICE))
-    number = page_house.cast.endorsements[ALICE]
-    words = text_of(page_house.visit(CAROL).get(f"/coordinator/people/{number}"))
+    record(sqlite_web.visit(ALICE))
+    number = sqlite_web.cast.endorsements[ALICE]
+    words = text_of(sqlite_web.visit(CAROL).get(f"/coordinator/people/{number}"))
     assert "Entered by alice@example.org" in words
     assert "Entered by the association" in words
 
@@ -153,27 +153,27 @@ def record() -> Callable[[Visitor], None]:
 
 
 def test_terms_of_a_closed_cycle_are_locked(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    bob = page_house.visit(BOB)
+    bob = sqlite_web.visit(BOB)
     old = {**NEXT_YEAR, "starts_year": "2025"}
     assert problems(bob.post("/membership/new", old))[0][1].startswith("2025 is closed at NCIMHA")
-    page_house.now = page_house.now.replace(year=2025)
-    bob = page_house.visit(BOB)
+    sqlite_web.now = sqlite_web.now.replace(year=2025)
+    bob = sqlite_web.visit(BOB)
     assert bob.post("/membership/new", old).status_code == 303
-    [row] = page_house.cast.rows("membership", person_id=page_house.cast.people[BOB])
-    page_house.now = page_house.now.replace(year=2026)
-    bob = page_house.visit(BOB)
+    [row] = sqlite_web.cast.rows("membership", person_id=sqlite_web.cast.people[BOB])
+    sqlite_web.now = sqlite_web.now.replace(year=2026)
+    bob = sqlite_web.visit(BOB)
     path = f"/membership/{row['id']}/remove"
     assert "2025 is closed at NCIMHA" in text_of(bob.follow(bob.post(path)))
     later = {**old, "starts_year": "2026"}
     assert bob.post(f"/membership/{row['id']}", later).status_code == 422
-    assert page_house.cast.rows("membership", person_id=page_house.cast.people[BOB]) == [row]
+    assert sqlite_web.cast.rows("membership", person_id=sqlite_web.cast.people[BOB]) == [row]
 
 
 def test_a_term_may_begin_in_a_closed_cycle(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    bob = page_house.visit(BOB)
+    bob = sqlite_web.visit(BOB)
     mid_year = {**NEXT_YEAR, "starts_month": "7", "starts_year": "2025"}
     assert bob.post("/membership/new", mid_year).status_code == 303

@@ -6,33 +6,33 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, EVE
 from tests.support.files import PDF, jpeg
+from tests.web.client import WebClient, problems, text_of
 from tests.web.hours.test_editing import form_of
 from tests.web.hours.test_evidence import FORM, on_disk, send
-from tests.web.visiting import WebClient, problems, text_of
 
 LARGE = jpeg() + b"\1" * 700_000
 PAGE = "/profile/files"
 
 
 @pytest.fixture
-def house(house: WebClient, tmp_path: Path) -> WebClient:
+def web(web: WebClient, tmp_path: Path) -> WebClient:
     """With room for 1 MB of files, on both engines."""
     more = {"evidence_dir": tmp_path / "evidence", "evidence_quota_mb": 1}
-    return WebClient(house.cast, settings=house.cast.settings.model_copy(update=more))
+    return WebClient(web.cast, settings=web.cast.settings.model_copy(update=more))
 
 
-def prove_old(house: WebClient, content: bytes = LARGE) -> None:
+def prove_old(web: WebClient, content: bytes = LARGE) -> None:
     """Store proof of an entry whose cycle is closed by now."""
-    now = house.now
-    house.now = now.replace(year=2025)
-    alice, path = house.visit(ALICE), f"/entries/{house.cast.entries['old']}/edit"
+    now = web.now
+    web.now = now.replace(year=2025)
+    alice, path = web.visit(ALICE), f"/entries/{web.cast.entries['old']}/edit"
     assert send(alice, path, form_of(alice.get(path)), ("old.jpg", content)).status_code == 303
-    house.now = now
+    web.now = now
 
 
-def test_files_of_closed_cycles_take_no_room(house: WebClient) -> None:
-    prove_old(house)
-    alice = house.visit(ALICE)
+def test_files_of_closed_cycles_take_no_room(web: WebClient) -> None:
+    prove_old(web)
+    alice = web.visit(ALICE)
     assert send(alice, "/log", FORM, ("new.jpg", LARGE + b"2")).status_code == 303
     full = send(alice, "/log", FORM | {"form_key": "e" * 32, "day": "19"}, ("x.jpg", LARGE + b"3"))
     [(field, words)] = problems(full)
@@ -44,48 +44,48 @@ def test_files_of_closed_cycles_take_no_room(house: WebClient) -> None:
     assert "Files from closed cycles 1 file, 0.7 MB. They can't be changed." in text_of(page)
 
 
-def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(page_house: WebClient) -> None:
-    prove_old(page_house)
-    alice = page_house.visit(ALICE)
+def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(sqlite_web: WebClient) -> None:
+    prove_old(sqlite_web)
+    alice = sqlite_web.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF)).headers["location"].rpartition("/")[2]
-    old, new = (row["id"] for row in page_house.cast.rows("evidence"))
+    old, new = (row["id"] for row in sqlite_web.cast.rows("evidence"))
     page = alice.get(PAGE)
     words = text_of(page).replace("\xa0", " ")
     assert "a.pdf 1 kB Book club, November 20, 2026 Edit the entry to remove the file" in words
     assert "old.jpg 0.7 MB Last year's conference, May 2, 2025 See the entry" in words
     assert f'href="/entries/{saved}/edit#files"' in page.text
-    assert f'href="/entries/{page_house.cast.entries["old"]}"' in page.text
+    assert f'href="/entries/{sqlite_web.cast.entries["old"]}"' in page.text
     assert [alice.get(f"/evidence/{number}").content for number in (old, new)] == [LARGE, PDF]
     assert 'href="/profile/files"' in alice.get("/profile").text
 
 
-def test_a_file_whose_form_was_not_saved_can_be_removed(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_a_file_whose_form_was_not_saved_can_be_removed(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "lots"}, ("draft.pdf", PDF))
-    [row] = page_house.cast.rows("evidence")
+    [row] = sqlite_web.cast.rows("evidence")
     assert "draft.pdf 1 kB Uploaded with a form that you have not saved" in text_of(alice.get(PAGE))
-    page_house.visit(BOB).post(PAGE, {"remove": str(row["id"])})
-    assert on_disk(page_house)
+    sqlite_web.visit(BOB).post(PAGE, {"remove": str(row["id"])})
+    assert on_disk(sqlite_web)
     answer = text_of(alice.follow(alice.post(PAGE, {"remove": str(row["id"])})))
     assert (
         "You can upload up to 200 MB of supporting documents with your hours. Log hours" in answer
     )
     assert "The file is removed." in answer
-    assert on_disk(page_house) == []
-    assert page_house.cast.rows("evidence") == []
+    assert on_disk(sqlite_web) == []
+    assert sqlite_web.cast.rows("evidence") == []
     assert alice.post(PAGE, {"remove": "x"}).status_code == 404
 
 
-def test_a_file_of_an_entry_is_not_removed_here(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_a_file_of_an_entry_is_not_removed_here(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     send(alice, "/log", FORM, ("a.pdf", PDF))
-    [row] = page_house.cast.rows("evidence")
+    [row] = sqlite_web.cast.rows("evidence")
     answer = text_of(alice.follow(alice.post(PAGE, {"remove": str(row["id"])})))
     assert "That file was already removed, or belongs to a saved entry" in answer
-    assert page_house.cast.rows("evidence") == [row]
+    assert sqlite_web.cast.rows("evidence") == [row]
 
 
-def test_whoever_logs_no_hours_is_led_back(page_house: WebClient) -> None:
-    page = page_house.visit(EVE).get(PAGE)
+def test_whoever_logs_no_hours_is_led_back(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(EVE).get(PAGE)
     assert "You have no files yet." in text_of(page)
     assert 'href="/log"' not in page.text

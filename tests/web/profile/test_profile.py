@@ -3,30 +3,30 @@
 from datetime import UTC, datetime
 
 from tests.support.cast import ALICE, BOOKS, CAROL, EVE
-from tests.web.visiting import TRAINING, WebClient, problems, text_of
+from tests.web.client import TRAINING, WebClient, problems, text_of
 from tracker.clock import known_zones
 from tracker.web.time_zones import zone_groups
 
 
-def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/profile")
+def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/profile")
     words = text_of(page)
     assert "Alice Moreno" in words
     assert "alice@home.example" in words
     assert "To correct your name or first address, contact Carol Reyes" in words
     assert 'href="mailto:carol@example.org"' in page.text
     assert "New York, America" in words
-    assert "Carol Reyes" not in text_of(page_house.visit(EVE).get("/profile"))
+    assert "Carol Reyes" not in text_of(sqlite_web.visit(EVE).get("/profile"))
 
 
-def test_the_foot_of_each_page_leads_to_the_profile_of_people_only(page_house: WebClient) -> None:
-    assert 'href="/profile"' in page_house.visit(ALICE).get("/my-year").text
-    assert 'href="/profile"' not in page_house.visit(CAROL).get("/coordinator").text
+def test_the_foot_of_each_page_leads_to_the_profile_of_people_only(sqlite_web: WebClient) -> None:
+    assert 'href="/profile"' in sqlite_web.visit(ALICE).get("/my-year").text
+    assert 'href="/profile"' not in sqlite_web.visit(CAROL).get("/coordinator").text
 
 
-def test_a_chosen_time_zone_says_what_today_is(page_house: WebClient) -> None:
-    page_house.now = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
-    alice = page_house.visit(ALICE)
+def test_a_chosen_time_zone_says_what_today_is(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
+    alice = sqlite_web.visit(ALICE)
     saved = alice.post("/profile/time-zone", {"time_zone": "Pacific/Auckland"})
     words = text_of(alice.follow(saved))
     assert "Your time zone is saved. " in words
@@ -35,7 +35,7 @@ def test_a_chosen_time_zone_says_what_today_is(page_house: WebClient) -> None:
     assert 'name="day" value="23"' in today.text
     # Where she is it is the 23rd already: such a session is none of the future.
     assert alice.log({**TRAINING, "day": "23"}).status_code == 303
-    [event] = page_house.cast.rows("audit_event", table_name="person")
+    [event] = sqlite_web.cast.rows("audit_event", table_name="person")
     assert (event["who"], event["after"]) == (ALICE, '{"time_zone": "Pacific/Auckland"}')
     alice.post("/profile/time-zone", {"time_zone": ""})
     assert problems(alice.log({**TRAINING, "day": "23"})) == [
@@ -43,15 +43,15 @@ def test_a_chosen_time_zone_says_what_today_is(page_house: WebClient) -> None:
     ]
 
 
-def test_the_last_day_is_ones_own_in_the_west_too(page_house: WebClient) -> None:
-    page_house.now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
-    alice = page_house.visit(ALICE)
+def test_the_last_day_is_ones_own_in_the_west_too(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+    alice = sqlite_web.visit(ALICE)
     alice.post("/profile/time-zone", {"time_zone": "Pacific/Honolulu"})
     assert 'name="day" value="22"' in alice.post("/log", {**TRAINING, "today": "yes"}).text
 
 
-def test_a_zone_that_is_none_is_refused(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_a_zone_that_is_none_is_refused(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     for zone in ("Mars/Olympus", "../../etc/passwd", "EST5EDT", "\0"):
         answer = alice.post("/profile/time-zone", {"time_zone": zone})
         assert answer.status_code == 422

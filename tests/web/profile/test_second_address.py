@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from tests.support.cast import ALICE, BOB, CAROL, DANA, Cast
-from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -12,12 +12,12 @@ HOME = "bob@home.example"
 HERE = "/profile/second-address"
 
 
-def ask(house: WebClient, visitor: Visitor, email: str) -> tuple[str, str]:
+def ask(web: WebClient, visitor: Visitor, email: str) -> tuple[str, str]:
     """Enter an address; the path of the mail's link, and its code."""
     answer = visitor.post(HERE, {"email": email})
     assert answer.headers["location"] == HERE
-    house.settle()
-    mail = house.mails()[-1]
+    web.settle()
+    mail = web.mails()[-1]
     link = re.search(r"testserver(/profile/second-address/\S+)", mail)
     code = re.search(r"\b([2-9A-Z]{4}-[2-9A-Z]{4})\b", mail)
     return link[1] if link else "", code[1] if code else ""
@@ -28,13 +28,13 @@ def second(cast: Cast, email: str) -> str | None:
     return found
 
 
-def test_an_address_is_used_once_its_code_was_typed(house: WebClient) -> None:
-    bob, cast = house.visit(BOB), house.cast
-    path, code = ask(house, bob, HOME.upper())
+def test_an_address_is_used_once_its_code_was_typed(web: WebClient) -> None:
+    bob, cast = web.visit(BOB), web.cast
+    path, code = ask(web, bob, HOME.upper())
     assert cast.rows("outbox")[-1]["recipient"] == HOME
     # Scanners open links, and head for them; nothing comes of it.
     for _ in range(3):
-        assert "Confirm your second address" in text_of(house.visit("").get(path))
+        assert "Confirm your second address" in text_of(web.visit("").get(path))
     assert second(cast, BOB) is None
     assert problems(bob.post(path, {"code": "2222-2222"}))[0][0] == "code"
     words = text_of(bob.follow(bob.post(path, {"code": code.lower()})))
@@ -45,44 +45,44 @@ def test_an_address_is_used_once_its_code_was_typed(house: WebClient) -> None:
     ]
     # The first address is told.
     assert cast.rows("outbox")[-1]["recipient"] == BOB
-    assert f"Your second address is now {HOME}." in house.mails()[-1]
+    assert f"Your second address is now {HOME}." in web.mails()[-1]
     [event] = cast.rows("audit_event", table_name="person")
     assert (event["who"], event["row_id"]) == (HOME, cast.people[BOB])
-    assert "Bob Osei" in text_of(house.visit(HOME).get("/profile"))
+    assert "Bob Osei" in text_of(web.visit(HOME).get("/profile"))
 
 
-def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(page_house: WebClient) -> None:
-    path, code = ask(page_house, page_house.visit(BOB), HOME)
-    stranger = page_house.visit("")
+def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(sqlite_web: WebClient) -> None:
+    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
+    stranger = sqlite_web.visit("")
     page = stranger.post(path, {"code": code})
     assert f"{HOME} is your second address now" in text_of(page)
     assert stranger.get("/my-year").status_code == 303
 
 
-def test_a_code_ends_after_ten_minutes(page_house: WebClient) -> None:
-    path, code = ask(page_house, page_house.visit(BOB), HOME)
-    page_house.now += timedelta(minutes=11)
-    late = page_house.visit(BOB).post(path, {"code": code})
+def test_a_code_ends_after_ten_minutes(sqlite_web: WebClient) -> None:
+    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
+    sqlite_web.now += timedelta(minutes=11)
+    late = sqlite_web.visit(BOB).post(path, {"code": code})
     assert problems(late) == [("code", "That code has expired. Request a new one")]
-    assert second(page_house.cast, BOB) is None
+    assert second(sqlite_web.cast, BOB) is None
 
 
-def test_a_code_to_confirm_signs_nobody_in_and_the_other_way_round(page_house: WebClient) -> None:
-    path, code = ask(page_house, page_house.visit(BOB), HOME)
+def test_a_code_to_confirm_signs_nobody_in_and_the_other_way_round(sqlite_web: WebClient) -> None:
+    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
     token = path.rpartition("/")[2]
-    assert page_house.visit("").post(f"/sign-in/{token}", {"code": code}).status_code == 422
+    assert sqlite_web.visit("").post(f"/sign-in/{token}", {"code": code}).status_code == 422
 
 
-def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: WebClient) -> None:
-    bob, cast = page_house.visit(BOB), page_house.cast
-    ask(page_house, bob, "nobody@example.org")
+def test_somebody_elses_address_is_answered_alike_and_never_used(sqlite_web: WebClient) -> None:
+    bob, cast = sqlite_web.visit(BOB), sqlite_web.cast
+    ask(sqlite_web, bob, "nobody@example.org")
     pages = [bob.get(HERE).content]
     for address in (ALICE, "alice@home.example", DANA):
-        path, code = ask(page_house, bob, address)
+        path, code = ask(sqlite_web, bob, address)
         pages.append(bob.get(HERE).content)
         assert (path, code) == ("", "")
         assert cast.rows("outbox")[-1]["recipient"] == address
-        mail = page_house.mails()[-1]
+        mail = sqlite_web.mails()[-1]
         assert "it already belongs to a person here" in mail
         assert "Bob" not in mail
         assert "Alice" not in mail
@@ -91,21 +91,21 @@ def test_somebody_elses_address_is_answered_alike_and_never_used(page_house: Web
     assert second(cast, BOB) is None
 
 
-def test_an_address_taken_meanwhile_is_not_confirmed(page_house: WebClient) -> None:
-    path, code = ask(page_house, page_house.visit(BOB), HOME)
+def test_an_address_taken_meanwhile_is_not_confirmed(sqlite_web: WebClient) -> None:
+    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
     person = METADATA.tables["person"]
-    with writing(page_house.cast.engine) as session:
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
             person.update().where(person.c.email == DANA).values(email=HOME)
         )
     words = "This address can't be used, because it now belongs to another person"
-    answer = page_house.visit(BOB).post(path, {"code": code})
+    answer = sqlite_web.visit(BOB).post(path, {"code": code})
     assert [w.replace("&#39;", "'") for _, w in problems(answer)] == [words]
-    assert second(page_house.cast, BOB) is None
+    assert second(sqlite_web.cast, BOB) is None
 
 
-def test_what_can_be_told_is_told_at_once(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_what_can_be_told_is_told_at_once(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     for typed, words in (
         ("", "Enter an email address, like name@example.org"),
         ("no address", "Enter an email address, like name@example.org"),
@@ -115,43 +115,43 @@ def test_what_can_be_told_is_told_at_once(page_house: WebClient) -> None:
         answer = alice.post(HERE, {"email": typed})
         assert answer.status_code == 422
         assert problems(answer) == [("email", words)]
-    assert page_house.cast.rows("outbox") == []
+    assert sqlite_web.cast.rows("outbox") == []
 
 
-def test_removing_an_address_signs_it_out(house: WebClient) -> None:
-    cast = house.cast
-    at_home, at_work = house.visit("alice@home.example"), house.visit(ALICE)
+def test_removing_an_address_signs_it_out(web: WebClient) -> None:
+    cast = web.cast
+    at_home, at_work = web.visit("alice@home.example"), web.visit(ALICE)
     assert at_home.get("/profile").status_code == 200
     words = text_of(at_work.follow(at_work.post(HERE, {"remove": "yes"})))
     assert "Your second address is removed and signed out everywhere." in words
     assert second(cast, ALICE) is None
     assert at_home.get("/profile").status_code == 303
     assert at_work.get("/profile").status_code == 200
-    assert "Your second address was removed." in house.mails()[-1]
+    assert "Your second address was removed." in web.mails()[-1]
     assert at_work.post(HERE, {"remove": "yes"}).status_code == 404
 
 
-def test_asking_is_limited(page_house: WebClient) -> None:
-    bob = page_house.visit(BOB)
+def test_asking_is_limited(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit(BOB)
     answers = [bob.post(HERE, {"email": HOME}).status_code for _ in range(12)]
     assert answers[0] == 303
     assert answers[-1] == 429
-    page_house.settle()
+    sqlite_web.settle()
 
 
-def test_a_bounce_is_told_with_one_thing_to_do(page_house: WebClient) -> None:
-    cast = page_house.cast
+def test_a_bounce_is_told_with_one_thing_to_do(sqlite_web: WebClient) -> None:
+    cast = sqlite_web.cast
     person = METADATA.tables["person"]
     with writing(cast.engine) as session:
-        session.connection().execute(person.update().values(email_refused_at=page_house.now))
+        session.connection().execute(person.update().values(email_refused_at=sqlite_web.now))
     for path in ("/my-year", "/profile"):
-        page = page_house.visit(ALICE).get(path)
+        page = sqlite_web.visit(ALICE).get(path)
         words = text_of(page)
         assert "Mail to alice@example.org came back on November 22, 2026 at 12:00 PM." in words
         assert "we also send our mail to alice@home.example" in words
         assert 'action="/profile/try-again"' in page.text
-    assert "Add a second address" in text_of(page_house.visit(BOB).get("/my-year"))
-    alice = page_house.visit(ALICE)
+    assert "Add a second address" in text_of(sqlite_web.visit(BOB).get("/my-year"))
+    alice = sqlite_web.visit(ALICE)
     words = text_of(alice.follow(alice.post("/profile/try-again")))
     assert "We sent an email to your first address." in words
     assert "came back" not in text_of(alice.get("/my-year"))
@@ -159,4 +159,4 @@ def test_a_bounce_is_told_with_one_thing_to_do(page_house: WebClient) -> None:
     alice.post("/profile/try-again")
     assert len(cast.rows("outbox")) == 1
     number = cast.endorsements[BOB]
-    assert "came back" not in text_of(page_house.visit(CAROL).get(f"/coordinator/people/{number}"))
+    assert "came back" not in text_of(sqlite_web.visit(CAROL).get(f"/coordinator/people/{number}"))

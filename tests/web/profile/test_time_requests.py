@@ -8,7 +8,7 @@ import pytest
 from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
-from tests.web.visiting import Visitor, WebClient, problems, text_of
+from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.time_requests import RequestedDays, decline_request, grant_request
@@ -23,7 +23,7 @@ LEAVE = {
     "ends_year": "2027",
     "reason": "Parental leave",
 }
-LATER = {"ends_day": "31", "ends_month": "mar", "ends_year": "2027", "reason": "Moved house"}
+LATER = {"ends_day": "31", "ends_month": "mar", "ends_year": "2027", "reason": "Moved web"}
 GRANT, DECLINE = {"decision": "grant"}, {"decision": "decline"}
 
 
@@ -37,94 +37,94 @@ def submit(visitor: Visitor, kind: str, form: dict[str, str]) -> Response:
     return visitor.post(f"/requests/{kind}", {"form_key": key[1], "subject": subject[1], **form})
 
 
-def only_request(house: WebClient) -> str:
-    [row] = house.cast.rows("time_request")
+def only_request(web: WebClient) -> str:
+    [row] = web.cast.rows("time_request")
     return f"/coordinator/requests/{row['id']}"
 
 
-def test_granted_leave_excuses_a_renewal_due_then(house: WebClient) -> None:
-    alice, carol = house.visit(ALICE), house.visit(CAROL)
+def test_granted_leave_excuses_a_renewal_due_then(web: WebClient) -> None:
+    alice, carol = web.visit(ALICE), web.visit(CAROL)
     words = text_of(alice.follow(submit(alice, "leave", LEAVE)))
     assert "Leave Waiting December 1, 2026 to February 28, 2027 For NCIMHA IFS" in words
     assert "1 request waits for your decision" in text_of(carol.get("/coordinator"))
     assert "Alice Moreno Waiting Leave: December 1, 2026" in text_of(
         carol.get("/coordinator/requests")
     )
-    page = only_request(house)
+    page = only_request(web)
     assert 'name="starts_month" value="12"' in carol.get(page).text
     decided = carol.post(page, {**LEAVE, **GRANT, "answer": "All the best"})
     assert "Granted November 22, 2026 at 12:00 PM by Carol Reyes" in text_of(carol.follow(decided))
-    [leave] = house.cast.rows("leave")
+    [leave] = web.cast.rows("leave")
     assert (leave["starts_on"], leave["ends_on"]) == (date(2026, 12, 1), date(2027, 2, 28))
-    number = house.cast.endorsements[ALICE]
-    states = [row["status"] for row in house.cast.rows("standing", endorsement_id=number)]
+    number = web.cast.endorsements[ALICE]
+    states = [row["status"] for row in web.cast.rows("standing", endorsement_id=number)]
     assert "excused" in states
     assert "Leave Granted" in text_of(alice.get("/requests"))
-    [mail] = house.mails()
+    [mail] = web.mails()
     assert "Your leave is granted." in mail
     assert "First day: December 1, 2026" in mail
     assert "Carol Reyes writes: All the best" in mail
-    tables = [row["table_name"] for row in house.cast.rows("audit_event")]
+    tables = [row["table_name"] for row in web.cast.rows("audit_event")]
     assert tables == ["time_request", "time_request", "leave"]
 
 
-def test_an_extension_is_granted_with_another_date(house: WebClient) -> None:
-    alice, carol = house.visit(ALICE), house.visit(CAROL)
+def test_an_extension_is_granted_with_another_date(web: WebClient) -> None:
+    alice, carol = web.visit(ALICE), web.visit(CAROL)
     assert "due December 31, 2026" in text_of(alice.get("/requests/extension"))
     submit(alice, "extension", LATER)
-    page = only_request(house)
+    page = only_request(web)
     assert "Current due date December 31, 2026" in text_of(carol.get(page)).replace("\xa0", " ")
     carol.post(page, {**LATER, **GRANT, "ends_month": "2", "ends_day": "15"})
-    [renewal] = house.cast.rows("renewal")
+    [renewal] = web.cast.rows("renewal")
     assert renewal["extended_due_on"] == date(2027, 2, 15)
-    number = house.cast.endorsements[ALICE]
-    due = [row["due_on"] for row in house.cast.rows("standing", endorsement_id=number)]
+    number = web.cast.endorsements[ALICE]
+    due = [row["due_on"] for row in web.cast.rows("standing", endorsement_id=number)]
     assert date(2027, 2, 15) in due
-    [mail] = house.mails()
+    [mail] = web.mails()
     assert "Your renewal is now due on February 15, 2027." in mail
     assert "if they were held by December 31, 2026." in " ".join(mail.split())
     assert "changed the days that you requested" in " ".join(mail.split())
-    [row] = house.cast.rows("outbox")
+    [row] = web.cast.rows("outbox")
     assert row["subject"] == "Your new due date: February 15, 2027"
     assert (row["recipient"], row["kind"]) == (ALICE, "request")
 
 
-def test_declining_requires_a_reason(page_house: WebClient) -> None:
-    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+def test_declining_requires_a_reason(sqlite_web: WebClient) -> None:
+    alice, carol = sqlite_web.visit(ALICE), sqlite_web.visit(CAROL)
     submit(alice, "extension", LATER)
-    page = only_request(page_house)
+    page = only_request(sqlite_web)
     refused = carol.post(page, {**LATER, **DECLINE})
     assert problems(refused) == [("answer", "Enter a reason. The endorsee gets it by email")]
     carol.post(page, {**LATER, **DECLINE, "answer": "Please call me first"})
-    assert page_house.cast.rows("renewal") == []
+    assert sqlite_web.cast.rows("renewal") == []
     assert "Answer Please call me first" in text_of(alice.get("/requests"))
-    [mail] = page_house.mails()
+    [mail] = sqlite_web.mails()
     assert "declined" in mail
     assert "Carol Reyes writes: Please call me first" in mail
 
 
-def test_a_second_decision_shows_the_first(page_house: WebClient) -> None:
-    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+def test_a_second_decision_shows_the_first(sqlite_web: WebClient) -> None:
+    alice, carol = sqlite_web.visit(ALICE), sqlite_web.visit(CAROL)
     submit(alice, "leave", LEAVE)
-    page = only_request(page_house)
+    page = only_request(sqlite_web)
     carol.post(page, {**LEAVE, **GRANT})
     second = carol.post(page, {**DECLINE, "answer": "No"})
     words = text_of(carol.follow(second))
     assert "Someone already decided or withdrew this request" in words
     assert "by Carol Reyes" in words
-    assert len(page_house.mails()) == 1
+    assert len(sqlite_web.mails()) == 1
 
 
-def test_only_one_of_simultaneous_decisions_is_saved(house: WebClient) -> None:
-    submit(house.visit(ALICE), "leave", LEAVE)
-    [row] = house.cast.rows("time_request")
+def test_only_one_of_simultaneous_decisions_is_saved(web: WebClient) -> None:
+    submit(web.visit(ALICE), "leave", LEAVE)
+    [row] = web.cast.rows("time_request")
     days = RequestedDays(row["starts_on"], row["ends_on"])
 
     def decide(number: int) -> bool:
         actor = Actor(f"c{number}@example.org", coordinates=("NCIMHA",))
         try:
-            with writing(house.cast.engine) as session:
-                context = ServiceContext(session, house.rulebooks, actor, house.now)
+            with writing(web.cast.engine) as session:
+                context = ServiceContext(session, web.rulebooks, actor, web.now)
                 if number % 2:
                     decline_request(context, row["id"], "No")
                 else:
@@ -136,32 +136,32 @@ def test_only_one_of_simultaneous_decisions_is_saved(house: WebClient) -> None:
     with ThreadPoolExecutor(6) as pool:
         taken = list(pool.map(decide, range(6)))
     assert sorted(taken) == [False] * 5 + [True]
-    [stored] = house.cast.rows("time_request")
+    [stored] = web.cast.rows("time_request")
     assert stored["decided_by"] == f"c{taken.index(True)}@example.org"
-    assert len(house.cast.rows("leave")) == (stored["state"] == "granted")
+    assert len(web.cast.rows("leave")) == (stored["state"] == "granted")
 
 
-def test_a_pending_request_can_be_withdrawn(page_house: WebClient) -> None:
-    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+def test_a_pending_request_can_be_withdrawn(sqlite_web: WebClient) -> None:
+    alice, carol = sqlite_web.visit(ALICE), sqlite_web.visit(CAROL)
     submit(alice, "leave", LEAVE)
-    page = only_request(page_house)
+    page = only_request(sqlite_web)
     path = f"/requests/{page.rpartition('/')[2]}/withdraw"
-    assert page_house.visit(BOB).post(path).status_code == 404
+    assert sqlite_web.visit(BOB).post(path).status_code == 404
     assert "The request is withdrawn." in text_of(alice.follow(alice.post(path)))
     assert alice.post(path).status_code == 404
     late = carol.post(page, {**LEAVE, **GRANT})
     assert "Withdrawn" in text_of(carol.follow(late))
-    assert page_house.cast.rows("leave") == []
+    assert sqlite_web.cast.rows("leave") == []
     assert "No requests need your decision." in text_of(carol.get("/coordinator/requests"))
 
 
-def test_one_request_of_a_kind_is_open_at_a_time(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    number = page_house.cast.endorsements[ALICE]
+def test_one_request_of_a_kind_is_open_at_a_time(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    number = sqlite_web.cast.endorsements[ALICE]
     form = {**LEAVE, "form_key": "ab" * 16, "subject": str(number)}
     for _ in range(2):
         assert alice.post("/requests/leave", form).status_code == 303
-    assert len(page_house.cast.rows("time_request")) == 1
+    assert len(sqlite_web.cast.rows("time_request")) == 1
     again = submit(alice, "leave", LEAVE)
     words = "You already have an open request of this kind. Withdraw it before you send another"
     assert problems(again) == [("subject", words)]
@@ -183,64 +183,64 @@ def test_one_request_of_a_kind_is_open_at_a_time(page_house: WebClient) -> None:
     ],
 )  # fmt: skip
 def test_each_problem_is_shown_at_its_field(
-    page_house: WebClient, kind: str, form: dict[str, str], wrong: list[tuple[str, str]]
+    sqlite_web: WebClient, kind: str, form: dict[str, str], wrong: list[tuple[str, str]]
 ) -> None:
-    answer = submit(page_house.visit(ALICE), kind, form)
+    answer = submit(sqlite_web.visit(ALICE), kind, form)
     assert answer.status_code == 422
     assert problems(answer) == wrong
     if form.get("reason"):
         assert form["reason"] in answer.text
 
 
-def test_leave_can_have_no_last_day(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_leave_can_have_no_last_day(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     blank = {"ends_day": "", "ends_month": "", "ends_year": ""}
     assert submit(alice, "leave", {**LEAVE, **blank}).status_code == 303
-    page_house.visit(CAROL).post(only_request(page_house), {**LEAVE, **blank, **GRANT})
-    [leave] = page_house.cast.rows("leave")
+    sqlite_web.visit(CAROL).post(only_request(sqlite_web), {**LEAVE, **blank, **GRANT})
+    [leave] = sqlite_web.cast.rows("leave")
     assert leave["ends_on"] is None
-    assert "Last day: not known yet" in page_house.mails()[0]
+    assert "Last day: not known yet" in sqlite_web.mails()[0]
 
 
-def test_people_request_for_their_own_endorsements_only(page_house: WebClient) -> None:
-    number = page_house.cast.endorsements[ALICE]
+def test_people_request_for_their_own_endorsements_only(sqlite_web: WebClient) -> None:
+    number = sqlite_web.cast.endorsements[ALICE]
     form = {**LEAVE, "form_key": "ab" * 16, "subject": str(number)}
-    assert page_house.visit(BOB).post("/requests/leave", form).status_code == 422
-    assert page_house.cast.rows("time_request") == []
+    assert sqlite_web.visit(BOB).post("/requests/leave", form).status_code == 422
+    assert sqlite_web.cast.rows("time_request") == []
 
 
 def test_the_pages_say_what_to_do(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    alice = page_house.visit(ALICE)
+    alice = sqlite_web.visit(ALICE)
     assert "Please don't include health details." in text_of(alice.get("/requests/leave"))
     assert "You have no requests yet." in text_of(alice.get("/requests"))
-    assert "you have no endorsement here" in text_of(page_house.visit(EVE).get("/requests"))
+    assert "you have no endorsement here" in text_of(sqlite_web.visit(EVE).get("/requests"))
 
 
-def test_coordinators_list_decided_requests(page_house: WebClient) -> None:
-    carol = page_house.visit(CAROL)
+def test_coordinators_list_decided_requests(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
     assert "No pending requests." in text_of(carol.get("/coordinator/requests"))
-    submit(page_house.visit(ALICE), "leave", LEAVE)
-    carol.post(only_request(page_house), {**LEAVE, **GRANT})
+    submit(sqlite_web.visit(ALICE), "leave", LEAVE)
+    carol.post(only_request(sqlite_web), {**LEAVE, **GRANT})
     assert "Alice Moreno Granted" in text_of(carol.get("/coordinator/requests?state=decided"))
     assert carol.get("/coordinator/requests?page=9").status_code == 200
     assert carol.get("/coordinator/requests?association=CT-AIMH").status_code == 404
 
 
-def test_a_former_coordinator_is_named_by_email(page_house: WebClient) -> None:
-    submit(page_house.visit(ALICE), "leave", LEAVE)
-    page = only_request(page_house)
-    page_house.visit(CAROL).post(page, {**LEAVE, **GRANT})
+def test_a_former_coordinator_is_named_by_email(sqlite_web: WebClient) -> None:
+    submit(sqlite_web.visit(ALICE), "leave", LEAVE)
+    page = only_request(sqlite_web)
+    sqlite_web.visit(CAROL).post(page, {**LEAVE, **GRANT})
     newcomer = Coordinator(email="cleo@example.org", name="Cleo", association="NCIMHA")
-    site = page_house.app.state.site
+    site = sqlite_web.app.state.site
     settings = site.settings.model_copy(update={"coordinators": (newcomer,)})
     object.__setattr__(site, "settings", settings)
-    assert "by carol@example.org" in text_of(page_house.visit("cleo@example.org").get(page))
+    assert "by carol@example.org" in text_of(sqlite_web.visit("cleo@example.org").get(page))
 
 
-def test_leave_that_comes_too_late_is_refused(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
+def test_leave_that_comes_too_late_is_refused(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
     long_ago = {"starts_day": "1", "starts_month": "1", "starts_year": "2020"}
     before = LEAVE | long_ago | {"ends_year": "2020"}
     [(field, words)] = problems(submit(alice, "leave", before))
@@ -249,19 +249,19 @@ def test_leave_that_comes_too_late_is_refused(page_house: WebClient) -> None:
     closed = LEAVE | {"starts_year": "2023", "ends_year": "2025"}
     [(field, words)] = problems(submit(alice, "leave", closed))
     assert words.startswith("2025 closed on January 31, 2026, so leave that ends in it")
-    assert page_house.cast.rows("time_request") == []
+    assert sqlite_web.cast.rows("time_request") == []
 
 
-def test_leave_without_an_end_says_what_to_do(page_house: WebClient) -> None:
-    alice, carol = page_house.visit(ALICE), page_house.visit(CAROL)
+def test_leave_without_an_end_says_what_to_do(sqlite_web: WebClient) -> None:
+    alice, carol = sqlite_web.visit(ALICE), sqlite_web.visit(CAROL)
     open_ended = LEAVE | {"ends_day": "", "ends_month": "", "ends_year": ""}
     submit(alice, "leave", open_ended)
-    carol.post(only_request(page_house), {**open_ended, **GRANT, "answer": ""})
+    carol.post(only_request(sqlite_web), {**open_ended, **GRANT, "answer": ""})
     year = text_of(alice.get("/my-year"))
     assert "You will be on leave on the due date, so you don't need to submit anything." in year
     assert "The leave has no end date yet. Tell your coordinator when it ends." in year
     assert "They will enter the last day" in text_of(alice.get("/requests"))
-    assert "Once you are back, reply to this mail" in " ".join(page_house.mails()[-1].split())
-    page_house.pass_time(days=14)
-    year = text_of(page_house.visit(ALICE).get("/my-year"))
+    assert "Once you are back, reply to this mail" in " ".join(sqlite_web.mails()[-1].split())
+    sqlite_web.pass_time(days=14)
+    year = text_of(sqlite_web.visit(ALICE).get("/my-year"))
     assert "You don't need to submit anything while you are on leave." in year

@@ -8,112 +8,112 @@ from sqlalchemy import insert, text
 
 from tests.support.cast import ALICE, BOB, DANA, EVE
 from tests.support.held import TITLE, hold_session, name_supervisee
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 
-def ask(house: WebClient, *emails: str) -> str:
+def ask(web: WebClient, *emails: str) -> str:
     """Dana has logged a session; the page that asks the first of them."""
-    with writing(house.cast.engine) as session:
-        session_id = hold_session(session, house.cast, DANA)
-        numbers = [name_supervisee(session, house.cast, session_id, e) for e in emails]
+    with writing(web.cast.engine) as session:
+        session_id = hold_session(session, web.cast, DANA)
+        numbers = [name_supervisee(session, web.cast, session_id, e) for e in emails]
     return f"/sessions/asked/{numbers[0]}"
 
 
-def added(house: WebClient) -> list[tuple[int, int]]:
-    return [(row["person_id"], row["minutes"]) for row in house.cast.rows("entry", title=TITLE)]
+def added(web: WebClient) -> list[tuple[int, int]]:
+    return [(row["person_id"], row["minutes"]) for row in web.cast.rows("entry", title=TITLE)]
 
 
-def change(house: WebClient, statement: str) -> None:
-    with writing(house.cast.engine) as session:
+def change(web: WebClient, statement: str) -> None:
+    with writing(web.cast.engine) as session:
         session.connection().execute(text(statement))
 
 
-def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(house: WebClient) -> None:
-    path = ask(house, BOB, ALICE)
-    bob = house.visit(BOB)
+def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(web: WebClient) -> None:
+    path = ask(web, BOB, ALICE)
+    bob = web.visit(BOB)
     year = bob.get("/my-year")
     assert "Dana Ruiz says that you took part on November 18, 2026" in text_of(year)
     assert bob.get(path).status_code == 200
     assert bob.client.head(path).status_code in {200, 405}
-    assert added(house) == []
+    assert added(web) == []
     answer = bob.post(path, {"answer": "confirm"})
     page = text_of(bob.follow(answer))
     assert "1.5 hours on November 18, 2026" in page
     assert "with Dana Ruiz · group" in page
     assert "Counts toward RSC: vetted by NCIMHA on that day" in page
-    (entry,) = house.cast.rows("entry", title=TITLE)
-    assert (entry["person_id"], entry["minutes"]) == (house.cast.people[BOB], 90)
+    (entry,) = web.cast.rows("entry", title=TITLE)
+    assert (entry["person_id"], entry["minutes"]) == (web.cast.people[BOB], 90)
     assert bob.post(path, {"answer": "confirm"}).headers["location"] == answer.headers["location"]
-    assert len(added(house)) == 1
+    assert len(added(web)) == 1
     assert "waiting for your answer" not in text_of(bob.get("/my-year"))
-    assert {r["table_name"] for r in house.cast.rows("audit_event")} == {"entry", "group_member"}
+    assert {r["table_name"] for r in web.cast.rows("audit_event")} == {"entry", "group_member"}
 
 
-def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(page_house: WebClient) -> None:
-    path = ask(page_house, BOB, ALICE)
-    page = page_house.visit(BOB).get(path).text
+def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(sqlite_web: WebClient) -> None:
+    path = ask(sqlite_web, BOB, ALICE)
+    page = sqlite_web.visit(BOB).get(path).text
     assert "Counts toward RSC: vetted by NCIMHA on that day" in page
     assert ALICE not in page
     assert "Alice" not in page
-    assert page_house.visit(ALICE).get(path).status_code == 404
-    eve = ask_again = page_house.visit(EVE)
+    assert sqlite_web.visit(ALICE).get(path).status_code == 404
+    eve = ask_again = sqlite_web.visit(EVE)
     assert "answer" not in ask_again.get("/my-year").text
     assert eve.get(path).content == eve.get("/sessions/asked/999").content
 
 
-def test_two_confirms_at_once_make_one_entry(house: WebClient) -> None:
-    path = ask(house, BOB)
-    visitors = [house.visit(BOB) for _ in range(6)]
+def test_two_confirms_at_once_make_one_entry(web: WebClient) -> None:
+    path = ask(web, BOB)
+    visitors = [web.visit(BOB) for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda v: v.post(path, {"answer": "confirm"}), visitors))
     assert {a.status_code for a in answers} == {303}
     assert len({a.headers["location"] for a in answers}) == 1
-    assert added(house) == [(house.cast.people[BOB], 90)]
+    assert added(web) == [(web.cast.people[BOB], 90)]
 
 
-def test_a_dispute_says_why_and_the_answer_can_be_changed(page_house: WebClient) -> None:
-    path = ask(page_house, BOB)
-    bob = page_house.visit(BOB)
+def test_a_dispute_says_why_and_the_answer_can_be_changed(sqlite_web: WebClient) -> None:
+    path = ask(sqlite_web, BOB)
+    bob = sqlite_web.visit(BOB)
     bob.post(path, {"answer": "dispute", "note": " It was\nthe 17th "})
-    (row,) = page_house.cast.rows("group_member")
+    (row,) = sqlite_web.cast.rows("group_member")
     assert (row["state"], row["note"], row["entry_id"]) == ("disputed", "It was the 17th", None)
     assert "You reported a problem on November 22, 2026" in text_of(bob.get(path))
     bob.post(path, {"answer": "confirm"})
-    assert len(added(page_house)) == 1
+    assert len(added(sqlite_web)) == 1
     assert "Reporting a problem deletes the entry that you added" in text_of(bob.get(path))
     bob.post(path, {"answer": "dispute"})
-    assert added(page_house) == []
-    (row,) = page_house.cast.rows("group_member")
+    assert added(sqlite_web) == []
+    (row,) = sqlite_web.cast.rows("group_member")
     assert (row["state"], row["note"]) == ("disputed", None)
     long = bob.post(path, {"answer": "dispute", "note": "x" * 501})
     assert (long.status_code, "x" * 501 in long.text) == (422, True)
     assert bob.post(path).headers["location"] == path
 
 
-def test_deleting_the_entry_asks_again_and_editing_it_tells_nobody(page_house: WebClient) -> None:
-    path = ask(page_house, BOB)
-    bob = page_house.visit(BOB)
+def test_deleting_the_entry_asks_again_and_editing_it_tells_nobody(sqlite_web: WebClient) -> None:
+    path = ask(sqlite_web, BOB)
+    bob = sqlite_web.visit(BOB)
     bob.post(path, {"answer": "confirm"})
-    entry_id = page_house.cast.rows("entry", title=TITLE)[0]["id"]
-    change(page_house, "UPDATE entry SET minutes = 60 WHERE title = 'Monthly group'")
-    dana = text_of(page_house.visit(DANA).get("/sessions"))
+    entry_id = sqlite_web.cast.rows("entry", title=TITLE)[0]["id"]
+    change(sqlite_web, "UPDATE entry SET minutes = 60 WHERE title = 'Monthly group'")
+    dana = text_of(sqlite_web.visit(DANA).get("/sessions"))
     assert "1.5 hours bob@example.org Confirmed on Nov 22, 2026" in dana
     bob.post(f"/entries/{entry_id}/delete")
-    (row,) = page_house.cast.rows("group_member")
+    (row,) = sqlite_web.cast.rows("group_member")
     assert (row["state"], row["answered_at"], row["entry_id"]) == ("asked", None, None)
     assert "waiting for your answer" in text_of(bob.get("/my-year"))
 
 
-def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: WebClient) -> None:
-    path = ask(page_house, BOB)
-    cast = page_house.cast
+def test_a_session_that_one_has_logged_oneself_is_not_doubled(sqlite_web: WebClient) -> None:
+    path = ask(sqlite_web, BOB)
+    cast = sqlite_web.cast
     own = {"person_id": cast.people[BOB], "activity": "rsc", "held_on": date(2026, 11, 18)}
     with writing(cast.engine) as session:
         more = {"minutes": 60, "title": "Mine", "provider_id": cast.people[DANA]}
         session.connection().execute(insert(METADATA.tables["entry"]).values(**own, **more))
-    bob = page_house.visit(BOB)
+    bob = sqlite_web.visit(BOB)
     answer = bob.post(path, {"answer": "confirm"})
     assert "You have already logged a session with Dana Ruiz on that day" in text_of(
         bob.follow(answer)
@@ -124,11 +124,11 @@ def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: WebCli
     assert cast.rows("group_member")[0]["state"] == "asked"
     saved = bob.post(path, {"own": str(mine["id"])})
     assert saved.headers["location"] == f"/log/saved/{mine['id']}"
-    assert added(page_house) == []
+    assert added(sqlite_web) == []
     bob.post(path, {"answer": "dispute"})
     assert cast.rows("entry", title="Mine") == [mine]
     bob.post(path, {"answer": "another"})
-    assert len(added(page_house)) == 1
+    assert len(added(sqlite_web)) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,36 +140,36 @@ def test_a_session_that_one_has_logged_oneself_is_not_doubled(page_house: WebCli
     ],
 )
 def test_what_cannot_be_in_the_log_is_said_and_nothing_is_half_done(
-    page_house: WebClient, statement: str, words: str
+    sqlite_web: WebClient, statement: str, words: str
 ) -> None:
-    path = ask(page_house, BOB)
-    bob = page_house.visit(BOB)
+    path = ask(sqlite_web, BOB)
+    bob = sqlite_web.visit(BOB)
     bob.log({"activity": "training", "day": "18", "month": "11", "year": "2026",
              "hours": "2", "title": "Book club"})  # fmt: skip
-    change(page_house, statement)
+    change(sqlite_web, statement)
     answer = bob.post(path, {"answer": "confirm"})
     assert answer.status_code == 422
     assert words in text_of(answer)
-    assert added(page_house) == []
-    assert page_house.cast.rows("group_member")[0]["state"] == "asked"
+    assert added(sqlite_web) == []
+    assert sqlite_web.cast.rows("group_member")[0]["state"] == "asked"
 
 
-def test_whoever_becomes_known_later_finds_what_was_asked(page_house: WebClient) -> None:
-    path = ask(page_house, "zoe@example.org")
-    zoe = page_house.cast.people[EVE]
-    change(page_house, "UPDATE person SET email = 'zoe@example.org' WHERE name = 'Eve Chen'")
-    visitor = page_house.visit("zoe@example.org")
+def test_whoever_becomes_known_later_finds_what_was_asked(sqlite_web: WebClient) -> None:
+    path = ask(sqlite_web, "zoe@example.org")
+    zoe = sqlite_web.cast.people[EVE]
+    change(sqlite_web, "UPDATE person SET email = 'zoe@example.org' WHERE name = 'Eve Chen'")
+    visitor = sqlite_web.visit("zoe@example.org")
     assert "waiting for your answer" in text_of(visitor.get("/my-year"))
     visitor.post(path, {"answer": "confirm"})
-    assert added(page_house) == [(zoe, 90)]
+    assert added(sqlite_web) == [(zoe, 90)]
 
 
 def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    path = ask(page_house, BOB)
-    change(page_house, "UPDATE group_session SET held_on = '2025-03-05'")
-    bob = page_house.visit(BOB)
+    path = ask(sqlite_web, BOB)
+    change(sqlite_web, "UPDATE group_session SET held_on = '2025-03-05'")
+    bob = sqlite_web.visit(BOB)
     page = bob.get(path)
     assert "2025 is closed at NCIMHA" in text_of(page)
     assert "Counts toward" not in text_of(page)
@@ -177,5 +177,5 @@ def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(
     note = page.text.partition('name="note" value="')[2].partition('"')[0]
     bob.post(path, {"answer": "dispute", "note": note})
     assert "waiting for your answer" not in text_of(bob.get("/my-year"))
-    [member] = page_house.cast.rows("group_member")
+    [member] = sqlite_web.cast.rows("group_member")
     assert member["note"].startswith("The session was held, but")

@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import text
 
 from tests.support.cast import ALICE, BOB, BOOKS, DANA, ERIN, EVE, NOW
-from tests.web.visiting import WebClient, problems, text_of
+from tests.web.client import WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.services.evaluation import evaluate_people
 
@@ -20,58 +20,58 @@ def key_on(page: str) -> str:
     return found[1]
 
 
-def log(house: WebClient, *emails: str, who: str = DANA, **more: str) -> str:
+def log(web: WebClient, *emails: str, who: str = DANA, **more: str) -> str:
     """Dana logs a session; where she is taken."""
-    dana = house.visit(who)
+    dana = web.visit(who)
     form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, **more}
     answer = dana.post("/sessions/new", {**form, "others": "\n".join(emails)})
     assert answer.status_code == 303, problems(answer)
     return str(answer.headers["location"])
 
 
-def members(house: WebClient) -> list[tuple[str, str]]:
-    return sorted((row["email"], row["state"]) for row in house.cast.rows("group_member"))
+def members(web: WebClient) -> list[tuple[str, str]]:
+    return sorted((row["email"], row["state"]) for row in web.cast.rows("group_member"))
 
 
-def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(house: WebClient) -> None:
-    before = house.cast.rows("entry"), house.cast.rows("standing")
-    path = log(house, BOB, people=str(house.cast.people[ALICE]))
-    assert members(house) == [(ALICE, "asked"), (BOB, "asked")]
-    assert {row["recipient"] for row in house.cast.rows("outbox")} == {ALICE, BOB}
-    assert (house.cast.rows("entry"), house.cast.rows("standing")) == before
-    page = text_of(house.visit(DANA).get(path))
+def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(web: WebClient) -> None:
+    before = web.cast.rows("entry"), web.cast.rows("standing")
+    path = log(web, BOB, people=str(web.cast.people[ALICE]))
+    assert members(web) == [(ALICE, "asked"), (BOB, "asked")]
+    assert {row["recipient"] for row in web.cast.rows("outbox")} == {ALICE, BOB}
+    assert (web.cast.rows("entry"), web.cast.rows("standing")) == before
+    page = text_of(web.visit(DANA).get(path))
     assert "Alice Moreno Asked" in page
     assert f"{BOB} Asked" in page
-    assert {row["table_name"] for row in house.cast.rows("audit_event")} == {
+    assert {row["table_name"] for row in web.cast.rows("audit_event")} == {
         "group_session",
         "group_member",
     }
 
 
-def test_a_double_tap_saves_once_and_a_changed_form_asks(page_house: WebClient) -> None:
-    dana = page_house.visit(DANA)
+def test_a_double_tap_saves_once_and_a_changed_form_asks(sqlite_web: WebClient) -> None:
+    dana = sqlite_web.visit(DANA)
     form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, "others": BOB}
     first, second = (dana.post("/sessions/new", form) for _ in range(2))
     assert first.headers["location"] == second.headers["location"]
     changed = dana.post("/sessions/new", {**form, "hours": "2"})
     assert changed.status_code == 422
     assert "This form was already saved, as 1.5 hours" in text_of(changed)
-    assert len(page_house.cast.rows("group_session")) == 1
-    assert len(page_house.cast.rows("outbox")) == 1
+    assert len(sqlite_web.cast.rows("group_session")) == 1
+    assert len(sqlite_web.cast.rows("outbox")) == 1
 
 
 def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
-    house: WebClient,
+    web: WebClient,
 ) -> None:
-    path = log(house, BOB, people=str(house.cast.people[ALICE]))
-    dana = house.visit(DANA)
+    path = log(web, BOB, people=str(web.cast.people[ALICE]))
+    dana = web.visit(DANA)
     again = SESSION | {"form_key": key_on(dana.get("/sessions/new").text), "hours": "2"}
     asked = dana.post("/sessions/new", again | {"others": f"{EVE}\n{BOB}"})
     assert (asked.status_code, "<title>Not saved yet: " in asked.text) == (422, True)
     said = f"one for that day: Group RSC , 1.5 hours, with Alice Moreno, {BOB}."
     assert f"Is this the same session? You have already logged {said}" in text_of(asked)
     assert f'href="{path}"' in asked.text
-    assert len(house.cast.rows("group_session")) == 1
+    assert len(web.cast.rows("group_session")) == 1
     warned = re.search(r'name="warned" value="([^"]+)"', asked.text)
     assert warned is not None
     anyway = again | {"others": BOB, "warned": warned[1]}
@@ -79,42 +79,42 @@ def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
 
 
 def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    path = log(page_house, BOB)
-    log(page_house, ALICE)
-    page_house.visit(DANA).post(f"{path}/withdraw")
-    log(page_house, BOB)
-    log(page_house, BOB, day="13")
-    assert len(page_house.cast.rows("group_session")) == 4
+    path = log(sqlite_web, BOB)
+    log(sqlite_web, ALICE)
+    sqlite_web.visit(DANA).post(f"{path}/withdraw")
+    log(sqlite_web, BOB)
+    log(sqlite_web, BOB, day="13")
+    assert len(sqlite_web.cast.rows("group_session")) == 4
 
 
-def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(page_house: WebClient) -> None:
+def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(sqlite_web: WebClient) -> None:
     known, unknown = (
-        page_house.visit(DANA).get(log(page_house, address)).text.replace(address, "ADDRESS")
+        sqlite_web.visit(DANA).get(log(sqlite_web, address)).text.replace(address, "ADDRESS")
         for address in (EVE, "nobody@example.org")
     )
     assert re.sub(r"(sessions/|value=\")\d+", r"\1N", known) == re.sub(
         r"(sessions/|value=\")\d+", r"\1N", unknown
     )
-    assert [row["recipient"] for row in page_house.cast.rows("outbox")] == [EVE]
+    assert [row["recipient"] for row in sqlite_web.cast.rows("outbox")] == [EVE]
 
 
-def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(page_house: WebClient) -> None:
-    path = log(page_house, BOB, ALICE, "alice@home.example")
-    assert [row["recipient"] for row in page_house.cast.rows("outbox")] == [ALICE, BOB]
-    alice = page_house.visit(ALICE)
+def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(sqlite_web: WebClient) -> None:
+    path = log(sqlite_web, BOB, ALICE, "alice@home.example")
+    assert [row["recipient"] for row in sqlite_web.cast.rows("outbox")] == [ALICE, BOB]
+    alice = sqlite_web.visit(ALICE)
     assert alice.get("/my-year").text.count("/sessions/asked/") == 2  # its button and its link
-    first = next(row for row in page_house.cast.rows("group_member") if row["email"] == ALICE)
+    first = next(row for row in sqlite_web.cast.rows("group_member") if row["email"] == ALICE)
     alice.post(f"/sessions/asked/{first['id']}", {"answer": "another"})
-    page = text_of(page_house.visit(DANA).get(path))
+    page = text_of(sqlite_web.visit(DANA).get(path))
     assert page.count("Confirmed on Nov 22, 2026") == 2
-    held = page_house.cast.rows("group_member")
+    held = sqlite_web.cast.rows("group_member")
     assert [row["entry_id"] is not None for row in held].count(True) == 1
 
 
-def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: WebClient) -> None:
-    dana = page_house.visit(DANA)
+def test_all_mistakes_are_named_at_once_and_nothing_is_lost(sqlite_web: WebClient) -> None:
+    dana = sqlite_web.visit(DANA)
     typed = "bob, eve@example.org\nDana@example.org <x@y>"
     answer = dana.post("/sessions/new", {"day": "31", "month": "feb", "others": typed})
     assert answer.status_code == 422
@@ -126,20 +126,20 @@ def test_all_mistakes_are_named_at_once_and_nothing_is_lost(page_house: WebClien
     many = "\n".join(f"p{n}@example.org" for n in range(41))
     assert "at most 40 people" in text_of(dana.post("/sessions/new", {**SESSION, "others": many}))
     assert "Choose who took part" in text_of(dana.post("/sessions/new", SESSION))
-    stranger = dana.post("/sessions/new", {**SESSION, "people": str(page_house.cast.people[EVE])})
+    stranger = dana.post("/sessions/new", {**SESSION, "people": str(sqlite_web.cast.people[EVE])})
     assert problems(stranger) == [("people", "Choose people from the list")]
     future = dana.post("/sessions/new", {**SESSION, "day": "30", "others": BOB})
     assert problems(future) == [("day", "The session date must be today or earlier")]
     today = dana.post("/sessions/new", {"today": "yes", "others": BOB})
     assert (today.status_code, 'value="22"' in today.text) == (200, True)
-    assert page_house.cast.rows("group_session") == []
+    assert sqlite_web.cast.rows("group_session") == []
 
 
-def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: WebClient) -> None:
-    with writing(page_house.cast.engine) as session:
+def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(sqlite_web: WebClient) -> None:
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(text("UPDATE vetting SET starts_on = '2026-11-20'"))
-        evaluate_people(session, BOOKS, page_house.cast.people.values(), NOW)
-    dana = page_house.visit(DANA)
+        evaluate_people(session, BOOKS, sqlite_web.cast.people.values(), NOW)
+    dana = sqlite_web.visit(DANA)
     key = key_on(dana.get("/sessions/new").text)
     pages = []
     for others in (ALICE, ERIN, "nobody@example.org"):
@@ -156,14 +156,14 @@ def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(page_house: 
     assert dana.post("/sessions/new", day_after).status_code == 303
 
 
-def test_what_is_disputed_is_corrected_and_asked_again(house: WebClient) -> None:
-    path = log(house, BOB, ALICE)
-    number = {row["email"]: row["id"] for row in house.cast.rows("group_member")}
-    bob = house.visit(BOB)
+def test_what_is_disputed_is_corrected_and_asked_again(web: WebClient) -> None:
+    path = log(web, BOB, ALICE)
+    number = {row["email"]: row["id"] for row in web.cast.rows("group_member")}
+    bob = web.visit(BOB)
     bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "dispute", "note": "It was <1> hour"})
-    house.visit(ALICE).post(f"/sessions/asked/{number[ALICE]}", {"answer": "another"})
-    house.pass_time(hours=1)
-    dana = house.visit(DANA)
+    web.visit(ALICE).post(f"/sessions/asked/{number[ALICE]}", {"answer": "another"})
+    web.pass_time(hours=1)
+    dana = web.visit(DANA)
     assert "Problem reported on Nov 22, 2026" in text_of(dana.get(path))
     assert "It was &lt;1&gt; hour" in dana.get(path).text
     edit = path.partition("?")[0] + "/edit"
@@ -171,38 +171,38 @@ def test_what_is_disputed_is_corrected_and_asked_again(house: WebClient) -> None
     assert "Saved. Everyone who has not confirmed it is asked again." in text_of(
         dana.follow(answer)
     )
-    assert members(house) == [(ALICE, "confirmed"), (BOB, "asked"), (EVE, "asked")]
-    mails = [row["recipient"] for row in house.cast.rows("outbox")]
+    assert members(web) == [(ALICE, "confirmed"), (BOB, "asked"), (EVE, "asked")]
+    mails = [row["recipient"] for row in web.cast.rows("outbox")]
     # Bob had a mail that day: how it stands then is said by the next day's.
     assert sorted(mails) == sorted([BOB, ALICE, EVE])
     bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "confirm"})
-    entries = house.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
+    entries = web.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
     hours = {row["person_id"]: row["minutes"] for row in entries}
-    assert hours == {house.cast.people[BOB]: 60, house.cast.people[ALICE]: 90}
+    assert hours == {web.cast.people[BOB]: 60, web.cast.people[ALICE]: 90}
 
 
 def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_stays(
-    house: WebClient,
+    web: WebClient,
 ) -> None:
-    path = log(house, BOB, EVE, ALICE).partition("?")[0]
-    number = {row["email"]: row["id"] for row in house.cast.rows("group_member")}
-    bob, eve, dana = house.visit(BOB), house.visit(EVE), house.visit(DANA)
+    path = log(web, BOB, EVE, ALICE).partition("?")[0]
+    number = {row["email"]: row["id"] for row in web.cast.rows("group_member")}
+    bob, eve, dana = web.visit(BOB), web.visit(EVE), web.visit(DANA)
     bob.post(f"/sessions/asked/{number[BOB]}", {"answer": "confirm"})
     assert dana.post(f"{path}/take-out", {"member": str(number[BOB])}).status_code == 404
     assert dana.post(f"{path}/take-out", {"member": str(number[ALICE])}).status_code == 303
-    assert house.visit(ALICE).get(f"/sessions/asked/{number[ALICE]}").status_code == 404
+    assert web.visit(ALICE).get(f"/sessions/asked/{number[ALICE]}").status_code == 404
     assert dana.post(f"{path}/withdraw").status_code == 303
     assert dana.post(f"{path}/withdraw").status_code == 303
     assert "has withdrawn this session" in text_of(eve.get(f"/sessions/asked/{number[EVE]}"))
     eve.post(f"/sessions/asked/{number[EVE]}", {"answer": "confirm"})
     assert "/sessions/asked" not in eve.get("/my-year").text
     assert dana.get(f"{path}/edit").status_code == 404
-    entries = house.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
-    assert [row["person_id"] for row in entries] == [house.cast.people[BOB]]
+    entries = web.cast.rows("entry", title="Group RSC", held_on=HELD_ON)
+    assert [row["person_id"] for row in entries] == [web.cast.people[BOB]]
 
 
-def test_only_who_provides_rsc_finds_the_pages(page_house: WebClient) -> None:
-    alice, dana = page_house.visit(ALICE), page_house.visit(DANA)
+def test_only_who_provides_rsc_finds_the_pages(sqlite_web: WebClient) -> None:
+    alice, dana = sqlite_web.visit(ALICE), sqlite_web.visit(DANA)
     assert alice.get("/sessions").content == alice.get("/nowhere").content
     assert 'href="/sessions"' not in alice.get("/my-year").text
     assert "You have not logged a session for others yet" in text_of(dana.get("/sessions"))
@@ -211,11 +211,11 @@ def test_only_who_provides_rsc_finds_the_pages(page_house: WebClient) -> None:
     assert "Bob Osei" not in dana.get("/sessions/new").text
 
 
-def test_a_provider_reads_nothing_of_anybodys_standing(page_house: WebClient) -> None:
-    path = log(page_house, ALICE)
-    number = page_house.cast.rows("group_member")[0]["id"]
-    page_house.visit(ALICE).post(f"/sessions/asked/{number}", {"answer": "another"})
-    dana = page_house.visit(DANA)
+def test_a_provider_reads_nothing_of_anybodys_standing(sqlite_web: WebClient) -> None:
+    path = log(sqlite_web, ALICE)
+    number = sqlite_web.cast.rows("group_member")[0]["id"]
+    sqlite_web.visit(ALICE).post(f"/sessions/asked/{number}", {"answer": "another"})
+    dana = sqlite_web.visit(DANA)
     pages = dana.get(path).text + dana.get("/sessions").text
     found = [w for w in ("Alice", "NCIMHA", "12 hours", "Counts toward", "RSC:") if w in pages]
     assert found == []

@@ -13,8 +13,8 @@ from httpx2 import Response
 from sqlalchemy import event
 
 from tests.support.cast import ALICE, CAROL
+from tests.web.client import Visitor, WebClient
 from tests.web.signing import ask, wrong
-from tests.web.visiting import Visitor, WebClient
 from tracker.mail.compose import Composer, Rendered
 from tracker.web.background import BackgroundWork
 
@@ -35,7 +35,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
 
 
 @contextmanager
-def watching(house: WebClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def watching(web: WebClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every statement and every composed mail while it lasts, in their order."""
     done: list[str] = []
     compose = Composer.compose
@@ -49,16 +49,16 @@ def watching(house: WebClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
         done.append("compose a mail")
         return compose(*given, **named)  # type: ignore[arg-type]
 
-    event.listen(house.cast.engine, "before_cursor_execute", note)
+    event.listen(web.cast.engine, "before_cursor_execute", note)
     with monkeypatch.context() as patch:
         patch.setattr(Composer, "compose", noted)
         yield done
-    event.remove(house.cast.engine, "before_cursor_execute", note)
+    event.remove(web.cast.engine, "before_cursor_execute", note)
 
 
-def plain_visit(house: WebClient) -> Visitor:
+def plain_visit(web: WebClient) -> Visitor:
     """A browser that gets pages unpacked: packed ones are as long as chance will have it."""
-    visitor = house.visit()
+    visitor = web.visit()
     visitor.client.headers["accept-encoding"] = "identity"
     return visitor
 
@@ -73,21 +73,21 @@ def seen(answer: Response, visitor: Visitor) -> tuple[object, ...]:
 
 
 def test_asking_is_answered_alike_by_the_same_work_every_time(
-    house: WebClient, later: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    web: WebClient, later: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.visit().post("/sign-in", {"email": "first@example.org"})  # makes the key
+    web.visit().post("/sign-in", {"email": "first@example.org"})  # makes the key
     later.clear()
     answers, paths = set(), set()
     kept: dict[str, set[tuple[str, ...]]] = {email: set() for email in ADDRESSES}
     for _ in range(TIMES):
-        house.pass_time(hours=1)
+        web.pass_time(hours=1)
         for email in ADDRESSES:
-            visitor = plain_visit(house)
-            with watching(house, monkeypatch) as done:
+            visitor = plain_visit(web)
+            with watching(web, monkeypatch) as done:
                 answer = visitor.post("/sign-in", {"email": email})
             paths.add(tuple(done))
             answers.add(str(seen(answer, visitor)))
-            with watching(house, monkeypatch) as done:
+            with watching(web, monkeypatch) as done:
                 later.pop()()
             kept[email].add(tuple(s for s in done if not s.startswith("INSERT INTO outbox")))
     assert len(answers) == 1
@@ -98,27 +98,27 @@ def test_asking_is_answered_alike_by_the_same_work_every_time(
     # What is done after the answer differs in nothing but the mail itself.
     assert len({frozenset(works) for works in kept.values()}) == 1
     assert all(len(works) == 1 and "compose a mail" in str(works) for works in kept.values())
-    assert len(house.mails()) == TIMES * (len(ADDRESSES) - 1)
+    assert len(web.mails()) == TIMES * (len(ADDRESSES) - 1)
 
 
 def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
-    house: WebClient, monkeypatch: pytest.MonkeyPatch
+    web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, code = ask(house, house.visit())
+    _, code = ask(web, web.visit())
 
     def tried(email: str) -> list[tuple[object, ...]]:
         """Six wrong codes, then one that comes too late."""
-        house.pass_time(hours=1)
-        visitors = [plain_visit(house), plain_visit(house)]
+        web.pass_time(hours=1)
+        visitors = [plain_visit(web), plain_visit(web)]
         for visitor in visitors:
             visitor.post("/sign-in", {"email": email})
-        house.settle()
+        web.settle()
         found = []
         for number in range(7):
             visitor = visitors[number // 6]
             if number == 6:
-                house.pass_time(minutes=10)
-            with watching(house, monkeypatch) as done:
+                web.pass_time(minutes=10)
+            with watching(web, monkeypatch) as done:
                 answer = visitor.post("/sign-in/code", {"code": wrong(code)})
             found.append((*seen(answer, visitor), tuple(done)))
         return found
@@ -129,18 +129,18 @@ def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
         assert other == first
 
 
-def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(house: WebClient) -> None:
-    house.visit().post("/sign-in", {"email": UNKNOWN})
-    house.settle()
-    assert house.mails() == []
+def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(web: WebClient) -> None:
+    web.visit().post("/sign-in", {"email": UNKNOWN})
+    web.settle()
+    assert web.mails() == []
     for table in ("sign_in", "sign_in_try", "outbox", "audit_event"):
-        assert UNKNOWN not in str(house.cast.rows(table))
+        assert UNKNOWN not in str(web.cast.rows(table))
 
 
-def test_a_second_address_that_several_share_is_as_unknown(page_house: WebClient) -> None:
-    with page_house.cast.engine.connect().execution_options(writes=True) as connection:
+def test_a_second_address_that_several_share_is_as_unknown(sqlite_web: WebClient) -> None:
+    with sqlite_web.cast.engine.connect().execution_options(writes=True) as connection:
         connection.exec_driver_sql("UPDATE person SET second_email = 'office@example.org'")
         connection.commit()
-    page_house.visit().post("/sign-in", {"email": "office@example.org"})
-    page_house.settle()
-    assert page_house.mails() == []
+    sqlite_web.visit().post("/sign-in", {"email": "office@example.org"})
+    sqlite_web.settle()
+    assert sqlite_web.mails() == []

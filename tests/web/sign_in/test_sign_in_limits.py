@@ -9,83 +9,83 @@ from httpx2 import Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tests.support.cast import ALICE, BASE_URL, BOB
+from tests.web.client import Visitor, WebClient
 from tests.web.signing import ask, wrong
-from tests.web.visiting import Visitor, WebClient
 from tracker.services.sign_in import client_network
 from tracker.settings import SignInLimits
 
 NOBODY = "nobody@example.org"
 
 
-def limited(house: WebClient, **limits: int) -> WebClient:
-    """The same house with other limits."""
-    settings = house.cast.settings.model_copy(update={"sign_in": SignInLimits(**limits)})
-    return WebClient(house.cast, settings=settings)
+def limited(web: WebClient, **limits: int) -> WebClient:
+    """The same site with other limits."""
+    settings = web.cast.settings.model_copy(update={"sign_in": SignInLimits(**limits)})
+    return WebClient(web.cast, settings=settings)
 
 
-def visit_from(house: WebClient, host: str) -> Visitor:
-    visitor = house.visit()
+def visit_from(web: WebClient, host: str) -> Visitor:
+    visitor = web.visit()
     visitor.client._transport.client = (host, 50_000)  # type: ignore[attr-defined]
     return visitor
 
 
-def ask_for(house: WebClient, email: str, host: str = "192.0.2.1") -> Response:
-    return visit_from(house, host).post("/sign-in", {"email": email})
+def ask_for(web: WebClient, email: str, host: str = "192.0.2.1") -> Response:
+    return visit_from(web, host).post("/sign-in", {"email": email})
 
 
-def test_fifty_that_ask_at_once_get_five_mails(house: WebClient) -> None:
+def test_fifty_that_ask_at_once_get_five_mails(web: WebClient) -> None:
     # A second process on the same database: it shares nothing else.
-    houses = [house, WebClient(house.cast)]
+    sites = [web, WebClient(web.cast)]
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda n: ask_for(houses[n % 2], ALICE).status_code, range(50)))
-    for each in houses:
+        answers = list(threads.map(lambda n: ask_for(sites[n % 2], ALICE).status_code, range(50)))
+    for each in sites:
         each.settle()
     assert sorted(answers) == [303] * 5 + [429] * 45
-    assert len(house.mails()) == 5
+    assert len(web.mails()) == 5
 
 
-def test_one_too_many_says_when_to_come_back_and_waiting_helps(page_house: WebClient) -> None:
+def test_one_too_many_says_when_to_come_back_and_waiting_helps(sqlite_web: WebClient) -> None:
     for _ in range(5):
-        ask_for(page_house, ALICE)
-        page_house.pass_time(minutes=5)
-    refused = [ask_for(page_house, ALICE) for _ in range(10)]
+        ask_for(sqlite_web, ALICE)
+        sqlite_web.pass_time(minutes=5)
+    refused = [ask_for(sqlite_web, ALICE) for _ in range(10)]
     assert {answer.status_code for answer in refused} == {429}
     # The first was 25 minutes ago; those that were refused do not count.
     assert {answer.headers["retry-after"] for answer in refused} == {"2100"}
-    page_house.pass_time(seconds=2100)
-    assert ask_for(page_house, ALICE).status_code == 303
-    page_house.settle()
-    assert len(page_house.mails()) == 6
+    sqlite_web.pass_time(seconds=2100)
+    assert ask_for(sqlite_web, ALICE).status_code == 303
+    sqlite_web.settle()
+    assert len(sqlite_web.mails()) == 6
 
 
-def test_the_limit_is_the_same_for_an_address_that_nobody_has(page_house: WebClient) -> None:
+def test_the_limit_is_the_same_for_an_address_that_nobody_has(sqlite_web: WebClient) -> None:
     def answers(email: str) -> list[tuple[int, bytes, str | None]]:
-        found = [ask_for(page_house, email) for _ in range(7)]
+        found = [ask_for(sqlite_web, email) for _ in range(7)]
         return [(a.status_code, a.content, a.headers.get("retry-after")) for a in found]
 
     assert answers(ALICE) == answers(NOBODY)
 
 
-def test_the_limit_of_an_address_holds_nobody_else_up(page_house: WebClient) -> None:
+def test_the_limit_of_an_address_holds_nobody_else_up(sqlite_web: WebClient) -> None:
     for _ in range(6):
-        ask_for(page_house, ALICE)
-    assert ask_for(page_house, BOB).status_code == 303
+        ask_for(sqlite_web, ALICE)
+    assert ask_for(sqlite_web, BOB).status_code == 303
 
 
-def test_twenty_people_behind_one_address_get_in(page_house: WebClient) -> None:
+def test_twenty_people_behind_one_address_get_in(sqlite_web: WebClient) -> None:
     for number in range(20):
         for _ in range(3):
-            assert ask_for(page_house, f"colleague-{number}@example.org").status_code == 303
-    assert ask_for(page_house, "one-more@example.org").status_code == 429
-    assert ask_for(page_house, "one-more@example.org", "192.0.2.2").status_code == 303
+            assert ask_for(sqlite_web, f"colleague-{number}@example.org").status_code == 303
+    assert ask_for(sqlite_web, "one-more@example.org").status_code == 429
+    assert ask_for(sqlite_web, "one-more@example.org", "192.0.2.2").status_code == 303
 
 
-def test_a_whole_ipv6_network_is_one_client(page_house: WebClient) -> None:
-    house = limited(page_house, asks_per_client=2)
-    assert ask_for(house, "a@example.org", "2001:db8:1:2::1").status_code == 303
-    assert ask_for(house, "b@example.org", "2001:db8:1:2:ffff::2").status_code == 303
-    assert ask_for(house, "c@example.org", "2001:db8:1:2:aaaa::3").status_code == 429
-    assert ask_for(house, "d@example.org", "2001:db8:1:3::1").status_code == 303
+def test_a_whole_ipv6_network_is_one_client(sqlite_web: WebClient) -> None:
+    web = limited(sqlite_web, asks_per_client=2)
+    assert ask_for(web, "a@example.org", "2001:db8:1:2::1").status_code == 303
+    assert ask_for(web, "b@example.org", "2001:db8:1:2:ffff::2").status_code == 303
+    assert ask_for(web, "c@example.org", "2001:db8:1:2:aaaa::3").status_code == 429
+    assert ask_for(web, "d@example.org", "2001:db8:1:3::1").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -100,37 +100,37 @@ def test_these_are_one_client(host: str, same: str) -> None:
     assert client_network(host) == client_network(same)
 
 
-def test_codes_typed_are_limited_too_alike_for_links_that_are_none(page_house: WebClient) -> None:
-    house = limited(page_house, codes_per_client=3)
-    link, code = ask(house, house.visit())
+def test_codes_typed_are_limited_too_alike_for_links_that_are_none(sqlite_web: WebClient) -> None:
+    web = limited(sqlite_web, codes_per_client=3)
+    link, code = ask(web, web.visit())
     for path in (link, "/sign-in/no-such-link", link):
-        assert house.visit().post(path, {"code": wrong(code)}).status_code == 422
-    refused = [house.visit().post(p, {"code": code}) for p in (link, "/sign-in/none")]
+        assert web.visit().post(path, {"code": wrong(code)}).status_code == 422
+    refused = [web.visit().post(p, {"code": code}) for p in (link, "/sign-in/none")]
     assert [(a.status_code, a.headers["retry-after"]) for a in refused] == [(429, "3600")] * 2
     assert refused[0].content == refused[1].content
-    house.pass_time(hours=1)
-    assert house.cast.rows("sign_in")[0]["wrong_codes"] == 2
+    web.pass_time(hours=1)
+    assert web.cast.rows("sign_in")[0]["wrong_codes"] == 2
 
 
-def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(page_house: WebClient) -> None:
-    ask_for(page_house, ALICE)
-    ask_for(page_house, ALICE)
-    (first, second) = page_house.cast.rows("sign_in_try")
+def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(sqlite_web: WebClient) -> None:
+    ask_for(sqlite_web, ALICE)
+    ask_for(sqlite_web, ALICE)
+    (first, second) = sqlite_web.cast.rows("sign_in_try")
     assert first["address_hash"] == second["address_hash"]
     assert len(first["address_hash"]) == len(first["client_hash"]) == 64
     assert ALICE not in str(first)
     assert "192.0.2.1" not in str(first)
-    page_house.pass_time(days=1, seconds=1)
-    ask_for(page_house, BOB)
-    assert [row["at"] for row in page_house.cast.rows("sign_in_try")] == [page_house.now]
-    assert page_house.now - first["at"] > timedelta(days=1)
+    sqlite_web.pass_time(days=1, seconds=1)
+    ask_for(sqlite_web, BOB)
+    assert [row["at"] for row in sqlite_web.cast.rows("sign_in_try")] == [sqlite_web.now]
+    assert sqlite_web.now - first["at"] > timedelta(days=1)
 
 
 def test_behind_a_trusted_proxy_each_visitor_is_a_client_and_nobody_else_may_say_so(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    house = limited(page_house, asks_per_client=1)
-    proxied = ProxyHeadersMiddleware(house.app, trusted_hosts="127.0.0.1")  # type: ignore[arg-type]
+    web = limited(sqlite_web, asks_per_client=1)
+    proxied = ProxyHeadersMiddleware(web.app, trusted_hosts="127.0.0.1")  # type: ignore[arg-type]
 
     def answers(peer: str) -> list[int]:
         client = TestClient(proxied, follow_redirects=False, client=(peer, 50_000))  # type: ignore[arg-type]

@@ -6,29 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.cast import ALICE, CAROL
+from tests.web.client import WebClient, problems, text_of
 from tests.web.signing import ask, find_code, is_signed_in, wrong
-from tests.web.visiting import WebClient, problems, text_of
 
 
-def test_the_code_signs_in_the_browser_that_asked(house: WebClient) -> None:
-    alice = house.visit()
-    _, code = ask(house, alice)
+def test_the_code_signs_in_the_browser_that_asked(web: WebClient) -> None:
+    alice = web.visit()
+    _, code = ask(web, alice)
     answer = alice.post("/sign-in/code", {"code": f" {code.lower().replace('-', ' ')} "})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert is_signed_in(alice)
 
 
-def test_the_link_and_code_sign_in_another_browser(house: WebClient) -> None:
-    link, code = ask(house, house.visit())
-    assert "on another device, open this page and enter the code there" in house.mails()[-1]
-    phone = house.visit()
+def test_the_link_and_code_sign_in_another_browser(web: WebClient) -> None:
+    link, code = ask(web, web.visit())
+    assert "on another device, open this page and enter the code there" in web.mails()[-1]
+    phone = web.visit()
     assert phone.post(link, {"code": code}).status_code == 303
     assert is_signed_in(phone)
 
 
-def test_a_scanner_that_sends_the_links_form_signs_nobody_in(page_house: WebClient) -> None:
-    link, code = ask(page_house, page_house.visit())
-    phone = page_house.visit()
+def test_a_scanner_that_sends_the_links_form_signs_nobody_in(sqlite_web: WebClient) -> None:
+    link, code = ask(sqlite_web, sqlite_web.visit())
+    phone = sqlite_web.visit()
     field = re.search(r'<input id="code"[^>]*>', phone.get(link).text)
     assert field is not None
     assert "value" not in field[0]
@@ -37,12 +37,12 @@ def test_a_scanner_that_sends_the_links_form_signs_nobody_in(page_house: WebClie
             ("code", "Enter the code from our email: eight letters and digits, like F7KM-3RTX")
         ]
     assert not is_signed_in(phone)
-    assert page_house.cast.rows("sign_in")[0]["wrong_codes"] == 0
+    assert sqlite_web.cast.rows("sign_in")[0]["wrong_codes"] == 0
     assert phone.post(link, {"code": code}).status_code == 303
 
 
-def test_a_code_is_asked_for_as_phones_understand_it(page_house: WebClient) -> None:
-    page = page_house.visit().get("/sign-in/code").text
+def test_a_code_is_asked_for_as_phones_understand_it(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit().get("/sign-in/code").text
     field = re.search(r'<input id="code"[^>]*>', page)
     assert field is not None
     for attribute in (
@@ -54,138 +54,138 @@ def test_a_code_is_asked_for_as_phones_understand_it(page_house: WebClient) -> N
         assert attribute in field[0]
 
 
-def test_the_second_address_signs_in_too(house: WebClient) -> None:
-    alice = house.visit()
-    _, code = ask(house, alice, "Alice@Home.example ")
+def test_the_second_address_signs_in_too(web: WebClient) -> None:
+    alice = web.visit()
+    _, code = ask(web, alice, "Alice@Home.example ")
     alice.post("/sign-in/code", {"code": code})
     assert "Alice Moreno" in alice.get("/my-year").text
 
 
-def test_a_coordinator_who_is_nobody_else_signs_in(house: WebClient) -> None:
-    carol = house.visit()
-    _, code = ask(house, carol, CAROL)
+def test_a_coordinator_who_is_nobody_else_signs_in(web: WebClient) -> None:
+    carol = web.visit()
+    _, code = ask(web, carol, CAROL)
     carol.post("/sign-in/code", {"code": code})
     assert carol.get("/my-year").headers["location"] == "/coordinator"
 
 
-def test_scanners_that_open_the_link_use_up_nothing(house: WebClient) -> None:
-    link, code = ask(house, house.visit())
-    scanner = house.visit()
+def test_scanners_that_open_the_link_use_up_nothing(web: WebClient) -> None:
+    link, code = ask(web, web.visit())
+    scanner = web.visit()
     for _ in range(20):
         scanner.get(link)
         scanner.client.head(link)
         scanner.client.options(link)
-    assert house.cast.rows("sign_in")[0]["used_at"] is None
-    assert house.cast.rows("sign_in")[0]["wrong_codes"] == 0
-    assert house.visit().post(link, {"code": code}).status_code == 303
+    assert web.cast.rows("sign_in")[0]["used_at"] is None
+    assert web.cast.rows("sign_in")[0]["wrong_codes"] == 0
+    assert web.visit().post(link, {"code": code}).status_code == 303
 
 
-def test_fifty_posts_at_once_open_one_session(house: WebClient) -> None:
-    link, code = ask(house, house.visit())
-    visitors = [house.visit() for _ in range(50)]
+def test_fifty_posts_at_once_open_one_session(web: WebClient) -> None:
+    link, code = ask(web, web.visit())
+    visitors = [web.visit() for _ in range(50)]
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda v: v.post(link, {"code": code}).status_code, visitors))
     assert sorted(answers) == [303] + [422] * 49
-    assert len(house.cast.rows("web_session")) == 1
+    assert len(web.cast.rows("web_session")) == 1
 
 
-def test_many_wrong_guesses_at_once_are_five(house: WebClient) -> None:
-    link, code = ask(house, house.visit())
+def test_many_wrong_guesses_at_once_are_five(web: WebClient) -> None:
+    link, code = ask(web, web.visit())
     guesses = [wrong(code, n % 20 + 1) for n in range(30)]
     with ThreadPoolExecutor(10) as threads:
-        answers = list(threads.map(lambda w: house.visit().post(link, {"code": w}), guesses))
+        answers = list(threads.map(lambda w: web.visit().post(link, {"code": w}), guesses))
     assert {answer.status_code for answer in answers} == {422}
-    assert house.cast.rows("sign_in")[0]["wrong_codes"] == 5
-    assert house.visit().post(link, {"code": code}).status_code == 422
+    assert web.cast.rows("sign_in")[0]["wrong_codes"] == 5
+    assert web.visit().post(link, {"code": code}).status_code == 422
 
 
-def test_a_code_is_right_on_the_fifth_try_and_not_on_the_sixth(house: WebClient) -> None:
+def test_a_code_is_right_on_the_fifth_try_and_not_on_the_sixth(web: WebClient) -> None:
     for wrong_tries, status in ((4, 303), (5, 422)):
-        link, code = ask(house, house.visit())
+        link, code = ask(web, web.visit())
         for _ in range(wrong_tries):
-            house.visit().post(link, {"code": wrong(code)})
-        assert house.visit().post(link, {"code": code}).status_code == status
+            web.visit().post(link, {"code": wrong(code)})
+        assert web.visit().post(link, {"code": code}).status_code == status
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(9.9, 303), (10, 422)])
-def test_a_code_works_for_ten_minutes(house: WebClient, minutes: float, status: int) -> None:
-    link, code = ask(house, house.visit())
-    house.pass_time(minutes=minutes)
-    assert house.visit().post(link, {"code": code}).status_code == status
+def test_a_code_works_for_ten_minutes(web: WebClient, minutes: float, status: int) -> None:
+    link, code = ask(web, web.visit())
+    web.pass_time(minutes=minutes)
+    assert web.visit().post(link, {"code": code}).status_code == status
 
 
-def test_a_code_that_signs_nobody_in_says_why(page_house: WebClient) -> None:
+def test_a_code_that_signs_nobody_in_says_why(sqlite_web: WebClient) -> None:
     def said(link: str, code: str) -> list[tuple[str, str]]:
-        return problems(page_house.visit().post(link, {"code": code}))
+        return problems(sqlite_web.visit().post(link, {"code": code}))
 
-    link, code = ask(page_house, page_house.visit())
+    link, code = ask(sqlite_web, sqlite_web.visit())
     assert said(link, wrong(code)) == [
         ("code", "That code is not right. Compare it with our newest email")
     ]
-    page = page_house.visit().post(link, {"code": f"{wrong(code)} <b>"})
+    page = sqlite_web.visit().post(link, {"code": f"{wrong(code)} <b>"})
     assert f'value="{wrong(code)} &lt;b&gt;"' in page.text  # to be compared
-    page_house.visit().post(link, {"code": code})
+    sqlite_web.visit().post(link, {"code": code})
     assert said(link, code) == [("code", "That code has been used. Request a new one")]
-    link, code = ask(page_house, page_house.visit())
+    link, code = ask(sqlite_web, sqlite_web.visit())
     for number in range(1, 6):
         said(link, wrong(code, number))
     assert said(link, code) == [
         ("code", "This code was entered wrong five times. Request a new one")
     ]
-    link, code = ask(page_house, page_house.visit())
-    page_house.pass_time(minutes=10)
+    link, code = ask(sqlite_web, sqlite_web.visit())
+    sqlite_web.pass_time(minutes=10)
     assert said(link, code) == [("code", "That code has expired. Request a new one")]
     assert said("/sign-in/no-such-link", code) == [
         ("code", "This page has no valid code. Request a new one")
     ]
 
 
-def test_who_pressed_twice_is_led_on(page_house: WebClient) -> None:
-    alice = page_house.visit()
-    link, code = ask(page_house, alice, wanted="/log")
+def test_who_pressed_twice_is_led_on(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit()
+    link, code = ask(sqlite_web, alice, wanted="/log")
     alice.post(link, {"code": code, "next": "/log"})
     again = alice.post(link, {"code": code, "next": "/log"})
     assert 'Did you just sign in? <a href="/log">' in again.text
     assert is_signed_in(alice)
 
 
-def test_only_hashes_are_stored(house: WebClient) -> None:
-    alice = house.visit()
-    link, code = ask(house, alice)
+def test_only_hashes_are_stored(web: WebClient) -> None:
+    alice = web.visit()
+    link, code = ask(web, alice)
     alice.post("/sign-in/code", {"code": code})
-    stored = str(house.cast.rows("sign_in")) + str(house.cast.rows("web_session"))
+    stored = str(web.cast.rows("sign_in")) + str(web.cast.rows("web_session"))
     assert link.rpartition("/")[2] not in stored
-    assert code not in [row["code_hash"] for row in house.cast.rows("sign_in")]
+    assert code not in [row["code_hash"] for row in web.cast.rows("sign_in")]
     assert alice.client.cookies["session"] not in stored
 
 
-def test_the_session_cookie_is_kept_from_scripts_and_other_sites(house: WebClient) -> None:
-    alice = house.visit()
-    _, code = ask(house, alice)
+def test_the_session_cookie_is_kept_from_scripts_and_other_sites(web: WebClient) -> None:
+    alice = web.visit()
+    _, code = ask(web, alice)
     cookie = alice.post("/sign-in/code", {"code": code}).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
     assert "max-age=15552000" in cookie
 
 
-def test_after_signing_in_one_comes_to_the_page_one_wanted(house: WebClient) -> None:
-    alice = house.visit()
+def test_after_signing_in_one_comes_to_the_page_one_wanted(web: WebClient) -> None:
+    alice = web.visit()
     asked = alice.get("/log?activity=rsc")
     assert asked.headers["location"] == "/sign-in?next=%2Flog%3Factivity%3Drsc"
     page = alice.follow(asked)
     assert 'name="next" value="/log?activity=rsc"' in page.text
     alice.post("/sign-in", {"email": ALICE, "next": "/log?activity=rsc"})
-    house.settle()
-    code = find_code(house.mails()[-1])
+    web.settle()
+    code = find_code(web.mails()[-1])
     answer = alice.post("/sign-in/code", {"code": code, "next": "/log?activity=rsc"})
     assert answer.headers["location"] == "/log?activity=rsc"
 
 
-def test_nobody_is_sent_to_another_site(page_house: WebClient) -> None:
+def test_nobody_is_sent_to_another_site(sqlite_web: WebClient) -> None:
     for elsewhere in ("https://evil.example", "//evil.example", "/%2f/evil.example"):
-        alice = page_house.visit()
-        link, code = ask(page_house, alice, wanted=elsewhere)
-        assert "evil" not in page_house.mails()[-1]
+        alice = sqlite_web.visit()
+        link, code = ask(sqlite_web, alice, wanted=elsewhere)
+        assert "evil" not in sqlite_web.mails()[-1]
         answer = alice.post(link, {"code": code, "next": elsewhere})
         assert answer.headers["location"] == "/"
         assert alice.get(f"/sign-in?next={elsewhere}").headers["location"] == "/"
@@ -194,13 +194,13 @@ def test_nobody_is_sent_to_another_site(page_house: WebClient) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "alice", "a b@example.org", "@", "x@y\r\nBcc: all@example.org"]
 )
-def test_what_is_no_address_is_said(house: WebClient, typed: str) -> None:
-    answer = house.visit().post("/sign-in", {"email": typed})
+def test_what_is_no_address_is_said(web: WebClient, typed: str) -> None:
+    answer = web.visit().post("/sign-in", {"email": typed})
     assert problems(answer) == [("email", "Enter an email address, like name@example.org")]
     assert "<title>Error: Sign in" in answer.text
 
 
-def test_the_page_after_asking_says_what_to_do(house: WebClient) -> None:
-    alice = house.visit()
+def test_the_page_after_asking_says_what_to_do(web: WebClient) -> None:
+    alice = web.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
     assert "If your address is registered, we have sent it a code" in text_of(page)

@@ -6,30 +6,30 @@ import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 
-def cycle(house: WebClient, email: str, starts_on: str, whose: str = ALICE) -> str:
-    number = house.cast.endorsements[whose]
+def cycle(web: WebClient, email: str, starts_on: str, whose: str = ALICE) -> str:
+    number = web.cast.endorsements[whose]
     root = "/coordinator/people" if email in {CAROL, DAN} else "/my-year"
-    return house.visit(email).get(f"{root}/{number}/{starts_on}").text
+    return web.visit(email).get(f"{root}/{number}/{starts_on}").text
 
 
-def test_my_year_leads_to_every_cycle_since_the_endorsement_began(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/my-year")
+def test_my_year_leads_to_every_cycle_since_the_endorsement_began(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/my-year")
     assert "Earlier: 2025 2024" in text_of(page)
-    number = page_house.cast.endorsements[ALICE]
+    number = sqlite_web.cast.endorsements[ALICE]
     for starts_on in ("2025-01-01", "2024-01-01"):
         assert f'href="/my-year/{number}/{starts_on}"' in page.text
-        assert page_house.visit(ALICE).get(f"/my-year/{number}/{starts_on}").status_code == 200
-    assert page_house.visit(ALICE).get(f"/my-year/{number}/2023-01-01").status_code == 404
+        assert sqlite_web.visit(ALICE).get(f"/my-year/{number}/{starts_on}").status_code == 200
+    assert sqlite_web.visit(ALICE).get(f"/my-year/{number}/2023-01-01").status_code == 404
 
 
-def test_an_earlier_cycle_shows_its_standing_and_its_entries(house: WebClient) -> None:
-    number = house.cast.endorsements[ALICE]
-    page = text_of(house.visit(ALICE).get(f"/my-year/{number}/2025-01-01"))
+def test_an_earlier_cycle_shows_its_standing_and_its_entries(web: WebClient) -> None:
+    number = web.cast.endorsements[ALICE]
+    page = text_of(web.visit(ALICE).get(f"/my-year/{number}/2025-01-01"))
     assert "All done for 2025." in page
     assert "Requirements for 2025 Training 15.5 of 15 hours" in page
     assert "Dec 31, 2025 Renewal was due" in page
@@ -41,54 +41,54 @@ def test_an_earlier_cycle_shows_its_standing_and_its_entries(house: WebClient) -
     assert "Edit" not in page
 
 
-def test_each_cycle_is_judged_by_the_rules_of_its_time(page_house: WebClient) -> None:
+def test_each_cycle_is_judged_by_the_rules_of_its_time(sqlite_web: WebClient) -> None:
     # The first cycle asks for no hours.
-    page = cycle(page_house, ALICE, "2024-01-01")
+    page = cycle(sqlite_web, ALICE, "2024-01-01")
     assert "Not required in the first cycle" in page
     assert "Nothing is logged in 2024." in page
 
 
-def test_in_the_days_of_grace_a_cycle_is_open(page_house: WebClient) -> None:
-    page_house.now = datetime(2026, 1, 20, 17, 0, tzinfo=UTC)
-    page = cycle(page_house, ALICE, "2025-01-01")
+def test_in_the_days_of_grace_a_cycle_is_open(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2026, 1, 20, 17, 0, tzinfo=UTC)
+    page = cycle(sqlite_web, ALICE, "2025-01-01")
     assert "is closed" not in page
     assert "/edit" in page
 
 
-def test_what_happens_later_leaves_an_earlier_cycle_as_it_was(page_house: WebClient) -> None:
-    before = cycle(page_house, ALICE, "2025-01-01")
-    with writing(page_house.cast.engine) as session:
+def test_what_happens_later_leaves_an_earlier_cycle_as_it_was(sqlite_web: WebClient) -> None:
+    before = cycle(sqlite_web, ALICE, "2025-01-01")
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["waiver"]).values(
-                endorsement_id=page_house.cast.endorsements[ALICE],
+                endorsement_id=sqlite_web.cast.endorsements[ALICE],
                 cycle_starts_on=date(2026, 1, 1),
                 requirement="rsc",
                 reason="illness",
             )
         )
-    page_house.pass_time(days=500)
-    assert cycle(page_house, ALICE, "2025-01-01").partition("<h1")[2] == before.partition("<h1")[2]
+    sqlite_web.pass_time(days=500)
+    assert cycle(sqlite_web, ALICE, "2025-01-01").partition("<h1")[2] == before.partition("<h1")[2]
 
 
-def test_a_coordinator_reads_earlier_cycles_and_changes_nothing(page_house: WebClient) -> None:
-    page = cycle(page_house, CAROL, "2025-01-01")
+def test_a_coordinator_reads_earlier_cycles_and_changes_nothing(sqlite_web: WebClient) -> None:
+    page = cycle(sqlite_web, CAROL, "2025-01-01")
     assert "Alice Moreno" in page
     assert "All done for 2025." in page
     assert "/entries/" not in page
-    path = f"/coordinator/people/{page_house.cast.endorsements[ALICE]}/2025-01-01"
-    assert page_house.visit(DAN).get(path).status_code == 404
+    path = f"/coordinator/people/{sqlite_web.cast.endorsements[ALICE]}/2025-01-01"
+    assert sqlite_web.visit(DAN).get(path).status_code == 404
 
 
-def test_another_persons_cycle_answers_as_an_absent_one(page_house: WebClient) -> None:
-    foreign = page_house.visit(BOB).get(
-        f"/my-year/{page_house.cast.endorsements[ALICE]}/2025-01-01"
+def test_another_persons_cycle_answers_as_an_absent_one(sqlite_web: WebClient) -> None:
+    foreign = sqlite_web.visit(BOB).get(
+        f"/my-year/{sqlite_web.cast.endorsements[ALICE]}/2025-01-01"
     )
-    absent = page_house.visit(BOB).get("/my-year/999999/2025-01-01")
+    absent = sqlite_web.visit(BOB).get("/my-year/999999/2025-01-01")
     assert foreign.status_code == absent.status_code == 404
     assert foreign.content == absent.content
 
 
 @pytest.mark.parametrize("starts_on", ["2025-1-1", "20250101", "2025-02-30", "x", "2025-01-02"])
-def test_a_day_that_begins_no_cycle_is_not_here(page_house: WebClient, starts_on: str) -> None:
-    number = page_house.cast.endorsements[ALICE]
-    assert page_house.visit(ALICE).get(f"/my-year/{number}/{starts_on}").status_code == 404
+def test_a_day_that_begins_no_cycle_is_not_here(sqlite_web: WebClient, starts_on: str) -> None:
+    number = sqlite_web.cast.endorsements[ALICE]
+    assert sqlite_web.visit(ALICE).get(f"/my-year/{number}/{starts_on}").status_code == 404

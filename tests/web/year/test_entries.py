@@ -5,45 +5,45 @@ from datetime import date
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, ERIN
-from tests.web.visiting import WebClient, text_of
+from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 
-def entry(house: WebClient, key: str) -> str:
-    return text_of(house.visit(ALICE).get(f"/entries/{house.cast.entries[key]}"))
+def entry(web: WebClient, key: str) -> str:
+    return text_of(web.visit(ALICE).get(f"/entries/{web.cast.entries[key]}"))
 
 
-def test_it_says_whether_it_counts_and_by_which_rule(house: WebClient) -> None:
-    page = entry(house, "rsc")
+def test_it_says_whether_it_counts_and_by_which_rule(web: WebClient) -> None:
+    page = entry(web, "rsc")
     assert "November 14, 2026 RSC 1 hour · with Dana Ruiz" in page
     assert "Counts toward RSC: vetted by NCIMHA on that day" in page
     assert "“Continuing endorsement: Reflective Supervision/Consultation”" in page
     assert "Dana Ruiz was vetted by NCIMHA starting January 1, 2020." in page
 
 
-def test_an_entry_of_an_earlier_cycle_counts_for_that_one(page_house: WebClient) -> None:
-    page = entry(page_house, "old")
+def test_an_entry_of_an_earlier_cycle_counts_for_that_one(sqlite_web: WebClient) -> None:
+    page = entry(sqlite_web, "old")
     assert "Counts toward training and DEIA for 2025" in page
     assert "Log it again" in page
 
 
-def add(house: WebClient, table: str, **values: object) -> None:
-    with writing(house.cast.engine) as session:
+def add(web: WebClient, table: str, **values: object) -> None:
+    with writing(web.cast.engine) as session:
         session.connection().execute(insert(METADATA.tables[table]).values(**values))
 
 
-def test_hours_that_the_association_has_waived_are_said_to_be_logged(house: WebClient) -> None:
-    number = house.cast.endorsements[ALICE]
-    plan = house.rulebooks.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 11, 14))
+def test_hours_that_the_association_has_waived_are_said_to_be_logged(web: WebClient) -> None:
+    number = web.cast.endorsements[ALICE]
+    plan = web.rulebooks.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 11, 14))
     assert plan is not None
     waived = next(
         requirement.id for requirement in plan.requirements if requirement.counts == "rsc"
     )
-    add(house, "waiver", endorsement_id=number, cycle_starts_on=date(2026, 1, 1),
+    add(web, "waiver", endorsement_id=number, cycle_starts_on=date(2026, 1, 1),
         requirement=waived, reason="Illness")  # fmt: skip
-    alice = house.visit(ALICE)
-    for path in ("/my-year", f"/entries/{house.cast.entries['rsc']}"):
+    alice = web.visit(ALICE)
+    for path in ("/my-year", f"/entries/{web.cast.entries['rsc']}"):
         page = text_of(alice.get(path))
         assert "Logged as RSC: waived by the association" in page
         assert "“Reflective supervision”: waived by the association" in page
@@ -52,30 +52,30 @@ def test_hours_that_the_association_has_waived_are_said_to_be_logged(house: WebC
 
 
 def test_a_first_cycle_that_asks_no_hours_says_the_same_inside_and_out(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    cast = page_house.cast
-    add(page_house, "entry", person_id=cast.people[ERIN], activity="training", minutes=60,
+    cast = sqlite_web.cast
+    add(sqlite_web, "entry", person_id=cast.people[ERIN], activity="training", minutes=60,
         held_on=date(2026, 6, 1), title="A day")  # fmt: skip
     [new] = cast.rows("entry", title="A day")
-    erin = page_house.visit(ERIN)
+    erin = sqlite_web.visit(ERIN)
     for path in ("/my-year", f"/entries/{new['id']}", f"/log/saved/{new['id']}"):
         page = text_of(erin.get(path))
         assert "Logged as training: no hours are required in the cycle of endorsement" in page
         assert "Counts toward" not in page
 
 
-def test_each_endorsement_has_its_own_reasons(page_house: WebClient) -> None:
-    with writing(page_house.cast.engine) as session:
+def test_each_endorsement_has_its_own_reasons(sqlite_web: WebClient) -> None:
+    with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
             insert(METADATA.tables["endorsement"]).values(
-                person_id=page_house.cast.people[ALICE],
+                person_id=sqlite_web.cast.people[ALICE],
                 association="CT-AIMH",
                 category="IFS",
                 starts_on=date(2024, 1, 1),
             )
         )
-    page = entry(page_house, "rsc")
+    page = entry(sqlite_web, "rsc")
     assert "NCIMHA IFS: Counts toward RSC: vetted by NCIMHA on that day" in page
     assert "CT-AIMH IFS: Does not count: Dana Ruiz was vetted by NCIMHA" in page
     assert (
@@ -84,15 +84,15 @@ def test_each_endorsement_has_its_own_reasons(page_house: WebClient) -> None:
     )
 
 
-def test_an_entry_without_a_provider_can_be_completed_by_oneself(page_house: WebClient) -> None:
-    with writing(page_house.cast.engine) as session:
+def test_an_entry_without_a_provider_can_be_completed_by_oneself(sqlite_web: WebClient) -> None:
+    with writing(sqlite_web.cast.engine) as session:
         table = METADATA.tables["entry"]
         new = (
             session.connection()
             .execute(
                 insert(table)
                 .values(
-                    person_id=page_house.cast.people[ALICE],
+                    person_id=sqlite_web.cast.people[ALICE],
                     activity="rsc",
                     held_on=date(2026, 11, 3),
                     minutes=60,
@@ -102,13 +102,13 @@ def test_an_entry_without_a_provider_can_be_completed_by_oneself(page_house: Web
             )
             .scalar_one()
         )
-    page = text_of(page_house.visit(ALICE).get(f"/entries/{new}"))
+    page = text_of(sqlite_web.visit(ALICE).get(f"/entries/{new}"))
     assert "Does not count: no provider is named" in page
     assert "It can count once it says who provided it. Edit the entry" in page
 
 
-def test_somebody_elses_entry_answers_as_an_absent_one(page_house: WebClient) -> None:
-    bob = page_house.visit(BOB)
-    foreign = bob.get(f"/entries/{page_house.cast.entries['rsc']}")
+def test_somebody_elses_entry_answers_as_an_absent_one(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit(BOB)
+    foreign = bob.get(f"/entries/{sqlite_web.cast.entries['rsc']}")
     assert foreign.status_code == 404
     assert foreign.content == bob.get("/entries/999999").content

@@ -6,22 +6,22 @@ import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE
-from tests.web.visiting import RSC, TRAINING, WebClient, text_of
+from tests.web.client import RSC, TRAINING, WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
 
-def year(house: WebClient, email: str) -> str:
-    return text_of(house.visit(email).get("/my-year"))
+def year(web: WebClient, email: str) -> str:
+    return text_of(web.visit(email).get("/my-year"))
 
 
-def add(house: WebClient, table: str, **values: object) -> None:
-    with writing(house.cast.engine) as session:
+def add(web: WebClient, table: str, **values: object) -> None:
+    with writing(web.cast.engine) as session:
         session.connection().execute(insert(METADATA.tables[table]).values(**values))
 
 
-def test_the_headline_says_what_is_missing(house: WebClient) -> None:
-    page = year(house, ALICE)
+def test_the_headline_says_what_is_missing(web: WebClient) -> None:
+    page = year(web, ALICE)
     assert "Infant Family Specialist · NCIMHA · 2026 · due December 31" in page
     assert "3.5 RSC hours and one DEIA hour to go by December 31." in page
     assert "Training and membership are done." in page
@@ -31,8 +31,8 @@ def test_the_headline_says_what_is_missing(house: WebClient) -> None:
     )
 
 
-def test_each_requirement_has_its_state_in_words_and_its_source(page_house: WebClient) -> None:
-    page = year(page_house, ALICE)
+def test_each_requirement_has_its_state_in_words_and_its_source(sqlite_web: WebClient) -> None:
+    page = year(sqlite_web, ALICE)
     assert "Training 16.5 of 15 hours Relationship-based education and training Done" in page
     assert "DEIA training 0 of 1 hour Diversity, equity, inclusion and access 1 hour short" in page
     assert "Reflective supervision 8.5 of 12 hours" in page
@@ -40,46 +40,46 @@ def test_each_requirement_has_its_state_in_words_and_its_source(page_house: WebC
     assert "NCIMHA: Infant Family Specialist (IFS), “Continuing endorsement: Education" in page
 
 
-def test_pace_and_state_do_not_contradict_each_other(page_house: WebClient) -> None:
-    page = year(page_house, ALICE)
+def test_pace_and_state_do_not_contradict_each_other(sqlite_web: WebClient) -> None:
+    page = year(sqlite_web, ALICE)
     assert "At your current pace, RSC will not be complete by then" in page
     assert "Behind, 3.5 to go" in page
 
 
-def test_a_good_pace_says_when(page_house: WebClient) -> None:
-    page_house.now = datetime(2026, 6, 20, 17, 0, tzinfo=UTC)
-    page = year(page_house, ALICE)
+def test_a_good_pace_says_when(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2026, 6, 20, 17, 0, tzinfo=UTC)
+    page = year(sqlite_web, ALICE)
     assert "At your current pace, RSC will be complete in the first week of December" in page
     assert "On pace, 6 to go" in page
 
 
-def test_what_goes_alike_is_said_together_and_as_the_rows_say_it(page_house: WebClient) -> None:
+def test_what_goes_alike_is_said_together_and_as_the_rows_say_it(sqlite_web: WebClient) -> None:
     add(
-        page_house,
+        sqlite_web,
         "entry",
-        person_id=page_house.cast.people[BOB],
+        person_id=sqlite_web.cast.people[BOB],
         activity="training",
         held_on=date(2026, 3, 1),
         minutes=780,
         title="A course",
         form_key="1" * 32,
     )
-    page = year(page_house, BOB)
+    page = year(sqlite_web, BOB)
     assert "At your current pace, RSC will not be complete by then, and training will be" in page
     assert "complete a little late" in page
     assert "Nearly on pace, 2 to go" in page
     assert "Behind, 12 to go" in page
 
 
-def test_early_in_the_year_nobody_speaks_of_pace(page_house: WebClient) -> None:
-    page_house.now = datetime(2026, 2, 20, 17, 0, tzinfo=UTC)
-    page = year(page_house, ALICE)
+def test_early_in_the_year_nobody_speaks_of_pace(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2026, 2, 20, 17, 0, tzinfo=UTC)
+    page = year(sqlite_web, ALICE)
     assert "pace" not in page
     assert "10.5 hours to go" in page
 
 
-def test_what_comes_up_is_a_dated_list(page_house: WebClient) -> None:
-    page = year(page_house, ALICE)
+def test_what_comes_up_is_a_dated_list(sqlite_web: WebClient) -> None:
+    page = year(sqlite_web, ALICE)
     ahead = page.partition("Dates")[2].partition("Logged")[0]
     assert "Dec 31, 2026 Membership ends" in ahead
     assert "Dec 31, 2026 Renewal due the whole day counts" in ahead
@@ -90,22 +90,22 @@ def test_what_comes_up_is_a_dated_list(page_house: WebClient) -> None:
     )
 
 
-def test_every_entry_says_whether_it_counts_and_why(page_house: WebClient) -> None:
-    page = year(page_house, ALICE)
+def test_every_entry_says_whether_it_counts_and_why(sqlite_web: WebClient) -> None:
+    page = year(sqlite_web, ALICE)
     assert "Nov 14, 2026 RSC with Dana Ruiz Counts toward RSC: vetted by NCIMHA on that day" in page
     assert "Does not count: Jo Hart is not yet confirmed as qualified. See the rule" in page
     assert "Infant mental health week training Counts toward training" in page
     assert "Last year's conference" not in page
 
 
-def test_the_rule_that_a_reason_links_to_is_on_the_page(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/my-year").text
+def test_the_rule_that_a_reason_links_to_is_on_the_page(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/my-year").text
     anchor = page.partition('. <a href="#')[2].partition('"')[0]
     assert f'id="{anchor}"' in page
 
 
-def test_the_cycle_in_hand_stands_before_one_that_has_lapsed(house: WebClient) -> None:
-    page = year(house, BOB)
+def test_the_cycle_in_hand_stands_before_one_that_has_lapsed(web: WebClient) -> None:
+    page = year(web, BOB)
     lapsed = "Lapsed: 15 training hours (one on DEIA), 12 RSC hours, and your membership missing"
     assert page.index("to go by December 31.") < page.index("Log hours") < page.index(lapsed)
     assert "Requirements for 2025" in page
@@ -113,9 +113,9 @@ def test_the_cycle_in_hand_stands_before_one_that_has_lapsed(house: WebClient) -
     assert "Jan 31, 2026 Grace period ended the renewal lapsed after this day" in page
 
 
-def test_in_the_days_of_grace_it_says_to_when(page_house: WebClient) -> None:
-    page_house.now = datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
-    page = year(page_house, ALICE)
+def test_in_the_days_of_grace_it_says_to_when(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
+    page = year(sqlite_web, ALICE)
     assert "3.5 RSC hours and one DEIA hour still missing for 2026." in page
     assert (
         "It was due on December 31, 2026. Sessions held by December 31, 2026 can still be logged "
@@ -123,36 +123,36 @@ def test_in_the_days_of_grace_it_says_to_when(page_house: WebClient) -> None:
     )
 
 
-def test_what_is_overdue_stands_before_the_cycle_in_hand(page_house: WebClient) -> None:
-    page_house.now = datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
-    page = year(page_house, ALICE)
+def test_what_is_overdue_stands_before_the_cycle_in_hand(sqlite_web: WebClient) -> None:
+    sqlite_web.now = datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
+    page = year(sqlite_web, ALICE)
     assert page.index("still missing for 2026.") < page.index("to go by December 31.")
 
 
 def test_a_renewal_finished_in_its_days_of_grace_is_acknowledged_to_their_end(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    page_house.now = datetime(2027, 1, 20, 17, 0, tzinfo=UTC)
-    alice = page_house.visit(ALICE)
+    sqlite_web.now = datetime(2027, 1, 20, 17, 0, tzinfo=UTC)
+    alice = sqlite_web.visit(ALICE)
     late = {"day": "30", "month": "12", "year": "2026"}
-    provider = {"provider": str(page_house.cast.people[DANA])}
+    provider = {"provider": str(sqlite_web.cast.people[DANA])}
     alice.log(RSC | late | provider | {"hours": "3.5"})
     saved = text_of(alice.follow(alice.log(TRAINING | late)))
     assert "All done for 2026." in saved
-    shown = year(page_house, ALICE)
+    shown = year(sqlite_web, ALICE)
     assert shown.index("to go by December 31.") < shown.index("All done for 2026.")
     assert "Dec 30, 2026 Book club" in shown
-    page_house.now = datetime(2027, 2, 2, 17, 0, tzinfo=UTC)
-    assert "All done for 2026." not in year(page_house, ALICE)
+    sqlite_web.now = datetime(2027, 2, 2, 17, 0, tzinfo=UTC)
+    assert "All done for 2026." not in year(sqlite_web, ALICE)
 
 
 def test_a_day_that_has_not_come_at_the_association_counts_from_then_on(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    add(page_house, "entry", person_id=page_house.cast.people[ALICE], activity="training",
+    add(sqlite_web, "entry", person_id=sqlite_web.cast.people[ALICE], activity="training",
         held_on=date(2027, 1, 1), minutes=60, title="New Year in Auckland")  # fmt: skip
-    page_house.now = datetime(2026, 12, 31, 17, 0, tzinfo=UTC)
-    page = year(page_house, ALICE)
+    sqlite_web.now = datetime(2026, 12, 31, 17, 0, tzinfo=UTC)
+    page = year(sqlite_web, ALICE)
     assert (
         "New Year in Auckland training Does not count: it is still December 31, 2026 at NCIMHA; "
         "hours of January 1, 2027 count from that day on" in page
@@ -160,26 +160,26 @@ def test_a_day_that_has_not_come_at_the_association_counts_from_then_on(
     assert "Outside of any renewal cycle" not in page
 
 
-def test_the_first_cycle_asks_no_hours(page_house: WebClient) -> None:
-    page = year(page_house, ERIN)
+def test_the_first_cycle_asks_no_hours(sqlite_web: WebClient) -> None:
+    page = year(sqlite_web, ERIN)
     assert "Only your membership to renew by December 31." in page
     assert "No hours are required in the cycle of endorsement." in page
     assert "1 hour logged" in page
     assert "of 15 hours" not in page
 
 
-def test_when_all_is_done_it_says_so(page_house: WebClient) -> None:
-    add(page_house, "membership", person_id=page_house.cast.people[ERIN], organization="CT-AIMH",
+def test_when_all_is_done_it_says_so(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "membership", person_id=sqlite_web.cast.people[ERIN], organization="CT-AIMH",
         starts_on=date(2026, 1, 1), ends_on=date(2026, 12, 31))  # fmt: skip
-    page = year(page_house, ERIN)
+    page = year(sqlite_web, ERIN)
     assert "All done for 2026." in page
     assert "The next cycle begins on January 1, 2027." in page
 
 
-def test_on_leave_nothing_is_asked(page_house: WebClient) -> None:
-    add(page_house, "leave", endorsement_id=page_house.cast.endorsements[ALICE],
+def test_on_leave_nothing_is_asked(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "leave", endorsement_id=sqlite_web.cast.endorsements[ALICE],
         starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))  # fmt: skip
-    page = year(page_house, ALICE)
+    page = year(sqlite_web, ALICE)
     assert "You don't need to submit anything while you are on leave." in page
     assert "The leave ends on February 28, 2027." in page
     assert "Feb 28, 2027 Leave ends" in page
@@ -195,25 +195,25 @@ def test_on_leave_nothing_is_asked(page_house: WebClient) -> None:
     ],
 )
 def test_a_leave_stands_among_the_dates(
-    page_house: WebClient, first: date, last: date | None, words: str
+    sqlite_web: WebClient, first: date, last: date | None, words: str
 ) -> None:
-    add(page_house, "leave", endorsement_id=page_house.cast.endorsements[ALICE],
+    add(sqlite_web, "leave", endorsement_id=sqlite_web.cast.endorsements[ALICE],
         starts_on=first, ends_on=last)  # fmt: skip
-    assert words in year(page_house, ALICE)
+    assert words in year(sqlite_web, ALICE)
 
 
-def test_without_rules_logged_hours_are_kept(page_house: WebClient) -> None:
-    add(page_house, "endorsement", person_id=page_house.cast.people[EVE], association="VAIMH",
+def test_without_rules_logged_hours_are_kept(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "endorsement", person_id=sqlite_web.cast.people[EVE], association="VAIMH",
         category="IMHM-P", starts_on=date(2020, 1, 1))  # fmt: skip
-    page = year(page_house, EVE)
+    page = year(sqlite_web, EVE)
     assert "We have no renewal requirements on file for this category." in page
     assert "Your logged hours are kept." in page
 
 
-def test_two_endorsements_each_judge_an_entry(page_house: WebClient) -> None:
-    add(page_house, "endorsement", person_id=page_house.cast.people[ALICE], association="CT-AIMH",
+def test_two_endorsements_each_judge_an_entry(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "endorsement", person_id=sqlite_web.cast.people[ALICE], association="CT-AIMH",
         category="IFS", starts_on=date(2024, 1, 1))  # fmt: skip
-    page = year(page_house, ALICE)
+    page = year(sqlite_web, ALICE)
     assert "NCIMHA IFS: Counts toward RSC: vetted by NCIMHA on that day" in page
     assert "CT-AIMH IFS: Does not count: Dana Ruiz" in page
     assert "Infant mental health week training Counts toward training" in page  # both agree
@@ -228,27 +228,27 @@ def test_two_endorsements_each_judge_an_entry(page_house: WebClient) -> None:
     ],
 )
 def test_an_endorsement_without_a_renewal_is_named(
-    page_house: WebClient, dates: dict[str, date], words: str
+    sqlite_web: WebClient, dates: dict[str, date], words: str
 ) -> None:
-    add(page_house, "endorsement", person_id=page_house.cast.people[EVE], association="NCIMHA",
+    add(sqlite_web, "endorsement", person_id=sqlite_web.cast.people[EVE], association="NCIMHA",
         category="IFS", **dates)  # fmt: skip
-    assert f"NCIMHA IFS: {words}" in year(page_house, EVE)
+    assert f"NCIMHA IFS: {words}" in year(sqlite_web, EVE)
 
 
-def test_somebody_without_an_endorsement_is_told_whom_to_ask(page_house: WebClient) -> None:
-    page = year(page_house, EVE)
+def test_somebody_without_an_endorsement_is_told_whom_to_ask(sqlite_web: WebClient) -> None:
+    page = year(sqlite_web, EVE)
     assert "You have no endorsement here yet." in page
     assert "ask your coordinator" in page
 
 
-def test_a_coordinator_without_endorsement_goes_to_their_own_page(page_house: WebClient) -> None:
-    assert page_house.visit(CAROL).get("/my-year").headers["location"] == "/coordinator"
+def test_a_coordinator_without_endorsement_goes_to_their_own_page(sqlite_web: WebClient) -> None:
+    assert sqlite_web.visit(CAROL).get("/my-year").headers["location"] == "/coordinator"
 
 
 def test_an_entry_opens_to_the_rule_its_source_and_the_provider_on_that_day(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    page = year(page_house, ALICE)
+    page = year(sqlite_web, ALICE)
     why = page.partition("Nov 14, 2026 RSC with Dana Ruiz")[2].partition("Oct 19, 2026")[0]
     assert (
         "1 hour toward “Reflective supervision” (12 hours required) NCIMHA: Infant Family "
@@ -260,8 +260,8 @@ def test_an_entry_opens_to_the_rule_its_source_and_the_provider_on_that_day(
     assert "“Footnote 1: vetted professionals”" in why
 
 
-def test_an_entry_that_does_not_count_says_what_would_make_it(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/my-year")
+def test_an_entry_that_does_not_count_says_what_would_make_it(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/my-year")
     assert (
         "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for October 19, "
         "2026. Ask your NCIMHA coordinator, Carol Reyes , to see to it." in text_of(page)
@@ -269,8 +269,8 @@ def test_an_entry_that_does_not_count_says_what_would_make_it(page_house: WebCli
     assert 'href="mailto:carol@example.org"' in page.text
 
 
-def test_the_cycle_is_drawn_and_the_dates_beside_it_say_the_same(page_house: WebClient) -> None:
-    page = page_house.visit(ALICE).get("/my-year").text
+def test_the_cycle_is_drawn_and_the_dates_beside_it_say_the_same(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/my-year").text
     assert (
         "From January 1, 2026: today is November 22, 2026, due December 31, 2026, grace period "
         "ends January 31, 2027</title>" in page
@@ -278,35 +278,35 @@ def test_the_cycle_is_drawn_and_the_dates_beside_it_say_the_same(page_house: Web
     assert "style=" not in page
 
 
-def test_only_hours_that_are_the_first_are_called_so(page_house: WebClient) -> None:
-    add(page_house, "entry", person_id=page_house.cast.people[BOB], activity="training",
+def test_only_hours_that_are_the_first_are_called_so(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "entry", person_id=sqlite_web.cast.people[BOB], activity="training",
         held_on=date(2023, 5, 2), minutes=60, title="Before it all")  # fmt: skip
-    page = year(page_house, BOB)
+    page = year(sqlite_web, BOB)
     assert "Nothing is logged yet. Log hours" in page
     assert "Outside of any renewal cycle: 1 entry" in page
 
 
-def test_hours_are_listed_before_an_endorsement_begins(page_house: WebClient) -> None:
-    person_id = page_house.cast.people[EVE]
-    add(page_house, "endorsement", person_id=person_id, association="NCIMHA", category="IFS",
+def test_hours_are_listed_before_an_endorsement_begins(sqlite_web: WebClient) -> None:
+    person_id = sqlite_web.cast.people[EVE]
+    add(sqlite_web, "endorsement", person_id=person_id, association="NCIMHA", category="IFS",
         starts_on=date(2026, 12, 1))  # fmt: skip
-    add(page_house, "entry", person_id=person_id, activity="training",
+    add(sqlite_web, "entry", person_id=person_id, activity="training",
         held_on=date(2026, 5, 2), minutes=60, title="While applying")  # fmt: skip
-    page = year(page_house, EVE)
+    page = year(sqlite_web, EVE)
     assert "While applying" in page
     assert "Nothing is logged" not in page
 
 
-def test_a_due_date_of_another_year_keeps_its_year(page_house: WebClient) -> None:
-    alice = page_house.visit(ALICE)
-    held = page_house.cast.endorsements[ALICE]
+def test_a_due_date_of_another_year_keeps_its_year(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    held = sqlite_web.cast.endorsements[ALICE]
     assert "2025 · due December 31, 2025" in text_of(alice.get(f"/my-year/{held}/2025-01-01"))
 
 
 def test_the_profile_is_in_the_menu_and_the_membership_beside_its_row(
-    page_house: WebClient,
+    sqlite_web: WebClient,
 ) -> None:
-    page = page_house.visit(ALICE).get("/my-year").text
+    page = sqlite_web.visit(ALICE).get("/my-year").text
     menu = page.partition('aria-label="Pages"')[2].partition("</nav>")[0]
     assert menu.count("<li>") == 5
     assert '"/profile"' in menu

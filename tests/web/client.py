@@ -43,7 +43,7 @@ _BUILT: list["WebClient"] = []
 
 
 def settle_all() -> None:
-    """Wait for the work of every house that was built, so that its database can go."""
+    """Wait for the work of every client that was built, so that its database can go."""
     while _BUILT:
         _BUILT.pop().settle()
 
@@ -99,8 +99,8 @@ class WebClient:
 class Visitor:
     """One browser."""
 
-    def __init__(self, house: WebClient) -> None:
-        self.client = TestClient(house.app, follow_redirects=False)
+    def __init__(self, web: WebClient) -> None:
+        self.client = TestClient(web.app, follow_redirects=False)
 
     def get(self, path: str) -> Response:
         return self.client.get(path)

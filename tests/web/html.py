@@ -27,7 +27,7 @@ class Element:
         return self.attributes.get(name, "")
 
 
-class Sheet(HTMLParser):
+class HtmlPage(HTMLParser):
     """The elements of a page, in order."""
 
     def __init__(self, html: str) -> None:

@@ -38,7 +38,7 @@ class LiveServer:
             return create_browser_session(session, email, NOW)
 
 
-def build_street(folder: Path) -> WithApplicants:
+def build_database(folder: Path) -> WithApplicants:
     """The cast and its applicants, in a new database in ``folder``, which nobody has open."""
     url = f"sqlite:///{folder / _DATABASE}"
     migrate(url)
@@ -48,7 +48,7 @@ def build_street(folder: Path) -> WithApplicants:
 
 
 @dataclass
-class Port:
+class ServerPort:
     """An address at which one site after another is served."""
 
     base_url: str
@@ -61,26 +61,26 @@ class Port:
 
 
 @contextmanager
-def open_port() -> Iterator[Port]:
+def open_port() -> Iterator[ServerPort]:
     """A port of this machine, without a site yet."""
-    port = Port(f"http://127.0.0.1:{free_port()}")
+    port = ServerPort(f"http://127.0.0.1:{free_port()}")
     with serving(port, port.base_url):
         yield port
 
 
 @contextmanager
-def open_street(
-    folder: Path, built: WithApplicants | None = None, port: Port | None = None
+def open_server(
+    folder: Path, built: WithApplicants | None = None, port: ServerPort | None = None
 ) -> Iterator[LiveServer]:
     """Serve the cast and its applicants: a copy of those ``built``, in ``folder``.
 
     At a ``port`` that is given, or at one of its own.
     """
     if port is None:
-        with open_port() as own, open_street(folder, built, own) as street:
-            yield street
+        with open_port() as own, open_server(folder, built, own) as server:
+            yield server
         return
-    found = built or build_street(folder)
+    found = built or build_database(folder)
     url = f"sqlite:///{folder / _DATABASE}"
     if built:
         shutil.copy(Path(built.url.removeprefix("sqlite:///")), folder / _DATABASE)

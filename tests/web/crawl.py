@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from httpx2 import Response
 
-from tests.web.visiting import Visitor
+from tests.web.client import Visitor
 
 _TYPED = {"text", "email", "search", "tel", "url", ""}
 _MOST_PAGES = 300
