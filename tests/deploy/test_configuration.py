@@ -146,7 +146,7 @@ def test_an_interpretation_is_changed(folder: Path) -> None:
     new = example[example.index("[[interpretations]]") :]
     file.write_text(f"{head}{new}{mark}{rest}")
     rulebook = load_rulebooks(folder).associations["CT-AIMH"]
-    assert rulebook.interpretations[0].taken.startswith("Up to the beginning")
+    assert rulebook.interpretations[0].taken.startswith("Only the time before")
 
 
 def test_an_association_is_added(folder: Path) -> None:
