@@ -34,17 +34,17 @@ def test_backup_and_restore_work_as_commands(
     monkeypatch.setenv("TRACKER_EVIDENCE_DIR", str(kept.evidence))
     said = call("backup", str(tmp_path / "backups"))
     (made,) = (tmp_path / "backups").iterdir()
-    assert said.startswith(f"{made}: schema {newest_version()}, files of evidence: 2\n")
-    assert "missing or damaged where they are kept, too: 1." in said
+    assert said.startswith(f"{made}: schema {newest_version()}, uploaded files: 2\n")
+    assert "missing or damaged in the evidence folder: 1." in said
     with pytest.raises(BackupError, match="is not empty"):
         call("restore", str(made))
     monkeypatch.setenv("TRACKER_EVIDENCE_DIR", str(tmp_path / "new-evidence"))
     for name, options, told in (
-        ("new.db", (), ("browsers ended: 1", "Everybody signs in anew", "--calendars --tokens")),
-        ("as-it-was.db", ("--no-end-sessions",), ("Every session", "opens again")),
+        ("new.db", (), ("sessions ended: 1", "Everyone signs in again", "--calendars --tokens")),
+        ("as-it-was.db", ("--no-end-sessions",), ("Every session", "works again")),
     ):
         monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{tmp_path / name}")
         said = call("restore", str(made), *options)
-        assert "with 2 files of evidence" in said
-        assert "missing or damaged: 1 (`tracker check`)" in said
+        assert "with 2 uploaded files" in said
+        assert "missing or damaged: 1 (see `tracker check`)" in said
         assert all(words in said for words in told), said

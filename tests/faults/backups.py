@@ -45,7 +45,7 @@ class Tally:
     """What became of the backups, all of which were restored.
 
     ``acknowledged`` sessions were, when the last one began; ``lost`` ones of those before a
-    backup's begin are not in it, ``wrong`` standings differ from a full evaluation, ``lacking``
+    backup's begin are not in it, ``wrong`` standings differ from a full evaluation, ``missing``
     files of evidence have a row and are not there as they were sent.
     """
 
@@ -54,7 +54,7 @@ class Tally:
     files: int = 0
     lost: int = 0
     wrong: int = 0
-    lacking: int = 0
+    missing: int = 0
 
 
 class _Posting:
@@ -110,7 +110,7 @@ def run(database_url: str, folder: Path, backups: int, people: int) -> Tally:
             there = folder / f"evidence-{number}"
             restored = restore_backup(made.path, url, there, NIGHT)
             tally.files += made.files
-            tally.lacking += len(made.lacking) + len(restored.lacking)
+            tally.missing += len(made.missing) + len(restored.missing)
             tally.lost += lost(url, [Answers(1, (), (), [*enumerate(before)])])
             tally.wrong += wrongly_judged(url, [*visitors.tokens])
             tally.wrong += _without_audit(url)
@@ -157,7 +157,7 @@ def main() -> None:
         migrate(url)
         tally = run(url, folder, given.backups, _PEOPLE)
     sys.stdout.write(f"{tally}\n")
-    sys.exit(bool(tally.lost or tally.wrong or tally.lacking))
+    sys.exit(bool(tally.lost or tally.wrong or tally.missing))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
-from tracker.services.backup import Made, make_backup
+from tracker.services.backup import Backup, make_backup
 from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.evidence_storage import EvidenceFolder, digest_of
 from tracker.services.restore import Restored, restore_backup
@@ -48,12 +48,14 @@ class Kept:
         self.files[name] = content
         return name
 
-    def back_up(self, seconds: int = 0) -> Made:
+    def back_up(self, seconds: int = 0) -> Backup:
         at = NOW + timedelta(seconds=seconds)
         return make_backup(self.cast.url, self.evidence, self.folder / "backups", at)
 
-    def restore(self, made: Made, *, end_access: bool = True) -> Restored:
-        return restore_backup(made.path, self.empty_url, self.restored, NOW, end_access=end_access)
+    def restore(self, made: Backup, *, revoke_access: bool = True) -> Restored:
+        return restore_backup(
+            made.path, self.empty_url, self.restored, NOW, revoke_access=revoke_access
+        )
 
     def found(self) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in self.restored.iterdir()}

@@ -1,7 +1,8 @@
-"""Backups, taken while everything runs: the database first, then the files that it knows.
+"""Makes backups while everything runs: first the database, then the files that it knows.
 
-A backup is written under a name that says so, and renamed once it is whole and on the disk. What
-is interrupted, or runs out of room, leaves nothing behind, or (killed) what the next one removes.
+A backup is written under a name that says that it is unfinished, and renamed once it is complete
+and on the disk. An interruption or a full disk leaves nothing behind; what a killed backup leaves
+is removed by the next.
 """
 
 import shutil
@@ -18,104 +19,115 @@ from tracker.db.write_lock import Busy
 from tracker.services.backup_files import (
     DATABASE,
     EVIDENCE,
-    STORED,
+    STORED_NAME,
     BackupError,
-    Copied,
+    Contents,
     Note,
-    alone_in,
+    contents_of,
     copy_database,
     copy_file,
     digest_of_file,
-    files_of_database,
+    exclusive_folder,
     flush_path,
     write_note,
 )
 
-_UNFINISHED, _DOING = ".unfinished-", "another backup is being made"
-# Each time another copy of the database is taken, and only the files that came since.
-_TIMES = 10
-_BUSY = "others write all the while"
+_UNFINISHED = ".unfinished-"
+_ATTEMPTS = 10
 
 
-class Made(NamedTuple):
-    """A whole backup; ``lacking`` files were already gone, or not what was once uploaded."""
+class Backup(NamedTuple):
+    """A complete backup; ``missing`` files were already gone, or differ from what was uploaded."""
 
     path: Path
     schema: str
     files: int
-    lacking: list[str]
+    missing: list[str]
 
 
-def make_backup(url: str, evidence: Path | None, folder: Path, at: datetime) -> Made:
+def make_backup(url: str, evidence: Path | None, folder: Path, now: datetime) -> Backup:
     """Back up the database at ``url`` and its files into a new folder in ``folder``.
 
-    ``at``, an aware instant, names it. Raises BackupError; what was begun is then removed.
+    The folder is named after ``now``, an aware instant. Raises BackupError and leaves nothing if
+    the backup can't be made.
     """
-    whole = folder / f"tracker-{at.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
+    path = folder / f"tracker-{now.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone_in(folder, _UNFINISHED, _DOING), _unfinished(folder, whole) as part:
-            copied, lacking = _copy_all(url, evidence, part)
+        with (
+            exclusive_folder(folder, _UNFINISHED, "another backup is being made"),
+            _unfinished_folder(path) as unfinished,
+        ):
+            contents, missing = _copy_all(url, evidence, unfinished)
             note = Note(
-                begun_at=at.astimezone(UTC).isoformat(timespec="seconds"),
+                begun_at=now.astimezone(UTC).isoformat(timespec="seconds"),
                 engine=make_url(url).get_backend_name(),
-                schema=copied.schema,
-                sha256=digest_of_file(part / DATABASE),
-                files=len(copied.files),
+                schema=contents.schema,
+                sha256=digest_of_file(unfinished / DATABASE),
+                files=len(contents.files),
             )
-            write_note(part, note)
-            for written in (part / EVIDENCE, part):
-                flush_path(written)
-            part.rename(whole)
+            write_note(unfinished, note)
+            flush_path(unfinished / EVIDENCE)
+            flush_path(unfinished)
+            unfinished.rename(path)
             flush_path(folder)
     except (OSError, sqlite3.Error, Busy) as error:
-        raise BackupError(f"no backup was made in {folder}: {str(error) or _BUSY}") from error
-    return Made(whole, copied.schema, len(copied.files), lacking)
+        reason = str(error) or "others write all the time"
+        raise BackupError(f"no backup was made in {folder}: {reason}") from error
+    return Backup(path, contents.schema, len(contents.files), missing)
 
 
 @contextmanager
-def _unfinished(folder: Path, whole: Path) -> Iterator[Path]:
-    """A new folder to fill; whatever goes wrong, it is gone in the end."""
-    if whole.exists():
-        raise BackupError(f"{whole} is there already")
-    part = folder / f"{_UNFINISHED}{whole.name}"
-    part.mkdir(mode=0o700)
-    (part / EVIDENCE).mkdir(mode=0o700)
+def _unfinished_folder(path: Path) -> Iterator[Path]:
+    """Create a folder to fill for ``path``; it is gone in the end unless it was renamed."""
+    if path.exists():
+        raise BackupError(f"{path} already exists")
+    unfinished = path.parent / f"{_UNFINISHED}{path.name}"
+    unfinished.mkdir(mode=0o700)
+    (unfinished / EVIDENCE).mkdir(mode=0o700)
     try:
-        yield part
+        yield unfinished
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _copy_all(url: str, evidence: Path | None, part: Path) -> tuple[Copied, list[str]]:
-    """The database and its files; a file that was deleted meanwhile is in neither.
+def _copy_all(url: str, evidence: Path | None, unfinished: Path) -> tuple[Contents, list[str]]:
+    """Copy the database and its files; return what is in it, and the files that are missing.
 
-    Such a file has its row in a copy that is older than the deletion, so another one is taken.
+    A file that is deleted meanwhile still has its row in the copy of the database. So the database
+    is copied again until copy and files agree; the files that are there already stay.
     """
-    for _ in range(_TIMES):
-        (part / DATABASE).unlink(missing_ok=True)
-        copied = copy_database(url, part / DATABASE)
-        lacking = _copy_files(evidence, part / EVIDENCE, copied.files)
-        if not lacking or lacking <= files_of_database(url).keys():
-            return copied, sorted(lacking)
-    raise BackupError("files of evidence were deleted all the while: try again")
+    for _ in range(_ATTEMPTS):
+        (unfinished / DATABASE).unlink(missing_ok=True)
+        contents = copy_database(url, unfinished / DATABASE)
+        missing = _copy_files(evidence, unfinished / EVIDENCE, contents.files)
+        if not missing or missing <= contents_of(url).files.keys():
+            return contents, sorted(missing)
+    raise BackupError("files were deleted all the time: try again")
 
 
-def _copy_files(source: Path | None, target: Path, wanted: dict[str, str]) -> set[str]:
-    """Have the ``wanted`` files and no others in ``target``; those that are not, or not right."""
-    for there in [*target.iterdir()]:
-        if there.name not in wanted:
-            there.unlink()
-    return {name for name, digest in wanted.items() if not _is_copied(source, target, name, digest)}
+def _copy_files(source: Path | None, target: Path, files: dict[str, str]) -> set[str]:
+    """Copy these files, given with their digests, and no others; return those that are missing.
+
+    A file that differs from what was uploaded is missing, but copied as it is.
+    """
+    for copy in [*target.iterdir()]:
+        if copy.name not in files:
+            copy.unlink()
+    missing = set()
+    for name, digest in files.items():
+        if not STORED_NAME.fullmatch(name) or _copy_once(source, target, name) != digest:
+            missing.add(name)
+    return missing
 
 
-def _is_copied(source: Path | None, target: Path, name: str, digest: str) -> bool:
-    """Whether a file is in ``target`` as it was uploaded; one that differs is kept as it is."""
+def _copy_once(source: Path | None, target: Path, name: str) -> str | None:
+    """Copy a file unless it is copied already; return its digest, None if it is gone."""
     if (target / name).exists():
-        return True
-    if source is None or not STORED.fullmatch(name) or not (source / name).is_file():
-        return False
+        return digest_of_file(target / name)
+    if source is None or not (source / name).is_file():
+        return None
     try:
-        return copy_file(source / name, target / name) == digest
+        return copy_file(source / name, target / name)
     except FileNotFoundError:
-        return False
+        return None

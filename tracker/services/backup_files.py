@@ -1,7 +1,8 @@
-"""What a backup is made of: a folder of its own with the database, the files, and a note on both.
+"""What a backup consists of, and how its parts are copied and checked.
 
-``tracker-<instant>/`` holds ``backup.json`` (written last), ``database`` (an SQLite file, or what
-pg_dump wrote), and ``evidence/`` with the files under the names that the database has for them.
+A backup is a folder ``tracker-<instant>/`` with ``backup.json`` (written last), ``database`` (an
+SQLite file, or the output of pg_dump), and ``evidence/`` with the uploaded files under the names
+that the database has for them.
 """
 
 import fcntl
@@ -13,22 +14,26 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, create_engine, inspect, select
+from sqlalchemy import URL, Connection, inspect
 from sqlalchemy.engine import make_url
+from sqlmodel import Session, select
 
 from tracker.db.engine import open_engine, reading
-from tracker.db.tables import METADATA
+from tracker.db.log import Evidence
 from tracker.db.write_lock import write_lock
 from tracker.errors import UserError
 
 DATABASE, EVIDENCE, NOTE = "database", "evidence", "backup.json"
-STORED = re.compile(r"[0-9a-f]{40}")
+STORED_NAME = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1024 * 1024
+_BUSY_SECONDS = 30
+# Tables of every schema version.
+_OUR_TABLES = {"alembic_version", "person", "endorsement", "entry", "audit_event"}
 
 
 class BackupError(UserError):
@@ -47,78 +52,68 @@ class Note(NamedTuple):
     files: int
 
 
-@contextmanager
-def alone_in(folder: Path, unfinished: str, doing: str) -> Iterator[None]:
-    """One at a time works in the folder; what those left that were killed earlier is removed.
+class Contents(NamedTuple):
+    """What a database holds: its schema version, and the digest of each uploaded file by name."""
 
-    The names of what is not finished begin with ``unfinished``. Raises BackupError, which says
-    what is ``doing`` there, while somebody else is at work.
+    schema: str
+    files: dict[str, str]
+
+
+@contextmanager
+def exclusive_folder(folder: Path, unfinished: str, activity: str) -> Iterator[None]:
+    """Lock a folder, and remove what killed processes left there under ``unfinished`` names.
+
+    Raises BackupError, which names the ``activity``, if another process has the lock.
     """
-    held = os.open(folder, os.O_RDONLY)
+    lock = os.open(folder, os.O_RDONLY)
     try:
-        _lock(held, f"{doing} in {folder}")
-        for left in folder.glob(f"{unfinished}*"):
-            shutil.rmtree(left)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupError(f"{activity} in {folder}") from error
+        for left_behind in folder.glob(f"{unfinished}*"):
+            shutil.rmtree(left_behind)
         yield
     finally:
-        os.close(held)
-
-
-def _lock(held: int, words: str) -> None:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BackupError(words) from error
+        os.close(lock)
 
 
 def write_note(folder: Path, note: Note) -> None:
-    """Write it for good."""
-    with new_file(folder / NOTE) as file:
+    """Write ``backup.json`` to the disk."""
+    with _create(folder / NOTE) as file:
         file.write((json.dumps(note._asdict(), indent=1) + "\n").encode())
-        flush(file)
+        _flush(file)
 
 
 def read_note(folder: Path) -> Note:
-    """What a whole backup says of itself; raises BackupError where ``folder`` is none."""
+    """Read ``backup.json``; raises BackupError if ``folder`` is not a complete backup."""
     try:
-        found: dict[str, Any] = json.loads((folder / NOTE).read_bytes())
-        return Note(**found)
+        return Note(**json.loads((folder / NOTE).read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise BackupError(
-            f"{folder} is no whole backup: name a folder tracker-… that `tracker backup` made"
+            f"{folder} is not a complete backup: name a folder tracker-… that `tracker backup` made"
         ) from error
 
 
-def new_file(path: Path) -> IO[bytes]:
-    """A file that was not there, for its owner alone."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
 def copy_file(source: Path, target: Path) -> str:
-    """Copy to a new file, for good; the SHA-256 of what was read."""
+    """Copy to a new file, on the disk, and return the SHA-256 of what was read."""
     digest = hashlib.sha256()
-    with source.open("rb") as read, new_file(target) as written:
-        while part := read.read(_CHUNK):
-            digest.update(part)
-            written.write(part)
-        flush(written)
+    with source.open("rb") as original, _create(target) as copy:
+        while chunk := original.read(_CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+        _flush(copy)
     return digest.hexdigest()
 
 
 def digest_of_file(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def flush(file: IO[bytes]) -> None:
-    """Have what was written on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def flush_path(path: Path) -> None:
-    """The same for a file that others wrote, or for the names in a folder."""
+    """Have a file that another program wrote, or the names in a folder, on the disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -126,167 +121,154 @@ def flush_path(path: Path) -> None:
         os.close(opened)
 
 
-_EVIDENCE = METADATA.tables["evidence"]
-_BUSY_SECONDS = 30
-# Of every schema.
-_OURS = {"alembic_version", "person", "endorsement", "entry", "audit_event"}
+def _create(path: Path) -> IO[bytes]:
+    """Create a file that only its owner may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-class Copied(NamedTuple):
-    """What a copy holds: its schema, and the digest of each file of evidence by its name."""
-
-    schema: str
-    files: dict[str, str]
+def _flush(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
-def copy_database(url: str, target: Path) -> Copied:
-    """Write a copy of the database at ``url`` to the new file ``target``.
+def copy_database(url: str, target: Path) -> Contents:
+    """Write a consistent copy of the database at ``url`` to the new file ``target``.
 
-    Raises BackupError where there is nothing to copy, or what is there is damaged.
+    Raises BackupError if there is nothing to copy, or if it is damaged.
     """
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return _dump(url, target)
+        return _dump_postgresql(url, target)
     if not address.database or not Path(address.database).is_file():
         raise BackupError(f"there is no database at {address}")
     _copy_sqlite(address, target)
     check_sqlite(target)
-    engine = create_engine(URL.create("sqlite", database=str(target)))
-    try:
-        with engine.connect() as connection:
-            return _what_it_holds(connection)
-    finally:
-        engine.dispose()
+    return contents_of(URL.create("sqlite", database=str(target)).render_as_string())
 
 
-def files_of_database(url: str) -> dict[str, str]:
-    """The files of evidence that the database at ``url`` knows now, as in `Copied`."""
+def contents_of(url: str) -> Contents:
+    """Return what the database at ``url`` holds now."""
     engine = open_engine(url)
     try:
         with reading(engine) as session:
-            return _what_it_holds(session.connection()).files
+            return _read_contents(session)
     finally:
         engine.dispose()
 
 
-def check_sqlite(file: Path) -> None:
-    """Have SQLite look through a file that nobody else has open; raises BackupError if damaged."""
-    with closing(sqlite3.connect(file)) as connection:
-        # One file, whatever the original keeps beside it.
-        connection.execute("PRAGMA journal_mode = DELETE")
-        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        stray = connection.execute("PRAGMA foreign_key_check").fetchone()
-    if found != "ok" or stray:
-        raise BackupError(f"the database is damaged: {found if found != 'ok' else stray}")
-
-
-def check_ours(file: Path, schema: str) -> None:
-    """Look whether an SQLite file holds our tables of this ``schema``; nothing is written.
-
-    Raises BackupError, which says what it is instead, and what would be right.
-    """
-    uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-            ours = names >= _OURS
-            found = connection.execute("SELECT version_num FROM alembic_version") if ours else ()
-            versions = [version for (version,) in found]
-    except sqlite3.DatabaseError as error:
-        what = f"{file} is no SQLite database, or a damaged one ({error})"
-        raise BackupError(f"{what}: take another backup") from error
-    if not ours:
-        what = "tables of another program" if names else "nothing"
-        raise BackupError(f"{file} holds {what}: name a backup that `tracker backup` made")
-    if versions != [schema]:
-        what = f"has schema {' and '.join(map(str, versions)) or '(none)'}, and backup.json says"
-        raise BackupError(f"{file} {what} {schema}: they are of two backups, take another")
-
-
-def load_dump(dump: Path, url: str) -> None:
-    """Put what `copy_database` wrote of PostgreSQL into the empty database at ``url``."""
-    _run("pg_restore", url, "--no-owner", "--exit-on-error", "--single-transaction", str(dump))
-
-
-def _what_it_holds(connection: Connection) -> Copied:
+def _read_contents(session: Session) -> Contents:
+    connection: Connection = session.connection()
     schema = MigrationContext.configure(connection).get_current_revision()
     if schema is None:
         raise BackupError("the database is empty, or another program's")
     files: dict[str, str] = {}
     # An older schema has no such table.
-    if inspect(connection).has_table(_EVIDENCE.name):
-        rows = connection.execute(select(_EVIDENCE.c.stored_as, _EVIDENCE.c.sha256))
-        files = {row.stored_as: row.sha256 for row in rows}
-    return Copied(schema, files)
+    if inspect(connection).has_table("evidence"):
+        files = dict(session.exec(select(Evidence.stored_as, Evidence.sha256)).all())
+    return Contents(schema, files)
 
 
 def _copy_sqlite(address: URL, target: Path) -> None:
     uri = f"{Path(str(address.database)).absolute().as_uri()}?mode=rw"
-    new_file(target).close()
+    _create(target).close()
     with (
         closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as source,
         closing(sqlite3.connect(target)) as copy,
     ):
-        # While it is not whole, nobody needs it: whoever writes waits for no disk of the copy.
+        # Until it is complete nobody needs the copy, so no writer waits for its disk.
         copy.execute("PRAGMA journal_mode = OFF")
         copy.execute("PRAGMA synchronous = OFF")
-        with _turn(address, source):
-            source.backup(copy, progress=_give_up)
+        # With a write-ahead log nobody waits. Without it readers and writers exclude each other,
+        # and without the lock one of many writers would always come first.
+        has_log = source.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        with nullcontext() if has_log else write_lock(address, _BUSY_SECONDS):
+            source.backup(copy, progress=_refuse_busy)
     flush_path(target)
 
 
-@contextmanager
-def _turn(address: URL, source: sqlite3.Connection) -> Iterator[None]:
-    """Wait for a turn among the writers where readers and they exclude each other.
-
-    Without it one of many writers would always come first. With a write-ahead log nobody waits.
-    """
-    if source.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        yield
-        return
-    with write_lock(address, _BUSY_SECONDS):
-        yield
-
-
-def _give_up(status: int, _remaining: int, _total: int) -> None:
-    # Only what holds the file without waiting for its turn, for longer than SQLite waits.
+def _refuse_busy(status: int, _remaining: int, _total: int) -> None:
+    # Another program that does not use our lock has held the file longer than SQLite waits.
     if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         raise BackupError("another program holds the database: end it, or try again")
 
 
-def _dump(url: str, target: Path) -> Copied:
+def check_sqlite(file: Path) -> None:
+    """Let SQLite check a file that nobody else has open; raises BackupError if it is damaged."""
+    with closing(sqlite3.connect(file)) as connection:
+        # One file, whatever the original has beside it.
+        connection.execute("PRAGMA journal_mode = DELETE")
+        result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        broken_reference = connection.execute("PRAGMA foreign_key_check").fetchone()
+    if result != "ok":
+        raise BackupError(f"the database is damaged: {result}")
+    if broken_reference:
+        raise BackupError(f"the database is damaged: {broken_reference}")
+
+
+def check_backed_up_database(file: Path, schema: str) -> None:
+    """Raise BackupError unless an SQLite file holds our tables of this ``schema``; only reads."""
+    uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
+    versions: list[str] = []
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if tables >= _OUR_TABLES:
+                query = "SELECT version_num FROM alembic_version"
+                versions = [version for (version,) in connection.execute(query)]
+    except sqlite3.DatabaseError as error:
+        raise BackupError(
+            f"{file} is not an SQLite database, or is damaged ({error}): take another backup"
+        ) from error
+    if not tables >= _OUR_TABLES:
+        contents = "tables of another program" if tables else "nothing"
+        raise BackupError(f"{file} holds {contents}: name a backup that `tracker backup` made")
+    if versions != [schema]:
+        found = " and ".join(versions) or "(none)"
+        raise BackupError(
+            f"{file} has schema {found}, but backup.json says {schema}: they are of two backups, "
+            "take another"
+        )
+
+
+def load_postgresql_dump(dump: Path, url: str) -> None:
+    """Load what `copy_database` wrote into the empty PostgreSQL database at ``url``."""
+    _run("pg_restore", url, "--no-owner", "--exit-on-error", "--single-transaction", str(dump))
+
+
+def _dump_postgresql(url: str, target: Path) -> Contents:
     engine = open_engine(url)
     try:
         with reading(engine) as session:
-            connection = session.connection()
-            holds = _what_it_holds(connection)
-            # What pg_dump writes is the very state that was read here.
-            snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
-            new_file(target).close()
+            contents = _read_contents(session)
+            # pg_dump writes the very state that was read here.
+            query = "SELECT pg_export_snapshot()"
+            snapshot = session.connection().exec_driver_sql(query).scalar_one()
+            _create(target).close()
             options = ("--format=custom", "--no-owner", f"--snapshot={snapshot}")
             _run("pg_dump", url, *options, f"--file={target}")
     finally:
         engine.dispose()
     flush_path(target)
-    return holds
+    return contents
 
 
 def _run(program: str, url: str, *options: str) -> None:
-    """Call a client program of PostgreSQL; its password travels where nobody can list it."""
+    """Run a client program of PostgreSQL; no other process can list its password."""
     path = shutil.which(program)
     if path is None:
         raise BackupError(
-            f"{program} is not here: install PostgreSQL's client programs, of the server's version"
+            f"{program} is not installed: install PostgreSQL's client programs, "
+            "of the server's version"
         )
     address = make_url(url)
     password = address.password or address.query.get("password")
-    # Not `set`: it leaves a password where it is told of none.
+    # Not `set`, which ignores `password=None`.
     plain = address._replace(drivername="postgresql", password=None)
     plain = plain.difference_update_query(["password"])
     command = [path, *options, f"--dbname={plain.render_as_string(hide_password=False)}"]
-    more = {"PGPASSWORD": str(password)} if password else {}
+    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
     done = subprocess.run(  # noqa: S603 - found above, with our own options
-        command, env=os.environ | more, check=False, capture_output=True, text=True
+        command, env=environment, check=False, capture_output=True, text=True
     )
     if done.returncode:
         raise BackupError(f"{program} failed: {done.stderr.strip()}")

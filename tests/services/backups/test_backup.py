@@ -16,7 +16,7 @@ from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services import backup, backup_files
 from tracker.services.backup import make_backup
-from tracker.services.backup_files import BackupError, alone_in, copy_file
+from tracker.services.backup_files import BackupError, copy_file, exclusive_folder
 from tracker.services.restore import restore_backup
 
 pytestmark = pytest.mark.usefixtures("durable_sqlite", "programs")
@@ -51,8 +51,8 @@ def test_a_file_that_is_deleted_meanwhile_is_in_neither(
     monkeypatch.setattr(backup, "_copy_files", delete_first)
     made = file_kept.back_up()
     del file_kept.files[deleted]
-    assert (len(rounds), made.files, made.lacking) == (2, 2, [])
-    assert file_kept.restore(made).lacking == []
+    assert (len(rounds), made.files, made.missing) == (2, 2, [])
+    assert file_kept.restore(made).missing == []
     assert file_kept.found() == file_kept.files
 
 
@@ -61,8 +61,8 @@ def test_files_that_were_lost_before_are_named_and_the_rest_is_backed_up(file_ke
     (file_kept.evidence / gone).unlink()
     (file_kept.evidence / spoilt).write_bytes(b"%PDF")
     made = file_kept.back_up()
-    assert made.lacking == sorted([gone, spoilt])
-    assert sorted(file_kept.restore(made).lacking) == sorted([gone, spoilt])
+    assert made.missing == sorted([gone, spoilt])
+    assert sorted(file_kept.restore(made).missing) == sorted([gone, spoilt])
 
 
 @pytest.mark.parametrize("at", ["copy_database", "_copy_files", "write_note", "flush_path"])
@@ -81,7 +81,7 @@ def test_what_is_interrupted_leaves_nothing(
         with pytest.raises(expected):
             file_kept.back_up()
     assert [*(file_kept.folder / "backups").iterdir()] == []
-    assert file_kept.back_up().lacking == []
+    assert file_kept.back_up().missing == []
 
 
 @pytest.mark.parametrize("kilobytes", [0, 64, 300])
@@ -109,7 +109,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(file_kept: Kept) -> No
     left = file_kept.folder / "backups" / ".unfinished-tracker-2026-11-21-170000Z"
     left.mkdir(parents=True)
     (left / "database").write_bytes(b"half")
-    with pytest.raises(BackupError, match="no whole backup"):
+    with pytest.raises(BackupError, match="not a complete backup"):
         restore_backup(left, file_kept.empty_url, file_kept.restored, NOW)
     made = file_kept.back_up()
     assert [*left.parent.iterdir()] == [made.path]
@@ -117,14 +117,14 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(file_kept: Kept) -> No
 
 def test_none_is_overwritten_and_one_is_made_at_a_time(file_kept: Kept) -> None:
     made = file_kept.back_up()
-    with pytest.raises(BackupError, match="is there already"):
+    with pytest.raises(BackupError, match="already exists"):
         file_kept.back_up()
     with (
-        alone_in(made.path.parent, ".unfinished-", "somebody is at work"),
+        exclusive_folder(made.path.parent, ".unfinished-", "somebody is at work"),
         pytest.raises(BackupError, match="another backup is being made"),
     ):
         file_kept.back_up(1)
-    assert file_kept.restore(made).lacking == []
+    assert file_kept.restore(made).missing == []
 
 
 def test_where_nothing_is_there_is_nothing_to_back_up(tmp_path: Path) -> None:
@@ -175,6 +175,6 @@ def test_a_server_without_its_client_programs_is_said_to_be_so(
     postgres_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BackupError, match="pg_dump is not here: install"):
+    with pytest.raises(BackupError, match="pg_dump is not installed: install"):
         make_backup(postgres_database_url, None, tmp_path, NOW)
     assert [*tmp_path.iterdir()] == []

@@ -21,7 +21,7 @@ from tracker.db.engine import newest_version, open_engine, schema_version, writi
 from tracker.db.tables import METADATA
 from tracker.services import restore
 from tracker.services.backup import make_backup
-from tracker.services.backup_files import BackupError, alone_in
+from tracker.services.backup_files import BackupError, exclusive_folder
 from tracker.services.browser_sessions import create_browser_session
 from tracker.services.restore import restore_backup
 
@@ -33,9 +33,9 @@ def test_a_backup_comes_back_as_it_was(kept: Kept) -> None:
     before = rows_of(kept.cast.url)
     made = kept.back_up()
     assert made.path.name == "tracker-2026-11-22-170000Z"
-    assert (made.files, made.lacking) == (2, [])
-    done = kept.restore(made, end_access=False)
-    assert (done.schema, done.lacking, done.ended) == (newest_version(), [], None)
+    assert (made.files, made.missing) == (2, [])
+    done = kept.restore(made, revoke_access=False)
+    assert (done.note.schema, done.missing, done.revoked) == (newest_version(), [], None)
     assert rows_of(kept.empty_url) == before
     assert kept.found() == kept.files
 
@@ -45,8 +45,8 @@ def test_whoever_was_signed_in_then_signs_in_anew(kept: Kept) -> None:
         create_browser_session(session, ALICE, NOW)
     made = kept.back_up()
     done = kept.restore(made)
-    assert done.ended is not None
-    assert done.ended.sessions == 1
+    assert done.revoked is not None
+    assert done.revoked.sessions == 1
     after = rows_of(kept.empty_url)
     assert after["web_session"] == []
     assert "tracker restore" in str(after["audit_event"])
@@ -66,7 +66,7 @@ def test_an_older_schema_is_backed_up_and_restored_as_the_newest(
     made = make_backup(empty_database_url, None, tmp_path, NOW)
     assert made.schema == "0003"
     with empty_beside(empty_database_url, tmp_path) as url:
-        assert restore_backup(made.path, url, None, NOW).schema == "0003"
+        assert restore_backup(made.path, url, None, NOW).note.schema == "0003"
         assert schema_version(url) == newest_version()
         engine = open_engine(url)
         with engine.connect() as connection:
@@ -93,7 +93,7 @@ def test_what_another_database_left_beside_is_not_played_into_this_one(file_kept
     journal.write_bytes(bytes(512) + b"of another")
     # An empty file is as good as none.
     Path(str(journal).removesuffix("-journal")).touch()
-    assert file_kept.restore(made).lacking == []
+    assert file_kept.restore(made).missing == []
 
 
 def _flip(path: Path) -> None:
@@ -121,9 +121,9 @@ def _without_a_note(path: Path) -> None:
     [
         (_flip, "is damaged"),
         (_from_the_future, "a newer program made it"),
-        (_of_another_kind, "is of postgresql"),
-        (_without_a_note, "no whole backup"),
-        (shutil.rmtree, "no whole backup"),
+        (_of_another_kind, "is a backup of postgresql"),
+        (_without_a_note, "not a complete backup"),
+        (shutil.rmtree, "not a complete backup"),
     ],
 )
 def test_what_cannot_be_restored_is_refused_before_anything_is_written(
@@ -166,11 +166,11 @@ def test_what_is_no_database_of_ours_is_named_with_what_it_is(
     broken = bytearray(whole)
     broken[8192:40_000] = b"\x55" * (40_000 - 8192)
     for content, said in (
-        (b"no database at all" * 100, "is no SQLite database, or a damaged one (file is not a"),
-        (whole[:20_000], "is no SQLite database, or a damaged one ("),
+        (b"no database at all" * 100, "is not an SQLite database, or is damaged (file is not a"),
+        (whole[:20_000], "is not an SQLite database, or is damaged ("),
         (b"", "holds nothing: name a backup that `tracker backup` made"),
         (_foreign(tmp_path), "holds tables of another program: name a backup that `tracker back"),
-        (older, f"has schema (none), and backup.json says {newest_version()}: they are of two"),
+        (older, f"has schema (none), but backup.json says {newest_version()}: they are of two"),
         (bytes(broken), "is damaged: take another backup"),
     ):
         _with_database(made.path, content)
@@ -178,7 +178,7 @@ def test_what_is_no_database_of_ours_is_named_with_what_it_is(
             file_kept.restore(made)
         assert not Path(str(make_url(file_kept.empty_url).database)).exists()
     _with_database(made.path, whole)
-    assert file_kept.restore(made).lacking == []
+    assert file_kept.restore(made).missing == []
 
 
 @pytest.mark.parametrize("head", [b"", b"SQLite format 3\0"])
@@ -211,7 +211,7 @@ def test_a_restore_that_fails_has_restored_nothing_and_can_be_done_again(
         with pytest.raises(BackupError, match="No space left"):
             file_kept.restore(made)
     assert [*Path(file_kept.empty_url.removeprefix("sqlite:///")).parent.iterdir()] == []
-    assert file_kept.restore(made).lacking == []
+    assert file_kept.restore(made).missing == []
 
 
 def test_a_server_that_was_filled_and_not_finished_is_said_to_be_so(
@@ -224,7 +224,7 @@ def test_a_server_that_was_filled_and_not_finished_is_said_to_be_so(
 
     with empty_beside(postgres_database_url, tmp_path) as url:
         monkeypatch.setattr(restore, "revoke_all_access", fail)
-        with pytest.raises(BackupError, match="drop it, make it anew, and restore again"):
+        with pytest.raises(BackupError, match="drop it, create it again, and restore again"):
             restore_backup(made.path, url, None, NOW)
 
 
@@ -244,8 +244,8 @@ def test_a_restore_leaves_one_that_is_at_work_alone(file_kept: Kept) -> None:
     folder = Path(str(make_url(file_kept.empty_url).database)).parent
     folder.mkdir(parents=True, exist_ok=True)
     at_work = folder / ".restoring-now"
-    with alone_in(folder, ".restoring-", "somebody is at work"):
+    with exclusive_folder(folder, ".restoring-", "somebody is at work"):
         at_work.mkdir()
-        with pytest.raises(BackupError, match="another restore is at work in"):
+        with pytest.raises(BackupError, match="another restore is running in"):
             file_kept.restore(made)
         assert at_work.is_dir()

@@ -47,6 +47,6 @@ def test_backups_under_load_each_restore_whole(
 ) -> None:
     monkeypatch.setenv("PATH", f"{client_programs()}{os.pathsep}{os.environ['PATH']}")
     tally = backups.run(database_url, tmp_path, 3, 60)
-    assert (tally.backups, tally.lost, tally.wrong, tally.lacking) == (3, 0, 0, 0)
+    assert (tally.backups, tally.lost, tally.wrong, tally.missing) == (3, 0, 0, 0)
     assert tally.acknowledged >= 60
     assert tally.files
