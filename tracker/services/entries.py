@@ -5,15 +5,14 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, update
-from sqlmodel import Session, col, func, or_, select
+from sqlalchemy import ColumnElement, delete
+from sqlmodel import Session, col, func, select
 
 from tracker.db.log import Entry, EntryTopic
-from tracker.db.people import Person
 from tracker.formatting import MINUTES_IN_DAY
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
@@ -23,7 +22,6 @@ from tracker.services.entry_rules import (
     EntryInput,
     EntryRules,
     EntryWarnings,
-    LoggedSession,
     find_warnings,
     load_entry_rules,
     unusual_minutes,
@@ -72,23 +70,34 @@ def create_entry(
     session = context.session
     lock_person(session, person_id)
     entry = _with_title(entry)
-    logged, saved_id = _sessions_on(session, person_id, entry.held_on, source.form_key)
-    if saved_id is not None:
-        return _return_saved(session, person_id, saved_id, entry)
+    same_form = (col(Entry.person_id) == person_id) & (col(Entry.form_key) == source.form_key)
+    for saved in select_entries(session, same_form):
+        if entry_input_of(saved) == entry:
+            return saved
+        raise Refused(Refusal("form_key", "form-already-saved", _describe(saved)))
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
+    others = list_entries(session, person_id, entry.held_on, entry.held_on)
     refusals = validate_entry(entry, rules)
-    refusals += _validate_day_total(entry, logged)
+    refusals += _validate_day_total(entry, others)
     if not source.is_from_provider:
         refusals += _validate_provider(session, person_id, entry, rules)
-    if _reached_daily_limit(session, person_id, context.now):
+    # Imported entries have no such instant, and do not count.
+    recent = (col(Entry.person_id) == person_id) & (col(Entry.logged_at) > context.now - _ONE_DAY)
+    if session.exec(select(func.count()).where(recent)).one() >= DAILY_LIMIT:
         refusals.append(Refusal("minutes", "daily-limit-reached", {"limit": DAILY_LIMIT}))
     if refusals:
         raise Refused(*refusals)
     if source.confirmed is not None:
-        warnings = find_warnings(entry, logged, source.confirmed)
+        warnings = find_warnings(entry, others, source.confirmed)
         if warnings:
             raise NeedsConfirmation(warnings)
-    return _insert(context, person_id, entry, source.form_key)
+    row = Entry(
+        person_id=person_id,
+        form_key=source.form_key,
+        logged_at=context.now,
+        **_columns(entry),
+    )
+    return _save(context, row, entry, before=None)
 
 
 def update_entry(
@@ -104,34 +113,25 @@ def update_entry(
     ``version`` is as of `entry_version`, ``confirmed`` as of `EntrySource`. Raises NotFound,
     Refused, and NeedsConfirmation.
     """
-    session = context.session
-    stored = _lock_own_entry(context, entry_id)
-    person_id = stored.person_id
+    session, person_id = context.session, context.person_id
+    stored, rules = _lock_own_entry(context, entry_id)
     entry = _with_title(entry)
-    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
-    _require_open_cycle(stored, rules)
-    rules = rules.for_editing(stored)
-    logged, _ = _sessions_on(session, person_id, entry.held_on)
-    refusals = validate_entry(entry, rules)
-    refusals += _validate_day_total(entry, [other for other in logged if other.id != entry_id])
+    others = list_entries(session, person_id, entry.held_on, entry.held_on)
+    refusals = validate_entry(entry, rules.for_editing(stored))
+    refusals += _validate_day_total(entry, [other for other in others if other.id != entry_id])
     refusals += _validate_provider(session, person_id, entry, rules)
     if entry_version(stored) != version:
-        facts = {
-            "minutes": stored.minutes,
-            "held_on": stored.held_on,
-            "version": entry_version(stored),
-        }
-        refusals.append(Refusal("version", "entry-changed-meanwhile", facts))
+        refusals.append(Refusal("version", "entry-changed-meanwhile", _describe(stored)))
     if refusals:
         raise Refused(*refusals)
     minutes = unusual_minutes(entry.minutes, confirmed)
     if minutes:
         raise NeedsConfirmation(EntryWarnings(minutes=minutes))
     _delete_topics(session, entry_id)
-    session.exec(update(Entry).where(col(Entry.id) == entry_id).values(_columns(entry)))
-    _add_topics(session, person_id, entry_id, entry)
-    _finish(context, person_id, entry_id, before=entry_input_of(stored), after=entry)
-    return _logged_entry(person_id, entry_id, entry)
+    row = session.get_one(Entry, entry_id, populate_existing=True)
+    for name, value in _columns(entry).items():
+        setattr(row, name, value)
+    return _save(context, row, entry, before=entry_input_of(stored))
 
 
 def delete_entry(context: ServiceContext, entry_id: int) -> None:
@@ -141,9 +141,7 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     the entry's cycle is closed.
     """
     session = context.session
-    stored = _lock_own_entry(context, entry_id)
-    rules = load_entry_rules(session, context.rulebooks, stored.person_id, context.now)
-    _require_open_cycle(stored, rules)
+    stored, _ = _lock_own_entry(context, entry_id)
     release_entry(context, entry_id)
     _delete_topics(session, entry_id)
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
@@ -193,69 +191,35 @@ def entry_version(entry: LoggedEntry) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
+def _describe(entry: LoggedEntry) -> dict[str, Any]:
+    return {
+        "minutes": entry.minutes,
+        "held_on": entry.held_on,
+        "version": entry_version(entry),
+    }
+
+
 def _with_title(entry: EntryInput) -> EntryInput:
     if entry.activity == "rsc" and not entry.title:
         return dataclasses.replace(entry, title=usual_title(entry.activity, entry.format))
     return entry
 
 
-def _lock_own_entry(context: ServiceContext, entry_id: int) -> LoggedEntry:
-    person_id = context.actor.person_id
-    if person_id is None:
-        raise NotFound
-    lock_person(context.session, person_id)
-    stored = find_entry(context.session, person_id, entry_id)
-    if stored is None:
-        raise NotFound
-    return stored
-
-
-def _require_open_cycle(stored: LoggedEntry, rules: EntryRules) -> None:
-    lock = rules.lock_on(stored.held_on)
-    if lock is not None:
-        raise Refused(refusal_of_lock("entry", lock))
-
-
-def _sessions_on(
-    session: Session, person_id: int, day: date, form_key: str | None = None
-) -> tuple[list[LoggedSession], int | None]:
-    """What a person has logged on a day, oldest first, and the id of the form's saved entry."""
-    query = (
-        select(Entry, Person.name)
-        .outerjoin(Person, col(Person.id) == col(Entry.provider_id))
-        .where(Entry.person_id == person_id)
-        .where(or_(col(Entry.held_on) == day, col(Entry.form_key) == form_key))
-        .order_by(col(Entry.id))
-        .execution_options(populate_existing=True)
-    )
-    sessions, saved_id = [], None
-    for entry, provider in session.exec(query):
-        if form_key is not None and entry.form_key == form_key:
-            saved_id = entry.id
-        if entry.held_on == day:
-            name = provider or entry.provider_name
-            sessions.append(
-                LoggedSession(
-                    entry.id, entry.activity, entry.minutes, entry.title, entry.provider_id, name
-                )
-            )
-    return sessions, saved_id
-
-
-def _return_saved(
-    session: Session, person_id: int, entry_id: int, entry: EntryInput
-) -> LoggedEntry:
-    """The entry that the same form became before; Refused if the form was changed since."""
+def _lock_own_entry(context: ServiceContext, entry_id: int) -> tuple[LoggedEntry, EntryRules]:
+    """The actor's own entry, which nobody else changes meanwhile, if its cycle is open."""
+    session, person_id = context.session, context.person_id
+    lock_person(session, person_id)
     stored = find_entry(session, person_id, entry_id)
     if stored is None:
         raise NotFound
-    if entry_input_of(stored) != entry:
-        facts = {"minutes": stored.minutes, "held_on": stored.held_on}
-        raise Refused(Refusal("form_key", "form-already-saved", facts))
-    return stored
+    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
+    lock = rules.lock_on(stored.held_on)
+    if lock is not None:
+        raise Refused(refusal_of_lock("entry", lock))
+    return stored, rules
 
 
-def _validate_day_total(entry: EntryInput, others: Collection[LoggedSession]) -> list[Refusal]:
+def _validate_day_total(entry: EntryInput, others: Collection[LoggedEntry]) -> list[Refusal]:
     logged = sum(other.minutes for other in others)
     if logged + entry.minutes > MINUTES_IN_DAY >= entry.minutes:
         facts = {"logged": logged, "held_on": entry.held_on}
@@ -275,51 +239,35 @@ def _validate_provider(
     return []
 
 
-def _reached_daily_limit(session: Session, person_id: int, now: datetime) -> bool:
-    """Whether 60 sessions were logged in the last 24 hours; imported ones do not count."""
-    recent = (col(Entry.person_id) == person_id) & (col(Entry.logged_at) > now - _ONE_DAY)
-    return session.exec(select(func.count()).where(recent)).one() >= DAILY_LIMIT
-
-
 def _columns(entry: EntryInput) -> dict[str, Any]:
     values = dataclasses.asdict(entry)
     del values["topics"]
     return values
 
 
-def _insert(
-    context: ServiceContext, person_id: int, entry: EntryInput, form_key: str
+def _save(
+    context: ServiceContext, row: Entry, entry: EntryInput, *, before: EntryInput | None
 ) -> LoggedEntry:
     session = context.session
-    row = Entry(person_id=person_id, form_key=form_key, logged_at=context.now, **_columns(entry))
     session.add(row)
     session.flush()
-    entry_id = row.id or 0
-    _add_topics(session, person_id, entry_id, entry)
-    _finish(context, person_id, entry_id, before=None, after=entry)
-    return _logged_entry(person_id, entry_id, entry)
-
-
-def _add_topics(session: Session, person_id: int, entry_id: int, entry: EntryInput) -> None:
     for topic, minutes in entry.topics.items():
         session.add(
             EntryTopic(
-                entry_id=entry_id,
+                entry_id=row.id,
                 topic=topic,
-                person_id=person_id,
-                held_on=entry.held_on,
+                person_id=row.person_id,
+                held_on=row.held_on,
                 minutes=minutes,
             )
         )
     session.flush()
+    _finish(context, row.person_id, row.id, before=before, after=entry)
+    return LoggedEntry(row.id, row.person_id, **dataclasses.asdict(entry))
 
 
 def _delete_topics(session: Session, entry_id: int) -> None:
     session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
-
-
-def _logged_entry(person_id: int, entry_id: int, entry: EntryInput) -> LoggedEntry:
-    return LoggedEntry(entry_id, person_id, **dataclasses.asdict(entry))
 
 
 def _finish(

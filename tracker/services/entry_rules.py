@@ -1,7 +1,7 @@
 """What an entry must satisfy to be saved, and what looks like a mistake in it."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -76,22 +76,10 @@ class EntryRules:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedSession:
-    """An entry on the day of another one; ``provider`` is a name, known person or not."""
-
-    id: int
-    activity: str
-    minutes: int
-    title: str
-    provider_id: int | None
-    provider: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class EntryWarnings:
     """What a person confirms before an entry is saved; ``minutes`` is 0 for a usual length."""
 
-    duplicate: LoggedSession | None = None
+    duplicate: LoggedEntry | None = None
     minutes: int = 0
 
     @property
@@ -227,10 +215,16 @@ def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
 
 
 def find_warnings(
-    entry: EntryInput, logged: Iterable[LoggedSession], confirmed: Collection[str]
+    entry: EntryInput, others: Sequence[LoggedEntry], confirmed: Collection[str]
 ) -> EntryWarnings:
-    """What looks like a mistake beside the day's other entries, and is not ``confirmed`` yet."""
-    duplicate = find_duplicate(entry, logged)
+    """What looks like a mistake, and is not ``confirmed`` yet.
+
+    ``others`` are the other entries of the day, newest first.
+    """
+    duplicate = None
+    for other in others:
+        if other.activity == entry.activity and _may_be_same_session(entry, other):
+            duplicate = other
     if duplicate is not None and str(duplicate.id) in confirmed:
         duplicate = None
     return EntryWarnings(duplicate, unusual_minutes(entry.minutes, confirmed))
@@ -246,24 +240,16 @@ def length_key(minutes: int) -> str:
     return f"{minutes}min"
 
 
-def find_duplicate(entry: EntryInput, logged: Iterable[LoggedSession]) -> LoggedSession | None:
-    """The first of the day's entries that may be the same session."""
-    for other in logged:
-        if other.activity == entry.activity and _may_be_same_session(entry, other):
-            return other
-    return None
-
-
-def _may_be_same_session(entry: EntryInput, other: LoggedSession) -> bool:
-    similar_length = abs(entry.minutes - other.minutes) <= _SIMILAR_MINUTES
+def _may_be_same_session(entry: EntryInput, other: LoggedEntry) -> bool:
+    has_similar_length = abs(entry.minutes - other.minutes) <= _SIMILAR_MINUTES
     if entry.activity != "rsc":
         similarity = fuzz.ratio(entry.title.casefold(), other.title.casefold())
-        return similarity >= (_SIMILAR_NAME if similar_length else 100)
+        return similarity >= (_SIMILAR_NAME if has_similar_length else 100)
     if entry.provider_id and other.provider_id:
         # Two sessions with one provider on one day are rare, whatever their length.
         return entry.provider_id == other.provider_id
-    if entry.provider_name and other.provider and not other.provider_id:
-        similarity = fuzz.ratio(entry.provider_name.casefold(), other.provider.casefold())
+    if entry.provider_name and other.provider_name:
+        similarity = fuzz.ratio(entry.provider_name.casefold(), other.provider_name.casefold())
         return similarity >= _SIMILAR_NAME
     # A name can be that of a known provider, so a similar length is enough.
-    return similar_length
+    return has_similar_length

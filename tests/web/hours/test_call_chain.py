@@ -44,7 +44,7 @@ def test_a_posted_session_passes_few_functions(sqlite_web: WebClient) -> None:
         saved = alice.post("/log", form | {"form_key": "a" * 32})
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     assert saved.status_code == 303
     files = sorted({file for file, _ in called})
     assert len(files) <= MOST_FILES, files

@@ -57,7 +57,7 @@ def test_what_was_imported_is_not_counted_and_too_long_a_year_has_no_pdf(
     page = f"/transcript/{sqlite_web.cast.endorsements[ALICE]}/2026-01-01"
     assert alice.get(f"{page}.pdf").headers["location"] == page
     said = text_of(alice.get(page))
-    assert "A PDF is made of 1000 sessions at most" in said
+    assert "A PDF can have at most 1000 sessions" in said
     assert "Download as PDF" not in said
     assert alice.get(f"{page}.csv").text.count("Minute") == 1_000
     assert alice.get("/my-year").status_code == 200

@@ -44,6 +44,7 @@ from tracker.services.evidence import (
     remove_entry_files,
     remove_file,
 )
+from tracker.services.profile import get_person
 from tracker.web.dependencies import (
     NowDep,
     Person,
@@ -296,6 +297,12 @@ def _render_form(
     form = build_log_form(rules, submission.form)
     problems = form.problems()
     is_refused = bool(problems or submission.warnings)
+    duplicate = submission.warnings.duplicate
+    provider = ""
+    if duplicate is not None:
+        provider = duplicate.provider_name or ""
+        if duplicate.provider_id is not None:
+            provider = get_person(session, duplicate.provider_id).name
     return site.pages.render(
         "log.html",
         status=422 if is_refused else 200,
@@ -313,6 +320,7 @@ def _render_form(
         removing=submission.removing,
         editing=editing,
         warnings=None if problems else submission.warnings,
+        duplicate_provider=provider,
         length_question=format_length_question(submission.warnings.minutes),
         focus="" if is_refused else submission.focus,
     )
