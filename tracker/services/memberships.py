@@ -140,14 +140,21 @@ def _check_term(
         if lock is not None:
             refusals.append(refusal_of_lock("ends_on", lock))
             break
-    for other in list_memberships(session, context.person_id):
-        overlaps = other.starts_on <= term.ends_on and term.starts_on <= other.ends_on
-        if other.organization == term.organization and overlaps and other is not replaced:
-            facts = asdict(_term_of(other))
-            refusals.append(Refusal("starts_on", "membership-overlaps", facts))
-            break
+    overlap = _find_overlap(context, term, replaced)
+    if overlap is not None:
+        refusals.append(Refusal("starts_on", "membership-overlaps", asdict(_term_of(overlap))))
     if refusals:
         raise Refused(*refusals)
+
+
+def _find_overlap(
+    context: ServiceContext, term: MembershipTerm, replaced: Membership | None
+) -> Membership | None:
+    for other in list_memberships(context.session, context.person_id):
+        overlaps = other.starts_on <= term.ends_on and term.starts_on <= other.ends_on
+        if other is not replaced and other.organization == term.organization and overlaps:
+            return other
+    return None
 
 
 def _record_change(

@@ -149,19 +149,17 @@ def list_extendable_renewals(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> list[ExtendableRenewal]:
     """A person's renewals that still miss something, those that can be completed first."""
-    endorsements = {
-        one.id: one for one in list_current_endorsements(session, rulebooks, person_id, now)
-    }
-    day_of = days_at(rulebooks, now)
-    standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=endorsements))
+    current = list_current_endorsements(session, rulebooks, person_id, now)
+    endorsements = {one.id: one for one in current}
     renewals = []
-    for status in _EXTENDABLE:
-        for standing in standings:
-            cycle, due_on = standing.plan.cycle, standing.due_on
-            if standing.status is status and cycle is not None and due_on is not None:
-                endorsement = endorsements[standing.facts.subject_id]
-                renewals.append(ExtendableRenewal(endorsement, cycle, due_on))
-    return renewals
+    day_of = days_at(rulebooks, now)
+    for standing in judge_current(session, rulebooks, day_of, endorsement_ids=endorsements):
+        cycle, due_on = standing.plan.cycle, standing.due_on
+        if standing.status in _EXTENDABLE and cycle is not None and due_on is not None:
+            endorsement = endorsements[standing.facts.subject_id]
+            renewal = ExtendableRenewal(endorsement, cycle, due_on)
+            renewals.append((_EXTENDABLE.index(standing.status), due_on, renewal))
+    return [renewal for *_, renewal in sorted(renewals, key=lambda ranked: ranked[:2])]
 
 
 def find_extended_standing(

@@ -28,7 +28,10 @@ LABELS = {
     OptionalNotice.MEMBERSHIP: ("Membership", "Before your membership ends, and when it has ended"),
     OptionalNotice.CUTOFF: ("Providers", "Before sessions with a provider stop counting"),
     OptionalNotice.RSC_WINDOW: ("RSC window", "While you apply: before your RSC window closes"),
-    OptionalNotice.REFERENCES: ("References", "While you apply: how many references are still missing"),
+    OptionalNotice.REFERENCES: (
+        "References",
+        "While you apply: how many references are still missing",
+    ),
     OptionalNotice.SESSIONS: ("Group sessions", "When a provider logs a session with you"),
 }
 

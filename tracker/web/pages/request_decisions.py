@@ -12,8 +12,6 @@ from wtforms import TextAreaField
 from tracker.notifications.request_mail import notify_decision
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.time_requests import (
-    LEAVE,
-    RequestedDays,
     SubmittedRequest,
     count_requests,
     decline_request,
@@ -42,15 +40,6 @@ class DecisionForm(TimeRequestForm):
     """The days to grant, filled with those that were requested, and an answer."""
 
     answer = TextAreaField("Message to the endorsee", filters=[clean])
-
-    def parse_days(self, submitted: SubmittedRequest, today: date) -> RequestedDays | None:
-        """The days to grant; None if one is wrong, which its problem explains."""
-        self.validate()
-        if submitted.request.kind == LEAVE:
-            days = self.parse_leave(today)
-        else:
-            days = self.parse_due_date(submitted.request.starts_on, today)
-        return None if self.errors else days
 
 
 @router.get("/coordinator/requests")
@@ -116,7 +105,7 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
     days = None
     if text_of(typed, "decision") != "decline":
         today = page.site.today(submitted.endorsement.association, page.now)
-        days = form.parse_days(submitted, today)
+        days = form.parse_days(submitted.request.kind, submitted.request.starts_on, today)
         if days is None:
             return _render(page, submitted, form, due_on)
 

@@ -61,29 +61,29 @@ class RequestSummary(NamedTuple):
 
 
 class RequestOption(NamedTuple):
-    """An endorsement (for an extension, in one cycle) as a choice; ``value`` is sent back."""
+    """An endorsement, or its renewal, as a choice; ``value`` is what the form sends.
+
+    ``starts_on`` is the first day of the endorsement, or of the renewal's cycle.
+    """
 
     value: str
     label: str
     endorsement_id: int
-    cycle_starts_on: date | None = None
+    starts_on: date
 
 
 class TimeRequestForm(PeriodForm):
     """The days of a leave, or, in the fields of the last day, a due date."""
 
-    def parse_leave(self, today: date) -> RequestedDays | None:
-        """The days of a leave, whose last day may be left out; None if one is wrong."""
+    def parse_days(self, kind: str, cycle_starts_on: date, today: date) -> RequestedDays | None:
+        """The days of a leave, or the due date of a cycle; None if a day is wrong."""
+        if kind == EXTENSION:
+            due_on = self.parse_day("ends", today, name="new due date")
+            return None if due_on is None else RequestedDays(cycle_starts_on, due_on)
         starts_on = self.parse_day("starts", today)
-        ends_on = None
-        if not self.is_blank("ends"):
-            ends_on = self.parse_day("ends", today)
-        return None if starts_on is None else RequestedDays(starts_on, ends_on)
-
-    def parse_due_date(self, cycle_starts_on: date, today: date) -> RequestedDays | None:
-        """The new due date of a cycle; None if it is wrong."""
-        due_on = self.parse_day("ends", today, name="new due date")
-        return None if due_on is None else RequestedDays(cycle_starts_on, due_on)
+        # The last day of a leave may still be unknown.
+        ends_on = None if self.is_blank("ends") else self.parse_day("ends", today)
+        return None if self.errors or starts_on is None else RequestedDays(starts_on, ends_on)
 
 
 class NewRequestForm(TimeRequestForm):
@@ -107,11 +107,7 @@ class NewRequestForm(TimeRequestForm):
         if option is None:
             code = "endorsement-not-yours" if kind == LEAVE else "renewal-not-yours"
             add_problem(self.subject, format_refusal(code, {}))
-        if kind == LEAVE:
-            days = self.parse_leave(today)
-        else:
-            cycle_starts_on = option and option.cycle_starts_on
-            days = self.parse_due_date(cycle_starts_on or today, today)
+        days = self.parse_days(kind, option.starts_on if option else today, today)
         if self.errors or option is None or days is None:
             return None
         return NewTimeRequest(option.endorsement_id, days, self.reason.data, self.form_key.data)
@@ -206,7 +202,7 @@ def _list_options(page: PageRequest, session: Session, kind: str) -> list[Reques
     if kind == LEAVE:
         for one in list_current_endorsements(session, rulebooks, page.person_id, page.now):
             label = f"{one.association} {one.category}"
-            options.append(RequestOption(str(one.id), label, one.id))
+            options.append(RequestOption(str(one.id), label, one.id, one.starts_on))
     else:
         for renewal in list_extendable_renewals(session, rulebooks, page.person_id, page.now):
             one, starts_on = renewal.endorsement, renewal.cycle.starts_on
