@@ -62,8 +62,8 @@ def test_a_degree_is_stored_and_a_later_file_brings_the_transcript(importer: Imp
         (
             {"level": "Bachelors"},
             (
-                'level "Bachelors": must be cda or associate or bachelor or master or doctorate '
-                "or specialization or certificate or other"
+                'level "Bachelors": must be cda, associate, bachelor, master, doctorate, '
+                "specialization, certificate, or other"
             ),
         ),
         (
@@ -75,7 +75,7 @@ def test_a_degree_is_stored_and_a_later_file_brings_the_transcript(importer: Imp
             {"title": "x" * 201},
             f'title "{"x" * 80}…": must have at most 200 characters, and has 201',
         ),
-        ({"transcript": "copy"}, 'transcript "copy": must be none or unofficial or official'),
+        ({"transcript": "copy"}, 'transcript "copy": must be none, unofficial, or official'),
     ],
 )
 def test_a_wrong_degree_is_refused(
@@ -138,7 +138,7 @@ def test_a_position_needs_little_and_its_end_may_follow(importer: Importer) -> N
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [
-        ({"pay": "some"}, 'pay "some": must be paid or volunteer or internship'),
+        ({"pay": "some"}, 'pay "some": must be paid, volunteer, or internship'),
         (
             {"services": "rsc; preventon"},
             (

@@ -48,7 +48,7 @@ def test_an_application_is_stored_with_the_state_that_its_days_say(
     [
         (
             f"{ALICES},,,perhaps",
-            '2: state "perhaps": must be open or submitted or endorsed or declined or withdrawn',
+            '2: state "perhaps": must be open, submitted, endorsed, declined, or withdrawn',
         ),
         (
             "alice@example.org,NCIMHA,IFZ,2024-01-10,,,",

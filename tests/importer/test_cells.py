@@ -248,7 +248,7 @@ def test_a_membership_needs_its_end_and_a_known_organization(sqlite_importer: Im
         ("alice@example.org,A,,maybe", 'provides_rsc "maybe": must be yes or no'),
         (
             "alice@example.org,A,phd,",
-            'highest_degree "phd": must be none or associate or bachelor or master or doctorate',
+            'highest_degree "phd": must be none, associate, bachelor, master, or doctorate',
         ),
     ],
 )

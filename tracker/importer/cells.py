@@ -11,7 +11,7 @@ from dateutil.relativedelta import relativedelta
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from tracker.formatting import MINUTES_IN_DAY, parse_hours
+from tracker.formatting import MINUTES_IN_DAY, format_alternatives, parse_hours
 from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
@@ -183,99 +183,85 @@ def check_known(name: str, known: Collection[str], what: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class KnownName:
-    """Accepts the names that ``find`` returns for the vocabulary and the row's cells so far.
+def known_name(
+    what: str, find: Callable[[Vocabulary, dict[str, Any]], Collection[str]]
+) -> AfterValidator:
+    """Accept the names that ``find`` returns for the vocabulary and the row's earlier cells.
 
-    ``what`` says what is wrong with any other name. ``find`` raises KeyError for a cell that is
-    itself wrong: then every name is accepted, because that cell has its own problem.
+    ``what`` says what is wrong with any other name. ``find`` raises KeyError for an earlier cell
+    that is empty or wrong: then every name is accepted, because that cell has its own problem.
     """
 
-    what: str
-    find: Callable[[Vocabulary, dict[str, Any]], Collection[str]]
-
-    def __call__(self, name: str, info: ValidationInfo) -> str:
-        """Return the name, or raise ValueError."""
+    def check(name: str, info: ValidationInfo) -> str:
+        row = {column: value for column, value in info.data.items() if value is not None}
         try:
-            known = self.find(_context(info).vocabulary, info.data)
+            known = find(_context(info).vocabulary, row)
         except KeyError:
             return name
-        return check_known(name, known, self.what.format(**info.data))
+        return check_known(name, known, what.format(**row))
+
+    return AfterValidator(check)
 
 
 Text40 = Annotated[str, Field(max_length=40)]
 Text200 = Annotated[str, Field(max_length=200)]
 Text300 = Annotated[str, Field(max_length=300)]
 Text500 = Annotated[str, Field(max_length=500)]
-Association = Annotated[
-    str, AfterValidator(KnownName("is unknown", lambda names, _: names.categories))
-]
-Organization = Annotated[
-    str, AfterValidator(KnownName("is unknown", lambda names, _: names.organizations))
-]
+Association = Annotated[str, known_name("is unknown", lambda names, _: names.categories)]
+Organization = Annotated[str, known_name("is unknown", lambda names, _: names.organizations)]
 Category = Annotated[
     Text40,
-    AfterValidator(
-        KnownName(
-            "{association} has no such category",
-            lambda names, row: names.categories[row["association"]],
-        )
+    known_name(
+        "{association} has no such category",
+        lambda names, row: names.categories[row["association"]],
     ),
 ]
 RefereeCategory = Annotated[
     Text40,
-    AfterValidator(
-        KnownName(
-            "{endorsed_by} has no such category",
-            lambda names, row: names.categories_used_by(row["endorsed_by"]),
-        )
+    known_name(
+        "{endorsed_by} has no such category",
+        lambda names, row: names.categories_used_by(row["endorsed_by"]),
     ),
 ]
 Role = Annotated[
     Text40,
-    AfterValidator(
-        KnownName(
-            "{association} {category} has no such role for referees",
-            lambda names, row: names.roles[row["association"], row["category"]],
-        )
+    known_name(
+        "{association} {category} has no such role for referees",
+        lambda names, row: names.roles[row["association"], row["category"]],
     ),
 ]
 AttestationName = Annotated[
     Text40,
-    AfterValidator(
-        KnownName(
-            "{association} has no such attestation",
-            lambda names, row: names.attestations[row["association"]],
-        )
+    known_name(
+        "{association} has no such attestation",
+        lambda names, row: names.attestations[row["association"]],
     ),
 ]
 RequirementId = Annotated[
     str,
     Field(max_length=80),
-    AfterValidator(
-        KnownName(
-            "a renewal of {category} has no such requirement",
-            lambda names, row: names.requirements[row["association"], row["category"]],
-        )
+    known_name(
+        "a renewal of {category} has no such requirement",
+        lambda names, row: names.requirements[row["association"], row["category"]],
     ),
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """Accepts a few words in any case."""
+def one_of(*words: str) -> PlainValidator:
+    """Accept one of a few words, in upper or lower case; the value is in lower case."""
 
-    words: tuple[str, ...]
-
-    def __call__(self, text: str) -> str:
-        """Return the word in lower case, or raise ValueError."""
-        if text.lower() not in self.words:
-            raise ValueError(f"must be {' or '.join(self.words)}")
+    def check(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be {format_alternatives(words)}")
         return text.lower()
+
+    return PlainValidator(check)
 
 
 def _parse_yes_no(text: str) -> bool:
-    return OneOf(("yes", "no"))(text) == "yes"
+    if text.lower() not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return text.lower() == "yes"
 
 
 YesNo = Annotated[bool, PlainValidator(_parse_yes_no)]

@@ -38,7 +38,6 @@ from tracker.importer.cells import (
     EndDay,
     ExtendedDueDate,
     Families,
-    OneOf,
     Organization,
     OtherEmail,
     PastDay,
@@ -53,6 +52,7 @@ from tracker.importer.cells import (
     Text500,
     TopicMinutes,
     YesNo,
+    one_of,
 )
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
@@ -71,7 +71,7 @@ class PersonRow(CsvRow):
 
     name: Text200
     second_email: Email | None = None
-    highest_degree: Annotated[str, AfterValidator(OneOf(DEGREES))] = "none"
+    highest_degree: Annotated[str, one_of(*DEGREES)] = "none"
     provides_rsc: YesNo = False
 
 
@@ -133,7 +133,7 @@ class ApplicationRow(CategoryRow):
     opened_on: PastDay
     submitted_on: PastDay | None = None
     decided_on: PastDay | None = None
-    state: Annotated[str, AfterValidator(OneOf(STATES))] | None = None
+    state: Annotated[str, one_of(*STATES)] | None = None
 
 
 class LeaveRow(CategoryRow):
@@ -187,10 +187,10 @@ class DegreeRow(CsvRow):
     table_key = ("person_id", "level", "title")
     audited = True
 
-    level: Annotated[str, AfterValidator(OneOf(LEVELS))]
+    level: Annotated[str, one_of(*LEVELS)]
     title: Text200
     awarded_on: PastDay
-    transcript: Annotated[str, AfterValidator(OneOf(TRANSCRIPTS))] = "none"
+    transcript: Annotated[str, one_of(*TRANSCRIPTS)] = "none"
 
 
 def _check_provides_rsc(provides: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a cell
@@ -210,11 +210,11 @@ class PositionRow(CsvRow):
     audited = True
 
     title: Text200
-    pay: Annotated[str, AfterValidator(OneOf(PAY))]
+    pay: Annotated[str, one_of(*PAY)]
     services: Services
     starts_on: Day
     ends_on: EndDay | None = None
-    ages: Annotated[str, AfterValidator(OneOf(AGES))] | None = None
+    ages: Annotated[str, one_of(*AGES)] | None = None
     families: Families = 0
     supervised: YesNo = False
     trained: YesNo = False
@@ -291,14 +291,14 @@ class EntryRow(CsvRow):
 
     table = Entry
 
-    activity: Annotated[str, AfterValidator(OneOf(("training", "rsc")))]
+    activity: Annotated[str, one_of("training", "rsc")]
     date: PastDay
     hours: SessionLength
     title: Text300
     topics: TopicMinutes = ()
     provider_email: OtherEmail | None = None
     provider_name: Annotated[Text200, AfterValidator(_check_one_provider)] | None = None
-    format: Annotated[str, AfterValidator(OneOf(("individual", "group")))] | None = None
+    format: Annotated[str, one_of("individual", "group")] | None = None
     reference: Text200 | None = None
     shared_reference: Annotated[Text200, AfterValidator(_check_one_reference)] | None = None
 

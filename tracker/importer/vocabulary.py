@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 
-from tracker.formatting import format_list
+from tracker.formatting import format_alternatives, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import roles_for
 from tracker.rules.cycles import Cycle
@@ -94,7 +94,7 @@ def suggest(name: str, known: Collection[str]) -> str:
         return f"did you mean {by_small_name[small_name]}?"
     similar = get_close_matches(small_name, list(by_small_name), n=3)
     if similar:
-        return f"did you mean {' or '.join(by_small_name[each] for each in similar)}?"
+        return f"did you mean {format_alternatives([by_small_name[each] for each in similar])}?"
     if not known:
         return "there are no valid values"
     names = sorted(known)
