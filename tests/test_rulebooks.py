@@ -91,12 +91,12 @@ def test_a_folder_is_read(folder: Path) -> None:
     assert list(rulebooks.organizations) == ["EX"]
 
 
-def test_a_byte_order_mark_is_no_part_of_a_rulebook(folder: Path) -> None:
+def test_byte_order_mark_is_ignored(folder: Path) -> None:
     (folder / "rulebooks" / "ex.toml").write_text(BOOK, "utf-8-sig")
     assert list(load_rulebooks(folder).associations) == ["EX"]
 
 
-def test_a_missing_folder_lacks_both_the_organizations_and_the_rulebooks(tmp_path: Path) -> None:
+def test_missing_folder_has_two_problems(tmp_path: Path) -> None:
     assert problems(tmp_path / "nowhere") == [
         f"{tmp_path / 'nowhere' / 'rulebooks'}: *.toml: has no rulebook",
         "organizations.toml: the whole file: No such file or directory",
@@ -113,7 +113,7 @@ def test_a_rulebook_that_cannot_be_read_is_named(folder: Path) -> None:
     assert problems(folder) == ["folder.toml: the whole file: Is a directory"]
 
 
-def test_a_rulebook_that_is_not_utf_8_is_named_with_the_byte(folder: Path) -> None:
+def test_wrong_encoding_names_the_byte(folder: Path) -> None:
     (folder / "rulebooks" / "ex.toml").write_bytes(b'id = "EX"\nname = "\xc9cole"\n')
     assert problems(folder) == ["ex.toml: byte 18: is not UTF-8"]
 
@@ -123,13 +123,13 @@ def test_two_rulebooks_of_one_association_are_an_error(folder: Path) -> None:
     assert problems(folder) == ["second.toml: id: another file already has 'EX'"]
 
 
-def test_an_association_that_the_organizations_lack_is_an_error(folder: Path) -> None:
+def test_association_missing_from_organizations_is_an_error(folder: Path) -> None:
     other = BOOK.replace('id = "EX"', 'id = "OTHER"')
     (folder / "rulebooks" / "other.toml").write_text(other, "utf-8")
     assert problems(folder) == ["organizations.toml: organizations: lacks the association 'OTHER'"]
 
 
-def test_an_accepted_organization_that_is_not_listed_is_an_error(folder: Path) -> None:
+def test_unknown_accepted_organization_is_an_error(folder: Path) -> None:
     rule = '\n[memberships.own]\nsays = "own"\norganizations = ["EX", "WAIMH"]\n'
     (folder / "rulebooks" / "ex.toml").write_text(BOOK + rule, "utf-8")
     assert problems(folder) == [
@@ -137,7 +137,7 @@ def test_an_accepted_organization_that_is_not_listed_is_an_error(folder: Path) -
     ]
 
 
-def test_an_association_of_providers_that_is_not_listed_is_an_error(folder: Path) -> None:
+def test_unknown_provider_association_is_an_error(folder: Path) -> None:
     rule = """
     [documents]
     ifs = { file = "000", title = "IFS" }
@@ -154,7 +154,7 @@ def test_an_association_of_providers_that_is_not_listed_is_an_error(folder: Path
     ]
 
 
-def test_errors_of_all_files_are_told_at_once(folder: Path) -> None:
+def test_errors_in_all_files_are_reported_together(folder: Path) -> None:
     (folder / "organizations.toml").write_text("organizations = []\n", "utf-8")
     (folder / "rulebooks" / "ex.toml").write_text(BOOK + "[colours]\n", "utf-8")
     (folder / "rulebooks" / "second.toml").write_text("id = \n", "utf-8")
@@ -165,13 +165,13 @@ def test_errors_of_all_files_are_told_at_once(folder: Path) -> None:
     ]
 
 
-def test_the_digest_changes_with_the_text_of_any_file(folder: Path) -> None:
+def test_digest_changes_with_any_file(folder: Path) -> None:
     before = load_rulebooks(folder).digest
     (folder / "organizations.toml").write_text(ORGANIZATIONS + "# a word\n", "utf-8")
     assert load_rulebooks(folder).digest != before
 
 
-def test_the_digest_of_the_same_texts_is_the_same(folder: Path) -> None:
+def test_digest_is_stable(folder: Path) -> None:
     assert load_rulebooks(folder).digest == load_rulebooks(folder).digest
 
 
@@ -179,21 +179,21 @@ def test_topics_are_those_that_some_rulebook_counts() -> None:
     assert REAL.topics == {"DEIA", "RSC"}
 
 
-def test_any_infant_mental_health_association_leaves_out_the_other_organizations() -> None:
+def test_other_organizations_are_not_accepted() -> None:
     accepted = REAL.accepted_organizations("CT-AIMH/any")
     assert accepted == ("CT-AIMH", "MI-AIMH", "NCIMHA", "VAIMH", "WAIMH")
 
 
-def test_a_rule_that_names_one_organization_accepts_no_other() -> None:
+def test_rule_accepts_only_the_named_organization() -> None:
     assert REAL.accepted_organizations("NCIMHA/ncimha") == ("NCIMHA",)
 
 
-def test_there_is_a_rulebook_for_each_association_of_the_sources() -> None:
+def test_every_source_association_has_a_rulebook() -> None:
     assert sorted(REAL.associations) == ["CT-AIMH", "MI-AIMH", "NCIMHA", "VAIMH"]
 
 
 @pytest.mark.parametrize("rulebook", REAL.associations.values())
-def test_a_renewal_cites_the_renewal_table_and_an_application_the_other(rulebook: Rulebook) -> None:
+def test_requirements_cite_the_table_of_their_purpose(rulebook: Rulebook) -> None:
     for requirement in rulebook.requirements:
         for value in requirement.values:
             table = value.source.section.partition(":")[0]
@@ -202,13 +202,13 @@ def test_a_renewal_cites_the_renewal_table_and_an_application_the_other(rulebook
 
 
 @pytest.mark.parametrize("rulebook", REAL.associations.values())
-def test_what_an_application_asks_holds_from_long_ago(rulebook: Rulebook) -> None:
+def test_application_requirements_apply_since_2000(rulebook: Rulebook) -> None:
     asked = [r for r in rulebook.requirements if r.of == "application"]
     assert asked
     assert {v.starts_from for r in asked for v in r.values} == {date(2000, 1, 1)}
 
 
-def test_a_key_has_the_same_words_in_every_rulebook() -> None:
+def test_keys_mean_the_same_in_every_rulebook() -> None:
     for table in ("services", "roles", "attestations", "topic_names"):
         words: dict[str, str] = {}
         for rulebook in REAL.associations.values():
@@ -224,7 +224,7 @@ def test_every_ambiguity_has_the_reading_that_was_agreed(association: str) -> No
 
 
 @pytest.mark.parametrize("rulebook", [*REAL.associations.values(), *IMAGINED.associations.values()])
-def test_an_interpretation_names_at_least_two_readings_and_is_said_in_full(
+def test_interpretations_have_at_least_two_readings(
     rulebook: Rulebook,
 ) -> None:
     for interpretation in rulebook.interpretations:
@@ -233,7 +233,7 @@ def test_an_interpretation_names_at_least_two_readings_and_is_said_in_full(
         assert len(interpretation.readings) >= (1 if one_reading_only else 2)
 
 
-def test_a_rule_of_the_sources_that_is_no_plain_reading_names_its_interpretation() -> None:
+def test_interpreted_rules_name_their_interpretation() -> None:
     cited: set[str | None] = set()
     for rulebook in REAL.associations.values():
         cited |= {cycle.interpretation for cycle in rulebook.cycles}

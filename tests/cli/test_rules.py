@@ -29,7 +29,7 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_right_rulebooks_are_summed_up(folder: Path) -> None:
+def test_valid_rulebooks_are_summarized(folder: Path) -> None:
     done = tracker("rules", "check")
     assert done.exit_code == 0
     assert "NCIMHA: 15 categories; renewal rules for IFS; application rules for IFS;" in done.stdout
@@ -140,7 +140,7 @@ def test_categories_are_printed_with_their_rules() -> None:
     assert "Cycles none in this rulebook" in text
 
 
-def test_every_interpretation_is_shown_with_the_reading_taken(folder: Path) -> None:
+def test_interpretations_are_shown_with_their_reading(folder: Path) -> None:
     text = flat(tracker("rules", "show").stdout)
     for rulebook in load_rulebooks(folder).associations.values():
         assert f"{rulebook.id}: {rulebook.name}" in text

@@ -113,23 +113,21 @@ def told_each_day(
 
 @pytest.mark.parametrize("step", [-90, -30, -7])
 @pytest.mark.parametrize(("late", "expected"), [(-1, 0), (0, 1), (1, 0)])
-def test_a_window_is_told_of_on_its_day_and_neither_before_nor_after(
-    step: int, late: int, expected: int
-) -> None:
+def test_window_notice_is_sent_on_its_day_only(step: int, late: int, expected: int) -> None:
     sessions = (session(FIRST, 10),)
     day = CLOSES + (step + late) * DAY
     told = told_each_day(CLOSES - 100 * DAY, day, Kind.RSC_WINDOW, sessions=sessions)
     assert [what for on, what in told if on == day] == [(CLOSES, step)] * expected
 
 
-def test_a_window_says_how_many_hours_are_missing_on_its_last_day() -> None:
+def test_window_notice_says_how_many_hours_are_missing() -> None:
     day = CLOSES - 30 * DAY
     sessions = (session(FIRST, 10), session(date(2025, 6, 1), 28))
     [*_, found] = decisions(maya(day, sessions=sessions), day, Kind.RSC_WINDOW)
     assert [(r.counted, r.short) for r in found.lacking] == [(38 * HOUR, 12 * HOUR)]
 
 
-def test_hours_that_have_fallen_out_already_are_not_said_to_be_there() -> None:
+def test_window_notice_leaves_out_hours_outside_it() -> None:
     # The best window, of 45 hours, is over; what is still open holds 5 of them.
     later = date(2026, 6, 1)
     sessions = (session(FIRST, 40), session(date(2024, 7, 1), 5))
@@ -157,14 +155,14 @@ def test_of_several_steps_missed_the_latest_is_sent() -> None:
     assert reasons(found) == {None, "a later step was due as well"}
 
 
-def test_the_last_day_of_a_window_is_still_told_of_and_the_day_after_is_not() -> None:
+def test_window_notice_is_sent_through_the_last_day() -> None:
     sessions = (session(FIRST),)
     assert sent(decisions(maya(CLOSES, sessions=sessions), CLOSES, Kind.RSC_WINDOW))
     day = CLOSES + DAY
     assert decisions(maya(day, sessions=sessions), day, Kind.RSC_WINDOW) == []
 
 
-def test_a_session_a_fortnight_for_years_does_not_bring_a_mail_a_fortnight() -> None:
+def test_regular_sessions_do_not_cause_repeated_window_notices() -> None:
     sessions = tuple(session(FIRST + n * 14 * DAY) for n in range(80))
     last = CLOSES + 365 * DAY
     told = told_each_day(CLOSES - 100 * DAY, last, Kind.RSC_WINDOW, sessions=sessions)
@@ -192,9 +190,7 @@ def test_a_window_that_was_skipped_silences_no_other() -> None:
 
 
 @given(st.lists(st.integers(0, 900), max_size=40), st.integers(0, 900))
-def test_what_a_window_lacks_is_never_less_than_what_the_best_one_lacks(
-    days: list[int], until: int
-) -> None:
+def test_open_window_never_lacks_less_than_the_best(days: list[int], until: int) -> None:
     as_of = FIRST + until * DAY
     sessions = tuple(session(FIRST + n * DAY, 3) for n in sorted(days))
     standing = maya(as_of, sessions=sessions)
@@ -222,7 +218,7 @@ def test_a_membership_is_told_of_on_its_day(step: int, late: int, expected: int)
     assert [what for on, what in told if on == day] == [(until, step)] * expected
 
 
-def test_who_never_was_a_member_has_no_membership_to_be_told_of() -> None:
+def test_no_membership_notice_without_any_membership() -> None:
     day = date(2024, 9, 30)
     assert decisions(maya(day, memberships=()), day, Kind.MEMBERSHIP) == []
 
@@ -235,13 +231,13 @@ BOB = Cutoff(7, "Bob", Ending("Bob", LAST_DAY), 300)
 
 @pytest.mark.parametrize("step", [-180, -90, -30])
 @pytest.mark.parametrize(("late", "expected"), [(-1, False), (0, True)])
-def test_a_cutoff_is_told_of_from_its_day_on(step: int, late: int, *, expected: bool) -> None:
+def test_cutoff_notice_is_due_from_its_day(step: int, late: int, *, expected: bool) -> None:
     day = LAST_DAY + (step + late) * DAY
     found = decisions(maya(day), day, Kind.CUTOFF, cutoffs=(BOB,))
     assert ((LAST_DAY, step) in sent(found)) == expected
 
 
-def test_a_cutoff_is_no_news_to_who_has_all_rsc_hours() -> None:
+def test_no_cutoff_notice_with_all_rsc_hours() -> None:
     day = LAST_DAY - 30 * DAY
     standing = maya(day, sessions=(session(FIRST, 50),), state="submitted", submitted_on=day)
     found = decisions(standing, day, Kind.CUTOFF, cutoffs=(BOB,))
@@ -249,7 +245,7 @@ def test_a_cutoff_is_no_news_to_who_has_all_rsc_hours() -> None:
     assert "no more RSC hours are needed" in reasons(found)
 
 
-def test_once_the_last_day_is_over_no_cutoff_is_told_of() -> None:
+def test_no_cutoff_notice_after_the_last_day() -> None:
     day = LAST_DAY + DAY
     assert decisions(maya(day), day, Kind.CUTOFF, cutoffs=(BOB,)) == []
 
@@ -267,7 +263,7 @@ def test_outstanding_references_are_told_of_on_their_day(
     assert [what for on, what in told if on == day] == [(OPENED, step)] * expected
 
 
-def test_the_days_count_from_the_last_referee_who_was_asked() -> None:
+def test_days_count_from_the_last_referee_asked() -> None:
     asked = date(2024, 5, 1)
     day = asked + 14 * DAY
     found = decisions(maya(day), day, Kind.REFERENCES, asked_on=asked)
@@ -276,22 +272,20 @@ def test_the_days_count_from_the_last_referee_who_was_asked() -> None:
     assert before == []
 
 
-def test_a_referee_asked_before_the_application_was_opened_counts_from_its_opening() -> None:
+def test_early_referee_counts_from_the_application_opening() -> None:
     day = OPENED + 14 * DAY
     found = decisions(maya(day), day, Kind.REFERENCES, asked_on=OPENED - 30 * DAY)
     assert sent(found) == [(OPENED, 14)]
 
 
 @pytest.mark.parametrize(("came", "expected"), [(2, 1), (3, 0)])
-def test_references_are_outstanding_while_fewer_have_come_than_are_asked(
-    came: int, expected: int
-) -> None:
+def test_reference_notice_is_sent_while_some_are_missing(came: int, expected: int) -> None:
     day = OPENED + 14 * DAY
     found = decisions(maya(day, references=THREE_CAME[:came]), day, Kind.REFERENCES)
     assert len(sent(found)) == expected
 
 
-def test_what_references_say_cannot_be_read_from_a_notice() -> None:
+def test_reference_notice_does_not_reveal_what_referees_wrote() -> None:
     # None of the three has a role that is asked, and none is endorsed: that is for the reviewers.
     day = OPENED + 14 * DAY
     standing = maya(day, references=THREE_CAME)
@@ -309,13 +303,13 @@ def test_references_that_are_long_outstanding_are_old_news() -> None:
 # --- which applications have notices
 
 
-def test_a_submitted_application_is_told_of_what_it_still_lacks() -> None:
+def test_submitted_application_has_notices_about_missing_parts() -> None:
     day = OPENED + 14 * DAY
     standing = maya(day, state="submitted", submitted_on=day - DAY)
     assert sent(decisions(standing, day, Kind.REFERENCES)) == [(OPENED, 14)]
 
 
-def test_a_category_without_rules_for_applications_has_no_notices() -> None:
+def test_no_notices_without_application_rules() -> None:
     plan = REAL.application_plan("NCIMHA", "IMHS", OPENED)
     facts = maya(OPENED).facts
     standing = judge_application(plan, facts, OPENED)

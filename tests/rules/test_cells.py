@@ -108,23 +108,21 @@ def test_every_cell_is_cited(rulebook: Rulebook, key: str, file: str) -> None:
 
 
 @pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
-def test_every_cell_asks_what_it_says_and_no_more(rulebook: Rulebook, key: str, file: str) -> None:
+def test_every_cell_matches_the_rulebook_requirements(
+    rulebook: Rulebook, key: str, file: str
+) -> None:
     for cell, expected in CELLS.items():
         if cell.file == file:
             assert asked(rulebook, key, cell) == expected, cell
 
 
 @pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
-def test_the_sections_are_those_of_the_source_in_its_order(
-    rulebook: Rulebook, key: str, file: str
-) -> None:
+def test_sections_match_the_source_in_order(rulebook: Rulebook, key: str, file: str) -> None:
     assert list(rulebook.documents[key].sections) == LISTED[file]
 
 
 @pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
-def test_no_section_is_cited_that_the_source_does_not_have(
-    rulebook: Rulebook, key: str, file: str
-) -> None:
+def test_every_cited_section_is_in_the_source(rulebook: Rulebook, key: str, file: str) -> None:
     assert all_sections_cited(rulebook, key) - set(LISTED[file]) == set()
 
 
@@ -133,6 +131,6 @@ def test_the_cells_are_those_of_five_documents() -> None:
     assert {file for _, _, file in rulebooks()} == set(LISTED)
 
 
-def test_a_row_of_virginia_has_a_cell_for_each_of_the_seven_categories() -> None:
+def test_every_virginia_row_has_seven_categories() -> None:
     columns = [len([c for c in CELLS if c[:2] == ("004", section)]) for section in LISTED["004"]]
     assert set(columns) == {7}

@@ -262,5 +262,5 @@ def test_the_example_is_without_problems() -> None:
         ),
     ],
 )
-def test_an_error_is_told_with_key_and_reason(old: str, new: str, expected: str) -> None:
+def test_error_names_key_and_reason(old: str, new: str, expected: str) -> None:
     assert problems(old, new) == [expected]

@@ -45,9 +45,7 @@ def test_cycles_are_those_of_the_calendar_walk(name: str, endorsed_on: date) -> 
 
 @pytest.mark.parametrize("name", SCHEMES)
 @given(endorsed_on=days, day=days)
-def test_each_day_lies_in_one_cycle_that_begins_on_the_day_after_the_one_before(
-    name: str, endorsed_on: date, day: date
-) -> None:
+def test_cycles_cover_every_day_without_gaps(name: str, endorsed_on: date, day: date) -> None:
     cycle = cycle_containing(SCHEMES[name], endorsed_on, day)
     if cycle is None:
         assert day < endorsed_on
@@ -61,9 +59,7 @@ def test_each_day_lies_in_one_cycle_that_begins_on_the_day_after_the_one_before(
 
 @pytest.mark.parametrize("name", SCHEMES)
 @given(endorsed_on=days)
-def test_the_cycle_of_the_day_of_endorsement_is_the_first_and_only_first_one(
-    name: str, endorsed_on: date
-) -> None:
+def test_only_the_cycle_of_endorsement_is_first(name: str, endorsed_on: date) -> None:
     first = cycle_containing(SCHEMES[name], endorsed_on, endorsed_on)
     assert first
     assert first.is_first
@@ -75,7 +71,7 @@ def test_the_cycle_of_the_day_of_endorsement_is_the_first_and_only_first_one(
 
 
 @given(endorsed_on=days)
-def test_a_share_by_month_is_the_whole_months_from_endorsement_to_the_end(
+def test_share_by_month_counts_whole_months_left(
     endorsed_on: date,
 ) -> None:
     schemes = [calendar_years(years=3, ends_on=date(2027, 12, 31), first_cycle="fraction by month")]
@@ -88,7 +84,7 @@ def test_a_share_by_month_is_the_whole_months_from_endorsement_to_the_end(
 
 
 @given(endorsed_on=days)
-def test_a_share_by_year_is_the_whole_years_from_endorsement_to_the_end(endorsed_on: date) -> None:
+def test_share_by_year_counts_whole_years_left(endorsed_on: date) -> None:
     schemes = [calendar_years(years=3, ends_on=date(2027, 12, 31), first_cycle="fraction by year")]
     cycle = cycle_containing(schemes, endorsed_on, endorsed_on)
     assert cycle
@@ -97,19 +93,19 @@ def test_a_share_by_year_is_the_whole_years_from_endorsement_to_the_end(endorsed
     assert cycle.share == Fraction(whole, 3)
 
 
-def test_a_day_before_the_first_scheme_lies_in_no_cycle() -> None:
+def test_no_cycle_before_the_first_scheme() -> None:
     schemes = [calendar_years(starts_from=date(2024, 1, 1))]
     assert cycle_containing(schemes, date(2020, 1, 1), date(2023, 12, 31)) is None
     assert cycle_containing(schemes, date(2020, 1, 1), date(2024, 1, 1))
 
 
-def test_a_cycle_that_ended_before_the_endorsement_is_none() -> None:
+def test_no_cycle_that_ended_before_the_endorsement() -> None:
     schemes = [calendar_years()]
     assert cycle_containing(schemes, date(2024, 1, 1), date(2023, 12, 31)) is None
     assert cycle_containing(schemes, date(2023, 12, 31), date(2023, 1, 1))
 
 
-def test_a_cycle_that_a_new_scheme_cuts_short_ends_on_the_day_before_it() -> None:
+def test_new_scheme_cuts_the_current_cycle_short() -> None:
     june = calendar_years(starts_from=date(2024, 1, 1), ends_on=date(2024, 6, 30))
     schemes = [calendar_years(starts_from=date(2020, 1, 1)), june]
     old = cycle_containing(schemes, date(2020, 1, 1), date(2023, 12, 31))
@@ -120,7 +116,7 @@ def test_a_cycle_that_a_new_scheme_cuts_short_ends_on_the_day_before_it() -> Non
     assert (cut.starts_on, cut.ends_on) == (date(2024, 1, 1), date(2024, 6, 30))
 
 
-def test_a_cycle_is_due_some_days_after_its_end_and_grace_runs_from_the_due_date() -> None:
+def test_grace_period_runs_from_the_due_date() -> None:
     cycle = cycle_containing(
         [calendar_years(due_days_after_end=14)], date(2020, 1, 1), date(2024, 6, 1)
     )
@@ -129,7 +125,7 @@ def test_a_cycle_is_due_some_days_after_its_end_and_grace_runs_from_the_due_date
     assert cycle.grace_ends_on(cycle.due_on) == date(2025, 2, 14)
 
 
-def test_the_walk_goes_by_the_day_of_the_month_even_from_29_february() -> None:
+def test_calendar_walk_handles_february_29() -> None:
     starts = [start for start, _ in walk(SCHEMES["anniversary"], date(2020, 2, 29), LAST)]
     assert [str(day) for day in starts[:6]] == [
         *("2020-02-29", "2021-02-28", "2022-02-28", "2023-02-28", "2024-02-29", "2025-02-28"),

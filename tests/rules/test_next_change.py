@@ -50,9 +50,7 @@ def renewals(
 @pytest.mark.parametrize("rulebooks", BOOKS)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_nothing_changes_before_the_day_that_a_standing_names(
-    rulebooks: Rulebooks, data: st.DataObject
-) -> None:
+def test_standing_does_not_change_before_its_day(rulebooks: Rulebooks, data: st.DataObject) -> None:
     case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
     for _, plan, facts in renewals(case, rulebooks, cycle_day):
 
@@ -73,9 +71,7 @@ def test_nothing_changes_before_the_day_that_a_standing_names(
 @pytest.mark.parametrize("rulebooks", BOOKS)
 @settings(max_examples=100)
 @given(data=st.data())
-def test_the_judgement_is_that_of_the_plain_reading(
-    rulebooks: Rulebooks, data: st.DataObject
-) -> None:
+def test_judgment_matches_the_oracle(rulebooks: Rulebooks, data: st.DataObject) -> None:
     case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)
     for _, plan, facts in renewals(case, rulebooks, cycle_day):
         counted = oracle.facts_on(case, rulebooks, facts, plan, as_of)
@@ -86,7 +82,7 @@ def test_the_judgement_is_that_of_the_plain_reading(
 @pytest.mark.parametrize("rulebooks", BOOKS)
 @same_database
 @given(data=st.data())
-def test_the_database_sums_what_entry_by_entry_counts_and_as_is_explained(
+def test_database_sums_match_explained_entries(
     engine: Engine, rulebooks: Rulebooks, data: st.DataObject
 ) -> None:
     case, as_of, cycle_day = data.draw(cases(rulebooks)), data.draw(any_day), data.draw(any_day)

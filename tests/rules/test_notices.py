@@ -97,7 +97,7 @@ def told_until(as_of: date, **facts: Any) -> dict[Key, date]:  # noqa: ANN401 - 
 
 
 @pytest.mark.parametrize("step", [-90, -60, -30, -14, -7, -1, 1, 14])
-def test_a_reminder_is_sent_on_its_day_and_not_on_the_day_before(step: int) -> None:
+def test_reminder_is_sent_on_its_day(step: int) -> None:
     day = DUE + step * DAY
     before = told_until(day - DAY)
     assert [k.step for k in before if k.step == step] == []
@@ -109,7 +109,7 @@ def test_between_two_steps_nothing_is_decided() -> None:
     assert decisions(alice(day), day, decided=told_until(day)) == []
 
 
-def test_a_year_of_mornings_sends_each_step_once_and_then_the_lapse() -> None:
+def test_daily_runs_send_each_step_once() -> None:
     keys = list(told_until(date(2025, 9, 30)))
     assert [(k.kind, k.step) for k in keys if k.due_on == DUE] == [
         *((Kind.RENEWAL, step) for step in (-90, -60, -30, -14, -7, -1, 1, 14)),
@@ -117,7 +117,7 @@ def test_a_year_of_mornings_sends_each_step_once_and_then_the_lapse() -> None:
     ]
 
 
-def test_of_several_steps_that_were_reached_the_latest_is_sent() -> None:
+def test_latest_of_several_steps_is_sent() -> None:
     day = date(2024, 12, 18)
     found = decisions(alice(day), day)
     assert sent(found) == [(Kind.RENEWAL, DUE, -14)]
@@ -128,7 +128,7 @@ def test_of_several_steps_that_were_reached_the_latest_is_sent() -> None:
     ]
 
 
-def test_whoever_has_met_everything_is_not_reminded() -> None:
+def test_no_reminder_when_everything_is_met() -> None:
     day = date(2024, 12, 1)
     found = decisions(alice(day, minutes=ALL_HOURS), day)
     assert sent(found) == []
@@ -147,7 +147,7 @@ def test_reminders_stop_once_everything_is_met() -> None:
     assert [(d.key.step, d.skipped) for d in found] == [(-7, "every requirement is met")]
 
 
-def test_hours_deleted_after_a_skipped_step_are_asked_for_at_the_next() -> None:
+def test_reminders_resume_after_hours_are_deleted() -> None:
     decided = told_until(date(2024, 12, 24), minutes=ALL_HOURS)
     assert decisions(alice(date(2024, 12, 26)), date(2024, 12, 26), decided=decided) == []
     day = date(2024, 12, 30)
@@ -161,29 +161,29 @@ def test_leave_on_the_due_date_excuses_from_reminders() -> None:
     assert "on leave on the due date" in reasons(found)
 
 
-def test_leave_that_ends_on_the_eve_of_the_due_date_does_not_excuse() -> None:
+def test_leave_that_ends_early_does_not_excuse() -> None:
     day = date(2024, 12, 1)
     found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE - DAY),)), day)
     assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
 
 
-def test_what_is_waived_is_not_reminded_of() -> None:
+def test_no_reminder_when_everything_is_waived() -> None:
     day = date(2024, 12, 1)
     waived = ("training", "training.deia", "rsc")
     assert sent(decisions(alice(day, waived=waived), day)) == []
 
 
-def test_with_one_requirement_waived_the_others_are_still_asked_for() -> None:
+def test_waiver_does_not_stop_other_reminders() -> None:
     day = date(2024, 12, 1)
     assert sent(decisions(alice(day, waived=("rsc",)), day)) == [(Kind.RENEWAL, DUE, -30)]
 
 
-def test_no_hours_are_asked_for_in_the_year_of_endorsement() -> None:
+def test_no_reminder_in_the_year_of_endorsement() -> None:
     day = date(2024, 12, 1)
     assert sent(decisions(alice(day, starts_on=date(2024, 2, 1)), day)) == []
 
 
-def test_membership_is_asked_for_in_the_year_of_endorsement() -> None:
+def test_membership_reminder_in_the_year_of_endorsement() -> None:
     day = date(2024, 12, 1)
     found = decisions(alice(day, starts_on=date(2024, 2, 1), memberships=()), day)
     assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
@@ -196,14 +196,14 @@ def test_a_category_without_rules_has_no_notices() -> None:
     assert decisions(standing, day) == []
 
 
-def test_renewals_due_before_the_first_judged_day_are_left_alone() -> None:
+def test_no_notices_before_the_first_judged_day() -> None:
     day = date(2025, 1, 1)
     found = decisions(alice(day), day, judged_from=DUE + DAY)
     assert sent(found) == []
     assert "renewals due before 2025-01-01 are not judged" in reasons(found)
 
 
-def test_renewals_due_on_the_first_judged_day_are_judged() -> None:
+def test_notices_start_on_the_first_judged_day() -> None:
     day = date(2025, 1, 1)
     assert sent(decisions(alice(day), day, judged_from=DUE)) == [(Kind.RENEWAL, DUE, 1)]
 
@@ -211,7 +211,7 @@ def test_renewals_due_on_the_first_judged_day_are_judged() -> None:
 # --- lapse
 
 
-def test_a_lapse_is_told_of_on_the_day_after_the_grace_period() -> None:
+def test_lapse_notice_follows_the_grace_period() -> None:
     assert decisions(alice(GRACE_ENDS), GRACE_ENDS, decided=told_until(GRACE_ENDS)) == []
     day = GRACE_ENDS + DAY
     assert sent(decisions(alice(day), day, decided=told_until(GRACE_ENDS))) == [
@@ -219,20 +219,20 @@ def test_a_lapse_is_told_of_on_the_day_after_the_grace_period() -> None:
     ]
 
 
-def test_whoever_renewed_on_the_last_day_of_grace_is_not_told_of_a_lapse() -> None:
+def test_no_lapse_notice_after_a_late_renewal() -> None:
     day = GRACE_ENDS + DAY
     found = decisions(alice(day, minutes=ALL_HOURS), day, decided=told_until(GRACE_ENDS))
     assert found == []
 
 
-def test_whoever_has_lapsed_gets_no_reminder_beside_the_lapse_notice() -> None:
+def test_lapse_notice_replaces_the_reminder() -> None:
     day = GRACE_ENDS + DAY
     found = decisions(alice(day), day)
     assert sent(found) == [(Kind.LAPSE, DUE, 32)]
     assert "the renewal has lapsed, which has a notice of its own" in reasons(found)
 
 
-def test_a_lapse_is_not_told_of_where_that_is_switched_off() -> None:
+def test_lapse_notice_can_be_turned_off() -> None:
     day = GRACE_ENDS + DAY
     quiet = CONFIG.model_copy(update={"lapse": LapseSteps(notify=False)})
     assert sent(decisions(alice(day), day, config=quiet)) == []
@@ -251,7 +251,7 @@ def test_what_is_too_late_says_how_late() -> None:
     assert reasons(decisions(alice(day), day), Kind.LAPSE) == {"it fell due 61 days ago"}
 
 
-def test_a_reminder_before_the_due_date_is_not_sent_after_it() -> None:
+def test_early_reminder_is_not_sent_late() -> None:
     day = DUE + DAY
     only_before = CONFIG.model_copy(update={"renewal": RenewalSteps(before=(7, 1))})
     assert sent(decisions(alice(DUE), DUE, config=only_before)) == [(Kind.RENEWAL, DUE, -1)]
@@ -266,14 +266,14 @@ def test_a_reminder_before_the_due_date_is_not_sent_after_it() -> None:
 EXTENDED = date(2025, 2, 28)
 
 
-def test_a_moved_due_date_does_not_repeat_what_was_said() -> None:
+def test_extension_does_not_repeat_notices() -> None:
     day = date(2025, 1, 2)
     found = decisions(alice(day, extended_due_on=EXTENDED), day, decided=told_until(day - DAY))
     assert sent(found) == []
     assert "the due date was moved; the next step follows" in reasons(found)
 
 
-def test_after_a_moved_due_date_the_next_step_is_sent() -> None:
+def test_next_step_is_sent_after_an_extension() -> None:
     day = date(2025, 1, 2)
     decided = told_until(day - DAY)
     decided |= remembered(decisions(alice(day, extended_due_on=EXTENDED), day, decided=decided))
@@ -284,7 +284,7 @@ def test_after_a_moved_due_date_the_next_step_is_sent() -> None:
     assert sent(found) == [(Kind.RENEWAL, EXTENDED, -30)]
 
 
-def test_a_due_date_moved_beyond_all_its_steps_loses_none_of_them() -> None:
+def test_long_extension_keeps_all_steps() -> None:
     far = date(2025, 10, 31)
     decided = told_until(date(2025, 1, 1))
     day = far - 90 * DAY
@@ -292,7 +292,7 @@ def test_a_due_date_moved_beyond_all_its_steps_loses_none_of_them() -> None:
     assert sent(found) == [(Kind.RENEWAL, far, -90)]
 
 
-def test_an_extension_does_not_suppress_the_reminders_of_the_next_year() -> None:
+def test_extension_does_not_affect_next_year() -> None:
     decided = told_until(date(2025, 1, 1))
     moved = date(2025, 1, 2)
     decided |= remembered(decisions(alice(moved, extended_due_on=EXTENDED), moved, decided=decided))
@@ -303,7 +303,7 @@ def test_an_extension_does_not_suppress_the_reminders_of_the_next_year() -> None
     ]
 
 
-def test_two_renewals_of_one_endorsement_that_fall_due_on_one_day_are_two() -> None:
+def test_two_renewals_due_together_have_two_notices() -> None:
     next_due = date(2025, 12, 31)
     day = next_due - 90 * DAY
     old = decisions(alice(day, extended_due_on=next_due), day)
@@ -326,30 +326,30 @@ def told_of_membership(day: date, memberships: tuple[Span, ...] = ENDING) -> lis
 
 
 @pytest.mark.parametrize("step", [-30, -7, 1])
-def test_a_membership_that_ends_is_told_of_on_the_day_and_not_before(step: int) -> None:
+def test_membership_notice_is_sent_on_its_day(step: int) -> None:
     day = UNTIL + step * DAY
     assert step not in [d.key.step for d in told_of_membership(day - DAY)]
     assert sent(told_of_membership(day)) == [(Kind.MEMBERSHIP, UNTIL, step)]
 
 
-def test_nothing_is_said_on_the_last_day_of_a_membership() -> None:
+def test_no_notice_on_a_memberships_last_day() -> None:
     decided = remembered(told_of_membership(UNTIL - DAY))
     standing = alice(UNTIL, minutes=ALL_HOURS, memberships=ENDING)
     assert decisions(standing, UNTIL, decided={**decided, **told_until(UNTIL)}) == []
 
 
-def test_a_membership_renewed_in_between_ends_on_its_new_last_day() -> None:
+def test_renewed_membership_ends_on_its_new_day() -> None:
     renewed = (*ENDING, Span(UNTIL + DAY, date(2025, 8, 15)))
     assert told_of_membership(UNTIL - 7 * DAY, renewed) == []
     assert told_of_membership(UNTIL + DAY, renewed) == []
 
 
-def test_a_membership_renewed_after_a_gap_of_a_day_is_told_of_as_ending() -> None:
+def test_gap_of_one_day_ends_a_membership() -> None:
     gap = (*ENDING, Span(UNTIL + 2 * DAY, date(2025, 8, 15)))
     assert sent(told_of_membership(UNTIL - 7 * DAY, gap)) == [(Kind.MEMBERSHIP, UNTIL, -7)]
 
 
-def test_a_membership_that_ends_with_the_year_is_told_of_once() -> None:
+def test_membership_notice_is_sent_once_across_cycles() -> None:
     year = (Span(date(2024, 1, 1), DUE),)
     day = DUE + DAY
     old = alice(day, minutes=ALL_HOURS, memberships=year)
@@ -358,7 +358,7 @@ def test_a_membership_that_ends_with_the_year_is_told_of_once() -> None:
     assert sent(decisions(new, day)) == [(Kind.MEMBERSHIP, DUE, 1)]
 
 
-def test_a_waived_membership_may_end_quietly() -> None:
+def test_no_notice_about_a_waived_membership() -> None:
     day = UNTIL + DAY
     standing = alice(day, minutes=ALL_HOURS, memberships=ENDING, waived=("membership",))
     found = decisions(standing, day)
@@ -366,7 +366,7 @@ def test_a_waived_membership_may_end_quietly() -> None:
     assert "membership is waived" in reasons(found, Kind.MEMBERSHIP)
 
 
-def test_a_membership_that_ended_is_not_told_of_where_that_is_switched_off() -> None:
+def test_membership_lapse_notice_can_be_turned_off() -> None:
     steps = MembershipSteps(before=(30, 7), on_lapse=False)
     quiet = CONFIG.model_copy(update={"membership": steps})
     standing = alice(UNTIL + DAY, minutes=ALL_HOURS, memberships=ENDING)
@@ -376,7 +376,7 @@ def test_a_membership_that_ended_is_not_told_of_where_that_is_switched_off() -> 
 
 
 @pytest.mark.parametrize(("late", "number"), [(60, 1), (61, 0)])
-def test_a_membership_that_ended_long_ago_is_old_news(late: int, number: int) -> None:
+def test_no_notice_long_after_a_membership_ended(late: int, number: int) -> None:
     assert len(sent(told_of_membership(UNTIL + DAY + late * DAY))) == number
 
 
@@ -394,34 +394,34 @@ def told_of_bob(day: date, **facts: Any) -> list[Decision]:  # noqa: ANN401 - fi
 
 
 @pytest.mark.parametrize("step", [-180, -90, -30])
-def test_a_provider_cutoff_is_told_of_on_its_day_and_not_before(step: int) -> None:
+def test_cutoff_notice_is_sent_on_its_day(step: int) -> None:
     day = LAST_DAY + step * DAY
     assert step not in [d.key.step for d in told_of_bob(day - DAY)]
     assert sent(told_of_bob(day)) == [(Kind.CUTOFF, LAST_DAY, step)]
 
 
-def test_a_cutoff_is_told_of_to_those_who_have_met_everything_too() -> None:
+def test_cutoff_notice_is_sent_when_everything_is_met() -> None:
     assert sent(told_of_bob(LAST_DAY - 30 * DAY, minutes=ALL_HOURS)) != []
 
 
-def test_a_cutoff_is_told_of_up_to_and_including_the_last_day() -> None:
+def test_cutoff_notice_is_sent_through_the_last_day() -> None:
     assert len(sent(told_of_bob(LAST_DAY))) == 1
     assert told_of_bob(LAST_DAY + DAY) == []
 
 
-def test_two_providers_who_end_on_one_day_are_two_notices() -> None:
+def test_two_cutoffs_on_one_day_are_two_notices() -> None:
     day = LAST_DAY - 30 * DAY
     both = (BOB, BOB._replace(provider_id=8, provider_name="Cleo"))
     found = sent(decisions(alice(day, minutes=ALL_HOURS), day, cutoffs=both))
     assert found == [(Kind.CUTOFF, LAST_DAY, -30)] * 2
 
 
-def test_a_cutoff_is_no_news_to_those_whose_rsc_is_waived() -> None:
+def test_no_cutoff_notice_when_rsc_is_waived() -> None:
     day = LAST_DAY - 30 * DAY
     assert reasons(told_of_bob(day, waived=("rsc",)), Kind.CUTOFF) >= {"RSC is waived"}
 
 
-def test_a_cutoff_is_told_of_in_the_current_cycle_only() -> None:
+def test_cutoff_notice_belongs_to_the_current_cycle() -> None:
     day = date(2025, 3, 1)
     bob = BOB._replace(ending=Ending("Bob", date(2025, 3, 31)))
     old = decisions(alice(day, minutes=ALL_HOURS), day, cutoffs=(bob,))
@@ -432,7 +432,7 @@ def test_a_cutoff_is_told_of_in_the_current_cycle_only() -> None:
 # --- other cycles
 
 
-def test_grace_and_steps_count_from_a_due_date_after_the_end_of_the_cycle() -> None:
+def test_steps_count_from_a_later_due_date() -> None:
     # A year from May 1, due a fortnight after its end, 10 days of grace.
     due = date(2025, 5, 14)
     endorsed: dict[str, Any] = {
@@ -476,15 +476,13 @@ def situations(draw: st.DrawFn) -> tuple[Standing, date]:
 
 
 @given(situations())
-def test_at_most_one_step_of_each_date_is_sent_at_once(given_: tuple[Standing, date]) -> None:
+def test_at_most_one_step_per_date_is_sent(given_: tuple[Standing, date]) -> None:
     dates = [key[:2] for key in sent(decisions(*given_, cutoffs=(BOB,)))]
     assert len(dates) == len(set(dates))
 
 
 @given(situations(), st.randoms(use_true_random=False))
-def test_what_was_decided_is_never_decided_again(
-    given_: tuple[Standing, date], random: Random
-) -> None:
+def test_nothing_is_decided_twice(given_: tuple[Standing, date], random: Random) -> None:
     found = decisions(*given_, cutoffs=(BOB,))
     decided = remembered(random.sample(found, random.randint(0, len(found))))
     again = decisions(*given_, cutoffs=(BOB,), decided=decided)
@@ -492,7 +490,7 @@ def test_what_was_decided_is_never_decided_again(
 
 
 @given(situations())
-def test_a_second_look_on_the_same_day_decides_nothing(given_: tuple[Standing, date]) -> None:
+def test_second_run_on_one_day_decides_nothing(given_: tuple[Standing, date]) -> None:
     found = decisions(*given_, cutoffs=(BOB,))
     assert decisions(*given_, cutoffs=(BOB,), decided=remembered(found)) == []
 

@@ -45,24 +45,24 @@ def stand(
     return standing
 
 
-def test_with_nothing_logged_one_falls_behind_after_a_sixth_of_the_year() -> None:
+def test_empty_log_is_behind_after_two_months() -> None:
     # 365 days, a sixth of them is 60.
     assert falls_behind_on(stand(0, 0)) == date(2025, 3, 2)
 
 
-def test_half_of_the_hours_reach_two_months_beyond_the_middle_of_the_year() -> None:
+def test_half_of_the_hours_last_until_august() -> None:
     assert falls_behind_on(stand(450)) == date(2025, 8, 31)
 
 
-def test_the_requirement_that_is_further_behind_decides() -> None:
+def test_requirement_furthest_behind_decides() -> None:
     assert falls_behind_on(stand(800, 0)) == date(2025, 3, 2)
 
 
-def test_who_never_falls_behind_before_the_end_has_no_day() -> None:
+def test_no_day_if_never_behind() -> None:
     assert falls_behind_on(stand(899)) is None
 
 
-def test_one_can_fall_behind_on_the_very_last_day() -> None:
+def test_renewal_can_fall_behind_on_its_last_day() -> None:
     assert falls_behind_on(stand(750)) == date(2025, 12, 31)
 
 
@@ -101,7 +101,7 @@ def test_a_three_year_cycle_gives_half_a_year() -> None:
 
 @pytest.mark.parametrize("whose", [("CT-AIMH", "IFS"), ("MI-AIMH", "IMHS")])
 @given(training=st.integers(0, 1000), rsc=st.integers(0, 1000))
-def test_it_is_the_first_day_at_whose_end_less_is_counted_than_an_even_pace_had_a_sixth_ago(
+def test_falls_behind_day_matches_the_definition(
     whose: tuple[str, str], training: int, rsc: int
 ) -> None:
     standing = stand(training, rsc, whose=whose)
@@ -119,9 +119,7 @@ def test_it_is_the_first_day_at_whose_end_less_is_counted_than_an_even_pace_had_
 
 
 @given(training=st.integers(0, 1000), rsc=st.integers(0, 1000), day=st.integers(0, 364))
-def test_a_requirement_is_behind_whenever_the_renewal_counts_as_behind_for_it(
-    training: int, rsc: int, day: int
-) -> None:
+def test_requirement_and_renewal_agree_on_being_behind(training: int, rsc: int, day: int) -> None:
     today = date(2025, 1, 1) + timedelta(days=day)
     standing = stand(training, rsc, as_of=today)
     behind_on = falls_behind_on(standing)
@@ -130,7 +128,7 @@ def test_a_requirement_is_behind_whenever_the_renewal_counts_as_behind_for_it(
     assert is_behind == (behind_on is not None and behind_on <= today)
 
 
-def test_who_would_be_complete_a_little_late_is_nearly_on_pace() -> None:
+def test_slightly_late_is_nearly_on_pace() -> None:
     standing = stand(720, 720, as_of=date(2025, 11, 22))
     (training,) = [r for r in standing.results if r.requirement.counts == "training"]
     found = forecast(standing, training, date(2025, 11, 22))
@@ -138,7 +136,7 @@ def test_who_would_be_complete_a_little_late_is_nearly_on_pace() -> None:
     assert (found.pace, found.done_on) == (Pace.NEARLY, date(2026, 2, 12))
 
 
-def test_an_extension_gives_no_more_days_in_which_hours_count() -> None:
+def test_extension_does_not_change_the_pace() -> None:
     standing = stand(720, 720, as_of=date(2025, 11, 22), extended_due_on=date(2026, 6, 1))
     paces = [forecast(standing, r, date(2025, 11, 22)) for r in standing.results]
     assert [f.pace for f in paces if f] == [Pace.NEARLY]

@@ -107,7 +107,7 @@ def test_a_rulebook_can_name_its_locale() -> None:
     assert rulebook.locale == "en_US"
 
 
-def test_a_file_that_is_no_toml_says_in_which_line() -> None:
+def test_toml_error_names_the_line() -> None:
     (problem,) = problems(('id = "EX-AIMH"', 'id = "EX-AIMH'))
     assert problem.startswith("ex.toml: the whole file: is not TOML: ")
     assert "line 2" in problem
@@ -239,7 +239,8 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         pytest.param(
             'counts = "rsc"\n',
             'counts = "rsc"\ntopic = "DEIA"\n',
-            'ex.toml: requirements[2]: only an application can require this: write of = "application"',
+            "ex.toml: requirements[2]: only an application can require this: "
+            'write of = "application"',
             id="topic of rsc",
         ),
         pytest.param(
@@ -356,11 +357,11 @@ def test_a_file_that_is_no_toml_says_in_which_line() -> None:
         ),
     ],
 )
-def test_an_error_is_told_with_file_key_and_reason(old: str, new: str, expected: str) -> None:
+def test_error_names_file_key_and_reason(old: str, new: str, expected: str) -> None:
     assert problems((old, new)) == [expected]
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     found = problems(
         ("grace_days = 31", "grace_days = -1"),
         ("hours = 15", "hours = 15\n  minutes = 900"),
@@ -373,7 +374,7 @@ def test_all_errors_are_told_at_once() -> None:
     ]
 
 
-def test_all_dangling_references_are_told_at_once() -> None:
+def test_all_missing_names_are_reported_together() -> None:
     found = problems(
         ('interpretation = "calendar-year"', 'interpretation = "fiscal-year"'),
         ('providers = "rsc"', 'providers = "ifs-rsc"'),
@@ -412,7 +413,7 @@ def test_organizations_need_an_id_and_a_name() -> None:
     assert [str(p) for p in wrong] == ["organizations.toml: organizations[1].name: Field required"]
 
 
-def test_an_organization_stands_there_once() -> None:
+def test_organizations_are_unique() -> None:
     text = '[[organizations]]\nid = "X"\nname = "One"\n'
     found, wrong = parse_organizations(text + text.replace("One", "Two"), "organizations.toml")
     assert found is None

@@ -64,7 +64,7 @@ def days_of(first: str, last: str) -> Span:
 @pytest.mark.parametrize(("rulebooks", "name"), RULES)
 @settings(max_examples=20)
 @given(data=st.data())
-def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
+def test_spans_match_the_days_of_the_oracle(
     rulebooks: Rulebooks, name: str, data: st.DataObject
 ) -> None:
     association, rule = rulebooks.provider_rules[name]
@@ -79,9 +79,7 @@ def test_the_spans_hold_exactly_the_days_on_which_a_provider_qualifies(
 
 @pytest.mark.parametrize(("rulebooks", "name"), RULES)
 @given(data=st.data())
-def test_the_spans_are_apart_and_each_end_and_each_day_has_its_reason_for_or_against(
-    rulebooks: Rulebooks, name: str, data: st.DataObject
-) -> None:
+def test_spans_and_days_have_reasons(rulebooks: Rulebooks, name: str, data: st.DataObject) -> None:
     association, rule = rulebooks.provider_rules[name]
     held, day = provider(data.draw(holdings(rulebooks))), data.draw(any_day)
     spans_found = qualified_spans(association, rule, held)
@@ -98,7 +96,7 @@ def test_the_spans_are_apart_and_each_end_and_each_day_has_its_reason_for_or_aga
             assert ending.credential is not None
 
 
-def test_an_open_end_is_the_last_day_that_a_date_can_name() -> None:
+def test_open_end_is_the_maximum_date() -> None:
     assert spans("CT-AIMH/ifs-rsc", "CT-AIMH IFRS 2010-01-01") == [
         days_of("2010-01-01", "9999-12-31")
     ]
@@ -129,11 +127,11 @@ def test_a_span_within_another_adds_nothing() -> None:
     assert found == [days_of("2020-01-01", "9999-12-31")]
 
 
-def test_who_became_imhs_after_the_transition_never_qualified_for_an_ifs() -> None:
+def test_late_imhs_never_qualified_for_ifs() -> None:
     assert spans("CT-AIMH/ifs-rsc", "CT-AIMH IMHS 2024-05-01") == []
 
 
-def test_the_reason_that_counts_names_what_was_held() -> None:
+def test_qualification_names_the_credential() -> None:
     association, rule = REAL.provider_rules["NCIMHA/ifs-rsc"]
     vera, day = provider(["vetted NCIMHA 2020-01-01"]), date(2024, 1, 1)
     vetted = find_qualification(association, rule, vera, day)
@@ -145,7 +143,7 @@ def test_the_reason_that_counts_names_what_was_held() -> None:
     assert endorsed.credential.status == "IMHM-C"
 
 
-def test_of_several_ends_the_last_one_is_the_reason() -> None:
+def test_last_of_several_endings_is_the_reason() -> None:
     said = said_of(
         "CT-AIMH/ifs-rsc",
         "2026-01-01",
@@ -155,7 +153,7 @@ def test_of_several_ends_the_last_one_is_the_reason() -> None:
     assert said == "Bob's endorsement as IFRS ended on June 30, 2025"
 
 
-def test_of_several_beginnings_the_first_one_is_the_reason() -> None:
+def test_first_of_several_beginnings_is_the_reason() -> None:
     said = said_of(
         "CT-AIMH/ifs-rsc",
         "2025-01-01",
@@ -165,7 +163,7 @@ def test_of_several_beginnings_the_first_one_is_the_reason() -> None:
     assert said == "Bob qualifies as IFRS only from January 1, 2026"
 
 
-def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() -> None:
+def test_reason_says_what_the_rule_accepts() -> None:
     said = said_of("CT-AIMH/ifs-rsc", "2025-01-01", "CT-AIMH IMHS 2024-05-01")
     assert said == "Bob was IMHS on January 1, 2025: the rule accepts IFRS or IMHM-C"
 
@@ -205,21 +203,23 @@ def test_who_was_imhs_only_after_the_transition_is_told_what_the_rule_accepts() 
         ),
     ],
 )
-def test_the_words_for_an_end(rule: str, held: list[str], last: str, reason: str) -> None:
+def test_format_ending_names_the_credential(
+    rule: str, held: list[str], last: str, reason: str
+) -> None:
     association, found = REAL.provider_rules[rule]
     last_day = date.fromisoformat(last)
     ending = find_ending(association, found, provider(held), last_day)
     assert (ending.last_day, format_ending(ending, last_day)) == (last_day, reason)
 
 
-def test_a_day_on_which_nothing_ends_has_a_plain_reason() -> None:
+def test_ending_without_a_known_cause_has_a_reason() -> None:
     association, found = REAL.provider_rules["NCIMHA/ifs-rsc"]
     held = provider(["NCIMHA ERS 2010-01-01..2026-06-30"])
     ending = find_ending(association, found, held, date(2025, 1, 1))
     assert format_ending(ending, date(2025, 1, 1)) == "Bob does not qualify after January 1, 2025"
 
 
-def test_an_ending_is_in_the_past_tense_after_its_day() -> None:
+def test_ending_is_in_past_tense_after_its_day() -> None:
     vetting = Credential("NCIMHA", None, FIRST, date(2026, 6, 30))
     ending = Ending("Bob", date(2026, 6, 30), vetting)
     assert "ends on June 30, 2026" in format_ending(ending, date(2026, 6, 30))

@@ -53,7 +53,7 @@ def remedy_of(verdict: Verdict) -> tuple[str, bool]:
     return format_reason(verdict.remedy.what), verdict.remedy.by_association
 
 
-def test_each_part_of_a_training_is_told_with_its_rule() -> None:
+def test_each_part_of_a_training_has_its_rule() -> None:
     _, why = judged(training(360, DEIA=60))
     assert [rule.says for rule in why.rules] == [
         "6 hours toward “Training” (15 hours required)",
@@ -63,12 +63,12 @@ def test_each_part_of_a_training_is_told_with_its_rule() -> None:
     assert (why.provider, why.qualified) == ("", None)
 
 
-def test_a_training_that_is_all_about_a_topic_is_told_whole() -> None:
+def test_training_entirely_about_a_topic_counts_whole() -> None:
     _, why = judged(training(60, DEIA=60))
     assert why.rules[1].says == "1 hour about DEIA toward “DEIA training” (1 hour required)"
 
 
-def test_what_a_provider_held_is_told_with_its_days_and_the_cutoff() -> None:
+def test_credentials_are_shown_with_days_and_cutoff() -> None:
     verdict, why = judged(rsc(known=True), DANA)
     assert verdict.counts
     assert why.provider == (
@@ -82,7 +82,7 @@ def test_what_a_provider_held_is_told_with_its_days_and_the_cutoff() -> None:
     ]
 
 
-def test_a_provider_who_does_not_qualify_is_to_be_put_on_record() -> None:
+def test_unqualified_provider_can_be_put_on_record() -> None:
     verdict, why = judged(rsc(known=True), STRANGER)
     assert remedy_of(verdict) == (
         "If Ida Wells was IMHM-C, ERS, or vetted by NCIMHA on May 2, 2026, "  # noqa: ISC004
@@ -97,7 +97,7 @@ def test_a_provider_who_does_not_qualify_is_to_be_put_on_record() -> None:
     assert len(why.qualified.places) == 2
 
 
-def test_a_name_is_to_be_confirmed_and_a_gap_to_be_filled() -> None:
+def test_missing_provider_has_a_remedy() -> None:
     named, _ = judged(rsc("Jo Hart"))
     assert remedy_of(named) == (
         "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for May 2, 2026",
@@ -107,7 +107,7 @@ def test_a_name_is_to_be_confirmed_and_a_gap_to_be_filled() -> None:
     assert remedy_of(nobody) == ("It can count once it says who provided it", False)
 
 
-def test_what_counts_needs_no_remedy_and_the_first_cycle_asks_no_hours() -> None:
+def test_first_cycle_entry_needs_no_remedy() -> None:
     entry = training(60)._replace(held_on=date(2020, 5, 2))
     plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
     assert plan is not None
@@ -116,7 +116,7 @@ def test_what_counts_needs_no_remedy_and_the_first_cycle_asks_no_hours() -> None
     assert why.rules[0].says == "“Training”: no hours are required in the cycle of endorsement"
 
 
-def test_a_provider_whose_endorsement_has_ended_is_told_with_its_days() -> None:
+def test_ended_credential_is_shown_with_its_days() -> None:
     held = [Credential("CT-AIMH", "IMHM-C", date(2021, 7, 1), date(2026, 4, 30)),
             Credential("NCIMHA", None, date(2026, 8, 1), None)]  # fmt: skip
     verdict, why = judged(rsc(known=True), Provider("Joelle Chen", "master", tuple(held)))

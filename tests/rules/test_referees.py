@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rules.asks import ask_for
+from tests.rules.planned import plan_one
 from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.application.references import judge_references
 from tracker.rules.application.wording import format_notes
@@ -23,7 +23,7 @@ THREE: Terms = {"slots": [["supervisor"], ["rsc-provider", "colleague"], ["colle
 
 def judge(terms: Terms, *references: CandidateReference) -> Result:
     candidate = Candidate("open", DAY, None, references=references)
-    requirement = ask_for("references", terms)
+    requirement = plan_one("references", terms)
     assert requirement.rule.references
     return judge_references(requirement, requirement.rule.references, candidate)
 
@@ -47,14 +47,14 @@ def most_filled(slots: Sequence[Sequence[str]], roles: Sequence[str]) -> int:
     st.lists(st.lists(st.sampled_from(ROLES), min_size=1, max_size=3), min_size=1, max_size=4),
     st.lists(st.sampled_from(ROLES), max_size=5),
 )
-def test_as_many_places_are_filled_as_any_order_could(
+def test_references_fill_as_many_places_as_possible(
     slots: list[list[str]], roles: list[str]
 ) -> None:
     result = judge({"slots": slots}, *map(referee, roles))
     assert result.counted == most_filled(slots, roles)
 
 
-def test_a_colleague_takes_the_place_that_nobody_else_can() -> None:
+def test_colleague_fills_the_place_nobody_else_can() -> None:
     result = judge(THREE, referee("colleague"), referee("student"), referee("supervisor"))
     assert (result.counted, result.outcome) == (3, Outcome.MET)
 
@@ -63,13 +63,13 @@ def test_one_colleague_takes_one_of_two_places() -> None:
     assert judge(THREE, referee("colleague"), referee("supervisor")).short == 1
 
 
-def test_another_set_of_places_is_for_the_reviewers() -> None:
+def test_alternative_places_need_review() -> None:
     terms = {**THREE, "instead": [[["student"], ["student"]]]}
     result = judge(terms, referee("student"), referee("student"))
     assert (result.counted, result.outcome) == (3, Outcome.REVIEW)
 
 
-def test_another_set_in_part_is_nothing() -> None:
+def test_partly_filled_alternative_does_not_count() -> None:
     terms = {**THREE, "instead": [[["student"], ["student"], ["student"]]]}
     assert judge(terms, referee("student"), referee("student")).counted == 1
 
@@ -80,7 +80,7 @@ def test_the_places_themselves_come_before_another_set() -> None:
     assert result.outcome is Outcome.MET
 
 
-def test_too_few_who_are_endorsed_are_still_to_come() -> None:
+def test_too_few_endorsed_referees_are_missing() -> None:
     terms = {**THREE, "endorsed": 2, "categories": ["IMHS"]}
     three = (referee("supervisor", "IMHS"), referee("rsc-provider", "IFS"), referee("student"))
     result = judge(terms, *three)
@@ -88,7 +88,7 @@ def test_too_few_who_are_endorsed_are_still_to_come() -> None:
     assert format_notes(result) == "3 received, 0 waiting; 2 must be endorsed as IMHS"
 
 
-def test_where_a_place_is_free_the_endorsed_one_may_take_it() -> None:
+def test_free_place_can_take_an_endorsed_referee() -> None:
     terms = {**THREE, "endorsed": 1, "categories": ["IMHS"]}
     assert judge(terms, referee("supervisor"), referee("rsc-provider")).short == 1
 
@@ -97,7 +97,7 @@ def test_where_a_place_is_free_the_endorsed_one_may_take_it() -> None:
     ("came_on", "short"),
     [(date(2027, 12, 20), 0), (date(2027, 12, 21), 0), (date(2027, 12, 22), 1)],
 )
-def test_a_vetted_referee_is_enough_up_to_a_day(came_on: date, short: int) -> None:
+def test_vetted_referee_counts_through_a_day(came_on: date, short: int) -> None:
     terms = {
         "slots": [["supervisor"]],
         "endorsed": 1,
@@ -107,37 +107,37 @@ def test_a_vetted_referee_is_enough_up_to_a_day(came_on: date, short: int) -> No
     assert judge(terms, referee("supervisor", vetted_on=came_on)).short == short
 
 
-def test_without_such_a_day_a_vetted_referee_is_always_enough() -> None:
+def test_vetted_referee_counts_without_a_limit() -> None:
     terms = {"slots": [["supervisor"]], "endorsed": 1, "vetted": True}
     assert judge(terms, referee("supervisor", vetted_on=date(2099, 1, 1))).short == 0
 
 
-def test_where_nobody_is_vetted_a_vetted_referee_is_not_endorsed() -> None:
+def test_vetting_counts_only_if_the_rule_says_so() -> None:
     terms = {"slots": [["supervisor"]], "endorsed": 1, "categories": ["IMHS"]}
     assert judge(terms, referee("supervisor", vetted_on=DAY)).short == 1
 
 
-def test_a_role_for_the_endorsed_is_filled_by_nobody_else() -> None:
+def test_endorsed_role_needs_an_endorsed_referee() -> None:
     terms = {**THREE, "endorsed": 1, "categories": ["IMHS"], "endorsed_roles": ["student"]}
     others = (referee("supervisor", "IMHS"), referee("rsc-provider"))
     assert judge(terms, *others, referee("student")).counted == 2
     assert judge(terms, *others, referee("student", "IMHS")).counted == 3
 
 
-def test_whoever_denies_the_role_neither_fills_a_place_nor_counts_as_endorsed() -> None:
+def test_referee_who_denies_the_role_does_not_count() -> None:
     terms = {"slots": [["supervisor"]], "endorsed": 1, "categories": ["IMHS"]}
     denied = referee("supervisor", "IMHS")._replace(in_role=False)
     assert judge(terms, denied, referee("supervisor")).short == 1
 
 
-def test_an_endorsed_referee_who_fills_no_place_is_not_the_endorsed_one() -> None:
+def test_endorsed_referee_must_fill_a_place() -> None:
     terms = {**THREE, "endorsed": 1, "categories": ["IMHS"]}
     three = [referee("supervisor"), referee("rsc-provider"), referee("colleague")]
     result = judge(terms, *three, referee("parent", "IMHS"))
     assert (result.counted, result.outcome) == (2, Outcome.SHORT)
 
 
-def test_of_two_for_one_place_the_endorsed_one_is_taken() -> None:
+def test_endorsed_referee_is_preferred_for_a_place() -> None:
     terms = {**THREE, "endorsed": 1, "categories": ["IMHS"]}
     three = [referee("supervisor"), referee("rsc-provider"), referee("colleague")]
     assert judge(terms, *three, referee("supervisor", "IMHS")).outcome is Outcome.MET

@@ -15,16 +15,16 @@ BOOK = IMAGINED.associations["REF"]
 FIRST = date(2020, 1, 1)
 
 
-def test_references_are_asked_from_their_first_day_on() -> None:
+def test_references_are_required_from_their_first_day() -> None:
     assert find_reference_rule(BOOK, "IFS", FIRST.replace(year=2019, month=12, day=31)) is None
     assert find_reference_rule(BOOK, "IFS", FIRST) is not None
 
 
-def test_a_category_without_them_asks_for_none() -> None:
+def test_category_without_a_reference_rule() -> None:
     assert find_reference_rule(BOOK, "IMHS", FIRST) is None
 
 
-def test_each_role_stands_once_in_the_rulebooks_order() -> None:
+def test_roles_are_unique_and_in_order() -> None:
     rule = find_reference_rule(BOOK, "IFS", FIRST)
     assert rule is not None
     assert rule.references is not None
@@ -32,12 +32,12 @@ def test_each_role_stands_once_in_the_rulebooks_order() -> None:
     assert max_referees(rule.references) == 3 + 2
 
 
-def test_a_role_without_words_is_its_key_with_blanks() -> None:
+def test_role_without_words_shows_its_key() -> None:
     assert format_role(BOOK, "supervisor") == "Current program supervisor"
     assert format_role(BOOK, "board-member") == "board member"
 
 
-def test_a_slot_names_all_who_may_fill_it() -> None:
+def test_slot_names_all_its_roles() -> None:
     assert format_slot(BOOK, ("supervisor",)) == "Current program supervisor"
     assert (
         format_slot(BOOK, ("supervisor", "colleague")) == "Current program supervisor or colleague"

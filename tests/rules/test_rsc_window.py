@@ -56,7 +56,7 @@ def test_a_window_holds_just_what_lies_within_it(found: list[WeightedSession], m
     ("second", "minutes"),
     [(date(2024, 2, 26), 120), (date(2024, 2, 27), 120), (date(2024, 2, 28), 60)],
 )
-def test_two_years_end_on_the_eve_of_the_same_day(second: date, minutes: int) -> None:
+def test_two_years_end_the_day_before(second: date, minutes: int) -> None:
     two = [WeightedSession(date(2022, 2, 28), (60,)), WeightedSession(second, (60,))]
     best = best_window(list_windows(two, 24), [600])
     assert best is not None
@@ -67,7 +67,7 @@ def test_two_years_end_on_the_eve_of_the_same_day(second: date, minutes: int) ->
     ("second", "minutes"),
     [(date(2026, 2, 27), 120), (date(2026, 2, 28), 120), (date(2026, 3, 1), 60)],
 )
-def test_two_years_from_a_leap_day_end_with_february(second: date, minutes: int) -> None:
+def test_two_years_from_leap_day_end_in_february(second: date, minutes: int) -> None:
     two = [WeightedSession(date(2024, 2, 29), (60,)), WeightedSession(second, (60,))]
     best = best_window(list_windows(two, 24), [600])
     assert best is not None
@@ -81,5 +81,5 @@ def test_of_two_equal_windows_the_last_is_taken() -> None:
     assert best.starts_on == date(2024, 1, 1)
 
 
-def test_nobody_without_sessions_has_a_window() -> None:
+def test_no_window_without_sessions() -> None:
     assert best_window(list_windows([], 24), [600]) is None

@@ -34,7 +34,7 @@ def test_merging_keeps_every_day_once(found: list[Span]) -> None:
 
 
 @given(spans, spans)
-def test_what_is_taken_away_is_gone_and_nothing_else(found: list[Span], taken: list[Span]) -> None:
+def test_subtraction_removes_exactly_the_taken_days(found: list[Span], taken: list[Span]) -> None:
     assert days_of(subtract_spans(found, taken)) == days_of(found) - days_of(taken)
 
 
@@ -44,7 +44,7 @@ def test_one_more_day_of_work_never_makes_less(found: list[Span], day: int) -> N
     assert whole_months([*found, Span(more, more)]) >= whole_months(found)
 
 
-def test_a_day_long_before_does_not_make_a_month_longer() -> None:
+def test_earlier_day_does_not_lengthen_a_month() -> None:
     month = Span(date(2021, 1, 30), date(2021, 2, 27))
     assert whole_months([month]) == 1
     assert whole_months([Span(FIRST, FIRST), month]) == 1
@@ -54,7 +54,7 @@ def test_a_day_long_before_does_not_make_a_month_longer() -> None:
     ("ends_on", "months"),
     [(date(2021, 12, 30), 23), (date(2021, 12, 31), 24), (date(2022, 1, 1), 24)],
 )
-def test_two_years_are_whole_on_the_eve_of_the_same_day(ends_on: date, months: int) -> None:
+def test_two_years_are_whole_the_day_before(ends_on: date, months: int) -> None:
     assert whole_months([Span(FIRST, ends_on)]) == months
 
 
@@ -63,7 +63,7 @@ def test_years_that_touch_are_one_span() -> None:
     assert whole_months(parts) == 24
 
 
-def test_thirty_one_days_left_over_from_several_jobs_are_a_month() -> None:
+def test_leftover_days_from_several_jobs_make_a_month() -> None:
     parts = [Span(date(2020, 1, 1), date(2020, 1, 15)), Span(date(2020, 3, 1), date(2020, 3, 16))]
     assert whole_months(parts) == 1
 

@@ -8,7 +8,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rules.asks import ask_for
+from tests.rules.planned import plan_one
 from tracker.rules.application.candidate import Candidate, CandidateDegree, CandidatePosition
 from tracker.rules.application.work import judge_work
 from tracker.rules.reasons import format_reason
@@ -47,7 +47,7 @@ def judge(terms: Terms, *found: CandidatePosition, **others: Any) -> Result:  # 
     level = others.pop("degree", None)
     degrees = (CandidateDegree(str(level), "D", FIRST, "none"),) if level else ()
     candidate = Candidate("open", FIRST, None, degrees=degrees, positions=found)
-    requirement = ask_for("work", terms, **(others or {"years": 2}))
+    requirement = plan_one("work", terms, **(others or {"years": 2}))
     assert requirement.rule.work
     return judge_work(requirement, requirement.rule.work, candidate, AS_OF)
 
@@ -57,15 +57,13 @@ def reasons(result: Result) -> list[str]:
 
 
 @given(spans)
-def test_the_order_of_positions_is_all_the_same(found: list[tuple[date, int]]) -> None:
+def test_order_of_positions_does_not_matter(found: list[tuple[date, int]]) -> None:
     positions = [work(day, day + timedelta(days=length)) for day, length in found]
     assert judge(PAID, *positions).counted == judge(PAID, *reversed(positions)).counted
 
 
 @given(spans, st.integers(0, 900))
-def test_work_on_the_days_of_other_work_adds_nothing(
-    found: list[tuple[date, int]], inside: int
-) -> None:
+def test_overlapping_work_adds_nothing(found: list[tuple[date, int]], inside: int) -> None:
     positions = [work(day, day + timedelta(days=length)) for day, length in found]
     within = [
         work(p.starts_on, min(p.starts_on + timedelta(days=inside), p.ends_on or AS_OF))
@@ -80,27 +78,27 @@ def test_two_years_are_met_on_their_last_day(days: int, outcome: str) -> None:
     assert judge(PAID, work(starts_on, None)).outcome == outcome
 
 
-def test_work_that_begins_tomorrow_has_lasted_for_nothing() -> None:
+def test_future_work_does_not_count() -> None:
     result = judge(PAID, work(AS_OF + timedelta(days=1), None))
     assert (result.counted, reasons(result)) == (0, ["it has not begun"])
 
 
-def test_work_counts_up_to_the_as_of_date_only() -> None:
+def test_work_counts_through_the_as_of_date() -> None:
     assert judge(PAID, work(date(2024, 6, 2), date(2030, 1, 1))).counted == 12
 
 
-def test_work_before_any_degree_counts_where_none_is_asked() -> None:
+def test_work_without_a_degree_rule_always_counts() -> None:
     assert judge(PAID, work(date(2010, 1, 1), date(2011, 12, 31))).outcome is Outcome.MET
 
 
 @pytest.mark.parametrize("level", ["master", "doctorate"])
-def test_a_degree_or_one_above_it_opens_the_years(level: str) -> None:
+def test_higher_degree_also_starts_the_years(level: str) -> None:
     both = work(date(2019, 1, 1), date(2021, 12, 31))
     assert judge(AFTER, both, degree=level).counted == 24
 
 
 @pytest.mark.parametrize("level", ["bachelor", "certificate", "other"])
-def test_another_education_does_not(level: str) -> None:
+def test_other_education_does_not_start_the_years(level: str) -> None:
     both = work(date(2019, 1, 1), date(2021, 12, 31))
     result = judge(AFTER, both, degree=level)
     assert result.counted == 0
@@ -108,7 +106,7 @@ def test_another_education_does_not(level: str) -> None:
     assert reasons(result) == [reason]
 
 
-def test_one_that_may_stand_for_the_degree_leaves_it_to_the_reviewers() -> None:
+def test_alternative_education_needs_review() -> None:
     terms = {**AFTER, "or_after": ["other"]}
     both = work(date(2019, 1, 1), date(2021, 12, 31))
     result = judge(terms, both, degree="other")
@@ -116,7 +114,7 @@ def test_one_that_may_stand_for_the_degree_leaves_it_to_the_reviewers() -> None:
     assert judge(terms, both, degree="master").outcome is Outcome.MET
 
 
-def test_what_is_for_the_reviewers_is_left_out_where_the_rest_is_enough() -> None:
+def test_review_is_skipped_if_the_rest_is_enough() -> None:
     terms = {**PAID, "volunteer": True}
     free = work(FIRST, None, pay="volunteer", supervised=True, trained=True)
     paid = work(FIRST, date(2021, 12, 31))
@@ -125,7 +123,7 @@ def test_what_is_for_the_reviewers_is_left_out_where_the_rest_is_enough() -> Non
     assert (result.counted, result.outcome) == (24, Outcome.MET)
 
 
-def test_an_internship_is_worth_the_years_set_and_no_more() -> None:
+def test_internship_counts_for_at_most_its_years() -> None:
     interned = work(FIRST, None, pay="internship", supervisor_held=frozenset(["IMHS"]))
     result = judge(INTERNSHIP, interned)
     assert (result.counted, result.outcome) == (12, Outcome.SHORT)
@@ -140,7 +138,7 @@ def test_an_internship_needs_its_supervisor() -> None:
 
 
 @pytest.mark.parametrize("pay", ["paid", "volunteer", "internship"])
-def test_where_pay_does_not_matter_all_work_counts(pay: str) -> None:
+def test_unpaid_work_counts_if_pay_does_not_matter(pay: str) -> None:
     two = work(FIRST, date(2021, 12, 31), pay=pay)
     assert judge({**PAID, "paid": False}, two).outcome is Outcome.MET
 
@@ -151,7 +149,7 @@ def test_families_of_several_positions_add_up() -> None:
     assert judge(PAID, six, many=10, unit="families").short == 4
 
 
-def test_positions_are_counted_where_the_unit_is_another_word() -> None:
+def test_other_units_count_positions() -> None:
     assert judge(PAID, work(FIRST, None), many=1, unit="activities").outcome is Outcome.MET
 
 

@@ -10,7 +10,7 @@ FIRST = date(2000, 1, 1)
 _NAMES = "prevention", "rsc", "leadership", "supervisor", "rsc-provider", "colleague", "student"
 
 
-def ask_for(counts: str, terms: dict[str, Any], **amount: Any) -> PlannedRequirement:  # noqa: ANN401
+def plan_one(counts: str, terms: dict[str, Any], **amount: Any) -> PlannedRequirement:  # noqa: ANN401
     """The requirement whose ``counts`` has ``terms``, and asks ``amount`` (``years=2``)."""
     unit = amount.pop("unit", None)
     requirement = {

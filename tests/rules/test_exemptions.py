@@ -24,17 +24,17 @@ def asked(day: date, **facts: object) -> tuple[dict[str, str], list[str]]:
     return exempt, [requirement.id for requirement in plan.requirements]
 
 
-def test_a_renewal_without_anything_special_asks_all_that_it_lists() -> None:
+def test_ordinary_renewal_has_no_exemptions() -> None:
     assert asked(date(2026, 6, 1))[0] == {}
 
 
-def test_what_is_waived_is_not_asked_and_the_rest_is() -> None:
+def test_only_waived_requirements_are_exempt() -> None:
     _, listed = asked(date(2026, 6, 1))
     found, _ = asked(date(2026, 6, 1), waived=(listed[0],))
     assert found == {listed[0]: "waived by the association"}
 
 
-def test_on_leave_nothing_is_asked_that_is_not_done() -> None:
+def test_leave_excuses_unmet_requirements() -> None:
     found, listed = asked(date(2026, 6, 1), leaves=ON_LEAVE, minutes={"training": 15 * 60})
     done = [one for one in listed if one not in found]
     assert set(found.values()) == {"excused while on leave"}
@@ -42,7 +42,7 @@ def test_on_leave_nothing_is_asked_that_is_not_done() -> None:
     assert "training" in done[0]
 
 
-def test_the_cycle_of_endorsement_asks_no_hours_and_a_waiver_goes_before_it() -> None:
+def test_waiver_overrides_the_first_cycle_exemption() -> None:
     found, listed = asked(date(2024, 6, 1))
     why = "no hours are required in the cycle of endorsement"
     assert set(found.values()) == {why}

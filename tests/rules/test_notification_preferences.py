@@ -37,13 +37,13 @@ def decision(kind: Kind, step: int, skipped: str | None = None) -> Decision:
         (Kind.REFERENCES, 14, OptionalNotice.REFERENCES),
     ],
 )
-def test_what_a_due_date_hangs_on_cannot_be_switched_off(
+def test_essential_notices_cannot_be_switched_off(
     kind: Kind, step: int, optional: OptionalNotice | None
 ) -> None:
     assert optional_kind(CONFIG, Key(kind, "", DUE, step)) is optional
 
 
-def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
+def test_disabled_notices_are_skipped_with_a_reason() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     quiet = decision(Kind.MEMBERSHIP, -30, "membership is waived")
     off = {kind.value for kind in OptionalNotice}
@@ -52,7 +52,7 @@ def test_what_is_switched_off_is_skipped_with_that_reason() -> None:
     assert [*apply_preferences(CONFIG, [early, late], ())] == [early, late]
 
 
-def test_only_a_mail_of_nothing_but_optional_news_ends_by_one_click() -> None:
+def test_only_entirely_optional_mail_can_be_switched_off() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     cutoff = decision(Kind.CUTOFF, -30)
     assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (
