@@ -122,26 +122,16 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     application = _lock_own_application(context, application_id)
     applicant = context.session.get_one(Person, application.person_id)
     rule = _reference_rule(context, application)
-    refusals = _validate(referee, applicant, rule)
-    if refusals:
+    if refusals := _validate(referee, applicant, rule):
         raise Refused(*refusals)
     named = list_named_referees(context.session, application_id)
-    for other in named:
-        if other.email == referee.email:
-            is_same = (other.name, other.role, other.state) == (
-                referee.name,
-                referee.role,
-                "waiting",
-            )
-            if is_same and not other.mail_failed and not application.is_decided:
-                return None if other.was_asked else other.id
-            _require_undecided(application)
-            raise Refused(Refusal("email", f"referee-{other.state}", {"name": other.name}))
+    same = next((other for other in named if other.email == referee.email), None)
+    if same is not None and _is_waiting_as(same, referee, application):
+        return None if same.was_asked else same.id
     _require_undecided(application)
-    if _count_named_lately(context, applicant) >= DAILY_LIMIT:
-        raise Refused(Refusal("email", "referees-daily-limit", {"limit": DAILY_LIMIT}))
-    if rule is None or not can_name_more(named, rule):
-        raise Refused(Refusal("email", "too-many-referees"))
+    if same is not None:
+        raise Refused(Refusal("email", f"referee-{same.state}", {"name": same.name}))
+    _require_room(context, applicant, named, rule)
     reference = Reference(
         application_id=application_id,
         email=referee.email,
@@ -219,31 +209,58 @@ def _reference_rule(context: ServiceContext, application: Application) -> Refere
 def _validate(
     referee: RefereeInput, applicant: Person, rule: ReferenceRule | None
 ) -> list[Refusal]:
-    refusals = []
-    if not referee.name:
-        refusals.append(Refusal("name", "referee-name-required"))
-    elif len(referee.name) > _NAME_LIMIT:
-        refusals.append(Refusal("name", "text-too-long", {"limit": _NAME_LIMIT}))
-    elif _LINK.search(_DEGREE.sub("", referee.name)):
-        refusals.append(Refusal("name", "name-looks-like-link"))
-    if _LINK.search(_DEGREE.sub("", applicant.name)):
-        refusals.append(Refusal("name", "own-name-looks-like-link", {"name": applicant.name}))
+    refusals = _validate_names(referee, applicant)
     own = {applicant.email.lower(), (applicant.second_email or "").lower()}
     if len(referee.email) > _EMAIL_LIMIT or not is_address(referee.email):
         refusals.append(Refusal("email", "email-invalid"))
     elif referee.email in own:
         refusals.append(Refusal("email", "referee-is-self"))
-    if not referee.role:
-        refusals.append(Refusal("role", "referee-role-required"))
-    elif rule is None or referee.role not in roles_for(rule):
-        refusals.append(Refusal("role", "referee-role-unknown"))
+    roles = roles_for(rule) if rule else ()
+    if referee.role not in roles:
+        code = "referee-role-unknown" if referee.role else "referee-role-required"
+        refusals.append(Refusal("role", code))
     return refusals
+
+
+def _validate_names(referee: RefereeInput, applicant: Person) -> list[Refusal]:
+    refusals = []
+    if not referee.name:
+        refusals.append(Refusal("name", "referee-name-required"))
+    elif len(referee.name) > _NAME_LIMIT:
+        refusals.append(Refusal("name", "text-too-long", {"limit": _NAME_LIMIT}))
+    elif _looks_like_link(referee.name):
+        refusals.append(Refusal("name", "name-looks-like-link"))
+    if _looks_like_link(applicant.name):
+        refusals.append(Refusal("name", "own-name-looks-like-link", {"name": applicant.name}))
+    return refusals
+
+
+def _looks_like_link(name: str) -> bool:
+    return _LINK.search(_DEGREE.sub("", name)) is not None
+
+
+def _is_waiting_as(named: NamedReferee, referee: RefereeInput, application: Application) -> bool:
+    """Whether just this referee is stored, and may still answer."""
+    stored = (named.name, named.role, named.state, named.mail_failed, application.is_decided)
+    return stored == (referee.name, referee.role, "waiting", False, False)
 
 
 def _require_undecided(application: Application) -> None:
     if application.is_decided:
         facts = {"state": application.state}
         raise Refused(Refusal("email", "application-takes-no-referees", facts))
+
+
+def _require_room(
+    context: ServiceContext,
+    applicant: Person,
+    named: Sequence[NamedReferee],
+    rule: ReferenceRule | None,
+) -> None:
+    if _count_named_lately(context, applicant) >= DAILY_LIMIT:
+        raise Refused(Refusal("email", "referees-daily-limit", {"limit": DAILY_LIMIT}))
+    if rule is None or not can_name_more(named, rule):
+        raise Refused(Refusal("email", "too-many-referees"))
 
 
 def _count_named_lately(context: ServiceContext, applicant: Person) -> int:

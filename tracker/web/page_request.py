@@ -17,6 +17,7 @@ from tracker.web.dependencies import (
     CoordinatorDep,
     NowDep,
     PersonDep,
+    ProviderDep,
     Site,
     SiteDep,
     Viewer,
@@ -100,8 +101,13 @@ async def _for_coordinator(page: ViewerPage, _coordinator: CoordinatorDep) -> Pa
     return page
 
 
+async def _for_provider(page: ViewerPage, _provider: ProviderDep) -> PageRequest:
+    return page
+
+
 PersonPage = Annotated[PageRequest, Depends(_for_person)]
 CoordinatorPage = Annotated[PageRequest, Depends(_for_coordinator)]
+ProviderPage = Annotated[PageRequest, Depends(_for_provider)]
 
 
 def format_problems(refused: Refused) -> list[tuple[str, str]]:

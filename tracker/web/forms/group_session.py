@@ -1,9 +1,10 @@
 """The form with which an RSC provider logs or changes a group session."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from typing import TypeVar
 
 from sqlmodel import Session
 from starlette.datastructures import FormData
@@ -16,10 +17,11 @@ from tracker.db.log import GroupSession
 from tracker.db.people import Person
 from tracker.formatting import format_hours
 from tracker.refusal_text import format_refusal
-from tracker.services.context import Refusal
+from tracker.services.context import Refusal, Refused
 from tracker.services.entry_rules import length_key, usual_title
 from tracker.services.group_sessions import (
     GroupSessionInput,
+    GroupSessionNeedsConfirmation,
     GroupSessionWarnings,
     Invitation,
     list_supervisees,
@@ -28,11 +30,11 @@ from tracker.services.group_sessions import (
 from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import normalize_email
-from tracker.web.dependencies import Site
 from tracker.web.forms.body import OwnForm, add_problem, clean, is_form_key, new_form_key
 from tracker.web.forms.fields import DateWrong, HoursWrong, date_fields_of, read_date, read_hours
-from tracker.web.time_zones import own_today
+from tracker.web.page_request import PageRequest
 
+T = TypeVar("T")
 _TITLE_LIMIT, _EMAIL_LIMIT, _SHOWN = 300, 254, 60
 _USUAL_TITLES = {usual_title("rsc", "individual"), usual_title("rsc", "group")}
 # Between addresses: a line break, or what mail programs put there.
@@ -139,17 +141,28 @@ class GroupSessionPage:
         """The keys of the warnings that the provider has seen."""
         return str(self.form.warned.data or "").split()
 
-    def parse(self, session: Session) -> GroupSessionInput | None:
-        """The session; None, with all problems, if it can't be saved like this."""
+    def save(self, session: Session, save: Callable[[GroupSessionInput], T]) -> T | None:
+        """What ``save`` returns for the session as entered; None with problems or warnings."""
+        if self.is_today:
+            return None
         self.form.validate()
         invitations = self.form.parse_invitations(self.supervisees)
         invited = {member.email for member in self.editing.members} if self.editing else None
         refusals = validate_members(session, self.provider_id, invitations, invited)
         if invitations or not (self.form.others.errors or self.form.people.errors):
             self.form.add_refusals(refusals)
-        return self.form.parse(invitations, self.today)
+        entered = self.form.parse(invitations, self.today)
+        if entered is None:
+            return None
+        try:
+            return save(entered)
+        except Refused as refused:
+            self.form.add_refusals(refused.refusals)
+        except GroupSessionNeedsConfirmation as needed:
+            self._show_warnings(needed.warnings)
+        return None
 
-    def show_warnings(self, warnings: GroupSessionWarnings) -> None:
+    def _show_warnings(self, warnings: GroupSessionWarnings) -> None:
         """Ask about these before the session is saved."""
         self.warnings = warnings
         self.qualification = warnings.qualification or self.qualification
@@ -158,15 +171,13 @@ class GroupSessionPage:
 
 def read_page(
     session: Session,
-    site: Site,
-    provider_id: int,
-    now: datetime,
+    page: PageRequest,
     typed: FormData | None = None,
     *,
     editing: GroupSession | None = None,
 ) -> GroupSessionPage:
     """The form as typed, else as the session is stored, else empty."""
-    today = own_today(session, site, provider_id, now)
+    provider_id, today = page.person_id, page.today(session)
     is_today = typed is not None and "today" in typed
     if typed is not None and is_today:
         parts = date_fields_of(today)
@@ -181,15 +192,8 @@ def read_page(
     if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()
     provider = load_providers(session, {provider_id})[provider_id]
-    return GroupSessionPage(
-        provider_id=provider_id,
-        form=form,
-        supervisees=supervisees,
-        today=today,
-        is_today=is_today,
-        editing=editing,
-        qualification=qualify_day(site.rulebooks, provider, today),
-    )
+    qualification = qualify_day(page.site.rulebooks, provider, today)
+    return GroupSessionPage(provider_id, form, supervisees, today, is_today, editing, qualification)
 
 
 def _prefill(stored: GroupSession) -> dict[str, str]:

@@ -10,13 +10,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
-from tracker.db.engine import reading
 from tracker.formatting import capitalize_first, format_list
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import STATUSES, find_applicant, list_applicants
-from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep
 from tracker.web.forms.body import RowId
+from tracker.web.page_request import CoordinatorPage
 from tracker.web.pages.applications import view_application
 from tracker.web.pages.checklist import NO_RULES, STATUS_WORDS, format_missing
 from tracker.web.pages.coordinator import own_association
@@ -56,20 +55,18 @@ class ApplicantFilters:
 
 
 @router.get("/coordinator/applicants")
-def show_applicants(  # one parameter for each part of the address
-    site: SiteDep,
-    now: NowDep,
-    viewer: CoordinatorDep,
+def show_applicants(
+    page: CoordinatorPage,
     association: Annotated[str, Query()] = "",
     status: Annotated[str, Query()] = "",
     missing: Annotated[str, Query()] = "",
-    page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
+    number: Annotated[int, Query(alias="page", ge=1, le=_LAST_PAGE)] = 1,
 ) -> HTMLResponse:
     """An association's undecided applications, the nearest to a decision first."""
-    association = own_association(viewer, association)
-    with reading(site.engine) as session:
-        today = site.today(association, now)
-        standings = list_applicants(session, site.rulebooks, association, today)
+    association = own_association(page.viewer, association)
+    today = page.site.today(association, page.now)
+    with page.reading() as session:
+        standings = list_applicants(session, page.site.rulebooks, association, today)
     status = status if status in STATUSES else ""
     if not any(_matches(standing, "", missing) for standing in standings):
         missing = ""
@@ -79,48 +76,39 @@ def show_applicants(  # one parameter for each part of the address
         chosen = {name: value for name, value in parts.items() if value}
         return f"/coordinator/applicants?{urlencode({'association': association, **chosen})}"
 
-    return site.pages.render(
+    return page.render(
         "applicants.html",
-        viewer=viewer,
         here="coordinator",
         association=association,
         filters=_count_filters(standings, status, missing),
         words=STATUS_WORDS,
         chosen=status,
         missing=missing,
-        rows=[_row(s) for s in listed[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]],
+        rows=[_row(s) for s in listed[(number - 1) * _PAGE_SIZE : number * _PAGE_SIZE]],
         number=len(listed),
-        page=page,
+        page=number,
         pages=max(1, -(-len(listed) // _PAGE_SIZE)),
         link=link,
     )
 
 
 @router.get("/coordinator/applicants/{application_id}")
-def show_applicant(
-    site: SiteDep, now: NowDep, viewer: CoordinatorDep, application_id: RowId
-) -> HTMLResponse:
+def show_applicant(page: CoordinatorPage, application_id: RowId) -> HTMLResponse:
     """One application's checklist and references."""
-    with reading(site.engine) as session:
+    rulebooks, viewer = page.site.rulebooks, page.viewer
+    with page.reading() as session:
         applicant = find_applicant(session, application_id, viewer.coordinates)
         if applicant is None:
             raise HTTPException(404)
         person, application = applicant
         # Referees were promised that no applicant reads what they write: coordinators included.
-        reads_references = application.person_id != viewer.person_id
-        view = view_application(
-            session, site.rulebooks, application, now, for_association=reads_references
-        )
-        references = (
-            read_reference_reports(session, site.rulebooks, application) if reads_references else []
-        )
-    return site.pages.render(
-        "applicant.html",
-        viewer=viewer,
-        here="coordinator",
-        person=person,
-        view=view,
-        references=references,
+        reads = application.person_id != viewer.person_id
+        view = view_application(session, rulebooks, application, page.now, for_association=reads)
+        references = []
+        if reads:
+            references = read_reference_reports(session, rulebooks, application)
+    return page.render(
+        "applicant.html", here="coordinator", person=person, view=view, references=references
     )
 
 

@@ -9,13 +9,12 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from tracker.db.applications import Application
-from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.services.applications import get_application, list_applications
 from tracker.services.evaluation import days_at
-from tracker.web.dependencies import NowDep, PersonDep, SiteDep
 from tracker.web.forms.body import RowId
+from tracker.web.page_request import PersonPage
 from tracker.web.pages.checklist import Checklist, read_checklist
 
 router = APIRouter()
@@ -48,18 +47,14 @@ class ApplicationOutcome:
 
 
 @router.get("/application/{application_id}")
-def show_application(
-    site: SiteDep, now: NowDep, person: PersonDep, application_id: RowId
-) -> HTMLResponse:
+def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
     """Your application: what is done, what is missing and why, and what you can do."""
-    with reading(site.engine) as session:
+    with page.reading() as session:
         application = get_application(session, application_id)
-        if application is None or application.person_id != person.id:
+        if application is None or application.person_id != page.person_id:
             raise HTTPException(404)
-        view = view_application(session, site.rulebooks, application, now)
-    return site.pages.render(
-        "application.html", viewer=person.viewer, here="application", view=view
-    )
+        view = view_application(session, page.site.rulebooks, application, page.now)
+    return page.render("application.html", here="application", view=view)
 
 
 def read_applications(

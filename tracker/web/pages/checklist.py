@@ -29,7 +29,7 @@ from tracker.rules.application.wording import (
     review_results,
     tally,
 )
-from tracker.rules.model import Advice, Rulebook
+from tracker.rules.model import Rulebook
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import ApplicationStanding, Outcome, Remark, Result, Status
 from tracker.services.applications import get_application_standings
@@ -44,8 +44,6 @@ STATUS_WORDS = {
     Status.NOT_READY: "not ready",
     Status.NO_RULES: "no rules",
 }
-_LOG_LINKS = {"training": "Log training", "rsc": "Log reflective supervision"}
-_OPEN = {Outcome.SHORT, Outcome.REVIEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +68,30 @@ class ChecklistTip:
 
 @dataclass(frozen=True, slots=True)
 class ChecklistTask:
-    """One requirement.
+    """One requirement with its result.
 
     ``progress`` is what is counted and of what, None if there is nothing to measure;
-    ``required`` is 0 if there is no progress bar to draw. ``act`` and ``act_url`` say what the
-    applicant can do here; both are empty if somebody else does it.
+    ``reading`` is the interpretation that the association has taken, if any.
     """
 
-    id: str
-    label: str
-    about: str
-    is_part: bool
-    progress: tuple[str, str] | None
-    counted: int
-    required: int
+    result: Result
     state: str
     tone: Tone
-    mark: str
+    progress: tuple[str, str] | None
     note: str
-    closing: str
     warnings: Sequence[ChecklistWarning]
     tips: Sequence[ChecklistTip]
-    document: str
-    section: str
     reading: str
-    act: str
-    act_url: str
+
+    @property
+    def has_bar(self) -> bool:
+        """Whether there is a progress bar to draw."""
+        return self.result.required > 1 and self.result.outcome is not Outcome.NOT_NEEDED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the applicant may still do something for it."""
+        return self.result.outcome in (Outcome.SHORT, Outcome.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +133,30 @@ def read_checklist(
     if not for_association:
         standing = _hide_reference_judgments(standing)
     rulebook = rulebooks.associations[application.association]
-    advice = [tip for tip in rulebook.advice if application.category in tip.categories]
-    required = {result.requirement.id for result in standing.results}
-    hours = [result for result in standing.results if result.requirement.unit == "hours"]
+    readings = {each.id: each.taken for each in rulebook.interpretations}
+    tips = _list_tips(rulebook, application.category)
+    tasks = []
+    for result in standing.results:
+        state, tone = _format_state(result)
+        task = ChecklistTask(
+            result=result,
+            state=state,
+            tone=tone,
+            progress=_progress(result, for_association=for_association),
+            note=_format_note(result, standing.covered_until),
+            warnings=_list_warnings(result, uncounted),
+            tips=tips.pop(result.requirement.id, []),
+            reading=readings.get(result.requirement.rule.interpretation or "", ""),
+        )
+        tasks.append(task)
     return Checklist(
         status=standing.status.value,
         headline=format_headline(standing),
         lead=format_lead(standing),
         step=_format_step(standing, application.submitted_on),
-        effect="; ".join(_format_effect(result) for result in hours),
-        tasks=[
-            _task(
-                rulebook, application, standing, result, uncounted, for_association=for_association
-            )
-            for result in standing.results
-        ],
-        tips=[_tip(rulebook, tip) for tip in advice if tip.requirement not in required],
+        effect=_format_effect(standing),
+        tasks=tasks,
+        tips=[tip for of_one in tips.values() for tip in of_one],
     )
 
 
@@ -224,59 +228,21 @@ def _format_step(standing: ApplicationStanding, submitted_on: date | None) -> st
     return "Tell your association that your application is ready for a decision."
 
 
-def _format_effect(result: Result) -> str:
-    """``Training 12 of 30 hours``, ``Training done``."""
-    is_met = result.outcome is Outcome.MET
-    return f"{result.requirement.label} {'done' if is_met else format_progress(result)}"
+def _format_effect(standing: ApplicationStanding) -> str:
+    """``Training 12 of 30 hours; Reflective supervision done``."""
+    parts = []
+    for result in standing.results:
+        if result.requirement.unit == "hours":
+            is_met = result.outcome is Outcome.MET
+            progress = "done" if is_met else format_progress(result)
+            parts.append(f"{result.requirement.label} {progress}")
+    return "; ".join(parts)
 
 
-def _task(
-    rulebook: Rulebook,
-    application: Application,
-    standing: ApplicationStanding,
-    result: Result,
-    uncounted: Uncounted,
-    *,
-    for_association: bool,
-) -> ChecklistTask:
-    requirement, outcome = result.requirement, result.outcome
-    state, tone = _format_state(result)
-    progress = None if outcome is Outcome.NOT_NEEDED else progress_parts(result)
-    if requirement.counts == "references" and not for_association:
-        progress = (str(result.counted), f"{result.required} received")
-    has_bar = result.required > 1 and outcome is not Outcome.NOT_NEEDED
-    act, act_url = "", ""
-    if outcome in _OPEN and requirement.counts == "references":
-        act, act_url = "Your references", f"/application/{application.id}/references"
-    elif outcome in _OPEN and requirement.counts in _LOG_LINKS:
-        act, act_url = _LOG_LINKS[requirement.counts], f"/log?activity={requirement.counts}"
-    readings = {each.id: each.taken for each in rulebook.interpretations}
-    tips = [
-        _tip(rulebook, tip)
-        for tip in rulebook.advice
-        if tip.requirement == requirement.id and application.category in tip.categories
-    ]
-    return ChecklistTask(
-        id=requirement.id,
-        label=requirement.label,
-        about=requirement.about,
-        is_part=requirement.is_part,
-        progress=progress,
-        counted=min(result.counted, result.required),
-        required=result.required if has_bar else 0,
-        state=state,
-        tone=tone,
-        mark=outcome.value.replace(" ", "-"),
-        note=_format_note(result, standing.covered_until),
-        closing=_format_closing(result),
-        warnings=_list_warnings(result, uncounted),
-        tips=tips,
-        document=requirement.source_document,
-        section=requirement.source_section,
-        reading=readings.get(requirement.rule.interpretation or "", ""),
-        act=act,
-        act_url=act_url,
-    )
+def _progress(result: Result, *, for_association: bool) -> tuple[str, str] | None:
+    if result.requirement.counts == "references" and not for_association:
+        return str(result.counted), f"{result.required} received"
+    return None if result.outcome is Outcome.NOT_NEEDED else progress_parts(result)
 
 
 def _format_state(result: Result) -> tuple[str, Tone]:
@@ -299,14 +265,6 @@ def _format_note(result: Result, covered_until: date | None) -> str:
     if result.requirement.counts == "rsc" and window and window.months and result.notes:
         return f"Counted over the best {window.months} months, {format_notes(result)}"
     return capitalize_first(format_notes(result))
-
-
-def _format_closing(result: Result) -> str:
-    """When the RSC window that is open now closes; empty if none is open."""
-    if result.closes_on is None:
-        return ""
-    closes_on = format_date(result.closes_on)
-    return f"The current time span ends on {closes_on}. Hours after that day start a new one"
 
 
 def _list_warnings(result: Result, uncounted: Uncounted) -> list[ChecklistWarning]:
@@ -334,7 +292,13 @@ def _list_warnings(result: Result, uncounted: Uncounted) -> list[ChecklistWarnin
     return warnings
 
 
-def _tip(rulebook: Rulebook, advice: Advice) -> ChecklistTip:
-    typical = f"typical: {round(advice.hours, 2):g} hours" if advice.hours else ""
-    document = rulebook.documents[advice.source.document].title
-    return ChecklistTip(typical, advice.says, document, advice.source.section)
+def _list_tips(rulebook: Rulebook, category: str) -> dict[str | None, list[ChecklistTip]]:
+    """Advice for a category, by the requirement that it is about."""
+    tips: dict[str | None, list[ChecklistTip]] = {}
+    for advice in rulebook.advice:
+        if category in advice.categories:
+            typical = f"typical: {round(advice.hours, 2):g} hours" if advice.hours else ""
+            document = rulebook.documents[advice.source.document].title
+            tip = ChecklistTip(typical, advice.says, document, advice.source.section)
+            tips.setdefault(advice.requirement, []).append(tip)
+    return tips

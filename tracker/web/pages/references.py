@@ -1,7 +1,6 @@
 """An applicant's references: whom they have named, and a form to name one more."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, HTTPException
@@ -9,7 +8,6 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
 from tracker.db.applications import Application
-from tracker.db.engine import reading
 from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.application.references import (
     find_reference_rule,
@@ -29,10 +27,9 @@ from tracker.services.references import (
     name_referee,
     withdraw_referee,
 )
-from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
-from tracker.web.flash import FlashDep, redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, number_of
 from tracker.web.forms.references import RefereeForm, referee_form
+from tracker.web.page_request import PageRequest, PersonPage
 
 router = APIRouter()
 _NOTICES = {
@@ -58,22 +55,17 @@ class ReferencesPage:
 
 
 @router.get("/application/{application_id}/references")
-def show_references(
-    site: SiteDep, now: NowDep, person: PersonDep, application_id: RowId, flash: FlashDep
-) -> HTMLResponse:
+def show_references(page: PersonPage, application_id: RowId) -> HTMLResponse:
     """The referees, whether each reference was received (not what it says), and the form."""
-    page = _read_page(site, now, person, application_id)
-    notice = _NOTICES.get(flash.code, "")
-    return flash.clear(_render(site, person, page, page.form(), notice=notice))
+    references = _read_references(page, application_id)
+    return _render(page, references, references.form())
 
 
 @router.post("/application/{application_id}/references")
-def change_references(
-    site: SiteDep, now: NowDep, person: PersonDep, application_id: RowId, typed: Typed
-) -> Response:
+def change_references(page: PersonPage, application_id: RowId, typed: Typed) -> Response:
     """Name a referee and ask them by mail; or, with the buttons of one, ask or remove them."""
-    page = _read_page(site, now, person, application_id)
-    form = page.form(typed)
+    references = _read_references(page, application_id)
+    form = references.form(typed)
 
     def save(context: ServiceContext) -> str:
         """The code of the notice."""
@@ -85,25 +77,26 @@ def change_references(
         else:
             asked = name_referee(context, application_id, form.parse())
         if asked is not None:
-            ask_referee(site, context.session, asked, now)
+            ask_referee(page.site, context.session, asked, page.now)
         return "asked"
 
     try:
-        notice = site.write(person.viewer, now, save)
+        notice = page.write(save)
     except Refused as refused:
         form.add_refusals(refused.refusals)
-        return _render(site, person, page, form)
-    return redirect_with_flash(site, f"/application/{application_id}/references", notice)
+        return _render(page, references, form)
+    return page.redirect(f"/application/{application_id}/references", notice)
 
 
-def _read_page(site: Site, now: datetime, person: Person, application_id: int) -> ReferencesPage:
-    with reading(site.engine) as session:
-        application = find_own_application(session, person.id, application_id)
-        if application is None or application.association not in site.rulebooks.associations:
+def _read_references(page: PageRequest, application_id: int) -> ReferencesPage:
+    rulebooks = page.site.rulebooks
+    with page.reading() as session:
+        application = find_own_application(session, page.person_id, application_id)
+        if application is None or application.association not in rulebooks.associations:
             raise HTTPException(404)
         named = list_named_referees(session, application_id)
-    rulebook = site.rulebooks.associations[application.association]
-    today = site.today(rulebook.id, now)
+    rulebook = rulebooks.associations[application.association]
+    today = page.site.today(rulebook.id, page.now)
     requirement = find_reference_rule(rulebook, application.category, today)
     rule, source = None, ""
     if requirement is not None:
@@ -113,31 +106,24 @@ def _read_page(site: Site, now: datetime, person: Person, application_id: int) -
     return ReferencesPage(application, rulebook, rule, source, named)
 
 
-def _render(
-    site: Site, person: Person, page: ReferencesPage, form: RefereeForm, *, notice: str = ""
-) -> HTMLResponse:
-    problems = form.problems()
-    application = page.application
-    category = page.rulebook.categories.get(application.category)
+def _render(page: PageRequest, references: ReferencesPage, form: RefereeForm) -> HTMLResponse:
+    application, rule = references.application, references.rule
     can_name = (
-        page.rule is not None
-        and not application.is_decided
-        and can_name_more(page.named, page.rule)
+        rule is not None and not application.is_decided and can_name_more(references.named, rule)
     )
-    return site.pages.render(
+    category = references.rulebook.categories.get(application.category)
+    return page.render(
         "references.html",
-        status=422 if problems else 200,
-        viewer=person.viewer,
+        problems=form.problems(),
+        notices=_NOTICES,
         application=application,
         category=category.name if category else application.category,
-        association=page.rulebook.name,
-        rule=page.rule,
-        source=page.source,
-        format_role=partial(format_role, page.rulebook),
-        format_slot=partial(format_slot, page.rulebook),
+        association=references.rulebook.name,
+        rule=rule,
+        source=references.source,
+        format_role=partial(format_role, references.rulebook),
+        format_slot=partial(format_slot, references.rulebook),
         can_name=can_name,
-        named=page.named,
+        named=references.named,
         form=form,
-        problems=problems,
-        notice=notice,
     )
