@@ -25,7 +25,7 @@ def test_it_says_whether_it_counts_and_by_which_rule(web: WebClient) -> None:
 def test_an_entry_of_an_earlier_cycle_counts_for_that_one(sqlite_web: WebClient) -> None:
     page = entry(sqlite_web, "old")
     assert "Counts toward training and DEIA for 2025" in page
-    assert "Log it again" in page
+    assert "Log again" in page
 
 
 def add(web: WebClient, table: str, **values: object) -> None:
