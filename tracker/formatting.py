@@ -91,6 +91,11 @@ def use_locale(locale: str) -> Iterator[None]:
         _LOCALE.reset(token)
 
 
+def set_locale(locale: str) -> None:
+    """Format in ``locale`` for the rest of this context, such as the request that set it."""
+    _LOCALE.set(locale)
+
+
 _parse_locale = cache(Locale.parse)
 
 

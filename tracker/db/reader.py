@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -34,7 +35,8 @@ class Reader:
     async def render(self, work: Callable[[Session], T], page: Callable[[T], Page]) -> Page:
         """Return the ``page`` of what ``work`` reads, made in the same thread after the read."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._run, work, page)
+        # In the context of the request: its locale, and its id for the log.
+        return await loop.run_in_executor(self._threads, copy_context().run, self._run, work, page)
 
     def _run(self, work: Callable[[Session], T], page: Callable[[T], Page]) -> Page:
         with reading(self._engine) as session:

@@ -34,7 +34,7 @@ class SessionUser(NamedTuple):
     """Who is signed in with a session: an address, and its person unless it has none.
 
     ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: mail to the
-    person's first address.
+    person's first address. ``association`` is that of their first endorsement, if they have one.
     """
 
     email: str
@@ -46,6 +46,7 @@ class SessionUser(NamedTuple):
     has_applied: bool
     provides_rsc: bool
     mail_comes_back: bool
+    association: str | None
 
 
 def create_browser_session(
@@ -90,6 +91,13 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
         Person.email == BrowserSession.email,
         func.lower(Person.second_email) == BrowserSession.email,
     )
+    association = (
+        select(Endorsement.association)
+        .where(Endorsement.person_id == Person.id)
+        .order_by(col(Endorsement.starts_on), col(Endorsement.id))
+        .limit(1)
+        .scalar_subquery()
+    )
     return (
         sqlalchemy.select(
             col(BrowserSession.email),
@@ -101,6 +109,7 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             exists().where(col(Application.person_id) == Person.id),
             provides_rsc(Person.id, today),
             col(Person.email_refused_at).is_not(None),
+            association,
         )
         .outerjoin(Person, and_(is_owner, has_email))
         .where(

@@ -16,6 +16,7 @@ from tracker.db.engine import reading
 from tracker.db.reader import Reader
 from tracker.db.write_lock import Busy
 from tracker.db.writer import Writer
+from tracker.formatting import DEFAULT_LOCALE, set_locale
 from tracker.jobs.health_metrics import Vitals
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
@@ -173,12 +174,23 @@ async def find_viewer(
     token = request.cookies.get(site.cookie_name)
     if not token:
         return None
-    browser_session = await site.reader.read(lambda session: get_session_user(session, token, now))
-    if browser_session is None:
+    user = await site.reader.read(lambda session: get_session_user(session, token, now))
+    if user is None:
         return None
-    if not has_recent_visit(browser_session, now):
+    viewer = _viewer_of(site, user)
+    if viewer is not None:
+        set_locale(_find_locale(site, user, viewer))
+    if not has_recent_visit(user, now):
         tasks.add_task(_keep_seen, site, token, now)
-    return _viewer_of(site, browser_session)
+    return viewer
+
+
+def _find_locale(site: Site, user: SessionUser, viewer: Viewer) -> str:
+    """The locale of the viewer's association, in which their pages are written."""
+    for association in (user.association, *viewer.coordinates):
+        if association in site.rulebooks.associations:
+            return site.rulebooks.associations[association].locale
+    return DEFAULT_LOCALE
 
 
 def _keep_seen(site: Site, token: str, now: datetime) -> None:
@@ -201,8 +213,8 @@ def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | N
     if not token:
         return None
     with reading(site.engine) as session:
-        browser_session = get_session_user(session, token, now)
-    return _viewer_of(site, browser_session) if browser_session else None
+        user = get_session_user(session, token, now)
+    return _viewer_of(site, user) if user else None
 
 
 def viewer_in_session(
@@ -210,29 +222,29 @@ def viewer_in_session(
 ) -> Viewer | None:
     """The viewer, read and recorded as seen in the transaction that saves what they sent."""
     token = request.cookies.get(site.cookie_name)
-    browser_session = get_session_user(session, token, now) if token else None
-    if token is None or browser_session is None:
+    user = get_session_user(session, token, now) if token else None
+    if token is None or user is None:
         return None
-    if not has_recent_visit(browser_session, now):
+    if not has_recent_visit(user, now):
         record_visit(session, token, now)
-    return _viewer_of(site, browser_session)
+    return _viewer_of(site, user)
 
 
-def _viewer_of(site: Site, browser_session: SessionUser) -> Viewer | None:
+def _viewer_of(site: Site, user: SessionUser) -> Viewer | None:
     # Coordinators only by the address in the settings: imports may write second addresses.
-    roles = [c for c in site.settings.coordinators if c.email == browser_session.email]
-    if browser_session.person_id is None and not roles:
+    roles = [c for c in site.settings.coordinators if c.email == user.email]
+    if user.person_id is None and not roles:
         return None
     associations = dict.fromkeys(c.association for c in roles)
     return Viewer(
-        email=browser_session.email,
-        name=browser_session.name or roles[0].name,
-        person_id=browser_session.person_id,
-        is_endorsed=browser_session.is_endorsed,
-        has_applied=browser_session.has_applied,
+        email=user.email,
+        name=user.name or roles[0].name,
+        person_id=user.person_id,
+        is_endorsed=user.is_endorsed,
+        has_applied=user.has_applied,
         coordinates=tuple(a for a in associations if a in site.rulebooks.associations),
-        provides_rsc=browser_session.provides_rsc,
-        mail_comes_back=browser_session.mail_comes_back,
+        provides_rsc=user.provides_rsc,
+        mail_comes_back=user.mail_comes_back,
     )
 
 

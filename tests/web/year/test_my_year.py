@@ -1,11 +1,12 @@
 """My year: one sentence, then rows, dates and reasons."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, ERIN, EVE
 from tests.web.client import RSC, TRAINING, WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
@@ -34,7 +35,7 @@ def test_the_headline_says_what_is_missing(web: WebClient) -> None:
 def test_each_requirement_has_its_state_in_words_and_its_source(sqlite_web: WebClient) -> None:
     page = year(sqlite_web, ALICE)
     assert "Training 16.5 of 15 hours Relationship-based education and training Done" in page
-    assert "DEIA training 0 of 1 hour Diversity, equity, inclusion and access 1 hour short" in page
+    assert "DEIA training 0 of 1 hour Diversity, equity, inclusion, and access 1 hour short" in page
     assert "Reflective supervision 8.5 of 12 hours" in page
     assert "Membership NCIMHA, paid to December 31, 2026 Done" in page
     assert "NCIMHA: Infant Family Specialist (IFS), “Continuing endorsement: Education" in page
@@ -311,3 +312,11 @@ def test_the_profile_is_in_the_menu_and_the_membership_beside_its_row(
     assert menu.count("<li>") == 5
     assert '"/profile"' in menu
     assert '<a href="/membership">' in page.partition("<main")[2]
+
+
+def test_dates_are_in_the_locale_of_the_association(sqlite_web: WebClient) -> None:
+    rulebook = BOOKS.associations["NCIMHA"].model_copy(update={"locale": "es_US"})
+    rulebooks = replace(BOOKS, associations={**BOOKS.associations, "NCIMHA": rulebook})
+    web = WebClient(sqlite_web.cast, rulebooks=rulebooks)
+    assert "to go by 31 de diciembre." in year(web, ALICE)
+    assert "by December 31." in year(web, ERIN)
