@@ -1,12 +1,8 @@
-"""Set-based statements that both databases run: bulk inserts, upserts, ids, and keys."""
+"""Set-based statements that run on both databases: bulk inserts, upserts, and ids of new rows."""
 
-import json
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
@@ -14,11 +10,16 @@ from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
-from tracker.db.tables import METADATA, Secret
+from tracker.db.tables import METADATA
 
 # Large enough that a round trip costs nothing, small enough that a long import stays small.
 _BATCH = 5_000
 T = TypeVar("T")
+
+
+def is_postgresql(session: Session) -> bool:
+    """Whether the database is PostgreSQL, not SQLite."""
+    return session.connection().dialect.name == "postgresql"
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -61,79 +62,6 @@ def _copy(
             copy.write_row([row[column] for column in columns])
 
 
-Row = Sequence[Any]
-
-
-class Chosen(NamedTuple):
-    """A condition to write behind a column, and its parameters."""
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
-
-
-def among(session: Session, ids: Collection[int]) -> Chosen:
-    """That a column is one of ``ids``: the same words for any number of them."""
-    if session.connection().dialect.name == "postgresql":
-        return Chosen("= ANY(?::integer[])", (list(ids),))
-    return Chosen("IN (SELECT value FROM json_each(?))", (json.dumps([*ids]),))
-
-
-def run(session: Session, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-    """Run one statement, written with ``?`` for each value; its rows, if it has any."""
-    driver = _driver(session)
-    if isinstance(driver, PsycopgConnection):
-        cursor: Any = driver.execute(_percent(sql), parameters)
-        # To ask for the description would make an object for each column.
-        return cursor.fetchall() if cursor.pgresult.nfields else []
-    cursor = driver.execute(sql, parameters)
-    return cursor.fetchall() if cursor.description else []
-
-
-def _driver(session: Session) -> Any:  # noqa: ANN401 - each driver's own
-    if not session.in_transaction():
-        session.begin()
-    return session.connection().connection.driver_connection
-
-
-def as_date(value: date | str) -> date:
-    """A day as the driver gives it: SQLite's as text."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def as_instant(value: datetime | str) -> datetime:
-    """An instant as the driver gives it, aware and in UTC: SQLite's as text without a zone."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value.astimezone(UTC)
-
-
-def instant_for(session: Session, instant: datetime) -> datetime | str:
-    """An aware instant as it is compared: on SQLite as the text that is stored."""
-    if session.connection().dialect.name == "postgresql":
-        return instant
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-@cache
-def _percent(sql: str) -> str:
-    return sql.replace("%", "%%").replace("?", "%s")
-
-
-def reserve_ids(session: Session, table: Table, count: int) -> Sequence[int]:
-    """Ids for ``count`` new rows of a table, in rising order; they are never given again."""
-    if session.connection().dialect.name == "postgresql":
-        series = func.generate_series(1, count).alias("series")
-        sequence = func.pg_get_serial_sequence(table.name, "id")
-        taken = select(func.nextval(sequence)).select_from(series)
-        return sorted(session.connection().execute(taken).scalars())
-    # The transaction holds SQLite's one write lock, so nobody else takes them.
-    last = session.scalar(_LAST_ID, {"table": table.name}) or 0
-    return range(last + 1, last + count + 1)
-
-
-_LAST_ID = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
-
-
 def upsert(
     session: Session,
     model: type[SQLModel],
@@ -162,6 +90,19 @@ def upsert(
     return len(session.connection().execute(statement, list(rows)).all())
 
 
+def reserve_ids(session: Session, table: Table, count: int) -> Sequence[int]:
+    """Return ids for ``count`` new rows of a table, in rising order; they are never given again."""
+    if is_postgresql(session):
+        series = func.generate_series(1, count).alias("series")
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        taken = select(func.nextval(sequence)).select_from(series)
+        return sorted(session.connection().execute(taken).scalars())
+    # The transaction holds SQLite's one write lock, so nobody else takes them.
+    query = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+    last = session.scalar(query, {"table": table.name}) or 0
+    return range(last + 1, last + count + 1)
+
+
 def refresh_statistics(session: Session, models: Iterable[type[SQLModel]]) -> None:
     """Tell PostgreSQL's planner about the rows that this transaction has added.
 
@@ -169,7 +110,7 @@ def refresh_statistics(session: Session, models: Iterable[type[SQLModel]]) -> No
     ones row by row: the evaluation of a hundred thousand new entries then takes minutes.
     SQLite's planner keeps no such count.
     """
-    if session.connection().dialect.name == "postgresql":
+    if is_postgresql(session):
         names = ", ".join(sorted({str(model.__tablename__) for model in models}))
         session.connection().execute(text(f"ANALYZE {names}"))
 
@@ -180,7 +121,7 @@ def lock_for_import(session: Session) -> None:
     Two imports of one file at once would both find that its rows are new. On SQLite the
     transaction's own lock does this already.
     """
-    if session.connection().dialect.name == "postgresql":
+    if is_postgresql(session):
         session.connection().execute(
             text("SELECT pg_advisory_xact_lock(hashtext('tracker import'))")
         )
@@ -194,7 +135,7 @@ def with_values(
     ``columns`` gives each column's PostgreSQL type. Days are ISO texts. For hand-written queries.
     """
     names = ", ".join(columns)
-    if session.connection().dialect.name == "postgresql":
+    if is_postgresql(session):
         arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
         clause = f"WITH {name} ({names}) AS (SELECT * FROM unnest({arrays}))"
         return clause, tuple(list(values) for values in zip(*rows, strict=True))
@@ -204,31 +145,12 @@ def with_values(
 
 
 def make_id_table(session: Session, name: str, ids: Iterable[int]) -> None:
-    """Make the temporary table ``name`` anew, with one ``id`` a row. For jobs, not for pages."""
-    session.connection().execute(text(f"DROP TABLE IF EXISTS {name}"))
-    session.connection().execute(text(f"CREATE TEMPORARY TABLE {name} (id INTEGER PRIMARY KEY)"))
+    """Create the temporary table ``name`` anew, with one ``id`` a row. For jobs, not for pages."""
+    connection = session.connection()
+    connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+    connection.execute(text(f"CREATE TEMPORARY TABLE {name} (id INTEGER PRIMARY KEY)"))
     rows = [{"id": number} for number in ids]
     if rows:
-        session.connection().execute(text(f"INSERT INTO {name} VALUES (:id)"), rows)
-    if session.connection().dialect.name == "postgresql":
-        session.connection().execute(text(f"ANALYZE {name}"))
-
-
-def with_own_id(_session: Session, _table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values; to be removed with its last caller."""
-    return dict(values)
-
-
-_SECRET = METADATA.tables["secret"]
-
-
-def find_key(session: Session, name: str) -> str | None:
-    """The key of that name; None before anybody needed it."""
-    return session.scalar(select(_SECRET.c.value).where(_SECRET.c.name == name))
-
-
-def make_key(session: Session, name: str) -> str:
-    """The key of that name (64 hexadecimal digits), made on the first call: it writes."""
-    # Two that make it at once: the first stays, and both read that one.
-    upsert(session, Secret, [{"name": name, "value": secrets.token_hex(32)}], key=["name"])
-    return str(find_key(session, name))
+        connection.execute(text(f"INSERT INTO {name} VALUES (:id)"), rows)
+    if is_postgresql(session):
+        connection.execute(text(f"ANALYZE {name}"))

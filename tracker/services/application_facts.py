@@ -14,7 +14,7 @@ from sqlmodel import Session, col, or_, select
 
 from tracker.clock import local_day
 from tracker.db.applications import Application
-from tracker.db.statements import in_chunks, with_values
+from tracker.db.statements import in_chunks, is_postgresql, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.candidate import (
     Candidate,
@@ -97,7 +97,7 @@ def _read_facts(
         topic = topics[0] if topics else None
         rows.append((number, application_id, as_of.isoformat(), plan.provider_rule, topic))
     clause, parameters = with_values(session, "wanted", columns, rows)
-    sql = f"{clause} {applications_sql(session.connection().dialect.name)}"
+    sql = f"{clause} {applications_sql(for_postgresql=is_postgresql(session))}"
     for row in session.connection().exec_driver_sql(sql, parameters).all():
         _, plan, as_of = planned[row[0]]
         zone = rulebooks.associations[plan.association].time_zone
@@ -105,11 +105,11 @@ def _read_facts(
         yield plan, _facts(row[1:], accepted, as_of, zone), as_of
 
 
-def applications_sql(dialect: str) -> str:
+def applications_sql(*, for_postgresql: bool) -> str:
     """Return the query over the applications of the table ``wanted``."""
     json_list, json_row, join = "json_group_array", "json_array", "group_concat"
     forever = "'9999-12-31'"
-    if dialect == "postgresql":
+    if for_postgresql:
         json_list, json_row, join = "json_agg", "json_build_array", "string_agg"
         forever = "DATE '9999-12-31'"
     endorsed_until, vetted_until = (
@@ -185,7 +185,7 @@ def _facts(
         as_date(opened_on),
         as_date(submitted_on) if submitted_on else None,
         tuple(_degree(*values) for values in _parse_list(degrees)),
-        tuple(_position(*values) for values in _parse_list(positions)),
+        tuple(_position(values) for values in _parse_list(positions)),
         tuple(_session(topic, *values) for values in _parse_list(sessions)),
         tuple(_reference(values, as_of, zone) for values in _parse_list(references)),
         _parse_words(signed),
@@ -222,10 +222,9 @@ def _session(topic: str | None, held_on: str, title: str, *numbers: int | None) 
     return CandidateSession(as_date(held_on), title, minutes or 0, topics)
 
 
-def _position(
-    title: str, pay: str, services: str, ages: str | None, *values: Any
-) -> CandidatePosition:  # noqa: ANN401 - of JSON
-    families, supervised, trained, gives_rsc, statements, starts_on, ends_on, held = values
+def _position(values: Sequence[Any]) -> CandidatePosition:
+    title, pay, services, ages, families, supervised, trained, *rest = values
+    gives_rsc, statements, starts_on, ends_on, held = rest
     return CandidatePosition(
         title=title,
         pay=pay,

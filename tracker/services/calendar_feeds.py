@@ -7,7 +7,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlmodel import Session
 
 from tracker.db.access import CalendarFeed
-from tracker.db.statements import find_key, make_key
+from tracker.db.signing_keys import find_signing_key, get_signing_key
 from tracker.services.context import ServiceContext, lock_person
 
 _KEY_NAME = "calendar"
@@ -17,7 +17,7 @@ _FINGERPRINT_LENGTH = 16
 
 def get_feed_token(session: Session, person_id: int) -> str | None:
     """The secret part of a person's calendar address; None if they have none."""
-    key, feed = find_key(session, _KEY_NAME), session.get(CalendarFeed, person_id)
+    key, feed = find_signing_key(session, _KEY_NAME), session.get(CalendarFeed, person_id)
     if key is None or feed is None:
         return None
     return str(URLSafeSerializer(key, salt=_KEY_NAME).dumps([person_id, feed.nonce]))
@@ -25,7 +25,7 @@ def get_feed_token(session: Session, person_id: int) -> str | None:
 
 def find_feed_owner(session: Session, token: str) -> int | None:
     """The person whose calendar an address opens; None if it is not ours or was revoked."""
-    key = find_key(session, _KEY_NAME)
+    key = find_signing_key(session, _KEY_NAME)
     if key is None or len(token) > _MAX_TOKEN_LENGTH:
         return None
     try:
@@ -51,7 +51,7 @@ def replace_feed(context: ServiceContext, fingerprint: str) -> None:
     lock_person(session, person_id)
     if get_feed_fingerprint(session, person_id) != fingerprint:
         return
-    make_key(session, _KEY_NAME)
+    get_signing_key(session, _KEY_NAME)
     known = session.get(CalendarFeed, person_id)
     # The address itself is not audited: it would open the calendar.
     before = {"created_at": known.created_at} if known else None

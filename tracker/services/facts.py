@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tracker.db.statements import in_chunks, with_values
+from tracker.db.statements import in_chunks, is_postgresql, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Facts, Span
@@ -64,8 +64,7 @@ def _read_batch(
         for number, (window, endorsement_id) in enumerate(zip(windows, ids, strict=True))
     ]
     clause, parameters = with_values(session, "renewal_window", columns, rows)
-    dialect = session.connection().dialect.name
-    sql = f"{clause} {facts_sql(dialect, topics)}"
+    sql = f"{clause} {facts_sql(topics, for_postgresql=is_postgresql(session))}"
     for row in session.connection().exec_driver_sql(sql, parameters).all():
         window = windows[row[0]]
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
@@ -104,9 +103,9 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
     )
 
 
-def facts_sql(dialect: str, topics: int) -> str:
+def facts_sql(topics: int, *, for_postgresql: bool) -> str:
     """The query over ``renewal_window``, with sums for so many topics of each window."""
-    join = "string_agg" if dialect == "postgresql" else "group_concat"
+    join = "string_agg" if for_postgresql else "group_concat"
     topic_sums = "".join(
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id

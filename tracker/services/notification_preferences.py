@@ -11,7 +11,8 @@ from sqlmodel import Session, col, delete, select
 
 from tracker.db.access import Unsubscribed
 from tracker.db.people import MailOff, Person
-from tracker.db.statements import find_key, make_key, upsert
+from tracker.db.signing_keys import find_signing_key, get_signing_key
+from tracker.db.statements import upsert
 from tracker.services.context import Actor, NotFound, ServiceContext, lock_person
 
 _KEY_NAME = "unsubscribe"
@@ -83,7 +84,7 @@ def create_choice_token(session: Session, person_id: int, kinds: Sequence[str]) 
 
     The first call stores the installation's key, so the session must be able to write.
     """
-    serializer = URLSafeSerializer(make_key(session, _KEY_NAME), salt=_PERSON_SALT)
+    serializer = URLSafeSerializer(get_signing_key(session, _KEY_NAME), salt=_PERSON_SALT)
     return str(serializer.dumps([person_id, *kinds]))
 
 
@@ -98,7 +99,7 @@ def create_unsubscribe_token(session: Session, subscription: Subscription) -> st
 
     The first call stores the installation's key, so the session must be able to write.
     """
-    serializer = URLSafeSerializer(make_key(session, _KEY_NAME), salt=_ADDRESS_SALT)
+    serializer = URLSafeSerializer(get_signing_key(session, _KEY_NAME), salt=_ADDRESS_SALT)
     return str(serializer.dumps(subscription))
 
 
@@ -119,7 +120,7 @@ def is_unsubscribed(session: Session, subscription: Subscription) -> bool:
 
 
 def _read_token(session: Session, token: str, salt: str) -> list[str]:
-    key = find_key(session, _KEY_NAME)
+    key = find_signing_key(session, _KEY_NAME)
     if key is None:
         raise NotFound
     try:

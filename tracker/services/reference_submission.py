@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from tracker.clock import local_day
 from tracker.db.applications import UNDECIDED, Application, Reference
 from tracker.db.people import Person
-from tracker.db.statements import make_key
+from tracker.db.signing_keys import get_signing_key
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import find_reference_rule
 from tracker.services.context import NotFound, ServiceContext
@@ -202,7 +202,7 @@ def _link(session: Session, request: ReferenceRequest) -> ReferenceLink:
         raise ValueError(f"reference {request.id} has not been asked for")
     # The instant too, so that a reference that is asked anew has a new link.
     asked_at = request.asked_at.astimezone(UTC).isoformat()
-    key = bytes.fromhex(make_key(session, _KEY_NAME))
+    key = bytes.fromhex(get_signing_key(session, _KEY_NAME))
     digest = hmac.digest(key, f"{request.id}\n{request.email}\n{asked_at}".encode(), sha256)
     token = urlsafe_b64encode(digest).rstrip(b"=").decode()
     return ReferenceLink(request._replace(token_hash=hash_token(token)), token)

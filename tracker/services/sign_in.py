@@ -17,7 +17,7 @@ from sqlmodel import Session, col, delete, func, select
 
 from tracker.db.access import SignIn, SignInTry
 from tracker.db.people import Person
-from tracker.db.statements import find_key, make_key
+from tracker.db.signing_keys import find_signing_key, get_signing_key
 from tracker.db.write_lock import lock_names
 
 CODE_LENGTH = 8
@@ -184,7 +184,7 @@ def count_try(
     helps even a client that keeps trying.
     """
     session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT))
-    key = (find_key(session, _KEY_NAME) or make_key(session, _KEY_NAME)).encode()
+    key = (find_signing_key(session, _KEY_NAME) or get_signing_key(session, _KEY_NAME)).encode()
     client_hash = _keyed_hash(key, "client", client.value)
     limits = [(col(SignInTry.client_hash) == client_hash, client.max_per_hour)]
     address_hash = None

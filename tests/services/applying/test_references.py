@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from tests.support.referees import REF_BOOKS, apply, decided
 from tracker.db.engine import open_engine, reading, writing
-from tracker.db.statements import make_key
+from tracker.db.signing_keys import get_signing_key
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
@@ -368,4 +368,5 @@ def test_a_link_needs_an_instant_at_which_it_was_asked_for(references: Reference
 
 def test_a_key_is_made_once(references: References) -> None:
     with writing(references.engine) as session:
-        assert make_key(session, "x") == make_key(session, "x") != make_key(session, "y")
+        key, again, other = (get_signing_key(session, name) for name in ("x", "x", "y"))
+        assert key == again != other

@@ -1,0 +1,23 @@
+"""The random keys with which this installation signs links and tokens."""
+
+import secrets
+
+from sqlmodel import Session, select
+
+from tracker.db.access import Secret
+from tracker.db.statements import upsert
+
+
+def find_signing_key(session: Session, name: str) -> str | None:
+    """Return the key of that name; None before it was first needed."""
+    return session.exec(select(Secret.value).where(Secret.name == name)).first()
+
+
+def get_signing_key(session: Session, name: str) -> str:
+    """Return the key of that name (64 hexadecimal digits); the first call creates and stores it."""
+    key = find_signing_key(session, name)
+    if key is None:
+        # Of two that create it at once the first one's stays, and both read that one.
+        upsert(session, Secret, [{"name": name, "value": secrets.token_hex(32)}], key=["name"])
+        key = find_signing_key(session, name)
+    return str(key)
