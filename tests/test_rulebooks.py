@@ -15,7 +15,7 @@ id = "EX"
 name = "Example"
 infant_mental_health = true
 """
-BOOK = """
+RULEBOOK = """
 id = "EX"
 name = "Example"
 time_zone = "America/New_York"
@@ -75,7 +75,7 @@ AMBIGUITIES = {
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "rulebooks").mkdir()
     (tmp_path / "organizations.toml").write_text(ORGANIZATIONS, "utf-8")
-    (tmp_path / "rulebooks" / "ex.toml").write_text(BOOK, "utf-8")
+    (tmp_path / "rulebooks" / "ex.toml").write_text(RULEBOOK, "utf-8")
     return tmp_path
 
 
@@ -92,7 +92,7 @@ def test_a_folder_is_read(folder: Path) -> None:
 
 
 def test_byte_order_mark_is_ignored(folder: Path) -> None:
-    (folder / "rulebooks" / "ex.toml").write_text(BOOK, "utf-8-sig")
+    (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK, "utf-8-sig")
     assert list(load_rulebooks(folder).associations) == ["EX"]
 
 
@@ -119,19 +119,19 @@ def test_wrong_encoding_names_the_byte(folder: Path) -> None:
 
 
 def test_two_rulebooks_of_one_association_are_an_error(folder: Path) -> None:
-    (folder / "rulebooks" / "second.toml").write_text(BOOK, "utf-8")
+    (folder / "rulebooks" / "second.toml").write_text(RULEBOOK, "utf-8")
     assert problems(folder) == ["second.toml: id: another file already has 'EX'"]
 
 
 def test_association_missing_from_organizations_is_an_error(folder: Path) -> None:
-    other = BOOK.replace('id = "EX"', 'id = "OTHER"')
+    other = RULEBOOK.replace('id = "EX"', 'id = "OTHER"')
     (folder / "rulebooks" / "other.toml").write_text(other, "utf-8")
     assert problems(folder) == ["organizations.toml: organizations: lacks the association 'OTHER'"]
 
 
 def test_unknown_accepted_organization_is_an_error(folder: Path) -> None:
     rule = '\n[memberships.own]\nsays = "own"\norganizations = ["EX", "WAIMH"]\n'
-    (folder / "rulebooks" / "ex.toml").write_text(BOOK + rule, "utf-8")
+    (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + rule, "utf-8")
     assert problems(folder) == [
         "ex.toml: memberships.own.organizations: 'WAIMH' is not in organizations.toml"
     ]
@@ -148,7 +148,7 @@ def test_unknown_provider_association_is_an_error(folder: Path) -> None:
     associations = ["OH-AIMH"]
     source = { document = "ifs", section = "RSC" }
     """
-    (folder / "rulebooks" / "ex.toml").write_text(BOOK + rule, "utf-8")
+    (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + rule, "utf-8")
     assert problems(folder) == [
         "ex.toml: providers.rsc.accepts[1].associations: 'OH-AIMH' is not in organizations.toml"
     ]
@@ -156,7 +156,7 @@ def test_unknown_provider_association_is_an_error(folder: Path) -> None:
 
 def test_errors_in_all_files_are_reported_together(folder: Path) -> None:
     (folder / "organizations.toml").write_text("organizations = []\n", "utf-8")
-    (folder / "rulebooks" / "ex.toml").write_text(BOOK + "[colours]\n", "utf-8")
+    (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + "[colours]\n", "utf-8")
     (folder / "rulebooks" / "second.toml").write_text("id = \n", "utf-8")
     assert [line.split(": ")[0] for line in problems(folder)] == [
         "organizations.toml",

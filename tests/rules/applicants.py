@@ -58,9 +58,9 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Pe
         submitted_on=case.get("submitted"),
         state="submitted" if case.get("submitted") else "open",
     )
-    _learn(people, case.get("degrees", ()))
-    _work(people, case.get("work", ()), statements(rulebooks, association, category))
-    _refer(people, application_id, case.get("references", ()), opened_on)
+    _add_degrees(people, case.get("degrees", ()))
+    _add_positions(people, case.get("work", ()), statements(rulebooks, association, category))
+    _add_references(people, application_id, case.get("references", ()), opened_on)
     for line in case.get("signed", ()):
         what, *on = line.split()
         signed_on = date.fromisoformat(on[0]) if on else opened_on
@@ -90,7 +90,7 @@ def statements(rulebooks: Rulebooks, association: str, category: str) -> list[st
     return sorted({key for r in asked if r.work for key in r.work.statements})
 
 
-def _learn(people: People, lines: Iterable[str]) -> None:
+def _add_degrees(people: People, lines: Iterable[str]) -> None:
     for line in lines:
         level, day, *transcript = line.split()
         put(
@@ -104,7 +104,7 @@ def _learn(people: People, lines: Iterable[str]) -> None:
         )
 
 
-def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
+def _add_positions(people: People, lines: Iterable[str], everything: list[str]) -> None:
     for line in lines:
         services, pay, days, *rest = line.split()
         starts_on, ends_on = span(days)
@@ -130,22 +130,26 @@ def _work(people: People, lines: Iterable[str], everything: list[str]) -> None:
         )
 
 
-def _refer(people: People, application_id: int, lines: Iterable[str], opened_on: date) -> None:
+def _add_references(
+    people: People, application_id: int, lines: Iterable[str], opened_on: date
+) -> None:
     for number, line in enumerate(lines):
         role, *words = line.split()
-        said, flags = _read(iter(words))
+        words_by_key, flags = _read(iter(words))
         assert flags <= {"vetted", "waiting", "declined", "denied"}, f"no reference: {line!r}"
-        came = _instant(said.get("on", f"{opened_on}"))
+        came = _instant(words_by_key.get("on", f"{opened_on}"))
         waits = not flags.isdisjoint(("waiting", "declined"))
         put(
             people.connection,
             "reference",
             application_id=application_id,
-            email=f"{said['by'].lower()}@example.org" if "by" in said else f"r{number}@x.org",
+            email=f"{words_by_key['by'].lower()}@example.org"
+            if "by" in words_by_key
+            else f"r{number}@x.org",
             name=line,
             role=role,
             role_confirmed=None if waits else "denied" not in flags,
-            endorsed_as=said.get("as"),
+            endorsed_as=words_by_key.get("as"),
             vetted="vetted" in flags,
             received_at=None if waits else came,
             declined_at=came if "declined" in flags else None,
@@ -155,25 +159,25 @@ def _refer(people: People, application_id: int, lines: Iterable[str], opened_on:
 
 
 def _read(words: Iterator[str]) -> tuple[dict[str, str], set[str]]:
-    """What is said by a word and the next (`by Maya`), and by a word alone."""
-    said: dict[str, str] = {}
+    """What is words_by_key by a word and the next (`by Maya`), and by a word alone."""
+    words_by_key: dict[str, str] = {}
     flags: set[str] = set()
     for word in words:
         if word in ("by", "as", "on"):
-            said[word] = next(words)
+            words_by_key[word] = next(words)
         else:
             flags.add(word)
-    return said, flags
+    return words_by_key, flags
 
 
-def _instant(said: str) -> datetime:
+def _instant(words_by_key: str) -> datetime:
     """An instant as it is written, or noon in UTC of a day."""
-    if "T" in said:
-        return datetime.fromisoformat(said)
-    return datetime.combine(date.fromisoformat(said), time(12), UTC)
+    if "T" in words_by_key:
+        return datetime.fromisoformat(words_by_key)
+    return datetime.combine(date.fromisoformat(words_by_key), time(12), UTC)
 
 
-def say(standing: ApplicationStanding) -> dict[str, str]:
+def format_results(standing: ApplicationStanding) -> dict[str, str]:
     """Each requirement's outcome in a few words; hours as hours, years as months."""
     return {r.requirement.id: f"{_amounts(r)} {r.outcome}" for r in standing.results}
 

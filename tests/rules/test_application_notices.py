@@ -90,7 +90,7 @@ def reasons(found: list[Decision]) -> set[str | None]:
     return {d.skipped for d in found}
 
 
-def told_each_day(
+def sent_each_day(
     first: date,
     last: date,
     kind: Kind,
@@ -116,7 +116,7 @@ def told_each_day(
 def test_window_notice_is_sent_on_its_day_only(step: int, late: int, expected: int) -> None:
     sessions = (session(FIRST, 10),)
     day = CLOSES + (step + late) * DAY
-    told = told_each_day(CLOSES - 100 * DAY, day, Kind.RSC_WINDOW, sessions=sessions)
+    told = sent_each_day(CLOSES - 100 * DAY, day, Kind.RSC_WINDOW, sessions=sessions)
     assert [what for on, what in told if on == day] == [(CLOSES, step)] * expected
 
 
@@ -141,7 +141,7 @@ def test_window_notice_leaves_out_hours_outside_it() -> None:
 
 def test_a_full_window_is_not_told_of() -> None:
     sessions = (session(FIRST, 50),)
-    assert told_each_day(CLOSES - 100 * DAY, CLOSES, Kind.RSC_WINDOW, sessions=sessions) == []
+    assert sent_each_day(CLOSES - 100 * DAY, CLOSES, Kind.RSC_WINDOW, sessions=sessions) == []
 
 
 def test_without_any_session_there_is_no_window() -> None:
@@ -165,7 +165,7 @@ def test_window_notice_is_sent_through_the_last_day() -> None:
 def test_regular_sessions_do_not_cause_repeated_window_notices() -> None:
     sessions = tuple(session(FIRST + n * 14 * DAY) for n in range(80))
     last = CLOSES + 365 * DAY
-    told = told_each_day(CLOSES - 100 * DAY, last, Kind.RSC_WINDOW, sessions=sessions)
+    told = sent_each_day(CLOSES - 100 * DAY, last, Kind.RSC_WINDOW, sessions=sessions)
     closing = sorted({due_on for _, (due_on, _) in told})
     assert closing[0] == CLOSES
     assert all((b - a).days > 90 for a, b in pairwise(closing))
@@ -214,7 +214,7 @@ def test_a_membership_is_told_of_on_its_day(step: int, late: int, expected: int)
     until = date(2024, 9, 30)
     members = (Span(date(2024, 1, 1), until),)
     day = until + (step + late) * DAY
-    told = told_each_day(OPENED, day, Kind.MEMBERSHIP, memberships=members)
+    told = sent_each_day(OPENED, day, Kind.MEMBERSHIP, memberships=members)
     assert [what for on, what in told if on == day] == [(until, step)] * expected
 
 
@@ -259,7 +259,7 @@ def test_outstanding_references_are_told_of_on_their_day(
     step: int, late: int, expected: int
 ) -> None:
     day = OPENED + (step + late) * DAY
-    told = told_each_day(OPENED, day, Kind.REFERENCES)
+    told = sent_each_day(OPENED, day, Kind.REFERENCES)
     assert [what for on, what in told if on == day] == [(OPENED, step)] * expected
 
 

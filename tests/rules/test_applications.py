@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from tests.rules.applicants import populate, say
+from tests.rules.applicants import format_results, populate
 from tests.rules.world import IMAGINED, REAL, cases
 from tracker.rules.application.wording import format_notes
 from tracker.rules.reasons import format_reason
@@ -38,17 +38,17 @@ def test_application(session: Session, case: dict[str, Any]) -> None:
     rulebooks = IMAGINED if case.get("rulebooks") == "imagined" else REAL
     populate(session, rulebooks, case)
     standings = list(judge_applications(session, rulebooks, lambda _: as_of))
-    told = [tell(standing) for standing in standings]
+    descriptions = [describe(standing) for standing in standings]
     expected = dict(case["expect"])
     if expected == {"judged": False}:
-        assert told == []
+        assert descriptions == []
         return
     absent = expected.pop("absent", ())
-    assert [{**each, **expected} for each in told] == told
-    assert not set(absent) & set(told[0])
+    assert [{**each, **expected} for each in descriptions] == descriptions
+    assert not set(absent) & set(descriptions[0])
 
 
-def tell(standing: ApplicationStanding) -> dict[str, Any]:
+def describe(standing: ApplicationStanding) -> dict[str, Any]:
     """All that a case may expect of a standing, by name."""
     found: dict[str, Any] = {
         "status": standing.status.value,
@@ -58,7 +58,7 @@ def tell(standing: ApplicationStanding) -> dict[str, Any]:
             for r in standing.results
             for m in r.remarks
         ],
-        **say(standing),
+        **format_results(standing),
     }
     for result in standing.results:
         found[f"{result.requirement.id} note"] = format_notes(result)

@@ -12,9 +12,9 @@ from tests.rules.world import (
     IMAGINED,
     REAL,
     cases,
+    format_results,
     judge_person,
     populate,
-    say,
     verdicts,
 )
 from tracker.rulebooks import Rulebooks
@@ -56,7 +56,7 @@ def test_case(session: Session, case: dict[str, Any]) -> None:
         if standing is None:
             assert expected["status"] == NO_RENEWAL
             continue
-        assert {**told(standing), **said(expected)} == told(standing)
+        assert {**describe(standing), **read_expectation(expected)} == describe(standing)
         as_of = day_of(standing.plan.association)
         explained = verdicts(session, rulebooks, standing, as_of)
         assert sums(explained, standing) == {
@@ -85,14 +85,14 @@ def expectations(case: dict[str, Any], found: dict[str, Standing]) -> list[dict[
     expect = case["expect"]
     if isinstance(expect, list):
         return expect
-    assert len(found) <= 1, f"say which of {sorted(found)} is meant"
+    assert len(found) <= 1, f"format_results which of {sorted(found)} is meant"
     return [{**expect, "of": next(iter(found), "")}]
 
 
-def told(standing: Standing) -> dict[str, Any]:
+def describe(standing: Standing) -> dict[str, Any]:
     """The standing in the words of an expectation."""
     cycle = standing.plan.cycle
-    requirements = say(standing)
+    requirements = format_results(standing)
     absent = {"training", "training.deia", "training.rsc", "rsc", "membership"} - {*requirements}
     return {
         **requirements,
@@ -104,7 +104,7 @@ def told(standing: Standing) -> dict[str, Any]:
     }
 
 
-def said(expected: dict[str, Any]) -> dict[str, Any]:
+def read_expectation(expected: dict[str, Any]) -> dict[str, Any]:
     kept = {k: v for k, v in expected.items() if k not in {"of", "not_counted", "absent"}}
     if kept.get("next_change_on") == "never":
         kept["next_change_on"] = None

@@ -41,13 +41,13 @@ def rulebooks() -> Iterator[tuple[Rulebook, str, str]]:
             yield rulebook, key, document.file
 
 
-BOOKS = [pytest.param(*found, id=f"{found[0].id} {found[2]}") for found in rulebooks()]
+RULEBOOKS = [pytest.param(*found, id=f"{found[0].id} {found[2]}") for found in rulebooks()]
 
 
-def asked(rulebook: Rulebook, key: str, cell: Cell) -> list[str]:
+def required_by(rulebook: Rulebook, key: str, cell: Cell) -> list[str]:
     """What the rulebook asks of a category by this cell: id, amount and unit, in its order."""
     return [
-        say(requirement, value)
+        format_value(requirement, value)
         for requirement in rulebook.requirements
         for value in requirement.values
         if cell.category in requirement.categories
@@ -55,7 +55,7 @@ def asked(rulebook: Rulebook, key: str, cell: Cell) -> list[str]:
     ]
 
 
-def say(requirement: Requirement, value: Value) -> str:
+def format_value(requirement: Requirement, value: Value) -> str:
     amount, unit = next(
         (
             (amount, unit)
@@ -96,7 +96,7 @@ def all_sections_cited(rulebook: Rulebook, key: str) -> set[str]:
     return readings | {section for section, _ in sections_cited(rulebook, key)}
 
 
-@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
+@pytest.mark.parametrize(("rulebook", "key", "file"), RULEBOOKS)
 def test_every_cell_is_cited(rulebook: Rulebook, key: str, file: str) -> None:
     cited = sections_cited(rulebook, key)
     missing = [
@@ -107,21 +107,21 @@ def test_every_cell_is_cited(rulebook: Rulebook, key: str, file: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
+@pytest.mark.parametrize(("rulebook", "key", "file"), RULEBOOKS)
 def test_every_cell_matches_the_rulebook_requirements(
     rulebook: Rulebook, key: str, file: str
 ) -> None:
     for cell, expected in CELLS.items():
         if cell.file == file:
-            assert asked(rulebook, key, cell) == expected, cell
+            assert required_by(rulebook, key, cell) == expected, cell
 
 
-@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
+@pytest.mark.parametrize(("rulebook", "key", "file"), RULEBOOKS)
 def test_sections_match_the_source_in_order(rulebook: Rulebook, key: str, file: str) -> None:
     assert list(rulebook.documents[key].sections) == LISTED[file]
 
 
-@pytest.mark.parametrize(("rulebook", "key", "file"), BOOKS)
+@pytest.mark.parametrize(("rulebook", "key", "file"), RULEBOOKS)
 def test_every_cited_section_is_in_the_source(rulebook: Rulebook, key: str, file: str) -> None:
     assert all_sections_cited(rulebook, key) - set(LISTED[file]) == set()
 

@@ -4,7 +4,7 @@ import pytest
 
 from tracker.rules.parse import parse_rulebook
 
-BOOK = """
+RULEBOOK = """
 id = "EX-AIMH"
 name = "Example"
 time_zone = "America/New_York"
@@ -131,8 +131,8 @@ SECTIONS = "which lists: Education; Work; RSC; Ratings; Ethics"
 
 def problems(old: str = "", new: str = "") -> list[str]:
     """Every problem, without the file's name, once a text was replaced where it first stands."""
-    assert old in BOOK
-    found, wrong = parse_rulebook(BOOK.replace(old, new, 1) if old else BOOK, "ex.toml")
+    assert old in RULEBOOK
+    found, wrong = parse_rulebook(RULEBOOK.replace(old, new, 1) if old else RULEBOOK, "ex.toml")
     assert (found is None) == bool(wrong)
     return [str(problem).removeprefix("ex.toml: ") for problem in wrong]
 

@@ -22,7 +22,7 @@ from tracker.rules.standing import Facts, Standing
 DAY = timedelta(days=1)
 # Long enough for a three-year cycle, its extension and its grace to pass.
 HORIZON = timedelta(days=4 * 366)
-BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
+RULEBOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
 same_database = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -47,7 +47,7 @@ def renewals(
             yield f"{association} {category}", plan, facts
 
 
-@pytest.mark.parametrize("rulebooks", BOOKS)
+@pytest.mark.parametrize("rulebooks", RULEBOOKS)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_standing_does_not_change_before_its_day(rulebooks: Rulebooks, data: st.DataObject) -> None:
@@ -68,7 +68,7 @@ def test_standing_does_not_change_before_its_day(rulebooks: Rulebooks, data: st.
             day += DAY
 
 
-@pytest.mark.parametrize("rulebooks", BOOKS)
+@pytest.mark.parametrize("rulebooks", RULEBOOKS)
 @settings(max_examples=100)
 @given(data=st.data())
 def test_judgment_matches_the_oracle(rulebooks: Rulebooks, data: st.DataObject) -> None:
@@ -79,7 +79,7 @@ def test_judgment_matches_the_oracle(rulebooks: Rulebooks, data: st.DataObject) 
         assert oracle.opinion_of(standing) == oracle.expect(plan, counted, as_of)
 
 
-@pytest.mark.parametrize("rulebooks", BOOKS)
+@pytest.mark.parametrize("rulebooks", RULEBOOKS)
 @same_database
 @given(data=st.data())
 def test_database_sums_match_explained_entries(

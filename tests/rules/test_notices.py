@@ -83,7 +83,7 @@ def remembered(found: list[Decision]) -> dict[Key, date]:
     return {d.key: d.renewal.plan.cycle.starts_on for d in found if d.renewal.plan.cycle}
 
 
-def told_until(as_of: date, **facts: Any) -> dict[Key, date]:  # noqa: ANN401 - fields of Facts
+def decided_until(as_of: date, **facts: Any) -> dict[Key, date]:  # noqa: ANN401 - fields of Facts
     """What the ledger holds when every morning up to ``as_of`` had its run."""
     decided: dict[Key, date] = {}
     day = date(2024, 9, 1)
@@ -99,18 +99,18 @@ def told_until(as_of: date, **facts: Any) -> dict[Key, date]:  # noqa: ANN401 - 
 @pytest.mark.parametrize("step", [-90, -60, -30, -14, -7, -1, 1, 14])
 def test_reminder_is_sent_on_its_day(step: int) -> None:
     day = DUE + step * DAY
-    before = told_until(day - DAY)
+    before = decided_until(day - DAY)
     assert [k.step for k in before if k.step == step] == []
     assert sent(decisions(alice(day), day, decided=before)) == [(Kind.RENEWAL, DUE, step)]
 
 
 def test_between_two_steps_nothing_is_decided() -> None:
     day = date(2024, 12, 20)
-    assert decisions(alice(day), day, decided=told_until(day)) == []
+    assert decisions(alice(day), day, decided=decided_until(day)) == []
 
 
 def test_daily_runs_send_each_step_once() -> None:
-    keys = list(told_until(date(2025, 9, 30)))
+    keys = list(decided_until(date(2025, 9, 30)))
     assert [(k.kind, k.step) for k in keys if k.due_on == DUE] == [
         *((Kind.RENEWAL, step) for step in (-90, -60, -30, -14, -7, -1, 1, 14)),
         (Kind.LAPSE, 32),
@@ -143,12 +143,12 @@ def test_one_minute_short_is_short() -> None:
 
 def test_reminders_stop_once_everything_is_met() -> None:
     day = date(2024, 12, 24)
-    found = decisions(alice(day, minutes=ALL_HOURS), day, decided=told_until(day - DAY))
+    found = decisions(alice(day, minutes=ALL_HOURS), day, decided=decided_until(day - DAY))
     assert [(d.key.step, d.skipped) for d in found] == [(-7, "every requirement is met")]
 
 
 def test_reminders_resume_after_hours_are_deleted() -> None:
-    decided = told_until(date(2024, 12, 24), minutes=ALL_HOURS)
+    decided = decided_until(date(2024, 12, 24), minutes=ALL_HOURS)
     assert decisions(alice(date(2024, 12, 26)), date(2024, 12, 26), decided=decided) == []
     day = date(2024, 12, 30)
     assert sent(decisions(alice(day), day, decided=decided)) == [(Kind.RENEWAL, DUE, -1)]
@@ -212,16 +212,16 @@ def test_notices_start_on_the_first_judged_day() -> None:
 
 
 def test_lapse_notice_follows_the_grace_period() -> None:
-    assert decisions(alice(GRACE_ENDS), GRACE_ENDS, decided=told_until(GRACE_ENDS)) == []
+    assert decisions(alice(GRACE_ENDS), GRACE_ENDS, decided=decided_until(GRACE_ENDS)) == []
     day = GRACE_ENDS + DAY
-    assert sent(decisions(alice(day), day, decided=told_until(GRACE_ENDS))) == [
+    assert sent(decisions(alice(day), day, decided=decided_until(GRACE_ENDS))) == [
         (Kind.LAPSE, DUE, 32)
     ]
 
 
 def test_no_lapse_notice_after_a_late_renewal() -> None:
     day = GRACE_ENDS + DAY
-    found = decisions(alice(day, minutes=ALL_HOURS), day, decided=told_until(GRACE_ENDS))
+    found = decisions(alice(day, minutes=ALL_HOURS), day, decided=decided_until(GRACE_ENDS))
     assert found == []
 
 
@@ -268,14 +268,14 @@ EXTENDED = date(2025, 2, 28)
 
 def test_extension_does_not_repeat_notices() -> None:
     day = date(2025, 1, 2)
-    found = decisions(alice(day, extended_due_on=EXTENDED), day, decided=told_until(day - DAY))
+    found = decisions(alice(day, extended_due_on=EXTENDED), day, decided=decided_until(day - DAY))
     assert sent(found) == []
     assert "the due date was moved; the next step follows" in reasons(found)
 
 
 def test_next_step_is_sent_after_an_extension() -> None:
     day = date(2025, 1, 2)
-    decided = told_until(day - DAY)
+    decided = decided_until(day - DAY)
     decided |= remembered(decisions(alice(day, extended_due_on=EXTENDED), day, decided=decided))
     day = EXTENDED - 30 * DAY
     eve = day - DAY
@@ -286,14 +286,14 @@ def test_next_step_is_sent_after_an_extension() -> None:
 
 def test_long_extension_keeps_all_steps() -> None:
     far = date(2025, 10, 31)
-    decided = told_until(date(2025, 1, 1))
+    decided = decided_until(date(2025, 1, 1))
     day = far - 90 * DAY
     found = decisions(alice(day, extended_due_on=far), day, decided=decided)
     assert sent(found) == [(Kind.RENEWAL, far, -90)]
 
 
 def test_extension_does_not_affect_next_year() -> None:
-    decided = told_until(date(2025, 1, 1))
+    decided = decided_until(date(2025, 1, 1))
     moved = date(2025, 1, 2)
     decided |= remembered(decisions(alice(moved, extended_due_on=EXTENDED), moved, decided=decided))
     day = date(2025, 10, 2)
@@ -319,7 +319,7 @@ UNTIL = date(2024, 8, 15)
 ENDING = (Span(date(2024, 1, 1), UNTIL),)
 
 
-def told_of_membership(day: date, memberships: tuple[Span, ...] = ENDING) -> list[Decision]:
+def membership_decisions(day: date, memberships: tuple[Span, ...] = ENDING) -> list[Decision]:
     """With nothing decided before; of several steps the latest counts."""
     standing = alice(day, minutes=ALL_HOURS, memberships=memberships)
     return [d for d in decisions(standing, day) if d.key.kind is Kind.MEMBERSHIP]
@@ -328,25 +328,25 @@ def told_of_membership(day: date, memberships: tuple[Span, ...] = ENDING) -> lis
 @pytest.mark.parametrize("step", [-30, -7, 1])
 def test_membership_notice_is_sent_on_its_day(step: int) -> None:
     day = UNTIL + step * DAY
-    assert step not in [d.key.step for d in told_of_membership(day - DAY)]
-    assert sent(told_of_membership(day)) == [(Kind.MEMBERSHIP, UNTIL, step)]
+    assert step not in [d.key.step for d in membership_decisions(day - DAY)]
+    assert sent(membership_decisions(day)) == [(Kind.MEMBERSHIP, UNTIL, step)]
 
 
 def test_no_notice_on_a_memberships_last_day() -> None:
-    decided = remembered(told_of_membership(UNTIL - DAY))
+    decided = remembered(membership_decisions(UNTIL - DAY))
     standing = alice(UNTIL, minutes=ALL_HOURS, memberships=ENDING)
-    assert decisions(standing, UNTIL, decided={**decided, **told_until(UNTIL)}) == []
+    assert decisions(standing, UNTIL, decided={**decided, **decided_until(UNTIL)}) == []
 
 
 def test_renewed_membership_ends_on_its_new_day() -> None:
     renewed = (*ENDING, Span(UNTIL + DAY, date(2025, 8, 15)))
-    assert told_of_membership(UNTIL - 7 * DAY, renewed) == []
-    assert told_of_membership(UNTIL + DAY, renewed) == []
+    assert membership_decisions(UNTIL - 7 * DAY, renewed) == []
+    assert membership_decisions(UNTIL + DAY, renewed) == []
 
 
 def test_gap_of_one_day_ends_a_membership() -> None:
     gap = (*ENDING, Span(UNTIL + 2 * DAY, date(2025, 8, 15)))
-    assert sent(told_of_membership(UNTIL - 7 * DAY, gap)) == [(Kind.MEMBERSHIP, UNTIL, -7)]
+    assert sent(membership_decisions(UNTIL - 7 * DAY, gap)) == [(Kind.MEMBERSHIP, UNTIL, -7)]
 
 
 def test_membership_notice_is_sent_once_across_cycles() -> None:
@@ -377,7 +377,7 @@ def test_membership_lapse_notice_can_be_turned_off() -> None:
 
 @pytest.mark.parametrize(("late", "number"), [(60, 1), (61, 0)])
 def test_no_notice_long_after_a_membership_ended(late: int, number: int) -> None:
-    assert len(sent(told_of_membership(UNTIL + DAY + late * DAY))) == number
+    assert len(sent(membership_decisions(UNTIL + DAY + late * DAY))) == number
 
 
 # --- provider cutoffs
@@ -387,7 +387,7 @@ LAST_DAY = date(2024, 9, 30)
 BOB = Cutoff(7, "Bob", Ending("Bob", LAST_DAY), 300)
 
 
-def told_of_bob(day: date, **facts: Any) -> list[Decision]:  # noqa: ANN401 - fields of Facts
+def cutoff_decisions(day: date, **facts: Any) -> list[Decision]:  # noqa: ANN401 - fields of Facts
     standing = alice(day, **{"minutes": ALL_HOURS, **facts})
     found = decisions(standing, day, cutoffs=(BOB,))
     return [d for d in found if d.key.kind is Kind.CUTOFF]
@@ -396,17 +396,17 @@ def told_of_bob(day: date, **facts: Any) -> list[Decision]:  # noqa: ANN401 - fi
 @pytest.mark.parametrize("step", [-180, -90, -30])
 def test_cutoff_notice_is_sent_on_its_day(step: int) -> None:
     day = LAST_DAY + step * DAY
-    assert step not in [d.key.step for d in told_of_bob(day - DAY)]
-    assert sent(told_of_bob(day)) == [(Kind.CUTOFF, LAST_DAY, step)]
+    assert step not in [d.key.step for d in cutoff_decisions(day - DAY)]
+    assert sent(cutoff_decisions(day)) == [(Kind.CUTOFF, LAST_DAY, step)]
 
 
 def test_cutoff_notice_is_sent_when_everything_is_met() -> None:
-    assert sent(told_of_bob(LAST_DAY - 30 * DAY, minutes=ALL_HOURS)) != []
+    assert sent(cutoff_decisions(LAST_DAY - 30 * DAY, minutes=ALL_HOURS)) != []
 
 
 def test_cutoff_notice_is_sent_through_the_last_day() -> None:
-    assert len(sent(told_of_bob(LAST_DAY))) == 1
-    assert told_of_bob(LAST_DAY + DAY) == []
+    assert len(sent(cutoff_decisions(LAST_DAY))) == 1
+    assert cutoff_decisions(LAST_DAY + DAY) == []
 
 
 def test_two_cutoffs_on_one_day_are_two_notices() -> None:
@@ -418,7 +418,7 @@ def test_two_cutoffs_on_one_day_are_two_notices() -> None:
 
 def test_no_cutoff_notice_when_rsc_is_waived() -> None:
     day = LAST_DAY - 30 * DAY
-    assert reasons(told_of_bob(day, waived=("rsc",)), Kind.CUTOFF) >= {"RSC is waived"}
+    assert reasons(cutoff_decisions(day, waived=("rsc",)), Kind.CUTOFF) >= {"RSC is waived"}
 
 
 def test_cutoff_notice_belongs_to_the_current_cycle() -> None:

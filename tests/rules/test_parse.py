@@ -4,7 +4,7 @@ import pytest
 
 from tracker.rules.parse import parse_organizations, parse_rulebook
 
-BOOK = """
+RULEBOOK = """
 id = "EX-AIMH"
 name = "Example"
 time_zone = "America/New_York"
@@ -81,12 +81,14 @@ readings = ["The calendar year."]
 taken = "The calendar year."
 since = 2026-11-22
 """
-INTERPRETATION = BOOK[BOOK.index("[[interpretations]]") :]
-CYCLES = BOOK[BOOK.index("[[cycles]]") : BOOK.index("[providers.rsc]")]
-TRAINING = BOOK[BOOK.index("[[requirements]]") : BOOK.index('[[requirements]]\nid = "rsc"')]
+INTERPRETATION = RULEBOOK[RULEBOOK.index("[[interpretations]]") :]
+CYCLES = RULEBOOK[RULEBOOK.index("[[cycles]]") : RULEBOOK.index("[providers.rsc]")]
+TRAINING = RULEBOOK[
+    RULEBOOK.index("[[requirements]]") : RULEBOOK.index('[[requirements]]\nid = "rsc"')
+]
 
 
-def problems(*replacements: tuple[str, str], rulebook: str = BOOK) -> list[str]:
+def problems(*replacements: tuple[str, str], rulebook: str = RULEBOOK) -> list[str]:
     """Every problem, as a line, once each text was replaced where it first stands."""
     for old, new in replacements:
         assert old in rulebook, f"the book holds no {old!r}"
@@ -102,7 +104,7 @@ def test_the_example_is_without_problems() -> None:
 
 def test_a_rulebook_can_name_its_locale() -> None:
     assert problems(('name = "Example"', 'name = "Example"\nlocale = "es_US"')) == []
-    rulebook, _ = parse_rulebook(BOOK, "ex.toml")
+    rulebook, _ = parse_rulebook(RULEBOOK, "ex.toml")
     assert rulebook
     assert rulebook.locale == "en_US"
 
@@ -388,9 +390,9 @@ def test_all_missing_names_are_reported_together() -> None:
 
 
 def test_one_category_cannot_have_two_provider_rules() -> None:
-    second = BOOK[BOOK.index("[providers.rsc]") : BOOK.index("[memberships.any]")]
-    requirement = BOOK[
-        BOOK.index('[[requirements]]\nid = "rsc"') : BOOK.index(
+    second = RULEBOOK[RULEBOOK.index("[providers.rsc]") : RULEBOOK.index("[memberships.any]")]
+    requirement = RULEBOOK[
+        RULEBOOK.index('[[requirements]]\nid = "rsc"') : RULEBOOK.index(
             '[[requirements]]\nid = "membership"'
         )
     ]

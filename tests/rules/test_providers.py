@@ -50,7 +50,7 @@ def spans(rule: str, *held: str) -> list[Span]:
     return qualified_spans(association, found, provider(list(held)))
 
 
-def said_of(rule: str, day: str, *held: str) -> str:
+def reason_for(rule: str, day: str, *held: str) -> str:
     association, found = REAL.provider_rules[rule]
     return format_reason(
         explain_unqualified(association, found, provider(list(held)), date.fromisoformat(day))
@@ -144,28 +144,28 @@ def test_qualification_names_the_credential() -> None:
 
 
 def test_last_of_several_endings_is_the_reason() -> None:
-    said = said_of(
+    reason = reason_for(
         "CT-AIMH/ifs-rsc",
         "2026-01-01",
         "CT-AIMH IMHS 2010-01-01",
         "CT-AIMH IFRS 2020-01-01..2025-06-30",
     )
-    assert said == "Bob's endorsement as IFRS ended on June 30, 2025"
+    assert reason == "Bob's endorsement as IFRS ended on June 30, 2025"
 
 
 def test_first_of_several_beginnings_is_the_reason() -> None:
-    said = said_of(
+    reason = reason_for(
         "CT-AIMH/ifs-rsc",
         "2025-01-01",
         "CT-AIMH IMHM-C 2026-07-01",
         "CT-AIMH IFRS 2026-01-01",
     )
-    assert said == "Bob qualifies as IFRS only from January 1, 2026"
+    assert reason == "Bob qualifies as IFRS only from January 1, 2026"
 
 
 def test_reason_says_what_the_rule_accepts() -> None:
-    said = said_of("CT-AIMH/ifs-rsc", "2025-01-01", "CT-AIMH IMHS 2024-05-01")
-    assert said == "Bob was IMHS on January 1, 2025: the rule accepts IFRS or IMHM-C"
+    reason = reason_for("CT-AIMH/ifs-rsc", "2025-01-01", "CT-AIMH IMHS 2024-05-01")
+    assert reason == "Bob was IMHS on January 1, 2025: the rule accepts IFRS or IMHM-C"
 
 
 @pytest.mark.parametrize(

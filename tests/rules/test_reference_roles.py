@@ -11,21 +11,21 @@ from tracker.rules.application.references import (
     roles_for,
 )
 
-BOOK = IMAGINED.associations["REF"]
+RULEBOOK = IMAGINED.associations["REF"]
 FIRST = date(2020, 1, 1)
 
 
 def test_references_are_required_from_their_first_day() -> None:
-    assert find_reference_rule(BOOK, "IFS", FIRST.replace(year=2019, month=12, day=31)) is None
-    assert find_reference_rule(BOOK, "IFS", FIRST) is not None
+    assert find_reference_rule(RULEBOOK, "IFS", FIRST.replace(year=2019, month=12, day=31)) is None
+    assert find_reference_rule(RULEBOOK, "IFS", FIRST) is not None
 
 
 def test_category_without_a_reference_rule() -> None:
-    assert find_reference_rule(BOOK, "IMHS", FIRST) is None
+    assert find_reference_rule(RULEBOOK, "IMHS", FIRST) is None
 
 
 def test_roles_are_unique_and_in_order() -> None:
-    rule = find_reference_rule(BOOK, "IFS", FIRST)
+    rule = find_reference_rule(RULEBOOK, "IFS", FIRST)
     assert rule is not None
     assert rule.references is not None
     assert roles_for(rule.references) == ("supervisor", "rsc-provider", "colleague")
@@ -33,14 +33,15 @@ def test_roles_are_unique_and_in_order() -> None:
 
 
 def test_role_without_words_shows_its_key() -> None:
-    assert format_role(BOOK, "supervisor") == "Current program supervisor"
-    assert format_role(BOOK, "board-member") == "board member"
+    assert format_role(RULEBOOK, "supervisor") == "Current program supervisor"
+    assert format_role(RULEBOOK, "board-member") == "board member"
 
 
 def test_slot_names_all_its_roles() -> None:
-    assert format_slot(BOOK, ("supervisor",)) == "Current program supervisor"
+    assert format_slot(RULEBOOK, ("supervisor",)) == "Current program supervisor"
     assert (
-        format_slot(BOOK, ("supervisor", "colleague")) == "Current program supervisor or colleague"
+        format_slot(RULEBOOK, ("supervisor", "colleague"))
+        == "Current program supervisor or colleague"
     )
     three = ("colleague", "supervisor", "RSC-giver")
-    assert format_slot(BOOK, three) == "Colleague, current program supervisor, or RSC giver"
+    assert format_slot(RULEBOOK, three) == "Colleague, current program supervisor, or RSC giver"

@@ -244,7 +244,7 @@ def verdicts(
     ]
 
 
-def say(standing: Standing) -> dict[str, str]:
+def format_results(standing: Standing) -> dict[str, str]:
     """Each requirement's outcome in a few words: `11.5 of 12 short`; memberships in days."""
     return {
         r.requirement.id: f"{r.counted} of {r.required} {r.outcome}"
