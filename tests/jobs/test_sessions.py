@@ -1,4 +1,4 @@
-"""Who is named for a session hears of it once a day at most, and is reminded of all that waits."""
+"""Group session members get one mail a day at most, and one reminder of all that waits."""
 
 from datetime import date, datetime, timedelta
 
@@ -36,7 +36,7 @@ def log(jobs: JobHarness, *days: int) -> None:
             notify_members(jobs.context, session, members, now)
 
 
-def test_one_mail_a_day_then_one_reminder_of_all_that_waits(jobs: JobHarness) -> None:
+def test_one_mail_a_day_then_one_reminder(jobs: JobHarness) -> None:
     jobs.add_alice(LOGGED)
     log(jobs, 1, 2)
     (first,) = jobs.mails("session")
@@ -58,7 +58,7 @@ def test_one_mail_a_day_then_one_reminder_of_all_that_waits(jobs: JobHarness) ->
     assert "June 1, 2024, 1.5 hours, with Bob: Group RSC" in reminder.text
 
 
-def test_however_often_it_is_corrected_one_mail_a_day_says_how_it_stands(jobs: JobHarness) -> None:
+def test_many_corrections_send_one_mail_a_day(jobs: JobHarness) -> None:
     jobs.add_alice(LOGGED)
     log(jobs, 1)
     now = LOGGED
@@ -78,7 +78,7 @@ def test_however_often_it_is_corrected_one_mail_a_day_says_how_it_stands(jobs: J
     assert "/sessions/asked/" in news.text
 
 
-def test_whoever_turned_the_mail_off_gets_none(sqlite_jobs: JobHarness) -> None:
+def test_people_who_turned_mail_off_get_none(sqlite_jobs: JobHarness) -> None:
     jobs = sqlite_jobs
     jobs.add_alice(LOGGED)
     with writing(jobs.engine) as session:
@@ -89,7 +89,7 @@ def test_whoever_turned_the_mail_off_gets_none(sqlite_jobs: JobHarness) -> None:
     assert jobs.mails("session") == []
 
 
-def test_no_reminder_on_a_day_with_another_mail_nor_of_what_was_withdrawn(
+def test_no_reminder_beside_another_mail_or_after_withdrawal(
     sqlite_jobs: JobHarness,
 ) -> None:
     jobs = sqlite_jobs

@@ -1,4 +1,4 @@
-"""Applicants on the site: told in the words of tests/rules/applicants.py, and their visitors."""
+"""Applicants for the tests of pages, described as in tests/rules/applicants.py."""
 
 from datetime import UTC, date, datetime
 from typing import Any

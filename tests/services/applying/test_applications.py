@@ -1,4 +1,4 @@
-"""What may become of an application, and what is left behind when something does."""
+"""What can happen to an application, and what each change leaves behind."""
 
 import json
 import re
@@ -111,7 +111,7 @@ def test_each_change_leaves_an_audit_event(
 
 
 @pytest.mark.parametrize("submitted", [True, False])
-def test_an_application_may_be_withdrawn_before_and_after_it_is_submitted(
+def test_an_undecided_application_can_be_withdrawn(
     context: ServiceContext, session: Session, eves: int, *, submitted: bool
 ) -> None:
     if submitted:
@@ -120,7 +120,7 @@ def test_an_application_may_be_withdrawn_before_and_after_it_is_submitted(
     assert state_of(session, eves)[0] == "withdrawn"
 
 
-def test_being_endorsed_begins_the_endorsement_on_that_day(
+def test_an_endorsement_starts_on_the_decision_day(
     cast: Cast, context: ServiceContext, session: Session, eves: int
 ) -> None:
     endorsement_id = endorse_applicant(context, eves, DECIDED)
@@ -137,7 +137,7 @@ def test_being_endorsed_begins_the_endorsement_on_that_day(
     assert tables == ["application", "endorsement", "application"]
 
 
-def test_being_endorsed_opens_the_first_renewal_cycle(
+def test_endorsing_stores_the_first_standing(
     context: ServiceContext, session: Session, eves: int
 ) -> None:
     endorsement_id = endorse_applicant(context, eves, DECIDED)
@@ -146,7 +146,7 @@ def test_being_endorsed_opens_the_first_renewal_cycle(
     assert session.connection().execute(own).all()
 
 
-def test_being_endorsed_twice_on_the_same_day_changes_nothing(
+def test_endorsing_twice_on_one_day_changes_nothing(
     context: ServiceContext, session: Session, eves: int
 ) -> None:
     first = endorse_applicant(context, eves, DECIDED)
@@ -164,7 +164,7 @@ def test_an_endorsement_that_covers_the_day_is_kept(cast: Cast, context: Service
     ("ends_on", "again"),
     [(date(2026, 3, 9), True), (date(2026, 3, 10), False), (date(2026, 3, 11), False)],
 )
-def test_an_endorsement_that_ended_the_day_before_is_followed_by_another(
+def test_an_ended_endorsement_is_followed_by_another(
     cast: Cast, context: ServiceContext, session: Session, eves: int, ends_on: date, *, again: bool
 ) -> None:
     before = add_endorsement(session, cast, date(2025, 1, 1), ends_on)
@@ -187,7 +187,7 @@ def add_endorsement(session: Session, cast: Cast, starts_on: date, ends_on: date
     )
 
 
-def test_an_endorsement_that_begins_later_is_in_the_way_and_nothing_is_written(
+def test_a_later_endorsement_prevents_the_decision(
     cast: Cast, context: ServiceContext, session: Session, eves: int
 ) -> None:
     add_endorsement(session, cast, date(2026, 3, 11), None)
@@ -223,9 +223,7 @@ def test_an_application_is_submitted_once(context: ServiceContext, eves: int) ->
         submit_application(context, eves, DECIDED)
 
 
-def test_nothing_becomes_of_an_application_before_it_was_opened_or_submitted(
-    context: ServiceContext, eves: int
-) -> None:
+def test_no_change_before_opening_or_submission(context: ServiceContext, eves: int) -> None:
     with refused("was opened on January 10, 2026, .* on January 9, 2026"):
         submit_application(context, eves, date(2026, 1, 9))
     submit_application(context, eves, SUBMITTED)
@@ -249,7 +247,7 @@ def test_only_the_associations_coordinators_decide(
     assert state_of(session, eves)[0] == "open"
 
 
-def test_one_is_not_opened_beside_another_that_is_undecided(
+def test_only_one_undecided_application_at_a_time(
     cast: Cast, context: ServiceContext, eves: int
 ) -> None:
     eve = cast.people[EVE]

@@ -1,4 +1,4 @@
-"""References: whom an applicant names, the link, the one answer, and what stays secret."""
+"""References: naming a referee, the link, the one answer, and what stays secret."""
 
 import json
 from collections.abc import Iterator
@@ -139,7 +139,7 @@ def test_nobody_is_their_own_referee(references: References, own: str) -> None:
     assert "your own" in refusal(references, replace(PAT, email=own))[1]
 
 
-def test_only_so_many_are_named_at_a_time_without_those_who_declined(
+def test_the_limit_leaves_out_declined_referees(
     references: References,
 ) -> None:
     links = [references.ask(replace(PAT, email=f"p{number}@example.org")) for number in range(5)]
@@ -153,7 +153,7 @@ def test_only_so_many_are_named_at_a_time_without_those_who_declined(
     ]
 
 
-def test_received_references_leave_room_for_the_spare_ones_whatever_they_say(
+def test_received_references_leave_the_spare_places_free(
     references: References,
 ) -> None:
     denied = GIVEN._replace(role_confirmed=False)
@@ -166,7 +166,7 @@ def test_received_references_leave_room_for_the_spare_ones_whatever_they_say(
     assert refusal(references, QUINN)[1].startswith("Several people have not answered")
 
 
-def test_who_declined_is_refused_with_the_same_words_whatever_else_is_typed(
+def test_a_declined_referee_is_always_refused_alike(
     references: References,
 ) -> None:
     link = references.ask(PAT)
@@ -179,12 +179,12 @@ def test_who_declined_is_refused_with_the_same_words_whatever_else_is_typed(
     )
 
 
-def test_whose_reference_has_come_is_not_named_again(references: References) -> None:
+def test_a_received_referee_is_not_named_again(references: References) -> None:
     references.answer(references.ask(PAT))
     assert "their reference was received" in refusal(references, PAT)[1]
 
 
-def test_only_so_many_are_named_within_a_day_though_they_be_removed(references: References) -> None:
+def test_the_daily_limit_counts_removed_referees(references: References) -> None:
     for number in range(10):
         reference_id = references.name(replace(PAT, email=f"p{number}@example.org"))
         assert reference_id is not None
@@ -204,12 +204,12 @@ def test_pruning_the_audit_log_keeps_the_daily_limit(references: References) -> 
     assert refusal(references, PAT)[1].endswith("name the next one tomorrow")
 
 
-def test_nobody_is_named_for_a_decided_application(references: References) -> None:
+def test_a_decided_application_takes_no_referees(references: References) -> None:
     references.change("application", **decided(NOW))
     assert "endorsed" in refusal(references, PAT)[1]
 
 
-def test_one_who_has_not_answered_is_withdrawn_and_the_link_opens_nothing(
+def test_a_withdrawn_referees_link_stops_working(
     references: References,
 ) -> None:
     link = references.ask()
@@ -219,7 +219,7 @@ def test_one_who_has_not_answered_is_withdrawn_and_the_link_opens_nothing(
         assert find_request(session, REF_BOOKS, link.token) is None
 
 
-def test_one_who_has_answered_or_belongs_to_another_is_not_withdrawn(
+def test_answered_or_foreign_referees_are_not_withdrawn(
     references: References,
 ) -> None:
     link = references.ask()
@@ -232,7 +232,7 @@ def test_one_who_has_answered_or_belongs_to_another_is_not_withdrawn(
         references.withdraw(link.request.id)
 
 
-def test_an_application_of_anothers_is_not_there(references: References) -> None:
+def test_another_persons_application_is_not_found(references: References) -> None:
     with reading(references.engine) as session:
         assert find_own_application(session, 1, references.bobs) is None
         assert find_own_application(session, 1, 999) is None
@@ -246,7 +246,7 @@ def test_the_database_holds_only_the_tokens_hash(references: References) -> None
     assert all(link.token not in str(row) for t in METADATA.tables for row in references.rows(t))
 
 
-def test_each_reference_has_a_link_of_its_own_also_where_an_id_comes_again(
+def test_each_reference_has_its_own_link(
     references: References,
 ) -> None:
     first = references.ask(PAT)
@@ -273,7 +273,7 @@ def test_a_reminder_has_the_same_link(references: References) -> None:
     assert (reminded.token, reminded.request.reminders) == (link.token, 1)
 
 
-def test_with_a_new_key_a_reminder_has_a_link_that_opens(references: References) -> None:
+def test_a_reminder_works_after_a_key_change(references: References) -> None:
     references.ask()
     references.change("secret", value="ab" * 32)
     with writing(references.engine) as session:
@@ -296,7 +296,7 @@ def unanswered_now(references: References) -> list[str]:
         return [r.name for r in list_unanswered_requests(session, "REF", NOW + DAY)]
 
 
-def test_answered_declined_and_decided_ones_are_not_unanswered(references: References) -> None:
+def test_only_open_requests_are_unanswered(references: References) -> None:
     pat, quinn = references.ask(PAT), references.ask(QUINN)
     assert unanswered_now(references) == ["Pat Doe", "Quinn Ito"]
     references.answer(pat)
@@ -319,14 +319,14 @@ def test_an_answer_is_stored_whole_and_once(references: References) -> None:
     assert references.states() == [("Pat Doe", "received")]
 
 
-def test_who_has_declined_does_not_answer(references: References) -> None:
+def test_a_declined_referee_cannot_answer(references: References) -> None:
     link = references.ask()
     assert references.decline(link)
     assert not references.answer(link)
     assert references.states() == [("Pat Doe", "declined")]
 
 
-def test_what_the_applicant_reads_holds_nothing_of_the_answer(references: References) -> None:
+def test_named_referees_hold_no_answers(references: References) -> None:
     references.answer(references.ask())
     with reading(references.engine) as session:
         [named] = list_named_referees(session, references.alices)
@@ -348,7 +348,7 @@ def test_each_change_leaves_an_audit_event(references: References) -> None:
     assert json.loads(references.rows("audit_event")[-1]["after"])["signed_as"] == "Pat Doe"
 
 
-def test_a_mail_that_came_back_is_told(references: References) -> None:
+def test_the_applicant_sees_that_a_mail_failed(references: References) -> None:
     link = references.ask()
     row = {"dedupe_key": request_key(link.request.id, link.request.token_hash or "", 0),
            "message_id": "<1@x>", "kind": "reference", "recipient": PAT.email, "subject": "?",
@@ -360,7 +360,7 @@ def test_a_mail_that_came_back_is_told(references: References) -> None:
     assert named.mail_failed
 
 
-def test_a_link_needs_an_instant_at_which_it_was_asked_for(references: References) -> None:
+def test_a_link_needs_the_time_of_the_request(references: References) -> None:
     link = references.ask()
     with writing(references.engine) as session, pytest.raises(ValueError, match="not been asked"):
         count_reminder(session, link.request._replace(asked_at=None), NOW)

@@ -191,7 +191,7 @@ def id_of(person: ServiceContext) -> int:
     return person.actor.person_id
 
 
-def test_any_sequence_of_actions_keeps_one_entry_for_each_confirmed_session(
+def test_any_actions_keep_one_entry_per_confirmation(
     sqlite_url: str,
 ) -> None:
     cast = fill(sqlite_url)

@@ -1,4 +1,4 @@
-"""What the referees wrote is the association's to read: the applicant is told only that it came."""
+"""The applicant sees only that references were received; the association reads them."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def told_everywhere(web: WebClient, path: str) -> str:
 
 
 @pytest.mark.parametrize("references", [DENIED, NOBODY_ENDORSED, NO_PLACE])
-def test_an_applicant_is_told_nothing_that_only_referees_said(
+def test_the_applicant_learns_nothing_referees_wrote(
     sqlite_applicant_web: WebClient, references: list[str]
 ) -> None:
     told = told_everywhere(sqlite_applicant_web, iris(sqlite_applicant_web, references))
@@ -42,12 +42,12 @@ def test_an_applicant_is_told_nothing_that_only_referees_said(
         assert word not in told
 
 
-def test_the_number_received_is_told_whole(sqlite_applicant_web: WebClient) -> None:
+def test_the_applicant_sees_every_received_reference(sqlite_applicant_web: WebClient) -> None:
     told = told_everywhere(sqlite_applicant_web, iris(sqlite_applicant_web, NO_PLACE))
     assert "4 received, 1 waiting" in told
 
 
-def test_while_some_are_waited_for_the_applicant_is_told_how_many_are_missing(
+def test_the_applicant_sees_how_many_are_missing(
     sqlite_applicant_web: WebClient,
 ) -> None:
     told = told_everywhere(
@@ -58,7 +58,7 @@ def test_while_some_are_waited_for_the_applicant_is_told_how_many_are_missing(
     assert "still needed" not in told
 
 
-def test_the_coordinator_is_told_what_the_rule_makes_of_them(
+def test_the_coordinator_sees_which_references_count(
     sqlite_applicant_web: WebClient,
 ) -> None:
     iris(sqlite_applicant_web, DENIED)

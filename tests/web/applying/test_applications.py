@@ -1,4 +1,4 @@
-"""The applicant's checklist: one sentence, then each requirement, what is missing, and why."""
+"""The applicant's checklist: each requirement, what is missing, and why."""
 
 import re
 from datetime import date
@@ -42,7 +42,7 @@ def change(web: WebClient, email: str, **values: object) -> None:
         )
 
 
-def test_the_headline_says_how_much_is_done_and_what_comes_next(applicant_web: WebClient) -> None:
+def test_the_headline_says_what_is_done_and_next(applicant_web: WebClient) -> None:
     page = checklist(applicant_web, NORA)
     assert "Infant Mental Health Specialist · VAIMH · opened Jan 5, 2026" in page
     assert "Not ready: 2 of 8 done, reflective supervision next." in page
@@ -59,7 +59,7 @@ def test_when_all_is_done_the_association_decides(applicant_web: WebClient) -> N
     assert "To do" not in page
 
 
-def test_what_only_reviewers_can_say_is_no_task(applicant_web: WebClient) -> None:
+def test_a_requirement_for_reviewers_is_not_a_task(applicant_web: WebClient) -> None:
     page = checklist(applicant_web, OLIVE)
     assert "Needs review: 7 of 8 done, 1 is for the reviewers." in page
     assert (
@@ -68,7 +68,7 @@ def test_what_only_reviewers_can_say_is_no_task(applicant_web: WebClient) -> Non
     )
 
 
-def test_requirements_stand_in_the_rulebooks_order(sqlite_applicant_web: WebClient) -> None:
+def test_requirements_keep_the_rulebooks_order(sqlite_applicant_web: WebClient) -> None:
     text = (
         sqlite_applicant_web.visit(NORA)
         .get(f"/application/{sqlite_applicant_web.cast.applications[NORA]}")
@@ -92,7 +92,7 @@ def test_requirements_stand_in_the_rulebooks_order(sqlite_applicant_web: WebClie
         ("education", "A master's degree or higher, with official transcripts Done"),
     ],
 )
-def test_progress_is_said_in_its_own_measure(
+def test_progress_is_shown_in_its_own_unit(
     sqlite_applicant_web: WebClient, name: str, said: str
 ) -> None:
     assert said in task(sqlite_applicant_web, NORA, name)
@@ -104,7 +104,7 @@ def test_families_are_counted(sqlite_applicant_web: WebClient) -> None:
     )
 
 
-def test_every_session_that_does_not_count_says_why(applicant_web: WebClient) -> None:
+def test_uncounted_sessions_say_why(applicant_web: WebClient) -> None:
     rsc = task(applicant_web, NORA, "rsc")
     assert "Reflective supervision 8.5 of 50 hours" in rsc
     assert "2 hours Does not count: Neil was IFA on April 10, 2026: the rule accepts" in rsc
@@ -112,14 +112,14 @@ def test_every_session_that_does_not_count_says_why(applicant_web: WebClient) ->
     assert "it counts only after a master's degree (awarded February 1, 2025)" in rsc
 
 
-def test_the_last_day_of_the_open_window_is_told(sqlite_applicant_web: WebClient) -> None:
+def test_the_last_day_of_the_window_is_shown(sqlite_applicant_web: WebClient) -> None:
     rsc = task(sqlite_applicant_web, NORA, "rsc")
     assert "Counted over the best 24 months, March 10, 2025 to March 9, 2027." in rsc
     assert "The current time span ends on March 9, 2027" in rsc
     assert "current time span" not in task(sqlite_applicant_web, IDA, "rsc")
 
 
-def test_many_sessions_that_do_not_count_step_behind_a_word(
+def test_many_uncounted_sessions_are_collapsed(
     sqlite_applicant_web: WebClient,
 ) -> None:
     entries = [f"rsc 1h 2026-0{month}-10 with Newcomer" for month in range(1, 8)]
@@ -129,7 +129,7 @@ def test_many_sessions_that_do_not_count_step_behind_a_word(
     )
 
 
-def test_advice_is_marked_and_asks_nothing(sqlite_applicant_web: WebClient) -> None:
+def test_advice_is_marked_as_not_required(sqlite_applicant_web: WebClient) -> None:
     training = task(sqlite_applicant_web, IDA, "training")
     assert "Done" in training
     assert "Advice Typical: 75 hours; not required." in training
@@ -144,7 +144,7 @@ def test_each_rule_has_its_source_and_its_reading(sqlite_applicant_web: WebClien
     assert "“In-Service Training”. Our reading: The minimum is required of everyone" in training
 
 
-def test_what_is_to_do_says_where(sqlite_applicant_web: WebClient) -> None:
+def test_open_requirements_link_to_their_forms(sqlite_applicant_web: WebClient) -> None:
     number = sqlite_applicant_web.cast.applications[NORA]
     page = sqlite_applicant_web.visit(NORA).get(f"/application/{number}").text
     assert '<a href="/log?activity=training">Log training</a>' in page
@@ -153,13 +153,13 @@ def test_what_is_to_do_says_where(sqlite_applicant_web: WebClient) -> None:
     assert "Log training" not in task(sqlite_applicant_web, IDA, "training")
 
 
-def test_an_alternative_to_what_is_done_is_not_needed(sqlite_applicant_web: WebClient) -> None:
+def test_a_met_alternative_makes_the_other_unneeded(sqlite_applicant_web: WebClient) -> None:
     iris(sqlite_applicant_web, degrees=["cda 2020-01-01"], work=[VOLUNTEERED])
     assert "Not ready: 1 of 5 done" in checklist(sqlite_applicant_web, IRIS)
     assert "Not needed: education is enough" in task(sqlite_applicant_web, IRIS, "experience")
 
 
-def test_what_the_reviewers_must_agree_to_says_so(sqlite_applicant_web: WebClient) -> None:
+def test_work_that_needs_review_says_so(sqlite_applicant_web: WebClient) -> None:
     iris(sqlite_applicant_web, work=[VOLUNTEERED])
     work = task(sqlite_applicant_web, IRIS, "experience")
     assert "5 years of 2 years" in work
@@ -168,12 +168,17 @@ def test_what_the_reviewers_must_agree_to_says_so(sqlite_applicant_web: WebClien
     assert "Does not count" not in work
 
 
-def test_hours_within_others_are_parts_and_say_a_reason_once(
+def test_partial_hours_give_each_reason_once(
     sqlite_applicant_web: WebClient,
 ) -> None:
     mentored = "rsc 2h 2019-04-10 with Mina"
-    iris(sqlite_applicant_web, applies="VAIMH IMHM-C 2026-01-05", degrees=["master 2020-01-01 official"],
-         providers={"Mina": ["VAIMH IMHM-C 2015-01-01"]}, entries=[mentored])  # fmt: skip
+    iris(
+        sqlite_applicant_web,
+        applies="VAIMH IMHM-C 2026-01-05",
+        degrees=["master 2020-01-01 official"],
+        providers={"Mina": ["VAIMH IMHM-C 2015-01-01"]},
+        entries=[mentored],
+    )
     assert mentored in task(sqlite_applicant_web, IRIS, "rsc")
     assert mentored not in task(sqlite_applicant_web, IRIS, "rsc-giving")
     assert "25 hours of RSC about RSC you provide" in checklist(sqlite_applicant_web, IRIS)
@@ -189,7 +194,7 @@ def test_an_endorsed_application_leads_to_the_renewal(sqlite_applicant_web: WebC
     assert '<a class="button" href="/my-year">Go to your renewal</a>' in page.text
 
 
-def test_an_endorsement_without_renewal_rules_promises_no_cycle(
+def test_an_endorsement_without_rules_promises_no_cycle(
     sqlite_applicant_web: WebClient,
 ) -> None:
     change(sqlite_applicant_web, IDA, state="endorsed", decided_on=date(2026, 11, 20))
@@ -201,7 +206,7 @@ def test_an_endorsement_to_come_says_when(sqlite_applicant_web: WebClient) -> No
     assert "Your first renewal cycle starts on that day." in checklist(sqlite_applicant_web, OLIVE)
 
 
-def test_a_declined_application_says_so_and_asks_nothing_more(
+def test_a_declined_application_shows_no_requirements(
     sqlite_applicant_web: WebClient,
 ) -> None:
     change(sqlite_applicant_web, NORA, state="declined", decided_on=date(2026, 11, 20))
@@ -219,7 +224,7 @@ def test_a_declined_application_says_so_and_asks_nothing_more(
         ({"category": "NOPE"}, "The rulebook holds no initial requirements for this category."),
     ],
 )
-def test_where_nothing_can_be_judged_the_page_says_so(
+def test_the_page_says_if_nothing_can_be_evaluated(
     sqlite_applicant_web: WebClient, values: dict[str, object], said: str
 ) -> None:
     change(sqlite_applicant_web, NORA, **values)
@@ -228,14 +233,14 @@ def test_where_nothing_can_be_judged_the_page_says_so(
     assert sqlite_applicant_web.visit(NORA).get("/log").status_code == 200
 
 
-def test_nobody_reads_the_application_of_another(applicant_web: WebClient) -> None:
+def test_no_one_reads_another_persons_application(applicant_web: WebClient) -> None:
     ida = applicant_web.visit(IDA)
     foreign = ida.get(f"/application/{applicant_web.cast.applications[NORA]}")
     assert foreign.status_code == 404
     assert foreign.content == ida.get("/application/999999").content
 
 
-def test_my_year_of_an_applicant_leads_to_the_checklist(sqlite_applicant_web: WebClient) -> None:
+def test_my_year_links_to_the_checklist(sqlite_applicant_web: WebClient) -> None:
     page = sqlite_applicant_web.visit(NORA).get("/my-year")
     assert "Not ready: 2 of 8 done, reflective supervision next." in text_of(page)
     assert (
@@ -247,7 +252,7 @@ def test_my_year_of_an_applicant_leads_to_the_checklist(sqlite_applicant_web: We
     assert '<a href="/log"' in page.text
 
 
-def test_my_year_judges_each_session_for_the_application(sqlite_applicant_web: WebClient) -> None:
+def test_my_year_explains_sessions_for_the_application(sqlite_applicant_web: WebClient) -> None:
     page = text_of(sqlite_applicant_web.visit(NORA).get("/my-year"))
     assert "training 12.5h 2026-02-01 Counts toward training" in page
     assert "with Mara Counts toward RSC: IMHM-C on that day" in page
@@ -275,13 +280,13 @@ def test_an_endorsee_who_applies_sees_both(sqlite_applicant_web: WebClient) -> N
     assert "NCIMHA IFS: Counts toward RSC: vetted by NCIMHA on that day" in said
 
 
-def test_a_decided_application_is_a_line_of_my_year(sqlite_applicant_web: WebClient) -> None:
+def test_my_year_links_to_decided_applications(sqlite_applicant_web: WebClient) -> None:
     change(sqlite_applicant_web, NORA, state="withdrawn", decided_on=date(2026, 11, 20))
     page = text_of(sqlite_applicant_web.visit(NORA).get("/my-year"))
     assert "Application for VAIMH IMHS : Withdrawn on November 20, 2026." in page
 
 
-def test_logged_hours_say_what_they_did_for_the_application(applicant_web: WebClient) -> None:
+def test_saved_hours_show_the_applications_progress(applicant_web: WebClient) -> None:
     nora = applicant_web.visit(NORA)
     saved = text_of(nora.follow(nora.log({**TRAINING, "topic-DEIA": ""})))
     assert "Counts toward training" in saved
@@ -289,7 +294,7 @@ def test_logged_hours_say_what_they_did_for_the_application(applicant_web: WebCl
     assert "Open the checklist" in saved
 
 
-def test_an_applicant_can_choose_whoever_qualifies(sqlite_applicant_web: WebClient) -> None:
+def test_an_applicant_can_choose_qualified_providers(sqlite_applicant_web: WebClient) -> None:
     form = sqlite_applicant_web.visit(NORA).get("/log").text
     assert 'value="Maya"' in form
     maya = sqlite_applicant_web.cast.rows("person", name="Maya")[0]["id"]
@@ -299,14 +304,14 @@ def test_an_applicant_can_choose_whoever_qualifies(sqlite_applicant_web: WebClie
     assert "Reflective supervision 10 of 50 hours" in saved
 
 
-def test_topics_that_the_application_asks_have_fields(sqlite_applicant_web: WebClient) -> None:
+def test_required_topics_have_fields(sqlite_applicant_web: WebClient) -> None:
     iris(sqlite_applicant_web, applies="VAIMH IFRS 2026-01-05")
     form = text_of(sqlite_applicant_web.visit(IRIS).get("/log?activity=training"))
     assert "hours about DEIA" in form
     assert "hours about RSC" in form
 
 
-def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(
+def test_rsc_topic_hours_survive_an_edit(
     applicant_web: WebClient,
 ) -> None:
     mentor = {"Mina": ["VAIMH IMHM-C 2015-01-01"]}
@@ -322,7 +327,7 @@ def test_hours_of_rsc_about_a_topic_can_be_logged_and_outlive_an_edit(
     assert re.search(r'name="rsc-topic-RSC-GIVEN" value="0.5"', form)
 
 
-def test_more_about_a_topic_than_the_session_had_is_refused(
+def test_topic_hours_cannot_exceed_the_session(
     sqlite_applicant_web: WebClient,
 ) -> None:
     iris(sqlite_applicant_web, applies="VAIMH IMHM-C 2026-01-05")

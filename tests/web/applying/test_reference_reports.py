@@ -1,4 +1,4 @@
-"""The coordinator reads what referees wrote, before the decision and after it; nobody else does."""
+"""Only the association's coordinators read references, before and after the decision."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def shown(web: WebClient, email: str = IDA) -> str:
     return page.partition("What the referees wrote")[2]
 
 
-def test_everything_that_a_referee_wrote_is_there_to_read(applicant_web: WebClient) -> None:
+def test_a_coordinator_reads_the_whole_reference(applicant_web: WebClient) -> None:
     write(
         applicant_web, "colleague", relationship="We ran a group", signed_as="Jo March", name="Jo"
     )
@@ -47,7 +47,7 @@ def test_everything_that_a_referee_wrote_is_there_to_read(applicant_web: WebClie
     assert "Vetted by VAIMH Yes, according to the referee Signed as Jo March" in read
 
 
-def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
+def test_our_records_stand_beside_the_referees_claims(
     applicant_web: WebClient,
 ) -> None:
     read = shown(applicant_web)
@@ -59,7 +59,7 @@ def test_what_the_records_say_of_a_referee_stands_beside_the_referees_own_word(
 @pytest.mark.parametrize(
     ("last", "said"), [("2026-01-05", "Infant Mental Health Mentor"), ("2026-01-04", "No endors")]
 )
-def test_the_record_is_that_of_the_day_on_which_the_reference_came(
+def test_the_record_is_that_of_the_day_received(
     sqlite_applicant_web: WebClient, last: str, said: str
 ) -> None:
     (maya,) = sqlite_applicant_web.cast.rows("person", email="maya@example.org")
@@ -70,7 +70,7 @@ def test_the_record_is_that_of_the_day_on_which_the_reference_came(
     assert f"{NOTED} {said}" in shown(sqlite_applicant_web).partition("maya@example.org")[2]
 
 
-def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(
+def test_denied_and_unanswered_roles_are_shown(
     sqlite_applicant_web: WebClient,
 ) -> None:
     write(sqlite_applicant_web, "colleague", role_confirmed=False)
@@ -80,7 +80,7 @@ def test_a_denied_role_is_said_and_one_that_an_import_left_open_too(
     assert "correct? Not answered" in read
 
 
-def test_who_has_not_answered_is_listed_with_what_became_of_it(
+def test_unanswered_references_show_their_state(
     sqlite_applicant_web: WebClient,
 ) -> None:
     case: dict[str, Any] = {
@@ -101,7 +101,7 @@ def test_who_has_not_answered_is_listed_with_what_became_of_it(
 
 
 @pytest.mark.parametrize("decision", ["endorse", "decline"])
-def test_once_decided_what_referees_wrote_is_still_there(
+def test_references_stay_readable_after_a_decision(
     sqlite_applicant_web: WebClient, decision: str
 ) -> None:
     vera, day = sqlite_applicant_web.visit(VERA), {"day": "20", "month": "nov", "year": "2026"}
@@ -135,7 +135,7 @@ def test_only_that_associations_coordinators_read_it(applicant_web: WebClient, e
     assert visitor.get(path_of(applicant_web, IDA)).status_code == 404
 
 
-def test_a_coordinator_who_applies_does_not_read_her_own_references(
+def test_a_coordinator_cannot_read_their_own_references(
     sqlite_applicant_web: WebClient,
 ) -> None:
     case: dict[str, Any] = {

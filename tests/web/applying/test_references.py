@@ -1,4 +1,4 @@
-"""References: the applicant names and waits, the referee answers once, by a secret link."""
+"""The applicant names referees and waits; each referee answers once, by a secret link."""
 
 import re
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def page(sqlite_web: WebClient) -> Applying:
     return Applying(sqlite_web.cast)
 
 
-def test_the_page_says_what_is_asked_for_and_of_whom(page: Applying) -> None:
+def test_the_page_explains_the_required_references(page: Applying) -> None:
     text = text_of(page.alice.get(page.page))
     assert "You need 3 references" in text
     assert "Current program supervisor or colleague" in text
@@ -67,7 +67,7 @@ def test_the_page_says_what_is_asked_for_and_of_whom(page: Applying) -> None:
     assert "You have not named anyone yet." in text
 
 
-def test_naming_somebody_stores_and_mails_and_says_so(applying: Applying) -> None:
+def test_naming_a_referee_saves_and_sends_mail(applying: Applying) -> None:
     answer = applying.alice.post(applying.page, PAT)
     assert answer.headers["location"] == applying.page
     text = text_of(applying.alice.follow(answer))
@@ -84,7 +84,7 @@ def test_a_double_tap_names_once_and_mails_once(applying: Applying) -> None:
     assert len(applying.cast.rows("reference")) == len(applying.web.mails()) == 1
 
 
-def test_every_mistake_is_told_beside_its_field_and_nothing_typed_is_lost(page: Applying) -> None:
+def test_each_mistake_is_shown_at_its_field(page: Applying) -> None:
     typed = {"name": "Pat, see www.buy.example", "email": "pat at example", "role": "friend"}
     answer = page.alice.post(page.page, typed)
     assert answer.status_code == 422
@@ -123,7 +123,7 @@ def test_a_name_with_initials_or_degrees_is_a_name(page: Applying, typed: str) -
     assert page.row()["name"] == typed
 
 
-def test_an_applicant_whose_own_name_looks_like_a_link_sends_no_mail(page: Applying) -> None:
+def test_an_applicant_named_like_a_link_sends_no_mail(page: Applying) -> None:
     person = METADATA.tables["person"]
     with writing(page.cast.engine) as session:
         whose = person.c.id == page.cast.people[ALICE]
@@ -136,7 +136,7 @@ def test_an_applicant_whose_own_name_looks_like_a_link_sends_no_mail(page: Apply
     assert page.cast.rows("reference") == page.cast.rows("outbox") == []
 
 
-def test_naming_again_who_declined_claims_no_mail(page: Applying) -> None:
+def test_naming_a_declined_referee_sends_no_mail(page: Applying) -> None:
     page.pat.post(f"{page.name()}/decline")
     answer = page.alice.post(page.page, PAT)
     assert answer.status_code == 422
@@ -146,7 +146,7 @@ def test_naming_again_who_declined_claims_no_mail(page: Applying) -> None:
     assert len(page.web.mails()) == 1
 
 
-def test_naming_again_whom_an_import_named_asks_them(page: Applying) -> None:
+def test_naming_an_imported_referee_asks_them(page: Applying) -> None:
     page.name()
     page.change("reference", asked_at=None, token_hash=None)
     page.web.pass_time(minutes=1)
@@ -163,13 +163,13 @@ def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
 
 
 @pytest.mark.parametrize("own", [ALICE, "Alice@Home.example"])
-def test_ones_own_address_is_refused(page: Applying, own: str) -> None:
+def test_your_own_address_is_refused(page: Applying, own: str) -> None:
     answer = page.alice.post(page.page, {**PAT, "email": own})
     assert problems(answer) == [("email", "Enter the referee&#39;s address. This one is your own")]
     assert page.web.mails() == []
 
 
-def test_one_who_has_not_answered_is_removed(applying: Applying) -> None:
+def test_an_unanswered_referee_can_be_removed(applying: Applying) -> None:
     link = applying.name()
     answer = applying.alice.post(applying.page, {"remove": str(applying.row()["id"])})
     assert "Their link no longer works" in text_of(applying.alice.follow(answer))
@@ -177,7 +177,7 @@ def test_one_who_has_not_answered_is_removed(applying: Applying) -> None:
     assert applying.pat.get(link).status_code == 404
 
 
-def test_one_who_has_answered_stays(page: Applying) -> None:
+def test_an_answered_referee_cannot_be_removed(page: Applying) -> None:
     link = page.name()
     page.pat.post(link, ANSWER)
     answer = page.alice.post(page.page, {"remove": str(page.row()["id"])})
@@ -186,7 +186,7 @@ def test_one_who_has_answered_stays(page: Applying) -> None:
     assert 'name="remove"' not in page.alice.get(page.page).text
 
 
-def test_one_who_came_by_an_import_is_asked_by_a_button(applying: Applying) -> None:
+def test_a_button_asks_an_imported_referee(applying: Applying) -> None:
     applying.name()
     applying.change("reference", asked_at=None, token_hash=None)
     assert "Not asked yet." in text_of(applying.alice.get(applying.page))
@@ -200,7 +200,7 @@ def test_one_who_came_by_an_import_is_asked_by_a_button(applying: Applying) -> N
 
 @pytest.mark.parametrize("number", ["", "0", "-1", "x", "1e3", "9" * 40, "\u0661", "999"])
 @pytest.mark.parametrize("button", ["remove", "ask"])
-def test_a_button_for_nobody_is_not_here(page: Applying, button: str, number: str) -> None:
+def test_a_button_with_an_unknown_id_is_not_found(page: Applying, button: str, number: str) -> None:
     page.name()
     assert page.alice.post(page.page, {button: number}).status_code == 404
     assert len(page.cast.rows("reference")) == 1
@@ -221,7 +221,7 @@ def test_another_persons_references_are_not_here(page: Applying) -> None:
     assert len(page.web.mails()) == 1
 
 
-def test_as_many_as_are_allowed_and_then_no_form(page: Applying) -> None:
+def test_the_form_goes_when_the_limit_is_reached(page: Applying) -> None:
     for number in range(5):
         page.name(email=f"p{number}@example.org")
     assert "as many referees as you can at one time" in text_of(page.alice.get(page.page))
@@ -236,7 +236,7 @@ def test_a_decided_application_asks_nobody(page: Applying) -> None:
     assert page.web.mails() == []
 
 
-def test_where_none_are_asked_for_the_page_says_so(page: Applying) -> None:
+def test_the_page_says_if_no_references_are_required(page: Applying) -> None:
     page.change("application", category="IMHS")
     assert "does not require references" in text_of(page.alice.get(page.page))
     assert page.alice.post(page.page, PAT).status_code == 422
@@ -244,7 +244,7 @@ def test_where_none_are_asked_for_the_page_says_so(page: Applying) -> None:
     assert page.alice.get(page.page).status_code == 404
 
 
-def test_the_link_shows_who_asks_and_for_what_and_nothing_else(page: Applying) -> None:
+def test_the_link_shows_only_the_request(page: Applying) -> None:
     answer = page.pat.get(page.name())
     text = text_of(answer)
     assert "Alice Moreno is applying to Association of References" in text
@@ -258,7 +258,7 @@ def test_the_link_shows_who_asks_and_for_what_and_nothing_else(page: Applying) -
     assert answer.headers["cache-control"] == "private, no-cache"
 
 
-def test_an_answer_is_stored_and_thanked_for(applying: Applying) -> None:
+def test_an_answer_is_stored_and_confirmed(applying: Applying) -> None:
     link = applying.name()
     answer = applying.pat.post(link, {**ANSWER, "vetted": "yes", "relationship": SECRET})
     assert answer.status_code == 303
@@ -270,7 +270,7 @@ def test_an_answer_is_stored_and_thanked_for(applying: Applying) -> None:
     assert (row["signed_as"], row["received_at"]) == ("Pat Doe", applying.web.now)
 
 
-def test_opening_the_link_uses_up_nothing(applying: Applying) -> None:
+def test_opening_the_link_changes_nothing(applying: Applying) -> None:
     link = applying.name()
     before = applying.row()
     for _ in range(3):
@@ -280,7 +280,7 @@ def test_opening_the_link_uses_up_nothing(applying: Applying) -> None:
     assert applying.row() == before
 
 
-def test_an_answered_link_shows_nothing_and_takes_no_other_answer(applying: Applying) -> None:
+def test_an_answered_link_takes_no_second_answer(applying: Applying) -> None:
     link = applying.name()
     applying.pat.post(link, {**ANSWER, "relationship": SECRET})
     stored = applying.row()
@@ -292,7 +292,7 @@ def test_an_answered_link_shows_nothing_and_takes_no_other_answer(applying: Appl
         assert private not in shown
 
 
-def test_the_applicant_sees_that_it_was_received_and_nothing_of_it(page: Applying) -> None:
+def test_the_applicant_only_sees_that_it_was_received(page: Applying) -> None:
     page.pat.post(page.name(), {**ANSWER, "relationship": SECRET, "signed_as": "Patricia Doe"})
     shown = page.alice.get(page.page)
     assert "pat@example.org Received" in text_of(shown)
@@ -300,7 +300,7 @@ def test_the_applicant_sees_that_it_was_received_and_nothing_of_it(page: Applyin
     assert "Patricia" not in shown.text
 
 
-def test_who_cannot_give_it_says_so_and_the_applicant_sees_it(applying: Applying) -> None:
+def test_the_applicant_sees_that_a_referee_declined(applying: Applying) -> None:
     link = applying.name()
     answer = applying.pat.post(f"{link}/decline")
     assert text_of(applying.pat.follow(answer)).startswith("You declined to give this reference")
@@ -310,12 +310,12 @@ def test_who_cannot_give_it_says_so_and_the_applicant_sees_it(applying: Applying
     assert applying.row()["received_at"] is None
 
 
-def test_who_is_not_endorsed_names_neither_association_nor_category(page: Applying) -> None:
+def test_an_unendorsed_referee_names_no_category(page: Applying) -> None:
     page.pat.post(page.name(), {**ANSWER, "endorsed": "no"})
     assert (page.row()["endorsed_by"], page.row()["endorsed_as"]) == (None, None)
 
 
-def test_a_role_that_is_not_right_is_stored_as_such(page: Applying) -> None:
+def test_a_denied_role_is_stored(page: Applying) -> None:
     page.pat.post(page.name(), {**ANSWER, "role_confirmed": "no"})
     assert page.row()["role_confirmed"] is False
 
@@ -351,7 +351,7 @@ def test_markup_stays_text(page: Applying) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "a" * 43, "%00", "\u00e9", "a" * 3000])
-def test_a_link_that_is_none_says_so_kindly(page: Applying, token: str) -> None:
+def test_an_unknown_link_explains_itself(page: Applying, token: str) -> None:
     page.name()
     for answer in (
         page.pat.get(f"/reference/{token}"),
@@ -363,7 +363,7 @@ def test_a_link_that_is_none_says_so_kindly(page: Applying, token: str) -> None:
         assert answer.headers["x-robots-tag"] == "noindex, nofollow"
 
 
-def test_once_the_application_is_decided_the_link_says_no_more_than_that(page: Applying) -> None:
+def test_a_decided_applications_link_is_over(page: Applying) -> None:
     link = page.name()
     page.change("application", **decided(page.web.now))
     shown = page.pat.get(link)
@@ -374,7 +374,7 @@ def test_once_the_application_is_decided_the_link_says_no_more_than_that(page: A
     assert (page.row()["received_at"], page.row()["declined_at"]) == (None, None)
 
 
-def test_a_form_of_another_site_gives_no_reference(page: Applying) -> None:
+def test_another_sites_form_submits_no_reference(page: Applying) -> None:
     link = page.name()
     foreign = {"Origin": "https://evil.example"}
     for path in (link, f"{link}/decline", page.page):
@@ -382,7 +382,7 @@ def test_a_form_of_another_site_gives_no_reference(page: Applying) -> None:
     assert page.row()["received_at"] is None
 
 
-def test_naming_and_mail_stand_or_fall_together(
+def test_a_referee_and_the_mail_are_saved_together(
     page: Applying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:

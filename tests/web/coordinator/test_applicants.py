@@ -1,4 +1,4 @@
-"""The coordinator's applicants: who is ready, what the others lack, and the decision."""
+"""The coordinator's applicants: who is ready, what others are missing, and the decision."""
 
 import re
 
@@ -58,7 +58,7 @@ def crowd(web: WebClient, count: int) -> None:
             )
 
 
-def test_the_ready_stand_first_then_whoever_lacks_least(applicant_web: WebClient) -> None:
+def test_applicants_nearest_to_a_decision_come_first(applicant_web: WebClient) -> None:
     join_in(applicant_web, IRIS, "Iris Day")
     vera = applicant_web.visit(VERA)
     assert names(vera) == ["Ida Frost", "Nora Pike", "Iris Day"]
@@ -72,7 +72,7 @@ def test_the_ready_stand_first_then_whoever_lacks_least(applicant_web: WebClient
     assert ", and 2 more" in page
 
 
-def test_what_is_for_the_reviewers_is_said(sqlite_applicant_web: WebClient) -> None:
+def test_requirements_for_reviewers_are_named(sqlite_applicant_web: WebClient) -> None:
     page = text_of(sqlite_applicant_web.visit(CAROL).get(LIST))
     assert "Nobody is ready yet. 1 needs review." in page
     assert (
@@ -110,7 +110,7 @@ def test_many_applicants_come_in_pages(sqlite_applicant_web: WebClient) -> None:
 
 
 @pytest.mark.parametrize("query", ["status=%00", "missing=nonsense", "page=99999"])
-def test_odd_questions_are_no_error(sqlite_applicant_web: WebClient, query: str) -> None:
+def test_odd_query_values_are_ignored(sqlite_applicant_web: WebClient, query: str) -> None:
     assert sqlite_applicant_web.visit(VERA).get(f"{LIST}?{query}").status_code == 200
 
 
@@ -126,7 +126,7 @@ def test_renewals_and_applicants_lead_to_each_other(sqlite_applicant_web: WebCli
     assert 'href="/coordinator?association=NCIMHA"' in carol.get(LIST).text
 
 
-def test_a_checklist_is_there_to_read(sqlite_applicant_web: WebClient) -> None:
+def test_a_coordinator_can_read_the_checklist(sqlite_applicant_web: WebClient) -> None:
     page = sqlite_applicant_web.visit(VERA).get(path_of(sqlite_applicant_web, NORA))
     assert "Nora Pike nora@example.org" in text_of(page)
     assert "Not ready: 2 of 8 done" in text_of(page)
@@ -171,7 +171,7 @@ def test_a_double_tap_endorses_once(sqlite_applicant_web: WebClient) -> None:
     assert len(sqlite_applicant_web.cast.rows("endorsement", person_id=person)) == 1
 
 
-def test_without_renewal_rules_no_cycle_is_promised(sqlite_applicant_web: WebClient) -> None:
+def test_no_cycle_is_promised_without_renewal_rules(sqlite_applicant_web: WebClient) -> None:
     vera = sqlite_applicant_web.visit(VERA)
     page = text_of(vera.follow(vera.post(path_of(sqlite_applicant_web, IDA, "/endorse"), LATER)))
     assert page.startswith("Endorsed. All VAIMH renewals")
@@ -190,7 +190,7 @@ def typed(day: int) -> dict[str, str]:
         (typed(1), f"{TOO_EARLY} so it can&#39;t be endorsed on November 1, 2026"),
     ],
 )
-def test_a_day_that_cannot_be_is_refused(
+def test_an_impossible_decision_day_is_refused(
     sqlite_applicant_web: WebClient, day: dict[str, str], problem: str
 ) -> None:
     answer = sqlite_applicant_web.visit(VERA).post(
@@ -202,7 +202,7 @@ def test_a_day_that_cannot_be_is_refused(
     assert state_of(sqlite_applicant_web, IDA) == "submitted"
 
 
-def test_endorsing_whoever_is_not_ready_is_warned_of(sqlite_applicant_web: WebClient) -> None:
+def test_endorsing_an_unready_applicant_warns(sqlite_applicant_web: WebClient) -> None:
     vera = sqlite_applicant_web.visit(VERA)
     assert "Some requirements are not met" in text_of(
         vera.get(path_of(sqlite_applicant_web, NORA, "/endorse"))
@@ -222,7 +222,7 @@ def test_an_application_can_be_declined(applicant_web: WebClient) -> None:
 
 
 @pytest.mark.parametrize("what", ["/endorse", "/decline"])
-def test_what_is_decided_stays_so(sqlite_applicant_web: WebClient, what: str) -> None:
+def test_a_decided_application_stays_decided(sqlite_applicant_web: WebClient, what: str) -> None:
     vera = sqlite_applicant_web.visit(VERA)
     vera.post(path_of(sqlite_applicant_web, NORA, "/decline"), {**LATER, "day": "19"})
     asked = vera.get(path_of(sqlite_applicant_web, NORA, what))
@@ -247,7 +247,7 @@ def test_only_that_associations_coordinators_decide(
 
 
 @pytest.mark.parametrize("what", ["/endorse", "/decline"])
-def test_a_form_of_another_site_decides_nothing(sqlite_applicant_web: WebClient, what: str) -> None:
+def test_another_sites_form_decides_nothing(sqlite_applicant_web: WebClient, what: str) -> None:
     vera = sqlite_applicant_web.visit(VERA)
     path = path_of(sqlite_applicant_web, NORA, what)
     answer = vera.client.post(path, data=LATER, headers={"Origin": "https://evil.example"})

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE
 from tests.web.api.calling import Program, make
 from tests.web.client import TRAINING, WebClient, problems, text_of
-from tests.web.sessions.test_asked_sessions import ask
+from tests.web.sessions.test_group_confirmations import ask
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.entry_rules import DAILY_LIMIT

@@ -1,4 +1,4 @@
-"""A provider logs one session for several supervisees, and sees what they answer: no more."""
+"""A provider logs one session for several supervisees, and sees only what they answer."""
 
 import re
 from datetime import date
@@ -33,7 +33,7 @@ def members(web: WebClient) -> list[tuple[str, str]]:
     return sorted((row["email"], row["state"]) for row in web.cast.rows("group_member"))
 
 
-def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(web: WebClient) -> None:
+def test_every_member_is_asked_once(web: WebClient) -> None:
     before = web.cast.rows("entry"), web.cast.rows("standing")
     path = log(web, BOB, people=str(web.cast.people[ALICE]))
     assert members(web) == [(ALICE, "asked"), (BOB, "asked")]
@@ -48,7 +48,7 @@ def test_everybody_named_is_asked_and_told_once_and_nothing_counts_yet(web: WebC
     }
 
 
-def test_a_double_tap_saves_once_and_a_changed_form_asks(sqlite_web: WebClient) -> None:
+def test_a_double_tap_saves_one_session(sqlite_web: WebClient) -> None:
     dana = sqlite_web.visit(DANA)
     form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, "others": BOB}
     first, second = (dana.post("/sessions/new", form) for _ in range(2))
@@ -60,7 +60,7 @@ def test_a_double_tap_saves_once_and_a_changed_form_asks(sqlite_web: WebClient) 
     assert len(sqlite_web.cast.rows("outbox")) == 1
 
 
-def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
+def test_a_similar_session_is_asked_about_once(
     web: WebClient,
 ) -> None:
     path = log(web, BOB, people=str(web.cast.people[ALICE]))
@@ -78,7 +78,7 @@ def test_what_looks_like_the_same_session_is_shown_once_and_saved_all_the_same(
     assert dana.post("/sessions/new", anyway).status_code == 303
 
 
-def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(
+def test_other_or_withdrawn_sessions_are_not_similar(
     sqlite_web: WebClient,
 ) -> None:
     path = log(sqlite_web, BOB)
@@ -89,7 +89,7 @@ def test_sessions_of_a_day_with_others_or_withdrawn_are_not_asked_about(
     assert len(sqlite_web.cast.rows("group_session")) == 4
 
 
-def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(sqlite_web: WebClient) -> None:
+def test_unknown_addresses_look_like_known_ones(sqlite_web: WebClient) -> None:
     known, unknown = (
         sqlite_web.visit(DANA).get(log(sqlite_web, address)).text.replace(address, "ADDRESS")
         for address in (EVE, "nobody@example.org")
@@ -100,7 +100,7 @@ def test_an_address_that_nobody_has_looks_like_one_that_somebody_has(sqlite_web:
     assert [row["recipient"] for row in sqlite_web.cast.rows("outbox")] == [EVE]
 
 
-def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(sqlite_web: WebClient) -> None:
+def test_two_addresses_of_one_person_ask_once(sqlite_web: WebClient) -> None:
     path = log(sqlite_web, BOB, ALICE, "alice@home.example")
     assert [row["recipient"] for row in sqlite_web.cast.rows("outbox")] == [ALICE, BOB]
     alice = sqlite_web.visit(ALICE)
@@ -113,7 +113,7 @@ def test_both_addresses_of_one_person_ask_them_once_and_tell_nobody(sqlite_web: 
     assert [row["entry_id"] is not None for row in held].count(True) == 1
 
 
-def test_all_mistakes_are_named_at_once_and_nothing_is_lost(sqlite_web: WebClient) -> None:
+def test_all_mistakes_are_shown_at_once(sqlite_web: WebClient) -> None:
     dana = sqlite_web.visit(DANA)
     typed = "bob, eve@example.org\nDana@example.org <x@y>"
     answer = dana.post("/sessions/new", {"day": "31", "month": "feb", "others": typed})
@@ -135,7 +135,7 @@ def test_all_mistakes_are_named_at_once_and_nothing_is_lost(sqlite_web: WebClien
     assert sqlite_web.cast.rows("group_session") == []
 
 
-def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(sqlite_web: WebClient) -> None:
+def test_a_provider_is_warned_of_an_unqualified_day(sqlite_web: WebClient) -> None:
     with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(text("UPDATE vetting SET starts_on = '2026-11-20'"))
         evaluate_people(session, BOOKS, sqlite_web.cast.people.values(), NOW)
@@ -156,7 +156,7 @@ def test_a_provider_is_warned_of_a_day_on_which_she_did_not_qualify(sqlite_web: 
     assert dana.post("/sessions/new", day_after).status_code == 303
 
 
-def test_what_is_disputed_is_corrected_and_asked_again(web: WebClient) -> None:
+def test_a_disputed_session_is_corrected_and_asked_again(web: WebClient) -> None:
     path = log(web, BOB, ALICE)
     number = {row["email"]: row["id"] for row in web.cast.rows("group_member")}
     bob = web.visit(BOB)
@@ -181,7 +181,7 @@ def test_what_is_disputed_is_corrected_and_asked_again(web: WebClient) -> None:
     assert hours == {web.cast.people[BOB]: 60, web.cast.people[ALICE]: 90}
 
 
-def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_stays(
+def test_withdrawing_a_session_keeps_confirmed_entries(
     web: WebClient,
 ) -> None:
     path = log(web, BOB, EVE, ALICE).partition("?")[0]
@@ -201,7 +201,7 @@ def test_a_session_is_withdrawn_and_somebody_taken_out_but_what_is_confirmed_sta
     assert [row["person_id"] for row in entries] == [web.cast.people[BOB]]
 
 
-def test_only_who_provides_rsc_finds_the_pages(sqlite_web: WebClient) -> None:
+def test_only_rsc_providers_find_the_pages(sqlite_web: WebClient) -> None:
     alice, dana = sqlite_web.visit(ALICE), sqlite_web.visit(DANA)
     assert alice.get("/sessions").content == alice.get("/nowhere").content
     assert 'href="/sessions"' not in alice.get("/my-year").text
@@ -211,7 +211,7 @@ def test_only_who_provides_rsc_finds_the_pages(sqlite_web: WebClient) -> None:
     assert "Bob Osei" not in dana.get("/sessions/new").text
 
 
-def test_a_provider_reads_nothing_of_anybodys_standing(sqlite_web: WebClient) -> None:
+def test_a_provider_sees_no_ones_standing(sqlite_web: WebClient) -> None:
     path = log(sqlite_web, ALICE)
     number = sqlite_web.cast.rows("group_member")[0]["id"]
     sqlite_web.visit(ALICE).post(f"/sessions/asked/{number}", {"answer": "another"})

@@ -1,4 +1,4 @@
-"""What a provider says that one took part in counts once it is confirmed, and never twice."""
+"""A session that a provider logged counts once the supervisee confirms it, and never twice."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -30,7 +30,7 @@ def change(web: WebClient, statement: str) -> None:
         session.connection().execute(text(statement))
 
 
-def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(web: WebClient) -> None:
+def test_one_tap_on_my_year_confirms_a_session(web: WebClient) -> None:
     path = ask(web, BOB, ALICE)
     bob = web.visit(BOB)
     year = bob.get("/my-year")
@@ -51,7 +51,7 @@ def test_one_tap_on_my_year_puts_it_into_the_log_and_moves_the_standing(web: Web
     assert {r["table_name"] for r in web.cast.rows("audit_event")} == {"entry", "group_member"}
 
 
-def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(sqlite_web: WebClient) -> None:
+def test_the_page_previews_what_it_counts_for(sqlite_web: WebClient) -> None:
     path = ask(sqlite_web, BOB, ALICE)
     page = sqlite_web.visit(BOB).get(path).text
     assert "Counts toward RSC: vetted by NCIMHA on that day" in page
@@ -63,7 +63,7 @@ def test_the_page_says_what_it_would_count_for_and_shows_nobody_else(sqlite_web:
     assert eve.get(path).content == eve.get("/sessions/asked/999").content
 
 
-def test_two_confirms_at_once_make_one_entry(web: WebClient) -> None:
+def test_two_confirmations_at_once_make_one_entry(web: WebClient) -> None:
     path = ask(web, BOB)
     visitors = [web.visit(BOB) for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -73,7 +73,7 @@ def test_two_confirms_at_once_make_one_entry(web: WebClient) -> None:
     assert added(web) == [(web.cast.people[BOB], 90)]
 
 
-def test_a_dispute_says_why_and_the_answer_can_be_changed(sqlite_web: WebClient) -> None:
+def test_a_dispute_has_a_note_and_can_change(sqlite_web: WebClient) -> None:
     path = ask(sqlite_web, BOB)
     bob = sqlite_web.visit(BOB)
     bob.post(path, {"answer": "dispute", "note": " It was\nthe 17th "})
@@ -92,7 +92,7 @@ def test_a_dispute_says_why_and_the_answer_can_be_changed(sqlite_web: WebClient)
     assert bob.post(path).headers["location"] == path
 
 
-def test_deleting_the_entry_asks_again_and_editing_it_tells_nobody(sqlite_web: WebClient) -> None:
+def test_deleting_the_entry_asks_again(sqlite_web: WebClient) -> None:
     path = ask(sqlite_web, BOB)
     bob = sqlite_web.visit(BOB)
     bob.post(path, {"answer": "confirm"})
@@ -106,7 +106,7 @@ def test_deleting_the_entry_asks_again_and_editing_it_tells_nobody(sqlite_web: W
     assert "waiting for your answer" in text_of(bob.get("/my-year"))
 
 
-def test_a_session_that_one_has_logged_oneself_is_not_doubled(sqlite_web: WebClient) -> None:
+def test_a_self_logged_session_is_not_doubled(sqlite_web: WebClient) -> None:
     path = ask(sqlite_web, BOB)
     cast = sqlite_web.cast
     own = {"person_id": cast.people[BOB], "activity": "rsc", "held_on": date(2026, 11, 18)}
@@ -139,7 +139,7 @@ def test_a_session_that_one_has_logged_oneself_is_not_doubled(sqlite_web: WebCli
         ("UPDATE group_session SET minutes = 1440", "A day has only 24 hours"),
     ],
 )
-def test_what_cannot_be_in_the_log_is_said_and_nothing_is_half_done(
+def test_a_session_that_cannot_be_logged_says_why(
     sqlite_web: WebClient, statement: str, words: str
 ) -> None:
     path = ask(sqlite_web, BOB)
@@ -154,7 +154,7 @@ def test_what_cannot_be_in_the_log_is_said_and_nothing_is_half_done(
     assert sqlite_web.cast.rows("group_member")[0]["state"] == "asked"
 
 
-def test_whoever_becomes_known_later_finds_what_was_asked(sqlite_web: WebClient) -> None:
+def test_a_later_account_finds_earlier_requests(sqlite_web: WebClient) -> None:
     path = ask(sqlite_web, "zoe@example.org")
     zoe = sqlite_web.cast.people[EVE]
     change(sqlite_web, "UPDATE person SET email = 'zoe@example.org' WHERE name = 'Eve Chen'")
@@ -164,7 +164,7 @@ def test_whoever_becomes_known_later_finds_what_was_asked(sqlite_web: WebClient)
     assert added(sqlite_web) == [(zoe, 90)]
 
 
-def test_a_session_in_a_closed_cycle_is_not_offered_and_can_be_put_aside(
+def test_a_session_in_a_closed_cycle_is_not_offered(
     sqlite_web: WebClient,
 ) -> None:
     path = ask(sqlite_web, BOB)

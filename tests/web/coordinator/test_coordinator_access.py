@@ -1,4 +1,4 @@
-"""What coordinators read of somebody's log: what belongs to the time of their association."""
+"""Coordinators see the entries and files that belong to their association's time."""
 
 from datetime import UTC, date, datetime
 
@@ -48,7 +48,7 @@ def web(web: WebClient, tmp_path_factory: pytest.TempPathFactory) -> WebClient:
 
 
 @pytest.mark.parametrize("state", ["declined", "withdrawn"])
-def test_once_decided_only_what_the_decision_rested_on_is_read(web: WebClient, state: str) -> None:
+def test_after_a_decision_only_its_basis_is_visible(web: WebClient, state: str) -> None:
     then = prove(web, "training", IN_JUNE)
     late = prove(web, "training", IN_JUNE.replace(hour=5))
     later = prove(web, "rsc", IN_JUNE)
@@ -67,7 +67,7 @@ def test_an_undecided_application_shows_all(sqlite_web: WebClient) -> None:
     assert {dan.get(path).status_code for path in paths} == {200}
 
 
-def test_what_came_after_an_endorsement_ended_is_not_its_associations(web: WebClient) -> None:
+def test_entries_after_the_endorsement_are_hidden(web: WebClient) -> None:
     before, after = prove(web, "training", NOW), prove(web, "rsc", NOW)
     endorsement = METADATA.tables["endorsement"]
     with writing(web.cast.engine) as session:
