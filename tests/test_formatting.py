@@ -76,13 +76,13 @@ def test_hours_are_read(text: str, minutes: int) -> None:
         "1h60",
     ],
 )
-def test_what_is_no_hours_is_refused_with_examples(text: str) -> None:
+def test_other_text_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"hours are written like 1\.5, 1:30 or 90 min"):
         parse_hours(text)
 
 
 @given(st.integers(0, 9999))
-def test_minutes_survive_being_written_as_decimal_hours(minutes: int) -> None:
+def test_minutes_survive_a_round_trip(minutes: int) -> None:
     assert parse_hours(f"{as_hours(minutes)}") == minutes
     assert parse_hours(format_hours(minutes)) == minutes
 
@@ -94,7 +94,7 @@ def test_minutes_survive_being_written_as_decimal_hours(minutes: int) -> None:
         *((600, "10 hours"), (720, "12 hours"), (6000, "100 hours"), (20, "0.33 hours")),
     ],
 )
-def test_hours_are_said_with_their_unit(minutes: int, said: str) -> None:
+def test_hours_are_formatted_with_a_unit(minutes: int, said: str) -> None:
     assert format_hours_with_unit(minutes) == said
 
 

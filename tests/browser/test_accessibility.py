@@ -33,7 +33,7 @@ def test_a_page_has_no_barriers(reader: Phone, still_street: LiveServer, stop: S
     check(page)
 
 
-def test_every_route_that_shows_a_page_is_among_them(still_street: LiveServer) -> None:
+def test_every_page_route_is_included(still_street: LiveServer) -> None:
     shown = {
         path
         for method, path in KNOWN
@@ -64,9 +64,7 @@ def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
     check(page)
 
 
-def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
-    scripted: Phone, server: LiveServer
-) -> None:
+def test_sessions_and_requests_have_no_barriers(scripted: Phone, server: LiveServer) -> None:
     ids = furnish(server.cast)
     dana, bob = scripted(DANA), scripted(BOB)
     bob.goto(f"/sessions/asked/{ids['disputed']}")
@@ -95,7 +93,7 @@ def test_every_state_of_a_session_and_of_a_request_has_no_barriers(
     check(dana)
 
 
-def test_a_reference_that_is_declined_and_limits_have_no_barriers(
+def test_declined_references_and_limits_have_no_barriers(
     scripted: Phone, server: LiveServer
 ) -> None:
     ids = furnish(server.cast)

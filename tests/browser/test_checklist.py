@@ -33,7 +33,7 @@ def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, server: LiveS
     assert len(server.cast.rows("entry", title="Attachment, a lecture")) == 1
 
 
-def test_a_coordinator_endorses_whoever_is_ready(keys: Open, server: LiveServer) -> None:
+def test_a_coordinator_endorses_a_ready_applicant(keys: Open, server: LiveServer) -> None:
     at = keys(CAROL, "/")
     at.follow("Coordinator")
     at.follow("NCIMHA applicants")

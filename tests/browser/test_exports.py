@@ -58,7 +58,7 @@ def test_a_transcript_a_calendar_and_all_data_are_taken_away(
     assert at.download(lambda: at.page.keyboard.press("Enter")).endswith(".zip")
 
 
-def test_the_transcript_prints_whole_on_either_paper(browser: Browser, server: LiveServer) -> None:
+def test_the_transcript_prints_on_letter_and_a4(browser: Browser, server: LiveServer) -> None:
     log_many(server)
     context = open_context(browser, server, ALICE, scripts=False)
     page = context.new_page()

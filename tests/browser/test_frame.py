@@ -21,9 +21,7 @@ POSITION = "() => getComputedStyle(document.querySelector('.menu')).position"
 
 
 @pytest.mark.parametrize("path", ["/my-year", "/log?activity=rsc"])
-def test_the_menu_under_the_thumb_never_covers_what_has_the_focus(
-    scripted: Callable[[str], Page], path: str
-) -> None:
+def test_the_bottom_menu_never_covers_the_focus(scripted: Callable[[str], Page], path: str) -> None:
     page = scripted(ALICE)
     page.goto(path)
     assert page.evaluate(WHERE) == PHONE["height"]
@@ -32,7 +30,7 @@ def test_the_menu_under_the_thumb_never_covers_what_has_the_focus(
         assert page.evaluate(COVERED) == 0, page.evaluate("document.activeElement.outerHTML")
 
 
-def test_where_a_screen_is_low_or_wide_the_menu_scrolls_away_with_the_page(
+def test_the_menu_scrolls_away_on_low_screens(
     scripted: Callable[[str], Page],
 ) -> None:
     page = scripted(ALICE)

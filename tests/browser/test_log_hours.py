@@ -15,9 +15,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def test_training_is_logged_and_again_and_a_twin_is_asked_about(
-    keys: Open, server: LiveServer
-) -> None:
+def test_training_is_logged_twice_with_a_warning(keys: Open, server: LiveServer) -> None:
     at = keys(ERIN, "/my-year")
     at.follow("Log hours")
     expect(at.page.get_by_label("Or type part of their name")).to_be_hidden()

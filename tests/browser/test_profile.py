@@ -43,7 +43,7 @@ def test_a_membership_is_recorded_changed_and_removed(keys: Open, server: LiveSe
     assert server.cast.rows("membership", person_id=server.cast.people[BOB]) == []
 
 
-def test_leave_and_an_extension_are_asked_for_and_decided(keys: Open) -> None:
+def test_leave_and_extension_are_requested_and_decided(keys: Open) -> None:
     bob, carol = keys(BOB, "/profile"), keys(CAROL, "/")
     bob.follow("Leave and extensions")
     bob.follow("Request leave")
@@ -96,7 +96,7 @@ def test_a_second_address_is_confirmed_and_removed(keys: Open, server: LiveServe
     expect(at.page.get_by_text("none", exact=True)).to_be_visible()
 
 
-def test_mails_and_the_time_zone_are_chosen(keys: Open, server: LiveServer) -> None:
+def test_email_and_time_zone_are_chosen(keys: Open, server: LiveServer) -> None:
     at = keys(BOB, "/profile")
     at.follow("Choose which email you get")
     box = at.page.get_by_role("checkbox").first

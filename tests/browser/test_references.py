@@ -30,7 +30,7 @@ def link_in_the_last_mail(server: LiveServer) -> str:
     return found[0]
 
 
-def test_a_reference_is_asked_for_and_given(
+def test_a_reference_is_requested_and_given(
     keys: Callable[[str, str], Keys], server: LiveServer
 ) -> None:
     alice = keys(ALICE, apply_in_virginia(server))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[[str, str], Keys]
 
 
-def test_the_year_opens_to_why_to_earlier_cycles_and_to_help(keys: Open) -> None:
+def test_the_year_opens_reasons_cycles_and_help(keys: Open) -> None:
     at = keys(ALICE, "/")
     at.page.keyboard.press("Tab")
     skip = at.page.get_by_role("link", name="Skip to main content")
@@ -52,7 +52,7 @@ def the_words_on_the_strip_stay_apart(at: Keys) -> None:
             assert beside or apart
 
 
-def test_a_coordinator_finds_who_needs_them_and_reads_their_year(keys: Open) -> None:
+def test_a_coordinator_reads_an_endorsees_year(keys: Open) -> None:
     at = keys(CAROL, "/")
     at.follow("Coordinator")
     at.see_heading("need")
@@ -64,7 +64,7 @@ def test_a_coordinator_finds_who_needs_them_and_reads_their_year(keys: Open) -> 
     at.see_heading("need")
 
 
-def test_a_page_that_is_not_there_says_where_to_go_on(keys: Open) -> None:
+def test_an_absent_page_offers_a_way_on(keys: Open) -> None:
     at = keys(ALICE, "/entries/999999")
     at.see_heading("not")
     at.follow("Go to your page")

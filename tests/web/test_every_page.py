@@ -67,7 +67,7 @@ def test_every_field_has_a_label_and_the_right_keypad(pages: list[Looked]) -> No
     assert wrong == []
 
 
-def test_every_day_is_typed_into_three_fields_and_today_is_a_press(pages: list[Looked]) -> None:
+def test_dates_have_three_fields_and_a_today_button(pages: list[Looked]) -> None:
     for _, path, sheet in pages:
         for form in sheet.all("form"):
             names = {one.get("name") for one in fields_of(sheet, form)}
@@ -80,7 +80,7 @@ def test_every_day_is_typed_into_three_fields_and_today_is_a_press(pages: list[L
                 assert [button.text for button in today] == ["Today"], path
 
 
-def test_progress_is_said_in_words_beside_the_bar(pages: list[Looked]) -> None:
+def test_progress_bars_have_text(pages: list[Looked]) -> None:
     bars = 0
     for _, path, sheet in pages:
         for bar in sheet.all("progress"):
@@ -92,7 +92,7 @@ def test_progress_is_said_in_words_beside_the_bar(pages: list[Looked]) -> None:
     assert bars
 
 
-def test_where_there_is_nothing_one_thing_to_do_is_offered(pages: list[Looked]) -> None:
+def test_empty_lists_offer_one_action(pages: list[Looked]) -> None:
     empty = 0
     for _, path, sheet in pages:
         for one in sheet.all(class_="empty"):
@@ -115,9 +115,7 @@ def is_typed(one: Element) -> bool:
     return one.tag == "textarea" or (one.tag == "input" and one.get("type") in {"text", "email"})
 
 
-def test_every_form_tells_its_problems_in_one_way_and_loses_nothing(
-    applicant_web: WebClient, pages: list[Looked]
-) -> None:
+def test_every_form_reports_problems_alike(applicant_web: WebClient, pages: list[Looked]) -> None:
     posted = {path for method, path in routes(applicant_web) if method == "POST"}
     told: set[str] = set()
     buttons: set[str] = set()

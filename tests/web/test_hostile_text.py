@@ -154,7 +154,7 @@ def fill_in_everything(web: WebClient, email: str, tried: set[Kind]) -> list[str
     return found
 
 
-def test_no_field_brings_an_error_or_comes_alive(sqlite_applicant_web: WebClient) -> None:
+def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient) -> None:
     found: list[str] = []
     tried: set[Kind] = set()
     # Several times: what one of them saved gives another one, or a job, something to answer.

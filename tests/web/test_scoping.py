@@ -245,12 +245,12 @@ def kind_of(route: tuple[str, str]) -> str:
     return str(re.findall(r"\{(\w+)\}", route[1])[0])
 
 
-def test_every_route_is_known_here(sqlite_web: WebClient) -> None:
+def test_every_route_is_classified(sqlite_web: WebClient) -> None:
     assert sorted(routes(sqlite_web)) == sorted(KNOWN)
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=" ".join)
-def test_nobody_comes_in_without_signing_in(tried: Tried, route: tuple[str, str]) -> None:
+def test_private_pages_need_sign_in(tried: Tried, route: tuple[str, str]) -> None:
     for logged_session in ("", "no-such-session", "\xff"):
         visitor = tried.web.visit("")
         path = re.sub(r"\{\w+\}", "1", route[1])
@@ -265,7 +265,7 @@ def test_nobody_comes_in_without_signing_in(tried: Tried, route: tuple[str, str]
 
 @pytest.mark.parametrize("email", EVERYBODY)
 @pytest.mark.parametrize("route", WITH_ID, ids=" ".join)
-def test_foreign_and_absent_ids_answer_alike(
+def test_foreign_ids_answer_like_absent_ids(
     tried: Tried, route: tuple[str, str], email: str
 ) -> None:
     web, cast, owners = tried.web, tried.web.cast, tried.owners[kind_of(route)]
@@ -289,7 +289,7 @@ def test_foreign_and_absent_ids_answer_alike(
 
 
 @pytest.mark.parametrize("email", EVERYBODY)
-def test_no_page_shows_what_is_not_ones_own(sqlite_web: WebClient, email: str) -> None:
+def test_pages_show_only_own_data(sqlite_web: WebClient, email: str) -> None:
     hidden = [mark for owner, marks in MARKS.items() if owner not in SEES[email] for mark in marks]
     owners = owners_of(sqlite_web.cast)
     for route in CLOSED:
@@ -301,7 +301,7 @@ def test_no_page_shows_what_is_not_ones_own(sqlite_web: WebClient, email: str) -
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "x", "%00", "9" * 40, "\u0661"])
-def test_ids_that_cannot_be_are_not_here(sqlite_web: WebClient, number: str) -> None:
+def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
     for path in ("/entries/{}", "/entries/{}/edit", "/log/saved/{}", "/my-year/{}/2026-01-01",
                  "/coordinator/people/{}", "/coordinator/people/{}/2026-01-01",
                  "/application/{}", "/application/{}/references",
@@ -311,7 +311,7 @@ def test_ids_that_cannot_be_are_not_here(sqlite_web: WebClient, number: str) -> 
         assert sqlite_web.visit(who).get(path.format(number)).status_code == 404
 
 
-def test_a_coordinator_cannot_look_into_another_association(sqlite_web: WebClient) -> None:
+def test_coordinators_see_only_their_association(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests"):
         foreign = carol.get(f"{path}?association=CT-AIMH")
@@ -320,18 +320,18 @@ def test_a_coordinator_cannot_look_into_another_association(sqlite_web: WebClien
         assert foreign.content == absent.content
 
 
-def test_an_endorsee_finds_no_coordinator_page(sqlite_web: WebClient) -> None:
+def test_endorsees_have_no_coordinator_pages(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     assert alice.get("/coordinator").content == alice.get("/nowhere").content
 
 
-def test_a_coordinator_cannot_log_for_others(sqlite_web: WebClient) -> None:
+def test_coordinators_cannot_log_for_others(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     assert carol.post("/log", RSC).status_code == 404
     assert carol.get("/log").status_code == 404
 
 
-def test_a_person_and_coordinator_in_one_keeps_both_apart(sqlite_web: WebClient) -> None:
+def test_endorsee_and_coordinator_roles_stay_apart(sqlite_web: WebClient) -> None:
     both = sqlite_web.visit(DAN)
     assert "Erin Vance" in both.get("/coordinator").text
     assert "/edit" not in both.get(f"/coordinator/people/{sqlite_web.cast.endorsements[ERIN]}").text

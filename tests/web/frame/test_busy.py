@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from tests.support.cast import ALICE, BASE_URL, Cast, fill
 from tests.support.files import PDF
 from tests.web.client import TRAINING, WebClient, text_of
-from tests.web.frame.test_signed_out_meanwhile import kept
+from tests.web.frame.test_signed_out_forms import kept
 from tests.web.frame.test_small_pages import token_for
 from tracker.db import writer
 from tracker.db.engine import writing
@@ -24,9 +24,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_POSTGRESQL_TIMEOUT", 0.2)
 
 
-def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
-    cast: Cast, tmp_path: Path
-) -> None:
+def test_a_busy_save_keeps_what_was_typed(cast: Cast, tmp_path: Path) -> None:
     settings = cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
     web = WebClient(cast, settings=settings)
     alice = web.visit(ALICE)
@@ -52,7 +50,7 @@ def test_a_save_that_gave_up_keeps_what_was_typed_and_can_be_sent_again(
     assert len(web.cast.rows("entry", form_key=typed["form_key"])) == 1
 
 
-def test_any_other_form_is_answered_so_too(sqlite_web: WebClient) -> None:
+def test_every_busy_form_keeps_its_text(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     with writing(sqlite_web.cast.engine):
         page = alice.post("/profile/mail", {"kinds": "early"})
@@ -60,7 +58,7 @@ def test_any_other_form_is_answered_so_too(sqlite_web: WebClient) -> None:
     assert kept(page) == {"kinds": "early"}
 
 
-def test_a_page_that_waits_too_long_by_itself_is_answered_so_too(
+def test_a_statement_timeout_counts_as_busy(
     postgres_database_url: str,
 ) -> None:
     cast = fill(postgres_database_url)

@@ -27,7 +27,7 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
     assert found.take(-1), "every place is free again"
 
 
-def test_who_finds_no_place_is_asked_to_come_again(sqlite_web: WebClient, places: Places) -> None:
+def test_without_a_place_the_download_waits(sqlite_web: WebClient, places: Places) -> None:
     alice, bob = sqlite_web.visit(ALICE), sqlite_web.visit(BOB)
     assert alice.get(ZIP).status_code == 200
     assert places.take(sqlite_web.cast.people[ALICE])
@@ -43,7 +43,7 @@ def test_who_finds_no_place_is_asked_to_come_again(sqlite_web: WebClient, places
     assert alice.get(ZIP).status_code == 200
 
 
-def test_a_place_is_free_again_where_the_archive_fails(
+def test_a_failed_archive_frees_its_place(
     sqlite_web: WebClient, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
@@ -58,7 +58,7 @@ def test_a_place_is_free_again_where_the_archive_fails(
 
 
 @pytest.mark.parametrize("limit", ["_IDLE_SECONDS", "_SLOWEST"])
-def test_who_does_not_take_it_is_given_up(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+def test_slow_clients_are_given_up(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     """Neither who takes nothing more, nor who takes a little now and then."""
     monkeypatch.setattr(downloads, "_CHUNK", 10)
     if limit == "_IDLE_SECONDS":

@@ -46,9 +46,7 @@ def client(web: WebClient, email: str = "") -> TestClient:
 
 
 @pytest.mark.parametrize("status", SAID)
-def test_an_error_page_says_what_happened_and_offers_one_action(
-    failing: WebClient, status: int
-) -> None:
+def test_error_pages_explain_and_offer_one_action(failing: WebClient, status: int) -> None:
     answer = client(failing).get(f"/fail/{status}")
     assert answer.status_code == status
     assert text_of(answer).startswith(SAID[status])
@@ -60,7 +58,7 @@ def test_an_error_page_says_what_happened_and_offers_one_action(
     assert answer.headers["cache-control"] == kept
 
 
-def test_too_often_says_how_long_to_wait(failing: WebClient) -> None:
+def test_too_many_attempts_says_how_long_to_wait(failing: WebClient) -> None:
     answer = client(failing).get("/fail/429?wait=840")
     assert answer.headers["retry-after"] == "840"
     assert "Please try again in 14 minutes." in text_of(answer)
@@ -77,11 +75,11 @@ def test_too_often_says_how_long_to_wait(failing: WebClient) -> None:
         (None, "a few minutes"),
     ],
 )
-def test_seconds_to_wait_are_said_as_people_wait(header: str | None, words: str) -> None:
+def test_waiting_times_are_in_minutes_and_hours(header: str | None, words: str) -> None:
     assert format_wait(header) == words
 
 
-def test_what_the_guard_refuses_is_told_on_a_page(sqlite_web: WebClient) -> None:
+def test_refused_forms_get_an_error_page(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE).client
     foreign = alice.post("/log", data={}, headers={"Origin": "https://evil.example"})
     large = alice.post("/log", content=b"x" * 70_000, headers=OWN)
@@ -91,32 +89,32 @@ def test_what_the_guard_refuses_is_told_on_a_page(sqlite_web: WebClient) -> None
     assert "Log hours" in large.text
 
 
-def test_a_method_that_a_page_does_not_know_is_answered_with_a_page(sqlite_web: WebClient) -> None:
+def test_unknown_methods_get_an_error_page(sqlite_web: WebClient) -> None:
     answer = sqlite_web.visit().client.put("/my-year", headers=OWN)
     assert answer.status_code == 405
     assert {*answer.headers["allow"].split(", ")} == {"GET", "HEAD"}
     assert text_of(answer).startswith(SAID[405])
 
 
-def test_who_is_signed_in_keeps_the_menu_on_an_error_page(sqlite_web: WebClient) -> None:
+def test_error_pages_keep_the_menu(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(ALICE).get("/nowhere")
     assert "Log hours" in page.text
     assert "Signed in as" in page.text
     assert "Log hours" not in sqlite_web.visit().get("/nowhere").text
 
 
-def test_who_is_signed_in_keeps_the_menu_when_a_page_fails(failing: WebClient) -> None:
+def test_failed_pages_keep_the_menu(failing: WebClient) -> None:
     assert "Signed in as" in client(failing, ALICE).get("/fail/500").text
 
 
-def test_programs_are_answered_with_a_problem_document(sqlite_web: WebClient) -> None:
+def test_api_errors_are_problem_documents(sqlite_web: WebClient) -> None:
     api = sqlite_web.visit().client
     for answer in (api.get("/api/nowhere"), api.put("/api/nowhere", headers=OWN)):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code == 404
 
 
-def test_head_is_answered_as_get_is_without_the_body(sqlite_web: WebClient) -> None:
+def test_head_answers_like_get_without_a_body(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE).client
     addresses = {path.replace("{", "").replace("}", "") for method, path in routes(sqlite_web)}
     assert len(addresses) > 15

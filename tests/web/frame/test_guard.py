@@ -42,12 +42,12 @@ def test_forms_of_other_sites_are_refused(
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_forms_of_our_own_are_taken(sqlite_web: WebClient, headers: dict[str, str]) -> None:
+def test_our_own_forms_are_accepted(sqlite_web: WebClient, headers: dict[str, str]) -> None:
     alice = sqlite_web.visit(ALICE)
     assert alice.client.post("/log", data=TRAINING, headers=headers).status_code == 303
 
 
-def test_a_body_too_large_is_refused_whether_it_says_so_or_not(sqlite_web: WebClient) -> None:
+def test_large_bodies_are_refused(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     origin = {"Origin": "http://testserver"}
     told = alice.client.post("/log", content=b"x" * 70_000, headers=origin)
@@ -68,7 +68,7 @@ def test_every_answer_has_the_security_headers(sqlite_web: WebClient) -> None:
         assert "strict-transport-security" not in headers
 
 
-def test_pages_are_kept_for_back_alone_what_is_taken_away_never_and_styles_for_ever(
+def test_cache_headers_fit_pages_downloads_and_styles(
     sqlite_web: WebClient,
 ) -> None:
     alice = sqlite_web.visit(ALICE)
@@ -82,7 +82,7 @@ def test_pages_are_kept_for_back_alone_what_is_taken_away_never_and_styles_for_e
     assert alice.get("/static/site.css").status_code == 404
 
 
-def test_no_page_carries_scripts_or_styles_of_its_own(sqlite_web: WebClient) -> None:
+def test_pages_have_no_inline_scripts_or_styles(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     for path in ("/my-year", "/log", "/sign-in"):
         page = alice.get(path).text
@@ -90,7 +90,7 @@ def test_no_page_carries_scripts_or_styles_of_its_own(sqlite_web: WebClient) -> 
             assert word not in page
 
 
-def test_behind_tls_cookies_stay_there(sqlite_web: WebClient) -> None:
+def test_cookies_are_secure_behind_tls(sqlite_web: WebClient) -> None:
     sqlite_web.cast.settings  # noqa: B018 - built anew below
     settings = sqlite_web.cast.settings.model_copy(update={"base_url": "https://testserver"})
     app = build_app(settings, sqlite_web.cast.engine, BOOKS, now=lambda: sqlite_web.now)
@@ -103,7 +103,7 @@ def test_behind_tls_cookies_stay_there(sqlite_web: WebClient) -> None:
     app.state.site.background.settle()
 
 
-def test_a_failure_says_so_and_tells_nothing_else(sqlite_web: WebClient) -> None:
+def test_a_failure_reveals_nothing(sqlite_web: WebClient) -> None:
     sqlite_web.cast.engine.dispose()
     with sqlite_web.cast.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE audit_event")
@@ -121,12 +121,12 @@ def test_a_failure_says_so_and_tells_nothing_else(sqlite_web: WebClient) -> None
     assert sqlite_web.cast.rows("entry", title="Book club") == []
 
 
-def test_no_redirect_leads_to_the_host_that_a_request_names(sqlite_web: WebClient) -> None:
+def test_redirects_ignore_the_host_header(sqlite_web: WebClient) -> None:
     answer = sqlite_web.visit(ALICE).client.get("/log/", headers={"Host": "elsewhere.example"})
     assert answer.status_code == 404
 
 
-def test_nobodys_large_files_are_never_written_anywhere(
+def test_uploads_of_strangers_are_never_stored(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[object] = []
@@ -147,7 +147,7 @@ def test_nobodys_large_files_are_never_written_anywhere(
     assert written == []
 
 
-def test_an_upload_from_which_nothing_comes_is_given_up(
+def test_a_stalled_upload_is_given_up(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "_IDLE_SECONDS", 0)
@@ -157,7 +157,7 @@ def test_an_upload_from_which_nothing_comes_is_given_up(
     assert answer.status_code == 408
 
 
-def test_so_many_uploads_at_once_and_no_more(
+def test_simultaneous_uploads_are_limited(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "_MOST_UPLOADS", 0)

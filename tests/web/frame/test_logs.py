@@ -46,7 +46,7 @@ def record(error: BaseException, message: str) -> logging.LogRecord:
     return logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, message, None, info)
 
 
-def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
+def test_a_failed_sign_in_logs_no_secrets(
     sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refuse(sqlite_web, "outbox")
@@ -63,7 +63,7 @@ def test_a_sign_in_that_fails_leaves_no_code_token_or_address(
     assert not re.search(rf"{CODE}|{CODE.replace('-', '')}", line["exception"])
 
 
-def test_each_line_of_a_request_has_the_id_that_its_answer_has(
+def test_log_lines_carry_the_request_id(
     sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for table in ("outbox", "entry"):
@@ -87,7 +87,7 @@ def test_each_line_of_a_request_has_the_id_that_its_answer_has(
     assert found == {("work failed", ids[0]), ("a page failed", ids[1])}
 
 
-def test_what_the_server_logs_of_a_request_has_its_id_too(sqlite_web: WebClient) -> None:
+def test_server_log_lines_carry_the_request_id(sqlite_web: WebClient) -> None:
     refuse(sqlite_web, "entry")
     cookie = sqlite_web.visit(ALICE).client.cookies["session"]
     body = urlencode({**TRAINING, "form_key": "0" * 32}).encode()
@@ -119,7 +119,7 @@ def test_what_the_server_logs_of_a_request_has_its_id_too(sqlite_web: WebClient)
     assert line["request_id"].encode() == dict(sent[0]["headers"])[b"x-request-id"]
 
 
-def test_a_save_that_fails_leaves_nothing_of_what_was_typed(sqlite_web: WebClient) -> None:
+def test_a_failed_save_logs_nothing_typed(sqlite_web: WebClient) -> None:
     refuse(sqlite_web, "entry")
     with pytest.raises(Exception, match=SECRET) as caught:
         sqlite_web.visit(ALICE).log({**TRAINING, "title": "SECRET-TITLE"})
@@ -131,7 +131,7 @@ def test_a_save_that_fails_leaves_nothing_of_what_was_typed(sqlite_web: WebClien
     assert "SECRET" not in json.dumps(line)
 
 
-def test_an_error_of_the_engine_shows_no_parameters(sqlite_web: WebClient) -> None:
+def test_database_errors_show_no_parameters(sqlite_web: WebClient) -> None:
     with (
         pytest.raises(IntegrityError) as caught,
         sqlite_web.cast.engine.begin() as connection,
@@ -141,7 +141,7 @@ def test_an_error_of_the_engine_shows_no_parameters(sqlite_web: WebClient) -> No
     assert SECRET not in describe_error(caught.value)
 
 
-def test_an_error_that_became_text_loses_its_words_too() -> None:
+def test_errors_logged_as_text_lose_their_message() -> None:
     text = f'Traceback (most recent call last):\n  File "a.py", line 1\n    x\nValueError: {SECRET}'
     line = ForeignLogFormatter().format(
         logging.LogRecord("uvicorn.error", 40, "", 1, text, None, None)
@@ -149,7 +149,7 @@ def test_an_error_that_became_text_loses_its_words_too() -> None:
     assert json.loads(line)["exception"] == '  File "a.py", line 1\nValueError'
 
 
-def test_what_the_server_logs_has_the_form_of_our_own_lines(
+def test_server_log_lines_look_like_ours(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     structlog.get_logger().warning("one of ours")
@@ -163,7 +163,7 @@ def test_what_the_server_logs_has_the_form_of_our_own_lines(
     assert at[0] <= at[1]
 
 
-def test_where_a_person_reads_along_both_are_text_with_the_time(
+def test_logs_on_a_terminal_are_plain_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -175,7 +175,7 @@ def test_where_a_person_reads_along_both_are_text_with_the_time(
     assert all(re.match(r"20\d\d-\d\d-\d\dT\S+Z \[(warning|info)", line) for line in plain)
 
 
-def test_the_server_logs_through_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_uses_our_log_format(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
     monkeypatch.setattr(logging.config, "dictConfig", given.append)
     uvicorn.Config("none:none", log_config=server_log_config())

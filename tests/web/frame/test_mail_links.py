@@ -44,7 +44,7 @@ def arrives(web: WebClient, who: str, path: str) -> str:
     return page.text
 
 
-def test_every_link_of_every_mail_arrives(sqlite_applicant_web: WebClient) -> None:
+def test_every_mail_link_opens(sqlite_applicant_web: WebClient) -> None:
     links = links_of_mails(sqlite_applicant_web)
     assert {ALICE, BOB, CAROL, DAN} <= {who for who, _ in links}
     found = {path.split("?")[0].rstrip("0123456789") for _, path in links}
@@ -56,7 +56,7 @@ def test_every_link_of_every_mail_arrives(sqlite_applicant_web: WebClient) -> No
             assert re.search(rf'value="{activity}"[^>]* checked', page), path
 
 
-def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(
+def test_a_topic_link_fills_in_the_topic(
     sqlite_web: WebClient,
 ) -> None:
     page = arrives(sqlite_web, ALICE, "/log?activity=training&topic=DEIA")
@@ -69,7 +69,7 @@ def test_a_link_about_a_topic_fills_it_in_and_the_whole_session_counts(
     assert (topic["topic"], topic["minutes"]) == ("DEIA", 90)
 
 
-def test_a_topic_that_nobody_asks_for_is_left_out(sqlite_web: WebClient) -> None:
+def test_unknown_topics_are_left_out(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     for topic in ("nonsense", "", '"><script>', "DEIA" * 500):
         page = alice.get("/log?activity=training&topic=" + topic)
@@ -79,7 +79,7 @@ def test_a_topic_that_nobody_asks_for_is_left_out(sqlite_web: WebClient) -> None
     assert 'value="all"' not in alice.get("/log?topic=DEIA").text
 
 
-def test_all_of_hours_that_are_wrong_is_no_second_problem(sqlite_web: WebClient) -> None:
+def test_wrong_hours_are_reported_once(sqlite_web: WebClient) -> None:
     answer = sqlite_web.visit(ALICE).log({**TRAINING, "hours": "lots", "topic-DEIA": "all"})
     assert answer.status_code == 422
     assert answer.text.count('class="wrong"') == 1

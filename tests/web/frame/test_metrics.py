@@ -56,7 +56,7 @@ def mail(web: WebClient, number: int, state: str, hours_old: int, attempts: int 
         )  # fmt: skip
 
 
-def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(web: WebClient) -> None:
+def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
     site = watched(web.cast)
     found = figures(ask(site, **RIGHT))
     assert found["tracker_mail_oldest_waiting_seconds",] == 0
@@ -83,7 +83,7 @@ def test_it_tells_when_jobs_last_ran_well_and_how_the_mail_stands(web: WebClient
     assert figures(ask(watched(web.cast), **RIGHT)) == found
 
 
-def test_only_whoever_has_the_token_is_answered(sqlite_web: WebClient) -> None:
+def test_metrics_need_the_token(sqlite_web: WebClient) -> None:
     site = watched(sqlite_web.cast)
     for wrong in ("", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer wrong", f"Bearer {TOKEN}x"):
         answer = ask(site, authorization=wrong)
@@ -92,7 +92,7 @@ def test_only_whoever_has_the_token_is_answered(sqlite_web: WebClient) -> None:
     assert ask(site, authorization=f"bearer {TOKEN}").status_code == 200
 
 
-def test_without_a_token_in_the_settings_it_is_like_any_absent_page(sqlite_web: WebClient) -> None:
+def test_without_a_token_metrics_are_absent(sqlite_web: WebClient) -> None:
     answer = ask(sqlite_web, **RIGHT)
     assert answer.status_code == 404
     assert answer.content == sqlite_web.visit().get("/nowhere").content
@@ -101,12 +101,12 @@ def test_without_a_token_in_the_settings_it_is_like_any_absent_page(sqlite_web: 
 @pytest.mark.parametrize(
     "wrong", ["", "fifteen-letters", "sixteen letters.", "sixteen-létters.", 1234567890123456]
 )
-def test_a_token_that_is_short_or_cannot_be_sent_is_refused(wrong: object) -> None:
+def test_weak_metrics_tokens_are_refused(wrong: object) -> None:
     with pytest.raises(ValidationError, match="must have 16 characters at least"):
         Web.model_validate({"metrics_token": wrong})
 
 
-def test_it_does_not_wait_for_a_database_that_hangs(
+def test_metrics_do_not_wait_for_a_hung_database(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_TIMEOUT_SECONDS", 0.05)

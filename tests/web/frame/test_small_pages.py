@@ -23,7 +23,7 @@ def test_the_first_page_leads_to_sign_in(sqlite_web: WebClient) -> None:
     assert sqlite_web.visit(ALICE).get("/").headers["location"] == "/my-year"
 
 
-def test_the_demo_opens_as_somebody_with_one_click(sqlite_web: WebClient) -> None:
+def test_the_demo_opens_a_person_with_one_click(sqlite_web: WebClient) -> None:
     people = [DemoLogin(ALICE, "Alice Moreno", "short of one DEIA hour")]
     demo = WebClient(sqlite_web.cast, demo_people=people)
     visitor = Visitor(demo)
@@ -33,7 +33,7 @@ def test_the_demo_opens_as_somebody_with_one_click(sqlite_web: WebClient) -> Non
     assert visitor.post("/demo/open/1").status_code == 404
 
 
-def test_outside_the_demo_nobody_is_opened(sqlite_web: WebClient) -> None:
+def test_demo_logins_exist_only_in_the_demo(sqlite_web: WebClient) -> None:
     visitor = sqlite_web.visit("")
     assert visitor.post("/demo/open/0").status_code == 404
     assert visitor.get("/demo/open/0").content == visitor.get("/nowhere").content
@@ -44,7 +44,7 @@ def test_healthz_answers_without_a_database(sqlite_web: WebClient) -> None:
     assert sqlite_web.visit("").get("/healthz").text == "ok"
 
 
-def test_readyz_looks_at_the_schema(web: WebClient) -> None:
+def test_readyz_checks_the_schema(web: WebClient) -> None:
     assert web.visit("").get("/readyz").text == "ready"
     engine = open_engine(web.cast.url)
     with writing(engine) as session:
@@ -53,7 +53,7 @@ def test_readyz_looks_at_the_schema(web: WebClient) -> None:
     assert web.visit("").get("/readyz").status_code == 503
 
 
-def test_readyz_does_not_wait_for_a_database_that_hangs(
+def test_readyz_does_not_wait_for_a_hung_database(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "_TIMEOUT_SECONDS", 0.05)
@@ -90,7 +90,7 @@ def test_opening_the_unsubscribe_link_only_asks(web: WebClient) -> None:
     assert web.cast.rows("unsubscribed") == []
 
 
-def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(web: WebClient) -> None:
+def test_mail_programs_unsubscribe_with_one_post(web: WebClient) -> None:
     path = f"/unsubscribe/{token_for(web.cast.engine)}"
     for _ in range(2):
         answer = web.visit("").client.post(path, data={"List-Unsubscribe": "One-Click"})
@@ -99,7 +99,7 @@ def test_a_mail_program_unsubscribes_with_one_post_and_no_origin(web: WebClient)
     assert (row["email"], row["kind"], row["association"]) == (CAROL, "digest", "NCIMHA")
 
 
-def test_a_token_that_is_not_ours_unsubscribes_nobody(sqlite_web: WebClient) -> None:
+def test_forged_tokens_unsubscribe_nobody(sqlite_web: WebClient) -> None:
     token = token_for(sqlite_web.cast.engine)
     payload, _, signature = token.partition(".")
     # Not its last character: that one holds bits that no signature has.

@@ -23,7 +23,7 @@ def tokens(block: str) -> dict[str, str]:
     return dict(re.findall(r"(--[\w-]+): ([^;]+);", block))
 
 
-def test_no_colour_is_written_outside_the_tokens() -> None:
+def test_colors_are_only_in_the_tokens() -> None:
     files = [*ROOT.glob("styles/*.css")]
     found = {
         file.name: colours
@@ -34,21 +34,21 @@ def test_no_colour_is_written_outside_the_tokens() -> None:
     assert found == {}
 
 
-def test_the_search_for_colours_finds() -> None:
+def test_color_search_finds_every_notation() -> None:
     for line in ("a { color: #fff; }", "b { border: 1px solid red; }", "i { fill: rgb(0 0 0); }"):
         assert colours_in(line), line
     for line in ("a { color: var(--green); }", "/* #fff */", "a { forced-color-adjust: none; }"):
         assert not colours_in(line), line
 
 
-def test_every_colour_has_a_tone_for_dark_screens() -> None:
+def test_every_color_has_a_dark_variant() -> None:
     light = TOKENS.partition("@media")[0]
     dark = TOKENS.partition("prefers-color-scheme: dark")[2].partition("@media")[0]
     coloured = {name for name, value in tokens(light).items() if value.startswith("#")}
     assert coloured == set(tokens(dark))
 
 
-def test_every_token_that_is_used_is_there() -> None:
+def test_every_used_token_exists() -> None:
     used = {
         name
         for file in ROOT.glob("styles/*.css")
@@ -68,7 +68,7 @@ def test_every_style_file_is_well_formed() -> None:
         assert css.count("{") == css.count("}"), file.name
 
 
-def test_sentences_are_set_with_care() -> None:
+def test_typeset_joins_units_and_curves_apostrophes() -> None:
     assert typeset("3.5 RSC hours by December 31") == "3.5\xa0RSC hours by December\xa031"
     curved = "Dana\u2019s and the providers\u2019 2\xa0sessions"
     assert typeset("Dana's and the providers' 2 sessions") == curved

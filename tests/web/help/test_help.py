@@ -11,7 +11,7 @@ from tracker.db.tables import METADATA
 from tracker.web.pages.help_page import describe_rulebook
 
 
-def test_an_endorsee_reads_the_own_rules_with_their_sources(sqlite_web: WebClient) -> None:
+def test_endorsees_read_their_rules_with_sources(sqlite_web: WebClient) -> None:
     page = text_of(sqlite_web.visit(ALICE).get("/help"))
     assert "Infant Family Specialist (IFS)" in page
     assert "15 hours" in page
@@ -26,14 +26,14 @@ def test_an_endorsee_reads_the_own_rules_with_their_sources(sqlite_web: WebClien
     assert "Application: Education" not in page
 
 
-def test_it_names_the_coordinator_of_that_association_only(sqlite_web: WebClient) -> None:
+def test_help_names_the_associations_coordinator(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(ALICE).get("/help").text
     assert 'href="mailto:carol@example.org">Carol Reyes</a>' in page
     assert "dan@example.org" not in page
     assert "Dan Whitfield" in sqlite_web.visit(ERIN).get("/help").text
 
 
-def test_it_tells_endorsees_nothing_that_only_operators_can_do(sqlite_web: WebClient) -> None:
+def test_help_has_no_operator_instructions(sqlite_web: WebClient) -> None:
     page = text_of(sqlite_web.visit(ALICE).get("/help"))
     assert "An endorsement by any association counts." in page
     for words in ("in the provider rule", "[[", "first_cycle", "associations in"):
@@ -44,18 +44,18 @@ def test_it_tells_endorsees_nothing_that_only_operators_can_do(sqlite_web: WebCl
             assert "[[" not in found.taken
 
 
-def test_who_cannot_be_reached_by_mail_is_sent_to_the_own_profile(sqlite_web: WebClient) -> None:
+def test_help_links_to_the_second_address(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(ALICE).get("/help").text
     assert '<a href="/profile/second-address">on your profile</a>' in page
 
 
-def test_a_rule_for_some_says_of_whom_it_is_asked_once() -> None:
+def test_partial_requirements_name_their_group_once() -> None:
     view = describe_rulebook(BOOKS, "MI-AIMH", "IMHS", date(2026, 11, 22), ())
     (about,) = [rule.about for rule in view.requirements if "those who provide" in rule.about]
     assert about.count("required") == 1
 
 
-def test_others_read_general_words(sqlite_web: WebClient) -> None:
+def test_others_read_general_help(sqlite_web: WebClient) -> None:
     for who in ("", EVE, CAROL):
         page = sqlite_web.visit(who).get("/help")
         assert page.status_code == 200
@@ -82,7 +82,7 @@ def test_a_category_without_rules_says_so(sqlite_web: WebClient) -> None:
     )
 
 
-def test_every_category_of_every_rulebook_has_its_page(sqlite_web: WebClient) -> None:
+def test_every_category_has_its_rules(sqlite_web: WebClient) -> None:
     rows = [
         {
             "person_id": sqlite_web.cast.people[EVE],
@@ -100,7 +100,7 @@ def test_every_category_of_every_rulebook_has_its_page(sqlite_web: WebClient) ->
     assert page.text.count('id="rules-') == len(rows)
 
 
-def test_help_stands_last_in_the_menu_wherever_one_is(sqlite_web: WebClient) -> None:
+def test_help_is_last_in_every_menu(sqlite_web: WebClient) -> None:
     for who, path in (("", "/"), ("", "/help"), (ALICE, "/my-year"), (CAROL, "/coordinator")):
         menu = sqlite_web.visit(who).get(path).text.partition('aria-label="Pages"')[2]
         assert '"/help"' in menu.partition("</nav>")[0].rpartition("<li>")[2]

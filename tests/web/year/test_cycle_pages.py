@@ -17,7 +17,7 @@ def cycle(web: WebClient, email: str, starts_on: str, whose: str = ALICE) -> str
     return web.visit(email).get(f"{root}/{number}/{starts_on}").text
 
 
-def test_my_year_leads_to_every_cycle_since_the_endorsement_began(sqlite_web: WebClient) -> None:
+def test_my_year_links_to_every_cycle(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(ALICE).get("/my-year")
     assert "Earlier: 2025 2024" in text_of(page)
     number = sqlite_web.cast.endorsements[ALICE]
@@ -27,7 +27,7 @@ def test_my_year_leads_to_every_cycle_since_the_endorsement_began(sqlite_web: We
     assert sqlite_web.visit(ALICE).get(f"/my-year/{number}/2023-01-01").status_code == 404
 
 
-def test_an_earlier_cycle_shows_its_standing_and_its_entries(web: WebClient) -> None:
+def test_an_earlier_cycle_shows_standing_and_entries(web: WebClient) -> None:
     number = web.cast.endorsements[ALICE]
     page = text_of(web.visit(ALICE).get(f"/my-year/{number}/2025-01-01"))
     assert "All done for 2025." in page
@@ -41,21 +41,21 @@ def test_an_earlier_cycle_shows_its_standing_and_its_entries(web: WebClient) -> 
     assert "Edit" not in page
 
 
-def test_each_cycle_is_judged_by_the_rules_of_its_time(sqlite_web: WebClient) -> None:
+def test_each_cycle_uses_its_own_rules(sqlite_web: WebClient) -> None:
     # The first cycle asks for no hours.
     page = cycle(sqlite_web, ALICE, "2024-01-01")
     assert "Not required in the first cycle" in page
     assert "Nothing is logged in 2024." in page
 
 
-def test_in_the_days_of_grace_a_cycle_is_open(sqlite_web: WebClient) -> None:
+def test_a_cycle_is_open_in_its_grace_period(sqlite_web: WebClient) -> None:
     sqlite_web.now = datetime(2026, 1, 20, 17, 0, tzinfo=UTC)
     page = cycle(sqlite_web, ALICE, "2025-01-01")
     assert "is closed" not in page
     assert "/edit" in page
 
 
-def test_what_happens_later_leaves_an_earlier_cycle_as_it_was(sqlite_web: WebClient) -> None:
+def test_later_changes_leave_earlier_cycles_alone(sqlite_web: WebClient) -> None:
     before = cycle(sqlite_web, ALICE, "2025-01-01")
     with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
@@ -70,7 +70,7 @@ def test_what_happens_later_leaves_an_earlier_cycle_as_it_was(sqlite_web: WebCli
     assert cycle(sqlite_web, ALICE, "2025-01-01").partition("<h1")[2] == before.partition("<h1")[2]
 
 
-def test_a_coordinator_reads_earlier_cycles_and_changes_nothing(sqlite_web: WebClient) -> None:
+def test_coordinators_read_earlier_cycles(sqlite_web: WebClient) -> None:
     page = cycle(sqlite_web, CAROL, "2025-01-01")
     assert "Alice Moreno" in page
     assert "All done for 2025." in page
@@ -79,7 +79,7 @@ def test_a_coordinator_reads_earlier_cycles_and_changes_nothing(sqlite_web: WebC
     assert sqlite_web.visit(DAN).get(path).status_code == 404
 
 
-def test_another_persons_cycle_answers_as_an_absent_one(sqlite_web: WebClient) -> None:
+def test_foreign_cycles_act_like_absent_ones(sqlite_web: WebClient) -> None:
     foreign = sqlite_web.visit(BOB).get(
         f"/my-year/{sqlite_web.cast.endorsements[ALICE]}/2025-01-01"
     )
@@ -89,6 +89,6 @@ def test_another_persons_cycle_answers_as_an_absent_one(sqlite_web: WebClient) -
 
 
 @pytest.mark.parametrize("starts_on", ["2025-1-1", "20250101", "2025-02-30", "x", "2025-01-02"])
-def test_a_day_that_begins_no_cycle_is_not_here(sqlite_web: WebClient, starts_on: str) -> None:
+def test_a_day_that_starts_no_cycle_is_absent(sqlite_web: WebClient, starts_on: str) -> None:
     number = sqlite_web.cast.endorsements[ALICE]
     assert sqlite_web.visit(ALICE).get(f"/my-year/{number}/{starts_on}").status_code == 404

@@ -38,7 +38,7 @@ def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> CycleStrip:
         (date(2027, 1, 31), 100.0, "end"),
     ],
 )
-def test_today_lies_within_the_cycle_and_its_grace(today: date, place: float, anchor: str) -> None:
+def test_today_is_marked_on_the_strip(today: date, place: float, anchor: str) -> None:
     found = strip(today)
     assert found.today is not None
     assert (found.today.place, found.today.anchor, found.gone) == (place, anchor, place)
@@ -49,13 +49,13 @@ def test_today_lies_within_the_cycle_and_its_grace(today: date, place: float, an
     )
 
 
-def test_once_all_is_over_today_is_not_on_it() -> None:
+def test_today_is_off_the_strip_once_it_ends() -> None:
     found = strip(date(2027, 2, 1))
     assert (found.today, found.gone) == (None, 100.0)
     assert "today" not in found.title
 
 
-def test_a_leave_is_drawn_as_far_as_it_lies_within() -> None:
+def test_leaves_are_clipped_to_the_strip() -> None:
     long_ago = Span(date(2025, 1, 1), date(2025, 2, 1))
     found = strip(date(2026, 7, 1), leaves=(Span(date(2026, 12, 1), date.max), long_ago))
     assert found.leaves == [(84.6, 15.4)]

@@ -14,7 +14,7 @@ def entry(web: WebClient, key: str) -> str:
     return text_of(web.visit(ALICE).get(f"/entries/{web.cast.entries[key]}"))
 
 
-def test_it_says_whether_it_counts_and_by_which_rule(web: WebClient) -> None:
+def test_an_entry_shows_verdict_and_rule(web: WebClient) -> None:
     page = entry(web, "rsc")
     assert "November 14, 2026 RSC 1 hour · with Dana Ruiz" in page
     assert "Counts toward RSC: vetted by NCIMHA on that day" in page
@@ -22,7 +22,7 @@ def test_it_says_whether_it_counts_and_by_which_rule(web: WebClient) -> None:
     assert "Dana Ruiz was vetted by NCIMHA starting January 1, 2020." in page
 
 
-def test_an_entry_of_an_earlier_cycle_counts_for_that_one(sqlite_web: WebClient) -> None:
+def test_an_earlier_entry_counts_for_its_cycle(sqlite_web: WebClient) -> None:
     page = entry(sqlite_web, "old")
     assert "Counts toward training and DEIA for 2025" in page
     assert "Log again" in page
@@ -33,7 +33,7 @@ def add(web: WebClient, table: str, **values: object) -> None:
         session.connection().execute(insert(METADATA.tables[table]).values(**values))
 
 
-def test_hours_that_the_association_has_waived_are_said_to_be_logged(web: WebClient) -> None:
+def test_waived_hours_show_as_logged(web: WebClient) -> None:
     number = web.cast.endorsements[ALICE]
     plan = web.rulebooks.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 11, 14))
     assert plan is not None
@@ -51,7 +51,7 @@ def test_hours_that_the_association_has_waived_are_said_to_be_logged(web: WebCli
     assert "1 hour toward “Reflective supervision”" not in text_of(alice.get("/my-year"))
 
 
-def test_a_first_cycle_that_asks_no_hours_says_the_same_inside_and_out(
+def test_first_cycle_verdicts_agree_on_every_page(
     sqlite_web: WebClient,
 ) -> None:
     cast = sqlite_web.cast
@@ -80,11 +80,11 @@ def test_each_endorsement_has_its_own_reasons(sqlite_web: WebClient) -> None:
     assert "CT-AIMH IFS: Does not count: Dana Ruiz was vetted by NCIMHA" in page
     assert (
         "If Dana Ruiz was IFRS or IMHM-C on November 14, 2026, it counts once that is on record. "
-        "Ask your CT-AIMH coordinator, Dan Whitfield , to see to it." in page
+        "Contact your CT-AIMH coordinator: Dan Whitfield ." in page
     )
 
 
-def test_an_entry_without_a_provider_can_be_completed_by_oneself(sqlite_web: WebClient) -> None:
+def test_a_missing_provider_links_to_the_form(sqlite_web: WebClient) -> None:
     with writing(sqlite_web.cast.engine) as session:
         table = METADATA.tables["entry"]
         new = (
@@ -107,7 +107,7 @@ def test_an_entry_without_a_provider_can_be_completed_by_oneself(sqlite_web: Web
     assert "It can count once it says who provided it. Edit the entry" in page
 
 
-def test_somebody_elses_entry_answers_as_an_absent_one(sqlite_web: WebClient) -> None:
+def test_foreign_entries_act_like_absent_ones(sqlite_web: WebClient) -> None:
     bob = sqlite_web.visit(BOB)
     foreign = bob.get(f"/entries/{sqlite_web.cast.entries['rsc']}")
     assert foreign.status_code == 404

@@ -37,7 +37,7 @@ def weight(web: WebClient, page: Response) -> int:
     return total
 
 
-def test_every_page_is_light_and_asks_nobody_else(sqlite_applicant_web: WebClient) -> None:
+def test_every_page_is_light_and_self_contained(sqlite_applicant_web: WebClient) -> None:
     ids = furnish(sqlite_applicant_web.cast)
     visitors = {stop.email: sqlite_applicant_web.visit(stop.email) for stop in STOPS}
     for email, path, _ in STOPS:
@@ -80,7 +80,9 @@ def test_a_year_of_daily_entries_is_light_too(sqlite_web: WebClient) -> None:
         ("br", False),
     ],
 )
-def test_only_who_takes_gzip_gets_it(sqlite_web: WebClient, header: str, *, takes: bool) -> None:
+def test_only_clients_that_accept_gzip_get_it(
+    sqlite_web: WebClient, header: str, *, takes: bool
+) -> None:
     client = sqlite_web.visit(ALICE).client
     style = sqlite_web.app.state.site.pages.assets.path("site.css")
     for path in ("/my-year", style):
@@ -90,13 +92,13 @@ def test_only_who_takes_gzip_gets_it(sqlite_web: WebClient, header: str, *, take
         assert "<h1" in answer.text or ":root" in answer.text
 
 
-def test_how_long_a_packed_page_is_tells_little_of_what_is_in_it(sqlite_web: WebClient) -> None:
+def test_compressed_length_varies_at_random(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     lengths = {alice.get("/log").headers["content-length"] for _ in range(12)}
     assert len(lengths) > 3
 
 
-def test_a_page_that_shows_a_secret_can_stay_unpacked(sqlite_web: WebClient) -> None:
+def test_pages_with_secrets_stay_uncompressed(sqlite_web: WebClient) -> None:
     pages = sqlite_web.app.state.site.pages
 
     def secret() -> Response:

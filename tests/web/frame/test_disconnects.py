@@ -56,7 +56,7 @@ def piece(body: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def test_a_lost_connection_is_no_fault_of_ours(
+def test_lost_connections_are_not_failures(
     sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     coming = [piece(b"--x\r\n"), GONE]
@@ -66,7 +66,7 @@ def test_a_lost_connection_is_no_fault_of_ours(
     assert "failed" not in capsys.readouterr().err
 
 
-def test_what_is_cut_off_does_nothing_however_much_of_it_came(
+def test_a_truncated_form_changes_nothing(
     sqlite_web: WebClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = sqlite_web.cast.rows("entry")
@@ -83,6 +83,6 @@ def test_what_is_cut_off_does_nothing_however_much_of_it_came(
     assert len(sqlite_web.cast.rows("entry")) == len(entries) + 1
 
 
-def test_what_needs_no_field_is_not_done_either(sqlite_web: WebClient) -> None:
+def test_a_truncated_sign_out_changes_nothing(sqlite_web: WebClient) -> None:
     post_as_alice(sqlite_web, "/sign-out", URL_ENCODED, 100, [piece(b"a=b"), GONE])
     assert len(sqlite_web.cast.rows("web_session")) == 1

@@ -33,5 +33,5 @@ CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0"
         ("<script>alert(1)</script>\x00" * 100, None),
     ],
 )
-def test_a_browser_is_named_by_what_it_says(user_agent: str, words: str | None) -> None:
+def test_browsers_are_named_by_their_user_agent(user_agent: str, words: str | None) -> None:
     assert format_browser(f"Mozilla/5.0 {user_agent}") == words

@@ -71,7 +71,7 @@ def chosen_by_the_page(form: Form) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for name, values in form.choices.items() for value in values)
 
 
-def test_every_field_that_brings_an_id_is_tried_here(sqlite_web: WebClient) -> None:
+def test_every_field_with_an_id_is_classified(sqlite_web: WebClient) -> None:
     fill_world(sqlite_web.cast)
     posted = [path for method, path in routes(sqlite_web) if method == "POST"]
     found = set()
@@ -153,9 +153,7 @@ TABLES = ("entry", "evidence", "reference", "time_request", "group_session", "gr
 
 
 @pytest.mark.parametrize(("route", "field"), sorted(BRINGS), ids=lambda value: value)
-def test_a_foreign_id_in_a_form_does_what_an_absent_one_does(
-    sqlite_web: WebClient, route: str, field: str
-) -> None:
+def test_foreign_ids_act_like_absent_ones(sqlite_web: WebClient, route: str, field: str) -> None:
     cast = sqlite_web.cast
     world = fill_world(cast)
     more, kind = BRINGS[route, field]

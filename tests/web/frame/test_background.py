@@ -8,7 +8,7 @@ from tracker.web import background
 from tracker.web.background import BackgroundWork
 
 
-def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
+def test_cleanup_waits_only_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(background, "_MOST_WAITING", 4)
@@ -36,7 +36,7 @@ def test_what_tidies_up_waits_once_and_takes_nobody_s_place(
     assert done[-1] == "tidied 100"
 
 
-def test_what_tidies_up_and_was_dropped_is_asked_for_again(
+def test_dropped_cleanup_can_be_requested_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(background, "_MOST_WAITING", 1)

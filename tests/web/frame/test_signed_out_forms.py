@@ -23,7 +23,7 @@ def sign_in(web: WebClient, visitor: Visitor) -> None:
     visitor.post("/sign-in/code", {"code": code})
 
 
-def test_what_was_typed_is_kept_and_saved_after_signing_in(sqlite_web: WebClient) -> None:
+def test_typed_text_is_saved_after_signing_in(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     key = re.search(r'name="form_key" value="([0-9a-f]{32})"', alice.get("/log").text)
     assert key is not None
@@ -44,7 +44,7 @@ def test_what_was_typed_is_kept_and_saved_after_signing_in(sqlite_web: WebClient
     assert len(sqlite_web.cast.rows("entry", form_key=key[1])) == 1
 
 
-def test_files_have_to_be_added_again(sqlite_web: WebClient) -> None:
+def test_files_must_be_added_again(sqlite_web: WebClient) -> None:
     answer = sqlite_web.visit().client.post(
         "/log",
         data=TRAINING,
@@ -55,7 +55,7 @@ def test_files_have_to_be_added_again(sqlite_web: WebClient) -> None:
     assert "Files can't be kept. Please add them again afterward." in text_of(answer)
 
 
-def test_a_form_with_nothing_typed_leads_back_to_its_page(sqlite_web: WebClient) -> None:
+def test_an_empty_form_leads_back_to_its_page(sqlite_web: WebClient) -> None:
     visitor = sqlite_web.visit()
     for referer, back in (
         (f"{BASE_URL}/entries/1/delete", "/entries/1/delete"),
@@ -72,7 +72,7 @@ def test_a_form_with_nothing_typed_leads_back_to_its_page(sqlite_web: WebClient)
         assert f'name="next" value="{back}"' in page.text
 
 
-def test_what_is_no_form_leads_to_sign_in(sqlite_web: WebClient) -> None:
+def test_a_body_that_is_no_form_leads_to_sign_in(sqlite_web: WebClient) -> None:
     answer = sqlite_web.visit().client.post(
         "/membership/new",
         content=b"--x\r\nnonsense",

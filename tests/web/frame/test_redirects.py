@@ -62,17 +62,17 @@ GOOD = [
 
 
 @pytest.mark.parametrize("path", HOSTILE, ids=repr)
-def test_a_hostile_path_leads_to_the_first_page(path: str) -> None:
+def test_hostile_paths_lead_to_the_first_page(path: str) -> None:
     assert safe_path(path) == "/"
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_a_page_of_ours_is_gone_to(path: str) -> None:
+def test_our_own_paths_are_kept(path: str) -> None:
     assert safe_path(path) == path
 
 
 @given(st.text(alphabet="/\\.:@%259f?#\t\n\r aev\N{FULLWIDTH SOLIDUS}", max_size=12))
-def test_no_path_leads_elsewhere_decoded_as_often_as_it_may_be(path: str) -> None:
+def test_no_path_leads_to_another_host(path: str) -> None:
     safe = safe_path(path)
     for reading in (safe, unquote(safe), safe.replace("\\", "/"), quote(safe, safe="/?&=#%@:")):
         assert urlsplit(urljoin(f"{OURS}/sign-in/code", reading)).netloc == "hours.example.org"

@@ -32,7 +32,7 @@ MEMBERSHIP = Missing("membership", None, 0)
         ([], ""),
     ],
 )
-def test_what_is_missing_is_said_in_one_breath(missing: list[Missing], words: str) -> None:
+def test_missing_hours_form_one_phrase(missing: list[Missing], words: str) -> None:
     assert format_missing(missing) == words
 
 
@@ -45,7 +45,7 @@ def test_what_is_missing_is_said_in_one_breath(missing: list[Missing], words: st
         (date(2026, 1, 1), date(2026, 6, 30), "January 1, 2026 to June 30, 2026"),
     ],
 )
-def test_a_cycle_is_named_as_people_name_it(first: date, last: date, words: str) -> None:
+def test_cycles_are_named_by_years_or_dates(first: date, last: date, words: str) -> None:
     assert format_cycle(Cycle(first, last, last, 31, False, Fraction(1))) == words  # noqa: FBT003
 
 
@@ -60,11 +60,11 @@ def test_a_cycle_is_named_as_people_name_it(first: date, last: date, words: str)
         (date(2027, 1, 31), "in the last week of January 2027"),
     ],
 )
-def test_a_forecast_names_a_week_and_no_day(day: date, words: str) -> None:
+def test_forecasts_name_a_week(day: date, words: str) -> None:
     assert format_week(day, date(2026, 10, 1)) == words
 
 
-def test_small_words() -> None:
+def test_lists_and_capital_letters() -> None:
     assert [
         format_list([]),
         format_list(["a"]),

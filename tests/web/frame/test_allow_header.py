@@ -39,7 +39,7 @@ def taken(app: FastAPI) -> dict[str, set[str]]:
     return found
 
 
-def test_every_refused_method_is_answered_with_all_that_the_address_takes(
+def test_405_lists_every_allowed_method(
     sqlite_web: WebClient,
 ) -> None:
     client = sqlite_web.visit().client

@@ -23,7 +23,7 @@ FORMS = ("/unsubscribe/{}", "/unsubscribe/mail/{}", "/reference/{}", "/reference
 NOT_THERE = 404
 
 
-def test_it_is_answered_at_once_while_somebody_else_writes(
+def test_unknown_tokens_never_wait_to_write(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whoever does ask for a turn fails here, and does not hang.
@@ -43,7 +43,7 @@ def test_it_is_answered_at_once_while_somebody_else_writes(
 
 
 @pytest.mark.parametrize("end", ["", "/decline"])
-def test_whom_the_applicant_removes_meanwhile_answers_nothing(
+def test_a_removed_referee_finds_no_form(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     page = Applying(sqlite_web.cast)

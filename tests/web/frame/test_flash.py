@@ -24,7 +24,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("path", sorted(SAID))
-def test_what_was_done_is_said_once(sqlite_web: WebClient, path: str) -> None:
+def test_a_message_is_shown_once(sqlite_web: WebClient, path: str) -> None:
     alice = sqlite_web.visit(ALICE)
     form, words = SAID[path]
     answer = alice.post(path.format(**sqlite_web.cast.entries), form)
@@ -34,7 +34,7 @@ def test_what_was_done_is_said_once(sqlite_web: WebClient, path: str) -> None:
     assert (again.status_code, words in text_of(again)) == (200, False)
 
 
-def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(sqlite_web: WebClient) -> None:
+def test_other_pages_keep_the_message(sqlite_web: WebClient) -> None:
     bob = sqlite_web.visit(BOB)
     answer = bob.post("/membership/new", TERM)
     for path in ("/profile", "/requests", "/my-year"):
@@ -42,7 +42,7 @@ def test_another_page_that_is_opened_meanwhile_does_not_take_it_away(sqlite_web:
     assert "The term is recorded." in text_of(bob.follow(answer))
 
 
-def test_an_address_says_nothing_was_done(sqlite_web: WebClient) -> None:
+def test_an_address_alone_shows_no_message(sqlite_web: WebClient) -> None:
     alice, carol = sqlite_web.visit(ALICE), sqlite_web.visit(CAROL)
     for path in ("/my-year?deleted=yes", "/membership?done=removed", "/requests?done=asked"):
         assert 'role="status"' not in alice.get(path).text
@@ -50,7 +50,7 @@ def test_an_address_says_nothing_was_done(sqlite_web: WebClient) -> None:
     assert "Endorsed." not in carol.get(endorsed).text
 
 
-def test_that_one_signed_out_is_said_once_and_by_no_address(sqlite_web: WebClient) -> None:
+def test_signing_out_is_shown_once(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     answer = alice.post("/sign-out", {})
     assert answer.headers["location"] == "/"
@@ -59,7 +59,7 @@ def test_that_one_signed_out_is_said_once_and_by_no_address(sqlite_web: WebClien
         assert 'role="status"' not in alice.get(path).text
 
 
-def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(
+def test_a_lost_form_is_reported_once_with_a_way_back(
     sqlite_web: WebClient,
 ) -> None:
     visitor = sqlite_web.visit()
@@ -72,7 +72,7 @@ def test_that_nothing_was_changed_is_said_once_and_the_way_back_stays(
     assert all('name="next" value="/"' in page for page in pages)
 
 
-def test_the_word_is_for_this_host_alone_and_lasts_a_minute(sqlite_web: WebClient) -> None:
+def test_the_cookie_is_for_this_host_and_one_minute(sqlite_web: WebClient) -> None:
     settings = sqlite_web.cast.settings.model_copy(update={"base_url": "https://testserver"})
     secure = WebClient(sqlite_web.cast, settings=settings)
     alice = secure.visit(ALICE)
@@ -88,7 +88,7 @@ def test_the_word_is_for_this_host_alone_and_lasts_a_minute(sqlite_web: WebClien
     assert "Max-Age=0" in gone
 
 
-def test_a_word_that_nobody_said_is_nothing(sqlite_web: WebClient) -> None:
+def test_made_up_messages_show_nothing(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     session = f"session={alice.client.cookies['session']}"
     for word in ("mail", "<b>:%2Fprofile", ":%2Fprofile", "mail:%ff", "x" * 3000):
