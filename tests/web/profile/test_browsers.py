@@ -1,4 +1,4 @@
-"""The browsers in which somebody is signed in: listed, ended, and nobody else's."""
+"""The page that lists a person's signed-in browsers and signs them out."""
 
 import re
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def change(web: WebClient, who: str, **values: str | None) -> None:
         session.connection().execute(update(person).where(person.c.email == who).values(**values))
 
 
-def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
+def test_the_page_lists_signed_in_browsers(
     sqlite_web: WebClient,
 ) -> None:
     phone = sign_in(sqlite_web, ALICE, FIREFOX)
@@ -55,7 +55,7 @@ def test_a_browser_is_listed_in_words_with_since_when_and_which_is_this(
     assert len(handles(phone)) == len(handles(tablet)) == 1
 
 
-def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(web: WebClient) -> None:
+def test_a_used_browser_stays_signed_in_180_days(web: WebClient) -> None:
     phone, left = sign_in(web, ALICE), sign_in(web, ALICE)
     for _ in range(6):
         web.pass_time(days=29)
@@ -67,7 +67,7 @@ def test_a_browser_that_is_used_stays_signed_in_for_180_days_at_most(web: WebCli
     assert not is_signed_in(phone)
 
 
-def test_the_day_of_the_last_visit_is_kept_once_a_day(sqlite_web: WebClient) -> None:
+def test_a_visit_is_recorded_once_a_day(sqlite_web: WebClient) -> None:
     phone, laptop = sqlite_web.visit(ALICE), sqlite_web.visit(ALICE)
 
     def seen() -> list[object]:
@@ -88,7 +88,7 @@ def test_the_day_of_the_last_visit_is_kept_once_a_day(sqlite_web: WebClient) -> 
     assert "Last visit on November 23, 2026." in text_of(phone.get("/profile/browsers"))
 
 
-def test_one_browser_is_ended_and_the_others_stay(web: WebClient) -> None:
+def test_one_browser_can_be_signed_out(web: WebClient) -> None:
     phone, laptop, tablet = (web.visit(ALICE) for _ in range(3))
     (other,) = set(handles(phone)) - set(handles(laptop))
     ended = phone.post("/profile/browsers/end", {"browser": other})
@@ -104,7 +104,7 @@ def test_one_browser_is_ended_and_the_others_stay(web: WebClient) -> None:
     assert len(web.cast.rows("audit_event", table_name="web_session")) == 1
 
 
-def test_all_other_browsers_are_ended_with_both_addresses(web: WebClient, visit: Visit) -> None:
+def test_all_other_browsers_can_be_signed_out(web: WebClient, visit: Visit) -> None:
     phone, others = visit(ALICE), [visit(ALICE), visit(ALICE_AT_HOME)]
     bob = visit(BOB)
     ended = phone.post("/profile/browsers/end-others")
@@ -113,9 +113,7 @@ def test_all_other_browsers_are_ended_with_both_addresses(web: WebClient, visit:
     assert len(web.cast.rows("audit_event", table_name="web_session")) == 2
 
 
-def test_browsers_that_were_signed_in_before_they_knew_their_person_end_too(
-    web: WebClient, visit: Visit
-) -> None:
+def test_sessions_without_a_person_are_signed_out_too(web: WebClient, visit: Visit) -> None:
     old, older, by_second, bob = visit(ALICE), visit(ALICE), visit(ALICE_AT_HOME), visit(BOB)
     logged_session = METADATA.tables["web_session"]
     with writing(web.cast.engine) as session:
@@ -126,7 +124,7 @@ def test_browsers_that_were_signed_in_before_they_knew_their_person_end_too(
     assert [is_signed_in(v) for v in (old, older, by_second, bob)] == [False, False, True, True]
 
 
-def test_nobody_sees_or_ends_the_browsers_of_others(web: WebClient, visit: Visit) -> None:
+def test_people_see_only_their_own_browsers(web: WebClient, visit: Visit) -> None:
     alice, other, bob, carol = visit(ALICE), visit(ALICE), visit(BOB), visit(CAROL)
     (hers,) = handles(alice)
     for stranger in (bob, carol):
@@ -145,13 +143,13 @@ def test_nobody_sees_or_ends_the_browsers_of_others(web: WebClient, visit: Visit
 
 
 @pytest.mark.parametrize("handle", ["", "%", "_" * 16, "' OR 1=1 --", "\x00", "é" * 16])
-def test_what_names_no_browser_ends_none(sqlite_web: WebClient, handle: str) -> None:
+def test_an_invalid_handle_signs_out_no_browser(sqlite_web: WebClient, handle: str) -> None:
     alice, other = sqlite_web.visit(ALICE), sqlite_web.visit(ALICE)
     assert alice.post("/profile/browsers/end", {"browser": handle}).status_code == 303
     assert is_signed_in(other)
 
 
-def test_a_coordinator_who_is_nobody_else_has_browsers_too(sqlite_web: WebClient) -> None:
+def test_a_coordinator_without_a_person_has_browsers(sqlite_web: WebClient) -> None:
     carol, other = sqlite_web.visit(CAROL), sqlite_web.visit(CAROL)
     carol.post("/profile/browsers/end", {"browser": handles(carol)[0]})
     assert other.get("/coordinator").status_code == 303
@@ -160,7 +158,7 @@ def test_a_coordinator_who_is_nobody_else_has_browsers_too(sqlite_web: WebClient
     assert (event["who"], event["row_id"]) == (CAROL, 0)
 
 
-def test_a_session_ends_thirty_days_after_it_was_last_used(sqlite_web: WebClient) -> None:
+def test_an_unused_session_ends_after_thirty_days(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     sqlite_web.pass_time(days=29.9)
     assert is_signed_in(alice)
@@ -168,7 +166,7 @@ def test_a_session_ends_thirty_days_after_it_was_last_used(sqlite_web: WebClient
     assert not is_signed_in(alice)
 
 
-def test_signing_out_ends_the_session_for_whoever_has_its_cookie(visit: Visit) -> None:
+def test_signing_out_ends_a_stolen_session_too(visit: Visit) -> None:
     alice, thief = visit(ALICE), visit("")
     thief.client.cookies.set("session", alice.client.cookies["session"])
     answer = alice.post("/sign-out")
@@ -179,14 +177,14 @@ def test_signing_out_ends_the_session_for_whoever_has_its_cookie(visit: Visit) -
     assert any(one.startswith('session=""; ') and "Max-Age=0" in one for one in cookies)
 
 
-def test_signing_in_again_leaves_one_session_of_a_browser(sqlite_web: WebClient) -> None:
+def test_a_browser_has_one_session_at_most(sqlite_web: WebClient) -> None:
     alice = sign_in(sqlite_web, ALICE)
     link, code = ask(sqlite_web, alice)
     alice.post(link, {"code": code})
     assert len(sqlite_web.cast.rows("web_session")) == 1
 
 
-def test_a_second_address_that_is_taken_out_opens_nothing_more(web: WebClient) -> None:
+def test_a_removed_second_address_signs_in_nobody(web: WebClient) -> None:
     home, work = web.visit(ALICE_AT_HOME), web.visit(ALICE)
     assert is_signed_in(home)
     change(web, ALICE, second_email=None)
@@ -194,7 +192,7 @@ def test_a_second_address_that_is_taken_out_opens_nothing_more(web: WebClient) -
     assert is_signed_in(work)
 
 
-def test_a_second_address_that_moves_opens_neither_persons_pages(web: WebClient) -> None:
+def test_an_address_that_moves_opens_no_pages(web: WebClient) -> None:
     home = web.visit(ALICE_AT_HOME)
     change(web, ALICE, second_email=None)
     change(web, BOB, second_email=ALICE_AT_HOME)
@@ -203,7 +201,7 @@ def test_a_second_address_that_moves_opens_neither_persons_pages(web: WebClient)
     assert is_signed_in(web.visit(ALICE_AT_HOME))
 
 
-def test_an_address_that_changes_ends_its_sessions(web: WebClient) -> None:
+def test_a_changed_address_ends_its_sessions(web: WebClient) -> None:
     eve = web.visit(EVE)
     assert is_signed_in(eve)
     change(web, EVE, email="new@example.org")

@@ -1,4 +1,4 @@
-"""The page of one's own files: what takes room, what closed cycles keep, and how to remove it."""
+"""The page that lists a person's files and the storage they use."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def prove_old(web: WebClient, content: bytes = LARGE) -> None:
     web.now = now
 
 
-def test_files_of_closed_cycles_take_no_room(web: WebClient) -> None:
+def test_files_of_closed_cycles_use_no_storage(web: WebClient) -> None:
     prove_old(web)
     alice = web.visit(ALICE)
     assert send(alice, "/log", FORM, ("new.jpg", LARGE + b"2")).status_code == 303
@@ -44,7 +44,7 @@ def test_files_of_closed_cycles_take_no_room(web: WebClient) -> None:
     assert "Files from closed cycles 1 file, 0.7 MB. They can't be changed." in text_of(page)
 
 
-def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(sqlite_web: WebClient) -> None:
+def test_each_file_is_listed_with_its_entry(sqlite_web: WebClient) -> None:
     prove_old(sqlite_web)
     alice = sqlite_web.visit(ALICE)
     saved = send(alice, "/log", FORM, ("a.pdf", PDF)).headers["location"].rpartition("/")[2]
@@ -59,7 +59,7 @@ def test_each_file_stands_with_its_entry_and_where_it_can_be_removed(sqlite_web:
     assert 'href="/profile/files"' in alice.get("/profile").text
 
 
-def test_a_file_whose_form_was_not_saved_can_be_removed(sqlite_web: WebClient) -> None:
+def test_a_file_of_an_unsaved_form_can_be_removed(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     send(alice, "/log", FORM | {"hours": "lots"}, ("draft.pdf", PDF))
     [row] = sqlite_web.cast.rows("evidence")
@@ -76,7 +76,7 @@ def test_a_file_whose_form_was_not_saved_can_be_removed(sqlite_web: WebClient) -
     assert alice.post(PAGE, {"remove": "x"}).status_code == 404
 
 
-def test_a_file_of_an_entry_is_not_removed_here(sqlite_web: WebClient) -> None:
+def test_a_file_of_an_entry_cannot_be_removed_here(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     send(alice, "/log", FORM, ("a.pdf", PDF))
     [row] = sqlite_web.cast.rows("evidence")
@@ -85,7 +85,7 @@ def test_a_file_of_an_entry_is_not_removed_here(sqlite_web: WebClient) -> None:
     assert sqlite_web.cast.rows("evidence") == [row]
 
 
-def test_whoever_logs_no_hours_is_led_back(sqlite_web: WebClient) -> None:
+def test_people_without_hours_get_a_link_back(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(EVE).get(PAGE)
     assert "You have no files yet." in text_of(page)
     assert 'href="/log"' not in page.text

@@ -1,4 +1,4 @@
-"""The profile: what the association keeps, what is one's own, and the time zone."""
+"""The profile, and the time zone of a person."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from tracker.clock import known_zones
 from tracker.web.time_zones import zone_groups
 
 
-def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(sqlite_web: WebClient) -> None:
+def test_the_profile_names_who_can_correct_it(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(ALICE).get("/profile")
     words = text_of(page)
     assert "Alice Moreno" in words
@@ -19,12 +19,12 @@ def test_the_profile_says_what_the_association_keeps_and_whom_to_ask(sqlite_web:
     assert "Carol Reyes" not in text_of(sqlite_web.visit(EVE).get("/profile"))
 
 
-def test_the_foot_of_each_page_leads_to_the_profile_of_people_only(sqlite_web: WebClient) -> None:
+def test_only_people_have_a_profile_link(sqlite_web: WebClient) -> None:
     assert 'href="/profile"' in sqlite_web.visit(ALICE).get("/my-year").text
     assert 'href="/profile"' not in sqlite_web.visit(CAROL).get("/coordinator").text
 
 
-def test_a_chosen_time_zone_says_what_today_is(sqlite_web: WebClient) -> None:
+def test_the_time_zone_decides_what_today_is(sqlite_web: WebClient) -> None:
     sqlite_web.now = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
     alice = sqlite_web.visit(ALICE)
     saved = alice.post("/profile/time-zone", {"time_zone": "Pacific/Auckland"})
@@ -43,14 +43,14 @@ def test_a_chosen_time_zone_says_what_today_is(sqlite_web: WebClient) -> None:
     ]
 
 
-def test_the_last_day_is_ones_own_in_the_west_too(sqlite_web: WebClient) -> None:
+def test_today_is_local_in_western_zones_too(sqlite_web: WebClient) -> None:
     sqlite_web.now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
     alice = sqlite_web.visit(ALICE)
     alice.post("/profile/time-zone", {"time_zone": "Pacific/Honolulu"})
     assert 'name="day" value="22"' in alice.post("/log", {**TRAINING, "today": "yes"}).text
 
 
-def test_a_zone_that_is_none_is_refused(sqlite_web: WebClient) -> None:
+def test_an_unknown_time_zone_is_refused(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     for zone in ("Mars/Olympus", "../../etc/passwd", "EST5EDT", "\0"):
         answer = alice.post("/profile/time-zone", {"time_zone": zone})
@@ -59,7 +59,7 @@ def test_a_zone_that_is_none_is_refused(sqlite_web: WebClient) -> None:
         assert "<title>Error: " in answer.text
 
 
-def test_the_associations_zones_and_their_region_are_offered_first() -> None:
+def test_time_zones_of_associations_come_first() -> None:
     groups = zone_groups(BOOKS)
     assert list(groups)[:2] == ["Where the associations are", "America"]
     assert ("America/New_York", "New York") in groups["Where the associations are"]

@@ -1,4 +1,4 @@
-"""A second address: used only once it is confirmed, and nobody learns whose another one is."""
+"""Second addresses: confirmed before use, without showing who is registered."""
 
 import re
 from datetime import timedelta
@@ -12,7 +12,7 @@ HOME = "bob@home.example"
 HERE = "/profile/second-address"
 
 
-def ask(web: WebClient, visitor: Visitor, email: str) -> tuple[str, str]:
+def enter_address(web: WebClient, visitor: Visitor, email: str) -> tuple[str, str]:
     """Enter an address; the path of the mail's link, and its code."""
     answer = visitor.post(HERE, {"email": email})
     assert answer.headers["location"] == HERE
@@ -23,23 +23,23 @@ def ask(web: WebClient, visitor: Visitor, email: str) -> tuple[str, str]:
     return link[1] if link else "", code[1] if code else ""
 
 
-def second(cast: Cast, email: str) -> str | None:
+def second_email(cast: Cast, email: str) -> str | None:
     found: str | None = cast.rows("person", email=email)[0]["second_email"]
     return found
 
 
-def test_an_address_is_used_once_its_code_was_typed(web: WebClient) -> None:
+def test_a_code_confirms_the_address(web: WebClient) -> None:
     bob, cast = web.visit(BOB), web.cast
-    path, code = ask(web, bob, HOME.upper())
+    path, code = enter_address(web, bob, HOME.upper())
     assert cast.rows("outbox")[-1]["recipient"] == HOME
     # Scanners open links, and head for them; nothing comes of it.
     for _ in range(3):
         assert "Confirm your second address" in text_of(web.visit("").get(path))
-    assert second(cast, BOB) is None
+    assert second_email(cast, BOB) is None
     assert problems(bob.post(path, {"code": "2222-2222"}))[0][0] == "code"
     words = text_of(bob.follow(bob.post(path, {"code": code.lower()})))
     assert "Your second address is confirmed." in words
-    assert second(cast, BOB) == HOME
+    assert second_email(cast, BOB) == HOME
     assert problems(bob.post(path, {"code": code})) == [
         ("code", "That code has been used. Request a new one")
     ]
@@ -51,34 +51,34 @@ def test_an_address_is_used_once_its_code_was_typed(web: WebClient) -> None:
     assert "Bob Osei" in text_of(web.visit(HOME).get("/profile"))
 
 
-def test_the_mail_confirms_in_any_browser_and_signs_nobody_in(sqlite_web: WebClient) -> None:
-    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
+def test_any_browser_can_confirm_without_signing_in(sqlite_web: WebClient) -> None:
+    path, code = enter_address(sqlite_web, sqlite_web.visit(BOB), HOME)
     stranger = sqlite_web.visit("")
     page = stranger.post(path, {"code": code})
     assert f"{HOME} is your second address now" in text_of(page)
     assert stranger.get("/my-year").status_code == 303
 
 
-def test_a_code_ends_after_ten_minutes(sqlite_web: WebClient) -> None:
-    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
+def test_a_code_expires_after_ten_minutes(sqlite_web: WebClient) -> None:
+    path, code = enter_address(sqlite_web, sqlite_web.visit(BOB), HOME)
     sqlite_web.now += timedelta(minutes=11)
     late = sqlite_web.visit(BOB).post(path, {"code": code})
     assert problems(late) == [("code", "That code has expired. Request a new one")]
-    assert second(sqlite_web.cast, BOB) is None
+    assert second_email(sqlite_web.cast, BOB) is None
 
 
-def test_a_code_to_confirm_signs_nobody_in_and_the_other_way_round(sqlite_web: WebClient) -> None:
-    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
+def test_a_confirmation_code_does_not_sign_in(sqlite_web: WebClient) -> None:
+    path, code = enter_address(sqlite_web, sqlite_web.visit(BOB), HOME)
     token = path.rpartition("/")[2]
     assert sqlite_web.visit("").post(f"/sign-in/{token}", {"code": code}).status_code == 422
 
 
-def test_somebody_elses_address_is_answered_alike_and_never_used(sqlite_web: WebClient) -> None:
+def test_a_taken_address_gets_the_same_answer(sqlite_web: WebClient) -> None:
     bob, cast = sqlite_web.visit(BOB), sqlite_web.cast
-    ask(sqlite_web, bob, "nobody@example.org")
+    enter_address(sqlite_web, bob, "nobody@example.org")
     pages = [bob.get(HERE).content]
     for address in (ALICE, "alice@home.example", DANA):
-        path, code = ask(sqlite_web, bob, address)
+        path, code = enter_address(sqlite_web, bob, address)
         pages.append(bob.get(HERE).content)
         assert (path, code) == ("", "")
         assert cast.rows("outbox")[-1]["recipient"] == address
@@ -88,11 +88,11 @@ def test_somebody_elses_address_is_answered_alike_and_never_used(sqlite_web: Web
         assert "Alice" not in mail
     assert b"We sent an email to that address" in pages[0]
     assert len(set(pages)) == 1
-    assert second(cast, BOB) is None
+    assert second_email(cast, BOB) is None
 
 
-def test_an_address_taken_meanwhile_is_not_confirmed(sqlite_web: WebClient) -> None:
-    path, code = ask(sqlite_web, sqlite_web.visit(BOB), HOME)
+def test_an_address_taken_meanwhile_is_refused(sqlite_web: WebClient) -> None:
+    path, code = enter_address(sqlite_web, sqlite_web.visit(BOB), HOME)
     person = METADATA.tables["person"]
     with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(
@@ -101,10 +101,10 @@ def test_an_address_taken_meanwhile_is_not_confirmed(sqlite_web: WebClient) -> N
     words = "This address can't be used, because it now belongs to another person"
     answer = sqlite_web.visit(BOB).post(path, {"code": code})
     assert [w.replace("&#39;", "'") for _, w in problems(answer)] == [words]
-    assert second(sqlite_web.cast, BOB) is None
+    assert second_email(sqlite_web.cast, BOB) is None
 
 
-def test_what_can_be_told_is_told_at_once(sqlite_web: WebClient) -> None:
+def test_invalid_and_own_addresses_are_refused(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     for typed, words in (
         ("", "Enter an email address, like name@example.org"),
@@ -124,14 +124,14 @@ def test_removing_an_address_signs_it_out(web: WebClient) -> None:
     assert at_home.get("/profile").status_code == 200
     words = text_of(at_work.follow(at_work.post(HERE, {"remove": "yes"})))
     assert "Your second address is removed and signed out everywhere." in words
-    assert second(cast, ALICE) is None
+    assert second_email(cast, ALICE) is None
     assert at_home.get("/profile").status_code == 303
     assert at_work.get("/profile").status_code == 200
     assert "Your second address was removed." in web.mails()[-1]
     assert at_work.post(HERE, {"remove": "yes"}).status_code == 404
 
 
-def test_asking_is_limited(sqlite_web: WebClient) -> None:
+def test_requests_for_codes_are_limited(sqlite_web: WebClient) -> None:
     bob = sqlite_web.visit(BOB)
     answers = [bob.post(HERE, {"email": HOME}).status_code for _ in range(12)]
     assert answers[0] == 303
@@ -139,7 +139,7 @@ def test_asking_is_limited(sqlite_web: WebClient) -> None:
     sqlite_web.settle()
 
 
-def test_a_bounce_is_told_with_one_thing_to_do(sqlite_web: WebClient) -> None:
+def test_a_bounce_is_shown_with_what_to_do(sqlite_web: WebClient) -> None:
     cast = sqlite_web.cast
     person = METADATA.tables["person"]
     with writing(cast.engine) as session:

@@ -72,7 +72,7 @@ def seen(answer: Response, visitor: Visitor) -> tuple[object, ...]:
     return answer.status_code, headers, cookie, page
 
 
-def test_asking_is_answered_alike_by_the_same_work_every_time(
+def test_every_address_causes_the_same_work(
     web: WebClient, later: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web.visit().post("/sign-in", {"email": "first@example.org"})  # makes the key
@@ -101,9 +101,7 @@ def test_asking_is_answered_alike_by_the_same_work_every_time(
     assert len(web.mails()) == TIMES * (len(ADDRESSES) - 1)
 
 
-def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
-    web: WebClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_code_causes_the_same_work(web: WebClient, monkeypatch: pytest.MonkeyPatch) -> None:
     _, code = ask(web, web.visit())
 
     def tried(email: str) -> list[tuple[object, ...]]:
@@ -129,7 +127,7 @@ def test_a_code_is_answered_alike_by_the_same_work_in_each_state(
         assert other == first
 
 
-def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(web: WebClient) -> None:
+def test_an_unknown_address_is_stored_nowhere(web: WebClient) -> None:
     web.visit().post("/sign-in", {"email": UNKNOWN})
     web.settle()
     assert web.mails() == []
@@ -137,7 +135,7 @@ def test_an_unknown_address_gets_no_mail_and_is_kept_nowhere(web: WebClient) -> 
         assert UNKNOWN not in str(web.cast.rows(table))
 
 
-def test_a_second_address_that_several_share_is_as_unknown(sqlite_web: WebClient) -> None:
+def test_a_shared_second_address_counts_as_unknown(sqlite_web: WebClient) -> None:
     with sqlite_web.cast.engine.connect().execution_options(writes=True) as connection:
         connection.exec_driver_sql("UPDATE person SET second_email = 'office@example.org'")
         connection.commit()

@@ -1,4 +1,4 @@
-"""How often somebody may ask for codes and type them: counted where all processes see it."""
+"""How many codes can be requested and entered in an hour, across all processes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -33,7 +33,7 @@ def ask_for(web: WebClient, email: str, host: str = "192.0.2.1") -> Response:
     return visit_from(web, host).post("/sign-in", {"email": email})
 
 
-def test_fifty_that_ask_at_once_get_five_mails(web: WebClient) -> None:
+def test_fifty_simultaneous_requests_send_five_mails(web: WebClient) -> None:
     # A second process on the same database: it shares nothing else.
     sites = [web, WebClient(web.cast)]
     with ThreadPoolExecutor(16) as threads:
@@ -44,7 +44,7 @@ def test_fifty_that_ask_at_once_get_five_mails(web: WebClient) -> None:
     assert len(web.mails()) == 5
 
 
-def test_one_too_many_says_when_to_come_back_and_waiting_helps(sqlite_web: WebClient) -> None:
+def test_a_limited_request_says_how_long_to_wait(sqlite_web: WebClient) -> None:
     for _ in range(5):
         ask_for(sqlite_web, ALICE)
         sqlite_web.pass_time(minutes=5)
@@ -58,7 +58,7 @@ def test_one_too_many_says_when_to_come_back_and_waiting_helps(sqlite_web: WebCl
     assert len(sqlite_web.mails()) == 6
 
 
-def test_the_limit_is_the_same_for_an_address_that_nobody_has(sqlite_web: WebClient) -> None:
+def test_unknown_addresses_have_the_same_limit(sqlite_web: WebClient) -> None:
     def answers(email: str) -> list[tuple[int, bytes, str | None]]:
         found = [ask_for(sqlite_web, email) for _ in range(7)]
         return [(a.status_code, a.content, a.headers.get("retry-after")) for a in found]
@@ -66,13 +66,13 @@ def test_the_limit_is_the_same_for_an_address_that_nobody_has(sqlite_web: WebCli
     assert answers(ALICE) == answers(NOBODY)
 
 
-def test_the_limit_of_an_address_holds_nobody_else_up(sqlite_web: WebClient) -> None:
+def test_the_limit_of_one_address_affects_no_other(sqlite_web: WebClient) -> None:
     for _ in range(6):
         ask_for(sqlite_web, ALICE)
     assert ask_for(sqlite_web, BOB).status_code == 303
 
 
-def test_twenty_people_behind_one_address_get_in(sqlite_web: WebClient) -> None:
+def test_twenty_people_can_share_a_connection(sqlite_web: WebClient) -> None:
     for number in range(20):
         for _ in range(3):
             assert ask_for(sqlite_web, f"colleague-{number}@example.org").status_code == 303
@@ -96,11 +96,11 @@ def test_a_whole_ipv6_network_is_one_client(sqlite_web: WebClient) -> None:
         ("fe80::1%eth0", "fe80::2"),
     ],
 )
-def test_these_are_one_client(host: str, same: str) -> None:
+def test_equivalent_addresses_are_one_client(host: str, same: str) -> None:
     assert client_network(host) == client_network(same)
 
 
-def test_codes_typed_are_limited_too_alike_for_links_that_are_none(sqlite_web: WebClient) -> None:
+def test_code_attempts_are_limited_for_any_link(sqlite_web: WebClient) -> None:
     web = limited(sqlite_web, codes_per_client=3)
     link, code = ask(web, web.visit())
     for path in (link, "/sign-in/no-such-link", link):
@@ -112,7 +112,7 @@ def test_codes_typed_are_limited_too_alike_for_links_that_are_none(sqlite_web: W
     assert web.cast.rows("sign_in")[0]["wrong_codes"] == 2
 
 
-def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(sqlite_web: WebClient) -> None:
+def test_attempts_are_stored_hashed_for_a_day(sqlite_web: WebClient) -> None:
     ask_for(sqlite_web, ALICE)
     ask_for(sqlite_web, ALICE)
     (first, second) = sqlite_web.cast.rows("sign_in_try")
@@ -126,7 +126,7 @@ def test_only_hashes_with_our_own_key_are_kept_and_for_a_day(sqlite_web: WebClie
     assert sqlite_web.now - first["at"] > timedelta(days=1)
 
 
-def test_behind_a_trusted_proxy_each_visitor_is_a_client_and_nobody_else_may_say_so(
+def test_only_a_trusted_proxy_names_the_client(
     sqlite_web: WebClient,
 ) -> None:
     web = limited(sqlite_web, asks_per_client=1)

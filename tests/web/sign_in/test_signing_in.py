@@ -10,7 +10,7 @@ from tests.web.client import WebClient, problems, text_of
 from tests.web.signing import ask, find_code, is_signed_in, wrong
 
 
-def test_the_code_signs_in_the_browser_that_asked(web: WebClient) -> None:
+def test_the_code_signs_in_the_requesting_browser(web: WebClient) -> None:
     alice = web.visit()
     _, code = ask(web, alice)
     answer = alice.post("/sign-in/code", {"code": f" {code.lower().replace('-', ' ')} "})
@@ -26,7 +26,7 @@ def test_the_link_and_code_sign_in_another_browser(web: WebClient) -> None:
     assert is_signed_in(phone)
 
 
-def test_a_scanner_that_sends_the_links_form_signs_nobody_in(sqlite_web: WebClient) -> None:
+def test_a_scanner_cannot_sign_in(sqlite_web: WebClient) -> None:
     link, code = ask(sqlite_web, sqlite_web.visit())
     phone = sqlite_web.visit()
     field = re.search(r'<input id="code"[^>]*>', phone.get(link).text)
@@ -41,7 +41,7 @@ def test_a_scanner_that_sends_the_links_form_signs_nobody_in(sqlite_web: WebClie
     assert phone.post(link, {"code": code}).status_code == 303
 
 
-def test_a_code_is_asked_for_as_phones_understand_it(sqlite_web: WebClient) -> None:
+def test_phones_can_fill_in_the_code(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit().get("/sign-in/code").text
     field = re.search(r'<input id="code"[^>]*>', page)
     assert field is not None
@@ -61,14 +61,14 @@ def test_the_second_address_signs_in_too(web: WebClient) -> None:
     assert "Alice Moreno" in alice.get("/my-year").text
 
 
-def test_a_coordinator_who_is_nobody_else_signs_in(web: WebClient) -> None:
+def test_a_coordinator_without_a_person_signs_in(web: WebClient) -> None:
     carol = web.visit()
     _, code = ask(web, carol, CAROL)
     carol.post("/sign-in/code", {"code": code})
     assert carol.get("/my-year").headers["location"] == "/coordinator"
 
 
-def test_scanners_that_open_the_link_use_up_nothing(web: WebClient) -> None:
+def test_opening_the_link_uses_up_nothing(web: WebClient) -> None:
     link, code = ask(web, web.visit())
     scanner = web.visit()
     for _ in range(20):
@@ -80,7 +80,7 @@ def test_scanners_that_open_the_link_use_up_nothing(web: WebClient) -> None:
     assert web.visit().post(link, {"code": code}).status_code == 303
 
 
-def test_fifty_posts_at_once_open_one_session(web: WebClient) -> None:
+def test_fifty_simultaneous_posts_open_one_session(web: WebClient) -> None:
     link, code = ask(web, web.visit())
     visitors = [web.visit() for _ in range(50)]
     with ThreadPoolExecutor(16) as threads:
@@ -89,7 +89,7 @@ def test_fifty_posts_at_once_open_one_session(web: WebClient) -> None:
     assert len(web.cast.rows("web_session")) == 1
 
 
-def test_many_wrong_guesses_at_once_are_five(web: WebClient) -> None:
+def test_only_five_simultaneous_guesses_count(web: WebClient) -> None:
     link, code = ask(web, web.visit())
     guesses = [wrong(code, n % 20 + 1) for n in range(30)]
     with ThreadPoolExecutor(10) as threads:
@@ -99,7 +99,7 @@ def test_many_wrong_guesses_at_once_are_five(web: WebClient) -> None:
     assert web.visit().post(link, {"code": code}).status_code == 422
 
 
-def test_a_code_is_right_on_the_fifth_try_and_not_on_the_sixth(web: WebClient) -> None:
+def test_a_code_has_five_tries(web: WebClient) -> None:
     for wrong_tries, status in ((4, 303), (5, 422)):
         link, code = ask(web, web.visit())
         for _ in range(wrong_tries):
@@ -114,7 +114,7 @@ def test_a_code_works_for_ten_minutes(web: WebClient, minutes: float, status: in
     assert web.visit().post(link, {"code": code}).status_code == status
 
 
-def test_a_code_that_signs_nobody_in_says_why(sqlite_web: WebClient) -> None:
+def test_each_code_problem_is_explained(sqlite_web: WebClient) -> None:
     def said(link: str, code: str) -> list[tuple[str, str]]:
         return problems(sqlite_web.visit().post(link, {"code": code}))
 
@@ -140,7 +140,7 @@ def test_a_code_that_signs_nobody_in_says_why(sqlite_web: WebClient) -> None:
     ]
 
 
-def test_who_pressed_twice_is_led_on(sqlite_web: WebClient) -> None:
+def test_a_double_click_gets_a_link_onward(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit()
     link, code = ask(sqlite_web, alice, wanted="/log")
     alice.post(link, {"code": code, "next": "/log"})
@@ -159,7 +159,7 @@ def test_only_hashes_are_stored(web: WebClient) -> None:
     assert alice.client.cookies["session"] not in stored
 
 
-def test_the_session_cookie_is_kept_from_scripts_and_other_sites(web: WebClient) -> None:
+def test_the_session_cookie_is_protected(web: WebClient) -> None:
     alice = web.visit()
     _, code = ask(web, alice)
     cookie = alice.post("/sign-in/code", {"code": code}).headers["set-cookie"].lower()
@@ -168,7 +168,7 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(web: WebClient)
     assert "max-age=15552000" in cookie
 
 
-def test_after_signing_in_one_comes_to_the_page_one_wanted(web: WebClient) -> None:
+def test_signing_in_leads_to_the_requested_page(web: WebClient) -> None:
     alice = web.visit()
     asked = alice.get("/log?activity=rsc")
     assert asked.headers["location"] == "/sign-in?next=%2Flog%3Factivity%3Drsc"
@@ -181,7 +181,7 @@ def test_after_signing_in_one_comes_to_the_page_one_wanted(web: WebClient) -> No
     assert answer.headers["location"] == "/log?activity=rsc"
 
 
-def test_nobody_is_sent_to_another_site(sqlite_web: WebClient) -> None:
+def test_signing_in_never_leads_to_another_site(sqlite_web: WebClient) -> None:
     for elsewhere in ("https://evil.example", "//evil.example", "/%2f/evil.example"):
         alice = sqlite_web.visit()
         link, code = ask(sqlite_web, alice, wanted=elsewhere)
@@ -194,13 +194,13 @@ def test_nobody_is_sent_to_another_site(sqlite_web: WebClient) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "alice", "a b@example.org", "@", "x@y\r\nBcc: all@example.org"]
 )
-def test_what_is_no_address_is_said(web: WebClient, typed: str) -> None:
+def test_an_invalid_address_is_refused(web: WebClient, typed: str) -> None:
     answer = web.visit().post("/sign-in", {"email": typed})
     assert problems(answer) == [("email", "Enter an email address, like name@example.org")]
     assert "<title>Error: Sign in" in answer.text
 
 
-def test_the_page_after_asking_says_what_to_do(web: WebClient) -> None:
+def test_the_code_page_says_what_to_do(web: WebClient) -> None:
     alice = web.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
     assert "If your address is registered, we have sent it a code" in text_of(page)
