@@ -94,7 +94,9 @@ def test_of_two_changes_at_once_one_is_told(web: WebClient) -> None:
 def test_a_wrong_change_is_told_and_not_saved(sqlite_web: WebClient) -> None:
     entry_id = sqlite_web.cast.entries["rsc"]
     answer = edit(sqlite_web.visit(ALICE), entry_id, hours="25")
-    assert problems(answer) == [("hours", "The hours must be 24 at most: for minutes write 25 min")]
+    assert problems(answer) == [
+        ("hours", "The hours must be at most 24. For minutes, write 25 min")
+    ]
     assert "<title>Error: Edit hours" in answer.text
     assert sqlite_web.cast.rows("entry", id=entry_id)[0]["minutes"] == 60
 

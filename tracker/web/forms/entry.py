@@ -28,12 +28,12 @@ from tracker.services.entry_rules import (
 from tracker.services.provider_choices import may_name
 from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key, parse_id
 from tracker.web.forms.fields import (
-    DateWrong,
-    HoursWrong,
-    Said,
-    date_fields_of,
-    read_any_date,
-    read_hours,
+    DateError,
+    DateWording,
+    HoursError,
+    format_date_fields,
+    parse_date,
+    parse_session_hours,
 )
 
 ACTIVITY_LABELS = {"rsc": "Reflective supervision", "training": "Training"}
@@ -141,19 +141,19 @@ def parse_entry(
 
 
 def _parse_day(form: SubmittedForm, today: date) -> date:
-    words = Said("Enter the day of the session", "The session date", today.year)
+    words = DateWording("Enter the day of the session", "The session date", today.year)
     years = range(today.year - YEARS_BACK, today.year + 1)
     try:
-        return read_any_date(form["day"], form["month"], form["year"], said=words, years=years)
-    except DateWrong as error:
+        return parse_date(form["day"], form["month"], form["year"], words, years)
+    except DateError as error:
         form.add_problem(error.part, str(error))
         return today
 
 
 def _parse_hours(form: SubmittedForm, field: str, label: str) -> int | None:
     try:
-        return read_hours(form[field], label)
-    except HoursWrong as error:
+        return parse_session_hours(form[field], label)
+    except HoursError as error:
         form.add_problem(field, str(error))
         return None
 
@@ -207,7 +207,7 @@ def prefill_from_link(
     if provider_id and may_name(session, person_id, rules.provider_rules, provider_id):
         texts |= {"provider": str(provider_id), "activity": "rsc"}
     with suppress(ValueError):
-        texts |= date_fields_of(date.fromisoformat(link.day))
+        texts |= format_date_fields(date.fromisoformat(link.day))
     return texts
 
 
@@ -216,7 +216,7 @@ def prefill_from_entry(entry: LoggedEntry) -> dict[str, str]:
     has_usual_title = entry.activity == "rsc" and entry.title == usual_title("rsc", entry.format)
     texts = {
         "activity": entry.activity,
-        **date_fields_of(entry.held_on),
+        **format_date_fields(entry.held_on),
         "hours": format_hours(entry.minutes),
         "title": "" if has_usual_title else entry.title,
         "provider": str(entry.provider_id or ""),

@@ -31,7 +31,13 @@ from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import normalize_email
 from tracker.web.forms.body import OwnForm, add_problem, clean, is_form_key, new_form_key
-from tracker.web.forms.fields import DateWrong, HoursWrong, date_fields_of, read_date, read_hours
+from tracker.web.forms.fields import (
+    DateError,
+    HoursError,
+    format_date_fields,
+    parse_past_date,
+    parse_session_hours,
+)
 from tracker.web.page_request import PageRequest
 
 T = TypeVar("T")
@@ -62,12 +68,12 @@ class GroupSessionForm(OwnForm):
         """The session, held ``today`` at the latest; None, with problems, if it can't be read."""
         held_on, minutes = None, None
         try:
-            held_on = read_date(self.day.data, self.month.data, self.year.data, today)
-        except DateWrong as error:
+            held_on = parse_past_date(self.day.data, self.month.data, self.year.data, today)
+        except DateError as error:
             add_problem(self[error.part], str(error))
         try:
-            minutes = read_hours(self.hours.data, "the hours")
-        except HoursWrong as error:
+            minutes = parse_session_hours(self.hours.data, "the hours")
+        except HoursError as error:
             add_problem(self.hours, str(error))
         if self.errors or held_on is None or minutes is None:
             return None
@@ -180,7 +186,7 @@ def read_page(
     provider_id, today = page.person_id, page.today(session)
     is_today = typed is not None and "today" in typed
     if typed is not None and is_today:
-        parts = date_fields_of(today)
+        parts = format_date_fields(today)
         kept = [item for item in typed.multi_items() if item[0] not in (*parts, "today")]
         typed = FormData([*kept, *parts.items()])
     named = {member.email for member in editing.members} if editing else set()
@@ -198,7 +204,7 @@ def read_page(
 
 def _prefill(stored: GroupSession) -> dict[str, str]:
     return {
-        **date_fields_of(stored.held_on),
+        **format_date_fields(stored.held_on),
         "hours": format_hours(stored.minutes),
         # An unusual length that is stored already is not asked about again.
         "warned": length_key(stored.minutes),

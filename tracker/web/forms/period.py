@@ -10,7 +10,7 @@ from tracker.refusal_text import format_refusal
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.services.context import Refused
 from tracker.web.forms.body import OwnForm, add_problem, clean
-from tracker.web.forms.fields import DateWrong, Said, date_fields_of, read_any_date
+from tracker.web.forms.fields import DateError, DateWording, format_date_fields, parse_date
 
 _PARTS = ("day", "month", "year")
 _DAY_NAMES = {"starts": "first day", "ends": "last day"}
@@ -50,21 +50,21 @@ class PeriodForm(OwnForm):
         A day more than ten years from ``today`` is taken for a typing error.
         """
         name = name or _DAY_NAMES[prefix]
-        texts = [self[f"{prefix}_{part}"].data or "" for part in _PARTS]
-        wording = Said(f"Enter the {name}", f"The {name}", today.year)
+        day, month, year = (self[f"{prefix}_{part}"].data or "" for part in _PARTS)
+        wording = DateWording(f"Enter the {name}", f"The {name}", today.year)
         years = range(today.year - PLAUSIBLE_YEARS, today.year + PLAUSIBLE_YEARS + 1)
         try:
-            day = read_any_date(*texts, said=wording, years=years)
-        except DateWrong as error:
+            parsed = parse_date(day, month, year, wording, years)
+        except DateError as error:
             add_problem(self[f"{prefix}_{error.part}"], str(error))
             return None
         first = today - relativedelta(years=PLAUSIBLE_YEARS)
         last = today + relativedelta(years=PLAUSIBLE_YEARS)
-        if not first <= day <= last:
+        if not first <= parsed <= last:
             message = f"The {name} must be between {format_date(first)} and {format_date(last)}"
             add_problem(self[f"{prefix}_year"], message)
             return None
-        return day
+        return parsed
 
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, message), in the order of the page."""
@@ -80,5 +80,5 @@ class PeriodForm(OwnForm):
 
 def format_day_fields(prefix: str, day: date | None) -> dict[str, str]:
     """A day as a person types it into the fields of ``prefix``; nothing for None."""
-    parts = date_fields_of(day) if day else {}
+    parts = format_date_fields(day) if day else {}
     return {f"{prefix}_{part}": text for part, text in parts.items()}

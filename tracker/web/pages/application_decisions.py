@@ -12,7 +12,7 @@ from tracker.refusal_text import format_refusal
 from tracker.services.applications import decline_application, endorse_applicant, find_applicant
 from tracker.services.context import Refused, ServiceContext
 from tracker.web.forms.body import OwnForm, RowId, Typed, add_problem, clean
-from tracker.web.forms.fields import DateWrong, date_fields_of, read_date
+from tracker.web.forms.fields import DateError, format_date_fields, parse_past_date
 from tracker.web.page_request import CoordinatorPage, PageRequest
 from tracker.web.pages.applications import ApplicationView, view_application
 
@@ -37,8 +37,8 @@ class DecisionDayForm(OwnForm):
         """The day, ``today`` at the latest; None, with the problem added, if it is not a day."""
         day, month, year = (self[name].data or "" for name in ("day", "month", "year"))
         try:
-            return read_date(day, month, year, today, named="decision")
-        except DateWrong as error:
+            return parse_past_date(day, month, year, today, named="decision")
+        except DateError as error:
             add_problem(self[error.part], str(error))
             return None
 
@@ -52,7 +52,7 @@ def show_form(
     if view.application.is_decided:
         return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
     today = page.site.today(view.application.association, page.now)
-    return _render(page, decision, person, view, DecisionDayForm(data=date_fields_of(today)))
+    return _render(page, decision, person, view, DecisionDayForm(data=format_date_fields(today)))
 
 
 @router.post("/coordinator/applicants/{application_id}/{decision}")

@@ -67,7 +67,7 @@ from tracker.web.forms.entry import (
     prefill_from_entry,
     prefill_from_link,
 )
-from tracker.web.forms.fields import date_fields_of
+from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.provider import offer_providers, resolve_provider
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
@@ -151,7 +151,7 @@ class PostedEntry:
             form.add_problem("files", format_refusal(refusal.code, refusal.facts))
         if "today" in self.texts:
             today = _rules_for(context, submission).today
-            form.texts |= date_fields_of(today)
+            form.texts |= format_date_fields(today)
             submission.focus = "hours"
         elif "remove" in self.texts:
             removed = remove_file(context, parse_id(form["remove"]))
