@@ -8,6 +8,7 @@ from tracker.formatting import MINUTES_IN_DAY, format_hours, parse_hours
 
 DatePart = Literal["day", "month", "year"]
 _YEARS_BACK = 50
+_YEAR_DIGITS, _SHORT_YEAR_DIGITS = 4, 2
 _MIN_MONTH_LETTERS = 3
 _MONTHS = 12
 
@@ -73,13 +74,13 @@ def parse_date(day: str, month: str, year: str, wording: DateWording, years: ran
 
 
 def _parse_year(text: str, wording: DateWording, years: range) -> int:
-    if _is_number(text) and len(text) == len("26"):
+    if _is_number(text) and len(text) == _SHORT_YEAR_DIGITS:
         for year in years:
             if year % 100 == int(text):
                 return year
         message = f"For the year {text} write all four digits, like {wording.example}"
         raise DateError("year", message)
-    if not _is_number(text) or len(text) != len("2026") or int(text) == 0:
+    if not _is_number(text) or len(text) != _YEAR_DIGITS or int(text) == 0:
         raise DateError("year", f"The year must have four digits, like {wording.example}")
     return int(text)
 
@@ -95,7 +96,7 @@ def _parse_month(text: str) -> int:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= len("2026")
+    return text.isascii() and text.isdigit() and len(text) <= _YEAR_DIGITS
 
 
 def parse_session_hours(text: str, label: str) -> int:
