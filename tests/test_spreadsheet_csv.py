@@ -27,7 +27,7 @@ def test_an_escaped_text_is_restored(text: str) -> None:
     assert unescape_formula(escape_formula(text)) == text
 
 
-def test_a_file_has_a_byte_order_mark_and_crlf() -> None:
+def test_files_have_a_byte_order_mark_and_crlf() -> None:
     data = b"".join(csv_lines(("title", "hours"), [("Play, and\n“more”", "1.5"), ('"=1"', "2")]))
     assert data.startswith(b"\xef\xbb\xbftitle,hours\r\n")
     assert data.endswith(b"\r\n")

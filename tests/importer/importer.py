@@ -80,10 +80,10 @@ class Importer:
     engine: Engine
     folder: Path
 
-    def take(self, **files: str | bytes) -> ImportReport:
+    def run(self, **files: str | bytes) -> ImportReport:
         """Import ``<keyword>.csv`` with each keyword's text."""
         self.write(**files)
-        return self.take_paths(self.folder)
+        return self.run_on(self.folder)
 
     def write(self, **files: str | bytes) -> None:
         """Put ``<keyword>.csv`` with each keyword's text into the folder, and nothing else."""
@@ -93,7 +93,7 @@ class Importer:
             data = content.encode() if isinstance(content, str) else content
             (self.folder / f"{kind}.csv").write_bytes(data)
 
-    def take_paths(
+    def run_on(
         self,
         *paths: Path,
         after: AfterImport | None = None,
@@ -108,22 +108,22 @@ class Importer:
             progress=progress,
         )
 
-    def refusals(self, **files: str | bytes) -> list[ImportProblem]:
+    def problems(self, **files: str | bytes) -> list[ImportProblem]:
         """The problems for which the files are refused; none if they are taken."""
         self.write(**files)
-        return self.refusals_of_what_is_written()
+        return self.problems_of_written_files()
 
-    def refusals_of_what_is_written(self) -> list[ImportProblem]:
+    def problems_of_written_files(self) -> list[ImportProblem]:
         """The problems for which the files of the folder are refused."""
         try:
-            self.take_paths(self.folder)
+            self.run_on(self.folder)
         except ImportRefused as refused:
             return refused.problems
         return []
 
-    def told(self, **files: str | bytes) -> list[str]:
+    def problem_texts(self, **files: str | bytes) -> list[str]:
         """The problems as they are printed, without the folder."""
-        return [str(each).replace(f"{self.folder}/", "") for each in self.refusals(**files)]
+        return [str(each).replace(f"{self.folder}/", "") for each in self.problems(**files)]
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """Some columns (default: all) of all rows of a table, in the order of its key."""
@@ -133,6 +133,6 @@ class Importer:
             query = select(*picked).order_by(*found.primary_key)
             return [tuple(row) for row in session.connection().execute(query)]
 
-    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+    def all_rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table that an import writes."""
         return {name: self.rows(name) for name in WRITTEN}

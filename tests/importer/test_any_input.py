@@ -1,4 +1,4 @@
-"""Whatever the files hold, an import takes them in or refuses them whole."""
+"""Whatever the files contain, an import takes all of it or nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +105,7 @@ def peopled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A database to copy, which knows Alice and Bob."""
     folder = tmp_path_factory.mktemp("peopled")
     with copied(migrated_sqlite, folder) as importer:
-        importer.take(people=PEOPLE)
+        importer.run(people=PEOPLE)
     return folder / migrated_sqlite.name
 
 
@@ -128,34 +128,32 @@ def fresh_importer(peopled: Path) -> Iterator[Importer]:
 
 def take_or_refuse(importer: Importer, files: dict[str, bytes]) -> None:
     """Import twice: a refusal changes nothing, and neither does the second time."""
-    before = importer.everything()
+    before = importer.all_rows()
     importer.write(**files)
-    problems = importer.refusals_of_what_is_written()
+    problems = importer.problems_of_written_files()
     assert all(str(each).isprintable() for each in problems)
     if problems:
-        assert importer.everything() == before
+        assert importer.all_rows() == before
         return
-    after = importer.everything()
-    importer.take_paths(importer.folder)
-    assert importer.everything() == after
+    after = importer.all_rows()
+    importer.run_on(importer.folder)
+    assert importer.all_rows() == after
 
 
 @given(files=st.dictionaries(st.sampled_from(list(SCHEMAS)), st.binary(max_size=200), min_size=1))
-def test_random_bytes_are_taken_or_refused(peopled: Path, files: dict[str, bytes]) -> None:
+def test_random_bytes_are_imported_or_refused(peopled: Path, files: dict[str, bytes]) -> None:
     with fresh_importer(peopled) as importer:
         take_or_refuse(importer, files)
 
 
 @given(files=nearly_right_files())
-def test_nearly_right_files_are_taken_whole_or_refused_whole(
-    peopled: Path, files: dict[str, str]
-) -> None:
+def test_nearly_right_files_are_all_or_nothing(peopled: Path, files: dict[str, str]) -> None:
     with fresh_importer(peopled) as importer:
         take_or_refuse(importer, {kind: text.encode() for kind, text in files.items()})
 
 
 @given(st.sampled_from(sorted(GOOD)), st.text())
-def test_a_cell_is_read_or_refused_with_a_reason(column: str, text: str) -> None:
+def test_every_cell_is_read_or_refused(column: str, text: str) -> None:
     kind = next(kind for kind, schema in SCHEMAS.items() if column in schema.columns())
     columns = SCHEMAS[kind].columns()
     cells = [text if name == column else GOOD[name][0] for name in columns]

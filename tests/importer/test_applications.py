@@ -1,4 +1,4 @@
-"""Applications from a file: what is stored, what comes of a decision, and what is refused."""
+"""applications.csv: what is stored, what follows from a decision, and what is refused."""
 
 import json
 from datetime import date
@@ -18,10 +18,10 @@ def applied(*rows: str) -> str:
     return HEADING + "".join(f"{row}\n" for row in rows)
 
 
-def told(importer: Importer, *rows: str, **files: str) -> list[str]:
+def problems_of_row(importer: Importer, *rows: str, **files: str) -> list[str]:
     """The problems with rows of applications.csv, without the file's name."""
     files = {"people": PEOPLE, "applications": applied(*rows)} | files
-    return [each.removeprefix("applications.csv:") for each in importer.told(**files)]
+    return [each.removeprefix("applications.csv:") for each in importer.problem_texts(**files)]
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def told(importer: Importer, *rows: str, **files: str) -> list[str]:
         (f"{ALICES},1/10/2024,1/10/2024,endorsed", (OPENED, OPENED, OPENED, "endorsed")),
     ],
 )
-def test_an_application_is_stored_with_the_state_that_its_days_say(
+def test_dates_decide_the_state_of_an_application(
     importer: Importer, row: str, stored: tuple[object, ...]
 ) -> None:
-    importer.take(people=PEOPLE, applications=applied(row))
+    importer.run(people=PEOPLE, applications=applied(row))
     assert importer.rows("application", *COLUMNS) == [stored]
 
 
@@ -103,19 +103,19 @@ def test_an_application_is_stored_with_the_state_that_its_days_say(
         ),
     ],
 )
-def test_a_wrong_application_is_refused_with_what_would_be_right(
+def test_a_wrong_application_is_refused_with_a_fix(
     sqlite_importer: Importer, row: str, problem: str
 ) -> None:
-    assert told(sqlite_importer, row) == [problem]
+    assert problems_of_row(sqlite_importer, row) == [problem]
     assert sqlite_importer.rows("person") == []
 
 
-def test_the_as_of_day_itself_is_not_in_the_future(sqlite_importer: Importer) -> None:
+def test_the_as_of_day_itself_is_allowed(sqlite_importer: Importer) -> None:
     row = f"alice@example.org,NCIMHA,IFS,{AS_OF},{AS_OF},{AS_OF},endorsed"
-    assert told(sqlite_importer, row) == []
+    assert problems_of_row(sqlite_importer, row) == []
 
 
-def test_an_endorsed_application_begins_the_endorsement_and_the_person_is_evaluated(
+def test_an_endorsed_application_starts_the_endorsement(
     importer: Importer,
 ) -> None:
     evaluated = set[int]()
@@ -123,9 +123,9 @@ def test_an_endorsed_application_begins_the_endorsement_and_the_person_is_evalua
     def after(_: Session, person_ids: set[int]) -> None:
         evaluated.update(person_ids)
 
-    importer.take(people=PEOPLE)
+    importer.run(people=PEOPLE)
     importer.write(applications=applied(f"{ALICES},2024-02-10,2024-03-10,endorsed"))
-    report = importer.take_paths(importer.folder, after=after)
+    report = importer.run_on(importer.folder, after=after)
     assert importer.rows("endorsement") == [(1, 1, "NCIMHA", "IFS", DECIDED, None)]
     assert evaluated == {1}
     counts = {kind: vars(each)["added"] for kind, each in report.counts.items()}
@@ -134,35 +134,35 @@ def test_an_endorsed_application_begins_the_endorsement_and_the_person_is_evalua
     assert events == [("tests", "application", None), ("tests", "endorsement", None)]
 
 
-def test_a_later_file_says_what_became_of_an_application(importer: Importer) -> None:
-    importer.take(people=PEOPLE, applications=applied(f"{ALICES},,,"))
-    report = importer.take(applications=applied(f"{ALICES},2024-02-10,,"))
+def test_a_later_file_decides_an_application(importer: Importer) -> None:
+    importer.run(people=PEOPLE, applications=applied(f"{ALICES},,,"))
+    report = importer.run(applications=applied(f"{ALICES},2024-02-10,,"))
     assert vars(report.counts["applications"]) == {"added": 0, "changed": 1, "unchanged": 0}
-    importer.take(applications=applied(f"{ALICES},,2024-03-10,endorsed"))
+    importer.run(applications=applied(f"{ALICES},,2024-03-10,endorsed"))
     assert importer.rows("application", *COLUMNS) == [(OPENED, SUBMITTED, DECIDED, "endorsed")]
     assert len(importer.rows("endorsement")) == 1
     *_, (before, after) = importer.rows("audit_event", "before", "after")[:3]
     assert (json.loads(before)["state"], json.loads(after)["state"]) == ("submitted", "endorsed")
 
 
-def test_the_file_by_which_it_was_opened_leaves_alone_what_became_of_it(
+def test_the_opening_file_keeps_later_decisions(
     importer: Importer,
 ) -> None:
     opened = applied(f"{ALICES},,,")
-    importer.take(people=PEOPLE, applications=opened)
-    importer.take(applications=applied(f"{ALICES},2024-02-10,2024-03-10,endorsed"))
-    before = importer.everything()
+    importer.run(people=PEOPLE, applications=opened)
+    importer.run(applications=applied(f"{ALICES},2024-02-10,2024-03-10,endorsed"))
+    before = importer.all_rows()
     for again in (opened, f"email,association,category,opened_on\n{ALICES}\n"):
-        importer.take(applications=again)
-        assert importer.everything() == before
+        importer.run(applications=again)
+        assert importer.all_rows() == before
 
 
 def test_the_same_decision_twice_changes_nothing(importer: Importer) -> None:
     files = {"people": PEOPLE, "applications": applied(f"{ALICES},,2024-03-10,endorsed")}
-    importer.take(**files)
-    before = importer.everything()
-    report = importer.take(**files)
-    assert importer.everything() == before
+    importer.run(**files)
+    before = importer.all_rows()
+    report = importer.run(**files)
+    assert importer.all_rows() == before
     assert report.person_ids == set()
     assert "endorsements" not in report.counts
 
@@ -176,19 +176,19 @@ def test_the_same_decision_twice_changes_nothing(importer: Importer) -> None:
         (f"{ALICES},,2024-03-11,", 'decided_on "2024-03-11"'),
     ],
 )
-def test_who_is_endorsed_stays_so(importer: Importer, row: str, column: str) -> None:
-    importer.take(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,endorsed"))
+def test_an_endorsed_application_stays_endorsed(importer: Importer, row: str, column: str) -> None:
+    importer.run(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,endorsed"))
     what = "the application was endorsed on 2024-03-10, which can't be changed"
-    assert told(importer, row) == [f"2: {column}: {what}"]
+    assert problems_of_row(importer, row) == [f"2: {column}: {what}"]
 
 
-def test_the_day_of_another_decision_may_be_put_right_and_the_decision_not(
+def test_a_decision_date_can_be_corrected(
     importer: Importer,
 ) -> None:
-    importer.take(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,declined"))
-    importer.take(applications=applied(f"{ALICES},,2024-03-11,declined"))
+    importer.run(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,declined"))
+    importer.run(applications=applied(f"{ALICES},,2024-03-11,declined"))
     assert importer.rows("application", "decided_on") == [(date(2024, 3, 11),)]
-    [problem] = told(importer, f"{ALICES},,2024-03-11,endorsed")
+    [problem] = problems_of_row(importer, f"{ALICES},,2024-03-11,endorsed")
     assert "the application was declined on 2024-03-11, which can't be changed" in problem
 
 
@@ -208,21 +208,19 @@ def test_an_endorsement_that_covers_the_day_is_kept(
     files = {"people": PEOPLE, "endorsements": f"{own}alice@example.org,NCIMHA,IFS,2023-01-01,"}
     files["endorsements"] += f"{ends_on}\n"
     if not together:
-        importer.take(**files)
+        importer.run(**files)
         files = {}
-    importer.take(**files, applications=applied(f"{ALICES},,2024-03-10,endorsed"))
+    importer.run(**files, applications=applied(f"{ALICES},,2024-03-10,endorsed"))
     assert [day for (day,) in importer.rows("endorsement", "starts_on")] == held
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_an_endorsement_that_begins_later_is_in_the_way(
-    importer: Importer, *, together: bool
-) -> None:
+def test_a_later_endorsement_blocks_an_earlier_one(importer: Importer, *, together: bool) -> None:
     own = "email,association,category,starts_on\nalice@example.org,NCIMHA,IFS,2024-03-11\n"
     if not together:
-        importer.take(people=PEOPLE, endorsements=own)
+        importer.run(people=PEOPLE, endorsements=own)
     files = {"endorsements": own} if together else {}
-    assert told(importer, f"{ALICES},,2024-03-10,endorsed", **files) == [
+    assert problems_of_row(importer, f"{ALICES},,2024-03-10,endorsed", **files) == [
         (
             '2: decided_on "2024-03-10": The same endorsement is on file from March 11, 2024, and '
             "one from March 10, 2024 would overlap it. First enter the earlier time as an "
@@ -234,13 +232,13 @@ def test_an_endorsement_that_begins_later_is_in_the_way(
 def test_leave_may_follow_in_the_same_import(importer: Importer) -> None:
     leave = "email,association,category,starts_on\nalice@example.org,NCIMHA,IFS,2024-03-10\n"
     applications = applied(f"{ALICES},,2024-03-10,endorsed")
-    importer.take(people=PEOPLE, applications=applications, leave=leave)
+    importer.run(people=PEOPLE, applications=applications, leave=leave)
     assert importer.rows("leave", "endorsement_id", "starts_on") == [(1, DECIDED)]
 
 
-def test_leave_is_not_blamed_for_a_wrong_row_in_applications(sqlite_importer: Importer) -> None:
+def test_leave_is_not_blamed_for_wrong_applications(sqlite_importer: Importer) -> None:
     leave = "email,association,category,starts_on\nalice@example.org,NCIMHA,IFS,2024-03-10\n"
-    [problem] = told(sqlite_importer, f"{ALICES},,2024-03-10,endorse", leave=leave)
+    [problem] = problems_of_row(sqlite_importer, f"{ALICES},,2024-03-10,endorse", leave=leave)
     assert problem.startswith('2: state "endorse": must be')
 
 
@@ -250,46 +248,46 @@ def test_one_application_is_undecided_at_a_time(importer: Importer) -> None:
         'opened_on "2024-02-01": the application opened on 2024-01-10 is undecided too: '
         "decide one of them"
     )
-    assert told(importer, *rows) == [f"3: {problem}"]
-    importer.take(people=PEOPLE, applications=applied(rows[0]))
-    assert told(importer, rows[1]) == [f"2: {problem}"]
-    importer.take(applications=applied(f"{ALICES},,2024-01-31,withdrawn", rows[1]))
+    assert problems_of_row(importer, *rows) == [f"3: {problem}"]
+    importer.run(people=PEOPLE, applications=applied(rows[0]))
+    assert problems_of_row(importer, rows[1]) == [f"2: {problem}"]
+    importer.run(applications=applied(f"{ALICES},,2024-01-31,withdrawn", rows[1]))
     assert [state for (state,) in importer.rows("application", "state")] == ["withdrawn", "open"]
 
 
-def test_a_slip_in_the_day_of_opening_makes_no_second_application(importer: Importer) -> None:
+def test_a_wrong_opening_day_makes_no_second_application(importer: Importer) -> None:
     decided = f"{ALICES},2024-02-10,2024-03-10,endorsed"
-    importer.take(people=PEOPLE, applications=applied(decided))
-    before = importer.everything()
-    assert told(importer, decided.replace("2024-01-10", "2024-01-01")) == [
+    importer.run(people=PEOPLE, applications=applied(decided))
+    before = importer.all_rows()
+    assert problems_of_row(importer, decided.replace("2024-01-10", "2024-01-01")) == [
         (
             '2: opened_on "2024-01-01": the application opened on 2024-01-10 was also endorsed on '
             "2024-03-10: write 2024-01-10 if it is the same application"
         )
     ]
-    assert told(importer, decided) == []
-    assert importer.everything() == before
+    assert problems_of_row(importer, decided) == []
+    assert importer.all_rows() == before
 
 
 @pytest.mark.parametrize("outcome", ["2024-03-11,declined", "2024-03-10,withdrawn"])
 def test_another_decision_is_of_another_application(importer: Importer, outcome: str) -> None:
-    importer.take(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,declined"))
-    assert told(importer, f"alice@example.org,NCIMHA,IFS,2024-02-01,,{outcome}") == []
+    importer.run(people=PEOPLE, applications=applied(f"{ALICES},,2024-03-10,declined"))
+    assert problems_of_row(importer, f"alice@example.org,NCIMHA,IFS,2024-02-01,,{outcome}") == []
 
 
-def test_decisions_of_one_file_begin_endorsements_in_their_own_order(importer: Importer) -> None:
+def test_decisions_start_endorsements_in_date_order(importer: Importer) -> None:
     rows = [
         "alice@example.org,NCIMHA,IFS,2024-02-01,,2024-04-01,endorsed",
         "alice@example.org,NCIMHA,IFS,2020-02-01,,2020-04-01,endorsed",
     ]
-    importer.take(people=PEOPLE, applications=applied(*rows))
+    importer.run(people=PEOPLE, applications=applied(*rows))
     assert importer.rows("endorsement", "starts_on") == [(date(2020, 4, 1),)]
 
 
-def test_two_rows_about_one_application_that_differ_are_refused(
+def test_contradicting_application_rows_are_refused(
     sqlite_importer: Importer,
 ) -> None:
-    [problem] = told(sqlite_importer, f"{ALICES},,,", f"{ALICES},2024-02-10,,")
+    [problem] = problems_of_row(sqlite_importer, f"{ALICES},,,", f"{ALICES},2024-02-10,,")
     assert problem.endswith(
         "applications.csv:2, which is about the same NCIMHA, IFS, 2024-01-10: keep one"
     )

@@ -1,4 +1,4 @@
-"""What a cell may hold, and what is said of one that may not stand."""
+"""What cells can contain, and what the problem with any other says."""
 
 import pytest
 
@@ -29,10 +29,10 @@ def csv_of(row: dict[str, str]) -> str:
     return f"{','.join(row)}\n{','.join(row.values())}\n"
 
 
-def told_of_entry(importer: Importer, **cells: str) -> list[str]:
+def entry_problems(importer: Importer, **cells: str) -> list[str]:
     return [
         each.removeprefix("entries.csv:2: ")
-        for each in importer.told(people=PEOPLE, entries=csv_of(ENTRY | cells))
+        for each in importer.problem_texts(people=PEOPLE, entries=csv_of(ENTRY | cells))
     ]
 
 
@@ -55,12 +55,12 @@ def told_of_entry(importer: Importer, **cells: str) -> list[str]:
     ],
 )
 def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str]) -> None:
-    assert told_of_entry(sqlite_importer, **cells) == []
+    assert entry_problems(sqlite_importer, **cells) == []
     assert len(sqlite_importer.rows("entry")) == 1
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "expected"),
     [
         (
             {"date": "2024-02-31"},
@@ -168,20 +168,20 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
     ],
 )
-def test_a_wrong_entry_is_refused_with_what_would_be_right(
-    sqlite_importer: Importer, cells: dict[str, str], told: str
+def test_a_wrong_entry_is_refused_with_a_fix(
+    sqlite_importer: Importer, cells: dict[str, str], expected: str
 ) -> None:
-    assert told_of_entry(sqlite_importer, **cells) == [told]
+    assert entry_problems(sqlite_importer, **cells) == [expected]
     assert sqlite_importer.rows("person") == []
 
 
-def test_every_wrong_cell_of_a_row_is_told(sqlite_importer: Importer) -> None:
-    told = told_of_entry(sqlite_importer, date="tomorrow", hours="-1", topics="x", title="")
-    assert [each.split()[0] for each in told] == ["date", "hours", "title", "topics"]
+def test_every_wrong_cell_is_reported(sqlite_importer: Importer) -> None:
+    problems = entry_problems(sqlite_importer, date="tomorrow", hours="-1", topics="x", title="")
+    assert [each.split()[0] for each in problems] == ["date", "hours", "title", "topics"]
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "expected"),
     [
         (
             {"association": "ncimha"},
@@ -213,26 +213,24 @@ def test_every_wrong_cell_of_a_row_is_told(sqlite_importer: Importer) -> None:
     ],
 )
 def test_a_wrong_endorsement_is_refused(
-    sqlite_importer: Importer, cells: dict[str, str], told: str
+    sqlite_importer: Importer, cells: dict[str, str], expected: str
 ) -> None:
-    found = sqlite_importer.told(people=PEOPLE, endorsements=csv_of(HELD | cells))
-    assert found == [f"endorsements.csv:2: {told}"]
+    found = sqlite_importer.problem_texts(people=PEOPLE, endorsements=csv_of(HELD | cells))
+    assert found == [f"endorsements.csv:2: {expected}"]
 
 
 @pytest.mark.parametrize("ends_on", ["", "2024-01-01", "2030-12-31"])
-def test_an_endorsement_may_end_on_its_first_day_or_in_the_future_or_never(
-    sqlite_importer: Importer, ends_on: str
-) -> None:
+def test_an_endorsement_can_end_any_later_day(sqlite_importer: Importer, ends_on: str) -> None:
     held = csv_of(HELD | {"ends_on": ends_on})
-    assert sqlite_importer.told(people=PEOPLE, endorsements=held) == []
+    assert sqlite_importer.problem_texts(people=PEOPLE, endorsements=held) == []
 
 
-def test_a_membership_needs_its_end_and_a_known_organization(sqlite_importer: Importer) -> None:
-    told = sqlite_importer.told(
+def test_a_membership_needs_end_and_organization(sqlite_importer: Importer) -> None:
+    problems = sqlite_importer.problem_texts(
         people=PEOPLE,
         memberships="email,organization,starts_on,ends_on\nalice@example.org,NC,2024-01-01,\n",
     )
-    assert told == [
+    assert problems == [
         (
             'memberships.csv:2: organization "NC": is unknown; valid values: '
             "CT-AIMH, MI-AIMH, and NCIMHA"
@@ -242,7 +240,7 @@ def test_a_membership_needs_its_end_and_a_known_organization(sqlite_importer: Im
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "expected"),
     [
         ("alice@example.org,,,", 'name "": must not be empty'),
         ("alice@example.org,A,,maybe", 'provides_rsc "maybe": must be yes or no'),
@@ -252,25 +250,25 @@ def test_a_membership_needs_its_end_and_a_known_organization(sqlite_importer: Im
         ),
     ],
 )
-def test_a_wrong_person_is_refused(sqlite_importer: Importer, cells: str, told: str) -> None:
+def test_a_wrong_person_is_refused(sqlite_importer: Importer, cells: str, expected: str) -> None:
     people = f"email,name,highest_degree,provides_rsc\n{cells}\n"
-    assert sqlite_importer.told(people=people) == [f"people.csv:2: {told}"]
+    assert sqlite_importer.problem_texts(people=people) == [f"people.csv:2: {expected}"]
 
 
-def test_who_has_a_wrong_row_in_people_is_not_called_unknown_elsewhere(
+def test_a_person_with_a_wrong_row_is_known(
     sqlite_importer: Importer,
 ) -> None:
-    told = sqlite_importer.told(
+    problems = sqlite_importer.problem_texts(
         people="email,name\nalice@example.org,\n", endorsements=csv_of(HELD)
     )
-    assert told == ['people.csv:2: name "": must not be empty']
+    assert problems == ['people.csv:2: name "": must not be empty']
 
 
-def test_an_unknown_provider_is_told_beside_what_else_is_wrong_in_the_row(
+def test_an_unknown_provider_is_reported_with_other_problems(
     importer: Importer,
 ) -> None:
     wrong = RSC | {"hours": "25", "provider_email": "nobody@example.org"}
-    assert [each.split(":")[0] for each in told_of_entry(importer, **wrong)] == [
+    assert [each.split(":")[0] for each in entry_problems(importer, **wrong)] == [
         'hours "25"',
         'provider_email "nobody@example.org"',
     ]

@@ -1,4 +1,4 @@
-"""`tracker import`, as it is called."""
+"""`tracker import`, as people call it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["import", *map(str, arguments)])
 
 
-def test_it_prints_what_was_added_and_works_out_the_standings(sqlite_importer: Importer) -> None:
+def test_the_command_prints_counts_and_evaluates(sqlite_importer: Importer) -> None:
     sqlite_importer.write(people=PEOPLE, endorsements=HELD, entries=ENTRIES)
     called = call(sqlite_importer.folder)
     assert called.exit_code == 0
@@ -36,7 +36,7 @@ def test_it_prints_what_was_added_and_works_out_the_standings(sqlite_importer: I
     assert sqlite_importer.rows("standing", "endorsement_id")
 
 
-def test_a_refusal_lists_the_problems_and_ends_with_1(sqlite_importer: Importer) -> None:
+def test_a_refusal_lists_problems_and_exits_1(sqlite_importer: Importer) -> None:
     sqlite_importer.write(people=PEOPLE.replace("yes", "perhaps"))
     called = call(sqlite_importer.folder / "people.csv")
     assert called.exit_code == 1
@@ -47,14 +47,14 @@ def test_a_refusal_lists_the_problems_and_ends_with_1(sqlite_importer: Importer)
     assert sqlite_importer.rows("person") == []
 
 
-def test_of_very_many_problems_the_first_200_are_printed(sqlite_importer: Importer) -> None:
+def test_the_first_200_problems_are_printed(sqlite_importer: Importer) -> None:
     sqlite_importer.write(people="email,name\n" + "x,X\n" * 250)
     lines = call(sqlite_importer.folder).stderr.splitlines()
     assert len(lines) == 202
     assert lines[-2:] == ["… and 50 more", "250 problems: nothing was stored."]
 
 
-def test_a_session_may_lie_on_the_as_of_day_and_not_after(sqlite_importer: Importer) -> None:
+def test_no_session_is_after_the_as_of_day(sqlite_importer: Importer) -> None:
     sqlite_importer.write(people=PEOPLE, entries=ENTRIES)
     assert call("--as-of", "2024-01-31", sqlite_importer.folder).exit_code == 1
     assert call("--as-of", "2024-02-01", sqlite_importer.folder).exit_code == 0
@@ -66,7 +66,7 @@ def test_without_an_as_of_day_it_is_today(sqlite_importer: Importer) -> None:
     assert call(sqlite_importer.folder).exit_code == 1
 
 
-def test_a_csv_file_that_was_left_aside_is_named(sqlite_importer: Importer) -> None:
+def test_an_ignored_csv_file_is_named(sqlite_importer: Importer) -> None:
     sqlite_importer.write(people=PEOPLE, entry=ENTRIES)
     called = call(sqlite_importer.folder)
     assert called.exit_code == 0

@@ -20,9 +20,9 @@ EXTENSIONS = f"""{CYCLE},extended_due_on,reason
 WHOLE = {"people": PEOPLE, "endorsements": HELD, "waivers": WAIVERS, "extensions": EXTENSIONS}
 
 
-def test_each_is_stored_with_its_endorsement_and_cycle_once(importer: Importer) -> None:
+def test_each_row_is_stored_once_per_cycle(importer: Importer) -> None:
     for added, unchanged in ((1, 0), (0, 1)):
-        report = importer.take(**WHOLE)
+        report = importer.run(**WHOLE)
         counts = report.counts["waivers"]
         assert (counts.added, counts.changed, counts.unchanged) == (added, 0, unchanged)
         assert report.person_ids == ({1, 2} if added else set())
@@ -34,23 +34,23 @@ def test_each_is_stored_with_its_endorsement_and_cycle_once(importer: Importer) 
 
 
 def test_a_later_due_date_may_become_another_one(importer: Importer) -> None:
-    importer.take(**WHOLE)
-    report = importer.take(extensions=EXTENSIONS.replace("2025-03-01", "2025-04-01"))
+    importer.run(**WHOLE)
+    report = importer.run(extensions=EXTENSIONS.replace("2025-03-01", "2025-04-01"))
     assert (report.counts["extensions"].changed, report.person_ids) == (1, {1})
     assert importer.rows("renewal", "extended_due_on") == [(date(2024, 3, 1),), (date(2025, 4, 1),)]
 
 
-def test_no_file_takes_back_time_that_was_given(importer: Importer) -> None:
-    importer.take(**WHOLE)
-    before = importer.everything()
-    told = importer.told(extensions=EXTENSIONS.replace("2025-03-01", "2025-02-28"))
+def test_no_file_shortens_an_extension(importer: Importer) -> None:
+    importer.run(**WHOLE)
+    before = importer.all_rows()
+    problems = importer.problem_texts(extensions=EXTENSIONS.replace("2025-03-01", "2025-02-28"))
     right = "must be 2025-03-01 or later: the renewal is already extended to that day"
-    assert told == [f'extensions.csv:3: extended_due_on "2025-02-28": {right}']
-    assert importer.everything() == before
+    assert problems == [f'extensions.csv:3: extended_due_on "2025-02-28": {right}']
+    assert importer.all_rows() == before
 
 
 def test_both_leave_events_without_the_reason(importer: Importer) -> None:
-    importer.take(**WHOLE)
+    importer.run(**WHOLE)
     events = {row[0]: row[1] for row in importer.rows("audit_event", "table_name", "after")}
     assert json.loads(events["waiver"]) == {
         "endorsement_id": 2,
@@ -61,7 +61,7 @@ def test_both_leave_events_without_the_reason(importer: Importer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "old", "new", "told"),
+    ("kind", "old", "new", "expected"),
     [
         (
             "waivers",
@@ -113,19 +113,19 @@ def test_both_leave_events_without_the_reason(importer: Importer) -> None:
         ),
     ],
 )
-def test_what_fits_no_cycle_is_refused(
-    sqlite_importer: Importer, kind: str, old: str, new: str, told: str
+def test_a_row_outside_every_cycle_is_refused(
+    sqlite_importer: Importer, kind: str, old: str, new: str, expected: str
 ) -> None:
     files = {**WHOLE, kind: WHOLE[kind].replace(old, new, 1)}
-    assert sqlite_importer.told(**files) == [f"{kind}.csv:2: {told}"]
+    assert sqlite_importer.problem_texts(**files) == [f"{kind}.csv:2: {expected}"]
 
 
-def test_what_another_cell_holds_is_told_without_anything_invisible(
+def test_problems_show_invisible_characters_escaped(
     sqlite_importer: Importer,
 ) -> None:
     # A character that means nothing.
     rows = "".join(f"alice@example.org,other,Art\U000fffff,{year}-01-01\n" for year in (2020, 2021))
     degrees = f"email,level,title,awarded_on\n{rows}"
-    [told] = sqlite_importer.told(people=PEOPLE, degrees=degrees)
-    assert "about the same other, Art\\U000fffff" in told
-    assert told.isprintable()
+    [problem] = sqlite_importer.problem_texts(people=PEOPLE, degrees=degrees)
+    assert "about the same other, Art\\U000fffff" in problem
+    assert problem.isprintable()

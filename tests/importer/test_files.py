@@ -13,18 +13,18 @@ ZOE = "email,name\nzoë@example.org,x\n"
 
 def problems_of(importer: Importer, *paths: Path) -> list[str]:
     with pytest.raises(ImportRefused) as refused:
-        importer.take_paths(*paths)
+        importer.run_on(*paths)
     return [str(each).replace(f"{importer.folder}", "") for each in refused.value.problems]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
-def test_a_file_may_be_in_utf_8_or_windows_1252(sqlite_importer: Importer, encoding: str) -> None:
-    sqlite_importer.take(people="email,name\nzoe@example.org,Zoë “Zo”\n".encode(encoding))
+def test_a_file_is_utf8_or_windows_1252(sqlite_importer: Importer, encoding: str) -> None:
+    sqlite_importer.run(people="email,name\nzoe@example.org,Zoë “Zo”\n".encode(encoding))
     assert sqlite_importer.rows("person", "name") == [("Zoë “Zo”",)]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("email,name\n".encode("utf-16"), 'people.csv: is UTF-16: save it as "CSV UTF-8"'),
         (
@@ -69,14 +69,14 @@ def test_a_file_may_be_in_utf_8_or_windows_1252(sqlite_importer: Importer, encod
         ),
     ],
 )
-def test_a_file_that_is_no_proper_csv_is_refused_with_its_line(
-    sqlite_importer: Importer, content: bytes, told: str
+def test_broken_csv_is_refused_with_its_line(
+    sqlite_importer: Importer, content: bytes, expected: str
 ) -> None:
-    assert sqlite_importer.told(people=content) == [told]
+    assert sqlite_importer.problem_texts(people=content) == [expected]
 
 
 @pytest.mark.parametrize(
-    ("heading", "told"),
+    ("heading", "expected"),
     [
         (
             "email,name,phone",
@@ -97,50 +97,50 @@ def test_a_file_that_is_no_proper_csv_is_refused_with_its_line(
         ),
     ],
 )
-def test_a_wrong_heading_is_refused_by_the_columns_name(
-    sqlite_importer: Importer, heading: str, told: str
+def test_a_wrong_heading_names_the_column(
+    sqlite_importer: Importer, heading: str, expected: str
 ) -> None:
-    assert sqlite_importer.told(people=f"{heading}\n") == [told]
+    assert sqlite_importer.problem_texts(people=f"{heading}\n") == [expected]
 
 
-def test_the_case_and_order_of_columns_do_not_matter(sqlite_importer: Importer) -> None:
-    sqlite_importer.take(people=" Name ,EMAIL\nAlice,alice@example.org\n")
+def test_columns_have_any_case_and_order(sqlite_importer: Importer) -> None:
+    sqlite_importer.run(people=" Name ,EMAIL\nAlice,alice@example.org\n")
     assert sqlite_importer.rows("person", "email", "name") == [("alice@example.org", "Alice")]
 
 
 def test_a_file_with_a_heading_only_is_fine(sqlite_importer: Importer) -> None:
-    report = sqlite_importer.take(people="email,name\n")
+    report = sqlite_importer.run(people="email,name\n")
     assert report.counts["people"].added == 0
 
 
 def test_blank_lines_and_excels_separator_line_are_skipped(sqlite_importer: Importer) -> None:
-    sqlite_importer.take(people="sep=,\r\nemail,name\r\n\r\n,\r\nalice@example.org,Alice\r\n")
+    sqlite_importer.run(people="sep=,\r\nemail,name\r\n\r\n,\r\nalice@example.org,Alice\r\n")
     assert sqlite_importer.rows("person", "name") == [("Alice",)]
 
 
-def test_a_row_with_too_few_or_too_many_cells_is_refused(sqlite_importer: Importer) -> None:
-    assert sqlite_importer.told(people="email,name\na@b.org\nb@b.org,Bob,x\n") == [
+def test_a_row_with_missing_or_extra_cells_is_refused(sqlite_importer: Importer) -> None:
+    assert sqlite_importer.problem_texts(people="email,name\na@b.org\nb@b.org,Bob,x\n") == [
         "people.csv:2: the row has 1 cell, but the first line names 2 columns",
         "people.csv:3: the row has 3 cells, but the first line names 2 columns",
     ]
 
 
-def test_a_line_number_is_that_of_the_rows_first_line(sqlite_importer: Importer) -> None:
+def test_problems_name_the_first_line_of_a_row(sqlite_importer: Importer) -> None:
     people = 'email,name\r\na@b.org,"Al\r\nice"\r\n\r\nb@b.org,"B\nob"\r\nnobody,"N\nn"\n'
-    assert [each.line for each in sqlite_importer.refusals(people=people)] == [7]
+    assert [each.line for each in sqlite_importer.problems(people=people)] == [7]
 
 
-def test_a_line_break_in_a_cell_becomes_a_blank(sqlite_importer: Importer) -> None:
-    sqlite_importer.take(people='email,name\na@b.org,"Alice \r\n Adams\tB."\n')
+def test_a_line_break_becomes_a_blank(sqlite_importer: Importer) -> None:
+    sqlite_importer.run(people='email,name\na@b.org,"Alice \r\n Adams\tB."\n')
     assert sqlite_importer.rows("person", "name") == [("Alice Adams B.",)]
 
 
 def test_a_formula_is_only_text(sqlite_importer: Importer) -> None:
-    sqlite_importer.take(people='email,name\na@b.org,"=HYPERLINK(""http://x"")"\n')
+    sqlite_importer.run(people='email,name\na@b.org,"=HYPERLINK(""http://x"")"\n')
     assert sqlite_importer.rows("person", "name") == [('=HYPERLINK("http://x")',)]
 
 
-def test_a_file_by_an_unknown_name_is_refused_with_the_known_names(
+def test_an_unknown_file_name_is_refused(
     sqlite_importer: Importer,
 ) -> None:
     path = sqlite_importer.folder / "persons.csv"
@@ -156,16 +156,16 @@ def test_a_file_by_an_unknown_name_is_refused_with_the_known_names(
 
 
 def test_a_folder_without_a_known_file_is_refused(sqlite_importer: Importer) -> None:
-    [told] = problems_of(sqlite_importer, sqlite_importer.folder)
-    assert told.startswith(": contains none of the known files: people.csv")
+    [problem] = problems_of(sqlite_importer, sqlite_importer.folder)
+    assert problem.startswith(": contains none of the known files: people.csv")
 
 
-def test_another_csv_file_in_a_folder_is_left_aside_and_named(sqlite_importer: Importer) -> None:
-    report = sqlite_importer.take(people=PEOPLE, entry="anything")
+def test_an_unknown_csv_file_is_ignored_and_named(sqlite_importer: Importer) -> None:
+    report = sqlite_importer.run(people=PEOPLE, entry="anything")
     assert [Path(each).name for each in report.ignored] == ["entry.csv"]
 
 
-def test_a_missing_path_and_a_folder_named_like_a_file_are_refused(
+def test_missing_paths_and_folders_are_refused(
     sqlite_importer: Importer,
 ) -> None:
     (sqlite_importer.folder / "people.csv").mkdir()
@@ -176,7 +176,7 @@ def test_a_missing_path_and_a_folder_named_like_a_file_are_refused(
     ]
 
 
-def test_a_file_that_may_not_be_read_is_refused(
+def test_an_unreadable_file_is_refused(
     sqlite_importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Path) -> bytes:
@@ -191,21 +191,21 @@ def test_a_file_that_may_not_be_read_is_refused(
 def test_a_file_named_twice_is_read_once(sqlite_importer: Importer) -> None:
     path = sqlite_importer.folder / "people.csv"
     path.write_text(PEOPLE)
-    report = sqlite_importer.take_paths(path, sqlite_importer.folder, path)
+    report = sqlite_importer.run_on(path, sqlite_importer.folder, path)
     assert report.counts["people"].added == 2
 
 
-def test_the_order_in_which_files_are_named_does_not_matter(sqlite_importer: Importer) -> None:
+def test_the_order_of_files_does_not_matter(sqlite_importer: Importer) -> None:
     people, vetting = (sqlite_importer.folder / f"{kind}.csv" for kind in ("people", "vetting"))
     people.write_text(PEOPLE)
     vetting.write_text("email,association,starts_on\nbob@example.org,NCIMHA,2024-01-01\n")
-    report = sqlite_importer.take_paths(vetting, people)
+    report = sqlite_importer.run_on(vetting, people)
     assert (report.counts["people"].added, report.counts["vetting"].added) == (2, 1)
 
 
-def test_the_problems_of_all_files_are_told_at_once(sqlite_importer: Importer) -> None:
-    told = sqlite_importer.told(people=ZOE, vetting="email\n", leave="nothing")
-    assert [each.split(":")[0] for each in told] == [
+def test_problems_of_all_files_are_listed(sqlite_importer: Importer) -> None:
+    problems = sqlite_importer.problem_texts(people=ZOE, vetting="email\n", leave="nothing")
+    assert [each.split(":")[0] for each in problems] == [
         "leave.csv",
         "leave.csv",
         "leave.csv",

@@ -1,4 +1,4 @@
-"""What an import stores, updates, leaves alone, and takes back when it fails."""
+"""What an import stores, updates, leaves alone, and undoes when it fails."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ WHOLE = {
 
 
 def test_all_six_files_are_stored(importer: Importer) -> None:
-    importer.take(**WHOLE)
+    importer.run(**WHOLE)
     assert importer.rows("person", "email", "name", "second_email", "provides_rsc") == [
         ("alice@example.org", "Alice", None, False),
         ("bob@example.org", "Bob", None, True),
@@ -62,10 +62,10 @@ def test_all_six_files_are_stored(importer: Importer) -> None:
     ]
 
 
-def test_the_report_counts_what_was_added_changed_and_left(importer: Importer) -> None:
-    importer.take(**WHOLE)
+def test_the_report_counts_added_changed_unchanged(importer: Importer) -> None:
+    importer.run(**WHOLE)
     people = PEOPLE.replace("Alice", "Alice Adams") + "carol@example.org,Carol,no\n"
-    report = importer.take(people=people, vetting="email,association,starts_on\n")
+    report = importer.run(people=people, vetting="email,association,starts_on\n")
     counts = {kind: vars(each) for kind, each in report.counts.items()}
     assert counts == {
         "people": {"added": 1, "changed": 1, "unchanged": 1},
@@ -74,29 +74,29 @@ def test_the_report_counts_what_was_added_changed_and_left(importer: Importer) -
 
 
 def test_the_same_files_twice_change_nothing_at_all(importer: Importer) -> None:
-    importer.take(**WHOLE)
-    before = importer.everything()
-    report = importer.take(**WHOLE)
-    assert importer.everything() == before
+    importer.run(**WHOLE)
+    before = importer.all_rows()
+    report = importer.run(**WHOLE)
+    assert importer.all_rows() == before
     assert report.person_ids == set()
     assert all(each.added == each.changed == 0 for each in report.counts.values())
 
 
-def test_an_identical_row_is_another_session_and_still_the_same_the_second_time(
+def test_equal_rows_are_separate_sessions(
     importer: Importer,
 ) -> None:
     twice = (
         "email,activity,date,hours,title\n" + "alice@example.org,training,2024-02-01,1,Talk\n" * 2
     )
-    importer.take(people=PEOPLE, entries=twice)
-    importer.take(entries=twice)
+    importer.run(people=PEOPLE, entries=twice)
+    importer.run(entries=twice)
     assert importer.rows("entry", "minutes") == [(60,), (60,)]
-    importer.take(entries=twice + "alice@example.org,training,2/1/2024,1:00,Talk\n")
+    importer.run(entries=twice + "alice@example.org,training,2/1/2024,1:00,Talk\n")
     assert len(importer.rows("entry")) == 3
 
 
 def test_every_added_entry_leaves_an_audit_event(importer: Importer) -> None:
-    importer.take(**WHOLE)
+    importer.run(**WHOLE)
     events = importer.rows("audit_event", "who", "at", "table_name", "row_id", "before")
     assert events == [("tests", NOW, "entry", 1, None), ("tests", NOW, "entry", 2, None)]
     [(after,), _] = importer.rows("audit_event", "after")
@@ -114,12 +114,12 @@ def test_every_added_entry_leaves_an_audit_event(importer: Importer) -> None:
     }
 
 
-def test_a_changed_row_with_a_known_reference_updates_its_entry_and_leaves_an_event(
+def test_a_known_reference_updates_its_entry(
     importer: Importer,
 ) -> None:
-    importer.take(**WHOLE)
+    importer.run(**WHOLE)
     changed = ENTRIES.replace("2024-02-01,6,Attachment,DEIA:1;", "2024-02-05,5,Bonds,DEIA:2;")
-    report = importer.take(entries=changed)
+    report = importer.run(entries=changed)
     assert vars(report.counts["entries"]) == {"added": 0, "changed": 1, "unchanged": 1}
     assert importer.rows("entry", "held_on", "minutes", "title")[0] == (
         date(2024, 2, 5),
@@ -132,13 +132,13 @@ def test_a_changed_row_with_a_known_reference_updates_its_entry_and_leaves_an_ev
     assert '"minutes": 300' in after
 
 
-def test_a_file_without_a_column_leaves_that_part_of_a_known_entry(importer: Importer) -> None:
-    importer.take(**WHOLE)
+def test_a_missing_column_keeps_what_is_stored(importer: Importer) -> None:
+    importer.run(**WHOLE)
     entries = "email,activity,date,hours,title,reference\n"
-    importer.take(entries=f"{entries}alice@example.org,training,2024-02-01,7,Attachment,A-1\n")
+    importer.run(entries=f"{entries}alice@example.org,training,2024-02-01,7,Attachment,A-1\n")
     assert importer.rows("entry", "minutes")[0] == (420,)
     assert importer.rows("entry_topic", "topic", "minutes") == [("DEIA", 60), ("RSC", 30)]
-    assert importer.told(
+    assert importer.problem_texts(
         entries=f"{entries}alice@example.org,training,2024-02-01,1,Attachment,A-1\n"
     ) == [
         (
@@ -148,51 +148,51 @@ def test_a_file_without_a_column_leaves_that_part_of_a_known_entry(importer: Imp
     ]
 
 
-def test_an_entry_edited_or_deleted_since_is_not_touched_by_the_same_file(
+def test_the_same_file_keeps_edited_entries(
     importer: Importer,
 ) -> None:
-    importer.take(**WHOLE)
+    importer.run(**WHOLE)
     with importer.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE entry SET title = 'Mine' WHERE id = 1")
         connection.exec_driver_sql("DELETE FROM entry WHERE id = 2")
-    importer.take(**WHOLE)
+    importer.run(**WHOLE)
     assert importer.rows("entry", "id", "title") == [(1, "Mine")]
 
 
-def test_a_changed_row_whose_entry_was_deleted_is_added_anew(importer: Importer) -> None:
-    importer.take(**WHOLE)
+def test_a_changed_row_of_a_deleted_entry_is_new(importer: Importer) -> None:
+    importer.run(**WHOLE)
     with importer.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM entry WHERE id = 1")
     changed = ENTRIES.replace("Attachment", "Bonds")
     for _ in range(2):
-        importer.take(entries=changed)
+        importer.run(entries=changed)
     assert sorted(importer.rows("entry", "title")) == [("Bonds",), ("Supervision",)]
 
 
-def test_an_omitted_column_leaves_what_is_stored_and_an_empty_cell_means_the_default(
+def test_an_empty_cell_means_the_default(
     importer: Importer,
 ) -> None:
-    importer.take(
+    importer.run(
         people="email,name,second_email,highest_degree,provides_rsc\n"
         "alice@example.org,Alice,al@example.net,master,yes\n"
     )
     columns = ("name", "second_email", "highest_degree", "provides_rsc")
-    importer.take(people="email,name\nalice@example.org,Ally\n")
+    importer.run(people="email,name\nalice@example.org,Ally\n")
     assert importer.rows("person", *columns) == [("Ally", "al@example.net", "master", True)]
-    importer.take(people="email,name,second_email,highest_degree\nalice@example.org,Ally,,\n")
+    importer.run(people="email,name,second_email,highest_degree\nalice@example.org,Ally,,\n")
     assert importer.rows("person", *columns) == [("Ally", None, "none", True)]
 
 
-def test_a_second_address_that_somebody_settled_themselves_is_theirs(importer: Importer) -> None:
+def test_a_confirmed_second_address_stays(importer: Importer) -> None:
     people = "email,name,second_email\nalice@example.org,{},{}\n"
-    importer.take(people=people.format("Alice", "al@example.net"))
+    importer.run(people=people.format("Alice", "al@example.net"))
     with writing(importer.engine) as session:
         session.connection().exec_driver_sql(
             "UPDATE person SET second_email = 'own@example.net', "
             "second_email_confirmed_at = '2024-06-01 00:00:00'"
         )
-    for told in ("", "al@example.net"):
-        importer.take(people=people.format("Ally", told))
+    for second_email in ("", "al@example.net"):
+        importer.run(people=people.format("Ally", second_email))
         assert importer.rows("person", "name", "second_email") == [("Ally", "own@example.net")]
 
 
@@ -205,70 +205,72 @@ def test_a_second_address_that_somebody_settled_themselves_is_theirs(importer: I
     ],
 )
 def test_an_end_may_be_changed(importer: Importer, kind: str, old: str, new: str) -> None:
-    importer.take(**WHOLE)
-    report = importer.take(**{kind: WHOLE[kind].replace(old, new)})
+    importer.run(**WHOLE)
+    report = importer.run(**{kind: WHOLE[kind].replace(old, new)})
     assert (report.counts[kind].added, report.counts[kind].changed) == (0, 1)
     assert report.person_ids == ({2} if kind == "endorsements" else {1})
 
 
-def test_the_hours_of_a_day_are_at_most_24_with_what_is_stored(importer: Importer) -> None:
+def test_a_day_has_at_most_24_hours(importer: Importer) -> None:
     entries = "email,activity,date,hours,title\nalice@example.org,training,2024-02-01,"
-    assert importer.told(
+    assert importer.problem_texts(
         people=PEOPLE, entries=f"{entries}20,A\nalice@example.org,training,2024-02-01,5,B\n"
     ) == ['entries.csv:3: hours "5": makes 25 hours on 2024-02-01; a day has 24']
-    importer.take(people=PEOPLE, entries=f"{entries}20,A\n")
-    assert importer.told(entries=f"{entries}5,B\n") == [
+    importer.run(people=PEOPLE, entries=f"{entries}20,A\n")
+    assert importer.problem_texts(entries=f"{entries}5,B\n") == [
         (
             'entries.csv:2: hours "5": makes 25 hours on 2024-02-01 '
             "(20 of them already stored); a day has 24"
         )
     ]
-    assert importer.told(entries=f"{entries}4,B\n") == []
+    assert importer.problem_texts(entries=f"{entries}4,B\n") == []
 
 
 def test_a_changed_entry_counts_in_its_day_once(importer: Importer) -> None:
     entries = "email,activity,date,hours,title,reference\nalice@example.org,training,2024-02-01,"
-    importer.take(people=PEOPLE, entries=f"{entries}20,A,1\n")
-    assert importer.told(entries=f"{entries}24,A,1\n") == []
+    importer.run(people=PEOPLE, entries=f"{entries}20,A,1\n")
+    assert importer.problem_texts(entries=f"{entries}24,A,1\n") == []
 
 
 @pytest.mark.parametrize(
-    ("end", "told"), [("2024-01-01", "ends on 2024-01-01"), ("", "has no end")]
+    ("end", "expected"), [("2024-01-01", "ends on 2024-01-01"), ("", "has no end")]
 )
-def test_a_category_is_held_once_on_any_day(importer: Importer, end: str, told: str) -> None:
+def test_a_category_is_held_once_on_any_day(importer: Importer, end: str, expected: str) -> None:
     rows = [
         f"alice@example.org,NCIMHA,IFS,{days}\n" for days in (f"2022-01-01,{end}", "2024-01-01,")
     ]
-    told = (
+    expected = (
         'endorsements.csv:3: starts_on "2024-01-01": overlaps the endorsement since '
-        f"2022-01-01, which {told}: end that one first"
+        f"2022-01-01, which {expected}: end that one first"
     )
     heading = "email,association,category,starts_on,ends_on\n"
-    assert importer.told(people=PEOPLE, endorsements=heading + "".join(rows)) == [told]
-    importer.take(people=PEOPLE, endorsements=heading + rows[0])
-    assert importer.told(endorsements=heading + rows[1]) == [told.replace("csv:3", "csv:2")]
+    assert importer.problem_texts(people=PEOPLE, endorsements=heading + "".join(rows)) == [expected]
+    importer.run(people=PEOPLE, endorsements=heading + rows[0])
+    assert importer.problem_texts(endorsements=heading + rows[1]) == [
+        expected.replace("csv:3", "csv:2")
+    ]
 
 
-def test_a_new_endorsement_may_come_before_a_stored_one_only_if_it_ends(
+def test_an_earlier_endorsement_must_end(
     importer: Importer,
 ) -> None:
-    importer.take(people=PEOPLE, endorsements=HELD)
+    importer.run(people=PEOPLE, endorsements=HELD)
     heading = "email,association,category,starts_on,ends_on\n"
     early = f"{heading}bob@example.org,NCIMHA,IMHM-C,2019-01-01,"
-    assert importer.told(endorsements=f"{early}\n") == [
+    assert importer.problem_texts(endorsements=f"{early}\n") == [
         (
             "endorsements.csv:2: ends_on: overlaps the endorsement since 2020-05-05: "
             "end this one before that day"
         )
     ]
-    assert importer.told(endorsements=f"{early}2020-05-04\n") == []
+    assert importer.problem_texts(endorsements=f"{early}2020-05-04\n") == []
 
 
-def test_leave_belongs_to_the_endorsement_held_on_its_first_day(importer: Importer) -> None:
-    importer.take(people=PEOPLE, endorsements=HELD)
-    importer.take(leave=LEAVE.replace("2024-03-01", "2023-12-31"))
+def test_leave_needs_an_endorsement_on_its_first_day(importer: Importer) -> None:
+    importer.run(people=PEOPLE, endorsements=HELD)
+    importer.run(leave=LEAVE.replace("2024-03-01", "2023-12-31"))
     assert importer.rows("leave", "endorsement_id", "starts_on") == [(1, date(2023, 12, 31))]
-    assert importer.told(leave=LEAVE.replace("2024-03-01", "2021-12-31")) == [
+    assert importer.problem_texts(leave=LEAVE.replace("2024-03-01", "2021-12-31")) == [
         (
             'leave.csv:2: starts_on "2021-12-31": no NCIMHA endorsement as IFS '
             "is valid on that day "
@@ -277,14 +279,14 @@ def test_leave_belongs_to_the_endorsement_held_on_its_first_day(importer: Import
     ]
 
 
-def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer) -> None:
+def test_leave_is_not_blamed_for_wrong_endorsements(importer: Importer) -> None:
     held = HELD.replace("NCIMHA,IFS,2024-01-01", "NCIMHA,IFS,soon")
-    told = importer.told(**{**WHOLE, "endorsements": held})
-    assert [each.split(":")[0] for each in told] == ["endorsements.csv"]
+    problems = importer.problem_texts(**{**WHOLE, "endorsements": held})
+    assert [each.split(":")[0] for each in problems] == ["endorsements.csv"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "row", "told"),
+    ("kind", "row", "expected"),
     [
         (
             "people",
@@ -314,23 +316,23 @@ def test_leave_is_not_blamed_for_a_wrong_row_in_endorsements(importer: Importer)
     ],
 )
 def test_two_rows_that_contradict_each_other_are_refused(
-    importer: Importer, kind: str, row: str, told: str
+    importer: Importer, kind: str, row: str, expected: str
 ) -> None:
-    found = importer.told(**{**WHOLE, kind: f"{WHOLE[kind]}{row}\n"})
-    assert [each.replace(f"{importer.folder}/", "") for each in found] == [told]
+    found = importer.problem_texts(**{**WHOLE, kind: f"{WHOLE[kind]}{row}\n"})
+    assert [each.replace(f"{importer.folder}/", "") for each in found] == [expected]
 
 
 def test_the_same_row_twice_is_no_contradiction(importer: Importer) -> None:
-    report = importer.take(people=f"{PEOPLE}Alice@example.org,Alice,NO\n")
+    report = importer.run(people=f"{PEOPLE}Alice@example.org,Alice,NO\n")
     assert report.counts["people"].added == 2
 
 
-def test_a_refused_import_leaves_the_database_as_it_was(importer: Importer) -> None:
-    importer.take(**WHOLE)
-    before = importer.everything()
+def test_a_refused_import_changes_nothing(importer: Importer) -> None:
+    importer.run(**WHOLE)
+    before = importer.all_rows()
     changed = PEOPLE.replace("Alice", "Ally") + "carol@example.org,Carol,no\n"
-    assert importer.told(people=changed, vetting=VETTING.replace("bob@", "dora@"))
-    assert importer.everything() == before
+    assert importer.problem_texts(people=changed, vetting=VETTING.replace("bob@", "dora@"))
+    assert importer.all_rows() == before
 
 
 class StoppedError(Exception):
@@ -343,25 +345,25 @@ def test_an_import_that_is_interrupted_stores_nothing(importer: Importer) -> Non
         assert person_ids == {1, 2}
         raise StoppedError
 
-    before = importer.everything()
+    before = importer.all_rows()
     importer.write(**WHOLE)
     with pytest.raises(StoppedError):
-        importer.take_paths(importer.folder, after=stop)
-    assert importer.everything() == before
+        importer.run_on(importer.folder, after=stop)
+    assert importer.all_rows() == before
 
 
-def test_what_comes_after_is_not_called_when_nothing_changed(importer: Importer) -> None:
-    importer.take(**WHOLE)
+def test_nothing_follows_an_import_without_changes(importer: Importer) -> None:
+    importer.run(**WHOLE)
     called = list[set[int]]()
-    importer.take_paths(importer.folder, after=lambda _, ids: called.append(ids))
+    importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
     assert called == []
 
 
-def test_only_people_of_whom_something_changed_are_passed_on(importer: Importer) -> None:
-    importer.take(**WHOLE)
+def test_only_changed_people_are_passed_on(importer: Importer) -> None:
+    importer.run(**WHOLE)
     called = list[set[int]]()
     importer.write(entries=ENTRIES.replace("A-1", "A-2"), people=PEOPLE)
-    importer.take_paths(importer.folder, after=lambda _, ids: called.append(ids))
+    importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
     assert called == [{1}]
 
 
@@ -370,7 +372,7 @@ def test_two_imports_at_once_do_not_double(importer: Importer, database_url: str
 
     def take(_: int) -> int:
         engine = open_engine(database_url)
-        report = Importer(engine, importer.folder).take_paths(importer.folder)
+        report = Importer(engine, importer.folder).run_on(importer.folder)
         engine.dispose()
         return report.counts["entries"].added
 
@@ -388,21 +390,21 @@ def test_progress_grows_to_its_total(sqlite_importer: Importer) -> None:
     sqlite_importer.write(
         people=PEOPLE, entries="email,activity,date,hours,title\n" + "".join(rows * 3)
     )
-    told = list[tuple[int, int]]()
-    sqlite_importer.take_paths(
-        sqlite_importer.folder, progress=lambda done, total: told.append((done, total))
+    reported = list[tuple[int, int]]()
+    sqlite_importer.run_on(
+        sqlite_importer.folder, progress=lambda done, total: reported.append((done, total))
     )
-    assert len(told) > 2
-    assert told == sorted(told)
-    assert told[-1][0] == told[-1][1]
+    assert len(reported) > 2
+    assert reported == sorted(reported)
+    assert reported[-1][0] == reported[-1][1]
 
 
-def test_hundreds_of_problems_are_all_told(sqlite_importer: Importer) -> None:
+def test_hundreds_of_problems_are_all_listed(sqlite_importer: Importer) -> None:
     rows = "".join(f"nobody{n},\n" for n in range(1_000))
-    assert len(sqlite_importer.refusals(people=f"email,name\n{rows}")) == 2_000
+    assert len(sqlite_importer.problems(people=f"email,name\n{rows}")) == 2_000
 
 
-def test_five_thousand_people_and_their_hours_fit_every_batch(
+def test_five_thousand_people_fit_every_batch(
     importer: Importer,
 ) -> None:
     emails = [f"p{n}@example.org" for n in range(5_001)]
@@ -412,5 +414,5 @@ def test_five_thousand_people_and_their_hours_fit_every_batch(
         "people": f"email,name\n{people}",
         "entries": f"email,activity,date,hours,title\n{entries}",
     }
-    assert importer.take(**files).counts["entries"].added == 5_001
-    assert importer.take(**files).counts["entries"].unchanged == 5_001
+    assert importer.run(**files).counts["entries"].added == 5_001
+    assert importer.run(**files).counts["entries"].unchanged == 5_001

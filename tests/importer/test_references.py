@@ -1,4 +1,4 @@
-"""References from a file: who is asked, and what a referee answered."""
+"""references.csv: whom applicants name, and what referees answered."""
 
 from datetime import UTC, date, datetime
 
@@ -56,9 +56,9 @@ def csv_of(row: dict[str, str]) -> str:
     return f"{','.join(row)}\n{','.join(row.values())}\n"
 
 
-def told(importer: Importer, row: dict[str, str], people: str = PEOPLE) -> list[str]:
+def problems_of_row(importer: Importer, row: dict[str, str], people: str = PEOPLE) -> list[str]:
     files = {"people": people, "applications": APPLIED, "references": csv_of(row)}
-    return [each.removeprefix("references.csv:2: ") for each in importer.told(**files)]
+    return [each.removeprefix("references.csv:2: ") for each in importer.problem_texts(**files)]
 
 
 def set_stored(importer: Importer, **values: object) -> None:
@@ -68,50 +68,50 @@ def set_stored(importer: Importer, **values: object) -> None:
 
 
 def test_a_referee_is_named_and_the_answer_follows(importer: Importer) -> None:
-    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
     columns = ("application_id", "email", "name", "role", "received_at", "reminders", "vetted")
     assert importer.rows("reference", *columns) == [
         (1, "rita@example.net", "Rita Roe", "supervisor", None, 0, False)
     ]
-    importer.take(references=csv_of(ASKED | ANSWER))
+    importer.run(references=csv_of(ASKED | ANSWER))
     assert importer.rows("reference", *ANSWER_COLUMNS) == [ANSWERED]
 
 
-def test_the_file_in_which_it_was_asked_for_takes_back_no_answer(importer: Importer) -> None:
+def test_the_first_file_keeps_a_later_answer(importer: Importer) -> None:
     asked = csv_of(ASKED | NO_ANSWER)
-    importer.take(people=PEOPLE, applications=APPLIED, references=asked)
-    importer.take(references=csv_of(ASKED | ANSWER))
-    before = importer.everything()
-    report = importer.take(references=asked)
-    assert importer.everything() == before
+    importer.run(people=PEOPLE, applications=APPLIED, references=asked)
+    importer.run(references=csv_of(ASKED | ANSWER))
+    before = importer.all_rows()
+    report = importer.run(references=asked)
+    assert importer.all_rows() == before
     assert report.counts["references"].unchanged == 1
 
 
-def test_the_hour_at_which_an_imported_answer_came_is_kept(importer: Importer) -> None:
-    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED | ANSWER))
+def test_the_time_of_an_imported_answer_stays(importer: Importer) -> None:
+    importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED | ANSWER))
     evening = datetime(2024, 5, 2, 3, 30, tzinfo=UTC)
     set_stored(importer, received_at=evening, reminders=2, token_hash="x")
-    report = importer.take(references=csv_of(ASKED | ANSWER))
+    report = importer.run(references=csv_of(ASKED | ANSWER))
     assert report.counts["references"].unchanged == 1
-    importer.take(references=csv_of(ASKED | ANSWER | {"signed_as": "R. Roe"}))
+    importer.run(references=csv_of(ASKED | ANSWER | {"signed_as": "R. Roe"}))
     assert importer.rows("reference", "received_at", "reminders", "token_hash", "signed_as") == [
         (evening, 2, "x", "R. Roe")
     ]
 
 
-def test_a_reference_that_was_received_is_declined_no_longer(importer: Importer) -> None:
-    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+def test_a_received_reference_is_not_declined(importer: Importer) -> None:
+    importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
     set_stored(importer, declined_at=RECEIVED_AT)
-    importer.take(references=csv_of(ASKED))
+    importer.run(references=csv_of(ASKED))
     assert importer.rows("reference", "declined_at") == [(RECEIVED_AT,)]
-    importer.take(references=csv_of(ASKED | ANSWER))
+    importer.run(references=csv_of(ASKED | ANSWER))
     assert importer.rows("reference", "declined_at") == [(None,)]
 
 
-def test_a_changed_reference_leaves_an_event_without_its_secret(importer: Importer) -> None:
-    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+def test_reference_events_contain_no_secret(importer: Importer) -> None:
+    importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
     set_stored(importer, token_hash="secret")
-    importer.take(references=csv_of(ASKED | ANSWER))
+    importer.run(references=csv_of(ASKED | ANSWER))
     *_, (table, before, after) = importer.rows("audit_event", "table_name", "before", "after")
     assert table == "reference"
     assert '"received_at": null' in before
@@ -191,21 +191,19 @@ def test_a_changed_reference_leaves_an_event_without_its_secret(importer: Import
         ),
     ],
 )
-def test_a_wrong_reference_is_refused_with_what_would_be_right(
+def test_a_wrong_reference_is_refused_with_a_fix(
     sqlite_importer: Importer, cells: dict[str, str], problem: str
 ) -> None:
-    assert told(sqlite_importer, ASKED | cells) == [problem]
+    assert problems_of_row(sqlite_importer, ASKED | cells) == [problem]
     assert sqlite_importer.rows("person") == []
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_nobody_is_their_own_referee_by_a_second_address(
-    sqlite_importer: Importer, *, stored: bool
-) -> None:
+def test_a_second_address_is_not_a_referee(sqlite_importer: Importer, *, stored: bool) -> None:
     people = "email,name,second_email\nalice@example.org,Alice,rita@example.net\n"
     if stored:
-        sqlite_importer.take(people=people)
-    problems = told(sqlite_importer, ASKED, PEOPLE if stored else people)
+        sqlite_importer.run(people=people)
+    problems = problems_of_row(sqlite_importer, ASKED, PEOPLE if stored else people)
     assert problems == [
         (
             'referee_email "rita@example.net": is the applicant\'s own second address: '
@@ -217,14 +215,14 @@ def test_nobody_is_their_own_referee_by_a_second_address(
 def test_a_referee_is_asked_once_for_an_application(sqlite_importer: Importer) -> None:
     twice = csv_of(ASKED) + ",".join((ASKED | {"role": "teacher"}).values()) + "\n"
     files = {"people": PEOPLE, "applications": APPLIED, "references": twice}
-    [problem] = sqlite_importer.told(**files)
+    [problem] = sqlite_importer.problem_texts(**files)
     assert problem.startswith('references.csv:3: email "alice@example.org": contradicts')
 
 
 def test_the_same_references_twice_change_nothing(importer: Importer) -> None:
     files = {"people": PEOPLE, "applications": APPLIED, "references": csv_of(ASKED | ANSWER)}
-    importer.take(**files)
-    before = importer.everything()
-    assert importer.take(**files).person_ids == set()
-    assert importer.everything() == before
+    importer.run(**files)
+    before = importer.all_rows()
+    assert importer.run(**files).person_ids == set()
+    assert importer.all_rows() == before
     assert importer.rows("application", "opened_on") == [(date(2024, 1, 10),)]

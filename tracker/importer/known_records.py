@@ -149,7 +149,7 @@ def check_extensions(
 ) -> Iterator[ImportProblem]:
     """An extension must not be earlier than the one in force.
 
-    The endorsee may have been told of that one, and an old file must not take it back.
+    The endorsee may know that one, and an old file must not take it back.
     """
     rows = files.rows_of(ExtensionRow)
     by_id = known.ids_of(row.email for row in rows)

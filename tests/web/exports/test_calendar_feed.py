@@ -59,7 +59,7 @@ def test_it_holds_every_date_of_the_renewal(web: WebClient) -> None:
     assert [alarm["trigger"].dt for alarm in alarms] == mornings
 
 
-def test_the_address_opens_for_nobody_else_and_until_it_is_replaced(web: WebClient) -> None:
+def test_the_address_works_until_it_is_replaced(web: WebClient) -> None:
     alice = web.visit(ALICE)
     first = address_of(alice)
     mark = re.findall(r'name="instead" value="(\w+)"', alice.get("/takeaways").text)[0]
@@ -86,7 +86,7 @@ def test_the_address_opens_for_nobody_else_and_until_it_is_replaced(web: WebClie
     assert all(nonce not in str(events) for nonce in nonces)
 
 
-def test_a_made_up_address_opens_nothing_and_reading_writes_nothing(sqlite_web: WebClient) -> None:
+def test_a_made_up_address_opens_nothing(sqlite_web: WebClient) -> None:
     absent = sqlite_web.visit().get("/nowhere").content
     real = address_of(sqlite_web.visit(ALICE))
     before = {t: sqlite_web.cast.rows(t) for t in ("calendar_feed", "secret", "audit_event")}
@@ -101,7 +101,7 @@ def test_a_made_up_address_opens_nothing_and_reading_writes_nothing(sqlite_web: 
     assert sqlite_web.visit(CAROL).post(MAKE).status_code == 404
 
 
-def test_an_event_keeps_its_uid_when_its_day_moves(sqlite_web: WebClient) -> None:
+def test_a_moved_event_keeps_its_uid(sqlite_web: WebClient) -> None:
     address = address_of(sqlite_web.visit(ALICE))
     due = "Renewal due: NCIMHA IFS"
     before = events_of(sqlite_web, address)[due]
@@ -124,7 +124,7 @@ def test_an_event_keeps_its_uid_when_its_day_moves(sqlite_web: WebClient) -> Non
     assert after["dtstamp"].dt > before["dtstamp"].dt
 
 
-def test_nothing_changes_by_itself_and_a_client_hears_that(sqlite_web: WebClient) -> None:
+def test_an_unchanged_calendar_answers_304(sqlite_web: WebClient) -> None:
     address = address_of(sqlite_web.visit(ALICE))
     first = sqlite_web.visit().get(address)
     sqlite_web.pass_time(hours=5)
@@ -138,13 +138,13 @@ def test_nothing_changes_by_itself_and_a_client_hears_that(sqlite_web: WebClient
         assert answer.headers["etag"] == first.headers["etag"]
 
 
-def test_nothing_private_stands_in_it(sqlite_web: WebClient) -> None:
+def test_the_calendar_contains_nothing_private(sqlite_web: WebClient) -> None:
     text = sqlite_web.visit().get(address_of(sqlite_web.visit(ALICE))).text
     for private in ("alice@", "Infant mental health week", "8.5", "16.5", "Jo Hart"):
         assert private not in text
 
 
-def test_done_and_excused_ring_no_alarm(sqlite_web: WebClient) -> None:
+def test_completed_renewals_have_no_alarm(sqlite_web: WebClient) -> None:
     address = address_of(sqlite_web.visit(ALICE))
     done = events_of(sqlite_web, address)["Renewal complete: NCIMHA IFS"]
     assert done.subcomponents == []
@@ -158,7 +158,7 @@ def test_done_and_excused_ring_no_alarm(sqlite_web: WebClient) -> None:
 
 
 @pytest.mark.parametrize("email", [ALICE, BOB, EVE])
-def test_a_strict_reader_finds_nothing_wrong(sqlite_web: WebClient, email: str) -> None:
+def test_the_calendar_passes_a_strict_reader(sqlite_web: WebClient, email: str) -> None:
     long = "Dana \\ Ruiz; née, \N{SNOWMAN} " * 8
     with writing(sqlite_web.cast.engine) as session:
         table = METADATA.tables["person"]
@@ -219,7 +219,7 @@ def check_component(kind: str, names: list[str]) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_the_address_of_somebody_who_is_gone_opens_nothing(sqlite_web: WebClient) -> None:
+def test_a_deleted_feed_opens_nothing(sqlite_web: WebClient) -> None:
     address = address_of(sqlite_web.visit(EVE))
     with writing(sqlite_web.cast.engine) as session:
         session.connection().execute(delete(METADATA.tables["calendar_feed"]))

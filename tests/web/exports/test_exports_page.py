@@ -22,7 +22,7 @@ def test_each_cycle_offers_its_transcripts_newest_first(web: WebClient) -> None:
         assert web.visit(ALICE).get(link).status_code == 200
 
 
-def test_who_holds_nothing_is_told_so_and_offered_one_thing_to_do(sqlite_web: WebClient) -> None:
+def test_without_endorsements_the_page_offers_help(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(EVE).get("/takeaways")
     assert "You have no endorsement here yet" in text_of(page)
     assert 'href="/help"' in page.text
@@ -48,7 +48,7 @@ def test_an_endorsement_without_a_cycle_says_why(
     assert why in text_of(sqlite_web.visit(EVE).get("/takeaways"))
 
 
-def test_the_calendar_says_what_its_address_shows(sqlite_web: WebClient) -> None:
+def test_the_page_explains_the_calendar_address(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     alice.post("/takeaways/calendar", {"instead": ""})
     page = text_of(alice.get("/takeaways"))
@@ -56,6 +56,6 @@ def test_the_calendar_says_what_its_address_shows(sqlite_web: WebClient) -> None
         assert shown in page.partition("Keep this address private")[2]
 
 
-def test_who_is_not_among_the_people_has_no_takeaways(sqlite_web: WebClient) -> None:
+def test_an_unknown_person_has_no_exports(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     assert carol.get("/takeaways").content == carol.get("/nowhere").content

@@ -57,7 +57,7 @@ def standings(engine: Engine) -> list[tuple[Any, ...]]:
     return sorted(found, key=str)
 
 
-def test_it_holds_the_files_of_an_import_and_the_rest(web: WebClient) -> None:
+def test_the_archive_has_import_files_and_the_rest(web: WebClient) -> None:
     archive = archive_of(web, ALICE)
     assert archive.testzip() is None
     names = archive.namelist()
@@ -74,7 +74,7 @@ def test_it_holds_the_files_of_an_import_and_the_rest(web: WebClient) -> None:
     assert archive_of(web, EVE).testzip() is None
 
 
-def test_nothing_of_anybody_else_is_in_it(sqlite_web: WebClient) -> None:
+def test_my_data_contains_nobody_else(sqlite_web: WebClient) -> None:
     with writing(sqlite_web.cast.engine) as session:
         event = {
             "at": NOW,
@@ -95,7 +95,7 @@ def test_nothing_of_anybody_else_is_in_it(sqlite_web: WebClient) -> None:
     assert "Alice" not in everything_in(archive_of(sqlite_web, BOB))
 
 
-def test_who_is_not_among_the_people_gets_none(sqlite_web: WebClient) -> None:
+def test_an_unknown_person_gets_no_archive(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     answer = carol.get("/takeaways/my-data.zip")
     assert answer.content == carol.get("/nowhere").content
@@ -109,7 +109,7 @@ def test_the_same_data_gives_the_same_bytes(sqlite_web: WebClient) -> None:
     assert made[0].getvalue() == made[1].getvalue()
 
 
-def test_evidence_lies_in_a_folder_of_its_own(sqlite_web: WebClient, tmp_path: Path) -> None:
+def test_evidence_has_its_own_folder(sqlite_web: WebClient, tmp_path: Path) -> None:
     made, stored = io.BytesIO(), tmp_path / "stored"
     stored.write_bytes(b"%PDF-" + b"x" * 200_000)
     with reading(sqlite_web.cast.engine) as session:
@@ -119,7 +119,7 @@ def test_evidence_lies_in_a_folder_of_its_own(sqlite_web: WebClient, tmp_path: P
 
 
 @pytest.mark.parametrize("title", [TITLE.replace("\t", " "), "'=x", "Étude d'été 王"])
-def test_another_place_takes_it_in_and_comes_to_the_same_standing(
+def test_another_installation_reaches_the_same_standing(
     sqlite_web: WebClient, tmp_path: Path, title: str
 ) -> None:
     cast = sqlite_web.cast
@@ -148,7 +148,7 @@ def test_another_place_takes_it_in_and_comes_to_the_same_standing(
     assert title in titles
 
 
-def test_where_it_came_from_an_import_of_it_changes_nothing(web: WebClient, tmp_path: Path) -> None:
+def test_reimporting_my_data_changes_nothing(web: WebClient, tmp_path: Path) -> None:
     cast, alice = web.cast, web.visit(ALICE)
     dana = str(cast.people[DANA])
     for form in (TRAINING, TRAINING, RSC | {"provider": dana, "day": "12", "hours": "1:20"}):
@@ -195,10 +195,10 @@ def set_apart(session: Session, endorsement_id: int) -> None:
     )
 
 
-def test_what_providers_held_is_told_as_why_tells_it_and_no_address(sqlite_web: WebClient) -> None:
+def test_provider_credentials_are_listed_without_addresses(sqlite_web: WebClient) -> None:
     archive = archive_of(sqlite_web, ALICE)
-    told = archive.read("providers.csv").decode("utf-8-sig").splitlines()
-    assert told == [
+    lines = archive.read("providers.csv").decode("utf-8-sig").splitlines()
+    assert lines == [
         "provider_name,association,held,starts_on,ends_on",
         "Dana Ruiz,NCIMHA,vetted,2020-01-01,",
     ]
@@ -225,7 +225,7 @@ def confirm_dana(session: Session) -> None:
     )
 
 
-def test_the_files_that_prove_entries_come_along(sqlite_web: WebClient, tmp_path: Path) -> None:
+def test_uploaded_evidence_is_exported(sqlite_web: WebClient, tmp_path: Path) -> None:
     settings = sqlite_web.cast.settings.model_copy(update={"evidence_dir": tmp_path / "evidence"})
     web = WebClient(sqlite_web.cast, settings=settings)
     alice = web.visit(ALICE)

@@ -40,7 +40,7 @@ def sessions(engine: Engine) -> list[str]:
 
 
 def remember(web: WebClient, entry: str, reference: str) -> None:
-    """As of a file that told of the entry with a reference, and a provider's address."""
+    """As if a file with a provider's address had brought the entry with a reference."""
     cast = web.cast
     row = {"person_id": cast.people[ALICE], "key": f"ref:{reference}", "digest": "0" * 64}
     with writing(cast.engine) as session:
@@ -66,7 +66,7 @@ def is_taken_in_whole(web: WebClient, folder: Path, elsewhere: Engine) -> None:
     assert sessions(elsewhere) == sessions(web.cast.engine)
 
 
-def test_sessions_that_were_logged_with_one_reference_all_come_along(
+def test_sessions_with_one_reference_are_all_exported(
     sqlite_web: WebClient, tmp_path: Path, elsewhere: Engine
 ) -> None:
     alice = sqlite_web.visit(ALICE)
@@ -102,7 +102,7 @@ def typed_again(session: Session, web: WebClient) -> None:
 
 
 @pytest.mark.parametrize("happened", [given_to_another, left_by_one_that_was_deleted, typed_again])
-def test_a_reference_that_a_file_told_of_another_session_makes_none_of_this(
+def test_an_imported_reference_is_not_used_again(
     sqlite_web: WebClient,
     tmp_path: Path,
     elsewhere: Engine,
@@ -114,7 +114,7 @@ def test_a_reference_that_a_file_told_of_another_session_makes_none_of_this(
     is_taken_in_whole(sqlite_web, tmp_path, elsewhere)
 
 
-def test_a_reference_of_one_session_alone_is_still_how_it_is_known_elsewhere(
+def test_an_own_reference_finds_its_session(
     sqlite_web: WebClient, tmp_path: Path, elsewhere: Engine
 ) -> None:
     for minutes in (60, 120):

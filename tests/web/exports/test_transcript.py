@@ -56,7 +56,7 @@ def log_more(web: WebClient, many: int, title: str) -> None:
         session.connection().execute(insert(METADATA.tables["entry"]), rows)
 
 
-def test_the_page_says_whose_it_is_and_where_the_renewal_stands(web: WebClient) -> None:
+def test_the_page_shows_the_person_and_the_standing(web: WebClient) -> None:
     page = text_of(web.visit(ALICE).get(address(web)))
     assert "Name Alice Moreno" in page
     assert "Infant Family Specialist (IFS)" in page
@@ -67,7 +67,7 @@ def test_the_page_says_whose_it_is_and_where_the_renewal_stands(web: WebClient) 
     assert "8.5 hours counted, 1 hour not counted." in page
 
 
-def test_the_parts_stand_in_the_order_of_the_associations_own_document(
+def test_parts_follow_the_order_of_the_document(
     sqlite_web: WebClient,
 ) -> None:
     page = text_of(sqlite_web.visit(ALICE).get(address(sqlite_web)))
@@ -77,7 +77,7 @@ def test_the_parts_stand_in_the_order_of_the_associations_own_document(
     assert [part[:12] for part in parts] == [heading[:12] for heading in headings]
 
 
-def test_the_file_lists_each_row_and_then_what_was_required(sqlite_web: WebClient) -> None:
+def test_the_csv_lists_rows_and_then_requirements(sqlite_web: WebClient) -> None:
     rows = rows_of(sqlite_web)
     training = next(r for r in rows if r["Title"] == "Infant mental health week")
     assert (training["Date"], training["Hours"], training["Counts"]) == (
@@ -97,7 +97,7 @@ def test_the_file_lists_each_row_and_then_what_was_required(sqlite_web: WebClien
     ]  # fmt: skip
 
 
-def test_a_sum_over_the_hours_of_the_file_is_that_of_the_sessions(sqlite_web: WebClient) -> None:
+def test_the_csv_hours_can_be_summed(sqlite_web: WebClient) -> None:
     rows = rows_of(sqlite_web)
     asked = [r for r in rows if r["Title"].startswith("Required")]
     assert {r["Hours"] + r["Counted hours"] for r in asked} == {""}
@@ -125,7 +125,7 @@ def test_a_transcript_is_only_for_whose_it_is(sqlite_web: WebClient, ending: str
 @pytest.mark.parametrize(
     "day", ["2026-01-02", "20260101", "2026-W01-4", "2023-01-01", "2027-01-01", "x", "2026-13-01"]
 )
-def test_a_day_on_which_no_cycle_starts_is_not_here(sqlite_web: WebClient, day: str) -> None:
+def test_a_day_without_a_cycle_start_is_missing(sqlite_web: WebClient, day: str) -> None:
     number = sqlite_web.cast.endorsements[ALICE]
     for ending in ("", ".csv", ".pdf"):
         answer = sqlite_web.visit(ALICE).get(f"/transcript/{number}/{day}{ending}")
@@ -145,7 +145,7 @@ def test_an_endorsement_that_ended_keeps_its_transcripts(sqlite_web: WebClient) 
     assert "Infant mental health week" in page
 
 
-def test_the_pdf_is_tagged_and_names_its_language_and_title(sqlite_web: WebClient) -> None:
+def test_the_pdf_is_tagged_with_language_and_title(sqlite_web: WebClient) -> None:
     reader = pdf_of(sqlite_web)
     root: Any = reader.trailer["/Root"]
     assert "/StructTreeRoot" in root
@@ -159,7 +159,7 @@ def test_the_pdf_is_tagged_and_names_its_language_and_title(sqlite_web: WebClien
     assert b"pdfuaid:part" in root["/Metadata"].get_data()
 
 
-def test_a_long_pdf_holds_every_row_and_repeats_the_heads(sqlite_web: WebClient) -> None:
+def test_a_long_pdf_repeats_its_table_headings(sqlite_web: WebClient) -> None:
     log_more(sqlite_web, 60, "Training number")
     reader = pdf_of(sqlite_web)
     words = words_of(reader)
@@ -170,7 +170,7 @@ def test_a_long_pdf_holds_every_row_and_repeats_the_heads(sqlite_web: WebClient)
     assert "Jo Hart is not yet confirmed as qualified" in words
 
 
-def test_what_somebody_typed_is_no_markup_anywhere(sqlite_web: WebClient) -> None:
+def test_typed_text_is_never_markup(sqlite_web: WebClient) -> None:
     log_more(sqlite_web, 1, HOSTILE)
     words = words_of(pdf_of(sqlite_web))
     for piece in ('#eval("1+1")', "*b*", "$x$", "`raw`", "<b>bold</b>", "@ref", "// [a] {b}"):
@@ -190,7 +190,7 @@ def test_a_name_in_any_letters_makes_a_pdf(sqlite_web: WebClient, name: str) -> 
     assert "/StructTreeRoot" in root
 
 
-def test_without_the_extra_the_page_says_how_to_print(
+def test_without_typst_the_page_explains_printing(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcript_files, "AVAILABLE", False)

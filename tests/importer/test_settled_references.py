@@ -1,4 +1,4 @@
-"""References that the pages have changed since their file: an answer signed, a referee removed."""
+"""References that changed on the pages after their file was made."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ COLUMNS = ("name", "role", *ReferenceAnswer._fields, "received_at")
 
 def ask(importer: Importer) -> None:
     """Import Alice's application, for which she names Rita."""
-    importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
 
 
 def answer_by_link(importer: Importer, answer: ReferenceAnswer | None) -> None:
@@ -60,80 +60,76 @@ def remove(importer: Importer) -> None:
         {"endorsed_by": "MI-AIMH", "endorsed_as": "IMHM-C"},
     ],
 )
-def test_no_file_changes_what_a_referee_signed_by_the_link(
-    importer: Importer, cells: dict[str, str]
-) -> None:
+def test_no_file_changes_an_answer_by_link(importer: Importer, cells: dict[str, str]) -> None:
     ask(importer)
     answer_by_link(importer, SIGNED)
-    before = importer.everything()
-    report = importer.take(references=csv_of(ASKED | cells))
+    before = importer.all_rows()
+    report = importer.run(references=csv_of(ASKED | cells))
     assert report.counts["references"].unchanged == 1
-    assert importer.everything() == before
+    assert importer.all_rows() == before
     assert importer.rows("reference", *COLUMNS) == [("Rita Roe", "supervisor", *SIGNED, NOW)]
 
 
-def test_an_answer_that_a_file_brought_is_put_right_by_another_file(importer: Importer) -> None:
+def test_another_file_corrects_an_imported_answer(importer: Importer) -> None:
     ask(importer)
     with writing(importer.engine) as session:
         open_link(session, 1, NOW)
-    importer.take(references=csv_of(ASKED | ANSWER))
-    importer.take(references=csv_of(ASKED | ANSWER | {"signed_as": "R. Roe", "vetted": "yes"}))
+    importer.run(references=csv_of(ASKED | ANSWER))
+    importer.run(references=csv_of(ASKED | ANSWER | {"signed_as": "R. Roe", "vetted": "yes"}))
     assert importer.rows("reference", "signed_as", "vetted") == [("R. Roe", True)]
 
 
 @pytest.mark.parametrize("received_on", ["", "2024-05-01", "2024-05-02"])
-def test_an_empty_cell_takes_nothing_of_an_imported_answer_back(
-    importer: Importer, received_on: str
-) -> None:
+def test_an_empty_cell_keeps_an_imported_answer(importer: Importer, received_on: str) -> None:
     ask(importer)
-    importer.take(references=csv_of(ASKED | ANSWER | {"vetted": "yes"}))
-    told = importer.rows("reference", *ReferenceAnswer._fields)
-    importer.take(references=csv_of(ASKED | NO_ANSWER | {"received_on": received_on}))
-    assert importer.rows("reference", *ReferenceAnswer._fields) == told
+    importer.run(references=csv_of(ASKED | ANSWER | {"vetted": "yes"}))
+    expected = importer.rows("reference", *ReferenceAnswer._fields)
+    importer.run(references=csv_of(ASKED | NO_ANSWER | {"received_on": received_on}))
+    assert importer.rows("reference", *ReferenceAnswer._fields) == expected
 
 
-def test_the_unchanged_file_does_not_bring_back_whom_the_applicant_removed(
+def test_an_unchanged_file_restores_no_removed_referee(
     importer: Importer,
 ) -> None:
     ask(importer)
     remove(importer)
-    before = importer.everything()
-    report = importer.take(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
+    before = importer.all_rows()
+    report = importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(ASKED))
     assert (report.counts["references"].unchanged, report.person_ids) == (1, set())
-    assert importer.everything() == before
+    assert importer.all_rows() == before
     assert importer.rows("reference") == []
 
 
 @pytest.mark.parametrize("news", [{"role": "teacher"}, {"referee_name": "Dr. Roe"}, ANSWER])
-def test_a_file_that_says_something_new_names_the_removed_referee_again(
+def test_new_content_names_a_removed_referee_again(
     importer: Importer, news: dict[str, str]
 ) -> None:
     ask(importer)
     remove(importer)
-    assert importer.take(references=csv_of(ASKED | news)).counts["references"].added == 1
+    assert importer.run(references=csv_of(ASKED | news)).counts["references"].added == 1
 
 
 def test_another_applicants_removal_is_nobody_elses(importer: Importer) -> None:
     ask(importer)
     remove(importer)
     bobs = {"email": "bob@example.org"}
-    importer.take(applications=APPLIED.replace("alice", "bob"), references=csv_of(ASKED | bobs))
+    importer.run(applications=APPLIED.replace("alice", "bob"), references=csv_of(ASKED | bobs))
     assert importer.rows("reference", "application_id") == [(2,)]
 
 
 @pytest.mark.parametrize("answer", [SIGNED, None])
-def test_a_referee_done_with_for_an_earlier_application_is_not_asked_by_the_old_file(
+def test_old_files_skip_settled_referees(
     importer: Importer, answer: ReferenceAnswer | None
 ) -> None:
     ask(importer)
     answer_by_link(importer, answer)
-    importer.take(
+    importer.run(
         applications="email,association,category,opened_on,decided_on,state\n"
         "alice@example.org,NCIMHA,IFS,2024-01-10,2024-05-25,declined\n"
         "alice@example.org,NCIMHA,IFS,2024-06-01,,\n"
     )
     before = importer.rows("reference")
-    report = importer.take(references=csv_of(ASKED))
+    report = importer.run(references=csv_of(ASKED))
     assert report.counts["references"].unchanged == 1
     assert importer.rows("reference") == before
 
@@ -147,7 +143,7 @@ def test_an_import_does_not_read_the_audit_log(importer: Importer, happened: str
         remove(importer)
     with writing(importer.engine) as session:
         session.connection().execute(delete(AuditEvent))
-    before = importer.everything()
-    report = importer.take(people=PEOPLE, references=csv_of(ASKED))
+    before = importer.all_rows()
+    report = importer.run(people=PEOPLE, references=csv_of(ASKED))
     assert report.counts["references"].unchanged == 1
-    assert importer.everything() == before
+    assert importer.all_rows() == before

@@ -1,4 +1,4 @@
-"""Degrees, positions, attestations and exams from files."""
+"""Degrees, positions, attestations, and exams from files."""
 
 from datetime import date
 
@@ -40,19 +40,19 @@ def csv_of(row: dict[str, str]) -> str:
     return f"{','.join(row)}\n{','.join(row.values())}\n"
 
 
-def told(importer: Importer, kind: str, row: dict[str, str]) -> list[str]:
+def problems_of_row(importer: Importer, kind: str, row: dict[str, str]) -> list[str]:
     files = {"people": PEOPLE, "applications": APPLIED, kind: csv_of(row)}
-    return [each.removeprefix(f"{kind}.csv:2: ") for each in importer.told(**files)]
+    return [each.removeprefix(f"{kind}.csv:2: ") for each in importer.problem_texts(**files)]
 
 
-def test_a_degree_is_stored_and_a_later_file_brings_the_transcript(importer: Importer) -> None:
-    importer.take(people=PEOPLE, degrees=csv_of(DEGREE))
+def test_a_later_file_adds_a_degree_transcript(importer: Importer) -> None:
+    importer.run(people=PEOPLE, degrees=csv_of(DEGREE))
     assert importer.rows("degree") == [
         (1, 1, "bachelor", "Social Work", date(2010, 6, 1), "none"),
     ]
-    importer.take(degrees=csv_of(DEGREE | {"transcript": "official"}))
+    importer.run(degrees=csv_of(DEGREE | {"transcript": "official"}))
     assert importer.rows("degree", "transcript") == [("official",)]
-    report = importer.take(degrees=csv_of({k: v for k, v in DEGREE.items() if k != "transcript"}))
+    report = importer.run(degrees=csv_of({k: v for k, v in DEGREE.items() if k != "transcript"}))
     assert report.counts["degrees"].unchanged == 1
 
 
@@ -81,11 +81,11 @@ def test_a_degree_is_stored_and_a_later_file_brings_the_transcript(importer: Imp
 def test_a_wrong_degree_is_refused(
     sqlite_importer: Importer, cells: dict[str, str], problem: str
 ) -> None:
-    assert told(sqlite_importer, "degrees", DEGREE | cells) == [problem]
+    assert problems_of_row(sqlite_importer, "degrees", DEGREE | cells) == [problem]
 
 
-def test_a_position_is_stored_with_its_keys_in_order(importer: Importer) -> None:
-    importer.take(people=PEOPLE, positions=csv_of(POSITION))
+def test_a_position_is_stored_with_sorted_keys(importer: Importer) -> None:
+    importer.run(people=PEOPLE, positions=csv_of(POSITION))
     columns = ("pay", "services", "ages", "families", "supervised", "trained", "gives_rsc")
     assert importer.rows("position", *columns, "statements", "supervisor_id") == [
         (
@@ -114,21 +114,21 @@ def test_a_position_is_stored_with_its_keys_in_order(importer: Importer) -> None
         ("prevention", "yes", True),
     ],
 )
-def test_who_offers_rsc_gives_it_unless_the_file_says_more(
+def test_services_decide_who_provides_rsc(
     importer: Importer, services: str, cell: str | None, *, gives: bool
 ) -> None:
     row = POSITION | {"services": services, "gives_rsc": cell or ""}
     if cell is None:
         del row["gives_rsc"]
-    importer.take(people=PEOPLE, positions=csv_of(row))
+    importer.run(people=PEOPLE, positions=csv_of(row))
     assert importer.rows("position", "gives_rsc") == [(gives,)]
-    assert importer.take(positions=csv_of(row)).counts["positions"].unchanged == 1
+    assert importer.run(positions=csv_of(row)).counts["positions"].unchanged == 1
 
 
-def test_a_position_needs_little_and_its_end_may_follow(importer: Importer) -> None:
+def test_a_position_can_end_later(importer: Importer) -> None:
     short = {name: POSITION[name] for name in ("email", "title", "pay", "services", "starts_on")}
-    importer.take(people=PEOPLE, positions=csv_of(short))
-    importer.take(positions=csv_of(short | {"ends_on": "2020-12-31"}))
+    importer.run(people=PEOPLE, positions=csv_of(short))
+    importer.run(positions=csv_of(short | {"ends_on": "2020-12-31"}))
     columns = ("starts_on", "ends_on", "families", "statements", "supervisor_id")
     assert importer.rows("position", *columns) == [
         (date(2015, 1, 1), date(2020, 12, 31), 0, "", None)
@@ -192,14 +192,14 @@ def test_a_position_needs_little_and_its_end_may_follow(importer: Importer) -> N
 def test_a_wrong_position_is_refused(
     sqlite_importer: Importer, cells: dict[str, str], problem: str
 ) -> None:
-    assert told(sqlite_importer, "positions", POSITION | cells) == [problem]
+    assert problems_of_row(sqlite_importer, "positions", POSITION | cells) == [problem]
 
 
-def test_an_unknown_supervisor_is_told_beside_what_else_is_wrong_in_the_row(
+def test_an_unknown_supervisor_is_reported_with_other_problems(
     sqlite_importer: Importer,
 ) -> None:
     cells = {"pay": "some", "supervisor_email": "zoe@example.org"}
-    problems = told(sqlite_importer, "positions", POSITION | cells)
+    problems = problems_of_row(sqlite_importer, "positions", POSITION | cells)
     assert [each.split()[0] for each in problems] == ["pay", "supervisor_email"]
 
 
@@ -207,24 +207,24 @@ ATTESTATIONS = f"email,association,category,what,signed_on\n{OF_ALICES},ethics,2
 EXAMS = f"email,association,category,taken_on,passed\n{OF_ALICES},2024-05-01,no\n"
 
 
-def test_what_is_signed_and_examined_belongs_to_the_application(importer: Importer) -> None:
-    importer.take(people=PEOPLE, applications=APPLIED, attestations=ATTESTATIONS, exams=EXAMS)
+def test_attestations_and_exams_join_the_application(importer: Importer) -> None:
+    importer.run(people=PEOPLE, applications=APPLIED, attestations=ATTESTATIONS, exams=EXAMS)
     assert importer.rows("attestation") == [(1, 1, "ethics", date(2024, 2, 1))]
     assert importer.rows("exam_result") == [(1, 1, date(2024, 5, 1), False)]
     again = EXAMS.replace("no", "yes").replace("2024-05-01", "2024-06-01")
-    importer.take(exams=EXAMS + again.splitlines()[1] + "\n")
-    importer.take(attestations=ATTESTATIONS.replace("2024-02-01", "2024-02-02"))
+    importer.run(exams=EXAMS + again.splitlines()[1] + "\n")
+    importer.run(attestations=ATTESTATIONS.replace("2024-02-01", "2024-02-02"))
     assert importer.rows("exam_result", "passed") == [(False,), (True,)]
     assert importer.rows("attestation", "signed_on") == [(date(2024, 2, 2),)]
 
 
-def test_they_speak_of_the_newest_application_of_the_file_or_the_database(
+def test_rows_join_the_newest_application(
     importer: Importer,
 ) -> None:
     old = "email,association,category,opened_on,decided_on,state\n"
     old += f"{OF_ALICES},2022-01-10,2022-02-10,declined\n"
-    importer.take(people=PEOPLE, applications=old, attestations=ATTESTATIONS)
-    importer.take(applications=APPLIED, attestations=ATTESTATIONS)
+    importer.run(people=PEOPLE, applications=old, attestations=ATTESTATIONS)
+    importer.run(applications=APPLIED, attestations=ATTESTATIONS)
     assert importer.rows("attestation", "application_id", "what") == [(1, "ethics"), (2, "ethics")]
 
 
@@ -252,31 +252,33 @@ def test_a_wrong_attestation_is_refused(
     sqlite_importer: Importer, attestations: str, problem: str
 ) -> None:
     files = {"people": PEOPLE, "applications": APPLIED, "attestations": attestations}
-    assert sqlite_importer.told(**files) == [f"attestations.csv:2: {problem}"]
+    assert sqlite_importer.problem_texts(**files) == [f"attestations.csv:2: {problem}"]
 
 
-def test_an_attestation_is_not_blamed_for_a_wrong_row_in_applications(
+def test_attestations_are_not_blamed_for_wrong_applications(
     sqlite_importer: Importer,
 ) -> None:
     wrong = APPLIED.replace("2024-01-10", "soon")
-    [problem] = sqlite_importer.told(people=PEOPLE, applications=wrong, attestations=ATTESTATIONS)
+    [problem] = sqlite_importer.problem_texts(
+        people=PEOPLE, applications=wrong, attestations=ATTESTATIONS
+    )
     assert problem.startswith("applications.csv:2: opened_on")
 
 
-def test_an_exam_is_passed_or_not_and_lies_in_the_past(sqlite_importer: Importer) -> None:
+def test_an_exam_needs_a_result_and_past_day(sqlite_importer: Importer) -> None:
     exams = EXAMS.replace("no", "").replace("2024-05-01", "2024-07-01")
-    assert sqlite_importer.told(people=PEOPLE, applications=APPLIED, exams=exams) == [
+    assert sqlite_importer.problem_texts(people=PEOPLE, applications=APPLIED, exams=exams) == [
         'exams.csv:2: taken_on "2024-07-01": must be 2024-06-30 or earlier',
         'exams.csv:2: passed "": must not be empty',
     ]
 
 
 @pytest.mark.parametrize("topics", ["RSC-GIVEN:1", "RSC-GIVEN:1.5"])
-def test_an_rsc_entry_may_tell_of_the_topics_of_rsc(importer: Importer, topics: str) -> None:
+def test_an_rsc_entry_can_have_rsc_topics(importer: Importer, topics: str) -> None:
     entries = (
         f"email,activity,date,hours,title,topics\nalice@example.org,rsc,2024-05-01,1.5,A,{topics}\n"
     )
-    importer.take(people=PEOPLE, entries=entries)
+    importer.run(people=PEOPLE, entries=entries)
     assert len(importer.rows("entry_topic")) == 1
 
 
@@ -309,10 +311,10 @@ def test_a_topic_of_the_other_activity_is_refused(
     entries = "email,activity,date,hours,title,topics\n"
     entries += f"alice@example.org,{activity},2024-05-01,1.5,A,{topics}\n"
     expected = [f"entries.csv:2: topics {problem}" for problem in problems]
-    assert sqlite_importer.told(people=PEOPLE, entries=entries) == expected
+    assert sqlite_importer.problem_texts(people=PEOPLE, entries=entries) == expected
 
 
-def test_the_rulebooks_say_what_may_be_named() -> None:
+def test_the_vocabulary_comes_from_the_rulebooks() -> None:
     vocabulary = vocabulary_of(REAL)
     asked = [
         (rulebook.id, requirement)

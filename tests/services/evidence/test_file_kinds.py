@@ -68,7 +68,7 @@ def test_each_kind_is_known_by_its_content(content: bytes, media_type: str) -> N
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     ],
 )
-def test_pages_archives_and_what_is_two_kinds_at_once_are_refused(content: bytes) -> None:
+def test_web_pages_archives_and_polyglots_are_refused(content: bytes) -> None:
     assert media_type_of(content) is None
 
 
