@@ -5,7 +5,7 @@ import pytest
 from tests.support.cast import ALICE, BOB, DANA
 from tests.web.client import TRAINING, WebClient, text_of
 from tests.web.hours.test_editing import form_of
-from tests.web.sessions.test_sessions import SESSION
+from tests.web.sessions.test_group_sessions import SESSION
 
 
 @pytest.mark.parametrize(
