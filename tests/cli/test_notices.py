@@ -81,7 +81,7 @@ def test_an_empty_ledger_is_an_empty_list() -> None:
 @pytest.mark.usefixtures("jobs")
 def test_an_empty_ledger_says_what_to_do() -> None:
     assert call("notices").stdout == (
-        "No decision was taken yet: `tracker run-due` takes those that are due.\n"
+        "No decisions yet. `tracker run-due` makes those that are due.\n"
     )
 
 

@@ -35,7 +35,7 @@ def test_each_finished_job_prints_a_line(jobs: JobHarness) -> None:
     assert "messages 0, met 0, " in digest
     [notices] = [line for line in lines if line.startswith("NCIMHA notices for 2024-12-02: ")]
     assert "messages 1, sent 1" in notices
-    assert lines[-1] == "`tracker deliver` sends what waits; `tracker serve` does by itself."
+    assert lines[-1] == "`tracker deliver` sends the messages. `tracker serve` sends them by itself."
     assert len(lines) == 4 * len(REAL.associations) + 1
 
 
@@ -65,7 +65,7 @@ def test_a_dry_run_changes_nothing(jobs: JobHarness) -> None:
     done = call("--as-of", "2024-12-02T09:00-05:00")
     assert rehearsed.stdout.splitlines()[:-1] == done.stdout.splitlines()[:-1]
     assert rehearsed.stdout.splitlines()[-1] == (
-        "A dry run: nothing was written, nothing will be sent."
+        "This was a dry run. Nothing was written, and nothing will be sent."
     )
 
 

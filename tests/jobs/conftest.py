@@ -3,8 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.jobs.harness import JobHarness
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Rendering the traceback of each failure would take longer than all the rest."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

@@ -13,15 +13,14 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, event, select, text, update
 
 from tests.rules.world import REAL, TESTS, People
-from tracker.cli.mail_lists import _COLUMNS
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.tables import METADATA
-from tracker.jobs.runner import Ran, run_due
+from tracker.jobs.runner import JobRun, run_due
 from tracker.notifications.context import open_context
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
 from tracker.services.evaluation import evaluate_people
-from tracker.services.notices import all_decisions
+from tracker.services.notices import list_decisions
 from tracker.settings import Coordinator, Schedule, Settings
 
 CONFIG = TESTS.parent / "config"
@@ -124,7 +123,7 @@ class JobHarness:
             people.log(TRAINED)
             people.log(SUPERVISED)
 
-    def run(self, *instants: datetime) -> list[Ran]:
+    def run(self, *instants: datetime) -> list[JobRun]:
         """Do what is due at each instant in turn."""
         return [ran for instant in instants for ran in run_due(self.context, instant, self._clock)]
 
@@ -136,7 +135,7 @@ class JobHarness:
     def decisions(self, **where: object) -> list[dict[str, Any]]:
         """The notice ledger, with the keys of `tracker notices --json`."""
         with reading(self.engine) as session:
-            rows = [dict(zip(_COLUMNS, row, strict=True)) for row in all_decisions(session)]
+            rows = [decision._asdict() for decision in list_decisions(session)]
         return [row for row in rows if where.items() <= row.items()]
 
     def steps(self, outcome: str | None = None, **where: object) -> list[Step]:

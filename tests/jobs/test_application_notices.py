@@ -109,10 +109,10 @@ def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_applicat
     assert mail.recipient == "alice@example.org"
     assert mail.message["Reply-To"] == "vera@va.example"
     text = words(mail)
-    assert "Still to hold by the end of February 28, 2026: 12 RSC hours." in text
-    assert "RSC hours count together only within 24 months." in text
+    assert "You need 12 RSC hours more by February 28, 2026." in text
+    assert "RSC hours count only if they fall within 24 months of each other." in text
     assert "Reflective supervision: 38 of 50 hours, 12 short" in text
-    assert "you apply for an endorsement" in text
+    assert "you are applying for an endorsement" in text
     for part in (mail.text, mail.html):
         assert f"{BASE_URL}/application/1" in part
 
@@ -166,9 +166,9 @@ def test_a_provider_who_stops_qualifying_is_told_of(jobs: JobHarness) -> None:
     jobs.run(at("2025-08-31"), at("2025-09-01"))
     assert jobs.sent() == [*told, "provider cutoff -30 2025-09-30"]
     text = words(jobs.mails()[-1])
-    assert "the reflective supervision that your application for the" in text
+    assert "Your application for the" in text
     assert "Sessions after September 30, 2025 will not count" in text
-    assert "28 hours in the last 12 months were with this provider" in text
+    assert "You logged 28 hours with this provider in the last 12 months." in text
 
 
 @pytest.mark.parametrize(("session", "number"), [("2024-08-30", 0), ("2024-08-31", 1)])

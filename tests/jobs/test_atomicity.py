@@ -19,12 +19,15 @@ class Broken(Exception):  # noqa: N818 - what happens to a statement
 
 @contextmanager
 def failing_at(jobs: JobHarness, number: int) -> Iterator[list[int]]:
-    """Let the ``number``-th statement (from 1) fail; yields the count of those begun."""
+    """Let every statement from the ``number``-th (from 1) on fail; yields the count of those begun.
+
+    0: none fails. One failing statement alone would be one association's failure.
+    """
     begun = [0]
 
     def count(*_arguments: object) -> None:
         begun[0] += 1
-        if begun[0] == number:
+        if number and begun[0] >= number:
             raise Broken
 
     event.listen(jobs.engine, "before_cursor_execute", count)

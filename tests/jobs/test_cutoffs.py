@@ -69,7 +69,7 @@ def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
     text = " ".join(next(m for m in jobs.mails() if "RSC with Bob" in m.subject).text.split())
     assert f"Sessions after {format_date(last.date())} will not count" in text
     assert why in text
-    assert "5 hours in the last 12 months were with this provider" in text
+    assert "You logged 5 hours with this provider in the last 12 months." in text
 
 
 @pytest.mark.parametrize(

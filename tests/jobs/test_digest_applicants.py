@@ -73,7 +73,7 @@ def test_the_ready_come_first_by_name_with_a_link(jobs: JobHarness) -> None:
         "not submitted yet",
         f"{page}/{ids['Rosa']}",
         "* Vic, IFS: review",
-        "submitted on November 5, 2024; for the reviewers: competencies",
+        "submitted on November 5, 2024; to review: competencies",
         f"{page}/{ids['Vic']}",
         f"All applicants: {page}?association=NCIMHA",
     ]
@@ -84,9 +84,9 @@ def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_jobs: J
     sqlite_jobs.run(SUNDAY, MONDAY)
     digest = digest_of(sqlite_jobs)
     assert digest.subject == "NCIMHA: 2 applicants are ready"
-    assert "No renewal needs you. 2 applicants are ready." in digest.text
-    assert "Nothing needs you" not in digest.text
-    assert "Nothing needs you" not in digest.html
+    assert "No renewal needs your attention. 2 applicants are ready." in digest.text
+    assert "Nothing needs your attention" not in digest.text
+    assert "Nothing needs your attention" not in digest.html
 
 
 def test_the_html_says_the_same(sqlite_jobs: JobHarness) -> None:

@@ -16,7 +16,7 @@ from tests.mail.sink import Sink
 from tracker.db.engine import writing
 from tracker.jobs import embedded
 from tracker.jobs.embedded import running
-from tracker.jobs.runner import Ran, run_due
+from tracker.jobs.runner import JobRun, run_due
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import JobContext, open_context
 
@@ -63,7 +63,7 @@ def test_a_tick_that_has_begun_is_finished_at_the_end(
     begun, may_end = threading.Event(), threading.Event()
     finished = []
 
-    def slow(*_arguments: object) -> list[Ran]:
+    def slow(*_arguments: object) -> list[JobRun]:
         begun.set()
         may_end.wait(SECONDS)
         finished.append(True)
@@ -90,7 +90,9 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
     context = replace(sqlite_jobs.context, settings=settings)
     attempts = []
 
-    def fail_once(context: JobContext, now: datetime, clock: Callable[[], datetime]) -> list[Ran]:
+    def fail_once(
+        context: JobContext, now: datetime, clock: Callable[[], datetime]
+    ) -> list[JobRun]:
         attempts.append(now)
         if len(attempts) == 1:
             raise ZeroDivisionError

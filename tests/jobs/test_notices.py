@@ -236,7 +236,7 @@ def test_a_mail_says_what_is_missing_by_when_and_where_to_log_it(sqlite_jobs: Jo
     [mail] = sqlite_jobs.mails()
     assert mail.subject == "30 days: 3.5 RSC hours by Dec 31"
     for part in (mail.text, mail.html):
-        assert "One thing left before the end of December 31, 2024." in part
+        assert "You have one requirement left to meet by December 31, 2024." in part
         assert "8.5 of 12 hours" in part
         assert "3.5 short" in part
         assert "December 17" in part

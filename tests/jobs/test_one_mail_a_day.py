@@ -58,7 +58,7 @@ def test_a_membership_that_the_renewal_lists_as_missing_is_told_of_once(jobs: Jo
     jobs.run(AUTUMN, at("2024-11-30"), at("2024-12-01"))
     assert jobs.sent()[-2:] == ["renewal -30 2024-12-31", "membership 1 2024-11-30"]
     text = jobs.mails()[-1].text
-    assert "Membership: none in force, missing" in text
+    assert "Membership: no current membership, missing" in text
     assert "Your membership ended on November 30, 2024. Please renew it. Accepted: " in text
     # No heading of its own.
     assert [line for line in text.splitlines() if line.strip() == "Membership"] == []
@@ -111,7 +111,7 @@ def test_the_reply_goes_to_the_coordinator_of_the_news_that_leads(jobs: JobHarne
         people.join("Grace: NCIMHA 2024-01-01..2024-12-31")
     jobs.run(AUTUMN, at("2024-12-01"))
     [mail] = jobs.mails()
-    assert "CT-AIMH) renews on December 31, 2024" in " ".join(mail.text.split())
+    assert "CT-AIMH) is due for renewal on December 31, 2024" in " ".join(mail.text.split())
     assert mail.message["Reply-To"] == "carla@ct.example"
     assert mail.association == "CT-AIMH"
 

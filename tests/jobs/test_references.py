@@ -10,7 +10,7 @@ import pytest
 from tests.jobs.harness import CARLA, DANA, JobHarness, Mail, at
 from tests.support.referees import REF, REF_BOOKS, apply, decided
 from tracker.db.engine import reading, writing
-from tracker.jobs.references import due_step
+from tracker.jobs.references import find_due_step
 from tracker.notifications.reference_mail import ask_referee
 from tracker.rules.notice_config import NoticeConfig, ReferenceSteps
 from tracker.services.context import Actor, ServiceContext
@@ -76,7 +76,7 @@ def test_asking_writes_one_mail_with_the_link(ref_jobs: ReferenceHarness) -> Non
     [mail] = ref_jobs.mails(REFERENCE)
     assert mail.recipient == "pat@example.org"
     assert mail.association == "REF"
-    assert mail.subject == "Ann asks you for a reference"
+    assert mail.subject == "Ann is asking you for a reference"
     assert mail.message["Reply-To"] == "cora@ref.example"
     assert mail.message["Message-ID"] == mail.message_id
     for part in (mail.text, mail.html):
@@ -200,9 +200,9 @@ def test_a_subject_fits_and_the_stages_differ(ref_jobs: ReferenceHarness, name: 
 def test_each_step_is_due_from_its_day_until_a_reminder_of_that_day_or_later() -> None:
     asked = date(2026, 11, 2)
     days = [asked + n * DAY for n in range(40)]
-    due = [due_step((7, 21), asked, None, day) for day in days]
+    due = [find_due_step((7, 21), asked, None, day) for day in days]
     assert due == [None] * 7 + [7] * 14 + [21] * 19
     for before, day in pairwise(days):
-        assert due_step((7, 21), asked, day, day) is None
+        assert find_due_step((7, 21), asked, day, day) is None
         expected = {7: 7, 21: 21}.get((day - asked).days)
-        assert due_step((7, 21), asked, before, day) == expected
+        assert find_due_step((7, 21), asked, before, day) == expected

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.jobs.harness import at
 from tracker.clock import instant_of
-from tracker.jobs.schedule import Due, Job, due
+from tracker.jobs.schedule import Due, Job, find_due
 from tracker.settings import Schedule, Weekday
 
 DAY = timedelta(days=1)
@@ -44,7 +44,7 @@ def ticked(schedule: Schedule, job: Job, zone: str, first: datetime, hours: int)
     """The dates for which the job runs, asked every hour."""
     ran: list[date] = []
     for hour in range(hours):
-        owed = due(schedule, job, zone, first + hour * HOUR, ran[-1] if ran else None)
+        owed = find_due(schedule, job, zone, first + hour * HOUR, ran[-1] if ran else None)
         if owed is not None:
             ran += [*owed.missed, owed.local_date]
     return ran
@@ -66,7 +66,7 @@ def test_ten_years_of_days_hold_each_local_date_once(zone: str) -> None:
     for day in range(3653):
         # The hours drift, so that each is tried on each side of each change of the clock.
         now = datetime(2020, 1, 1, tzinfo=UTC) + day * DAY + (day * 7 % 24) * HOUR
-        owed = due(schedule, Job.EVALUATE, zone, now, ran[-1] if ran else None)
+        owed = find_due(schedule, Job.EVALUATE, zone, now, ran[-1] if ran else None)
         if owed is not None:
             ran += [*owed.missed, owed.local_date]
     assert all(later - earlier == DAY for earlier, later in pairwise(ran))
@@ -90,15 +90,15 @@ def test_digests_fall_on_the_weekday_of_the_configuration(zone: str, weekday: We
     ],
 )
 def test_a_digest_is_due_from_its_hour_on_monday(now: str, expected: date) -> None:
-    assert due(Schedule(), Job.DIGEST, "America/New_York", at(now), None) == Due(expected, ())
+    assert find_due(Schedule(), Job.DIGEST, "America/New_York", at(now), None) == Due(expected, ())
 
 
 def test_a_job_is_due_at_its_minute_and_not_a_second_before() -> None:
     now = at("2024-12-02 07:00")
     yesterday = date(2024, 12, 1)
     zone = "America/New_York"
-    assert due(Schedule(), Job.NOTICES, zone, now - timedelta(seconds=1), yesterday) is None
-    assert due(Schedule(), Job.NOTICES, zone, now, yesterday) == Due(
+    assert find_due(Schedule(), Job.NOTICES, zone, now - timedelta(seconds=1), yesterday) is None
+    assert find_due(Schedule(), Job.NOTICES, zone, now, yesterday) == Due(
         date(2024, 12, 2), (), last=yesterday
     )
 
@@ -118,31 +118,33 @@ def test_the_second_half_of_a_doubled_hour_runs_nothing_again() -> None:
     schedule = Schedule(evaluate_at=time(1, 30))
     first = datetime(2025, 11, 2, 5, 30, tzinfo=UTC)
     zone = "America/New_York"
-    owed = due(schedule, Job.EVALUATE, zone, first, date(2025, 11, 1))
+    owed = find_due(schedule, Job.EVALUATE, zone, first, date(2025, 11, 1))
     assert owed == Due(date(2025, 11, 2), (), last=date(2025, 11, 1))
-    assert due(schedule, Job.EVALUATE, zone, first + HOUR, date(2025, 11, 2)) is None
+    assert find_due(schedule, Job.EVALUATE, zone, first + HOUR, date(2025, 11, 2)) is None
 
 
 def test_missed_dates_are_named_oldest_first() -> None:
     last = date(2024, 12, 1)
-    owed = due(Schedule(), Job.NOTICES, "America/New_York", at("2024-12-05"), last)
+    owed = find_due(Schedule(), Job.NOTICES, "America/New_York", at("2024-12-05"), last)
     missed = (date(2024, 12, 2), date(2024, 12, 3), date(2024, 12, 4))
     assert owed == Due(date(2024, 12, 5), missed, last)
 
 
 def test_missed_digests_are_the_missed_weeks() -> None:
     last = date(2024, 11, 25)
-    owed = due(Schedule(), Job.DIGEST, "America/New_York", at("2024-12-18"), last)
+    owed = find_due(Schedule(), Job.DIGEST, "America/New_York", at("2024-12-18"), last)
     assert owed == Due(date(2024, 12, 16), (date(2024, 12, 2), date(2024, 12, 9)), last)
 
 
 def test_a_first_run_has_missed_nothing() -> None:
-    owed = due(Schedule(), Job.NOTICES, "America/New_York", at("2024-12-05"), None)
+    owed = find_due(Schedule(), Job.NOTICES, "America/New_York", at("2024-12-05"), None)
     assert owed == Due(date(2024, 12, 5), ())
 
 
 def test_a_clock_that_goes_back_makes_nothing_due() -> None:
-    owed = due(Schedule(), Job.NOTICES, "America/New_York", at("2024-12-03"), date(2024, 12, 5))
+    owed = find_due(
+        Schedule(), Job.NOTICES, "America/New_York", at("2024-12-03"), date(2024, 12, 5)
+    )
     assert owed is None
 
 
@@ -157,7 +159,7 @@ def test_the_latest_date_is_the_last_whose_moment_has_come(
 ) -> None:
     now = naive.replace(tzinfo=UTC)
     schedule = Schedule(evaluate_at=moment, notices_at=moment, digest_at=moment)
-    owed = due(schedule, job, zone, now, None)
+    owed = find_due(schedule, job, zone, now, None)
     assert owed is not None
     step = 7 * DAY if job is Job.DIGEST else DAY
     assert instant_of(owed.local_date, moment, zone) <= now

@@ -12,7 +12,7 @@ from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tests.rules.world import REAL
 from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
-from tracker.notifications.notices_mail import write_mail
+from tracker.notifications.notices_mail import write_notices_mail
 from tracker.rules.notices import Cutoff
 from tracker.rules.providers import Credential, Ending
 from tracker.rules.standing import Span, Status
@@ -28,7 +28,7 @@ def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | Non
     cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
     found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
     sending = [d for d in found if d.skipped is None]
-    return write_mail(REAL, CONFIG, BASE_URL, sending, day) if sending else None
+    return write_notices_mail(REAL, CONFIG, BASE_URL, sending, day) if sending else None
 
 
 def subjects(*days: date, **facts: Any) -> list[str]:  # noqa: ANN401 - fields of Facts
@@ -56,7 +56,7 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
 def test_a_subject_that_would_be_too_long_counts_what_is_missing() -> None:
     assert subjects(DUE - 30 * DAY, DUE + DAY) == [
         "30 days: 15 training hours and more by Dec 31",
-        "1 d overdue: 3 things missing, grace ends Jan 31",
+        "1 d overdue, grace ends Jan 31",
     ]
 
 
@@ -131,14 +131,16 @@ def test_a_reminder_names_the_day_of_the_next_one() -> None:
 def test_an_overdue_renewal_says_when_its_grace_ends() -> None:
     mail = mail_on(DUE + DAY)
     assert mail
-    assert mail.headline == "3 things overdue; the grace period ends on January 31, 2025."
+    assert (
+        mail.headline == "3 requirements are overdue. Your grace period ends on January 31, 2025."
+    )
 
 
 def test_the_due_day_counts_whole_and_is_said_to() -> None:
     mail = mail_on(DUE - DAY)
     assert mail
-    assert mail.headline == "3 things left before the end of December 31, 2024."
-    assert "that whole day counts" in mail.intro
+    assert mail.headline == "You have 3 requirements left to meet by December 31, 2024."
+    assert "The whole day counts" in mail.intro
 
 
 def test_what_is_done_is_named() -> None:
@@ -155,8 +157,8 @@ def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:
         "Sessions after September 30, 2024 will not count; those up to and including that day do."
     )
     assert section.details == (
-        "Bob's vetting by NCIMHA ends on September 30, 2024",
-        "5 hours in the last 12 months were with this provider",
+        "Bob's vetting by NCIMHA ends on September 30, 2024.",
+        "You logged 5 hours with this provider in the last 12 months.",
     )
 
 
@@ -175,7 +177,7 @@ def test_hours_are_called_by_what_they_are_about(counts: str, topic: str, word: 
 
 
 def test_in_the_grace_period_only_sessions_of_the_cycle_count_and_the_mail_says_so() -> None:
-    rule = "Only sessions up to December 31, 2024 count for it."
+    rule = "Only sessions held by December 31, 2024 count."
     before, after = mail_on(DUE - DAY), mail_on(DUE + DAY)
     assert before
     assert after
@@ -204,7 +206,7 @@ def test_a_lapse_names_the_due_date_and_sends_to_the_coordinator() -> None:
     assert mail
     assert mail.headline == "The renewal of your Infant Family Specialist endorsement has lapsed."
     assert "It was due on December 31, 2024" in mail.intro
-    assert "reply to your coordinator at NCIMHA" in mail.intro
+    assert "your coordinator at NCIMHA will tell you what you can do" in mail.intro
 
 
 def test_the_button_opens_the_form_for_what_is_missing() -> None:

@@ -28,7 +28,7 @@ def test_deliver_says_what_was_sent(
         monkeypatch.setenv("TRACKER_SMTP_URL", sink.url)
         jobs.run_deliver()
         jobs.run_deliver()
-    assert capsys.readouterr().out == "2 mails sent.\nNothing to send.\n"
+    assert capsys.readouterr().out == "2 messages sent.\nNothing to send.\n"
 
 
 def test_deliver_fails_when_the_server_cannot_be_reached(
@@ -42,14 +42,14 @@ def test_deliver_fails_when_the_server_cannot_be_reached(
         jobs.run_deliver()
     said = capsys.readouterr().out
     assert said.startswith(
-        f"1 mail kept for later.\nProblem: the mail server 127.0.0.1:{sink.port}"
+        f"1 message kept for later.\nProblem: the mail server 127.0.0.1:{sink.port}"
     )
 
 
 def test_failures_point_to_the_list() -> None:
     report = DeliveryReport(sent=1200, retried=0, failed=1)
-    assert jobs.summary(report) == (
-        "1,200 mails sent, 1 mail failed.\n`tracker outbox` says why mails failed.\n"
+    assert jobs.format_report(report) == (
+        "1200 messages sent, 1 message failed.\n`tracker outbox` shows why messages failed.\n"
     )
 
 
@@ -57,7 +57,7 @@ def test_the_outbox_as_json_has_every_column_but_the_body(
     post: Post, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post.put(ALICE, BOB)
-    mail_lists.run_outbox(as_json=True)
+    mail_lists.print_outbox(as_json=True)
     [alice, bob] = json.loads(capsys.readouterr().out)
     assert alice == {
         "id": 1,
@@ -77,9 +77,9 @@ def test_the_outbox_as_json_has_every_column_but_the_body(
 
 
 def test_an_empty_outbox_is_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
-    mail_lists.run_outbox(as_json=True)
+    mail_lists.print_outbox(as_json=True)
     assert json.loads(capsys.readouterr().out) == []
-    mail_lists.run_outbox(as_json=False)
+    mail_lists.print_outbox(as_json=False)
     assert capsys.readouterr().out == "The outbox is empty.\n"
 
 
@@ -88,7 +88,7 @@ def test_the_outbox_as_a_table_shows_messages_and_totals(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     post.put(ALICE, BOB)
-    mail_lists.run_outbox(as_json=False)
+    mail_lists.print_outbox(as_json=False)
     said = capsys.readouterr().out
     assert ALICE in said
     assert said.endswith("2 waiting\n")

@@ -13,7 +13,7 @@ from tracker.formatting import format_count
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
 from tracker.rulebooks import RulebookError, Rulebooks
-from tracker.services.run_ledger import last_run
+from tracker.services.run_ledger import get_last_run_date, list_failures
 from tracker.settings import Settings
 
 # A job that ran before should run again within so many days.
@@ -69,6 +69,16 @@ def check_contents(
         rulebook = rulebooks.associations.get(association)
         if rulebook is not None:
             yield from _check_runs(session, association, local_day(now, rulebook.time_zone))
+    for failure in list_failures(session):
+        subject = f" ({failure.subject})" if failure.subject else ""
+        yield problem(
+            "T504",
+            f"{failure.association}: {failure.job}{subject} failed "
+            f"{format_count(failure.attempts, 'time')} since "
+            f"{failure.first_failed_at:%Y-%m-%d %H:%M} UTC: {failure.error}",
+            "It is tried again at every tick, and everyone else got theirs. The log has details; "
+            "a number names the person with that id.",
+        )
     yield from _check_clock(session, now)
     yield from _check_mail(session, now)
 
@@ -106,7 +116,7 @@ def _check_names(session: Session, rulebooks: Rulebooks) -> Findings:
 def _check_runs(session: Session, association: str, today: date) -> Findings:
     hint = "Keep `tracker serve` running, or run `tracker run-due` from cron or a timer."
     for job, most_days in _MOST_DAYS.items():
-        last = last_run(session, job, association)
+        last = get_last_run_date(session, job, association)
         if last is None:
             if job is Job.EVALUATE:
                 yield warning("T501", f"{association}: no job has run yet", hint)

@@ -89,6 +89,10 @@ def print_json_list(elements: Iterable[Mapping[str, Any]]) -> None:
     """
     separator = "["
     for element in elements:
-        sys.stdout.write(f"{separator}\n{json.dumps(element, default=str)}")
+        sys.stdout.write(f"{separator}\n{json.dumps(element, default=_to_iso)}")
         separator = ","
     sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _to_iso(value: date) -> str:
+    return value.isoformat()

@@ -129,17 +129,25 @@ def deliver() -> None:
 @app.command()
 def outbox(json: Json = False) -> None:
     """List the messages: waiting, sending, sent, and failed."""
-    from tracker.cli import mail_lists as command
+    from tracker.cli import mail_lists
 
-    command.run_outbox(as_json=json)
+    mail_lists.print_outbox(as_json=json)
 
 
 @app.command()
 def notices(json: Json = False) -> None:
     """List each decision to send or to skip a notice, with its reason."""
-    from tracker.cli import mail_lists as command
+    from tracker.cli import mail_lists
 
-    command.run(as_json=json)
+    mail_lists.print_notices(as_json=json)
+
+
+@app.command()
+def attention(association: Association = None, json: Json = False) -> None:
+    """List what needs the coordinators' attention, and why."""
+    from tracker.cli import mail_lists
+
+    mail_lists.print_attention(association=association, as_json=json)
 
 
 @app.command()

@@ -139,3 +139,20 @@ class RunRow(SQLModel, table=True):
     started_at: datetime = Field(sa_type=Instant)
     finished_at: datetime = Field(sa_type=Instant)
     report: str
+
+
+class RunFailure(SQLModel, table=True):
+    """Part of a job that failed at its last attempt; the next tick tries it again.
+
+    ``subject`` is what it was about: a person's id for notices, a coordinator's address for the
+    digest; empty if the whole job failed. The row is deleted when the attempt succeeds.
+    """
+
+    __tablename__ = "run_failure"
+    job: str = Field(primary_key=True, max_length=40)
+    association: str = Field(primary_key=True, max_length=40)
+    subject: str = Field(primary_key=True, max_length=254)
+    error: str = Field(max_length=500)
+    attempts: int
+    first_failed_at: datetime = Field(sa_type=Instant)
+    last_failed_at: datetime = Field(sa_type=Instant)

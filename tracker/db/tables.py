@@ -21,7 +21,7 @@ from tracker.db.applications import (
     Reference,
     WithdrawnReference,
 )
-from tracker.db.ledgers import Notice, Outbox, ProviderSpan, RunRow, StandingRow
+from tracker.db.ledgers import Notice, Outbox, ProviderSpan, RunFailure, RunRow, StandingRow
 from tracker.db.log import (
     AuditEvent,
     Entry,
@@ -73,6 +73,7 @@ __all__ = [
     "ProviderSpan",
     "Reference",
     "Renewal",
+    "RunFailure",
     "RunRow",
     "Secret",
     "SignIn",

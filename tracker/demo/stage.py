@@ -20,7 +20,7 @@ from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.jobs.digest import run_digest
-from tracker.jobs.schedule import Job, due
+from tracker.jobs.schedule import Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
 from tracker.rulebooks import Rulebooks
@@ -35,7 +35,7 @@ from tracker.services.group_sessions import (
     create_group_session,
     list_supervisees,
 )
-from tracker.services.run_ledger import claim_run, finish_run
+from tracker.services.run_ledger import RunKey, claim_run, finish_run
 from tracker.settings import Coordinator, Settings
 from tracker.web.dependencies import DemoLogin
 
@@ -149,7 +149,7 @@ def _live_through(context: JobContext, now: datetime) -> None:
     latest = {}
     for rulebook in context.rulebooks.associations.values():
         for job in (Job.DIGEST, Job.EVALUATE):
-            owed = due(schedule, job, rulebook.time_zone, now, None)
+            owed = find_due(schedule, job, rulebook.time_zone, now, None)
             day = owed.local_date if owed else local_day(now, rulebook.time_zone)
             latest[rulebook.id, job] = day
     last_digest = max(
@@ -167,16 +167,16 @@ def _live_through(context: JobContext, now: datetime) -> None:
             for rulebook in context.rulebooks.associations.values():
                 day = latest[rulebook.id, Job.DIGEST] - week * _WEEK
                 at = instant_of(day, schedule.digest_at, rulebook.time_zone)
-                claim_run(session, Job.DIGEST, rulebook.id, day, at)
-                report = run_digest(quiet, session, rulebook.id, day, at)
-                finish_run(session, Job.DIGEST, rulebook.id, day, at, report)
+                key = RunKey(Job.DIGEST, rulebook.id, day)
+                claim_run(session, key, at)
+                finish_run(session, key, run_digest(quiet, session, rulebook.id, day, at), at)
         evaluate_people(session, context.rulebooks, everyone, now)
         for rulebook in context.rulebooks.associations.values():
             # Every night before the latest one, which is still due.
             for number in range(1, (_WEEKS_OF_HISTORY + 1) * _WEEK.days):
                 day = latest[rulebook.id, Job.EVALUATE] - number * _DAY
                 at = instant_of(day, schedule.evaluate_at, rulebook.time_zone)
-                claim_run(session, Job.EVALUATE, rulebook.id, day, at)
+                claim_run(session, RunKey(Job.EVALUATE, rulebook.id, day), at)
 
 
 def _add_details(

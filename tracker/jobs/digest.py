@@ -1,63 +1,59 @@
-"""The digest job: each coordinator's Monday mail, exactly one a coordinator and week."""
+"""The digest job: each coordinator's weekly mail, exactly one a coordinator and week."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
 
 from sqlmodel import Session
 
-from tracker.mail.contents import context_of, unsubscribe_headers
-from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import JobContext
-from tracker.notifications.digest_mail import Week, count_week, write_digest
+from tracker.jobs.isolation import isolate, savepoint
+from tracker.mail.contents import DigestMail
+from tracker.mail.outbox import enqueue
+from tracker.notifications.context import Envelope, JobContext, create_message
+from tracker.notifications.digest_mail import write_digest
 from tracker.services.notification_preferences import (
     Subscription,
     create_unsubscribe_token,
     is_unsubscribed,
 )
-from tracker.settings import Coordinator
-
-KIND = "digest"
+from tracker.services.run_ledger import Failure, JobResult
+from tracker.services.week import count_week
 
 
 def run_digest(
     context: JobContext, session: Session, association: str, monday: date, now: datetime
-) -> Mapping[str, object]:
-    """Write the digests that are due on ``monday`` (or the weekday in force instead).
+) -> JobResult:
+    """Write the digests that are due on ``monday`` (or the weekday that the settings name).
 
-    Gives the week's figures, which the next digests compare theirs with. Part of the caller's
+    Reports the week's figures, which later digests compare with. Part of the caller's
     transaction, which also writes the run ledger's row.
     """
-    week = count_week(context, session, association, monday, now)
-    messages = [
-        _message(context, session, coordinator, week, now)
-        for coordinator in context.settings.coordinators_of(association)
-        if not is_unsubscribed(session, Subscription(coordinator.email, KIND, association))
-    ]
-    taken = enqueue(session, messages, now)
-    return {"messages": len(taken), **week.figures()}
-
-
-def _message(
-    context: JobContext, session: Session, coordinator: Coordinator, week: Week, now: datetime
-) -> Message:
-    subscription = Subscription(coordinator.email, KIND, coordinator.association)
-    token = create_unsubscribe_token(session, subscription)
-    url = f"{context.settings.base_url}/unsubscribe/{token}"
-    mail = write_digest(week, context.settings.base_url, url, context.notices.digest.most_people)
-    rendered = context.composer.compose(
-        mail.kind,
-        recipient=(coordinator.name, coordinator.email),
-        context=context_of(mail),
-        at=now,
-        headers=unsubscribe_headers(url),
+    kind, base_url = DigestMail.kind, context.settings.base_url
+    week = count_week(
+        session,
+        context.rulebooks,
+        association,
+        monday,
+        now,
+        recent_months=context.notices.provider_cutoff.used_within_months,
     )
-    return Message(
-        dedupe_key=f"digest:{coordinator.association}:{coordinator.email}:{week.monday}",
-        message_id=rendered.message_id,
-        kind=mail.kind,
-        association=coordinator.association,
-        person_id=None,
-        recipient=coordinator.email,
-        subject=rendered.subject,
-        body=rendered.body,
-    )
+    failures: list[Failure] = []
+    written = 0
+    for coordinator in context.settings.coordinators_of(association):
+        subscription = Subscription(coordinator.email, kind, association)
+        if is_unsubscribed(session, subscription):
+            continue
+        with isolate(failures, coordinator.email, savepoint(session)):
+            token = create_unsubscribe_token(session, subscription)
+            url = f"{base_url}/unsubscribe/{token}"
+            mail = write_digest(week, base_url, url, context.notices.digest.most_people)
+            envelope = Envelope(
+                dedupe_key=f"digest:{association}:{coordinator.email}:{monday}",
+                name=coordinator.name,
+                address=coordinator.email,
+                association=association,
+                unsubscribe_url=url,
+            )
+            message = create_message(context, envelope, mail, now)
+            written += len(enqueue(session, [message], now))
+    figures = week.figures
+    report = {"met": figures.met, "total": figures.total, "behind": figures.behind}
+    return JobResult({"messages": written, **report}, failures)

@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Engine
 
 from tracker.db.write_lock import Busy, is_busy
-from tracker.jobs.runner import Ran, run_due
+from tracker.jobs.runner import JobRun, run_due
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
 from tracker.notifications.context import JobContext
@@ -91,7 +91,7 @@ async def running(
         await delivery.finish()
 
 
-def _fields(ran: Ran) -> dict[str, object]:
+def _fields(ran: JobRun) -> dict[str, object]:
     return {
         "job": ran.job.value,
         "association": ran.association,

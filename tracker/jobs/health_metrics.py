@@ -1,34 +1,43 @@
-"""What tells whether the work gets done: when jobs last ran, and what became of the mail."""
+"""The figures that monitoring watches: when jobs last ran, what failed, and how the mail stands."""
 
+from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
-from sqlmodel import Session
+from sqlmodel import Session, func, select
 
 from tracker.db.ledgers import Outbox
 from tracker.mail.outbox import counts, oldest_waiting
-from tracker.services.run_ledger import last_finished
-
-_OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
+from tracker.services.run_ledger import list_failures, list_last_finished
 
 
-class Vitals(NamedTuple):
-    """Read at one instant from the database, so that every process and machine says the same.
+class HealthMetrics(NamedTuple):
+    """Read in one transaction, so that every process and machine reports the same.
 
-    ``ran_at`` has, by job and association, when the last good run ended; ``mails`` how many
-    there are in each state that occurs; ``put_off`` how many of the waiting ones were tried
-    before.
+    ``last_finished`` holds the end of the last good run, and ``failures`` how many parts of the
+    job wait to be tried again, both by job and association. ``mails`` counts messages by state;
+    ``retried`` counts the waiting ones that were tried before.
     """
 
-    ran_at: dict[tuple[str, str], datetime]
+    last_finished: dict[tuple[str, str], datetime]
+    failures: Counter[tuple[str, str]]
     mails: dict[str, int]
     oldest_waiting: datetime | None
-    put_off: int
+    retried: int
 
 
-def read_vitals(session: Session) -> Vitals:
-    """All of it."""
-    waits_again = (_OUTBOX.c.state == "waiting") & (_OUTBOX.c.attempts > 0)
-    put_off = session.scalar(select(func.count()).select_from(_OUTBOX).where(waits_again))
-    return Vitals(last_finished(session), counts(session), oldest_waiting(session), put_off or 0)
+def read_health_metrics(session: Session) -> HealthMetrics:
+    """Read all of them."""
+    retried = (
+        select(func.count())
+        .select_from(Outbox)
+        .where(Outbox.state == "waiting", Outbox.attempts > 0)
+    )
+    failures = Counter((failure.job, failure.association) for failure in list_failures(session))
+    return HealthMetrics(
+        list_last_finished(session),
+        failures,
+        counts(session),
+        oldest_waiting(session),
+        session.exec(retried).one(),
+    )

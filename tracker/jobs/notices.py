@@ -1,181 +1,158 @@
-"""The notices job: writes all that is due for an association's endorsees and applicants.
+"""The notices job: writes everything that is due for an association's endorsees and applicants.
 
-People are taken in batches, each in one transaction: facts read, decisions, ledger rows and
-rendered messages are committed together or not at all. A crash between batches is harmless,
-since what is decided stays decided and the rest is decided by the next run. Two processes at
-once are harmless, too: the outbox takes one mail a person a day, and whoever is late defers.
+People are taken in batches, each in one transaction: facts read, decisions, ledger rows, and
+rendered messages are committed together or not at all. A crash between batches is harmless: what
+is decided stays decided, and the next run decides the rest. Two processes at once are harmless
+too: the outbox takes one mail a person a day, and the later process defers.
+
+If a batch fails, its people are taken one by one, so that one person's failure stays theirs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from tracker.clock import local_day
+from tracker.db.statements import in_chunks
+from tracker.jobs.isolation import isolate
 from tracker.jobs.notice_decisions import (
-    PEOPLE,
     RunContext,
-    applicants_with_news,
-    decide_on_people,
-    used_since,
+    decide_notices,
+    get_first_recent_day,
+    list_applicants_due,
 )
-from tracker.mail.contents import context_of, unsubscribe_headers
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import JobContext
-from tracker.notifications.notices_mail import in_order, write_mail
+from tracker.notifications.context import Envelope, JobContext, create_message
+from tracker.notifications.notices_mail import in_order, write_notices_mail
 from tracker.rules.notices import Decision
 from tracker.rules.notification_preferences import kinds_in
-from tracker.services.notices import addresses_of, people_to_consider, record_decisions
+from tracker.services.notices import (
+    consider_again,
+    list_addresses,
+    list_people_to_consider,
+    list_undecided_applications,
+    record_decisions,
+)
 from tracker.services.notification_preferences import create_choice_token
-from tracker.services.run_ledger import last_run
+from tracker.services.run_ledger import Failure, JobResult, get_last_run_date, list_failures
 
-_PEOPLE_A_BATCH = 250
+JOB = "notices"
+_PEOPLE_PER_BATCH = 250
 
 
 class Tally(NamedTuple):
-    """What a run did: messages written, decisions to send, to skip, and put off to tomorrow."""
+    """Messages written, decisions to send, decisions to skip, and those put off to tomorrow."""
 
     messages: int = 0
     sent: int = 0
     skipped: int = 0
     deferred: int = 0
 
-    def plus(self, other: "Tally") -> "Tally":
-        """Both together."""
-        return Tally(*(a + b for a, b in zip(self, other, strict=True)))
 
-
-class _Addressee(NamedTuple):
-    """Who gets a mail; ``switch_url`` ends mail like it (empty: it always goes out)."""
-
-    person_id: int
-    address: str
-    switch_url: str
-
-
-class _Letter(NamedTuple):
-    message: Message
-    decisions: list[Decision]
-
-
-def run_notices(context: JobContext, association: str, now: datetime) -> Tally:
+def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
     """Decide on everything due in ``association``, and write the mails into the outbox.
 
-    A person with endorsements and applications, at several associations even, gets one mail
-    about all of them.
+    A person with several endorsements and applications, at several associations even, gets one
+    mail about all of them.
     """
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
-    people = _people(context, association, as_of, now)
-    tally = Tally()
-    for start in range(0, len(people), _PEOPLE_A_BATCH):
-        with context.transaction() as session:
-            batch = people[start : start + _PEOPLE_A_BATCH]
-            tally = tally.plus(_run_batch(context, session, batch, as_of, now))
-    return tally
-
-
-def _people(context: JobContext, association: str, as_of: date, now: datetime) -> list[int]:
     with context.transaction() as session:
-        people = people_to_consider(
-            session,
-            context.notices,
-            association,
-            last_run(session, "notices", association),
-            as_of,
-            used_since(context, as_of),
+        last = get_last_run_date(session, JOB, association)
+        recent_from = get_first_recent_day(context, as_of)
+        people = list_people_to_consider(
+            session, context.notices, association, last, as_of, recent_from
         )
-        news = applicants_with_news(RunContext(context, session, as_of, now), association)
-    return sorted(news.union(people))
+        people |= _list_failed_people(session, association)
+        applications = list_undecided_applications(session, association)
+    errors: list[Failure] = []
+    with isolate(errors, "", context.transaction()) as session:
+        run = RunContext(context, session, as_of, now)
+        people |= list_applicants_due(run, applications)
+    if errors:
+        # One of them cannot be judged. Taken one by one below, the others get theirs.
+        people |= set(applications.values())
+    return _decide_on_people(context, sorted(people), as_of, now)
 
 
-def _run_batch(
-    context: JobContext, session: Session, people: Sequence[int], as_of: date, now: datetime
-) -> Tally:
-    by_person = decide_on_people(RunContext(context, session, as_of, now), people)
-    addresses = addresses_of(session, PEOPLE)
-    letters = {
-        person_id: _write(
-            context,
-            _Addressee(person_id, addresses[person_id], _switch_url(context, session, decisions)),
-            decisions,
-            as_of,
-            now,
-        )
-        for person_id, decisions in by_person.items()
-        if any(d.skipped is None for d in decisions)
-    }
-    taken = enqueue(session, [letter.message for letter in letters.values()], now)
+def retry_notices(context: JobContext, association: str, now: datetime) -> JobResult:
+    """Decide again on the people whose notices failed at the last attempt."""
+    as_of = local_day(now, context.rulebooks.associations[association].time_zone)
+    with context.transaction() as session:
+        people = _list_failed_people(session, association)
+    return _decide_on_people(context, sorted(people), as_of, now)
+
+
+def _list_failed_people(session: Session, association: str) -> set[int]:
+    failures = list_failures(session, association)
+    return {int(f.subject) for f in failures if f.job == JOB and f.subject}
+
+
+def _decide_on_people(
+    context: JobContext, people: Iterable[int], as_of: date, now: datetime
+) -> JobResult:
+    tallies: list[Tally] = []
+    failures: list[Failure] = []
+    for batch in in_chunks(people, _PEOPLE_PER_BATCH):
+        errors: list[Failure] = []
+        with isolate(errors, "batch", context.transaction()) as session:
+            tallies.append(_run_batch(RunContext(context, session, as_of, now), batch))
+        if not errors:
+            continue
+        for person_id in batch:
+            with isolate(failures, str(person_id), context.transaction()) as session:
+                tallies.append(_run_batch(RunContext(context, session, as_of, now), [person_id]))
+    total = Tally(*map(sum, zip(*tallies, strict=True))) if tallies else Tally()
+    return JobResult(total._asdict(), failures)
+
+
+def _run_batch(run: RunContext, people: Sequence[int]) -> Tally:
+    session = run.session
+    by_person = decide_notices(run, people)
+    addresses = list_addresses(session, people)
+    messages: dict[int, Message] = {}
+    for person_id, decisions in by_person.items():
+        to_send = in_order([d for d in decisions if d.skipped is None])
+        if to_send:
+            messages[person_id] = _write_message(run, addresses[person_id], to_send)
+    accepted = enqueue(session, list(messages.values()), run.now)
     recorded: list[tuple[Decision, str | None]] = []
     deferred: list[Decision] = []
     for person_id, decisions in by_person.items():
-        letter = letters.get(person_id)
         for decision in decisions:
-            if decision.skipped is not None or letter is None:
+            if decision.skipped is not None:
                 recorded.append((decision, None))
-            elif letter.message.dedupe_key in taken:
-                recorded.append((decision, letter.message.message_id))
+            elif messages[person_id].dedupe_key in accepted:
+                recorded.append((decision, messages[person_id].message_id))
             else:
                 deferred.append(decision)
-    record_decisions(session, recorded, as_of)
-    _look_again_tomorrow(session, deferred, as_of)
-    sent = sum(1 for d, _ in recorded if d.skipped is None)
-    return Tally(len(taken), sent, len(recorded) - sent, len(deferred))
+    record_decisions(session, recorded, run.as_of)
+    consider_again(session, deferred, run.as_of)
+    sent = sum(1 for _, message_id in recorded if message_id)
+    return Tally(len(accepted), sent, len(recorded) - sent, len(deferred))
 
 
-def _switch_url(context: JobContext, session: Session, decisions: Sequence[Decision]) -> str:
-    """What switches off all that the mail is about; empty where some part always goes out."""
-    sending = [decision for decision in decisions if decision.skipped is None]
-    kinds = kinds_in(context.notices, sending)
-    if not kinds:
-        return ""
-    person_id = sending[0].standing.facts.person_id
-    token = create_choice_token(session, person_id, [kind.value for kind in kinds])
-    return f"{context.settings.base_url}/unsubscribe/mail/{token}"
-
-
-def _write(
-    context: JobContext,
-    to: _Addressee,
-    decisions: Sequence[Decision],
-    as_of: date,
-    now: datetime,
-) -> _Letter:
-    sending = in_order([d for d in decisions if d.skipped is None])
-    standing = sending[0].standing
-    mail = write_mail(context.rulebooks, context.notices, context.settings.base_url, sending, as_of)
-    rendered = context.composer.compose(
-        mail.kind,
-        recipient=(standing.facts.name, to.address),
-        context=context_of(mail),
-        at=now,
-        headers={
-            **context.reply_to(standing.plan.association),
-            **(unsubscribe_headers(to.switch_url) if to.switch_url else {}),
-        },
+def _write_message(run: RunContext, address: str, decisions: Sequence[Decision]) -> Message:
+    """The mail about one person's decisions; the first of them leads."""
+    context, standing = run.context, decisions[0].standing
+    person_id, association = standing.facts.person_id, standing.plan.association
+    mail = write_notices_mail(
+        context.rulebooks, context.notices, context.settings.base_url, decisions, run.as_of
     )
-    message = Message(
-        dedupe_key=f"day:{to.person_id}:{as_of}",
-        message_id=rendered.message_id,
-        kind=mail.kind,
-        association=standing.plan.association,
-        person_id=to.person_id,
-        recipient=to.address,
-        subject=rendered.subject,
-        body=rendered.body,
+    # Empty if some part of the mail always goes out.
+    kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
+    url = ""
+    if kinds:
+        token = create_choice_token(run.session, person_id, kinds)
+        url = f"{context.settings.base_url}/unsubscribe/mail/{token}"
+    envelope = Envelope(
+        dedupe_key=f"day:{person_id}:{run.as_of}",
+        name=standing.facts.name,
+        address=address,
+        association=association,
+        person_id=person_id,
+        reply_to=association,
+        unsubscribe_url=url,
     )
-    return _Letter(message, sending)
-
-
-def _look_again_tomorrow(session: Session, deferred: Sequence[Decision], as_of: date) -> None:
-    """Have tomorrow's run consider them: it takes up all that was judged since today.
-
-    And every application, whatever happened before.
-    """
-    renewals = {d.standing.facts.subject_id for d in deferred if not d.is_about_application}
-    rows = [{"id": number, "day": as_of.isoformat()} for number in renewals]
-    if rows:
-        session.connection().execute(
-            text("UPDATE standing SET judged_on = :day WHERE endorsement_id = :id"), rows
-        )
+    return create_message(context, envelope, mail, run.now)

@@ -1,143 +1,73 @@
 """The references job: reminds referees who have neither answered nor declined.
 
-Each step of notices.toml is a number of days after the day on which somebody was asked. It is
-due once that day has come and no reminder has been sent since; so nothing is sent twice, and
-after an outage only the latest step is. All is part of the transaction that writes the run
-ledger's row.
+Each step in notices.toml is a number of days after the referee was asked. It is due once that day
+has come and no reminder was sent since. So nothing is sent twice, and after an outage only the
+latest step is sent. The reminders are part of the transaction that writes the run ledger's row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from itertools import groupby
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
 from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.mail.contents import NoticesMail
-from tracker.mail.outbox import Message, enqueue
+from tracker.jobs.isolation import isolate, savepoint
+from tracker.mail.outbox import enqueue
 from tracker.notifications.context import JobContext
-from tracker.notifications.group_session_mail import KIND
-from tracker.notifications.group_session_mail import (
-    write_reminder as write_reminder_of_group_session_mail,
-)
 from tracker.notifications.reference_mail import write_reminder
-from tracker.services.group_notifications import (
-    GroupNotification,
-    had_mail,
-    list_unanswered,
-    list_unnotified,
-    mark_reminded,
-)
 from tracker.services.reference_submission import (
     ReferenceRequest,
     count_reminder,
     list_unanswered_requests,
 )
+from tracker.services.run_ledger import Failure, JobResult
 
-# No zone's day begins more than a day before another's.
-_MARGIN = 1
-
-
-class _Step(NamedTuple):
-    """A reminder that is due; ``last``: no other one follows."""
-
-    request: ReferenceRequest
-    last: bool
+# No time zone's day begins more than a day before another's.
+_MARGIN = timedelta(days=1)
 
 
 def run_references(
     context: JobContext, session: Session, association: str, now: datetime
-) -> Mapping[str, object]:
+) -> JobResult:
     """Write the reminders that are due in ``association`` on its local day at ``now``."""
-    messages = list(_reminders(context, session, association, now))
-    return {"messages": len(enqueue(session, messages, now))}
+    steps = context.notices.references.remind_after_days
+    failures: list[Failure] = []
+    written = 0
+    if not steps:
+        return JobResult({"messages": 0})
+    asked_before = now - timedelta(days=min(steps)) + _MARGIN
+    zone = context.rulebooks.associations[association].time_zone
+    for request in list_unanswered_requests(session, association, asked_before):
+        step = _find_step(steps, request, zone, local_day(now, zone))
+        if step is None:
+            continue
+        with isolate(failures, f"reference {request.id}", savepoint(session)):
+            link = count_reminder(session, request, now)
+            if link is not None:
+                is_last = step == max(steps)
+                message = write_reminder(context, link, now, is_last=is_last)
+                written += len(enqueue(session, [message], now))
+    return JobResult({"messages": written}, failures)
 
 
-def due_step(
+def find_due_step(
     steps: tuple[int, ...], asked_on: date, reminded_on: date | None, today: date
 ) -> int | None:
-    """The latest step (days after ``asked_on``) that has come and was not reminded of; else None.
+    """The latest step (days after ``asked_on``) that has come and has no reminder yet, or None.
 
-    A reminder on the very day of a step, or later, was that step's.
+    A reminder on the day of a step or later was the reminder for that step.
     """
-    come = [step for step in steps if asked_on + timedelta(days=step) <= today]
-    if not come or (reminded_on and reminded_on >= asked_on + timedelta(days=max(come))):
+    reached = [step for step in steps if asked_on + timedelta(days=step) <= today]
+    if not reached:
         return None
-    return max(come)
+    if reminded_on and reminded_on >= asked_on + timedelta(days=max(reached)):
+        return None
+    return max(reached)
 
 
-def _reminders(
-    context: JobContext, session: Session, association: str, now: datetime
-) -> Iterator[Message]:
-    for step in _due(context, session, association, now):
-        link = count_reminder(session, step.request, now)
-        if link is not None:
-            yield write_reminder(context, link, now, last=step.last)
-
-
-def _due(context: JobContext, session: Session, association: str, now: datetime) -> Iterator[_Step]:
-    steps = context.notices.references.remind_after_days
-    if not steps:
-        return
-    zone = context.rulebooks.associations[association].time_zone
-    today = local_day(now, zone)
-    before = now - timedelta(days=min(steps) - _MARGIN)
-    for request in list_unanswered_requests(session, association, before):
-        if request.asked_at is None:
-            continue
-        reminded_on = local_day(request.reminded_at, zone) if request.reminded_at else None
-        step = due_step(steps, local_day(request.asked_at, zone), reminded_on, today)
-        if step is not None:
-            yield _Step(request, step == max(steps))
-
-
-def remind_of_sessions(
-    context: JobContext, session: Session, association: str, now: datetime
-) -> int:
-    """Write the reminders that are due in ``association`` on its local day; how many."""
-    messages = list(_reminders_sessions(context, session, association, now))
-    return len(enqueue(session, messages, now))
-
-
-def _reminders_sessions(
-    context: JobContext, session: Session, association: str, now: datetime
-) -> Iterator[Message]:
-    zone = context.rulebooks.associations[association].time_zone
-    midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
-    due = _due_sessions(context, session, association, midnight)
-    new = list_unnotified(session, association, KIND, midnight - _NEWS_FOR, midnight)
-    again = {t.member_id for t in due}
-    rows = sorted({*due, *new}, key=lambda t: (t.person_id or 0, t.held_on, t.member_id))
-    for person_id, of_one in groupby(rows, lambda t: t.person_id):
-        waiting = list(of_one)
-        if person_id is None or had_mail(session, person_id, _OTHERS, midnight):
-            continue
-        reminded = [t.member_id for t in waiting if t.member_id in again]
-        message = write_reminder_of_group_session_mail(
-            context, session, _one_each(waiting), now, is_reminder=bool(reminded)
-        )
-        if message is not None:
-            mark_reminded(session, reminded, now)
-            yield message
-
-
-def _due_sessions(
-    context: JobContext, session: Session, association: str, midnight: datetime
-) -> list[GroupNotification]:
-    days = context.notices.sessions.remind_after_days
-    if days is None:
-        return []
-    # Asked on a day so many days before today, or earlier: before that day's end.
-    return list_unanswered(session, association, midnight - timedelta(days=days - 1))
-
-
-# NoticeText that could not be told for so long is left to My year and the reminder.
-_NEWS_FOR = timedelta(days=7)
-_OTHERS = (KIND, NoticesMail.kind)
-
-
-def _one_each(waiting: Sequence[GroupNotification]) -> list[GroupNotification]:
-    """One row for each session, whichever addresses it names somebody by."""
-    return list({t.session_id: t for t in reversed(waiting)}.values())[::-1]
+def _find_step(
+    steps: tuple[int, ...], request: ReferenceRequest, zone: str, today: date
+) -> int | None:
+    if request.asked_at is None:
+        return None
+    reminded_on = local_day(request.reminded_at, zone) if request.reminded_at else None
+    return find_due_step(steps, local_day(request.asked_at, zone), reminded_on, today)

@@ -1,89 +1,145 @@
-"""Does all that is due, for every association, in the order of the day."""
+"""Runs every job that is due, for every association, in the order of the day."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlmodel import Session
 
+from tracker.formatting import use_locale
 from tracker.jobs.digest import run_digest
-from tracker.jobs.notices import run_notices
-from tracker.jobs.references import remind_of_sessions, run_references
-from tracker.jobs.schedule import Due, Job, due
+from tracker.jobs.isolation import isolate
+from tracker.jobs.notices import retry_notices, run_notices
+from tracker.jobs.references import run_references
+from tracker.jobs.schedule import Due, Job, find_due
+from tracker.jobs.sessions import run_session_reminders
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services.evaluation import evaluate_due
-from tracker.services.run_ledger import Caught, claim_run, finish_run, last_run, note_missed
+from tracker.services.run_ledger import (
+    Failure,
+    JobResult,
+    RunKey,
+    claim_run,
+    finish_run,
+    list_failures,
+    list_last_run_dates,
+    record_failure,
+    record_missed,
+    replace_failures,
+)
 
 
-class Ran(NamedTuple):
-    """One job done for one association: for which date, and what it did."""
+class JobRun(NamedTuple):
+    """One job of one association: for which date, what it did, and what failed."""
 
     job: Job
     association: str
     due: Due
     report: Mapping[str, object]
+    failures: Sequence[Failure] = ()
 
 
-def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -> Iterator[Ran]:
-    """Do everything due at ``now``; yields each job when it is done.
+def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -> Iterator[JobRun]:
+    """Run everything that is due at ``now``, and try again what failed; yields each run.
 
-    ``clock`` only tells how long it took. Safe to call at any time, as often as one likes, and
-    by several processes: what another one has done is not done again.
+    A run that fails is recorded, and the others go on. ``clock`` only measures how long a run
+    takes. Any number of processes may call this at any time: none repeats what another has done.
     """
+    with context.transaction() as session:
+        last_dates = list_last_run_dates(session)
+        failed = {(failure.job, failure.association) for failure in list_failures(session)}
     for job in Job:
         for rulebook in context.rulebooks.associations.values():
-            with context.transaction() as session:
-                last = last_run(session, job, rulebook.id)
-            owed = due(context.settings.schedule, job, rulebook.time_zone, now, last)
-            if owed is not None and (ran := _run(context, job, rulebook, owed, now, clock)):
-                yield ran
+            last = last_dates.get((job, rulebook.id))
+            due = find_due(context.settings.schedule, job, rulebook.time_zone, now, last)
+            if due is not None:
+                task = _Task(context, job, rulebook, due, now, clock)
+                run = task.execute(task.run)
+            elif last is not None and (job, rulebook.id) in failed:
+                task = _Task(context, job, rulebook, Due(last, (), last), now, clock)
+                run = task.execute(task.retry)
+            else:
+                continue
+            if run is not None:
+                yield run
 
 
-def _run(
-    context: JobContext,
-    job: Job,
-    rulebook: Rulebook,
-    owed: Due,
-    now: datetime,
-    clock: Callable[[], datetime],
-) -> Ran | None:
-    started_at = clock()
-    if job is Job.NOTICES:
-        # Its batches commit one by one: each decision is unique, so that a run that is cut
-        # short, or done twice at once, goes on where it is.
-        report: Mapping[str, object] = run_notices(context, rulebook.id, now)._asdict()
-        with context.transaction() as session:
-            ours = claim_run(session, job, rulebook.id, owed.local_date, started_at)
-            _finish(session, job, rulebook, owed, report, clock())
-        return Ran(job, rulebook.id, owed, report) if ours else None
-    with context.transaction() as session:
-        # The row first: another process that does the same waits here, and then finds it.
-        if not claim_run(session, job, rulebook.id, owed.local_date, started_at):
-            return None
-        if job is Job.EVALUATE:
-            report = {
-                "judged": evaluate_due(
-                    session, context.rulebooks, rulebook.id, now, since=owed.last
-                )
-            }
-        elif job is Job.REFERENCES:
-            report = run_references(context, session, rulebook.id, now)
-            sessions = remind_of_sessions(context, session, rulebook.id, now)
-            report = {**report, "sessions": sessions} if sessions else report
-        else:
-            report = run_digest(context, session, rulebook.id, owed.local_date, now)
-        _finish(session, job, rulebook, owed, report, clock())
-    return Ran(job, rulebook.id, owed, report)
+@dataclass(frozen=True)
+class _Task:
+    """One job of one association."""
 
+    context: JobContext
+    job: Job
+    rulebook: Rulebook
+    due: Due
+    now: datetime
+    clock: Callable[[], datetime]
 
-def _finish(
-    session: Session,
-    job: Job,
-    rulebook: Rulebook,
-    owed: Due,
-    report: Mapping[str, object],
-    at: datetime,
-) -> None:
-    finish_run(session, job, rulebook.id, owed.local_date, at, report)
-    note_missed(session, job, rulebook.id, owed.missed, Caught(owed.local_date, at))
+    def execute(self, work: Callable[[], JobRun | None]) -> JobRun | None:
+        """Do the work in the association's locale; an error is recorded as the job's failure."""
+        failures: list[Failure] = []
+        run = None
+        with use_locale(self.rulebook.locale), isolate(failures, "", nullcontext()):
+            run = work()
+        if not failures:
+            return run
+        with self.context.transaction() as session:
+            record_failure(session, self.job, self.rulebook.id, failures[0], self.clock())
+        return JobRun(self.job, self.rulebook.id, self.due, {}, failures)
+
+    def run(self) -> JobRun | None:
+        """Run the job for its date; None if another process did so first."""
+        if self.job is Job.NOTICES:
+            # Its batches commit one by one. Each decision is unique, so a run that is cut short,
+            # or done twice at once, loses and doubles nothing.
+            result = run_notices(self.context, self.rulebook.id, self.now)
+            with self.context.transaction() as session:
+                is_ours = claim_run(session, self._key, self.clock())
+                self._finish(session, result)
+            return self._describe(result) if is_ours else None
+        with self.context.transaction() as session:
+            # The row comes first: another process with the same job waits here, then finds it.
+            if not claim_run(session, self._key, self.clock()):
+                return None
+            result = self._work(session)
+            self._finish(session, result)
+        return self._describe(result)
+
+    def retry(self) -> JobRun:
+        """Try again what failed in the last run."""
+        if self.job is Job.NOTICES:
+            result = retry_notices(self.context, self.rulebook.id, self.now)
+        with self.context.transaction() as session:
+            if self.job is not Job.NOTICES:
+                result = self._work(session)
+            replace_failures(session, self.job, self.rulebook.id, result.failures, self.clock())
+        return self._describe(result)
+
+    @property
+    def _key(self) -> RunKey:
+        return RunKey(self.job, self.rulebook.id, self.due.local_date)
+
+    def _work(self, session: Session) -> JobResult:
+        context, association = self.context, self.rulebook.id
+        if self.job is Job.EVALUATE:
+            rulebooks, last = context.rulebooks, self.due.last
+            judged = evaluate_due(session, rulebooks, association, self.now, since=last)
+            return JobResult({"judged": judged})
+        if self.job is Job.DIGEST:
+            return run_digest(context, session, association, self.due.local_date, self.now)
+        references = run_references(context, session, association, self.now)
+        sessions = run_session_reminders(context, session, association, self.now)
+        return JobResult(
+            {**references.report, **sessions.report}, [*references.failures, *sessions.failures]
+        )
+
+    def _finish(self, session: Session, result: JobResult) -> None:
+        now = self.clock()
+        finish_run(session, self._key, result, now)
+        record_missed(session, self._key, self.due.missed, now)
+
+    def _describe(self, result: JobResult) -> JobRun:
+        return JobRun(self.job, self.rulebook.id, self.due, result.report, result.failures)

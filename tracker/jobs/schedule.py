@@ -1,30 +1,20 @@
 """What is due: dates, not ticks.
 
-A job is due for a local date once that date's hour has come in the association's zone. Whoever
-asks is told the latest such date, if its row is missing from the run ledger; dates missed
-before it are caught up by the same run. The clock's jumps and daylight saving thus neither
-skip nor double anything.
+A job is due for a local date once that date's hour has come in the association's time zone. A tick
+asks for the latest such date without a row in the run ledger; the same run catches up the dates
+missed before it. So clock changes and daylight saving time neither skip nor repeat a run.
 """
 
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from typing import NamedTuple, get_args
 
-from tracker.clock import instant_of
+from tracker.clock import instant_of, local_day
 from tracker.settings import Schedule, Weekday
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
-_WEEKDAYS: dict[Weekday, int] = {
-    "monday": 0,
-    "tuesday": 1,
-    "wednesday": 2,
-    "thursday": 3,
-    "friday": 4,
-    "saturday": 5,
-    "sunday": 6,
-}
+_WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 
 
 class Job(StrEnum):
@@ -37,7 +27,7 @@ class Job(StrEnum):
 
 
 class Due(NamedTuple):
-    """The local date that a job is due for, and the missed ones before it (oldest first).
+    """The local date that a job is due for, and the dates missed before it (oldest first).
 
     ``last`` is the date that the job last ran for, None if it never did.
     """
@@ -47,31 +37,33 @@ class Due(NamedTuple):
     last: date | None = None
 
 
-def due(schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None) -> Due | None:
-    """What the job owes at the instant ``now``, having last run for ``last``; None if nothing."""
-    at, step = _rhythm(schedule, job)
-    latest = _latest(schedule, job, at, zone, now)
+def find_due(
+    schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None
+) -> Due | None:
+    """What is due at ``now`` for a job that last ran for the date ``last``; None if nothing is."""
+    step = _WEEK if job is Job.DIGEST else _DAY
+    latest = _find_latest(schedule, job, zone, now)
     if last is not None and last >= latest:
         return None
-    missed = []
+    missed: list[date] = []
     day = latest - step
     while last is not None and day > last:
-        missed.append(day)
+        missed.insert(0, day)
         day -= step
-    return Due(latest, tuple(reversed(missed)), last)
+    return Due(latest, tuple(missed), last)
 
 
-def _rhythm(schedule: Schedule, job: Job) -> tuple[time, timedelta]:
-    if job is Job.DIGEST:
-        return schedule.digest_at, _WEEK
-    return (schedule.evaluate_at if job is Job.EVALUATE else schedule.notices_at), _DAY
-
-
-def _latest(schedule: Schedule, job: Job, at: time, zone: str, now: datetime) -> date:
-    # The local day, and one more for a zone in which its hour has not come.
-    day = now.astimezone(ZoneInfo(zone)).date()
-    while (job is Job.DIGEST and day.weekday() != _WEEKDAYS[schedule.digest_on]) or instant_of(
-        day, at, zone
-    ) > now:
+def _find_latest(schedule: Schedule, job: Job, zone: str, now: datetime) -> date:
+    hours: dict[Job, time] = {
+        Job.EVALUATE: schedule.evaluate_at,
+        Job.NOTICES: schedule.notices_at,
+        Job.REFERENCES: schedule.notices_at,
+        Job.DIGEST: schedule.digest_at,
+    }
+    weekday = _WEEKDAYS.index(schedule.digest_on)
+    day = local_day(now, zone)
+    while instant_of(day, hours[job], zone) > now or (
+        job is Job.DIGEST and day.weekday() != weekday
+    ):
         day -= _DAY
     return day

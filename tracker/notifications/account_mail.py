@@ -9,7 +9,7 @@ from sqlmodel import Session
 from tracker.db.people import Person
 from tracker.mail.contents import Action, AddressMail, SignInMail, context_of
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.reference_mail import MailContext
+from tracker.notifications.context import MailContext
 from tracker.services.profile import is_email_taken
 from tracker.services.sign_in import (
     NOBODY,

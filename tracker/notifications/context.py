@@ -1,25 +1,45 @@
-"""What every job works with, wired once by the outermost function."""
+"""What jobs and mails work with, wired once by the outermost function."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tracker.db.engine import writing
 from tracker.mail.compose import Composer, load_composer
+from tracker.mail.contents import AnyMail, context_of, unsubscribe_headers
+from tracker.mail.outbox import Message
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
 from tracker.settings import Settings, templates_folder
 
 
+class MailContext(Protocol):
+    """What it takes to write a mail. Both the jobs' context and the site have it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings: coordinators, and the address of the pages."""
+
+    @property
+    def rulebooks(self) -> Rulebooks:
+        """The rules in force."""
+
+    @property
+    def composer(self) -> Composer:
+        """Renders a mail's templates."""
+
+
 @dataclass(frozen=True)
 class JobContext:
-    """Settings, rules, templates, and how a job writes.
+    """Settings, rules, and templates for jobs, and how a job writes.
 
-    ``transaction`` opens a transaction that commits at its end; a dry run's are all parts of
-    one that is rolled back.
+    ``transaction`` opens a transaction that commits at its end. In a dry run all of them are parts
+    of one that is rolled back.
     """
 
     settings: Settings
@@ -28,23 +48,62 @@ class JobContext:
     composer: Composer
     transaction: Callable[[], AbstractContextManager[Session]]
 
-    def reply_to(self, association: str) -> dict[str, str]:
-        """As `reply_to`, by this context's settings."""
-        return reply_to(self.settings, association)
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who gets a mail, and for which occasion (``dedupe_key``: one mail for each).
+
+    Replies go to the coordinators of ``reply_to``, an association. ``unsubscribe_url`` ends this
+    kind of mail; empty for mail that always goes out.
+    """
+
+    dedupe_key: str
+    name: str
+    address: str
+    association: str | None
+    person_id: int | None = None
+    reply_to: str | None = None
+    unsubscribe_url: str = ""
 
 
-def reply_to(settings: Settings, association: str) -> dict[str, str]:
-    """Answers go to the association's coordinators: the mails ask people to reply."""
-    coordinators = settings.coordinators_of(association)
-    return {"Reply-To": ", ".join(c.email for c in coordinators)} if coordinators else {}
+def create_message(
+    context: MailContext, envelope: Envelope, mail: AnyMail, now: datetime
+) -> Message:
+    """Render ``mail``, dated ``now``, as a message for the outbox.
+
+    Raises ValueError for an address that cannot be used.
+    """
+    headers: dict[str, str] = {}
+    coordinators = context.settings.coordinators_of(envelope.reply_to or "")
+    if coordinators:
+        headers["Reply-To"] = ", ".join(coordinator.email for coordinator in coordinators)
+    if envelope.unsubscribe_url:
+        headers |= unsubscribe_headers(envelope.unsubscribe_url)
+    rendered = context.composer.compose(
+        mail.kind,
+        recipient=(envelope.name, envelope.address),
+        context=context_of(mail),
+        at=now,
+        headers=headers,
+    )
+    return Message(
+        dedupe_key=envelope.dedupe_key,
+        message_id=rendered.message_id,
+        kind=mail.kind,
+        association=envelope.association,
+        person_id=envelope.person_id,
+        recipient=envelope.address,
+        subject=rendered.subject,
+        body=rendered.body,
+    )
 
 
 def open_context(
     settings: Settings, rulebooks: Rulebooks, engine: Engine, patience: float | None = None
 ) -> JobContext:
-    """An context that commits. Raises RulebookError where notices.toml is.
+    """A context whose transactions commit. Raises RulebooksWrong if notices.toml has errors.
 
-    Its transactions wait for others, for so many seconds of ``patience`` if there is a limit.
+    A transaction waits for other writers, at most ``patience`` seconds if that is given.
     """
     return JobContext(
         settings=settings,
@@ -57,19 +116,26 @@ def open_context(
 
 @contextmanager
 def dry_run_context(context: JobContext, engine: Engine) -> Iterator[JobContext]:
-    """The same context, all of whose writing is undone at the end."""
-    with engine.connect() as opened:
-        outer = opened.execution_options(writes=True).begin()
+    """The same context, but everything it writes is undone at the end."""
+    with engine.connect() as connection:
+        outer = connection.execution_options(writes=True).begin()
 
         @contextmanager
         def transaction() -> Iterator[Session]:
-            with Session(opened, expire_on_commit=False) as session:
+            # A savepoint, so that a transaction that fails undoes its own writes only.
+            with Session(
+                connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+            ) as session:
                 yield session
-                session.flush()
+                session.commit()
 
         try:
             yield JobContext(
-                context.settings, context.rulebooks, context.notices, context.composer, transaction
+                context.settings,
+                context.rulebooks,
+                context.notices,
+                context.composer,
+                transaction,
             )
         finally:
             outer.rollback()

@@ -1,21 +1,24 @@
-"""The mails about sessions that a provider has logged: the first, and a reminder after some days.
+"""The mails about sessions that a provider has logged: the first one, and a reminder.
 
-They are optional, and one person gets one a day at most, however often a session is corrected:
-all that waits stands on My year, and what no mail has said yet is said by the next day's.
+They are optional. One person gets at most one a day, however often a session is corrected:
+everything that waits is on My year, and tomorrow's mail lists what no mail has listed yet.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from sqlmodel import Session
 
-from tracker.formatting import format_date, format_hours_with_unit, format_short_month_day
-from tracker.mail.contents import Action, SessionItem, SessionMail, context_of, unsubscribe_headers
+from tracker.formatting import (
+    format_count,
+    format_date,
+    format_hours_with_unit,
+    format_short_month_day,
+)
+from tracker.mail.contents import Action, SessionItem, SessionMail
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import reply_to
-from tracker.notifications.notices_mail import fit
-from tracker.notifications.reference_mail import MailContext
+from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.group_notifications import (
     GroupNotification,
@@ -25,153 +28,129 @@ from tracker.services.group_notifications import (
 )
 from tracker.services.notification_preferences import create_choice_token, list_disabled_kinds
 
-KIND = SessionMail.kind
 _A_DAY = timedelta(days=1)
 _NOBODY = 0
-
-
-class _To(NamedTuple):
-    """Who gets a mail, and what they may end it with; nobody known has no ``person_id``."""
-
-    person_id: int | None
-    name: str
-    email: str
-    association: str | None
+_NO_ADDRESS = "nobody@example.invalid"
 
 
 def notify_members(
-    mail_context: MailContext,
-    session: Session,
-    member_ids: Collection[int],
-    now: datetime,
+    context: MailContext, session: Session, member_ids: Collection[int], now: datetime
 ) -> None:
     """Write a mail to each person whom these rows name, unless they had one within a day.
 
-    Whoever had one is told of what then stands by the next day's (jobs/sessions.py).
+    The next day's mail (jobs/sessions.py) tells those what then still waits.
 
-    A mail is written to nobody in particular, too, and thrown away, so that the time that it
-    takes does not tell who is known.
+    For a row that names nobody we know, a mail is rendered and thrown away, so that the time it
+    takes does not show who is known.
     """
-    people = set()
+    notified: set[int] = set()
     messages = []
-    for telling in list_group_notifications(session, member_ids):
-        if telling.person_id is not None and telling.person_id in people:
+    for request in list_group_notifications(session, member_ids):
+        if request.person_id in notified:
             continue
-        people.add(telling.person_id)
-        to = _to(mail_context, session, telling)
-        message = write_session_mail(mail_context, session, to, [telling], now)
-        if to.person_id is None or not wants_mail(session, to.person_id):
+        message = _write_message(context, session, [request], now, is_reminder=False)
+        if request.person_id is None:
             continue
-        if not had_mail(session, to.person_id, [KIND], now - _A_DAY):
+        notified.add(request.person_id)
+        if _wants_mail(session, request.person_id) and not had_mail(
+            session, request.person_id, [SessionMail.kind], now - _A_DAY
+        ):
             messages.append(message)
     enqueue(session, messages, now)
 
 
 def write_reminder(
-    mail_context: MailContext,
+    context: MailContext,
     session: Session,
-    waiting: Sequence[GroupNotification],
+    requests: Sequence[GroupNotification],
     now: datetime,
     *,
-    is_reminder: bool = True,
+    is_reminder: bool,
 ) -> Message | None:
-    """One mail about all that waits for one known person; None where they want none.
+    """One mail about everything that waits for one person; None if they switched such mail off.
 
-    ``is_reminder``: a mail told them of it already.
+    ``is_reminder``: an earlier mail listed some of it already.
     """
-    to = _to(mail_context, session, waiting[0])
-    if to.person_id is None or not wants_mail(session, to.person_id):
+    person_id = requests[0].person_id
+    if person_id is None or not _wants_mail(session, person_id):
         return None
-    return write_session_mail(mail_context, session, to, waiting, now, is_reminder=is_reminder)
+    return _write_message(context, session, requests, now, is_reminder=is_reminder)
 
 
-def wants_mail(session: Session, person_id: int) -> bool:
-    """Whether the person has not switched off mail of this kind."""
+def _wants_mail(session: Session, person_id: int) -> bool:
     return OptionalNotice.SESSIONS.value not in list_disabled_kinds(session, person_id)
 
 
-def write_session_mail(
-    mail_context: MailContext,
+def _write_message(
+    context: MailContext,
     session: Session,
-    to: _To,
-    tellings: Sequence[GroupNotification],
+    requests: Sequence[GroupNotification],
     now: datetime,
     *,
-    is_reminder: bool = False,
+    is_reminder: bool,
 ) -> Message:
-    """The mail about what waits, as a message for the outbox."""
-    base_url = mail_context.settings.base_url
-    token = create_choice_token(session, to.person_id or _NOBODY, [OptionalNotice.SESSIONS.value])
+    first = requests[0]
+    association = find_association(session, first.person_id) if first.person_id else None
+    if association not in context.rulebooks.associations:
+        association = None
+    base_url = context.settings.base_url
+    token = create_choice_token(
+        session, first.person_id or _NOBODY, [OptionalNotice.SESSIONS.value]
+    )
     url = f"{base_url}/unsubscribe/mail/{token}"
-    mail = _words(base_url, to, tellings, url, is_reminder=is_reminder)
-    replies = reply_to(mail_context.settings, to.association) if to.association else {}
-    rendered = mail_context.composer.compose(
-        KIND,
-        recipient=(to.name, to.email),
-        context=context_of(mail),
-        at=now,
-        headers={**replies, **unsubscribe_headers(url)},
-    )
-    first = tellings[0]
-    which = "reminder" if is_reminder else "asked"
-    return Message(
-        # With the instant, because SQLite gives the id of one who was taken out to another.
-        dedupe_key=f"session:{first.member_id}:{which}:{now.timestamp():.6f}",
-        message_id=rendered.message_id,
-        kind=KIND,
-        association=to.association,
-        person_id=to.person_id,
-        recipient=to.email,
-        subject=rendered.subject,
-        body=rendered.body,
-    )
-
-
-def _to(mail_context: MailContext, session: Session, telling: GroupNotification) -> _To:
-    if telling.person_id is None:
-        return _To(None, "", "nobody@example.invalid", None)
-    association = find_association(session, telling.person_id)
-    known = association if association in mail_context.rulebooks.associations else None
-    return _To(telling.person_id, telling.name or "", telling.email or "", known)
-
-
-def _words(
-    base_url: str, to: _To, tellings: Sequence[GroupNotification], url: str, *, is_reminder: bool
-) -> SessionMail:
-    first = tellings[0]
-    items = [
-        SessionItem(format_date(t.held_on), format_hours_with_unit(t.minutes), t.title, t.provider)
-        for t in tellings
-    ]
-    one = len(items) == 1
-    return SessionMail(
-        subject=fit(_subjects(tellings, is_reminder=is_reminder)),
-        greeting_name=to.name,
-        headline=_headline(tellings, is_reminder=is_reminder),
-        intro=(
-            f"If that is right, sign in and confirm {'it' if one else 'each'}: only then it is in "
-            "your log, which says whether it counts. If something is wrong, say so on the same "
-            "page."
-        ),
-        items=tuple(items),
-        action=Action(
-            "Confirm, or say what is wrong" if one else "See them on My year",
-            f"{base_url}/sessions/asked/{first.member_id}" if one else f"{base_url}/my-year",
-        ),
-        why=(
-            f"You get this because {first.provider} named you as one who took part."
-            if one
-            else "You get this because those who provided them named you as one who took part."
-        ),
+    mail = _write_mail(base_url, requests, url, is_reminder=is_reminder)
+    occasion = "reminder" if is_reminder else "asked"
+    envelope = Envelope(
+        # With the instant: a corrected session is another occasion.
+        dedupe_key=f"session:{first.member_id}:{occasion}:{now.timestamp():.6f}",
+        name=first.name or "",
+        address=first.email or _NO_ADDRESS,
+        association=association,
+        person_id=first.person_id,
+        reply_to=association,
         unsubscribe_url=url,
     )
+    return create_message(context, envelope, mail, now)
 
 
-def _subjects(tellings: Sequence[GroupNotification], *, is_reminder: bool) -> list[str]:
-    first = tellings[0]
+def _write_mail(
+    base_url: str, requests: Sequence[GroupNotification], unsubscribe_url: str, *, is_reminder: bool
+) -> SessionMail:
+    first = requests[0]
+    items = tuple(
+        SessionItem(format_date(r.held_on), format_hours_with_unit(r.minutes), r.title, r.provider)
+        for r in requests
+    )
+    if len(items) == 1:
+        confirm, which = "confirm it. It will then be", "the same page"
+        action = Action(
+            "Confirm or report a problem", f"{base_url}/sessions/asked/{first.member_id}"
+        )
+        why = f"You get this email because {first.provider} listed you as a participant."
+    else:
+        confirm, which = "confirm each one. They will then be", "the same pages"
+        action = Action("View them on My year", f"{base_url}/my-year")
+        why = "You get this email because the providers listed you as a participant."
+    return SessionMail(
+        subject=fit_subject(_list_subjects(requests, is_reminder=is_reminder)),
+        greeting_name=first.name or "",
+        headline=_format_headline(requests, is_reminder=is_reminder),
+        intro=(
+            f"If this is right, sign in and {confirm} in your log, which shows whether they count. "
+            f"If something is wrong, report the problem on {which}."
+        ),
+        items=items,
+        action=action,
+        why=why,
+        unsubscribe_url=unsubscribe_url,
+    )
+
+
+def _list_subjects(requests: Sequence[GroupNotification], *, is_reminder: bool) -> list[str]:
+    if len(requests) > 1:
+        return [f"{len(requests)} RSC sessions wait for your answer"]
+    first = requests[0]
     hours, day = format_hours_with_unit(first.minutes), format_short_month_day(first.held_on)
-    if len(tellings) > 1:
-        return [f"{len(tellings)} RSC sessions wait for your answer"]
     if is_reminder:
         return [f"Still to confirm: {hours} of RSC on {day}"]
     return [
@@ -180,8 +159,9 @@ def _subjects(tellings: Sequence[GroupNotification], *, is_reminder: bool) -> li
     ]
 
 
-def _headline(tellings: Sequence[GroupNotification], *, is_reminder: bool) -> str:
-    if len(tellings) > 1:
-        return f"{len(tellings)} sessions wait for your answer."
-    said = f"{tellings[0].provider} says that you took part in a session."
-    return f"{said} You have not answered yet." if is_reminder else said
+def _format_headline(requests: Sequence[GroupNotification], *, is_reminder: bool) -> str:
+    if len(requests) > 1:
+        return f"{format_count(len(requests), 'session')} wait for your answer."
+    provider = requests[0].provider
+    headline = f"{provider} logged Reflective Supervision/Consultation (RSC) with you."
+    return f"{headline} You have not answered yet." if is_reminder else headline

@@ -1,150 +1,99 @@
-"""The mails that ask for a reference: the first, and the reminders; each goes to one referee."""
+"""The mails that ask a referee for a reference: the first one, and the reminders."""
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any
 
 from sqlmodel import Session
 
 from tracker.clock import local_day
 from tracker.formatting import format_date
-from tracker.mail.compose import Composer
-from tracker.mail.contents import Action, ReferenceMail, ReferenceReminderMail, context_of
+from tracker.mail.contents import Action, ReferenceMail, ReferenceReminderMail
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import reply_to
-from tracker.notifications.notices_mail import fit
-from tracker.rulebooks import Rulebooks
+from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.application.references import format_role
-from tracker.services.reference_submission import (
-    ReferenceLink,
-    ReferenceRequest,
-    open_link,
-    request_key,
-)
-from tracker.settings import Settings
-
-_BUTTON = "Open the form"
+from tracker.services.reference_submission import ReferenceLink, open_link, request_key
 
 
-class MailContext(Protocol):
-    """What a mail is written with; the jobs' context has it, and so has the site."""
-
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102 - named by what it is
-    @property
-    def rulebooks(self) -> Rulebooks: ...  # noqa: D102
-    @property
-    def composer(self) -> Composer: ...  # noqa: D102
-
-
-class _Words(NamedTuple):
-    """What a rulebook says of one request."""
-
-    association: str
-    endorsement: str
-    role: str
-
-
-def ask_referee(
-    mail_context: MailContext, session: Session, reference_id: int, now: datetime
-) -> None:
+def ask_referee(context: MailContext, session: Session, reference_id: int, now: datetime) -> None:
     """Give a stored reference its link, and write the mail that asks for it, in one transaction."""
     link = open_link(session, reference_id, now)
-    enqueue(session, [write_request(mail_context, link, now)], now)
+    enqueue(session, [write_request(context, link, now)], now)
 
 
-def write_request(mail_context: MailContext, link: ReferenceLink, now: datetime) -> Message:
+def write_request(context: MailContext, link: ReferenceLink, now: datetime) -> Message:
     """The first mail about a reference."""
-    request = link.request
-    words = _words(mail_context.rulebooks, request)
+    applicant = link.request.applicant
     mail = ReferenceMail(
-        subject=fit(
+        subject=fit_subject(
             [
-                f"{request.applicant} asks you for a reference",
-                f"Reference for {request.applicant}",
+                f"{applicant} is asking you for a reference",
+                f"Reference for {applicant}",
                 "You are asked for a reference",
             ]
         ),
-        greeting_name=request.name,
-        applicant=request.applicant,
-        association=words.association,
-        endorsement=words.endorsement,
-        role=words.role,
-        action=_action(mail_context, link),
-        why=_why(request),
+        **_list_common_fields(context, link),
+        why=_format_why(applicant),
     )
-    return _message(mail_context, mail, link, now)
+    return _create_message(context, link, mail, now)
 
 
 def write_reminder(
-    mail_context: MailContext, link: ReferenceLink, now: datetime, *, last: bool
+    context: MailContext, link: ReferenceLink, now: datetime, *, is_last: bool
 ) -> Message:
-    """A reminder to a referee who has been asked; ``last``: no other one follows."""
+    """A reminder to a referee who has not answered; ``is_last``: no other follows."""
     request = link.request
-    words = _words(mail_context.rulebooks, request)
-    which = "Last reminder" if last else "Reminder"
+    kind, why = "Reminder", _format_why(request.applicant)
+    if is_last:
+        kind, why = "Last reminder", f"{why} This is the last reminder."
+    again = ""
+    if request.asked_at is not None:
+        zone = context.rulebooks.associations[request.association].time_zone
+        again = f"They asked you for it on {format_date(local_day(request.asked_at, zone))}."
     mail = ReferenceReminderMail(
-        subject=fit(
+        subject=fit_subject(
             [
-                f"{which}: a reference for {request.applicant}",
-                f"{which}: the reference that you are asked for",
+                f"{kind}: a reference for {request.applicant}",
+                f"{kind}: the reference you were asked for",
             ]
         ),
-        greeting_name=request.name,
-        applicant=request.applicant,
-        association=words.association,
-        endorsement=words.endorsement,
-        role=words.role,
-        action=_action(mail_context, link),
-        why=f"{_why(request)} {'This is the last reminder.' if last else ''}".strip(),
-        again=_again(mail_context.rulebooks, request),
+        **_list_common_fields(context, link),
+        why=why,
+        again=again,
     )
-    return _message(mail_context, mail, link, now)
+    return _create_message(context, link, mail, now)
 
 
-def _words(rulebooks: Rulebooks, request: ReferenceRequest) -> _Words:
-    rulebook = rulebooks.associations[request.association]
+def _list_common_fields(context: MailContext, link: ReferenceLink) -> dict[str, Any]:
+    request = link.request
+    rulebook = context.rulebooks.associations[request.association]
     category = rulebook.categories.get(request.category)
-    named = f"{category.name} ({request.category})" if category else request.category
-    return _Words(rulebook.name, named, format_role(rulebook, request.role))
+    return {
+        "greeting_name": request.name,
+        "applicant": request.applicant,
+        "association": rulebook.name,
+        "endorsement": f"{category.name} ({request.category})" if category else request.category,
+        "role": format_role(rulebook, request.role),
+        "action": Action("Open the form", f"{context.settings.base_url}/reference/{link.token}"),
+    }
 
 
-def _action(mail_context: MailContext, link: ReferenceLink) -> Action:
-    return Action(_BUTTON, f"{mail_context.settings.base_url}/reference/{link.token}")
-
-
-def _why(request: ReferenceRequest) -> str:
+def _format_why(applicant: str) -> str:
     return (
-        f"You get this because {request.applicant} gave your address as a referee's; "
-        "reminders stop once you have answered."
+        f"You get this email because {applicant} named you as a reference. "
+        "Reminders stop when you have answered."
     )
 
 
-def _again(rulebooks: Rulebooks, request: ReferenceRequest) -> str:
-    if request.asked_at is None:
-        return ""
-    zone = rulebooks.associations[request.association].time_zone
-    return f"They asked you for it on {format_date(local_day(request.asked_at, zone))}."
-
-
-def _message(
-    mail_context: MailContext, mail: ReferenceMail, link: ReferenceLink, now: datetime
+def _create_message(
+    context: MailContext, link: ReferenceLink, mail: ReferenceMail, now: datetime
 ) -> Message:
     request = link.request
-    rendered = mail_context.composer.compose(
-        mail.kind,
-        recipient=(request.name, request.email),
-        context=context_of(mail),
-        at=now,
-        headers=reply_to(mail_context.settings, request.association),
-    )
-    return Message(
+    envelope = Envelope(
         dedupe_key=request_key(request.id, request.token_hash or "", request.reminders),
-        message_id=rendered.message_id,
-        kind=mail.kind,
+        name=request.name,
+        address=request.email,
         association=request.association,
-        # A referee is not among the people: the mail is about somebody else's application.
-        person_id=None,
-        recipient=request.email,
-        subject=rendered.subject,
-        body=rendered.body,
+        reply_to=request.association,
     )
+    return create_message(context, envelope, mail, now)

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 from tracker.formatting import format_date
-from tracker.mail.contents import Action, RequestMail, Row, context_of
-from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import reply_to
-from tracker.notifications.notices_mail import fit
-from tracker.notifications.reference_mail import MailContext
+from tracker.mail.contents import Action, RequestMail, Row
+from tracker.mail.outbox import enqueue
+from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
 from tracker.services.time_requests import LEAVE, DecidedRequest
 
@@ -31,33 +30,25 @@ def notify_decision(
     if decided.granted not in (None, decided.requested):
         intro = f"Your coordinator changed the days that you requested. {intro}"
     mail = RequestMail(
-        subject=fit(wording.subjects),
+        subject=fit_subject(wording.subjects),
         greeting_name=person.name,
         headline=wording.headline,
         intro=intro,
         rows=wording.rows,
         answer=request.answer or "",
         answered_by=answered_by,
-        action=Action("See my requests", f"{mail_context.settings.base_url}/requests"),
+        action=Action("View my requests", f"{mail_context.settings.base_url}/requests"),
         why=f"You get this email because you sent this request to {endorsement.association}.",
     )
-    rendered = mail_context.composer.compose(
-        mail.kind,
-        recipient=(person.name, person.email),
-        context=context_of(mail),
-        at=context.now,
-        headers=reply_to(mail_context.settings, endorsement.association),
-    )
-    message = Message(
+    envelope = Envelope(
         dedupe_key=f"request:{request.id}",
-        message_id=rendered.message_id,
-        kind=mail.kind,
+        name=person.name,
+        address=person.email,
         association=endorsement.association,
         person_id=person.id,
-        recipient=person.email,
-        subject=rendered.subject,
-        body=rendered.body,
+        reply_to=endorsement.association,
     )
+    message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)
 
 

@@ -1,30 +1,54 @@
-"""What a coordinator's page lists: standings, worst first, and providers to confirm."""
+"""What a coordinator looks after: an association's renewals, and what needs attention and why.
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+The coordinator's page, the weekly digest, and `tracker attention` all read it here, so they agree.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, case
+from sqlmodel import Session, and_, col, func, or_, select
 
-from tracker.db.ledgers import Outbox, ProviderSpan, StandingRow
+from tracker.db.ledgers import StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
-from tracker.db.tables import METADATA
+from tracker.services.run_ledger import list_failures
 from tracker.services.standings import parse_results
+from tracker.services.time_requests import SubmittedRequest, list_requests
 
-_STANDING = METADATA.tables["standing"]
-_ENDORSEMENT = METADATA.tables["endorsement"]
-_PERSON = METADATA.tables["person"]
-_ENTRY = METADATA.tables["entry"]
-_MOST_NAMES = 200
-
-# Worst first; `behind` is the part of `open` that an even pace no longer reaches.
-FILTERS = ("lapsed", "overdue", "behind", "open", "excused", "met", "no rules")
+# Worst first. "behind" is an open renewal that an even pace no longer completes in time.
+STATES = ("lapsed", "overdue", "behind", "open", "excused", "met", "no rules")
+_UNSETTLED = ("lapsed", "overdue", "open")
+_NEED_ATTENTION = ("lapsed", "overdue", "behind")
+_ALL_REQUESTS = 100_000
 
 
-class Listed(NamedTuple):
-    """One renewal; ``short`` is minutes by requirement id, only of what is short."""
+class AttentionKind(StrEnum):
+    """Why something needs a coordinator's attention, the most urgent reason first."""
+
+    LAPSED = "lapsed"
+    OVERDUE = "overdue"
+    UNREACHABLE = "unreachable"
+    REQUEST = "request"
+    UNCONFIRMED = "unconfirmed provider"
+    BEHIND = "behind"
+
+
+class ShortRequirement(NamedTuple):
+    """A requirement that is short by so many minutes (a membership: by so many days).
+
+    ``topic`` is None for whole hours.
+    """
+
+    counts: str
+    topic: str | None
+    minutes: int
+
+
+class RenewalLine(NamedTuple):
+    """One renewal, with what is short in the rulebook's order."""
 
     endorsement_id: int
     name: str
@@ -33,313 +57,279 @@ class Listed(NamedTuple):
     due_on: date | None
     cycle_starts_on: date
     state: str
-    short: Mapping[str, int]
+    short: tuple[ShortRequirement, ...]
+    short_minutes: int
+    is_unreachable: bool
+
+
+class ProviderUser(NamedTuple):
+    """An endorsee who named a provider, and the minutes that count once the provider does."""
+
+    endorsement_id: int
+    name: str
+    category: str
+    minutes: int
 
 
 class NamedProvider(NamedTuple):
-    """A provider known by name only; minutes that would count, and for how many people."""
+    """An RSC provider known by name only, with everyone who named them; minutes in all."""
 
     name: str
     minutes: int
-    users: tuple[tuple[int, str], ...]
+    users: tuple[ProviderUser, ...]
 
 
-def count_standings(session: Session, association: str, today: date) -> dict[str, int]:
-    """How many renewals an association has in each state of `FILTERS`."""
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One thing for a coordinator to do, about a renewal, a request, or a provider.
+
+    ``provider`` holds only the user that this is about.
+    """
+
+    kind: AttentionKind
+    endorsement_id: int
+    name: str
+    category: str
+    renewal: RenewalLine | None = None
+    request: SubmittedRequest | None = None
+    provider: NamedProvider | None = None
+
+
+class JobProblem(NamedTuple):
+    """A job, or part of one, that failed and will be tried again.
+
+    ``about`` is the person or the coordinator it was for; empty if the whole job failed.
+    """
+
+    job: str
+    about: str
+
+
+def list_job_problems(session: Session, association: str) -> list[JobProblem]:
+    """What failed for an association at the last attempt."""
+    failures = list_failures(session, association)
+    ids = {int(failure.subject) for failure in failures if failure.subject.isdecimal()}
+    names = dict(session.exec(select(Person.id, Person.name).where(col(Person.id).in_(ids))).all())
+    problems = []
+    for failure in failures:
+        about = failure.subject
+        if about.isdecimal():
+            about = names.get(int(about), "")
+        problems.append(JobProblem(failure.job, about))
+    return problems
+
+
+def count_renewals(session: Session, association: str, today: date) -> dict[str, int]:
+    """How many renewals an association has in each of STATES."""
     state = _state(today)
     query = (
         select(state, func.count())
-        .select_from(_STANDING)
-        .where(_is_listed(association, today))
+        .select_from(StandingRow)
+        .where(is_listed(association, today))
         .group_by(state)
     )
-    found = {row[0]: row[1] for row in session.connection().execute(query)}
-    return {name: found.get(name, 0) for name in FILTERS}
+    counts = dict(session.exec(query).all())
+    return {name: counts.get(name, 0) for name in STATES}
 
 
-def list_standings(
-    session: Session, association: str, today: date, *, state: str, skip: int, most: int
-) -> list[Listed]:
+def list_renewals(
+    session: Session,
+    association: str,
+    today: date,
+    *,
+    state: str = "",
+    skip: int = 0,
+    most: int | None = None,
+) -> list[RenewalLine]:
     """At most ``most`` renewals, worst first, in one state or (empty) in any."""
-    worst_first = case({name: i for i, name in enumerate(FILTERS)}, value=_state(today))
-    wanted = _is_listed(association, today)
-    query = (
-        select(
-            _STANDING.c.endorsement_id,
-            _PERSON.c.name,
-            _PERSON.c.email,
-            _ENDORSEMENT.c.category,
-            _STANDING.c.due_on,
-            _STANDING.c.cycle_starts_on,
-            _state(today),
-            _STANDING.c.requirements,
-        )
-        .join_from(_STANDING, _ENDORSEMENT)
-        .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
-        .where(and_(wanted, _state(today) == state) if state else wanted)
+    worst_first = case({name: i for i, name in enumerate(STATES)}, value=_state(today))
+    conditions = [is_listed(association, today)]
+    if state:
+        conditions.append(_state(today) == state)
+    return _list_lines(
+        session,
+        _select_lines(today)
+        .where(*conditions)
         .order_by(
             worst_first,
-            _STANDING.c.due_on,
-            _STANDING.c.short_minutes.desc(),
-            func.lower(_PERSON.c.name),
-            _STANDING.c.endorsement_id,
-            _STANDING.c.cycle_starts_on,
+            StandingRow.due_on,
+            col(StandingRow.short_minutes).desc(),
+            func.lower(Person.name),
+            StandingRow.endorsement_id,
+            StandingRow.cycle_starts_on,
         )
         .offset(skip)
-        .limit(most)
+        .limit(most),
     )
-    return [Listed._make([*row[:7], _short(row[7])]) for row in session.connection().execute(query)]
 
 
-def providers_to_confirm(session: Session, association: str, today: date) -> list[NamedProvider]:
-    """Providers whom the association's endorsees named in a cycle that is listed, most used first.
+def list_attention(session: Session, association: str, today: date) -> list[Attention]:
+    """Everything that needs a coordinator's attention, the most urgent first.
 
-    Names are the same when they differ in case and space only.
+    An endorsement stands here once, with its most urgent reason, however many apply. Each request
+    for leave or a later due date stands here besides.
+    """
+    reasons = [
+        *_list_renewals_in_need(session, association, today),
+        *_list_unconfirmed(session, association, today),
+    ]
+    reasons.sort(key=_urgency)
+    most_urgent: dict[int, Attention] = {}
+    for reason in reasons:
+        most_urgent.setdefault(reason.endorsement_id, reason)
+    requests = [
+        Attention(
+            AttentionKind.REQUEST,
+            submitted.endorsement.id,
+            submitted.person.name,
+            submitted.endorsement.category,
+            request=submitted,
+        )
+        for submitted in list_requests(
+            session, association, undecided=True, skip=0, limit=_ALL_REQUESTS
+        )
+    ]
+    # The sort is stable: requests stay in their order, the oldest first.
+    order = list(AttentionKind)
+    return sorted([*most_urgent.values(), *requests], key=lambda a: order.index(a.kind))
+
+
+def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
+    """Providers whom endorsees named for sessions in a listed cycle, those with the most first.
+
+    Names are the same if they differ only in case and spaces.
     """
     query = (
-        select(
-            _ENTRY.c.provider_name,
-            _ENDORSEMENT.c.id,
-            _PERSON.c.name,
-            _ENTRY.c.id,
-            _ENTRY.c.minutes,
-        )
-        .join_from(_STANDING, _ENDORSEMENT)
-        .join(_PERSON, _PERSON.c.id == _ENDORSEMENT.c.person_id)
+        select(Entry, Endorsement, Person.name)
+        .select_from(StandingRow)
+        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
         .join(
-            _ENTRY,
+            Entry,
             and_(
-                _ENTRY.c.person_id == _PERSON.c.id,
-                _ENTRY.c.held_on.between(_STANDING.c.cycle_starts_on, _STANDING.c.cycle_ends_on),
+                col(Entry.person_id) == Person.id,
+                col(Entry.held_on).between(StandingRow.cycle_starts_on, StandingRow.cycle_ends_on),
             ),
         )
-        .where(_is_listed(association, today) & _ENTRY.c.provider_name.is_not(None))
-        .order_by(_ENTRY.c.id)
+        .where(is_listed(association, today), col(Entry.provider_name).is_not(None))
+        .order_by(col(Entry.id), col(Endorsement.id))
     )
-    return _by_name(session.connection().execute(query).all())
-
-
-def _by_name(rows: Sequence[Any]) -> list[NamedProvider]:
     names: dict[str, str] = {}
-    minutes: dict[str, dict[int, int]] = {}
-    users: dict[str, dict[int, str]] = {}
-    for name, endorsement_id, person, entry_id, lasted in rows:
+    users: dict[str, dict[int, ProviderUser]] = {}
+    counted: set[int] = set()
+    for entry, endorsement, person_name in session.exec(query):
+        name = entry.provider_name or ""
         key = " ".join(name.casefold().split())
         names.setdefault(key, name)
-        # An entry stands here once for each endorsement that it could count for.
-        minutes.setdefault(key, {})[entry_id] = lasted
-        if person not in users.setdefault(key, {}).values():
-            users[key][endorsement_id] = person
-    found = [
-        NamedProvider(name, sum(minutes[key].values()), tuple(users[key].items()))
-        for key, name in names.items()
+        user = users.setdefault(key, {}).get(endorsement.person_id)
+        if user is None:
+            user = ProviderUser(endorsement.id, person_name, endorsement.category, 0)
+        # An entry is read once for each endorsement and cycle that it could count for.
+        if entry.id not in counted:
+            user = user._replace(minutes=user.minutes + entry.minutes)
+            counted.add(entry.id)
+        users[key][endorsement.person_id] = user
+    providers = [
+        NamedProvider(
+            names[key], sum(user.minutes for user in named_by.values()), (*named_by.values(),)
+        )
+        for key, named_by in users.items()
     ]
-    return sorted(found, key=lambda p: (-p.minutes, p.name))[:_MOST_NAMES]
+    return sorted(providers, key=lambda provider: (-provider.minutes, provider.name))
+
+
+def _list_renewals_in_need(session: Session, association: str, today: date) -> list[Attention]:
+    in_need = or_(_state(today).in_(_NEED_ATTENTION), _is_unreachable())
+    query = _select_lines(today).where(is_listed(association, today), in_need)
+    found = []
+    for line in _list_lines(session, query):
+        kind = AttentionKind.UNREACHABLE
+        if line.state in ("lapsed", "overdue") or not line.is_unreachable:
+            kind = AttentionKind(line.state)
+        found.append(Attention(kind, line.endorsement_id, line.name, line.category, renewal=line))
+    return found
+
+
+def _list_unconfirmed(session: Session, association: str, today: date) -> list[Attention]:
+    return [
+        Attention(
+            AttentionKind.UNCONFIRMED,
+            user.endorsement_id,
+            user.name,
+            user.category,
+            provider=provider._replace(minutes=user.minutes, users=(user,)),
+        )
+        for provider in list_named_providers(session, association, today)
+        for user in provider.users
+    ]
+
+
+def _urgency(attention: Attention) -> tuple[int, int, str]:
+    rank = list(AttentionKind).index(attention.kind)
+    minutes = 0
+    if attention.renewal:
+        minutes = attention.renewal.short_minutes
+    elif attention.provider:
+        minutes = attention.provider.minutes
+    return rank, -minutes, attention.name
 
 
 def _state(today: date) -> ColumnElement[str]:
-    is_behind = (_STANDING.c.status == "open") & (_STANDING.c.falls_behind_on <= today)
-    return case((is_behind, "behind"), else_=_STANDING.c.status)
+    is_behind = and_(StandingRow.status == "open", col(StandingRow.falls_behind_on) <= today)
+    return case((is_behind, "behind"), else_=StandingRow.status)
 
 
-def _is_listed(association: str, today: date) -> ColumnElement[bool]:
-    """The current cycle, and the one before it as long as it is not settled."""
-    is_current = or_(_STANDING.c.cycle_ends_on.is_(None), _STANDING.c.cycle_ends_on >= today)
-    unsettled = _STANDING.c.status.in_(("lapsed", "overdue", "open"))
-    return and_(_STANDING.c.association == association, or_(is_current, unsettled))
+def is_listed(association: str, today: date) -> ColumnElement[bool]:
+    """That a renewal is the current one, or the one before it and not settled yet."""
+    ends_on = col(StandingRow.cycle_ends_on)
+    is_current = or_(ends_on.is_(None), ends_on >= today)
+    is_unsettled = col(StandingRow.status).in_(_UNSETTLED)
+    return and_(StandingRow.association == association, or_(is_current, is_unsettled))
 
 
-def _short(requirements: str) -> dict[str, int]:
-    return {r.id: r.short for r in parse_results(requirements) if r.outcome == "short"}
+def _is_unreachable() -> ColumnElement[bool]:
+    has_second = func.coalesce(Person.second_email, "") != ""
+    return and_(col(Person.email_refused_at).is_not(None), ~has_second)
 
 
-_STANDING_DIGEST = StandingRow.__table__  # type: ignore[attr-defined]
-_ENDORSEMENT_DIGEST = Endorsement.__table__  # type: ignore[attr-defined]
-_PERSON_DIGEST = Person.__table__  # type: ignore[attr-defined]
-_ENTRY_DIGEST = Entry.__table__  # type: ignore[attr-defined]
-_SPAN = ProviderSpan.__table__  # type: ignore[attr-defined]
-_OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
-
-
-class Missing(NamedTuple):
-    """A short requirement: ``short`` in minutes (a membership: days that are not covered)."""
-
-    id: str
-    counts: str
-    short: int
-
-
-class StandingLine(NamedTuple):
-    """One renewal as a coordinator sees it; ``requirements`` as in the standing table."""
-
-    endorsement_id: int
-    name: str
-    email: str
-    second_email: str | None
-    email_refused_at: datetime | None
-    category: str
-    status: str
-    status_since: date
-    falls_behind_on: date | None
-    due_on: date | None
-    short_minutes: int
-    requirements: str
-    is_current: bool
-
-    @property
-    def missing(self) -> list[Missing]:
-        """What is missing, in the rulebook's order."""
-        results = parse_results(self.requirements)
-        return [Missing(r.id, r.counts, r.short) for r in results if r.short]
-
-
-def standing_lines(session: Session, association: str, as_of: date) -> Iterator[StandingLine]:
-    """The renewals to look after, streamed: the current ones, and those overdue from before.
-
-    A renewal of the cycle before is listed while it is overdue, and for as long after its
-    lapse as the current cycle runs.
-    """
-    query = (
-        select(
-            _STANDING_DIGEST.c.endorsement_id,
-            _PERSON_DIGEST.c.name,
-            _PERSON_DIGEST.c.email,
-            _PERSON_DIGEST.c.second_email,
-            _PERSON_DIGEST.c.email_refused_at,
-            _ENDORSEMENT_DIGEST.c.category,
-            _STANDING_DIGEST.c.status,
-            _STANDING_DIGEST.c.status_since,
-            _STANDING_DIGEST.c.falls_behind_on,
-            _STANDING_DIGEST.c.due_on,
-            _STANDING_DIGEST.c.short_minutes,
-            _STANDING_DIGEST.c.requirements,
-            (_STANDING_DIGEST.c.cycle_ends_on >= as_of).label("is_current"),
+def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of eleven columns
+    return (
+        select(  # type: ignore[call-overload]
+            StandingRow,
+            Endorsement.category,
+            Person.name,
+            Person.email,
+            _state(today).label("state"),
+            _is_unreachable().label("is_unreachable"),
         )
-        .join_from(
-            _STANDING_DIGEST,
-            _ENDORSEMENT_DIGEST,
-            _ENDORSEMENT_DIGEST.c.id == _STANDING_DIGEST.c.endorsement_id,
-        )
-        .join(_PERSON_DIGEST, _PERSON_DIGEST.c.id == _ENDORSEMENT_DIGEST.c.person_id)
-        .where(
-            _STANDING_DIGEST.c.association == association,
-            _STANDING_DIGEST.c.status != "no rules",
-            or_(
-                _STANDING_DIGEST.c.cycle_ends_on >= as_of,
-                _STANDING_DIGEST.c.status.in_(("overdue", "lapsed")),
-            ),
-        )
-        .order_by(_PERSON_DIGEST.c.name, _STANDING_DIGEST.c.endorsement_id)
+        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
     )
-    rows = session.connection().execute(query.execution_options(stream_results=True))
-    return (StandingLine._make(row) for row in rows)
 
 
-class NamedProviderDigest(NamedTuple):
-    """A provider whom an endorsee named and nobody has confirmed: minutes that wait for it."""
-
-    provider_name: str
-    person_name: str
-    category: str
-    minutes: int
-    endorsement_id: int
-
-
-def named_providers(
-    session: Session, association: str, first: date, last: date
-) -> list[NamedProviderDigest]:
-    """Unconfirmed providers in sessions from ``first`` to ``last``; the most minutes first."""
-    total = func.sum(_ENTRY_DIGEST.c.minutes)
-    query = (
-        select(
-            _ENTRY_DIGEST.c.provider_name,
-            _PERSON_DIGEST.c.name,
-            _ENDORSEMENT_DIGEST.c.category,
-            total,
-            _ENDORSEMENT_DIGEST.c.id,
-        )
-        .join_from(_ENTRY_DIGEST, _PERSON_DIGEST, _PERSON_DIGEST.c.id == _ENTRY_DIGEST.c.person_id)
-        .join(_ENDORSEMENT_DIGEST, _ENDORSEMENT_DIGEST.c.person_id == _PERSON_DIGEST.c.id)
-        .where(
-            _ENDORSEMENT_DIGEST.c.association == association,
-            or_(_ENDORSEMENT_DIGEST.c.ends_on.is_(None), _ENDORSEMENT_DIGEST.c.ends_on >= last),
-            _ENTRY_DIGEST.c.provider_name.is_not(None),
-            _ENTRY_DIGEST.c.held_on.between(first, last),
-        )
-        .group_by(
-            _ENTRY_DIGEST.c.provider_name,
-            _PERSON_DIGEST.c.name,
-            _ENDORSEMENT_DIGEST.c.category,
-            _ENDORSEMENT_DIGEST.c.id,
-        )
-        .order_by(total.desc(), _PERSON_DIGEST.c.name)
-    )
-    return [NamedProviderDigest(*row) for row in session.connection().execute(query)]
-
-
-def minutes_held(session: Session, association: str, first: date, last: date) -> int:
-    """Minutes of the association's endorsees' sessions from ``first`` to ``last``."""
-    people = select(_ENDORSEMENT_DIGEST.c.person_id).where(
-        _ENDORSEMENT_DIGEST.c.association == association
-    )
-    return int(
-        session.scalar(
-            select(func.coalesce(func.sum(_ENTRY_DIGEST.c.minutes), 0)).where(
-                _ENTRY_DIGEST.c.held_on.between(first, last), _ENTRY_DIGEST.c.person_id.in_(people)
+def _list_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN401
+    lines = []
+    for standing, category, name, email, state, is_unreachable in session.exec(query):
+        lines.append(
+            RenewalLine(
+                standing.endorsement_id,
+                name,
+                email,
+                category,
+                standing.due_on,
+                standing.cycle_starts_on,
+                state,
+                _read_short(standing),
+                standing.short_minutes,
+                bool(is_unreachable),
             )
         )
-        or 0
+    return lines
+
+
+def _read_short(standing: StandingRow) -> tuple[ShortRequirement, ...]:
+    return tuple(
+        ShortRequirement(result.counts, result.topic, result.short)
+        for result in parse_results(standing.requirements)
+        if result.outcome == "short"
     )
-
-
-class CutoffAhead(NamedTuple):
-    """A day after which providers stop counting, and how many it concerns."""
-
-    last_day: date
-    providers: int
-    endorsees: int
-
-
-def cutoffs_ahead(
-    session: Session, association: str, used_since: date, first: date, last: date
-) -> list[CutoffAhead]:
-    """Days from ``first`` to ``last`` after which providers lately seen stop counting."""
-    query = (
-        select(
-            _SPAN.c.ends_on,
-            func.count(distinct(_SPAN.c.provider_id)),
-            func.count(distinct(_ENTRY_DIGEST.c.person_id)),
-        )
-        .join_from(_SPAN, _ENTRY_DIGEST, _ENTRY_DIGEST.c.provider_id == _SPAN.c.provider_id)
-        .join(_ENDORSEMENT_DIGEST, _ENDORSEMENT_DIGEST.c.person_id == _ENTRY_DIGEST.c.person_id)
-        .where(
-            _SPAN.c.rule.like(f"{association}/%"),
-            _ENDORSEMENT_DIGEST.c.association == association,
-            _ENTRY_DIGEST.c.activity == "rsc",
-            _ENTRY_DIGEST.c.held_on >= used_since,
-            _SPAN.c.ends_on.between(first, last),
-        )
-        .group_by(_SPAN.c.ends_on)
-        .order_by(_SPAN.c.ends_on)
-    )
-    return [CutoffAhead(*row) for row in session.connection().execute(query)]
-
-
-def mail_counts(
-    session: Session, association: str, first: datetime, last: datetime
-) -> tuple[int, list[tuple[str, str]]]:
-    """Notices sent between two instants, and those refused for good: (recipient, error)."""
-    finished = and_(
-        _OUTBOX.c.association == association,
-        _OUTBOX.c.kind == "notices",
-        _OUTBOX.c.finished_at.between(first, last),
-    )
-    sent = session.scalar(
-        select(func.count()).select_from(_OUTBOX).where(finished, _OUTBOX.c.state == "sent")
-    )
-    failed = session.connection().execute(
-        select(_OUTBOX.c.recipient, _OUTBOX.c.last_error)
-        .where(finished, _OUTBOX.c.state == "failed")
-        .order_by(_OUTBOX.c.finished_at)
-    )
-    return int(sent or 0), [(row[0], row[1] or "") for row in failed]

@@ -1,226 +1,234 @@
-"""The notice ledger: every decision, and who may have one today."""
+"""The notice ledger: whom a notice may be due to, what was decided, and recording decisions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, TextClause, func, or_, select, text
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, update
+from sqlmodel import Session, col, func, or_, select
 
+from tracker.db.applications import Application, Reference
 from tracker.db.ledgers import Notice, StandingRow
 from tracker.db.people import Endorsement, Person
-from tracker.db.statements import insert_rows
+from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Key, Kind
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.rsc_providers import Horizon, people_with_cutoffs
 
-_NOTICE = Notice.__table__  # type: ignore[attr-defined]
-_STANDING = StandingRow.__table__  # type: ignore[attr-defined]
-_ENDORSEMENT = Endorsement.__table__  # type: ignore[attr-defined]
-_PERSON = Person.__table__  # type: ignore[attr-defined]
-_APPLICATION = METADATA.tables["application"]
 _DAY = timedelta(days=1)
+_UNDECIDED = ("open", "submitted")
+_IDS_PER_QUERY = 1_000
 
 
-def people_to_consider(
+class RecordedDecision(NamedTuple):
+    """A decision on record; the fields of `tracker notices --json`."""
+
+    email: str
+    association: str
+    category: str
+    kind: str
+    step: int
+    due_on: date
+    decided_on: date
+    outcome: str
+    reason: str | None
+    message_id: str | None
+
+
+def list_people_to_consider(
     session: Session,
     config: NoticeConfig,
     association: str,
     last: date | None,
     as_of: date,
-    used_since: date,
-) -> list[int]:
-    """Whom a step may have reached since the run of ``last`` (None: whom it ever may), sorted.
+    recent_from: date,
+) -> set[int]:
+    """People whom a step may have reached since the run of ``last`` (None: since ever).
 
-    A step reaches by its date, or because the standing was judged anew since then.
+    A step reaches a person by its date, or because their standing was judged since then. A
+    provider's last day concerns people with a session from ``recent_from`` on.
     """
-    of_association = select(_ENDORSEMENT.c.person_id).where(
-        _ENDORSEMENT.c.association == association
-    )
+    endorsees = select(Endorsement.person_id).where(Endorsement.association == association)
     if last is None:
-        return sorted(set(session.scalars(of_association)))
-    steps = [-d for d in config.renewal.before] + list(config.renewal.after)
-    membership = [-d for d in config.membership.before] + [1]
-    reached = or_(
-        _STANDING.c.judged_on >= last,
-        *(_STANDING.c.due_on.between(*_moved_by(last, as_of, s)) for s in steps),
-        *(_STANDING.c.membership_until.between(*_moved_by(last, as_of, s)) for s in membership),
+        return set(session.exec(endorsees))
+    renewal_steps = [*(-days for days in config.renewal.before), *config.renewal.after]
+    membership_steps = [*(-days for days in config.membership.before), 1]
+    conditions: list[ColumnElement[bool]] = [col(StandingRow.judged_on) >= last]
+    for step in renewal_steps:
+        first_day, last_day = _due_dates(last, as_of, step)
+        conditions.append(col(StandingRow.due_on).between(first_day, last_day))
+    for step in membership_steps:
+        first_day, last_day = _due_dates(last, as_of, step)
+        conditions.append(col(StandingRow.membership_until).between(first_day, last_day))
+    reached = (
+        select(Endorsement.person_id)
+        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .where(StandingRow.association == association, or_(*conditions))
     )
-    people = set(
-        session.scalars(
-            select(_ENDORSEMENT.c.person_id)
-            .join(_STANDING, _STANDING.c.endorsement_id == _ENDORSEMENT.c.id)
-            .where(_STANDING.c.association == association, reached)
-        )
-    )
+    people: set[int] = set(session.exec(reached))
     horizons = [
-        Horizon(used_since, *_moved_by(last, as_of, -before))
-        for before in config.provider_cutoff.before
+        Horizon(recent_from, *_due_dates(last, as_of, -days))
+        for days in config.provider_cutoff.before
     ]
-    ending = people_with_cutoffs(session, horizons)
-    people |= ending & set(session.scalars(of_association)) if ending else set()
-    return sorted(people)
+    with_cutoffs = people_with_cutoffs(session, horizons)
+    if with_cutoffs:
+        people |= with_cutoffs.intersection(session.exec(endorsees).all())
+    return people
 
 
-def _moved_by(last: date, as_of: date, step: int) -> tuple[date, date]:
-    """The dates whose ``step`` falls after ``last`` and not after ``as_of``."""
+def _due_dates(last: date, as_of: date, step: int) -> tuple[date, date]:
+    """The first and the last date whose ``step`` falls after ``last`` and not after ``as_of``."""
     return last + _DAY - step * _DAY, as_of - step * _DAY
 
 
-def lock_people(session: Session, table: str) -> None:
-    """Keep the people in ``table`` to this transaction, in one order for all who do so.
+def lock_people(session: Session, people: Sequence[int]) -> None:
+    """Keep these people to this transaction; everyone who does so takes them in the same order.
 
-    SQLite needs none of it: there a transaction that writes is the only one.
+    SQLite ignores it: there only one transaction writes at a time.
     """
-    if session.connection().dialect.name == "postgresql":
-        query = select(_PERSON.c.id).where(text(f"person.id IN (SELECT id FROM {table})"))
-        # Not the key: entries of these people may be saved meanwhile.
-        session.connection().execute(
-            query.order_by(_PERSON.c.id).with_for_update(key_share=True)
-        ).all()
+    query = select(Person.id).where(col(Person.id).in_(people)).order_by(col(Person.id))
+    # Not the key: entries of these people may be saved meanwhile.
+    locked = query.with_for_update(key_share=True)
+    session.connection().execute(locked).all()
 
 
-def decided_for(session: Session, table: str) -> dict[int, dict[Key, date]]:
-    """By endorsement in the temporary ``table``: the decisions taken, each with its cycle."""
-    found: defaultdict[int, dict[Key, date]] = defaultdict(dict)
-    query = select(
-        _NOTICE.c.endorsement_id,
-        _NOTICE.c.kind,
-        _NOTICE.c.subject_key,
-        _NOTICE.c.due_on,
-        _NOTICE.c.step,
-        _NOTICE.c.cycle_starts_on,
-    ).where(text(f"endorsement_id IN (SELECT id FROM {table})"))
-    for endorsement_id, kind, subject_key, due_on, step, starts_on in session.connection().execute(
-        query
-    ):
-        found[endorsement_id][Key(Kind(kind), subject_key, due_on, step)] = starts_on
-    return found
+def list_decided_for_endorsements(
+    session: Session, endorsement_ids: Sequence[int]
+) -> dict[int, dict[Key, date]]:
+    """By endorsement: what was decided, and for the cycle with which first day."""
+    decided: defaultdict[int, dict[Key, date]] = defaultdict(dict)
+    for notice in _list_notices(session, "endorsement_id", endorsement_ids):
+        decided[notice.endorsement_id][_key_of(notice)] = notice.cycle_starts_on
+    return decided
 
 
-def addresses_of(session: Session, table: str) -> dict[int, str]:
-    """Where to write to the people in ``table``: the first address of each.
+def list_decided_for_applications(
+    session: Session, application_ids: Sequence[int]
+) -> dict[int, dict[Key, bool]]:
+    """By application: what was decided; True if it was sent."""
+    decided: defaultdict[int, dict[Key, bool]] = defaultdict(dict)
+    for notice in _list_notices(session, "application_id", application_ids):
+        decided[notice.application_id][_key_of(notice)] = notice.outcome == "sent"
+    return decided
 
-    While that one is refused, the outbox sends what goes there to the second as well.
+
+def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[Any]:
+    # Columns, not objects: there are many, and none is changed.
+    table = METADATA.tables["notice"]
+    for chunk in in_chunks(ids, _IDS_PER_QUERY):
+        query = table.select().where(table.c[column].in_(chunk))
+        yield from session.connection().execute(query).all()
+
+
+def _key_of(notice: Any) -> Key:  # noqa: ANN401 - a row of all columns of Notice
+    return Key(Kind(notice.kind), notice.subject_key, notice.due_on, notice.step)
+
+
+def list_addresses(session: Session, people: Sequence[int]) -> dict[int, str]:
+    """Each person's first address.
+
+    If mail to it comes back, the outbox writes to the second address as well.
     """
-    query = select(_PERSON.c.id, _PERSON.c.email)
-    rows = session.connection().execute(query.where(text(f"person.id IN (SELECT id FROM {table})")))
-    return {row[0]: row[1] for row in rows}
+    query = select(Person.id, Person.email).where(col(Person.id).in_(people))
+    return dict(session.exec(query).all())
 
 
 def record_decisions(
     session: Session, decisions: Iterable[tuple[Decision, str | None]], decided_on: date
 ) -> None:
-    """Write decisions, each with the Message-ID of the mail that it became part of."""
-    rows = [_row(decision, message_id, decided_on) for decision, message_id in decisions]
-    insert_rows(session, _NOTICE, rows)
+    """Record decisions, each with the Message-ID of the mail that it is part of (None: skipped)."""
+    rows: list[dict[str, Any]] = []
+    for decision, message_id in decisions:
+        standing = decision.standing
+        subject_id = standing.facts.subject_id
+        if isinstance(standing, ApplicationStanding):
+            endorsement_id, application_id = None, subject_id
+            starts_on: date | None = standing.facts.candidate.opened_on
+        else:
+            endorsement_id, application_id = subject_id, None
+            starts_on = standing.plan.cycle.starts_on if standing.plan.cycle else None
+        rows.append(
+            {
+                "endorsement_id": endorsement_id,
+                "application_id": application_id,
+                "cycle_starts_on": starts_on,
+                **decision.key._asdict(),
+                "kind": decision.key.kind.value,
+                "decided_on": decided_on,
+                "outcome": "skipped" if decision.skipped else "sent",
+                "reason": decision.skipped,
+                "message_id": message_id,
+            }
+        )
+    insert_rows(session, METADATA.tables["notice"], rows)
 
 
-def _row(decision: Decision, message_id: str | None, decided_on: date) -> dict[str, Any]:
-    return {
-        **_subject(decision),
-        **decision.key._asdict(),
-        "kind": decision.key.kind.value,
-        "decided_on": decided_on,
-        "outcome": "skipped" if decision.skipped else "sent",
-        "reason": decision.skipped,
-        "message_id": None if decision.skipped else message_id,
-    }
+def consider_again(session: Session, deferred: Iterable[Decision], as_of: date) -> None:
+    """Have tomorrow's run consider these decisions: it takes up all that was judged since today.
 
-
-def _subject(decision: Decision) -> dict[str, Any]:
-    standing = decision.standing
-    if isinstance(standing, ApplicationStanding):
-        return {
-            "endorsement_id": None,
-            "application_id": standing.facts.subject_id,
-            "cycle_starts_on": standing.facts.candidate.opened_on,
-        }
-    return {
-        "endorsement_id": standing.facts.subject_id,
-        "application_id": None,
-        "cycle_starts_on": standing.plan.cycle.starts_on if standing.plan.cycle else None,
-    }
-
-
-def all_decisions(session: Session) -> Iterator[Sequence[Any]]:
-    """Every decision about a renewal or an application, oldest first, streamed.
-
-    Columns: email, association, category, kind, step, due_on, decided_on, outcome, reason,
-    message_id.
+    It considers every application anyway.
     """
+    ids = {d.standing.facts.subject_id for d in deferred if not d.is_about_application}
+    if ids:
+        endorsements = col(StandingRow.endorsement_id).in_(ids)
+        session.connection().execute(
+            update(StandingRow).where(endorsements).values(judged_on=as_of)
+        )
+
+
+def list_decisions(session: Session) -> Iterator[RecordedDecision]:
+    """Every decision about a renewal or an application, oldest first, streamed."""
+    person_id = func.coalesce(Endorsement.person_id, Application.person_id)
     query = (
-        select(
-            _PERSON.c.email,
-            func.coalesce(_ENDORSEMENT.c.association, _APPLICATION.c.association),
-            func.coalesce(_ENDORSEMENT.c.category, _APPLICATION.c.category),
-            _NOTICE.c.kind,
-            _NOTICE.c.step,
-            _NOTICE.c.due_on,
-            _NOTICE.c.decided_on,
-            _NOTICE.c.outcome,
-            _NOTICE.c.reason,
-            _NOTICE.c.message_id,
+        select(  # type: ignore[call-overload]
+            Person.email,
+            func.coalesce(Endorsement.association, Application.association),
+            func.coalesce(Endorsement.category, Application.category),
+            Notice.kind,
+            Notice.step,
+            Notice.due_on,
+            Notice.decided_on,
+            Notice.outcome,
+            Notice.reason,
+            Notice.message_id,
         )
-        .select_from(_NOTICE)
-        .outerjoin(_ENDORSEMENT, _ENDORSEMENT.c.id == _NOTICE.c.endorsement_id)
-        .outerjoin(_APPLICATION, _APPLICATION.c.id == _NOTICE.c.application_id)
-        .join(
-            _PERSON,
-            _PERSON.c.id == func.coalesce(_ENDORSEMENT.c.person_id, _APPLICATION.c.person_id),
-        )
-        .order_by(_NOTICE.c.id)
+        .select_from(Notice)
+        .outerjoin(Endorsement, col(Endorsement.id) == Notice.endorsement_id)
+        .outerjoin(Application, col(Application.id) == Notice.application_id)
+        .join(Person, col(Person.id) == person_id)
+        .order_by(col(Notice.id))
+        .execution_options(stream_results=True)
     )
-    yield from session.connection().execute(query.execution_options(stream_results=True))
+    return (RecordedDecision(*row) for row in session.exec(query))
 
 
-_NOTICE_APPLICATION_NOTICES = METADATA.tables["notice"]
-_REFERENCE = METADATA.tables["reference"]
-_UNDECIDED = ("open", "submitted")
-
-
-def undecided_in(session: Session, association: str) -> dict[int, int]:
+def list_undecided_applications(session: Session, association: str) -> dict[int, int]:
     """The undecided applications of an association, each with its person."""
-    return _undecided(session, _APPLICATION.c.association == association)
-
-
-def undecided_of(session: Session, people: str) -> dict[int, int]:
-    """The undecided applications, at any association, of those in the temporary table."""
-    return _undecided(session, text(f"application.person_id IN (SELECT id FROM {people})"))
-
-
-def _undecided(session: Session, which: ColumnElement[bool] | TextClause) -> dict[int, int]:
-    query = select(_APPLICATION.c.id, _APPLICATION.c.person_id).where(
-        which, _APPLICATION.c.state.in_(_UNDECIDED)
+    query = select(Application.id, Application.person_id).where(
+        Application.association == association, col(Application.state).in_(_UNDECIDED)
     )
-    return {row[0]: row[1] for row in session.connection().execute(query)}
+    return dict(session.exec(query).all())
 
 
-def decided_for_applications(session: Session, table: str) -> dict[int, dict[Key, bool]]:
-    """By application in the temporary ``table``: the decisions taken; True: it was sent."""
-    found: defaultdict[int, dict[Key, bool]] = defaultdict(dict)
-    columns = ("application_id", "kind", "subject_key", "due_on", "step", "outcome")
-    query = select(*(_NOTICE_APPLICATION_NOTICES.c[name] for name in columns)).where(
-        text(f"notice.application_id IN (SELECT id FROM {table})")
+def list_undecided_of_people(session: Session, people: Sequence[int]) -> list[int]:
+    """The undecided applications of these people, at any association."""
+    query = select(Application.id).where(
+        col(Application.person_id).in_(people), col(Application.state).in_(_UNDECIDED)
     )
-    for application_id, kind, subject_key, due_on, step, outcome in session.connection().execute(
-        query
-    ):
-        found[application_id][Key(Kind(kind), subject_key, due_on, step)] = outcome == "sent"
-    return found
+    return list(session.exec(query))
 
 
-def last_asked(session: Session, table: str) -> dict[int, datetime]:
-    """By application in the temporary ``table``: when its last referee was asked, if any was."""
-    query = (
-        select(_REFERENCE.c.application_id, func.max(_REFERENCE.c.asked_at))
-        .where(
-            text(f"reference.application_id IN (SELECT id FROM {table})"),
-            _REFERENCE.c.asked_at.is_not(None),
+def list_last_asked(session: Session, application_ids: Sequence[int]) -> dict[int, datetime]:
+    """By application: when its latest referee was asked, if any was."""
+    last_asked: dict[int, datetime] = {}
+    for chunk in in_chunks(application_ids, _IDS_PER_QUERY):
+        query = (
+            select(Reference.application_id, func.max(Reference.asked_at))
+            .where(col(Reference.application_id).in_(chunk), col(Reference.asked_at).is_not(None))
+            .group_by(col(Reference.application_id))
         )
-        .group_by(_REFERENCE.c.application_id)
-    )
-    return {row[0]: row[1] for row in session.connection().execute(query)}
+        last_asked |= {number: asked_at for number, asked_at in session.exec(query) if asked_at}
+    return last_asked

@@ -14,7 +14,7 @@ from tracker import clock
 from tracker.db.engine import reading
 from tracker.db.reader import Reader
 from tracker.db.writer import Writer
-from tracker.jobs.health_metrics import Vitals, read_vitals
+from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
 from tracker.rulebooks import Rulebooks
 from tracker.services.evaluation import deferred_evaluation
@@ -138,9 +138,9 @@ def build_app(
     return app
 
 
-def _read_vitals(engine: Engine) -> Vitals:
+def _read_vitals(engine: Engine) -> HealthMetrics:
     with reading(engine) as session:
-        return read_vitals(session)
+        return read_health_metrics(session)
 
 
 @cache

@@ -17,7 +17,7 @@ from tracker.db.reader import Reader
 from tracker.db.write_lock import Busy
 from tracker.db.writer import Writer
 from tracker.formatting import DEFAULT_LOCALE, set_locale
-from tracker.jobs.health_metrics import Vitals
+from tracker.jobs.health_metrics import HealthMetrics
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
 from tracker.services.browser_sessions import (
@@ -79,7 +79,7 @@ class Site:
     pages: Pages
     background: BackgroundWork
     readiness: Readiness
-    vitals: SingleFlight[Vitals]
+    vitals: SingleFlight[HealthMetrics]
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
 

@@ -7,7 +7,14 @@ import pytest
 from sqlalchemy import Engine
 
 from tracker.db.engine import open_engine, reading, writing
-from tracker.services.run_ledger import claim_run, finish_run, last_run, runs_since
+from tracker.services.run_ledger import (
+    JobResult,
+    RunKey,
+    claim_run,
+    finish_run,
+    get_last_run_date,
+    list_runs_since,
+)
 
 MONDAY = date(2024, 12, 2)
 SUNDAY = date(2024, 12, 1)
@@ -23,7 +30,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 def claim(engine: Engine, job: str, association: str, day: date) -> bool:
     with writing(engine) as session:
-        return claim_run(session, job, association, day, NOW)
+        return claim_run(session, RunKey(job, association, day), NOW)
 
 
 def test_a_run_is_claimed_by_the_first_who_asks(engine: Engine) -> None:
@@ -41,7 +48,7 @@ def test_other_jobs_associations_and_dates_are_other_runs(engine: Engine) -> Non
 def test_a_claim_rolled_back_can_be_taken_again(engine: Engine) -> None:
     def fail() -> None:
         with writing(engine) as session:
-            assert claim_run(session, "evaluate", "NCIMHA", MONDAY, NOW)
+            assert claim_run(session, RunKey("evaluate", "NCIMHA", MONDAY), NOW)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -51,21 +58,21 @@ def test_a_claim_rolled_back_can_be_taken_again(engine: Engine) -> None:
 
 def test_the_last_run_is_the_latest_date_whatever_the_order(engine: Engine) -> None:
     with reading(engine) as session:
-        assert last_run(session, "evaluate", "NCIMHA") is None
+        assert get_last_run_date(session, "evaluate", "NCIMHA") is None
     claim(engine, "evaluate", "NCIMHA", MONDAY)
     claim(engine, "evaluate", "NCIMHA", SUNDAY)
     claim(engine, "evaluate", "CT-AIMH", date(2025, 1, 1))
     with reading(engine) as session:
-        assert last_run(session, "evaluate", "NCIMHA") == MONDAY
+        assert get_last_run_date(session, "evaluate", "NCIMHA") == MONDAY
 
 
 def test_the_runs_since_a_date_are_newest_first_with_their_reports(engine: Engine) -> None:
     for day in (SUNDAY, MONDAY, date(2024, 11, 30)):
         claim(engine, "evaluate", "NCIMHA", day)
     with writing(engine) as session:
-        finish_run(session, "evaluate", "NCIMHA", MONDAY, NOW, {"judged": 3})
+        finish_run(session, RunKey("evaluate", "NCIMHA", MONDAY), JobResult({"judged": 3}), NOW)
     with reading(engine) as session:
-        runs = runs_since(session, "NCIMHA", SUNDAY)
+        runs = list_runs_since(session, "NCIMHA", SUNDAY)
     assert [(run.local_date, run.report) for run in runs] == [
         (MONDAY, '{"judged": 3}'),
         (SUNDAY, "{}"),

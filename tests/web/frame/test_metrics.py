@@ -13,7 +13,7 @@ from tests.support.cast import NOW, Cast
 from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.run_ledger import claim_run
+from tracker.services.run_ledger import RunKey, claim_run
 from tracker.settings import Web
 from tracker.web import app as putting_together
 from tracker.web.pages import health
@@ -65,8 +65,8 @@ def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
     with writing(web.cast.engine) as session:
         for days in (0, 3, 1):
             at = NOW - timedelta(days=days)
-            claim_run(session, "evaluate", "NCIMHA", at.date(), at)
-        claim_run(session, "gone", "NCIMHA", date(2026, 1, 1), NOW)
+            claim_run(session, RunKey("evaluate", "NCIMHA", at.date()), at)
+        claim_run(session, RunKey("gone", "NCIMHA", date(2026, 1, 1)), NOW)
     for number, (state, age) in enumerate(
         [("sent", 90), ("failed", 80), ("failed", 70), ("sending", 2), ("waiting", 1)]
     ):
@@ -116,7 +116,7 @@ def test_metrics_do_not_wait_for_a_hung_database(
         looks.append(threading.current_thread().name)
         may_end.wait(30)
 
-    monkeypatch.setattr(putting_together, "read_vitals", hang)
+    monkeypatch.setattr(putting_together, "read_health_metrics", hang)
     site = watched(sqlite_web.cast)
     for _ in range(3):
         answer = ask(site, **RIGHT)

@@ -18,7 +18,7 @@ from tracker.web.forms.body import RowId
 from tracker.web.page_request import CoordinatorPage
 from tracker.web.pages.applications import view_application
 from tracker.web.pages.checklist import NO_RULES, STATUS_WORDS, format_missing
-from tracker.web.pages.coordinator import own_association
+from tracker.web.pages.coordinator import choose_association
 from tracker.web.pages.reference_reports import read_reference_reports
 
 router = APIRouter()
@@ -63,7 +63,7 @@ def show_applicants(
     number: Annotated[int, Query(alias="page", ge=1, le=_LAST_PAGE)] = 1,
 ) -> HTMLResponse:
     """An association's undecided applications, the nearest to a decision first."""
-    association = own_association(page.viewer, association)
+    association = choose_association(page.viewer, association)
     today = page.site.today(association, page.now)
     with page.reading() as session:
         standings = list_applicants(session, page.site.rulebooks, association, today)

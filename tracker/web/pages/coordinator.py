@@ -1,4 +1,4 @@
-"""The coordinator's pages: standings, worst first, and one endorsee's year to read."""
+"""The coordinator's pages: what needs attention, all renewals, and one endorsee's year."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -8,66 +8,98 @@ from fastapi.responses import HTMLResponse
 
 from tracker.db.engine import reading
 from tracker.formatting import capitalize_first
+from tracker.jobs.schedule import Job
+from tracker.notifications.attention_text import describe_attention, format_attention_count
+from tracker.notifications.missing_text import format_missing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.services.dashboard import (
-    FILTERS,
-    Listed,
-    count_standings,
-    list_standings,
-    providers_to_confirm,
+    STATES,
+    JobProblem,
+    RenewalLine,
+    count_renewals,
+    list_attention,
+    list_job_problems,
+    list_named_providers,
+    list_renewals,
 )
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
-from tracker.services.time_requests import count_requests
 from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep, Viewer
 from tracker.web.flash import FlashDep
 from tracker.web.forms.body import RowId
 from tracker.web.pages.applications import list_outcomes
 from tracker.web.pages.year_view import read_year
-from tracker.web.text import format_cycle, format_missing, missing_of
+from tracker.web.text import format_cycle
 
 router = APIRouter()
 _PAGE = 50
 _LAST_PAGE = 100_000
-_WORDS = {"behind": "open, behind", "no rules": "no renewal rules"}
+_MOST_PROVIDERS = 200
+_MOST_SHOWN = 12
+_ATTENTION = "attention"
+_STATE_LABELS = {"behind": "open, behind", "no rules": "no renewal rules"}
+_PROBLEMS = {
+    Job.EVALUATE: "The nightly evaluation failed",
+    Job.NOTICES: "Notices could not be prepared",
+    Job.REFERENCES: "Reminders could not be prepared",
+    Job.DIGEST: "The weekly digest could not be prepared",
+}
 
 
 @router.get("/coordinator")
-def show(
+def show_association(
     site: SiteDep,
-    at: NowDep,
-    who: CoordinatorDep,
+    now: NowDep,
+    viewer: CoordinatorDep,
     association: Annotated[str, Query()] = "",
     status: Annotated[str, Query()] = "",
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
 ) -> HTMLResponse:
-    """One association's renewals and the providers whom its endorsees have named."""
-    mine = own_association(who, association)
-    today = site.today(mine, at)
-    state = status if status in FILTERS else ""
+    """What needs attention at one association, its renewals, and the providers to confirm."""
+    association = choose_association(viewer, association)
+    today = site.today(association, now)
+    state = status if status in STATES or status == _ATTENTION else ""
+    skip = (page - 1) * _PAGE
     with reading(site.engine) as session:
-        counts = count_standings(session, mine, today)
-        listed = list_standings(
-            session, mine, today, state=state, skip=(page - 1) * _PAGE, most=_PAGE
-        )
-        named = providers_to_confirm(session, mine, today)
-        waiting = count_requests(session, mine, undecided=True)
-    total = counts[state] if state else sum(counts.values())
+        counts = count_renewals(session, association, today)
+        attention = list_attention(session, association, today)
+        renewals = []
+        if state != _ATTENTION:
+            renewals = list_renewals(
+                session, association, today, state=state, skip=skip, most=_PAGE
+            )
+        providers = list_named_providers(session, association, today)
+        problems = list_job_problems(session, association)
+    total = sum(counts.values())
+    shown = attention[:_MOST_SHOWN] if page == 1 and not state else []
+    if state == _ATTENTION:
+        shown = attention[skip : skip + _PAGE]
+    listed = {"": total, _ATTENTION: len(attention)}.get(state, counts.get(state, 0))
     return site.pages.render(
         "coordinator.html",
-        viewer=who,
+        viewer=viewer,
         here="coordinator",
-        association=mine,
-        rows=[(one, _say(site.rulebooks, mine, one)) for one in listed],
+        association=association,
+        problems=[_format_problem(problem) for problem in problems],
+        attention=[(item, describe_attention(item, today)) for item in shown],
+        attention_count=len(attention),
+        headline=format_attention_count(len(attention)),
+        renewals=[
+            (
+                renewal,
+                capitalize_first(format_missing(renewal.short)),
+                _format_cycle(site.rulebooks, association, renewal),
+            )
+            for renewal in renewals
+        ],
         counts=counts,
-        words=_WORDS,
+        labels=_STATE_LABELS,
         state=state,
         page=page,
-        pages=max(1, -(-total // _PAGE)),
-        link=lambda **parts: f"/coordinator?{urlencode({'association': mine, **parts})}",
-        named=named,
-        waiting=waiting,
+        pages=max(1, -(-listed // _PAGE)),
+        link=lambda **parts: f"/coordinator?{urlencode({'association': association, **parts})}",
+        providers=providers[:_MOST_PROVIDERS],
     )
 
 
@@ -101,18 +133,20 @@ def show_person(
     return flash.clear(page)
 
 
-def own_association(who: Viewer, association: str) -> str:
-    """The association asked for, if it is one's own, else (none asked for) the first."""
-    if association and association not in who.coordinates:
+def choose_association(viewer: Viewer, association: str) -> str:
+    """The association that the viewer chose, or else their first; 404 if it is not theirs."""
+    if association and association not in viewer.coordinates:
         raise HTTPException(404)
-    return association or who.coordinates[0]
+    return association or viewer.coordinates[0]
 
 
-def _say(rulebooks: Rulebooks, association: str, one: Listed) -> tuple[str, str]:
-    """What is missing, and the cycle's name; both may be empty."""
-    rulebook = rulebooks.associations[association]
-    asked = {r.id: r for r in rulebook.requirements_of(one.category)}
-    missing = [missing_of(asked[i], short) for i, short in one.short.items() if i in asked]
-    cycle = cycle_containing(rulebook.cycles, one.cycle_starts_on, one.cycle_starts_on)
-    named = format_cycle(cycle) if cycle and one.due_on else ""
-    return capitalize_first(format_missing(missing, membership="membership")), named
+def _format_problem(problem: JobProblem) -> str:
+    text = _PROBLEMS[Job(problem.job)]
+    return f"{text} for {problem.about}" if problem.about else text
+
+
+def _format_cycle(rulebooks: Rulebooks, association: str, renewal: RenewalLine) -> str:
+    """The cycle's name; empty for a category without rules."""
+    cycles = rulebooks.associations[association].cycles
+    cycle = cycle_containing(cycles, renewal.cycle_starts_on, renewal.cycle_starts_on)
+    return format_cycle(cycle) if cycle and renewal.due_on else ""

@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracker.jobs.health_metrics import Vitals
+from tracker.jobs.health_metrics import HealthMetrics
 from tracker.jobs.schedule import Job
 from tracker.web.dependencies import NowDep, SiteDep
 
@@ -67,7 +67,7 @@ def _is_authorized(authorization: str, token: str) -> bool:
 class _VitalsCollector(Collector):
     """The figures of one answer. Nothing is kept in the process, so all processes say the same."""
 
-    def __init__(self, vitals: Vitals, associations: list[str], now: datetime) -> None:
+    def __init__(self, vitals: HealthMetrics, associations: list[str], now: datetime) -> None:
         self._vitals = vitals
         self._associations = associations
         self._now = now
@@ -79,11 +79,18 @@ class _VitalsCollector(Collector):
             "When the job last succeeded for the association; 0 if it never did",
             labels=["job", "association"],
         )
+        failures = GaugeMetricFamily(
+            "tracker_job_failures",
+            "Parts of the job that failed for the association and will be tried again",
+            labels=["job", "association"],
+        )
         for job in Job:
             for association in self._associations:
-                ran_at = self._vitals.ran_at.get((job, association))
-                runs.add_metric([job, association], ran_at.timestamp() if ran_at else 0)
+                finished_at = self._vitals.last_finished.get((job, association))
+                runs.add_metric([job, association], finished_at.timestamp() if finished_at else 0)
+                failures.add_metric([job, association], self._vitals.failures[job, association])
         yield runs
+        yield failures
         oldest = self._vitals.oldest_waiting
         age = max((self._now - oldest).total_seconds(), 0) if oldest else 0
         yield GaugeMetricFamily(
@@ -94,7 +101,7 @@ class _VitalsCollector(Collector):
         yield GaugeMetricFamily(
             "tracker_mail_put_off",
             "Waiting mails that were tried before and will be tried again",
-            value=self._vitals.put_off,
+            value=self._vitals.retried,
         )
         mails = GaugeMetricFamily("tracker_mails", "Mails by state", labels=["state"])
         for state in _MAIL_STATES:

@@ -23,7 +23,7 @@ from tracker.services.time_requests import (
 from tracker.web.forms.body import RowId, Typed, clean, text_of
 from tracker.web.forms.period import format_day_fields
 from tracker.web.page_request import CoordinatorPage, PageRequest
-from tracker.web.pages.coordinator import own_association
+from tracker.web.pages.coordinator import choose_association
 from tracker.web.pages.time_requests import TimeRequestForm, summarize_request
 from tracker.web.time_zones import format_instant
 
@@ -50,7 +50,7 @@ def show_requests(
     number: Annotated[int, Query(alias="page", ge=1, le=_MAX_PAGE)] = 1,
 ) -> HTMLResponse:
     """One association's pending requests, oldest first; or its decided ones, newest first."""
-    association = own_association(page.viewer, association)
+    association = choose_association(page.viewer, association)
     undecided = state != "decided"
     with page.reading() as session:
         total = count_requests(session, association, undecided=undecided)

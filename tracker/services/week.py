@@ -1,0 +1,235 @@
+"""An association's week in figures, for the coordinators' digest."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import distinct
+from sqlmodel import Session, col, func, select
+
+from tracker.clock import instant_of, local_day
+from tracker.db.ledgers import Outbox, ProviderSpan, RunFailure, RunRow, StandingRow
+from tracker.db.log import Entry
+from tracker.db.people import Endorsement
+from tracker.rulebooks import Rulebooks
+from tracker.rules.standing import ApplicationStanding
+from tracker.services.applications import list_applicants
+from tracker.services.dashboard import (
+    Attention,
+    count_renewals,
+    is_listed,
+    list_attention,
+)
+from tracker.services.run_ledger import CAUGHT_UP, list_failures, list_runs_since
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+_WEEKS_OF_TREND = 4
+# How far ahead the digest looks for providers whose sessions stop counting.
+_MONTHS_AHEAD = 18
+
+
+class CutoffAhead(NamedTuple):
+    """A day after which providers stop counting, and how many people it concerns."""
+
+    last_day: date
+    providers: int
+    endorsees: int
+
+
+class ReturnedMail(NamedTuple):
+    """A reminder that was refused for good, with what the mail server said."""
+
+    address: str
+    error: str
+
+
+class WeekFigures(NamedTuple):
+    """What a digest reports of its week, for later digests to compare with."""
+
+    digest_date: date
+    met: int
+    total: int
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The seven days before ``monday``, the digest's day, at one association.
+
+    ``as_of`` is the day on which the digest is written: ``monday``, unless it had to be caught up.
+    ``counts`` are renewals by state; ``completed`` and ``fell_behind`` happened in the week.
+    ``minutes`` were held in it. ``last_evaluation`` is the latest nightly run, of which
+    ``missed_nights`` were missed. ``earlier`` are the weeks before, oldest first.
+    """
+
+    association: str
+    monday: date
+    as_of: date
+    counts: dict[str, int]
+    completed: int
+    fell_behind: int
+    minutes: int
+    mails_sent: int
+    returned: Sequence[ReturnedMail]
+    last_evaluation: date | None
+    missed_nights: int
+    failures: Sequence[RunFailure]
+    attention: Sequence[Attention]
+    applicants: Sequence[ApplicationStanding]
+    cutoffs: Sequence[CutoffAhead]
+    earlier: Sequence[WeekFigures]
+
+    @property
+    def first(self) -> date:
+        """The first day, included."""
+        return self.monday - _WEEK
+
+    @property
+    def last(self) -> date:
+        """The last day, included."""
+        return self.monday - _DAY
+
+    @property
+    def total(self) -> int:
+        """All renewals with rules."""
+        return sum(self.counts.values()) - self.counts["no rules"]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the nightly run ran today or yesterday, missed no night, and nothing failed."""
+        if self.last_evaluation is None or self.missed_nights or self.failures:
+            return False
+        return self.last_evaluation >= self.as_of - _DAY
+
+    @property
+    def figures(self) -> WeekFigures:
+        """What later digests compare with."""
+        return WeekFigures(self.monday, self.counts["met"], self.total, self.counts["behind"])
+
+
+def count_week(
+    session: Session,
+    rulebooks: Rulebooks,
+    association: str,
+    monday: date,
+    now: datetime,
+    *,
+    recent_months: int,
+) -> Week:
+    """Read and count everything that the digest of ``monday`` says.
+
+    A provider is a recent one for ``recent_months`` after a session.
+    """
+    zone = rulebooks.associations[association].time_zone
+    as_of, first, last = local_day(now, zone), monday - _WEEK, monday - _DAY
+    start, end = (instant_of(day, time(0), zone) for day in (first, monday))
+    runs = list_runs_since(session, association, monday - _WEEKS_OF_TREND * _WEEK)
+    nights = [run for run in runs if run.job == "evaluate"]
+    # A night that a later run caught up had no run: calling it healthy would hide an outage.
+    missed = [run.local_date for run in nights if CAUGHT_UP in run.report]
+    evaluated = [run.local_date for run in nights if CAUGHT_UP not in run.report]
+    status_since, falls_behind_on = col(StandingRow.status_since), col(StandingRow.falls_behind_on)
+    is_listed_now = is_listed(association, as_of)
+    return Week(
+        association=association,
+        monday=monday,
+        as_of=as_of,
+        counts=count_renewals(session, association, as_of),
+        completed=session.exec(
+            select(func.count()).where(
+                is_listed_now, StandingRow.status == "met", status_since.between(first, last)
+            )
+        ).one(),
+        fell_behind=session.exec(
+            select(func.count()).where(is_listed_now, falls_behind_on.between(first, as_of))
+        ).one(),
+        minutes=_count_minutes(session, association, first, last),
+        mails_sent=_count_sent(session, association, start, end),
+        returned=_list_returned(session, association, start, end),
+        last_evaluation=max(evaluated, default=None),
+        missed_nights=sum(first <= night <= as_of for night in missed),
+        failures=list_failures(session, association),
+        attention=list_attention(session, association, as_of),
+        applicants=list_applicants(session, rulebooks, association, as_of),
+        cutoffs=_list_cutoffs(session, association, monday, recent_months),
+        earlier=_list_earlier(runs, monday),
+    )
+
+
+def _count_minutes(session: Session, association: str, first: date, last: date) -> int:
+    """Minutes of sessions that the association's endorsees held from ``first`` to ``last``."""
+    people = select(Endorsement.person_id).where(Endorsement.association == association)
+    query = select(func.coalesce(func.sum(Entry.minutes), 0)).where(
+        col(Entry.held_on).between(first, last), col(Entry.person_id).in_(people)
+    )
+    return int(session.exec(query).one())
+
+
+def _count_sent(session: Session, association: str, start: datetime, end: datetime) -> int:
+    query = select(func.count()).where(
+        Outbox.association == association,
+        Outbox.kind == "notices",
+        Outbox.state == "sent",
+        col(Outbox.finished_at).between(start, end),
+    )
+    return session.exec(query).one()
+
+
+def _list_returned(
+    session: Session, association: str, start: datetime, end: datetime
+) -> list[ReturnedMail]:
+    query = (
+        select(Outbox.recipient, Outbox.last_error)
+        .where(
+            Outbox.association == association,
+            Outbox.kind == "notices",
+            Outbox.state == "failed",
+            col(Outbox.finished_at).between(start, end),
+        )
+        .order_by(col(Outbox.finished_at))
+    )
+    return [ReturnedMail(recipient, error or "") for recipient, error in session.exec(query)]
+
+
+def _list_cutoffs(
+    session: Session, association: str, monday: date, recent_months: int
+) -> list[CutoffAhead]:
+    """Days from ``monday`` on after which recent providers of the association stop counting."""
+    recent_from = monday - relativedelta(months=recent_months)
+    horizon = monday + relativedelta(months=_MONTHS_AHEAD)
+    ends_on = col(ProviderSpan.ends_on)
+    query = (
+        select(
+            ends_on,
+            func.count(distinct(col(ProviderSpan.provider_id))),
+            func.count(distinct(col(Entry.person_id))),
+        )
+        .select_from(ProviderSpan)
+        .join(Entry, col(Entry.provider_id) == ProviderSpan.provider_id)
+        .join(Endorsement, col(Endorsement.person_id) == Entry.person_id)
+        .where(
+            col(ProviderSpan.rule).like(f"{association}/%"),
+            Endorsement.association == association,
+            Entry.activity == "rsc",
+            Entry.held_on >= recent_from,
+            ends_on.between(monday, horizon),
+        )
+        .group_by(ends_on)
+        .order_by(ends_on)
+    )
+    return [CutoffAhead(*row) for row in session.exec(query)]
+
+
+def _list_earlier(runs: Sequence[RunRow], monday: date) -> list[WeekFigures]:
+    earlier = []
+    for run in reversed(runs):
+        report = json.loads(run.report)
+        if run.job == "digest" and run.local_date < monday and "met" in report:
+            earlier.append(
+                WeekFigures(run.local_date, report["met"], report["total"], report["behind"])
+            )
+    return earlier
