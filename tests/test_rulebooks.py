@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.world import IMAGINED, REAL, TESTS
+from tests.rules.case_data import IMAGINED, REAL, TESTS
 from tracker.rulebooks import RulebookError, load_rulebooks
 from tracker.rules.model import Rulebook
 

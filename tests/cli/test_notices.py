@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from tests.jobs.harness import JobHarness, at
 from tests.rules.applicants import populate
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.cli.main import app
 
 AUTUMN = at("2024-09-15")
@@ -101,7 +101,7 @@ def test_people_read_a_table(jobs: JobHarness) -> None:
 def test_an_applications_decisions_are_listed_with_its_category(jobs: JobHarness) -> None:
     apply = {"applies": "VAIMH IMHS 2024-02-01", "references": ["rsc-provider waiting"]}
     with jobs.storing(at("2024-02-01")) as people:
-        people.ids.update(populate(people.connection, REAL, apply).ids)
+        people.ids.update(populate(people.session, REAL, apply).ids)
     called = call("run-due", "--as-of", "2024-02-15T14:00:00+00:00", "--dry-run")
     assert "VAIMH notices for 2024-02-15: messages 1, sent 1, skipped 0" in called.stdout
     assert printed("notices", "--json") == []

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from tests.rules.applicants import populate
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.cli.main import app
 from tracker.db.engine import open_engine, writing
 

@@ -79,7 +79,9 @@ def test_every_virginia_cell_is_printed() -> None:
     assert "IFRS training (application): Training (interpretation: ifrs-48-hours)" in training
     assert "hours about these topics are left out: RSC, DEIA" in training
     assert "training.rsc (application): RSC training" in training
-    assert "Written Exam IFA, IFS, IFRS advice on exam: Not required. IMHS, IMHM-C, IMHM-P, " in text
+    assert (
+        "Written Exam IFA, IFS, IFRS advice on exam: Not required. IMHS, IMHM-C, IMHM-P, " in text
+    )
 
 
 @pytest.mark.usefixtures("folder")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.rules.world import TESTS
+from tests.rules.case_data import TESTS
 from tracker.cli import serve
 from tracker.db.engine import reading
 

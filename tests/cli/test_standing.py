@@ -9,7 +9,7 @@ from freezegun import freeze_time
 from typer.testing import CliRunner, Result
 
 from tests.jobs.harness import JobHarness, at
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.cli.main import app
 
 AUTUMN = at("2024-09-15")

@@ -29,7 +29,7 @@ from sqlalchemy import (
 import tracker
 from tests.support.backups import empty_beside, rows_of
 from tests.support.cast import BOOKS, NOW, Cast, fill
-from tests.support.older import migrate_to
+from tests.support.old_schema import migrate_to
 from tracker.db.engine import migrate, newest_version, open_engine, schema_version, writing
 from tracker.db.log import Entry
 from tracker.db.tables import METADATA

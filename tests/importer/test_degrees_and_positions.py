@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from tests.importer.importer import PEOPLE, Importer
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.importer.vocabulary import vocabulary_of
 
 APPLIED = """email,association,category,opened_on

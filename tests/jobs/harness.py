@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 from sqlalchemy import Engine, event, select, text, update
 
-from tests.rules.world import REAL, TESTS, People
+from tests.rules.case_data import REAL, TESTS, CasePeople
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.tables import METADATA
 from tracker.jobs.runner import JobRun, run_due
@@ -73,7 +73,7 @@ class Step(NamedTuple):
 
 
 class JobHarness:
-    """An context at work; ``ids`` are of people, ``endorsements`` as `People` writes them.
+    """An context at work; ``ids`` are of people, ``endorsements`` as `CasePeople` writes them.
 
     ``may_be_killed`` keeps the engine's own safety, which other tests trade for speed.
     """
@@ -108,10 +108,10 @@ class JobHarness:
         self.context = replace(self.context, notices=notices)
 
     @contextmanager
-    def storing(self, instant: datetime) -> Iterator[People]:
+    def storing(self, instant: datetime) -> Iterator[CasePeople]:
         """Store what is told, and judge everyone anew as of ``instant``, in one transaction."""
         with writing(self.engine) as session:
-            yield People(session, self.ids, self.endorsements)
+            yield CasePeople(session, self.ids, self.endorsements)
             evaluate_people(session, self.rulebooks, self.ids.values(), instant)
 
     def add_alice(self, instant: datetime) -> None:

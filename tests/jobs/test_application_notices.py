@@ -12,7 +12,7 @@ from sqlalchemy import event
 from tests.jobs.harness import BASE_URL, DANA, JobHarness, Mail, at
 from tests.jobs.test_atomicity import Broken, assert_whole, failing_at
 from tests.rules.applicants import populate
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.settings import Coordinator
 
 DAY = timedelta(days=1)
@@ -57,7 +57,7 @@ def _desk(url: str) -> Iterator[JobHarness]:
 def tell_of(jobs: JobHarness, on: datetime, **case: Any) -> None:  # noqa: ANN401 - as in applicants.py
     """Store Alice's application as ``APPLYING`` and ``case`` say, on a day whose run is done."""
     with jobs.storing(on) as people:
-        told = populate(people.connection, jobs.rulebooks, {**APPLYING, **case})
+        told = populate(people.session, jobs.rulebooks, {**APPLYING, **case})
         people.ids.update(told.ids)
         people.endorsements.update(told.endorsements)
     jobs.run(on)

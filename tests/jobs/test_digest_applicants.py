@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from tests.jobs.harness import JobHarness, Mail, at
 from tests.rules.applicants import populate
-from tests.rules.world import ENDORSEE
+from tests.rules.case_data import ENDORSEE
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.rules.notice_config import DigestSize

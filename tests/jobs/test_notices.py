@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from tests.jobs.harness import ALICE, BOB, TRAINED, JobHarness, Step, at
-from tests.rules.world import put
+from tests.rules.case_data import insert_row
 from tracker.db.engine import writing
 from tracker.rules.notice_config import NoticeConfig, RenewalSteps
 
@@ -67,7 +67,7 @@ def test_hours_logged_since_the_evaluation_keep_the_reminder_back(jobs: JobHarne
     jobs.run(AUTUMN, at("2024-11-30"), at("2024-12-01 06:00"))
     # Written past everything that judges: the job looks at the entries themselves.
     with writing(jobs.engine) as session:
-        put(
+        insert_row(
             session,
             "entry",
             person_id=jobs.ids["Alice"],

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.jobs.harness import BOB, TWO, JobHarness, at
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.rulebooks import Rulebooks
 
 AUTUMN = at("2024-09-15")

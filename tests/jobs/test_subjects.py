@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.jobs.harness import BASE_URL
+from tests.rules.case_data import REAL
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
-from tests.rules.world import REAL
 from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
 from tracker.notifications.notices_mail import write_notices_mail

@@ -15,7 +15,7 @@ Work is what it offers (commas between services), how it was paid, its days, and
 `by Name` (of the providers), `as CATEGORY` and `vetted` (the referee's own word), `on DATE` (or
 an instant), and `waiting`, `declined` or `denied` (not in that role). References came, and things
 were signed, on the day the application was opened, if no day is given. The rest is as in
-tests/rules/world.py.
+tests/rules/case_data.py.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tests.rules.world import ENDORSEE, People, put, span
+from tests.rules.case_data import ENDORSEE, CasePeople, insert_row, span
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.requirement import AGES
@@ -36,9 +36,9 @@ _GIVEN = ("families", "confirms", "under")
 _AGES = dict(zip(("infants", "young-children"), AGES, strict=True))
 
 
-def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> People:
+def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> CasePeople:
     """Store everything that a case tells of an applicant and her providers."""
-    people = People(session)
+    people = CasePeople(session)
     for name, held in case.get("providers", {}).items():
         people.add(name, held, provides_rsc=True)
     people.add(ENDORSEE, case.get("endorsed", ()), provides_rsc=case.get("provides_rsc", False))
@@ -48,7 +48,7 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Pe
         people.log(line)
     association, category, day = case["applies"].split()
     opened_on = date.fromisoformat(day)
-    application_id = put(
+    application_id = insert_row(
         session,
         "application",
         person_id=people.ids[ENDORSEE],
@@ -64,7 +64,7 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Pe
     for line in case.get("signed", ()):
         what, *on = line.split()
         signed_on = date.fromisoformat(on[0]) if on else opened_on
-        put(
+        insert_row(
             session,
             "attestation",
             application_id=application_id,
@@ -73,7 +73,7 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Pe
         )
     for line in case.get("exams", ()):
         result, day = line.split()
-        put(
+        insert_row(
             session,
             "exam_result",
             application_id=application_id,
@@ -90,11 +90,11 @@ def statements(rulebooks: Rulebooks, association: str, category: str) -> list[st
     return sorted({key for r in asked if r.work for key in r.work.statements})
 
 
-def _add_degrees(people: People, lines: Iterable[str]) -> None:
+def _add_degrees(people: CasePeople, lines: Iterable[str]) -> None:
     for line in lines:
         level, day, *transcript = line.split()
-        put(
-            people.connection,
+        insert_row(
+            people.session,
             "degree",
             person_id=people.ids[ENDORSEE],
             level=level,
@@ -104,7 +104,7 @@ def _add_degrees(people: People, lines: Iterable[str]) -> None:
         )
 
 
-def _add_positions(people: People, lines: Iterable[str], everything: list[str]) -> None:
+def _add_positions(people: CasePeople, lines: Iterable[str], everything: list[str]) -> None:
     for line in lines:
         services, pay, days, *rest = line.split()
         starts_on, ends_on = span(days)
@@ -113,8 +113,8 @@ def _add_positions(people: People, lines: Iterable[str], everything: list[str]) 
         unknown = {w.partition("=")[0] for w in rest} - {*_FLAGS, *_AGES, *_GIVEN}
         assert not unknown, f"no work: {line!r} says {unknown}"
         confirmed = given.get("confirms", "")
-        put(
-            people.connection,
+        insert_row(
+            people.session,
             "position",
             person_id=people.ids[ENDORSEE],
             title=line,
@@ -131,7 +131,7 @@ def _add_positions(people: People, lines: Iterable[str], everything: list[str]) 
 
 
 def _add_references(
-    people: People, application_id: int, lines: Iterable[str], opened_on: date
+    people: CasePeople, application_id: int, lines: Iterable[str], opened_on: date
 ) -> None:
     for number, line in enumerate(lines):
         role, *words = line.split()
@@ -139,8 +139,8 @@ def _add_references(
         assert flags <= {"vetted", "waiting", "declined", "denied"}, f"no reference: {line!r}"
         came = _instant(words_by_key.get("on", f"{opened_on}"))
         waits = not flags.isdisjoint(("waiting", "declined"))
-        put(
-            people.connection,
+        insert_row(
+            people.session,
             "reference",
             application_id=application_id,
             email=f"{words_by_key['by'].lower()}@example.org"

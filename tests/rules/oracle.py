@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from tests.rules.world import span
+from tests.rules.case_data import span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.model import AcceptedProvider
 from tracker.rules.plan import PlannedRequirement, RenewalPlan

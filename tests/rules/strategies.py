@@ -1,11 +1,11 @@
-"""Random cases, in the words of `tests.rules.world`."""
+"""Random cases, in the words of `tests.rules.case_data`."""
 
 from datetime import date, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.rules.world import IMAGINED, REAL
+from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 
 FIRST, LAST = date(2023, 6, 1), date(2027, 12, 31)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.rules.case_data import REAL
 from tests.rules.test_notices import CONFIG
-from tests.rules.world import REAL
 from tracker.rules.application.candidate import (
     Candidate,
     CandidateDegree,

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session
 
 from tests.rules.applicants import format_results, populate
-from tests.rules.world import IMAGINED, REAL, cases
+from tests.rules.case_data import IMAGINED, REAL, cases
 from tracker.rules.application.wording import format_notes
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from tests.rules.world import (
+from tests.rules.case_data import (
     ENDORSEE,
     IMAGINED,
     REAL,
     cases,
-    format_results,
+    format_outcomes,
     judge_person,
     populate,
     verdicts,
@@ -85,14 +85,14 @@ def expectations(case: dict[str, Any], found: dict[str, Standing]) -> list[dict[
     expect = case["expect"]
     if isinstance(expect, list):
         return expect
-    assert len(found) <= 1, f"format_results which of {sorted(found)} is meant"
+    assert len(found) <= 1, f"format_outcomes which of {sorted(found)} is meant"
     return [{**expect, "of": next(iter(found), "")}]
 
 
 def describe(standing: Standing) -> dict[str, Any]:
     """The standing in the words of an expectation."""
     cycle = standing.plan.cycle
-    requirements = format_results(standing)
+    requirements = format_outcomes(standing)
     absent = {"training", "training.deia", "training.rsc", "rsc", "membership"} - {*requirements}
     return {
         **requirements,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.rules.model import Rulebook
 from tracker.rules.requirement import Requirement, Value
 

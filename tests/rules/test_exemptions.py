@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Facts, Span, Status, list_exemptions

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tests.rules import oracle
+from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
 from tests.rules.strategies import any_day, cases
-from tests.rules.world import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
 from tracker.db.engine import open_engine
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import RenewalPlan

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rules.world import IMAGINED, REAL, TESTS
+from tests.rules.case_data import IMAGINED, REAL, TESTS
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfig, RenewalSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rules.world import IMAGINED, REAL
+from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.pace import Pace, falls_behind_on, forecast
 from tracker.rules.renewal import judge_renewal

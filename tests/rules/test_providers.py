@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rules.case_data import IMAGINED, REAL, span
 from tests.rules.oracle import qualifies
 from tests.rules.strategies import HOLDINGS, any_day, holdings
-from tests.rules.world import IMAGINED, REAL, span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import (
     Credential,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from tests.rules.world import REAL
+from tests.rules.case_data import REAL
 from tracker.rules.explain import (
     Background,
     LoggedEntry,

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from tests.rules.world import IMAGINED
+from tests.rules.case_data import IMAGINED
 from tracker.rules.application.references import (
     find_reference_rule,
     format_role,

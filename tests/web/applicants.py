@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, select, update
 
 from tests.rules.applicants import populate
-from tests.rules.world import ENDORSEE
+from tests.rules.case_data import ENDORSEE
 from tests.support.cast import ALICE, BASE_URL, BOOKS, COORDINATORS, Cast
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA

@@ -34,9 +34,7 @@ def test_what_is_no_file_is_named_with_what_to_do(
 ) -> None:
     beside = Path(f"{target}{end}")
     put(beside)
-    words = (
-        f"{beside} is not a file, but SQLite writes one of that name: move it away"
-    )
+    words = f"{beside} is not a file, but SQLite writes one of that name: move it away"
     with pytest.raises(BackupError, match=re.escape(words)):
         file_kept.restore(file_kept.back_up())
     assert [*target.parent.iterdir()] == [beside]

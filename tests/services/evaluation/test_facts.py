@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
-from tests.rules.world import REAL, populate
+from tests.rules.case_data import REAL, populate
 from tracker.db.engine import open_engine
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA

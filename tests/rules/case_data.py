@@ -1,6 +1,6 @@
-"""Rule cases: people written in a few words, put into a database, and how they stand there.
+"""Rule cases: people described in a few words, stored in a database, and their standings.
 
-A case is a table of words: `Alice` is the endorsee, `providers` are the people whom she names.
+`Alice` is the endorsee of a case; `providers` are the people whom her entries name.
 
     endorsed = ["CT-AIMH IFS 2020-05-01"]          # association, category, first day[..last day]
     members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, first day..last day
@@ -10,8 +10,8 @@ A case is a table of words: `Alice` is the endorsee, `providers` are the people 
     extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
     providers.Bob = ["CT-AIMH IMHS 2015-01-01", "vetted NCIMHA 2020-01-01", "degree master"]
 
-`Bob: ` before any of these says that it is Bob's. A session with somebody who is no provider
-of the case is one with a mere name.
+`Bob: ` before any of these makes it Bob's. A session with a name that is not a provider of the
+case stores only the name.
 """
 
 import re
@@ -47,7 +47,7 @@ _TOPIC = re.compile(r"([A-Z][A-Z-]*) ([\d.:]+h?)")
 
 
 def cases(folder: str) -> Iterator[Any]:
-    """The cases of ``tests/<folder>/*.toml`` as pytest's parameters, over what each file gives."""
+    """The cases of ``tests/<folder>/*.toml`` as pytest parameters, on each file's defaults."""
     for file in sorted((TESTS / folder).glob("*.toml")):
         content = tomllib.loads(file.read_text("utf-8"))
         given = content.get("given", {})
@@ -56,8 +56,8 @@ def cases(folder: str) -> Iterator[Any]:
             yield pytest.param({**given, **case, "providers": providers}, id=case["name"])
 
 
-def put(session: Session, table: str, **values: object) -> int:
-    """Store a row; its id."""
+def insert_row(session: Session, table: str, **values: object) -> int:
+    """Store a row and return its id."""
     key = (
         session.connection()
         .execute(insert(METADATA.tables[table]).values(values))
@@ -67,18 +67,18 @@ def put(session: Session, table: str, **values: object) -> int:
 
 
 @dataclass
-class People:
-    """The people of one case as they are stored: ids by name, and by what they hold."""
+class CasePeople:
+    """The people of one case: ids by name, and of endorsements by what they are for."""
 
-    connection: Session
+    session: Session
     ids: dict[str, int] = field(default_factory=dict)
     endorsements: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, held: Iterable[str] = (), *, provides_rsc: bool = False) -> None:
         """Store a person with endorsements, vetting and a degree."""
         degree = next((h.split()[1] for h in held if h.startswith("degree ")), "none")
-        self.ids[name] = put(
-            self.connection,
+        self.ids[name] = insert_row(
+            self.session,
             "person",
             email=f"{name.lower()}@example.org",
             name=name,
@@ -96,10 +96,10 @@ class People:
         starts_on, ends_on = span(days)
         dates = {"person_id": self.ids[name], "starts_on": starts_on, "ends_on": ends_on}
         if first == "vetted":
-            put(self.connection, "vetting", association=second, **dates)
+            insert_row(self.session, "vetting", association=second, **dates)
         else:
-            self.endorsements[f"{name}: {first} {second}"] = put(
-                self.connection, "endorsement", association=first, category=second, **dates
+            self.endorsements[f"{name}: {first} {second}"] = insert_row(
+                self.session, "endorsement", association=first, category=second, **dates
             )
 
     def join(self, line: str) -> None:
@@ -108,8 +108,8 @@ class People:
         organization, days = words.split()
         starts_on, ends_on = span(days)
         dates = {"starts_on": starts_on, "ends_on": ends_on}
-        put(
-            self.connection,
+        insert_row(
+            self.session,
             "membership",
             person_id=self.ids[name],
             organization=organization,
@@ -117,14 +117,14 @@ class People:
         )
 
     def log(self, line: str) -> int:
-        """Store an entry with its topics; its id."""
+        """Store an entry with its topics and return its id."""
         name, words = self._whose(line)
         match = _ENTRY.fullmatch(words)
         assert match, f"no entry: {words!r}"
         activity, hours, topics, day, provider = match.groups()
         own = {"person_id": self.ids[name], "held_on": date.fromisoformat(day)}
-        entry_id = put(
-            self.connection,
+        entry_id = insert_row(
+            self.session,
             "entry",
             activity=activity,
             minutes=parse_hours(hours),
@@ -135,8 +135,8 @@ class People:
         )
         for topic, part in _TOPIC.findall(topics):
             minutes = parse_hours(part)
-            put(
-                self.connection,
+            insert_row(
+                self.session,
                 "entry_topic",
                 entry_id=entry_id,
                 topic=topic,
@@ -150,14 +150,14 @@ class People:
         endorsement_id, days = self._which(line)
         starts_on, ends_on = span(days)
         dates = {"starts_on": starts_on, "ends_on": ends_on}
-        put(self.connection, "leave", endorsement_id=endorsement_id, **dates)
+        insert_row(self.session, "leave", endorsement_id=endorsement_id, **dates)
 
     def waive(self, line: str) -> None:
         """Store a waiver of one requirement of one renewal."""
         endorsement_id, words = self._which(line)
         starts_on, requirement = words.split()
-        put(
-            self.connection,
+        insert_row(
+            self.session,
             "waiver",
             endorsement_id=endorsement_id,
             cycle_starts_on=date.fromisoformat(starts_on),
@@ -169,8 +169,8 @@ class People:
         """Store an extension of one renewal."""
         endorsement_id, words = self._which(line)
         starts_on, due_on = words.split()
-        put(
-            self.connection,
+        insert_row(
+            self.session,
             "renewal",
             endorsement_id=endorsement_id,
             cycle_starts_on=date.fromisoformat(starts_on),
@@ -194,9 +194,9 @@ def span(days: str) -> tuple[date, date | None]:
     return date.fromisoformat(starts_on), date.fromisoformat(ends_on) if ends_on else None
 
 
-def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> People:
-    """Store everything that a case tells of its people."""
-    people = People(session)
+def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> CasePeople:
+    """Store everything that a case says about its people."""
+    people = CasePeople(session)
     for name, held in case.get("providers", {}).items():
         people.add(name, held, provides_rsc=True)
     people.add(ENDORSEE, case["endorsed"], provides_rsc=case.get("provides_rsc", False))
@@ -233,7 +233,7 @@ def judge_person(
 def verdicts(
     session: Session, rulebooks: Rulebooks, standing: Standing, as_of: date
 ) -> list[tuple[LoggedEntry, Verdict]]:
-    """Every entry of the endorsee, oldest first, with what `explain` says of it."""
+    """Every entry of the endorsee, oldest first, with its explanation."""
     plan = standing.plan
     _, rule = rulebooks.provider_rules.get(plan.provider_rule or "", (None, None))
     providers = load_providers(session)
@@ -244,7 +244,7 @@ def verdicts(
     ]
 
 
-def format_results(standing: Standing) -> dict[str, str]:
+def format_outcomes(standing: Standing) -> dict[str, str]:
     """Each requirement's outcome in a few words: `11.5 of 12 short`; memberships in days."""
     return {
         r.requirement.id: f"{r.counted} of {r.required} {r.outcome}"

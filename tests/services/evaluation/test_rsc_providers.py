@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 from sqlmodel import Session
 
+from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, CasePeople, populate
 from tests.rules.strategies import cases, holdings
-from tests.rules.world import ENDORSEE, IMAGINED, REAL, People, populate
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import qualified_spans
@@ -52,7 +52,7 @@ def test_the_stored_spans_are_those_of_the_rules(
 @given(data=st.data())
 def test_refreshing_twice_finds_nobody_changed(engine: Engine, data: st.DataObject) -> None:
     with Session(engine) as connection:
-        people = People(connection)
+        people = CasePeople(connection)
         people.add("Bob", data.draw(holdings(REAL)), provides_rsc=True)
         refresh_provider_spans(connection, REAL)
         assert refresh_provider_spans(connection, REAL) == set()
@@ -60,7 +60,7 @@ def test_refreshing_twice_finds_nobody_changed(engine: Engine, data: st.DataObje
 
 
 def test_an_open_endorsement_is_stored_to_the_end_of_time(session: Session) -> None:
-    people = People(session)
+    people = CasePeople(session)
     people.add("Bob", ["CT-AIMH IFRS 2010-01-01"], provides_rsc=True)
     assert refresh_provider_spans(session, REAL) == {people.ids["Bob"]}
     assert stored(session, people.ids["Bob"]) == [
@@ -71,7 +71,7 @@ def test_an_open_endorsement_is_stored_to_the_end_of_time(session: Session) -> N
 
 
 def test_an_ended_endorsement_shortens_the_span(session: Session) -> None:
-    people = People(session)
+    people = CasePeople(session)
     people.add("Vera", ["vetted NCIMHA 2010-01-01"], provides_rsc=True)
     refresh_provider_spans(session, REAL)
     session.connection().execute(text("UPDATE vetting SET ends_on = '2026-06-30'"))
@@ -82,13 +82,13 @@ def test_an_ended_endorsement_shortens_the_span(session: Session) -> None:
 def test_who_provides_no_rsc_and_is_named_by_no_session_has_no_span(
     session: Session,
 ) -> None:
-    people = People(session)
+    people = CasePeople(session)
     people.add("Bob", ["CT-AIMH IFRS 2010-01-01"], provides_rsc=False)
     assert refresh_provider_spans(session, REAL) == set()
 
 
 def test_whom_a_session_names_is_a_provider(session: Session) -> None:
-    people = People(session)
+    people = CasePeople(session)
     people.add("Bob", ["CT-AIMH IFRS 2010-01-01"], provides_rsc=False)
     people.add(ENDORSEE)
     people.log("rsc 1h 2026-01-05 with Bob")
@@ -96,7 +96,7 @@ def test_whom_a_session_names_is_a_provider(session: Session) -> None:
 
 
 def test_the_supervised_are_those_who_ever_logged_a_session(session: Session) -> None:
-    people = People(session)
+    people = CasePeople(session)
     for name in ("Bob", "Carol", ENDORSEE, "Dora"):
         people.add(name)
     people.log("rsc 1h 2016-01-05 with Bob")
@@ -105,7 +105,7 @@ def test_the_supervised_are_those_who_ever_logged_a_session(session: Session) ->
 
 
 def test_what_a_provider_holds_is_loaded_with_the_degree(session: Session) -> None:
-    people = People(session)
+    people = CasePeople(session)
     held = ["vetted NCIMHA 2020-01-01", "CT-AIMH IFS 2010-01-01..2026-06-30", "degree master"]
     people.add("Martin", held, provides_rsc=True)
     martin = load_providers(session)[people.ids["Martin"]]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
+from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, CasePeople, populate, span
 from tests.rules.strategies import FIRST, any_day, cases, entries, holdings
-from tests.rules.world import ENDORSEE, IMAGINED, REAL, People, populate, span
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.services.evaluation import days_at, evaluate_due, evaluate_people, judge_current
@@ -130,9 +130,11 @@ def test_a_change_is_judged_at_once_as_a_full_evaluation_would(
         connection.rollback()
 
 
-def change_something(people: People, rulebooks: Rulebooks, data: st.DataObject, number: int) -> int:
+def change_something(
+    people: CasePeople, rulebooks: Rulebooks, data: st.DataObject, number: int
+) -> int:
     """Write one change that a form or an import could make; the id of whose data it was."""
-    connection = people.connection
+    connection = people.session
     provider = data.draw(st.sampled_from(["Bob", "Carol", "Dora"]))
     kind = data.draw(st.sampled_from(["log", "delete", "end", "hold", "degree", "provides"]))
     if kind == "log":
@@ -149,8 +151,8 @@ def change_something(people: People, rulebooks: Rulebooks, data: st.DataObject, 
     return people.ids[ENDORSEE]
 
 
-def change_provider(people: People, name: str, kind: str, held: list[str], number: int) -> None:
-    connection, own = people.connection, {"id": people.ids[name]}
+def change_provider(people: CasePeople, name: str, kind: str, held: list[str], number: int) -> None:
+    connection, own = people.session, {"id": people.ids[name]}
     if kind == "end":
         for table in ("endorsement", "vetting"):
             connection.connection().execute(
