@@ -138,6 +138,13 @@ class Reference(SQLModel, table=True):
     named_at: datetime | None = Field(default=None, sa_type=Instant)
     answered_by_link: bool = False
 
+    @property
+    def state(self) -> str:
+        """Whether the reference was "received" or "declined", or is "waiting" for an answer."""
+        if self.received_at is not None:
+            return "received"
+        return "declined" if self.declined_at is not None else "waiting"
+
 
 class WithdrawnReference(SQLModel, table=True):
     """A referee whom the applicant removed: a later import does not bring them back.

@@ -18,6 +18,7 @@ from tracker.services.evaluation import evaluate_people
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
+_NOT_AUDITED = {"id"}
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
@@ -106,7 +107,9 @@ def open_application(
     )
     context.session.add(application)
     context.session.flush()
-    context.record_change("application", application.id, after=_audited(application))
+    context.record_change(
+        "application", application.id, after=application.model_dump(exclude=_NOT_AUDITED)
+    )
     return application
 
 
@@ -240,13 +243,14 @@ def _check_change(application: Application, state: str, day: date) -> None:
 
 
 def _change(context: ServiceContext, application: Application, **values: str | date) -> None:
-    before = _audited(application)
+    before = application.model_dump(exclude=_NOT_AUDITED)
     for name, value in values.items():
         setattr(application, name, value)
     context.session.add(application)
     context.session.flush()
-    context.record_change("application", application.id, before=before, after=_audited(application))
-
-
-def _audited(application: Application) -> dict[str, object]:
-    return application.model_dump(exclude={"id"})
+    context.record_change(
+        "application",
+        application.id,
+        before=before,
+        after=application.model_dump(exclude=_NOT_AUDITED),
+    )

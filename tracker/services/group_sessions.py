@@ -4,9 +4,8 @@ Providers never learn whether an address is known here, or whose it is.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 from sqlalchemy.orm import selectinload
 from sqlmodel import Session, col, or_, select
@@ -22,7 +21,7 @@ from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import find_person_by_email
 
 MEMBER_LIMIT = 40
-_AUDITED = ("provider_id", "held_on", "minutes", "title")
+_AUDITED = {"provider_id", "held_on", "minutes", "title"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,9 @@ def create_group_session(
     )
     context.session.add(group_session)
     context.session.flush()
-    context.record_change("group_session", group_session.id, after=_audit_values(group_session))
+    context.record_change(
+        "group_session", group_session.id, after=group_session.model_dump(include=_AUDITED)
+    )
     return group_session, _invite(context, group_session.id, session_input.invitations)
 
 
@@ -196,10 +197,10 @@ def update_group_session(
     new = [each for each in session_input.invitations if each.email not in invited]
     session_input = _with_title(session_input, len(invited) + len(new))
     _warn(context, group_session.provider_id, session_input, confirmed)
-    before = _audit_values(group_session)
+    before = group_session.model_dump(include=_AUDITED)
     for name in ("held_on", "minutes", "title"):
         setattr(group_session, name, getattr(session_input, name))
-    after = _audit_values(group_session)
+    after = group_session.model_dump(include=_AUDITED)
     context.session.add(group_session)
     context.session.flush()
     context.record_change("group_session", group_session_id, before=before, after=after)
@@ -231,7 +232,7 @@ def withdraw_group_session(context: ServiceContext, group_session_id: int) -> No
     group_session.withdrawn_at = context.now
     context.session.add(group_session)
     context.session.flush()
-    values = _audit_values(group_session)
+    values = group_session.model_dump(include=_AUDITED)
     context.record_change(
         "group_session",
         group_session_id,
@@ -280,9 +281,7 @@ def _with_title(session_input: GroupSessionInput, member_count: int) -> GroupSes
     if session_input.title:
         return session_input
     title = usual_title("rsc", "group" if member_count > 1 else "individual")
-    return GroupSessionInput(
-        session_input.held_on, session_input.minutes, title, session_input.invitations
-    )
+    return replace(session_input, title=title)
 
 
 def _is_same(saved: GroupSession, session_input: GroupSessionInput) -> bool:
@@ -377,7 +376,3 @@ def _ask_again(context: ServiceContext, member_ids: Collection[int]) -> list[int
         asked_at=context.now,
     )
     return [member.id for member in members]
-
-
-def _audit_values(group_session: GroupSession) -> dict[str, Any]:
-    return {name: getattr(group_session, name) for name in _AUDITED}

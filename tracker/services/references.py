@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlmodel import Session, col, func, select
 
@@ -27,6 +26,7 @@ from tracker.services.reference_submission import request_key
 DAILY_LIMIT = 10
 _NAME_LIMIT, _EMAIL_LIMIT = 200, 254
 _ONE_DAY = timedelta(days=1)
+_AUDITED = {"application_id", "email", "name", "role"}
 # Names go into a mail to a stranger: they must not carry a link or an address.
 _LINK = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
 # As they are written after a name, without a space: "M.Ed.", "B.Sc.".
@@ -93,7 +93,7 @@ def list_named_referees(session: Session, application_id: int) -> list[NamedRefe
             name=reference.name,
             email=reference.email,
             role=reference.role,
-            state=_state(reference),
+            state=reference.state,
             was_asked=reference.asked_at is not None,
             mail_failed=reference.id in failed_ids,
         )
@@ -141,7 +141,7 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     )
     context.session.add(reference)
     context.session.flush()
-    context.record_change("reference", reference.id, after=_audit_values(reference))
+    context.record_change("reference", reference.id, after=reference.model_dump(include=_AUDITED))
     return reference.id
 
 
@@ -173,9 +173,9 @@ def withdraw_referee(context: ServiceContext, application_id: int, reference_id:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).first()
-    if reference is None or _state(reference) != "waiting":
+    if reference is None or reference.state != "waiting":
         raise NotFound
-    values = _audit_values(reference)
+    values = reference.model_dump(include=_AUDITED)
     withdrawn = WithdrawnReference(**values, named_at=reference.named_at, withdrawn_at=context.now)
     context.session.add(withdrawn)
     context.session.delete(reference)
@@ -277,13 +277,3 @@ def _count_named_lately(context: ServiceContext, applicant: Person) -> int:
         )
         count += context.session.exec(query).one()
     return count
-
-
-def _state(reference: Reference) -> str:
-    if reference.received_at is not None:
-        return "received"
-    return "declined" if reference.declined_at is not None else "waiting"
-
-
-def _audit_values(reference: Reference) -> dict[str, Any]:
-    return reference.model_dump(include={"application_id", "email", "name", "role"})

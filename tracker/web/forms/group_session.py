@@ -185,15 +185,15 @@ def read_page(
     """The form as typed, else as the session is stored, else empty."""
     provider_id, today = page.person_id, page.today(session)
     is_today = typed is not None and "today" in typed
-    if typed is not None and is_today:
-        parts = format_date_fields(today)
-        kept = [item for item in typed.multi_items() if item[0] not in (*parts, "today")]
-        typed = FormData([*kept, *parts.items()])
-    named = {member.email for member in editing.members} if editing else set()
-    supervisees = [
-        person for person in list_supervisees(session, provider_id) if person.email not in named
-    ]
-    form = GroupSessionForm(typed, data=_prefill(editing) if editing else {})
+    supervisees = list_supervisees(session, provider_id)
+    form = GroupSessionForm(typed)
+    if editing is not None:
+        named = {member.email for member in editing.members}
+        supervisees = [person for person in supervisees if person.email not in named]
+        form = GroupSessionForm(typed, data=_prefill(editing))
+    if is_today:
+        for name, text in format_date_fields(today).items():
+            form[name].data = text
     form.people.choices = [SelectChoice(str(person.id), person.name) for person in supervisees]
     if not is_form_key(form.form_key.data):
         form.form_key.data = new_form_key()
