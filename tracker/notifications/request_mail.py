@@ -53,7 +53,7 @@ def notify_decision(
 
 
 def _word_leave(decided: DecidedRequest) -> _Wording:
-    name = _endorsement_name(decided)
+    name = decided.submitted.endorsement_name
     starts_on, ends_on = decided.granted or decided.requested
     rows = (
         Row("First day", format_date(starts_on)),
@@ -81,7 +81,7 @@ def _word_leave(decided: DecidedRequest) -> _Wording:
 
 
 def _word_extension(decided: DecidedRequest) -> _Wording:
-    name = _endorsement_name(decided)
+    name = decided.submitted.endorsement_name
     due_on = (decided.granted or decided.requested).ends_on
     new_date = format_date(due_on) if due_on else ""
     if decided.granted is None:
@@ -103,8 +103,3 @@ def _word_extension(decided: DecidedRequest) -> _Wording:
         f"{intro}. Reminders follow the new date.",
         tuple(rows),
     )
-
-
-def _endorsement_name(decided: DecidedRequest) -> str:
-    endorsement = decided.submitted.endorsement
-    return f"{endorsement.association} {endorsement.category}"

@@ -60,6 +60,11 @@ class SubmittedRequest(NamedTuple):
         return RequestedDays(self.request.starts_on, self.request.ends_on)
 
     @property
+    def endorsement_name(self) -> str:
+        """``NCIMHA IFS``."""
+        return f"{self.endorsement.association} {self.endorsement.category}"
+
+    @property
     def is_pending(self) -> bool:
         """Whether the request has been neither decided nor withdrawn."""
         return self.request.state == PENDING

@@ -84,30 +84,34 @@ class PageRequest:
         return redirect_with_flash(self.site, path, message)
 
 
-async def _for_viewer(
+async def get_viewer_page(
     site: SiteDep, now: NowDep, viewer: ViewerDep, flash: FlashDep
 ) -> PageRequest:
+    """The request of anyone who is signed in."""
     return PageRequest(site, now, viewer, flash)
 
 
-ViewerPage = Annotated[PageRequest, Depends(_for_viewer)]
+ViewerPage = Annotated[PageRequest, Depends(get_viewer_page)]
 
 
-async def _for_person(page: ViewerPage, _person: PersonDep) -> PageRequest:
+async def get_person_page(page: ViewerPage, _person: PersonDep) -> PageRequest:
+    """The request of a person; 404 for a coordinator who is not a person in the database."""
     return page
 
 
-async def _for_coordinator(page: ViewerPage, _coordinator: CoordinatorDep) -> PageRequest:
+async def get_coordinator_page(page: ViewerPage, _coordinator: CoordinatorDep) -> PageRequest:
+    """The request of a coordinator; 404 for anyone else."""
     return page
 
 
-async def _for_provider(page: ViewerPage, _provider: ProviderDep) -> PageRequest:
+async def get_provider_page(page: ViewerPage, _provider: ProviderDep) -> PageRequest:
+    """The request of an RSC provider; 404 for anyone else."""
     return page
 
 
-PersonPage = Annotated[PageRequest, Depends(_for_person)]
-CoordinatorPage = Annotated[PageRequest, Depends(_for_coordinator)]
-ProviderPage = Annotated[PageRequest, Depends(_for_provider)]
+PersonPage = Annotated[PageRequest, Depends(get_person_page)]
+CoordinatorPage = Annotated[PageRequest, Depends(get_coordinator_page)]
+ProviderPage = Annotated[PageRequest, Depends(get_provider_page)]
 
 
 def format_problems(refused: Refused) -> list[tuple[str, str]]:

@@ -164,32 +164,36 @@ def remove_term(page: PersonPage, membership_id: RowId) -> Response:
 
 
 def membership_effects(standings: Sequence[Standing]) -> list[MembershipEffect]:
-    """``Membership: done to December 31, 2027`` for each endorsement that requires membership.
-
-    Only the latest cycle of each counts: no new term can change an earlier one.
-    """
-    latest: dict[int, Standing] = {}
-    for standing in sorted(standings, key=lambda standing: standing.due_on or date.min):
-        latest[standing.facts.subject_id] = standing
-    required = [
-        (standing, result.outcome)
-        for standing in latest.values()
-        for result in standing.results
-        if result.requirement.counts == "membership"
-    ]
+    """``Membership: done to December 31, 2027`` for each endorsement that requires membership."""
+    required = _latest_outcomes(standings)
     effects = []
     for standing, outcome in required:
         label = "Membership"
         if len(required) > 1:
             label += f" ({standing.plan.association} {standing.plan.category})"
-        state = str(outcome)
+        state, is_good = str(outcome), True
         if standing.covered_until is not None:
             state = f"done to {format_date(standing.covered_until)}"
         elif outcome is Outcome.SHORT:
-            state = "none in force"
-        is_good = standing.covered_until is not None or outcome is not Outcome.SHORT
+            state, is_good = "none in force", False
         effects.append(MembershipEffect(f"{label}: {state}", is_good))
     return effects
+
+
+def _latest_outcomes(standings: Sequence[Standing]) -> list[tuple[Standing, Outcome]]:
+    """The outcomes for membership in the latest cycle of each endorsement.
+
+    No new term can change an earlier cycle.
+    """
+    latest: dict[int, Standing] = {}
+    for standing in sorted(standings, key=lambda standing: standing.due_on or date.min):
+        latest[standing.facts.subject_id] = standing
+    return [
+        (standing, result.outcome)
+        for standing in latest.values()
+        for result in standing.results
+        if result.requirement.counts == "membership"
+    ]
 
 
 def _save(page: PageRequest, typed: FormData, membership_id: int | None) -> Response:

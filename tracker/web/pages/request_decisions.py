@@ -1,15 +1,14 @@
 """The pages on which coordinators decide requests for leave and later due dates."""
 
-from datetime import date
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlmodel import Session
 from wtforms import TextAreaField
 
 from tracker.notifications.request_mail import notify_decision
+from tracker.rules.standing import Standing
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.time_requests import (
     SubmittedRequest,
@@ -80,12 +79,12 @@ def show_request(page: CoordinatorPage, request_id: RowId) -> HTMLResponse:
     """One request, with the form to decide it or the decision."""
     with page.reading() as session:
         submitted = get_request(session, request_id, page.viewer.coordinates)
-        due_on = _current_due_date(page, session, submitted)
+        standing = find_extended_standing(session, page.site.rulebooks, submitted, page.now)
     days = {
         **format_day_fields("starts", submitted.request.starts_on),
         **format_day_fields("ends", submitted.request.ends_on),
     }
-    return _render(page, submitted, DecisionForm(data=days), due_on)
+    return _render(page, submitted, DecisionForm(data=days), standing)
 
 
 @router.post("/coordinator/requests/{request_id}")
@@ -96,7 +95,7 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
     """
     with page.reading() as session:
         submitted = get_request(session, request_id, page.viewer.coordinates)
-        due_on = _current_due_date(page, session, submitted)
+        standing = find_extended_standing(session, page.site.rulebooks, submitted, page.now)
     path = f"/coordinator/requests/{request_id}"
     if not submitted.is_pending:
         return page.redirect(path, "late")
@@ -107,7 +106,7 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
         today = page.site.today(submitted.endorsement.association, page.now)
         days = form.parse_days(submitted.request.kind, submitted.request.starts_on, today)
         if days is None:
-            return _render(page, submitted, form, due_on)
+            return _render(page, submitted, form, standing)
 
     def save(context: ServiceContext) -> None:
         if days is None:
@@ -122,19 +121,12 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
         if any(refusal.code == "request-decided" for refusal in refused.refusals):
             return page.redirect(path, "late")
         form.add_refusals(refused)
-        return _render(page, submitted, form, due_on)
+        return _render(page, submitted, form, standing)
     return RedirectResponse(path, 303)
 
 
-def _current_due_date(
-    page: PageRequest, session: Session, submitted: SubmittedRequest
-) -> date | None:
-    standing = find_extended_standing(session, page.site.rulebooks, submitted, page.now)
-    return standing.due_on if standing else None
-
-
 def _render(
-    page: PageRequest, submitted: SubmittedRequest, form: DecisionForm, due_on: date | None
+    page: PageRequest, submitted: SubmittedRequest, form: DecisionForm, standing: Standing | None
 ) -> HTMLResponse:
     zone = page.site.rulebooks.associations[submitted.endorsement.association].time_zone
     names = {one.email: one.name for one in page.site.settings.coordinators}
@@ -145,7 +137,7 @@ def _render(
         submitted=submitted,
         summary=summarize_request(submitted),
         format_instant=lambda instant: format_instant(instant, zone),
-        due_on=due_on,
+        due_on=standing and standing.due_on,
         form=form,
         problems=form.problems(),
         decided_by=names.get(decided_by or "", decided_by),

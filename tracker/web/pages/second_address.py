@@ -57,8 +57,13 @@ def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed:
 
     The answer is the same for addresses of other people. Raises 429 for too many requests.
     """
+
+    def remove(context: ServiceContext) -> None:
+        person = remove_second_email(context)
+        notify_second_email_change(page.site, context.session, person, page.now)
+
     if "remove" in typed:
-        page.write(lambda context: _remove(page.site, context))
+        page.write(remove)
         return page.redirect("/profile", "removed")
     email = normalize_email(clean(text_of(typed, "email")))
     try:
@@ -140,11 +145,6 @@ def _send_code(site: Site, code_request: CodeRequest, person_id: int, now: datet
     site.writer.run(
         lambda session: send_second_email_code(site, session, code_request, person_id, now)
     )
-
-
-def _remove(site: Site, context: ServiceContext) -> None:
-    person = remove_second_email(context)
-    notify_second_email_change(site, context.session, person, context.now)
 
 
 def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]]) -> HTMLResponse:
