@@ -6,8 +6,7 @@ from datetime import date
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import or_
-from sqlmodel import Session
+from sqlmodel import Session, col, or_
 
 from tracker.db.log import Entry
 from tracker.rulebooks import Rulebooks
@@ -19,7 +18,6 @@ from tracker.rules.standing import AnyStanding, ApplicationStanding, Span, Stand
 from tracker.services.entries import select_entries
 from tracker.services.rsc_providers import load_providers
 
-_ENTRY = Entry.__table__  # type: ignore[attr-defined]
 _BATCH = 500
 JudgedStanding = TypeVar("JudgedStanding", Standing, ApplicationStanding)
 Uncounted = list[tuple[LoggedEntry, Reason]]
@@ -33,38 +31,37 @@ def with_uncounted(
 ) -> Iterator[tuple[JudgedStanding, Uncounted]]:
     """Each standing with its cycle's entries that do not count; a query per batch of people.
 
-    Training without a topic is no failed attempt at it, so it is not listed. ``standings``
-    must come from another connection, or be a list: one connection reads one thing at a time.
+    Training without a topic is not listed: it was not meant to count for the topic. ``standings``
+    come from another connection, or are a list: one connection reads one thing at a time.
     """
     rest = iter(standings)
     while batch := list(islice(rest, _BATCH)):
-        entries = _doubtful(session, batch, min(day_of(s.plan.association) for s in batch))
-        providers = load_providers(
-            session, {e.provider_id for es in entries.values() for e in es if e.provider_id}
-        )
+        entries = _list_doubtful(session, batch, min(day_of(s.plan.association) for s in batch))
+        named = [entry.provider_id for of_person in entries.values() for entry in of_person]
+        providers = load_providers(session, {number for number in named if number})
         for standing in batch:
             as_of = day_of(standing.plan.association)
-            logged = entries[standing.facts.person_id]
+            logged = entries.get(standing.facts.person_id, [])
             yield standing, _uncounted(rulebooks, standing.plan, logged, providers, as_of)
 
 
-def _doubtful(
+def _list_doubtful(
     session: Session, standings: Sequence[AnyStanding], as_of: date
-) -> defaultdict[int, list[LoggedEntry]]:
-    """By person: RSC, whose provider decides, and what is dated after the as-of date."""
+) -> dict[int, list[LoggedEntry]]:
+    """By person: RSC sessions, whose provider decides, and what is dated after ``as_of``."""
     spans = [span for standing in standings if (span := _counting_span(standing.plan))]
-    found: defaultdict[int, list[LoggedEntry]] = defaultdict(list)
+    entries: defaultdict[int, list[LoggedEntry]] = defaultdict(list)
     if spans:
+        first, last = min(s.starts_on for s in spans), max(s.ends_on for s in spans)
+        people = {standing.facts.person_id for standing in standings}
         where = (
-            _ENTRY.c.person_id.in_({s.facts.person_id for s in standings})
-            & _ENTRY.c.held_on.between(
-                min(span.starts_on for span in spans), max(span.ends_on for span in spans)
-            )
-            & or_(_ENTRY.c.activity == "rsc", _ENTRY.c.held_on > as_of)
+            col(Entry.person_id).in_(people)
+            & col(Entry.held_on).between(first, last)
+            & or_(col(Entry.activity) == "rsc", col(Entry.held_on) > as_of)
         )
         for entry in select_entries(session, where):
-            found[entry.person_id].append(entry)
-    return found
+            entries[entry.person_id].append(entry)
+    return entries
 
 
 def _counting_span(plan: Plan) -> Span | None:
@@ -85,10 +82,10 @@ def _uncounted(
     if span is None:
         return []
     rule = rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
-    found = []
+    uncounted = []
     for entry in entries:
         if span.starts_on <= entry.held_on <= span.ends_on:
             verdict = explain(entry, plan, rule, providers.get(entry.provider_id or 0), as_of)
             if verdict.reason and not verdict.counts:
-                found.append((entry, verdict.reason))
-    return found
+                uncounted.append((entry, verdict.reason))
+    return uncounted

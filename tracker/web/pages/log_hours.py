@@ -46,18 +46,13 @@ from tracker.services.evidence import (
 )
 from tracker.services.profile import get_person
 from tracker.web.dependencies import (
-    NowDep,
-    Person,
-    PersonDep,
     Site,
-    SiteDep,
     Viewer,
     require_person,
     require_viewer,
     site_of,
     viewer_in_session,
 )
-from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import RowId, open_posted, parse_id
 from tracker.web.forms.entry import (
     LogLinkDep,
@@ -69,6 +64,7 @@ from tracker.web.forms.entry import (
 )
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.provider import offer_providers, resolve_provider
+from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
 from tracker.web.pages.uploads import (
@@ -210,27 +206,27 @@ def _rules_for(context: ServiceContext, submission: Submission) -> EntryRules:
 
 
 @router.get("/log")
-def show_form(site: SiteDep, now: NowDep, person: PersonDep, link: LogLinkDep) -> HTMLResponse:
+def show_form(page: PersonPage, link: LogLinkDep) -> HTMLResponse:
     """The empty form, or one that a link has filled in."""
-    with reading(site.engine) as session:
-        rules = load_entry_rules(session, site.rulebooks, person.id, now)
-        form = SubmittedForm(prefill_from_link(session, person.id, rules, link))
-        return _render_form(session, site, rules, Submission(person.viewer, form))
+    with page.reading() as session:
+        rules = load_entry_rules(session, page.site.rulebooks, page.person_id, page.now)
+        form = SubmittedForm(prefill_from_link(session, page.person_id, rules, link))
+        return _render_form(session, page.site, rules, Submission(page.viewer, form))
 
 
 @router.get("/entries/{entry_id}/edit")
-def show_entry_form(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Response:
+def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
     """The form with a stored entry; one of a closed cycle is only shown, with the reason."""
-    with reading(site.engine) as session:
-        entry, rules = _entry_with_rules(session, site, person, entry_id, now)
+    with page.reading() as session:
+        entry, rules = _entry_with_rules(session, page, entry_id)
         if rules.lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         form = SubmittedForm(prefill_from_entry(entry))
         form["version"] = entry_version(entry)
         # An unusual length was confirmed when the entry was saved.
         form["seen"] = length_key(entry.minutes)
-        submission = Submission(person.viewer, form, editing=entry)
-        return _render_form(session, site, rules.for_editing(entry), submission)
+        submission = Submission(page.viewer, form, editing=entry)
+        return _render_form(session, page.site, rules.for_editing(entry), submission)
 
 
 @router.post("/log")
@@ -327,19 +323,20 @@ def _render_form(
 
 
 @router.get("/log/saved/{entry_id}")
-def show_saved(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> HTMLResponse:
+def show_saved(page: PersonPage, entry_id: RowId) -> HTMLResponse:
     """What an entry counts for; the page stays the same when it is loaded again."""
-    with reading(site.engine) as session:
-        row = read_entry(session, site.rulebooks, person.id, entry_id, now)
+    with page.reading() as session:
+        row = read_entry(session, page.site.rulebooks, page.person_id, entry_id, page.now)
         if row is None:
             raise HTTPException(404)
-        endorsements = endorsements_of(session, person.id)
-        applications = read_applications(session, site.rulebooks, person.id, now)
+        endorsements = endorsements_of(session, page.person_id)
+        applications = read_applications(session, page.site.rulebooks, page.person_id, page.now)
         applied = [view.application for view in applications]
-        year = read_year(session, site.rulebooks, person.id, endorsements, now, applied)
-    return site.pages.render(
+        year = read_year(
+            session, page.site.rulebooks, page.person_id, endorsements, page.now, applied
+        )
+    return page.render(
         "saved.html",
-        viewer=person.viewer,
         here="log",
         year=year,
         applications=[view for view in applications if view.checklist],
@@ -348,18 +345,18 @@ def show_saved(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -
 
 
 @router.get("/entries/{entry_id}/delete")
-def confirm_deletion(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Response:
+def confirm_deletion(page: PersonPage, entry_id: RowId) -> Response:
     """Asks whether to delete an entry; only its button deletes."""
-    with reading(site.engine) as session:
-        entry, rules = _entry_with_rules(session, site, person, entry_id, now)
+    with page.reading() as session:
+        entry, rules = _entry_with_rules(session, page, entry_id)
         if rules.lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
-        files = list_form_files(session, person.id, FormFiles("", entry_id))
-    return site.pages.render("delete.html", viewer=person.viewer, entry=entry, files=files)
+        files = list_form_files(session, page.person_id, FormFiles("", entry_id))
+    return page.render("delete.html", here="", entry=entry, files=files)
 
 
 @router.post("/entries/{entry_id}/delete")
-def delete(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Response:
+def delete(page: PersonPage, entry_id: RowId) -> Response:
     """Delete an entry with its files, and go back to the year."""
 
     def work(context: ServiceContext) -> list[str]:
@@ -368,18 +365,18 @@ def delete(site: SiteDep, now: NowDep, person: PersonDep, entry_id: RowId) -> Re
         return [file.stored_as for file in files]
 
     try:
-        names = site.write(person.viewer, now, work)
+        names = page.write(work)
     except Refused:
         # Its page says that the cycle is closed.
         return RedirectResponse(f"/entries/{entry_id}", 303)
-    _drop_files(site, Upload(), (), names)
-    return redirect_with_flash(site, "/my-year", "deleted")
+    _drop_files(page.site, Upload(), (), names)
+    return page.redirect("/my-year", "deleted")
 
 
 def _entry_with_rules(
-    session: Session, site: Site, person: Person, entry_id: int, now: datetime
+    session: Session, page: PageRequest, entry_id: int
 ) -> tuple[LoggedEntry, EntryRules]:
-    entry = find_entry(session, person.id, entry_id)
+    entry = find_entry(session, page.person_id, entry_id)
     if entry is None:
         raise NotFound
-    return entry, load_entry_rules(session, site.rulebooks, person.id, now)
+    return entry, load_entry_rules(session, page.site.rulebooks, page.person_id, page.now)
