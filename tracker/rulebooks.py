@@ -125,14 +125,7 @@ def load_rulebooks(folder: Path) -> Rulebooks:
     files = sorted((folder / "rulebooks").glob("*.toml"))
     if not files:
         problems.append(RulebookProblem(str(folder / "rulebooks"), "*.toml", "has no rulebook"))
-    organizations: dict[str, Organization] = {}
-    file = folder / "organizations.toml"
-    text = _read(file, problems, digest)
-    if text is not None:
-        parsed, wrong = parse_organizations(text, file.name)
-        problems += wrong
-        if parsed:
-            organizations = {o.id: o for o in parsed.organizations}
+    organizations = _load_organizations(folder / "organizations.toml", problems, digest)
     associations: dict[str, Rulebook] = {}
     for file in files:
         text = _read(file, problems, digest)
@@ -150,6 +143,17 @@ def load_rulebooks(folder: Path) -> Rulebooks:
     if problems:
         raise RulebookError(problems)
     return Rulebooks(associations, organizations, digest.hexdigest())
+
+
+def _load_organizations(
+    file: Path, problems: list[RulebookProblem], digest: "hashlib._Hash"
+) -> dict[str, Organization]:
+    text = _read(file, problems, digest)
+    if text is None:
+        return {}
+    parsed, wrong = parse_organizations(text, file.name)
+    problems += wrong
+    return {o.id: o for o in parsed.organizations} if parsed else {}
 
 
 def load_notice_config(folder: Path) -> NoticeConfig:

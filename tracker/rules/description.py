@@ -188,6 +188,10 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 amount = format_amount(requirement, value)
                 yield f"  from {format_date(value.starts_from)}: {amount}"
             yield from _indent(_terms(rulebook, requirement))
+    yield from _advice_for_category(rulebook, here, category)
+
+
+def _advice_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
     for advice in rulebook.advice:
         if advice.source == here and category in advice.categories:
             typical = f", typically {advice.hours:g} hours" if advice.hours else ""

@@ -36,6 +36,11 @@ class RenewalSteps(StrictModel):
     after: Days = ()
     optional_before: int = Field(default=30, ge=0, le=1000)
 
+    @property
+    def steps(self) -> list[int]:
+        """All days, negative before the due date."""
+        return [*(-days for days in self.before), *self.after]
+
 
 class LapseSteps(StrictModel):
     """Whether a notice is sent about a lapse, on the day after the grace period."""

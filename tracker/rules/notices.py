@@ -113,7 +113,10 @@ def decide(
     cycle = standing.plan.cycle
     if cycle is None:
         return []
-    decisions = list(_decide_renewal(config, standing, decided, as_of, judged_from))
+    decisions = [
+        *_decide_reminders(config, standing, decided, as_of, judged_from),
+        *_decide_lapse(config, standing, decided, as_of, judged_from),
+    ]
     # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
     if as_of <= cycle.ends_on:
         decisions += decide_membership(config, standing, decided, as_of)
@@ -139,7 +142,7 @@ def last_membership(standing: AnyStanding, as_of: date) -> date | None:
     return max(ended, default=None)
 
 
-def _decide_renewal(
+def _decide_reminders(
     config: NoticeConfig,
     standing: Standing,
     decided: Mapping[Key, date],
@@ -151,20 +154,34 @@ def _decide_renewal(
         return
     subject = cycle.starts_on.isoformat()
     quiet = _skip_renewal(standing, due_on, judged_from)
-    has_lapsed = standing.status is Status.LAPSED
     was_moved = _was_moved(due_on, cycle.starts_on, decided)
-    steps = [*(-days for days in config.renewal.before), *config.renewal.after]
-    for key, late in due_steps(config, (Kind.RENEWAL, subject, due_on), steps, decided, as_of):
-        skipped = late or quiet
-        if skipped is None and has_lapsed:
-            skipped = "the renewal has lapsed, which has a notice of its own"
+    quiet_reminder = quiet
+    if quiet is None and standing.status is Status.LAPSED:
+        quiet_reminder = "the renewal has lapsed, which has a notice of its own"
+    for key, late in due_steps(
+        config, (Kind.RENEWAL, subject, due_on), config.renewal.steps, decided, as_of
+    ):
+        skipped = late or quiet_reminder
         if skipped is None and was_moved and due_on + key.step * _DAY < as_of:
             # A changed deadline is no reason to repeat a notice. A step whose day comes after the
             # change is not a repetition.
             skipped = "the due date was moved; the next step follows"
         yield Decision(standing, key, skipped)
-    if config.lapse.notify and has_lapsed:
-        about = (Kind.LAPSE, subject, due_on)
+
+
+def _decide_lapse(
+    config: NoticeConfig,
+    standing: Standing,
+    decided: Mapping[Key, date],
+    as_of: date,
+    judged_from: date | None,
+) -> Iterator[Decision]:
+    due_on, cycle = standing.due_on, standing.plan.cycle
+    if due_on is None or cycle is None or standing.status is not Status.LAPSED:
+        return
+    if config.lapse.notify:
+        quiet = _skip_renewal(standing, due_on, judged_from)
+        about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
         for key, late in due_steps(config, about, [cycle.grace_days + 1], decided, as_of):
             yield Decision(standing, key, late or quiet)
 

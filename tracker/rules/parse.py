@@ -2,7 +2,7 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -149,15 +149,18 @@ class _ConsistencyCheck:
             for number, item in enumerate(value, 1):
                 self._check_names(f"{key}[{number}]", item)
         elif isinstance(value, BaseModel):
-            for name, item in value:
-                if name in _TABLES:
-                    self._require(f"{key}.{name}", item, self.known[_TABLES[name]])
-                else:
-                    self._check_names(f"{key}.{name}", item)
-            if isinstance(value, Source | Interpretation):
-                self._check_section(key, value.document, value.section)
-            if isinstance(value, Requirement) and value.counts == "rsc":
-                self._require(f"{key}.topic", value.topic, self.rulebook.topic_names)
+            self._check_fields(key, value)
+
+    def _check_fields(self, key: str, model: BaseModel) -> None:
+        for name, value in model:
+            if name in _TABLES:
+                self._require(f"{key}.{name}", value, self.known[_TABLES[name]])
+            else:
+                self._check_names(f"{key}.{name}", value)
+        if isinstance(model, Source | Interpretation):
+            self._check_section(key, model.document, model.section)
+        if isinstance(model, Requirement) and model.counts == "rsc":
+            self._require(f"{key}.topic", model.topic, self.rulebook.topic_names)
 
     def _require(self, key: str, names: object, known: Collection[str]) -> None:
         """``names`` must be in ``known``: a name, a tuple of them, or of such tuples; or None."""
@@ -187,6 +190,9 @@ class _ConsistencyCheck:
             self._add(key, "they name more than one provider rule")
         if len({r.membership for r in requirements} - {None}) > 1:
             self._add(key, "they name more than one membership rule")
+        self._check_alternatives(key, requirements)
+
+    def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
         groups = Counter(r.either for r in requirements)
         whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
         for requirement in requirements:

@@ -157,14 +157,18 @@ def value_in_force(requirement: Requirement, day: date) -> Value | None:
     return started[-1] if started and started[-1].asked else None
 
 
+def _amount(rule: Requirement, value: Value) -> int:
+    if rule.references:
+        return len(rule.references.slots)
+    return value.minutes or value.months or value.many or len(rule.signed) or 1
+
+
 def _plan_requirement(
     rulebook: Rulebook, rule: Requirement, value: Value, share: Fraction
 ) -> PlannedRequirement:
     # A membership is required in full, whatever is left of the cycle.
     is_prorated = rule.counts != "membership"
-    amount = value.minutes or value.months or value.many or len(rule.signed) or 1
-    if rule.references:
-        amount = len(rule.references.slots)
+    amount = _amount(rule, value)
     return PlannedRequirement(
         id=rule.id,
         label=rule.label,

@@ -185,6 +185,21 @@ def explain_unqualified(
             starts_on=first.starts_on,
         )
     held = held_on(provider, day)
+    if missing_degree := _find_missing_degree(rule, provider, held):
+        return missing_degree
+    return because(
+        "not_accepted",
+        provider=provider.name,
+        held=tuple(sorted({c.status for c in held})) or "not known as endorsed or vetted",
+        day=day,
+        rule=rule.says,
+    )
+
+
+def _find_missing_degree(
+    rule: ProviderRule, provider: Provider, held: list[Credential]
+) -> Reason | None:
+    """Which degree would make one of the credentials count."""
     for credential in held:
         for accepted in rule.accepts:
             if accepted.degree and credential.category in accepted.categories:
@@ -196,13 +211,7 @@ def explain_unqualified(
                     until=accepted.until,
                     rule=rule.says,
                 )
-    return because(
-        "not_accepted",
-        provider=provider.name,
-        held=tuple(sorted({c.status for c in held})) or "not known as endorsed or vetted",
-        day=day,
-        rule=rule.says,
-    )
+    return None
 
 
 def held_on(provider: Provider, day: date) -> list[Credential]:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from tracker.rules.counting import count_minutes, find_cover_end, is_covered
+from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
 
@@ -30,21 +31,25 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     checked_on = min(as_of, cycle.ends_on)
     covered_until = find_cover_end(facts.memberships, checked_on)
     results = _judge_requirements(plan, facts, checked_on, covered_until)
-    status = Status.MET
-    if any(result.short for result in results):
-        if is_covered(facts.leaves, due_on):
-            status = Status.EXCUSED
-            results = [_excuse(result) for result in results]
-        elif as_of <= due_on:
-            status = Status.OPEN
-        elif as_of <= cycle.grace_ends_on(due_on):
-            status = Status.OVERDUE
-        else:
-            status = Status.LAPSED
+    status = _find_status(results, facts, cycle, due_on, as_of)
+    if status is Status.EXCUSED:
+        results = _excuse(results)
     change = _find_next_change(plan, status, due_on, as_of, facts.memberships, covered_until)
-    if facts.next_entry_on and (change is None or facts.next_entry_on < change):
-        change = facts.next_entry_on
+    if facts.next_entry_on:
+        change = min(facts.next_entry_on, change or date.max)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
+
+
+def _find_status(
+    results: list[Result], facts: Facts, cycle: Cycle, due_on: date, as_of: date
+) -> Status:
+    if not any(result.short for result in results):
+        return Status.MET
+    if is_covered(facts.leaves, due_on):
+        return Status.EXCUSED
+    if as_of <= due_on:
+        return Status.OPEN
+    return Status.OVERDUE if as_of <= cycle.grace_ends_on(due_on) else Status.LAPSED
 
 
 def _judge_without_rules(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | None:
@@ -93,10 +98,12 @@ def _compare(
     return Result(requirement, required, counted, required - counted, Outcome.SHORT)
 
 
-def _excuse(result: Result) -> Result:
-    if result.outcome is Outcome.SHORT:
-        return result._replace(short=0, outcome=Outcome.EXCUSED)
-    return result
+def _excuse(results: list[Result]) -> list[Result]:
+    excused = []
+    for result in results:
+        is_short = result.outcome is Outcome.SHORT
+        excused.append(result._replace(short=0, outcome=Outcome.EXCUSED) if is_short else result)
+    return excused
 
 
 @lru_cache(maxsize=4_096)
@@ -120,8 +127,15 @@ def _find_next_change(
         days.append(due_on + _DAY)
     elif status is Status.OVERDUE:
         days.append(cycle.grace_ends_on(due_on) + _DAY)
+    days += _list_days_of_membership_change(cycle, memberships, covered_until)
+    return min([day for day in days if day > as_of], default=None)
+
+
+def _list_days_of_membership_change(
+    cycle: Cycle, memberships: tuple[Span, ...], covered_until: date | None
+) -> list[date]:
+    days = [span.starts_on for span in memberships if span.starts_on <= cycle.ends_on]
     # After the cycle's last day, the membership checked is always that day's.
     if covered_until is not None and covered_until < cycle.ends_on:
         days.append(covered_until + _DAY)
-    days += [span.starts_on for span in memberships if span.starts_on <= cycle.ends_on]
-    return min([day for day in days if day > as_of], default=None)
+    return days

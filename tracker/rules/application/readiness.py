@@ -30,14 +30,23 @@ def judge_application(
 
     Ready if all requirements are met; it needs review if the reviewers decide on the rest.
     """
-    candidate = facts.candidate
-    if candidate.opened_on > as_of:
+    if facts.candidate.opened_on > as_of:
         return None
     if not plan.requirements:
         return ApplicationStanding(facts, plan, Status.NO_RULES, (), None)
     covered_until = find_cover_end(facts.memberships, as_of)
+    results = _settle_alternatives(_judge_requirements(plan, facts, as_of, covered_until))
+    change = _find_next_change(results, facts, as_of, covered_until)
+    return ApplicationStanding(
+        facts, plan, _find_status(results), tuple(results), change, covered_until
+    )
+
+
+def _judge_requirements(
+    plan: ApplicationPlan, facts: ApplicationFacts, as_of: date, covered_until: date | None
+) -> list[Result]:
     rsc = [r for r in plan.requirements if r.counts == "rsc"]
-    rsc_results = {result.requirement: result for result in judge_rsc(rsc, candidate, as_of)}
+    rsc_results = {r.requirement: r for r in judge_rsc(rsc, facts.candidate, as_of)}
     results = []
     for requirement in plan.requirements:
         if requirement.counts == "rsc":
@@ -47,13 +56,9 @@ def judge_application(
         elif requirement.counts == "membership":
             result = compare(requirement, 0 if covered_until is None else 1)
         else:
-            result = _judge_terms(requirement, candidate, as_of)
+            result = _judge_terms(requirement, facts.candidate, as_of)
         results.append(result)
-    results = _settle_alternatives(results)
-    change = _find_next_change(results, facts, as_of, covered_until)
-    return ApplicationStanding(
-        facts, plan, _find_status(results), tuple(results), change, covered_until
-    )
+    return results
 
 
 def _find_status(results: Sequence[Result]) -> Status:

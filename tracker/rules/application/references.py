@@ -1,6 +1,6 @@
 """An application's references: who may give them, and how many of the required places they fill."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -72,12 +72,7 @@ def judge_references(
     If the slots are filled and too few referees are endorsed, one reference counts as missing.
     """
     received = [r for r in candidate.references if r.received]
-    referees = []
-    for reference in received:
-        is_endorsed = _is_endorsed(reference, rule)
-        if reference.in_role and (is_endorsed or reference.role not in rule.endorsed_roles):
-            referees.append((reference.role, is_endorsed))
-    available = tuple(sorted(referees))
+    available = _list_referees(received, rule)
     best = _find_best_filling(rule.slots, available, rule.endorsed)
     instead = best.filled < requirement.amount and any(
         _find_best_filling(slots, available, rule.endorsed).counted == len(slots)
@@ -87,14 +82,25 @@ def judge_references(
         best = _Filling(requirement.amount, requirement.amount, rule.endorsed)
     waiting = len(candidate.references) - len(received)
     notes = [because("references", received=len(received), waiting=waiting)]
-    idle = min(len(received), requirement.amount) - best.filled
-    if idle > 0:
+    if best.filled < min(len(received), requirement.amount):
         idle = len(received) - best.filled
         notes.append(because("idle_reference" if idle == 1 else "idle_references", idle=idle))
     if best.endorsed < rule.endorsed:
         code = "endorsed_or_vetted_referees" if rule.vetted else "endorsed_referees"
         notes.append(because(code, count=rule.endorsed, categories=", ".join(rule.categories)))
     return compare(requirement, best.counted, needs_review=instead, notes=tuple(notes))
+
+
+def _list_referees(
+    received: Sequence[CandidateReference], rule: ReferenceRule
+) -> tuple[Referee, ...]:
+    """The referees who may fill a slot, sorted; those with the same roles are cached together."""
+    referees = []
+    for reference in received:
+        is_endorsed = _is_endorsed(reference, rule)
+        if reference.in_role and (is_endorsed or reference.role not in rule.endorsed_roles):
+            referees.append((reference.role, is_endorsed))
+    return tuple(sorted(referees))
 
 
 @lru_cache(maxsize=4_096)

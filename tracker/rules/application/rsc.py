@@ -10,10 +10,11 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tracker.rules.application.candidate import Candidate, CandidateSession
-from tracker.rules.application.work import find_degree_day
+from tracker.rules.application.work import DegreeDay, find_degree_day
 from tracker.rules.counting import compare
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
+from tracker.rules.requirement import WindowRule
 from tracker.rules.standing import Remark, Result
 
 _DAY = timedelta(days=1)
@@ -106,17 +107,23 @@ def _judge_group(
 ) -> Iterator[Result]:
     eligible = _find_eligible_sessions(group[0], candidate)
     rule = group[0].rule.window
-    if rule is None or rule.months is None:
-        for requirement in group:
-            counted = sum(_minutes(requirement, session) for session in eligible.sessions)
-            yield _result(requirement, counted, eligible, None)
+    if rule and rule.months:
+        yield from _judge_window(group, eligible, rule.months, as_of)
         return
+    for requirement in group:
+        counted = sum(_minutes(requirement, session) for session in eligible.sessions)
+        yield _result(requirement, counted, eligible, None)
+
+
+def _judge_window(
+    group: Sequence[PlannedRequirement], eligible: _EligibleSessions, months: int, as_of: date
+) -> Iterator[Result]:
     required = [requirement.amount for requirement in group]
     weighted = []
     for session in eligible.sessions:
         minutes = tuple([_minutes(requirement, session) for requirement in group])
         weighted.append(WeightedSession(session.held_on, minutes))
-    windows = list(list_windows(weighted, rule.months))
+    windows = list(list_windows(weighted, months))
     best = best_window(windows, required)
     open_window = best_window([w for w in windows if as_of <= w.ends_on], required)
     for index, requirement in enumerate(group):
@@ -170,19 +177,26 @@ def _find_eligible_sessions(
     degree = find_degree_day(candidate, rule.after, rule.or_after)
     eligible = _EligibleSessions([], [], degree.review if degree else None)
     for session in sessions:
-        reason = None
-        if rule.after and degree is None:
-            reason = because("no_degree", degree=rule.after)
-        elif degree and session.held_on < degree.day:
-            reason = because("before_degree", degree=rule.after, awarded_on=degree.day)
-        elif rule.while_giving and not _provided_rsc(candidate, session.held_on):
-            reason = because("not_providing_rsc")
+        reason = _find_exclusion(rule, degree, candidate, session.held_on)
         if reason:
             remark = Remark(session.held_on, session.title, session.minutes, reason)
             eligible.remarks.append(remark)
         else:
             eligible.sessions.append(session)
     return eligible
+
+
+def _find_exclusion(
+    rule: WindowRule, degree: DegreeDay | None, candidate: Candidate, day: date
+) -> Reason | None:
+    """Why a session on that day does not count."""
+    if rule.after and degree is None:
+        return because("no_degree", degree=rule.after)
+    if degree and day < degree.day:
+        return because("before_degree", degree=rule.after, awarded_on=degree.day)
+    if rule.while_giving and not _provided_rsc(candidate, day):
+        return because("not_providing_rsc")
+    return None
 
 
 def _provided_rsc(candidate: Candidate, day: date) -> bool:

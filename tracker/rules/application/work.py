@@ -132,38 +132,45 @@ def _count_position(
     if mismatch := _find_mismatch(position, rule):
         return mismatch
     days = Span(position.starts_on, _last_day(position, as_of))
-    if position.pay == "internship" and rule.paid:
+    pay = position.pay if rule.paid else "paid"
+    if pay == "internship":
         return _count_internship(position, rule, days)
-    if rule.after and degree is None:
-        return because("no_degree", degree=rule.after)
-    if degree:
+    review = because("volunteer") if pay == "volunteer" else None
+    if rule.after:
+        if degree is None:
+            return because("no_degree", degree=rule.after)
         days = Span(max(days.starts_on, degree.day), days.ends_on)
+        review = review or degree.review
     if days.starts_on > days.ends_on:
         code = "ended_before_degree" if rule.after else "not_begun"
         return because(code, degree=rule.after)
-    if rule.paid and position.pay == "volunteer":
-        return CountedWork(position, days, because("volunteer"))
-    return CountedWork(position, days, degree.review if degree else None)
+    return CountedWork(position, days, review)
 
 
 def _find_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None:
     """The first term of the rule that the position does not meet."""
-    is_volunteer = rule.paid and position.pay == "volunteer"
-    missing = [text for key, text in rule.statements.items() if key not in position.statements]
-    mismatch = None
     if position.services.isdisjoint(rule.services):
-        mismatch = because("other_services", services=", ".join(rule.services))
-    elif rule.ages and position.ages != rule.ages:
-        mismatch = because("other_ages", ages=rule.ages)
-    elif is_volunteer and not rule.volunteer:
-        mismatch = because("not_paid")
-    elif is_volunteer and not (position.supervised and position.trained):
-        mismatch = because("untrained_volunteer")
-    elif rule.supervised and not position.supervised:
-        mismatch = because("not_supervised")
-    elif missing:
-        mismatch = because("not_confirmed", statements="; ".join(missing))
-    return mismatch
+        return because("other_services", services=", ".join(rule.services))
+    if rule.ages and position.ages != rule.ages:
+        return because("other_ages", ages=rule.ages)
+    if mismatch := _find_pay_mismatch(position, rule):
+        return mismatch
+    if rule.supervised and not position.supervised:
+        return because("not_supervised")
+    missing = [text for key, text in rule.statements.items() if key not in position.statements]
+    if missing:
+        return because("not_confirmed", statements="; ".join(missing))
+    return None
+
+
+def _find_pay_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None:
+    if not rule.paid or position.pay != "volunteer":
+        return None
+    if not rule.volunteer:
+        return because("not_paid")
+    if not (position.supervised and position.trained):
+        return because("untrained_volunteer")
+    return None
 
 
 def _count_internship(
