@@ -111,7 +111,7 @@ def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_applicat
     text = words(mail)
     assert "You need 12 RSC hours more by February 28, 2026." in text
     assert "RSC hours count only if they fall within 24 months of each other." in text
-    assert "Reflective supervision: 38 of 50 hours, 12 short" in text
+    assert "Reflective supervision (RSC): 38 of 50 hours, 12 short" in text
     assert "you are applying for an endorsement" in text
     for part in (mail.text, mail.html):
         assert f"{BASE_URL}/application/1" in part

@@ -1,4 +1,4 @@
-"""What comes of mail to a first address that is refused: the second gets it, too.
+"""Mail to a first address that was refused: the second address gets it too.
 
 The mark `email_refused_at` stands from the first refusal until mail gets through to that address
 again, or the person asks us to try again. While it stands, every mail about a person goes to both

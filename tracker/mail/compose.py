@@ -1,4 +1,4 @@
-"""Header values that cannot break out of their line, whatever is put into them."""
+"""Renders mails: templates, one message with text and HTML, and headers that no value can break."""
 
 import binascii
 import re

@@ -1,7 +1,7 @@
-"""What each kind of mail says: the keys that its templates print.
+"""The fields of each kind of mail, which its templates lay out.
 
-The wording is decided by the jobs and rules; the templates only lay it out. Hours come here as
-words ("3.5 short"), days as they are written to people ("December 31").
+`tracker.notifications` decides the wording. Hours are words here ("3.5 short"), and days are
+written as people read them ("December 31").
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Writing down what became of messages, many in one transaction, while others are being sent."""
+"""Sends what waits in the outbox over several connections, and records what came of it."""
 
 import asyncio
 from collections import deque

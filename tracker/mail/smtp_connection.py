@@ -1,4 +1,4 @@
-"""Which mail server, and how: what ``TRACKER_SMTP_URL`` says."""
+"""The mail server: its address in ``TRACKER_SMTP_URL``, one connection to it, and its answers."""
 
 import socket
 import ssl

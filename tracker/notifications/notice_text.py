@@ -284,12 +284,15 @@ def list_short(standing: AnyStanding) -> list[Result]:
 
 
 def format_row(result: Result) -> Row:
-    """A requirement's row: ``Reflective supervision | 8.5 of 12 hours | 3.5 short``."""
+    """A row: ``Reflective supervision (RSC) | 8.5 of 12 hours | 3.5 short``."""
     requirement = result.requirement
     if requirement.counts == "membership":
         return Row(requirement.label, "no current membership", "missing")
     progress = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
-    return Row(requirement.label, progress, f"{format_hours(result.short)} short")
+    label = requirement.label
+    if requirement.counts == "rsc" and not requirement.topic and "RSC" not in label:
+        label = f"{label} (RSC)"
+    return Row(label, progress, f"{format_hours(result.short)} short")
 
 
 def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
