@@ -262,24 +262,24 @@ ViewerDep = Annotated[Viewer, Depends(require_viewer)]
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SignedInPerson:
     """A viewer who is a person in the database, so that they can log hours."""
 
     id: int
     viewer: Viewer
 
 
-async def require_person(viewer: ViewerDep) -> Person:
+async def require_person(viewer: ViewerDep) -> SignedInPerson:
     """The signed-in person; 404 for a coordinator who is not one."""
     if viewer.person_id is None:
         raise HTTPException(404)
-    return Person(viewer.person_id, viewer)
+    return SignedInPerson(viewer.person_id, viewer)
 
 
-PersonDep = Annotated[Person, Depends(require_person)]
+PersonDep = Annotated[SignedInPerson, Depends(require_person)]
 
 
-async def require_provider(person: PersonDep) -> Person:
+async def require_provider(person: PersonDep) -> SignedInPerson:
     """The signed-in RSC provider; 404 for anybody else."""
     if not person.viewer.provides_rsc:
         raise HTTPException(404)
@@ -293,5 +293,5 @@ async def require_coordinator(viewer: ViewerDep) -> Viewer:
     return viewer
 
 
-ProviderDep = Annotated[Person, Depends(require_provider)]
+ProviderDep = Annotated[SignedInPerson, Depends(require_provider)]
 CoordinatorDep = Annotated[Viewer, Depends(require_coordinator)]

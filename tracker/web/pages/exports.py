@@ -37,7 +37,7 @@ from tracker.services.calendar_feeds import (
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
 from tracker.services.evaluation import days_at
 from tracker.services.evidence import list_entry_files
-from tracker.web.dependencies import NowDep, Person, PersonDep, Site, SiteDep
+from tracker.web.dependencies import NowDep, PersonDep, SignedInPerson, Site, SiteDep
 from tracker.web.downloads import Download, Places
 from tracker.web.forms.body import RowId, Typed, text_of
 from tracker.web.pages.uploads import folder_of
@@ -260,7 +260,7 @@ def _attach(body: bytes, media_type: str, transcript: Transcript, ending: str) -
 
 
 def _get_transcript(
-    site: Site, now: datetime, person: Person, endorsement_id: int, cycle_starts_on: str
+    site: Site, now: datetime, person: SignedInPerson, endorsement_id: int, cycle_starts_on: str
 ) -> Transcript:
     """The transcript at an address. Raises a 404 for any that is not the person's own."""
     try:
