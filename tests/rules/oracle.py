@@ -128,7 +128,7 @@ def facts_on(
 
 
 def qualifies(rulebooks: Rulebooks, name: str | None, held: list[str] | None, day: date) -> bool:
-    """Whether somebody who holds these is a qualified provider on the day."""
+    """Whether a provider with these credentials is qualified on the day."""
     if held is None or name is None:
         return False
     association, rule = rulebooks.provider_rules[name]

@@ -1,4 +1,4 @@
-"""Of what a renewal lists, what it does not ask of somebody, and why."""
+"""Which requirements of a renewal are exempt, and why."""
 
 from datetime import date
 
