@@ -117,10 +117,8 @@ KNOWN = {
     ("GET", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
     ("GET", "/coordinator/applicants"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}"): COORDINATOR,
-    ("GET", "/coordinator/applicants/{application_id}/endorse"): COORDINATOR,
-    ("POST", "/coordinator/applicants/{application_id}/endorse"): COORDINATOR,
-    ("GET", "/coordinator/applicants/{application_id}/decline"): COORDINATOR,
-    ("POST", "/coordinator/applicants/{application_id}/decline"): COORDINATOR,
+    ("GET", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
 }
 CLOSED = sorted(route for route, who in KNOWN.items() if who != ANYBODY)
 WITH_ID = [route for route in CLOSED if "{" in route[1]]
@@ -152,11 +150,10 @@ def routes(web: WebClient) -> Iterator[tuple[str, str]]:
 
 def send(web: WebClient, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
     method, path = route
-    path = path.replace("{cycle_starts_on}", "2026-01-01")
-    path = path.replace("{cycle_starts_on}", "2026-01-01")
+    path = path.replace("{cycle_starts_on}", "2026-01-01").replace("{decision}", "endorse")
     path = re.sub(r"\{\w+\}", str(number), path)
     visitor = web.visit(email)
-    answer = visitor.get(path) if method == "GET" else visitor.post(path, TRAINING)
+    answer = visitor.get(path) if method == "GET" else visitor.post(path, {**TRAINING, "answer": "confirm"})
     return answer.status_code, answer.content
 
 

@@ -1,12 +1,9 @@
-"""Links that need no sign-in: a token that is nobody's asks for no turn to write."""
+"""Links that need no sign-in: an unknown token never waits for the write lock."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, delete
-from sqlmodel import Session
+from sqlmodel import Session, delete
 
 from tests.support.cast import ALICE
 from tests.support.referees import ANSWER
@@ -14,10 +11,10 @@ from tests.web.applying.test_references import Applying
 from tests.web.client import WebClient, text_of
 from tests.web.frame.test_small_pages import token_for
 from tracker.db import writer
+from tracker.db.applications import Reference
 from tracker.db.engine import writing
-from tracker.db.tables import METADATA
+from tracker.db.writer import Writer
 from tracker.services.notification_preferences import create_choice_token
-from tracker.web.pages import referee
 
 FORMS = ("/unsubscribe/{}", "/unsubscribe/mail/{}", "/reference/{}", "/reference/{}/decline")
 NOT_THERE = 404
@@ -26,9 +23,8 @@ NOT_THERE = 404
 def test_unknown_tokens_never_wait_to_write(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whoever does ask for a turn fails here, and does not hang.
+    # A request that waits to write fails here, and does not hang.
     monkeypatch.setattr(writer, "_SQLITE_TIMEOUT", 0.2)
-    monkeypatch.setattr(referee, "writing", partial(writing, timeout=0.2))
     page = Applying(sqlite_web.cast)
     page.name()
     token = token_for(sqlite_web.cast.engine)
@@ -49,14 +45,14 @@ def test_a_removed_referee_finds_no_form(
     page = Applying(sqlite_web.cast)
     link = page.name()
 
-    @contextmanager
-    def after_the_removal(engine: Engine) -> Iterator[Session]:
-        with writing(engine) as session:
-            session.connection().execute(delete(METADATA.tables["reference"]))
-        with writing(engine) as session:
-            yield session
+    save = Writer.run
 
-    monkeypatch.setattr(referee, "writing", after_the_removal)
+    def save_after_removal(self: Writer, work: Callable[[Session], object]) -> object:
+        with writing(page.web.cast.engine) as session:
+            session.exec(delete(Reference))
+        return save(self, work)
+
+    monkeypatch.setattr(Writer, "run", save_after_removal)
     answer = page.pat.post(f"{link}{end}", ANSWER)
     assert answer.status_code == NOT_THERE
-    assert text_of(answer).startswith("This link does not work.")
+    assert text_of(answer).startswith("This page does not exist.")
