@@ -172,7 +172,7 @@ def test_missing_paths_and_folders_are_refused(
     missing = sqlite_importer.folder / "entries.csv"
     assert problems_of(sqlite_importer, missing, sqlite_importer.folder) == [
         "/entries.csv: does not exist",
-        "/people.csv: is a folder, and must be a file: name the folder that contains the files",
+        "/people.csv: can't be read: Is a directory",
     ]
 
 

@@ -61,7 +61,8 @@ def list_calendar_dates(
         today = day_of(standing.plan.association)
         judged = judged_on.get((standing.facts.subject_id, standing.plan.cycle.starts_on), today)
         found = _StandingDates(standing, today, judged)
-        for each in (*found.deadlines(), *found.last_provider_days(session, rulebooks)):
+        own = (*found.deadlines(), *found.end_of_membership())
+        for each in (*own, *found.last_provider_days(session, rulebooks)):
             # The cycle before comes second, and has nothing newer about the same thing.
             if each.key not in dates or dates[each.key].day < each.day:
                 dates[each.key] = each
@@ -76,8 +77,8 @@ class _StandingDates(NamedTuple):
     judged_on: date
 
     def deadlines(self) -> Iterator[CalendarDate]:
-        """The due date, the end of the grace period, and the end of the membership."""
-        plan, cycle, due_on = self.standing.plan, self.standing.plan.cycle, self.standing.due_on
+        """The due date and the end of the grace period."""
+        cycle, due_on = self.standing.plan.cycle, self.standing.due_on
         if cycle is None or due_on is None:
             return
         key, status = f"due/{cycle.starts_on}", self.standing.status
@@ -90,9 +91,12 @@ class _StandingDates(NamedTuple):
         if status in _IN_PROGRESS and grace_ends_on > due_on:
             key, text = f"grace/{cycle.starts_on}", "After this day the renewal lapses."
             yield self._date(key, grace_ends_on, "Grace period ends", text, _LATE_ALARM)
+
+    def end_of_membership(self) -> Iterator[CalendarDate]:
+        """The last day that is covered, if a membership is required."""
         until = self.standing.covered_until
-        requires_membership = any(r.counts == "membership" for r in plan.requirements)
-        if requires_membership and until is not None and until < date.max:
+        required = {requirement.counts for requirement in self.standing.plan.requirements}
+        if "membership" in required and until is not None and until < date.max:
             text = "This is the last day that is covered."
             yield self._date("membership", until, "Membership ends", text, _EARLY_ALARMS)
 

@@ -11,7 +11,7 @@ from tracker.db.people import Membership
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.explain import explain
+from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Outcome, Result, Standing, Status
@@ -135,22 +135,10 @@ def find_transcript(
     plan = rulebooks.plan_for(held.association, held.category, cycle)
     standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
     state, detail = _format_standing(cycle, standing)
-    sessions = _list_sessions(session, rulebooks, held, plan, today)
+    entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
+    sessions = _list_sessions(session, rulebooks, plan, entries, today)
     terms = _list_terms(session, rulebooks, held, plan)
-    parts = []
-    for kind in _order_kinds(rulebooks, plan):
-        results = standing.results if standing else ()
-        part = TranscriptPart(
-            kind=kind,
-            heading=_HEADINGS[kind],
-            totals=[_total(each) for each in results if each.requirement.counts == kind],
-            sessions=[each for each in sessions if each.activity == kind],
-            terms=terms if kind == "membership" else (),
-        )
-        parts.append(part)
-    topics = set(plan.topics)
-    for each in sessions:
-        topics.update(topic for topic, _ in each.topics)
+    kinds = _order_kinds(rulebooks, plan)
     category = rulebook.categories.get(held.category)
     return Transcript(
         name=held.name,
@@ -163,9 +151,29 @@ def find_transcript(
         printed_on=today,
         standing=state,
         detail=detail,
-        parts=parts,
-        topics=sorted(topics),
+        parts=[_part(kind, standing, sessions, terms) for kind in kinds],
+        topics=sorted({*plan.topics, *_topics_of(sessions)}),
     )
+
+
+def _part(
+    kind: str,
+    standing: Standing | None,
+    sessions: Sequence[TranscriptSession],
+    terms: Sequence[TranscriptTerm],
+) -> TranscriptPart:
+    results = standing.results if standing else ()
+    return TranscriptPart(
+        kind=kind,
+        heading=_HEADINGS[kind],
+        totals=[_total(each) for each in results if each.requirement.counts == kind],
+        sessions=[each for each in sessions if each.activity == kind],
+        terms=terms if kind == "membership" else (),
+    )
+
+
+def _topics_of(sessions: Sequence[TranscriptSession]) -> set[str]:
+    return {topic for session in sessions for topic, _ in session.topics}
 
 
 def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]:
@@ -220,17 +228,18 @@ def _total(result: Result) -> TranscriptTotal:
 
 
 def _list_sessions(
-    session: Session, rulebooks: Rulebooks, held: Endorsed, plan: RenewalPlan, today: date
+    session: Session,
+    rulebooks: Rulebooks,
+    plan: RenewalPlan,
+    entries: Sequence[LoggedEntry],
+    today: date,
 ) -> list[TranscriptSession]:
     """The cycle's sessions: trainings by day, and RSC by provider and then by day."""
-    if plan.cycle is None:
-        return []
-    entries = list_entries(session, held.person_id, plan.cycle.starts_on, plan.cycle.ends_on)
     providers = load_providers(session, {e.provider_id for e in entries if e.provider_id})
     rule = rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
     sessions = []
     for entry in entries:
-        provider = providers.get(entry.provider_id) if entry.provider_id else None
+        provider = providers.get(entry.provider_id or 0)
         verdict = explain(entry, plan, rule, provider, today)
         listed = TranscriptSession(
             activity=entry.activity,

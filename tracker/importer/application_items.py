@@ -14,7 +14,7 @@ from tracker.db.applications import WithdrawnReference
 from tracker.db.people import Person
 from tracker.importer.applications import ApplicationRecord, Applications, rows_of_applications
 from tracker.importer.cells import ImportContext
-from tracker.importer.known_records import KnownRecords, chunked
+from tracker.importer.known_records import KnownRecords
 from tracker.importer.problems import ImportProblem
 from tracker.importer.reader import ImportedFiles
 from tracker.importer.schemas import (
@@ -25,7 +25,7 @@ from tracker.importer.schemas import (
     PersonRow,
     ReferenceRow,
 )
-from tracker.importer.table_rows import stored_rows
+from tracker.importer.table_rows import chunked, stored_rows
 
 _NOON = time(12)
 _ANSWER = (
@@ -61,20 +61,18 @@ class ApplicationItems:
         """
         applications = self.applications.newest_first(row.held)
         day = getattr(row, row.day)
-        if day is None or not applications:
-            return applications[0] if applications else None
-        newest, *earlier = applications
-        for each in applications:
-            decided_before = each.decided_on is not None and each.decided_on < day
-            is_same = self.days.get((type(row), each.id, _subject(row))) == day
-            if is_same and (each is newest or not decided_before):
+        if not applications:
+            return None
+        newest = applications[0]
+        if day is None:
+            return newest
+        undecided_then = [each for each in applications[1:] if not _is_decided_by(each, day)]
+        for each in (newest, *undecided_then):
+            if self.days.get((type(row), each.id, _subject(row))) == day:
                 return each
         if day >= newest.opened_on:
             return newest
-        for each in earlier:
-            if each.opened_on <= day <= (each.decided_on or date.max):
-                return each
-        return None
+        return next((each for each in undecided_then if each.opened_on <= day), None)
 
     def find_stored(self, row: OfApplication) -> RowMapping | None:
         """The stored row that a row changes; None if it is new."""
@@ -117,10 +115,10 @@ class ApplicationItems:
             "name": row.referee_name,
             "role": row.role,
         }
-        for name in _ANSWER:
+        has_answer = row.received_on is not None or received_at is not None
+        for name in row.model_fields_set & set(_ANSWER):
             value = getattr(row, name)
-            keeps_answer = value is None and (row.received_on or received_at is not None)
-            if name in row.model_fields_set and not keeps_answer:
+            if value is not None or not has_answer:
                 values[name] = value
         if "vetted" in values:
             values["vetted"] = bool(values["vetted"])
@@ -130,6 +128,10 @@ class ApplicationItems:
                 received_at = noon.astimezone(UTC)
             values.update(received_at=received_at, declined_at=None)
         return values
+
+
+def _is_decided_by(application: ApplicationRecord, day: date) -> bool:
+    return application.decided_on is not None and application.decided_on < day
 
 
 def _subject(row: OfApplication) -> Any:  # noqa: ANN401 - text or date

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from tracker.db.applications import UNDECIDED, Application
 from tracker.db.people import Person
-from tracker.importer.known_records import Held, KnownRecords, chunked
+from tracker.importer.known_records import Held, KnownRecords
 from tracker.importer.problems import ImportProblem
 from tracker.importer.reader import ImportedFiles
 from tracker.importer.schemas import (
@@ -22,6 +22,7 @@ from tracker.importer.schemas import (
     OfApplication,
     ReferenceRow,
 )
+from tracker.importer.table_rows import chunked
 from tracker.refusal_text import format_refusal
 from tracker.services.applications import covering, later_term
 

@@ -17,7 +17,7 @@ from tracker.db.statements import lock_for_import, refresh_statistics
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.entry_store import store_entries
-from tracker.importer.known_records import Held, chunked, find_endorsement
+from tracker.importer.known_records import Held, find_endorsement
 from tracker.importer.plan import ImportPlan, plan_import
 from tracker.importer.problems import ImportRefused, Progress, ProgressCallback
 from tracker.importer.reader import ImportedFiles, read_files
@@ -37,7 +37,14 @@ from tracker.importer.schemas import (
     ReferenceRow,
     WaiverRow,
 )
-from tracker.importer.table_rows import Counts, StoredRows, audit_events, store_rows, stored_rows
+from tracker.importer.table_rows import (
+    Counts,
+    StoredRows,
+    audit_events,
+    chunked,
+    store_rows,
+    stored_rows,
+)
 from tracker.services.applications import begin_endorsement
 
 # What the row names, where its table refers to an endorsement or an application.
@@ -124,13 +131,13 @@ class _Store:
 
     def _store(self, schema: type[CsvRow]) -> StoredRows:
         rows = self._files.rows_of(schema)
-        if rows and schema is PersonRow:
+        if schema is PersonRow:
             self._load_confirmed_emails(rows)
-        if rows and schema in (LeaveRow, WaiverRow, ExtensionRow):
+        if schema in (LeaveRow, WaiverRow, ExtensionRow):
             self._load_endorsement_ids(rows)
         wanted = []
         for row in rows:
-            if not (isinstance(row, ReferenceRow) and self._plan.items.is_settled(row)):
+            if not isinstance(row, ReferenceRow) or not self._plan.items.is_settled(row):
                 wanted.append((row.email, self._table_values(row)))
         stored = store_rows(self._session, schema, wanted)
         stored.counts.unchanged += len(rows) - len(wanted)

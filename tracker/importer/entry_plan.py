@@ -16,10 +16,10 @@ from tracker.db.people import Person
 from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import format_cell
-from tracker.importer.known_records import KnownRecords, chunked
+from tracker.importer.known_records import KnownRecords
 from tracker.importer.problems import ImportProblem
 from tracker.importer.schemas import EntryRow
-from tracker.importer.table_rows import stored_rows
+from tracker.importer.table_rows import chunked, stored_rows
 from tracker.refusal_text import format_refusal
 from tracker.services.entry_rules import EntryInput, validate_entry
 
@@ -193,9 +193,11 @@ def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords
     imported_rows = list(identify_rows(rows))
     earlier = _load_imported_rows(session, imported_rows, known)
     changed, unknown = dict[int, ImportedEntry](), list[ImportedEntry]()
+    taken = set[int | None]()
     for imported in imported_rows:
         place = (known.person_ids.get(imported.row.email, 0), imported.key)
         digest, entry_id = earlier.get(place, ("", None))
+        taken.add(entry_id)
         if not digest:
             unknown.append(imported)
         elif digest == imported.digest:
@@ -206,40 +208,44 @@ def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords
             changed[entry_id] = imported
     for stored in _load_entries(session, col(Entry.id), changed):
         plan.changed.append(EntryChange(changed[stored.id], stored))
-    taken = {entry_id for _, entry_id in earlier.values() if entry_id is not None}
     new_rows = [each.row for each in [*unknown, *plan.restored, *changed.values()]]
     entries = list(_load_entries_of_days(session, new_rows, known))
     for stored in entries:
         if stored.id not in changed:
             plan.minutes_of_days[stored.person_id, stored.entry.held_on] += stored.entry.minutes
-    _recognize(plan, unknown, [each for each in entries if each.id not in taken], known)
+    plan.recognized, plan.added = _recognize(unknown, entries, taken, known)
+    plan.unchanged += len(plan.recognized)
     return plan
 
 
 def _recognize(
-    plan: EntryPlan,
     rows: Iterable[ImportedEntry],
     entries: Iterable[StoredEntry],
+    taken: set[int | None],
     known: KnownRecords,
-) -> None:
-    """Plan rows that no import brought, as a stored entry each or as new entries."""
-    by_content = defaultdict[tuple[Any, ...], set[int]](set)
+) -> tuple[list[tuple[ImportedEntry, int]], list[ImportedEntry]]:
+    """The rows that say exactly what a stored entry says, with its id; and the other rows.
+
+    Entries in ``taken`` belong to other rows. Each entry is that of one row: the second of two
+    equal rows is a second session.
+    """
+    by_content = defaultdict[tuple[Any, ...], list[int]](list)
     for stored in entries:
-        for content in stored.contents():
-            by_content[content].add(stored.id)
-    taken = set[int]()
+        if stored.id not in taken:
+            for content in stored.contents():
+                by_content[content].append(stored.id)
+    recognized, others, used = [], [], set[int]()
     for imported in rows:
         entry = entry_of(imported.row, known.person_ids)
         provider = entry.provider_name if entry.provider_id is None else entry.provider_id
         person_id = known.person_ids.get(imported.row.email, 0)
-        # Each entry is that of one row: the second of two equal rows is a second session.
-        ids = by_content.get(_content(person_id, entry, provider), set()) - taken
+        ids = set(by_content.get(_content(person_id, entry, provider), ())) - used
         if ids:
-            plan.recognized.append((imported, min(ids)))
-            taken.add(min(ids))
+            recognized.append((imported, min(ids)))
+            used.add(min(ids))
         else:
-            plan.added.append(imported)
-    plan.unchanged += len(plan.recognized)
+            others.append(imported)
+    return recognized, others
 
 
 def _load_imported_rows(

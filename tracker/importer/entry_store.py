@@ -22,9 +22,8 @@ from tracker.importer.entry_plan import (
     ImportedEntry,
     entry_of,
 )
-from tracker.importer.known_records import chunked
 from tracker.importer.problems import Progress
-from tracker.importer.table_rows import StoredRows, table_of
+from tracker.importer.table_rows import StoredRows, chunked, table_of
 from tracker.services.entry_rules import EntryInput
 
 _BATCH = 5_000

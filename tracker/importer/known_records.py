@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from tracker.db.people import Endorsement, Person, Renewal
-from tracker.db.statements import in_chunks
 from tracker.importer.problems import ImportProblem
 from tracker.importer.reader import UNKNOWN_PERSON, ImportedFiles
 from tracker.importer.schemas import (
@@ -22,20 +21,13 @@ from tracker.importer.schemas import (
     OfEndorsement,
     WaiverRow,
 )
+from tracker.importer.table_rows import chunked, stored_rows
 from tracker.services.applications import covering
 
-T = TypeVar("T")
 # Email, association, category.
 Held = tuple[str, str, str]
 # The last day (None: no end) of an endorsement by its first day.
 Terms = dict[date, date | None]
-# Far below the number of parameters that either database allows in one statement.
-_CHUNK = 1_000
-
-
-def chunked(values: Iterable[T]) -> Iterator[list[T]]:
-    """Distinct values in lists that fit into one statement."""
-    return in_chunks(dict.fromkeys(values), _CHUNK)
 
 
 @dataclass
@@ -56,21 +48,17 @@ def load_known_records(session: Session, files: ImportedFiles) -> KnownRecords:
     The endorsements in the files replace those of the database.
     """
     mentioned = {problem.value for problem in files.mentions}
-    concerned = set[str]()
     for row in files.all_rows():
-        mentioned.update(email for _, email in row.people())
-        if isinstance(row, CategoryRow):
-            concerned.add(row.email)
+        mentioned.update(dict(row.people()).values())
     known = KnownRecords()
     for emails in chunked(mentioned):
         people = select(Person.email, Person.id).where(col(Person.email).in_(emails))
         known.person_ids.update(session.exec(people).all())
+    concerned = {row.email for row in files.all_rows() if isinstance(row, CategoryRow)}
     by_id = known.ids_of(concerned)
-    for ids in chunked(by_id):
-        endorsements = select(Endorsement).where(col(Endorsement.person_id).in_(ids))
-        for each in session.exec(endorsements):
-            held = (by_id[each.person_id], each.association, each.category)
-            known.terms.setdefault(held, {})[each.starts_on] = each.ends_on
+    for stored in stored_rows(session, Endorsement, "person_id", by_id):
+        held = (by_id[stored["person_id"]], stored["association"], stored["category"])
+        known.terms.setdefault(held, {})[stored["starts_on"]] = stored["ends_on"]
     for row in files.rows_of(EndorsementRow):
         terms = known.terms.setdefault(row.held, {})
         if "ends_on" in row.model_fields_set or row.starts_on not in terms:

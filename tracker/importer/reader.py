@@ -22,7 +22,7 @@ from tracker.importer.vocabulary import suggest
 UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person to people.csv"
 # Each line counts when it is read and when it is stored.
 _PASSES = 2
-_IS_FOLDER = "is a folder, and must be a file: name the folder that contains the files"
+_FILE_NAMES = format_list([f"{kind}.csv" for kind in SCHEMAS])
 R = TypeVar("R", bound=CsvRow)
 
 
@@ -110,28 +110,28 @@ def find_files(paths: Iterable[Path], files: ImportedFiles) -> list[tuple[str, P
 
 
 def _find_in(path: Path, files: ImportedFiles) -> list[tuple[str, Path]]:
-    names = format_list([f"{kind}.csv" for kind in SCHEMAS])
     kind = _kind_of(path)
     if not path.exists():
         raise UnreadableFile("does not exist")
-    if not path.is_dir():
-        if kind is None:
-            raise UnreadableFile(f"is not a known file name; known are {names}")
-        return [(kind, path)]
-    if kind:
-        raise UnreadableFile(_IS_FOLDER)
+    if kind is None and path.is_dir():
+        return _find_in_folder(path, files)
+    if kind is None:
+        raise UnreadableFile(f"is not a known file name; known are {_FILE_NAMES}")
+    if path.is_dir():
+        raise UnreadableFile("is a folder, and must be a file: name the folder that contains it")
+    return [(kind, path)]
+
+
+def _find_in_folder(folder: Path, files: ImportedFiles) -> list[tuple[str, Path]]:
     found = []
-    names_in_folder = sorted(path.iterdir())
-    for file in names_in_folder:
-        kind = _kind_of(file)
-        if kind and file.is_dir():
-            files.refuse(display_path(file), UnreadableFile(_IS_FOLDER))
-        elif kind:
-            found.append((kind, file))
-        elif file.suffix.lower() == ".csv":
-            files.ignored.append(display_path(file))
-    if not any(_kind_of(file) for file in names_in_folder):
-        raise UnreadableFile(f"contains none of the known files: {names}")
+    for path in sorted(folder.iterdir()):
+        kind = _kind_of(path)
+        if kind:
+            found.append((kind, path))
+        elif path.suffix.lower() == ".csv":
+            files.ignored.append(display_path(path))
+    if not found:
+        raise UnreadableFile(f"contains none of the known files: {_FILE_NAMES}")
     return found
 
 

@@ -1,20 +1,27 @@
 """Stores rows of files in their tables: many at once, and only what differs."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping, Table, select
 from sqlmodel import Session, SQLModel, update
 
 from tracker.db.audit import Change
-from tracker.db.statements import insert_rows, reserve_ids
+from tracker.db.statements import in_chunks, insert_rows, reserve_ids
 from tracker.db.tables import METADATA
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import CsvRow
-from tracker.importer.known_records import chunked
 
+T = TypeVar("T")
 Values = Mapping[str, Any]
+# Far below the number of parameters that either database allows in one statement.
+_CHUNK = 1_000
+
+
+def chunked(values: Iterable[T]) -> Iterator[list[T]]:
+    """Distinct values in lists that fit into one statement."""
+    return in_chunks(dict.fromkeys(values), _CHUNK)
 
 
 @dataclass

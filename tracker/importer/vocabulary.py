@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
+from functools import partial
 
 from tracker.formatting import format_alternatives, format_list
 from tracker.rulebooks import Rulebooks
@@ -50,14 +51,17 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
     roles = dict[AssociationAndCategory, set[str]]()
     requirements = dict[AssociationAndCategory, list[str]]()
     attestations = dict[str, set[str]]()
+    categories, time_zones = dict[str, tuple[str, ...]](), dict[str, str]()
     for association, rulebook in rulebooks.associations.items():
+        categories[association] = tuple(rulebook.categories)
+        time_zones[association] = rulebook.time_zone
         attestations[association] = set()
         for requirement in rulebook.requirements:
             if requirement.of == "application":
                 attestations[association].update(requirement.signed)
-                if requirement.work:
-                    services.update(requirement.work.services)
-                    statements.update(requirement.work.statements)
+            if requirement.work:
+                services.update(requirement.work.services)
+                statements.update(requirement.work.statements)
         for category in rulebook.categories:
             key = (association, category)
             requirements[key] = [r.id for r in rulebook.requirements_of(category)]
@@ -65,14 +69,8 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
             for requirement in rulebook.requirements_of(category, "application"):
                 if requirement.references:
                     roles[key].update(roles_for(requirement.references))
-
-    def cycle_of(association: str, category: str, endorsed_on: date, day: date) -> Cycle | None:
-        plan = rulebooks.plan(association, category, endorsed_on, day)
-        return plan.cycle if plan else None
-
-    associations = rulebooks.associations.items()
     return Vocabulary(
-        categories={name: tuple(rulebook.categories) for name, rulebook in associations},
+        categories=categories,
         organizations=tuple(rulebooks.organizations),
         training_topics=rulebooks.topics,
         rsc_topics=rulebooks.rsc_topics,
@@ -80,10 +78,17 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
         statements=statements,
         roles=roles,
         attestations=attestations,
-        time_zones={name: rulebook.time_zone for name, rulebook in associations},
+        time_zones=time_zones,
         requirements=requirements,
-        cycle_of=cycle_of,
+        cycle_of=partial(_cycle_of, rulebooks),
     )
+
+
+def _cycle_of(
+    rulebooks: Rulebooks, association: str, category: str, endorsed_on: date, day: date
+) -> Cycle | None:
+    plan = rulebooks.plan(association, category, endorsed_on, day)
+    return plan.cycle if plan else None
 
 
 def suggest(name: str, known: Collection[str]) -> str:
