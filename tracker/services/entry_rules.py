@@ -9,7 +9,7 @@ from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.clock import known_zones, local_day
-from tracker.formatting import MINUTES_IN_DAY, is_unusual, lowercase_first
+from tracker.formatting import DEFAULT_LOCALE, MINUTES_IN_DAY, is_unusual, lowercase_first
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
@@ -53,7 +53,8 @@ class EntryRules:
 
     ``today`` is the last day on which a session may have been held. ``topics`` are those that can
     be entered, with their labels, by activity. ``provider_rules`` and ``associations`` decide
-    which RSC providers the person is offered. Without ``locks`` no cycle is locked.
+    which RSC providers the person is offered. Without ``locks`` no cycle is locked. ``locale`` is
+    that of an association of the person.
     """
 
     today: date
@@ -61,6 +62,7 @@ class EntryRules:
     provider_rules: frozenset[str] = frozenset()
     associations: frozenset[str] = frozenset()
     locks: CycleLocks | None = None
+    locale: str = DEFAULT_LOCALE
     requires_provider: bool = True
 
     def lock_on(self, day: date) -> CycleLock | None:
@@ -121,11 +123,13 @@ def load_entry_rules(
     else:
         # A new day starts first in the east.
         today = max(today_at(name) for name in associations or rulebooks.associations)
+    locales = [rulebooks.associations[name].locale for name in sorted(associations)]
     return EntryRules(
         today=today,
         topics=_topics_of(rulebooks, plans),
         provider_rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
         associations=frozenset(associations),
+        locale=locales[0] if locales else DEFAULT_LOCALE,
         locks=load_cycle_locks(
             session, rulebooks, now, own.endorsements, applies=bool(applications)
         ),

@@ -63,6 +63,7 @@ class SubmittedForm:
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = dict(texts)
         self.problems: list[tuple[str, str]] = []
+        self.refusals: list[Refusal] = []
         if not is_form_key(self["form_key"]):
             self["form_key"] = new_form_key()
 
@@ -91,7 +92,7 @@ class SubmittedForm:
 
     def add_refusal(self, refusal: Refusal) -> None:
         """Show why a service refused, and prepare the form for being sent again."""
-        self.add_problem(self.field_of(refusal), format_refusal(refusal.code, refusal.facts))
+        self.refusals.append(refusal)
         if refusal.code == "provider-not-offered":
             self["provider"] = ""
         elif refusal.code == "form-already-saved":
@@ -257,7 +258,7 @@ class LogForm(OwnForm):
     files = MultipleFileField("Supporting documents")
     topics: Sequence[str] = ()
     rsc_topics: Sequence[str] = ()
-    wrong: Sequence[tuple[str, str]] = ()
+    wrong: list[tuple[str, str]]
 
     def topic_field(self, activity: str, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
         """The field for the hours about a topic."""
@@ -278,7 +279,9 @@ def build_log_form(rules: EntryRules, form: SubmittedForm) -> LogForm:
     """The page's form with what was typed and what is wrong."""
     topics = tuple((activity, *rules.topics[activity].items()) for activity in ACTIVITIES)
     built = _log_form_class(topics)(data=form.texts)
-    built.wrong = form.problems
+    built.wrong = list(form.problems)
+    for refusal in form.refusals:
+        built.wrong.append((form.field_of(refusal), format_refusal(refusal.code, refusal.facts)))
     return built
 
 

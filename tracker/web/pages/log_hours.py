@@ -12,8 +12,8 @@ from starlette.datastructures import FormData
 
 from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
-from tracker.formatting import format_size
-from tracker.refusal_text import format_length_question, format_refusal
+from tracker.formatting import format_size, use_locale
+from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.endorsements import endorsements_of
@@ -144,7 +144,7 @@ class PostedEntry:
             accepted, full = check_space(context, self.upload.received, submission.files, quota)
             refusals += full
         for refusal in refusals:
-            form.add_problem("files", format_refusal(refusal.code, refusal.facts))
+            form.add_refusal(refusal)
         if "today" in self.texts:
             today = _rules_for(context, submission).today
             form.texts |= format_date_fields(today)
@@ -167,7 +167,7 @@ class PostedEntry:
         form = submission.form
         provider = resolve_provider(context, form)
         entry = parse_entry(context, form, provider)
-        if form.problems:
+        if form.problems or form.refusals:
             # Show what is wrong with the other fields at the same time.
             unreadable = {name for name, _ in form.problems}
             for refusal in validate_entry(entry, _rules_for(context, submission)):
@@ -281,7 +281,8 @@ def _render_again(site: Site, now: datetime, submission: Submission) -> HTMLResp
         rules = load_entry_rules(session, site.rulebooks, person_id or 0, now)
         if submission.editing is not None:
             rules = rules.for_editing(submission.editing)
-        return _render_form(session, site, rules, submission)
+        with use_locale(rules.locale):
+            return _render_form(session, site, rules, submission)
 
 
 def _render_form(
