@@ -62,7 +62,7 @@ def run(database_url: str, kills: int, connections: int, seed: int) -> Tally:
 
 def _top_up(engine: Engine, tally: Tally) -> None:
     with writing(engine) as session:
-        waiting = outbox.counts(session).get("waiting", 0)
+        waiting = outbox.count_by_state(session).get("waiting", 0)
         if waiting < _BATCH:
             names = range(tally.messages, tally.messages + _BATCH)
             letters = [letter(f"person{number}@example.org") for number in names]
@@ -93,13 +93,13 @@ def _expire_leases(engine: Engine) -> None:
 def _unmarked(engine: Engine, sink: Sink, before: int) -> int:
     """How many messages the dead sender had sent and not marked: each will come once more."""
     with reading(engine) as session:
-        waiting = {row.message_id for row in outbox.listing(session) if row.state != "sent"}
+        waiting = {row.message_id for row in outbox.list_messages(session) if row.state != "sent"}
     return sum(taken.message_id in waiting for taken in sink.taken[before:])
 
 
 def _count(engine: Engine, sink: Sink, tally: Tally) -> None:
     with reading(engine) as session:
-        unsent = sum(row.state != "sent" for row in outbox.listing(session))
+        unsent = sum(row.state != "sent" for row in outbox.list_messages(session))
     arrivals = Counter(taken.message_id for taken in sink.taken)
     tally.lost = unsent + tally.messages - len(arrivals)
     tally.repeats = sum(arrivals.values()) - len(arrivals)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from tracker.db.engine import open_engine, reading, writing
 from tracker.mail import outbox
 from tracker.mail.delivery import DeliveryReport, deliver_once
-from tracker.mail.outbox import Listed, Message
+from tracker.mail.outbox import ListedMessage, Message
 from tracker.mail.smtp_connection import parse_server
 from tracker.settings import Mail
 
@@ -38,9 +38,9 @@ class Post:
         server = parse_server(url)
         return asyncio.run(deliver_once(self.engine, server, self.mail, lambda: self.now, stop))
 
-    def listed(self) -> list[Listed]:
+    def listed(self) -> list[ListedMessage]:
         with reading(self.engine) as session:
-            return list(outbox.listing(session))
+            return list(outbox.list_messages(session))
 
     def states(self) -> list[str]:
         return [row.state for row in self.listed()]

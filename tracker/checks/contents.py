@@ -144,9 +144,9 @@ def _check_clock(session: Session, now: datetime) -> Findings:
 
 
 def _check_mail(session: Session, now: datetime) -> Findings:
-    oldest = outbox.oldest_waiting(session)
+    oldest = outbox.get_oldest_waiting(session)
     if oldest is not None and now - oldest > _LONG_WAIT:
-        counts = outbox.counts(session)
+        counts = outbox.count_by_state(session)
         waiting = counts.get("waiting", 0) + counts.get("sending", 0)
         yield warning(
             "T601",
@@ -155,7 +155,7 @@ def _check_mail(session: Session, now: datetime) -> Findings:
             "`tracker outbox` shows why. `tracker deliver` tries again now.",
         )
     reasons = []
-    for message in outbox.listing(session):
+    for message in outbox.list_messages(session):
         finished_at = message.finished_at
         if message.state == "failed" and finished_at and now - finished_at < _RECENT:
             reasons.append(message.last_error or "no reason")

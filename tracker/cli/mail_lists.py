@@ -12,7 +12,7 @@ from tracker.cli.context import open_app, print_json_list
 from tracker.db.engine import ensure_schema, open_engine, reading
 from tracker.formatting import use_locale
 from tracker.mail import outbox
-from tracker.mail.outbox import Listed
+from tracker.mail.outbox import ListedMessage
 from tracker.notifications.attention_text import describe_attention
 from tracker.services.dashboard import list_attention
 from tracker.services.notices import RecordedDecision, list_decisions
@@ -55,16 +55,16 @@ def print_outbox(*, as_json: bool) -> None:
     engine = open_engine(url)
     try:
         with reading(engine) as session:
-            messages = outbox.listing(session)
+            messages = outbox.list_messages(session)
             if as_json:
                 print_json_list(message._asdict() for message in messages)
             else:
-                _print_outbox_table(messages, outbox.counts(session))
+                _print_outbox_table(messages, outbox.count_by_state(session))
     finally:
         engine.dispose()
 
 
-def _print_outbox_table(messages: Iterable[Listed], counts: dict[str, int]) -> None:
+def _print_outbox_table(messages: Iterable[ListedMessage], counts: dict[str, int]) -> None:
     table = Table(
         *("Id", "Kind", "Association", "To", "Subject", "State", "Tries", "Written", "Next / done")
     )

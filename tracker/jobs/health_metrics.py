@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlmodel import Session, func, select
 
 from tracker.db.ledgers import Outbox
-from tracker.mail.outbox import counts, oldest_waiting
+from tracker.mail.outbox import count_by_state, get_oldest_waiting
 from tracker.services.run_ledger import list_failures, list_last_finished
 
 
@@ -37,7 +37,7 @@ def read_health_metrics(session: Session) -> HealthMetrics:
     return HealthMetrics(
         list_last_finished(session),
         failures,
-        counts(session),
-        oldest_waiting(session),
+        count_by_state(session),
+        get_oldest_waiting(session),
         session.exec(retried).one(),
     )

@@ -68,7 +68,7 @@ class Claimed(NamedTuple):
     lease_until: datetime
 
 
-class Listed(NamedTuple):
+class ListedMessage(NamedTuple):
     """What `tracker outbox` shows of a message."""
 
     id: int
@@ -104,7 +104,7 @@ _MARK_UNTRIED = _MARK_RETRY.values(attempts=_OUTBOX.c.attempts - 1)
 _MARK_FAILED = _marking("finished_at", "last_error", state="failed")
 
 _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
-_LISTED_COLUMNS = [_OUTBOX.c[name] for name in Listed._fields]
+_LISTED_COLUMNS = [_OUTBOX.c[name] for name in ListedMessage._fields]
 
 
 def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set[str]:
@@ -277,20 +277,21 @@ def _storable(error: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:_ERROR_LENGTH]
 
 
-def listing(session: Session) -> Iterator[Listed]:
-    """Every message without its body, oldest first; streamed."""
+def list_messages(session: Session) -> Iterator[ListedMessage]:
+    """Every message without its body, oldest first, streamed."""
     statement = select(*_LISTED_COLUMNS).order_by(_OUTBOX.c.id)
     streamed = session.connection().execute(statement.execution_options(yield_per=500))
-    return (Listed(*row) for row in streamed)
+    return (ListedMessage(*row) for row in streamed)
 
 
-def counts(session: Session) -> dict[str, int]:
+def count_by_state(session: Session) -> dict[str, int]:
     """How many messages are in each state that occurs."""
     statement = select(_OUTBOX.c.state, func.count()).group_by(_OUTBOX.c.state)
-    return {row[0]: row[1] for row in session.connection().execute(statement)}
+    rows = session.connection().execute(statement)
+    return {state: number for state, number in rows}  # noqa: C416 - mypy takes rows for no pairs
 
 
-def oldest_waiting(session: Session) -> datetime | None:
+def get_oldest_waiting(session: Session) -> datetime | None:
     """When the oldest message that is neither sent nor failed was written; None without one."""
     states = ("waiting", "sending")
     statement = select(func.min(_OUTBOX.c.created_at)).where(_OUTBOX.c.state.in_(states))

@@ -49,12 +49,12 @@ def claim(engine: Engine, at: datetime = NOON, limit: int = 100) -> list[Claimed
 
 def states(engine: Engine) -> dict[str, int]:
     with reading(engine) as session:
-        return outbox.counts(session)
+        return outbox.count_by_state(session)
 
 
-def listed(engine: Engine) -> list[outbox.Listed]:
+def listed(engine: Engine) -> list[outbox.ListedMessage]:
     with reading(engine) as session:
-        return list(outbox.listing(session))
+        return list(outbox.list_messages(session))
 
 
 def test_a_second_message_for_the_same_occasion_is_not_stored(engine: Engine) -> None:
@@ -159,7 +159,7 @@ def test_a_failed_message_is_final_and_says_why(engine: Engine) -> None:
     [mine] = claim(engine)
     with writing(engine) as session:
         assert outbox.mark_failed(session, mine, NOON, "550 no", recipient_refused=True)
-        assert outbox.oldest_waiting(session) is None
+        assert outbox.get_oldest_waiting(session) is None
     assert claim(engine, NOON + timedelta(days=400)) == []
     [row] = listed(engine)
     assert (row.state, row.last_error, row.finished_at) == ("failed", "550 no", NOON)
@@ -201,7 +201,7 @@ def test_the_oldest_waiting_message_is_told(engine: Engine) -> None:
     put(engine, message("day:1"))
     put(engine, message("day:2"), at=NOON + MINUTE)
     with reading(engine) as session:
-        assert outbox.oldest_waiting(session) == NOON
+        assert outbox.get_oldest_waiting(session) == NOON
 
 
 def test_claims_of_many_senders_never_overlap(engine: Engine) -> None:

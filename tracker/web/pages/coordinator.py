@@ -105,30 +105,33 @@ def show_association(
 
 @router.get("/coordinator/people/{endorsement_id}")
 def show_person(
-    site: SiteDep, at: NowDep, who: CoordinatorDep, endorsement_id: RowId, flash: FlashDep
+    site: SiteDep, now: NowDep, viewer: CoordinatorDep, endorsement_id: RowId, flash: FlashDep
 ) -> HTMLResponse:
-    """One endorsee's year, as far as the association goes, to read."""
+    """One endorsee's year, as far as the viewer's association may see it; nothing can be edited."""
     with reading(site.engine) as session:
-        one = endorsement_within(session, endorsement_id, who.coordinates)
-        if one is None:
+        endorsement = endorsement_within(session, endorsement_id, viewer.coordinates)
+        if endorsement is None:
             raise HTTPException(404)
-        year = read_year(session, site.rulebooks, one.person_id, [one], at, is_own=False)
-        accepted = site.rulebooks.accepted_by(one.association)
-        terms = [t for t in list_memberships(session, one.person_id) if t.organization in accepted]
-        asked = list_outcomes(session, one.person_id, one.association)
-    cycles = [renewal.cycle for renewal in year.renewals if renewal.cycle]
-    opened = " The first renewal cycle is open." if cycles else ""
+        person_id, association = endorsement.person_id, endorsement.association
+        year = read_year(session, site.rulebooks, person_id, [endorsement], now, is_own=False)
+        accepted = site.rulebooks.accepted_by(association)
+        memberships = list_memberships(session, person_id)
+        outcomes = list_outcomes(session, person_id, association)
+    notice = ""
+    if flash.code == "endorsed":
+        has_cycle = any(renewal.cycle for renewal in year.renewals)
+        notice = "Endorsed. The first renewal cycle is open." if has_cycle else "Endorsed."
     page = site.pages.render(
         "my_year.html",
-        viewer=who,
+        viewer=viewer,
         here="coordinator",
         year=year,
         applications=(),
-        asked=asked,
-        whose=one,
-        terms=terms,
+        asked=outcomes,
+        whose=endorsement,
+        terms=[term for term in memberships if term.organization in accepted],
         contacts=site.settings.coordinators_by_association,
-        notice=f"Endorsed.{opened}" if flash.code == "endorsed" else "",
+        notice=notice,
     )
     return flash.clear(page)
 
