@@ -75,7 +75,7 @@ def test_naming_a_referee_saves_and_sends_mail(applying: Applying) -> None:
     assert "Pat Doe Current program supervisor pat@example.org Waiting" in text
     [mail] = applying.cast.rows("outbox", kind="reference")
     assert (mail["recipient"], mail["person_id"]) == ("pat@example.org", None)
-    assert "Alice Moreno asks you for a reference" in applying.web.mails()[-1]
+    assert "Alice Moreno is asking you for a reference" in applying.web.mails()[-1]
 
 
 def test_a_double_tap_names_once_and_mails_once(applying: Applying) -> None:

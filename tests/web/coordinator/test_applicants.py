@@ -74,7 +74,7 @@ def test_applicants_nearest_to_a_decision_come_first(applicant_web: WebClient) -
 
 def test_requirements_for_reviewers_are_named(sqlite_applicant_web: WebClient) -> None:
     page = text_of(sqlite_applicant_web.visit(CAROL).get(LIST))
-    assert "Nobody is ready yet. 1 needs review." in page
+    assert "No one is ready yet. 1 needs review." in page
     assert (
         "Olive Kay Needs review IFS · opened Feb 1, 2026 7 of 8 done For the reviewers: comp"
         in page

@@ -17,7 +17,7 @@ from tracker.services.applications import STATUSES, find_applicant, list_applica
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import CoordinatorPage
 from tracker.web.pages.applications import view_application
-from tracker.web.pages.checklist import NO_RULES, STATUS_WORDS, format_missing
+from tracker.web.pages.checklist import NO_RULES, format_missing
 from tracker.web.pages.coordinator import choose_association
 from tracker.web.pages.reference_reports import read_reference_reports
 
@@ -81,7 +81,6 @@ def show_applicants(
         here="coordinator",
         association=association,
         filters=_count_filters(standings, status, missing),
-        words=STATUS_WORDS,
         chosen=status,
         missing=missing,
         rows=[_row(s) for s in listed[(number - 1) * _PAGE_SIZE : number * _PAGE_SIZE]],

@@ -38,12 +38,6 @@ from tracker.services.uncounted import Uncounted, with_uncounted
 
 Tone = Literal["good", "plain", "warm"]
 NO_RULES = f"{capitalize_first(NO_INITIAL_RULES)}."
-STATUS_WORDS = {
-    Status.READY: "ready",
-    Status.NEEDS_REVIEW: "needs review",
-    Status.NOT_READY: "not ready",
-    Status.NO_RULES: "no rules",
-}
 
 
 @dataclass(frozen=True, slots=True)
