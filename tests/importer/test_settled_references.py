@@ -20,7 +20,7 @@ from tracker.services.reference_submission import (
 from tracker.services.references import withdraw_referee
 
 NOW = datetime(2024, 5, 20, 17, tzinfo=UTC)
-SIGNED = ReferenceAnswer(True, "I lead her programme", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
+SIGNED = ReferenceAnswer(True, "I lead her program", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
 COLUMNS = ("name", "role", *ReferenceAnswer._fields, "received_at")
 
 
