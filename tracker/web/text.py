@@ -52,16 +52,21 @@ def format_missing(missing: Sequence[Missing], *, membership: str = "your member
         if item.counts == "membership":
             memberships.append(membership)
         elif item.topic is None:
-            topics = []
-            for part in missing:
-                is_part = part.topic is not None and part.counts == item.counts
-                if is_part and part.minutes <= item.minutes:
-                    topics.append(f"{_format_number(part.minutes)} on {part.topic}")
-            in_parentheses = f" ({format_list(topics)})" if topics else ""
-            whole.append(f"{_format_hours(item)}{in_parentheses}")
+            topics = _format_topics(item, missing)
+            whole.append(f"{_format_hours(item)} ({topics})" if topics else _format_hours(item))
         elif item.minutes > available.get(item.counts, 0):
             parts.append(_format_hours(item))
     return format_list([*whole, *parts, *memberships])
+
+
+def _format_topics(whole: Missing, missing: Sequence[Missing]) -> str:
+    """The topics whose hours fit into those of ``whole``: "one on DEIA"."""
+    topics = []
+    for part in missing:
+        is_part = part.topic is not None and part.counts == whole.counts
+        if is_part and part.minutes <= whole.minutes:
+            topics.append(f"{_format_number(part.minutes)} on {part.topic}")
+    return format_list(topics)
 
 
 def _format_hours(item: Missing) -> str:

@@ -1,12 +1,11 @@
-"""Which day and hour it is for one person: by their own choice, else by their association.
+"""The time zone of one person: their own choice, or else that of their association.
 
-The reading taken: a person's zone says how instants are shown to them, what "Today" means on
-their forms, and the last day on which a session may lie. Legal days stay the association's: due
-dates, and which of the logged days has come when a renewal is judged. A session dated a day ahead
-of the association's counts once that day has begun there, too.
+It decides how instants are shown to them, what "Today" means on their forms, and the last day
+that a session can have. Legal days stay those of the association: due dates, and whether an
+entry's day has come when a renewal is judged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -21,20 +20,19 @@ from tracker.web.dependencies import Site
 
 
 def zone_of(session: Session, rulebooks: Rulebooks, person_id: int) -> str:
-    """A person's own time zone, else that of their first association, else of any."""
+    """A person's own time zone, or else that of their first association."""
     own = get_person(session, person_id).time_zone
     if own in known_zones():
         return str(own)
-    held = [one.association for one in endorsements_of(session, person_id)]
-    names = [name for name in held if name in rulebooks.associations] or list(
-        rulebooks.associations
-    )
-    return rulebooks.associations[names[0]].time_zone
+    for endorsement in endorsements_of(session, person_id):
+        if endorsement.association in rulebooks.associations:
+            return rulebooks.associations[endorsement.association].time_zone
+    return next(iter(rulebooks.associations.values())).time_zone
 
 
-def own_today(session: Session, site: Site, person_id: int, at: datetime) -> date:
-    """The day that it is for a person at the instant ``at``."""
-    return local_day(at, zone_of(session, site.rulebooks, person_id))
+def own_today(session: Session, site: Site, person_id: int, now: datetime) -> date:
+    """The day that it is for a person at the instant ``now``."""
+    return local_day(now, zone_of(session, site.rulebooks, person_id))
 
 
 def format_instant(instant: datetime, zone: str) -> str:
@@ -43,20 +41,20 @@ def format_instant(instant: datetime, zone: str) -> str:
     return f"{format_date(local.date())} at {format_time(local)}"
 
 
-def zone_groups(rulebooks: Rulebooks) -> Mapping[str, Sequence[tuple[str, str]]]:
+def zone_groups(rulebooks: Rulebooks) -> dict[str, list[tuple[str, str]]]:
     """The zones to choose from, as (name, label) by region.
 
-    Those of the associations come first, then the regions in which these lie, then the others.
+    Those of the associations come first, then the other zones in their regions, then the rest.
     """
-    near = sorted({rulebook.time_zone for rulebook in rulebooks.associations.values()})
-    regions = sorted({_region(zone) for zone in known_zones()})
-    home = {_region(zone) for zone in near}
-    ordered = sorted(regions, key=lambda region: (region not in home, region))
-    groups = {"Where the associations are": _labelled(near)}
-    for region in ordered:
-        within = sorted(zone for zone in known_zones() if _region(zone) == region)
-        groups[region] = _labelled(zone for zone in within if zone not in near)
-    return {region: zones for region, zones in groups.items() if zones}
+    near = {rulebook.time_zone for rulebook in rulebooks.associations.values()}
+    near_regions = {_region(zone) for zone in near}
+    others = sorted(
+        known_zones() - near, key=lambda zone: (_region(zone) not in near_regions, zone)
+    )
+    groups = {"Time zones of the associations": _label(sorted(near))}
+    for zone in others:
+        groups.setdefault(_region(zone), []).extend(_label([zone]))
+    return groups
 
 
 def format_zone(zone: str) -> str:
@@ -64,7 +62,7 @@ def format_zone(zone: str) -> str:
     return f"{_place(zone)}, {_region(zone)}"
 
 
-def _labelled(zones: Iterable[str]) -> list[tuple[str, str]]:
+def _label(zones: Iterable[str]) -> list[tuple[str, str]]:
     return [(zone, _place(zone)) for zone in zones]
 
 

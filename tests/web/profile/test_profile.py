@@ -61,8 +61,8 @@ def test_an_unknown_time_zone_is_refused(sqlite_web: WebClient) -> None:
 
 def test_time_zones_of_associations_come_first() -> None:
     groups = zone_groups(BOOKS)
-    assert list(groups)[:2] == ["Where the associations are", "America"]
-    assert ("America/New_York", "New York") in groups["Where the associations are"]
+    assert list(groups)[:2] == ["Time zones of the associations", "America"]
+    assert ("America/New_York", "New York") in groups["Time zones of the associations"]
     assert ("America/North_Dakota/Center", "Center, North Dakota") in groups["America"]
     offered = [zone for zones in groups.values() for zone, _ in zones]
     assert sorted(offered) == sorted(known_zones())

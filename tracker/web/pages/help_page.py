@@ -209,11 +209,7 @@ def _describe_interpretations(
     own = _interpretation_ids(rulebook, requirements)
     application = rulebook.requirements_of(category, "application")
     application_ids = {r.interpretation for r in application}
-    other_sections = _sections(application)
-    ids = {r.id for r in requirements}
-    for advice in rulebook.advice:
-        if advice.requirement not in ids:
-            other_sections.add((advice.source.document, advice.source.section))
+    other_sections = _sections(application) | _sections_of_other_advice(rulebook, requirements)
     other_sections -= _sections(requirements)
     found = []
     for interpretation in rulebook.interpretations:
@@ -232,6 +228,17 @@ def _interpretation_ids(rulebook: Rulebook, requirements: Sequence[Requirement])
     for name in {r.providers for r in requirements if r.providers}:
         ids |= {accepted.interpretation for accepted in rulebook.providers[name].accepts}
     return ids
+
+
+def _sections_of_other_advice(
+    rulebook: Rulebook, requirements: Sequence[Requirement]
+) -> set[tuple[str | None, str]]:
+    ids = {r.id for r in requirements}
+    return {
+        (advice.source.document, advice.source.section)
+        for advice in rulebook.advice
+        if advice.requirement not in ids
+    }
 
 
 def _sections(requirements: Sequence[Requirement]) -> set[tuple[str | None, str]]:

@@ -171,16 +171,21 @@ def _format_outlook(standing: Standing, today: date, *, is_own: bool) -> list[st
     if paces := _format_paces(standing, today):
         whose = "your" if is_own else "their"
         sentences.append(f"At {whose} current pace, {', and '.join(paces)}.")
+    if untouched := _untouched_topics(standing):
+        sentences.append(f"Nothing about {format_list(untouched)} is logged yet.")
+    return sentences
+
+
+def _untouched_topics(standing: Standing) -> list[str]:
+    """Topics without any hours, though other hours of their kind are logged."""
     logged = {r.requirement.counts for r in standing.results if r.counted}
-    untouched = []
+    topics = []
     for result in standing.results:
         requirement = result.requirement
         is_untouched = result.outcome is Outcome.SHORT and not result.counted
         if requirement.topic and is_untouched and requirement.counts in logged:
-            untouched.append(requirement.topic)
-    if untouched:
-        sentences.append(f"Nothing about {format_list(untouched)} is logged yet.")
-    return sentences
+            topics.append(requirement.topic)
+    return topics
 
 
 def _format_paces(standing: Standing, today: date) -> list[str]:

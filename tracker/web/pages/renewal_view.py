@@ -241,16 +241,8 @@ def view_strip(standing: Standing, today: date) -> CycleStrip | None:
             leaves.append((start, round(place(leave.ends_on) - start, 1)))
     is_inside = first <= today <= last
     has_grace = last > due_on
-    title = f"From {format_date(first)}: "
-    if is_inside:
-        title += f"today is {format_date(today)}, "
-    title += f"due {format_date(due_on)}"
-    if has_grace:
-        title += f", grace period ends {format_date(last)}"
-    if leaves:
-        title += ", with a leave"
     return CycleStrip(
-        title=title,
+        title=_format_strip(standing, first, due_on, last, today),
         gone=place(today) if today >= first else 0.0,
         due=place(due_on),
         today=_label_today(place(today), today) if is_inside else None,
@@ -259,6 +251,14 @@ def view_strip(standing: Standing, today: date) -> CycleStrip | None:
         due_words=f"due {format_short_date(due_on)}",
         leaves=leaves,
     )
+
+
+def _format_strip(standing: Standing, first: date, due_on: date, last: date, today: date) -> str:
+    now = f"today is {format_date(today)}, " if first <= today <= last else ""
+    grace = f", grace period ends {format_date(last)}" if last > due_on else ""
+    has_leave = any(s.ends_on >= first and s.starts_on <= last for s in standing.facts.leaves)
+    leave = ", with a leave" if has_leave else ""
+    return f"From {format_date(first)}: {now}due {format_date(due_on)}{grace}{leave}"
 
 
 def _label_today(place: float, today: date) -> TodayLabel:
@@ -336,26 +336,33 @@ def _provider_dates(data: YearData, standing: Standing, today: date) -> list[Dat
     if plan.provider_rule is None or (plan.cycle and plan.cycle.ends_on < today):
         return []
     association, rule = data.rulebooks.provider_rules[plan.provider_rule]
-    counted: Counter[int] = Counter()
-    for entry in data.entries:
-        if entry.provider_id is not None and contains(standing, entry.held_on):
-            counts = data.explain(plan, entry).counts
-            counted[entry.provider_id] += entry.minutes if counts else 0
-    whose = "your" if data.is_own else "their"
-    total = format_hours_with_unit(counted.total())
+    counted = _count_sessions(data, standing)
+    total = counted.total()
     items = []
     for provider_id, minutes in counted.items():
         provider = data.providers[provider_id]
         for span in qualified_spans(association, rule, provider):
-            if not span.starts_on <= today <= span.ends_on < date.max:
-                continue
-            ending = find_ending(association, rule, provider, span.ends_on)
-            detail = format_ending(ending, today)
-            if minutes:
-                hours = f"All of {whose} {total}"
-                if minutes < counted.total():
-                    hours = f"{format_hours(minutes)} of {whose} {total}"
-                detail += f". {hours} are with this provider"
-            title = f"{provider.name}'s sessions stop counting"
-            items.append(DatedItem(span.ends_on, title, detail))
+            if span.starts_on <= today <= span.ends_on < date.max:
+                ending = find_ending(association, rule, provider, span.ends_on)
+                detail = format_ending(ending, today) + _format_share(data, minutes, total)
+                title = f"{provider.name}'s sessions stop counting"
+                items.append(DatedItem(span.ends_on, title, detail))
     return items
+
+
+def _count_sessions(data: YearData, standing: Standing) -> Counter[int]:
+    """The minutes that count in a renewal's cycle, by RSC provider."""
+    counted: Counter[int] = Counter()
+    for entry in data.entries:
+        if entry.provider_id is not None and contains(standing, entry.held_on):
+            counts = data.explain(standing.plan, entry).counts
+            counted[entry.provider_id] += entry.minutes if counts else 0
+    return counted
+
+
+def _format_share(data: YearData, minutes: int, total: int) -> str:
+    if not minutes:
+        return ""
+    share = "All" if minutes == total else format_hours(minutes)
+    whose = "your" if data.is_own else "their"
+    return f". {share} of {whose} {format_hours_with_unit(total)} are with this provider"

@@ -80,12 +80,7 @@ def read_year(
     """
     data = read_year_data(session, rulebooks, person_id, endorsements, applications, now)
     if not is_own:
-        associations = {endorsement.association for endorsement in endorsements}
-        windows = access_windows(session, person_id, associations)
-        seen = [entry for entry in data.entries if sees_entry(windows, entry.held_on)]
-        # Lapsed renewals are what a coordinator comes for.
-        standings = sorted(data.standings, key=lambda s: s.status is not Status.LAPSED)
-        data = replace(data, entries=seen, standings=standings, is_own=False)
+        data = _limit_to_coordinator(session, person_id, data)
     cycles = [cycle for endorsement in endorsements for cycle in data.cycles_of(endorsement)]
     shown, outside = [], []
     for entry in data.entries:
@@ -101,6 +96,15 @@ def read_year(
         period=_format_period(data),
         last_entry_id=max((entry.id for entry in data.entries), default=None),
     )
+
+
+def _limit_to_coordinator(session: Session, person_id: int, data: YearData) -> YearData:
+    associations = {endorsement.association for endorsement in data.endorsements}
+    windows = access_windows(session, person_id, associations)
+    entries = [entry for entry in data.entries if sees_entry(windows, entry.held_on)]
+    # Lapsed renewals are what a coordinator comes for.
+    standings = sorted(data.standings, key=lambda s: s.status is not Status.LAPSED)
+    return replace(data, entries=entries, standings=standings, is_own=False)
 
 
 def read_cycle(
