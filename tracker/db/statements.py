@@ -1,5 +1,6 @@
 """Set-based statements that run on both databases: bulk inserts, upserts, and ids of new rows."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -134,11 +135,11 @@ def with_values(
 
     ``columns`` gives each column's PostgreSQL type. Days are ISO texts. For hand-written queries.
     """
-    names = ", ".join(columns)
     if is_postgresql(session):
-        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-        clause = f"WITH {name} ({names}) AS (SELECT * FROM unnest({arrays}))"
-        return clause, tuple(list(values) for values in zip(*rows, strict=True))
+        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        clause = f"WITH {name} AS (SELECT * FROM json_to_recordset(%s::json) AS v ({typed}))"
+        return clause, (json.dumps([dict(zip(columns, row, strict=True)) for row in rows]),)
+    names = ", ".join(columns)
     marks = f"({', '.join('?' * len(columns))})"
     clause = f"WITH {name} ({names}) AS (VALUES {', '.join([marks] * len(rows))})"
     return clause, tuple(value for row in rows for value in row)

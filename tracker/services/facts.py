@@ -128,14 +128,15 @@ def facts_sql(topics: int, *, for_postgresql: bool) -> str:
         (SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
             AND n.held_on BETWEEN w.starts_on AND w.ends_on),
-        (SELECT SUM(e.minutes) FROM entry e WHERE e.person_id = en.person_id
-            AND e.held_on BETWEEN w.starts_on AND w.counted_until
-            AND e.activity = 'training'),
-        (SELECT SUM(e.minutes) FROM entry e CROSS JOIN provider_span s
+        (SELECT COALESCE(SUM(e.minutes) FILTER (WHERE e.activity = 'training'), 0) || '/' ||
+                COALESCE(SUM(e.minutes) FILTER (
+                    WHERE e.activity = 'rsc' AND s.rule IS NOT NULL), 0)
+            FROM entry e
+            LEFT JOIN provider_span s ON s.rule = w.provider_rule
+                AND s.provider_id = e.provider_id
+                AND e.held_on BETWEEN s.starts_on AND s.ends_on
             WHERE e.person_id = en.person_id
-            AND e.held_on BETWEEN w.starts_on AND w.counted_until AND e.activity = 'rsc'
-            AND s.rule = w.provider_rule AND s.provider_id = e.provider_id
-            AND e.held_on BETWEEN s.starts_on AND s.ends_on){topic_sums}
+                AND e.held_on BETWEEN w.starts_on AND w.counted_until){topic_sums}
     FROM renewal_window w
     CROSS JOIN endorsement en
     CROSS JOIN person p
@@ -145,8 +146,9 @@ def facts_sql(topics: int, *, for_postgresql: bool) -> str:
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
     (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
-    memberships, leaves, waived, extended_due_on, next_entry_on, training, rsc, *topics = rest
-    minutes = {"training": training, "rsc": rsc}
+    memberships, leaves, waived, extended_due_on, next_entry_on, sums, *topics = rest
+    training, rsc = sums.split("/")
+    minutes = {"training": int(training), "rsc": int(rsc)}
     for topic, total in zip(window.plan.topics, topics, strict=False):
         minutes[f"topic:{topic}"] = total
     return Facts(
