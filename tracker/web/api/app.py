@@ -1,4 +1,4 @@
-"""Puts the API together: an application of its own below `/api/v1`."""
+"""Builds the API, an application of its own below `/api/v1`."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def build_api(site: Site) -> FastAPI:
 
 
 def _describe_problems(api: FastAPI) -> None:
-    """Put the problem document's schema where the answers of the description point to."""
+    """Add the schema of problem documents, to which the described responses refer."""
     plain = api.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reads standings, judged anew for each request as `tracker standing --json` does."""
+"""Standings, evaluated for each request as by `tracker standing --json`."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -19,14 +19,14 @@ from tracker.web.api.problems import Problem, ReadsStandings, documented
 from tracker.web.dependencies import NowDep, Site, SiteDep
 
 router = APIRouter(tags=["standings"])
-# No cycle is reckoned beyond these: the calendar ends at 9999.
+# No cycle is calculated beyond these years.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
-_CYCLE = "A day of the cycle asked for; else the current one."
+_CYCLE = "A day of the cycle; without it, the current cycle."
 EndorsementId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 class StandingQuery(PageQuery):
-    """Which renewals."""
+    """Which renewals to list."""
 
     cycle: date | None = Field(None, description=_CYCLE)
     email: Line = Field("", max_length=254, description="Only this person (first address).")
@@ -36,8 +36,8 @@ class StandingQuery(PageQuery):
 @router.get("/standings", responses=documented(401, 403, 422))
 def list_standings(
     site: SiteDep,
-    at: NowDep,
-    who: ReadsStandings,
+    now: NowDep,
+    caller: ReadsStandings,
     request: Request,
     query: Annotated[StandingQuery, Query()],
 ) -> StandingPage:
@@ -45,37 +45,37 @@ def list_standings(
 
     A page may hold fewer than `limit`: an endorsement without a renewal in the cycle gives none.
     """
-    wanted = ListFilter(who.association, normalize_email(query.email))
+    wanted = ListFilter(caller.association, normalize_email(query.email))
     with reading(site.engine) as session:
         ids = page_of_endorsements(
             session, wanted, category=query.category, after=query.after, limit=query.limit + 1
         )
-        found = _standings(session, site, ids[: query.limit], query.cycle, at)
-    return StandingPage(items=found, next=next_page(request, query, ids))
+        items = _evaluate(session, site, ids[: query.limit], query.cycle, now)
+    return StandingPage(items=items, next=next_page(request, query, ids))
 
 
 @router.get("/standings/{endorsement_id}", responses=documented(401, 403, 404, 422))
 def show_standing(
     site: SiteDep,
-    at: NowDep,
-    who: ReadsStandings,
+    now: NowDep,
+    caller: ReadsStandings,
     endorsement_id: EndorsementId,
     cycle: Annotated[date | None, Query(description=_CYCLE)] = None,
 ) -> StandingOut:
-    """Where one endorsement's renewal stands: what counts, what is missing and why."""
-    found: list[StandingOut] = []
+    """Where one endorsement's renewal stands: what counts, what is missing, and why."""
+    standings: list[StandingOut] = []
     with reading(site.engine) as session:
-        if endorsement_within(session, endorsement_id, [who.association]) is not None:
-            found = _standings(session, site, [endorsement_id], cycle, at)
-    if not found:
-        raise Problem(404, "The association has no such endorsement with a renewal to judge.")
-    return found[0]
+        if endorsement_within(session, endorsement_id, [caller.association]) is not None:
+            standings = _evaluate(session, site, [endorsement_id], cycle, now)
+    if not standings:
+        raise Problem(404, "The association has no such endorsement with a renewal.")
+    return standings[0]
 
 
-def _standings(
-    session: Session, site: Site, ids: list[int], cycle: date | None, at: datetime
+def _evaluate(
+    session: Session, site: Site, ids: list[int], cycle: date | None, now: datetime
 ) -> list[StandingOut]:
-    day_of = days_at(site.rulebooks, at)
+    day_of = days_at(site.rulebooks, now)
     if cycle and not _FIRST_YEAR <= cycle.year <= _LAST_YEAR:
         return []
     judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids)
