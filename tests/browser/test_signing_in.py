@@ -39,7 +39,7 @@ def test_a_reminders_link_leads_through_sign_in_to_the_hours(
     at.see_heading("Check your email")
     at.type("Code", "F7KM")
     at.enter()
-    at.see_problem("Enter the code from our mail")
+    at.see_problem("Enter the code from our email")
     at.type("Code", newest_code(server).lower().replace("-", " "))
     at.enter()
     at.see_heading("Log hours")
