@@ -81,7 +81,7 @@ def open_context(
         viewport=PHONE,
         base_url=server.url,
         java_script_enabled=scripts,
-        # Nothing is looked at while it is changing its colour.
+        # Nothing is looked at while it is changing its color.
         reduced_motion="reduce",
         # What is under test sends no scripts; axe is put in from outside.
         bypass_csp=scripts,

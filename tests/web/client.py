@@ -38,12 +38,12 @@ TRAINING = {
 }
 
 
-# Those of a test, until its database goes.
+# The sites of the running test, until its database goes.
 _BUILT: list["WebClient"] = []
 
 
 def settle_all() -> None:
-    """Wait for the work of every client that was built, so that its database can go."""
+    """Finish the background work of every site of a test, so that its database can go."""
     while _BUILT:
         _BUILT.pop().settle()
 
@@ -73,7 +73,7 @@ class WebClient:
         self.now += timedelta(**time)
 
     def visit(self, email: str = "") -> "Visitor":
-        """A browser; signed in if it is somebody's."""
+        """A browser; signed in if an email address is given."""
         visitor = Visitor(self)
         if email:
             with writing(self.cast.engine) as session:
@@ -82,7 +82,7 @@ class WebClient:
         return visitor
 
     def settle(self) -> None:
-        """Wait for the work that visitors do not wait for."""
+        """Wait until all background work is done."""
         self.app.state.site.background.settle()
 
     def mails(self) -> list[str]:
@@ -125,12 +125,12 @@ def problems(response: Response) -> list[tuple[str, str]]:
 
 
 def text_of(response: Response) -> str:
-    """The page's text as one reads it."""
+    """The text of a page's main part, without markup."""
     return plain_text(response.text.partition("<main")[2].partition(">")[2].partition("</main>")[0])
 
 
 def plain_text(html: str) -> str:
-    """What one reads of a piece of a page."""
+    """The text of a piece of HTML, with spaces collapsed."""
     words = re.sub(r"<[^>]+>", " ", html)
     for written, meant in (
         ("&#39;", "'"),

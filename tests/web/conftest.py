@@ -1,4 +1,4 @@
-"""The site with the cast in it, on both engines, and browsers for each of them."""
+"""The site with the test cast, on both database engines, and its browsers."""
 
 from collections.abc import Callable, Iterator
 
@@ -29,7 +29,7 @@ def visit(web: WebClient) -> Callable[[str], Visitor]:
 
 @pytest.fixture
 def sqlite_web(sqlite_url: str) -> Iterator[WebClient]:
-    """On SQLite alone: for what pages say, which no engine changes."""
+    """The site on SQLite only, for tests of what pages show."""
     filled = fill(sqlite_url)
     yield WebClient(filled)
     settle_all()
@@ -38,11 +38,11 @@ def sqlite_web(sqlite_url: str) -> Iterator[WebClient]:
 
 @pytest.fixture
 def applicant_web(cast: Cast) -> WebClient:
-    """The site with applicants, too."""
+    """The site with applicants, on both engines."""
     return WebClient(fill_with_applicants(cast))
 
 
 @pytest.fixture
 def sqlite_applicant_web(sqlite_web: WebClient) -> WebClient:
-    """The same on SQLite alone."""
+    """The site with applicants, on SQLite only."""
     return WebClient(fill_with_applicants(sqlite_web.cast))

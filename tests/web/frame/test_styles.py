@@ -1,4 +1,4 @@
-"""One look: every colour is a token, and every token has a tone for dark screens."""
+"""One look: every color is a token, and every token has a tone for dark screens."""
 
 import re
 from pathlib import Path
@@ -8,15 +8,15 @@ from tracker.web.rendering import typeset
 ROOT = Path(__file__).parents[3] / "templates" / "web"
 TOKENS = (ROOT / "styles" / "00-tokens.css").read_text("utf-8")
 NAMED = "black|white|red|green|blue|gr[ae]y|silver|orange|yellow|purple|pink|brown|navy|teal|maroon"
-COLOUR = re.compile(
+COLOR = re.compile(
     rf"#[0-9a-f]{{3,8}}\b(?=[\s;,)])|\b(?:rgba?|hsla?|oklch|oklab|lab|lch|hwb|color)\("
     rf"|(?<=[:\s])(?:{NAMED})(?=[\s;,])",
     re.IGNORECASE,
 )
 
 
-def colours_in(css: str) -> list[str]:
-    return COLOUR.findall(re.sub(r"/\*.*?\*/|\"[^\"]*\"", "", css, flags=re.DOTALL))
+def colors_in(css: str) -> list[str]:
+    return COLOR.findall(re.sub(r"/\*.*?\*/|\"[^\"]*\"", "", css, flags=re.DOTALL))
 
 
 def tokens(block: str) -> dict[str, str]:
@@ -26,9 +26,9 @@ def tokens(block: str) -> dict[str, str]:
 def test_colors_are_only_in_the_tokens() -> None:
     files = [*ROOT.glob("styles/*.css")]
     found = {
-        file.name: colours
+        file.name: colors
         for file in files
-        if file.name != "00-tokens.css" and (colours := colours_in(file.read_text("utf-8")))
+        if file.name != "00-tokens.css" and (colors := colors_in(file.read_text("utf-8")))
     }
     assert len(files) > 5
     assert found == {}
@@ -36,16 +36,16 @@ def test_colors_are_only_in_the_tokens() -> None:
 
 def test_color_search_finds_every_notation() -> None:
     for line in ("a { color: #fff; }", "b { border: 1px solid red; }", "i { fill: rgb(0 0 0); }"):
-        assert colours_in(line), line
+        assert colors_in(line), line
     for line in ("a { color: var(--green); }", "/* #fff */", "a { forced-color-adjust: none; }"):
-        assert not colours_in(line), line
+        assert not colors_in(line), line
 
 
 def test_every_color_has_a_dark_variant() -> None:
     light = TOKENS.partition("@media")[0]
     dark = TOKENS.partition("prefers-color-scheme: dark")[2].partition("@media")[0]
-    coloured = {name for name, value in tokens(light).items() if value.startswith("#")}
-    assert coloured == set(tokens(dark))
+    colored = {name for name, value in tokens(light).items() if value.startswith("#")}
+    assert colored == set(tokens(dark))
 
 
 def test_every_used_token_exists() -> None:
