@@ -160,7 +160,7 @@ def test_first_of_several_beginnings_is_the_reason() -> None:
         "CT-AIMH IMHM-C 2026-07-01",
         "CT-AIMH IFRS 2026-01-01",
     )
-    assert reason == "Bob qualifies as IFRS only from January 1, 2026"
+    assert reason == "Bob's endorsement as IFRS counts only from January 1, 2026"
 
 
 def test_reason_says_what_the_rule_accepts() -> None:

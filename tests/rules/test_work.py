@@ -158,7 +158,7 @@ def test_each_reason_names_what_is_missing() -> None:
     fit = work(FIRST, None, ages="birth to 36 months", supervised=True, statements=frozenset(["f"]))
     lacking: dict[str, Terms] = {
         "it offers none of: prevention": {"services": frozenset(["rsc"])},
-        "it is not about children birth to 36 months": {"ages": "3 up to 6 years"},
+        "it does not serve children birth to 36 months": {"ages": "3 up to 6 years"},
         "it was not paid": {"pay": "volunteer"},
         "it was not supervised": {"supervised": False},
         "not confirmed: Focus": {"statements": frozenset()},

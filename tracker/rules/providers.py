@@ -181,7 +181,7 @@ def explain_unqualified(
         return because(
             "qualified_later",
             provider=provider.name,
-            status=first.credential.status,
+            credential=first.credential.noun,
             starts_on=first.starts_on,
         )
     held = held_on(provider, day)

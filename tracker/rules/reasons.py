@@ -22,7 +22,7 @@ SENTENCES = {
     "qualified": "{status} on that day",
     "no_provider": "no provider is named",
     "unconfirmed": "{provider} is not yet confirmed as qualified",
-    "qualified_later": "{provider} qualifies as {status} only from {starts_on}",
+    "qualified_later": "{provider}'s {credential} counts only from {starts_on}",
     "degree_needed": "{provider} is {category}, which counted only with a {degree}'s degree: "
     "the rule accepts {rule}",
     "degree_needed_until": "{provider} is {category}, which counted only with a {degree}'s degree "
@@ -46,7 +46,7 @@ SENTENCES = {
     "ended_before_degree": "it ended before the {degree}'s degree",
     "not_begun": "it has not begun",
     "other_services": "it offers none of: {services}",
-    "other_ages": "it is not about children {ages}",
+    "other_ages": "it does not serve children {ages}",
     "not_paid": "it was not paid",
     "untrained_volunteer": "volunteer work counts only if it was supervised and came with training",
     "not_supervised": "it was not supervised",

@@ -146,7 +146,7 @@ def test_a_provider_is_warned_of_an_unqualified_day(sqlite_web: WebClient) -> No
         answer = dana.post("/sessions/new", {"form_key": key, **SESSION, "others": others})
         assert answer.status_code == 422
         assert "Nothing is saved yet" in text_of(answer)
-        assert "qualifies as vetted by NCIMHA only from November 20, 2026" in text_of(answer)
+        assert "vetting by NCIMHA counts only from November 20, 2026" in text_of(answer)
         pages.append(answer.text.replace(others, "OTHERS"))
     # Whoever is named, known here or not, of whichever association: she is told the same.
     assert len(set(pages)) == 1
