@@ -143,15 +143,3 @@ def with_values(
     marks = f"({', '.join('?' * len(columns))})"
     clause = f"WITH {name} ({names}) AS (VALUES {', '.join([marks] * len(rows))})"
     return clause, tuple(value for row in rows for value in row)
-
-
-def make_id_table(session: Session, name: str, ids: Iterable[int]) -> None:
-    """Create the temporary table ``name`` anew, with one ``id`` a row. For jobs, not for pages."""
-    connection = session.connection()
-    connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-    connection.execute(text(f"CREATE TEMPORARY TABLE {name} (id INTEGER PRIMARY KEY)"))
-    rows = [{"id": number} for number in ids]
-    if rows:
-        connection.execute(text(f"INSERT INTO {name} VALUES (:id)"), rows)
-    if is_postgresql(session):
-        connection.execute(text(f"ANALYZE {name}"))

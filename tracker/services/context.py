@@ -65,15 +65,6 @@ def lock_person(session: Session, person_id: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Whose entries are written, who writes them, and when; gives way to `ServiceContext`."""
-
-    person_id: int
-    who: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """One reason why a service refuses: the input's field, a code, and the facts to explain it.
 
