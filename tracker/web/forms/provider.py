@@ -179,17 +179,8 @@ def offer_providers(
         match = find_provider(asked, choices)
         shown = [match.sure] if match.sure else list(match.best)
     shown += [c for c in choices if str(c.id) == form["provider"] and c not in shown]
-    names = [plain_name(choice.name) for choice in shown]
-    same_names = {c.id for c in shown if names.count(plain_name(c.name)) > 1}
-    credentials = credentials_of(session, same_names, rules.associations) if same_names else {}
-    radios = []
-    for choice in shown:
-        about = ""
-        if choice.id in same_names:
-            about = _tell_apart(choice, credentials.get(choice.id))
-        if not about and recent and choice.id == recent[0].id:
-            about = "most recent"
-        radios.append(ProviderRadio(str(choice.id), choice.name, about))
+    newest = recent[0].id if recent else None
+    radios = _build_radios(session, rules, shown, newest)
     if asked:
         radios.append(ProviderRadio(SOMEONE_ELSE, f"Someone else: {asked}", ""))
     suggested = [choice.name for choice in recent] + names_used(session, person_id)
@@ -198,6 +189,24 @@ def offer_providers(
     if len(others) + len(suggested) <= _MAX_SUGGESTED:
         suggested += others
     return ProviderOffer(tuple(radios), tuple(dict.fromkeys(suggested))[:_MAX_SUGGESTED])
+
+
+def _build_radios(
+    session: Session, rules: EntryRules, shown: Sequence[ProviderChoice], newest: int | None
+) -> list[ProviderRadio]:
+    """The providers to choose from; ``newest`` is the id of the one of the latest session."""
+    names = [plain_name(choice.name) for choice in shown]
+    same_names = {choice.id for choice in shown if names.count(plain_name(choice.name)) > 1}
+    credentials = credentials_of(session, same_names, rules.associations) if same_names else {}
+    radios = []
+    for choice in shown:
+        about = ""
+        if choice.id in same_names:
+            about = _tell_apart(choice, credentials.get(choice.id))
+        if not about and choice.id == newest:
+            about = "most recent"
+        radios.append(ProviderRadio(str(choice.id), choice.name, about))
+    return radios
 
 
 def _tell_apart(choice: ProviderChoice, credential: str | None) -> str:
