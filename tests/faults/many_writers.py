@@ -35,7 +35,7 @@ _DAYS = 270
 
 @dataclass
 class Tally:
-    """What the writers came to: ``refused`` were told of an error, ``lost`` are not stored.
+    """What the writers came to: ``refused`` got an error, ``lost`` are not stored.
 
     ``wrong`` standings differ from a full evaluation, ``unaudited`` entries have no event.
     """

@@ -78,7 +78,7 @@ def test_an_association_further_west_adds_no_second_mail(sqlite_url: str) -> Non
 def test_news_of_a_day_that_had_its_mail_waits_for_the_next(jobs: JobHarness) -> None:
     tell_of_grace(jobs)
     jobs.run(AUTUMN, at("2024-11-30"))
-    # NCIMHA's morning is told of; then an endorsement comes in, before CT-AIMH's own run.
+    # NCIMHA sends its morning notices; then an endorsement comes in, before CT-AIMH's own run.
     jobs.execute("DELETE FROM run_ledger WHERE association = 'CT-AIMH'")
     jobs.run(at("2024-12-01"))
     told = len(jobs.mails())

@@ -178,7 +178,7 @@ def test_the_next_window_is_skipped_with_its_reason() -> None:
     sessions = (session(FIRST), session(date(2024, 4, 1)))
     found = decisions(maya(day, sessions=sessions), day, Kind.RSC_WINDOW, decided=decided)
     assert sent(found) == []
-    assert "a window that closed shortly before was told of" in reasons(found)
+    assert "a notice about an earlier window was sent recently" in reasons(found)
 
 
 def test_a_window_that_was_skipped_silences_no_other() -> None:

@@ -20,7 +20,7 @@ from tracker.importer.problems import ImportRefused, ProgressCallback
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.services.evaluation import evaluate_people
 
-# A few screens. Whoever has more problems starts with these.
+# A few screens of text; an import with more problems prints only the first ones.
 _PRINTED_PROBLEMS = 200
 
 

@@ -17,7 +17,7 @@ def get_signing_key(session: Session, name: str) -> str:
     """Return the key of that name (64 hexadecimal digits); the first call creates and stores it."""
     key = find_signing_key(session, name)
     if key is None:
-        # Of two that create it at once the first one's stays, and both read that one.
+        # If two callers create the key at the same time, the first is stored and both read it.
         upsert(session, Secret, [{"name": name, "value": secrets.token_hex(32)}], key=["name"])
         key = find_signing_key(session, name)
     return str(key)

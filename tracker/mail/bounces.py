@@ -20,7 +20,7 @@ _PERSON = METADATA.tables["person"]
 _OUTBOX = METADATA.tables["outbox"]
 _TO = re.compile(rb"^To: [^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE)
 _HAS_SECOND = and_(_PERSON.c.second_email.is_not(None), _PERSON.c.second_email != "")
-# Ends the dedupe key of a copy: one for each message, whoever asks for it.
+# Ends the dedupe key of a copy, so that each message has at most one.
 _COPY = ":second"
 
 Row = Mapping[str, Any]

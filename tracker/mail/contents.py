@@ -105,10 +105,10 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Applicants:
-    """Who has applied: ``summary`` counts all ("2 ready, 1 needs review, 4 not ready").
+    """The applicants: ``summary`` counts all ("2 ready, 1 needs review, 4 not ready").
 
     ``people`` wait for a decision, the ready first, capped by the caller; ``more`` counts the
-    rest. ``url`` opens the list. An empty ``summary`` says that nobody has applied.
+    rest. ``url`` opens the list. ``summary`` is empty if there are no applicants.
     """
 
     summary: str = ""

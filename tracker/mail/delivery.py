@@ -66,7 +66,7 @@ class Marker:
             started = stopwatch()
             try:
                 await asyncio.to_thread(write, self._engine, [item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            except Exception as error:  # noqa: BLE001 - passed on to the waiting callers
                 _finish(batch, error)
             else:
                 _finish(batch, None)

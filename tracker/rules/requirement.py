@@ -155,7 +155,7 @@ class Requirement(StrictModel):
     """What renewals, or applications, of certain categories require, by date.
 
     ``either`` names a group of requirements of which one is enough. ``inside`` names the RSC
-    requirement within whose hours this one's lie. ``besides`` leaves out the hours about topics.
+    requirement whose hours include these. ``besides`` names topics whose hours do not count here.
     """
 
     id: Key

@@ -79,7 +79,7 @@ def own_of(session: Session, person_id: int) -> Own:
 def endorsement_within(
     session: Session, endorsement_id: int, associations: Collection[str]
 ) -> Endorsed | None:
-    """Return one endorsement of these associations; None if it is absent or another one's."""
+    """Return an endorsement if it belongs to one of ``associations``, otherwise None."""
     query = _HELD.where(
         Endorsement.id == endorsement_id, col(Endorsement.association).in_(associations)
     )

@@ -60,7 +60,7 @@ class NeedsConfirmation(Exception):  # noqa: N818 - reads as the sentence it is
 def create_entry(
     context: ServiceContext, person_id: int, entry: EntryInput, source: EntrySource
 ) -> LoggedEntry:
-    """Save a new entry once for each form key; a second call returns the first one's entry.
+    """Save a new entry once for each form key; a second call returns the stored entry.
 
     Raises Refused with every reason, NeedsConfirmation for what looks like a mistake, and
     NotFound if the actor is another person.

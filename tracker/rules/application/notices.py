@@ -83,7 +83,7 @@ def _decide_windows(
         if _had_notice_before(
             requirement_id, closes_on, max(config.rsc_window.before, default=0), decided
         ):
-            skipped = "a window that closed shortly before was told of"
+            skipped = "a notice about an earlier window was sent recently"
         about = (Kind.RSC_WINDOW, requirement_id, closes_on)
         due = list(due_steps(config, about, steps, decided, as_of))
         # On most days no step is due, and nothing needs to be calculated.

@@ -41,7 +41,7 @@ def review_results(standing: ApplicationStanding) -> list[Result]:
 
 
 def share_missing(standing: ApplicationStanding) -> float:
-    """How much is missing in all: 1 for each requirement of which nothing is there yet."""
+    """The total of the missing shares; a requirement with no progress counts as 1."""
     return sum(r.short / r.required for r in missing_results(standing))
 
 

@@ -35,7 +35,7 @@ _NOTICES = {
 
 @router.get("/sessions")
 def show_sessions(page: ProviderPage) -> HTMLResponse:
-    """All sessions that the provider has logged, and who has answered; nobody's standing."""
+    """All sessions that the provider has logged, and each member's answer, but no standings."""
     with page.reading() as session:
         group_sessions = list_group_sessions(session, page.person_id)
         zone = zone_of(session, page.site.rulebooks, page.person_id)

@@ -15,7 +15,7 @@ _WHEN_LOGGED = (
 
 
 def upgrade() -> None:
-    """Add the columns; whoever is asked already was when the session was logged."""
+    """Add the columns; existing members count as notified when the session was logged."""
     with op.batch_alter_table("group_member", schema=None) as batch_op:
         batch_op.add_column(sa.Column("name", sa.String(length=200), nullable=True))
         batch_op.add_column(sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True))
