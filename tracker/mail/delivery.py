@@ -19,7 +19,7 @@ from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
     Connection,
     Fate,
-    Outcome,
+    SendResult,
     Server,
     ServerFaultError,
     Settlement,
@@ -224,7 +224,7 @@ class _Delivery:
         if faults:
             self._blame_the_server(outcome)
 
-    def _blame_the_server(self, outcome: Outcome) -> None:
+    def _blame_the_server(self, outcome: SendResult) -> None:
         reason = f"the mail server {self._server}: {outcome.reason}"
         self._troubles.append(ServerFaultError(reason, configuration=False))
 

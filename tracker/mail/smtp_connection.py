@@ -152,7 +152,7 @@ class Fate(Enum):
     """Refused for good, for the recipient's sake."""
 
 
-class Outcome(NamedTuple):
+class SendResult(NamedTuple):
     """One message's fate and what the server said, stage first ("RCPT: 550 no such mailbox").
 
     ``broken`` says that the connection is of no more use.
@@ -190,7 +190,7 @@ class Settlement(NamedTuple):
 
 
 def settle(
-    message: Claimed, outcome: Outcome, now: datetime, give_up_after: timedelta
+    message: Claimed, outcome: SendResult, now: datetime, give_up_after: timedelta
 ) -> Settlement:
     """What follows from an attempt: another one after 1, 2, 5, 15, 30, 60, 60 … minutes.
 
@@ -277,17 +277,19 @@ class Connection:
                 raise
             await self._client.helo()
 
-    async def send(self, message: Claimed, before_body: Callable[[], Awaitable[None]]) -> Outcome:
+    async def send(
+        self, message: Claimed, before_body: Callable[[], Awaitable[None]]
+    ) -> SendResult:
         """Send one message; ``before_body`` is awaited once the server has taken the envelope.
 
         Raises ServerFaultError when the answer tells of the server and not of the message.
         """
         if not is_address(message.recipient):
-            return Outcome(Fate.RECIPIENT_REFUSED, "not an e-mail address")
+            return SendResult(Fate.RECIPIENT_REFUSED, "not an e-mail address")
         recipient = ascii_domain(message.recipient)
         if not recipient.isascii() and not self._client.supports_extension("smtputf8"):
             reason = "the mail server takes no address beyond ASCII (it lacks SMTPUTF8)"
-            return Outcome(Fate.RECIPIENT_REFUSED, reason)
+            return SendResult(Fate.RECIPIENT_REFUSED, reason)
         refused = await self._attempt("envelope", self._envelope(recipient, message))
         if refused is None:
             await before_body()
@@ -296,7 +298,7 @@ class Connection:
             refused = await self._attempt("content", self._client.data(message.body))
         if refused is not None and not refused.broken:
             await self._reset()
-        return refused or Outcome(Fate.SENT)
+        return refused or SendResult(Fate.SENT)
 
     async def _envelope(self, recipient: str, message: Claimed) -> None:
         # Not client.mail and client.rcpt: they parse both addresses anew for each message, which
@@ -311,29 +313,31 @@ class Connection:
         if rcpt.code not in (SMTPStatus.completed, SMTPStatus.will_forward):
             raise SMTPRecipientRefused(*rcpt, recipient)
 
-    async def _attempt(self, stage: str, step: Awaitable[object]) -> Outcome | None:
+    async def _attempt(self, stage: str, step: Awaitable[object]) -> SendResult | None:
         try:
             await step
         except SMTPResponseException as error:
             return self._refused(stage, error)
         except (SMTPException, OSError) as error:
             self._client.close()
-            return Outcome(Fate.AGAIN, f"{stage}: {_in_words(error, self._timeout)}", broken=True)
+            return SendResult(
+                Fate.AGAIN, f"{stage}: {_in_words(error, self._timeout)}", broken=True
+            )
         return None
 
-    def _refused(self, stage: str, error: SMTPResponseException) -> Outcome:
+    def _refused(self, stage: str, error: SMTPResponseException) -> SendResult:
         reason = f"{stage}: {_in_words(error, self._timeout)}"
         if error.code in _LOGIN_WANTED:
             self._client.close()
             raise ServerFaultError(reason, configuration=True) from error
         if 500 <= error.code <= 599:  # noqa: PLR2004 - RFC 5321: refused for good
             at_recipient = isinstance(error, SMTPRecipientRefused)
-            return Outcome(Fate.RECIPIENT_REFUSED if at_recipient else Fate.REFUSED, reason)
+            return SendResult(Fate.RECIPIENT_REFUSED if at_recipient else Fate.REFUSED, reason)
         # An answer that is neither 4xx nor 5xx is none: who knows what the next one belongs to.
         broken = error.code == _CLOSING or not 400 <= error.code <= 499  # noqa: PLR2004
         if broken:
             self._client.close()
-        return Outcome(Fate.AGAIN, reason, broken=broken)
+        return SendResult(Fate.AGAIN, reason, broken=broken)
 
     async def _reset(self) -> None:
         try:

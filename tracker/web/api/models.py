@@ -60,7 +60,7 @@ def _title(text: str) -> str:
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one_line)]
 
 
-class Source(BaseModel):
+class RuleSource(BaseModel):
     """The document and section of a rule."""
 
     document: str
@@ -76,7 +76,7 @@ class NotCounted(BaseModel):
     reason: str
 
 
-class Requirement(BaseModel):
+class RequirementStanding(BaseModel):
     """One requirement of a renewal; ``unit`` is hours, or membership (days checked)."""
 
     id: str
@@ -85,7 +85,7 @@ class Requirement(BaseModel):
     counted: float
     short: float
     status: str
-    source: Source
+    source: RuleSource
     not_counted: list[NotCounted]
 
 
@@ -107,7 +107,7 @@ class StandingOut(BaseModel):
     category: str
     cycle: CycleSpan | None
     status: str
-    requirements: list[Requirement]
+    requirements: list[RequirementStanding]
     next_change_on: date | None
     explanation: str | None = None
 
