@@ -6,24 +6,21 @@ from tracker.formatting import MINUTES_IN_HOUR, format_hours, format_list, hours
 from tracker.services.dashboard import ShortRequirement
 
 
-def format_missing(short: Sequence[ShortRequirement]) -> str:
-    """All that is missing: "5 training hours (one on DEIA), 3.5 RSC hours, and membership"."""
-    whole = {item.counts: item.minutes for item in short if item.topic is None}
-    parts = []
-    for item in sorted(short, key=_position):
-        if item.topic and item.minutes <= whole.get(item.counts, 0):
-            # These hours can be part of the whole hours that are missing anyway.
-            continue
-        part = format_short(item)
-        if item.counts != "membership" and item.topic is None:
-            topics = [
-                f"{_number(other.minutes)} on {other.topic}"
-                for other in short
-                if other.topic and other.counts == item.counts and other.minutes <= item.minutes
-            ]
-            part += f" ({format_list(topics)})" if topics else ""
-        parts.append(part)
-    return format_list(parts)
+def format_missing(short: Sequence[ShortRequirement], *, membership: str = "membership") -> str:
+    """All that is missing: "5 training hours (one on DEIA), 3.5 RSC hours, and membership".
+
+    A topic stands in parentheses if its hours fit into the hours that are missing anyway.
+    """
+    whole, parts, memberships = [], [], []
+    minutes = {item.counts: item.minutes for item in short if item.topic is None}
+    for item in short:
+        if item.counts == "membership":
+            memberships.append(membership)
+        elif item.topic is None:
+            whole.append(format_short(item) + _format_topics(item, short))
+        elif item.minutes > minutes.get(item.counts, 0):
+            parts.append(format_short(item))
+    return format_list([*whole, *parts, *memberships])
 
 
 def format_short(item: ShortRequirement) -> str:
@@ -34,11 +31,13 @@ def format_short(item: ShortRequirement) -> str:
     return f"{_number(item.minutes)} {hours_word(item.counts, item.topic or '')} {unit}"
 
 
-def _position(item: ShortRequirement) -> int:
-    """Whole hours first, then hours on a topic, then the membership."""
-    if item.counts == "membership":
-        return 2
-    return 1 if item.topic else 0
+def _format_topics(whole: ShortRequirement, short: Sequence[ShortRequirement]) -> str:
+    """The topics whose hours fit into those of ``whole``: " (one on DEIA)"; empty if none do."""
+    topics = []
+    for part in short:
+        if part.topic and part.counts == whole.counts and part.minutes <= whole.minutes:
+            topics.append(f"{_number(part.minutes)} on {part.topic}")
+    return f" ({format_list(topics)})" if topics else ""
 
 
 def _number(minutes: int) -> str:

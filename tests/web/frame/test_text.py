@@ -6,34 +6,43 @@ from fractions import Fraction
 import pytest
 
 from tracker.formatting import capitalize_first, format_list
+from tracker.notifications.missing_text import format_missing
 from tracker.rules.cycles import Cycle
+from tracker.services.dashboard import ShortRequirement as Short
 from tracker.web.pages.renewal_text import format_week
-from tracker.web.text import Missing, format_cycle, format_missing
+from tracker.web.text import format_cycle
 
-TRAINING, RSC = Missing("training", None, 300), Missing("rsc", None, 210)
-MEMBERSHIP = Missing("membership", None, 0)
+TRAINING, RSC = Short("training", None, 300), Short("rsc", None, 210)
+MEMBERSHIP = Short("membership", None, 0)
 
 
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
         ([RSC], "3.5 RSC hours"),
-        ([Missing("rsc", None, 60)], "one RSC hour"),
-        ([Missing("training", "DEIA", 60), RSC], "3.5 RSC hours and one DEIA hour"),
-        ([TRAINING, Missing("training", "DEIA", 60)], "5 training hours (one on DEIA)"),
-        ([TRAINING, Missing("training", "DEIA", 300)], "5 training hours (5 on DEIA)"),
-        ([TRAINING, Missing("training", "DEIA", 301)], "5 training hours and 5.02 DEIA hours"),
+        ([Short("rsc", None, 60)], "one RSC hour"),
+        ([Short("training", "DEIA", 60), RSC], "3.5 RSC hours and one DEIA hour"),
+        ([TRAINING, Short("training", "DEIA", 60)], "5 training hours (one on DEIA)"),
+        ([TRAINING, Short("training", "DEIA", 300)], "5 training hours (5 on DEIA)"),
         (
-            [TRAINING, Missing("training", "A", 60), Missing("training", "B", 90)],
+            [TRAINING, Short("training", "DEIA", 301)],
+            "5 training hours and 5.02 DEIA hours",
+        ),
+        (
+            [
+                TRAINING,
+                Short("training", "A", 60),
+                Short("training", "B", 90),
+            ],
             "5 training hours (one on A and 1.5 on B)",
         ),
-        ([RSC, Missing("training", "DEIA", 60)], "3.5 RSC hours and one DEIA hour"),
+        ([RSC, Short("training", "DEIA", 60)], "3.5 RSC hours and one DEIA hour"),
         ([MEMBERSHIP, RSC, TRAINING], "3.5 RSC hours, 5 training hours, and your membership"),
         ([], ""),
     ],
 )
-def test_missing_hours_form_one_phrase(missing: list[Missing], words: str) -> None:
-    assert format_missing(missing) == words
+def test_missing_hours_form_one_phrase(missing: list[Short], words: str) -> None:
+    assert format_missing(missing, membership="your membership") == words
 
 
 @pytest.mark.parametrize(

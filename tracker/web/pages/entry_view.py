@@ -7,17 +7,19 @@ from datetime import date, datetime
 from sqlmodel import Session
 
 from tracker.formatting import format_hours_with_unit, format_list, hours_word
+from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_background
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import ApplicationStanding, Standing, list_exemptions
+from tracker.services.cycle_locks import refusal_of_lock
 from tracker.services.endorsements import Endorsed
 from tracker.services.entries import find_entry
 from tracker.services.evidence import EvidenceFile
 from tracker.web.pages.renewal_view import Tone, anchor_of
 from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
-from tracker.web.text import format_closed, format_cycle
+from tracker.web.text import format_cycle
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class VerdictLine:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryView:
     """An entry as the pages show it; ``minutes`` are whole minutes.
 
     ``activity`` is empty if the title says it. ``lines`` are the verdicts, joined into one if they
@@ -65,7 +67,7 @@ class EntryRow:
 
 def read_entry(
     session: Session, rulebooks: Rulebooks, person_id: int, entry_id: int, now: datetime
-) -> EntryRow | None:
+) -> EntryView | None:
     """One of a person's own entries, or None."""
     entry = find_entry(session, person_id, entry_id)
     return preview_entry(session, rulebooks, entry, now) if entry else None
@@ -73,12 +75,12 @@ def read_entry(
 
 def preview_entry(
     session: Session, rulebooks: Rulebooks, entry: LoggedEntry, now: datetime
-) -> EntryRow:
+) -> EntryView:
     """An entry, stored or not, and whether it counts or would count."""
     return view_entry(read_entry_data(session, rulebooks, entry, now), entry)
 
 
-def view_entry(data: YearData, entry: LoggedEntry) -> EntryRow:
+def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
     """An entry with a verdict for each endorsement and each application."""
     whys = []
     for endorsement in data.endorsements:
@@ -90,8 +92,12 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryRow:
     if len({line.text for line in whys}) == 1:
         lines = [replace(whys[0], endorsement="")]
     activity = hours_word(entry.activity, "")
+    closed, closed_by = "", ""
     lock = data.locks.lock_on(entry.held_on)
-    return EntryRow(
+    if lock is not None:
+        refusal = refusal_of_lock("", lock)
+        closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association
+    return EntryView(
         id=entry.id,
         held_on=entry.held_on,
         title=entry.title,
@@ -100,20 +106,29 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryRow:
         minutes=entry.minutes,
         lines=lines,
         whys=whys,
-        closed=format_closed(lock) if lock else "",
-        closed_by=lock.association if lock else "",
+        closed=closed,
+        closed_by=closed_by,
         files=data.files.get(entry.id, ()),
     )
 
 
 def _format_details(data: YearData, entry: LoggedEntry) -> str:
+    """``with Rosa Lim · group · 1 hour of DEIA · NC-123``."""
     provider = data.provider_of(entry)
     name = provider.name if provider else entry.provider_name
-    topics = [
-        f"{format_hours_with_unit(minutes)} of {topic}" for topic, minutes in entry.topics.items()
-    ]
-    parts = (f"with {name}" if name else "", entry.format, format_list(topics), entry.reference)
-    return " · ".join(part for part in parts if part)
+    parts = []
+    if name:
+        parts.append(f"with {name}")
+    if entry.format:
+        parts.append(entry.format)
+    if entry.topics:
+        topics = [
+            f"{format_hours_with_unit(entry.topics[topic])} of {topic}" for topic in entry.topics
+        ]
+        parts.append(format_list(topics))
+    if entry.reference:
+        parts.append(entry.reference)
+    return " · ".join(parts)
 
 
 def _judge_for_endorsement(
@@ -132,7 +147,7 @@ def _judge_for_endorsement(
     verdict = data.explain(plan, entry)
     line = _make_line(data, plan, entry, verdict, exemptions)
     if shown is not None:
-        line.anchor = _anchor(shown, entry)
+        line.anchor = _find_anchor(shown, entry)
     elif plan.cycle is not None and plan.cycle.ends_on < today:
         cycle = f" for {format_cycle(plan.cycle)}"
         line.text = _format_verdict(plan, verdict, exemptions, cycle)
@@ -157,25 +172,25 @@ def _find_plan(data: YearData, endorsement: Endorsed, day: date, today: date) ->
 def _judge_for_application(
     data: YearData, standing: ApplicationStanding, entry: LoggedEntry
 ) -> VerdictLine:
-    """The verdict of an application, whose rules are on a page of their own."""
-    verdict = _apply_remarks(standing, entry, data.explain(standing.plan, entry))
-    line = _make_line(data, standing.plan, entry, verdict, {})
-    line.endorsement += " application"
-    return line
+    """The verdict of an application, whose rules are on a page of their own.
 
-
-def _apply_remarks(standing: ApplicationStanding, entry: LoggedEntry, verdict: Verdict) -> Verdict:
-    """The verdict, less the requirements whose window of months or degree excludes the entry."""
+    A requirement does not count if its window of months or degree excludes the entry.
+    """
+    verdict = data.explain(standing.plan, entry)
     excluded = {}
     for result in standing.results:
         for remark in result.remarks:
             if (remark.day, remark.title) == (entry.held_on, entry.title):
                 excluded[result.requirement.id] = remark.reason
     left = tuple(i for i in verdict.requirement_ids if i not in excluded)
-    if left or not verdict.requirement_ids:
-        return verdict._replace(requirement_ids=left)
-    reason = excluded[verdict.requirement_ids[0]]
-    return Verdict(counts=False, requirement_ids=(), reason=reason)
+    if verdict.requirement_ids and not left:
+        reason = excluded[verdict.requirement_ids[0]]
+        verdict = Verdict(counts=False, requirement_ids=(), reason=reason)
+    else:
+        verdict = verdict._replace(requirement_ids=left)
+    line = _make_line(data, standing.plan, entry, verdict, {})
+    line.endorsement += " application"
+    return line
 
 
 def _make_line(
@@ -228,7 +243,7 @@ def _format_names(plan: Plan, requirement_ids: Sequence[str]) -> str:
     return format_list([names[i] for i in requirement_ids])
 
 
-def _anchor(standing: Standing, entry: LoggedEntry) -> str:
+def _find_anchor(standing: Standing, entry: LoggedEntry) -> str:
     for requirement in standing.plan.requirements:
         if requirement.counts == entry.activity and not requirement.topic:
             return anchor_of(standing, requirement.id)

@@ -11,11 +11,13 @@ from tracker.formatting import (
     format_month,
     format_month_day,
 )
+from tracker.notifications.missing_text import format_missing
 from tracker.rules.cycles import Cycle
-from tracker.rules.pace import Forecast, Pace, forecast
+from tracker.rules.pace import Pace, forecast
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Outcome, Span, Standing, Status
-from tracker.web.text import Missing, format_cycle, format_missing, missing_of
+from tracker.services.dashboard import ShortRequirement
+from tracker.web.text import format_cycle
 
 _DAYS_IN_WEEK = 7
 _WEEKS = ("first", "second", "third", "last")
@@ -30,21 +32,19 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
         return f"All done for {format_cycle(cycle)}."
     if standing.status is Status.EXCUSED:
         return _format_leave(standing, today, is_own=is_own)
-    return _format_short(standing, format_cycle(cycle), today, is_own=is_own)
-
-
-def _format_short(standing: Standing, cycle: str, today: date, *, is_own: bool) -> str:
     membership = "your membership" if is_own else "their membership"
-    missing = _missing(standing)
-    words = format_missing(missing, membership=membership)
+    short = _list_short(standing)
+    missing = format_missing(short, membership=membership)
     if standing.status is Status.OVERDUE:
-        return f"{capitalize_first(words)} still missing for {cycle}."
+        return f"{capitalize_first(missing)} still missing for {format_cycle(cycle)}."
     if standing.status is Status.LAPSED:
-        return f"Lapsed: {words} missing for {cycle}."
+        return f"Lapsed: {missing} missing for {format_cycle(cycle)}."
     by = f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
-    if all(item.counts == "membership" for item in missing):
-        return f"Only {membership} to renew{by}."
-    return f"{capitalize_first(words)} to go{by}."
+    only_membership = {item.counts for item in short} <= {"membership"}
+    what = (
+        f"Only {membership} to renew" if only_membership else f"{capitalize_first(missing)} to go"
+    )
+    return f"{what}{by}."
 
 
 def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
@@ -67,7 +67,6 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     elif standing.status is Status.OPEN:
         sentences = _format_extension(standing, cycle, due_on) + sentences
         sentences += _format_outlook(standing, today, is_own=is_own)
-        sentences += _format_done(standing)
     elif cycle.ends_on >= today:
         next_starts_on = cycle.ends_on + timedelta(days=1)
         sentences.append(f"The next cycle begins on {format_date(next_starts_on)}.")
@@ -96,6 +95,12 @@ def format_week(day: date, today: date) -> str:
     week = _WEEKS[min((day.day - 1) // _DAYS_IN_WEEK, len(_WEEKS) - 1)]
     year = "" if day.year == today.year else f" {day.year}"
     return f"in the {week} week of {format_month(day)}{year}"
+
+
+def _format_exemptions(standing: Standing) -> list[str]:
+    if any(result.requirement.is_exempt for result in standing.results):
+        return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
+    return []
 
 
 def _format_due(due_on: date, today: date) -> str:
@@ -134,45 +139,36 @@ def _format_leave_end(standing: Standing, due_on: date, *, is_own: bool) -> str:
 
 def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[str]:
     """That an extension moves the due date, not the days on which hours count."""
-    needs_hours = any(item.counts != "membership" for item in _missing(standing))
+    needs_hours = any(item.counts != "membership" for item in _list_short(standing))
     if due_on <= cycle.ends_on or not needs_hours:
         return []
     return [f"Only sessions held by {format_date(cycle.ends_on)} count. You can log them later."]
 
 
-def _missing(standing: Standing) -> list[Missing]:
-    return [
-        missing_of(r.requirement.rule, r.short)
-        for r in standing.results
-        if r.outcome is Outcome.SHORT
-    ]
-
-
-def _format_exemptions(standing: Standing) -> list[str]:
-    if any(r.requirement.is_exempt for r in standing.results):
-        return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
-    return []
-
-
-def _format_done(standing: Standing) -> list[str]:
-    done = []
+def _list_short(standing: Standing) -> list[ShortRequirement]:
+    short = []
     for result in standing.results:
-        if result.outcome is Outcome.MET and result.requirement.topic is None:
-            done.append(result.requirement.hours_name)
-    if not done:
-        return []
-    verb = "is" if len(done) == 1 else "are"
-    return [f"{capitalize_first(format_list(done))} {verb} done."]
+        if result.outcome is Outcome.SHORT:
+            requirement = result.requirement
+            short.append(ShortRequirement(requirement.counts, requirement.topic, result.short))
+    return short
 
 
 def _format_outlook(standing: Standing, today: date, *, is_own: bool) -> list[str]:
-    """The forecast, once there is one, and the topics that are still untouched."""
+    """The forecast, once there is one; the topics that are still untouched; and what is done."""
     sentences = []
     if paces := _format_paces(standing, today):
         whose = "your" if is_own else "their"
         sentences.append(f"At {whose} current pace, {', and '.join(paces)}.")
     if untouched := _untouched_topics(standing):
         sentences.append(f"Nothing about {format_list(untouched)} is logged yet.")
+    done = []
+    for result in standing.results:
+        if result.outcome is Outcome.MET and result.requirement.topic is None:
+            done.append(result.requirement.hours_name)
+    if done:
+        verb = "is" if len(done) == 1 else "are"
+        sentences.append(f"{capitalize_first(format_list(done))} {verb} done.")
     return sentences
 
 
@@ -194,15 +190,13 @@ def _format_paces(standing: Standing, today: date) -> list[str]:
     forecasts = [(r.requirement, forecast(standing, r, today)) for r in standing.results]
     for pace in (Pace.BEHIND, Pace.NEARLY, Pace.ON):
         for requirement, found in forecasts:
-            if found and found.pace is pace:
-                outcome = _format_forecast(found, today)
-                groups.setdefault(outcome, []).append(requirement.hours_name)
+            if found is None or found.pace is not pace:
+                continue
+            if pace is Pace.BEHIND:
+                outcome = "will not be complete by then"
+            elif pace is Pace.NEARLY or found.done_on is None:
+                outcome = "will be complete a little late"
+            else:
+                outcome = f"will be complete {format_week(found.done_on, today)}"
+            groups.setdefault(outcome, []).append(requirement.hours_name)
     return [f"{format_list(names)} {outcome}" for outcome, names in groups.items()]
-
-
-def _format_forecast(found: Forecast, today: date) -> str:
-    if found.pace is Pace.BEHIND:
-        return "will not be complete by then"
-    if found.pace is Pace.NEARLY or found.done_on is None:
-        return "will be complete a little late"
-    return f"will be complete {format_week(found.done_on, today)}"

@@ -14,7 +14,7 @@ from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
 from tracker.services.evaluation import days_at
-from tracker.web.pages.entry_view import EntryRow, view_entry
+from tracker.web.pages.entry_view import EntryView, view_entry
 from tracker.web.pages.renewal_view import CycleLink, RenewalView, list_cycle_links, view_renewal
 from tracker.web.pages.year_data import (
     YearData,
@@ -45,8 +45,8 @@ class YearView:
     """
 
     renewals: Sequence[RenewalView]
-    entries: Sequence[EntryRow]
-    outside: Sequence[EntryRow]
+    entries: Sequence[EntryView]
+    outside: Sequence[EntryView]
     without_renewal: Sequence[NoRenewal]
     period: str
     last_entry_id: int | None
