@@ -47,7 +47,7 @@ def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
     page = scripted(ALICE)
     page.goto("/log?activity=rsc&date=2026-11-14")
     page.get_by_label("Hours", exact=True).fill("1")
-    page.get_by_label("Or type part of their name").fill("Kim Osei")
+    page.get_by_label("Or type part of the provider's name").fill("Kim Osei")
     page.get_by_label("Proof").set_input_files(
         [file("x" * 90 + ".pdf", PDF), file("page.png", b"<html>")]
     )
@@ -107,7 +107,7 @@ def test_declined_references_and_limits_have_no_barriers(
         page.goto("/sign-in")
         page.get_by_label("Email address").fill("flood@example.org")
         page.get_by_role("button", name="Email me a code").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("There were too many attempts.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Too many attempts.")
     check(page)
 
 

@@ -18,7 +18,7 @@ Open = Callable[[str, str], Keys]
 def test_training_is_logged_twice_with_a_warning(keys: Open, server: LiveServer) -> None:
     at = keys(ERIN, "/my-year")
     at.follow("Log hours")
-    expect(at.page.get_by_label("Or type part of their name")).to_be_hidden()
+    expect(at.page.get_by_label("Or type part of the provider's name")).to_be_hidden()
     at.choose("Training")
     at.press("Today")
     expect(at.page.get_by_label("Day")).to_have_value("22")
@@ -62,7 +62,7 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.choose("Reflective supervision")
     at.type_day("3 nov 2026")
     at.type("Hours", "lots")
-    at.type("Type part of their name", "riuz")
+    at.type("Type part of the provider’s name", "riuz")
     at.upload("Proof", proof, page)
     at.press("Save")
     at.see_problem("Write the hours like")
@@ -85,7 +85,7 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     assert at.download(lambda: at.page.keyboard.press("Enter")) == "certificate.pdf"
     at.tick("Remove photo.png when I save")
     at.press("Save")
-    at.see("Proof: certificate.pdf")
+    at.see("Supporting documents: certificate.pdf")
 
 
 def test_enter_saves_and_does_not_press_today(keys: Open, server: LiveServer) -> None:

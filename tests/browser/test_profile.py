@@ -98,7 +98,7 @@ def test_a_second_address_is_confirmed_and_removed(keys: Open, server: LiveServe
 
 def test_email_and_time_zone_are_chosen(keys: Open, server: LiveServer) -> None:
     at = keys(BOB, "/profile")
-    at.follow("Choose which email you get")
+    at.follow("Choose which emails you get")
     box = at.page.get_by_role("checkbox").first
     at.walk_to(box)
     at.page.keyboard.press("Space")

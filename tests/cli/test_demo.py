@@ -105,7 +105,7 @@ def test_the_demo_can_end_while_starting(tmp_path: Path) -> None:
 def test_a_named_database_is_kept(sqlite_url: str, tmp_path: Path) -> None:
     elsewhere = {"TRACKER_DATABASE_URL": sqlite_url, "TRACKER_SMTP_URL": "smtp://192.0.2.1:25"}
     with running_demo(tmp_path, **elsewhere) as (process, address), answering(address) as client:
-        assert "mails arrived" in client.get("/demo/mail").text
+        assert "messages arrived" in client.get("/demo/mail").text
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
     engine = open_engine(sqlite_url)

@@ -41,8 +41,8 @@ class ErrorText(NamedTuple):
 
 _GO_BACK = "Go back in your browser, check that everything you typed is still there, and"
 _UNREADABLE = ErrorText(
-    "We could not read that",
-    "Something in the address or in the form is not what this page expects. Nothing was changed.",
+    "We could not read your request",
+    "The address or the form contains something that this page does not accept. Nothing was changed.",
     f"{_GO_BACK} try again.",
 )
 _FAILED = ErrorText(
@@ -59,7 +59,7 @@ _TEXTS = {
     403: ErrorText(
         "This form did not come from our site",
         "To keep your record safe, we accept forms only from our own pages. Nothing was changed.",
-        "Open the page again from here, and send the form once more.",
+        "Open the page again from here and submit the form again.",
     ),
     404: ErrorText(
         "This page does not exist",
@@ -69,7 +69,7 @@ _TEXTS = {
     405: ErrorText(
         "You can't do that here",
         "This address shows a page or accepts a form, but not both. Nothing was changed.",
-        "Please start again from the first page.",
+        "Please start again from the home page.",
     ),
     413: ErrorText(
         "That is too large",
@@ -77,8 +77,8 @@ _TEXTS = {
         f"{_GO_BACK} choose smaller files or a shorter text. Together, files can have up to 32 MB.",
     ),
     429: ErrorText(
-        "There were too many attempts",
-        "We limit attempts so that nobody can guess codes or flood mailboxes. Nothing is lost.",
+        "Too many attempts",
+        "We limit attempts so that no one can guess codes or flood mailboxes. Nothing is lost.",
         "Please try again in {wait}.",
     ),
     503: ErrorText(

@@ -86,7 +86,9 @@ def test_the_list_can_be_narrowed_by_readiness(sqlite_applicant_web: WebClient) 
     assert "2 all 1 ready 1 not ready" in text_of(vera.get(LIST))
     assert names(vera, "?status=ready") == ["Ida Frost"]
     assert names(vera, "?status=not+ready") == ["Nora Pike"]
-    assert "Nobody here. Show all" in text_of(vera.get(f"{LIST}?status=needs+review"))
+    assert "No one matches this filter. Show all" in text_of(
+        vera.get(f"{LIST}?status=needs+review")
+    )
 
 
 def test_the_list_can_be_narrowed_by_what_is_missing(sqlite_applicant_web: WebClient) -> None:

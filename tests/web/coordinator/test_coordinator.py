@@ -62,7 +62,7 @@ def test_each_state_has_its_count_and_its_link(web: WebClient) -> None:
 
 def test_a_state_that_nobody_is_in_says_so(sqlite_web: WebClient) -> None:
     page = text_of(sqlite_web.visit(CAROL).get("/coordinator?status=met"))
-    assert "Nobody here. Show all" in page
+    assert "No one matches this filter. Show all" in page
 
 
 @pytest.mark.parametrize("query", ["status=%00", "status=nonsense", "page=99999"])
@@ -120,7 +120,7 @@ def test_an_association_without_endorsees_says_what_to_do(sqlite_web: WebClient)
         session.connection().exec_driver_sql("DELETE FROM standing")
     page = text_of(sqlite_web.visit(DAN).get("/coordinator"))
     assert "No endorsements yet." in page
-    assert "None. We know every provider that was named." in page
+    assert "None. Every provider that endorsees named is on file." in page
 
 
 def test_a_persons_applications_stay_within_reach(sqlite_web: WebClient) -> None:

@@ -39,7 +39,7 @@ def test_a_busy_save_keeps_what_was_typed(cast: Cast, tmp_path: Path) -> None:
             assert page.status_code == 503
             assert page.headers["retry-after"] == "10"
             assert "Many people are saving at the same time" in text_of(page)
-            assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
+            assert "Nothing was saved. Everything you typed is kept" in text_of(page)
             assert ("Files can't be kept" in text_of(page)) == bool(files)
             assert kept(page) == typed
             assert 'action="/log?again=1"' in page.text
@@ -71,6 +71,6 @@ def test_a_statement_timeout_counts_as_busy(
         session.connection().exec_driver_sql("LOCK TABLE unsubscribed")
         page = web.visit().post(f"/unsubscribe/{token}")
     assert page.status_code == 503
-    assert "Nothing was saved. Nothing that you typed is lost" in text_of(page)
+    assert "Nothing was saved. Everything you typed is kept" in text_of(page)
     for engine in (pages, cast.engine):
         engine.dispose()

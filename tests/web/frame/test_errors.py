@@ -11,14 +11,14 @@ from tracker.web.errors import format_wait
 
 OWN = {"Origin": "http://testserver"}
 SAID = {
-    400: "We could not read that. Something in the address or in the form",
+    400: "We could not read your request. The address or the form contains something",
     403: "This form did not come from our site. To keep your record safe",
     404: "This page does not exist. It may have been deleted,",
     405: "You can't do that here. This address shows a page or accepts a form,",
     413: "That is too large. It is more than you can send at one time. Nothing was saved.",
-    418: "We could not read that. Something in the address or in the form",
-    422: "We could not read that. Something in the address or in the form",
-    429: "There were too many attempts. We limit attempts",
+    418: "We could not read your request. The address or the form contains something",
+    422: "We could not read your request. The address or the form contains something",
+    429: "Too many attempts. We limit attempts",
     500: "Something went wrong. This is our fault, and we have recorded it.",
     502: "Something went wrong. This is our fault, and we have recorded it.",
     503: "The site is busy right now. Many people are saving at the same time.",

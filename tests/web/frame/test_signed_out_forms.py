@@ -31,7 +31,7 @@ def test_typed_text_is_saved_after_signing_in(sqlite_web: WebClient) -> None:
     typed = {**TRAINING, "title": HOSTILE, "form_key": key[1]}
     page = alice.post("/log?again=1", typed)
     assert page.status_code == 403
-    assert "Nothing is saved yet, but nothing that you typed is lost" in text_of(page)
+    assert "Nothing is saved yet, but everything you typed is kept" in text_of(page)
     assert 'action="/log?again=1"' in page.text
     assert "<script>" not in page.text
     assert kept(page) == typed

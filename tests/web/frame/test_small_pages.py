@@ -86,7 +86,7 @@ def test_no_api_description_is_offered(sqlite_web: WebClient) -> None:
 def test_opening_the_unsubscribe_link_only_asks(web: WebClient) -> None:
     token = token_for(web.cast.engine)
     page = web.visit("").get(f"/unsubscribe/{token}")
-    assert "carol@example.org will get no more digest email from NCIMHA" in text_of(page)
+    assert "carol@example.org will no longer get digest emails from NCIMHA" in text_of(page)
     assert web.cast.rows("unsubscribed") == []
 
 

@@ -50,7 +50,8 @@ def test_the_page_lists_signed_in_browsers(
     assert "This browser Unknown browser Since November 25, 2026" in said
     assert "with alice@home.example. Last visit today." in said
     assert (
-        "asks for a new code 30 days after its last visit, and at the latest 180 days after" in said
+        "not visited with a browser for 30 days, and in any case 180 days after you signed in"
+        in said
     )
     assert len(handles(phone)) == len(handles(tablet)) == 1
 

@@ -37,7 +37,7 @@ def test_only_the_post_of_a_link_unsubscribes(web: WebClient) -> None:
         kinds = ["early reminders", "membership"]
         token = create_choice_token(session, web.cast.people[BOB], kinds)
     path = f"/unsubscribe/mail/{token}"
-    assert "no more email of this kind: Early reminders, Membership" in text_of(
+    assert "no longer get these emails: Early reminders, Membership" in text_of(
         web.visit("").get(path)
     )
     assert disabled_kinds(web, BOB) == set()

@@ -32,7 +32,7 @@ def test_a_term_counts_immediately(web: WebClient) -> None:
     this_year = {**NEXT_YEAR, "starts_year": "2026"}
     words = text_of(bob.follow(bob.post("/membership/new", this_year)))
     assert "The term is recorded. Membership: done to December 31, 2026" in words
-    assert "Dec 31, 2026 In force Entered by you" in words.replace("\xa0", " ")
+    assert "Dec 31, 2026 Current Entered by you" in words.replace("\xa0", " ")
     [row] = web.cast.rows("membership", person_id=web.cast.people[BOB])
     assert (row["ends_on"], row["recorded_by"]) == (date(2026, 12, 31), BOB)
     [event] = web.cast.rows("audit_event", table_name="membership")
@@ -46,7 +46,7 @@ def test_a_term_paid_ahead_extends_coverage(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     words = text_of(alice.follow(alice.post("/membership/new", NEXT_YEAR)))
     assert "Membership: done to December 31, 2027" in words
-    assert "Paid ahead" in words
+    assert "Upcoming" in words
 
 
 def test_the_same_term_is_saved_once(web: WebClient) -> None:

@@ -178,4 +178,4 @@ def test_a_session_in_a_closed_cycle_is_not_offered(
     bob.post(path, {"answer": "dispute", "note": note})
     assert "waiting for your answer" not in text_of(bob.get("/my-year"))
     [member] = sqlite_web.cast.rows("group_member")
-    assert member["note"].startswith("The session was held, but")
+    assert member["note"].startswith("The session took place, but")

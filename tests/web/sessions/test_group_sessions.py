@@ -168,7 +168,7 @@ def test_a_disputed_session_is_corrected_and_asked_again(web: WebClient) -> None
     assert "It was &lt;1&gt; hour" in dana.get(path).text
     edit = path.partition("?")[0] + "/edit"
     answer = dana.post(edit, {**SESSION, "hours": "1", "others": EVE})
-    assert "Saved. Everyone who has not confirmed it is asked again." in text_of(
+    assert "Saved. Everyone who has not confirmed the session is asked again." in text_of(
         dana.follow(answer)
     )
     assert members(web) == [(ALICE, "confirmed"), (BOB, "asked"), (EVE, "asked")]

@@ -250,7 +250,7 @@ class LogForm(OwnForm):
     hours = StringField("Hours")
     title = StringField("Title")
     provider = StringField("Who provided it?")
-    provider_name = StringField("Or type part of their name")
+    provider_name = StringField("Or type part of the provider's name")
     format = RadioField(
         "Individual or group?", choices=[SelectChoice(key, FORMAT_LABELS[key]) for key in FORMATS]
     )

@@ -25,7 +25,7 @@ from tracker.web.time_zones import zone_of
 
 router = APIRouter()
 _NOTICES = {
-    "disputed": "Saved. Your provider sees that something is wrong, and your note.",
+    "disputed": "Saved. Your RSC provider sees that you reported a problem, and reads your note.",
     "same": "Did you already log this session yourself? Choose below.",
 }
 # The page has changed since it was opened, so it is shown again.

@@ -27,7 +27,7 @@ from tracker.web.time_zones import zone_of
 router = APIRouter()
 _NOTICES = {
     "asked": "Saved. It counts for each person once they confirm it.",
-    "corrected": "Saved. Everyone who has not confirmed it is asked again.",
+    "corrected": "Saved. Everyone who has not confirmed the session is asked again.",
     "out": "Removed. We no longer ask this person to confirm the session.",
     "withdrawn": "Withdrawn. We no longer ask anyone to confirm this session.",
 }
