@@ -1,8 +1,8 @@
 """An applicant's own page: the checklist, or the decision about the application."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
@@ -15,7 +15,7 @@ from tracker.services.applications import get_application, list_applications
 from tracker.services.evaluation import days_at
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import PersonPage
-from tracker.web.pages.checklist import Checklist, read_checklist
+from tracker.web.pages.checklist import read_checklist
 
 router = APIRouter()
 _DECIDED = {"endorsed": "Endorsed from", "declined": "Declined on", "withdrawn": "Withdrawn on"}
@@ -34,16 +34,7 @@ class ApplicationView:
     headline: str
     lead: str
     status: str
-    checklist: Checklist | None
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationOutcome:
-    """An application in a list of links; ``outcome`` is a sentence."""
-
-    id: int
-    category: str
-    outcome: str
+    checklist: dict[str, Any] | None
 
 
 @router.get("/application/{application_id}")
@@ -59,23 +50,10 @@ def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
 
 def read_applications(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
-) -> Sequence[ApplicationView]:
+) -> list[ApplicationView]:
     """All of a person's applications, the undecided first, then the newest."""
-    return [
-        view_application(session, rulebooks, application, now)
-        for application in list_applications(session, person_id)
-    ]
-
-
-def list_outcomes(
-    session: Session, person_id: int, association: str
-) -> Sequence[ApplicationOutcome]:
-    """A person's applications at one association, the undecided first, then the newest."""
-    return [
-        ApplicationOutcome(application.id, application.category, _format_outcome(application))
-        for application in list_applications(session, person_id)
-        if application.association == association
-    ]
+    applications = list_applications(session, person_id)
+    return [view_application(session, rulebooks, each, now) for each in applications]
 
 
 def view_application(
@@ -97,12 +75,12 @@ def view_application(
             session, rulebooks, application, now, for_association=for_association
         )
     if checklist is not None:
-        lead = f"{checklist.lead} {checklist.step}".strip()
+        lead = f"{checklist['lead']} {checklist['step']}".strip()
         return ApplicationView(
-            application, name, checklist.headline, lead, checklist.status, checklist
+            application, name, checklist["headline"], lead, checklist["status"], checklist
         )
     if application.is_decided:
-        headline, lead = _format_outcome(application), _format_next(rulebooks, application, now)
+        headline, lead = format_outcome(application), _format_next(rulebooks, application, now)
     elif rulebook is None:
         headline = "We have no rulebook for this association."
         lead = "So we can't show what your application needs."
@@ -112,7 +90,8 @@ def view_application(
     return ApplicationView(application, name, headline, lead, application.state, None)
 
 
-def _format_outcome(application: Application) -> str:
+def format_outcome(application: Application) -> str:
+    """Whether and when the application was decided, as a sentence."""
     if application.decided_on is None:
         return f"opened on {format_date(application.opened_on)}, not decided yet."
     return f"{_DECIDED[application.state]} {format_date(application.decided_on)}."

@@ -1,9 +1,7 @@
 """An application's checklist in words: each requirement, its progress, and what does not count."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any
 
 from sqlmodel import Session
 
@@ -36,73 +34,7 @@ from tracker.services.applications import get_application_standings
 from tracker.services.evaluation import days_at
 from tracker.services.uncounted import Uncounted, with_uncounted
 
-Tone = Literal["good", "plain", "warm"]
 NO_RULES = f"{capitalize_first(NO_INITIAL_RULES)}."
-
-
-@dataclass(frozen=True, slots=True)
-class ChecklistWarning:
-    """Something of the applicant's that does not count, or only if the reviewers agree."""
-
-    day: date
-    title: str
-    amount: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChecklistTip:
-    """Advice that is not required; ``typical`` is what the source calls typical, or empty."""
-
-    typical: str
-    says: str
-    document: str
-    section: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChecklistTask:
-    """One requirement with its result.
-
-    ``progress`` is what is counted and of what, None if there is nothing to measure;
-    ``reading`` is the interpretation that the association has taken, if any.
-    """
-
-    result: Result
-    state: str
-    tone: Tone
-    progress: tuple[str, str] | None
-    note: str
-    warnings: Sequence[ChecklistWarning]
-    tips: Sequence[ChecklistTip]
-    reading: str
-
-    @property
-    def has_bar(self) -> bool:
-        """Whether there is a progress bar to draw."""
-        return self.result.required > 1 and self.result.outcome is not Outcome.NOT_NEEDED
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the applicant may still do something for it."""
-        return self.result.outcome in (Outcome.SHORT, Outcome.REVIEW)
-
-
-@dataclass(frozen=True, slots=True)
-class Checklist:
-    """An undecided application in words.
-
-    ``step`` is what the applicant does next, ``effect`` the progress of the hours; ``tips``
-    are those that belong to none of its requirements.
-    """
-
-    status: str
-    headline: str
-    lead: str
-    step: str
-    effect: str
-    tasks: Sequence[ChecklistTask]
-    tips: Sequence[ChecklistTip]
 
 
 def read_checklist(
@@ -112,8 +44,11 @@ def read_checklist(
     now: datetime,
     *,
     for_association: bool = False,
-) -> Checklist | None:
+) -> dict[str, Any] | None:
     """An undecided application's checklist; None before the day on which it opens.
+
+    ``step`` is what the applicant does next, ``effect`` the progress of the hours; ``tips`` are
+    those that belong to none of its requirements.
 
     Only ``for_association`` does it show which references fill a requirement: that depends on
     what referees wrote, and they were promised that the applicant does not learn it.
@@ -131,27 +66,20 @@ def read_checklist(
     tips = _list_tips(rulebook, application.category)
     tasks = []
     for result in standing.results:
-        state, tone = _format_state(result)
-        task = ChecklistTask(
-            result=result,
-            state=state,
-            tone=tone,
-            progress=_progress(result, for_association=for_association),
-            note=_format_note(result, standing.covered_until),
-            warnings=_list_warnings(result, uncounted),
-            tips=tips.pop(result.requirement.id, []),
-            reading=readings.get(result.requirement.rule.interpretation or "", ""),
-        )
+        task = _view_task(standing, result, for_association=for_association)
+        task["warnings"] = _list_warnings(result, uncounted)
+        task["tips"] = tips.pop(result.requirement.id, [])
+        task["reading"] = readings.get(result.requirement.rule.interpretation or "", "")
         tasks.append(task)
-    return Checklist(
-        status=standing.status.value,
-        headline=format_headline(standing),
-        lead=format_lead(standing),
-        step=_format_step(standing, application.submitted_on),
-        effect=_format_effect(standing),
-        tasks=tasks,
-        tips=[tip for of_one in tips.values() for tip in of_one],
-    )
+    return {
+        "status": standing.status.value,
+        "headline": format_headline(standing),
+        "lead": format_lead(standing),
+        "step": _format_step(standing, application.submitted_on),
+        "effect": _format_effect(standing),
+        "tasks": tasks,
+        "tips": [tip for of_one in tips.values() for tip in of_one],
+    }
 
 
 def format_headline(standing: ApplicationStanding) -> str:
@@ -233,20 +161,35 @@ def _format_effect(standing: ApplicationStanding) -> str:
     return "; ".join(parts)
 
 
-def _progress(result: Result, *, for_association: bool) -> tuple[str, str] | None:
+def _view_task(
+    standing: ApplicationStanding, result: Result, *, for_association: bool
+) -> dict[str, Any]:
+    """One requirement and its state.
+
+    ``progress`` is what is counted and of what, None if there is nothing to measure; ``is_open``:
+    the applicant may still do something for it.
+    """
+    progress: tuple[str, str] | None = None
     if result.requirement.counts == "references" and not for_association:
-        return str(result.counted), f"{result.required} received"
-    return None if result.outcome is Outcome.NOT_NEEDED else progress_parts(result)
-
-
-def _format_state(result: Result) -> tuple[str, Tone]:
+        progress = str(result.counted), f"{result.required} received"
+    elif result.outcome is not Outcome.NOT_NEEDED:
+        progress = progress_parts(result)
+    state, tone = "To do", "warm"
     if result.outcome is Outcome.MET:
-        return "Done", "good"
-    if result.outcome is Outcome.REVIEW:
-        return "For the reviewers", "plain"
-    if result.outcome is Outcome.NOT_NEEDED:
-        return f"Not needed: {lowercase_first(format_notes(result))}", "plain"
-    return "To do", "warm"
+        state, tone = "Done", "good"
+    elif result.outcome is Outcome.REVIEW:
+        state, tone = "For the reviewers", "plain"
+    elif result.outcome is Outcome.NOT_NEEDED:
+        state, tone = f"Not needed: {lowercase_first(format_notes(result))}", "plain"
+    return {
+        "result": result,
+        "state": state,
+        "tone": tone,
+        "progress": progress,
+        "note": _format_note(result, standing.covered_until),
+        "has_bar": result.required > 1 and result.outcome is not Outcome.NOT_NEEDED,
+        "is_open": result.outcome in (Outcome.SHORT, Outcome.REVIEW),
+    }
 
 
 def _format_note(result: Result, covered_until: date | None) -> str:
@@ -261,7 +204,7 @@ def _format_note(result: Result, covered_until: date | None) -> str:
     return capitalize_first(format_notes(result))
 
 
-def _list_warnings(result: Result, uncounted: Uncounted) -> list[ChecklistWarning]:
+def _list_warnings(result: Result, uncounted: Uncounted) -> list[dict[str, Any]]:
     """What does not count, the newest first: by the requirement's own rule, or by the provider."""
     requirement = result.requirement
     if requirement.rule.inside or result.outcome is Outcome.NOT_NEEDED:
@@ -282,17 +225,23 @@ def _list_warnings(result: Result, uncounted: Uncounted) -> list[ChecklistWarnin
         words = format_reason(remark.reason)
         if not remark.needs_review:
             words = f"Does not count: {words}"
-        warnings.append(ChecklistWarning(remark.day, remark.title, amount, words))
+        warnings.append(
+            {"day": remark.day, "title": remark.title, "amount": amount, "reason": words}
+        )
     return warnings
 
 
-def _list_tips(rulebook: Rulebook, category: str) -> dict[str | None, list[ChecklistTip]]:
+def _list_tips(rulebook: Rulebook, category: str) -> dict[str | None, list[dict[str, str]]]:
     """Advice for a category, by the requirement that it is about."""
-    tips: dict[str | None, list[ChecklistTip]] = {}
+    tips: dict[str | None, list[dict[str, str]]] = {}
     for advice in rulebook.advice:
         if category in advice.categories:
             typical = f"typical: {round(advice.hours, 2):g} hours" if advice.hours else ""
-            document = rulebook.documents[advice.source.document].title
-            tip = ChecklistTip(typical, advice.says, document, advice.source.section)
+            tip = {
+                "typical": typical,
+                "says": advice.says,
+                "document": rulebook.documents[advice.source.document].title,
+                "section": advice.source.section,
+            }
             tips.setdefault(advice.requirement, []).append(tip)
     return tips

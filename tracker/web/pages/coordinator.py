@@ -13,6 +13,7 @@ from tracker.notifications.attention_text import describe_attention, format_atte
 from tracker.notifications.missing_text import format_missing
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
+from tracker.services.applications import list_applications
 from tracker.services.dashboard import (
     STATES,
     JobProblem,
@@ -28,7 +29,7 @@ from tracker.services.memberships import list_memberships
 from tracker.web.dependencies import CoordinatorDep, NowDep, SiteDep, Viewer
 from tracker.web.flash import FlashDep
 from tracker.web.forms.body import RowId
-from tracker.web.pages.applications import list_outcomes
+from tracker.web.pages.applications import format_outcome
 from tracker.web.pages.year_view import read_year
 from tracker.web.text import format_cycle
 
@@ -116,10 +117,10 @@ def show_person(
         year = read_year(session, site.rulebooks, person_id, [endorsement], now, is_own=False)
         accepted = site.rulebooks.accepted_by(association)
         memberships = list_memberships(session, person_id)
-        outcomes = list_outcomes(session, person_id, association)
+        applications = list_applications(session, person_id)
     notice = ""
     if flash.code == "endorsed":
-        has_cycle = any(renewal.cycle for renewal in year.renewals)
+        has_cycle = any(renewal["cycle"] for renewal in year.renewals)
         notice = "Endorsed. The first renewal cycle is open." if has_cycle else "Endorsed."
     page = site.pages.render(
         "my_year.html",
@@ -127,7 +128,7 @@ def show_person(
         here="coordinator",
         year=year,
         applications=(),
-        asked=outcomes,
+        asked=[(a, format_outcome(a)) for a in applications if a.association == association],
         whose=endorsement,
         terms=[term for term in memberships if term.organization in accepted],
         contacts=site.settings.coordinators_by_association,

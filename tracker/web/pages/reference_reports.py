@@ -1,8 +1,6 @@
 """An applicant's references as the coordinator reads them: who was asked, and what they wrote."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
@@ -13,27 +11,17 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
 from tracker.rules.model import Rulebook
 from tracker.services.reference_reports import ReferenceReport, list_reference_reports
-from tracker.web.pages.checklist import Tone
 
 _ROLE_CONFIRMED = {True: "Yes", False: "No, the role is denied", None: "Not answered"}
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceView:
-    """One reference; ``answers`` are (question, answer), none until it is received."""
-
-    name: str
-    email: str
-    role: str
-    state: str
-    tone: Tone
-    answers: Sequence[tuple[str, str]]
-
-
 def read_reference_reports(
     session: Session, rulebooks: Rulebooks, application: Application
-) -> list[ReferenceView]:
-    """The references of an application at one of the coordinator's own associations."""
+) -> list[dict[str, Any]]:
+    """The references of an application at one of the coordinator's own associations.
+
+    ``answers`` are (question, answer), none until the reference is received.
+    """
     rulebook = rulebooks.associations.get(application.association)
     if rulebook is None:
         return []
@@ -41,30 +29,28 @@ def read_reference_reports(
     for report in list_reference_reports(session, application, rulebook):
         reference = report.reference
         state, tone = _format_state(rulebook, reference)
-        views.append(
-            ReferenceView(
-                name=reference.name,
-                email=reference.email,
-                role=format_role(rulebook, reference.role),
-                state=state,
-                tone=tone,
-                answers=_answers(rulebooks, rulebook, report) if reference.received_at else [],
-            )
-        )
+        view = {
+            "name": reference.name,
+            "email": reference.email,
+            "role": format_role(rulebook, reference.role),
+            "state": state,
+            "tone": tone,
+            "answers": _answers(rulebooks, rulebook, report) if reference.received_at else [],
+        }
+        views.append(view)
     return views
 
 
-def _format_state(rulebook: Rulebook, reference: Reference) -> tuple[str, Tone]:
-    def format_day(instant: datetime) -> str:
-        return format_short_date(local_day(instant, rulebook.time_zone))
-
+def _format_state(rulebook: Rulebook, reference: Reference) -> tuple[str, str]:
+    """The state of a reference, and the style that shows it."""
+    state, tone, instant = "Waiting, asked", "plain", reference.asked_at
     if reference.received_at:
-        return f"Received {format_day(reference.received_at)}", "good"
-    if reference.declined_at:
-        return f"Declined {format_day(reference.declined_at)}", "warm"
-    if reference.asked_at:
-        return f"Waiting, asked {format_day(reference.asked_at)}", "plain"
-    return "Not asked yet", "plain"
+        state, tone, instant = "Received", "good", reference.received_at
+    elif reference.declined_at:
+        state, tone, instant = "Declined", "warm", reference.declined_at
+    if instant is None:
+        return "Not asked yet", "plain"
+    return f"{state} {format_short_date(local_day(instant, rulebook.time_zone))}", tone
 
 
 def _answers(

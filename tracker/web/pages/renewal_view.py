@@ -1,10 +1,8 @@
 """One renewal as a section of a page: its requirements, its dates, and a strip of its cycle."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from tracker.formatting import (
     format_date,
@@ -23,131 +21,49 @@ from tracker.web.pages.year_data import YearData, contains
 from tracker.web.text import format_cycle
 
 Tone = Literal["good", "plain", "warm"]
+# The day of something, what it is, and a detail.
+DatedItem = tuple[date, str, str]
 _REQUIRED = {Outcome.MET, Outcome.SHORT}
 # In percent of the strip: a label that is nearer to an end would leave it.
 _NEAR_AN_END = 20
 _WHOLE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementRow:
-    """One requirement. ``counted`` and ``required`` are minutes, None for a membership.
-
-    ``required`` is also None if the hours are not required: waived or excused.
-    """
-
-    anchor: str
-    label: str
-    about: str
-    is_part: bool
-    is_membership: bool
-    counted: int | None
-    required: int | None
-    state: str
-    tone: Tone
-    document: str
-    section: str
-
-
-@dataclass(frozen=True, slots=True)
-class DatedItem:
-    """Something that happens on a day; a last day is included whole."""
-
-    day: date
-    title: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class TodayLabel:
-    """Where today is on the strip; ``anchor`` is the SVG text-anchor that keeps it inside."""
-
-    place: float
-    anchor: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class CycleStrip:
-    """A cycle from its first day to the end of its grace period, for an SVG.
-
-    Places and widths are percent of the strip. ``gone`` is the part that is over; ``leaves`` are
-    (place, width). ``today`` is None outside of the strip, ``grace`` empty without a grace period.
-    """
-
-    title: str
-    gone: float
-    due: float
-    today: TodayLabel | None
-    grace: str
-    starts: str
-    due_words: str
-    leaves: Sequence[tuple[float, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class CycleLink:
-    """A cycle of an endorsement, which has a page of its own."""
-
-    endorsement_id: int
-    starts_on: date
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RenewalView:
-    """One endorsement in one cycle; ``earlier`` are the cycles before it, newest first."""
-
-    association: str
-    category: str
-    category_name: str
-    cycle: str
-    due_words: str
-    status: str
-    headline: str
-    lead: str
-    effect: str
-    requirements: str
-    rows: Sequence[RequirementRow]
-    dates: Sequence[DatedItem]
-    strip: CycleStrip | None
-    earlier: Sequence[CycleLink]
-
-
-def view_renewal(data: YearData, standing: Standing) -> RenewalView:
-    """One standing as a section of a page."""
+def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
+    """One standing as a section of a page; ``earlier`` are the cycles before it, newest first."""
     plan, cycle = standing.plan, standing.plan.cycle
     today = data.day_of(plan.association)
     category = data.rulebooks.associations[plan.association].categories.get(plan.category)
-    earlier: list[CycleLink] = []
+    earlier = []
     for endorsement in data.endorsements:
         if endorsement.id == standing.facts.subject_id and cycle is not None:
             links = list_cycle_links(data, endorsement)
-            earlier = [link for link in links if link.starts_on < cycle.starts_on]
-    return RenewalView(
-        association=plan.association,
-        category=plan.category,
-        category_name=category.name if category else plan.category,
-        cycle=format_cycle(cycle) if cycle else "",
-        due_words=_format_due(standing, today),
-        status=standing.status.value,
-        headline=format_headline(standing, today, is_own=data.is_own),
-        lead=format_lead(standing, today, is_own=data.is_own),
-        effect=format_effect(standing),
-        requirements=_format_requirements_title(standing, today),
-        rows=[_view_requirement(standing, result, today) for result in standing.results],
-        dates=list_dates(data, standing, today),
-        strip=view_strip(standing, today),
-        earlier=earlier,
-    )
+            earlier = [link for link in links if link["starts_on"] < cycle.starts_on]
+    return {
+        "association": plan.association,
+        "category": plan.category,
+        "category_name": category.name if category else plan.category,
+        "cycle": format_cycle(cycle) if cycle else "",
+        "due_words": _format_due(standing, today),
+        "status": standing.status.value,
+        "headline": format_headline(standing, today, is_own=data.is_own),
+        "lead": format_lead(standing, today, is_own=data.is_own),
+        "effect": format_effect(standing),
+        "requirements": _format_requirements_title(standing, today),
+        "rows": [_view_requirement(standing, result, today) for result in standing.results],
+        "dates": list_dates(data, standing, today),
+        "strip": view_strip(standing, today),
+        "earlier": earlier,
+    }
 
 
-def list_cycle_links(data: YearData, endorsement: Endorsed) -> list[CycleLink]:
-    """The cycles of an endorsement, newest first."""
-    return [
-        CycleLink(endorsement.id, cycle.starts_on, format_cycle(cycle))
-        for cycle in data.cycles_of(endorsement)
-    ]
+def list_cycle_links(data: YearData, endorsement: Endorsed) -> list[dict[str, Any]]:
+    """The cycles of an endorsement, each with a page of its own, newest first."""
+    links = []
+    for cycle in data.cycles_of(endorsement):
+        name = format_cycle(cycle)
+        links.append({"endorsement_id": endorsement.id, "starts_on": cycle.starts_on, "name": name})
+    return links
 
 
 def anchor_of(standing: Standing, requirement_id: str) -> str:
@@ -175,26 +91,35 @@ def _format_requirements_title(standing: Standing, today: date) -> str:
     return f"Requirements for this {'year' if is_calendar_year else 'cycle'}"
 
 
-def _view_requirement(standing: Standing, result: Result, today: date) -> RequirementRow:
+def _view_requirement(standing: Standing, result: Result, today: date) -> dict[str, Any]:
+    """One requirement with its progress in minutes.
+
+    ``counted`` and ``required`` are None for a membership; ``required`` also if the hours are
+    waived or excused.
+    """
     requirement = result.requirement
+    about, counted, required = requirement.about, None, None
     is_membership = requirement.counts == "membership"
-    about = requirement.about
-    if is_membership and standing.covered_until:
+    if not is_membership:
+        counted = result.counted
+        if result.outcome in _REQUIRED:
+            required = result.required
+    elif standing.covered_until:
         about += f", paid to {format_date(standing.covered_until)}"
     state, tone = _format_state(standing, result, today)
-    return RequirementRow(
-        anchor=anchor_of(standing, requirement.id),
-        label=requirement.label,
-        about=about,
-        is_part=requirement.topic is not None,
-        is_membership=is_membership,
-        counted=None if is_membership else result.counted,
-        required=result.required if result.outcome in _REQUIRED and not is_membership else None,
-        state=state,
-        tone=tone,
-        document=requirement.source_document,
-        section=requirement.source_section,
-    )
+    return {
+        "anchor": anchor_of(standing, requirement.id),
+        "label": requirement.label,
+        "about": about,
+        "is_part": requirement.topic is not None,
+        "is_membership": is_membership,
+        "counted": counted,
+        "required": required,
+        "state": state,
+        "tone": tone,
+        "document": requirement.source_document,
+        "section": requirement.source_section,
+    }
 
 
 def _format_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
@@ -221,8 +146,13 @@ def _format_short_state(standing: Standing, result: Result, today: date) -> tupl
     return state, "warm" if found.pace is Pace.BEHIND else "plain"
 
 
-def view_strip(standing: Standing, today: date) -> CycleStrip | None:
-    """The strip of a renewal's cycle; None if nothing is due."""
+def view_strip(standing: Standing, today: date) -> dict[str, Any] | None:
+    """A cycle from its first day to the end of its grace period, for an SVG.
+
+    Places and widths are percent of the strip. ``gone`` is the part that is over; ``leaves`` are
+    (place, width). ``today`` is None outside of the strip, ``grace`` empty without a grace period.
+    None if nothing is due.
+    """
     cycle, due_on = standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None or standing.status is Status.EXCUSED:
         return None
@@ -234,51 +164,53 @@ def view_strip(standing: Standing, today: date) -> CycleStrip | None:
         days = (min(max(day, first), last) - first).days + 1
         return round(_WHOLE * days / whole, 1)
 
-    leaves = []
+    leaves, with_leave = [], ""
     for leave in standing.facts.leaves:
         if leave.ends_on >= first and leave.starts_on <= last:
             start = place(leave.starts_on)
             leaves.append((start, round(place(leave.ends_on) - start, 1)))
-    is_inside = first <= today <= last
-    has_grace = last > due_on
-    return CycleStrip(
-        title=_format_strip(standing, first, due_on, last, today),
-        gone=place(today) if today >= first else 0.0,
-        due=place(due_on),
-        today=_label_today(place(today), today) if is_inside else None,
-        grace=f"grace to {format_short_date(last)}" if has_grace else "",
-        starts=format_short_date(first),
-        due_words=f"due {format_short_date(due_on)}",
-        leaves=leaves,
-    )
+            with_leave = ", with a leave"
+    now, label, grace, grace_title = "", None, "", ""
+    if first <= today <= last:
+        now, label = f"today is {format_date(today)}, ", _label_today(place(today), today)
+    if last > due_on:
+        grace = f"grace to {format_short_date(last)}"
+        grace_title = f", grace period ends {format_date(last)}"
+    due = f"due {format_date(due_on)}"
+    return {
+        "title": f"From {format_date(first)}: {now}{due}{grace_title}{with_leave}",
+        "gone": place(today) if today >= first else 0.0,
+        "due": place(due_on),
+        "today": label,
+        "grace": grace,
+        "starts": format_short_date(first),
+        "due_words": f"due {format_short_date(due_on)}",
+        "leaves": leaves,
+    }
 
 
-def _format_strip(standing: Standing, first: date, due_on: date, last: date, today: date) -> str:
-    now = f"today is {format_date(today)}, " if first <= today <= last else ""
-    grace = f", grace period ends {format_date(last)}" if last > due_on else ""
-    has_leave = any(s.ends_on >= first and s.starts_on <= last for s in standing.facts.leaves)
-    leave = ", with a leave" if has_leave else ""
-    return f"From {format_date(first)}: {now}due {format_date(due_on)}{grace}{leave}"
-
-
-def _label_today(place: float, today: date) -> TodayLabel:
+def _label_today(place: float, today: date) -> dict[str, Any]:
+    """The label of today; ``anchor`` is the SVG text-anchor that keeps it inside of the strip."""
     anchor = "middle"
     if place < _NEAR_AN_END:
         anchor = "start"
     elif place > _WHOLE - _NEAR_AN_END:
         anchor = "end"
-    return TodayLabel(place, anchor, f"today, {format_short_month_day(today)}")
+    return {"place": place, "anchor": anchor, "words": f"today, {format_short_month_day(today)}"}
 
 
 def list_dates(data: YearData, standing: Standing, today: date) -> list[DatedItem]:
-    """What is ahead for a renewal, and what of it is over, soonest first."""
+    """What is ahead for a renewal, and what of it is over, soonest first.
+
+    A last day is included whole.
+    """
     items = [
         *_membership_dates(standing, today),
         *_due_dates(standing, today),
         *_leave_dates(standing, today),
         *_provider_dates(data, standing, today),
     ]
-    return sorted(items, key=lambda item: item.day)
+    return sorted(items, key=lambda item: item[0])
 
 
 def _membership_dates(standing: Standing, today: date) -> list[DatedItem]:
@@ -287,7 +219,7 @@ def _membership_dates(standing: Standing, today: date) -> list[DatedItem]:
     is_over = cycle is not None and cycle.ends_on < today and standing.status is not Status.OPEN
     if not is_required or is_over or ends_on is None or ends_on < today:
         return []
-    return [DatedItem(ends_on, "Membership ends", "the last day that it covers")]
+    return [(ends_on, "Membership ends", "the last day that it covers")]
 
 
 def _due_dates(standing: Standing, today: date) -> list[DatedItem]:
@@ -296,18 +228,14 @@ def _due_dates(standing: Standing, today: date) -> list[DatedItem]:
         return []
     extended = "extended; " if standing.facts.extended_due_on else ""
     if due_on >= today:
-        items = [DatedItem(due_on, "Renewal due", f"{extended}the whole day counts")]
+        items = [(due_on, "Renewal due", f"{extended}the whole day counts")]
     else:
-        items = [DatedItem(due_on, "Renewal was due", f"{extended}the whole day counted")]
-    grace_ends_on = cycle.grace_ends_on(due_on)
-    if grace_ends_on > due_on and standing.status in {Status.OPEN, Status.OVERDUE}:
-        items.append(
-            DatedItem(grace_ends_on, "Grace period ends", "the renewal lapses after this day")
-        )
-    elif grace_ends_on > due_on and standing.status is Status.LAPSED:
-        items.append(
-            DatedItem(grace_ends_on, "Grace period ended", "the renewal lapsed after this day")
-        )
+        items = [(due_on, "Renewal was due", f"{extended}the whole day counted")]
+    ends_on = cycle.grace_ends_on(due_on)
+    if ends_on > due_on and standing.status in {Status.OPEN, Status.OVERDUE}:
+        items.append((ends_on, "Grace period ends", "the renewal lapses after this day"))
+    elif ends_on > due_on and standing.status is Status.LAPSED:
+        items.append((ends_on, "Grace period ended", "the renewal lapsed after this day"))
     return items
 
 
@@ -319,14 +247,13 @@ def _leave_dates(standing: Standing, today: date) -> list[DatedItem]:
         has_end = ends_on != date.max
         if starts_on > today:
             detail = f"through {format_date(ends_on)}" if has_end else "no end date yet"
-            items.append(DatedItem(starts_on, "Leave begins", detail))
+            items.append((starts_on, "Leave begins", detail))
         elif not has_end:
-            items.append(DatedItem(starts_on, "Leave began", "no end date yet"))
+            items.append((starts_on, "Leave began", "no end date yet"))
         elif ends_on >= today:
-            items.append(DatedItem(ends_on, "Leave ends", "the last day of it"))
+            items.append((ends_on, "Leave ends", "the last day of it"))
         elif cycle is not None and ends_on >= cycle.starts_on:
-            detail = f"it began on {format_date(starts_on)}"
-            items.append(DatedItem(ends_on, "Leave ended", detail))
+            items.append((ends_on, "Leave ended", f"it began on {format_date(starts_on)}"))
     return items
 
 
@@ -341,12 +268,17 @@ def _provider_dates(data: YearData, standing: Standing, today: date) -> list[Dat
     items = []
     for provider_id, minutes in counted.items():
         provider = data.providers[provider_id]
+        title = f"{provider.name}'s sessions stop counting"
+        share = ""
+        if minutes:
+            part = "All" if minutes == total else format_hours(minutes)
+            whose = "your" if data.is_own else "their"
+            hours = format_hours_with_unit(total)
+            share = f". {part} of {whose} {hours} are with this provider"
         for span in qualified_spans(association, rule, provider):
             if span.starts_on <= today <= span.ends_on < date.max:
                 ending = find_ending(association, rule, provider, span.ends_on)
-                detail = format_ending(ending, today) + _format_share(data, minutes, total)
-                title = f"{provider.name}'s sessions stop counting"
-                items.append(DatedItem(span.ends_on, title, detail))
+                items.append((span.ends_on, title, format_ending(ending, today) + share))
     return items
 
 
@@ -355,14 +287,6 @@ def _count_sessions(data: YearData, standing: Standing) -> Counter[int]:
     counted: Counter[int] = Counter()
     for entry in data.entries:
         if entry.provider_id is not None and contains(standing, entry.held_on):
-            counts = data.explain(standing.plan, entry).counts
-            counted[entry.provider_id] += entry.minutes if counts else 0
+            is_counted = data.explain(standing.plan, entry).counts
+            counted[entry.provider_id] += entry.minutes if is_counted else 0
     return counted
-
-
-def _format_share(data: YearData, minutes: int, total: int) -> str:
-    if not minutes:
-        return ""
-    share = "All" if minutes == total else format_hours(minutes)
-    whose = "your" if data.is_own else "their"
-    return f". {share} of {whose} {format_hours_with_unit(total)} are with this provider"

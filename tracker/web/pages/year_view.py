@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from sqlmodel import Session
 
@@ -15,7 +16,7 @@ from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
 from tracker.services.evaluation import days_at
 from tracker.web.pages.entry_view import EntryView, view_entry
-from tracker.web.pages.renewal_view import CycleLink, RenewalView, list_cycle_links, view_renewal
+from tracker.web.pages.renewal_view import list_cycle_links, view_renewal
 from tracker.web.pages.year_data import (
     YearData,
     contains,
@@ -27,27 +28,19 @@ from tracker.web.text import format_cycle
 
 
 @dataclass(frozen=True, slots=True)
-class NoRenewal:
-    """Why an endorsement has no renewal to show, and its cycles, newest first."""
-
-    name: str
-    description: str
-    cycles: Sequence[CycleLink]
-
-
-@dataclass(frozen=True, slots=True)
 class YearView:
     """What My year shows.
 
     ``entries`` are in a cycle that the page shows, ``outside`` in no cycle at all; the others are
     on the pages of earlier cycles. ``period`` names the cycle of ``entries``, if it is one.
+    ``without_renewal`` tells why an endorsement has no renewal to show, and lists its cycles.
     ``last_entry_id`` is the newest of all, None if nothing was ever logged.
     """
 
-    renewals: Sequence[RenewalView]
+    renewals: Sequence[dict[str, Any]]
     entries: Sequence[EntryView]
     outside: Sequence[EntryView]
-    without_renewal: Sequence[NoRenewal]
+    without_renewal: Sequence[dict[str, Any]]
     period: str
     last_entry_id: int | None
 
@@ -59,7 +52,7 @@ class CycleView:
     year: YearView
     name: str
     starts_on: date
-    cycles: Sequence[CycleLink]
+    cycles: Sequence[dict[str, Any]]
     closed_on: date | None
 
 
@@ -168,14 +161,15 @@ def _format_period(data: YearData) -> str:
     return names.pop()
 
 
-def _list_without_renewal(data: YearData) -> list[NoRenewal]:
+def _list_without_renewal(data: YearData) -> list[dict[str, Any]]:
     shown = {standing.facts.subject_id for standing in data.standings}
     found = []
     for endorsement in data.endorsements:
         if endorsement.id not in shown:
             name = f"{endorsement.association} {endorsement.category}"
             description = f"{name}: {_why_no_renewal(data, endorsement)}"
-            found.append(NoRenewal(name, description, list_cycle_links(data, endorsement)))
+            links = list_cycle_links(data, endorsement)
+            found.append({"name": name, "description": description, "cycles": links})
     return found
 
 
