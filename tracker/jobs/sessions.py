@@ -40,15 +40,16 @@ def run_session_reminders(
     unmailed = list_unnotified(
         session, association, SessionMail.kind, midnight - _LATE_FOR, midnight
     )
-    due_ids = {request.member_id for request in due}
-    waiting = sorted({*due, *unmailed}, key=lambda r: (r.person_id or 0, r.held_on, r.member_id))
+    due_ids = {request.member.id for request in due}
+    waiting = due + [request for request in unmailed if request.member.id not in due_ids]
+    waiting.sort(key=lambda r: (r.member.person_id or 0, r.session.held_on, r.member.id))
     failures: list[Failure] = []
     written = 0
-    for person_id, group in groupby(waiting, lambda request: request.person_id):
+    for person_id, group in groupby(waiting, lambda request: request.member.person_id):
         requests = list(group)
         if person_id is None or had_mail(session, person_id, _KINDS_A_DAY, midnight):
             continue
-        reminded = [request.member_id for request in requests if request.member_id in due_ids]
+        reminded = [r.member.id for r in requests if r.member.id in due_ids]
         with isolate(failures, str(person_id), savepoint(session)):
             message = write_reminder(
                 context, session, _one_per_session(requests), now, is_reminder=bool(reminded)
@@ -61,7 +62,7 @@ def run_session_reminders(
 
 def _list_due_reminders(
     context: JobContext, session: Session, association: str, midnight: datetime
-) -> Sequence[GroupNotification]:
+) -> list[GroupNotification]:
     days = context.notices.sessions.remind_after_days
     if days is None:
         return []
@@ -73,5 +74,5 @@ def _one_per_session(requests: Sequence[GroupNotification]) -> list[GroupNotific
     """The first request of each session: a session may name a person by several addresses."""
     first: dict[int, GroupNotification] = {}
     for request in requests:
-        first.setdefault(request.session_id, request)
+        first.setdefault(request.session.id, request)
     return list(first.values())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from css_inline import CSSInliner
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from tracker.addresses import ascii_domain, is_address
@@ -51,15 +51,11 @@ def mailbox_header(name: str, person: str, address: str) -> bytes:
     """
     if not is_address(address):
         raise ValueError(f"not an e-mail address: {address!r}")
-    label = _phrase(one_line(person)[:_NAME_LENGTH], name)
-    mailbox = f"{label}\r\n <{ascii_domain(address)}>" if label else ascii_domain(address)
+    mailbox, label = ascii_domain(address), one_line(person)[:_NAME_LENGTH]
+    if label:
+        phrase = f'"{quote(label)}"' if _is_plain(label) else _words(label, name)
+        mailbox = f"{phrase}\r\n <{mailbox}>"
     return f"{name}: {mailbox}\r\n".encode()
-
-
-def _phrase(text: str, name: str) -> str:
-    if not text or not _is_plain(text):
-        return _words(text, name)
-    return f'"{quote(text)}"'
 
 
 def _words(text: str, name: str) -> str:
@@ -86,12 +82,6 @@ class Rendered(NamedTuple):
     body: bytes
 
 
-class _Templates(NamedTuple):
-    subject: Template
-    text: Template
-    html: Template
-
-
 @cache
 def load_composer(templates: Path, sender: str, base_url: str) -> "Composer":
     """A composer, made once a process: it never changes, and compiling templates takes long."""
@@ -111,7 +101,6 @@ class Composer:
         self._environment = _environment(templates / "email", base_url)
         # Nothing is ever fetched: what a template shows is in the template.
         self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-        self._templates = cache(self._load)
 
     def compose(
         self,
@@ -128,8 +117,8 @@ class Composer:
         ``context`` holds the fields of the kind's class in contents.py; a missing one raises
         jinja2.UndefinedError. Raises ValueError for a recipient without a usable address.
         """
-        templates = self._templates(kind)
-        subject = one_line(templates.subject.render(context))[:_SUBJECT_LENGTH]
+        load = self._environment.get_template
+        subject = one_line(load(f"{kind}/subject.txt").render(context))[:_SUBJECT_LENGTH]
         facts = {**context, "subject": subject}
         message_id = message_id or f"<{secrets.token_hex(16)}@{self._domain}>"
         before, between, after = self._frame
@@ -140,17 +129,12 @@ class Composer:
             header("Message-ID", message_id),
             *(header(name, value) for name, value in (headers or {}).items()),
             before,
-            _quoted_printable(templates.text.render(facts)),
+            _quoted_printable(load(f"{kind}/body.txt").render(facts)),
             between,
-            _quoted_printable(self._inliner.inline(templates.html.render(facts))),
+            _quoted_printable(self._inliner.inline(load(f"{kind}/body.html").render(facts))),
             after,
         ]
         return Rendered(message_id, subject, b"".join(parts))
-
-    def _load(self, kind: str) -> _Templates:
-        load = self._environment.get_template
-        names = ("subject.txt", "body.txt", "body.html")
-        return _Templates(*(load(f"{kind}/{name}") for name in names))
 
 
 def _environment(folder: Path, base_url: str) -> Environment:

@@ -19,7 +19,6 @@ from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
     Connection,
     Fate,
-    SendResult,
     Server,
     ServerFaultError,
     Settlement,
@@ -61,7 +60,12 @@ class Marker:
 
     async def _write_all(self) -> None:
         while self._pending:
-            await self._wait_for_company()
+            # Let every sender get on board, for no longer than the last commit took. Without it
+            # the senders fall into two halves that wait for each other's commits.
+            self._complete.clear()
+            if len(self._pending) < self.senders:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._complete.wait(), self._patience)
             batch, self._pending = self._pending, []
             started = stopwatch()
             try:
@@ -71,16 +75,6 @@ class Marker:
             else:
                 _finish(batch, None)
             self._patience = min(stopwatch() - started, _MOST_PATIENCE)
-
-    async def _wait_for_company(self) -> None:
-        """Let every sender get on board, for no longer than the last commit took.
-
-        Without it the senders fall into two halves that wait for each other's commits.
-        """
-        self._complete.clear()
-        if len(self._pending) < self.senders:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._complete.wait(), self._patience)
 
 
 def _finish(
@@ -185,7 +179,13 @@ class _Delivery:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
         await self._put_back_the_rest()
-        return self._report()
+        return DeliveryReport(
+            sent=self._totals[Fate.SENT],
+            retried=self._totals[Fate.AGAIN],
+            failed=self._totals[Fate.REFUSED] + self._totals[Fate.RECIPIENT_REFUSED],
+            problems=tuple(dict.fromkeys(str(trouble) for trouble in self._troubles)),
+            unreachable=bool(self._troubles) and not self._connected,
+        )
 
     async def _send(self) -> None:
         connection = Connection(
@@ -222,18 +222,21 @@ class _Delivery:
             faults = faults + 1 if outcome.broken else 0
         await last_is_marked()
         if faults:
-            self._blame_the_server(outcome)
-
-    def _blame_the_server(self, outcome: SendResult) -> None:
-        reason = f"the mail server {self._server}: {outcome.reason}"
-        self._troubles.append(ServerFaultError(reason, configuration=False))
+            reason = f"the mail server {self._server}: {outcome.reason}"
+            self._troubles.append(ServerFaultError(reason, configuration=False))
 
     async def _next(self) -> Claimed | None:
         """The next message to send, while its lease holds; None when there is none."""
         async with self._claiming:
             while not self._stop.is_set():
-                if not self._ready and not await self._claim():
-                    return None
+                if not self._ready:
+                    claimed = await asyncio.to_thread(
+                        outbox.claim, self._engine, self._now(), _CLAIM, self._lease
+                    )
+                    if not claimed:
+                        return None
+                    self._held.update((message.id, message) for message in claimed)
+                    self._ready.extend(claimed)
                 message = self._ready.popleft()
                 held = self._held.get(message.id)
                 if held is not None and self._now() < held.lease_until:
@@ -241,13 +244,6 @@ class _Delivery:
                 # The lease ran out (the machine slept, perhaps): by now it may be another's.
                 self._held.pop(message.id, None)
         return None
-
-    async def _claim(self) -> bool:
-        claim, now = outbox.claim, self._now()
-        claimed = await asyncio.to_thread(claim, self._engine, now, _CLAIM, self._lease)
-        self._held.update((message.id, message) for message in claimed)
-        self._ready.extend(claimed)
-        return bool(claimed)
 
     def _settle(self, settlement: Settlement) -> asyncio.Future[None]:
         self._held.pop(settlement.message.id, None)
@@ -277,12 +273,3 @@ class _Delivery:
         for settlement in rest:
             self._totals[settlement.fate] += 1
         await asyncio.to_thread(write, self._engine, rest)
-
-    def _report(self) -> DeliveryReport:
-        return DeliveryReport(
-            sent=self._totals[Fate.SENT],
-            retried=self._totals[Fate.AGAIN],
-            failed=self._totals[Fate.REFUSED] + self._totals[Fate.RECIPIENT_REFUSED],
-            problems=tuple(dict.fromkeys(str(trouble) for trouble in self._troubles)),
-            unreachable=bool(self._troubles) and not self._connected,
-        )

@@ -6,18 +6,17 @@ the same bytes, so that mailboxes can tell; marking first would lose it instead.
 the most that SMTP allows.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, Engine, Table, Update, bindparam, func, select, tuple_, update
+from sqlalchemy import CursorResult, Engine, Update, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningUpdate
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from tracker.db.engine import writing
-from tracker.db.ledgers import Outbox
+from tracker.db.tables import METADATA
 from tracker.mail.bounces import clear_marks, copies_for_second, copy_of_refused, mark_refused
 
 _ERROR_LENGTH = 500
@@ -27,11 +26,7 @@ _HEAD_START = timedelta(days=1)
 _INSERT_ROWS = 200
 
 
-def _table(model: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(model.__tablename__)]
-
-
-_OUTBOX = _table(Outbox)
+_OUTBOX = METADATA.tables["outbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,13 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
     statement = _inserting(session)
     inserted: set[str] = set()
     for start in range(0, len(messages), _INSERT_ROWS):
-        rows = [_row(message, now) for message in messages[start : start + _INSERT_ROWS]]
+        rows = []
+        for message in messages[start : start + _INSERT_ROWS]:
+            row = asdict(message) | {"state": "waiting", "attempts": 0, "fence": 0}
+            is_urgent = row.pop("urgent")
+            row["created_at"] = now
+            row["next_attempt_at"] = now - _HEAD_START if is_urgent else now
+            rows.append(row)
         keys = session.connection().execute(statement.returning(_OUTBOX.c.dedupe_key), rows)
         inserted.update(keys.scalars())
         new = [row for row in rows if row["dedupe_key"] in inserted]
@@ -128,24 +129,6 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
 def _inserting(session: Session) -> Any:  # noqa: ANN401 - each dialect has its own class
     dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
     return dialect.insert(_OUTBOX).on_conflict_do_nothing(index_elements=["dedupe_key"])
-
-
-def _row(message: Message, now: datetime) -> dict[str, Any]:
-    return {
-        "dedupe_key": message.dedupe_key,
-        "message_id": message.message_id,
-        "kind": message.kind,
-        "association": message.association,
-        "person_id": message.person_id,
-        "recipient": message.recipient,
-        "subject": message.subject,
-        "body": message.body,
-        "state": "waiting",
-        "attempts": 0,
-        "created_at": now,
-        "next_attempt_at": now - _HEAD_START if message.urgent else now,
-        "fence": 0,
-    }
 
 
 def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
@@ -160,35 +143,29 @@ def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[C
     taken: list[Claimed] = []
     with writing(engine) as session:
         for conditions in (dead, due):
-            statement = _claiming(conditions, limit - len(taken), now + lease)
+            chosen = (
+                select(_OUTBOX.c.id)
+                .where(*conditions)
+                .order_by(_OUTBOX.c.next_attempt_at)
+                .limit(limit - len(taken))
+                # PostgreSQL: rivals pass over each other's rows. SQLite has one writer at a time.
+                .with_for_update(skip_locked=True)
+                # In a CTE, because PostgreSQL may run a subquery with LIMIT more than once.
+                .cte("chosen")
+            )
+            statement = (
+                update(_OUTBOX)
+                .where(_OUTBOX.c.id.in_(select(chosen.c.id)))
+                .values(
+                    state="sending",
+                    fence=_OUTBOX.c.fence + 1,
+                    attempts=_OUTBOX.c.attempts + 1,
+                    lease_until=now + lease,
+                )
+                .returning(*_CLAIMED_COLUMNS)
+            )
             taken += [Claimed(*row) for row in session.connection().execute(statement)]
     return taken
-
-
-def _claiming(
-    conditions: Collection[Any], limit: int, lease_until: datetime
-) -> ReturningUpdate[Any]:
-    chosen = (
-        select(_OUTBOX.c.id)
-        .where(*conditions)
-        .order_by(_OUTBOX.c.next_attempt_at)
-        .limit(limit)
-        # PostgreSQL: rivals pass over each other's rows. SQLite has one writer at a time.
-        .with_for_update(skip_locked=True)
-        # In a CTE, because PostgreSQL may run a subquery with LIMIT more than once.
-        .cte("chosen")
-    )
-    return (
-        update(_OUTBOX)
-        .where(_OUTBOX.c.id.in_(select(chosen.c.id)))
-        .values(
-            state="sending",
-            fence=_OUTBOX.c.fence + 1,
-            attempts=_OUTBOX.c.attempts + 1,
-            lease_until=lease_until,
-        )
-        .returning(*_CLAIMED_COLUMNS)
-    )
 
 
 def renew(
@@ -247,15 +224,10 @@ def mark_failed(
     ours = _write(session, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
         mark_refused(session, message.person_id, message.recipient, now)
-        _follow(session, message.id, now)
+        copy = copy_of_refused(session, message.id, now)
+        if copy is not None:
+            session.connection().execute(_inserting(session), [copy])
     return ours
-
-
-def _follow(session: Session, message_id: int, now: datetime) -> None:
-    """Have the second address get what the first one refused."""
-    copy = copy_of_refused(session, message_id, now)
-    if copy is not None:
-        session.connection().execute(_inserting(session), [copy])
 
 
 def _write(

@@ -241,6 +241,10 @@ class Connection:
         self._sender = sender
         self._from = f"FROM:<{sender}>".encode("ascii")
         self._timeout = timeout
+        # Not getfqdn: it asks the DNS, and can take long to hear nothing.
+        own_name = socket.gethostname()
+        if "." not in own_name or not own_name.isascii():
+            own_name = "[127.0.0.1]"
         self._client = SMTP(
             hostname=server.host,
             port=server.port,
@@ -251,7 +255,7 @@ class Connection:
             start_tls=server.security == "starttls",
             tls_context=context,
             timeout=timeout,
-            local_hostname=_own_name(),
+            local_hostname=own_name,
         )
 
     @property
@@ -264,18 +268,15 @@ class Connection:
         try:
             await self._client.connect()
             if self._client.is_ehlo_or_helo_needed:
-                await self._greet()
+                try:
+                    await self._client.ehlo()
+                except SMTPHeloError:
+                    if not self._client.is_connected:
+                        raise
+                    await self._client.helo()
         except (SMTPException, OSError) as error:
             self._client.close()
             raise _trouble(error, self._server, self._timeout) from error
-
-    async def _greet(self) -> None:
-        try:
-            await self._client.ehlo()
-        except SMTPHeloError:
-            if not self._client.is_connected:
-                raise
-            await self._client.helo()
 
     async def send(
         self, message: Claimed, before_body: Callable[[], Awaitable[None]]
@@ -297,7 +298,10 @@ class Connection:
             # sent again, with the same Message-ID and bytes: twice is better than never.
             refused = await self._attempt("content", self._client.data(message.body))
         if refused is not None and not refused.broken:
-            await self._reset()
+            try:
+                await self._client.rset()
+            except (SMTPException, OSError):
+                self._client.close()
         return refused or SendResult(Fate.SENT)
 
     async def _envelope(self, recipient: str, message: Claimed) -> None:
@@ -339,12 +343,6 @@ class Connection:
             self._client.close()
         return SendResult(Fate.AGAIN, reason, broken=broken)
 
-    async def _reset(self) -> None:
-        try:
-            await self._client.rset()
-        except (SMTPException, OSError):
-            self._client.close()
-
     async def close(self) -> None:
         """Say goodbye and close; a server that does not answer is left alone."""
         if self._client.is_connected:
@@ -352,12 +350,6 @@ class Connection:
                 await self._client.quit()
             except (SMTPException, OSError):
                 self._client.close()
-
-
-def _own_name() -> str:
-    """What to say in EHLO. Not getfqdn: it asks the DNS, and can take long to hear nothing."""
-    name = socket.gethostname()
-    return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 def _trouble(error: Exception, server: Server, timeout: float) -> ServerFaultError:

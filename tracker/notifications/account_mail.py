@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from sqlmodel import Session
 
 from tracker.db.people import Person
-from tracker.mail.contents import Action, AddressMail, SignInMail, context_of
-from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import MailContext
+from tracker.mail.contents import Action, AddressMail, SignInMail
+from tracker.mail.outbox import enqueue
+from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.services.profile import is_email_taken
 from tracker.services.sign_in import (
     NOBODY,
@@ -26,15 +26,6 @@ class CodeRequest(NamedTuple):
 
     email: str
     token: str
-
-
-class _Envelope(NamedTuple):
-    """Who gets a mail, and a key that names its occasion."""
-
-    name: str
-    email: str
-    key: str
-    person_id: int | None = None
 
 
 def send_sign_in_code(
@@ -60,9 +51,15 @@ def send_sign_in_code(
         url=f"{mail_context.settings.base_url}/sign-in/{request.token}{query}",
         minutes=SIGN_IN_MINUTES,
     )
-    person_id = person.id if person else None
-    envelope = _Envelope(name or "", request.email, hash_token(request.token), person_id)
-    message = _render(mail_context, mail, envelope, now)
+    envelope = Envelope(
+        dedupe_key=f"{mail.kind}:{hash_token(request.token)}",
+        name=name or "",
+        address=request.email,
+        association=None,
+        person_id=person.id if person else None,
+        urgent=True,
+    )
+    message = create_message(mail_context, envelope, mail, now)
     if name is not None:
         enqueue(session, [message], now)
 
@@ -108,8 +105,14 @@ def send_second_email_code(
             code=format_code(code),
             action=Action("Open the page", f"{base_url}/profile/second-address/{request.token}"),
         )
-    envelope = _Envelope(name, request.email, hash_token(request.token))
-    enqueue(session, [_render(mail_context, mail, envelope, now)], now)
+    envelope = Envelope(
+        dedupe_key=f"{mail.kind}:{hash_token(request.token)}",
+        name=name,
+        address=request.email,
+        association=None,
+        urgent=True,
+    )
+    enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
 
 
 def notify_second_email_change(
@@ -132,8 +135,8 @@ def notify_second_email_change(
         "you.",
         action=Action("See my profile", f"{mail_context.settings.base_url}/profile"),
     )
-    envelope = _Envelope(person.name, person.email, f"{person.id}:{now.isoformat()}", person.id)
-    enqueue(session, [_render(mail_context, mail, envelope, now)], now)
+    envelope = _envelope_to(person, f"{mail.kind}:{person.id}:{now.isoformat()}")
+    enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
 
 
 def send_trial_mail(
@@ -153,27 +156,9 @@ def send_trial_mail(
         quiet="You don't need to do anything.",
         why="You get this email because you asked for it on your profile.",
     )
-    envelope = _Envelope(person.name, person.email, f"{person.id}:{refused_at}", person.id)
-    enqueue(session, [_render(mail_context, mail, envelope, now)], now)
+    envelope = _envelope_to(person, f"{mail.kind}:{person.id}:{refused_at}")
+    enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
 
 
-def _render(
-    mail_context: MailContext, mail: SignInMail | AddressMail, envelope: _Envelope, now: datetime
-) -> Message:
-    rendered = mail_context.composer.compose(
-        mail.kind,
-        recipient=(envelope.name, envelope.email),
-        context=context_of(mail),
-        at=now,
-    )
-    return Message(
-        dedupe_key=f"{mail.kind}:{envelope.key}",
-        message_id=rendered.message_id,
-        kind=mail.kind,
-        association=None,
-        person_id=envelope.person_id,
-        recipient=envelope.email,
-        subject=rendered.subject,
-        body=rendered.body,
-        urgent=True,
-    )
+def _envelope_to(person: Person, dedupe_key: str) -> Envelope:
+    return Envelope(dedupe_key, person.name, person.email, None, person.id, urgent=True)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from tracker.formatting import format_count, format_date, format_hours_with_unit
 from tracker.notifications.missing_text import format_missing
-from tracker.services.dashboard import Attention, AttentionKind, NamedProvider, RenewalLine
-from tracker.services.time_requests import LEAVE, SubmittedRequest
+from tracker.services.dashboard import Attention, AttentionKind, RenewalLine
+from tracker.services.time_requests import LEAVE
 
 
 class AttentionText(NamedTuple):
@@ -21,18 +21,22 @@ def describe_attention(attention: Attention, today: date) -> AttentionText:
     """The words for one thing that needs attention."""
     path = f"/coordinator/people/{attention.endorsement_id}"
     if attention.request:
-        path = f"/coordinator/requests/{attention.request.request.id}"
-        return AttentionText(_describe_request(attention.request), "decide", path)
+        request = attention.request.request
+        reason = f"requests a later due date: {format_date(request.ends_on or request.starts_on)}"
+        if request.kind == LEAVE:
+            reason = f"requests leave starting {format_date(request.starts_on)}"
+        return AttentionText(reason, "decide", f"/coordinator/requests/{request.id}")
     if attention.provider:
-        return AttentionText(_describe_provider(attention.provider), "confirm provider", path)
+        hours = format_hours_with_unit(attention.provider.minutes)
+        reason = (
+            f"named {attention.provider.name} as RSC provider; {hours} of RSC will count "
+            "once you confirm that the provider qualifies"
+        )
+        return AttentionText(reason, "confirm provider", path)
     if attention.renewal is None:
         raise ValueError("attention is about a renewal, a request, or a provider")
-    if attention.kind is AttentionKind.UNREACHABLE:
-        reason = f"mail to {attention.renewal.email} came back; no second address"
-        return AttentionText(reason, "reach out", path)
-    if attention.kind is AttentionKind.BEHIND:
-        return AttentionText(_describe_behind(attention.renewal, today), "far behind", path)
-    return AttentionText(_describe_late(attention.renewal), "reach out", path)
+    reason, todo = _describe_renewal(attention.kind, attention.renewal, today)
+    return AttentionText(reason, todo, path)
 
 
 def format_attention_count(count: int) -> str:
@@ -43,28 +47,13 @@ def format_attention_count(count: int) -> str:
     return f"{format_count(count, 'item')} {verb} your attention"
 
 
-def _describe_request(submitted: SubmittedRequest) -> str:
-    request = submitted.request
-    if request.kind == LEAVE:
-        return f"requests leave starting {format_date(request.starts_on)}"
-    return f"requests a later due date: {format_date(request.ends_on or request.starts_on)}"
-
-
-def _describe_provider(provider: NamedProvider) -> str:
-    hours = format_hours_with_unit(provider.minutes)
-    return (
-        f"named {provider.name} as RSC provider; {hours} of RSC will count "
-        "once you confirm that the provider qualifies"
-    )
-
-
-def _describe_behind(renewal: RenewalLine, today: date) -> str:
-    missing = format_missing(renewal.short)
-    if renewal.due_on is None:
-        return f"{missing} to go"
-    return f"{missing} to go, {format_count((renewal.due_on - today).days, 'day')} left"
-
-
-def _describe_late(renewal: RenewalLine) -> str:
-    due = f", was due {format_date(renewal.due_on)}" if renewal.due_on else ""
-    return f"{renewal.state}{due}: {format_missing(renewal.short)} missing"
+def _describe_renewal(kind: AttentionKind, renewal: RenewalLine, today: date) -> tuple[str, str]:
+    """Why a renewal needs attention, and what to do."""
+    if kind is AttentionKind.UNREACHABLE:
+        return f"mail to {renewal.email} came back; no second address", "reach out"
+    missing, due_on = format_missing(renewal.short), renewal.due_on
+    if kind is AttentionKind.BEHIND:
+        left = f", {format_count((due_on - today).days, 'day')} left" if due_on else ""
+        return f"{missing} to go{left}", "far behind"
+    due = f", was due {format_date(due_on)}" if due_on else ""
+    return f"{renewal.state}{due}: {missing} missing", "reach out"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class Envelope:
     """Who gets a mail, and for which occasion (``dedupe_key``: one mail for each).
 
     Replies go to the coordinators of ``reply_to``, an association. ``unsubscribe_url`` ends this
-    kind of mail; empty for mail that always goes out.
+    kind of mail; empty for mail that always goes out. ``urgent`` mail leaves before all other mail.
     """
 
     dedupe_key: str
@@ -64,6 +64,7 @@ class Envelope:
     person_id: int | None = None
     reply_to: str | None = None
     unsubscribe_url: str = ""
+    urgent: bool = False
 
 
 def create_message(
@@ -95,6 +96,7 @@ def create_message(
         recipient=envelope.address,
         subject=rendered.subject,
         body=rendered.body,
+        urgent=envelope.urgent,
     )
 
 
@@ -130,12 +132,6 @@ def dry_run_context(context: JobContext, engine: Engine) -> Iterator[JobContext]
                 session.commit()
 
         try:
-            yield JobContext(
-                context.settings,
-                context.rulebooks,
-                context.notices,
-                context.composer,
-                transaction,
-            )
+            yield replace(context, transaction=transaction)
         finally:
             outer.rollback()

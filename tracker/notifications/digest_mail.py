@@ -16,7 +16,6 @@ from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, 
 from tracker.notifications.attention_text import describe_attention, format_attention_count
 from tracker.rules.application.wording import labels, review_results
 from tracker.rules.standing import ApplicationStanding, Status
-from tracker.services.dashboard import Attention
 from tracker.services.week import Week, WeekFigures
 
 _MOST_RETURNED = 10
@@ -24,7 +23,17 @@ _MOST_RETURNED = 10
 
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
     """Write the digest. It names ``most`` people and counts the rest; a quiet week shows zeros."""
-    count = len(week.attention)
+    needs = []
+    for attention in week.attention[:most]:
+        text = describe_attention(attention, week.as_of)
+        url = f"{base_url}{text.path}"
+        needs.append(Need(attention.name, attention.category, text.reason, text.todo, url))
+    ahead = []
+    for cutoff in week.cutoffs:
+        providers = format_count(cutoff.providers, "provider counts", "providers count")
+        endorsees = format_count(cutoff.endorsees, "endorsee")
+        day = format_date(cutoff.last_day)
+        ahead.append(Line(f"the last day on which {providers}", endorsees, strong=day))
     return DigestMail(
         subject=_format_subject(week),
         association=week.association,
@@ -33,19 +42,11 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         health=_format_health(week),
         healthy=week.is_healthy,
         figures=_list_figures(week),
-        needs=tuple(_write_need(item, week, base_url) for item in week.attention[:most]),
-        more_needs=max(0, count - most),
+        needs=tuple(needs),
+        more_needs=max(0, len(week.attention) - most),
         changes=(_write_changes(week),),
         trend=_write_trend(week),
-        ahead=tuple(
-            Line(
-                f"the last day on which {format_count(c.providers, 'provider')} "
-                f"{'counts' if c.providers == 1 else 'count'}",
-                format_count(c.endorsees, "endorsee"),
-                strong=format_date(c.last_day),
-            )
-            for c in week.cutoffs
-        ),
+        ahead=tuple(ahead),
         bounced=tuple(Line(m.error, m.address) for m in week.returned[:_MOST_RETURNED]),
         more_bounced=max(0, len(week.returned) - _MOST_RETURNED),
         action=Action(
@@ -93,9 +94,7 @@ def _format_complete(week: Week) -> str:
 def _format_ready(standings: Sequence[ApplicationStanding]) -> str:
     """``2 applicants are ready``; empty if nobody is."""
     ready = sum(standing.status is Status.READY for standing in standings)
-    if not ready:
-        return ""
-    return f"{format_count(ready, 'applicant')} {'is' if ready == 1 else 'are'} ready"
+    return f"{format_count(ready, 'applicant is', 'applicants are')} ready" if ready else ""
 
 
 def _format_health(week: Week) -> str:
@@ -133,13 +132,6 @@ def _list_figures(week: Week) -> tuple[Figure, ...]:
         Figure(str(counts["open"]), "open, on pace"),
         Figure(str(counts["behind"]), "behind", "warm" if counts["behind"] else "plain"),
         Figure(str(needing), "need your attention", "warm" if needing else "plain"),
-    )
-
-
-def _write_need(attention: Attention, week: Week, base_url: str) -> Need:
-    text = describe_attention(attention, week.as_of)
-    return Need(
-        attention.name, attention.category, text.reason, text.todo, f"{base_url}{text.path}"
     )
 
 

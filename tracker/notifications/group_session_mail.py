@@ -46,15 +46,15 @@ def notify_members(
     notified: set[int] = set()
     messages = []
     for request in list_group_notifications(session, member_ids):
-        if request.person_id in notified:
+        person_id = request.member.person_id
+        if person_id in notified:
             continue
         message = _write_message(context, session, [request], now, is_reminder=False)
-        if request.person_id is None:
+        if person_id is None:
             continue
-        notified.add(request.person_id)
-        if _wants_mail(session, request.person_id) and not had_mail(
-            session, request.person_id, [SessionMail.kind], now - _A_DAY
-        ):
+        notified.add(person_id)
+        had_one = had_mail(session, person_id, [SessionMail.kind], now - _A_DAY)
+        if not had_one and _wants_mail(session, person_id):
             messages.append(message)
     enqueue(session, messages, now)
 
@@ -71,7 +71,7 @@ def write_reminder(
 
     ``is_reminder``: an earlier mail listed some of it already.
     """
-    person_id = requests[0].person_id
+    person_id = requests[0].member.person_id
     if person_id is None or not _wants_mail(session, person_id):
         return None
     return _write_message(context, session, requests, now, is_reminder=is_reminder)
@@ -89,24 +89,24 @@ def _write_message(
     *,
     is_reminder: bool,
 ) -> Message:
-    first = requests[0]
-    association = find_association(session, first.person_id) if first.person_id else None
+    member, person = requests[0].member, requests[0].person
+    association = find_association(session, person.id) if person else None
     if association not in context.rulebooks.associations:
         association = None
     base_url = context.settings.base_url
     token = create_choice_token(
-        session, first.person_id or _NOBODY, [OptionalNotice.SESSIONS.value]
+        session, person.id if person else _NOBODY, [OptionalNotice.SESSIONS.value]
     )
     url = f"{base_url}/unsubscribe/mail/{token}"
     mail = _write_mail(base_url, requests, url, is_reminder=is_reminder)
     occasion = "reminder" if is_reminder else "asked"
     envelope = Envelope(
         # With the instant: a corrected session is another occasion.
-        dedupe_key=f"session:{first.member_id}:{occasion}:{now.timestamp():.6f}",
-        name=first.name or "",
-        address=first.email or _NO_ADDRESS,
+        dedupe_key=f"session:{member.id}:{occasion}:{now.timestamp():.6f}",
+        name=person.name if person else "",
+        address=person.email if person else _NO_ADDRESS,
         association=association,
-        person_id=first.person_id,
+        person_id=person.id if person else None,
         reply_to=association,
         unsubscribe_url=url,
     )
@@ -117,51 +117,49 @@ def _write_mail(
     base_url: str, requests: Sequence[GroupNotification], unsubscribe_url: str, *, is_reminder: bool
 ) -> SessionMail:
     first = requests[0]
-    items = tuple(
-        SessionItem(format_date(r.held_on), format_hours_with_unit(r.minutes), r.title, r.provider)
-        for r in requests
-    )
+    items = []
+    for request in requests:
+        logged = request.session
+        day, hours = format_date(logged.held_on), format_hours_with_unit(logged.minutes)
+        items.append(SessionItem(day, hours, logged.title, request.provider))
     if len(items) == 1:
         confirm, which = "confirm it. It will then be", "the same page"
         action = Action(
-            "Confirm or report a problem", f"{base_url}/sessions/asked/{first.member_id}"
+            "Confirm or report a problem", f"{base_url}/sessions/asked/{first.member.id}"
         )
         why = f"You get this email because {first.provider} listed you as a participant."
     else:
         confirm, which = "confirm each one. They will then be", "the same pages"
         action = Action("View them on My year", f"{base_url}/my-year")
         why = "You get this email because the providers listed you as a participant."
+    subjects, headline = _format_subjects(requests, is_reminder=is_reminder)
     return SessionMail(
-        subject=fit_subject(_list_subjects(requests, is_reminder=is_reminder)),
-        greeting_name=first.name or "",
-        headline=_format_headline(requests, is_reminder=is_reminder),
+        subject=fit_subject(subjects),
+        greeting_name=first.person.name if first.person else "",
+        headline=headline,
         intro=(
             f"If this is right, sign in and {confirm} in your log, which shows whether they count. "
             f"If something is wrong, report the problem on {which}."
         ),
-        items=items,
+        items=tuple(items),
         action=action,
         why=why,
         unsubscribe_url=unsubscribe_url,
     )
 
 
-def _list_subjects(requests: Sequence[GroupNotification], *, is_reminder: bool) -> list[str]:
+def _format_subjects(
+    requests: Sequence[GroupNotification], *, is_reminder: bool
+) -> tuple[list[str], str]:
+    """The subjects, the fullest first, and the headline."""
     if len(requests) > 1:
-        return [f"{len(requests)} RSC sessions wait for your answer"]
-    first = requests[0]
-    hours, day = format_hours_with_unit(first.minutes), format_short_month_day(first.held_on)
-    if is_reminder:
-        return [f"Still to confirm: {hours} of RSC on {day}"]
-    return [
-        f"{first.provider}: confirm {hours} of RSC, {day}",
-        f"Confirm {hours} of RSC on {day}",
-    ]
-
-
-def _format_headline(requests: Sequence[GroupNotification], *, is_reminder: bool) -> str:
-    if len(requests) > 1:
-        return f"{format_count(len(requests), 'session')} wait for your answer."
-    provider = requests[0].provider
+        subject = f"{len(requests)} RSC sessions wait for your answer"
+        return [subject], f"{format_count(len(requests), 'session')} wait for your answer."
+    provider, logged = requests[0].provider, requests[0].session
+    hours, day = format_hours_with_unit(logged.minutes), format_short_month_day(logged.held_on)
     headline = f"{provider} logged Reflective Supervision/Consultation (RSC) with you."
-    return f"{headline} You have not answered yet." if is_reminder else headline
+    if is_reminder:
+        subject = f"Still to confirm: {hours} of RSC on {day}"
+        return [subject], f"{headline} You have not answered yet."
+    subjects = [f"{provider}: confirm {hours} of RSC, {day}", f"Confirm {hours} of RSC on {day}"]
+    return subjects, headline

@@ -102,18 +102,12 @@ def _merge_memberships(
     for decision, text in zip(decisions, texts, strict=True):
         if any(_lists_membership(renewal, decision) for renewal in decisions):
             continue
-        details = tuple(
-            other_text.section.text
-            for other, other_text in zip(decisions, texts, strict=True)
-            if _lists_membership(decision, other)
-        )
-        merged.append(
-            replace(
-                text,
-                alone=replace(text.alone, details=text.alone.details + details),
-                section=replace(text.section, details=text.section.details + details),
-            )
-        )
+        details = text.section.details
+        for other, other_text in zip(decisions, texts, strict=True):
+            if _lists_membership(decision, other):
+                details += (other_text.section.text,)
+        alone = replace(text.alone, details=details)
+        merged.append(replace(text, alone=alone, section=replace(text.section, details=details)))
     return merged
 
 
@@ -157,14 +151,11 @@ def _choose_action(base_url: str, decisions: Sequence[Decision]) -> Action:
 
 def _format_why(rulebooks: Rulebooks, lead: Decision) -> str:
     name = rulebooks.associations[lead.standing.plan.association].name
+    reason, end = "hold", "automatically when you have met the requirements"
     if lead.is_about_application:
-        return (
-            f"You get this email because you are applying for an endorsement from {name}. "
-            "Reminders stop when your application is decided."
-        )
+        reason, end = "are applying for", "when your application is decided"
     return (
-        f"You get this email because you hold an endorsement from {name}. "
-        "Reminders stop automatically when you have met the requirements."
+        f"You get this email because you {reason} an endorsement from {name}. Reminders stop {end}."
     )
 
 

@@ -1,8 +1,8 @@
 """Which group session members are to be notified or reminded by email."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import aliased
@@ -16,23 +16,16 @@ from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
 
 
-@dataclass(frozen=True, slots=True)
-class GroupNotification:
-    """A member to notify of a session; whole minutes.
+class GroupNotification(NamedTuple):
+    """A member to notify of a session, and the provider's name.
 
-    ``person_id``, ``name``, and ``email`` are None if no known person has the address.
+    ``person`` is None if no known person has the address.
     """
 
-    member_id: int
-    session_id: int
-    asked_at: datetime
-    person_id: int | None
-    name: str | None
-    email: str | None
+    member: GroupMember
+    session: GroupSession
+    person: Person | None
     provider: str
-    held_on: date
-    minutes: int
-    title: str
 
 
 def list_group_notifications(
@@ -117,19 +110,4 @@ def _list(session: Session, *where: ColumnElement[bool]) -> list[GroupNotificati
         .order_by(col(GroupMember.person_id), col(GroupSession.held_on), col(GroupMember.id))
         .execution_options(populate_existing=True)
     )
-    rows: list[tuple[GroupMember, GroupSession, Person | None, str]] = list(session.exec(query))
-    return [
-        GroupNotification(
-            member_id=member.id,
-            session_id=group_session.id,
-            asked_at=member.asked_at,
-            person_id=member.person_id,
-            name=person.name if person else None,
-            email=person.email if person else None,
-            provider=provider_name,
-            held_on=group_session.held_on,
-            minutes=group_session.minutes,
-            title=group_session.title,
-        )
-        for member, group_session, person, provider_name in rows
-    ]
+    return [GroupNotification(*row) for row in session.exec(query)]
