@@ -51,15 +51,12 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
         ends_on = min(ends_on, schemes[index + 1].starts_from - _DAY)
     if ends_on < endorsed_on:
         return None
-    is_first = starts_on <= endorsed_on <= ends_on
-    return Cycle(
-        starts_on=starts_on,
-        ends_on=ends_on,
-        due_on=ends_on + timedelta(days=scheme.due_days_after_end),
-        grace_days=scheme.grace_days,
-        is_first=is_first,
-        share=_share(scheme, endorsed_on, ends_on) if is_first else Fraction(1),
-    )
+    is_first = starts_on <= endorsed_on
+    share = Fraction(1)
+    if is_first:
+        share = _first_share(scheme, endorsed_on, ends_on)
+    due_on = ends_on + timedelta(days=scheme.due_days_after_end)
+    return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share)
 
 
 def cycle_before(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> Cycle | None:
@@ -83,16 +80,13 @@ def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
     # Counted from the original anchor: adding a year to February 29 four times would give
     # February 28.
     number = (day.year - anchor.year) // years + 1
-    while _start(anchor, years, number) > day:
+    while anchor + relativedelta(years=years * number) > day:
         number -= 1
-    return _start(anchor, years, number), _start(anchor, years, number + 1) - _DAY
+    starts_on = anchor + relativedelta(years=years * number)
+    return starts_on, anchor + relativedelta(years=years * (number + 1)) - _DAY
 
 
-def _start(anchor: date, years: int, number: int) -> date:
-    return anchor + relativedelta(years=years * number)
-
-
-def _share(scheme: CycleScheme, endorsed_on: date, ends_on: date) -> Fraction:
+def _first_share(scheme: CycleScheme, endorsed_on: date, ends_on: date) -> Fraction:
     """The part of a full cycle's hours that a first cycle requires: whole months or years only."""
     if scheme.first_cycle == "all hours":
         return Fraction(1)

@@ -18,7 +18,6 @@ from tracker.rules.requirement import (
     Requirement,
     Source,
     Value,
-    WindowRule,
     WorkRule,
 )
 
@@ -45,17 +44,17 @@ Lines = Iterator[str]
 
 def describe_accepted(accepted: AcceptedProvider) -> str:
     """Whose sessions are accepted, and on which days."""
-    who = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
+    providers = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
     if accepted.degree:
-        who += f" with at least {_LEVELS[accepted.degree]}"
+        providers += f" with at least {_LEVELS[accepted.degree]}"
     if accepted.associations:
-        who += f" endorsed by {format_alternatives(accepted.associations)}"
+        providers += f" endorsed by {format_alternatives(accepted.associations)}"
     days = []
     if accepted.starts_from:
         days.append(f"from {format_date(accepted.starts_from)}")
     if accepted.until:
         days.append(f"through {format_date(accepted.until)}")
-    return f"{who}, {' '.join(days) or 'on any day'}"
+    return f"{providers}, {' '.join(days) or 'on any day'}"
 
 
 def format_amount(requirement: Requirement, value: Value) -> str:
@@ -95,20 +94,25 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
     """
     yield f"{rulebook.id}: {rulebook.name}"
     yield f"Time zone {rulebook.time_zone}. A due date includes its whole day there."
-    yield from _section("Categories", _categories(rulebook))
-    yield from _section("Cycles", _cycles(rulebook))
-    yield from _section("Qualified providers", _providers(rulebook))
-    yield from _section("Memberships", _memberships(rulebook, accepted))
+    sections: dict[str, list[str]] = {"Categories": [], "Cycles": []}
+    for key, category in rulebook.categories.items():
+        purposes = [p for p in PURPOSES if rulebook.requirements_of(key, p)]
+        rules = f"rules for its {format_list(purposes)}" if purposes else "no rules"
+        sections["Categories"].append(f"{key}: {category.name} ({rules})")
+    for scheme in rulebook.cycles:
+        line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme)}"
+        sections["Cycles"].append(line + _see(scheme.interpretation))
+    sections["Qualified providers"] = list(_providers(rulebook))
+    sections["Memberships"] = memberships = []
+    for name, rule in rulebook.memberships.items():
+        memberships += [f"{name}: {rule.says}", f"  accepted: {', '.join(accepted[name])}"]
     for key, document in rulebook.documents.items():
-        title = f"Document {document.file}  {document.title}"
-        yield from _section(title, _document(rulebook, key))
-    yield from _section("Interpretations of all documents", _general_interpretations(rulebook))
+        sections[f"Document {document.file}  {document.title}"] = list(_document(rulebook, key))
+    sections["Interpretations of all documents"] = list(_general_interpretations(rulebook))
+    for title, lines in sections.items():
+        yield from ("", title)
+        yield from _indent(lines or ["none in this rulebook"])
     yield ""
-
-
-def _section(title: str, lines: Lines) -> Lines:
-    yield from ("", title)
-    yield from _indent(list(lines) or ["none in this rulebook"])
 
 
 def _indent(lines: Lines | list[str]) -> Lines:
@@ -120,19 +124,6 @@ def _see(interpretation: str | None) -> str:
     return f" (interpretation: {interpretation})" if interpretation else ""
 
 
-def _categories(rulebook: Rulebook) -> Lines:
-    for key, category in rulebook.categories.items():
-        purposes = [p for p in PURPOSES if rulebook.requirements_of(key, p)]
-        rules = f"rules for its {format_list(purposes)}" if purposes else "no rules"
-        yield f"{key}: {category.name} ({rules})"
-
-
-def _cycles(rulebook: Rulebook) -> Lines:
-    for scheme in rulebook.cycles:
-        since = format_date(scheme.starts_from)
-        yield f"from {since}: {format_scheme(scheme)}{_see(scheme.interpretation)}"
-
-
 def _providers(rulebook: Rulebook) -> Lines:
     for name, rule in rulebook.providers.items():
         yield f"{name}: {rule.says}"
@@ -140,12 +131,6 @@ def _providers(rulebook: Rulebook) -> Lines:
             source = accepted.source
             cited = f"[{rulebook.documents[source.document].title}, {source.section}]"
             yield f"  {describe_accepted(accepted)} {cited}{_see(accepted.interpretation)}"
-
-
-def _memberships(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
-    for name, rule in rulebook.memberships.items():
-        yield f"{name}: {rule.says}"
-        yield f"  accepted: {', '.join(accepted[name])}"
 
 
 def _document(rulebook: Rulebook, key: str) -> Lines:
@@ -261,17 +246,14 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.providers:
         rule = rulebook.providers[requirement.providers]
         yield f"provider rule {requirement.providers}: {rule.says}"
-    if requirement.window:
-        yield from _window_terms(requirement.window)
-
-
-def _window_terms(window: WindowRule) -> Lines:
-    if window.months:
-        yield f"all counted sessions lie within one span of {window.months} months, the best one"
-    if window.after:
-        yield f"sessions count from the day of {_LEVELS[window.after]} or a higher one"
-    if window.while_giving:
-        yield "sessions count on days on which the applicant provided RSC to others"
+    if window := requirement.window:
+        if window.months:
+            span = f"one span of {window.months} months"
+            yield f"all counted sessions lie within {span}, the best one"
+        if window.after:
+            yield f"sessions count from the day of {_LEVELS[window.after]} or a higher one"
+        if window.while_giving:
+            yield "sessions count on days on which the applicant provided RSC to others"
 
 
 def _education_terms(education: EducationRule) -> Lines:
@@ -311,14 +293,13 @@ def _reference_terms(rulebook: Rulebook, references: ReferenceRule) -> Lines:
         others = ", then ".join(_words(rulebook.roles, roles) for roles in slots)
         yield f"instead, if the reviewers agree: {others}"
     if references.endorsed:
-        who = (
-            f"at least {references.endorsed} endorsed as one of {', '.join(references.categories)}"
-        )
+        categories = ", ".join(references.categories)
+        endorsed = f"at least {references.endorsed} endorsed as one of {categories}"
         if references.vetted:
-            who += " or vetted by the association"
+            endorsed += " or vetted by the association"
         if references.vetted_until:
-            who += f" (through {format_date(references.vetted_until)})"
-        yield who
+            endorsed += f" (through {format_date(references.vetted_until)})"
+        yield endorsed
     if references.endorsed_roles:
         yield f"always endorsed: {_words(rulebook.roles, references.endorsed_roles)}"
 

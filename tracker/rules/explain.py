@@ -83,19 +83,16 @@ def explain(
     if entry.activity != "rsc":
         return Verdict(counts=True, requirement_ids=requirement_ids, reason=None)
     if provider is None or rule is None:
-        return _explain_unknown_provider(entry, rule)
+        reason, remedy = _explain_unknown_provider(entry, rule)
+        return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)
     qualification = find_qualification(plan.association, rule, provider, entry.held_on)
     if qualification:
         reason = because("qualified", status=qualification.credential.status)
         return Verdict(counts=True, requirement_ids=requirement_ids, reason=reason)
     reason = explain_unqualified(plan.association, rule, provider, entry.held_on)
     what = because("record_credential", provider=provider.name, rule=rule.says, day=entry.held_on)
-    return Verdict(
-        counts=False,
-        requirement_ids=(),
-        reason=reason,
-        remedy=Remedy(what, by_association=True),
-    )
+    remedy = Remedy(what, by_association=True)
+    return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)
 
 
 def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | None:
@@ -108,24 +105,21 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
             return because("outside_cycle", starts_on=cycle.starts_on, ends_on=cycle.ends_on)
     if entry.held_on > as_of:
         # The time zone of the person who logged it may be ahead of the association's.
-        return because(
-            "in_the_future", today=as_of, association=plan.association, held_on=entry.held_on
-        )
+        facts = {"today": as_of, "association": plan.association, "held_on": entry.held_on}
+        return because("in_the_future", **facts)
     return None
 
 
-def _explain_unknown_provider(entry: LoggedEntry, rule: ProviderRule | None) -> Verdict:
+def _explain_unknown_provider(
+    entry: LoggedEntry, rule: ProviderRule | None
+) -> tuple[Reason, Remedy]:
     name = entry.provider_name
     if not name:
-        reason = because("no_provider")
-        remedy = Remedy(because("name_provider"), by_association=False)
-    else:
-        reason = because("unconfirmed", provider=name)
-        what = because("confirm_provider", provider=name)
-        if rule:
-            what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
-        remedy = Remedy(what, by_association=True)
-    return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)
+        return because("no_provider"), Remedy(because("name_provider"), by_association=False)
+    what = because("confirm_provider", provider=name)
+    if rule:
+        what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
+    return because("unconfirmed", provider=name), Remedy(what, by_association=True)
 
 
 class Place(NamedTuple):
@@ -180,11 +174,10 @@ def describe_background(
     rule = rulebook.providers[plan.provider_rule.partition("/")[2]]
     sources = sources_on(plan.association, rule, provider, entry.held_on)
     places = tuple(Place(rulebook.documents[s.document].title, s.section) for s in sources)
-    credentials = (
-        " ".join(_describe_credentials(plan.association, rule, provider, entry.held_on))
-        if provider
-        else ""
-    )
+    credentials = ""
+    if provider:
+        held = _describe_credentials(plan.association, rule, provider, entry.held_on)
+        credentials = " ".join(held)
     return Background(tuple(rules), credentials, CitedRule(f"Qualified: {rule.says}", places))
 
 

@@ -152,16 +152,13 @@ def _decide_reminders(
     due_on, cycle = standing.due_on, standing.plan.cycle
     if due_on is None or cycle is None:
         return
-    subject = cycle.starts_on.isoformat()
-    quiet = _skip_renewal(standing, due_on, judged_from)
     was_moved = _was_moved(due_on, cycle.starts_on, decided)
-    quiet_reminder = quiet
+    quiet = _skip_renewal(standing, due_on, judged_from)
     if quiet is None and standing.status is Status.LAPSED:
-        quiet_reminder = "the renewal has lapsed, which has a notice of its own"
-    for key, late in due_steps(
-        config, (Kind.RENEWAL, subject, due_on), config.renewal.steps, decided, as_of
-    ):
-        skipped = late or quiet_reminder
+        quiet = "the renewal has lapsed, which has a notice of its own"
+    about = (Kind.RENEWAL, cycle.starts_on.isoformat(), due_on)
+    for key, late in due_steps(config, about, config.renewal.steps, decided, as_of):
+        skipped = late or quiet
         if skipped is None and was_moved and due_on + key.step * _DAY < as_of:
             # A changed deadline is no reason to repeat a notice. A step whose day comes after the
             # change is not a repetition.
@@ -188,11 +185,10 @@ def _decide_lapse(
 
 def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, date]) -> bool:
     """Whether this renewal had notices under another due date, and none yet under this one."""
-    due_dates = {
-        key.due_on
-        for key, starts_on in decided.items()
-        if key.kind is Kind.RENEWAL and starts_on == cycle_starts_on
-    }
+    due_dates = set()
+    for key, starts_on in decided.items():
+        if key.kind is Kind.RENEWAL and starts_on == cycle_starts_on:
+            due_dates.add(key.due_on)
     return bool(due_dates) and due_on not in due_dates
 
 

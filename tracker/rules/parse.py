@@ -58,8 +58,11 @@ def parse(
         problems = []
         for details in error.errors():
             if not _follows_from_another(details, error.errors()):
-                key, reason = _format_location(details), _format_reason(details)
-                problems.append(RulebookProblem(file, key, reason))
+                # Our own validators raise ValueError, which pydantic keeps in ctx.
+                reason = str(details.get("ctx", {}).get("error", details["msg"]))
+                if not isinstance(details["input"], dict | list | tuple | BaseModel):
+                    reason += f" (found {details['input']!r})"
+                problems.append(RulebookProblem(file, _format_location(details), reason))
         return None, problems
 
 
@@ -80,15 +83,6 @@ def _format_location(details: ErrorDetails) -> str:
         else:
             text += f".{step}" if text else step
     return text or "the whole file"
-
-
-def _format_reason(details: ErrorDetails) -> str:
-    # Our own validators raise ValueError, which pydantic keeps here.
-    reason = str(details.get("ctx", {}).get("error", details["msg"]))
-    value = details["input"]
-    if isinstance(value, dict | list | tuple | BaseModel):
-        return reason
-    return f"{reason} (found {value!r})"
 
 
 def _list_repeated(names: Iterable[str]) -> list[str]:

@@ -23,7 +23,6 @@ _UNITS = {
     "signed": "signatures",
     "exam": "exam",
 }
-_WHOLE = Fraction(1)
 
 
 # Equal only to itself: plans are shared (`Rulebooks.plan_for`), and often looked up in caches.
@@ -133,22 +132,23 @@ def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> Rene
     cycle's last day: nobody owes what was not required yet when their cycle began.
     """
     rules = rulebook.requirements_of(category)
+    if cycle is None or not rules:
+        return RenewalPlan(rulebook.id, category, (), None)
     planned = []
-    for rule in rules if cycle else ():
-        value = value_in_force(rule, cycle.starts_on) if cycle else None
-        if cycle and value and value_in_force(rule, cycle.ends_on):
+    for rule in rules:
+        value = value_in_force(rule, cycle.starts_on)
+        if value and value_in_force(rule, cycle.ends_on):
             planned.append(_plan_requirement(rulebook, rule, value, cycle.share))
-    return RenewalPlan(rulebook.id, category, tuple(planned), cycle if rules else None)
+    return RenewalPlan(rulebook.id, category, tuple(planned), cycle)
 
 
 def plan_application(rulebook: Rulebook, category: str, day: date) -> ApplicationPlan:
     """Read ``rulebook`` for an application, as its rules stand on ``day``."""
-    planned = tuple(
-        _plan_requirement(rulebook, rule, value, _WHOLE)
-        for rule in rulebook.requirements_of(category, "application")
-        if (value := value_in_force(rule, day))
-    )
-    return ApplicationPlan(rulebook.id, category, planned)
+    planned = []
+    for rule in rulebook.requirements_of(category, "application"):
+        if value := value_in_force(rule, day):
+            planned.append(_plan_requirement(rulebook, rule, value, Fraction(1)))
+    return ApplicationPlan(rulebook.id, category, tuple(planned))
 
 
 def value_in_force(requirement: Requirement, day: date) -> Value | None:
@@ -157,7 +157,7 @@ def value_in_force(requirement: Requirement, day: date) -> Value | None:
     return started[-1] if started and started[-1].asked else None
 
 
-def _amount(rule: Requirement, value: Value) -> int:
+def _full_amount(rule: Requirement, value: Value) -> int:
     if rule.references:
         return len(rule.references.slots)
     return value.minutes or value.months or value.many or len(rule.signed) or 1
@@ -168,7 +168,9 @@ def _plan_requirement(
 ) -> PlannedRequirement:
     # A membership is required in full, whatever is left of the cycle.
     is_prorated = rule.counts != "membership"
-    amount = _amount(rule, value)
+    amount = _full_amount(rule, value)
+    if is_prorated and share:
+        amount = int(amount * share)
     return PlannedRequirement(
         id=rule.id,
         label=rule.label,
@@ -176,7 +178,7 @@ def _plan_requirement(
         counts=rule.counts,
         topic=rule.topic,
         sum_key=f"topic:{rule.topic}" if rule.topic else rule.counts,
-        amount=int(amount * share) if is_prorated and share else amount,
+        amount=amount,
         unit="years" if value.years else rule.unit or _UNITS[rule.counts],
         is_exempt=is_prorated and share == 0,
         only_rsc_providers=rule.asked_of != "everyone",

@@ -33,9 +33,9 @@ class Credential(NamedTuple):
     @property
     def noun(self) -> str:
         """``endorsement as IMHM-C``, ``vetting by NCIMHA``."""
-        return (
-            f"endorsement as {self.category}" if self.category else f"vetting by {self.association}"
-        )
+        if self.category:
+            return f"endorsement as {self.category}"
+        return f"vetting by {self.association}"
 
 
 class Provider(NamedTuple):
@@ -140,27 +140,21 @@ def _ending(provider: Provider, qualification: Qualification) -> Ending:
 def reason_for_ending(ending: Ending, as_of: date) -> Reason:
     """The ending as a reason, in the past tense if the last day is before ``as_of``."""
     if ending.credential is None:
-        code = "stop"
+        codes = ("stops_qualifying", "stopped_qualifying")
     elif not ending.by_rule:
-        code = "credential_end"
+        codes = ("credential_ends", "credential_ended")
+    elif ending.degree:
+        codes = ("degree_rule_ends", "degree_rule_ended")
     else:
-        code = "degree_rule_end" if ending.degree else "rule_end"
+        codes = ("rule_ends", "rule_ended")
     is_past = ending.last_day < as_of
     return because(
-        _ENDING_CODES[code][is_past],
+        codes[is_past],
         provider=ending.provider_name,
         credential=ending.credential.noun if ending.credential else None,
         degree=ending.degree,
         last_day=ending.last_day,
     )
-
-
-_ENDING_CODES = {
-    "stop": ("stops_qualifying", "stopped_qualifying"),
-    "credential_end": ("credential_ends", "credential_ended"),
-    "rule_end": ("rule_ends", "rule_ended"),
-    "degree_rule_end": ("degree_rule_ends", "degree_rule_ended"),
-}
 
 
 def format_ending(ending: Ending, as_of: date) -> str:

@@ -45,7 +45,9 @@ def decide_application(
         *decide_membership(config, standing, decided, as_of),
         *_decide_references(config, standing, decided, as_of, asked_on),
     ]
-    skipped = None if _short_rsc(standing) else "no more RSC hours are needed"
+    skipped = None
+    if not _short_rsc(standing):
+        skipped = "no more RSC hours are needed"
     for cutoff in cutoffs:
         decisions += decide_cutoff(config, standing, cutoff, decided, as_of, skipped=skipped)
     return decisions
@@ -58,11 +60,8 @@ def references_so_far(candidate: Candidate) -> tuple[int, int]:
 
 
 def _short_rsc(standing: ApplicationStanding) -> list[Result]:
-    return [
-        result
-        for result in standing.results
-        if result.requirement.counts == "rsc" and result.outcome is Outcome.SHORT
-    ]
+    short = [r for r in standing.results if r.outcome is Outcome.SHORT]
+    return [r for r in short if r.requirement.counts == "rsc"]
 
 
 def _decide_windows(
@@ -78,11 +77,10 @@ def _decide_windows(
             requirement = result.requirement
             windows.add((requirement.rule.inside or requirement.id, result.closes_on))
     steps = [-days for days in config.rsc_window.before]
+    reach = max(config.rsc_window.before, default=0)
     for requirement_id, closes_on in sorted(windows):
         skipped = None
-        if _had_notice_before(
-            requirement_id, closes_on, max(config.rsc_window.before, default=0), decided
-        ):
+        if _had_notice_before(requirement_id, closes_on, reach, decided):
             skipped = "a notice about an earlier window was sent recently"
         about = (Kind.RSC_WINDOW, requirement_id, closes_on)
         due = list(due_steps(config, about, steps, decided, as_of))
@@ -114,14 +112,12 @@ def _find_lacking(
 
     Judged like the application, by only those sessions whose own windows reach its last day.
     """
-    requirements = [
-        r for r in standing.plan.requirements if requirement_id in (r.id, r.rule.inside)
-    ]
+    plan, candidate = standing.plan, standing.facts.candidate
+    requirements = [r for r in plan.requirements if requirement_id in (r.id, r.rule.inside)]
     window = requirements[0].rule.window
-    months = window.months if window else None
-    if months is None:
+    if window is None or window.months is None:
         return ()
-    candidate = standing.facts.candidate
+    months = window.months
     sessions = [s for s in candidate.sessions if closes_on <= last_day(s.held_on, months)]
     results = judge_rsc(requirements, candidate._replace(sessions=tuple(sessions)), as_of)
     return tuple(r for r in results if r.outcome is Outcome.SHORT)

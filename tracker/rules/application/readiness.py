@@ -36,10 +36,15 @@ def judge_application(
         return ApplicationStanding(facts, plan, Status.NO_RULES, (), None)
     covered_until = find_cover_end(facts.memberships, as_of)
     results = _settle_alternatives(_judge_requirements(plan, facts, as_of, covered_until))
+    outcomes = {result.outcome for result in results}
+    if Outcome.SHORT in outcomes:
+        status = Status.NOT_READY
+    elif Outcome.REVIEW in outcomes:
+        status = Status.NEEDS_REVIEW
+    else:
+        status = Status.READY
     change = _find_next_change(results, facts, as_of, covered_until)
-    return ApplicationStanding(
-        facts, plan, _find_status(results), tuple(results), change, covered_until
-    )
+    return ApplicationStanding(facts, plan, status, tuple(results), change, covered_until)
 
 
 def _judge_requirements(
@@ -61,13 +66,6 @@ def _judge_requirements(
     return results
 
 
-def _find_status(results: Sequence[Result]) -> Status:
-    outcomes = {result.outcome for result in results}
-    if Outcome.SHORT in outcomes:
-        return Status.NOT_READY
-    return Status.NEEDS_REVIEW if Outcome.REVIEW in outcomes else Status.READY
-
-
 def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: date) -> Result:
     """Judge what only an application requires."""
     rule = requirement.rule
@@ -78,7 +76,11 @@ def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: d
     if rule.references:
         return judge_references(requirement, rule.references, candidate)
     if rule.signed:
-        return _judge_signed(requirement, candidate)
+        result = compare(requirement, len(candidate.signed.intersection(rule.signed)))
+        if result.short and rule.reviewed:
+            notes = (because("reviewers_decide"),)
+            result = result._replace(short=0, outcome=Outcome.REVIEW, notes=notes)
+        return result
     if candidate.exam_passed_on is None:
         return compare(requirement, 0)
     return compare(requirement, 1, notes=(because("passed", day=candidate.exam_passed_on),))
@@ -103,15 +105,6 @@ def _judge_education(
         return compare(requirement, 0, remarks=remarks)
     note = because("degree_for_review", title=for_review.title)
     return compare(requirement, 1, needs_review=True, notes=(note,), remarks=remarks)
-
-
-def _judge_signed(requirement: PlannedRequirement, candidate: Candidate) -> Result:
-    signed = len(candidate.signed.intersection(requirement.rule.signed))
-    result = compare(requirement, signed)
-    if result.short and requirement.rule.reviewed:
-        notes = (because("reviewers_decide"),)
-        return result._replace(short=0, outcome=Outcome.REVIEW, notes=notes)
-    return result
 
 
 def _settle_alternatives(results: Sequence[Result]) -> list[Result]:

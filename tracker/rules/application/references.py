@@ -97,7 +97,10 @@ def _list_referees(
     """The referees who may fill a slot, sorted; those with the same roles are cached together."""
     referees = []
     for reference in received:
-        is_endorsed = _is_endorsed(reference, rule)
+        is_endorsed = not reference.holds.isdisjoint(rule.categories)
+        if rule.vetted and reference.vetted and reference.received_on:
+            last_day = rule.vetted_until or reference.received_on
+            is_endorsed = is_endorsed or reference.received_on <= last_day
         if reference.in_role and (is_endorsed or reference.role not in rule.endorsed_roles):
             referees.append((reference.role, is_endorsed))
     return tuple(sorted(referees))
@@ -124,11 +127,3 @@ def _list_fillings(slots: Slots, referees: tuple[Referee, ...]) -> Iterator[tupl
             others = referees[:number] + referees[number + 1 :]
             for filled, held in _list_fillings(slots[1:], others):
                 yield filled + 1, held + endorsed
-
-
-def _is_endorsed(reference: CandidateReference, rule: ReferenceRule) -> bool:
-    if not reference.holds.isdisjoint(rule.categories):
-        return True
-    if not (rule.vetted and reference.vetted and reference.received_on):
-        return False
-    return rule.vetted_until is None or reference.received_on <= rule.vetted_until

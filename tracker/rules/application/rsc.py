@@ -96,23 +96,17 @@ def judge_rsc(
     requirements: Sequence[PlannedRequirement], candidate: Candidate, as_of: date
 ) -> Iterator[Result]:
     """Judge all requirements of RSC hours; those inside another one share its window."""
-    for requirement in requirements:
-        if requirement.rule.inside is None:
-            inside = [r for r in requirements if r.rule.inside == requirement.id]
-            yield from _judge_group([requirement, *inside], candidate, as_of)
-
-
-def _judge_group(
-    group: Sequence[PlannedRequirement], candidate: Candidate, as_of: date
-) -> Iterator[Result]:
-    eligible = _find_eligible_sessions(group[0], candidate)
-    rule = group[0].rule.window
-    if rule and rule.months:
-        yield from _judge_window(group, eligible, rule.months, as_of)
-        return
-    for requirement in group:
-        counted = sum(_minutes(requirement, session) for session in eligible.sessions)
-        yield _result(requirement, counted, eligible, None)
+    for outer in requirements:
+        if outer.rule.inside is not None:
+            continue
+        group = [outer, *(r for r in requirements if r.rule.inside == outer.id)]
+        eligible = _find_eligible_sessions(outer, candidate)
+        if outer.rule.window and outer.rule.window.months:
+            yield from _judge_window(group, eligible, outer.rule.window.months, as_of)
+            continue
+        for requirement in group:
+            counted = sum(_minutes(requirement, session) for session in eligible.sessions)
+            yield _result(requirement, counted, eligible, None)
 
 
 def _judge_window(
@@ -152,12 +146,9 @@ def _result(
                 remarks.append(Remark(session.held_on, session.title, minutes, outside))
     if eligible.review:
         notes.append(eligible.review)
+    needs_review = eligible.review is not None
     return compare(
-        requirement,
-        counted,
-        needs_review=eligible.review is not None,
-        notes=tuple(notes),
-        remarks=remarks,
+        requirement, counted, needs_review=needs_review, notes=tuple(notes), remarks=remarks
     )
 
 
@@ -178,11 +169,11 @@ def _find_eligible_sessions(
     eligible = _EligibleSessions([], [], degree.review if degree else None)
     for session in sessions:
         reason = _find_exclusion(rule, degree, candidate, session.held_on)
-        if reason:
+        if reason is None:
+            eligible.sessions.append(session)
+        else:
             remark = Remark(session.held_on, session.title, session.minutes, reason)
             eligible.remarks.append(remark)
-        else:
-            eligible.sessions.append(session)
     return eligible
 
 
