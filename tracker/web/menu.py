@@ -1,36 +1,29 @@
 """The menu at the top of every page."""
 
-from typing import NamedTuple
-
 from tracker.web.dependencies import Viewer
 
 
-class MenuItem(NamedTuple):
-    """A page in the menu; ``here`` is the value by which that page marks itself as current."""
+def menu_of(viewer: Viewer | None) -> list[tuple[str, str, str]]:
+    """The menu of a viewer, or of a visitor who has not signed in (None).
 
-    here: str
-    path: str
-    label: str
-
-
-def menu_of(viewer: Viewer | None) -> list[MenuItem]:
-    """The menu of a viewer, or of a visitor who has not signed in (None)."""
-    items = []
+    Each item has the name by which its page marks itself as current, its path, and its label.
+    """
     if viewer is None:
-        items.append(MenuItem("sign-in", "/sign-in", "Sign in"))
+        items = [("sign-in", "/sign-in", "Sign in")]
     else:
+        items = []
         if viewer.logs_hours or not viewer.coordinates:
-            items.append(MenuItem("my-year", "/my-year", "My year"))
+            items.append(("my-year", "/my-year", "My year"))
         if viewer.logs_hours:
-            items.append(MenuItem("log", "/log", "Log hours"))
+            items.append(("log", "/log", "Log hours"))
         if viewer.provides_rsc:
-            items.append(MenuItem("sessions", "/sessions", "Sessions"))
+            items.append(("sessions", "/sessions", "Sessions"))
         if viewer.person_id is not None:
-            items.append(MenuItem("takeaways", "/takeaways", "Exports"))
+            items.append(("takeaways", "/takeaways", "Exports"))
         if viewer.coordinates:
-            items.append(MenuItem("coordinator", "/coordinator", "Coordinator"))
+            items.append(("coordinator", "/coordinator", "Coordinator"))
         if viewer.person_id is not None:
-            items.append(MenuItem("profile", "/profile", "Profile"))
+            items.append(("profile", "/profile", "Profile"))
     # Help comes last, so that everybody finds it in the same place (WCAG 3.2.6).
-    items.append(MenuItem("help", "/help", "Help"))
+    items.append(("help", "/help", "Help"))
     return items

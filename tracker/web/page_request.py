@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
@@ -27,6 +27,9 @@ from tracker.web.flash import Flash, FlashDep, redirect_with_flash
 from tracker.web.time_zones import own_today
 
 T = TypeVar("T")
+# How many items a page of a list shows, and its number in the address.
+PAGE_SIZE = 50
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,11 @@ async def get_provider_page(page: ViewerPage, _provider: ProviderDep) -> PageReq
 PersonPage = Annotated[PageRequest, Depends(get_person_page)]
 CoordinatorPage = Annotated[PageRequest, Depends(get_coordinator_page)]
 ProviderPage = Annotated[PageRequest, Depends(get_provider_page)]
+
+
+def count_pages(items: int) -> int:
+    """How many pages a list takes, at least one."""
+    return max(1, -(-items // PAGE_SIZE))
 
 
 def format_problems(refused: Refused) -> list[tuple[str, str]]:

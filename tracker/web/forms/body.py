@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
@@ -155,6 +156,23 @@ async def posted(request: Request) -> AsyncIterator[Posted]:
 Typed = Annotated[FormData, Depends(typed)]
 WithFiles = Annotated[Posted, Depends(posted)]
 RowId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
+
+
+async def parse_cycle_start(cycle_starts_on: str) -> date:
+    """The first day of a cycle, from a page's address; 404 if it is written in any other way.
+
+    ISO allows other spellings of a day: those would be further addresses of one page.
+    """
+    try:
+        day = date.fromisoformat(cycle_starts_on)
+    except ValueError:
+        raise HTTPException(404) from None
+    if day.isoformat() != cycle_starts_on:
+        raise HTTPException(404)
+    return day
+
+
+CycleStart = Annotated[date, Depends(parse_cycle_start)]
 
 
 async def typed_again(request: Request) -> tuple[list[tuple[str, str]], bool]:

@@ -2,9 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query
@@ -15,43 +13,14 @@ from tracker.rules.application.wording import labels, missing_results, review_re
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import STATUSES, find_applicant, list_applicants
 from tracker.web.forms.body import RowId
-from tracker.web.page_request import CoordinatorPage
+from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages
 from tracker.web.pages.applications import view_application
 from tracker.web.pages.checklist import NO_RULES, format_missing
 from tracker.web.pages.coordinator import choose_association
 from tracker.web.pages.reference_reports import read_reference_reports
 
 router = APIRouter()
-_PAGE_SIZE = 50
-_LAST_PAGE = 100_000
 _NAMED_REQUIREMENTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicantRow:
-    """One application in the list; ``missing`` and ``review`` name requirements, or are empty."""
-
-    id: int
-    name: str
-    category: str
-    opened_on: date
-    submitted_on: date | None
-    status: str
-    done: str
-    missing: str
-    review: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicantFilters:
-    """How many applications each filter shows: by status, and by missing requirement (id, label).
-
-    Each count takes the other filter, as it is set, into account.
-    """
-
-    total: int
-    statuses: Sequence[tuple[str, int]]
-    missing: Sequence[tuple[str, str, int]]
 
 
 @router.get("/coordinator/applicants")
@@ -60,7 +29,7 @@ def show_applicants(
     association: Annotated[str, Query()] = "",
     status: Annotated[str, Query()] = "",
     missing: Annotated[str, Query()] = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=_LAST_PAGE)] = 1,
+    number: PageNumber = 1,
 ) -> HTMLResponse:
     """An association's undecided applications, the nearest to a decision first."""
     association = choose_association(page.viewer, association)
@@ -83,10 +52,10 @@ def show_applicants(
         filters=_count_filters(standings, status, missing),
         chosen=status,
         missing=missing,
-        rows=[_row(s) for s in listed[(number - 1) * _PAGE_SIZE : number * _PAGE_SIZE]],
+        rows=[_view_applicant(s) for s in listed[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]],
         number=len(listed),
         page=number,
-        pages=max(1, -(-len(listed) // _PAGE_SIZE)),
+        pages=count_pages(len(listed)),
         link=link,
     )
 
@@ -121,7 +90,11 @@ def _matches(standing: ApplicationStanding, status: str, missing: str) -> bool:
 
 def _count_filters(
     standings: Sequence[ApplicationStanding], status: str, missing: str
-) -> ApplicantFilters:
+) -> dict[str, Any]:
+    """How many applications each filter shows: by status, and by missing (requirement, label).
+
+    Each count takes the other filter, as it is set, into account.
+    """
     among = [standing for standing in standings if _matches(standing, "", missing)]
     by_status = Counter(standing.status for standing in among)
     counts: Counter[str] = Counter()
@@ -132,24 +105,23 @@ def _count_filters(
                 counts[result.requirement.id] += 1
                 names[result.requirement.id] = capitalize_first(labels([result])[0])
     ordered = sorted(counts, key=lambda requirement_id: (-counts[requirement_id], requirement_id))
-    return ApplicantFilters(
-        total=len(among),
-        statuses=[(status.value, by_status[status]) for status in STATUSES],
-        missing=[(each, names[each], counts[each]) for each in ordered],
-    )
+    return {
+        "total": len(among),
+        "statuses": [(status.value, by_status[status]) for status in STATUSES],
+        "missing": [(each, names[each], counts[each]) for each in ordered],
+    }
 
 
-def _row(standing: ApplicationStanding) -> ApplicantRow:
-    candidate = standing.facts.candidate
-    has_rules = bool(standing.plan.requirements)
-    return ApplicantRow(
-        id=standing.facts.subject_id,
-        name=standing.facts.name,
-        category=standing.plan.category,
-        opened_on=candidate.opened_on,
-        submitted_on=candidate.submitted_on,
-        status=standing.status.value,
-        done=f"{tally(standing)} done" if has_rules else NO_RULES,
-        missing=format_missing(standing, most=_NAMED_REQUIREMENTS),
-        review=format_list(labels(review_results(standing))),
-    )
+def _view_applicant(standing: ApplicationStanding) -> dict[str, Any]:
+    """One application; ``missing`` and ``review`` name requirements, or are empty."""
+    return {
+        "id": standing.facts.subject_id,
+        "name": standing.facts.name,
+        "category": standing.plan.category,
+        "opened_on": standing.facts.candidate.opened_on,
+        "submitted_on": standing.facts.candidate.submitted_on,
+        "status": standing.status.value,
+        "done": f"{tally(standing)} done" if standing.plan.requirements else NO_RULES,
+        "missing": format_missing(standing, most=_NAMED_REQUIREMENTS),
+        "review": format_list(labels(review_results(standing))),
+    }

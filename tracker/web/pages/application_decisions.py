@@ -1,7 +1,7 @@
 """A coordinator decides about an application: the page asks for the day, its button decides."""
 
 from datetime import date
-from enum import StrEnum
+from typing import Literal
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -19,11 +19,8 @@ from tracker.web.pages.applications import ApplicationView, view_application
 router = APIRouter()
 
 
-class ApplicationDecision(StrEnum):
-    """What a coordinator decides, as the page's address names it."""
-
-    ENDORSE = "endorse"
-    DECLINE = "decline"
+# As the page's address names it.
+ApplicationDecision = Literal["endorse", "decline"]
 
 
 class DecisionDayForm(OwnForm):
@@ -68,7 +65,7 @@ def decide(
 
     def save(context: ServiceContext) -> int | None:
         """The id of the endorsement, if there is one."""
-        if decision is ApplicationDecision.ENDORSE:
+        if decision == "endorse":
             return endorse_applicant(context, application_id, day)
         decline_application(context, application_id, day)
         return None
@@ -104,7 +101,7 @@ def _render(
         "decide.html",
         problems=form.problems(),
         here="coordinator",
-        decision=decision.value,
+        decision=decision,
         person=person,
         view=view,
         form=form,

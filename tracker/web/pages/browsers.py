@@ -1,8 +1,5 @@
 """The page that lists a person's signed-in browsers and signs them out."""
 
-from datetime import date
-from typing import NamedTuple
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
@@ -23,22 +20,10 @@ from tracker.web.time_zones import zone_of
 
 router = APIRouter()
 _PATH = "/profile/browsers"
-_UNKNOWN = "Unknown browser"
 _NOTICES = {
     "one": "That browser is signed out.",
     "others": "All other browsers are signed out.",
 }
-
-
-class BrowserRow(NamedTuple):
-    """A signed-in browser in words; ``is_current`` is the one that shows the page."""
-
-    handle: str
-    name: str
-    email: str
-    since: str
-    last_visit: str
-    is_current: bool
 
 
 @router.get(_PATH)
@@ -53,22 +38,24 @@ def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
         zone = site.rulebooks.associations[association].time_zone
         if viewer.person_id is not None:
             zone = zone_of(session, site.rulebooks, viewer.person_id)
-    rows = []
+    today, rows = local_day(page.now, zone), []
     for browser in browsers:
-        seen_at = browser.seen_at or browser.created_at
-        row = BrowserRow(
-            handle=browser_handle(browser.token_hash),
-            name=browser.browser or _UNKNOWN,
-            email=browser.email,
-            since=format_date(local_day(browser.created_at, zone)),
-            last_visit=_format_visit(local_day(seen_at, zone), local_day(page.now, zone)),
-            is_current=browser.token_hash == current,
-        )
+        # Visits are recorded once a day, so the last one may be almost a day later than this says.
+        day = local_day(browser.seen_at or browser.created_at, zone)
+        days = (today - day).days
+        row = {
+            "handle": browser_handle(browser.token_hash),
+            "name": browser.browser or "Unknown browser",
+            "email": browser.email,
+            "since": format_date(local_day(browser.created_at, zone)),
+            "last_visit": {0: "today", 1: "yesterday"}.get(days, f"on {format_date(day)}"),
+            "is_current": browser.token_hash == current,
+        }
         rows.append(row)
     return page.render(
         "browsers.html",
         here="profile",
-        rows=sorted(rows, key=lambda row: not row.is_current),
+        rows=sorted(rows, key=lambda row: not row["is_current"]),
         days=SESSION_DAYS,
         max_days=MAX_SESSION_DAYS,
         notices=_NOTICES,
@@ -89,9 +76,3 @@ def end_others(page: ViewerPage, request: Request) -> Response:
     token = request.cookies[page.site.cookie_name]
     page.write(lambda context: sign_out_other_browsers(context, page.viewer.email, token))
     return page.redirect(_PATH, "others")
-
-
-def _format_visit(day: date, today: date) -> str:
-    # Visits are recorded once a day, so the last one may be almost a day later than this says.
-    days = (today - day).days
-    return {0: "today", 1: "yesterday"}.get(days, f"on {format_date(day)}")

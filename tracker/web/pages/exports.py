@@ -3,13 +3,12 @@
 import hashlib
 import re
 from asyncio import sleep
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, HTTPException, Request
@@ -37,9 +36,10 @@ from tracker.services.calendar_feeds import (
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
 from tracker.services.evaluation import days_at
 from tracker.services.evidence import list_entry_files
-from tracker.web.dependencies import NowDep, PersonDep, SignedInPerson, Site, SiteDep
+from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.downloads import Download, Places
-from tracker.web.forms.body import RowId, Typed, text_of
+from tracker.web.forms.body import CycleStart, RowId, Typed, text_of
+from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.uploads import folder_of
 from tracker.web.text import format_cycle
 
@@ -48,38 +48,19 @@ NAME = "Endorsement renewals"
 _CALENDAR_SECTION = "/takeaways#calendar"
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptLink:
-    """A cycle and the address of its transcript's page; the files' addresses end in .pdf, .csv."""
-
-    name: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndorsementExports:
-    """An endorsement's transcripts, the newest cycle first; ``why_none`` if there are none."""
-
-    association: str
-    category: str
-    category_name: str
-    cycles: Sequence[TranscriptLink]
-    why_none: str
-
-
 @router.get("/takeaways")
-def show_exports(site: SiteDep, now: NowDep, person: PersonDep) -> Response:
+def show_exports(page: PersonPage) -> Response:
     """List what can be downloaded, and the calendar's address."""
-    with reading(site.engine) as session:
-        endorsements = endorsements_of(session, person.id)
-        token = get_feed_token(session, person.id)
-        fingerprint = get_feed_fingerprint(session, person.id)
+    site = page.site
+    with page.reading() as session:
+        endorsements = endorsements_of(session, page.person_id)
+        token = get_feed_token(session, page.person_id)
+        fingerprint = get_feed_fingerprint(session, page.person_id)
     calendar = f"{site.settings.base_url}/calendar/{token}.ics" if token else ""
-    page = site.pages.render(
+    response = page.render(
         "exports.html",
-        viewer=person.viewer,
         here="takeaways",
-        endorsements=[_list_transcripts(site.rulebooks, each, now) for each in endorsements],
+        endorsements=[_list_transcripts(site.rulebooks, each, page.now) for each in endorsements],
         has_pdf=transcript_files.AVAILABLE,
         calendar=calendar,
         # Calendar programs open such addresses themselves.
@@ -87,34 +68,35 @@ def show_exports(site: SiteDep, now: NowDep, person: PersonDep) -> Response:
         fingerprint=fingerprint,
     )
     # The calendar's address is secret, and the length of a compressed page could reveal it.
-    page.headers["cache-control"] = "no-store, no-transform"
-    return page
+    response.headers["cache-control"] = "no-store, no-transform"
+    return response
 
 
-def _list_transcripts(
-    rulebooks: Rulebooks, endorsed: Endorsed, now: datetime
-) -> EndorsementExports:
+def _list_transcripts(rulebooks: Rulebooks, endorsed: Endorsed, now: datetime) -> dict[str, Any]:
+    """An endorsement's transcripts, the newest cycle first; ``why_none`` if there are none."""
+    category_name, cycles = endorsed.category, []
+    why_none = f"We have no rulebook for {endorsed.association}"
     rulebook = rulebooks.associations.get(endorsed.association)
-    category = rulebook.categories.get(endorsed.category) if rulebook else None
-    why_none, links = f"We have no rulebook for {endorsed.association}", []
     if rulebook:
+        if endorsed.category in rulebook.categories:
+            category_name = rulebook.categories[endorsed.category].name
         today = days_at(rulebooks, now)(endorsed.association)
         for cycle in cycles_held(rulebooks, endorsed, today):
             address = f"/transcript/{endorsed.id}/{cycle.starts_on.isoformat()}"
-            links.append(TranscriptLink(format_cycle(cycle), address))
+            cycles.append({"name": format_cycle(cycle), "address": address})
         if endorsed.starts_on > today:
             why_none = f"It starts on {format_date(endorsed.starts_on)}, as does its first cycle"
         elif not rulebook.requirements_of(endorsed.category):
             why_none = capitalize_first(NO_RULES)
         else:
             why_none = "The rulebook has no renewal cycle for today"
-    return EndorsementExports(
-        association=endorsed.association,
-        category=endorsed.category,
-        category_name=category.name if category else endorsed.category,
-        cycles=links,
-        why_none=why_none,
-    )
+    return {
+        "association": endorsed.association,
+        "category": endorsed.category,
+        "category_name": category_name,
+        "cycles": cycles,
+        "why_none": why_none,
+    }
 
 
 @router.get("/calendar/{token}.ics")
@@ -137,19 +119,17 @@ def send_calendar(request: Request, site: SiteDep, now: NowDep, token: str) -> R
 
 
 @router.post("/takeaways/calendar")
-def replace_calendar_address(
-    site: SiteDep, now: NowDep, person: PersonDep, form: Typed
-) -> Response:
+def replace_calendar_address(page: PersonPage, form: Typed) -> Response:
     """Make an address; the one that the form names is revoked."""
     fingerprint = text_of(form, "instead")
-    site.write(person.viewer, now, lambda context: replace_feed(context, fingerprint))
+    page.write(lambda context: replace_feed(context, fingerprint))
     return RedirectResponse(_CALENDAR_SECTION, 303)
 
 
 @router.post("/takeaways/calendar/off")
-def delete_calendar_address(site: SiteDep, now: NowDep, person: PersonDep) -> Response:
+def delete_calendar_address(page: PersonPage) -> Response:
     """Revoke the address."""
-    site.write(person.viewer, now, delete_feed)
+    page.write(delete_feed)
     return RedirectResponse(_CALENDAR_SECTION, 303)
 
 
@@ -162,33 +142,29 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
 
 @router.get("/takeaways/my-data.zip")
-async def send_my_data(site: SiteDep, now: NowDep, person: PersonDep) -> Response:
+async def send_my_data(page: PersonPage) -> Response:
     """Send everything about a person. It is written first, so that a failure shows at once."""
-    await _wait_for_place(person.id)
-    leave = partial(_PLACES.leave, person.id)
+    # Wait without a thread. A second click goes on when the first download is given up.
+    until = stopwatch() + _WAIT_SECONDS
+    while not _PLACES.take(page.person_id):
+        if stopwatch() >= until:
+            raise HTTPException(503, headers={"Retry-After": "30"})
+        await sleep(_RETRY_SECONDS)
+    leave = partial(_PLACES.leave, page.person_id)
     try:
-        archive = await run_in_threadpool(_write_archive, site, now, person.id)
+        archive = await run_in_threadpool(_write_archive, page)
     except BaseException:
         leave()
         raise
     return Download(archive, "my-data.zip", "application/zip", leave)
 
 
-async def _wait_for_place(person_id: int) -> None:
-    """Wait without a thread. A second click goes on when the first download is given up."""
-    until = stopwatch() + _WAIT_SECONDS
-    while not _PLACES.take(person_id):
-        if stopwatch() >= until:
-            raise HTTPException(503, headers={"Retry-After": "30"})
-        await sleep(_RETRY_SECONDS)
-
-
-def _write_archive(site: Site, now: datetime, person_id: int) -> IO[bytes]:
+def _write_archive(page: PageRequest) -> IO[bytes]:
     archive: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - `Download` closes it
     try:
-        with reading(site.engine) as session:
-            evidence = _list_evidence(session, site, person_id)
-            write_my_data(session, person_id, archive, now, evidence)
+        with page.reading() as session:
+            evidence = _list_evidence(session, page.site, page.person_id)
+            write_my_data(session, page.person_id, archive, page.now, evidence)
     except BaseException:
         archive.close()
         raise
@@ -209,19 +185,19 @@ def _list_evidence(session: Session, site: Site, person_id: int) -> Iterator[tup
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}.csv")
 def send_transcript_csv(
-    site: SiteDep, now: NowDep, person: PersonDep, endorsement_id: RowId, cycle_starts_on: str
+    page: PersonPage, endorsement_id: RowId, cycle_starts_on: CycleStart
 ) -> Response:
     """Send a transcript for a spreadsheet."""
-    transcript = _get_transcript(site, now, person, endorsement_id, cycle_starts_on)
+    transcript = _get_transcript(page, endorsement_id, cycle_starts_on)
     return _attach(transcript_csv(transcript), "text/csv; charset=utf-8", transcript, "csv")
 
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}.pdf")
 def send_transcript_pdf(
-    site: SiteDep, now: NowDep, person: PersonDep, endorsement_id: RowId, cycle_starts_on: str
+    page: PersonPage, endorsement_id: RowId, cycle_starts_on: CycleStart
 ) -> Response:
     """Send a transcript as a tagged PDF; 404 if typst is not installed."""
-    transcript = _get_transcript(site, now, person, endorsement_id, cycle_starts_on)
+    transcript = _get_transcript(page, endorsement_id, cycle_starts_on)
     if not transcript_files.AVAILABLE:
         raise HTTPException(404)
     if not transcript_files.can_make_pdf(transcript):
@@ -236,14 +212,13 @@ def send_transcript_pdf(
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}")
 def show_transcript(
-    site: SiteDep, now: NowDep, person: PersonDep, endorsement_id: RowId, cycle_starts_on: str
+    page: PersonPage, endorsement_id: RowId, cycle_starts_on: CycleStart
 ) -> Response:
     """Show a transcript on a page that prints well."""
-    transcript = _get_transcript(site, now, person, endorsement_id, cycle_starts_on)
+    transcript = _get_transcript(page, endorsement_id, cycle_starts_on)
     has_pdf = transcript_files.can_make_pdf(transcript)
-    return site.pages.render(
+    return page.render(
         "transcript.html",
-        viewer=person.viewer,
         here="takeaways",
         transcript=transcript,
         address=f"/transcript/{endorsement_id}/{cycle_starts_on}",
@@ -259,21 +234,15 @@ def _attach(body: bytes, media_type: str, transcript: Transcript, ending: str) -
     return Response(body, media_type=media_type, headers={"content-disposition": disposition})
 
 
-def _get_transcript(
-    site: Site, now: datetime, person: SignedInPerson, endorsement_id: int, cycle_starts_on: str
-) -> Transcript:
-    """The transcript at an address. Raises a 404 for any that is not the person's own."""
-    try:
-        day = date.fromisoformat(cycle_starts_on)
-    except ValueError:
-        raise HTTPException(404) from None
-    # ISO allows other spellings of a day: those would be further addresses of one page.
-    if day.isoformat() != cycle_starts_on:
-        raise HTTPException(404)
-    with reading(site.engine) as session:
-        for endorsed in endorsements_of(session, person.id):
+def _get_transcript(page: PageRequest, endorsement_id: int, cycle_starts_on: date) -> Transcript:
+    """The transcript of a cycle. Raises a 404 for any that is not the person's own."""
+    transcript = None
+    with page.reading() as session:
+        for endorsed in endorsements_of(session, page.person_id):
             if endorsed.id == endorsement_id:
-                transcript = find_transcript(session, site.rulebooks, endorsed, day, now)
-                if transcript is not None:
-                    return transcript
-    raise HTTPException(404)
+                transcript = find_transcript(
+                    session, page.site.rulebooks, endorsed, cycle_starts_on, page.now
+                )
+    if transcript is None:
+        raise HTTPException(404)
+    return transcript

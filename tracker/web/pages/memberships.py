@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter
@@ -81,13 +80,6 @@ def last_day_of_year(first: date) -> date:
     return anniversary if anniversary.day != first.day else anniversary - timedelta(days=1)
 
 
-class MembershipEffect(NamedTuple):
-    """What a person's terms do for one endorsement, in words; ``is_good``: nothing is missing."""
-
-    text: str
-    is_good: bool
-
-
 @router.get("/membership")
 def show_memberships(page: PersonPage) -> HTMLResponse:
     """The terms by organization, and their effect on each renewal that requires membership."""
@@ -106,7 +98,7 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         "membership.html",
         here="profile",
         groups=groups,
-        effects=membership_effects(standings),
+        effects=_describe_effects(standings),
         may_record=bool(accepted),
         today=today,
         notices=_NOTICES,
@@ -163,8 +155,11 @@ def remove_term(page: PersonPage, membership_id: RowId) -> Response:
     return page.redirect("/membership", "deleted")
 
 
-def membership_effects(standings: Sequence[Standing]) -> list[MembershipEffect]:
-    """``Membership: done to December 31, 2027`` for each endorsement that requires membership."""
+def _describe_effects(standings: Sequence[Standing]) -> list[tuple[str, bool]]:
+    """``Membership: done to December 31, 2027`` for each endorsement that requires membership.
+
+    Each with whether nothing is missing.
+    """
     required = _latest_outcomes(standings)
     effects = []
     for standing, outcome in required:
@@ -176,7 +171,7 @@ def membership_effects(standings: Sequence[Standing]) -> list[MembershipEffect]:
             state = f"done to {format_date(standing.covered_until)}"
         elif outcome is Outcome.SHORT:
             state, is_good = "none in force", False
-        effects.append(MembershipEffect(f"{label}: {state}", is_good))
+        effects.append((f"{label}: {state}", is_good))
     return effects
 
 

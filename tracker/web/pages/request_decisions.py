@@ -21,14 +21,19 @@ from tracker.services.time_requests import (
 )
 from tracker.web.forms.body import RowId, Typed, clean, text_of
 from tracker.web.forms.period import format_day_fields
-from tracker.web.page_request import CoordinatorPage, PageRequest
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    count_pages,
+)
 from tracker.web.pages.coordinator import choose_association
 from tracker.web.pages.time_requests import TimeRequestForm, summarize_request
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
-_PAGE_SIZE = 50
-_MAX_PAGE = 100_000
+_PATH = "/coordinator/requests"
 _NOTICES = {
     "late": "Someone already decided or withdrew this request (see below). Your change was not "
     "saved."
@@ -41,12 +46,12 @@ class DecisionForm(TimeRequestForm):
     answer = TextAreaField("Message to the endorsee", filters=[clean])
 
 
-@router.get("/coordinator/requests")
+@router.get(_PATH)
 def show_requests(
     page: CoordinatorPage,
     association: Annotated[str, Query()] = "",
     state: Annotated[str, Query()] = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=_MAX_PAGE)] = 1,
+    number: PageNumber = 1,
 ) -> HTMLResponse:
     """One association's pending requests, oldest first; or its decided ones, newest first."""
     association = choose_association(page.viewer, association)
@@ -54,12 +59,11 @@ def show_requests(
     with page.reading() as session:
         total = count_requests(session, association, undecided=undecided)
         waiting = count_requests(session, association, undecided=True)
-        skip = (number - 1) * _PAGE_SIZE
+        skip = (number - 1) * PAGE_SIZE
         requests = list_requests(
-            session, association, undecided=undecided, skip=skip, limit=_PAGE_SIZE
+            session, association, undecided=undecided, skip=skip, limit=PAGE_SIZE
         )
     zone = page.site.rulebooks.associations[association].time_zone
-    here = {"association": association}
     return page.render(
         "coordinator_requests.html",
         here="coordinator",
@@ -69,8 +73,10 @@ def show_requests(
         waiting=waiting,
         undecided=undecided,
         page=number,
-        pages=max(1, -(-total // _PAGE_SIZE)),
-        link=lambda **query: f"/coordinator/requests?{urlencode({**here, **query})}",
+        pages=count_pages(total),
+        link=lambda **query: (
+            f"/coordinator/requests?{urlencode({'association': association, **query})}"
+        ),
     )
 
 

@@ -51,15 +51,6 @@ _STATUSES = {
 }
 
 
-class RequestSummary(NamedTuple):
-    """A request in words; ``tone`` is a style: "plain", "good", or "warm"."""
-
-    title: str
-    days: str
-    status: str
-    tone: str
-
-
 class RequestOption(NamedTuple):
     """An endorsement, or its renewal, as a choice; ``value`` is what the form sends.
 
@@ -159,14 +150,15 @@ def withdraw(page: PersonPage, request_id: RowId) -> Response:
     return page.redirect("/requests", "withdrawn")
 
 
-def summarize_request(submitted: SubmittedRequest) -> RequestSummary:
-    """What is requested, and its status."""
+def summarize_request(submitted: SubmittedRequest) -> dict[str, str]:
+    """What is requested, and its status; ``tone`` is the style that shows it."""
     request = submitted.request
     ends_on = format_date(request.ends_on) if request.ends_on else "a day still to be set"
     title, days = "Later due date", ends_on
     if request.kind == LEAVE:
         title, days = "Leave", f"{format_date(request.starts_on)} to {ends_on}"
-    return RequestSummary(title, days, *_STATUSES[request.state])
+    status, tone = _STATUSES[request.state]
+    return {"title": title, "days": days, "status": status, "tone": tone}
 
 
 def _open_form(page: PageRequest, kind: str) -> HTMLResponse:
