@@ -12,8 +12,8 @@ from tests.rules.case_data import REAL
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
-from tracker.notifications.notices_mail import write_notices_mail
-from tracker.rules.notices import Cutoff
+from tracker.notifications.notices_mail import NOTICE_KINDS, write_notices_mail
+from tracker.rules.notices import Cutoff, Kind
 from tracker.rules.providers import Credential, Ending
 from tracker.rules.standing import Span, Status
 
@@ -35,6 +35,11 @@ def subjects(*days: date, **facts: Any) -> list[str]:  # noqa: ANN401 - fields o
     mails = [mail_on(day, **facts) for day in days]
     assert all(mails)
     return [mail.subject for mail in mails if mail]
+
+
+def test_every_kind_of_notice_has_a_text_and_a_rank() -> None:
+    assert set(NOTICE_KINDS) == set(Kind)
+    assert len({kind.rank for kind in NOTICE_KINDS.values()}) == len(Kind)
 
 
 def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tracker.rules.notice_config import NoticeConfig, RenewalSteps
 from tracker.rules.notices import Decision, Key, Kind
 from tracker.rules.notification_preferences import (
+    ALWAYS_SENT,
     SWITCHED_OFF,
     OptionalNotice,
     apply_preferences,
@@ -41,6 +42,12 @@ def test_essential_notices_cannot_be_switched_off(
     kind: Kind, step: int, optional: OptionalNotice | None
 ) -> None:
     assert optional_kind(CONFIG, Key(kind, "", DUE, step)) is optional
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_is_optional_or_always_sent(kind: Kind) -> None:
+    optional = optional_kind(CONFIG, Key(kind, "", DUE, 0))
+    assert (optional is None) == (kind in ALWAYS_SENT)
 
 
 def test_disabled_notices_are_skipped_with_a_reason() -> None:

@@ -18,7 +18,7 @@ from tracker.notifications.missing_text import format_short
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.notice_config import NoticeConfig
-from tracker.rules.notices import Decision, Kind
+from tracker.rules.notices import Decision
 from tracker.rules.providers import format_ending
 from tracker.rules.standing import AnyStanding, Outcome, Result
 from tracker.services.dashboard import ShortRequirement
@@ -32,7 +32,8 @@ class NoticeText:
 
     ``subjects`` come the fullest first; each says what, and by when. ``headline``, ``intro``, and
     ``alone`` (its section without a title) are used if it leads the mail, or is all of it;
-    ``section`` says everything by itself. ``action`` is for an application's own page.
+    ``section`` says everything by itself. ``action`` is the button if it leads the mail: the
+    application's page; None for a renewal, whose button is the form for what is missing.
     """
 
     subjects: Sequence[str]
@@ -98,19 +99,6 @@ class NoticeFacts:
             return None
         url = f"{self.base_url}/application/{self.standing.facts.subject_id}"
         return Action("View my application", url)
-
-
-def render_notice(facts: NoticeFacts) -> NoticeText:
-    """The text of one notice."""
-    renderers = {
-        Kind.RENEWAL: render_renewal,
-        Kind.LAPSE: render_lapse,
-        Kind.MEMBERSHIP: render_membership,
-        Kind.CUTOFF: render_cutoff,
-        Kind.RSC_WINDOW: render_window,
-        Kind.REFERENCES: render_references,
-    }
-    return renderers[facts.decision.key.kind](facts)
 
 
 def render_renewal(facts: NoticeFacts) -> NoticeText:

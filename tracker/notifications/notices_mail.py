@@ -1,8 +1,9 @@
 """The notices mail: one a person a day, holding everything that is due."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from tracker.formatting import format_month_day
 from tracker.mail.contents import Action, NoticesMail
@@ -10,38 +11,64 @@ from tracker.notifications.notice_text import (
     NoticeFacts,
     NoticeText,
     list_short,
-    render_notice,
+    render_cutoff,
+    render_lapse,
+    render_membership,
+    render_references,
+    render_renewal,
+    render_window,
 )
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Kind
 
 _SUBJECT_LENGTH = 49
-# The first of these leads a mail that holds several.
-_ORDER = (
-    Kind.LAPSE,
-    Kind.RENEWAL,
-    Kind.RSC_WINDOW,
-    Kind.MEMBERSHIP,
-    Kind.CUTOFF,
-    Kind.REFERENCES,
-)
 _MEMBERSHIP_CLOSING = (
     "Already renewed? Enter the new term on your membership page. It counts right away."
 )
-_CLOSINGS = {
-    Kind.RENEWAL: (
+
+
+class NoticeKind(NamedTuple):
+    """What the mail does with notices of one kind.
+
+    In a mail that holds several notices, the one with the lowest ``rank`` leads. Its ``closing``
+    ends the mail.
+    """
+
+    render: Callable[[NoticeFacts], NoticeText]
+    closing: str
+    rank: int
+
+
+NOTICE_KINDS = {
+    Kind.LAPSE: NoticeKind(
+        render_lapse,
+        "Did you complete them in time after all? Log them now, and tell your coordinator.",
+        rank=1,
+    ),
+    Kind.RENEWAL: NoticeKind(
+        render_renewal,
         "Already done? Log your hours: it takes half a minute. On leave, or is something in the "
-        "way? Reply to this email. Your coordinator can help before the deadline."
+        "way? Reply to this email. Your coordinator can help before the deadline.",
+        rank=2,
     ),
-    Kind.LAPSE: "Did you complete them in time after all? Log them now, and tell your coordinator.",
-    Kind.MEMBERSHIP: _MEMBERSHIP_CLOSING,
-    Kind.CUTOFF: "Can't find another provider? Reply to this email. Your coordinator can help.",
-    Kind.RSC_WINDOW: (
+    Kind.RSC_WINDOW: NoticeKind(
+        render_window,
         "Already held these sessions? Log them: it takes half a minute. Is something in the way? "
-        "Reply to this email. Your coordinator can help."
+        "Reply to this email. Your coordinator can help.",
+        rank=3,
     ),
-    Kind.REFERENCES: "Is something in the way? Reply to this email. Your coordinator can help.",
+    Kind.MEMBERSHIP: NoticeKind(render_membership, _MEMBERSHIP_CLOSING, rank=4),
+    Kind.CUTOFF: NoticeKind(
+        render_cutoff,
+        "Can't find another provider? Reply to this email. Your coordinator can help.",
+        rank=5,
+    ),
+    Kind.REFERENCES: NoticeKind(
+        render_references,
+        "Is something in the way? Reply to this email. Your coordinator can help.",
+        rank=6,
+    ),
 }
 
 
@@ -54,14 +81,17 @@ def write_notices_mail(
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
     ordered = in_order(decisions)
-    texts = [render_notice(NoticeFacts(rulebooks, config, base_url, d, as_of)) for d in ordered]
+    texts = []
+    for decision in ordered:
+        facts = NoticeFacts(rulebooks, config, base_url, decision, as_of)
+        texts.append(NOTICE_KINDS[decision.key.kind].render(facts))
     texts = _merge_memberships(ordered, texts)
     lead, text = ordered[0], texts[0]
     # Two cycles may have the same to say.
     sections = list(dict.fromkeys(each.section for each in texts))
     if len(sections) == 1:
         sections = [text.alone]
-    closing = _CLOSINGS[lead.key.kind]
+    closing = NOTICE_KINDS[lead.key.kind].closing
     if lead.key.kind is Kind.RENEWAL and _is_about_membership_only(ordered):
         closing = _MEMBERSHIP_CLOSING
     return NoticesMail(
@@ -82,7 +112,7 @@ def in_order(decisions: Sequence[Decision]) -> list[Decision]:
     """The decisions of one mail; the first leads: it gives the subject and who gets replies."""
     return sorted(
         decisions,
-        key=lambda d: (_ORDER.index(d.key.kind), d.is_about_application, d.key.due_on),
+        key=lambda d: (NOTICE_KINDS[d.key.kind].rank, d.is_about_application, d.key.due_on),
     )
 
 
@@ -162,8 +192,7 @@ def _format_why(rulebooks: Rulebooks, lead: Decision) -> str:
 def _format_next_reminder(config: NoticeConfig, decision: Decision, as_of: date) -> str | None:
     if decision.key.kind is not Kind.RENEWAL:
         return None
-    steps = [*(-days for days in config.renewal.before), *config.renewal.after]
-    days = sorted(decision.key.due_on + timedelta(days=step) for step in steps)
+    days = sorted(decision.key.due_on + timedelta(days=step) for step in config.renewal.steps)
     for day in days:
         if day > as_of:
             return format_month_day(day)

@@ -14,11 +14,13 @@ def _refuse_repetition(days: tuple[int, ...]) -> tuple[int, ...]:
     return days
 
 
+# Numbers of days before a date; 0 is the date itself.
 Days = Annotated[
     tuple[Annotated[int, Field(ge=0, le=1000)], ...],
     Field(max_length=20),
     AfterValidator(_refuse_repetition),
 ]
+# Numbers of days after a date.
 DaysAfter = Annotated[
     tuple[Annotated[int, Field(ge=1, le=1000)], ...],
     Field(max_length=20),
@@ -53,6 +55,11 @@ class MembershipSteps(StrictModel):
 
     before: Days = ()
     on_lapse: bool = True
+
+    @property
+    def steps(self) -> list[int]:
+        """All days, negative before the last day of the membership."""
+        return [*(-days for days in self.before), *([1] if self.on_lapse else [])]
 
 
 class CutoffSteps(StrictModel):

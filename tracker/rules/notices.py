@@ -109,6 +109,9 @@ def decide(
 
     ``decided`` holds the endorsement's decisions, each with the first day of its cycle. Renewals
     due before ``judged_from`` get no notices: their records are not complete.
+
+    Only people whom `tracker.services.notices.list_people_to_consider` lists are considered. A new
+    kind needs a condition there, or most of its notices are never decided.
     """
     cycle = standing.plan.cycle
     if cycle is None:
@@ -211,11 +214,8 @@ def decide_membership(
         if result.requirement.counts != "membership" or until is None:
             continue
         quiet = f"membership is {result.outcome}" if result.outcome in _NOT_REQUIRED else None
-        steps = [-days for days in config.membership.before]
-        if config.membership.on_lapse:
-            steps.append(1)
         about = (Kind.MEMBERSHIP, "", until)
-        for key, late in due_steps(config, about, steps, decided, as_of):
+        for key, late in due_steps(config, about, config.membership.steps, decided, as_of):
             yield Decision(standing, key, late or quiet)
 
 

@@ -24,6 +24,8 @@ class OptionalNotice(StrEnum):
     SESSIONS = "session"
 
 
+# A renewal's early reminders are optional; its others are always sent.
+ALWAYS_SENT = frozenset({Kind.RENEWAL, Kind.LAPSE})
 _BY_KIND = {
     Kind.MEMBERSHIP: OptionalNotice.MEMBERSHIP,
     Kind.CUTOFF: OptionalNotice.CUTOFF,
@@ -36,7 +38,7 @@ def optional_kind(config: NoticeConfig, key: Key) -> OptionalNotice | None:
     """The preference that a notice depends on; None if it is always sent."""
     if key.kind is Kind.RENEWAL and -key.step > config.renewal.optional_before:
         return OptionalNotice.EARLY
-    return _BY_KIND.get(key.kind)
+    return None if key.kind in ALWAYS_SENT else _BY_KIND[key.kind]
 
 
 def apply_preferences(

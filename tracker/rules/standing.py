@@ -10,7 +10,10 @@ from tracker.rules.reasons import Reason, because
 
 
 class Status(StrEnum):
-    """The status of a renewal; the last three are those of an application."""
+    """The status of a renewal; the last three are those of an application.
+
+    `MET` also when nothing is required, as in many first cycles.
+    """
 
     MET = "met"
     OPEN = "open"

@@ -54,13 +54,11 @@ def list_people_to_consider(
     endorsees = select(Endorsement.person_id).where(Endorsement.association == association)
     if last is None:
         return set(session.exec(endorsees))
-    renewal_steps = [*(-days for days in config.renewal.before), *config.renewal.after]
-    membership_steps = [*(-days for days in config.membership.before), 1]
     conditions: list[ColumnElement[bool]] = [col(StandingRow.judged_on) >= last]
-    for step in renewal_steps:
+    for step in config.renewal.steps:
         first_day, last_day = _due_dates(last, as_of, step)
         conditions.append(col(StandingRow.due_on).between(first_day, last_day))
-    for step in membership_steps:
+    for step in config.membership.steps:
         first_day, last_day = _due_dates(last, as_of, step)
         conditions.append(col(StandingRow.membership_until).between(first_day, last_day))
     reached = (
