@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from tracker.db.ledgers import StandingRow
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import find_ending, format_ending
-from tracker.rules.standing import Span, Standing, Status
+from tracker.rules.standing import Standing, Status
 from tracker.services.endorsements import endorsements_of, spans_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at, judge_current
@@ -111,8 +111,14 @@ class _StandingDates(NamedTuple):
         association, rule = rulebooks.provider_rules[plan.provider_rule]
         spans = spans_of(session, plan.provider_rule, providers)
         for provider_id, provider in providers.items():
-            last = _last_day(spans.get(provider_id, []), cycle.starts_on, self.today)
-            if last is not None:
+            # The span that contains today, or the last one that ended in the cycle.
+            begun = [
+                span
+                for span in spans.get(provider_id, [])
+                if span.starts_on <= self.today and span.ends_on >= cycle.starts_on
+            ]
+            if begun and begun[-1].ends_on < date.max:
+                last = begun[-1].ends_on
                 ending = find_ending(association, rule, provider, last)
                 text = f"{format_ending(ending, self.today)}."
                 summary = f"Last day that {provider.name}'s RSC counts"
@@ -134,14 +140,6 @@ class _StandingDates(NamedTuple):
         )
 
 
-def _last_day(spans: list[Span], since: date, today: date) -> date | None:
-    """The end of the span that contains today, or of the last one that ended in the cycle."""
-    begun = [span for span in spans if span.starts_on <= today and span.ends_on >= since]
-    if not begun or begun[-1].ends_on > date.max - _ONE_DAY:
-        return None
-    return begun[-1].ends_on
-
-
 def calendar_file(name: str, namespace: UUID, address: str, dates: Sequence[CalendarDate]) -> bytes:
     """The file, the same bytes for the same dates. Each event links to ``address``.
 
@@ -156,11 +154,17 @@ def calendar_file(name: str, namespace: UUID, address: str, dates: Sequence[Cale
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", _REFRESH, parameters={"VALUE": "DURATION"})
-    for each in sorted(dates, key=lambda each: (each.day, each.key)):
-        calendar.add_component(_event(each, namespace, address))
+    for dated in sorted(dates, key=lambda dated: (dated.day, dated.key)):
+        calendar.add_component(_event(dated, namespace, address))
     if not dates:
         # The standard requires at least one component.
-        calendar.add_component(_utc())
+        zone, standard = Timezone(), TimezoneStandard()
+        zone.add("tzid", "Etc/UTC")
+        standard.add("dtstart", datetime.combine(date(1970, 1, 1), time()))
+        standard.add("tzoffsetfrom", timedelta())
+        standard.add("tzoffsetto", timedelta())
+        zone.add_component(standard)
+        calendar.add_component(zone)
     return bytes(calendar.to_ical())
 
 
@@ -185,13 +189,3 @@ def _event(dated: CalendarDate, namespace: UUID, address: str) -> Event:
         alarm.add("trigger", _MORNING - days * _ONE_DAY)
         event.add_component(alarm)
     return event
-
-
-def _utc() -> Timezone:
-    zone, standard = Timezone(), TimezoneStandard()
-    zone.add("tzid", "Etc/UTC")
-    standard.add("dtstart", datetime.combine(date(1970, 1, 1), time()))
-    standard.add("tzoffsetfrom", timedelta())
-    standard.add("tzoffsetto", timedelta())
-    zone.add_component(standard)
-    return zone

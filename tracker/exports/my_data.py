@@ -6,8 +6,9 @@ and of a reference only whom the person asked.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -109,13 +110,8 @@ def write_my_data(
         text = json.dumps(records, ensure_ascii=False, indent=1, sort_keys=True)
         add("other.json", [text.encode()])
         for name, path in evidence:
-            add(f"evidence/{name}", _read_pieces(path), ZIP_STORED)
-
-
-def _read_pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            yield piece
+            with path.open("rb") as file:
+                add(f"evidence/{name}", iter(partial(file.read, _CHUNK), b""), ZIP_STORED)
 
 
 def export_csv(session: Session, schema: type[CsvRow], person: Person) -> Iterator[bytes]:
@@ -123,18 +119,19 @@ def export_csv(session: Session, schema: type[CsvRow], person: Person) -> Iterat
     hidden = _HIDDEN.get(schema, set())
     columns = [column for column in schema.columns() if column not in hidden]
     lines = []
-    for row in _list_rows(session, schema, person.id):
-        values = {**row, "email": person.email}
-        lines.append([format_cell(column, values.get(column)) for column in columns])
+    if schema is EntryRow:
+        rows = _list_entry_rows(session, person.id)
+    else:
+        rows = _list_rows(session, schema, person.id)
+    for row in rows:
+        row["email"] = person.email
+        lines.append([format_cell(column, row.get(column)) for column in columns])
     return csv_lines(columns, lines)
 
 
 def _list_rows(session: Session, schema: type[CsvRow], person_id: int) -> Iterator[dict[str, Any]]:
-    """The rows of one kind of file, by the names of its columns, without the person's address."""
+    """The rows of a file that is not about entries, by column, without the person's address."""
     model: Any = schema.table
-    if schema is EntryRow:
-        yield from _list_entry_rows(session, person_id)
-        return
     for owner in (Endorsement, Application):
         link = f"{owner.__tablename__}_id"
         if link in model.model_fields:
@@ -203,13 +200,10 @@ def providers_csv(session: Session, person_id: int) -> Iterator[bytes]:
     rows = set()
     for provider_id, provider in load_providers(session, set(days)).items():
         for held in provider.credentials:
-            if _holds_on_any(held.starts_on, held.ends_on, days[provider_id]):
+            last = held.ends_on or date.max
+            if any(held.starts_on <= day <= last for day in days[provider_id]):
                 starts_on = held.starts_on.isoformat()
                 ends_on = held.ends_on.isoformat() if held.ends_on else ""
                 what = held.category or "vetted"
                 rows.add((provider.name, held.association, what, starts_on, ends_on))
     return csv_lines(_PROVIDER_COLUMNS, sorted(rows))
-
-
-def _holds_on_any(starts_on: date, ends_on: date | None, days: Collection[date]) -> bool:
-    return any(starts_on <= day <= (ends_on or date.max) for day in days)

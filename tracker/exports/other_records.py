@@ -71,17 +71,18 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
     )
     records["notice"] = _list_records(session, Notice, about)
     # The texts stay out: an email to sign in contains a key.
-    mails = _list_records(session, Outbox, col(Outbox.person_id) == person_id)
-    records["mail"] = [
-        {name: value for name, value in mail.items() if name in _MAIL_COLUMNS} for mail in mails
-    ]
+    mails = select(Outbox).where(Outbox.person_id == person_id).order_by(col(Outbox.id))
+    records["mail"] = [mail.model_dump(include=_MAIL_COLUMNS) for mail in session.exec(mails)]
     records["group_session"] = [
         *_list_records(session, GroupSession, col(GroupSession.provider_id) == person_id),
         *_list_records(session, GroupMember, col(GroupMember.person_id) == person_id),
     ]
     records["history"] = [*_list_history(session, person_id)]
     plain = json.loads(json.dumps(records, default=methodcaller("isoformat")))
-    result: dict[str, Any] = _leave_out_emails(plain, _typed_emails(session, person))
+    # The addresses that the person typed: their own, and those of referees.
+    referees = select(Reference.email).join(Application).where(Application.person_id == person_id)
+    own = {person.email, person.second_email or person.email, *session.exec(referees)}
+    result: dict[str, Any] = _leave_out_emails(plain, {email.lower() for email in own})
     return result
 
 
@@ -116,13 +117,6 @@ def _list_history(session: Session, person_id: int) -> Iterator[dict[str, Any]]:
         concerns = (before or {}).get("person_id", (after or {}).get("person_id", person_id))
         if concerns == person_id:
             yield {**event.model_dump(), "before": before, "after": after}
-
-
-def _typed_emails(session: Session, person: Person) -> set[str]:
-    """The addresses that a person typed: their own, and those of referees, in lower case."""
-    query = select(Reference.email).join(Application).where(Application.person_id == person.id)
-    own = {person.email, person.second_email or person.email}
-    return {email.lower() for email in (*own, *session.exec(query))}
 
 
 def _leave_out_emails(value: Any, allowed: Collection[str]) -> Any:  # noqa: ANN401 - any JSON

@@ -33,7 +33,7 @@ _OUTCOMES = {
 
 
 class TranscriptSession(NamedTuple):
-    """One training or RSC session; minutes, also in ``topics`` (in the order of their names)."""
+    """One training or RSC session; minutes, also of the ``topics`` (by name)."""
 
     activity: str
     held_on: date
@@ -41,7 +41,7 @@ class TranscriptSession(NamedTuple):
     provider: str
     format: str
     minutes: int
-    topics: tuple[tuple[str, int], ...]
+    topics: dict[str, int]
     counts: bool
     reason: str
 
@@ -138,7 +138,20 @@ def find_transcript(
     entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
     sessions = _list_sessions(session, rulebooks, plan, entries, today)
     terms = _list_terms(session, rulebooks, held, plan)
-    kinds = _order_kinds(rulebooks, plan)
+    results = standing.results if standing else ()
+    topics = set(plan.topics)
+    for listed in sessions:
+        topics.update(listed.topics)
+    parts = []
+    for kind in _order_kinds(rulebooks, plan):
+        part = TranscriptPart(
+            kind=kind,
+            heading=_HEADINGS[kind],
+            totals=[_total(result) for result in results if result.requirement.counts == kind],
+            sessions=[listed for listed in sessions if listed.activity == kind],
+            terms=terms if kind == "membership" else [],
+        )
+        parts.append(part)
     category = rulebook.categories.get(held.category)
     return Transcript(
         name=held.name,
@@ -151,29 +164,9 @@ def find_transcript(
         printed_on=today,
         standing=state,
         detail=detail,
-        parts=[_part(kind, standing, sessions, terms) for kind in kinds],
-        topics=sorted({*plan.topics, *_topics_of(sessions)}),
+        parts=parts,
+        topics=sorted(topics),
     )
-
-
-def _part(
-    kind: str,
-    standing: Standing | None,
-    sessions: Sequence[TranscriptSession],
-    terms: Sequence[TranscriptTerm],
-) -> TranscriptPart:
-    results = standing.results if standing else ()
-    return TranscriptPart(
-        kind=kind,
-        heading=_HEADINGS[kind],
-        totals=[_total(each) for each in results if each.requirement.counts == kind],
-        sessions=[each for each in sessions if each.activity == kind],
-        terms=terms if kind == "membership" else (),
-    )
-
-
-def _topics_of(sessions: Sequence[TranscriptSession]) -> set[str]:
-    return {topic for session in sessions for topic, _ in session.topics}
 
 
 def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]:
@@ -248,7 +241,7 @@ def _list_sessions(
             provider=provider.name if provider else entry.provider_name or "",
             format=entry.format or "",
             minutes=entry.minutes,
-            topics=tuple(sorted(entry.topics.items())),
+            topics=dict(sorted(entry.topics.items())),
             counts=verdict.counts,
             reason=format_reason(verdict.reason) if verdict.reason else "",
         )

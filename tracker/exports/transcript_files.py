@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from threading import BoundedSemaphore
 from typing import Any, Literal
@@ -11,9 +10,6 @@ from typing import Any, Literal
 from tracker.exports.transcript import (
     Transcript,
     TranscriptPart,
-    TranscriptSession,
-    TranscriptTerm,
-    TranscriptTotal,
 )
 from tracker.formatting import format_date, format_hours, format_hours_with_unit
 from tracker.settings import templates_folder
@@ -106,7 +102,7 @@ def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str]]:
             "Counts": "yes" if session.counts else "no",
             "Why": session.reason,
         }
-        for topic, minutes in session.topics:
+        for topic, minutes in session.topics.items():
             cells[f"Hours about {topic}"] = format_hours(minutes)
         yield cells
     for term in part.terms:
@@ -136,23 +132,16 @@ def transcript_pdf(transcript: Transcript) -> bytes:
     """A tagged PDF on US Letter paper. Raises BusyError."""
     data = json.dumps(_pdf_data(transcript), ensure_ascii=False)
     printed_at = datetime.combine(transcript.printed_on, time(12), UTC)
-    with _wait_for_turn():
-        try:
-            return _typeset(data, printed_at, _ACCESSIBLE)
-        except typst.TypstError as error:
-            if _NO_GLYPH not in str(error):
-                raise
-            # No font has the letters of some name: boxes are shown for them, with the right text
-            # beneath. Everything else is still tagged.
-            return _typeset(data, printed_at, None)
-
-
-@contextmanager
-def _wait_for_turn() -> Iterator[None]:
     if not _AT_A_TIME.acquire(timeout=_WAIT_SECONDS):
         raise BusyError
     try:
-        yield
+        return _typeset(data, printed_at, _ACCESSIBLE)
+    except typst.TypstError as error:
+        if _NO_GLYPH not in str(error):
+            raise
+        # No font has the letters of some name: boxes are shown for them, with the right text
+        # beneath. Everything else is still tagged.
+        return _typeset(data, printed_at, None)
     finally:
         _AT_A_TIME.release()
 
@@ -171,19 +160,6 @@ def _typeset(data: str, printed_at: datetime, standard: Literal["ua-1"] | None) 
 
 def _pdf_data(transcript: Transcript) -> dict[str, Any]:
     """What the template shows, as text."""
-    parts = []
-    for part in transcript.parts:
-        not_counted = format_hours_with_unit(part.not_counted) if part.not_counted else ""
-        data = {
-            "kind": part.kind,
-            "heading": part.heading,
-            "totals": [_total_data(total) for total in part.totals],
-            "sessions": [_session_data(session) for session in part.sessions],
-            "terms": [_term_data(term) for term in part.terms],
-            "counted": format_hours_with_unit(part.counted),
-            "not_counted": not_counted,
-        }
-        parts.append(data)
     cycle = transcript.cycle
     return {
         "name": _breakable(transcript.name),
@@ -195,42 +171,50 @@ def _pdf_data(transcript: Transcript) -> dict[str, Any]:
         "printed": format_date(transcript.printed_on),
         "standing": transcript.standing,
         "detail": transcript.detail,
-        "parts": parts,
+        "parts": [_part_data(part) for part in transcript.parts],
     }
 
 
-def _total_data(total: TranscriptTotal) -> dict[str, Any]:
-    required = f" of {format_hours(total.required)}" if total.required else ""
+def _part_data(part: TranscriptPart) -> dict[str, Any]:
+    totals, sessions, terms = [], [], []
+    for total in part.totals:
+        required = f" of {format_hours(total.required)}" if total.required else ""
+        totals.append(
+            {
+                "label": total.label,
+                "amount": f"{format_hours(total.counted)}{required} h" if total.is_hours else "",
+                "state": total.state,
+                "short": total.is_short,
+                "source": f"{total.document}, “{total.section}”",
+                "inside": total.is_topic,
+            }
+        )
+    for session in part.sessions:
+        topics = [f"{topic} {format_hours(m)} h" for topic, m in session.topics.items()]
+        sessions.append(
+            {
+                "day": format_date(session.held_on),
+                "title": _breakable(session.title),
+                "provider": _breakable(session.provider),
+                "format": session.format,
+                "hours": format_hours(session.minutes),
+                "topics": ", ".join(topics),
+                "counts": session.counts,
+                "reason": _breakable(session.reason),
+            }
+        )
+    for term in part.terms:
+        first, last = format_date(term.starts_on), format_date(term.ends_on)
+        shown = {"organization": term.organization, "counts": term.counts, "reason": term.reason}
+        terms.append({**shown, "first": first, "last": last})
     return {
-        "label": total.label,
-        "amount": f"{format_hours(total.counted)}{required} h" if total.is_hours else "",
-        "state": total.state,
-        "short": total.is_short,
-        "source": f"{total.document}, “{total.section}”",
-        "inside": total.is_topic,
-    }
-
-
-def _session_data(session: TranscriptSession) -> dict[str, Any]:
-    return {
-        "day": format_date(session.held_on),
-        "title": _breakable(session.title),
-        "provider": _breakable(session.provider),
-        "format": session.format,
-        "hours": format_hours(session.minutes),
-        "topics": ", ".join(f"{topic} {format_hours(m)} h" for topic, m in session.topics),
-        "counts": session.counts,
-        "reason": _breakable(session.reason),
-    }
-
-
-def _term_data(term: TranscriptTerm) -> dict[str, Any]:
-    return {
-        "organization": term.organization,
-        "first": format_date(term.starts_on),
-        "last": format_date(term.ends_on),
-        "counts": term.counts,
-        "reason": term.reason,
+        "kind": part.kind,
+        "heading": part.heading,
+        "totals": totals,
+        "sessions": sessions,
+        "terms": terms,
+        "counted": format_hours_with_unit(part.counted),
+        "not_counted": format_hours_with_unit(part.not_counted) if part.not_counted else "",
     }
 
 

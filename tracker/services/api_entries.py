@@ -34,13 +34,6 @@ class ListFilter(NamedTuple):
     held_to: date | None = None
 
 
-class PersonSummary(NamedTuple):
-    """A person's name and first address."""
-
-    name: str
-    email: str
-
-
 @dataclass(frozen=True, slots=True)
 class ApiSession:
     """A session that a program sends: whose it is, and by which key it is saved once.
@@ -116,10 +109,10 @@ def page_of_endorsements(
     return list(session.exec(query.order_by(col(Endorsement.id)).limit(limit)))
 
 
-def known_people(session: Session, ids: Sequence[int]) -> dict[int, PersonSummary]:
-    """The names and first addresses of these people, by id."""
-    rows = session.exec(select(Person.id, Person.name, Person.email).where(col(Person.id).in_(ids)))
-    return {person_id: PersonSummary(name, email) for person_id, name, email in rows}
+def known_people(session: Session, ids: Sequence[int]) -> dict[int, Person]:
+    """These people, by id."""
+    people = session.exec(select(Person).where(col(Person.id).in_(ids)))
+    return {person.id: person for person in people}
 
 
 def person_with_address(session: Session, email: str) -> int | None:

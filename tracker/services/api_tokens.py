@@ -23,16 +23,6 @@ _PREFIX = "ert_"
 _UNDER_WAY = 0
 
 
-class ApiCaller(NamedTuple):
-    """A program, by its token: its association, and what ``scopes`` allow it."""
-
-    token_id: int
-    name: str
-    association: str
-    scopes: frozenset[str]
-    last_used_on: date | None
-
-
 class ListedToken(NamedTuple):
     """A token as an operator sees it; ``state`` is "valid", "expired", or "revoked"."""
 
@@ -44,14 +34,6 @@ class ListedToken(NamedTuple):
     expires_at: datetime | None
     last_used_on: date | None
     state: str
-
-
-class ApiReply(NamedTuple):
-    """What a request was answered; ``request_hash`` is that of the request's content."""
-
-    request_hash: str
-    status: int
-    body: str
 
 
 def create_token(
@@ -78,14 +60,11 @@ def create_token(
     return token.id, secret
 
 
-def find_caller(session: Session, secret: str, now: datetime) -> ApiCaller | None:
-    """The caller with this secret; None for an unknown, expired, or revoked token."""
+def find_caller(session: Session, secret: str, now: datetime) -> ApiToken | None:
+    """The token with this secret; None if it is unknown, expired, or revoked."""
     query = select(ApiToken).where(ApiToken.token_hash == hash_token(secret))
     token = session.exec(query).first()
-    if token is None or _state_of(token, now) != "valid":
-        return None
-    scopes = frozenset(token.scopes.split())
-    return ApiCaller(token.id, token.name, token.association, scopes, token.last_used_on)
+    return token if token is not None and _state_of(token, now) == "valid" else None
 
 
 def note_use(session: Session, token_id: int, today: date) -> None:
@@ -123,7 +102,7 @@ def _state_of(token: ApiToken, now: datetime) -> str:
 
 def claim_key(
     session: Session, token_id: int, key: str, request_hash: str, now: datetime
-) -> ApiReply | None:
+) -> ApiAnswer | None:
     """None if the key is new, which makes it the caller's; else what it was answered before.
 
     Of two requests at once the second waits here until the first has committed.
@@ -138,8 +117,7 @@ def claim_key(
     }
     if upsert(session, ApiAnswer, [claim], key=["token_id", "key"]):
         return None
-    answer = session.get_one(ApiAnswer, (token_id, key), populate_existing=True)
-    return ApiReply(answer.request_hash, answer.status, answer.body)
+    return session.get_one(ApiAnswer, (token_id, key), populate_existing=True)
 
 
 def keep_answer(session: Session, token_id: int, key: str, status: int, body: str) -> None:

@@ -251,17 +251,20 @@ def _list_renewals_in_need(session: Session, association: str, today: date) -> l
 
 
 def _list_unconfirmed(session: Session, association: str, today: date) -> list[Attention]:
-    return [
-        Attention(
-            AttentionKind.UNCONFIRMED,
-            user.endorsement_id,
-            user.name,
-            user.category,
-            provider=provider._replace(minutes=user.minutes, users=(user,)),
-        )
-        for provider in list_named_providers(session, association, today)
-        for user in provider.users
-    ]
+    unconfirmed = []
+    for provider in list_named_providers(session, association, today):
+        for user in provider.users:
+            named = provider._replace(minutes=user.minutes, users=(user,))
+            unconfirmed.append(
+                Attention(
+                    AttentionKind.UNCONFIRMED,
+                    user.endorsement_id,
+                    user.name,
+                    user.category,
+                    provider=named,
+                )
+            )
+    return unconfirmed
 
 
 def _urgency(attention: Attention) -> tuple[int, int, str]:
@@ -310,6 +313,10 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of eleven colu
 def _list_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN401
     lines = []
     for standing, category, name, email, state, is_unreachable in session.exec(query):
+        short = []
+        for result in parse_results(standing.requirements):
+            if result.outcome == "short":
+                short.append(ShortRequirement(result.counts, result.topic, result.short))
         lines.append(
             RenewalLine(
                 standing.endorsement_id,
@@ -319,17 +326,9 @@ def _list_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN
                 standing.due_on,
                 standing.cycle_starts_on,
                 state,
-                _read_short(standing),
+                tuple(short),
                 standing.short_minutes,
                 bool(is_unreachable),
             )
         )
     return lines
-
-
-def _read_short(standing: StandingRow) -> tuple[ShortRequirement, ...]:
-    return tuple(
-        ShortRequirement(result.counts, result.topic, result.short)
-        for result in parse_results(standing.requirements)
-        if result.outcome == "short"
-    )

@@ -4,12 +4,12 @@ The bytes are written before a transaction and deleted after it (evidence_storag
 crash can leave a file without a row, but never a row without its file.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
 from tracker.db.audit import Change, record_changes
@@ -22,24 +22,12 @@ from tracker.services.cycle_locks import CycleLock, load_person_locks
 FILES_PER_ENTRY = 10
 _DRAFT_FOR = timedelta(days=1)
 _SWEEPER = "tracker"
+_AUDITED = {"person_id", "entry_id", "name", "media_type", "size", "sha256", "stored_as"}
 
 
 class ReceivedFile(NamedTuple):
     """An uploaded file that is on the disk as ``stored_as``; ``size`` in bytes."""
 
-    name: str
-    media_type: str
-    size: int
-    sha256: str
-    stored_as: str
-
-
-class EvidenceFile(NamedTuple):
-    """One stored file; ``entry_id`` is None while its form is not saved. ``size`` in bytes."""
-
-    id: int
-    person_id: int
-    entry_id: int | None
     name: str
     media_type: str
     size: int
@@ -54,7 +42,7 @@ class KeptFile:
     ``title`` and ``held_on`` are None while its form is not saved.
     """
 
-    file: EvidenceFile
+    file: Evidence
     title: str | None
     held_on: date | None
     lock: CycleLock | None
@@ -72,7 +60,7 @@ class FormFiles:
     removed: Collection[int] = ()
 
 
-def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[EvidenceFile]:
+def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[Evidence]:
     """The files that a form shows: its own unsaved ones, and those of the entry it edits."""
     belongs = (col(Evidence.form_key) == form.form_key) & col(Evidence.entry_id).is_(None)
     if form.entry_id is not None:
@@ -82,16 +70,16 @@ def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[E
 
 def list_entry_files(
     session: Session, person_id: int, only: int | None = None
-) -> dict[int, list[EvidenceFile]]:
+) -> dict[int, list[Evidence]]:
     """The files of each of a person's entries, or of the ``only`` one."""
     which = col(Evidence.entry_id).is_not(None) if only is None else Evidence.entry_id == only
-    files: dict[int, list[EvidenceFile]] = {}
+    files: dict[int, list[Evidence]] = {}
     for file in _select_files(session, (col(Evidence.person_id) == person_id) & which):
         files.setdefault(file.entry_id or 0, []).append(file)
     return files
 
 
-def find_own_file(session: Session, file_id: int, person_id: int) -> EvidenceFile | None:
+def find_own_file(session: Session, file_id: int, person_id: int) -> Evidence | None:
     """One of a person's own files, saved with an entry or not."""
     own = (col(Evidence.id) == file_id) & (col(Evidence.person_id) == person_id)
     return next(iter(_select_files(session, own)), None)
@@ -99,7 +87,7 @@ def find_own_file(session: Session, file_id: int, person_id: int) -> EvidenceFil
 
 def find_file_for_coordinator(
     session: Session, rulebooks: Rulebooks, file_id: int, associations: Collection[str]
-) -> EvidenceFile | None:
+) -> Evidence | None:
     """A file that coordinators of these associations may see: if they may read its entry.
 
     Only the owner sees a file whose entry is not saved.
@@ -113,7 +101,7 @@ def find_file_for_coordinator(
     evidence, held_on = row
     windows = access_windows(session, evidence.person_id, associations)
     is_seen = sees_file(rulebooks, windows, held_on, evidence.added_at)
-    return _file_of(evidence) if is_seen else None
+    return evidence if is_seen else None
 
 
 def list_kept_files(
@@ -130,8 +118,8 @@ def list_kept_files(
     rows: Iterable[tuple[Evidence, str | None, date | None]] = session.exec(query)
     kept = []
     for evidence, title, held_on in rows:
-        lock = None if held_on is None else locks.lock_on(held_on)
-        kept.append(KeptFile(_file_of(evidence), title, held_on, lock))
+        lock = locks.lock_on(held_on) if held_on else None
+        kept.append(KeptFile(evidence, title, held_on, lock))
     return kept
 
 
@@ -190,32 +178,30 @@ def keep_files(
         )
         session.add(row)
         session.flush()
-        context.record_change("evidence", row.id, after=_audited(_file_of(row)))
+        context.record_change("evidence", row.id, after=row.model_dump(include=_AUDITED))
     if entry_id is not None:
         for draft in held:
             if draft.entry_id is None:
-                _set_entry(context, draft, entry_id)
+                before = draft.model_dump(include=_AUDITED)
+                draft.entry_id = entry_id
+                session.add(draft)
+                session.flush()
+                after = draft.model_dump(include=_AUDITED)
+                context.record_change("evidence", draft.id, before=before, after=after)
     return {file.stored_as for file in new.values()}
-
-
-def _set_entry(context: ServiceContext, file: EvidenceFile, entry_id: int) -> None:
-    own = col(Evidence.id) == file.id
-    context.session.exec(update(Evidence).where(own).values(entry_id=entry_id))
-    after = _audited(file._replace(entry_id=entry_id))
-    context.record_change("evidence", file.id, before=_audited(file), after=after)
 
 
 def move_drafts(context: ServiceContext, old_key: str, new_key: str) -> None:
     """Let a form's unsaved files follow it to its new key."""
-    drafts = list_form_files(context.session, context.person_id, FormFiles(old_key))
-    ids = [file.id for file in drafts]
-    moved = update(Evidence).where(col(Evidence.id).in_(ids)).values(form_key=new_key)
-    context.session.exec(moved)
+    for draft in list_form_files(context.session, context.person_id, FormFiles(old_key)):
+        draft.form_key = new_key
+        context.session.add(draft)
+    context.session.flush()
 
 
 def remove_file(
     context: ServiceContext, file_id: int, entry_id: int | None = None
-) -> EvidenceFile | None:
+) -> Evidence | None:
     """Delete the actor's own file of the entry or of an unsaved form; None for any other."""
     own = (col(Evidence.id) == file_id) & (col(Evidence.person_id) == context.person_id)
     own &= or_(col(Evidence.entry_id).is_(None), col(Evidence.entry_id) == entry_id)
@@ -223,13 +209,13 @@ def remove_file(
     return next(iter(removed), None)
 
 
-def remove_entry_files(context: ServiceContext, entry_id: int) -> list[EvidenceFile]:
+def remove_entry_files(context: ServiceContext, entry_id: int) -> list[Evidence]:
     """Delete all files of the actor's own entry."""
     own = (col(Evidence.entry_id) == entry_id) & (col(Evidence.person_id) == context.person_id)
     return _remove(context.session, context.actor.label, context.now, own)
 
 
-def remove_old_drafts(session: Session, now: datetime) -> list[EvidenceFile]:
+def remove_old_drafts(session: Session, now: datetime) -> list[Evidence]:
     """Delete the files of forms that were not saved within a day."""
     old = col(Evidence.entry_id).is_(None) & (col(Evidence.added_at) < now - _DRAFT_FOR)
     return _remove(session, _SWEEPER, now, old)
@@ -240,27 +226,20 @@ def stored_names(session: Session) -> set[str]:
     return set(session.exec(select(Evidence.stored_as)))
 
 
-def _file_of(evidence: Evidence) -> EvidenceFile:
-    return EvidenceFile(*(getattr(evidence, name) for name in EvidenceFile._fields))
-
-
-def _select_files(session: Session, where: ColumnElement[bool]) -> list[EvidenceFile]:
+def _select_files(session: Session, where: ColumnElement[bool]) -> list[Evidence]:
     query = select(Evidence).where(where).order_by(col(Evidence.id))
-    rows = session.exec(query.execution_options(populate_existing=True))
-    return [_file_of(row) for row in rows]
+    return list(session.exec(query.execution_options(populate_existing=True)))
 
 
 def _remove(
     session: Session, actor: str, now: datetime, where: ColumnElement[bool]
-) -> list[EvidenceFile]:
+) -> list[Evidence]:
     files = _select_files(session, where)
-    if files:
-        ids = [file.id for file in files]
-        session.exec(delete(Evidence).where(col(Evidence.id).in_(ids)))
-        changes = [Change(actor, now, "evidence", f.id, _audited(f), None) for f in files]
-        record_changes(session, changes)
+    changes = []
+    for file in files:
+        before = file.model_dump(include=_AUDITED)
+        changes.append(Change(actor, now, "evidence", file.id, before, None))
+        session.delete(file)
+    session.flush()
+    record_changes(session, changes)
     return files
-
-
-def _audited(file: EvidenceFile) -> Mapping[str, Any]:
-    return {name: value for name, value in file._asdict().items() if name != "id"}

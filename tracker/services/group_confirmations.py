@@ -3,7 +3,6 @@
 Supervisees see the provider and themselves, not who else took part.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement
@@ -120,7 +119,7 @@ def confirm_group_session(
     Unless it ``is_another`` session, Refused if there are such entries. Confirming again changes
     nothing. Raises NotFound, and Refused as `create_entry`.
     """
-    request, person_id = _lock_request(context, member_id)
+    request, person_id = _lock_request(context, member_id), context.person_id
     if request.member.entry_id is not None:
         return request.member.entry_id
     if request.group_session.withdrawn_at is not None:
@@ -134,7 +133,7 @@ def confirm_group_session(
     if entry_id is None:
         source = EntrySource(request.form_key, is_from_provider=True)
         entry_id = create_entry(context, person_id, request.entry, source).id
-    _answer(context, request, person_id, "confirmed", note=None, entry_id=entry_id)
+    _answer(context, request, "confirmed", note=None, entry_id=entry_id)
     return entry_id
 
 
@@ -144,7 +143,7 @@ def dispute_group_session(context: ServiceContext, member_id: int, note: str) ->
     An entry that confirming it created is deleted; an entry that the person logged stays. Raises
     NotFound, and Refused as `delete_entry`.
     """
-    request, person_id = _lock_request(context, member_id)
+    request, person_id = _lock_request(context, member_id), context.person_id
     if len(note) > NOTE_LIMIT:
         raise Refused(Refusal("note", "text-too-long", {"limit": NOTE_LIMIT}))
     if request.group_session.withdrawn_at is not None and request.member.state != "confirmed":
@@ -152,26 +151,25 @@ def dispute_group_session(context: ServiceContext, member_id: int, note: str) ->
     created = find_created_entry(context.session, person_id, request)
     if created is not None:
         delete_entry(context, created.id)
-    _answer(context, request, person_id, "disputed", note=note or None, entry_id=None)
+    _answer(context, request, "disputed", note=note or None, entry_id=None)
 
 
-def _lock_request(context: ServiceContext, member_id: int) -> tuple[ConfirmationRequest, int]:
-    """A request that neither the person nor the provider changes meanwhile; the person's id."""
-    person_id = context.actor.person_id
-    if person_id is None:
-        raise NotFound
-    request = find_confirmation_request(context.session, person_id, member_id)
-    if request is None:
-        raise NotFound
+def _lock_request(context: ServiceContext, member_id: int) -> ConfirmationRequest:
+    """A request that neither the person nor the provider changes meanwhile."""
+    request = _require_request(context, member_id)
     session_id = request.group_session.id
     context.session.exec(
         select(GroupSession.id).where(GroupSession.id == session_id).with_for_update()
     ).all()
-    lock_person(context.session, person_id)
-    request = find_confirmation_request(context.session, person_id, member_id)
+    lock_person(context.session, context.person_id)
+    return _require_request(context, member_id)
+
+
+def _require_request(context: ServiceContext, member_id: int) -> ConfirmationRequest:
+    request = find_confirmation_request(context.session, context.person_id, member_id)
     if request is None:
         raise NotFound
-    return request, person_id
+    return request
 
 
 def _list_for_session(
@@ -204,32 +202,27 @@ def _list_requests(
             owner = find_person_by_email(session, member.email)
             if owner is None or owner.id != person_id:
                 continue
-        session_format = _format_of(group_session.members)
-        requests.append(ConfirmationRequest(member, group_session, provider, session_format))
+        # Two addresses of one person do not make a group.
+        people = {other.person_id or -other.id for other in group_session.members}
+        kind = "group" if len(people) > 1 else "individual"
+        requests.append(ConfirmationRequest(member, group_session, provider, kind))
     return requests
-
-
-def _format_of(members: Sequence[GroupMember]) -> str:
-    # Two addresses of one person do not make a group.
-    people = {member.person_id or -member.id for member in members}
-    return "group" if len(people) > 1 else "individual"
 
 
 def _answer(
     context: ServiceContext,
     request: ConfirmationRequest,
-    person_id: int,
     state: str,
     *,
     note: str | None,
     entry_id: int | None,
 ) -> None:
     """Store the answer with each of the person's addresses, and the entry with the first."""
-    for each in _list_for_session(context.session, person_id, request.group_session.id):
+    for each in _list_for_session(context.session, context.person_id, request.group_session.id):
         update_members(
             context,
             [each.member],
-            person_id=person_id,
+            person_id=context.person_id,
             state=state,
             answered_at=context.now,
             note=note,

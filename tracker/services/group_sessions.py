@@ -146,9 +146,10 @@ def create_group_session(
     ``confirmed`` are the keys of the warnings that the provider has confirmed; None, for programs,
     skips the warnings. Raises NotFound, Refused, and GroupSessionNeedsConfirmation.
     """
-    provider_id = _provider_id(context)
+    provider_id = context.person_id
     lock_person(context.session, provider_id)
-    _require_valid_members(context, provider_id, session_input, invited=None)
+    if refusals := validate_members(context.session, provider_id, session_input.invitations, None):
+        raise Refused(*refusals)
     session_input = _with_title(session_input, len(session_input.invitations))
     saved = context.session.exec(
         _own_sessions(provider_id).where(GroupSession.form_key == form_key)
@@ -193,10 +194,12 @@ def update_group_session(
     if group_session.withdrawn_at is not None:
         raise NotFound
     invited = {member.email for member in group_session.members}
-    _require_valid_members(context, group_session.provider_id, session_input, invited)
-    new = [each for each in session_input.invitations if each.email not in invited]
+    provider_id, invitations = group_session.provider_id, session_input.invitations
+    if refusals := validate_members(context.session, provider_id, invitations, invited):
+        raise Refused(*refusals)
+    new = [each for each in invitations if each.email not in invited]
     session_input = _with_title(session_input, len(invited) + len(new))
-    _warn(context, group_session.provider_id, session_input, confirmed)
+    _warn(context, provider_id, session_input, confirmed)
     before = group_session.model_dump(include=_AUDITED)
     for name in ("held_on", "minutes", "title"):
         setattr(group_session, name, getattr(session_input, name))
@@ -243,17 +246,11 @@ def withdraw_group_session(context: ServiceContext, group_session_id: int) -> No
 
 def lock_group_session(context: ServiceContext, group_session_id: int) -> GroupSession:
     """One of the actor's own sessions, which no member can answer meanwhile. Raises NotFound."""
-    query = _own_sessions(_provider_id(context)).where(GroupSession.id == group_session_id)
+    query = _own_sessions(context.person_id).where(GroupSession.id == group_session_id)
     group_session = context.session.exec(query.with_for_update()).first()
     if group_session is None:
         raise NotFound
     return group_session
-
-
-def _provider_id(context: ServiceContext) -> int:
-    if context.actor.person_id is None:
-        raise NotFound
-    return context.actor.person_id
 
 
 def _own_sessions(provider_id: int) -> SelectOfScalar[GroupSession]:
@@ -264,17 +261,6 @@ def _own_sessions(provider_id: int) -> SelectOfScalar[GroupSession]:
         .options(selectinload(GroupSession.members))  # type: ignore[arg-type] # a relationship
         .execution_options(populate_existing=True)
     )
-
-
-def _require_valid_members(
-    context: ServiceContext,
-    provider_id: int,
-    session_input: GroupSessionInput,
-    invited: Collection[str] | None,
-) -> None:
-    refusals = validate_members(context.session, provider_id, session_input.invitations, invited)
-    if refusals:
-        raise Refused(*refusals)
 
 
 def _with_title(session_input: GroupSessionInput, member_count: int) -> GroupSessionInput:

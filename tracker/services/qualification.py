@@ -53,7 +53,12 @@ def qualify_day(rulebooks: Rulebooks, provider: Provider, day: date) -> DayQuali
     counting: list[RuleQualification] = []
     not_counting: list[RuleQualification] = []
     for key, (association, rule) in rulebooks.provider_rules.items():
-        categories = _categories(rulebooks, key)
+        # The categories whose RSC follows the rule, for a renewal or an application.
+        rule_id = key.partition("/")[2]
+        categories: dict[str, None] = {}
+        for requirement in rulebooks.associations[association].requirements:
+            if requirement.providers == rule_id:
+                categories.update(dict.fromkeys(requirement.categories))
         if not categories:
             continue
         qualification = find_qualification(association, rule, provider, day)
@@ -63,20 +68,10 @@ def qualify_day(rulebooks: Rulebooks, provider: Provider, day: date) -> DayQuali
             reason = explain_unqualified(association, rule, provider, day)
         result = RuleQualification(
             association=association,
-            categories=format_list(categories),
+            categories=format_list(list(categories)),
             counts=qualification is not None,
             other_days=bool(qualified_spans(association, rule, provider)),
             reason=format_reason(reason),
         )
         (counting if result.counts else not_counting).append(result)
     return DayQualification(day, counting, not_counting)
-
-
-def _categories(rulebooks: Rulebooks, rule_key: str) -> list[str]:
-    """The categories whose RSC follows a provider rule, for a renewal or an application."""
-    association, _, rule_id = rule_key.partition("/")
-    categories: dict[str, None] = {}
-    for requirement in rulebooks.associations[association].requirements:
-        if requirement.providers == rule_id:
-            categories.update(dict.fromkeys(requirement.categories))
-    return list(categories)

@@ -121,14 +121,21 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     """
     application = _lock_own_application(context, application_id)
     applicant = context.session.get_one(Person, application.person_id)
-    rule = _reference_rule(context, application)
+    rulebook = context.rulebooks.associations[application.association]
+    today = local_day(context.now, rulebook.time_zone)
+    requirement = find_reference_rule(rulebook, application.category, today)
+    rule = requirement.references if requirement else None
     if refusals := _validate(referee, applicant, rule):
         raise Refused(*refusals)
     named = list_named_referees(context.session, application_id)
     same = next((other for other in named if other.email == referee.email), None)
-    if same is not None and _is_waiting_as(same, referee, application):
-        return None if same.was_asked else same.id
-    _require_undecided(application)
+    if application.is_decided:
+        facts = {"state": application.state}
+        raise Refused(Refusal("email", "application-takes-no-referees", facts))
+    if same is not None and not same.mail_failed:
+        stored = (same.name, same.role, same.state)
+        if stored == (referee.name, referee.role, "waiting"):
+            return None if same.was_asked else same.id
     if same is not None:
         raise Refused(Refusal("email", f"referee-{same.state}", {"name": same.name}))
     _require_room(context, applicant, named, rule)
@@ -199,13 +206,6 @@ def _lock_own_application(context: ServiceContext, application_id: int) -> Appli
     return application
 
 
-def _reference_rule(context: ServiceContext, application: Application) -> ReferenceRule | None:
-    rulebook = context.rulebooks.associations[application.association]
-    today = local_day(context.now, rulebook.time_zone)
-    requirement = find_reference_rule(rulebook, application.category, today)
-    return requirement.references if requirement else None
-
-
 def _validate(
     referee: RefereeInput, applicant: Person, rule: ReferenceRule | None
 ) -> list[Refusal]:
@@ -239,33 +239,14 @@ def _looks_like_link(name: str) -> bool:
     return _LINK.search(_DEGREE.sub("", name)) is not None
 
 
-def _is_waiting_as(named: NamedReferee, referee: RefereeInput, application: Application) -> bool:
-    """Whether just this referee is stored, and may still answer."""
-    stored = (named.name, named.role, named.state, named.mail_failed, application.is_decided)
-    return stored == (referee.name, referee.role, "waiting", False, False)
-
-
-def _require_undecided(application: Application) -> None:
-    if application.is_decided:
-        facts = {"state": application.state}
-        raise Refused(Refusal("email", "application-takes-no-referees", facts))
-
-
 def _require_room(
     context: ServiceContext,
     applicant: Person,
     named: Sequence[NamedReferee],
     rule: ReferenceRule | None,
 ) -> None:
-    if _count_named_lately(context, applicant) >= DAILY_LIMIT:
-        raise Refused(Refusal("email", "referees-daily-limit", {"limit": DAILY_LIMIT}))
-    if rule is None or not can_name_more(named, rule):
-        raise Refused(Refusal("email", "too-many-referees"))
-
-
-def _count_named_lately(context: ServiceContext, applicant: Person) -> int:
-    """How many referees a person named in the last 24 hours; withdrawn ones had a mail too."""
-    count = 0
+    # Referees named in the last 24 hours; the withdrawn ones had a mail too.
+    named_lately = 0
     for table in (Reference, WithdrawnReference):
         query = (
             select(func.count())
@@ -275,5 +256,8 @@ def _count_named_lately(context: ServiceContext, applicant: Person) -> int:
                 col(table.named_at) > context.now - _ONE_DAY,
             )
         )
-        count += context.session.exec(query).one()
-    return count
+        named_lately += context.session.exec(query).one()
+    if named_lately >= DAILY_LIMIT:
+        raise Refused(Refusal("email", "referees-daily-limit", {"limit": DAILY_LIMIT}))
+    if rule is None or not can_name_more(named, rule):
+        raise Refused(Refusal("email", "too-many-referees"))

@@ -17,12 +17,7 @@ from tracker.db.people import Endorsement
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import list_applicants
-from tracker.services.dashboard import (
-    Attention,
-    count_renewals,
-    is_listed,
-    list_attention,
-)
+from tracker.services.dashboard import Attention, count_renewals, is_listed, list_attention
 from tracker.services.run_ledger import CAUGHT_UP, list_failures, list_runs_since
 
 _DAY = timedelta(days=1)
@@ -134,6 +129,7 @@ def count_week(
     evaluated = [run.local_date for run in nights if CAUGHT_UP not in run.report]
     status_since, falls_behind_on = col(StandingRow.status_since), col(StandingRow.falls_behind_on)
     is_listed_now = is_listed(association, as_of)
+    mails_sent, returned = _list_finished_notices(session, association, start, end)
     return Week(
         association=association,
         monday=monday,
@@ -148,8 +144,8 @@ def count_week(
             select(func.count()).where(is_listed_now, falls_behind_on.between(first, as_of))
         ).one(),
         minutes=_count_minutes(session, association, first, last),
-        mails_sent=_count_sent(session, association, start, end),
-        returned=_list_returned(session, association, start, end),
+        mails_sent=mails_sent,
+        returned=returned,
         last_evaluation=max(evaluated, default=None),
         missed_nights=sum(first <= night <= as_of for night in missed),
         failures=list_failures(session, association),
@@ -169,30 +165,26 @@ def _count_minutes(session: Session, association: str, first: date, last: date) 
     return int(session.exec(query).one())
 
 
-def _count_sent(session: Session, association: str, start: datetime, end: datetime) -> int:
-    query = select(func.count()).where(
-        Outbox.association == association,
-        Outbox.kind == "notices",
-        Outbox.state == "sent",
-        col(Outbox.finished_at).between(start, end),
-    )
-    return session.exec(query).one()
-
-
-def _list_returned(
+def _list_finished_notices(
     session: Session, association: str, start: datetime, end: datetime
-) -> list[ReturnedMail]:
+) -> tuple[int, list[ReturnedMail]]:
+    """How many reminders were sent between these instants, and those that were refused."""
     query = (
-        select(Outbox.recipient, Outbox.last_error)
+        select(Outbox.state, Outbox.recipient, Outbox.last_error)
         .where(
             Outbox.association == association,
             Outbox.kind == "notices",
-            Outbox.state == "failed",
             col(Outbox.finished_at).between(start, end),
         )
         .order_by(col(Outbox.finished_at))
     )
-    return [ReturnedMail(recipient, error or "") for recipient, error in session.exec(query)]
+    sent, returned = 0, []
+    for state, recipient, error in session.exec(query):
+        if state == "failed":
+            returned.append(ReturnedMail(recipient, error or ""))
+        else:
+            sent += 1
+    return sent, returned
 
 
 def _list_cutoffs(

@@ -36,7 +36,7 @@ def test_unknown_revoked_and_expired_tokens_answer_alike(sqlite_web: WebClient) 
     with writing(sqlite_web.cast.engine) as session:
         caller = find_caller(session, revoked, sqlite_web.now)
         assert caller is not None
-        assert revoke_token(session, caller.token_id, sqlite_web.now)
+        assert revoke_token(session, caller.id, sqlite_web.now)
         assert not revoke_token(session, 999, sqlite_web.now)
     answers = [
         Program(sqlite_web, secret).get("/entries")

@@ -96,18 +96,18 @@ def create_entry(
 ) -> Response:
     """Log a session: once for each `Idempotency-Key`. The standing changes at the same time."""
     request_hash = hashlib.sha256(new.model_dump_json().encode()).hexdigest()
-    actor = Actor(f"token {caller.token_id}: {caller.name}")
+    actor = Actor(f"token {caller.id}: {caller.name}")
     api_session = ApiSession(
         email=new.email,
         entry=_entry_input(new),
         provider_email=new.provider_email or "",
-        token_id=caller.token_id,
+        token_id=caller.id,
         key=key,
     )
 
     def work(session: Session) -> tuple[str, bool]:
         """The entry as JSON, and whether the same request had created it before."""
-        reply = claim_key(session, caller.token_id, key, request_hash, now)
+        reply = claim_key(session, caller.id, key, request_hash, now)
         if reply is not None:
             if reply.request_hash != request_hash:
                 raise Problem(
@@ -119,7 +119,7 @@ def create_entry(
         context = ServiceContext(session, site.rulebooks, actor, now)
         entry = create_api_entry(context, caller.association, api_session)
         body = _build_output(session, [entry])[0].model_dump_json()
-        keep_answer(session, caller.token_id, key, 201, body)
+        keep_answer(session, caller.id, key, 201, body)
         return body, False
 
     body, is_repeated = site.writer.run(work)
@@ -149,7 +149,8 @@ def _build_output(session: Session, entries: Sequence[LoggedEntry]) -> list[Entr
     output = []
     for entry in entries:
         name = people[entry.provider_id].name if entry.provider_id else entry.provider_name
-        endorsee = EndorseeOut(id=entry.person_id, **people[entry.person_id]._asdict())
+        person = people[entry.person_id]
+        endorsee = EndorseeOut(id=person.id, name=person.name, email=person.email)
         provider = PersonOut(id=entry.provider_id, name=name) if name else None
         values = {**entry._asdict(), "endorsee": endorsee, "provider": provider}
         output.append(EntryOut.model_validate(values))

@@ -13,10 +13,11 @@ from pydantic import BaseModel, Field
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
+from tracker.db.access import ApiToken
 from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
 from tracker.refusal_text import format_refusal
-from tracker.services.api_tokens import ApiCaller, find_caller, forget_answers, note_use
+from tracker.services.api_tokens import find_caller, forget_answers, note_use
 from tracker.services.context import Refusal, Refused
 from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.middleware import allow_header
@@ -170,7 +171,7 @@ _bearer = HTTPBearer(auto_error=False, description="A token of the association (
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def require_caller(site: SiteDep, now: NowDep, given: Credentials) -> ApiCaller:
+def require_caller(site: SiteDep, now: NowDep, given: Credentials) -> ApiToken:
     """The program that calls; 401 without a valid token."""
     caller = None
     if given is not None:
@@ -184,23 +185,23 @@ def require_caller(site: SiteDep, now: NowDep, given: Credentials) -> ApiCaller:
 
         def note_first_use(session: Session) -> None:
             """Store the use, and clean up: once a day is enough for both."""
-            note_use(session, caller.token_id, today)
-            forget_answers(session, caller.token_id, now)
+            note_use(session, caller.id, today)
+            forget_answers(session, caller.id, now)
 
         site.writer.run(note_first_use)
     return caller
 
 
-def _require_scope(scope: str) -> Callable[..., ApiCaller]:
-    def check(caller: Annotated[ApiCaller, Depends(require_caller)]) -> ApiCaller:
+def _require_scope(scope: str) -> Callable[..., ApiToken]:
+    def check(caller: Annotated[ApiToken, Depends(require_caller)]) -> ApiToken:
         """The caller, if the token has the scope; else 403."""
-        if scope not in caller.scopes:
+        if scope not in caller.scopes.split():
             raise Problem(403, f"This token lacks the scope {scope}.")
         return caller
 
     return check
 
 
-ReadsStandings = Annotated[ApiCaller, Depends(_require_scope("standings:read"))]
-ReadsEntries = Annotated[ApiCaller, Depends(_require_scope("entries:read"))]
-WritesEntries = Annotated[ApiCaller, Depends(_require_scope("entries:write"))]
+ReadsStandings = Annotated[ApiToken, Depends(_require_scope("standings:read"))]
+ReadsEntries = Annotated[ApiToken, Depends(_require_scope("entries:read"))]
+WritesEntries = Annotated[ApiToken, Depends(_require_scope("entries:write"))]

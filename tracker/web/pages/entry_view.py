@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
+from tracker.db.log import Evidence
 from tracker.formatting import format_hours_with_unit, format_list, hours_word
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
@@ -16,7 +17,6 @@ from tracker.rules.standing import ApplicationStanding, Standing, list_exemption
 from tracker.services.cycle_locks import refusal_of_lock
 from tracker.services.endorsements import Endorsed
 from tracker.services.entries import find_entry
-from tracker.services.evidence import EvidenceFile
 from tracker.web.pages.renewal_view import Tone, anchor_of
 from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
 from tracker.web.text import format_cycle
@@ -62,7 +62,7 @@ class EntryView:
     whys: Sequence[VerdictLine]
     closed: str
     closed_by: str
-    files: Sequence[EvidenceFile]
+    files: Sequence[Evidence]
 
 
 def read_entry(

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlmodel import Session
 
 from tracker.db.applications import Application
+from tracker.db.log import Evidence
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry, Verdict, explain
@@ -18,7 +19,7 @@ from tracker.services.cycle_locks import CycleLocks, load_cycle_locks, load_pers
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
-from tracker.services.evidence import EvidenceFile, list_entry_files
+from tracker.services.evidence import list_entry_files
 from tracker.services.rsc_providers import load_providers
 
 # The order in which renewals that can still be met are shown.
@@ -38,7 +39,7 @@ class YearData:
     day_of: DayOf
     endorsements: Sequence[Endorsed]
     entries: Sequence[LoggedEntry]
-    files: Mapping[int, Sequence[EvidenceFile]]
+    files: Mapping[int, Sequence[Evidence]]
     providers: Mapping[int, Provider]
     locks: CycleLocks
     standings: Sequence[Standing] = ()
