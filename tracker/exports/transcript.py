@@ -142,16 +142,7 @@ def find_transcript(
     topics = set(plan.topics)
     for listed in sessions:
         topics.update(listed.topics)
-    parts = []
-    for kind in _order_kinds(rulebooks, plan):
-        part = TranscriptPart(
-            kind=kind,
-            heading=_HEADINGS[kind],
-            totals=[_total(result) for result in results if result.requirement.counts == kind],
-            sessions=[listed for listed in sessions if listed.activity == kind],
-            terms=terms if kind == "membership" else [],
-        )
-        parts.append(part)
+    parts = [_build_part(kind, results, sessions, terms) for kind in _order_kinds(rulebooks, plan)]
     category = rulebook.categories.get(held.category)
     return Transcript(
         name=held.name,
@@ -166,6 +157,21 @@ def find_transcript(
         detail=detail,
         parts=parts,
         topics=sorted(topics),
+    )
+
+
+def _build_part(
+    kind: str,
+    results: Sequence[Result],
+    sessions: Sequence[TranscriptSession],
+    terms: Sequence[TranscriptTerm],
+) -> TranscriptPart:
+    return TranscriptPart(
+        kind=kind,
+        heading=_HEADINGS[kind],
+        totals=[_total(result) for result in results if result.requirement.counts == kind],
+        sessions=[session for session in sessions if session.activity == kind],
+        terms=terms if kind == "membership" else (),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tracker.exports.transcript import (
     Transcript,
     TranscriptPart,
+    TranscriptSession,
 )
 from tracker.formatting import format_date, format_hours, format_hours_with_unit
 from tracker.settings import templates_folder
@@ -176,7 +177,7 @@ def _pdf_data(transcript: Transcript) -> dict[str, Any]:
 
 
 def _part_data(part: TranscriptPart) -> dict[str, Any]:
-    totals, sessions, terms = [], [], []
+    totals, terms = [], []
     for total in part.totals:
         required = f" of {format_hours(total.required)}" if total.required else ""
         totals.append(
@@ -189,20 +190,6 @@ def _part_data(part: TranscriptPart) -> dict[str, Any]:
                 "inside": total.is_topic,
             }
         )
-    for session in part.sessions:
-        topics = [f"{topic} {format_hours(m)} h" for topic, m in session.topics.items()]
-        sessions.append(
-            {
-                "day": format_date(session.held_on),
-                "title": _breakable(session.title),
-                "provider": _breakable(session.provider),
-                "format": session.format,
-                "hours": format_hours(session.minutes),
-                "topics": ", ".join(topics),
-                "counts": session.counts,
-                "reason": _breakable(session.reason),
-            }
-        )
     for term in part.terms:
         first, last = format_date(term.starts_on), format_date(term.ends_on)
         shown = {"organization": term.organization, "counts": term.counts, "reason": term.reason}
@@ -211,10 +198,24 @@ def _part_data(part: TranscriptPart) -> dict[str, Any]:
         "kind": part.kind,
         "heading": part.heading,
         "totals": totals,
-        "sessions": sessions,
+        "sessions": [_session_data(session) for session in part.sessions],
         "terms": terms,
         "counted": format_hours_with_unit(part.counted),
         "not_counted": format_hours_with_unit(part.not_counted) if part.not_counted else "",
+    }
+
+
+def _session_data(session: TranscriptSession) -> dict[str, Any]:
+    topics = [f"{topic} {format_hours(m)} h" for topic, m in session.topics.items()]
+    return {
+        "day": format_date(session.held_on),
+        "title": _breakable(session.title),
+        "provider": _breakable(session.provider),
+        "format": session.format,
+        "hours": format_hours(session.minutes),
+        "topics": ", ".join(topics),
+        "counts": session.counts,
+        "reason": _breakable(session.reason),
     }
 
 

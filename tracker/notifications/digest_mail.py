@@ -1,6 +1,5 @@
 """The digest: one association's week, for its coordinators."""
 
-from collections.abc import Sequence
 from urllib.parse import quote
 
 from tracker.formatting import (
@@ -15,7 +14,7 @@ from tracker.formatting import (
 from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, Need, Trend
 from tracker.notifications.attention_text import describe_attention, format_attention_count
 from tracker.rules.application.wording import labels, review_results
-from tracker.rules.standing import ApplicationStanding, Status
+from tracker.rules.standing import Status
 from tracker.services.week import Week, WeekFigures
 
 _MOST_RETURNED = 10
@@ -23,11 +22,7 @@ _MOST_RETURNED = 10
 
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
     """Write the digest. It names ``most`` people and counts the rest; a quiet week shows zeros."""
-    needs = []
-    for attention in week.attention[:most]:
-        text = describe_attention(attention, week.as_of)
-        url = f"{base_url}{text.path}"
-        needs.append(Need(attention.name, attention.category, text.reason, text.todo, url))
+    subject, headline = _format_news(week)
     ahead = []
     for cutoff in week.cutoffs:
         providers = format_count(cutoff.providers, "provider counts", "providers count")
@@ -35,14 +30,14 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         day = format_date(cutoff.last_day)
         ahead.append(Line(f"the last day on which {providers}", endorsees, strong=day))
     return DigestMail(
-        subject=_format_subject(week),
+        subject=subject,
         association=week.association,
         period=format_period(week.first, week.last),
-        headline=_format_headline(week),
+        headline=headline,
         health=_format_health(week),
         healthy=week.is_healthy,
         figures=_list_figures(week),
-        needs=tuple(needs),
+        needs=_list_needs(week, base_url, most),
         more_needs=max(0, len(week.attention) - most),
         changes=(_write_changes(week),),
         trend=_write_trend(week),
@@ -58,43 +53,31 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
     )
 
 
-def _format_subject(week: Week) -> str:
-    ready = _format_ready(week.applicants)
-    if not week.attention and ready:
-        news = ready
-    else:
-        text = format_attention_count(len(week.attention))
-        news = text[:1].lower() + text[1:]
-    complete = f", {_format_complete(week)}" if _shows_renewals(week) else ""
-    return f"{week.association}: {news}{complete}"
+def _list_needs(week: Week, base_url: str, most: int) -> tuple[Need, ...]:
+    needs = []
+    for attention in week.attention[:most]:
+        text = describe_attention(attention, week.as_of)
+        url = f"{base_url}{text.path}"
+        needs.append(Need(attention.name, attention.category, text.reason, text.todo, url))
+    return tuple(needs)
 
 
-def _format_headline(week: Week) -> str:
-    ready = _format_ready(week.applicants)
-    if ready and not week.attention:
-        sentences = ["No renewal needs your attention."]
-    else:
-        sentences = [f"{format_attention_count(len(week.attention))}."]
-    if _shows_renewals(week):
-        sentences.append(f"{_format_complete(week)}.")
-    if ready:
-        sentences.append(f"{ready}.")
-    return " ".join(sentences)
-
-
-def _shows_renewals(week: Week) -> bool:
-    """An association that only has applicants has other news than "0 of 0"."""
-    return bool(week.total) or not _format_ready(week.applicants)
-
-
-def _format_complete(week: Week) -> str:
-    return f"{week.counts['met']} of {format_count(week.total, 'renewal')} complete"
-
-
-def _format_ready(standings: Sequence[ApplicationStanding]) -> str:
-    """``2 applicants are ready``; empty if nobody is."""
-    ready = sum(standing.status is Status.READY for standing in standings)
-    return f"{format_count(ready, 'applicant is', 'applicants are')} ready" if ready else ""
+def _format_news(week: Week) -> tuple[str, str]:
+    """The subject and the headline."""
+    attention = format_attention_count(len(week.attention))
+    sentences, news = [attention], attention[:1].lower() + attention[1:]
+    ready_count = sum(standing.status is Status.READY for standing in week.applicants)
+    ready = format_count(ready_count, "applicant is ready", "applicants are ready")
+    if ready_count and not week.attention:
+        sentences, news = ["No renewal needs your attention"], ready
+    # An association that only has applicants has other news than "0 of 0".
+    if week.total or not ready_count:
+        complete = f"{week.counts['met']} of {format_count(week.total, 'renewal')} complete"
+        sentences.append(complete)
+        news += f", {complete}"
+    if ready_count:
+        sentences.append(ready)
+    return f"{week.association}: {news}", " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _format_health(week: Week) -> str:
@@ -170,25 +153,24 @@ def _write_applicants(week: Week, base_url: str, most: int) -> Applicants:
     statuses = [standing.status for standing in week.applicants]
     review = statuses.count(Status.NEEDS_REVIEW)
     waiting = [s for s in week.applicants if s.status in (Status.READY, Status.NEEDS_REVIEW)]
+    people = []
+    for standing in waiting[:most]:
+        submitted_on = standing.facts.candidate.submitted_on
+        reason, todo = "not submitted yet", "decide"
+        if submitted_on:
+            reason = f"submitted on {format_date(submitted_on)}"
+        if standing.status is Status.NEEDS_REVIEW:
+            todo = "review"
+            reason += f"; to review: {format_list(labels(review_results(standing)))}"
+        url = f"{base_url}/coordinator/applicants/{standing.facts.subject_id}"
+        people.append(Need(standing.facts.name, standing.plan.category, reason, todo, url))
     return Applicants(
         summary=(
             f"{statuses.count(Status.READY)} ready, "
-            f"{review} {'needs' if review == 1 else 'need'} review, "
+            f"{format_count(review, 'needs review', 'need review')}, "
             f"{statuses.count(Status.NOT_READY)} not ready"
         ),
-        people=tuple(_write_applicant(standing, base_url) for standing in waiting[:most]),
+        people=tuple(people),
         more=max(0, len(waiting) - most),
         url=f"{base_url}/coordinator/applicants?association={quote(week.association)}",
     )
-
-
-def _write_applicant(standing: ApplicationStanding, base_url: str) -> Need:
-    submitted_on = standing.facts.candidate.submitted_on
-    reason, todo = "not submitted yet", "decide"
-    if submitted_on:
-        reason = f"submitted on {format_date(submitted_on)}"
-    if standing.status is Status.NEEDS_REVIEW:
-        todo = "review"
-        reason += f"; to review: {format_list(labels(review_results(standing)))}"
-    url = f"{base_url}/coordinator/applicants/{standing.facts.subject_id}"
-    return Need(standing.facts.name, standing.plan.category, reason, todo, url)

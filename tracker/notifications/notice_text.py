@@ -1,7 +1,7 @@
 """The text of each kind of notice, made from its decision."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from tracker.formatting import (
@@ -70,6 +70,23 @@ class NoticeFacts:
         return (self.due_on - self.as_of).days
 
     @property
+    def countdown(self) -> str:
+        """Those days in words: ``30 days``, ``1 day``, ``Today``."""
+        return format_count(self.days_left, "day") if self.days_left else "Today"
+
+    @property
+    def grace_ends_on(self) -> date | None:
+        """The last day of a renewal's grace period."""
+        cycle = self.decision.renewal.plan.cycle
+        return cycle.grace_ends_on(self.due_on) if cycle else None
+
+    @property
+    def missing(self) -> Section:
+        """The section that lists what is short."""
+        rows = [format_row(result) for result in list_short(self.standing)]
+        return Section("", "Still missing:", tuple(rows))
+
+    @property
     def association(self) -> str:
         """The association's id."""
         return self.standing.plan.association
@@ -107,7 +124,7 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
     requirements = "one requirement" if number == 1 else f"{number} requirements"
     headline = f"You have {requirements} left to meet by {format_date(facts.due_on)}."
     due = f"is due for renewal on {format_date(facts.due_on)}. The whole day counts."
-    grace_ends_on = _grace_end(facts)
+    grace_ends_on = facts.grace_ends_on
     if facts.days_left < 0 and grace_ends_on:
         overdue = f"{requirements} {'is' if number == 1 else 'are'} overdue."
         headline = (
@@ -122,7 +139,7 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
             f"Your {facts.category} endorsement ({facts.association}) {due}"
             f"{_format_last_session_day(facts)}{_format_done(facts.standing)}"
         ),
-        alone=_list_missing(facts),
+        alone=facts.missing,
         section=_renewal_section(facts),
     )
 
@@ -130,7 +147,7 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
 def render_lapse(facts: NoticeFacts) -> NoticeText:
     """A renewal that was not complete at the end of its grace period."""
     due = format_short_month_day(facts.due_on)
-    grace_ends_on = _grace_end(facts)
+    grace_ends_on = facts.grace_ends_on
     grace = (
         f", and your grace period ended on {format_date(grace_ends_on)}" if grace_ends_on else ""
     )
@@ -145,7 +162,7 @@ def render_lapse(facts: NoticeFacts) -> NoticeText:
             f"coordinator at {facts.association} will tell you what you can do."
             f"{_format_done(facts.standing)}"
         ),
-        alone=_list_missing(facts),
+        alone=facts.missing,
         section=_renewal_section(facts),
     )
 
@@ -179,7 +196,7 @@ def render_cutoff(facts: NoticeFacts) -> NoticeText:
     cutoff = facts.decision.cutoff
     if cutoff is None:
         raise ValueError("a cutoff decision names its provider")
-    name, last_day, left = cutoff.provider_name, facts.due_on, _format_left(facts.days_left)
+    name, last_day, left = cutoff.provider_name, facts.due_on, facts.countdown
     months = facts.config.provider_cutoff.used_within_months
     text = (
         f"Sessions after {format_date(last_day)} will not count; those up to and including that "
@@ -219,7 +236,7 @@ def render_window(facts: NoticeFacts) -> NoticeText:
         "sessions. After that day, those sessions no longer count."
     )
     rows = tuple(format_row(result) for result in decision.lacking)
-    left, closes = _format_left(facts.days_left), format_short_month_day(closes_on)
+    left, closes = facts.countdown, format_short_month_day(closes_on)
     page = facts.application_page()
     return NoticeText(
         subjects=[
@@ -291,7 +308,7 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
     number = format_count(len(items), "requirement")
     texts = [format_list(items), f"{items[0]} and more", f"{number} missing"]
     due, left = format_short_month_day(facts.due_on), facts.days_left
-    grace_ends_on = _grace_end(facts)
+    grace_ends_on = facts.grace_ends_on
     if left < 0 and grace_ends_on:
         until = f"grace ends {format_short_month_day(grace_ends_on)}"
         overdue = [f"{-left} d overdue: {text}, {until}" for text in texts]
@@ -304,15 +321,9 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
 
 
 def _renewal_section(facts: NoticeFacts) -> Section:
-    missing = _list_missing(facts)
     due = f"Due {format_date(facts.due_on)}.{_format_last_session_day(facts)}"
     title = f"{facts.category}, {facts.association}"
-    return Section(title, f"{due} {missing.text}", missing.rows)
-
-
-def _list_missing(facts: NoticeFacts) -> Section:
-    rows = tuple(format_row(result) for result in list_short(facts.standing))
-    return Section("", "Still missing:", rows)
+    return replace(facts.missing, title=title, text=f"{due} {facts.missing.text}")
 
 
 def _format_last_session_day(facts: NoticeFacts) -> str:
@@ -327,13 +338,3 @@ def _format_last_session_day(facts: NoticeFacts) -> str:
 def _format_done(standing: AnyStanding) -> str:
     done = [r.requirement.hours_name for r in standing.results if r.outcome is Outcome.MET]
     return f" Done: {format_list(done)}." if done else ""
-
-
-def _format_left(days: int) -> str:
-    """The days left, today not counted: ``30 days``, ``1 day``, ``Today``."""
-    return format_count(days, "day") if days else "Today"
-
-
-def _grace_end(facts: NoticeFacts) -> date | None:
-    cycle = facts.decision.renewal.plan.cycle
-    return cycle.grace_ends_on(facts.due_on) if cycle else None

@@ -21,6 +21,9 @@ from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import days_at
 from tracker.services.sign_in import normalize_email
 
+# An association sees entries of its applicants, and those held before an endorsement ended.
+_OWNER_AND_DAY = (col(Entry.person_id), col(Entry.held_on))
+
 
 class ListFilter(NamedTuple):
     """Which entries or endorsements to list; both days are included.
@@ -75,7 +78,7 @@ def page_of_entries(
     session: Session, wanted: ListFilter, *, after: int, limit: int
 ) -> list[LoggedEntry]:
     """At most ``limit`` entries with an id above ``after``, by id."""
-    where = [col(Entry.id) > after, _may_see_entries(wanted.association)]
+    where = [col(Entry.id) > after, _belongs_to(wanted.association, *_OWNER_AND_DAY)]
     if wanted.email:
         people = select(Person.id).where(Person.email == wanted.email)
         where.append(col(Entry.person_id).in_(people))
@@ -90,7 +93,7 @@ def page_of_entries(
 
 def entry_within(session: Session, association: str, entry_id: int) -> LoggedEntry | None:
     """One entry; None if it does not exist or the association may not see it."""
-    where = (col(Entry.id) == entry_id) & _may_see_entries(association)
+    where = (col(Entry.id) == entry_id) & _belongs_to(association, *_OWNER_AND_DAY)
     return next(select_entries(session, where), None)
 
 
@@ -118,11 +121,6 @@ def known_people(session: Session, ids: Sequence[int]) -> dict[int, Person]:
 def person_with_address(session: Session, email: str) -> int | None:
     """The id of the person with that first address."""
     return session.exec(select(Person.id).where(Person.email == email)).first()
-
-
-def _may_see_entries(association: str) -> ColumnElement[bool]:
-    """Entries of its applicants, and those held before an endorsement of the association ended."""
-    return _belongs_to(association, col(Entry.person_id), col(Entry.held_on))
 
 
 def _belongs_to(

@@ -18,7 +18,7 @@ from tracker.services.evaluation import evaluate_people
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
-_NOT_AUDITED = {"id"}
+_AUDITED = set(Application.model_fields) - {"id"}
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
@@ -105,11 +105,7 @@ def open_application(
     application = Application(
         person_id=person_id, association=association, category=category, opened_on=opened_on
     )
-    context.session.add(application)
-    context.session.flush()
-    context.record_change(
-        "application", application.id, after=application.model_dump(exclude=_NOT_AUDITED)
-    )
+    context.create_row(application, _AUDITED)
     return application
 
 
@@ -117,14 +113,14 @@ def submit_application(context: ServiceContext, application_id: int, submitted_o
     """Submit an open application. Raises NotFound or Refused."""
     application = _lock_application(context, application_id)
     _check_change(application, "submitted", submitted_on)
-    _change(context, application, state="submitted", submitted_on=submitted_on)
+    context.update_row(application, _AUDITED, state="submitted", submitted_on=submitted_on)
 
 
 def withdraw_application(context: ServiceContext, application_id: int, decided_on: date) -> None:
     """Close an undecided application that the applicant withdraws. Raises NotFound or Refused."""
     application = _lock_application(context, application_id)
     _check_change(application, "withdrawn", decided_on)
-    _change(context, application, state="withdrawn", decided_on=decided_on)
+    context.update_row(application, _AUDITED, state="withdrawn", decided_on=decided_on)
 
 
 def decline_application(context: ServiceContext, application_id: int, decided_on: date) -> None:
@@ -134,7 +130,7 @@ def decline_application(context: ServiceContext, application_id: int, decided_on
     """
     application = _lock_applicant(context, application_id)
     _check_change(application, "declined", decided_on)
-    _change(context, application, state="declined", decided_on=decided_on)
+    context.update_row(application, _AUDITED, state="declined", decided_on=decided_on)
 
 
 def endorse_applicant(context: ServiceContext, application_id: int, decided_on: date) -> int:
@@ -149,7 +145,7 @@ def endorse_applicant(context: ServiceContext, application_id: int, decided_on: 
     key = (application.person_id, application.association, application.category)
     stamp = Stamp(context.actor.label, context.now)
     endorsement_id, _ = begin_endorsement(context.session, stamp, key, decided_on)
-    _change(context, application, state="endorsed", decided_on=decided_on)
+    context.update_row(application, _AUDITED, state="endorsed", decided_on=decided_on)
     evaluate_people(context.session, context.rulebooks, {application.person_id}, context.now)
     return endorsement_id
 
@@ -240,17 +236,3 @@ def _check_change(application: Application, state: str, day: date) -> None:
         raise Refused(Refusal("day", "before-submission", facts))
     if day < application.opened_on:
         raise Refused(Refusal("day", "before-opening", facts))
-
-
-def _change(context: ServiceContext, application: Application, **values: str | date) -> None:
-    before = application.model_dump(exclude=_NOT_AUDITED)
-    for name, value in values.items():
-        setattr(application, name, value)
-    context.session.add(application)
-    context.session.flush()
-    context.record_change(
-        "application",
-        application.id,
-        before=before,
-        after=application.model_dump(exclude=_NOT_AUDITED),
-    )

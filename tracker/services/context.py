@@ -1,7 +1,7 @@
 """What every service function that writes starts from, and how it refuses."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,34 @@ class ServiceContext:
         """Add an audit event to this transaction; no event if ``before`` equals ``after``."""
         change = Change(self.actor.label, self.now, table, row_id, before, after)
         record_changes(self.session, [change])
+
+    def create_row(self, row: Any, audited: Collection[str]) -> None:  # noqa: ANN401 - any table
+        """Insert a row, with an audit event of its ``audited`` columns."""
+        self.session.add(row)
+        self.session.flush()
+        after = row.model_dump(include=set(audited))
+        self.record_change(row.__tablename__, row.id, after=after)
+
+    def update_row(
+        self,
+        row: Any,  # noqa: ANN401 - any table
+        audited: Collection[str],
+        **values: Any,  # noqa: ANN401 - values of columns
+    ) -> None:
+        """Set columns of a row, with an audit event of its ``audited`` columns."""
+        before = row.model_dump(include=set(audited))
+        row.sqlmodel_update(values)
+        self.session.add(row)
+        self.session.flush()
+        after = row.model_dump(include=set(audited))
+        self.record_change(row.__tablename__, row.id, before=before, after=after)
+
+    def delete_row(self, row: Any, audited: Collection[str]) -> None:  # noqa: ANN401 - any table
+        """Delete a row, with an audit event of its ``audited`` columns."""
+        before = row.model_dump(include=set(audited))
+        self.session.delete(row)
+        self.session.flush()
+        self.record_change(row.__tablename__, row.id, before=before)
 
 
 def lock_person(session: Session, person_id: int) -> None:

@@ -176,18 +176,11 @@ def keep_files(
             added_at=context.now,
             **file._asdict(),
         )
-        session.add(row)
-        session.flush()
-        context.record_change("evidence", row.id, after=row.model_dump(include=_AUDITED))
+        context.create_row(row, _AUDITED)
     if entry_id is not None:
         for draft in held:
             if draft.entry_id is None:
-                before = draft.model_dump(include=_AUDITED)
-                draft.entry_id = entry_id
-                session.add(draft)
-                session.flush()
-                after = draft.model_dump(include=_AUDITED)
-                context.record_change("evidence", draft.id, before=before, after=after)
+                context.update_row(draft, _AUDITED, entry_id=entry_id)
     return {file.stored_as for file in new.values()}
 
 

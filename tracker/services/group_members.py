@@ -8,12 +8,7 @@ from sqlmodel import col, select
 from tracker.db.log import GroupMember
 from tracker.services.context import ServiceContext
 
-_AUDITED = {"group_session_id", "email", "person_id", "state", "note", "entry_id", "asked_at"}
-
-
-def audit_values(member: GroupMember) -> dict[str, Any]:
-    """What an audit event holds of a member."""
-    return member.model_dump(include=_AUDITED)
+AUDITED_MEMBER = {"group_session_id", "email", "person_id", "state", "note", "entry_id", "asked_at"}
 
 
 def update_members(
@@ -23,13 +18,7 @@ def update_members(
 ) -> None:
     """Set columns of these members."""
     for member in members:
-        before = audit_values(member)
-        for name, value in values.items():
-            setattr(member, name, value)
-        context.session.add(member)
-        context.session.flush()
-        after = audit_values(member)
-        context.record_change("group_member", member.id, before=before, after=after)
+        context.update_row(member, AUDITED_MEMBER, **values)
 
 
 def release_entry(context: ServiceContext, entry_id: int) -> None:

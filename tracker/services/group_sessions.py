@@ -15,7 +15,7 @@ from tracker.db.log import Entry, GroupMember, GroupSession
 from tracker.db.people import Person
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.entry_rules import length_key, unusual_minutes, usual_title
-from tracker.services.group_members import audit_values, update_members
+from tracker.services.group_members import AUDITED_MEMBER, update_members
 from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import find_person_by_email
@@ -170,11 +170,7 @@ def create_group_session(
         form_key=form_key,
         logged_at=context.now,
     )
-    context.session.add(group_session)
-    context.session.flush()
-    context.record_change(
-        "group_session", group_session.id, after=group_session.model_dump(include=_AUDITED)
-    )
+    context.create_row(group_session, _AUDITED)
     return group_session, _invite(context, group_session.id, session_input.invitations)
 
 
@@ -200,14 +196,11 @@ def update_group_session(
     new = [each for each in invitations if each.email not in invited]
     session_input = _with_title(session_input, len(invited) + len(new))
     _warn(context, provider_id, session_input, confirmed)
-    before = group_session.model_dump(include=_AUDITED)
-    for name in ("held_on", "minutes", "title"):
-        setattr(group_session, name, getattr(session_input, name))
-    after = group_session.model_dump(include=_AUDITED)
-    context.session.add(group_session)
-    context.session.flush()
-    context.record_change("group_session", group_session_id, before=before, after=after)
-    states = {"disputed"} if before == after else {"asked", "disputed"}
+    values = {name: getattr(session_input, name) for name in ("held_on", "minutes", "title")}
+    states = {"disputed"}
+    if values != group_session.model_dump(include=set(values)):
+        states.add("asked")
+    context.update_row(group_session, _AUDITED, **values)
     again = [member.id for member in group_session.members if member.state in states]
     return _ask_again(context, again) + _invite(context, group_session_id, new)
 
@@ -217,9 +210,7 @@ def remove_member(context: ServiceContext, group_session_id: int, member_id: int
     group_session = lock_group_session(context, group_session_id)
     for member in group_session.members:
         if member.id == member_id and member.state != "confirmed":
-            context.record_change("group_member", member_id, before=audit_values(member))
-            context.session.delete(member)
-            context.session.flush()
+            context.delete_row(member, AUDITED_MEMBER)
             return
     raise NotFound
 
@@ -232,16 +223,7 @@ def withdraw_group_session(context: ServiceContext, group_session_id: int) -> No
     group_session = lock_group_session(context, group_session_id)
     if group_session.withdrawn_at is not None:
         return
-    group_session.withdrawn_at = context.now
-    context.session.add(group_session)
-    context.session.flush()
-    values = group_session.model_dump(include=_AUDITED)
-    context.record_change(
-        "group_session",
-        group_session_id,
-        before={**values, "withdrawn_at": None},
-        after={**values, "withdrawn_at": context.now},
-    )
+    context.update_row(group_session, _AUDITED | {"withdrawn_at"}, withdrawn_at=context.now)
 
 
 def lock_group_session(context: ServiceContext, group_session_id: int) -> GroupSession:
@@ -332,9 +314,7 @@ def _invite(
             person_id=person.id if person else None,
             asked_at=context.now,
         )
-        context.session.add(member)
-        context.session.flush()
-        context.record_change("group_member", member.id, after=audit_values(member))
+        context.create_row(member, AUDITED_MEMBER)
         ids.append(member.id)
     return ids
 

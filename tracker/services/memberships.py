@@ -16,6 +16,7 @@ from tracker.services.endorsements import endorsements_of
 from tracker.services.evaluation import evaluate_people
 
 MAX_TERM_YEARS = 5
+_AUDITED = {"person_id", "organization", "starts_on", "ends_on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,8 @@ def create_membership(context: ServiceContext, term: MembershipTerm) -> int:
     membership = Membership(
         person_id=context.person_id, recorded_by=context.actor.label, **asdict(term)
     )
-    context.session.add(membership)
-    context.session.flush()
-    _record_change(context, membership.id, before=None, after=membership)
+    context.create_row(membership, _AUDITED)
+    evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)
     return membership.id
 
 
@@ -95,10 +95,8 @@ def update_membership(context: ServiceContext, membership_id: int, term: Members
     lock_person(context.session, context.person_id)
     membership = get_own_membership(context.session, context.person_id, membership_id)
     _check_term(context, term, replaced=membership)
-    before = membership.model_copy()
-    membership.sqlmodel_update(asdict(term))
-    context.session.flush()
-    _record_change(context, membership_id, before=before, after=membership)
+    context.update_row(membership, _AUDITED, **asdict(term))
+    evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)
 
 
 def delete_membership(context: ServiceContext, membership_id: int) -> None:
@@ -108,9 +106,8 @@ def delete_membership(context: ServiceContext, membership_id: int) -> None:
     lock = find_membership_lock(context.session, context.rulebooks, membership, context.now)
     if lock is not None:
         raise Refused(refusal_of_lock("ends_on", lock))
-    context.session.delete(membership)
-    context.session.flush()
-    _record_change(context, membership_id, before=membership, after=None)
+    context.delete_row(membership, _AUDITED)
+    evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)
 
 
 def _term_of(membership: Membership) -> MembershipTerm:
@@ -155,21 +152,3 @@ def _find_overlap(
         if other is not replaced and other.organization == term.organization and overlaps:
             return other
     return None
-
-
-def _record_change(
-    context: ServiceContext,
-    membership_id: int,
-    *,
-    before: Membership | None,
-    after: Membership | None,
-) -> None:
-    """Write the audit event, and evaluate the actor again."""
-    columns = {"person_id", "organization", "starts_on", "ends_on"}
-    context.record_change(
-        "membership",
-        membership_id,
-        before=before.model_dump(include=columns) if before else None,
-        after=after.model_dump(include=columns) if after else None,
-    )
-    evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)

@@ -20,6 +20,8 @@ from tracker.services.context import (
 )
 from tracker.services.sign_in import CodeProblem, hash_token, redeem_code
 
+_SECOND_EMAIL = {"second_email", "second_email_confirmed_at"}
+
 
 def get_person(session: Session, person_id: int) -> Person:
     """A person who is known to exist."""
@@ -31,7 +33,7 @@ def set_time_zone(context: ServiceContext, time_zone: str | None) -> None:
     if time_zone is not None and time_zone not in known_zones():
         raise Refused(Refusal("time_zone", "time-zone-unknown"))
     person = _lock_actor(context)
-    _update(context, person, time_zone=time_zone)
+    context.update_row(person, {"time_zone"}, time_zone=time_zone)
 
 
 def check_second_email(person: Person, email: str) -> None:
@@ -75,7 +77,9 @@ def confirm_second_email(context: ServiceContext, token: str, code: str) -> Pers
     person = _lock_actor(context)
     if email != (person.second_email or "").lower():
         _revoke_second_email(session, person)
-    _update(context, person, second_email=email, second_email_confirmed_at=context.now)
+    context.update_row(
+        person, _SECOND_EMAIL, second_email=email, second_email_confirmed_at=context.now
+    )
     return person
 
 
@@ -86,7 +90,9 @@ def remove_second_email(context: ServiceContext) -> Person:
         raise NotFound
     _revoke_second_email(context.session, person)
     # The time says that the person decided this: an import must not bring the address back.
-    _update(context, person, second_email=None, second_email_confirmed_at=context.now)
+    context.update_row(
+        person, _SECOND_EMAIL, second_email=None, second_email_confirmed_at=context.now
+    )
     return person
 
 
@@ -95,20 +101,13 @@ def retry_first_email(context: ServiceContext) -> datetime | None:
     person = _lock_actor(context)
     refused_at = person.email_refused_at
     if refused_at is not None:
-        _update(context, person, email_refused_at=None)
+        context.update_row(person, {"email_refused_at"}, email_refused_at=None)
     return refused_at
 
 
 def _lock_actor(context: ServiceContext) -> Person:
     lock_person(context.session, context.person_id)
     return context.session.get_one(Person, context.person_id, populate_existing=True)
-
-
-def _update(context: ServiceContext, person: Person, **values: str | datetime | None) -> None:
-    before = person.model_dump(include=set(values))
-    person.sqlmodel_update(values)
-    context.session.flush()
-    context.record_change("person", person.id, before=before, after=values)
 
 
 def _revoke_second_email(session: Session, person: Person) -> None:

@@ -19,6 +19,7 @@ from tracker.services.context import NotFound, ServiceContext
 from tracker.services.sign_in import hash_token
 
 _KEY_NAME = "reference"
+_UNANSWERED = (col(Reference.received_at).is_(None), col(Reference.declined_at).is_(None))
 
 
 class ReferenceRequest(NamedTuple):
@@ -133,7 +134,7 @@ def list_unanswered_requests(
         col(Application.association) == association,
         col(Application.state).in_(UNDECIDED),
         col(Reference.asked_at) < before,
-        *_unanswered(),
+        *_UNANSWERED,
     )
 
 
@@ -148,7 +149,7 @@ def count_reminder(
         .where(
             col(Reference.id) == request.id,
             col(Reference.reminders) == request.reminders,
-            *_unanswered(),
+            *_UNANSWERED,
         )
         # The hash differs if the installation has a new key since.
         .values(reminders=reminders, reminded_at=now, token_hash=link.request.token_hash)
@@ -193,10 +194,6 @@ def _list_requests(session: Session, *where: ColumnElement[bool]) -> list[Refere
     ]
 
 
-def _unanswered() -> tuple[ColumnElement[bool], ...]:
-    return col(Reference.received_at).is_(None), col(Reference.declined_at).is_(None)
-
-
 def _link(session: Session, request: ReferenceRequest) -> ReferenceLink:
     if request.asked_at is None:
         raise ValueError(f"reference {request.id} has not been asked for")
@@ -214,7 +211,7 @@ def _finish(
     """Store the values if there is neither an answer nor a refusal yet."""
     if request.state != "waiting":
         return False
-    statement = update(Reference).where(col(Reference.id) == request.id, *_unanswered())
+    statement = update(Reference).where(col(Reference.id) == request.id, *_UNANSWERED)
     stored = context.session.exec(statement.values(**values, answered_by_link=by_link))
     if stored.rowcount != 1:
         return False

@@ -128,7 +128,7 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     if refusals := _validate(referee, applicant, rule):
         raise Refused(*refusals)
     named = list_named_referees(context.session, application_id)
-    same = next((other for other in named if other.email == referee.email), None)
+    same = {other.email: other for other in named}.get(referee.email)
     if application.is_decided:
         facts = {"state": application.state}
         raise Refused(Refusal("email", "application-takes-no-referees", facts))
@@ -146,9 +146,7 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
         role=referee.role,
         named_at=context.now,
     )
-    context.session.add(reference)
-    context.session.flush()
-    context.record_change("reference", reference.id, after=reference.model_dump(include=_AUDITED))
+    context.create_row(reference, _AUDITED)
     return reference.id
 
 
@@ -185,9 +183,7 @@ def withdraw_referee(context: ServiceContext, application_id: int, reference_id:
     values = reference.model_dump(include=_AUDITED)
     withdrawn = WithdrawnReference(**values, named_at=reference.named_at, withdrawn_at=context.now)
     context.session.add(withdrawn)
-    context.session.delete(reference)
-    context.session.flush()
-    context.record_change("reference", reference_id, before=values)
+    context.delete_row(reference, _AUDITED)
 
 
 def _lock_own_application(context: ServiceContext, application_id: int) -> Application:

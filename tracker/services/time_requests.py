@@ -332,10 +332,8 @@ def _submit(
     request = TimeRequest(
         **values, reason=new.reason, form_key=new.form_key, asked_at=context.now, state=PENDING
     )
-    context.session.add(request)
-    context.session.flush()
     # The reason is personal, so the audit log does not repeat it.
-    context.record_change("time_request", request.id, after=values)
+    context.create_row(request, values)
     return request.id
 
 
@@ -352,12 +350,14 @@ def _lock_pending(context: ServiceContext, request_id: int) -> SubmittedRequest:
 def _close(
     context: ServiceContext, submitted: SubmittedRequest, state: str, *, answer: str | None
 ) -> None:
-    request = submitted.request
-    before = {"state": request.state}
-    request.state, request.answer = state, answer
-    request.decided_at, request.decided_by = context.now, context.actor.label
-    context.session.flush()
-    context.record_change("time_request", request.id, before=before, after={"state": state})
+    context.update_row(
+        submitted.request,
+        {"state"},
+        state=state,
+        answer=answer,
+        decided_at=context.now,
+        decided_by=context.actor.label,
+    )
 
 
 def _store(
@@ -368,17 +368,11 @@ def _store(
 ) -> None:
     """Update the row that ``key`` names, or insert it, with its audit event."""
     row = context.session.exec(select(model).filter_by(**key)).first()
-    before = None
     audited = {*key, *values} - {"reason"}
     if row is None:
-        row = model(**key)
+        context.create_row(model(**key, **values), audited)
     else:
-        before = row.model_dump(include=audited)
-    row.sqlmodel_update(values)
-    context.session.add(row)
-    context.session.flush()
-    after = row.model_dump(include=audited)
-    context.record_change(str(model.__tablename__), row.id, before=before, after=after)
+        context.update_row(row, audited, **values)
 
 
 def _is_listed(association: str, *, undecided: bool) -> ColumnElement[bool]:
