@@ -148,7 +148,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
             {"provider_email": "bob@example.org"},
             (
                 'provider_email "bob@example.org": A training has no RSC provider. '
-                "Leave the provider empty"
+                "Leave the provider empty."
             ),
         ),
         (

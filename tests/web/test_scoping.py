@@ -153,7 +153,11 @@ def send(web: WebClient, email: str, route: tuple[str, str], number: int = 1) ->
     path = path.replace("{cycle_starts_on}", "2026-01-01").replace("{decision}", "endorse")
     path = re.sub(r"\{\w+\}", str(number), path)
     visitor = web.visit(email)
-    answer = visitor.get(path) if method == "GET" else visitor.post(path, {**TRAINING, "answer": "confirm"})
+    answer = (
+        visitor.get(path)
+        if method == "GET"
+        else visitor.post(path, {**TRAINING, "answer": "confirm"})
+    )
     return answer.status_code, answer.content
 
 

@@ -42,7 +42,8 @@ class ErrorText(NamedTuple):
 _GO_BACK = "Go back in your browser, check that everything you typed is still there, and"
 _UNREADABLE = ErrorText(
     "We could not read your request",
-    "The address or the form contains something that this page does not accept. Nothing was changed.",
+    "The address or the form contains something that this page does not accept. "
+    "Nothing was changed.",
     f"{_GO_BACK} try again.",
 )
 _FAILED = ErrorText(

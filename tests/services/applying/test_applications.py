@@ -255,7 +255,7 @@ def test_only_one_undecided_application_at_a_time(
         open_for(context, eve, DECIDED)
     assert open_for(context, eve, DECIDED, association="CT-AIMH")
     decline_application(context, eves, DECIDED)
-    with refused("Open a new one after that day"):
+    with refused("Open a new one after that day."):
         open_for(context, eve, OPENED)
     assert open_for(context, eve, DECIDED)
 

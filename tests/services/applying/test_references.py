@@ -171,7 +171,7 @@ def test_a_declined_referee_is_always_refused_alike(
 ) -> None:
     link = references.ask(PAT)
     references.decline(link)
-    words = "You have named Pat Doe with this address, and they declined. Name someone else"
+    words = "You have named Pat Doe with this address, and they declined. Name someone else."
     assert (
         refusal(references, PAT)
         == refusal(references, replace(PAT, name="P. Doe"))
@@ -189,7 +189,7 @@ def test_the_daily_limit_counts_removed_referees(references: References) -> None
         reference_id = references.name(replace(PAT, email=f"p{number}@example.org"))
         assert reference_id is not None
         references.withdraw(reference_id)
-    assert refusal(references, PAT)[1].endswith("name the next one tomorrow")
+    assert refusal(references, PAT)[1].endswith("name the next one tomorrow.")
     references.now = NOW + DAY
     assert references.name(PAT) is not None
 
@@ -201,7 +201,7 @@ def test_pruning_the_audit_log_keeps_the_daily_limit(references: References) -> 
         references.withdraw(reference_id)
     with writing(references.engine) as session:
         session.connection().execute(delete(METADATA.tables["audit_event"]))
-    assert refusal(references, PAT)[1].endswith("name the next one tomorrow")
+    assert refusal(references, PAT)[1].endswith("name the next one tomorrow.")
 
 
 def test_a_decided_application_takes_no_referees(references: References) -> None:

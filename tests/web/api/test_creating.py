@@ -103,7 +103,7 @@ def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
         ({"provider_name": "Jo Hart"}, "#/provider_email", "provider once"),
         ({"provider_email": BOB}, "#/provider_email", "name instead"),
         ({"provider_email": ALICE}, "#/provider_email", "list yourself"),
-        ({"activity": "training", "format": None}, "#/provider_email", "Leave the provider empty"),
+        ({"activity": "training", "format": None}, "#/provider_email", "Leave the provider empty."),
         ({"topics": {"a/b~": 5}}, "#/topics/a~1b~0", "No requirement counts"),
         ({"hours": 1}, "#/hours", "not permitted"),
         ({"held_on": "9999-12-31"}, "#/held_on", "(November 22, 2026) or earlier"),

@@ -140,7 +140,7 @@ def test_naming_a_declined_referee_sends_no_mail(page: Applying) -> None:
     page.pat.post(f"{page.name()}/decline")
     answer = page.alice.post(page.page, PAT)
     assert answer.status_code == 422
-    words = "You have named Pat Doe with this address, and they declined. Name someone else"
+    words = "You have named Pat Doe with this address, and they declined. Name someone else."
     assert problems(answer) == [("email", words)]
     assert "We have sent them an email" not in answer.text
     assert len(page.web.mails()) == 1
@@ -165,7 +165,7 @@ def test_an_empty_form_says_what_to_enter(page: Applying) -> None:
 @pytest.mark.parametrize("own", [ALICE, "Alice@Home.example"])
 def test_your_own_address_is_refused(page: Applying, own: str) -> None:
     answer = page.alice.post(page.page, {**PAT, "email": own})
-    assert problems(answer) == [("email", "Enter the referee&#39;s address. This one is your own")]
+    assert problems(answer) == [("email", "Enter the referee&#39;s address. This one is your own.")]
     assert page.web.mails() == []
 
 

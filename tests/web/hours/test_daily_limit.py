@@ -33,7 +33,7 @@ def test_the_sixty_first_session_of_a_day_waits_for_the_next(web: WebClient) -> 
     assert alice.log(TRAINING).status_code == 303
     web.pass_time(hours=12)
     refused = alice.log(TRAINING | {"title": "One more"})
-    words = "You have reached the limit of 60 sessions in one day. Please continue tomorrow"
+    words = "You have reached the limit of 60 sessions in one day. Please continue tomorrow."
     assert problems(refused) == [("hours", words)]
     assert 'value="One more"' in refused.text
     assert program.log("one").status_code == 429

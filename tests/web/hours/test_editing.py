@@ -72,7 +72,7 @@ def test_a_change_made_meanwhile_is_not_overwritten_unseen(web: WebClient) -> No
             "activity",
             (
                 "This entry has changed since you opened it. It is now 2 hours on November 14, "
-                "2026. Save again to replace it"
+                "2026. Save again to replace it."
             ),
         )
     ]
@@ -159,7 +159,7 @@ def test_nothing_is_added_to_a_closed_cycle(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     words = (
         "2025 is closed at NCIMHA: its grace period ended on January 31, 2026. "
-        "If something must be corrected, ask your NCIMHA coordinator"
+        "If something must be corrected, contact your NCIMHA coordinator."
     )
     assert problems(alice.log(TRAINING | {"year": "2025"})) == [("day", words)]
     assert problems(edit(alice, sqlite_web.cast.entries["rsc"], year="2025")) == [("day", words)]

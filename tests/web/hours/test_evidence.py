@@ -116,8 +116,8 @@ def test_files_follow_a_saved_form_that_becomes_another_session(sqlite_web: WebC
     [
         ("page.pdf", b"<html>", "page.pdf is not a PDF, JPEG, PNG, or HEIC file"),
         ("notes.docx", b"PK\x03\x04", "notes.docx is not a PDF, JPEG, PNG, or HEIC file"),
-        ("none.png", b"", "none.png is empty. Choose it again"),
-        ("big.pdf", PDF + b" " * 10_500_000, "big.pdf has 10.1 MB. A file can have at most 10 MB"),
+        ("none.png", b"", "none.png is empty. Choose it again."),
+        ("big.pdf", PDF + b" " * 10_500_000, "big.pdf is 10.1 MB. The limit is 10 MB per file."),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_and_the_others_are_kept(
@@ -144,8 +144,8 @@ def test_the_quota_says_how_much_is_left(sqlite_web: WebClient) -> None:
         (
             "files",
             (
-                "two.jpg (0.7 MB) was not added. 0.4 MB of your 1 MB are left, not counting files "
-                "of closed cycles. Remove files you no longer need, or save without it"
+                "two.jpg (0.7 MB) was not added. You have 0.4 MB of 1 MB left, not counting files "
+                "from closed cycles. Remove files you no longer need, or save without it."
             ),
         )
     ]
@@ -156,7 +156,7 @@ def test_one_too_many_is_named(sqlite_web: WebClient) -> None:
     files = [(f"{n}.pdf", PDF.replace(b"<<>>", b"<<%d>>" % n)) for n in range(FILES_PER_ENTRY + 1)]
     answer = send(sqlite_web.visit(ALICE), "/log", FORM, *files)
     assert problems(answer) == [
-        ("files", "10.pdf was not added. An entry can have at most 10 files")
+        ("files", "10.pdf was not added. An entry can have at most 10 files.")
     ]
     assert len(on_disk(sqlite_web)) == FILES_PER_ENTRY
 
@@ -292,7 +292,7 @@ def test_a_crash_leaves_a_file_without_a_row_never_a_row_without_its_file(
     monkeypatch.setattr(os, "fsync", disk_is_full)
     answer = send(alice, "/log", FORM, ("b.png", png()))
     assert problems(answer) == [
-        ("files", "b.png could not be stored. Save without it now, and add it later")
+        ("files", "b.png could not be stored. Save without it now, and add it later.")
     ]
     assert sqlite_web.cast.rows("evidence") == []
 
@@ -332,7 +332,8 @@ def test_without_a_folder_no_files_are_asked_for(sqlite_web: WebClient) -> None:
     alice = bare.visit(ALICE)
     assert 'type="file"' not in alice.get("/log").text
     answer = send(alice, "/log", FORM, ("a.pdf", PDF))
-    assert problems(answer) == [("files", "This site accepts no files. Save without them")]
+    words = "You can't upload files on this site. Save without them."
+    assert problems(answer) == [("files", words)]
 
 
 @pytest.mark.parametrize(

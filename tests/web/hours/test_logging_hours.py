@@ -87,7 +87,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: We
             "activity",
             (
                 "This form was already saved, as 1.5 hours on November 21, 2026. "
-                "Save again to add a second session"
+                "Save again to add a second session."
             ),
         )
     ]
@@ -147,7 +147,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_above_the_form(
         (
             {"provider": "999999"},
             "provider",
-            "This person is not among your RSC providers. Enter the provider's name instead",
+            "This person is not among your RSC providers. Enter the provider's name instead.",
         ),
         (
             {"provider": "other", "provider_name": " "},
@@ -174,7 +174,7 @@ def test_a_day_has_24_hours_in_all(sqlite_web: WebClient) -> None:
     assert problems(answer) == [
         (
             "hours",
-            "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours",
+            "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours.",
         )
     ]
 

@@ -80,7 +80,7 @@ def test_several_who_fit_are_offered_and_a_tap_takes_one(sqlite_web: WebClient) 
     bob = sqlite_web.visit(BOB)
     asked = bob.log(RSC | {"provider_name": "Dan"})
     assert problems(asked) == [
-        ("provider", "“Dan” could be more than one person. Choose who it was")
+        ("provider", "“Dan” could be more than one person. Choose who it was.")
     ]
     words = text_of(asked)
     assert (
@@ -128,7 +128,7 @@ def test_a_tap_and_another_name_are_not_taken_for_each_other(sqlite_web: WebClie
     alice = sqlite_web.visit(ALICE)
     asked = alice.log(RSC | {"provider": str(dana), "provider_name": "okafor"})
     assert problems(asked) == [
-        ("provider", "You chose Dana Ruiz and typed “okafor”. Choose who provided the session")
+        ("provider", "You chose Dana Ruiz and typed “okafor”. Choose who provided the session.")
     ]
     assert alice.post("/log", form_of(asked) | {"provider": str(daniel)}).status_code == 303
     same = alice.log(RSC | {"provider": str(dana), "provider_name": "dana", "day": "1"})
@@ -152,6 +152,6 @@ def test_a_thousand_providers_do_not_make_the_page_heavy(sqlite_web: WebClient) 
     assert "Dana Ruiz (most recent)" in text_of(page)
     asked = sqlite_web.visit(ALICE).log(RSC | {"provider_name": "provider"})
     assert problems(asked) == [
-        ("provider", "Many names match “provider”. Choose who it was, or type more of the name")
+        ("provider", "Many names match “provider”. Choose who it was, or type more of the name.")
     ]
     assert sqlite_web.visit(ALICE).log(RSC | {"provider_name": "0815"}).status_code == 303

@@ -37,7 +37,7 @@ def test_files_of_closed_cycles_use_no_storage(web: WebClient) -> None:
     full = send(alice, "/log", FORM | {"form_key": "e" * 32, "day": "19"}, ("x.jpg", LARGE + b"3"))
     [(field, words)] = problems(full)
     assert (field, words.startswith("x.jpg (0.7 MB) was not added")) == ("files", True)
-    assert "not counting files of closed cycles" in words
+    assert "not counting files from closed cycles" in words
     assert f'href="{PAGE}"' in full.text
     page = alice.get(PAGE)
     assert "Storage used 0.7 MB of 1 MB" in text_of(page)

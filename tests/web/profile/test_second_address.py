@@ -98,7 +98,7 @@ def test_an_address_taken_meanwhile_is_refused(sqlite_web: WebClient) -> None:
         session.connection().execute(
             person.update().where(person.c.email == DANA).values(email=HOME)
         )
-    words = "This address can't be used, because it now belongs to another person"
+    words = "You can't use this address because it now belongs to another person"
     answer = sqlite_web.visit(BOB).post(path, {"code": code})
     assert [w.replace("&#39;", "'") for _, w in problems(answer)] == [words]
     assert second_email(sqlite_web.cast, BOB) is None
@@ -109,7 +109,7 @@ def test_invalid_and_own_addresses_are_refused(sqlite_web: WebClient) -> None:
     for typed, words in (
         ("", "Enter an email address, like name@example.org"),
         ("no address", "Enter an email address, like name@example.org"),
-        (ALICE, "That is already your first address. Enter a different one"),
+        (ALICE, "That is already your first address. Enter a different one."),
         ("Alice@Home.Example", "That is already your second address"),
     ):
         answer = alice.post(HERE, {"email": typed})

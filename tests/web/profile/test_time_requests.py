@@ -95,7 +95,7 @@ def test_declining_requires_a_reason(sqlite_web: WebClient) -> None:
     submit(alice, "extension", LATER)
     page = only_request(sqlite_web)
     refused = carol.post(page, {**LATER, **DECLINE})
-    assert problems(refused) == [("answer", "Enter a reason. The endorsee gets it by email")]
+    assert problems(refused) == [("answer", "Enter a reason. The endorsee gets it by email.")]
     carol.post(page, {**LATER, **DECLINE, "answer": "Please call me first"})
     assert sqlite_web.cast.rows("renewal") == []
     assert "Answer Please call me first" in text_of(alice.get("/requests"))
@@ -164,7 +164,7 @@ def test_one_request_of_a_kind_is_open_at_a_time(sqlite_web: WebClient) -> None:
         assert alice.post("/requests/leave", form).status_code == 303
     assert len(sqlite_web.cast.rows("time_request")) == 1
     again = submit(alice, "leave", LEAVE)
-    words = "You already have an open request of this kind. Withdraw it before you send another"
+    words = "You already have an open request of this kind. Withdraw it before you send another."
     assert problems(again) == [("subject", words)]
     assert submit(alice, "extension", LATER).status_code == 303
 

@@ -136,7 +136,7 @@ def test_a_self_logged_session_is_not_doubled(sqlite_web: WebClient) -> None:
     [
         ("UPDATE group_session SET held_on = '2026-12-05'", "The session date must be today"),
         ("UPDATE group_session SET held_on = '2025-03-05'", "2025 is closed at NCIMHA"),
-        ("UPDATE group_session SET minutes = 1440", "A day has only 24 hours"),
+        ("UPDATE group_session SET minutes = 1440", "A day has only 24 hours."),
     ],
 )
 def test_a_session_that_cannot_be_logged_says_why(

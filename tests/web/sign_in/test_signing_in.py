@@ -120,21 +120,21 @@ def test_each_code_problem_is_explained(sqlite_web: WebClient) -> None:
 
     link, code = ask(sqlite_web, sqlite_web.visit())
     assert said(link, wrong(code)) == [
-        ("code", "That code is not correct. Check it against our latest email")
+        ("code", "That code is not correct. Check it against our latest email.")
     ]
     page = sqlite_web.visit().post(link, {"code": f"{wrong(code)} <b>"})
     assert f'value="{wrong(code)} &lt;b&gt;"' in page.text  # to be compared
     sqlite_web.visit().post(link, {"code": code})
-    assert said(link, code) == [("code", "That code has been used. Request a new one")]
+    assert said(link, code) == [("code", "That code has been used. Request a new one.")]
     link, code = ask(sqlite_web, sqlite_web.visit())
     for number in range(1, 6):
         said(link, wrong(code, number))
-    assert said(link, code) == [("code", "A wrong code was entered five times. Request a new one")]
+    assert said(link, code) == [("code", "A wrong code was entered five times. Request a new one.")]
     link, code = ask(sqlite_web, sqlite_web.visit())
     sqlite_web.pass_time(minutes=10)
-    assert said(link, code) == [("code", "That code has expired. Request a new one")]
+    assert said(link, code) == [("code", "That code has expired. Request a new one.")]
     assert said("/sign-in/no-such-link", code) == [
-        ("code", "This page has no valid code. Request a new one")
+        ("code", "This page has no valid code. Request a new one.")
     ]
 
 

@@ -115,7 +115,7 @@ class GroupSessionForm(OwnForm):
             if len(text) > _EMAIL_LIMIT or not is_address(text.lower()):
                 shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
                 message = (
-                    f"“{shown}” is not an email address. Enter one per line, like name@example.org"
+                    f"“{shown}” is not an email address. Enter one per line, like name@example.org."
                 )
                 add_problem(self.others, message)
             else:

@@ -152,12 +152,12 @@ def _resolve_name(context: ServiceContext, form: SubmittedForm, chosen: str) -> 
 
 def _format_question(typed: str, match: ProviderMatch, chosen: str) -> str:
     if chosen:
-        return f"You chose {chosen} and typed “{typed}”. Choose who provided the session"
+        return f"You chose {chosen} and typed “{typed}”. Choose who provided the session."
     if match.more:
-        return f"Many names match “{typed}”. Choose who it was, or type more of the name"
+        return f"Many names match “{typed}”. Choose who it was, or type more of the name."
     if match.best:
-        return f"“{typed}” could be more than one person. Choose who it was"
-    return f"We don't know a provider named “{typed}”. Correct the name, or choose “Someone else”"
+        return f"“{typed}” could be more than one person. Choose who it was."
+    return f"We don't know a provider named “{typed}”. Correct the name, or choose “Someone else.”"
 
 
 def _means_self(session: Session, person_id: int, typed: str, match: ProviderMatch) -> bool:

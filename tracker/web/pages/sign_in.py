@@ -42,11 +42,11 @@ router = APIRouter()
 CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"
 # None of them shows whether the address is registered: every requested code is stored.
 CODE_PROBLEMS = {
-    CodeProblem.WRONG: "That code is not correct. Check it against our latest email",
-    CodeProblem.TOO_MANY_TRIES: "A wrong code was entered five times. Request a new one",
-    CodeProblem.USED: "That code has been used. Request a new one",
-    CodeProblem.EXPIRED: "That code has expired. Request a new one",
-    CodeProblem.UNKNOWN_LINK: "This page has no valid code. Request a new one",
+    CodeProblem.WRONG: "That code is not correct. Check it against our latest email.",
+    CodeProblem.TOO_MANY_TRIES: "A wrong code was entered five times. Request a new one.",
+    CodeProblem.USED: "That code has been used. Request a new one.",
+    CodeProblem.EXPIRED: "That code has expired. Request a new one.",
+    CodeProblem.UNKNOWN_LINK: "This page has no valid code. Request a new one.",
 }
 _CODE_PATH = "/sign-in/code"
 _SIGNED_OUT = "You were signed out, so nothing was changed. Sign in to return to your page."
