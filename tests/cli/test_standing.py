@@ -85,7 +85,7 @@ def test_a_category_without_rules_says_so(jobs: JobHarness) -> None:
         people.add("Val", ["VAIMH IFS 2020-01-01"])
     [val] = printed("--as-of", "2024-12-01")
     assert (val["status"], val["cycle"], val["requirements"]) == ("no rules", None, [])
-    assert val["explanation"] == "the rulebook holds no renewal rules for this category"
+    assert val["explanation"] == "the rulebook has no renewal rules for this category"
 
 
 def test_another_cycle_can_be_asked_for(jobs: JobHarness) -> None:

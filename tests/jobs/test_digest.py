@@ -37,7 +37,7 @@ def test_a_quiet_week_prints_zeros_and_says_that_nothing_is_to_do(jobs: JobHarne
     assert lines(digest)[:7] == [
         "NCIMHA renewals, Monday, November 25, to Sunday, December 1, 2024",
         "Nothing needs your attention. 0 of 0 renewals complete.",
-        "Last nightly run: today, healthy. 0 reminders went out this week, 0 came back.",
+        "Last nightly run: today, healthy. 0 reminders went out this week, 0 bounced.",
         "0 complete, same as last week",
         "0 open, on pace",
         "0 behind",
@@ -210,7 +210,7 @@ def test_mail_that_came_back_is_listed_with_its_reason(jobs: JobHarness) -> None
     jobs.finish("failed", at("2024-11-27"), "550 5.1.1 no such mailbox")
     jobs.run(MONDAY)
     digest = digest_of(jobs)
-    assert "0 reminders went out this week, 1 came back." in digest.text
+    assert "0 reminders went out this week, 1 bounced." in digest.text
     assert "<alice@example.org>: 550 5.1.1 no such mailbox" in digest.text
 
 
@@ -224,8 +224,8 @@ def test_mail_that_went_out_is_counted_in_its_week_only(sqlite_jobs: JobHarness)
         for m in sqlite_jobs.mails("digest")
         if m.recipient == DANA.email and m.dedupe_key >= "digest:NCIMHA:dana@nc.example:2024-12-02"
     )
-    assert "1 reminder went out this week, 0 came back." in first.text
-    assert "0 reminders went out this week, 0 came back." in second.text
+    assert "1 reminder went out this week, 0 bounced." in first.text
+    assert "0 reminders went out this week, 0 bounced." in second.text
 
 
 def test_someone_whose_address_was_refused_is_to_be_reached(jobs: JobHarness) -> None:
@@ -234,7 +234,7 @@ def test_someone_whose_address_was_refused_is_to_be_reached(jobs: JobHarness) ->
         people.join("Nora: NCIMHA 2024-01-01..2026-12-31")
     jobs.execute("UPDATE person SET email_refused_at = :at", at="2024-11-20 12:00:00")
     jobs.run(MONDAY)
-    assert "mail to nora@example.org came back; no second address" in digest_of(jobs).text
+    assert "email to nora@example.org bounced; no second address" in digest_of(jobs).text
     jobs.execute("UPDATE person SET second_email = 'nora@home.example'")
     jobs.run(at("2024-12-09"))
     assert "Nothing needs your attention." in digest_of(jobs).text

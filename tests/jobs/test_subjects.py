@@ -159,7 +159,7 @@ def test_a_cutoff_says_which_sessions_will_not_count_and_why() -> None:
     assert mail
     [section] = mail.sections
     assert section.text.startswith(
-        "Sessions after September 30, 2024 will not count; those up to and including that day do."
+        "Sessions through September 30, 2024 count. Later sessions will not count."
     )
     assert section.details == (
         "Bob's vetting by NCIMHA ends on September 30, 2024.",
@@ -182,7 +182,7 @@ def test_hours_are_called_by_what_they_are_about(counts: str, topic: str, word: 
 
 
 def test_in_the_grace_period_only_sessions_of_the_cycle_count_and_the_mail_says_so() -> None:
-    rule = "Only sessions held by December 31, 2024 count."
+    rule = "Only sessions on or before December 31, 2024 count."
     before, after = mail_on(DUE - DAY), mail_on(DUE + DAY)
     assert before
     assert after

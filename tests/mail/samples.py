@@ -77,7 +77,7 @@ DIGEST = DigestMail(
     association="NCIMHA",
     period="Monday 9 to Sunday November 15, 2026",
     headline="4 people need you. 61 of 118 have renewed.",
-    health="Last nightly run: today 02:00, healthy. 37 reminders went out this week, 1 came back.",
+    health="Last nightly run: today 02:00, healthy. 37 reminders went out this week, 1 bounced.",
     healthy=True,
     figures=(
         Figure("61", "met, 9 more than last week", "good"),
@@ -118,7 +118,7 @@ QUIET_DIGEST = DigestMail(
     association="NCIMHA",
     period="Monday 9 to Sunday November 15, 2026",
     headline="Nothing needs you. 118 of 118 have renewed.",
-    health="Last nightly run: today 02:00, healthy. 0 reminders went out this week, 0 came back.",
+    health="Last nightly run: today 02:00, healthy. 0 reminders went out this week, 0 bounced.",
     healthy=True,
     figures=(Figure("118", "met", "good"), Figure("0", "behind"), Figure("0", "need you")),
     needs=(),

@@ -104,7 +104,7 @@ def test_missing_provider_has_a_remedy() -> None:
         True,
     )
     nobody, _ = judged(rsc())
-    assert remedy_of(nobody) == ("It can count once it says who provided it", False)
+    assert remedy_of(nobody) == ("It can count once the entry names the RSC provider", False)
 
 
 def test_first_cycle_entry_needs_no_remedy() -> None:

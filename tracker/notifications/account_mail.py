@@ -99,8 +99,8 @@ def send_second_email_code(
             headline="Confirm your second email address.",
             text="Open the page below and enter this code. It works once, for "
             f"{SIGN_IN_MINUTES} minutes.",
-            quiet="If you don't know what this is about, ignore it. Nothing happens without the "
-            "code.",
+            quiet="If you don't know what this is about, ignore this email. Nothing happens "
+            "without the code.",
             why=why,
             code=format_code(code),
             action=Action("Open the page", f"{base_url}/profile/second-address/{request.token}"),
@@ -123,7 +123,7 @@ def notify_second_email_change(
     text = "It can no longer be used to sign in, and was signed out in every browser."
     if person.second_email:
         headline = f"Your second address is now {person.second_email}."
-        text = "You can sign in with it, and it gets our mail if this address stops working."
+        text = "You can sign in with it, and it gets our email if this address stops working."
     mail = AddressMail(
         subject="Your second email address has changed",
         greeting_name=person.name,
@@ -151,7 +151,7 @@ def send_trial_mail(
         subject="This address works again",
         greeting_name=person.name,
         headline="This address works again.",
-        text="Mail to this address came back, and you asked us to try again. This message has "
+        text="Email to this address bounced, and you asked us to try again. This message has "
         "arrived, so we will use this address again.",
         quiet="You don't need to do anything.",
         why="You get this email because you asked for it on your profile.",

@@ -50,7 +50,7 @@ def format_attention_count(count: int) -> str:
 def _describe_renewal(kind: AttentionKind, renewal: RenewalLine, today: date) -> tuple[str, str]:
     """Why a renewal needs attention, and what to do."""
     if kind is AttentionKind.UNREACHABLE:
-        return f"mail to {renewal.email} came back; no second address", "reach out"
+        return f"email to {renewal.email} bounced; no second address", "reach out"
     missing, due_on = format_missing(renewal.short), renewal.due_on
     if kind is AttentionKind.BEHIND:
         left = f", {format_count((due_on - today).days, 'day')} left" if due_on else ""

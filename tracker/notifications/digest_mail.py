@@ -83,7 +83,7 @@ def _format_news(week: Week) -> tuple[str, str]:
 def _format_health(week: Week) -> str:
     mails = (
         f"{format_count(week.mails_sent, 'reminder')} went out this week, "
-        f"{len(week.returned)} came back."
+        f"{len(week.returned)} bounced."
     )
     if week.last_evaluation is None:
         return f"The nightly run has not run yet. {mails}"
@@ -139,7 +139,7 @@ def _write_trend(week: Week) -> Trend:
     for figures in (*week.earlier, week.figures):
         day = format_short_month_day(figures.digest_date)
         rows.append((day, str(figures.met), str(figures.total), str(figures.behind)))
-    return Trend(("Week to", "complete", "in all", "behind"), tuple(rows))
+    return Trend(("Week ending", "complete", "total", "behind"), tuple(rows))
 
 
 def _format_share(figures: WeekFigures) -> str:

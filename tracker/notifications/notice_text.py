@@ -199,8 +199,8 @@ def render_cutoff(facts: NoticeFacts) -> NoticeText:
     name, last_day, left = cutoff.provider_name, facts.due_on, facts.countdown
     months = facts.config.provider_cutoff.used_within_months
     text = (
-        f"Sessions after {format_date(last_day)} will not count; those up to and including that "
-        "day do. Please find another qualified provider before then."
+        f"Sessions through {format_date(last_day)} count. Later sessions will not count. "
+        "Please find another qualified provider before then."
     )
     hours = format_hours_with_unit(cutoff.minutes)
     details = (
@@ -332,7 +332,7 @@ def _format_last_session_day(facts: NoticeFacts) -> str:
     is_about_hours = any(r.requirement.counts != "membership" for r in list_short(facts.standing))
     if cycle is None or facts.as_of <= cycle.ends_on or not is_about_hours:
         return ""
-    return f" Only sessions held by {format_date(cycle.ends_on)} count."
+    return f" Only sessions on or before {format_date(cycle.ends_on)} count."
 
 
 def _format_done(standing: AnyStanding) -> str:

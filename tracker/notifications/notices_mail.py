@@ -48,13 +48,13 @@ NOTICE_KINDS = {
     ),
     Kind.RENEWAL: NoticeKind(
         render_renewal,
-        "Already done? Log your hours: it takes half a minute. On leave, or is something in the "
+        "Already done? Log your hours. It takes half a minute. On leave, or is something in the "
         "way? Reply to this email. Your coordinator can help before the deadline.",
         rank=2,
     ),
     Kind.RSC_WINDOW: NoticeKind(
         render_window,
-        "Already held these sessions? Log them: it takes half a minute. Is something in the way? "
+        "Already had these sessions? Log them. It takes half a minute. Is something in the way? "
         "Reply to this email. Your coordinator can help.",
         rank=3,
     ),

@@ -29,7 +29,7 @@ def write_request(context: MailContext, link: ReferenceLink, now: datetime) -> M
             [
                 f"{applicant} is asking you for a reference",
                 f"Reference for {applicant}",
-                "You are asked for a reference",
+                "Reference request",
             ]
         ),
         **_list_common_fields(context, link),
@@ -54,7 +54,7 @@ def write_reminder(
         subject=fit_subject(
             [
                 f"{kind}: a reference for {request.applicant}",
-                f"{kind}: the reference you were asked for",
+                f"{kind}: reference request",
             ]
         ),
         **_list_common_fields(context, link),

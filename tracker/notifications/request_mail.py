@@ -61,15 +61,15 @@ def _word_leave(decided: DecidedRequest) -> _Wording:
     )
     if decided.granted is None:
         return _Wording(
-            [f"Your leave from {format_date(starts_on)} is declined", "Your leave is declined"],
-            "Your request for leave is declined.",
+            [f"Your leave from {format_date(starts_on)} was declined", "Your leave was declined"],
+            "Your request for leave was declined.",
             f"Due dates and reminders for {name} stay the same. You requested:",
             rows,
         )
     intro = f"If your {name} renewal is due during your leave, you don't need to submit anything."
     if ends_on is None:
         intro += (
-            " Your leave has no last day yet. Once you are back, reply to this mail, and your "
+            " Your leave has no last day yet. Once you are back, reply to this email, and your "
             "coordinator will enter it."
         )
     return _Wording(
@@ -86,8 +86,8 @@ def _word_extension(decided: DecidedRequest) -> _Wording:
     new_date = format_date(due_on) if due_on else ""
     if decided.granted is None:
         return _Wording(
-            [f"Your later due date ({name}) is declined", "Your later due date is declined"],
-            "Your request for a later due date is declined.",
+            [f"Your later due date ({name}) was declined", "Your later due date was declined"],
+            "Your request for a later due date was declined.",
             f"The due date of your {name} renewal stays the same.",
             (Row("You requested", new_date),),
         )
@@ -95,8 +95,8 @@ def _word_extension(decided: DecidedRequest) -> _Wording:
     intro = f"You can log hours for your {name} renewal until the end of that day"
     if decided.hours_until is not None:
         last_day = format_date(decided.hours_until)
-        rows.append(Row("Hours held by", last_day))
-        intro += f", if they were held by {last_day}"
+        rows.append(Row("Sessions through", last_day))
+        intro += f", for sessions on or before {last_day}"
     return _Wording(
         [f"Your new due date: {new_date}"],
         f"Your renewal is now due on {new_date}.",

@@ -32,7 +32,7 @@ _LEVELS = {
     "other": "another degree or education",
 }
 _FIRST_CYCLES = {
-    "all hours": "All hours are required from the first cycle on",
+    "all hours": "All hours are required starting with the first cycle",
     "no hours": "No hours are required in the cycle in which an endorsement begins",
     "fraction by month": "In the cycle in which an endorsement begins, hours are required for each "
     "whole month left in it",
@@ -146,7 +146,7 @@ def _document(rulebook: Rulebook, key: str) -> Lines:
 
 
 def _document_section(rulebook: Rulebook, here: Source) -> Lines:
-    # Categories with the same rules stand together.
+    # Categories with the same rules are listed together.
     by_lines: dict[tuple[str, ...], list[str]] = {}
     for category in rulebook.categories:
         if lines := tuple(_rules_of_category(rulebook, here, category)):
@@ -199,13 +199,13 @@ def _interpretation(interpretation: Interpretation) -> Lines:
     yield f"  The source: {interpretation.says}"
     for number, reading in enumerate(interpretation.readings, 1):
         yield f"  Reading {number}: {reading}"
-    yield f"  Taken since {format_date(interpretation.since)}: {interpretation.taken}"
+    yield f"  Our reading since {format_date(interpretation.since)}: {interpretation.taken}"
     if interpretation.change:
         yield f"  For another reading, change: {interpretation.change}"
 
 
 def _terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
-    """All that a requirement says besides its amounts."""
+    """Every condition of a requirement other than its amounts."""
     yield requirement.about
     yield from _alternatives(rulebook, requirement)
     yield from _hours_terms(rulebook, requirement)
@@ -242,16 +242,16 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         whole = "training" if requirement.counts == "training" else requirement.inside
         yield f"{topic}, inside the {whole} hours" if whole else topic
     if requirement.besides:
-        yield f"hours about these topics are left out: {', '.join(requirement.besides)}"
+        yield f"hours about these topics do not count here: {', '.join(requirement.besides)}"
     if requirement.providers:
         rule = rulebook.providers[requirement.providers]
         yield f"provider rule {requirement.providers}: {rule.says}"
     if window := requirement.window:
         if window.months:
             span = f"one span of {window.months} months"
-            yield f"all counted sessions lie within {span}, the best one"
+            yield f"sessions count only within the best {span}"
         if window.after:
-            yield f"sessions count from the day of {_LEVELS[window.after]} or a higher one"
+            yield f"sessions count starting on the day of {_LEVELS[window.after]} or a higher degree"
         if window.while_giving:
             yield "sessions count on days on which the applicant provided RSC to others"
 
@@ -275,7 +275,7 @@ def _work_terms(rulebook: Rulebook, work: WorkRule) -> Lines:
     if work.supervised:
         yield "supervised"
     if work.after:
-        yield f"days count from the day of {_LEVELS[work.after]} or a higher one"
+        yield f"days count starting on the day of {_LEVELS[work.after]} or a higher degree"
     for statement in work.statements.values():
         yield f"confirmed for each position: {statement}"
     if work.internship:

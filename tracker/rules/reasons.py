@@ -8,11 +8,11 @@ from tracker.formatting import format_date, format_list
 # A sentence without its full stop. It may name the facts that its reason was given.
 SENTENCES = {
     # An entry, and the plan of a renewal or an application.
-    "no_renewal_rules": "the rulebook holds no renewal rules for this category",
-    "no_application_rules": "the rulebook holds no initial requirements for this category",
-    "outside_cycle": "it was held outside the cycle, {starts_on} to {ends_on}",
-    "in_the_future": "it is still {today} at {association}; hours of {held_on} count from that "
-    "day on",
+    "no_renewal_rules": "the rulebook has no renewal rules for this category",
+    "no_application_rules": "the rulebook has no initial requirements for this category",
+    "outside_cycle": "it was outside the cycle, {starts_on} to {ends_on}",
+    "in_the_future": "it is still {today} at {association}; hours on {held_on} count "
+    "starting that day",
     "not_required": "no {activity} hours are required",
     # A requirement of a renewal that is exempt.
     "first_cycle": "no hours are required in the cycle of endorsement",
@@ -69,12 +69,12 @@ SENTENCES = {
     "window": "{starts_on} to {ends_on}",
     "references": "{received} received, {waiting} waiting",
     "ask_coordinator": "your coordinator can tell you what is still needed",
-    "idle_reference": "{idle} of them fills none of the places left",
-    "idle_references": "{idle} of them fill none of the places left",
+    "idle_reference": "{idle} of them does not fit any remaining place",
+    "idle_references": "{idle} of them do not fit any remaining place",
     "endorsed_referees": "{count} must be endorsed as {categories}",
     "endorsed_or_vetted_referees": "{count} must be endorsed as {categories} or vetted",
     # What would make an entry count.
-    "name_provider": "It can count once it says who provided it",
+    "name_provider": "It can count once the entry names the RSC provider",
     "confirm_provider": "It counts once {provider} is confirmed",
     "confirm_provider_as": "It counts once {provider} is confirmed, as {rule}, for {day}",
     "record_credential": "If {provider} was {rule} on {day}, it counts once that is on record",

@@ -65,5 +65,5 @@ def test_the_coordinator_sees_which_references_count(
     path = f"/coordinator/applicants/{sqlite_applicant_web.cast.applications[IRIS]}"
     page = text_of(sqlite_applicant_web.visit(VERA).get(path))
     assert "References 2 of 3 in place" in page
-    assert "3 received, 0 waiting; 1 of them fills none of the places left" in page
+    assert "3 received, 0 waiting; 1 of them does not fit any remaining place" in page
     assert "Your coordinator" not in page

@@ -221,7 +221,7 @@ def test_a_declined_application_shows_no_requirements(
     [
         ({"opened_on": date(2026, 12, 1)}, "Opens on December 1, 2026."),
         ({"association": "GONE"}, "We have no rulebook for this association."),
-        ({"category": "NOPE"}, "The rulebook holds no initial requirements for this category."),
+        ({"category": "NOPE"}, "The rulebook has no initial requirements for this category."),
     ],
 )
 def test_the_page_says_if_nothing_can_be_evaluated(

@@ -147,7 +147,7 @@ def test_a_bounce_is_shown_with_what_to_do(sqlite_web: WebClient) -> None:
     for path in ("/my-year", "/profile"):
         page = sqlite_web.visit(ALICE).get(path)
         words = text_of(page)
-        assert "Mail to alice@example.org came back on November 22, 2026 at 12:00 PM." in words
+        assert "Email to alice@example.org could not be delivered on November 22, 2026 at 12:00 PM." in words
         assert "we also send our mail to alice@home.example" in words
         assert 'action="/profile/try-again"' in page.text
     assert "Add a second address" in text_of(sqlite_web.visit(BOB).get("/my-year"))

@@ -83,7 +83,7 @@ def test_an_extension_is_granted_with_another_date(web: WebClient) -> None:
     assert date(2027, 2, 15) in due
     [mail] = web.mails()
     assert "Your renewal is now due on February 15, 2027." in mail
-    assert "if they were held by December 31, 2026." in " ".join(mail.split())
+    assert "for sessions on or before December 31, 2026." in " ".join(mail.split())
     assert "changed the days that you requested" in " ".join(mail.split())
     [row] = web.cast.rows("outbox")
     assert row["subject"] == "Your new due date: February 15, 2027"

@@ -104,7 +104,7 @@ def test_a_missing_provider_links_to_the_form(sqlite_web: WebClient) -> None:
         )
     page = text_of(sqlite_web.visit(ALICE).get(f"/entries/{new}"))
     assert "Does not count: no provider is named" in page
-    assert "It can count once it says who provided it. Edit the entry" in page
+    assert "It can count once the entry names the RSC provider. Edit the entry" in page
 
 
 def test_foreign_entries_act_like_absent_ones(sqlite_web: WebClient) -> None:

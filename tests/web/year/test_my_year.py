@@ -28,7 +28,7 @@ def test_the_headline_says_what_is_missing(web: WebClient) -> None:
     assert "Training and membership are done." in page
     assert (
         "At your current pace, RSC will not be complete by then. "
-        "Nothing about DEIA is logged yet." in page
+        "No hours about DEIA are logged yet." in page
     )
 
 
@@ -119,7 +119,7 @@ def test_the_grace_period_shows_its_end(sqlite_web: WebClient) -> None:
     page = year(sqlite_web, ALICE)
     assert "3.5 RSC hours and one DEIA hour still missing for 2026." in page
     assert (
-        "It was due on December 31, 2026. Sessions held by December 31, 2026 can still be logged "
+        "It was due on December 31, 2026. Sessions on or before December 31, 2026 can still be logged "
         "through January 31, 2027." in page
     )
 
@@ -156,7 +156,7 @@ def test_future_entries_count_once_their_day_comes(
     page = year(sqlite_web, ALICE)
     assert (
         "New Year in Auckland training Does not count: it is still December 31, 2026 at NCIMHA; "
-        "hours of January 1, 2027 count from that day on" in page
+        "hours on January 1, 2027 count starting that day" in page
     )
     assert "Outside of any renewal cycle" not in page
 

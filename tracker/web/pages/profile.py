@@ -26,7 +26,8 @@ _NOTICES = {
     "second-address": "Your second address is confirmed.",
     "mail": "Your email choices are saved.",
     "removed": "Your second address is removed and signed out everywhere.",
-    "try-again": "We sent an email to your first address. If it comes back, this page will say so.",
+    "try-again": "We sent an email to your first address. If it can't be delivered, this page will "
+    "say so.",
 }
 _FILE_NOTICES = {"removed": "The file is removed.", "not-here": uploads.FILE_NOT_HERE}
 

@@ -55,7 +55,7 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     grace_ends_on = format_date(cycle.grace_ends_on(due_on))
     if standing.status is Status.OVERDUE:
         return (
-            f"It was due on {format_date(due_on)}. Sessions held by {format_date(cycle.ends_on)} "
+            f"It was due on {format_date(due_on)}. Sessions on or before {format_date(cycle.ends_on)} "
             f"can still be logged through {grace_ends_on}."
         )
     if standing.status is Status.LAPSED:
@@ -142,7 +142,9 @@ def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[st
     needs_hours = any(item.counts != "membership" for item in _list_short(standing))
     if due_on <= cycle.ends_on or not needs_hours:
         return []
-    return [f"Only sessions held by {format_date(cycle.ends_on)} count. You can log them later."]
+    return [
+        f"Only sessions on or before {format_date(cycle.ends_on)} count. You can log them later."
+    ]
 
 
 def _list_short(standing: Standing) -> list[ShortRequirement]:
@@ -161,7 +163,7 @@ def _format_outlook(standing: Standing, today: date, *, is_own: bool) -> list[st
         whose = "your" if is_own else "their"
         sentences.append(f"At {whose} current pace, {', and '.join(paces)}.")
     if untouched := _untouched_topics(standing):
-        sentences.append(f"Nothing about {format_list(untouched)} is logged yet.")
+        sentences.append(f"No hours about {format_list(untouched)} are logged yet.")
     done = []
     for result in standing.results:
         if result.outcome is Outcome.MET and result.requirement.topic is None:
