@@ -112,7 +112,7 @@ def run_due(
         bool, typer.Option("--dry-run", help="Show what would be done without changing anything.")
     ] = False,
 ) -> None:
-    """Do everything that is due: evaluation, notices, reminders, digests. Safe at any time."""
+    """Do everything that is due: evaluation, notices, reminders, digests. Safe to repeat."""
     from tracker.cli import jobs as command
 
     command.run(as_of, dry_run=dry_run)
@@ -120,7 +120,7 @@ def run_due(
 
 @app.command()
 def deliver() -> None:
-    """Send the messages that wait in the outbox, once."""
+    """Send the messages waiting in the outbox once, then exit."""
     from tracker.cli import jobs as command
 
     command.run_deliver()
@@ -128,7 +128,7 @@ def deliver() -> None:
 
 @app.command()
 def outbox(json: Json = False) -> None:
-    """List the messages: waiting, sending, sent, and failed."""
+    """List all messages: waiting, sending, sent, and failed."""
     from tracker.cli import mail_lists
 
     mail_lists.print_outbox(as_json=json)
@@ -136,7 +136,7 @@ def outbox(json: Json = False) -> None:
 
 @app.command()
 def notices(json: Json = False) -> None:
-    """List each decision to send or to skip a notice, with its reason."""
+    """List every decision to send or skip a notice, with its reason."""
     from tracker.cli import mail_lists
 
     mail_lists.print_notices(as_json=json)
@@ -162,7 +162,7 @@ def serve() -> None:
 def demo(
     port: Annotated[int, typer.Option(help="The port of the web pages.")] = 0,
 ) -> None:
-    """Fill an empty database with made-up people and run everything; sends no mail outside."""
+    """Fill an empty database with fictional people and run everything. Sends no real email."""
     from tracker.cli import demo as command
 
     command.run(port)
@@ -191,7 +191,7 @@ def config() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to this version's schema."""
+    """Upgrade the database to the schema of this version."""
     from tracker.cli import admin
 
     admin.migrate_database()
@@ -216,12 +216,12 @@ def rules_show(association: Association = None) -> None:
 @token_app.command("make")
 def token_make(
     association: Annotated[
-        str, typer.Option(help="The association whose standings and entries it opens.")
+        str, typer.Option(help="The association whose standings and entries the token can use.")
     ],
-    name: Annotated[str, typer.Option(help="The program that will use it.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do. Repeat for several.")],
+    name: Annotated[str, typer.Option(help="The program that will use the token.")],
+    scope: Annotated[list[str], typer.Option(help="What the token allows. Repeatable.")],
     expires: Annotated[
-        date | None, typer.Option(parser=_parse_day, metavar="DATE", help="Its last day.")
+        date | None, typer.Option(parser=_parse_day, metavar="DATE", help="Its last valid day.")
     ] = None,
 ) -> None:
     """Create a token and print it once. Scopes: standings:read, entries:read, entries:write."""
@@ -240,7 +240,7 @@ def token_list() -> None:
 
 @token_app.command("revoke")
 def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """Revoke a token at once."""
+    """Revoke a token immediately."""
     from tracker.cli import admin
 
     admin.revoke_token(token_id)
@@ -257,7 +257,7 @@ def sessions_end_all(
     calendars: Annotated[bool, typer.Option(help="Also revoke calendar addresses.")] = False,
     tokens: Annotated[bool, typer.Option(help="Also revoke API tokens.")] = False,
 ) -> None:
-    """Sign everyone out and void every sign-in code, as after restoring a backup."""
+    """Sign everyone out and void all sign-in codes, as a restore does."""
     from tracker.cli import admin
 
     admin.end_all_sessions(calendars=calendars, tokens=tokens)
@@ -265,7 +265,7 @@ def sessions_end_all(
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="Where backups are kept, one folder for each.")],
+    folder: Annotated[Path, typer.Argument(help="The folder for backups. Each gets a subfolder.")],
 ) -> None:
     """Back up the database and uploaded files while everything runs."""
     from tracker.cli import backup as command
@@ -275,13 +275,15 @@ def backup(
 
 @app.command()
 def restore(
-    folder: Annotated[Path, typer.Argument(help="The backup: a folder tracker-… from `backup`.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The backup: a tracker-… folder made by `backup`.")
+    ],
     *,
     end_sessions: Annotated[
-        bool, typer.Option(help="Sign everyone out and void every sign-in code.")
+        bool, typer.Option(help="Sign everyone out and void all sign-in codes.")
     ] = True,
 ) -> None:
-    """Restore a backup into a database that is missing or empty, with its files."""
+    """Restore a backup and its files into a missing or empty database."""
     from tracker.cli import backup as command
 
     command.run_restore(folder, end_sessions=end_sessions)

@@ -248,10 +248,10 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         yield f"provider rule {requirement.providers}: {rule.says}"
     if window := requirement.window:
         if window.months:
-            span = f"one span of {window.months} months"
+            span = f"span of {window.months} months"
             yield f"sessions count only within the best {span}"
         if window.after:
-            yield f"sessions count starting on the day of {_LEVELS[window.after]} or a higher degree"
+            yield f"sessions count from the day of {_LEVELS[window.after]} or a higher degree"
         if window.while_giving:
             yield "sessions count on days on which the applicant provided RSC to others"
 
