@@ -97,7 +97,7 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "membership-too-long": lambda facts: f"A term can be at most {facts['years']} years long",
     "membership-overlaps": lambda facts: (
         f"You already have a {facts['organization']} term from {format_date(facts['starts_on'])} "
-        f"to {format_date(facts['ends_on'])}. Terms can't overlap."
+        f"to {format_date(facts['ends_on'])}. Terms cannot overlap."
     ),
     "leave-before-endorsement": lambda facts: (
         f"This leave ends before your endorsement began on {format_date(facts['starts_on'])}"

@@ -62,7 +62,7 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.choose("Reflective supervision")
     at.type_day("3 nov 2026")
     at.type("Hours", "lots")
-    at.type("Type part of the provider’s name", "riuz")
+    at.type("Type part of the provider's name", "riuz")
     at.upload("Proof", proof, page)
     at.press("Save")
     at.see_problem("Write the hours like")

@@ -203,7 +203,7 @@ REQUEST = RequestMail(
 )
 
 ADDRESS = AddressMail(
-    subject="Confirm your second e-mail address",
+    subject="Confirm your second email address",
     greeting_name="Alice Moreno",
     headline="Is this your second address?",
     text="Open the page and type this code there. It works once, for 10 minutes.",

@@ -77,7 +77,7 @@ def test_a_domain_beyond_ascii_goes_out_as_the_dns_knows_it() -> None:
     ],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="not an e-mail address"):
+    with pytest.raises(ValueError, match="not an email address"):
         mailbox_header("To", "Alice", address)
 
 

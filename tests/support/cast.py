@@ -31,7 +31,7 @@ COORDINATORS = (
 
 @dataclass
 class Cast:
-    """The database with everybody in it; ids by e-mail address."""
+    """The database with everybody in it; ids by email address."""
 
     url: str
     engine: Engine

@@ -52,7 +52,7 @@ class Tally(NamedTuple):
 
 
 def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
-    """Decide on everything due in ``association``, and write the mails into the outbox.
+    """Decide on everything due in ``association``, and write the messages into the outbox.
 
     A person with several endorsements and applications, at several associations even, gets one
     mail about all of them.

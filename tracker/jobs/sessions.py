@@ -1,6 +1,6 @@
 """Reminds people of sessions that a provider has logged and they have not confirmed.
 
-Part of the references job. One person gets at most one of these mails a day.
+Part of the references job. One person gets at most one of these emails a day.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _KINDS_A_DAY = (SessionMail.kind, NoticesMail.kind)
 def run_session_reminders(
     context: JobContext, session: Session, association: str, now: datetime
 ) -> JobResult:
-    """Write the mails that are due in ``association`` on its local day at ``now``."""
+    """Write the emails that are due in ``association`` on its local day at ``now``."""
     zone = context.rulebooks.associations[association].time_zone
     midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
     due = _list_due_reminders(context, session, association, midnight)

@@ -1,4 +1,4 @@
-"""Renders mails: templates, one message with text and HTML, and headers that no value can break."""
+"""Renders messages: templates, one message with text and HTML, and headers that no value can break."""
 
 import binascii
 import re
@@ -50,7 +50,7 @@ def mailbox_header(name: str, person: str, address: str) -> bytes:
     An address beyond ASCII stays as it is (RFC 6532): it takes a server with SMTPUTF8.
     """
     if not is_address(address):
-        raise ValueError(f"not an e-mail address: {address!r}")
+        raise ValueError(f"not an email address: {address!r}")
     mailbox, label = ascii_domain(address), one_line(person)[:_NAME_LENGTH]
     if label:
         phrase = f'"{quote(label)}"' if _is_plain(label) else _words(label, name)

@@ -47,7 +47,7 @@ class NoticesMail:
 
     ``headline`` is the news in one sentence, ``why`` says why one gets this mail, and
     ``next_reminder`` names the day of the next one, if there will be one; ``choose_url`` opens the
-    page on which one chooses which mails to get.
+    page on which people choose which emails they get.
     """
 
     kind: ClassVar[str] = "notices"
@@ -226,7 +226,7 @@ class SessionMail:
 
 @dataclass(frozen=True, slots=True)
 class AddressMail:
-    """About an e-mail address of a person's: ``code`` confirms it (empty: there is none to type).
+    """About a person's email address: ``code`` confirms it (empty: there is none to type).
 
     ``action`` is left out where there is nothing to do, ``quiet`` says what to do about a mistake.
     """

@@ -286,7 +286,7 @@ class Connection:
         Raises ServerFaultError when the answer tells of the server and not of the message.
         """
         if not is_address(message.recipient):
-            return SendResult(Fate.RECIPIENT_REFUSED, "not an e-mail address")
+            return SendResult(Fate.RECIPIENT_REFUSED, "not an email address")
         recipient = ascii_domain(message.recipient)
         if not recipient.isascii() and not self._client.supports_extension("smtputf8"):
             reason = "the mail server takes no address beyond ASCII (it lacks SMTPUTF8)"

@@ -1,4 +1,4 @@
-"""What jobs and mails work with, wired once by the outermost function."""
+"""The context of jobs and of messages, wired once by the outermost function."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,4 +1,4 @@
-"""The mails about sessions that a provider has logged: the first one, and a reminder.
+"""Emails about sessions that a provider has logged: the first one, and a reminder.
 
 They are optional. One person gets at most one a day, however often a session is corrected:
 everything that waits is on My year, and tomorrow's mail lists what no mail has listed yet.
@@ -40,7 +40,7 @@ def notify_members(
 
     The next day's mail (jobs/sessions.py) tells those what then still waits.
 
-    For a row that names nobody we know, a mail is rendered and thrown away, so that the time it
+    For a row without a known person, a mail is rendered and discarded, so that the time it
     takes does not show who is known.
     """
     notified: set[int] = set()

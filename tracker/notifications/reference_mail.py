@@ -1,4 +1,4 @@
-"""The mails that ask a referee for a reference: the first one, and the reminders."""
+"""The emails that ask a referee for a reference: the first one, and the reminders."""
 
 from datetime import datetime
 from typing import Any

@@ -149,7 +149,7 @@ def test_what_a_closed_cycle_holds_stays_as_it_was_submitted(web: WebClient, ver
         page = alice.follow(answer)
     said = text_of(page)
     assert "2025 is closed at NCIMHA: its grace period ended on January 31, 2026." in said
-    assert "ask your NCIMHA coordinator. Write to Carol Reyes" in said
+    assert "contact your NCIMHA coordinator. Write to Carol Reyes" in said
     assert f'/entries/{entry_id}/edit"' not in page.text
     assert web.cast.rows("entry") == before
     assert web.cast.rows("audit_event") == []

@@ -332,7 +332,7 @@ def test_without_a_folder_no_files_are_asked_for(sqlite_web: WebClient) -> None:
     alice = bare.visit(ALICE)
     assert 'type="file"' not in alice.get("/log").text
     answer = send(alice, "/log", FORM, ("a.pdf", PDF))
-    words = "You can't upload files on this site. Save without them."
+    words = "You can&#39;t upload files on this site. Save without them."
     assert problems(answer) == [("files", words)]
 
 

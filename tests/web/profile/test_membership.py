@@ -17,7 +17,8 @@ NEXT_YEAR = {
     "length": "year",
 }
 OVERLAP = (
-    "You already have a NCIMHA term from January 1, 2026 to December 31, 2026. Terms can't overlap."
+    "You already have a NCIMHA term from January 1, 2026 to December 31, 2026. "
+    "Terms cannot overlap."
 )
 
 

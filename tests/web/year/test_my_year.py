@@ -119,8 +119,8 @@ def test_the_grace_period_shows_its_end(sqlite_web: WebClient) -> None:
     page = year(sqlite_web, ALICE)
     assert "3.5 RSC hours and one DEIA hour still missing for 2026." in page
     assert (
-        "It was due on December 31, 2026. Sessions on or before December 31, 2026 can still be logged "
-        "through January 31, 2027." in page
+        "It was due on December 31, 2026. Sessions on or before December 31, 2026 can still be "
+        "logged through January 31, 2027." in page
     )
 
 

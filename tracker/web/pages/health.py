@@ -100,10 +100,10 @@ class _VitalsCollector(Collector):
         )
         yield GaugeMetricFamily(
             "tracker_mail_put_off",
-            "Waiting mails that were tried before and will be tried again",
+            "Waiting messages that were tried before and will be tried again",
             value=self._vitals.retried,
         )
-        mails = GaugeMetricFamily("tracker_mails", "Mails by state", labels=["state"])
+        mails = GaugeMetricFamily("tracker_mails", "Messages by state", labels=["state"])
         for state in _MAIL_STATES:
             mails.add_metric([state], self._vitals.mails.get(state, 0))
         yield mails

@@ -55,8 +55,8 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     grace_ends_on = format_date(cycle.grace_ends_on(due_on))
     if standing.status is Status.OVERDUE:
         return (
-            f"It was due on {format_date(due_on)}. Sessions on or before {format_date(cycle.ends_on)} "
-            f"can still be logged through {grace_ends_on}."
+            f"It was due on {format_date(due_on)}. Sessions on or before "
+            f"{format_date(cycle.ends_on)} can still be logged through {grace_ends_on}."
         )
     if standing.status is Status.LAPSED:
         ask = " Your coordinator can tell you what to do." if is_own else ""
