@@ -1,4 +1,4 @@
-"""Renders messages: templates, one message with text and HTML, and headers that no value can break."""
+"""Renders messages: templates, text and HTML, and headers that no value can break."""
 
 import binascii
 import re
