@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.application.work import merge_spans, subtract_spans, whole_months
+from tracker.rules.application.work import subtract_spans, whole_months
+from tracker.rules.counting import merge_spans
 from tracker.rules.standing import Span
 
 FIRST = date(2020, 1, 1)

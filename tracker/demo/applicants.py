@@ -10,11 +10,11 @@ from tracker.demo.people import Cast, DemoApplicant, Stories
 from tracker.formatting import format_hours
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import Plan, PlannedRequirement
+from tracker.rules.requirement import MONTHS_IN_YEAR
 
 Row = dict[str, str]
 FileRow = tuple[str, Row]
 _DAY = timedelta(days=1)
-_MONTHS_IN_YEAR = 12
 # Training and RSC of an application took place over so many months.
 _MONTHS_OF_HOURS = 21
 _MOST_SESSIONS = 60
@@ -41,11 +41,8 @@ def list_applicant_rows(
 
 
 def _application_key(applicant: DemoApplicant) -> Row:
-    return {
-        "email": applicant.email,
-        "association": applicant.association,
-        "category": applicant.category,
-    }
+    key = {"email": applicant.email, "association": applicant.association}
+    return {**key, "category": applicant.category}
 
 
 def _list_application(applicant: DemoApplicant, today: date) -> Iterator[FileRow]:
@@ -124,14 +121,13 @@ def _list_references(
         if not received and applicant.story.share <= 0:
             return
         name = applicant.referees[number % len(applicant.referees)]
+        answer = ("received_on", "relationship", "signed_as", "role_confirmed")
         row = {
             **_application_key(applicant),
             "referee_email": f"{name.lower().replace(' ', '.')}.{number}@example.net",
             "referee_name": name,
             "role": slot[0],
-            **dict.fromkeys(("received_on", "relationship", "signed_as", "role_confirmed"), ""),
-            "endorsed_by": "",
-            "endorsed_as": "",
+            **dict.fromkeys((*answer, "endorsed_by", "endorsed_as"), ""),
         }
         if received:
             row |= {
@@ -152,7 +148,7 @@ def _list_work(applicant: DemoApplicant, plan: Plan, today: date) -> Iterator[Fi
     if not terms or share <= 0:
         return
     months_required = [r.amount for r in plan.requirements if r.unit == "years"]
-    months = round((max(months_required, default=24) + _MONTHS_IN_YEAR) * share)
+    months = round((max(months_required, default=24) + MONTHS_IN_YEAR) * share)
     services: set[str] = set()
     statements: set[str] = set()
     for term in terms:
@@ -230,19 +226,8 @@ def _list_rsc(
             return
         left -= minutes
         about = f"{topic}:{format_hours(max(1, minutes * 2 // 3))}" if topic else ""
-        provider = providers[number % len(providers)]
-        yield (
-            "entries.csv",
-            _entry(
-                applicant,
-                "rsc",
-                day,
-                minutes,
-                stories.rsc,
-                topics=about,
-                provider_email=provider.email,
-            ),
-        )
+        cells = {"topics": about, "provider_email": providers[number % len(providers)].email}
+        yield "entries.csv", _entry(applicant, "rsc", day, minutes, stories.rsc, **cells)
         day += 10 * _DAY
 
 

@@ -91,23 +91,27 @@ router = APIRouter(prefix="/demo/mail")
 
 
 @router.get("")
-def show_all(request: Request, site: SiteDep, who: OptionalViewerDep) -> Response:
+def show_all(request: Request, site: SiteDep, viewer: OptionalViewerDep) -> Response:
     """The messages, newest first."""
-    messages = _mailbox(request).messages
+    messages: list[EmailMessage] = request.app.state.mailbox.messages
     numbered = list(enumerate(messages))[::-1][:_LATEST]
     return site.pages.render(
-        "demo/mailbox.html", viewer=who, messages=numbered, total=len(messages)
+        "demo/mailbox.html", viewer=viewer, messages=numbered, total=len(messages)
     )
 
 
 @router.get("/{number}")
 def show_one(
-    request: Request, site: SiteDep, who: OptionalViewerDep, number: Annotated[int, Path(ge=0)]
+    request: Request, site: SiteDep, viewer: OptionalViewerDep, number: Annotated[int, Path(ge=0)]
 ) -> Response:
     """One message: its heads, as HTML in a frame, and as text."""
     message = _message(request, number)
     page = site.pages.render(
-        "demo/mail.html", viewer=who, message=message, number=number, text=_part(message, "plain")
+        "demo/mail.html",
+        viewer=viewer,
+        message=message,
+        number=number,
+        text=_part(message, "plain"),
     )
     page.headers["content-security-policy"] = _PAGE_POLICY
     return page
@@ -121,13 +125,8 @@ def show_html(request: Request, number: Annotated[int, Path(ge=0)]) -> Response:
     return page
 
 
-def _mailbox(request: Request) -> Mailbox:
-    mailbox: Mailbox = request.app.state.mailbox
-    return mailbox
-
-
 def _message(request: Request, number: int) -> EmailMessage:
-    messages = _mailbox(request).messages
+    messages: list[EmailMessage] = request.app.state.mailbox.messages
     if number >= len(messages):
         raise HTTPException(404)
     return messages[number]

@@ -12,7 +12,7 @@ from dateutil.relativedelta import relativedelta
 from tracker.rulebooks import RulebookError, Rulebooks
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.parse import parse
-from tracker.rules.providers import Credential, Provider, qualified_spans
+from tracker.rules.providers import Credential, Provider, find_qualification
 from tracker.rules.requirement import StrictModel
 from tracker.settings import templates_folder
 
@@ -125,8 +125,8 @@ class DemoProvider:
         """Whether a session on ``day`` counts under a rule of `Rulebooks.provider_rules`."""
         association, rule = rulebooks.provider_rules[rule_name]
         held = Credential(self.association, self.category, self.starts_on, self.ends_on)
-        spans = qualified_spans(association, rule, Provider(self.name, self.degree, (held,)))
-        return any(span.starts_on <= day <= span.ends_on for span in spans)
+        provider = Provider(self.name, self.degree, (held,))
+        return find_qualification(association, rule, provider, day) is not None
 
 
 @dataclass

@@ -33,10 +33,11 @@ def write_roster(
     folder: Path, rulebooks: Rulebooks, stories: Stories, cast: Cast, today: date
 ) -> list[Path]:
     """Write the files into ``folder``. No entry is later than ``today``."""
+    vetted = [provider for provider in cast.providers if provider.category is None]
     tables: dict[str, list[Row]] = {
         "people.csv": _list_people(cast),
         "endorsements.csv": _list_endorsements(cast),
-        "vetting.csv": _list_vetting(cast),
+        "vetting.csv": [_dated_row(provider) for provider in vetted],
         "memberships.csv": [],
         "entries.csv": [],
         "leave.csv": [],
@@ -47,15 +48,15 @@ def write_roster(
         tables["leave.csv"] += _list_leave(rulebooks, stories, endorsee, today)
     for file, row in list_applicant_rows(rulebooks, stories, cast, today):
         tables.setdefault(file, []).append(row)
-    return [_write_file(folder / file, rows) for file, rows in tables.items() if rows]
-
-
-def _write_file(path: Path, rows: Sequence[Row]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    paths = []
+    for file, rows in tables.items():
+        if rows:
+            paths.append(folder / file)
+            with paths[-1].open("w", encoding="utf-8", newline="") as stream:
+                writer = csv.DictWriter(stream, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+    return paths
 
 
 def _providers_only(cast: Cast) -> list[DemoProvider]:
@@ -67,26 +68,15 @@ def _providers_only(cast: Cast) -> list[DemoProvider]:
 def _list_people(cast: Cast) -> list[Row]:
     rows = []
     for provider in _providers_only(cast):
-        rows.append(
-            {
-                "email": provider.email,
-                "name": provider.name,
-                "highest_degree": provider.degree,
-                "provides_rsc": "yes",
-                "second_email": "",
-            }
-        )
+        row = {"email": provider.email, "name": provider.name, "highest_degree": provider.degree}
+        rows.append({**row, "provides_rsc": "yes", "second_email": ""})
     for endorsee in cast.endorsees:
-        second_email = endorsee.email.replace(".org", ".com") if endorsee.has_second_email else ""
-        rows.append(
-            {
-                "email": endorsee.email,
-                "name": endorsee.name,
-                "highest_degree": "bachelor",
-                "provides_rsc": "yes" if endorsee.provides_rsc else "no",
-                "second_email": second_email,
-            }
-        )
+        row = {"email": endorsee.email, "name": endorsee.name, "highest_degree": "bachelor"}
+        row["provides_rsc"] = "yes" if endorsee.provides_rsc else "no"
+        row["second_email"] = ""
+        if endorsee.has_second_email:
+            row["second_email"] = endorsee.email.replace(".org", ".com")
+        rows.append(row)
     return rows
 
 
@@ -97,20 +87,9 @@ def _list_endorsements(cast: Cast) -> list[Row]:
             rows.append({**_dated_row(provider), "category": provider.category})
     for endorsee in cast.endorsees:
         for association, category, starts_on in endorsee.endorsements:
-            rows.append(
-                {
-                    "email": endorsee.email,
-                    "association": association,
-                    "starts_on": starts_on.isoformat(),
-                    "ends_on": "",
-                    "category": category,
-                }
-            )
+            row = {"email": endorsee.email, "association": association, "category": category}
+            rows.append({**row, "starts_on": starts_on.isoformat(), "ends_on": ""})
     return rows
-
-
-def _list_vetting(cast: Cast) -> list[Row]:
-    return [_dated_row(provider) for provider in cast.providers if provider.category is None]
 
 
 def _dated_row(provider: DemoProvider) -> Row:
@@ -136,14 +115,9 @@ def _list_memberships(rulebooks: Rulebooks, endorsee: DemoEndorsee, today: date)
         for years_ago in (2, 1, 0):
             starts_on = renewal_day - relativedelta(years=years_ago + 1)
             ends_on = renewal_day - relativedelta(years=years_ago) - _DAY
-            rows.append(
-                {
-                    "email": endorsee.email,
-                    "organization": organization,
-                    "starts_on": starts_on.isoformat(),
-                    "ends_on": ends_on.isoformat(),
-                }
-            )
+            row = {"email": endorsee.email, "organization": organization}
+            row |= {"starts_on": starts_on.isoformat(), "ends_on": ends_on.isoformat()}
+            rows.append(row)
     return rows
 
 
@@ -248,14 +222,9 @@ class _DemoLog:
         for number, (day, length) in enumerate(self._spread(minutes_left, lengths)):
             provider = self._find_providers(plan, role, day)[number % 2]
             is_short = length <= self._stories.rsc_minutes[0]
-            yield self._row(
-                "rsc",
-                day,
-                length,
-                title=self._stories.rsc,
-                provider_email=provider.email,
-                format="individual" if is_short else "group",
-            )
+            cells = {"title": self._stories.rsc, "provider_email": provider.email}
+            cells["format"] = "individual" if is_short else "group"
+            yield self._row("rsc", day, length, **cells)
 
     def _spread(
         self, minutes_left: dict[date, int], lengths: list[int]

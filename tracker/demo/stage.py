@@ -147,31 +147,31 @@ def _live_through(context: JobContext, now: datetime) -> None:
     quiet = replace(context, settings=context.settings.model_copy(update={"coordinators": ()}))
     schedule = context.settings.schedule
     latest = {}
-    for rulebook in context.rulebooks.associations.values():
+    rulebooks = context.rulebooks.associations.values()
+    for rulebook in rulebooks:
         for job in (Job.DIGEST, Job.EVALUATE):
             owed = find_due(schedule, job, rulebook.time_zone, now, None)
-            day = owed.local_date if owed else local_day(now, rulebook.time_zone)
-            latest[rulebook.id, job] = day
+            today = local_day(now, rulebook.time_zone)
+            latest[rulebook.id, job] = owed.local_date if owed else today
     last_digest = max(
-        instant_of(latest[rulebook.id, Job.DIGEST], schedule.digest_at, rulebook.time_zone)
-        for rulebook in context.rulebooks.associations.values()
+        instant_of(latest[r.id, Job.DIGEST], schedule.digest_at, r.time_zone) for r in rulebooks
     )
     with context.transaction() as session:
-        everyone = list(session.exec(select(Person.id)))
+        everyone = session.exec(select(Person.id)).all()
         for week in range(_WEEKS_OF_HISTORY, -1, -1):
             # The day before, so that the change belongs to the week that the digest reports.
             instant = last_digest - week * _WEEK - _DAY
             evaluate_people(session, context.rulebooks, everyone, instant)
             if week == 0:
                 break
-            for rulebook in context.rulebooks.associations.values():
+            for rulebook in rulebooks:
                 day = latest[rulebook.id, Job.DIGEST] - week * _WEEK
                 at = instant_of(day, schedule.digest_at, rulebook.time_zone)
                 key = RunKey(Job.DIGEST, rulebook.id, day)
                 claim_run(session, key, at)
                 finish_run(session, key, run_digest(quiet, session, rulebook.id, day, at), at)
         evaluate_people(session, context.rulebooks, everyone, now)
-        for rulebook in context.rulebooks.associations.values():
+        for rulebook in rulebooks:
             # Every night before the latest one, which is still due.
             for number in range(1, (_WEEKS_OF_HISTORY + 1) * _WEEK.days):
                 day = latest[rulebook.id, Job.EVALUATE] - number * _DAY
@@ -210,14 +210,12 @@ def _add_details(
             )
             service = ServiceContext(session, rulebooks, Actor(_ACTOR, person_id), now)
             create_entry(service, person_id, entry, EntrySource(f"demo-{person_id}"))
-        if story.waived:
-            _add_waiver(session, rulebooks, stories, endorsee, endorsement_id, now)
-        elif story.extended:
-            _add_extension(session, rulebooks, stories, endorsee, endorsement_id, now)
+        if story.waived or story.extended:
+            _add_decision(session, rulebooks, stories, endorsee, endorsement_id, now)
     return changed
 
 
-def _add_waiver(
+def _add_decision(
     session: Session,
     rulebooks: Rulebooks,
     stories: Stories,
@@ -225,47 +223,31 @@ def _add_waiver(
     endorsement_id: int,
     now: datetime,
 ) -> None:
-    """Waive the RSC hours of the current cycle."""
-    plan = rulebooks.plan(*endorsee.endorsements[0], now.date())
-    if plan is None or plan.cycle is None:
-        return
-    rsc = [r.id for r in plan.requirements if r.counts == "rsc"]
-    waiver = Waiver(
-        endorsement_id=endorsement_id,
-        cycle_starts_on=plan.cycle.starts_on,
-        requirement=rsc[0] if rsc else plan.requirements[0].id,
-        reason=stories.waiver_reason,
-    )
-    _save(session, waiver, now)
-
-
-def _add_extension(
-    session: Session,
-    rulebooks: Rulebooks,
-    stories: Stories,
-    endorsee: DemoEndorsee,
-    endorsement_id: int,
-    now: datetime,
-) -> None:
-    """Extend the previous cycle if it ended recently, or else the current one."""
+    """Waive RSC hours or extend a cycle: the previous one if it ended recently."""
     held = endorsee.endorsements[0]
     plan = rulebooks.plan(*held, now.date())
     if plan is None or plan.cycle is None:
         return
     cycle = plan.cycle
-    previous = rulebooks.plan(*held, cycle.starts_on - _DAY)
-    if previous and previous.cycle and is_recent(previous.cycle, now.date()):
-        cycle = previous.cycle
-    extension = Renewal(
-        endorsement_id=endorsement_id,
-        cycle_starts_on=cycle.starts_on,
-        extended_due_on=cycle.due_on + _EXTENSION,
-        reason=stories.extension_reason,
-    )
-    _save(session, extension, now)
-
-
-def _save(session: Session, row: Waiver | Renewal, now: datetime) -> None:
+    row: Waiver | Renewal
+    if endorsee.story.waived:
+        rsc = [r.id for r in plan.requirements if r.counts == "rsc"]
+        row = Waiver(
+            endorsement_id=endorsement_id,
+            cycle_starts_on=cycle.starts_on,
+            requirement=rsc[0] if rsc else plan.requirements[0].id,
+            reason=stories.waiver_reason,
+        )
+    else:
+        previous = rulebooks.plan(*held, cycle.starts_on - _DAY)
+        if previous and previous.cycle and is_recent(previous.cycle, now.date()):
+            cycle = previous.cycle
+        row = Renewal(
+            endorsement_id=endorsement_id,
+            cycle_starts_on=cycle.starts_on,
+            extended_due_on=cycle.due_on + _EXTENSION,
+            reason=stories.extension_reason,
+        )
     session.add(row)
     session.flush()
     values = row.model_dump(exclude={"id"}, exclude_none=True)
@@ -299,8 +281,8 @@ def _add_group_session(
     if provider is None:
         return None
     provider_id, email = provider
-    known = list_supervisees(session, provider_id)
-    named = sorted(known, key=lambda person: person.email not in shown)[:_GROUP_SIZE]
+    named = list_supervisees(session, provider_id)
+    named = sorted(named, key=lambda person: person.email not in shown)[:_GROUP_SIZE]
     group_session = GroupSessionInput(
         held_on=now.date() - _GROUP_SESSION_AGO,
         minutes=_GROUP_MINUTES,
@@ -311,8 +293,8 @@ def _add_group_session(
     _, member_ids = create_group_session(service, group_session, "demo", None)
     notify_members(context, session, member_ids, now)
     *_, (disputing, disputed_id), (confirming, confirmed_id) = zip(named, member_ids, strict=True)
-    service = replace(service, actor=Actor(disputing.email, disputing.id))
-    dispute_group_session(service, disputed_id, stories.dispute)
-    service = replace(service, actor=Actor(confirming.email, confirming.id))
-    confirm_group_session(service, confirmed_id)
+    disputer = Actor(disputing.email, disputing.id)
+    dispute_group_session(replace(service, actor=disputer), disputed_id, stories.dispute)
+    confirmer = Actor(confirming.email, confirming.id)
+    confirm_group_session(replace(service, actor=confirmer), confirmed_id)
     return email

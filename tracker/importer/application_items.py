@@ -28,14 +28,7 @@ from tracker.importer.schemas import (
 from tracker.importer.table_rows import chunked, stored_rows
 
 _NOON = time(12)
-_ANSWER = (
-    "role_confirmed",
-    "relationship",
-    "endorsed_by",
-    "endorsed_as",
-    "vetted",
-    "signed_as",
-)
+_ANSWER = ("role_confirmed", "relationship", "endorsed_by", "endorsed_as", "vetted", "signed_as")
 # The kind of row, the application, and what the row is about: referee, document, or exam day.
 _Place = tuple[type[OfApplication], int, Any]
 # Application, email, name, role.
@@ -66,7 +59,7 @@ class ApplicationItems:
         newest = applications[0]
         if day is None:
             return newest
-        undecided_then = [each for each in applications[1:] if not _is_decided_by(each, day)]
+        undecided_then = [each for each in applications[1:] if each.was_undecided_on(day)]
         for each in (newest, *undecided_then):
             if self.days.get((type(row), each.id, _subject(row))) == day:
                 return each
@@ -80,14 +73,12 @@ class ApplicationItems:
         place = (type(row), application.id if application else 0, _subject(row))
         return self.stored.get(place)
 
-    def is_settled(self, row: OfApplication) -> bool:
+    def is_settled(self, row: ReferenceRow) -> bool:
         """Whether a file must leave a reference alone.
 
         The referee answered with the link, or answered or declined for an earlier application,
         or the applicant removed the referee; and the row says nothing new.
         """
-        if not isinstance(row, ReferenceRow):
-            return False
         stored = self.find_stored(row)
         if stored is not None:
             return bool(stored["answered_by_link"])
@@ -128,10 +119,6 @@ class ApplicationItems:
                 received_at = noon.astimezone(UTC)
             values.update(received_at=received_at, declined_at=None)
         return values
-
-
-def _is_decided_by(application: ApplicationRecord, day: date) -> bool:
-    return application.decided_on is not None and application.decided_on < day
 
 
 def _subject(row: OfApplication) -> Any:  # noqa: ANN401 - text or date

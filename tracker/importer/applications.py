@@ -44,17 +44,18 @@ class ApplicationRecord(NamedTuple):
         """Whether it was endorsed, declined, or withdrawn."""
         return self.state not in UNDECIDED
 
+    def was_undecided_on(self, day: date) -> bool:
+        """Whether it was not decided before ``day``."""
+        return self.decided_on is None or self.decided_on >= day
+
 
 ByOpening = dict[date, ApplicationRecord]
 
 
 def rows_of_applications(files: ImportedFiles) -> list[OfApplication]:
     """The rows that belong to applications."""
-    return [
-        *files.rows_of(ReferenceRow),
-        *files.rows_of(AttestationRow),
-        *files.rows_of(ExamRow),
-    ]
+    references, attestations = files.rows_of(ReferenceRow), files.rows_of(AttestationRow)
+    return [*references, *attestations, *files.rows_of(ExamRow)]
 
 
 @dataclass
@@ -126,13 +127,12 @@ def _merge(
     if before is None:
         before = ApplicationRecord(0, person_id, *row.held[1:], row.opened_on)
     submitted_on = row.submitted_on or before.submitted_on
-    state = row.state
-    if state is None:
-        undecided = "submitted" if submitted_on else "open"
-        state = before.state if before.is_decided else undecided
-    return before._replace(
-        submitted_on=submitted_on, decided_on=row.decided_on or before.decided_on, state=state
-    )
+    decided_on, state = row.decided_on or before.decided_on, row.state
+    if state is None and before.is_decided:
+        state = before.state
+    elif state is None:
+        state = "submitted" if submitted_on else "open"
+    return before._replace(submitted_on=submitted_on, decided_on=decided_on, state=state)
 
 
 def check_applications(

@@ -146,8 +146,7 @@ class _Store:
         if schema is PersonRow:
             self._person_ids.update((email, new) for (email,), new in stored.ids.items())
         if schema is ApplicationRow:
-            self._note_application_ids(stored)
-            self._begin_endorsements()
+            self._note_applications(stored)
         return stored
 
     def _load_confirmed_emails(self, rows: list[CsvRow]) -> None:
@@ -177,7 +176,8 @@ class _Store:
             case AttestationRow() | ExamRow():
                 return self._of_application(row, _without(values, _NAMES))
             case LeaveRow() | WaiverRow() | ExtensionRow():
-                return self._of_endorsement(row, _without(values, (*_NAMES, "endorsed_on")))
+                values = _without(values, (*_NAMES, "endorsed_on"))
+                return {"endorsement_id": self._endorsement_id(row), **values}
             case ApplicationRow():
                 after = self._plan.applications.result(row)
                 values["submitted_on"] = after.submitted_on
@@ -192,12 +192,12 @@ class _Store:
             raise LookupError(f"{row.place} belongs to no application")
         return {"application_id": self._application_ids[row.held, application.opened_on], **values}
 
-    def _of_endorsement(self, row: OfEndorsement, values: dict[str, Any]) -> dict[str, Any]:
+    def _endorsement_id(self, row: OfEndorsement) -> int:
         starts_on = find_endorsement(row, self._plan.known)
         if starts_on is None:
             raise LookupError(f"{row.place} belongs to no endorsement")
         names = (self._person_ids[row.email], row.association, row.category, starts_on)
-        return {"endorsement_id": self._endorsement_ids[names], **values}
+        return self._endorsement_ids[names]
 
     def _complete_position(self, row: PositionRow, values: dict[str, Any]) -> None:
         if RSC in row.services.split("; "):
@@ -208,15 +208,15 @@ class _Store:
             supervisor = values.pop("supervisor_email")
             values["supervisor_id"] = self._person_ids[supervisor] if supervisor else None
 
-    def _note_application_ids(self, stored: StoredRows) -> None:
-        for held, applications in self._plan.applications.after.items():
-            email, association, category = held
-            for day, applied in applications.items():
-                new = (self._person_ids[email], association, category, day)
-                self._application_ids[held, day] = applied.id or stored.ids[new]
+    def _note_applications(self, stored: StoredRows) -> None:
+        """Note the ids of applications, and start the endorsements of those newly endorsed.
 
-    def _begin_endorsements(self) -> None:
-        """Start the endorsements of applications that become endorsed, unless one is valid then."""
+        None is started if the applicant has an endorsement that is valid on the day.
+        """
+        for held, applications in self._plan.applications.after.items():
+            key = (self._person_ids[held[0]], *held[1:])
+            for day, applied in applications.items():
+                self._application_ids[held, day] = applied.id or stored.ids[*key, day]
         stamp = Stamp(self._context.actor, self._context.now)
         for row, decided_on in self._plan.applications.new_endorsements(self._files):
             key = (self._person_ids[row.email], row.association, row.category)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from dateutil.relativedelta import relativedelta
 from email_validator import EmailNotValidError, validate_email
@@ -88,7 +88,8 @@ def _parse_date(text: str, info: ValidationInfo) -> date:
         parsed = date(year, month, day)
     except ValueError:
         raise ValueError(f"there is no such day; {_DATE_FORMATS}") from None
-    first, last = _context(info).as_of.year - _YEARS_BACK, _context(info).as_of.year + _YEARS_AHEAD
+    this_year = _context(info).as_of.year
+    first, last = this_year - _YEARS_BACK, this_year + _YEARS_AHEAD
     if not first <= year <= last:
         raise ValueError(f"the year must be between {first} and {last}")
     return parsed
@@ -112,10 +113,7 @@ _ENDORSEMENT = {"association", "category", "endorsed_on"}
 
 def _find_cycle(info: ValidationInfo, day: date) -> Cycle | None:
     row, vocabulary = info.data, _context(info).vocabulary
-    cycle: Cycle | None = vocabulary.cycle_of(
-        row["association"], row["category"], row["endorsed_on"], day
-    )
-    return cycle
+    return vocabulary.cycle_of(row["association"], row["category"], row["endorsed_on"], day)
 
 
 def _check_cycle_start(day: date, info: ValidationInfo) -> date:
@@ -258,13 +256,7 @@ def one_of(*words: str) -> PlainValidator:
     return PlainValidator(check)
 
 
-def _parse_yes_no(text: str) -> bool:
-    if text.lower() not in ("yes", "no"):
-        raise ValueError("must be yes or no")
-    return text.lower() == "yes"
-
-
-YesNo = Annotated[bool, PlainValidator(_parse_yes_no)]
+YesNo = Annotated[bool, one_of("yes", "no"), AfterValidator(lambda text: text == "yes")]
 
 
 def _parse_session_length(text: str) -> int:
@@ -289,25 +281,23 @@ def _parse_topics(text: str, info: ValidationInfo) -> Topics:
     return tuple(sorted(topics.items()))
 
 
-def _parse_services(text: str, info: ValidationInfo) -> str:
-    return _parse_names(text, _context(info).vocabulary.services, "service", 200)
-
-
-def _parse_statements(text: str, info: ValidationInfo) -> str:
-    return _parse_names(text, _context(info).vocabulary.statements, "statement", 400)
-
-
-def _parse_names(text: str, known: Collection[str], what: str, max_length: int) -> str:
+def _known_names(what: Literal["service", "statement"], max_length: int) -> PlainValidator:
     """Known names, each once and in alphabetical order, separated by semicolons."""
-    names = sorted(set(_split(text)))
-    if not names:
-        raise ValueError(f"names no {what}: separate them with semicolons")
-    for name in names:
-        check_known(name, known, f"{name!r} is not a known {what}")
-    joined = "; ".join(names)
-    if len(joined) > max_length:
-        raise ValueError(f"must have at most {max_length} characters, and has {len(joined)}")
-    return joined
+
+    def parse(text: str, info: ValidationInfo) -> str:
+        vocabulary = _context(info).vocabulary
+        known = vocabulary.services if what == "service" else vocabulary.statements
+        names = sorted(set(_split(text)))
+        if not names:
+            raise ValueError(f"names no {what}: separate them with semicolons")
+        for name in names:
+            check_known(name, known, f"{name!r} is not a known {what}")
+        joined = "; ".join(names)
+        if len(joined) > max_length:
+            raise ValueError(f"must have at most {max_length} characters, and has {len(joined)}")
+        return joined
+
+    return PlainValidator(parse)
 
 
 def _split(text: str) -> list[str]:
@@ -329,6 +319,6 @@ def _parse_families(text: str) -> int:
 SessionLength = Annotated[int, PlainValidator(_parse_session_length)]
 # Minutes by topic, in the order of the names.
 TopicMinutes = Annotated[Topics, PlainValidator(_parse_topics)]
-Services = Annotated[str, PlainValidator(_parse_services)]
-Statements = Annotated[str, PlainValidator(_parse_statements)]
+Services = Annotated[str, _known_names("service", 200)]
+Statements = Annotated[str, _known_names("statement", 400)]
 Families = Annotated[int, PlainValidator(_parse_families)]

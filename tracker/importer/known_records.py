@@ -97,11 +97,8 @@ def check_endorsements(files: ImportedFiles, known: KnownRecords) -> Iterator[Im
 
 def rows_of_endorsements(files: ImportedFiles) -> list[OfEndorsement]:
     """The rows that belong to endorsements."""
-    return [
-        *files.rows_of(LeaveRow),
-        *files.rows_of(WaiverRow),
-        *files.rows_of(ExtensionRow),
-    ]
+    leaves, waivers = files.rows_of(LeaveRow), files.rows_of(WaiverRow)
+    return [*leaves, *waivers, *files.rows_of(ExtensionRow)]
 
 
 def check_leave_and_cycles(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
@@ -116,8 +113,9 @@ def check_leave_and_cycles(files: ImportedFiles, known: KnownRecords) -> Iterato
     for row in rows_of_endorsements(files):
         if row.email not in emails or find_endorsement(row, known) is not None:
             continue
-        column, verb = ("endorsed_on", "begins") if isinstance(row, CycleRow) else (
-            "starts_on", "is valid")  # fmt: skip
+        column, verb = "starts_on", "is valid"
+        if isinstance(row, CycleRow):
+            column, verb = "endorsed_on", "begins"
         days = ", ".join(map(str, sorted(known.terms.get(row.held, ()))))
         since = f" (known: since {days})" if days else ""
         message = f"no {row.association} endorsement as {row.category} {verb} on that day{since}"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from tracker.formatting import format_count, format_list
 from tracker.importer.cells import ImportContext, clean, parse_email
@@ -113,23 +112,18 @@ def _find_in(path: Path, files: ImportedFiles) -> list[tuple[str, Path]]:
     kind = _kind_of(path)
     if not path.exists():
         raise UnreadableFile("does not exist")
-    if kind is None and path.is_dir():
-        return _find_in_folder(path, files)
-    if kind is None:
-        raise UnreadableFile(f"is not a known file name; known are {_FILE_NAMES}")
-    if path.is_dir():
+    if kind and path.is_dir():
         raise UnreadableFile("is a folder, and must be a file: name the folder that contains it")
-    return [(kind, path)]
-
-
-def _find_in_folder(folder: Path, files: ImportedFiles) -> list[tuple[str, Path]]:
+    if kind:
+        return [(kind, path)]
+    if not path.is_dir():
+        raise UnreadableFile(f"is not a known file name; known are {_FILE_NAMES}")
     found = []
-    for path in sorted(folder.iterdir()):
-        kind = _kind_of(path)
-        if kind:
-            found.append((kind, path))
-        elif path.suffix.lower() == ".csv":
-            files.ignored.append(display_path(path))
+    for file in sorted(path.iterdir()):
+        if kind := _kind_of(file):
+            found.append((kind, file))
+        elif file.suffix.lower() == ".csv":
+            files.ignored.append(display_path(file))
     if not found:
         raise UnreadableFile(f"contains none of the known files: {_FILE_NAMES}")
     return found
@@ -159,19 +153,16 @@ def decode(data: bytes) -> str:
         if data.startswith(b"\xef\xbb\xbf"):
             line = data.count(b"\n", 0, error.start) + 1
             raise UnreadableFile("is not UTF-8, as its first bytes say", line) from None
-        text = _decode_windows(data)
+        try:
+            text = data.decode("cp1252")
+        except UnicodeDecodeError as other:
+            message = f"byte {data[other.start]:#04x} is neither UTF-8 nor Windows-1252"
+            line = data.count(b"\n", 0, other.start) + 1
+            raise UnreadableFile(message, line) from None
     if (position := text.find("\0")) >= 0:
         line = text.count("\n", 0, position) + 1
         raise UnreadableFile("contains a NUL character: this is not CSV", line)
     return text
-
-
-def _decode_windows(data: bytes) -> str:
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError as error:
-        message = f"byte {data[error.start]:#04x} is neither UTF-8 nor Windows-1252"
-        raise UnreadableFile(message, data.count(b"\n", 0, error.start) + 1) from None
 
 
 # Excel's own first line, which names the separator. With a comma it is two cells.
@@ -221,8 +212,15 @@ class _FileReader:
             for line, cells in self._lines:
                 progress.step()
                 row = self._read_row(line, cells, files, context)
-                if row is not None and self._is_first(row, files, first_rows):
+                if row is None:
+                    continue
+                first = row
+                if identity := row.identity():
+                    first = first_rows.setdefault((self._schema, *identity), row)
+                if first is row:
                     rows.append(row)
+                elif first.model_dump(exclude_unset=True) != row.model_dump(exclude_unset=True):
+                    files.problems.append(row.contradicts(first))
         except UnreadableFile as error:
             files.refuse(self._file, error)
 
@@ -255,7 +253,12 @@ class _FileReader:
                 row = self._schema.model_validate(texts, context=context)
             except ValidationError as error:
                 for details in error.errors(include_url=False):
-                    problems.append(self._cell_problem(line, details))
+                    column, cell = str(details["loc"][0]), str(details["input"])
+                    message = str(details["ctx"].get("error"))
+                    if details["type"] == "string_too_long":
+                        longest = details["ctx"]["max_length"]
+                        message = f"must have at most {longest} characters, and has {len(cell)}"
+                    problems.append(ImportProblem(self._file, message, line, column, cell))
                 self._note_people(line, texts, files)
             else:
                 row.set_place(self._file, line)
@@ -270,15 +273,6 @@ class _FileReader:
         files.incomplete.add(self._schema)
         return None
 
-    def _cell_problem(self, line: int, details: ErrorDetails) -> ImportProblem:
-        column, cell = str(details["loc"][0]), str(details["input"])
-        if details["type"] == "string_too_long":
-            longest = details["ctx"]["max_length"]
-            message = f"must have at most {longest} characters, and has {len(cell)}"
-        else:
-            message = str(details["ctx"]["error"])
-        return ImportProblem(self._file, message, line, column, cell)
-
     def _note_people(self, line: int, texts: dict[str, str], files: ImportedFiles) -> None:
         """Note whom a row with problems mentions."""
         for column in PERSON_COLUMNS:
@@ -291,20 +285,6 @@ class _FileReader:
             else:
                 problem = ImportProblem(self._file, UNKNOWN_PERSON, line, column, email)
                 files.mentions.append(problem)
-
-    def _is_first(
-        self, row: CsvRow, files: ImportedFiles, first_rows: dict[tuple[Any, ...], CsvRow]
-    ) -> bool:
-        """Whether no earlier row is about the same thing. One with other content is a problem."""
-        identity = row.identity()
-        if identity is None:
-            return True
-        first = first_rows.setdefault((self._schema, *identity), row)
-        if first is row:
-            return True
-        if first.model_dump(exclude_unset=True) != row.model_dump(exclude_unset=True):
-            files.problems.append(row.contradicts(first))
-        return False
 
 
 def _split_lines(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -270,16 +270,15 @@ class ExamRow(CategoryRow):
     passed: YesNo
 
 
-def _check_one_provider(name: str, info: ValidationInfo) -> str:
-    if info.data.get("provider_email"):
-        raise ValueError("must be empty if provider_email is given")
-    return name
+def _instead_of(column: str) -> AfterValidator:
+    """Refuse a cell if the row's cell in ``column`` is not empty."""
 
+    def check(text: str, info: ValidationInfo) -> str:
+        if info.data.get(column):
+            raise ValueError(f"must be empty if {column} is given")
+        return text
 
-def _check_one_reference(reference: str, info: ValidationInfo) -> str:
-    if info.data.get("reference"):
-        raise ValueError("must be empty if reference is given")
-    return reference
+    return AfterValidator(check)
 
 
 class EntryRow(CsvRow):
@@ -297,10 +296,10 @@ class EntryRow(CsvRow):
     title: Text300
     topics: TopicMinutes = ()
     provider_email: OtherEmail | None = None
-    provider_name: Annotated[Text200, AfterValidator(_check_one_provider)] | None = None
+    provider_name: Annotated[Text200, _instead_of("provider_email")] | None = None
     format: Annotated[str, one_of("individual", "group")] | None = None
     reference: Text200 | None = None
-    shared_reference: Annotated[Text200, AfterValidator(_check_one_reference)] | None = None
+    shared_reference: Annotated[Text200, _instead_of("reference")] | None = None
 
     def identity(self) -> tuple[Any, ...] | None:
         """The person and the reference; None without one."""

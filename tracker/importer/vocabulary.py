@@ -8,7 +8,7 @@ from functools import partial
 
 from tracker.formatting import format_alternatives, format_list
 from tracker.rulebooks import Rulebooks
-from tracker.rules.application.references import roles_for
+from tracker.rules.application.references import roles_of
 from tracker.rules.cycles import Cycle
 
 _MOST_LISTED = 12
@@ -48,29 +48,22 @@ class Vocabulary:
 def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
     """Collect the names that the rulebooks define."""
     services, statements = set[str](), set[str]()
+    attestations = dict[str, set[str]]()
     roles = dict[AssociationAndCategory, set[str]]()
     requirements = dict[AssociationAndCategory, list[str]]()
-    attestations = dict[str, set[str]]()
-    categories, time_zones = dict[str, tuple[str, ...]](), dict[str, str]()
     for association, rulebook in rulebooks.associations.items():
-        categories[association] = tuple(rulebook.categories)
-        time_zones[association] = rulebook.time_zone
         attestations[association] = set()
         for requirement in rulebook.requirements:
-            if requirement.of == "application":
-                attestations[association].update(requirement.signed)
+            attestations[association].update(requirement.signed)
             if requirement.work:
                 services.update(requirement.work.services)
                 statements.update(requirement.work.statements)
         for category in rulebook.categories:
             key = (association, category)
             requirements[key] = [r.id for r in rulebook.requirements_of(category)]
-            roles[key] = set()
-            for requirement in rulebook.requirements_of(category, "application"):
-                if requirement.references:
-                    roles[key].update(roles_for(requirement.references))
+            roles[key] = roles_of(rulebook, category)
     return Vocabulary(
-        categories=categories,
+        categories={name: tuple(book.categories) for name, book in rulebooks.associations.items()},
         organizations=tuple(rulebooks.organizations),
         training_topics=rulebooks.topics,
         rsc_topics=rulebooks.rsc_topics,
@@ -78,13 +71,13 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
         statements=statements,
         roles=roles,
         attestations=attestations,
-        time_zones=time_zones,
+        time_zones={name: book.time_zone for name, book in rulebooks.associations.items()},
         requirements=requirements,
-        cycle_of=partial(_cycle_of, rulebooks),
+        cycle_of=partial(_find_cycle, rulebooks),
     )
 
 
-def _cycle_of(
+def _find_cycle(
     rulebooks: Rulebooks, association: str, category: str, endorsed_on: date, day: date
 ) -> Cycle | None:
     plan = rulebooks.plan(association, category, endorsed_on, day)

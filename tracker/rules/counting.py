@@ -1,6 +1,6 @@
 """How requirements are counted and compared: the same for renewals and applications."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -42,15 +42,22 @@ def is_covered(spans: Sequence[Span], day: date) -> bool:
     return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
 
 
+def merge_spans(spans: Iterable[Span]) -> list[Span]:
+    """The same days as spans in order, with a gap between any two of them."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and (span.starts_on - merged[-1].ends_on).days <= 1:
+            merged[-1] = Span(merged[-1].starts_on, max(merged[-1].ends_on, span.ends_on))
+        else:
+            merged.append(span)
+    return merged
+
+
 # Most memberships run for the same days.
 @lru_cache(maxsize=4_096)
 def find_cover_end(spans: tuple[Span, ...], day: date) -> date | None:
     """The last day of the unbroken cover that includes ``day``; None if that day is not covered."""
-    until = None
-    for starts_on, ends_on in sorted(spans):
-        if until is None:
-            if starts_on <= day <= ends_on:
-                until = ends_on
-        elif starts_on.toordinal() <= until.toordinal() + 1:
-            until = max(until, ends_on)
-    return until
+    for span in merge_spans(spans):
+        if span.starts_on <= day <= span.ends_on:
+            return span.ends_on
+    return None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from tracker.rules.counting import merge_spans
 from tracker.rules.model import AcceptedProvider, ProviderRule
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.requirement import DEGREES, Source
@@ -101,15 +102,8 @@ def qualified_spans(association: str, rule: ProviderRule, provider: Provider) ->
 
     In order, and at least a day apart; an open end is ``date.max``.
     """
-    merged: list[Span] = []
-    for starts_on, ends_on in sorted(
-        (q.starts_on, q.ends_on) for q in list_qualifications(association, rule, provider)
-    ):
-        if merged and starts_on.toordinal() <= merged[-1].ends_on.toordinal() + 1:
-            merged[-1] = Span(merged[-1].starts_on, max(merged[-1].ends_on, ends_on))
-        else:
-            merged.append(Span(starts_on, ends_on))
-    return merged
+    qualifications = list_qualifications(association, rule, provider)
+    return merge_spans(Span(q.starts_on, q.ends_on) for q in qualifications)
 
 
 def find_qualification(

@@ -35,6 +35,15 @@ def roles_for(rule: ReferenceRule) -> tuple[str, ...]:
     return tuple(roles)
 
 
+def roles_of(rulebook: Rulebook, category: str) -> set[str]:
+    """The roles in which someone may be a referee for a category, at any time."""
+    roles = set[str]()
+    for requirement in rulebook.requirements_of(category, "application"):
+        if requirement.references:
+            roles.update(roles_for(requirement.references))
+    return roles
+
+
 def max_referees(rule: ReferenceRule) -> int:
     """How many referees can be named at a time: one for each place, and the spare ones."""
     return max(map(len, (rule.slots, *rule.instead))) + SPARE

@@ -11,7 +11,7 @@ from dateutil.relativedelta import relativedelta
 
 from tracker.formatting import format_count
 from tracker.rules.application.candidate import Candidate, CandidatePosition
-from tracker.rules.counting import compare
+from tracker.rules.counting import compare, merge_spans
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
 from tracker.rules.requirement import DEGREES_RISING, MONTHS_IN_YEAR, WorkRule
@@ -20,17 +20,6 @@ from tracker.rules.standing import Remark, Result, Span
 # Nobody plans further ahead: a later day is a typing error.
 PLAUSIBLE_YEARS = 10
 _DAY = timedelta(days=1)
-
-
-def merge_spans(spans: Iterable[Span]) -> list[Span]:
-    """The same days as spans in order, with a gap between any two of them."""
-    merged: list[Span] = []
-    for span in sorted(spans):
-        if merged and (span.starts_on - merged[-1].ends_on).days <= 1:
-            merged[-1] = Span(merged[-1].starts_on, max(merged[-1].ends_on, span.ends_on))
-        else:
-            merged.append(span)
-    return merged
 
 
 def subtract_spans(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
