@@ -96,7 +96,11 @@ def build_app(
     ``demo_people`` are the people whose pages open without signing in, in the demo only.
     """
     folder = templates_folder()
-    pages = _load_pages(folder / "web")
+
+    def read_vitals() -> HealthMetrics:
+        with reading(engine) as session:
+            return read_health_metrics(session)
+
     app = FastAPI(
         title="Endorsement renewals",
         openapi_url=None,
@@ -113,10 +117,10 @@ def build_app(
         writer=Writer(engine, deferred_evaluation),
         rulebooks=rulebooks,
         composer=load_composer(folder, settings.mail.sender, settings.base_url),
-        pages=pages,
+        pages=_load_pages(folder / "web"),
         background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
-        vitals=SingleFlight("vitals", partial(_read_vitals, engine)),
+        vitals=SingleFlight("vitals", read_vitals),
         demo_people=tuple(demo_people),
         now=now,
     )
@@ -136,11 +140,6 @@ def build_app(
     app.add_middleware(RequestContext)
     add_error_pages(app)
     return app
-
-
-def _read_vitals(engine: Engine) -> HealthMetrics:
-    with reading(engine) as session:
-        return read_health_metrics(session)
 
 
 @cache

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from threading import BoundedSemaphore, Lock
 from typing import Any, Generic, TypeVar
 
@@ -94,8 +95,7 @@ class Readiness:
     """Whether the site can work with the database at ``url``."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._version = SingleFlight("readiness", self._read_version)
+        self._version = SingleFlight("readiness", partial(schema_version, url))
 
     async def find_problem(self) -> str:
         """What keeps the site from working, or an empty string."""
@@ -107,6 +107,3 @@ class Readiness:
         if version != newest_version():
             return "the database has another schema: see `tracker migrate`"
         return ""
-
-    def _read_version(self) -> str | None:
-        return schema_version(self._url)

@@ -179,24 +179,21 @@ async def find_viewer(
         return None
     viewer = _viewer_of(site, user)
     if viewer is not None:
-        set_locale(_find_locale(site, user, viewer))
+        locale = DEFAULT_LOCALE
+        for association in (user.association, *viewer.coordinates):
+            if association in site.rulebooks.associations:
+                locale = site.rulebooks.associations[association].locale
+                break
+        set_locale(locale)
+
+    def keep_seen() -> None:
+        # If the database is busy, the next page records it.
+        with suppress(Busy):
+            site.writer.run(lambda session: record_visit(session, token, now))
+
     if not has_recent_visit(user, now):
-        tasks.add_task(_keep_seen, site, token, now)
+        tasks.add_task(keep_seen)
     return viewer
-
-
-def _find_locale(site: Site, user: SessionUser, viewer: Viewer) -> str:
-    """The locale of the viewer's association, in which their pages are written."""
-    for association in (user.association, *viewer.coordinates):
-        if association in site.rulebooks.associations:
-            return site.rulebooks.associations[association].locale
-    return DEFAULT_LOCALE
-
-
-def _keep_seen(site: Site, token: str, now: datetime) -> None:
-    # If the database is busy, the next page records it.
-    with suppress(Busy):
-        site.writer.run(lambda session: record_visit(session, token, now))
 
 
 async def is_signed_in(site: Site, request: Request) -> bool:

@@ -111,14 +111,12 @@ def format_wait(seconds: str | None) -> str:
 def add_error_pages(app: FastAPI) -> None:
     """Answer every error with a page of ours."""
     app.add_exception_handler(SignInNeeded, _sign_in_first)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(NotFound, _not_found)
-    app.add_exception_handler(Busy, _busy)
-    for kind in (OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
-        app.add_exception_handler(kind, _busy_or_failed)
-    app.add_exception_handler(ClientDisconnect, _disconnected)
-    app.add_exception_handler(Exception, _failed)
+    for refused in (HTTPException, NotFound, RequestValidationError):
+        app.add_exception_handler(refused, _show_refusal)
+    for busy in (Busy, OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
+        app.add_exception_handler(busy, _show_busy)
+    app.add_exception_handler(ClientDisconnect, lambda _request, _error: Response(status_code=400))
+    app.add_exception_handler(Exception, _show_failure)
 
 
 async def refuse(request: Request, status: int) -> Response:
@@ -160,37 +158,29 @@ def _page_of_form(request: Request) -> str:
     return safe_path(f"{parts.path}?{parts.query}".rstrip("?"))
 
 
-def _invalid_request(request: Request, error: Exception) -> Response:
-    # An id that no database holds is as absent as one that ours does not hold.
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
-    is_in_path = any(fault["loc"][:1] == ("path",) for fault in error.errors())
-    status = 404 if is_in_path else 422
-    return _error_page(request, status, viewer=_find_viewer(request))
+def _show_refusal(request: Request, error: Exception) -> Response:
+    """The page of an HTTP error, of a row that the viewer may not see, or of unreadable input."""
+    status, headers, text = 404, {}, None
+    if isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers |= allow_header(request)
+        if error.detail == TOO_MANY:
+            text = _TOO_MANY_FILES
+    elif isinstance(error, RequestValidationError):
+        # An id that no database holds is as absent as one that ours does not hold.
+        is_in_path = any(fault["loc"][:1] == ("path",) for fault in error.errors())
+        status = 404 if is_in_path else 422
+    return _error_page(request, status, headers, viewer=_find_viewer(request), text=text)
 
 
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers |= allow_header(request)
-    text = _TOO_MANY_FILES if error.detail == TOO_MANY else None
-    viewer = _find_viewer(request)
-    return _error_page(request, error.status_code, headers, viewer=viewer, text=text)
-
-
-def _not_found(request: Request, _error: Exception) -> Response:
-    return _error_page(request, 404, viewer=_find_viewer(request))
-
-
-async def _disconnected(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)
-
-
-async def _busy(request: Request, _error: Exception) -> Response:
+async def _show_busy(request: Request, error: Exception) -> Response:
     """A page that keeps what was typed, to be sent again in a moment.
 
     It shows no menu: to find the viewer, it would have to ask the database, which is busy.
     """
+    if not isinstance(error, Busy) and not is_busy(error):
+        raise error
     headers = {"retry-after": BUSY_SECONDS}
     if request.method != "POST" or request.url.path.startswith(_API):
         return _error_page(request, 503, headers)
@@ -207,13 +197,7 @@ async def _busy(request: Request, _error: Exception) -> Response:
     return page
 
 
-async def _busy_or_failed(request: Request, error: Exception) -> Response:
-    if is_busy(error):
-        return await _busy(request, error)
-    raise error
-
-
-def _failed(request: Request, error: Exception) -> Response:
+def _show_failure(request: Request, error: Exception) -> Response:
     # The path may hold a token, so we log the pattern of the route.
     route = request.scope.get("route")
     _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)

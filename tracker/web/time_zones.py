@@ -5,7 +5,6 @@ that a session can have. Legal days stay those of the association: due dates, an
 entry's day has come when a renewal is judged.
 """
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -47,29 +46,23 @@ def zone_groups(rulebooks: Rulebooks) -> dict[str, list[tuple[str, str]]]:
     Those of the associations come first, then the other zones in their regions, then the rest.
     """
     near = {rulebook.time_zone for rulebook in rulebooks.associations.values()}
-    near_regions = {_region(zone) for zone in near}
-    others = sorted(
-        known_zones() - near, key=lambda zone: (_region(zone) not in near_regions, zone)
-    )
-    groups = {"Time zones of the associations": _label(sorted(near))}
-    for zone in others:
-        groups.setdefault(_region(zone), []).extend(_label([zone]))
+    near_regions = {_split_zone(zone)[0] for zone in near}
+    title = "Time zones of the associations"
+    groups = {title: [(zone, _split_zone(zone)[1]) for zone in sorted(near)]}
+    others = sorted(known_zones() - near)
+    for zone in sorted(others, key=lambda zone: _split_zone(zone)[0] not in near_regions):
+        region, place = _split_zone(zone)
+        groups.setdefault(region, []).append((zone, place))
     return groups
 
 
 def format_zone(zone: str) -> str:
     """``America/New_York`` as people write it: ``New York, America``."""
-    return f"{_place(zone)}, {_region(zone)}"
+    region, place = _split_zone(zone)
+    return f"{place}, {region}"
 
 
-def _label(zones: Iterable[str]) -> list[tuple[str, str]]:
-    return [(zone, _place(zone)) for zone in zones]
-
-
-def _region(zone: str) -> str:
-    return zone.partition("/")[0]
-
-
-def _place(zone: str) -> str:
-    parts = zone.partition("/")[2].replace("_", " ").split("/")
-    return ", ".join(reversed(parts))
+def _split_zone(zone: str) -> tuple[str, str]:
+    """The region, and the place from the smallest part to the largest."""
+    region, _, place = zone.partition("/")
+    return region, ", ".join(reversed(place.replace("_", " ").split("/")))

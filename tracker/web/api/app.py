@@ -17,9 +17,19 @@ _ABOUT = (
 )
 
 
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The description, with the schema of problem documents, to which the responses refer."""
+        described = super().openapi()
+        template = "#/components/schemas/{model}"
+        _, found = models_json_schema([(ProblemDocument, "serialization")], ref_template=template)
+        described["components"]["schemas"].update(found["$defs"])
+        return described
+
+
 def build_api(site: Site) -> FastAPI:
     """The API on the same database as the pages; its description is at `openapi.json`."""
-    api = FastAPI(
+    api = _Api(
         title="Endorsement renewals",
         version="1",
         description=_ABOUT,
@@ -30,22 +40,7 @@ def build_api(site: Site) -> FastAPI:
         root_path_in_servers=False,
     )
     api.state.site = site
-    for part in (standings, entries):
-        api.include_router(part.router)
+    api.include_router(standings.router)
+    api.include_router(entries.router)
     add_problems(api)
-    _describe_problems(api)
     return api
-
-
-def _describe_problems(api: FastAPI) -> None:
-    """Add the schema of problem documents, to which the described responses refer."""
-    plain = api.openapi
-
-    def openapi() -> dict[str, Any]:
-        described = plain()
-        template = "#/components/schemas/{model}"
-        _, found = models_json_schema([(ProblemDocument, "serialization")], ref_template=template)
-        described["components"]["schemas"].update(found["$defs"])
-        return described
-
-    api.openapi = openapi  # type: ignore[method-assign]

@@ -18,13 +18,15 @@ from tracker.db.engine import reading
 from tracker.db.write_lock import Busy
 from tracker.refusal_text import format_refusal
 from tracker.services.api_tokens import find_caller, forget_answers, note_use
-from tracker.services.context import Refusal, Refused
+from tracker.services.context import Refused
 from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.middleware import allow_header
 
 MEDIA_TYPE = "application/problem+json"
 # Refusals that are not about the body.
 _STATUSES = {"form-already-saved": 409, "daily-limit-reached": 429}
+# Where a refusal belongs whose field has another name in requests.
+_POINTERS = {"form_key": "header/Idempotency-Key", "provider": "#/provider_email"}
 _LOG = structlog.get_logger()
 # When a client may try again after the database was busy.
 BUSY_SECONDS = "10"
@@ -96,58 +98,54 @@ def answer_problem(
 
 def add_problems(api: FastAPI) -> None:
     """Answer every error with a problem document."""
-    api.add_exception_handler(Problem, _problem)
-    api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(RequestValidationError, _invalid)
-    api.add_exception_handler(HTTPException, _http_error)
-    api.add_exception_handler(Busy, _busy)
-    api.add_exception_handler(Exception, _failure)
+    api.add_exception_handler(Problem, _answer_problem)
+    api.add_exception_handler(Refused, _answer_refusal)
+    api.add_exception_handler(RequestValidationError, _answer_invalid)
+    api.add_exception_handler(HTTPException, _answer_http_error)
+    api.add_exception_handler(Busy, _answer_http_error)
+    api.add_exception_handler(Exception, _answer_failure)
 
 
-def _problem(_request: Request, error: Exception) -> Response:
+def _answer_problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - what it is registered for
     return answer_problem(error.status, error.detail, error.faults, error.headers)
 
 
-def _refused(_request: Request, error: Exception) -> Response:
+def _answer_refusal(_request: Request, error: Exception) -> Response:
     """The answer for what a service refused, each reason with a pointer into the body."""
     assert isinstance(error, Refused)  # noqa: S101 - what it is registered for
     status = max(_STATUSES.get(refusal.code, 422) for refusal in error.refusals)
     faults = []
     for refusal in error.refusals:
-        faults.append((_pointer_of(refusal), format_refusal(refusal.code, refusal.facts)))
+        pointer = _pointer_to(*refusal.field.split(".", 1))
+        pointer = _POINTERS.get(refusal.field, pointer)
+        faults.append((pointer, format_refusal(refusal.code, refusal.facts)))
     return answer_problem(status, "The session can't be saved as it is.", faults)
 
 
-def _pointer_of(refusal: Refusal) -> str:
-    if refusal.field == "form_key":
-        return "header/Idempotency-Key"
-    name, _, topic = refusal.field.partition(".")
-    if topic:
-        return pointer_to(name, topic)
-    return pointer_to("provider_email" if name == "provider" else name)
-
-
-def pointer_to(*steps: int | str) -> str:
+def _pointer_to(*steps: int | str) -> str:
     """A JSON pointer (RFC 6901) into the body."""
     escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
     return "#" + "".join(f"/{step}" for step in escaped)
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
-    faults = [(_where(found["type"], found["loc"]), str(found["msg"])) for found in error.errors()]
+    faults = []
+    for found in error.errors():
+        part, *steps = found["loc"]
+        pointer = "/".join([str(part), *(str(step) for step in steps)])
+        if found["type"] == "json_invalid":
+            pointer = _pointer_to()
+        elif part == "body":
+            pointer = _pointer_to(*steps)
+        faults.append((pointer, str(found["msg"])))
     return answer_problem(422, "The request does not have the required form.", faults)
 
 
-def _where(kind: str, place: Sequence[int | str]) -> str:
-    part, *rest = place
-    if part == "body":
-        return pointer_to(*(() if kind == "json_invalid" else rest))
-    return "/".join([str(part), *(str(step) for step in rest)])
-
-
-def _http_error(request: Request, error: Exception) -> Response:
+def _answer_http_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, Busy):
+        return answer_problem(503, _WHAT_NOW[503], headers={"Retry-After": BUSY_SECONDS})
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     detail = _WHAT_NOW.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
@@ -156,11 +154,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     return answer_problem(error.status_code, detail, headers=headers)
 
 
-def _busy(_request: Request, _error: Exception) -> Response:
-    return answer_problem(503, _WHAT_NOW[503], headers={"Retry-After": BUSY_SECONDS})
-
-
-def _failure(request: Request, error: Exception) -> Response:
+def _answer_failure(request: Request, error: Exception) -> Response:
     route = request.scope.get("route")
     _LOG.error("the API failed", route=getattr(route, "path", None), error=type(error).__name__)
     return answer_problem(500, _WHAT_NOW[500])

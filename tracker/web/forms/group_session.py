@@ -81,9 +81,16 @@ class GroupSessionForm(OwnForm):
 
     def parse_invitations(self, supervisees: Sequence[Person]) -> list[Invitation]:
         """The people chosen, then those entered by address, each once; adds problems."""
-        invitations = self._parse_people(supervisees)
-        for email, invitation in self._parse_others().items():
-            invitations.setdefault(email, invitation)
+        by_id = {str(person.id): person for person in supervisees}
+        invitations = {}
+        for key in self.people.data or ():
+            if key not in by_id:
+                add_problem(self.people, "Choose people from the list")
+                break
+            person = by_id[key]
+            invitations[person.email] = Invitation(person.email, person.name)
+        for email in self._parse_others():
+            invitations.setdefault(email, Invitation(email))
         return list(invitations.values())
 
     def add_refusals(self, refusals: Iterable[Refusal]) -> None:
@@ -95,19 +102,8 @@ class GroupSessionForm(OwnForm):
                 field, self.form_key.data = self.day, new_form_key()
             add_problem(field, format_refusal(refusal.code, refusal.facts))
 
-    def _parse_people(self, supervisees: Sequence[Person]) -> dict[str, Invitation]:
-        by_id = {str(person.id): person for person in supervisees}
-        invitations = {}
-        for key in self.people.data or ():
-            if key not in by_id:
-                add_problem(self.people, "Choose people from the list")
-                break
-            person = by_id[key]
-            invitations[person.email] = Invitation(person.email, person.name)
-        return invitations
-
-    def _parse_others(self) -> dict[str, Invitation]:
-        invitations = {}
+    def _parse_others(self) -> list[str]:
+        emails = []
         for part in dict.fromkeys(_SEPARATORS.split(self.others.data or "")):
             text = clean(part)
             if not text:
@@ -119,8 +115,8 @@ class GroupSessionForm(OwnForm):
                 )
                 add_problem(self.others, message)
             else:
-                invitations[normalize_email(text)] = Invitation(normalize_email(text))
-        return invitations
+                emails.append(normalize_email(text))
+        return emails
 
 
 @dataclass(slots=True)
