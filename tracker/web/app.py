@@ -4,7 +4,6 @@ import gc
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -82,6 +81,10 @@ _PAGES = (
 )
 
 
+# Compiled once for a process: templates never change while it runs.
+_load_pages = cache(partial(Pages, menu_of=menu_of))
+
+
 def build_app(
     settings: Settings,
     engine: Engine,
@@ -140,12 +143,6 @@ def build_app(
     app.add_middleware(RequestContext)
     add_error_pages(app)
     return app
-
-
-@cache
-def _load_pages(folder: Path) -> Pages:
-    """Compiled once for a process: templates never change while it runs."""
-    return Pages(folder, menu_of=menu_of)
 
 
 def collect_garbage_rarely() -> None:

@@ -258,37 +258,8 @@ async def require_viewer(viewer: OptionalViewerDep) -> Viewer:
 ViewerDep = Annotated[Viewer, Depends(require_viewer)]
 
 
-@dataclass(frozen=True, slots=True)
-class SignedInPerson:
-    """A viewer who is a person in the database, so that they can log hours."""
-
-    id: int
-    viewer: Viewer
-
-
-async def require_person(viewer: ViewerDep) -> SignedInPerson:
-    """The signed-in person; 404 for a coordinator who is not one."""
+async def require_person(viewer: Viewer) -> Viewer:
+    """The viewer; 404 for a coordinator who is not a person in the database."""
     if viewer.person_id is None:
         raise HTTPException(404)
-    return SignedInPerson(viewer.person_id, viewer)
-
-
-PersonDep = Annotated[SignedInPerson, Depends(require_person)]
-
-
-async def require_provider(person: PersonDep) -> SignedInPerson:
-    """The signed-in RSC provider; 404 for anybody else."""
-    if not person.viewer.provides_rsc:
-        raise HTTPException(404)
-    return person
-
-
-async def require_coordinator(viewer: ViewerDep) -> Viewer:
-    """The signed-in coordinator; 404 for anybody else."""
-    if not viewer.coordinates:
-        raise HTTPException(404)
     return viewer
-
-
-ProviderDep = Annotated[SignedInPerson, Depends(require_provider)]
-CoordinatorDep = Annotated[Viewer, Depends(require_coordinator)]

@@ -13,16 +13,7 @@ from sqlmodel import Session
 from tracker.db.engine import reading
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refused, ServiceContext
-from tracker.web.dependencies import (
-    CoordinatorDep,
-    NowDep,
-    PersonDep,
-    ProviderDep,
-    Site,
-    SiteDep,
-    Viewer,
-    ViewerDep,
-)
+from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep, require_person
 from tracker.web.flash import Flash, FlashDep, redirect_with_flash
 from tracker.web.time_zones import own_today
 
@@ -97,22 +88,29 @@ async def get_viewer_page(
 ViewerPage = Annotated[PageRequest, Depends(get_viewer_page)]
 
 
-async def get_person_page(page: ViewerPage, _person: PersonDep) -> PageRequest:
+async def get_person_page(page: ViewerPage) -> PageRequest:
     """The request of a person; 404 for a coordinator who is not a person in the database."""
-    return page
-
-
-async def get_coordinator_page(page: ViewerPage, _coordinator: CoordinatorDep) -> PageRequest:
-    """The request of a coordinator; 404 for anyone else."""
-    return page
-
-
-async def get_provider_page(page: ViewerPage, _provider: ProviderDep) -> PageRequest:
-    """The request of an RSC provider; 404 for anyone else."""
+    await require_person(page.viewer)
     return page
 
 
 PersonPage = Annotated[PageRequest, Depends(get_person_page)]
+
+
+async def get_provider_page(page: PersonPage) -> PageRequest:
+    """The request of an RSC provider; 404 for anyone else."""
+    if not page.viewer.provides_rsc:
+        raise HTTPException(404)
+    return page
+
+
+async def get_coordinator_page(page: ViewerPage) -> PageRequest:
+    """The request of a coordinator; 404 for anyone else."""
+    if not page.viewer.coordinates:
+        raise HTTPException(404)
+    return page
+
+
 CoordinatorPage = Annotated[PageRequest, Depends(get_coordinator_page)]
 ProviderPage = Annotated[PageRequest, Depends(get_provider_page)]
 

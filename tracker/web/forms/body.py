@@ -147,14 +147,7 @@ async def typed(request: Request) -> FormData:
         return posted.texts
 
 
-async def posted(request: Request) -> AsyncIterator[Posted]:
-    """A dependency on `open_posted`."""
-    async with open_posted(request) as form:
-        yield form
-
-
 Typed = Annotated[FormData, Depends(typed)]
-WithFiles = Annotated[Posted, Depends(posted)]
 RowId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 
 

@@ -45,7 +45,7 @@ def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
         if application is None or application.person_id != page.person_id:
             raise HTTPException(404)
         view = view_application(session, page.site.rulebooks, application, page.now)
-    return page.render("application.html", here="application", view=view)
+    return page.render("application.html", view=view)
 
 
 def read_applications(

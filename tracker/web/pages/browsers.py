@@ -38,11 +38,11 @@ def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
         zone = site.rulebooks.associations[association].time_zone
         if viewer.person_id is not None:
             zone = zone_of(session, site.rulebooks, viewer.person_id)
-    today, rows = local_day(page.now, zone), []
+    rows = []
     for browser in browsers:
         # Visits are recorded once a day, so the last one may be almost a day later than this says.
         day = local_day(browser.seen_at or browser.created_at, zone)
-        days = (today - day).days
+        days = (local_day(page.now, zone) - day).days
         row = {
             "handle": browser_handle(browser.token_hash),
             "name": browser.browser or "Unknown browser",

@@ -16,7 +16,6 @@ from tracker.rules.cycles import cycle_containing
 from tracker.services.applications import list_applications
 from tracker.services.dashboard import (
     STATES,
-    JobProblem,
     RenewalLine,
     count_renewals,
     list_attention,
@@ -76,7 +75,7 @@ def show_association(
         "coordinator.html",
         here="coordinator",
         association=association,
-        job_problems=[_format_problem(problem) for problem in problems],
+        job_problems=[(_PROBLEMS[Job(each.job)], each.about) for each in problems],
         attention=[(item, describe_attention(item, today)) for item in shown],
         attention_count=len(attention),
         headline=format_attention_count(len(attention)),
@@ -125,11 +124,6 @@ def choose_association(viewer: Viewer, association: str) -> str:
     if association and association not in viewer.coordinates:
         raise HTTPException(404)
     return association or viewer.coordinates[0]
-
-
-def _format_problem(problem: JobProblem) -> str:
-    text = _PROBLEMS[Job(problem.job)]
-    return f"{text} for {problem.about}" if problem.about else text
 
 
 def _view_renewal(

@@ -93,7 +93,6 @@ def _render(
         "asked.html",
         problems=problems,
         notices=_NOTICES,
-        here="",
         member=confirmation.member,
         session=confirmation.group_session,
         provider=confirmation.provider,

@@ -143,8 +143,8 @@ def _list_interpretations(
     own_ids = _own_interpretation_ids(rulebook, requirements)
     application = rulebook.requirements_of(category, "application")
     other_ids = {r.interpretation for r in application}
-    other_sections = _sections([*_sources(application), *_other_advice(rulebook, requirements)])
-    other_sections -= _sections(_sources(requirements))
+    other_sections = _sections(application) | _advice_sections(rulebook, requirements)
+    other_sections -= _sections(requirements)
     found = []
     for interpretation in rulebook.interpretations:
         if interpretation.categories and category not in interpretation.categories:
@@ -166,14 +166,17 @@ def _own_interpretation_ids(
     return ids
 
 
-def _other_advice(rulebook: Rulebook, requirements: Sequence[Requirement]) -> list[Source]:
+def _sections(requirements: Sequence[Requirement]) -> set[tuple[str | None, str]]:
+    return {(v.source.document, v.source.section) for r in requirements for v in r.values}
+
+
+def _advice_sections(
+    rulebook: Rulebook, requirements: Sequence[Requirement]
+) -> set[tuple[str | None, str]]:
+    """The sections of advice that is about none of the requirements."""
     ids = {r.id for r in requirements}
-    return [advice.source for advice in rulebook.advice if advice.requirement not in ids]
-
-
-def _sources(requirements: Sequence[Requirement]) -> list[Source]:
-    return [value.source for requirement in requirements for value in requirement.values]
-
-
-def _sections(sources: Sequence[Source]) -> set[tuple[str | None, str]]:
-    return {(source.document, source.section) for source in sources}
+    sections: set[tuple[str | None, str]] = set()
+    for advice in rulebook.advice:
+        if advice.requirement not in ids:
+            sections.add((advice.source.document, advice.source.section))
+    return sections

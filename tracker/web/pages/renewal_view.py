@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from functools import partial
 from typing import Any, Literal
 
 from tracker.formatting import (
@@ -14,7 +15,7 @@ from tracker.formatting import (
 )
 from tracker.rules.pace import Pace, forecast
 from tracker.rules.providers import find_ending, format_ending, qualified_spans
-from tracker.rules.standing import Outcome, Result, Standing, Status
+from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.renewal_text import format_effect, format_headline, format_lead
 from tracker.web.pages.year_data import YearData, contains
@@ -157,13 +158,7 @@ def view_strip(standing: Standing, today: date) -> dict[str, Any] | None:
     if cycle is None or due_on is None or standing.status is Status.EXCUSED:
         return None
     first, last = cycle.starts_on, cycle.grace_ends_on(due_on)
-    whole = (last - first).days + 1
-
-    def place(day: date) -> float:
-        """Where the end of a day is."""
-        days = (min(max(day, first), last) - first).days + 1
-        return round(_WHOLE * days / whole, 1)
-
+    place = partial(_place, Span(first, last))
     leaves, with_leave = [], ""
     for leave in standing.facts.leaves:
         if leave.ends_on >= first and leave.starts_on <= last:
@@ -187,6 +182,13 @@ def view_strip(standing: Standing, today: date) -> dict[str, Any] | None:
         "due_words": f"due {format_short_date(due_on)}",
         "leaves": leaves,
     }
+
+
+def _place(span: Span, day: date) -> float:
+    """Where the end of a day is in the span, in percent."""
+    days = (min(max(day, span.starts_on), span.ends_on) - span.starts_on).days + 1
+    whole = (span.ends_on - span.starts_on).days + 1
+    return round(_WHOLE * days / whole, 1)
 
 
 def _label_today(place: float, today: date) -> dict[str, Any]:

@@ -134,7 +134,9 @@ def read_cycle_data(
     """One cycle of an endorsement, judged by its own rules, and the entries in it."""
     day_of = days_at(rulebooks, now)
     entries = list_entries(session, endorsement.person_id, cycle.starts_on, cycle.ends_on)
-    ids = [endorsement.id]
+    judged = judge_all(
+        session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement.id]
+    )
     return YearData(
         rulebooks,
         day_of,
@@ -143,9 +145,7 @@ def read_cycle_data(
         list_entry_files(session, endorsement.person_id),
         _read_providers(session, entries),
         load_person_locks(session, rulebooks, endorsement.person_id, now),
-        standings=list(
-            judge_all(session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=ids)
-        ),
+        standings=[*judged],
     )
 
 
