@@ -63,7 +63,7 @@ def test_others_read_general_help(sqlite_web: WebClient) -> None:
         words = text_of(page)
         assert "There is no password" in words
         assert "Our email comes from renewals@localhost" in words
-        assert "Reflective supervision or consultation" in words
+        assert "Reflective Supervision/Consultation" in words
         assert "mailto:" not in page.text
         assert "Requirements for renewal" not in words
 
