@@ -12,13 +12,12 @@ from babel import Locale, dates, lists, numbers
 MINUTES_IN_HOUR = 60
 MINUTES_IN_DAY = 24 * MINUTES_IN_HOUR
 # Outside of these, both included, hours are likelier a slip (of the point, or of minutes).
-_USUAL_FROM, _USUAL_TO = 5, 12 * MINUTES_IN_HOUR
 _PLACES, _WHOLE = 4, 10_000
 _KILOBYTE, _MEGABYTE = 1024, 1024 * 1024
 
 _UNIT = r"\s*(?:(?:h|hrs?|hours?)\.?)?"
 _DECIMAL = re.compile(rf"(\d{{1,4}})(?:[.,](\d{{0,4}}))?{_UNIT}", re.IGNORECASE)
-_LEADING_POINT = re.compile(rf"[.,](\d{{1,4}}){_UNIT}", re.IGNORECASE)
+_LEADING_POINT = re.compile(rf"()[.,](\d{{1,4}}){_UNIT}", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)")
 _MINUTES = re.compile(r"(\d{1,4})\s*(?:m|mins?|minutes?)\.?", re.IGNORECASE)
 # "1h30" and "1 h 30 min": two digits, so that nobody can mean tenths of an hour.
@@ -44,22 +43,13 @@ def parse_hours(text: str) -> int:
         return int(match[1] or 0) * MINUTES_IN_HOUR + _QUARTERS[match[2]]
     if match := _MINUTES.fullmatch(text):
         return int(match[1])
-    if match := _LEADING_POINT.fullmatch(text):
-        return _from_decimals(0, match[1])
-    if match := _DECIMAL.fullmatch(text):
-        return _from_decimals(int(match[1]), match[2])
-    message = "hours are written like 1.5, 1:30 or 90 min"
-    raise ValueError(message)
-
-
-def _from_decimals(hours: int, places: str | None) -> int:
-    part = int((places or "0").ljust(_PLACES, "0"))
-    return hours * MINUTES_IN_HOUR + (part * MINUTES_IN_HOUR + _WHOLE // 2) // _WHOLE
-
-
-def is_unusual(minutes: int) -> bool:
-    """Whether a session is so short (under 5 minutes) or long (over 12 hours) that one asks."""
-    return not _USUAL_FROM <= minutes <= _USUAL_TO
+    match = _LEADING_POINT.fullmatch(text) or _DECIMAL.fullmatch(text)
+    if match is None:
+        message = "hours are written like 1.5, 1:30 or 90 min"
+        raise ValueError(message)
+    hours, places = (match[1] or "0"), (match[2] or "0")
+    part = int(places.ljust(_PLACES, "0"))
+    return int(hours) * MINUTES_IN_HOUR + (part * MINUTES_IN_HOUR + _WHOLE // 2) // _WHOLE
 
 
 def as_hours(minutes: int) -> float:

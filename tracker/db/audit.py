@@ -1,7 +1,7 @@
 """The audit log: who changed which row, when, from what to what."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -42,26 +42,25 @@ def record_changes(session: Session, changes: Iterable[Change]) -> int:
     caller's transaction: a change and its event are stored together or not at all. Raises
     TypeError for a value that has no JSON form.
     """
-    return insert_rows(session, AuditEvent, _events(changes))
-
-
-def _events(changes: Iterable[Change]) -> Iterator[dict[str, Any]]:
+    events = []
     for change in changes:
-        if change.before != change.after:
-            yield {
-                "at": change.at,
-                "who": change.who,
-                "table_name": change.table,
-                "row_id": change.row_id,
-                "before": _to_json(change.before),
-                "after": _to_json(change.after),
-            }
-
-
-def _to_json(values: Mapping[str, Any] | None) -> str | None:
-    if values is None:
-        return None
-    return json.dumps(dict(values), default=_to_iso, ensure_ascii=False, sort_keys=True)
+        if change.before == change.after:
+            continue
+        event: dict[str, Any] = {
+            "at": change.at,
+            "who": change.who,
+            "table_name": change.table,
+            "row_id": change.row_id,
+            "before": None,
+            "after": None,
+        }
+        for name, values in (("before", change.before), ("after", change.after)):
+            if values is not None:
+                event[name] = json.dumps(
+                    dict(values), default=_to_iso, ensure_ascii=False, sort_keys=True
+                )
+        events.append(event)
+    return insert_rows(session, AuditEvent, events)
 
 
 def _to_iso(value: object) -> str:

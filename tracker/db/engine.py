@@ -127,18 +127,15 @@ def writing(engine: Engine, timeout: float | None = None) -> Iterator[Session]:
                 _limit_waiting(connection, deadline)
         finally:
             if deadline is not None and connection.dialect.name == "sqlite":
-                _driver_of(connection).execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+                driver = connection.connection.cursor()
+                driver.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
 
 def _limit_waiting(connection: Connection, deadline: float | None) -> None:
     """Let SQLite wait for others until ``deadline`` by `stopwatch`, but at least a moment."""
     if deadline is not None and connection.dialect.name == "sqlite":
         milliseconds = max(int((deadline - stopwatch()) * 1000), 1)
-        _driver_of(connection).execute(f"PRAGMA busy_timeout = {milliseconds}")
-
-
-def _driver_of(connection: Connection) -> Any:  # noqa: ANN401 - each driver has its own type
-    return connection.connection.driver_connection
+        connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 def migrate(url: str) -> None:
@@ -157,12 +154,12 @@ def upgrade(connection: Connection, version: str) -> None:
     if is_sqlite:
         # SQLite changes a table by making it anew; to drop the old one must not delete the rows
         # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
-        _driver_of(connection).execute("PRAGMA foreign_keys = OFF")
+        connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
     configuration = _alembic()
     configuration.attributes["connection"] = connection.execution_options(writes=True)
     command.upgrade(configuration, version)
     if is_sqlite:
-        _driver_of(connection).execute("PRAGMA foreign_keys = ON")
+        connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
 
 def ensure_schema(url: str) -> None:

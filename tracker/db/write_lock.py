@@ -38,28 +38,22 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
         return
     # Read access is enough, so a command that runs as another account can use the same file.
     lock_file = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+    # flock() has no timeout, and a thread that waits in it cannot be interrupted.
+    deadline = None if timeout is None else stopwatch() + timeout
+    mode = fcntl.LOCK_EX if deadline is None else fcntl.LOCK_EX | fcntl.LOCK_NB
+    is_locked = False
     try:
-        _acquire(lock_file, timeout)
+        while not is_locked:
+            try:
+                fcntl.flock(lock_file, mode)
+                is_locked = True
+            except BlockingIOError:
+                if deadline is not None and stopwatch() >= deadline:
+                    raise Busy from None
+                time.sleep(_RETRY_SECONDS)
         yield
     finally:
         os.close(lock_file)
-
-
-def _acquire(lock_file: int, timeout: float | None) -> None:
-    if timeout is None:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
-        return
-    # flock() has no timeout, and a thread that waits in it cannot be interrupted.
-    deadline = stopwatch() + timeout
-    while True:
-        try:
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if stopwatch() >= deadline:
-                raise Busy from None
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return
 
 
 def is_busy(error: BaseException) -> bool:

@@ -31,10 +31,10 @@ _BLOCKED_THREADS, _BLOCKED_TIMEOUT = 24, 1
 
 @dataclass(eq=False)
 class _Save(Generic[T]):
-    """One piece of work that waits to be written, and its result."""
+    """Work that waits to be written, its result, and by `stopwatch` how long it may wait."""
 
     work: Callable[[Session], T]
-    since: float = field(default_factory=stopwatch)
+    deadline: float
     result: Future[T] = field(default_factory=Future)
 
 
@@ -80,7 +80,7 @@ class Writer:
 
     def submit(self, work: Callable[[Session], T]) -> Future[T]:
         """Queue ``work`` and return its future; a canceled one is skipped. Raises Busy if full."""
-        save = _Save(work)
+        save = _Save(work, stopwatch() + self._timeout)
         with self._lock:
             if len(self._waiting) >= _MOST_WAITING:
                 raise Busy
@@ -103,29 +103,24 @@ class Writer:
     def _write(self, batch: Sequence[_Save[Any]]) -> None:
         if not batch:
             return
+        first_deadline = min(save.deadline for save in batch)
+        timeout = max(first_deadline - stopwatch(), _LEAST_TIMEOUT)
         try:
-            results = self._commit(batch)
+            with writing(self._engine, timeout) as session, self._around(session):
+                results = [save.work(session) for save in batch]
         except BaseException as error:  # noqa: BLE001 - raised again where the save was requested
             self._retry(batch, error)
             return
         for save, result in zip(batch, results, strict=True):
             save.result.set_result(result)
 
-    def _commit(self, batch: Sequence[_Save[Any]]) -> list[Any]:
-        timeout = max(min(map(self._seconds_left, batch)), _LEAST_TIMEOUT)
-        with writing(self._engine, timeout) as session, self._around(session):
-            return [save.work(session) for save in batch]
-
     def _retry(self, batch: Sequence[_Save[Any]], error: BaseException) -> None:
         """After a rollback: one save at a time shows which one failed; busy ones may try again."""
         busy = isinstance(error, Busy) or is_busy(error)
         for save in batch:
-            if busy and self._seconds_left(save) <= 0:
+            if busy and save.deadline <= stopwatch():
                 save.result.set_exception(Busy())
             elif busy or len(batch) > 1:
                 self._write([save])
             else:
                 save.result.set_exception(error)
-
-    def _seconds_left(self, save: _Save[Any]) -> float:
-        return save.since + self._timeout - stopwatch()

@@ -37,8 +37,8 @@ def falls_behind_on(standing: Standing) -> date | None:
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN:
         return None
-    days = [_behind_on(result, cycle) for result in standing.results if _has_pace(result)]
-    return min((day for day in days if day <= cycle.ends_on), default=None)
+    days = [_behind_on(result, cycle) for result in standing.results]
+    return min((day for day in days if day and day <= cycle.ends_on), default=None)
 
 
 def forecast(standing: Standing, result: Result, today: date) -> Forecast | None:
@@ -47,12 +47,13 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     Hours count only if they are held within the cycle: an extension changes nothing here.
     """
     cycle = standing.plan.cycle
-    if cycle is None or standing.status is not Status.OPEN or not _has_pace(result):
+    if cycle is None or standing.status is not Status.OPEN or today > cycle.ends_on:
         return None
-    if today > cycle.ends_on:
+    behind_on = _behind_on(result, cycle)
+    if behind_on is None:
         return None
     done_on = _done_on(standing, result, cycle, today)
-    if _behind_on(result, cycle) <= today:
+    if behind_on <= today:
         return Forecast(Pace.BEHIND, done_on)
     if done_on is None:
         return None
@@ -67,13 +68,12 @@ def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> d
     return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
 
 
-def _has_pace(result: Result) -> bool:
+def _behind_on(result: Result, cycle: Cycle) -> date | None:
+    """The first day on which one requirement is behind an even pace; None if it has no pace."""
     # Hours about a topic come with the right training, not with the months.
     is_whole_hours = result.requirement.counts != "membership" and result.requirement.topic is None
-    return is_whole_hours and result.outcome is Outcome.SHORT
-
-
-def _behind_on(result: Result, cycle: Cycle) -> date:
+    if not is_whole_hours or result.outcome is not Outcome.SHORT:
+        return None
     days = (cycle.ends_on - cycle.starts_on).days + 1
     reached = result.counted * days // result.required
     return cycle.starts_on + timedelta(days=reached + days // _SLACK)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
+import sqlalchemy
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.applications import Application
@@ -35,29 +36,25 @@ class Endorsed(NamedTuple):
 
 
 _HELD = (
-    select(Endorsement, Person.name, Person.email)
-    .join(Person)
+    sqlalchemy.select(
+        col(Endorsement.id),
+        col(Endorsement.person_id),
+        col(Person.name),
+        col(Person.email),
+        col(Endorsement.association),
+        col(Endorsement.category),
+        col(Endorsement.starts_on),
+        col(Endorsement.ends_on),
+    )
+    .join(Person, col(Person.id) == col(Endorsement.person_id))
     .order_by(col(Endorsement.association), col(Endorsement.starts_on), col(Endorsement.id))
 )
 
 
-def _endorsed(endorsement: Endorsement, name: str, email: str) -> Endorsed:
-    return Endorsed(
-        endorsement.id or 0,
-        endorsement.person_id,
-        name,
-        email,
-        endorsement.association,
-        endorsement.category,
-        endorsement.starts_on,
-        endorsement.ends_on,
-    )
-
-
 def endorsements_of(session: Session, person_id: int) -> list[Endorsed]:
     """Return every endorsement that a person holds, held or will hold."""
-    rows = session.exec(_HELD.where(Endorsement.person_id == person_id))
-    return [_endorsed(*row) for row in rows]
+    rows = session.connection().execute(_HELD.where(col(Endorsement.person_id) == person_id))
+    return [Endorsed._make(row) for row in rows]
 
 
 class Own(NamedTuple):
@@ -81,10 +78,10 @@ def endorsement_within(
 ) -> Endorsed | None:
     """Return an endorsement if it belongs to one of ``associations``, otherwise None."""
     query = _HELD.where(
-        Endorsement.id == endorsement_id, col(Endorsement.association).in_(associations)
+        col(Endorsement.id) == endorsement_id, col(Endorsement.association).in_(associations)
     )
-    row = session.exec(query).first()
-    return None if row is None else _endorsed(*row)
+    row = session.connection().execute(query).first()
+    return None if row is None else Endorsed._make(row)
 
 
 def spans_of(session: Session, rule: str, provider_ids: Collection[int]) -> dict[int, list[Span]]:

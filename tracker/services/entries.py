@@ -24,7 +24,6 @@ from tracker.services.entry_rules import (
     EntryWarnings,
     find_warnings,
     load_entry_rules,
-    unusual_minutes,
     usual_title,
     validate_entry,
 )
@@ -69,34 +68,31 @@ def create_entry(
         raise NotFound
     session = context.session
     lock_person(session, person_id)
-    entry = _with_title(entry)
-    same_form = (col(Entry.person_id) == person_id) & (col(Entry.form_key) == source.form_key)
-    for saved in select_entries(session, same_form):
+    title = entry.title or usual_title(entry.activity, entry.format)
+    entry = dataclasses.replace(entry, title=title)
+    own = col(Entry.person_id) == person_id
+    for saved in select_entries(session, own & (col(Entry.form_key) == source.form_key)):
         if entry_input_of(saved) == entry:
             return saved
         raise Refused(Refusal("form_key", "form-already-saved", _describe(saved)))
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
-    others = list_entries(session, person_id, entry.held_on, entry.held_on)
-    refusals = validate_entry(entry, rules)
-    refusals += _validate_day_total(entry, others)
-    if not source.is_from_provider:
-        refusals += _validate_provider(session, person_id, entry, rules)
+    others = list(select_entries(session, own & (col(Entry.held_on) == entry.held_on)))
+    refusals = _list_refusals(
+        session, entry, rules, others, is_from_provider=source.is_from_provider
+    )
     # Imported entries have no such instant, and do not count.
-    recent = (col(Entry.person_id) == person_id) & (col(Entry.logged_at) > context.now - _ONE_DAY)
+    recent = own & (col(Entry.logged_at) > context.now - _ONE_DAY)
     if session.exec(select(func.count()).where(recent)).one() >= DAILY_LIMIT:
         refusals.append(Refusal("minutes", "daily-limit-reached", {"limit": DAILY_LIMIT}))
     if refusals:
         raise Refused(*refusals)
     if source.confirmed is not None:
         warnings = find_warnings(entry, others, source.confirmed)
-        if warnings:
+        if warnings is not None:
             raise NeedsConfirmation(warnings)
-    row = Entry(
-        person_id=person_id,
-        form_key=source.form_key,
-        logged_at=context.now,
-        **_columns(entry),
-    )
+    columns = dataclasses.asdict(entry)
+    del columns["topics"]
+    row = Entry(person_id=person_id, form_key=source.form_key, logged_at=context.now, **columns)
     return _save(context, row, entry, before=None)
 
 
@@ -115,21 +111,24 @@ def update_entry(
     """
     session, person_id = context.session, context.person_id
     stored, rules = _lock_own_entry(context, entry_id)
-    entry = _with_title(entry)
-    others = list_entries(session, person_id, entry.held_on, entry.held_on)
-    refusals = validate_entry(entry, rules.for_editing(stored))
-    refusals += _validate_day_total(entry, [other for other in others if other.id != entry_id])
-    refusals += _validate_provider(session, person_id, entry, rules)
+    title = entry.title or usual_title(entry.activity, entry.format)
+    entry = dataclasses.replace(entry, title=title)
+    same_day = list_entries(session, person_id, entry.held_on, entry.held_on)
+    others = [other for other in same_day if other.id != entry_id]
+    refusals = _list_refusals(session, entry, rules.for_editing(stored), others)
     if entry_version(stored) != version:
         refusals.append(Refusal("version", "entry-changed-meanwhile", _describe(stored)))
     if refusals:
         raise Refused(*refusals)
-    minutes = unusual_minutes(entry.minutes, confirmed)
-    if minutes:
-        raise NeedsConfirmation(EntryWarnings(minutes=minutes))
+    # Only a new entry can be a duplicate.
+    warnings = find_warnings(entry, (), confirmed)
+    if warnings is not None:
+        raise NeedsConfirmation(warnings)
     _delete_topics(session, entry_id)
     row = session.get_one(Entry, entry_id, populate_existing=True)
-    for name, value in _columns(entry).items():
+    columns = dataclasses.asdict(entry)
+    del columns["topics"]
+    for name, value in columns.items():
         setattr(row, name, value)
     return _save(context, row, entry, before=entry_input_of(stored))
 
@@ -199,12 +198,6 @@ def _describe(entry: LoggedEntry) -> dict[str, Any]:
     }
 
 
-def _with_title(entry: EntryInput) -> EntryInput:
-    if entry.activity == "rsc" and not entry.title:
-        return dataclasses.replace(entry, title=usual_title(entry.activity, entry.format))
-    return entry
-
-
 def _lock_own_entry(context: ServiceContext, entry_id: int) -> tuple[LoggedEntry, EntryRules]:
     """The actor's own entry, which nobody else changes meanwhile, if its cycle is open."""
     session, person_id = context.session, context.person_id
@@ -219,30 +212,27 @@ def _lock_own_entry(context: ServiceContext, entry_id: int) -> tuple[LoggedEntry
     return stored, rules
 
 
-def _validate_day_total(entry: EntryInput, others: Collection[LoggedEntry]) -> list[Refusal]:
+def _list_refusals(
+    session: Session,
+    entry: EntryInput,
+    rules: EntryRules,
+    others: Collection[LoggedEntry],
+    *,
+    is_from_provider: bool = False,
+) -> list[Refusal]:
+    """Every reason to refuse an entry; ``others`` are the person's other entries of its day."""
+    refusals = validate_entry(entry, rules)
     logged = sum(other.minutes for other in others)
     if logged + entry.minutes > MINUTES_IN_DAY >= entry.minutes:
         facts = {"logged": logged, "held_on": entry.held_on}
-        return [Refusal("minutes", "day-is-full", facts)]
-    return []
-
-
-def _validate_provider(
-    session: Session, person_id: int, entry: EntryInput, rules: EntryRules
-) -> list[Refusal]:
-    if entry.provider_id is None or entry.activity != "rsc":
-        return []
-    if entry.provider_id == person_id:
-        return [Refusal("provider", "provider-is-self")]
-    if not may_name(session, person_id, rules.provider_rules, entry.provider_id):
-        return [Refusal("provider", "provider-not-offered")]
-    return []
-
-
-def _columns(entry: EntryInput) -> dict[str, Any]:
-    values = dataclasses.asdict(entry)
-    del values["topics"]
-    return values
+        refusals.append(Refusal("minutes", "day-is-full", facts))
+    if is_from_provider or entry.provider_id is None or entry.activity != "rsc":
+        return refusals
+    if entry.provider_id == rules.person_id:
+        refusals.append(Refusal("provider", "provider-is-self"))
+    elif not may_name(session, rules.person_id or 0, rules.provider_rules, entry.provider_id):
+        refusals.append(Refusal("provider", "provider-not-offered"))
+    return refusals
 
 
 def _save(

@@ -9,21 +9,29 @@ from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.clock import known_zones, local_day
-from tracker.formatting import DEFAULT_LOCALE, MINUTES_IN_DAY, is_unusual, lowercase_first
+from tracker.db.applications import Application
+from tracker.formatting import (
+    DEFAULT_LOCALE,
+    MINUTES_IN_DAY,
+    MINUTES_IN_HOUR,
+    lowercase_first,
+)
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.cycle_locks import CycleLock, CycleLocks, load_cycle_locks, refusal_of_lock
-from tracker.services.endorsements import own_of
-from tracker.services.evaluation import days_at
+from tracker.services.endorsements import Endorsed, own_of
+from tracker.services.evaluation import DayOf, days_at
 
 ACTIVITIES = ("rsc", "training")
 FORMATS = ("individual", "group")
 YEARS_BACK = 50
 DAILY_LIMIT = 60
 TEXT_LIMITS = {"title": 300, "provider_name": 200, "reference": 200}
+# A session is so short or long that the person is asked about it outside of these minutes.
+_USUAL_FROM, _USUAL_TO = 5, 12 * MINUTES_IN_HOUR
 _SIMILAR_MINUTES = 15
 # Of 100, by rapidfuzz: one or two letters may differ.
 _SIMILAR_NAME = 85.0
@@ -49,7 +57,7 @@ class EntryInput:
 
 @dataclass(frozen=True, slots=True)
 class EntryRules:
-    """What applies to one person's entries at one instant.
+    """What applies to one person's entries at one instant; an import's have no person.
 
     ``today`` is the last day on which a session may have been held. ``topics`` are those that can
     be entered, with their labels, by activity. ``provider_rules`` and ``associations`` decide
@@ -64,6 +72,7 @@ class EntryRules:
     locks: CycleLocks | None = None
     locale: str = DEFAULT_LOCALE
     requires_provider: bool = True
+    person_id: int | None = None
 
     def lock_on(self, day: date) -> CycleLock | None:
         """The lock that keeps entries of a day from being changed; None if there is none."""
@@ -94,9 +103,6 @@ class EntryWarnings:
             keys.append(length_key(self.minutes))
         return tuple(keys)
 
-    def __bool__(self) -> bool:
-        return self.duplicate is not None or self.minutes > 0
-
 
 def load_entry_rules(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
@@ -105,35 +111,47 @@ def load_entry_rules(
     own = own_of(session, person_id)
     applications = list_undecided_applications(session, person_id) if own.has_applied else []
     today_at = days_at(rulebooks, now)
-    plans: list[Plan] = []
-    associations: set[str] = set()
-    for endorsed in own.endorsements:
-        if endorsed.association in rulebooks.associations:
-            associations.add(endorsed.association)
-            plan = rulebooks.plan(*endorsed.triple, today_at(endorsed.association))
-            if plan is not None:
-                plans.append(plan)
-    for applied in applications:
-        if applied.association in rulebooks.associations:
-            associations.add(applied.association)
-            day = applied.submitted_on or today_at(applied.association)
-            plans.append(rulebooks.application_plan(applied.association, applied.category, day))
+    plans = _plans_of(rulebooks, own.endorsements, applications, today_at)
+    associations = sorted(plans)
     if own.time_zone in known_zones():
         today = local_day(now, str(own.time_zone))
     else:
         # A new day starts first in the east.
         today = max(today_at(name) for name in associations or rulebooks.associations)
-    locales = [rulebooks.associations[name].locale for name in sorted(associations)]
+    every_plan = [plan for some in plans.values() for plan in some]
+    locale = rulebooks.associations[associations[0]].locale if associations else DEFAULT_LOCALE
     return EntryRules(
         today=today,
-        topics=_topics_of(rulebooks, plans),
-        provider_rules=frozenset(plan.provider_rule for plan in plans if plan.provider_rule),
+        topics=_topics_of(rulebooks, every_plan),
+        provider_rules=frozenset(plan.provider_rule for plan in every_plan if plan.provider_rule),
         associations=frozenset(associations),
-        locale=locales[0] if locales else DEFAULT_LOCALE,
+        locale=locale,
         locks=load_cycle_locks(
             session, rulebooks, now, own.endorsements, applies=bool(applications)
         ),
+        person_id=person_id,
     )
+
+
+def _plans_of(
+    rulebooks: Rulebooks,
+    endorsements: Iterable[Endorsed],
+    applications: Iterable[Application],
+    today_at: DayOf,
+) -> dict[str, list[Plan]]:
+    """The plans in force today for endorsements and applications, by association."""
+    plans: dict[str, list[Plan]] = {}
+    for endorsed in endorsements:
+        if endorsed.association in rulebooks.associations:
+            plan = rulebooks.plan(*endorsed.triple, today_at(endorsed.association))
+            plans.setdefault(endorsed.association, []).extend([plan] if plan else [])
+    for applied in applications:
+        if applied.association in rulebooks.associations:
+            day = applied.submitted_on or today_at(applied.association)
+            plans.setdefault(applied.association, []).append(
+                rulebooks.application_plan(applied.association, applied.category, day)
+            )
+    return plans
 
 
 def _topics_of(rulebooks: Rulebooks, plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
@@ -152,8 +170,8 @@ def _topics_of(rulebooks: Rulebooks, plans: Iterable[Plan]) -> dict[str, dict[st
 
 
 def usual_title(activity: str, session_format: str | None) -> str:
-    """The title of a session without one: "Individual RSC"."""
-    return f"{(session_format or '').capitalize()} {activity.upper()}".strip()
+    """The title of an RSC session without one: "Individual RSC"; empty for a training."""
+    return f"{(session_format or '').capitalize()} RSC".strip() if activity == "rsc" else ""
 
 
 def validate_entry(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
@@ -188,12 +206,7 @@ def _validate_day(day: date, rules: EntryRules) -> list[Refusal]:
 def _validate_provider(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
     has_provider = entry.provider_id is not None or bool(entry.provider_name)
     if entry.activity == "training":
-        refusals = []
-        if has_provider:
-            refusals.append(Refusal("provider", "provider-forbidden"))
-        if entry.format is not None:
-            refusals.append(Refusal("format", "format-forbidden"))
-        return refusals
+        return _refuse_provider_of_training(entry, has_provider=has_provider)
     if entry.activity == "rsc" and rules.requires_provider and not has_provider:
         return [Refusal("provider", "provider-required")]
     if entry.provider_id is not None and entry.provider_name:
@@ -201,6 +214,15 @@ def _validate_provider(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
     if entry.format not in (None, *FORMATS):
         return [Refusal("format", "format-unknown")]
     return []
+
+
+def _refuse_provider_of_training(entry: EntryInput, *, has_provider: bool) -> list[Refusal]:
+    refusals = []
+    if has_provider:
+        refusals.append(Refusal("provider", "provider-forbidden"))
+    if entry.format is not None:
+        refusals.append(Refusal("format", "format-forbidden"))
+    return refusals
 
 
 def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
@@ -220,8 +242,8 @@ def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
 
 def find_warnings(
     entry: EntryInput, others: Sequence[LoggedEntry], confirmed: Collection[str]
-) -> EntryWarnings:
-    """What looks like a mistake, and is not ``confirmed`` yet.
+) -> EntryWarnings | None:
+    """What looks like a mistake, and is not ``confirmed`` yet; None if nothing does.
 
     ``others`` are the other entries of the day, newest first.
     """
@@ -231,12 +253,15 @@ def find_warnings(
             duplicate = other
     if duplicate is not None and str(duplicate.id) in confirmed:
         duplicate = None
-    return EntryWarnings(duplicate, unusual_minutes(entry.minutes, confirmed))
+    minutes = unusual_minutes(entry.minutes, confirmed)
+    return EntryWarnings(duplicate, minutes) if duplicate or minutes else None
 
 
 def unusual_minutes(minutes: int, confirmed: Collection[str]) -> int:
     """The minutes if they are unusually few or many and not ``confirmed`` yet, else 0."""
-    return minutes if is_unusual(minutes) and length_key(minutes) not in confirmed else 0
+    if _USUAL_FROM <= minutes <= _USUAL_TO or length_key(minutes) in confirmed:
+        return 0
+    return minutes
 
 
 def length_key(minutes: int) -> str:

@@ -6,9 +6,9 @@ write that can change a standing; `evaluate_due` is the nightly pass over what p
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
+from typing import NamedTuple
 
 from sqlmodel import Session, col, exists, func, select, union
 
@@ -37,12 +37,8 @@ DayOf = Callable[[str], date]
 
 def days_at(rulebooks: Rulebooks, now: datetime) -> DayOf:
     """Return a function that gives each association's legal day at ``now``."""
-
-    @cache
-    def day_of(association: str) -> date:
-        return local_day(now, rulebooks.associations[association].time_zone)
-
-    return day_of
+    days = {name: local_day(now, a.time_zone) for name, a in rulebooks.associations.items()}
+    return days.__getitem__
 
 
 def judge_all(
@@ -107,35 +103,21 @@ def _judge(
     windows_of: WindowsOf,
     endorsement_ids: Iterable[int] | None,
 ) -> Iterator[Standing]:
-    endorsements = _endorsements(session, endorsement_ids)
-    for window, facts in read_facts(session, rulebooks, windows_of, endorsements):
-        standing = judge_renewal(window.plan, facts, window.as_of)
-        if standing is not None:
-            yield standing
-
-
-def _endorsements(
-    session: Session, endorsement_ids: Iterable[int] | None
-) -> Iterator[tuple[int, Triple]]:
-    """Stream endorsements, all of them by default, in the order of their ids."""
+    if endorsement_ids is None:
+        endorsement_ids = session.exec(select(col(Endorsement.id))).all()
     query = select(
         col(Endorsement.id),
         col(Endorsement.association),
         col(Endorsement.category),
         col(Endorsement.starts_on),
     ).order_by(col(Endorsement.id))
-    if endorsement_ids is not None:
-        for ids in in_chunks(sorted(endorsement_ids), _BATCH):
-            for number, association, category, starts_on in session.exec(
-                query.where(col(Endorsement.id).in_(ids))
-            ).all():
-                yield number, (association, category, starts_on)
-        return
-    last = 0
-    while rows := session.exec(query.where(col(Endorsement.id) > last).limit(_BATCH)).all():
-        for number, association, category, starts_on in rows:
-            yield number, (association, category, starts_on)
-        last = rows[-1][0]
+    for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+        rows = session.exec(query.where(col(Endorsement.id).in_(ids))).all()
+        endorsements = [(row[0], row[1:]) for row in rows]
+        for window, facts in read_facts(session, rulebooks, windows_of, endorsements):
+            standing = judge_renewal(window.plan, facts, window.as_of)
+            if standing is not None:
+                yield standing
 
 
 def evaluate_people(
@@ -153,11 +135,11 @@ def evaluate_people(
     providers of those entries. Call it inside the writing transaction. In `deferred_evaluation`
     it is done at the end.
     """
-    deferred: _DeferredEvaluation | None = session.info.get(_DEFERRED)
-    if deferred is not None:
-        deferred.add(rulebooks, person_ids, now, named_providers)
-        return
     people = set(person_ids)
+    deferred: list[_Evaluation] | None = session.info.get(_DEFERRED)
+    if deferred is not None:
+        deferred.append(_Evaluation(rulebooks, people, now, named_providers))
+        return
     if named_providers is None:
         providers = people | list_providers_of(session, people)
     else:
@@ -172,34 +154,13 @@ def evaluate_people(
     _evaluate(session, rulebooks, endorsement_ids, now)
 
 
-@dataclass
-class _DeferredEvaluation:
-    """Whom to evaluate at the end of a transaction.
+class _Evaluation(NamedTuple):
+    """The arguments of `evaluate_people`."""
 
-    ``changed`` people have changed in more than their entries; ``now`` is the latest change's.
-    """
-
-    rulebooks: Rulebooks | None = None
-    now: datetime | None = None
-    people: set[int] = field(default_factory=set)
-    changed: set[int] = field(default_factory=set)
-    named_providers: set[int] = field(default_factory=set)
-
-    def add(
-        self,
-        rulebooks: Rulebooks,
-        person_ids: Iterable[int],
-        now: datetime,
-        named_providers: Collection[int] | None,
-    ) -> None:
-        people = set(person_ids)
-        self.rulebooks = rulebooks
-        self.now = max(self.now or now, now)
-        self.people |= people
-        if named_providers is None:
-            self.changed |= people
-        else:
-            self.named_providers.update(named_providers)
+    rulebooks: Rulebooks
+    people: set[int]
+    now: datetime
+    named_providers: Collection[int] | None
 
 
 @contextmanager
@@ -209,19 +170,24 @@ def deferred_evaluation(session: Session) -> Iterator[None]:
     So people whom several saves of one transaction touch are evaluated once. Until then the
     standing table is behind: for pages, which do not read it in the transaction that writes.
     """
-    deferred = session.info[_DEFERRED] = _DeferredEvaluation()
+    deferred: list[_Evaluation] = []
+    session.info[_DEFERRED] = deferred
     try:
         yield
     finally:
         del session.info[_DEFERRED]
-    if deferred.rulebooks is None or deferred.now is None:
+    if not deferred:
         return
-    providers: Collection[int] | None = deferred.named_providers
-    if deferred.changed:
-        providers = None
-    evaluate_people(
-        session, deferred.rulebooks, deferred.people, deferred.now, named_providers=providers
-    )
+    people: set[int] = set()
+    providers: set[int] | None = set()
+    for evaluation in deferred:
+        people |= evaluation.people
+        if providers is None or evaluation.named_providers is None:
+            providers = None
+        else:
+            providers.update(evaluation.named_providers)
+    now = max(evaluation.now for evaluation in deferred)
+    evaluate_people(session, deferred[0].rulebooks, people, now, named_providers=providers)
 
 
 def evaluate_due(

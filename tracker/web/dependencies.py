@@ -67,10 +67,12 @@ class Site:
     """The parts of the site that `build_app` puts together.
 
     Pages read with ``reading(site.engine)``, the busiest with ``site.reader``; everything that
-    writes uses ``site.writer``. ``now`` reads the clock, once for each request.
+    writes uses ``site.writer``. ``now`` reads the clock, once for each request. ``is_https``:
+    people reach the site over TLS, so that cookies may require it.
     """
 
     settings: Settings
+    is_https: bool
     engine: Engine
     reader: Reader
     writer: Writer
@@ -83,17 +85,7 @@ class Site:
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
 
-    @property
-    def is_https(self) -> bool:
-        """Whether people reach the site over TLS, so that cookies may require it."""
-        return self.settings.base_url.startswith("https://")
-
-    @property
-    def cookie_name(self) -> str:
-        """The name of the session cookie."""
-        return self.own_cookie("session")
-
-    def own_cookie(self, name: str) -> str:
+    def own_cookie(self, name: str = "session") -> str:
         """The full name of a cookie for all pages; ``__Host-`` binds it to this host and TLS."""
         return f"__Host-{name}" if self.is_https else name
 
@@ -171,7 +163,7 @@ async def find_viewer(
     request: Request, site: SiteDep, now: NowDep, tasks: BackgroundTasks
 ) -> Viewer | None:
     """The viewer, or None. Once a day it is recorded that their browser was here."""
-    token = request.cookies.get(site.cookie_name)
+    token = request.cookies.get(site.own_cookie())
     if not token:
         return None
     user = await site.reader.read(lambda session: get_session_user(session, token, now))
@@ -198,7 +190,7 @@ async def find_viewer(
 
 async def is_signed_in(site: Site, request: Request) -> bool:
     """Whether a request comes with a valid session."""
-    token, now = request.cookies.get(site.cookie_name), site.now()
+    token, now = request.cookies.get(site.own_cookie()), site.now()
     if not token:
         return False
     return await site.reader.read(lambda session: get_session_user(session, token, now)) is not None
@@ -206,7 +198,7 @@ async def is_signed_in(site: Site, request: Request) -> bool:
 
 def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | None:
     """The viewer, for code outside of an endpoint."""
-    token = request.cookies.get(site.cookie_name)
+    token = request.cookies.get(site.own_cookie())
     if not token:
         return None
     with reading(site.engine) as session:
@@ -218,7 +210,7 @@ def viewer_in_session(
     session: Session, request: Request, site: Site, now: datetime
 ) -> Viewer | None:
     """The viewer, read and recorded as seen in the transaction that saves what they sent."""
-    token = request.cookies.get(site.cookie_name)
+    token = request.cookies.get(site.own_cookie())
     user = get_session_user(session, token, now) if token else None
     if token is None or user is None:
         return None

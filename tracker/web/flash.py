@@ -28,7 +28,7 @@ def sign_in_response(site: Site, token: str, path: str) -> Response:
     response = RedirectResponse(safe_path(path), 303)
     # The database ends a session earlier if it is not used.
     seconds = MAX_SESSION_DAYS * _SECONDS_IN_DAY
-    set_cookie(response, site, site.cookie_name, token, max_age=seconds)
+    set_cookie(response, site, site.own_cookie(), token, max_age=seconds)
     delete_cookie(response, site, SIGN_IN_COOKIE, _SIGN_IN_PATH)
     return response
 
@@ -36,7 +36,7 @@ def sign_in_response(site: Site, token: str, path: str) -> Response:
 def clear_session(response: Response, site: Site) -> None:
     """Delete the session cookie, and the pages that the browser kept."""
     response.headers["clear-site-data"] = CLEAR_CACHE
-    delete_cookie(response, site, site.cookie_name)
+    delete_cookie(response, site, site.own_cookie())
 
 
 def remember_sign_in(response: Response, site: Site, token: str) -> None:

@@ -227,13 +227,17 @@ class FormGuard:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
+        length = _content_length(request)
+        # A small form with files is read like any other, so that its answer can keep what was typed.
+        is_large = length is None or length > _LARGEST_FORM
+        has_files = request.headers.get("content-type", "").startswith("multipart/form-data")
         if not self._is_same_origin(request):
             answer = await self._refuse(request, 403)
             await answer(scope, receive, send)
-        elif _may_bring_files(request):
+        elif is_large and has_files and _FORMS_WITH_FILES.fullmatch(request.url.path):
             await self._pass_on_files(request, send)
         else:
-            await self._pass_on_form(request, send)
+            await self._pass_on_form(request, length or 0, send)
 
     def _is_same_origin(self, request: Request) -> bool:
         if request.url.path.startswith(_NEEDS_NO_ORIGIN):
@@ -247,18 +251,26 @@ class FormGuard:
             origins.add(f"{self._scheme}://{host}")
         return request.headers.get("origin") in origins
 
-    async def _pass_on_form(self, request: Request, send: Send) -> None:
+    async def _pass_on_form(self, request: Request, length: int, send: Send) -> None:
         """Read the whole body first, so that a form that is cut off changes nothing."""
+        body = bytearray()
         try:
-            body = await _read_body(request)
+            if length <= _LARGEST_FORM:
+                async for chunk in request.stream():
+                    body += chunk
+                    length = len(body)
+                    if length > _LARGEST_FORM:
+                        break
         except ClientDisconnect:
             await Response(status_code=400)(request.scope, request.receive, send)
             return
-        if body is None:
+        if length > _LARGEST_FORM:
             refusal = await self._refuse(request, 413)
             await refusal(request.scope, request.receive, send)
             return
-        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        messages: list[Message] = [
+            {"type": "http.request", "body": bytes(body), "more_body": False}
+        ]
 
         async def replay() -> Message:
             return messages.pop() if messages else await request.receive()
@@ -285,16 +297,6 @@ class FormGuard:
                 self._uploads -= 1
 
 
-def _may_bring_files(request: Request) -> bool:
-    kind = request.headers.get("content-type", "")
-    if not kind.startswith("multipart/form-data"):
-        return False
-    # A small one is read like any other form, so that its answer can keep everything typed.
-    length = _content_length(request)
-    is_small = length is not None and length <= _LARGEST_FORM
-    return not is_small and bool(_FORMS_WITH_FILES.fullmatch(request.url.path))
-
-
 def _content_length(request: Request) -> int | None:
     """The length that a request declares; None if it declares none."""
     length = request.headers.get("content-length")
@@ -303,18 +305,6 @@ def _content_length(request: Request) -> int | None:
     if not length.isdecimal() or len(length) > _LONGEST_CONTENT_LENGTH:
         return sys.maxsize
     return int(length)
-
-
-async def _read_body(request: Request) -> bytes | None:
-    """The whole body; None if it is larger than any form. Raises ClientDisconnect."""
-    if (_content_length(request) or 0) > _LARGEST_FORM:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_FORM:
-            return None
-    return bytes(body)
 
 
 def _limit_upload(request: Request) -> Receive:

@@ -120,25 +120,22 @@ class Posted:
 
 
 @asynccontextmanager
-async def _open_form(request: Request) -> AsyncIterator[FormData]:
-    """The form of a request, which is read once; its files are gone after the block."""
+async def open_posted(request: Request) -> AsyncIterator[Posted]:
+    """The texts and files of a posted form, read once; the files are gone after the block."""
     if not hasattr(request.state, "form"):
         request.state.form = await read_body(request)
     form: FormData = request.state.form
+    texts: list[tuple[str, str | UploadFile]] = []
+    files = []
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            texts.append((name, value))
+        elif name == "files":
+            files.append(value)
     try:
-        yield form
+        yield Posted(FormData(texts), files)
     finally:
         await form.close()
-
-
-@asynccontextmanager
-async def open_posted(request: Request) -> AsyncIterator[Posted]:
-    """The texts and files of a posted form; the files are gone after the block."""
-    async with _open_form(request) as form:
-        items = form.multi_items()
-        texts = [(name, value) for name, value in items if isinstance(value, str)]
-        files = [v for name, v in items if name == "files" and isinstance(v, UploadFile)]
-        yield Posted(FormData([*texts]), files)
 
 
 async def typed(request: Request) -> FormData:
@@ -171,9 +168,9 @@ CycleStart = Annotated[date, Depends(parse_cycle_start)]
 async def typed_again(request: Request) -> tuple[list[tuple[str, str]], bool]:
     """The texts of a form, and whether files came with them, which can't be kept."""
     try:
-        async with _open_form(request) as form:
-            texts = [(name, text) for name, text in form.multi_items() if isinstance(text, str)]
-            return texts, any(not isinstance(one, str) and one.filename for one in form.values())
+        async with open_posted(request) as form:
+            texts = [(name, str(text)) for name, text in form.texts.multi_items()]
+            return texts, any(file.filename for file in form.files)
     except (HTTPException, RuntimeError, ClientDisconnect):
         # Not a form from our pages, or a body that was already read as something else.
         return [], False

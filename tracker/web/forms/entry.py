@@ -1,6 +1,6 @@
 """The form for one session: its fields, what was submitted, and the entry that it describes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from sqlmodel import Session
-from starlette.datastructures import FormData
 from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, StringField
 
 from tracker.formatting import MINUTES_IN_DAY, format_hours
@@ -60,31 +59,20 @@ class SubmittedForm:
     a form key.
     """
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self.texts = dict(texts)
+    def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
+        self.texts: dict[str, str] = {}
+        for field, text in fields:
+            self.texts.setdefault(field, clean(str(text)))
         self.problems: list[tuple[str, str]] = []
         self.refusals: list[Refusal] = []
-        if not is_form_key(self["form_key"]):
+        if not is_form_key(self.texts.get("form_key")):
             self["form_key"] = new_form_key()
-
-    @classmethod
-    def from_data(cls, data: FormData) -> "SubmittedForm":
-        """The form as a browser sent it."""
-        texts: dict[str, str] = {}
-        for field, text in data.multi_items():
-            texts.setdefault(field, clean(str(text)))
-        return cls(texts)
 
     def __getitem__(self, field: str) -> str:
         return self.texts.get(field, "")
 
     def __setitem__(self, field: str, text: str) -> None:
         self.texts[field] = text
-
-    @property
-    def confirmed(self) -> list[str]:
-        """The keys of the warnings that the person has already seen."""
-        return self["seen"].split()
 
     def add_problem(self, field: str, message: str) -> None:
         """Show a message beside a field."""
@@ -125,12 +113,19 @@ def parse_entry(
     What can't be read becomes a problem of the form, and today or 24 hours in the entry.
     """
     activity = form["activity"]
-    minutes = _parse_hours(form, "hours", "the hours")
     is_rsc = activity == "rsc"
     provider_id, provider_name = provider
+    minutes = _parse_hours(form, "hours", "the hours")
+    held_on = context.now.date()
+    words = DateWording("Enter the day of the session", "The session date", held_on.year)
+    years = range(held_on.year - YEARS_BACK, held_on.year + 1)
+    try:
+        held_on = parse_date(form["day"], form["month"], form["year"], words, years)
+    except DateError as error:
+        form.add_problem(error.part, str(error))
     return EntryInput(
         activity=activity,
-        held_on=_parse_day(form, context.now.date()),
+        held_on=held_on,
         minutes=MINUTES_IN_DAY if minutes is None else minutes,
         title=form["title"],
         provider_id=provider_id if is_rsc else None,
@@ -139,16 +134,6 @@ def parse_entry(
         reference=form["reference"] or None,
         topics=_parse_topics(form, activity, minutes),
     )
-
-
-def _parse_day(form: SubmittedForm, today: date) -> date:
-    words = DateWording("Enter the day of the session", "The session date", today.year)
-    years = range(today.year - YEARS_BACK, today.year + 1)
-    try:
-        return parse_date(form["day"], form["month"], form["year"], words, years)
-    except DateError as error:
-        form.add_problem(error.part, str(error))
-        return today
 
 
 def _parse_hours(form: SubmittedForm, field: str, label: str) -> int | None:
@@ -214,7 +199,7 @@ def prefill_from_link(
 
 def prefill_from_entry(entry: LoggedEntry) -> dict[str, str]:
     """An entry as a person would type it."""
-    has_usual_title = entry.activity == "rsc" and entry.title == usual_title("rsc", entry.format)
+    has_usual_title = entry.title == usual_title(entry.activity, entry.format)
     texts = {
         "activity": entry.activity,
         **format_date_fields(entry.held_on),

@@ -30,7 +30,7 @@ _NOTICES = {
 def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
     """Each browser that is signed in with one of the viewer's addresses, the current one first."""
     viewer, site = page.viewer, page.site
-    current = hash_token(request.cookies[site.cookie_name])
+    current = hash_token(request.cookies[site.own_cookie()])
     with page.reading() as session:
         browsers = list_browsers(session, viewer.person_id, viewer.email, page.now)
         # A coordinator who is no person here has no time zone of their own.
@@ -73,6 +73,6 @@ def end_one(page: ViewerPage, typed: Typed) -> Response:
 @router.post(f"{_PATH}/end-others")
 def end_others(page: ViewerPage, request: Request) -> Response:
     """Sign out every browser but this one."""
-    token = request.cookies[page.site.cookie_name]
+    token = request.cookies[page.site.own_cookie()]
     page.write(lambda context: sign_out_other_browsers(context, page.viewer.email, token))
     return page.redirect(_PATH, "others")

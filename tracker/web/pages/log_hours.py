@@ -27,6 +27,7 @@ from tracker.services.entries import (
     update_entry,
 )
 from tracker.services.entry_rules import (
+    EntryInput,
     EntryRules,
     EntryWarnings,
     length_key,
@@ -96,7 +97,7 @@ class Submission:
     removing: Collection[int] = ()
     saved: LoggedEntry | None = None
     is_closed: bool = False
-    warnings: EntryWarnings = field(default_factory=EntryWarnings)
+    warnings: EntryWarnings | None = None
     notice: str = ""
     focus: str = ""
     kept: set[str] = field(default_factory=set)
@@ -127,9 +128,7 @@ class PostedEntry:
         Raises NotFound if the edited entry is not the viewer's.
         """
         viewer = viewer_in_session(session, self.request, self.site, self.now)
-        removing = [parse_id(str(text)) for text in self.texts.getlist("without")]
-        form = SubmittedForm.from_data(self.texts)
-        submission = Submission(viewer, form, removing=removing)
+        submission = Submission(viewer, SubmittedForm(self.texts.multi_items()))
         if viewer is None or viewer.person_id is None:
             return submission
         context = ServiceContext(session, self.site.rulebooks, viewer.actor, self.now)
@@ -137,6 +136,24 @@ class PostedEntry:
             submission.editing = find_entry(session, viewer.person_id, self.entry_id)
             if submission.editing is None:
                 raise NotFound
+            submission.removing = [parse_id(str(text)) for text in self.texts.getlist("without")]
+        accepted: list[ReceivedFile] = []
+        if self.upload != Upload():
+            accepted = self._accept_files(context, submission)
+        if "today" in self.texts:
+            today = _rules_for(context, submission).today
+            submission.form.texts |= format_date_fields(today)
+            submission.focus = "hours"
+        elif "remove" in self.texts:
+            _remove_draft(context, submission)
+        else:
+            _save_entry(context, submission)
+        if accepted or "kept" in self.texts:
+            self._keep_files(context, submission, accepted)
+        return submission
+
+    def _accept_files(self, context: ServiceContext, submission: Submission) -> list[ReceivedFile]:
+        """The uploaded files that have space; the form shows why others were refused."""
         accepted: list[ReceivedFile] = []
         refusals = list(self.upload.refusals)
         if self.upload.received:
@@ -144,60 +161,74 @@ class PostedEntry:
             accepted, full = check_space(context, self.upload.received, submission.files, quota)
             refusals += full
         for refusal in refusals:
-            form.add_refusal(refusal)
-        if "today" in self.texts:
-            today = _rules_for(context, submission).today
-            form.texts |= format_date_fields(today)
-            submission.focus = "hours"
-        elif "remove" in self.texts:
-            removed = remove_file(context, parse_id(form["remove"]))
-            submission.notice = f"{removed.name} was removed." if removed else FILE_NOT_HERE
-            submission.dropped += [removed.stored_as] if removed else []
-        else:
-            self._save_entry(context, submission)
-        if accepted or "kept" in self.texts:
-            first_key, key = self.texts.get("form_key"), form["form_key"]
-            if first_key != key:
-                move_drafts(context, str(first_key), key)
-            entry_id = submission.saved.id if submission.saved else None
-            submission.kept = keep_files(context, key, accepted, entry_id)
-        return submission
+            submission.form.add_refusal(refusal)
+        return accepted
 
-    def _save_entry(self, context: ServiceContext, submission: Submission) -> None:
-        form = submission.form
-        provider = resolve_provider(context, form)
-        entry = parse_entry(context, form, provider)
-        if form.problems or form.refusals:
-            # Show what is wrong with the other fields at the same time.
-            unreadable = {name for name, _ in form.problems}
-            for refusal in validate_entry(entry, _rules_for(context, submission)):
-                if form.field_of(refusal) not in unreadable:
-                    form.add_refusal(refusal)
-            return
-        try:
-            if submission.editing is None:
-                source = EntrySource(form["form_key"], form.confirmed)
-                submission.saved = create_entry(context, context.person_id, entry, source)
-                return
-            submission.saved = update_entry(
-                context,
-                submission.editing.id,
-                entry,
-                version=form["version"],
-                confirmed=form.confirmed,
-            )
-            for file_id in submission.removing:
-                removed = remove_file(context, file_id, submission.editing.id)
-                submission.dropped += [removed.stored_as] if removed else []
-        except Refused as refused:
-            for refusal in refused.refusals:
-                if refusal.field == "entry":
-                    submission.is_closed = True
-                else:
-                    form.add_refusal(refusal)
-        except NeedsConfirmation as needed:
-            submission.warnings = needed.warnings
-            form["seen"] = " ".join([*form.confirmed, *needed.warnings.keys])
+    def _keep_files(
+        self, context: ServiceContext, submission: Submission, accepted: list[ReceivedFile]
+    ) -> None:
+        """Give the accepted files, and those that came with the form before, to the entry."""
+        first_key, key = self.texts.get("form_key"), submission.form["form_key"]
+        if first_key != key:
+            move_drafts(context, str(first_key), key)
+        entry_id = submission.saved.id if submission.saved else None
+        submission.kept = keep_files(context, key, accepted, entry_id)
+
+
+def _remove_draft(context: ServiceContext, submission: Submission) -> None:
+    removed = remove_file(context, parse_id(submission.form["remove"]))
+    submission.notice = FILE_NOT_HERE
+    if removed is not None:
+        submission.notice = f"{removed.name} was removed."
+        submission.dropped.append(removed.stored_as)
+
+
+def _save_entry(context: ServiceContext, submission: Submission) -> None:
+    """Create or update the entry; if it can't be saved, the form shows every reason."""
+    form = submission.form
+    provider = resolve_provider(context, form)
+    entry = parse_entry(context, form, provider)
+    if form.problems or form.refusals:
+        _add_other_refusals(context, submission, entry)
+        return
+    confirmed = form["seen"].split()
+    try:
+        if submission.editing is None:
+            source = EntrySource(form["form_key"], confirmed)
+            submission.saved = create_entry(context, context.person_id, entry, source)
+        else:
+            _update_entry(context, submission, submission.editing.id, entry)
+    except Refused as refused:
+        for refusal in refused.refusals:
+            if refusal.field == "entry":
+                submission.is_closed = True
+            else:
+                form.add_refusal(refusal)
+    except NeedsConfirmation as needed:
+        submission.warnings = needed.warnings
+        form["seen"] = " ".join([*confirmed, *needed.warnings.keys])
+
+
+def _add_other_refusals(context: ServiceContext, submission: Submission, entry: EntryInput) -> None:
+    """Show what is wrong with the fields that can be read, beside those that can't."""
+    form = submission.form
+    unreadable = {name for name, _ in form.problems}
+    for refusal in validate_entry(entry, _rules_for(context, submission)):
+        if form.field_of(refusal) not in unreadable:
+            form.add_refusal(refusal)
+
+
+def _update_entry(
+    context: ServiceContext, submission: Submission, entry_id: int, entry: EntryInput
+) -> None:
+    form = submission.form
+    submission.saved = update_entry(
+        context, entry_id, entry, version=form["version"], confirmed=form["seen"].split()
+    )
+    for file_id in submission.removing:
+        removed = remove_file(context, file_id, entry_id)
+        if removed is not None:
+            submission.dropped.append(removed.stored_as)
 
 
 def _rules_for(context: ServiceContext, submission: Submission) -> EntryRules:
@@ -210,7 +241,7 @@ def show_form(page: PersonPage, link: LogLinkDep) -> HTMLResponse:
     """The empty form, or one that a link has filled in."""
     with page.reading() as session:
         rules = load_entry_rules(session, page.site.rulebooks, page.person_id, page.now)
-        form = SubmittedForm(prefill_from_link(session, page.person_id, rules, link))
+        form = SubmittedForm(prefill_from_link(session, page.person_id, rules, link).items())
         return _render_form(session, page.site, rules, Submission(page.viewer, form))
 
 
@@ -221,7 +252,7 @@ def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
         entry, rules = _entry_with_rules(session, page, entry_id)
         if rules.lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
-        form = SubmittedForm(prefill_from_entry(entry))
+        form = SubmittedForm(prefill_from_entry(entry).items())
         form["version"] = entry_version(entry)
         # An unusual length was confirmed when the entry was saved.
         form["seen"] = length_key(entry.minutes)
@@ -294,12 +325,7 @@ def _render_form(
     form = build_log_form(rules, submission.form)
     problems = form.problems()
     is_refused = bool(problems or submission.warnings)
-    duplicate = submission.warnings.duplicate
-    provider = ""
-    if duplicate is not None:
-        provider = duplicate.provider_name or ""
-        if duplicate.provider_id is not None:
-            provider = get_person(session, duplicate.provider_id).name
+    warnings = submission.warnings or EntryWarnings()
     return site.pages.render(
         "log.html",
         status=422 if is_refused else 200,
@@ -317,10 +343,19 @@ def _render_form(
         removing=submission.removing,
         editing=editing,
         warnings=None if problems else submission.warnings,
-        duplicate_provider=provider,
-        length_question=format_length_question(submission.warnings.minutes),
+        duplicate_provider=_name_provider(session, warnings.duplicate),
+        length_question=format_length_question(warnings.minutes),
         focus="" if is_refused else submission.focus,
     )
+
+
+def _name_provider(session: Session, entry: LoggedEntry | None) -> str:
+    """The name of the provider of an entry, if there is one."""
+    if entry is None:
+        return ""
+    if entry.provider_id is not None:
+        return get_person(session, entry.provider_id).name
+    return entry.provider_name or ""
 
 
 @router.get("/log/saved/{entry_id}")

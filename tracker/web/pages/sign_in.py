@@ -130,7 +130,7 @@ def sign_in_with_link(
 @router.post("/sign-out")
 def sign_out(site: SiteDep, request: Request) -> Response:
     """End the session, in the database and in the browser."""
-    token = request.cookies.get(site.cookie_name)
+    token = request.cookies.get(site.own_cookie())
     if token:
         site.writer.run(lambda session: delete_browser_session(session, token))
     response = redirect_with_flash(site, "/", "out")
@@ -189,7 +189,7 @@ def _sign_in(site: Site, attempt: _Attempt, typed: FormData, action: str) -> Res
         if isinstance(email, CodeProblem):
             return email
         # A browser that is signed in already keeps one session, not two.
-        delete_browser_session(session, attempt.request.cookies.get(site.cookie_name, ""))
+        delete_browser_session(session, attempt.request.cookies.get(site.own_cookie(), ""))
         browser = format_browser(attempt.request.headers.get("user-agent", ""))
         return create_browser_session(session, email, attempt.now, browser)
 
