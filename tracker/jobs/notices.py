@@ -8,7 +8,7 @@ too: the outbox takes one mail a person a day, and the later process defers.
 If a batch fails, its people are taken one by one, so that one person's failure stays theirs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -110,12 +110,7 @@ def _decide_on_people(
 def _run_batch(run: RunContext, people: Sequence[int]) -> Tally:
     session = run.session
     by_person = decide_notices(run, people)
-    addresses = list_addresses(session, people)
-    messages: dict[int, Message] = {}
-    for person_id, decisions in by_person.items():
-        to_send = in_order([d for d in decisions if d.skipped is None])
-        if to_send:
-            messages[person_id] = _write_message(run, addresses[person_id], to_send)
+    messages = _write_messages(run, by_person, people)
     accepted = enqueue(session, list(messages.values()), run.now)
     recorded: list[tuple[Decision, str | None]] = []
     deferred: list[Decision] = []
@@ -131,6 +126,19 @@ def _run_batch(run: RunContext, people: Sequence[int]) -> Tally:
     consider_again(session, deferred, run.as_of)
     sent = sum(1 for _, message_id in recorded if message_id)
     return Tally(len(accepted), sent, len(recorded) - sent, len(deferred))
+
+
+def _write_messages(
+    run: RunContext, by_person: Mapping[int, Sequence[Decision]], people: Sequence[int]
+) -> dict[int, Message]:
+    """One message for each person who has something to be sent."""
+    addresses = list_addresses(run.session, people)
+    messages: dict[int, Message] = {}
+    for person_id, decisions in by_person.items():
+        to_send = in_order([d for d in decisions if d.skipped is None])
+        if to_send:
+            messages[person_id] = _write_message(run, addresses[person_id], to_send)
+    return messages
 
 
 def _write_message(run: RunContext, address: str, decisions: Sequence[Decision]) -> Message:

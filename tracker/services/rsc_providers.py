@@ -86,17 +86,7 @@ def refresh_provider_spans(
     for provider_id, provider in load_providers(session, person_ids).items():
         for rule_name, span in _qualified(rulebooks, provider.degree, provider.credentials):
             wanted.add((rule_name, provider_id, span.starts_on, span.ends_on))
-    query = select(
-        col(ProviderSpan.rule),
-        col(ProviderSpan.provider_id),
-        col(ProviderSpan.starts_on),
-        col(ProviderSpan.ends_on),
-    )
-    if person_ids is not None:
-        query = query.where(col(ProviderSpan.provider_id).in_(person_ids))
-    stored: set[SpanRow] = set()
-    for rule, provider_id, starts_on, ends_on in session.exec(query):
-        stored.add((rule, provider_id, starts_on, ends_on))
+    stored = _stored_spans(session, person_ids)
     for rule, provider_id, starts_on, _ in stored - wanted:
         session.connection().execute(
             delete(ProviderSpan).where(
@@ -111,6 +101,21 @@ def refresh_provider_spans(
     if len(new) > _MANY_SPANS:
         refresh_statistics(session, [ProviderSpan])
     return {provider_id for _, provider_id, _, _ in wanted ^ stored}
+
+
+def _stored_spans(session: Session, person_ids: Collection[int] | None) -> set[SpanRow]:
+    query = select(
+        col(ProviderSpan.rule),
+        col(ProviderSpan.provider_id),
+        col(ProviderSpan.starts_on),
+        col(ProviderSpan.ends_on),
+    )
+    if person_ids is not None:
+        query = query.where(col(ProviderSpan.provider_id).in_(person_ids))
+    spans: set[SpanRow] = set()
+    for rule, provider_id, starts_on, ends_on in session.exec(query):
+        spans.add((rule, provider_id, starts_on, ends_on))
+    return spans
 
 
 # Worked out again for every session that somebody logs; it depends on nothing but these.
