@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlmodel import Session
 
+from tracker.db.dialect import is_postgresql, is_sqlite_url
 from tracker.db.engine import newest_version, open_engine, schema_version, wal_is_safe
 from tracker.errors import explain_error
 from tracker.services.evidence import stored_names
@@ -128,7 +129,7 @@ def check_database(url: str) -> Verdict:
     """Check the database. Returns whether its contents can be checked."""
     try:
         address = make_url(url)
-        if address.get_backend_name() == "sqlite":
+        if is_sqlite_url(address):
             return (yield from _check_file(address))
         return (yield from _check_schema(url))
     except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
@@ -210,7 +211,7 @@ def _check_writing(engine: Engine) -> Findings:
 
 
 def _describe(session: Session, schema: str) -> Findings:
-    if session.connection().dialect.name == "sqlite":
+    if not is_postgresql(session):
         journal = session.connection().exec_driver_sql("PRAGMA journal_mode").scalar_one()
         safe = wal_is_safe(sqlite3.sqlite_version_info)
         why = "" if safe else ", as this SQLite lacks the fix that makes WAL safe"

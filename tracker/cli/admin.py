@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from tracker import clock
 from tracker.cli.context import UnknownName, open_app
+from tracker.db.dialect import is_sqlite_url
 from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
 from tracker.errors import hide_passwords
 from tracker.services import api_tokens
@@ -86,7 +87,7 @@ def migrate_database() -> None:
     url = load_settings().database_url.get_secret_value()
     address = make_url(url)
     shown = address.render_as_string(hide_password=True)
-    if address.get_backend_name() == "sqlite" and address.database not in {None, "", ":memory:"}:
+    if is_sqlite_url(address) and address.database not in {None, "", ":memory:"}:
         Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
     # Before anything is written: another program's tables are refused here.
     before = schema_version(url)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
 from tracker.clock import stopwatch
+from tracker.db.dialect import is_postgresql, is_sqlite_url
 from tracker.db.write_lock import write_lock
 from tracker.errors import UserError
 
@@ -51,7 +52,7 @@ def open_engine(url: str, *, for_pages: bool = False) -> Engine:
     """
     # What people type, codes and tokens are in parameters, so no error may show them.
     options: dict[str, Any] = {"pool_size": _POOL_SIZE, "hide_parameters": True}
-    if _is_sqlite(url):
+    if is_sqlite_url(url):
         # Threads never wait for a connection: a file can have any number of them.
         engine = create_engine(url, max_overflow=-1, **options)
         _prepare_sqlite(engine)
@@ -65,10 +66,6 @@ def open_engine(url: str, *, for_pages: bool = False) -> Engine:
     if "connect_timeout" not in make_url(url).query:
         connect_args["connect_timeout"] = _CONNECT_SECONDS
     return create_engine(url, connect_args=connect_args, **options)
-
-
-def _is_sqlite(url: str) -> bool:
-    return make_url(url).get_backend_name() == "sqlite"
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -99,7 +96,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 def reading(engine: Engine) -> Iterator[Session]:
     """Open a session whose reads all see one state of the database (one transaction)."""
     with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
+        if is_postgresql(connection):
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin(), Session(connection) as session:
             yield session
@@ -117,7 +114,7 @@ def writing(engine: Engine, timeout: float | None = None) -> Iterator[Session]:
         _limit_waiting(connection, deadline)
         try:
             with connection.execution_options(writes=True).begin():
-                if timeout is not None and connection.dialect.name == "postgresql":
+                if timeout is not None and is_postgresql(connection):
                     milliseconds = max(int(timeout * 1000), 1)
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
                 with Session(connection, expire_on_commit=False) as session:
@@ -126,14 +123,14 @@ def writing(engine: Engine, timeout: float | None = None) -> Iterator[Session]:
                 # On SQLite the commit waits for readers.
                 _limit_waiting(connection, deadline)
         finally:
-            if deadline is not None and connection.dialect.name == "sqlite":
+            if deadline is not None and not is_postgresql(connection):
                 driver = connection.connection.cursor()
                 driver.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
 
 def _limit_waiting(connection: Connection, deadline: float | None) -> None:
     """Let SQLite wait for others until ``deadline`` by `stopwatch`, but at least a moment."""
-    if deadline is not None and connection.dialect.name == "sqlite":
+    if deadline is not None and not is_postgresql(connection):
         milliseconds = max(int((deadline - stopwatch()) * 1000), 1)
         connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds}")
 
@@ -150,7 +147,7 @@ def migrate(url: str) -> None:
 
 def upgrade(connection: Connection, version: str) -> None:
     """Run the migrations up to ``version`` on a connection that has no transaction yet."""
-    is_sqlite = connection.dialect.name == "sqlite"
+    is_sqlite = not is_postgresql(connection)
     if is_sqlite:
         # SQLite changes a table by making it anew; to drop the old one must not delete the rows
         # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
@@ -168,7 +165,7 @@ def ensure_schema(url: str) -> None:
     Raises SchemaError, saying what to do.
     """
     file = make_url(url).database
-    if _is_sqlite(url) and file and file != ":memory:":
+    if is_sqlite_url(url) and file and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     version = schema_version(url)
     if version is None:

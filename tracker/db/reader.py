@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from tracker.db.dialect import is_postgresql
 from tracker.db.engine import reading
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ class Reader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        is_sqlite = engine.dialect.name == "sqlite"
+        is_sqlite = not is_postgresql(engine)
         self._threads = ThreadPoolExecutor(
             _SQLITE_THREADS if is_sqlite else _POSTGRESQL_THREADS, "reader"
         )

@@ -12,6 +12,7 @@ from sqlalchemy import URL, func
 from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
+from tracker.db.dialect import is_postgresql, is_sqlite_url
 
 _NOT_A_FILE = (None, "", ":memory:")
 # A canceled query counts: waiting for a lock is part of every statement timeout.
@@ -33,7 +34,7 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
 
     Raises Busy after ``timeout`` seconds; None waits forever.
     """
-    if url.get_backend_name() != "sqlite" or url.database in _NOT_A_FILE:
+    if not is_sqlite_url(url) or url.database in _NOT_A_FILE:
         yield
         return
     # Read access is enough, so a command that runs as another account can use the same file.
@@ -67,7 +68,7 @@ def is_busy(error: BaseException) -> bool:
 def lock_names(session: Session, names: Iterable[str]) -> None:
     """Make other transactions that lock one of these names wait until this one ends."""
     # SQLite has one writer anyway. In one order, so that no two transactions wait for each other.
-    if session.connection().dialect.name == "postgresql":
+    if is_postgresql(session):
         for name in sorted(names):
             number = func.hashtextextended(name, 0)
             session.exec(select(func.pg_advisory_xact_lock(number))).all()

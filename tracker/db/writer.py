@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tracker.clock import stopwatch
+from tracker.db.dialect import is_postgresql
 from tracker.db.engine import writing
 from tracker.db.write_lock import Busy, is_busy
 
@@ -51,7 +52,7 @@ class Writer:
     ) -> None:
         self._engine = engine
         self._around = around
-        is_sqlite = engine.dialect.name == "sqlite"
+        is_sqlite = not is_postgresql(engine)
         self._batch = _BATCH if is_sqlite else 1
         self._timeout = _SQLITE_TIMEOUT if is_sqlite else _POSTGRESQL_TIMEOUT
         self._waiting: deque[_Save[Any]] = deque()

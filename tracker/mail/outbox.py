@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import CursorResult, Engine, Update, bindparam, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from tracker.db.dialect import dialect_insert
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.mail.bounces import clear_marks, copies_for_second, copy_of_refused, mark_refused
@@ -108,7 +108,7 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
     What is new goes to the person's second address, too, while the first one is refused.
     Runs in the caller's transaction, so that a decision and its message stand or fall together.
     """
-    statement = _inserting(session)
+    statement = _insert_new(session)
     inserted: set[str] = set()
     for start in range(0, len(messages), _INSERT_ROWS):
         rows = []
@@ -126,9 +126,9 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
     return inserted
 
 
-def _inserting(session: Session) -> Any:  # noqa: ANN401 - each dialect has its own class
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
-    return dialect.insert(_OUTBOX).on_conflict_do_nothing(index_elements=["dedupe_key"])
+def _insert_new(session: Session) -> Any:  # noqa: ANN401 - each dialect has its own class
+    insert = dialect_insert(session, _OUTBOX)
+    return insert.on_conflict_do_nothing(index_elements=["dedupe_key"])
 
 
 def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
@@ -226,7 +226,7 @@ def mark_failed(
         mark_refused(session, message.person_id, message.recipient, now)
         copy = copy_of_refused(session, message.id, now)
         if copy is not None:
-            session.connection().execute(_inserting(session), [copy])
+            session.connection().execute(_insert_new(session), [copy])
     return ours
 
 

@@ -14,7 +14,8 @@ from sqlmodel import Session, col, or_, select
 
 from tracker.clock import local_day
 from tracker.db.applications import Application
-from tracker.db.statements import in_chunks, is_postgresql, with_values
+from tracker.db.dialect import is_postgresql
+from tracker.db.statements import in_chunks, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.candidate import (
     Candidate,
@@ -53,32 +54,47 @@ def judge_applications(
     rules are those of that day, or of the day on which the application was submitted.
     """
     names = [name for name in rulebooks.associations if association in (None, name)]
-    earliest = min(map(day_of, names), default=date.max)
-    undecided = select(Application).where(
-        col(Application.association).in_(names),
-        or_(col(Application.decided_on).is_(None), col(Application.decided_on) > earliest),
-    )
-    if application_ids is None:
-        batches = [session.exec(undecided).all()]
-    else:
-        batches = []
-        for ids in in_chunks(sorted(application_ids), _BATCH):
-            batches.append(session.exec(undecided.where(col(Application.id).in_(ids))).all())
-    planned = []
-    for batch in batches:
-        for application in batch:
-            as_of = day_of(application.association)
-            if application.decided_on is None or as_of < application.decided_on:
-                rules_on = min(application.submitted_on or as_of, as_of)
-                plan = rulebooks.application_plan(
-                    application.association, application.category, rules_on
-                )
-                planned.append(_Planned(application.id or 0, plan, as_of))
+    applications = _list_applications(session, names, day_of, application_ids)
+    planned = _plan_applications(rulebooks, applications, day_of)
     for planned_batch in in_chunks(planned, _BATCH):
         for plan, facts, as_of in _read_facts(session, rulebooks, planned_batch):
             standing = judge_application(plan, facts, as_of)
             if standing is not None:
                 yield standing
+
+
+def _plan_applications(
+    rulebooks: Rulebooks, applications: Iterable[Application], day_of: Callable[[str], date]
+) -> Iterator[_Planned]:
+    """Yield the plans of the applications that are undecided on their as-of day."""
+    for application in applications:
+        as_of = day_of(application.association)
+        if application.decided_on is None or as_of < application.decided_on:
+            rules_on = min(application.submitted_on or as_of, as_of)
+            plan = rulebooks.application_plan(
+                application.association, application.category, rules_on
+            )
+            yield _Planned(application.id or 0, plan, as_of)
+
+
+def _list_applications(
+    session: Session,
+    associations: Sequence[str],
+    day_of: Callable[[str], date],
+    application_ids: Iterable[int] | None,
+) -> list[Application]:
+    """Return applications without a decision, or with one after the earliest as-of day."""
+    earliest = min(map(day_of, associations), default=date.max)
+    query = select(Application).where(
+        col(Application.association).in_(associations),
+        or_(col(Application.decided_on).is_(None), col(Application.decided_on) > earliest),
+    )
+    if application_ids is None:
+        return list(session.exec(query))
+    applications: list[Application] = []
+    for ids in in_chunks(sorted(application_ids), _BATCH):
+        applications += session.exec(query.where(col(Application.id).in_(ids)))
+    return applications
 
 
 def _read_facts(
@@ -176,10 +192,6 @@ def _facts(
     minutes = {f"topic:{name}": total for name, total in _parse_list(topics)}
     if training:
         minutes["training"] = training
-    memberships = []
-    for starts_on, ends_on, organization in _parse_list(members):
-        if organization in accepted:
-            memberships.append(Span(as_date(starts_on), as_date(ends_on)))
     candidate = Candidate(
         state,
         as_date(opened_on),
@@ -198,9 +210,17 @@ def _facts(
         name=name,
         provides_rsc=bool(provides_rsc),
         minutes=minutes,
-        memberships=tuple(memberships),
+        memberships=_memberships(members, accepted),
         candidate=candidate,
     )
+
+
+def _memberships(members: str | list[Any] | None, accepted: frozenset[str]) -> tuple[Span, ...]:
+    spans = []
+    for starts_on, ends_on, organization in _parse_list(members):
+        if organization in accepted:
+            spans.append(Span(as_date(starts_on), as_date(ends_on)))
+    return tuple(spans)
 
 
 def _parse_list(value: str | list[Any] | None) -> list[Any]:

@@ -23,6 +23,7 @@ from sqlalchemy import URL, Connection, inspect
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
+from tracker.db.dialect import is_sqlite_url
 from tracker.db.engine import open_engine, reading
 from tracker.db.log import Evidence
 from tracker.db.write_lock import write_lock
@@ -137,7 +138,7 @@ def copy_database(url: str, target: Path) -> Contents:
     Raises BackupError if there is nothing to copy, or if it is damaged.
     """
     address = make_url(url)
-    if address.get_backend_name() != "sqlite":
+    if not is_sqlite_url(address):
         return _dump_postgresql(url, target)
     if not address.database or not Path(address.database).is_file():
         raise BackupError(f"there is no database at {address}")

@@ -18,6 +18,7 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
+from tracker.db.dialect import is_sqlite_url
 from tracker.db.engine import (
     SchemaError,
     knows_version,
@@ -76,7 +77,7 @@ def restore_backup(
         if evidence is not None:
             _restore_files(backup / EVIDENCE, evidence)
         address = make_url(url)
-        if address.get_backend_name() == "sqlite":
+        if is_sqlite_url(address):
             revoked = _restore_sqlite(backup, address, now, revoke_access=revoke_access)
         else:
             revoked = _restore_postgresql(backup, url, now, revoke_access=revoke_access)
@@ -106,28 +107,35 @@ def _check(backup: Path, url: str, evidence: Path | None) -> Note:
 
 def _ensure_empty(url: str) -> None:
     address = make_url(url)
-    is_empty = False
-    if address.get_backend_name() == "sqlite":
-        if not address.database or address.database == ":memory:":
-            raise BackupError("TRACKER_DATABASE_URL names no file")
-        file = Path(address.database)
-        for ending in _SIDE_FILES:
-            _ensure_unused(Path(f"{file}{ending}"))
-        is_empty = not file.exists() or not file.stat().st_size
-    if not is_empty:
-        try:
-            is_empty = schema_version(url) is None
-        except SchemaError:
-            pass
-        except DatabaseError:
-            # An SQLite file that is no database is not empty; a server has to answer.
-            if address.get_backend_name() != "sqlite":
-                raise
+    is_empty = _is_empty_sqlite(url) if is_sqlite_url(address) else _holds_no_tables(url)
     if not is_empty:
         shown = address.render_as_string(hide_password=True)
         raise BackupError(
             f"{shown} is not empty: stop what runs on it, and move it away or name another"
         )
+
+
+def _is_empty_sqlite(url: str) -> bool:
+    """Whether an SQLite file is absent or holds nothing. Raises BackupError if it can't be used."""
+    database = make_url(url).database
+    if not database or database == ":memory:":
+        raise BackupError("TRACKER_DATABASE_URL names no file")
+    file = Path(database)
+    for ending in _SIDE_FILES:
+        _ensure_unused(Path(f"{file}{ending}"))
+    if not file.exists() or not file.stat().st_size:
+        return True
+    try:
+        return _holds_no_tables(url)
+    except DatabaseError:  # the file is no database
+        return False
+
+
+def _holds_no_tables(url: str) -> bool:
+    try:
+        return schema_version(url) is None
+    except SchemaError:
+        return False
 
 
 def _ensure_unused(side_file: Path) -> None:
