@@ -1,6 +1,5 @@
 """Set-based statements that run on both databases: bulk inserts, upserts, and ids of new rows."""
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -8,19 +7,14 @@ from typing import Any, TypeVar
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
 from sqlalchemy import Table, func, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
+from tracker.db.dialect import dialect_insert, is_postgresql
 from tracker.db.tables import METADATA
 
 # Large enough that a round trip costs nothing, small enough that a long import stays small.
 _BATCH = 5_000
 T = TypeVar("T")
-
-
-def is_postgresql(session: Session) -> bool:
-    """Whether the database is PostgreSQL, not SQLite."""
-    return session.connection().dialect.name == "postgresql"
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -78,9 +72,8 @@ def upsert(
     if not rows:
         return 0
     session.flush()  # rows that these refer to may be pending
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.connection().dialect.name]
     table = METADATA.tables[str(model.__tablename__)]
-    statement: Any = dialect.insert(table)
+    statement = dialect_insert(session, table)
     if update:
         new_values = {name: statement.excluded[name] for name in update}
         statement = statement.on_conflict_do_update(index_elements=key, set_=new_values)
@@ -134,12 +127,25 @@ def with_values(
     """Return a WITH clause that makes a table ``name`` of ``rows``, and its parameters.
 
     ``columns`` gives each column's PostgreSQL type. Days are ISO texts. For hand-written queries.
+    PostgreSQL's planner counts the rows of arrays, but not those of JSON.
     """
-    if is_postgresql(session):
-        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        clause = f"WITH {name} AS (SELECT * FROM json_to_recordset(%s::json) AS v ({typed}))"
-        return clause, (json.dumps([dict(zip(columns, row, strict=True)) for row in rows]),)
     names = ", ".join(columns)
+    if is_postgresql(session):
+        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+        clause = f"WITH {name} ({names}) AS (SELECT * FROM unnest({arrays}))"
+        return clause, tuple(list(values) for values in zip(*rows, strict=True))
     marks = f"({', '.join('?' * len(columns))})"
     clause = f"WITH {name} ({names}) AS (VALUES {', '.join([marks] * len(rows))})"
     return clause, tuple(value for row in rows for value in row)
+
+
+def fetch_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
+    """Return the rows of a hand-written query as the driver's tuples, for large results.
+
+    PostgreSQL plans it anew for these parameters: a plan for any number of rows is far slower.
+    """
+    driver: Any = session.connection().connection.driver_connection
+    if isinstance(driver, PsycopgConnection):
+        return driver.execute(sql.encode(), parameters, prepare=False).fetchall()
+    rows: Sequence[tuple[Any, ...]] = driver.execute(sql, parameters).fetchall()
+    return rows

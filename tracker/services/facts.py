@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tracker.db.statements import in_chunks, is_postgresql, with_values
+from tracker.db.dialect import is_postgresql
+from tracker.db.statements import fetch_rows, in_chunks, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Facts, Span
@@ -64,8 +65,8 @@ def _read_batch(
         for number, (window, endorsement_id) in enumerate(zip(windows, ids, strict=True))
     ]
     clause, parameters = with_values(session, "renewal_window", columns, rows)
-    sql = f"{clause} {facts_sql(topics, for_postgresql=is_postgresql(session))}"
-    for row in session.connection().exec_driver_sql(sql, parameters).all():
+    sql = facts_sql(clause, topics, for_postgresql=is_postgresql(session))
+    for row in fetch_rows(session, sql, parameters):
         window = windows[row[0]]
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
         yield window, _facts(row, window, accepted)
@@ -103,8 +104,11 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
     )
 
 
-def facts_sql(topics: int, *, for_postgresql: bool) -> str:
-    """The query over ``renewal_window``, with sums for so many topics of each window."""
+def facts_sql(windows_clause: str, topics: int, *, for_postgresql: bool) -> str:
+    """Return the query over ``renewal_window``, which the WITH clause makes.
+
+    It has a sum for so many topics of each window.
+    """
     join = "string_agg" if for_postgresql else "group_concat"
     topic_sums = "".join(
         f""",
@@ -113,8 +117,21 @@ def facts_sql(topics: int, *, for_postgresql: bool) -> str:
             AND t.held_on BETWEEN w.starts_on AND w.counted_until)"""
         for n in range(topics)
     )
-    # SQLite takes the tables in the order written because of the CROSS JOIN.
+    # SQLite takes the tables in the order written because of the CROSS JOIN. Hours are summed for
+    # all windows at once, so that PostgreSQL can read the providers' spans once, into a hash table.
     return f"""
+    {windows_clause}, hours AS (
+        SELECT w.id, SUM(e.minutes) FILTER (WHERE e.activity = 'training') AS training,
+            SUM(e.minutes) FILTER (WHERE e.activity = 'rsc' AND s.rule IS NOT NULL) AS rsc
+        FROM renewal_window w
+        CROSS JOIN endorsement en
+        CROSS JOIN entry e
+        LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
+            AND e.held_on BETWEEN s.starts_on AND s.ends_on
+        WHERE en.id = w.endorsement_id AND e.person_id = en.person_id
+            AND e.held_on BETWEEN w.starts_on AND w.counted_until
+        GROUP BY w.id
+    )
     SELECT w.id, en.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
         (SELECT {join}(CAST(m.starts_on AS VARCHAR) || CAST(m.ends_on AS VARCHAR)
             || m.organization, ',') FROM membership m
@@ -128,27 +145,19 @@ def facts_sql(topics: int, *, for_postgresql: bool) -> str:
         (SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
             AND n.held_on BETWEEN w.starts_on AND w.ends_on),
-        (SELECT COALESCE(SUM(e.minutes) FILTER (WHERE e.activity = 'training'), 0) || '/' ||
-                COALESCE(SUM(e.minutes) FILTER (
-                    WHERE e.activity = 'rsc' AND s.rule IS NOT NULL), 0)
-            FROM entry e
-            LEFT JOIN provider_span s ON s.rule = w.provider_rule
-                AND s.provider_id = e.provider_id
-                AND e.held_on BETWEEN s.starts_on AND s.ends_on
-            WHERE e.person_id = en.person_id
-                AND e.held_on BETWEEN w.starts_on AND w.counted_until){topic_sums}
+        h.training, h.rsc{topic_sums}
     FROM renewal_window w
     CROSS JOIN endorsement en
     CROSS JOIN person p
+    LEFT JOIN hours h ON h.id = w.id
     WHERE en.id = w.endorsement_id AND p.id = en.person_id
     """
 
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
     (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
-    memberships, leaves, waived, extended_due_on, next_entry_on, sums, *topics = rest
-    training, rsc = sums.split("/")
-    minutes = {"training": int(training), "rsc": int(rsc)}
+    memberships, leaves, waived, extended_due_on, next_entry_on, training, rsc, *topics = rest
+    minutes = {"training": training, "rsc": rsc}
     for topic, total in zip(window.plan.topics, topics, strict=False):
         minutes[f"topic:{topic}"] = total
     return Facts(
