@@ -79,9 +79,9 @@ def test_broken_csv_is_refused_with_its_line(
     ("heading", "expected"),
     [
         (
-            "email,name,phone",
+            "email,name,shoe_size",
             (
-                "people.csv:1: phone: is not a known column; "
+                "people.csv:1: shoe_size: is not a known column; "
                 "valid values: email, highest_degree, name, provides_rsc, and second_email"
             ),
         ),

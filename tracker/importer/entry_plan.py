@@ -94,6 +94,8 @@ def identify_rows(rows: Iterable[EntryRow]) -> Iterator[ImportedEntry]:
         yield ImportedEntry(row, key, digest)
 
 
+# A new optional column is added to the digest only if it is filled, with its name. Otherwise every
+# row imported before would look new.
 def _digest(row: EntryRow) -> str:
     topics = ";".join(f"{topic}:{minutes}" for topic, minutes in row.topics)
     provider = row.provider_email or row.provider_name or ""

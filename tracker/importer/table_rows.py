@@ -73,8 +73,13 @@ def store_rows(
 ) -> StoredRows:
     """Store rows, given as the person's address and the values of columns.
 
-    Columns that are not given stay as they are, or get the model's default in a new row.
+    Columns that are not given stay as they are, or get the model's default in a new row. Raises
+    LookupError for a value that has no column: the model would drop it silently.
     """
+    table = table_of(schema.table)
+    for name in {name for _, values in rows for name in values}:
+        if name not in table.c:
+            raise LookupError(f"the table {table.name} has no column {name}")
     anchor = schema.table_key[0]
     anchors = {values[anchor] for _, values in rows}
     before = {}
@@ -94,7 +99,6 @@ def store_rows(
             continue
         result.emails.add(email)
     result.counts.added, result.counts.changed = len(added), len(changed)
-    table = table_of(schema.table)
     for new_id, new in zip(reserve_ids(session, table, len(added)), added, strict=True):
         new["id"] = new_id
         result.ids[_key(schema, new)] = new_id
