@@ -32,6 +32,8 @@ from tracker.services.group_members import release_entry
 from tracker.services.provider_choices import may_name
 
 _ONE_DAY = timedelta(days=1)
+_COLUMNS = tuple(name for name in LoggedEntry._fields if name != "topics")
+_INPUT_FIELDS = tuple(field.name for field in dataclasses.fields(EntryInput))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +176,18 @@ def select_entries(session: Session, where: ColumnElement[bool]) -> Iterator[Log
         for _, topic in of_entry:
             if topic is not None:
                 topics[topic.topic] = topic.minutes
-        values = [getattr(entry, name) for name in LoggedEntry._fields[:-1]]
-        yield LoggedEntry._make([*values, topics])
+        columns = {name: getattr(entry, name) for name in _COLUMNS}
+        yield LoggedEntry(**columns, topics=topics)
 
 
 def entry_input_of(entry: LoggedEntry) -> EntryInput:
     """A stored entry as it could be entered again."""
-    return EntryInput(*entry[2:])
+    return EntryInput(**{name: getattr(entry, name) for name in _INPUT_FIELDS})
+
+
+def logged_entry_of(entry_id: int, person_id: int, entry: EntryInput) -> LoggedEntry:
+    """What is entered, as it is read once it is stored."""
+    return LoggedEntry(entry_id, person_id, **dataclasses.asdict(entry))
 
 
 def entry_version(entry: LoggedEntry) -> str:
@@ -253,7 +260,7 @@ def _save(
         )
     session.flush()
     _finish(context, row.person_id, row.id, before=before, after=entry)
-    return LoggedEntry(row.id, row.person_id, **dataclasses.asdict(entry))
+    return logged_entry_of(row.id, row.person_id, entry)
 
 
 def _delete_topics(session: Session, entry_id: int) -> None:

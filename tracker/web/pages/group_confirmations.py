@@ -8,9 +8,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tracker.clock import local_day
 from tracker.refusal_text import format_refusal
-from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.cycle_locks import load_person_locks, refusal_of_lock
+from tracker.services.entries import logged_entry_of
 from tracker.services.group_confirmations import (
     confirm_group_session,
     dispute_group_session,
@@ -81,9 +81,8 @@ def _render(
         if confirmation is None:
             raise HTTPException(404)
         entry = confirmation.entry
-        values = [getattr(entry, name) for name in LoggedEntry._fields[2:]]
         # What the entry would count for, once it is stored.
-        row = preview_entry(session, rulebooks, LoggedEntry(0, person_id, *values), now)
+        row = preview_entry(session, rulebooks, logged_entry_of(0, person_id, entry), now)
         own_entries = list_own_entries(session, person_id, confirmation)
         created = find_created_entry(session, person_id, confirmation)
         zone = zone_of(session, rulebooks, person_id)
