@@ -3,9 +3,9 @@
 Everything else takes an instant (aware, UTC) or a legal day (``date``) as an argument.
 """
 
+import datetime as dt
 import time
 from datetime import UTC, date, datetime
-from datetime import time as TimeOfDay
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
@@ -37,7 +37,7 @@ def stopwatch() -> float:
     return time.monotonic()
 
 
-def instant_of(day: date, at: TimeOfDay, zone: str) -> datetime:
+def instant_of(day: date, at: dt.time, zone: str) -> datetime:
     """When it is ``at`` on the local ``day``: aware, in UTC.
 
     An hour that daylight saving skips is taken as it would have been before the change, one

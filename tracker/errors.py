@@ -1,4 +1,4 @@
-"""Failures that the person who runs the program can fix, each as one message without a traceback."""
+"""Failures that the user can fix, each as one message without a traceback."""
 
 import re
 from typing import ClassVar

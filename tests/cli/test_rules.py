@@ -177,6 +177,6 @@ def test_a_cycle_change_shows_its_day(folder: Path) -> None:
     file.write_text(head + THREE_YEARS + mark + rest)
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
     assert (
-        "from January 1, 2025: A cycle lasts 3 years from the day of endorsement. It is due 10 days "
-        "after its last day, followed by a grace period of 5 days. In the cycle in which"
+        "from January 1, 2025: A cycle lasts 3 years from the day of endorsement. It is due 10 "
+        "days after its last day, followed by a grace period of 5 days. In the cycle in which"
     ) in text

@@ -35,7 +35,9 @@ def test_each_finished_job_prints_a_line(jobs: JobHarness) -> None:
     assert "messages 0, met 0, " in digest
     [notices] = [line for line in lines if line.startswith("NCIMHA notices for 2024-12-02: ")]
     assert "messages 1, sent 1" in notices
-    assert lines[-1] == "`tracker deliver` sends the messages. `tracker serve` sends them by itself."
+    assert (
+        lines[-1] == "`tracker deliver` sends the messages. `tracker serve` sends them by itself."
+    )
     assert len(lines) == 4 * len(REAL.associations) + 1
 
 

@@ -228,7 +228,7 @@ class FormGuard:
             return
         request = Request(scope, receive)
         length = _content_length(request)
-        # A small form with files is read like any other, so that its answer can keep what was typed.
+        # A small form with files is read like any other, so that the answer keeps what was typed.
         is_large = length is None or length > _LARGEST_FORM
         has_files = request.headers.get("content-type", "").startswith("multipart/form-data")
         if not self._is_same_origin(request):
