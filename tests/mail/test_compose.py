@@ -121,9 +121,9 @@ def test_the_text_part_holds_the_same_facts_and_full_links() -> None:
 
 
 def test_the_next_reminder_is_named_only_if_there_is_one() -> None:
-    assert "Next one: December 1." in part(parse(compose(REMINDER)), "plain")
+    assert "Next reminder: December 1." in part(parse(compose(REMINDER)), "plain")
     last = replace(REMINDER, next_reminder=None)
-    assert "Next one" not in part(parse(compose(last)), "plain")
+    assert "Next reminder" not in part(parse(compose(last)), "plain")
 
 
 def test_the_style_is_on_the_elements_and_phones_and_dark_mode_keep_their_rules() -> None:
