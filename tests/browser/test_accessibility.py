@@ -48,7 +48,7 @@ def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
     page.goto("/log?activity=rsc&date=2026-11-14")
     page.get_by_label("Hours", exact=True).fill("1")
     page.get_by_label("Or type part of the provider's name").fill("Kim Osei")
-    page.get_by_label("Proof").set_input_files(
+    page.get_by_label("Supporting documents").set_input_files(
         [file("x" * 90 + ".pdf", PDF), file("page.png", b"<html>")]
     )
     page.get_by_role("button", name="Save").last.click()
@@ -88,7 +88,7 @@ def test_sessions_and_requests_have_no_barriers(scripted: Phone, server: LiveSer
     check(bob)
     dana.goto(f"/sessions/{ids['session']}")
     dana.get_by_text("Withdraw this session").click()
-    dana.get_by_role("button", name="Withdraw it").click()
+    dana.get_by_role("button", name="Withdraw").click()
     expect(dana.get_by_text("Withdrawn").first).to_be_visible()
     check(dana)
 

@@ -118,7 +118,7 @@ _LISTED = [
     (DAN, "/coordinator/applicants"),
     (VERA, "/coordinator/applicants/{nora}"),
     (VERA, "/coordinator/applicants/{ida}/endorse"),
-    (VERA, "/coordinator/applicants/{ida}/endorse", "Endorse from this day"),
+    (VERA, "/coordinator/applicants/{ida}/endorse", "Endorse"),
     (CAROL, "/coordinator/applicants/{olive}/decline"),
 ]
 STOPS = [Stop(*one) for one in _LISTED]

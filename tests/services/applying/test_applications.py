@@ -192,7 +192,7 @@ def test_a_later_endorsement_prevents_the_decision(
 ) -> None:
     add_endorsement(session, cast, date(2026, 3, 11), None)
     before = (rows(session, "endorsement"), rows(session, "audit_event"))
-    with refused("on file from March 11, 2026, and one from March 10, 2026"):
+    with refused("on file starting March 11, 2026, and one starting March 10, 2026"):
         endorse_applicant(context, eves, DECIDED)
     assert (rows(session, "endorsement"), rows(session, "audit_event")) == before
     assert state_of(session, eves)[0] == "open"

@@ -86,8 +86,8 @@ def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
 @pytest.mark.parametrize(
     ("changes", "pointer", "words"),
     [
-        ({"email": ERIN}, "#/email", "No one with this address"),
-        ({"email": "nobody@example.org"}, "#/email", "No one with this address"),
+        ({"email": ERIN}, "#/email", "No one with this email address"),
+        ({"email": "nobody@example.org"}, "#/email", "No one with this email address"),
         ({"held_on": "2026-11-23"}, "#/held_on", "(November 22, 2026) or earlier"),
         ({"held_on": "1970-01-01"}, "#/held_on", "1976 or later"),
         ({"held_on": "2024-12-31"}, "#/held_on", "2024 is closed at NCIMHA"),
@@ -100,7 +100,7 @@ def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
         ),
         ({"title": " \u0007 "}, "#/title", "must name the session"),
         ({"provider_email": None}, "#/provider_email", "Enter the name"),
-        ({"provider_name": "Jo Hart"}, "#/provider_email", "provider once"),
+        ({"provider_name": "Jo Hart"}, "#/provider_email", "provider only once"),
         ({"provider_email": BOB}, "#/provider_email", "name instead"),
         ({"provider_email": ALICE}, "#/provider_email", "list yourself"),
         ({"activity": "training", "format": None}, "#/provider_email", "Leave the provider empty."),
