@@ -38,7 +38,7 @@ def test_training_is_logged_twice_with_a_warning(keys: Open, server: LiveServer)
     at.see("Is this the same session?")
     assert len(server.cast.rows("entry", title="Watch, wait & wonder")) == 1
     at.press("Save anyway", within=at.page.get_by_role("alert"))
-    at.follow("Correct it")
+    at.follow("Edit")
     at.type("Hours", "90 min")
     at.type("Title", "Another one")
     at.enter()
@@ -80,7 +80,7 @@ def test_rsc_with_part_of_a_name_typing_errors_and_proof(
     at.see_heading("1.5 hours on November 3, 2026")
     names = sorted(row["name"] for row in server.cast.rows("evidence") if row["entry_id"])
     assert names == ["certificate.pdf", "photo.png"]
-    at.follow("Correct it")
+    at.follow("Edit")
     at.walk_to(at.page.get_by_role("link", name="certificate.pdf"))
     assert at.download(lambda: at.page.keyboard.press("Enter")) == "certificate.pdf"
     at.tick("Remove photo.png when I save")
