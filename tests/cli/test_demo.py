@@ -125,7 +125,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         process = demo(tmp_path, "--port", str(port))
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert said.startswith(f"ServerPort {port} can't be used")
+    assert said.startswith(f"Port {port} can't be used")
     assert said.count("\n") == 1
 
 

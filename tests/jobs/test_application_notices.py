@@ -167,7 +167,7 @@ def test_a_provider_who_stops_qualifying_is_told_of(jobs: JobHarness) -> None:
     assert jobs.sent() == [*told, "provider cutoff -30 2025-09-30"]
     text = words(jobs.mails()[-1])
     assert "Your application for the" in text
-    assert "Sessions after September 30, 2025 will not count" in text
+    assert "Sessions through September 30, 2025 count. Later sessions will not count" in text
     assert "You logged 28 hours with this provider in the last 12 months." in text
 
 
