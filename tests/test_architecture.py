@@ -273,9 +273,9 @@ def test_few_files_have_more_than_400_lines() -> None:
     assert len(long) <= 0.05 * len(counts), long
 
 
-def test_nine_of_ten_functions_have_at_most_30_lines() -> None:
+def test_nine_of_ten_functions_have_at_most_25_lines() -> None:
     lengths = sorted(body_lines(function) for path in MEASURED for function in functions(path))
-    assert lengths[int(len(lengths) * 0.9)] <= 30
+    assert lengths[int(len(lengths) * 0.9)] <= 25
 
 
 def test_public_functions_have_a_docstring() -> None:
@@ -328,3 +328,12 @@ def test_text_has_no_quaint_phrases() -> None:
             if QUAINT.search(line):
                 wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert wrong == []
+
+
+def test_the_linter_limits_branches_to_10() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lint = settings["tool"]["ruff"]["lint"]
+    exempt = [code for codes in lint["per-file-ignores"].values() for code in codes]
+    assert lint["mccabe"]["max-complexity"] == 10
+    assert lint["select"] == ["ALL"]
+    assert not {"C901", "C90", "C"} & {*lint["ignore"], *exempt}

@@ -99,7 +99,7 @@ def test_declined_references_and_limits_have_no_barriers(
     ids = furnish(server.cast)
     page = scripted("")
     page.goto(f"/reference/{ids['reference']}")
-    page.get_by_text("give this reference?").click()
+    page.get_by_text("Can\u2019t give this reference?").click()
     page.get_by_role("button", name="Decline").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("You declined")
     check(page)

@@ -67,7 +67,8 @@ def test_each_step_is_told_of_with_the_sessions_that_will_not_count(
         jobs.run(last - step * DAY)
         assert cutoffs(jobs) == [*told, f"provider cutoff -{step} {last_day}"]
     text = " ".join(next(m for m in jobs.mails() if "RSC with Bob" in m.subject).text.split())
-    assert f"Sessions through {format_date(last.date())} count. Later sessions" in text
+    last_counted = format_date(last.date())
+    assert f"Sessions through {last_counted} count. Later sessions will not count" in text
     assert why in text
     assert "You logged 5 hours with this provider in the last 12 months." in text
 
