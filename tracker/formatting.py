@@ -89,7 +89,7 @@ def set_locale(locale: str) -> None:
 _parse_locale = cache(Locale.parse)
 
 
-# Babel parses the locale and the pattern anew for each date, and a page or a batch of mails has
+# Babel parses the locale and the pattern anew for each date, and a page or a batch of messages has
 # hundreds: without this, My year takes a third longer.
 @lru_cache(maxsize=10_000)
 def _format_date(day: date, pattern: str, locale: str) -> str:

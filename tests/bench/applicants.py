@@ -129,6 +129,7 @@ def _reference(application: int, role: str) -> dict[str, Any]:
         "role_confirmed": True,
         "relationship": "colleagues",
         "signed_as": role,
+        "answered_by_link": True,
         "received_at": datetime(2026, 3, 1, 12, tzinfo=UTC),
     }
 

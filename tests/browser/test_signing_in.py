@@ -101,5 +101,5 @@ def test_a_form_that_outlived_its_session_is_saved_after_signing_in(
     tab.enter()
     tab.type("Code", newest_code(server))
     tab.enter()
-    at.press("send what I typed")
+    at.press("Submit what I typed")
     at.see_heading("1.25 hours on November 20, 2026")

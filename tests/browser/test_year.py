@@ -27,7 +27,7 @@ def test_the_year_opens_reasons_cycles_and_help(keys: Open) -> None:
     at.see("Carol Reyes")
     at.follow("2025")
     at.see_heading("All done for 2025.")
-    at.follow("Closed")
+    at.follow("View")
     at.see("2025 is closed at NCIMHA")
     at.follow("Help")
     at.see_heading("Help")

@@ -179,7 +179,7 @@ def test_changes_and_trend_follow_the_weeks(jobs: JobHarness) -> None:
         people.log("rsc 3.5h 2024-11-26 with Bob")
     jobs.run(*(at("2024-11-27") + number * DAY for number in range(6)))
     digest = digest_of(jobs)
-    assert "1 completed, 0 fell behind, 3.5 hours held" in digest.text
+    assert "1 completed, 0 fell behind, 3.5 hours of sessions" in digest.text
     assert "complete, 1 more than last week" in digest.text
     trend = [line for line in lines(digest) if line.startswith("* ") and " complete, " in line]
     assert [line.split(":")[0] for line in trend] == [

@@ -52,8 +52,8 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
         "14 days: 3.5 RSC hours by Dec 31",
         "7 days: 3.5 RSC hours by Dec 31",
         "Tomorrow: 3.5 RSC hours due Dec 31",
-        "1 d overdue: 3.5 RSC hours, grace ends Jan 31",
-        "14 d overdue: 3.5 RSC hours, grace ends Jan 31",
+        "1 day overdue: 3.5 RSC hours, grace ends Jan 31",
+        "14 days overdue: 3.5 RSC hours, grace ends Jan 31",
         "IFS renewal due Dec 31 has lapsed",
     ]
 
@@ -61,7 +61,7 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
 def test_a_subject_that_would_be_too_long_counts_what_is_missing() -> None:
     assert subjects(DUE - 30 * DAY, DUE + DAY) == [
         "30 days: 15 training hours and more by Dec 31",
-        "1 d overdue, grace ends Jan 31",
+        "1 day overdue, grace ends Jan 31",
     ]
 
 

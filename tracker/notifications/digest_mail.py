@@ -81,12 +81,12 @@ def _format_news(week: Week) -> tuple[str, str]:
 
 
 def _format_health(week: Week) -> str:
-    mails = (
+    reminders = (
         f"{format_count(week.mails_sent, 'reminder')} went out this week, "
         f"{len(week.returned)} bounced."
     )
     if week.last_evaluation is None:
-        return f"The nightly run has not run yet. {mails}"
+        return f"The nightly run has not run yet. {reminders}"
     day = "today"
     if week.last_evaluation != week.as_of:
         day = f"on {format_date(week.last_evaluation)}"
@@ -99,7 +99,7 @@ def _format_health(week: Week) -> str:
         state = f"after {nights} without one: please tell your operator"
     elif not week.is_healthy:
         state = "and not since: please tell your operator"
-    return f"Last nightly run: {day}, {state}. {mails}"
+    return f"Last nightly run: {day}, {state}. {reminders}"
 
 
 def _list_figures(week: Week) -> tuple[Figure, ...]:
@@ -121,7 +121,7 @@ def _list_figures(week: Week) -> tuple[Figure, ...]:
 def _write_changes(week: Week) -> Line:
     text = (
         f"{week.completed} completed, {week.fell_behind} fell behind, "
-        f"{format_hours_with_unit(week.minutes)} held"
+        f"{format_hours_with_unit(week.minutes)} of sessions"
     )
     if week.counts["excused"]:
         text += f"; {week.counts['excused']} on leave"

@@ -311,8 +311,8 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
     grace_ends_on = facts.grace_ends_on
     if left < 0 and grace_ends_on:
         until = f"grace ends {format_short_month_day(grace_ends_on)}"
-        overdue = [f"{-left} d overdue: {text}, {until}" for text in texts]
-        return [*overdue, f"{-left} d overdue, {until}"]
+        overdue = f"{format_count(-left, 'day')} overdue"
+        return [*(f"{overdue}: {text}, {until}" for text in texts), f"{overdue}, {until}"]
     if left == 0:
         return [f"Today: {text} due {due}" for text in texts]
     if left == 1:

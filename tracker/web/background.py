@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import partial
 from threading import BoundedSemaphore, Lock
 from typing import Any, Generic, TypeVar
 
@@ -95,7 +94,7 @@ class Readiness:
     """Whether the site can work with the database at ``url``."""
 
     def __init__(self, url: str) -> None:
-        self._version = SingleFlight("readiness", partial(schema_version, url))
+        self._version = SingleFlight("readiness", lambda: schema_version(url))
 
     async def find_problem(self) -> str:
         """What keeps the site from working, or an empty string."""

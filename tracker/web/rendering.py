@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tracker.formatting import (
     date_field_order,
+    format_alternatives,
     format_date,
     format_hours,
     format_hours_with_unit,
@@ -87,6 +88,7 @@ class Pages:
             day=unbroken_date,
             short_day=unbroken_short_date,
             hours=format_hours,
+            alternatives=format_alternatives,
             format_hours_with_unit=unbroken_hours,
         )
         self._environment.globals.update(

@@ -62,7 +62,7 @@ def test_the_page_explains_the_required_references(page: Applying) -> None:
     assert "You need 3 references" in text
     assert "Current program supervisor or colleague" in text
     assert "Or, if the reviewers agree" in text
-    assert "At least 1 referee needs an endorsement as IFS, IMHS, or vetting by" in text
+    assert "At least 1 referee needs an endorsement as IFS or IMHS, or vetting by" in text
     assert "guide, References" in text
     assert "You have not named anyone yet." in text
 

@@ -41,7 +41,7 @@ def test_a_code_confirms_the_address(web: WebClient) -> None:
     assert "Your second address is confirmed." in words
     assert second_email(cast, BOB) == HOME
     assert problems(bob.post(path, {"code": code})) == [
-        ("code", "That code has been used. Request a new one")
+        ("code", "That code has been used. Request a new one.")
     ]
     # The first address is told.
     assert cast.rows("outbox")[-1]["recipient"] == BOB
@@ -63,7 +63,7 @@ def test_a_code_expires_after_ten_minutes(sqlite_web: WebClient) -> None:
     path, code = enter_address(sqlite_web, sqlite_web.visit(BOB), HOME)
     sqlite_web.now += timedelta(minutes=11)
     late = sqlite_web.visit(BOB).post(path, {"code": code})
-    assert problems(late) == [("code", "That code has expired. Request a new one")]
+    assert problems(late) == [("code", "That code has expired. Request a new one.")]
     assert second_email(sqlite_web.cast, BOB) is None
 
 
@@ -151,7 +151,7 @@ def test_a_bounce_is_shown_with_what_to_do(sqlite_web: WebClient) -> None:
             "Email to alice@example.org could not be delivered on November 22, 2026 at 12:00 PM."
         )
         assert notice in words
-        assert "we also send our mail to alice@home.example" in words
+        assert "we also send our email to alice@home.example" in words
         assert 'action="/profile/try-again"' in page.text
     assert "Add a second address" in text_of(sqlite_web.visit(BOB).get("/my-year"))
     alice = sqlite_web.visit(ALICE)

@@ -262,7 +262,7 @@ def test_leave_without_an_end_says_what_to_do(sqlite_web: WebClient) -> None:
     assert "You will be on leave on the due date, so you don't need to submit anything." in year
     assert "The leave has no end date yet. Tell your coordinator when it ends." in year
     assert "They will enter the last day" in text_of(alice.get("/requests"))
-    assert "Once you are back, reply to this mail" in " ".join(sqlite_web.mails()[-1].split())
+    assert "Once you are back, reply to this email" in " ".join(sqlite_web.mails()[-1].split())
     sqlite_web.pass_time(days=14)
     year = text_of(sqlite_web.visit(ALICE).get("/my-year"))
     assert "You don't need to submit anything while you are on leave." in year

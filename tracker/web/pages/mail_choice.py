@@ -1,4 +1,4 @@
-"""Optional mail: the page on which people choose it, and the links in mails that end it."""
+"""Optional mail: the page on which people choose it, and the links in messages that end it."""
 
 from collections.abc import Collection
 
