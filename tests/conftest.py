@@ -14,9 +14,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import Pool
 
+import tracker.db.engine
 from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import running_server
 from tracker.db.engine import migrate
@@ -47,6 +48,26 @@ def fast_sqlite() -> Iterator[None]:
     event.listen(Pool, "checkout", _turn_off_sync)
     yield
     event.remove(Pool, "checkout", _turn_off_sync)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_statements() -> Iterator[None]:
+    """Compile each statement once a process, not anew for each test's engine.
+
+    The cache belongs to an engine, and its keys hold the engine's dialect.
+    """
+    first: dict[str, Engine] = {}
+
+    def create_shared(url: str, **options: object) -> Engine:
+        engine = create_engine(url, **options)
+        kept = first.setdefault(engine.dialect.name, engine)
+        engine.dialect = engine.pool._dialect = kept.dialect
+        engine._compiled_cache = kept._compiled_cache
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracker.db.engine, "create_engine", create_shared)
+        yield
 
 
 @pytest.fixture

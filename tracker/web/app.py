@@ -1,13 +1,14 @@
 """Puts the site together."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
+from starlette.routing import BaseRoute
 
 from tracker import clock
 from tracker.db.engine import reading
@@ -112,6 +113,8 @@ def build_app(
         # Otherwise it would redirect to any host that the request names.
         redirect_slashes=False,
         lifespan=lifespan,
+        # Not by `include_router`, which analyzes every page again for each site that is built.
+        routes=list(_routes(demo=bool(demo_people))),
     )
     app.state.site = Site(
         settings=settings,
@@ -128,10 +131,6 @@ def build_app(
         demo_people=tuple(demo_people),
         now=now,
     )
-    for page in _PAGES:
-        app.include_router(page.router)
-    if demo_people:
-        app.include_router(home.demo_router)
     app.mount(PREFIX, build_api(app.state.site))
     app.add_middleware(
         FormGuard,
@@ -144,6 +143,13 @@ def build_app(
     app.add_middleware(RequestContext)
     add_error_pages(app)
     return app
+
+
+def _routes(*, demo: bool) -> Iterator[BaseRoute]:
+    for page in _PAGES:
+        yield from page.router.routes
+    if demo:
+        yield from home.demo_router.routes
 
 
 def collect_garbage_rarely() -> None:

@@ -38,9 +38,8 @@ def build_api(site: Site) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": PREFIX}],
         root_path_in_servers=False,
+        routes=[*standings.router.routes, *entries.router.routes],
     )
     api.state.site = site
-    api.include_router(standings.router)
-    api.include_router(entries.router)
     add_problems(api)
     return api
