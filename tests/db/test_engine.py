@@ -12,6 +12,7 @@ from tracker.db import engine as database_engine
 from tracker.db.engine import (
     SchemaError,
     ensure_schema,
+    is_busy,
     migrate,
     newest_version,
     open_engine,
@@ -20,7 +21,6 @@ from tracker.db.engine import (
     wal_is_safe,
     writing,
 )
-from tracker.db.write_lock import is_busy
 
 ALICE = text(
     "INSERT INTO person (email, name, highest_degree, provides_rsc) "

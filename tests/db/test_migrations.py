@@ -33,8 +33,7 @@ from tests.support.old_schema import migrate_to
 from tracker.db.engine import migrate, newest_version, open_engine, schema_version, writing
 from tracker.db.log import Entry
 from tracker.db.tables import METADATA
-from tracker.services.evaluation import evaluate_due, evaluate_people
-from tracker.services.standings import parse_results
+from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
 
 # Before this version a stored result was a list of these.
 NAMED_RESULTS = "0011"

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from tests.jobs.harness import ALICE, DANA, JobHarness, at
 from tracker.cli.main import app
-from tracker.db.engine import reading
-from tracker.db.write_lock import Busy
+from tracker.db.engine import Busy, reading
 from tracker.jobs import digest, runner
 from tracker.jobs.health_metrics import read_health_metrics
 from tracker.jobs.schedule import Job

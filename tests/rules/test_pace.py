@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
-from tracker.rules.pace import Pace, falls_behind_on, forecast
-from tracker.rules.renewal import judge_renewal
+from tracker.rules.renewal import Pace, falls_behind_on, forecast, judge_renewal
 from tracker.rules.standing import Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)

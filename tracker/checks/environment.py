@@ -15,8 +15,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlmodel import Session
 
-from tracker.db.dialect import is_postgresql, is_sqlite_url
-from tracker.db.engine import newest_version, open_engine, schema_version, wal_is_safe
+from tracker.db.engine import (
+    is_postgresql,
+    is_sqlite_url,
+    newest_version,
+    open_engine,
+    schema_version,
+    wal_is_safe,
+)
 from tracker.errors import explain_error
 from tracker.services.evidence import stored_names
 from tracker.settings import ENVIRONMENT_PREFIX, Settings

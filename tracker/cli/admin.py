@@ -16,8 +16,14 @@ from sqlalchemy.engine import make_url
 
 from tracker import clock
 from tracker.cli.context import UnknownName, open_app
-from tracker.db.dialect import is_sqlite_url
-from tracker.db.engine import migrate, newest_version, reading, schema_version, writing
+from tracker.db.engine import (
+    is_sqlite_url,
+    migrate,
+    newest_version,
+    reading,
+    schema_version,
+    writing,
+)
 from tracker.errors import hide_passwords
 from tracker.services import api_tokens
 from tracker.services.browser_sessions import revoke_all_access

@@ -1,7 +1,10 @@
-"""The engine, transactions, and the schema's migrations."""
+"""The engine, transactions, locks between those who write, and the schema's migrations."""
 
+import fcntl
+import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from psycopg import errors
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect
 from sqlalchemy.engine import make_url
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
-from tracker.db.dialect import is_postgresql, is_sqlite_url
-from tracker.db.write_lock import write_lock
 from tracker.errors import UserError
 
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
@@ -31,12 +33,32 @@ _CONNECT_SECONDS = 10
 # Limits on PostgreSQL for pages: on one statement, waiting for locks included, and on a
 # transaction that does nothing, which would hold its locks. Jobs, imports and reports have none.
 _PAGE_LIMITS = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
+_NOT_A_FILE = (None, "", ":memory:")
+# A canceled query counts: waiting for a lock is part of every statement timeout.
+_LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
+_RETRY_SECONDS = 0.002
 
 
 class SchemaError(UserError):
     """The database's schema is not the one that this program works with."""
 
     heading = "The database can't be used:"
+
+
+class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
+    """Somebody else has been writing for too long. Nothing of this write was saved."""
+
+
+def is_postgresql(database: Session | Connection | Engine) -> bool:
+    """Whether the database is PostgreSQL, not SQLite."""
+    if isinstance(database, Session):
+        database = database.connection()
+    return database.dialect.name == "postgresql"
+
+
+def is_sqlite_url(url: str | URL) -> bool:
+    """Whether a database URL names an SQLite database."""
+    return make_url(url).get_backend_name() == "sqlite"
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
@@ -209,3 +231,53 @@ def _alembic() -> Config:
     folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
     configuration.set_main_option("script_location", folder)
     return configuration
+
+
+@contextmanager
+def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
+    """Hold the lock file beside an SQLite database; do nothing on other databases.
+
+    SQLite's own busy handler sleeps longer after each try, so under load one of many writers can
+    wait for seconds. The file is empty and may be deleted while nothing runs; SQLite's lock is
+    what keeps the database whole.
+
+    Raises Busy after ``timeout`` seconds; None waits forever.
+    """
+    if not is_sqlite_url(url) or url.database in _NOT_A_FILE:
+        yield
+        return
+    # Read access is enough, so a command that runs as another account can use the same file.
+    lock_file = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+    # flock() has no timeout, and a thread that waits in it cannot be interrupted.
+    deadline = None if timeout is None else stopwatch() + timeout
+    mode = fcntl.LOCK_EX if deadline is None else fcntl.LOCK_EX | fcntl.LOCK_NB
+    is_locked = False
+    try:
+        while not is_locked:
+            try:
+                fcntl.flock(lock_file, mode)
+                is_locked = True
+            except BlockingIOError:
+                if deadline is not None and stopwatch() >= deadline:
+                    raise Busy from None
+                time.sleep(_RETRY_SECONDS)
+        yield
+    finally:
+        os.close(lock_file)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether an error means that somebody else holds what a statement needs."""
+    # SQLAlchemy keeps the driver's error in `orig`.
+    cause: Any = getattr(error, "orig", None) or error
+    locked = isinstance(cause, _LOCK_ERRORS)
+    return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def lock_names(session: Session, names: Iterable[str]) -> None:
+    """Make other transactions that lock one of these names wait until this one ends."""
+    # SQLite has one writer anyway. In one order, so that no two transactions wait for each other.
+    if is_postgresql(session):
+        for name in sorted(names):
+            number = func.hashtextextended(name, 0)
+            session.exec(select(func.pg_advisory_xact_lock(number))).all()

@@ -31,7 +31,7 @@ class StandingRow(SQLModel, table=True):
     status last changed, ``membership_until`` the last day of the accepted membership in force (of
     the one before, when none is), ``falls_behind_on`` the first day on which an even pace is out of
     reach (None: on pace to the end). ``requirements`` is JSON, written and
-    read by `tracker.services.standings`.
+    read by `tracker.services.evaluation`.
     """
 
     __tablename__ = "standing"

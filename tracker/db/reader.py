@@ -9,8 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from tracker.db.dialect import is_postgresql
-from tracker.db.engine import reading
+from tracker.db.engine import is_postgresql, reading
 
 T = TypeVar("T")
 Page = TypeVar("Page")

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
 from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
-from tracker.db.dialect import dialect_insert, is_postgresql
+from tracker.db.engine import is_postgresql
 from tracker.db.tables import METADATA
 
 # Large enough that a round trip costs nothing, small enough that a long import stays small.
@@ -55,6 +56,12 @@ def _copy(
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row([row[column] for column in columns])
+
+
+def dialect_insert(session: Session, table: Table) -> Any:  # noqa: ANN401 - each has its own class
+    """Return an INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    dialect = postgresql if is_postgresql(session) else sqlite
+    return dialect.insert(table)
 
 
 def upsert(

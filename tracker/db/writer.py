@@ -13,9 +13,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tracker.clock import stopwatch
-from tracker.db.dialect import is_postgresql
-from tracker.db.engine import writing
-from tracker.db.write_lock import Busy, is_busy
+from tracker.db.engine import Busy, is_busy, is_postgresql, writing
 
 T = TypeVar("T")
 # A commit waits for the disk, and that wait costs the same for one save and for many.

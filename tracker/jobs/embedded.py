@@ -13,7 +13,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Engine
 
-from tracker.db.write_lock import Busy, is_busy
+from tracker.db.engine import Busy, is_busy
 from tracker.jobs.runner import JobRun, run_due
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server

@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 from sqlmodel import Session
 
-from tracker.db.write_lock import Busy, is_busy
+from tracker.db.engine import Busy, is_busy
 from tracker.services.run_ledger import Failure
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import CursorResult, Engine, Update, bindparam, func, select, tuple_, update
 from sqlmodel import Session
 
-from tracker.db.dialect import dialect_insert
 from tracker.db.engine import writing
+from tracker.db.statements import dialect_insert
 from tracker.db.tables import METADATA
 from tracker.mail.bounces import clear_marks, copies_for_second, copy_of_refused, mark_refused
 

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, or_, select
 
 from tracker.clock import local_day
 from tracker.db.applications import Application
-from tracker.db.dialect import is_postgresql
+from tracker.db.engine import is_postgresql
 from tracker.db.statements import in_chunks, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.candidate import (

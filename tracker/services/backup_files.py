@@ -23,10 +23,8 @@ from sqlalchemy import URL, Connection, inspect
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
-from tracker.db.dialect import is_sqlite_url
-from tracker.db.engine import open_engine, reading
+from tracker.db.engine import is_sqlite_url, open_engine, reading, write_lock
 from tracker.db.log import Evidence
-from tracker.db.write_lock import write_lock
 from tracker.errors import UserError
 
 DATABASE, EVIDENCE, NOTE = "database", "evidence", "backup.json"

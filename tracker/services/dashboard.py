@@ -14,8 +14,8 @@ from sqlmodel import Session, and_, col, func, or_, select
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
+from tracker.services.evaluation import parse_results
 from tracker.services.run_ledger import list_failures
-from tracker.services.standings import parse_results
 from tracker.services.time_requests import SubmittedRequest, list_requests
 
 # Worst first. "behind" is an open renewal that an even pace no longer completes in time.

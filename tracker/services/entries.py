@@ -16,7 +16,7 @@ from tracker.db.log import Entry, EntryTopic
 from tracker.formatting import MINUTES_IN_DAY
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
-from tracker.services.cycle_locks import refusal_of_lock
+from tracker.services.endorsements import refusal_of_lock
 from tracker.services.entry_rules import (
     DAILY_LIMIT,
     EntryInput,
@@ -29,7 +29,7 @@ from tracker.services.entry_rules import (
 )
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_members import release_entry
-from tracker.services.provider_choices import may_name
+from tracker.services.rsc_providers import may_name
 
 _ONE_DAY = timedelta(days=1)
 _COLUMNS = tuple(name for name in LoggedEntry._fields if name != "topics")

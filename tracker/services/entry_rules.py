@@ -21,8 +21,14 @@ from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
-from tracker.services.cycle_locks import CycleLock, CycleLocks, load_cycle_locks, refusal_of_lock
-from tracker.services.endorsements import Endorsed, own_of
+from tracker.services.endorsements import (
+    CycleLock,
+    CycleLocks,
+    Endorsed,
+    load_cycle_locks,
+    own_of,
+    refusal_of_lock,
+)
 from tracker.services.evaluation import DayOf, days_at
 
 ACTIVITIES = ("rsc", "training")

@@ -17,7 +17,7 @@ from tracker.db.log import Entry, Evidence
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Refusal, ServiceContext, lock_person
 from tracker.services.coordinator_access import access_windows, sees_file
-from tracker.services.cycle_locks import CycleLock, load_person_locks
+from tracker.services.endorsements import CycleLock, load_person_locks
 
 FILES_PER_ENTRY = 10
 _DRAFT_FOR = timedelta(days=1)

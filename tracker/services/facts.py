@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tracker.db.dialect import is_postgresql
+from tracker.db.engine import is_postgresql
 from tracker.db.statements import fetch_rows, in_chunks, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import RenewalPlan

@@ -11,8 +11,12 @@ from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
-from tracker.services.cycle_locks import CycleLock, load_person_locks, refusal_of_lock
-from tracker.services.endorsements import endorsements_of
+from tracker.services.endorsements import (
+    CycleLock,
+    endorsements_of,
+    load_person_locks,
+    refusal_of_lock,
+)
 from tracker.services.evaluation import evaluate_people
 
 MAX_TERM_YEARS = 5

@@ -8,8 +8,8 @@ from sqlmodel import Session, col, delete, func, or_, select
 from tracker.addresses import is_address
 from tracker.clock import known_zones
 from tracker.db.access import BrowserSession, SignIn
+from tracker.db.engine import lock_names
 from tracker.db.people import Person
-from tracker.db.write_lock import lock_names
 from tracker.services.context import (
     Actor,
     NotFound,

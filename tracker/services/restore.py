@@ -18,9 +18,9 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from tracker.db.dialect import is_sqlite_url
 from tracker.db.engine import (
     SchemaError,
+    is_sqlite_url,
     knows_version,
     migrate,
     newest_version,

@@ -16,9 +16,9 @@ from ipaddress import IPv6Address, ip_address
 from sqlmodel import Session, col, delete, func, select
 
 from tracker.db.access import SignIn, SignInTry
+from tracker.db.engine import lock_names
 from tracker.db.people import Person
 from tracker.db.signing_keys import find_signing_key, get_signing_key
-from tracker.db.write_lock import lock_names
 
 CODE_LENGTH = 8
 SIGN_IN_MINUTES = 10

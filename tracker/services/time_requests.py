@@ -16,8 +16,12 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Standing, Status
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
-from tracker.services.cycle_locks import load_person_locks, refusal_of_lock
-from tracker.services.endorsements import Endorsed, endorsements_of
+from tracker.services.endorsements import (
+    Endorsed,
+    endorsements_of,
+    load_person_locks,
+    refusal_of_lock,
+)
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
 
 LEAVE, EXTENSION = "leave", "extension"

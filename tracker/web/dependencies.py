@@ -12,9 +12,8 @@ from fastapi import BackgroundTasks, Depends, HTTPException, Request
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from tracker.db.engine import reading
+from tracker.db.engine import Busy, reading
 from tracker.db.reader import Reader
-from tracker.db.write_lock import Busy
 from tracker.db.writer import Writer
 from tracker.formatting import DEFAULT_LOCALE, set_locale
 from tracker.jobs.health_metrics import HealthMetrics

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tracker.db.write_lock import Busy, is_busy
+from tracker.db.engine import Busy, is_busy
 from tracker.formatting import format_count
 from tracker.services.context import NotFound
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem

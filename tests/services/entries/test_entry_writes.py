@@ -23,7 +23,7 @@ from tracker.services.entries import (
     update_entry,
 )
 from tracker.services.entry_rules import DAILY_LIMIT, EntryInput
-from tracker.services.standings import parse_results
+from tracker.services.evaluation import parse_results
 
 TRAINING = EntryInput(
     activity="training",

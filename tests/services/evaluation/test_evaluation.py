@@ -14,8 +14,13 @@ from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, CasePeople, populate
 from tests.rules.strategies import FIRST, any_day, cases, entries, holdings
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
-from tracker.services.evaluation import days_at, evaluate_due, evaluate_people, judge_current
-from tracker.services.standings import parse_results
+from tracker.services.evaluation import (
+    days_at,
+    evaluate_due,
+    evaluate_people,
+    judge_current,
+    parse_results,
+)
 
 BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
 STANDING = METADATA.tables["standing"]

@@ -10,7 +10,7 @@ from tests.support.cast import ALICE, BOOKS, ERIN, NOW, Cast, fill
 from tests.support.referees import apply
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
-from tracker.services.cycle_locks import CycleLock, load_person_locks
+from tracker.services.endorsements import CycleLock, load_person_locks
 
 
 @pytest.fixture

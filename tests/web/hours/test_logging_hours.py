@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.web.client import RSC, TRAINING, WebClient, problems, text_of
-from tracker.services.standings import parse_results
+from tracker.services.evaluation import parse_results
 
 
 def with_dana(web: WebClient) -> dict[str, str]:

@@ -9,8 +9,7 @@ from tests.web.hours.test_editing import form_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
-from tracker.services.provider_choices import ProviderChoice
-from tracker.services.rsc_providers import refresh_provider_spans
+from tracker.services.rsc_providers import ProviderChoice, refresh_provider_spans
 from tracker.web.forms.provider import find_provider
 
 NAMES = ["Dana Ruiz", "Daniel Okafor", "Zoë van der Berg", "Ruth Danner", "Li Wu"]

@@ -24,7 +24,7 @@ from tracker.services.entry_rules import (
     EntryRules,
     usual_title,
 )
-from tracker.services.provider_choices import may_name
+from tracker.services.rsc_providers import may_name
 from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key, parse_id
 from tracker.web.forms.fields import (
     DateError,

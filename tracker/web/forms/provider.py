@@ -13,7 +13,7 @@ from tracker.formatting import format_date
 from tracker.services.context import ServiceContext
 from tracker.services.entry_rules import EntryRules, load_entry_rules
 from tracker.services.profile import get_person
-from tracker.services.provider_choices import (
+from tracker.services.rsc_providers import (
     ProviderChoice,
     credentials_of,
     names_used,

@@ -14,8 +14,7 @@ from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_bac
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import ApplicationStanding, Standing, list_exemptions
-from tracker.services.cycle_locks import refusal_of_lock
-from tracker.services.endorsements import Endorsed
+from tracker.services.endorsements import Endorsed, refusal_of_lock
 from tracker.services.entries import find_entry
 from tracker.web.pages.renewal_view import Tone, anchor_of
 from tracker.web.pages.year_data import YearData, find_standing, read_entry_data

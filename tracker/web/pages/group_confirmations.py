@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from tracker.clock import local_day
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refused, ServiceContext
-from tracker.services.cycle_locks import load_person_locks, refusal_of_lock
+from tracker.services.endorsements import load_person_locks, refusal_of_lock
 from tracker.services.entries import logged_entry_of
 from tracker.services.group_confirmations import (
     confirm_group_session,

@@ -10,8 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.db.engine import reading
-from tracker.db.write_lock import Busy
+from tracker.db.engine import Busy, reading
 from tracker.formatting import format_size, use_locale
 from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry

@@ -17,8 +17,7 @@ from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Outcome, Standing
 from tracker.services.context import Refused
-from tracker.services.cycle_locks import refusal_of_lock
-from tracker.services.endorsements import endorsements_of
+from tracker.services.endorsements import endorsements_of, refusal_of_lock
 from tracker.services.memberships import (
     MembershipTerm,
     create_membership,

@@ -13,8 +13,8 @@ from tracker.formatting import (
 )
 from tracker.notifications.missing_text import format_missing
 from tracker.rules.cycles import Cycle
-from tracker.rules.pace import Pace, forecast
 from tracker.rules.reasons import because, format_reason
+from tracker.rules.renewal import Pace, forecast
 from tracker.rules.standing import Outcome, Span, Standing, Status
 from tracker.services.dashboard import ShortRequirement
 from tracker.web.text import format_cycle

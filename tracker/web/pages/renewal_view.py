@@ -13,8 +13,8 @@ from tracker.formatting import (
     format_short_date,
     format_short_month_day,
 )
-from tracker.rules.pace import Pace, forecast
 from tracker.rules.providers import find_ending, format_ending, qualified_spans
+from tracker.rules.renewal import Pace, forecast
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.renewal_text import format_effect, format_headline, format_lead

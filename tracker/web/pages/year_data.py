@@ -15,8 +15,13 @@ from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
 from tracker.rules.standing import ApplicationStanding, Standing, Status
 from tracker.services.applications import get_application_standings, list_undecided_applications
-from tracker.services.cycle_locks import CycleLocks, load_cycle_locks, load_person_locks
-from tracker.services.endorsements import Endorsed, endorsements_of
+from tracker.services.endorsements import (
+    CycleLocks,
+    Endorsed,
+    endorsements_of,
+    load_cycle_locks,
+    load_person_locks,
+)
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
 from tracker.services.evidence import list_entry_files
