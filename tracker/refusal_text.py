@@ -5,11 +5,11 @@ from typing import Any
 
 from tracker.formatting import (
     MINUTES_IN_HOUR,
+    format_alternatives,
     format_count,
     format_cycle_span,
     format_date,
     format_hours_with_unit,
-    format_list,
     format_size,
 )
 
@@ -214,7 +214,7 @@ def format_length_question(minutes: int) -> str:
 def _format_unknown_topic(topic: str, allowed: Sequence[str]) -> str:
     if not allowed:
         return f"No requirement counts hours about {topic}. Leave the topics empty."
-    return f"No requirement counts hours about {topic}. Use {format_list(allowed)}."
+    return f"No requirement counts hours about {topic}. Use {format_alternatives(allowed)}."
 
 
 def _format_topics_sum(topics: Sequence[str], minutes: int) -> str:

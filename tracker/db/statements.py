@@ -1,6 +1,8 @@
 """Set-based statements that run on both databases: bulk inserts, upserts, and ids of new rows."""
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,6 +17,8 @@ from tracker.db.tables import METADATA
 
 # Large enough that a round trip costs nothing, small enough that a long import stays small.
 _BATCH = 5_000
+# So many rows of a stream at a time.
+_FETCH = 200
 T = TypeVar("T")
 
 
@@ -131,7 +135,7 @@ def lock_for_import(session: Session) -> None:
 def with_values(
     session: Session, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
 ) -> tuple[str, tuple[Any, ...]]:
-    """Return a WITH clause that makes a table ``name`` of ``rows``, and its parameters.
+    """Return the part of a WITH clause that makes a table ``name`` of ``rows``, and its parameters.
 
     ``columns`` gives each column's PostgreSQL type. Days are ISO texts. For hand-written queries.
     PostgreSQL's planner counts the rows of arrays, but not those of JSON.
@@ -139,20 +143,47 @@ def with_values(
     names = ", ".join(columns)
     if is_postgresql(session):
         arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-        clause = f"WITH {name} ({names}) AS (SELECT * FROM unnest({arrays}))"
+        clause = f"{name} ({names}) AS (SELECT * FROM unnest({arrays}))"
         return clause, tuple(list(values) for values in zip(*rows, strict=True))
     marks = f"({', '.join('?' * len(columns))})"
-    clause = f"WITH {name} ({names}) AS (VALUES {', '.join([marks] * len(rows))})"
+    clause = f"{name} ({names}) AS (VALUES {', '.join([marks] * len(rows))})"
     return clause, tuple(value for row in rows for value in row)
 
 
-def fetch_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
-    """Return the rows of a hand-written query as the driver's tuples, for large results.
+def make_temporary_table(
+    session: Session, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Make the temporary table ``name`` anew; ``columns`` are as in `with_values`, the first a key.
 
-    PostgreSQL plans it anew for these parameters: a plan for any number of rows is far slower.
+    For the reads of jobs: PostgreSQL then knows how many rows there are.
+    """
+    connection = session.connection()
+    types = [f"{column} {kind}" for column, kind in columns.items()]
+    types[0] += " PRIMARY KEY"
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({', '.join(types)})")
+    mark = "%s" if is_postgresql(session) else "?"
+    marks = ", ".join([mark] * len(columns))
+    connection.exec_driver_sql(f"INSERT INTO {name} VALUES ({marks})", list(map(tuple, rows)))
+    if is_postgresql(session):
+        connection.exec_driver_sql(f"ANALYZE {name}")
+
+
+def stream_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a hand-written query as the driver's tuples, for large results.
+
+    PostgreSQL plans it anew for these parameters, as a plan for any number of rows is far slower,
+    and goes on finding rows while the first ones are used.
     """
     driver: Any = session.connection().connection.driver_connection
-    if isinstance(driver, PsycopgConnection):
-        return driver.execute(sql.encode(), parameters, prepare=False).fetchall()
-    rows: Sequence[tuple[Any, ...]] = driver.execute(sql, parameters).fetchall()
-    return rows
+    if not isinstance(driver, PsycopgConnection):
+        with closing(driver.execute(sql, parameters)) as cursor:
+            yield from cursor
+        return
+    with driver.cursor() as cursor:
+        rows = cursor.stream(sql.encode(), parameters or None, size=_FETCH)
+        try:
+            yield from rows
+        finally:
+            # If nobody wants the rest: to cancel the query would abort the whole transaction.
+            deque(rows, maxlen=0)

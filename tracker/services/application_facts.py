@@ -113,7 +113,7 @@ def _read_facts(
         topic = topics[0] if topics else None
         rows.append((number, application_id, as_of.isoformat(), plan.provider_rule, topic))
     clause, parameters = with_values(session, "wanted", columns, rows)
-    sql = f"{clause} {applications_sql(for_postgresql=is_postgresql(session))}"
+    sql = f"WITH {clause} {applications_sql(for_postgresql=is_postgresql(session))}"
     for row in session.connection().exec_driver_sql(sql, parameters).all():
         _, plan, as_of = planned[row[0]]
         zone = rulebooks.associations[plan.association].time_zone

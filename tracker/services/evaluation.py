@@ -23,7 +23,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
 from tracker.rules.notices import last_membership
 from tracker.rules.renewal import falls_behind_on, judge_renewal
-from tracker.rules.standing import Standing
+from tracker.rules.standing import Result, Standing
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
     list_providers_of,
@@ -107,21 +107,10 @@ def _judge(
     windows_of: WindowsOf,
     endorsement_ids: Iterable[int] | None,
 ) -> Iterator[Standing]:
-    if endorsement_ids is None:
-        endorsement_ids = session.exec(select(col(Endorsement.id))).all()
-    query = select(
-        col(Endorsement.id),
-        col(Endorsement.association),
-        col(Endorsement.category),
-        col(Endorsement.starts_on),
-    ).order_by(col(Endorsement.id))
-    for ids in in_chunks(sorted(endorsement_ids), _BATCH):
-        rows = session.exec(query.where(col(Endorsement.id).in_(ids))).all()
-        endorsements = [(row[0], row[1:]) for row in rows]
-        for window, facts in read_facts(session, rulebooks, windows_of, endorsements):
-            standing = judge_renewal(window.plan, facts, window.as_of)
-            if standing is not None:
-                yield standing
+    for window, facts in read_facts(session, rulebooks, windows_of, endorsement_ids):
+        standing = judge_renewal(window.plan, facts, window.as_of)
+        if standing is not None:
+            yield standing
 
 
 def evaluate_people(
@@ -266,23 +255,26 @@ def parse_results(requirements: str) -> list[StoredResult]:
     return [StoredResult(**result) for result in json.loads(requirements)]
 
 
-def format_results(standing: Standing) -> str:
+# Many renewals have the same results: nothing counted yet, or everything complete.
+@lru_cache(maxsize=4_096)
+def format_results(results: tuple[Result, ...]) -> str:
     """Write the column ``requirements`` of the standing table."""
-    results = []
-    for result in standing.results:
+    stored = []
+    for result in results:
         requirement = result.requirement
-        stored = StoredResult(
-            id=requirement.id,
-            label=requirement.label,
-            counts=requirement.counts,
-            topic=requirement.topic,
-            required=result.required,
-            counted=result.counted,
-            short=result.short,
-            outcome=result.outcome.value,
+        stored.append(
+            {
+                "id": requirement.id,
+                "label": requirement.label,
+                "counts": requirement.counts,
+                "topic": requirement.topic,
+                "required": result.required,
+                "counted": result.counted,
+                "short": result.short,
+                "outcome": result.outcome.value,
+            }
         )
-        results.append(stored._asdict())
-    return json.dumps(results)
+    return json.dumps(stored)
 
 
 def store_standings(
@@ -336,7 +328,7 @@ def _row(standing: Standing, today: date, rulebooks: Rulebooks) -> dict[str, Any
         "falls_behind_on": falls_behind_on(standing),
         "membership_until": standing.covered_until or last_membership(standing, today),
         "short_minutes": short_minutes,
-        "requirements": format_results(standing),
+        "requirements": format_results(standing.results),
         "recheck_on": _recheck_on(standing, today, rulebooks),
         "judged_on": today,
         "rules_digest": rulebooks.digest,

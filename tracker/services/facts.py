@@ -10,10 +10,11 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from tracker.db.engine import is_postgresql
-from tracker.db.statements import fetch_rows, in_chunks, with_values
+from tracker.db.people import Endorsement
+from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Facts, Span
@@ -26,7 +27,10 @@ Triple = tuple[str, str, date]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One cycle to read facts for: ``as_of`` is the last day whose entries count."""
+    """One cycle to read facts for: ``as_of`` is the last day whose entries count.
+
+    All endorsements of the association and category that began on ``endorsed_on`` share it.
+    """
 
     plan: RenewalPlan
     endorsed_on: date
@@ -41,32 +45,42 @@ def read_facts(
     session: Session,
     rulebooks: Rulebooks,
     windows_of: WindowsOf,
-    endorsements: Iterable[tuple[int, Triple]],
+    endorsement_ids: Iterable[int] | None = None,
 ) -> Iterator[tuple[Window, Facts]]:
-    """Stream the facts of endorsements, given by id, one for each of their windows."""
-    for batch in in_chunks(endorsements, _BATCH):
-        windows: list[Window] = []
-        ids: list[int] = []
-        for endorsement_id, triple in batch:
-            for window in windows_of(triple):
-                windows.append(window)
-                ids.append(endorsement_id)
-        if windows:
-            yield from _read_batch(session, rulebooks, windows, ids)
+    """Stream the facts of endorsements (default: all), one for each of their windows.
+
+    Until the last one is read, a PostgreSQL connection can't read anything else.
+    """
+    if endorsement_ids is None:
+        yield from _read_batch(session, rulebooks, windows_of, None)
+        return
+    for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+        yield from list(_read_batch(session, rulebooks, windows_of, ids))
 
 
 def _read_batch(
-    session: Session, rulebooks: Rulebooks, windows: Sequence[Window], ids: Sequence[int]
+    session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
 ) -> Iterator[tuple[Window, Facts]]:
+    query = select(
+        col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
+    ).distinct()
+    if ids is not None:
+        query = query.where(col(Endorsement.id).in_(ids))
+    windows = [window for triple in session.exec(query).all() for window in windows_of(triple)]
+    if not windows:
+        return
     topics = max(len(window.plan.topics) for window in windows)
     columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
-    rows = [
-        (number, endorsement_id, *_window_values(window, topics))
-        for number, (window, endorsement_id) in enumerate(zip(windows, ids, strict=True))
-    ]
-    clause, parameters = with_values(session, "renewal_window", columns, rows)
-    sql = facts_sql(clause, topics, for_postgresql=is_postgresql(session))
-    for row in fetch_rows(session, sql, parameters):
+    rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
+    clause, key, parameters = "", "w.id", ()
+    if ids is None:
+        make_temporary_table(session, "renewal_window", columns, rows)
+    else:
+        clause, parameters = with_values(session, "renewal_window", columns, rows)
+        # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
+        key = ", ".join(f"w.{name}" for name in columns)
+    sql = facts_sql(clause, topics, key, ids, for_postgresql=is_postgresql(session))
+    for row in stream_rows(session, sql, parameters):
         window = windows[row[0]]
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
         yield window, _facts(row, window, accepted)
@@ -74,7 +88,9 @@ def _read_batch(
 
 _WINDOW_COLUMNS = {
     "id": "integer",
-    "endorsement_id": "integer",
+    "association": "varchar",
+    "category": "varchar",
+    "endorsed_on": "date",
     "starts_on": "date",
     "counted_until": "date",
     "ends_on": "date",
@@ -85,7 +101,7 @@ _WINDOW_COLUMNS = {
 
 @lru_cache(maxsize=8_192)
 def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
-    """The values of a window's columns after the two ids."""
+    """The values of a window's columns after its id."""
     plan, cycle = window.plan, window.plan.cycle
     # Without rules there is no cycle, and no day whose entries count.
     starts_on = cycle.starts_on if cycle else date.max
@@ -94,6 +110,9 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
     # cycle begins, the membership of the as-of date is the one that matters.
     memberships_from = min(starts_on, window.as_of) - timedelta(days=1)
     return (
+        plan.association,
+        plan.category,
+        window.endorsed_on.isoformat(),
         starts_on.isoformat(),
         min(ends_on, window.as_of).isoformat(),
         ends_on.isoformat(),
@@ -104,12 +123,17 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
     )
 
 
-def facts_sql(windows_clause: str, topics: int, *, for_postgresql: bool) -> str:
-    """Return the query over ``renewal_window``, which the WITH clause makes.
+def facts_sql(
+    clause: str, topics: int, key: str, ids: Sequence[int] | None, *, for_postgresql: bool
+) -> str:
+    """Return the query over ``renewal_window``, a table that exists or that ``clause`` makes.
 
-    It has a sum for so many topics of each window.
+    It has a sum for so many topics of each window; ``key`` are columns on which all others of the
+    window depend.
     """
     join = "string_agg" if for_postgresql else "group_concat"
+    with_clause = f"WITH {clause}" if clause else ""
+    wanted = "" if ids is None else f"AND en.id IN ({', '.join(map(str, ids))})"
     topic_sums = "".join(
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
@@ -117,21 +141,10 @@ def facts_sql(windows_clause: str, topics: int, *, for_postgresql: bool) -> str:
             AND t.held_on BETWEEN w.starts_on AND w.counted_until)"""
         for n in range(topics)
     )
-    # SQLite takes the tables in the order written because of the CROSS JOIN. Hours are summed for
-    # all windows at once, so that PostgreSQL can read the providers' spans once, into a hash table.
+    # SQLite takes the tables in the order written because of the CROSS JOIN, so that rows come
+    # grouped by endorsement and need no sorting.
     return f"""
-    {windows_clause}, hours AS (
-        SELECT w.id, SUM(e.minutes) FILTER (WHERE e.activity = 'training') AS training,
-            SUM(e.minutes) FILTER (WHERE e.activity = 'rsc' AND s.rule IS NOT NULL) AS rsc
-        FROM renewal_window w
-        CROSS JOIN endorsement en
-        CROSS JOIN entry e
-        LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
-            AND e.held_on BETWEEN s.starts_on AND s.ends_on
-        WHERE en.id = w.endorsement_id AND e.person_id = en.person_id
-            AND e.held_on BETWEEN w.starts_on AND w.counted_until
-        GROUP BY w.id
-    )
+    {with_clause}
     SELECT w.id, en.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
         (SELECT {join}(CAST(m.starts_on AS VARCHAR) || CAST(m.ends_on AS VARCHAR)
             || m.organization, ',') FROM membership m
@@ -145,12 +158,18 @@ def facts_sql(windows_clause: str, topics: int, *, for_postgresql: bool) -> str:
         (SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
             AND n.held_on BETWEEN w.starts_on AND w.ends_on),
-        h.training, h.rsc{topic_sums}
-    FROM renewal_window w
-    CROSS JOIN endorsement en
+        SUM(e.minutes) FILTER (WHERE e.activity = 'training'),
+        SUM(e.minutes) FILTER (WHERE e.activity = 'rsc' AND s.rule IS NOT NULL){topic_sums}
+    FROM endorsement en
+    CROSS JOIN renewal_window w
     CROSS JOIN person p
-    LEFT JOIN hours h ON h.id = w.id
-    WHERE en.id = w.endorsement_id AND p.id = en.person_id
+    LEFT JOIN entry e ON e.person_id = en.person_id
+        AND e.held_on BETWEEN w.starts_on AND w.counted_until
+    LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
+        AND e.held_on BETWEEN s.starts_on AND s.ends_on
+    WHERE w.association = en.association AND w.category = en.category
+        AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
+    GROUP BY en.id, {key}, p.id
     """
 
 
