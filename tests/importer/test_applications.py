@@ -223,8 +223,8 @@ def test_a_later_endorsement_blocks_an_earlier_one(importer: Importer, *, togeth
     assert problems_of_row(importer, f"{ALICES},,2024-03-10,endorsed", **files) == [
         (
             '2: decided_on "2024-03-10": The same endorsement is on file starting March 11, 2024, '
-            "and one starting March 10, 2024 would overlap it. First enter the earlier period as an "
-            "endorsement with an end date."
+            "and one starting March 10, 2024 would overlap it. First enter the earlier period as "
+            "an endorsement with an end date."
         )
     ]
 
