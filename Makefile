@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check
-# One process per core; `make test JOBS=0` runs in one process, for a debugger.
-JOBS ?= auto
+# One process more than there are cores, as the browser tests mostly wait; `make test JOBS=0` runs
+# in one process, for a debugger.
+JOBS ?= $(shell expr $$(nproc) + 1)
 TESTS ?=
 
 .DEFAULT_GOAL := help

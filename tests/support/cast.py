@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, select
 from sqlmodel import Session
 
+from tests.support.databases import FilledSqlite
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
@@ -27,6 +28,7 @@ COORDINATORS = (
     Coordinator(email=CAROL, name="Carol Reyes", association="NCIMHA"),
     Coordinator(email=DAN, name="Dan Whitfield", association="CT-AIMH"),
 )
+_FILLED = FilledSqlite()
 
 
 @dataclass
@@ -67,9 +69,20 @@ def _add(session: Session, table: str, **values: object) -> int:
 def fill(url: str) -> Cast:
     """Alice is short of 3.5 RSC hours and one of DEIA; Bob has logged nothing; Erin is elsewhere.
 
-    Dana is vetted and provides RSC. Eve is known, and holds nothing.
+    Dana is vetted and provides RSC. Eve is known, and holds nothing. The database at ``url`` has
+    no rows yet.
     """
     cast = Cast(url, open_engine(url))
+    ids = _FILLED.copy_to(cast.engine)
+    if ids is None:
+        _fill(cast)
+        _FILLED.keep(cast.engine, (cast.people, cast.endorsements, cast.entries))
+    else:
+        cast.people, cast.endorsements, cast.entries = ids
+    return cast
+
+
+def _fill(cast: Cast) -> None:
     with writing(cast.engine) as session:
         for email, name in (
             (ALICE, "Alice Moreno"),
@@ -91,7 +104,6 @@ def fill(url: str) -> Cast:
         _endorse(session, cast)
         _log(session, cast)
         evaluate_people(session, BOOKS, cast.people.values(), NOW)
-    return cast
 
 
 def _endorse(session: Session, cast: Cast) -> None:

@@ -4,12 +4,13 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from tracker.db.tables import METADATA
 
@@ -44,6 +45,32 @@ def copy_sqlite(migrated: Path, folder: Path) -> str:
     for file in migrated.parent.glob(f"{migrated.name}*"):
         shutil.copy(file, folder / file.name)
     return f"sqlite:///{folder / migrated.name}"
+
+
+class FilledSqlite:
+    """A database of this process on SQLite that was filled once, to copy from then on."""
+
+    def __init__(self) -> None:
+        self._content: bytes | None = None
+        self._ids: Any = None
+
+    def keep(self, engine: Engine, ids: object) -> None:
+        """Remember the database of ``engine``, and the ids in it; nothing on PostgreSQL."""
+        if engine.dialect.name == "sqlite":
+            engine.dispose()
+            self._content = Path(str(engine.url.database)).read_bytes()
+            self._ids = deepcopy(ids)
+
+    def copy_to(self, engine: Engine) -> Any:  # noqa: ANN401 - as they were kept
+        """Put what was kept in the place of the database of ``engine``; the ids, None if not."""
+        if self._content is None or engine.dialect.name != "sqlite":
+            return None
+        engine.dispose()
+        file = Path(str(engine.url.database))
+        for side_file in file.parent.glob(f"{file.name}-*"):
+            side_file.unlink()
+        file.write_bytes(self._content)
+        return deepcopy(self._ids)
 
 
 def new_name() -> str:
