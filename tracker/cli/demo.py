@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 from sqlmodel import func, select
 
 from tracker import clock
-from tracker.cli.context import AppContext
-from tracker.db.engine import ensure_schema, open_engine, reading
+from tracker.cli.context import AppContext, open_database
+from tracker.db.engine import reading
 from tracker.db.ledgers import StandingRow
 from tracker.db.people import Person
 from tracker.demo.mailbox import LOOPBACK, Mailbox, free_port, open_mailbox
@@ -62,19 +62,23 @@ def _run_demo(port: int) -> None:
         if "TRACKER_DATABASE_URL" not in os.environ:
             demo_url = SecretStr(f"sqlite:///{folder / 'demo.db'}")
             settings = settings.model_copy(update={"database_url": demo_url})
-        url = settings.database_url.get_secret_value()
-        ensure_schema(url)
-        engine = open_engine(url)
-        try:
+        with open_database(settings) as engine:
             _refuse_database_with_people(engine)
             with open_mailbox() as (mailbox, mail_port):
                 address = Address(LOOPBACK, web_port, mail_port)
                 app = _prepare(AppContext(settings, rulebooks, engine), folder, address, mailbox)
                 _print(f"\n  The pages:   {address.url}\n  The mailbox: {address.url}/demo/mail")
                 _print(f"  The imported files: {folder}\n\n  Press Ctrl-C to end the demo.")
-                _serve(app, address)
-        finally:
-            engine.dispose()
+                config = uvicorn.Config(
+                    app,
+                    host=address.host,
+                    port=address.web_port,
+                    log_config=server_log_config(),
+                    log_level="warning",
+                    access_log=False,
+                )
+                # uvicorn shuts down in order, and then raises the signal again.
+                uvicorn.Server(config).run()
 
 
 def _refuse_database_with_people(engine: Engine) -> None:
@@ -140,19 +144,6 @@ def _find_port(requested: int) -> int:
             )
             raise typer.Exit(1) from None
     return requested or _DEFAULT_PORT
-
-
-def _serve(app: FastAPI, address: Address) -> None:
-    config = uvicorn.Config(
-        app,
-        host=address.host,
-        port=address.web_port,
-        log_config=server_log_config(),
-        log_level="warning",
-        access_log=False,
-    )
-    # uvicorn shuts down in order, and then raises the signal again.
-    uvicorn.Server(config).run()
 
 
 def _print(text: str) -> None:
