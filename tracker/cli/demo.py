@@ -25,7 +25,7 @@ from tracker.db.ledgers import StandingRow
 from tracker.db.people import Person
 from tracker.demo.mailbox import LOOPBACK, Mailbox, free_port, open_mailbox
 from tracker.demo.mailbox import router as mailbox_router
-from tracker.demo.people import load_stories
+from tracker.demo.people import create_cast, load_stories
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.formatting import format_count
 from tracker.jobs.embedded import running
@@ -96,12 +96,12 @@ def _prepare(tracker: AppContext, folder: Path, address: Address, mailbox: Mailb
     """Import the roster, catch up on everything that is due, deliver it, and build the app."""
     rulebooks, engine = tracker.rulebooks, tracker.engine
     now = clock.now()
-    today = min(clock.today(rulebook.time_zone) for rulebook in rulebooks.associations.values())
     stories = load_stories(tracker.settings.config_dir)
     settings = demo_settings(tracker.settings, rulebooks, stories, address)
     context = open_context(settings, rulebooks, engine)
     _print("Importing made-up people and evaluating their renewals …")
-    cast = fill(context, engine, stories, folder, today=today, now=now)
+    cast = create_cast(rulebooks, stories, now)
+    fill(context, engine, cast, folder)
     mailbox.refused, mailbox.refusal = cast.bouncing_addresses(), stories.refusal
     messages = dict.fromkeys(Job, 0)
     for finished in run_due(context, now, clock.now):
@@ -122,7 +122,7 @@ def _prepare(tracker: AppContext, folder: Path, address: Address, mailbox: Mailb
         async with running(context, engine, server, clock.now):
             yield
 
-    logins = list_logins(settings, rulebooks, cast)
+    logins = list_logins(settings, cast)
     app = build_app(settings, engine, rulebooks, demo_people=logins, lifespan=lifespan)
     app.state.mailbox = mailbox
     app.include_router(mailbox_router)
