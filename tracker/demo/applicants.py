@@ -56,7 +56,8 @@ def _list_evidence(
     story, opened_on = applicant.story, applicant.opened_on
     if requirement.counts == "education" and story.share > 0:
         terms = requirement.rule.education
-        level = terms.levels[-2 if len(terms.levels) > 1 else -1] if terms else "master"
+        # The highest level but one, or the only one.
+        level = terms.levels[-2:][0] if terms else "master"
         degree = {
             "email": applicant.email,
             "level": level,
@@ -68,11 +69,7 @@ def _list_evidence(
     elif requirement.counts == "references":
         yield from _list_references(applicant, requirement)
     elif requirement.counts == "signed":
-        # Reviewers have decided only about an application that is ready.
-        if story.share >= 1 and (story.reviewed or not requirement.rule.reviewed):
-            for what in requirement.rule.signed:
-                row = {**applicant.key, "what": what, "signed_on": opened_on + _DAY}
-                yield "attestations", row
+        yield from _list_attestations(applicant, requirement)
     elif requirement.counts == "membership" and story.member:
         membership = {
             "email": applicant.email,
@@ -83,6 +80,16 @@ def _list_evidence(
         yield "memberships", membership
     elif requirement.counts == "exam" and story.share >= 1:
         yield "exams", {**applicant.key, "taken_on": opened_on + 10 * _DAY, "passed": True}
+
+
+def _list_attestations(
+    applicant: DemoApplicant, requirement: PlannedRequirement
+) -> Iterator[FileRow]:
+    story, signed_on = applicant.story, applicant.opened_on + _DAY
+    # Reviewers have decided only about an application that is ready.
+    if story.share >= 1 and (story.reviewed or not requirement.rule.reviewed):
+        for what in requirement.rule.signed:
+            yield "attestations", {**applicant.key, "what": what, "signed_on": signed_on}
 
 
 def _list_references(

@@ -243,9 +243,7 @@ def _create_providers(
         email, name = next(names)
         return DemoProvider(email, name, rule_name, role, association, category, began, ends_on)
 
-    accepted = [c for c in rule.accepts[0].categories if c in rulebook.categories]
-    # A renewal of their own is not part of the story, so prefer categories without one.
-    accepted = [c for c in accepted if not rulebook.requirements_of(c)] or accepted
+    accepted = _accepted_categories(rulebook, rule)
     is_vetted = any(entry.vetted for entry in rule.accepts)
     for number in range(cast.stories.providers_per_rule):
         yield create("qualified", accepted[number % len(accepted)])
@@ -255,6 +253,13 @@ def _create_providers(
     yield create("ending", None if is_vetted else accepted[-1], cast.today + _ENDS_IN)
     if other := _find_category_not_accepted(rulebook, rule, cast.today):
         yield create("not accepted", other)
+
+
+def _accepted_categories(rulebook: Rulebook, rule: ProviderRule) -> list[str]:
+    accepted = [c for c in rule.accepts[0].categories if c in rulebook.categories]
+    # A renewal of their own is not part of the story, so prefer categories without one.
+    without_renewal = [c for c in accepted if not rulebook.requirements_of(c)]
+    return without_renewal or accepted
 
 
 def _find_category_not_accepted(rulebook: Rulebook, rule: ProviderRule, today: date) -> str | None:

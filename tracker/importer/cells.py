@@ -1,7 +1,7 @@
 """Types of cells of CSV files: text becomes a value, or is refused with what would be right."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
@@ -11,6 +11,7 @@ from dateutil.relativedelta import relativedelta
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
+from tracker.db.audit import Change
 from tracker.formatting import MINUTES_IN_DAY, format_alternatives, parse_hours
 from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.rules.application.work import PLAUSIBLE_YEARS
@@ -19,6 +20,7 @@ from tracker.services.entry_rules import EntryRules
 from tracker.spreadsheet_csv import unescape_formula
 
 Topics = tuple[tuple[str, int], ...]
+RowValues = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class ImportContext:
             "rsc": {topic: topic for topic in sorted(rsc)},
         }
         return EntryRules(self.as_of, topics, requires_provider=False)
+
+    def change(self, table: str, row_id: int, before: RowValues | None, after: RowValues) -> Change:
+        """The audit event of a row that this import adds or changes."""
+        return Change(self.actor, self.now, table, row_id, before, after)
 
 
 def _context(info: ValidationInfo) -> ImportContext:

@@ -53,13 +53,12 @@ class ImportedFiles:
     is_readable: bool = True
 
     def rows_of(self, schema: type[R]) -> list[R]:
-        """The rows of one kind of file."""
-        return self.rows.get(schema, [])
-
-    def all_rows(self) -> Iterator[CsvRow]:
-        """The rows of all files."""
-        for rows in self.rows.values():
-            yield from rows
+        """The rows of one kind of file, or of every kind whose schema derives from this one."""
+        found = list[R]()
+        for kind, rows in self.rows.items():
+            if issubclass(kind, schema):
+                found += rows
+        return found
 
     def refuse(self, file: str, error: UnreadableFile) -> None:
         """Note a file that can't be read to its end."""

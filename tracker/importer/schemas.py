@@ -136,7 +136,11 @@ class ApplicationRow(CategoryRow):
     state: Annotated[str, one_of(*STATES)] | None = None
 
 
-class LeaveRow(CategoryRow):
+class OfEndorsement(CategoryRow):
+    """A row that belongs to an endorsement."""
+
+
+class LeaveRow(OfEndorsement):
     """leave.csv: belongs to the endorsement that is valid on its first day."""
 
     key = ("email", "association", "category", "starts_on")
@@ -148,7 +152,7 @@ class LeaveRow(CategoryRow):
     reason: Text500 | None = None
 
 
-class CycleRow(CategoryRow):
+class CycleRow(OfEndorsement):
     """A row about one renewal cycle of the endorsement that began on ``endorsed_on``."""
 
     audited = True
@@ -223,14 +227,20 @@ class PositionRow(CsvRow):
     supervisor_email: OtherEmail | None = None
 
 
-class ReferenceRow(CategoryRow):
+class OfApplication(CategoryRow):
+    """A row that belongs to an application. The column ``day`` has its day."""
+
+    audited = True
+    day: ClassVar[str]
+
+
+class ReferenceRow(OfApplication):
     """references.csv: whom an applicant names, and the answer if there is one."""
 
     key = ("email", "association", "category", "referee_email")
     table = Reference
     table_key = ("application_id", "email")
-    audited = True
-    day: ClassVar[str] = "received_on"
+    day = "received_on"
 
     referee_email: OtherEmail
     referee_name: Text200
@@ -244,27 +254,25 @@ class ReferenceRow(CategoryRow):
     vetted: YesNo | None = None
 
 
-class AttestationRow(CategoryRow):
+class AttestationRow(OfApplication):
     """attestations.csv: what an applicant has signed."""
 
     key = ("email", "association", "category", "what")
     table = Attestation
     table_key = ("application_id", "what")
-    audited = True
-    day: ClassVar[str] = "signed_on"
+    day = "signed_on"
 
     what: AttestationName
     signed_on: PastDay
 
 
-class ExamRow(CategoryRow):
+class ExamRow(OfApplication):
     """exams.csv: written examinations."""
 
     key = ("email", "association", "category", "taken_on")
     table = ExamResult
     table_key = ("application_id", "taken_on")
-    audited = True
-    day: ClassVar[str] = "taken_on"
+    day = "taken_on"
 
     taken_on: PastDay
     passed: YesNo
@@ -314,8 +322,6 @@ class EntryRow(CsvRow):
         return self.problem("reference", message)
 
 
-OfApplication = ReferenceRow | AttestationRow | ExamRow
-OfEndorsement = LeaveRow | WaiverRow | ExtensionRow
 # By the name of the file. People come first, because the others mention them. Leave, waivers, and
 # extensions belong to endorsements, which can result from applications.
 SCHEMAS: dict[str, type[CsvRow]] = {

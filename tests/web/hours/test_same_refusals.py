@@ -15,8 +15,8 @@ from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, acting
 from tests.web.api.calling import Program, make
 from tests.web.client import Visitor, WebClient, problems
 from tracker.db.engine import reading, writing
+from tracker.importer.apply import plan_import
 from tracker.importer.cells import ImportContext
-from tracker.importer.plan import plan_import
 from tracker.importer.problems import ImportRefused, Progress
 from tracker.importer.reader import read_files
 from tracker.importer.vocabulary import vocabulary_of
