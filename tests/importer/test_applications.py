@@ -222,9 +222,9 @@ def test_a_later_endorsement_blocks_an_earlier_one(importer: Importer, *, togeth
     files = {"endorsements": own} if together else {}
     assert problems_of_row(importer, f"{ALICES},,2024-03-10,endorsed", **files) == [
         (
-            '2: decided_on "2024-03-10": The same endorsement is on file from March 11, 2024, and '
-            "one from March 10, 2024 would overlap it. First enter the earlier time as an "
-            "endorsement with an end date"
+            '2: decided_on "2024-03-10": The same endorsement is on file starting March 11, 2024, '
+            "and one starting March 10, 2024 would overlap it. First enter the earlier period as "
+            "an endorsement with an end date."
         )
     ]
 

@@ -128,7 +128,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         (
             RSC | {"topics": "DEIA:1"},
-            'topics "DEIA:1": No requirement counts hours about DEIA. Use RSC-GIVEN',
+            'topics "DEIA:1": No requirement counts hours about DEIA. Use RSC-GIVEN.',
         ),
         (
             RSC | {"provider_email": "alice@example.org"},

@@ -288,14 +288,14 @@ def test_an_rsc_entry_can_have_rsc_topics(importer: Importer, topics: str) -> No
         (
             "training",
             "RSC-GIVEN:1",
-            ['"RSC-GIVEN:1": No requirement counts hours about RSC-GIVEN. Use DEIA and RSC'],
+            ['"RSC-GIVEN:1": No requirement counts hours about RSC-GIVEN. Use DEIA and RSC.'],
         ),
         (
             "rsc",
             "RSC:0.5; DEIA:0.5",
             [
-                '"DEIA:0.5; RSC:0.5": No requirement counts hours about DEIA. Use RSC-GIVEN',
-                '"DEIA:0.5; RSC:0.5": No requirement counts hours about RSC. Use RSC-GIVEN',
+                '"DEIA:0.5; RSC:0.5": No requirement counts hours about DEIA. Use RSC-GIVEN.',
+                '"DEIA:0.5; RSC:0.5": No requirement counts hours about RSC. Use RSC-GIVEN.',
             ],
         ),
         (

@@ -58,16 +58,12 @@ class ApplicationItems:
         newest = applications[0]
         if day is None:
             return newest
-        undecided_then = []
-        for each in applications[1:]:
-            if each.decided_on is None or each.decided_on >= day:
-                undecided_then.append(each)
-        for each in (newest, *undecided_then):
+        undecided_then = [each for each in applications[1:] if (each.decided_on or day) >= day]
+        possible = [newest, *undecided_then]
+        for each in possible:
             if self.days.get((type(row), each.id, _subject(row))) == day:
                 return each
-        if day >= newest.opened_on:
-            return newest
-        return next((each for each in undecided_then if each.opened_on <= day), None)
+        return next((each for each in possible if each.opened_on <= day), None)
 
     def find_stored(self, row: OfApplication) -> RowMapping | None:
         """The stored row that a row changes; None if it is new."""

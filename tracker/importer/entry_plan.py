@@ -111,17 +111,10 @@ def _missing_columns(row: EntryRow) -> list[str]:
 def _content(
     person_id: int, entry: EntryInput | LoggedEntry, provider: int | str | None
 ) -> tuple[Any, ...]:
-    return (
-        person_id,
-        entry.activity,
-        entry.held_on,
-        entry.minutes,
-        entry.title,
-        entry.format,
-        entry.reference,
-        tuple(sorted(entry.topics.items())),
-        provider,
-    )
+    """What two entries have in common if they are about the same session."""
+    session = (person_id, entry.activity, entry.held_on, entry.minutes, entry.title)
+    topics = tuple(sorted(entry.topics.items()))
+    return (*session, entry.format, entry.reference, topics, provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,37 +186,40 @@ def plan_entries(session: Session, known: KnownRecords) -> EntryPlan:
     for stored, provider in _load_entries(session, col(Entry.id), changed):
         plan.changed.append(EntryChange(changed[stored.id], stored, provider))
     new_rows = [each.row for each in [*unknown, *plan.restored, *changed.values()]]
-    by_content = defaultdict[tuple[Any, ...], list[int]](list)
+    free = list[tuple[LoggedEntry, str | None]]()
     for stored, provider in _load_entries_of_days(session, new_rows, known):
         if stored.id not in changed:
             plan.minutes_of_days[stored.person_id, stored.held_on] += stored.minutes
         if stored.id not in taken:
-            named = _content(stored.person_id, stored, provider or stored.provider_name)
-            by_content[named].append(stored.id)
-            # A row can also have the provider's address.
-            if stored.provider_id is not None:
-                known_one = _content(stored.person_id, stored, stored.provider_id)
-                by_content[known_one].append(stored.id)
-    plan.recognized, plan.added = _recognize(unknown, by_content, known)
+            free.append((stored, provider))
+    plan.recognized, plan.added = _recognize(unknown, free, known)
     plan.unchanged += len(plan.recognized)
     return plan
 
 
 def _recognize(
     rows: Iterable[ImportedEntry],
-    by_content: Mapping[tuple[Any, ...], list[int]],
+    entries: Iterable[tuple[LoggedEntry, str | None]],
     known: KnownRecords,
 ) -> tuple[list[tuple[ImportedEntry, int]], list[ImportedEntry]]:
     """The rows that say exactly what a stored entry says, with its id; and the other rows.
 
     Each entry is that of one row: the second of two equal rows is a second session.
     """
+    by_content = defaultdict[tuple[Any, ...], list[int]](list)
+    for stored, provider in entries:
+        # A row can name the provider, or have the address.
+        named = _content(stored.person_id, stored, provider or stored.provider_name)
+        by_content[named].append(stored.id)
+        if stored.provider_id is not None:
+            known_one = _content(stored.person_id, stored, stored.provider_id)
+            by_content[known_one].append(stored.id)
     recognized, others, used = [], [], set[int]()
     for imported in rows:
         entry = entry_of(imported.row, known.person_ids)
-        provider = entry.provider_name if entry.provider_id is None else entry.provider_id
-        person_id = known.id_of(imported.row.email)
-        ids = set(by_content.get(_content(person_id, entry, provider), ())) - used
+        provider_key = entry.provider_name if entry.provider_id is None else entry.provider_id
+        content = _content(known.id_of(imported.row.email), entry, provider_key)
+        ids = set(by_content.get(content, ())) - used
         if ids:
             recognized.append((imported, min(ids)))
             used.add(min(ids))
