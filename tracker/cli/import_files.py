@@ -44,7 +44,12 @@ def run(paths: list[Path], as_of: date | None) -> None:
             with _progress_bar() as progress:
                 report = import_paths(app.engine, paths, context, progress=progress, after=evaluate)
         except ImportRefused as refused:
-            _print_problems(refused)
+            for problem in refused.problems[:_PRINTED_PROBLEMS]:
+                typer.echo(str(problem), err=True)
+            count = len(refused.problems)
+            if count > _PRINTED_PROBLEMS:
+                typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
+            typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
             raise typer.Exit(1) from None
     _print_report(report)
 
@@ -63,15 +68,6 @@ def _progress_bar() -> Iterator[ProgressCallback | None]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("Importing", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _print_problems(refused: ImportRefused) -> None:
-    for problem in refused.problems[:_PRINTED_PROBLEMS]:
-        typer.echo(str(problem), err=True)
-    count = len(refused.problems)
-    if count > _PRINTED_PROBLEMS:
-        typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
-    typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
 
 
 def _print_report(report: ImportReport) -> None:

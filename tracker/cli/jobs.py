@@ -28,7 +28,7 @@ from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.attention_text import describe_attention
 from tracker.notifications.context import dry_run_context, open_context
 from tracker.services.dashboard import list_attention
-from tracker.services.notices import RecordedDecision, list_decisions
+from tracker.services.notices import list_decisions
 from tracker.settings import load_settings
 
 
@@ -104,23 +104,19 @@ def print_notices(*, as_json: bool) -> None:
         decisions = list_decisions(session)
         if as_json:
             print_json_list(decision._asdict() for decision in decisions)
-        else:
-            _print_notice_table(decisions)
-
-
-def _print_notice_table(decisions: Iterable[RecordedDecision]) -> None:
-    table = Table("Endorsee", "Endorsement", "Notice", "Days", "Of", "Decided", "Outcome")
-    for decision in decisions:
-        outcome = decision.outcome + (f": {decision.reason}" if decision.reason else "")
-        table.add_row(
-            escape(decision.email),
-            escape(f"{decision.association} {decision.category}"),
-            decision.kind,
-            str(decision.step),
-            decision.due_on.isoformat(),
-            decision.decided_on.isoformat(),
-            escape(outcome),
-        )
+            return
+        table = Table("Endorsee", "Endorsement", "Notice", "Days", "Of", "Decided", "Outcome")
+        for decision in decisions:
+            outcome = decision.outcome + (f": {decision.reason}" if decision.reason else "")
+            table.add_row(
+                escape(decision.email),
+                escape(f"{decision.association} {decision.category}"),
+                decision.kind,
+                str(decision.step),
+                decision.due_on.isoformat(),
+                decision.decided_on.isoformat(),
+                escape(outcome),
+            )
     if table.row_count:
         Console().print(table)
     else:
