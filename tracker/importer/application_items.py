@@ -61,14 +61,14 @@ class ApplicationItems:
         undecided_then = [each for each in applications[1:] if (each.decided_on or day) >= day]
         possible = [newest, *undecided_then]
         for each in possible:
-            if self.days.get((type(row), each.id, _subject(row))) == day:
+            if self.days.get((type(row), each.id, row.subject)) == day:
                 return each
         return next((each for each in possible if each.opened_on <= day), None)
 
     def find_stored(self, row: OfApplication) -> RowMapping | None:
         """The stored row that a row changes; None if it is new."""
         application = self.application_of(row)
-        place = (type(row), application.id if application else 0, _subject(row))
+        place = (type(row), application.id if application else 0, row.subject)
         return self.stored.get(place)
 
     def is_settled(self, row: ReferenceRow) -> bool:
@@ -117,10 +117,6 @@ class ApplicationItems:
                 received_at = noon.astimezone(UTC)
             values.update(received_at=received_at, declined_at=None)
         return values
-
-
-def _subject(row: OfApplication) -> Any:  # noqa: ANN401 - text or date
-    return getattr(row, row.key[-1])
 
 
 def load_application_items(

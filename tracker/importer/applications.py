@@ -97,12 +97,8 @@ def _merge(row: ApplicationRow, before: Application | None) -> Application:
 
 
 def check_applications(known: KnownRecords, applications: Applications) -> Iterator[ImportProblem]:
-    """Check what the rows make of applications.
-
-    Adds the endorsements that begin with decisions to ``known``.
-    """
-    rows = known.files.rows_of(ApplicationRow)
-    for row in rows:
+    """Check what each row makes of its application."""
+    for row in known.files.rows_of(ApplicationRow):
         before, after = applications.before(row), applications.result(row)
         if before is not None and before.is_decided:
             yield from _change_problems(row, before, after)
@@ -112,8 +108,6 @@ def check_applications(known: KnownRecords, applications: Applications) -> Itera
         is_unchanged = before is not None and before.model_dump() == after.model_dump()
         if after.is_decided and not is_unchanged:
             yield from _duplicate_problems(row, after, applications)
-    yield from _undecided_problems(rows, applications)
-    yield from _endorsement_problems(known, applications)
 
 
 def _change_problems(
@@ -167,10 +161,11 @@ def _duplicate_problems(
             return
 
 
-def _undecided_problems(
-    rows: list[ApplicationRow], applications: Applications
+def check_undecided_applications(
+    known: KnownRecords, applications: Applications
 ) -> Iterator[ImportProblem]:
     """The files must not open an application while another one is undecided."""
+    rows = known.files.rows_of(ApplicationRow)
     by_key = {(row.held, row.opened_on): row for row in rows}
     for held in dict.fromkeys(row.held for row in rows):
         own = applications.after[held]
@@ -183,10 +178,10 @@ def _undecided_problems(
                 yield row.problem("opened_on", message)
 
 
-def _endorsement_problems(
+def check_new_endorsements(
     known: KnownRecords, applications: Applications
 ) -> Iterator[ImportProblem]:
-    """The endorsements that begin with decisions must not overlap others."""
+    """Endorsements that begin with decisions must not overlap others. Adds them to ``known``."""
     for row, day in applications.new_endorsements(known.files.rows_of(ApplicationRow)):
         terms = known.terms.setdefault(row.held, {})
         if covering(terms, day):

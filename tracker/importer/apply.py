@@ -20,7 +20,13 @@ from tracker.importer.application_items import (
     check_references,
     load_application_items,
 )
-from tracker.importer.applications import Applications, check_applications, load_applications
+from tracker.importer.applications import (
+    Applications,
+    check_applications,
+    check_new_endorsements,
+    check_undecided_applications,
+    load_applications,
+)
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.entry_plan import (
@@ -131,6 +137,8 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         *check_endorsements(known),
         # Before what belongs to endorsements, because applications lead to them.
         *check_applications(known, applications),
+        *check_undecided_applications(known, applications),
+        *check_new_endorsements(known, applications),
         *check_application_items(known, items),
         *check_references(session, known, items),
         *check_leave_and_cycles(known),

@@ -60,8 +60,10 @@ class ImportedFiles:
                 found += rows
         return found
 
-    def refuse(self, file: str, error: UnreadableFile) -> None:
+    def refuse(self, file: str, error: UnreadableFile | OSError) -> None:
         """Note a file that can't be read to its end."""
+        if isinstance(error, OSError):
+            error = UnreadableFile(f"can't be read: {error.strerror}")
         self.problems.append(ImportProblem(file, str(error), error.line))
         self.is_readable = False
 
@@ -79,9 +81,7 @@ def read_files(paths: Iterable[Path], context: ImportContext, progress: Progress
             text = decode(path.read_bytes())
             progress.expect(_PASSES * text.count("\n"))
             readers.append(_FileReader(kind, file, text))
-        except OSError as error:
-            files.refuse(file, UnreadableFile(f"can't be read: {error.strerror}"))
-        except UnreadableFile as error:
+        except (OSError, UnreadableFile) as error:
             files.refuse(file, error)
     order = list(SCHEMAS)
     first_rows = dict[tuple[Any, ...], CsvRow]()
@@ -100,9 +100,7 @@ def find_files(paths: Iterable[Path], files: ImportedFiles) -> list[tuple[str, P
         try:
             for kind, file in _find_in(path, files):
                 found.setdefault(file.resolve(), (kind, file))
-        except OSError as error:
-            files.refuse(display_path(path), UnreadableFile(f"can't be read: {error.strerror}"))
-        except UnreadableFile as error:
+        except (OSError, UnreadableFile) as error:
             files.refuse(display_path(path), error)
     return list(found.values())
 

@@ -233,6 +233,11 @@ class OfApplication(CategoryRow):
     audited = True
     day: ClassVar[str]
 
+    @property
+    def subject(self) -> Any:  # noqa: ANN401 - text or date
+        """What the row is about: referee, document, or day of an exam."""
+        return getattr(self, self.key[-1])
+
 
 class ReferenceRow(OfApplication):
     """references.csv: whom an applicant names, and the answer if there is one."""
