@@ -12,9 +12,11 @@ from tracker.checks.environment import (
     Fact,
     Findings,
     Level,
+    check_address,
     check_database,
     check_evidence,
-    check_settings,
+    check_folder,
+    check_variables,
     problem,
 )
 from tracker.checks.mail import check_mail
@@ -52,7 +54,9 @@ def run_checks(send_test_mail: str | None) -> Findings:
         hint = "Correct the settings. Nothing else can be checked before that."
         yield problem("T101", f"{error.heading}\n{error}", hint)
         return
-    yield from check_settings(settings)
+    yield from check_folder(settings.config_dir)
+    yield from check_variables()
+    yield from check_address(settings.base_url)
     rulebooks = None
     try:
         rulebooks = load_rulebooks(settings.config_dir)

@@ -69,7 +69,7 @@ class EntryWriter:
             rows.append({"id": entry_id, "person_id": person_id, **_columns(entry)})
             after = _audit_values(person_id, entry)
             events.append(self.context.change("entry", entry_id, None, after))
-        insert_rows(self.session, table_of(Entry), rows)
+        insert_rows(self.session, Entry, rows)
         self._insert_topics(entries)
         self._remember(zip(batch, ids, strict=True))
         record_changes(self.session, events)
@@ -101,7 +101,7 @@ class EntryWriter:
             copied = {"entry_id": entry_id, "person_id": person_id, "held_on": entry.held_on}
             for topic, minutes in entry.topics.items():
                 rows.append({**copied, "topic": topic, "minutes": minutes})
-        insert_rows(self.session, table_of(EntryTopic), rows)
+        insert_rows(self.session, EntryTopic, rows)
 
     def _remember(self, rows: Iterable[tuple[ImportedEntry, int]]) -> None:
         """Store which rows became which entries, so that they are never imported twice."""
