@@ -46,7 +46,7 @@ from tracker.importer.known_records import (
     find_endorsement,
     load_known_records,
 )
-from tracker.importer.problems import ImportRefused, Progress, ProgressCallback
+from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import ImportedFiles, read_files
 from tracker.importer.schemas import (
     RSC,
@@ -102,8 +102,6 @@ def import_paths(
     engine: Engine,
     paths: Iterable[Path],
     context: ImportContext,
-    *,
-    progress: ProgressCallback | None = None,
     after: AfterImport | None = None,
 ) -> ImportReport:
     """Import files and folders. The same content twice changes nothing.
@@ -111,17 +109,16 @@ def import_paths(
     ``after`` is called before the commit with the ids of the people of whom anything was added or
     changed, if there are any. Raises ImportRefused with every problem; then nothing is stored.
     """
-    steps = Progress(progress)
-    files = read_files(paths, context, steps)
+    files = read_files(paths, context)
     if not files.is_readable:
         raise ImportRefused(files.problems)
     with writing(engine) as session:
         lock_for_import(session)
         plan = plan_import(session, files, context)
-        report = _Store(session, plan, context).run(steps)
+        report = _Store(session, plan, context).run()
         if after and report.person_ids:
             after(session, report.person_ids)
-    steps.finish()
+    context.progress.finish()
     return report
 
 
@@ -165,15 +162,15 @@ class _Store:
         self._application_ids = dict[tuple[Held, date], int]()
         self._report = ImportReport(ignored=self._files.ignored)
 
-    def run(self, progress: Progress) -> ImportReport:
+    def run(self) -> ImportReport:
         """Store every kind of file."""
         for kind, schema in SCHEMAS.items():
             if schema is EntryRow:
                 writer = EntryWriter(self._session, self._person_ids, self._context)
-                stored = writer.store(self._plan.entries, progress)
+                stored = writer.store(self._plan.entries)
             else:
                 stored = self._store(schema)
-                progress.step(len(self._files.rows_of(schema)))
+                self._context.progress.step(len(self._files.rows_of(schema)))
             if kind in self._files.kinds:
                 self._report.counts[kind] = stored.counts
             self._report.person_ids.update(self._person_ids[email] for email in stored.emails)

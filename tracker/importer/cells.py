@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, cast
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
 from tracker.db.audit import Change
 from tracker.formatting import MINUTES_IN_DAY, format_alternatives, parse_hours
+from tracker.importer.problems import Progress
 from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
@@ -25,16 +26,17 @@ RowValues = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ImportContext:
-    """What an import goes by.
+    """What an import goes by, and what counts its progress. Pydantic's validation context.
 
     ``as_of`` is the last day (inclusive) on which something that has happened may lie. ``actor``
-    and ``now`` (aware) go into the audit log. Pydantic's validation context.
+    and ``now`` (aware) go into the audit log.
     """
 
     vocabulary: Vocabulary
     as_of: date
     actor: str
     now: datetime
+    progress: Progress = field(default_factory=Progress)
 
     @cached_property
     def entry_rules(self) -> EntryRules:

@@ -17,7 +17,6 @@ from tracker.db.statements import (
 )
 from tracker.importer.cells import ImportContext
 from tracker.importer.entry_plan import EntryChange, EntryPlan, ImportedEntry, entry_of
-from tracker.importer.problems import Progress
 from tracker.importer.table_rows import StoredRows, chunked, table_of
 from tracker.services.entries import entry_input_of
 from tracker.services.entry_rules import EntryInput
@@ -37,11 +36,11 @@ class EntryWriter:
     person_ids: Mapping[str, int]
     context: ImportContext
 
-    def store(self, plan: EntryPlan, progress: Progress) -> StoredRows:
+    def store(self, plan: EntryPlan) -> StoredRows:
         """Add and change entries, and remember which rows became which entries."""
         stored = StoredRows()
         stored.counts.unchanged = plan.unchanged
-        progress.step(plan.unchanged)
+        self.context.progress.step(plan.unchanged)
         self._remember(plan.recognized)
         for batch in in_chunks([*plan.added, *plan.restored], _BATCH):
             self._add(batch)
@@ -50,13 +49,13 @@ class EntryWriter:
                 # While a full table is believed to be empty, each foreign key is looked up slowly.
                 refresh_statistics(self.session, [Entry, EntryTopic])
             stored.counts.added += len(batch)
-            progress.step(len(batch))
+            self.context.progress.step(len(batch))
         for changes in in_chunks(plan.changed, _BATCH):
             emails = self._change(changes)
             stored.emails.update(emails)
             stored.counts.changed += len(emails)
             stored.counts.unchanged += len(changes) - len(emails)
-            progress.step(len(changes))
+            self.context.progress.step(len(changes))
         return stored
 
     def _add(self, batch: list[ImportedEntry]) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tracker.formatting import format_count, format_list
 from tracker.importer.cells import ImportContext, clean, parse_email
 from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
-from tracker.importer.problems import ImportProblem, Progress
+from tracker.importer.problems import ImportProblem
 from tracker.importer.schemas import SCHEMAS, PersonRow
 from tracker.importer.vocabulary import suggest
 
@@ -68,7 +68,7 @@ class ImportedFiles:
         self.is_readable = False
 
 
-def read_files(paths: Iterable[Path], context: ImportContext, progress: Progress) -> ImportedFiles:
+def read_files(paths: Iterable[Path], context: ImportContext) -> ImportedFiles:
     """Read the files and folders in ``paths``, people first.
 
     Never raises for what a file contains: the problems are in the result.
@@ -79,14 +79,14 @@ def read_files(paths: Iterable[Path], context: ImportContext, progress: Progress
         file = display_path(path)
         try:
             text = decode(path.read_bytes())
-            progress.expect(_PASSES * text.count("\n"))
+            context.progress.expect(_PASSES * text.count("\n"))
             readers.append(_FileReader(kind, file, text))
         except (OSError, UnreadableFile) as error:
             files.refuse(file, error)
     order = list(SCHEMAS)
     first_rows = dict[tuple[Any, ...], CsvRow]()
     for reader in sorted(readers, key=lambda each: order.index(each.kind)):
-        reader.read(files, first_rows, context, progress)
+        reader.read(files, first_rows, context)
     return files
 
 
@@ -196,7 +196,6 @@ class _FileReader:
         files: ImportedFiles,
         first_rows: dict[tuple[Any, ...], CsvRow],
         context: ImportContext,
-        progress: Progress,
     ) -> None:
         """Read all rows. ``first_rows`` are those read so far, by what they are about."""
         if wrong := list(self._heading_problems()):
@@ -207,7 +206,7 @@ class _FileReader:
         rows = files.rows.setdefault(self._schema, [])
         try:
             for line, cells in self._lines:
-                progress.step()
+                context.progress.step()
                 row = self._read_row(line, cells, files, context)
                 if row is None:
                     continue
