@@ -28,32 +28,7 @@ from tracker.db.people import (
     Vetting,
     Waiver,
 )
-from tracker.importer.cells import (
-    Association,
-    AttestationName,
-    Category,
-    CycleStart,
-    Day,
-    Email,
-    EndDay,
-    ExtendedDueDate,
-    Families,
-    Organization,
-    OtherEmail,
-    PastDay,
-    RefereeCategory,
-    RequirementId,
-    Role,
-    Services,
-    SessionLength,
-    Statements,
-    Text200,
-    Text300,
-    Text500,
-    TopicMinutes,
-    YesNo,
-    one_of,
-)
+from tracker.importer import cells
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.rules.requirement import AGES, LEVELS, PAY
@@ -69,17 +44,17 @@ class PersonRow(CsvRow):
     table = Person
     table_key = ("email",)
 
-    name: Text200
-    second_email: Email | None = None
-    highest_degree: Annotated[str, one_of(*DEGREES)] = "none"
-    provides_rsc: YesNo = False
+    name: cells.Text200
+    second_email: cells.Email | None = None
+    highest_degree: Annotated[str, cells.one_of(*DEGREES)] = "none"
+    provides_rsc: cells.YesNo = False
 
 
 class CategoryRow(CsvRow):
     """A row about one person in one category at one association."""
 
-    association: Association
-    category: Category
+    association: cells.Association
+    category: cells.Category
 
     @property
     def held(self) -> tuple[str, str, str]:
@@ -94,8 +69,8 @@ class EndorsementRow(CategoryRow):
     table = Endorsement
     table_key = ("person_id", "association", "category", "starts_on")
 
-    starts_on: Day
-    ends_on: EndDay | None = None
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
 
 
 class VettingRow(CsvRow):
@@ -105,9 +80,9 @@ class VettingRow(CsvRow):
     table = Vetting
     table_key = ("person_id", "association", "starts_on")
 
-    association: Association
-    starts_on: Day
-    ends_on: EndDay | None = None
+    association: cells.Association
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
 
 
 class MembershipRow(CsvRow):
@@ -117,9 +92,9 @@ class MembershipRow(CsvRow):
     table = Membership
     table_key = ("person_id", "organization", "starts_on")
 
-    organization: Organization
-    starts_on: Day
-    ends_on: EndDay
+    organization: cells.Organization
+    starts_on: cells.Day
+    ends_on: cells.EndDay
 
 
 class ApplicationRow(CategoryRow):
@@ -130,10 +105,10 @@ class ApplicationRow(CategoryRow):
     table_key = ("person_id", "association", "category", "opened_on")
     audited = True
 
-    opened_on: PastDay
-    submitted_on: PastDay | None = None
-    decided_on: PastDay | None = None
-    state: Annotated[str, one_of(*STATES)] | None = None
+    opened_on: cells.PastDay
+    submitted_on: cells.PastDay | None = None
+    decided_on: cells.PastDay | None = None
+    state: Annotated[str, cells.one_of(*STATES)] | None = None
 
 
 class OfEndorsement(CategoryRow):
@@ -147,9 +122,9 @@ class LeaveRow(OfEndorsement):
     table = Leave
     table_key = ("endorsement_id", "starts_on")
 
-    starts_on: Day
-    ends_on: EndDay | None = None
-    reason: Text500 | None = None
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
+    reason: cells.Text500 | None = None
 
 
 class CycleRow(OfEndorsement):
@@ -157,8 +132,8 @@ class CycleRow(OfEndorsement):
 
     audited = True
 
-    endorsed_on: Day
-    cycle_starts_on: CycleStart
+    endorsed_on: cells.Day
+    cycle_starts_on: cells.CycleStart
 
 
 class WaiverRow(CycleRow):
@@ -168,8 +143,8 @@ class WaiverRow(CycleRow):
     table = Waiver
     table_key = ("endorsement_id", "cycle_starts_on", "requirement")
 
-    requirement: RequirementId
-    reason: Text500
+    requirement: cells.RequirementId
+    reason: cells.Text500
 
 
 class ExtensionRow(CycleRow):
@@ -179,8 +154,8 @@ class ExtensionRow(CycleRow):
     table = Renewal
     table_key = ("endorsement_id", "cycle_starts_on")
 
-    extended_due_on: ExtendedDueDate
-    reason: Text500
+    extended_due_on: cells.ExtendedDueDate
+    reason: cells.Text500
 
 
 class DegreeRow(CsvRow):
@@ -191,10 +166,10 @@ class DegreeRow(CsvRow):
     table_key = ("person_id", "level", "title")
     audited = True
 
-    level: Annotated[str, one_of(*LEVELS)]
-    title: Text200
-    awarded_on: PastDay
-    transcript: Annotated[str, one_of(*TRANSCRIPTS)] = "none"
+    level: Annotated[str, cells.one_of(*LEVELS)]
+    title: cells.Text200
+    awarded_on: cells.PastDay
+    transcript: Annotated[str, cells.one_of(*TRANSCRIPTS)] = "none"
 
 
 def _check_provides_rsc(provides: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a cell
@@ -213,18 +188,18 @@ class PositionRow(CsvRow):
     table_key = ("person_id", "title", "starts_on")
     audited = True
 
-    title: Text200
-    pay: Annotated[str, one_of(*PAY)]
-    services: Services
-    starts_on: Day
-    ends_on: EndDay | None = None
-    ages: Annotated[str, one_of(*AGES)] | None = None
-    families: Families = 0
-    supervised: YesNo = False
-    trained: YesNo = False
-    gives_rsc: Annotated[YesNo, AfterValidator(_check_provides_rsc)] | None = None
-    statements: Statements = ""
-    supervisor_email: OtherEmail | None = None
+    title: cells.Text200
+    pay: Annotated[str, cells.one_of(*PAY)]
+    services: cells.Services
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
+    ages: Annotated[str, cells.one_of(*AGES)] | None = None
+    families: cells.Families = 0
+    supervised: cells.YesNo = False
+    trained: cells.YesNo = False
+    gives_rsc: Annotated[cells.YesNo, AfterValidator(_check_provides_rsc)] | None = None
+    statements: cells.Statements = ""
+    supervisor_email: cells.OtherEmail | None = None
 
 
 class OfApplication(CategoryRow):
@@ -247,16 +222,16 @@ class ReferenceRow(OfApplication):
     table_key = ("application_id", "email")
     day = "received_on"
 
-    referee_email: OtherEmail
-    referee_name: Text200
-    role: Role
-    received_on: PastDay | None = None
-    relationship: Text500 | None = None
-    signed_as: Text200 | None = None
-    role_confirmed: YesNo | None = None
-    endorsed_by: Organization | None = None
-    endorsed_as: RefereeCategory | None = None
-    vetted: YesNo | None = None
+    referee_email: cells.OtherEmail
+    referee_name: cells.Text200
+    role: cells.Role
+    received_on: cells.PastDay | None = None
+    relationship: cells.Text500 | None = None
+    signed_as: cells.Text200 | None = None
+    role_confirmed: cells.YesNo | None = None
+    endorsed_by: cells.Organization | None = None
+    endorsed_as: cells.RefereeCategory | None = None
+    vetted: cells.YesNo | None = None
 
 
 class AttestationRow(OfApplication):
@@ -267,8 +242,8 @@ class AttestationRow(OfApplication):
     table_key = ("application_id", "what")
     day = "signed_on"
 
-    what: AttestationName
-    signed_on: PastDay
+    what: cells.AttestationName
+    signed_on: cells.PastDay
 
 
 class ExamRow(OfApplication):
@@ -279,8 +254,8 @@ class ExamRow(OfApplication):
     table_key = ("application_id", "taken_on")
     day = "taken_on"
 
-    taken_on: PastDay
-    passed: YesNo
+    taken_on: cells.PastDay
+    passed: cells.YesNo
 
 
 def _instead_of(column: str) -> AfterValidator:
@@ -303,16 +278,16 @@ class EntryRow(CsvRow):
 
     table = Entry
 
-    activity: Annotated[str, one_of("training", "rsc")]
-    date: PastDay
-    hours: SessionLength
-    title: Text300
-    topics: TopicMinutes = ()
-    provider_email: OtherEmail | None = None
-    provider_name: Annotated[Text200, _instead_of("provider_email")] | None = None
-    format: Annotated[str, one_of("individual", "group")] | None = None
-    reference: Text200 | None = None
-    shared_reference: Annotated[Text200, _instead_of("reference")] | None = None
+    activity: Annotated[str, cells.one_of("training", "rsc")]
+    date: cells.PastDay
+    hours: cells.SessionLength
+    title: cells.Text300
+    topics: cells.TopicMinutes = ()
+    provider_email: cells.OtherEmail | None = None
+    provider_name: Annotated[cells.Text200, _instead_of("provider_email")] | None = None
+    format: Annotated[str, cells.one_of("individual", "group")] | None = None
+    reference: cells.Text200 | None = None
+    shared_reference: Annotated[cells.Text200, _instead_of("reference")] | None = None
 
     def identity(self) -> tuple[Any, ...] | None:
         """The person and the reference; None without one."""
