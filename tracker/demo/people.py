@@ -19,6 +19,7 @@ from tracker.settings import templates_folder
 
 Role = Literal["qualified", "ended", "ending", "not accepted"]
 
+PROVIDER_DEGREE = "master"
 # Long enough ago that for most of a year there are sessions before and after it in the cycle.
 _ENDED_AGO = timedelta(days=90)
 # Close enough for the first notice about a provider who stops counting.
@@ -120,13 +121,12 @@ class DemoProvider:
     category: str | None
     starts_on: date
     ends_on: date | None
-    degree: str = "master"
 
     def counts_on(self, rulebooks: Rulebooks, rule_name: str, day: date) -> bool:
         """Whether a session on ``day`` counts under a rule of `Rulebooks.provider_rules`."""
         association, rule = rulebooks.provider_rules[rule_name]
         held = Credential(self.association, self.category, self.starts_on, self.ends_on)
-        provider = Provider(self.name, self.degree, (held,))
+        provider = Provider(self.name, PROVIDER_DEGREE, (held,))
         return find_qualification(association, rule, provider, day) is not None
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tracker.demo.applicants import FileRow, Row, list_applicant_rows, split_minutes
-from tracker.demo.people import Cast, DemoEndorsee, DemoProvider, Role
+from tracker.demo.people import PROVIDER_DEGREE, Cast, DemoEndorsee, DemoProvider, Role
 from tracker.importer.csv_row import format_cell
 from tracker.importer.schemas import SCHEMAS
 from tracker.rules.cycles import Cycle
@@ -50,7 +50,7 @@ def _list_provider_rows(cast: Cast) -> Iterator[FileRow]:
         if provider.email in endorsees:
             continue
         person = {"email": provider.email, "name": provider.name, "provides_rsc": True}
-        yield "people", {**person, "highest_degree": provider.degree}
+        yield "people", {**person, "highest_degree": PROVIDER_DEGREE}
         accepted = {
             "email": provider.email,
             "association": provider.association,

@@ -28,11 +28,10 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
                 not_counted.append(_entry_to_json(entry, minutes, reason))
         unit = "membership" if requirement.counts == "membership" else "hours"
         requirements.append(_result_to_json(result, unit, not_counted))
-    cycle = plan.cycle and {
-        "starts_on": plan.cycle.starts_on,
-        "ends_on": plan.cycle.ends_on,
-        "due_on": standing.due_on,
-    }
+    cycle = None
+    if plan.cycle is not None:
+        first, last = plan.cycle.starts_on, plan.cycle.ends_on
+        cycle = {"starts_on": first, "ends_on": last, "due_on": standing.due_on}
     standing_json = {
         "email": standing.facts.email,
         "association": plan.association,
