@@ -19,7 +19,6 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -54,8 +53,7 @@ class Coordinator(_Strict):
     def _validate_email(cls, email: str) -> str:
         address = email.strip().lower()
         if not is_address(address):
-            message = f"{email!r} is not an email address. Write it as name@your.domain"
-            raise ValueError(message)
+            raise ValueError(f"{email!r} is not an email address. Write it as name@your.domain")
         return address
 
 
@@ -83,11 +81,10 @@ class Mail(_Strict):
     def _validate_sender(cls, sender: str) -> str:
         address = parseaddr(sender)[1]
         if not is_address(address) or not ascii_domain(address).isascii():
-            message = (
+            raise ValueError(
                 f"{sender!r} has no email address that mail servers accept. "
                 "Write it as Renewals <renewals@your.domain>"
             )
-            raise ValueError(message)
         return sender
 
 
@@ -108,11 +105,10 @@ class Web(_Strict):
         given = token.get_secret_value() if isinstance(token, SecretStr) else token
         if token is None or (isinstance(given, str) and _TOKEN.fullmatch(given)):
             return token
-        message = (
+        raise ValueError(
             f"must have {_SHORTEST_TOKEN} characters at least, of letters, digits and other "
             "signs of ASCII without blanks: `openssl rand -hex 24` makes one"
         )
-        raise ValueError(message)
 
 
 class SignInLimits(_Strict):
@@ -150,8 +146,7 @@ class Settings(BaseSettings):
     @classmethod
     def _no_slash_at_the_end(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
-            message = "must start with http:// or https://"
-            raise ValueError(message)
+            raise ValueError("must start with http:// or https://")
         return url.rstrip("/")
 
     @classmethod
@@ -223,13 +218,20 @@ def load_settings() -> Settings:
     try:
         return Settings(config_dir=configuration_folder())
     except ValidationError as error:
+        lines = []
         # Without the input: what was typed may be a password.
-        lines = [_describe_error(details) for details in error.errors(include_input=False)]
+        for details in error.errors(include_input=False):
+            path = [str(step) for step in details["loc"]]
+            place = find_variable(path) or f"tracker.toml: {_format_key(path)}"
+            cause = details.get("ctx", {}).get("error")
+            reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
+            lines.append(f"{place}: {reason}")
         raise SettingsError("\n".join(lines)) from None
     except (ValueError, OSError) as error:
         # Broken TOML, broken JSON in a variable, or a file that can't be read.
-        message = f"tracker.toml or a TRACKER_ variable can't be read: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(
+            f"tracker.toml or a TRACKER_ variable can't be read: {error}"
+        ) from error
 
 
 def find_variable(path: Sequence[str]) -> str | None:
@@ -240,13 +242,6 @@ def find_variable(path: Sequence[str]) -> str | None:
         if variable in set_names:
             return variable
     return None
-
-
-def _describe_error(details: ErrorDetails) -> str:
-    path = [str(step) for step in details["loc"]]
-    cause = details.get("ctx", {}).get("error")
-    reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
-    return f"{find_variable(path) or f'tracker.toml: {_format_key(path)}'}: {reason}"
 
 
 def _format_key(path: Sequence[str]) -> str:

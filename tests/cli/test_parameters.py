@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.cli.context import parse_instant
+from tracker.cli.main import parse_instant
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_an_instant_is_read_as_utc(typed: str, meant: datetime) -> None:
     ],
 )
 def test_a_wrong_instant_is_explained(typed: str) -> None:
-    with pytest.raises(ValueError, match="Write it as YYYY-MM-DDTHH:MM-05:00"):
+    with pytest.raises(typer.BadParameter, match="Write it as YYYY-MM-DDTHH:MM-05:00"):
         parse_instant(typed)
 
 
@@ -41,5 +42,5 @@ def test_a_wrong_instant_is_explained(typed: str) -> None:
 def test_any_text_is_an_instant_or_a_refusal(typed: str) -> None:
     try:
         assert parse_instant(typed).tzinfo is UTC
-    except ValueError as error:
+    except typer.BadParameter as error:
         assert "is not an instant" in str(error)  # noqa: PT017 - most texts are none

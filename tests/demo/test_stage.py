@@ -78,7 +78,9 @@ def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> F
         folder = tmp_path_factory.mktemp("filled")
         path = Path(shutil.copy(migrated_sqlite, folder / "demo.db"))
         with _shown(path) as (engine, context):
-            return path, fill(context, engine, STORIES, folder, today=day, now=_evening(day))
+            cast = create_cast(BOOKS, STORIES, _evening(day))
+            fill(context, engine, cast, folder)
+            return path, cast
 
     return fill_on
 
@@ -233,22 +235,21 @@ def test_waivers_and_extensions_leave_audit_events(filled: Filled, tmp_path: Pat
 def test_two_demos_have_the_same_people(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        write_roster(tmp_path / name, BOOKS, STORIES, create_cast(BOOKS, STORIES, LATE), LATE)
+        write_roster(tmp_path / name, create_cast(BOOKS, STORIES, _evening(LATE)))
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
 
 
 def test_all_addresses_are_reserved_for_examples() -> None:
-    cast = create_cast(BOOKS, STORIES, LATE)
+    cast = create_cast(BOOKS, STORIES, _evening(LATE))
     emails = {e.email for e in cast.endorsees} | {p.email for p in cast.providers}
     assert all(email.endswith("@example.org") for email in emails)
     assert all(c.email.endswith("@example.org") for c in SETTINGS.coordinators)
 
 
 def test_every_story_and_every_coordinator_can_be_opened() -> None:
-    offered = [
-        login.what for login in list_logins(SETTINGS, BOOKS, create_cast(BOOKS, STORIES, LATE))
-    ]
+    cast = create_cast(BOOKS, STORIES, _evening(LATE))
+    offered = [login.what for login in list_logins(SETTINGS, cast)]
     for story in STORIES.stories:
         [what] = [what for what in offered if what.endswith(f": {story.name}")]
         assert what.startswith(story.shown_at or ""), what
@@ -266,7 +267,7 @@ def test_a_group_session_waits_for_confirmation(filled: Filled, tmp_path: Path) 
     with demo(filled, tmp_path, LATE) as shown:
         states = Counter(row[0] for row in shown.ask("SELECT state FROM group_member"))
         assert states == {"asked": 3, "disputed": 1, "confirmed": 1}
-        opened = {login.email for login in list_logins(SETTINGS, BOOKS, shown.cast)}
+        opened = {login.email for login in list_logins(SETTINGS, shown.cast)}
         asked = "SELECT email FROM group_member WHERE state = 'asked'"
         assert shown.cast.group_provider in opened
         assert {row[0] for row in shown.ask(asked)} & opened

@@ -1,6 +1,6 @@
 """An import as the tests make it: files as text, a fixed day, small vocabulary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from tracker.db.engine import reading
 from tracker.db.tables import METADATA
 from tracker.importer.apply import AfterImport, ImportReport, import_paths
 from tracker.importer.cells import ImportContext
-from tracker.importer.problems import ImportProblem, ImportRefused, ProgressCallback
+from tracker.importer.problems import ImportProblem, ImportRefused, Progress, ProgressCallback
 from tracker.importer.vocabulary import Vocabulary
 from tracker.rules.cycles import Cycle
 
@@ -100,13 +100,8 @@ class Importer:
         progress: ProgressCallback | None = None,
     ) -> ImportReport:
         """Import files and folders as they lie there."""
-        return import_paths(
-            self.engine,
-            paths,
-            CONTEXT,
-            after=after,
-            progress=progress,
-        )
+        context = replace(CONTEXT, progress=Progress(progress))
+        return import_paths(self.engine, paths, context, after)
 
     def problems(self, **files: str | bytes) -> list[ImportProblem]:
         """The problems for which the files are refused; none if they are taken."""

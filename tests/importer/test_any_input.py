@@ -15,7 +15,6 @@ from tests.support.databases import copy_sqlite
 from tracker.db.engine import open_engine
 from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
-from tracker.importer.problems import Progress
 from tracker.importer.reader import read_files
 from tracker.importer.schemas import SCHEMAS
 
@@ -161,9 +160,9 @@ def test_every_cell_is_read_or_refused(column: str, text: str) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{kind}.csv"
         path.write_text(content, encoding="utf-8", newline="")
-        files = read_files([path], CONTEXT, Progress(None))
+        files = read_files([path], CONTEXT)
     assert all(problem.message for problem in files.problems)
-    assert bool(files.problems) != any(files.all_rows())
+    assert bool(files.problems) != any(files.rows.values())
 
 
 @given(as_of=st.dates())

@@ -7,7 +7,7 @@ import pytest
 from tests.mail.conftest import Post
 from tests.mail.sink import Sink
 from tracker import clock
-from tracker.cli import jobs, mail_lists
+from tracker.cli import jobs
 from tracker.mail.delivery import DeliveryReport
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -57,7 +57,7 @@ def test_the_outbox_as_json_has_every_column_but_the_body(
     post: Post, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post.put(ALICE, BOB)
-    mail_lists.print_outbox(as_json=True)
+    jobs.print_outbox(as_json=True)
     [alice, bob] = json.loads(capsys.readouterr().out)
     assert alice == {
         "id": 1,
@@ -77,9 +77,9 @@ def test_the_outbox_as_json_has_every_column_but_the_body(
 
 
 def test_an_empty_outbox_is_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
-    mail_lists.print_outbox(as_json=True)
+    jobs.print_outbox(as_json=True)
     assert json.loads(capsys.readouterr().out) == []
-    mail_lists.print_outbox(as_json=False)
+    jobs.print_outbox(as_json=False)
     assert capsys.readouterr().out == "The outbox is empty.\n"
 
 
@@ -88,7 +88,7 @@ def test_the_outbox_as_a_table_shows_messages_and_totals(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     post.put(ALICE, BOB)
-    mail_lists.print_outbox(as_json=False)
+    jobs.print_outbox(as_json=False)
     said = capsys.readouterr().out
     assert ALICE in said
     assert said.endswith("2 waiting\n")

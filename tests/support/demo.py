@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from tests.support.live_server import free_port, serving
 from tracker.db.engine import migrate, open_engine
-from tracker.demo.people import load_stories
+from tracker.demo.people import create_cast, load_stories
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
@@ -42,9 +42,10 @@ def open_demo(folder: Path, day: date = DAY) -> Iterator[Shown]:
     rulebooks, stories = load_rulebooks(settings.config_dir), load_stories(settings.config_dir)
     settings = demo_settings(settings, rulebooks, stories, Address("127.0.0.1", free_port(), 2525))
     context = open_context(settings, rulebooks, engine)
-    cast = fill(context, engine, stories, folder, today=day, now=now)
+    cast = create_cast(rulebooks, stories, now)
+    fill(context, engine, cast, folder)
     list(run_due(context, now, lambda: now))
-    people = list_logins(settings, rulebooks, cast)
+    people = list_logins(settings, cast)
     app = build_app(settings, engine, rulebooks, demo_people=people, now=lambda: now)
     with serving(app, settings.base_url):
         yield Shown(settings.base_url, people, engine)

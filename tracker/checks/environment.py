@@ -68,14 +68,8 @@ def warning(number: str, message: str, hint: str) -> Finding:
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared, not bound
 
 
-def check_settings(settings: Settings) -> Findings:
-    """Check the configuration folder, the environment, and the address of the pages."""
-    yield from _check_folder(settings.config_dir)
-    yield from _check_variables(dict(os.environ))
-    yield from _check_address(settings.base_url)
-
-
-def _check_folder(folder: Path) -> Findings:
+def check_folder(folder: Path) -> Findings:
+    """Check that the configuration folder has its file."""
     file = folder / "tracker.toml"
     if not folder.is_dir():
         yield problem(
@@ -93,9 +87,10 @@ def _check_folder(folder: Path) -> Findings:
         yield Fact(f"settings: {file}")
 
 
-def _check_variables(environment: dict[str, str]) -> Findings:
+def check_variables() -> Findings:
+    """Check that each variable of the environment with our prefix is a setting."""
     fields = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for name in sorted(environment):
+    for name in sorted(os.environ):
         given = name.upper()
         if given.startswith(ENVIRONMENT_PREFIX) and given.partition("__")[0] not in fields:
             yield warning(
@@ -105,7 +100,8 @@ def _check_variables(environment: dict[str, str]) -> Findings:
             )
 
 
-def _check_address(base_url: str) -> Findings:
+def check_address(base_url: str) -> Findings:
+    """Check the address of the pages, to which links in emails lead."""
     parts = urlsplit(base_url)
     hint = (
         "Set TRACKER_BASE_URL to the address that people open, such as https://hours.example.org."

@@ -13,7 +13,6 @@ from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
     Connection,
     Fate,
-    Server,
     ServerAddressError,
     ServerFaultError,
     parse_server,
@@ -26,6 +25,11 @@ _MOST_SECONDS = 10.0
 _GOODBYE_SECONDS = 0.05
 # Reserved by RFC 2606 and RFC 6761: no mail can come from there.
 _NO_DOMAINS = {"localhost", "example", "invalid", "test", "local"}
+_HINT = "Correct TRACKER_SMTP_URL: host, port, user and password."
+_STARTTLS_HINT = (
+    "STARTTLS is required: smtps:// is for port 465, ?tls=none only for a server on this machine."
+)
+_SECURITY = {"none": "unencrypted", "starttls": "with STARTTLS", "tls": "with TLS"}
 
 
 async def check_mail(
@@ -38,7 +42,10 @@ async def check_mail(
         context = server.tls_context()
     except ServerAddressError as error:
         return [*found, problem("T703", str(error), "config/README.md shows the format.")]
-    found += _check_security(server)
+    if server.security == "none" and server.host not in {"localhost", "127.0.0.1", "::1"}:
+        message = f"mail to {server} is not encrypted"
+        hint = "Remove ?tls=none from TRACKER_SMTP_URL, unless the network is your own."
+        found.append(warning("T704", message, hint))
     connection = Connection(
         server,
         context,
@@ -47,11 +54,13 @@ async def check_mail(
     )
     try:
         await connection.open()
-        found.append(Fact(f"mail server: {server} answers {_how(server)}"))
+        login = f", logged in as {server.user}" if server.user else ""
+        found.append(Fact(f"mail server: {server} answers {_SECURITY[server.security]}{login}"))
         if test_address is not None:
             found.append(await _send_test(connection, settings, test_address, now))
     except ServerFaultError as error:
-        found.append(problem("T705", str(error), _server_hint(server)))
+        hint = f"{_HINT} {_STARTTLS_HINT}" if server.security == "starttls" else _HINT
+        found.append(problem("T705", str(error), hint))
     finally:
         await connection.close()
         await asyncio.sleep(_GOODBYE_SECONDS)
@@ -71,30 +80,6 @@ def _check_sender(sender: str) -> Findings:
         yield Fact(f"sender: {sender}")
 
 
-def _check_security(server: Server) -> Findings:
-    if server.security == "none" and server.host not in {"localhost", "127.0.0.1", "::1"}:
-        yield warning(
-            "T704",
-            f"mail to {server} is not encrypted",
-            "Remove ?tls=none from TRACKER_SMTP_URL, unless the network is your own.",
-        )
-
-
-def _how(server: Server) -> str:
-    encrypted = {"none": "unencrypted", "starttls": "with STARTTLS", "tls": "with TLS"}
-    login = f", logged in as {server.user}" if server.user else ""
-    return f"{encrypted[server.security]}{login}"
-
-
-def _server_hint(server: Server) -> str:
-    if server.security == "starttls":
-        return (
-            "Correct TRACKER_SMTP_URL: host, port, user and password. STARTTLS is required: "
-            "smtps:// is for port 465, ?tls=none only for a server on this machine."
-        )
-    return "Correct TRACKER_SMTP_URL: host, port, user and password."
-
-
 async def _send_test(
     connection: Connection, settings: Settings, address: str, now: datetime
 ) -> Finding | Fact:
@@ -104,7 +89,8 @@ async def _send_test(
         message = _test_message(settings, address, now)
     except ValueError as error:
         return problem("T706", f"the test message can't be written: {error}", hint)
-    outcome = await connection.send(message, _nothing)
+    # There is no earlier message to wait for.
+    outcome = await connection.send(message, lambda: asyncio.sleep(0))
     if outcome.fate is not Fate.SENT:
         return problem("T706", f"the test message was rejected: {outcome.reason}", hint)
     return Fact(f"test message: the server accepted it for {address}. Look in that mailbox.")
@@ -128,7 +114,3 @@ def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
         created_at=now,
         lease_until=now + timedelta(hours=1),
     )
-
-
-async def _nothing() -> None:
-    """There is no earlier message to wait for."""

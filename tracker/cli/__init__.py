@@ -1,1 +1,1 @@
-"""The command line, a file a verb; each loads its packages only when it runs."""
+"""The command line; each command loads its packages only when it runs."""

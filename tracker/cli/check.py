@@ -12,17 +12,20 @@ from tracker.checks.environment import (
     Fact,
     Findings,
     Level,
+    check_address,
     check_database,
     check_evidence,
-    check_settings,
+    check_folder,
+    check_variables,
     problem,
 )
 from tracker.checks.mail import check_mail
-from tracker.db.engine import open_engine, reading
+from tracker.cli.context import open_database
+from tracker.db.engine import reading
 from tracker.errors import UserError
 from tracker.formatting import format_count
-from tracker.rulebooks import RulebookError, Rulebooks, load_notice_config, load_rulebooks
-from tracker.settings import Settings, load_settings
+from tracker.rulebooks import RulebookError, load_notice_config, load_rulebooks
+from tracker.settings import load_settings
 
 
 def run(send_test_mail: str | None) -> None:
@@ -51,7 +54,9 @@ def run_checks(send_test_mail: str | None) -> Findings:
         hint = "Correct the settings. Nothing else can be checked before that."
         yield problem("T101", f"{error.heading}\n{error}", hint)
         return
-    yield from check_settings(settings)
+    yield from check_folder(settings.config_dir)
+    yield from check_variables()
+    yield from check_address(settings.base_url)
     rulebooks = None
     try:
         rulebooks = load_rulebooks(settings.config_dir)
@@ -66,15 +71,7 @@ def run_checks(send_test_mail: str | None) -> Findings:
     url = settings.database_url.get_secret_value()
     usable = yield from check_database(url)
     if usable and rulebooks is not None:
-        yield from _check_stored_data(url, rulebooks, settings)
-    yield from asyncio.run(check_mail(settings, send_test_mail, clock.now()))
-
-
-def _check_stored_data(url: str, rulebooks: Rulebooks, settings: Settings) -> Findings:
-    engine = open_engine(url)
-    try:
-        with reading(engine) as session:
+        with open_database(settings) as engine, reading(engine) as session:
             yield from check_contents(session, rulebooks, settings, clock.now())
             yield from check_evidence(session, settings)
-    finally:
-        engine.dispose()
+    yield from asyncio.run(check_mail(settings, send_test_mail, clock.now()))

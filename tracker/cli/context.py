@@ -2,11 +2,11 @@
 
 import gc
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
@@ -18,7 +18,8 @@ from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.evaluation import days_at
 from tracker.settings import Settings, load_settings
 
-_BARE_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# Of dates and instants.
+_TO_ISO = methodcaller("isoformat")
 
 
 class UnknownName(UserError):  # noqa: N818 - reads as the sentence it prints
@@ -48,38 +49,26 @@ class AppContext(NamedTuple):
 
 
 @contextmanager
-def open_app() -> Iterator[AppContext]:
-    """Load settings and rulebooks, open the database, and close it at the end."""
-    settings = load_settings()
-    rulebooks = load_rulebooks(settings.config_dir)
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """Open the database, and close it at the end. Raises SchemaError for another schema."""
     url = settings.database_url.get_secret_value()
     ensure_schema(url)
     engine = open_engine(url)
-    # What is loaded now stays. Scanning it for garbage takes a twentieth of an evaluation.
-    gc.freeze()
     try:
-        yield AppContext(settings, rulebooks, engine)
+        yield engine
     finally:
         engine.dispose()
 
 
-def parse_instant(text: str) -> datetime:
-    """An ISO instant as aware UTC; without an offset it is UTC.
-
-    A bare day is its last minute in UTC. By then the same day has started in every time zone of the
-    Americas, and its morning jobs are due. Raises ValueError, saying what would be right.
-    """
-    if _BARE_DAY.fullmatch(text):
-        text += "T23:59+00:00"
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        # OverflowError: in UTC the instant is in a year that dates don't have.
-        message = f"{text!r} is not an instant. Write it as YYYY-MM-DDTHH:MM-05:00"
-        raise ValueError(message) from error
+@contextmanager
+def open_app() -> Iterator[AppContext]:
+    """Load settings and rulebooks, open the database, and close it at the end."""
+    settings = load_settings()
+    rulebooks = load_rulebooks(settings.config_dir)
+    with open_database(settings) as engine:
+        # What is loaded now stays. Scanning it for garbage takes a twentieth of an evaluation.
+        gc.freeze()
+        yield AppContext(settings, rulebooks, engine)
 
 
 def print_json_list(elements: Iterable[Mapping[str, Any]]) -> None:
@@ -89,10 +78,6 @@ def print_json_list(elements: Iterable[Mapping[str, Any]]) -> None:
     """
     separator = "["
     for element in elements:
-        sys.stdout.write(f"{separator}\n{json.dumps(element, default=_to_iso)}")
+        sys.stdout.write(f"{separator}\n{json.dumps(element, default=_TO_ISO)}")
         separator = ","
     sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
-
-
-def _to_iso(value: date) -> str:
-    return value.isoformat()

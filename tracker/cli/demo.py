@@ -19,13 +19,13 @@ from sqlalchemy import Engine
 from sqlmodel import func, select
 
 from tracker import clock
-from tracker.cli.context import AppContext
-from tracker.db.engine import ensure_schema, open_engine, reading
+from tracker.cli.context import AppContext, open_database
+from tracker.db.engine import reading
 from tracker.db.ledgers import StandingRow
 from tracker.db.people import Person
 from tracker.demo.mailbox import LOOPBACK, Mailbox, free_port, open_mailbox
 from tracker.demo.mailbox import router as mailbox_router
-from tracker.demo.people import load_stories
+from tracker.demo.people import create_cast, load_stories
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.formatting import format_count
 from tracker.jobs.embedded import running
@@ -62,19 +62,23 @@ def _run_demo(port: int) -> None:
         if "TRACKER_DATABASE_URL" not in os.environ:
             demo_url = SecretStr(f"sqlite:///{folder / 'demo.db'}")
             settings = settings.model_copy(update={"database_url": demo_url})
-        url = settings.database_url.get_secret_value()
-        ensure_schema(url)
-        engine = open_engine(url)
-        try:
+        with open_database(settings) as engine:
             _refuse_database_with_people(engine)
             with open_mailbox() as (mailbox, mail_port):
                 address = Address(LOOPBACK, web_port, mail_port)
                 app = _prepare(AppContext(settings, rulebooks, engine), folder, address, mailbox)
                 _print(f"\n  The pages:   {address.url}\n  The mailbox: {address.url}/demo/mail")
                 _print(f"  The imported files: {folder}\n\n  Press Ctrl-C to end the demo.")
-                _serve(app, address)
-        finally:
-            engine.dispose()
+                config = uvicorn.Config(
+                    app,
+                    host=address.host,
+                    port=address.web_port,
+                    log_config=server_log_config(),
+                    log_level="warning",
+                    access_log=False,
+                )
+                # uvicorn shuts down in order, and then raises the signal again.
+                uvicorn.Server(config).run()
 
 
 def _refuse_database_with_people(engine: Engine) -> None:
@@ -92,12 +96,12 @@ def _prepare(tracker: AppContext, folder: Path, address: Address, mailbox: Mailb
     """Import the roster, catch up on everything that is due, deliver it, and build the app."""
     rulebooks, engine = tracker.rulebooks, tracker.engine
     now = clock.now()
-    today = min(clock.today(rulebook.time_zone) for rulebook in rulebooks.associations.values())
     stories = load_stories(tracker.settings.config_dir)
     settings = demo_settings(tracker.settings, rulebooks, stories, address)
     context = open_context(settings, rulebooks, engine)
     _print("Importing made-up people and evaluating their renewals …")
-    cast = fill(context, engine, stories, folder, today=today, now=now)
+    cast = create_cast(rulebooks, stories, now)
+    fill(context, engine, cast, folder)
     mailbox.refused, mailbox.refusal = cast.bouncing_addresses(), stories.refusal
     messages = dict.fromkeys(Job, 0)
     for finished in run_due(context, now, clock.now):
@@ -118,7 +122,7 @@ def _prepare(tracker: AppContext, folder: Path, address: Address, mailbox: Mailb
         async with running(context, engine, server, clock.now):
             yield
 
-    logins = list_logins(settings, rulebooks, cast)
+    logins = list_logins(settings, cast)
     app = build_app(settings, engine, rulebooks, demo_people=logins, lifespan=lifespan)
     app.state.mailbox = mailbox
     app.include_router(mailbox_router)
@@ -140,19 +144,6 @@ def _find_port(requested: int) -> int:
             )
             raise typer.Exit(1) from None
     return requested or _DEFAULT_PORT
-
-
-def _serve(app: FastAPI, address: Address) -> None:
-    config = uvicorn.Config(
-        app,
-        host=address.host,
-        port=address.web_port,
-        log_config=server_log_config(),
-        log_level="warning",
-        access_log=False,
-    )
-    # uvicorn shuts down in order, and then raises the signal again.
-    uvicorn.Server(config).run()
 
 
 def _print(text: str) -> None:

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 
 import typer
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import Progress, TimeRemainingColumn
 from rich.table import Table
 from sqlmodel import Session
 
@@ -16,7 +16,7 @@ from tracker.cli.context import open_app
 from tracker.formatting import format_count
 from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.cells import ImportContext
-from tracker.importer.problems import ImportRefused, ProgressCallback
+from tracker.importer.problems import ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.services.evaluation import evaluate_people
 
@@ -35,43 +35,40 @@ def run(paths: list[Path], as_of: date | None) -> None:
         zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
         today = max(clock.local_day(now, zone) for zone in zones)
         vocabulary = vocabulary_of(app.rulebooks)
-        context = ImportContext(vocabulary, as_of or today, "tracker import", now)
 
         def evaluate(session: Session, person_ids: set[int]) -> None:
             evaluate_people(session, app.rulebooks, person_ids, now)
 
         try:
             with _progress_bar() as progress:
-                report = import_paths(app.engine, paths, context, progress=progress, after=evaluate)
+                last_day = as_of or today
+                context = ImportContext(vocabulary, last_day, "tracker import", now, progress)
+                report = import_paths(app.engine, paths, context, evaluate)
         except ImportRefused as refused:
-            _print_problems(refused)
+            for problem in refused.problems[:_PRINTED_PROBLEMS]:
+                typer.echo(str(problem), err=True)
+            count = len(refused.problems)
+            if count > _PRINTED_PROBLEMS:
+                typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
+            typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
             raise typer.Exit(1) from None
     _print_report(report)
 
 
 @contextmanager
-def _progress_bar() -> Iterator[ProgressCallback | None]:
+def _progress_bar() -> Iterator[Progress]:
     """A bar on a terminal's standard error; nothing elsewhere, because a log needs none."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield Progress()
         return
     columns = (
-        *Progress.get_default_columns()[:-1],
-        TimeRemainingColumn(elapsed_when_finished=True),
+        *rich_progress.Progress.get_default_columns()[:-1],
+        rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("Importing", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _print_problems(refused: ImportRefused) -> None:
-    for problem in refused.problems[:_PRINTED_PROBLEMS]:
-        typer.echo(str(problem), err=True)
-    count = len(refused.problems)
-    if count > _PRINTED_PROBLEMS:
-        typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
-    typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
+        yield Progress(lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _print_report(report: ImportReport) -> None:

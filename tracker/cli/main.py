@@ -1,7 +1,8 @@
 """The command line. Each command imports what it needs when it runs, so that --help is quick."""
 
+import re
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,32 +29,41 @@ app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
 
 
-def _parse_day(text: str) -> date:
+def parse_day(text: str) -> date:
+    """An ISO date. Raises BadParameter."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        message = f"{text!r} is not a date. Write it as YYYY-MM-DD"
-        raise typer.BadParameter(message) from error
+        raise typer.BadParameter(f"{text!r} is not a date. Write it as YYYY-MM-DD") from error
 
 
-def _parse_instant(text: str) -> datetime:
-    """Parse an instant; without an offset it is UTC, and a bare day is its end in UTC."""
-    from tracker.cli.context import parse_instant
+def parse_instant(text: str) -> datetime:
+    """An ISO instant as aware UTC; without an offset it is UTC. Raises BadParameter.
 
+    A bare day is its last minute in UTC. By then the same day has started in every time zone of the
+    Americas, and its morning jobs are due.
+    """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        text += "T23:59+00:00"
     try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        # OverflowError: in UTC the instant is in a year that dates don't have.
+        message = f"{text!r} is not an instant. Write it as YYYY-MM-DDTHH:MM-05:00"
+        raise typer.BadParameter(message) from error
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOf = Annotated[
-    date | None, typer.Option(parser=_parse_day, metavar="DATE", help="Evaluate as of this day.")
+    date | None, typer.Option(parser=parse_day, metavar="DATE", help="Evaluate as of this day.")
 ]
 Now = Annotated[
     datetime | None,
     typer.Option(
-        "--as-of", parser=_parse_instant, metavar="INSTANT", help="Act as if it were this instant."
+        "--as-of", parser=parse_instant, metavar="INSTANT", help="Act as if it were this instant."
     ),
 ]
 Association = Annotated[
@@ -78,7 +88,7 @@ def standing(
     as_of: AsOf = None,
     cycle: Annotated[
         date | None,
-        typer.Option(parser=_parse_day, metavar="DATE", help="The cycle that contains this day."),
+        typer.Option(parser=parse_day, metavar="DATE", help="The cycle that contains this day."),
     ] = None,
     association: Association = None,
     email: Email = None,
@@ -87,9 +97,8 @@ def standing(
     """Show each renewal's standing: what counts, what is missing, and why."""
     from tracker.cli import standings
 
-    standings.print_standings(
-        as_of=as_of, cycle=cycle, association=association, email=email, as_json=json
-    )
+    chosen = standings.Selection(as_of, association, email)
+    standings.print_standings(chosen, cycle, as_json=json)
 
 
 @app.command()
@@ -102,7 +111,7 @@ def readiness(
     """Show how ready each application is: what is met, what is missing, and why."""
     from tracker.cli import standings
 
-    standings.print_readiness(as_of=as_of, association=association, email=email, as_json=json)
+    standings.print_readiness(standings.Selection(as_of, association, email), as_json=json)
 
 
 @app.command()
@@ -113,41 +122,41 @@ def run_due(
     ] = False,
 ) -> None:
     """Do everything that is due: evaluation, notices, reminders, digests. Safe to repeat."""
-    from tracker.cli import jobs as command
+    from tracker.cli import jobs
 
-    command.run(as_of, dry_run=dry_run)
+    jobs.run(as_of, dry_run=dry_run)
 
 
 @app.command()
 def deliver() -> None:
     """Send the messages waiting in the outbox once, then exit."""
-    from tracker.cli import jobs as command
+    from tracker.cli import jobs
 
-    command.run_deliver()
+    jobs.run_deliver()
 
 
 @app.command()
 def outbox(json: Json = False) -> None:
     """List all messages: waiting, sending, sent, and failed."""
-    from tracker.cli import mail_lists
+    from tracker.cli import jobs
 
-    mail_lists.print_outbox(as_json=json)
+    jobs.print_outbox(as_json=json)
 
 
 @app.command()
 def notices(json: Json = False) -> None:
     """List every decision to send or skip a notice, with its reason."""
-    from tracker.cli import mail_lists
+    from tracker.cli import jobs
 
-    mail_lists.print_notices(as_json=json)
+    jobs.print_notices(as_json=json)
 
 
 @app.command()
 def attention(association: Association = None, json: Json = False) -> None:
     """List what needs the coordinators' attention, and why."""
-    from tracker.cli import mail_lists
+    from tracker.cli import jobs
 
-    mail_lists.print_attention(association=association, as_json=json)
+    jobs.print_attention(association=association, as_json=json)
 
 
 @app.command()
@@ -221,7 +230,7 @@ def token_make(
     name: Annotated[str, typer.Option(help="The program that will use the token.")],
     scope: Annotated[list[str], typer.Option(help="What the token allows. Repeatable.")],
     expires: Annotated[
-        date | None, typer.Option(parser=_parse_day, metavar="DATE", help="Its last valid day.")
+        date | None, typer.Option(parser=parse_day, metavar="DATE", help="Its last valid day.")
     ] = None,
 ) -> None:
     """Create a token and print it once. Scopes: standings:read, entries:read, entries:write."""
@@ -268,9 +277,9 @@ def backup(
     folder: Annotated[Path, typer.Argument(help="The folder for backups. Each gets a subfolder.")],
 ) -> None:
     """Back up the database and uploaded files while everything runs."""
-    from tracker.cli import backup as command
+    from tracker.cli import admin
 
-    command.run(folder)
+    admin.backup(folder)
 
 
 @app.command()
@@ -284,9 +293,9 @@ def restore(
     ] = True,
 ) -> None:
     """Restore a backup and its files into a missing or empty database."""
-    from tracker.cli import backup as command
+    from tracker.cli import admin
 
-    command.run_restore(folder, end_sessions=end_sessions)
+    admin.restore(folder, end_sessions=end_sessions)
 
 
 def main() -> None:

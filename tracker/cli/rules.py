@@ -1,7 +1,6 @@
 """`tracker rules`: check the rulebooks, and show them in words."""
 
 import sys
-from collections.abc import Iterator
 from textwrap import wrap
 
 import typer
@@ -26,19 +25,16 @@ def check() -> None:
             sys.stderr.write(f"{problem}\n")
         sys.stderr.write(f"{format_count(len(error.problems), 'problem')} in {folder}.\n")
         raise typer.Exit(1) from None
-    sys.stdout.writelines(f"{line}\n" for line in _summarize(rulebooks))
-    sys.stdout.write(f"All rulebooks in {folder} are valid.\n")
-
-
-def _summarize(rulebooks: Rulebooks) -> Iterator[str]:
     for rulebook in rulebooks.associations.values():
         parts = [format_count(len(rulebook.categories), "category", "categories")]
         for purpose in PURPOSES:
             ruled = [c for c in rulebook.categories if rulebook.requirements_of(c, purpose)]
             parts.append(f"{purpose} rules for {', '.join(ruled) or 'none'}")
         parts.append(format_count(len(rulebook.interpretations), "interpretation"))
-        yield f"{rulebook.id}: {'; '.join(parts)}"
-    yield f"organizations.toml: {format_count(len(rulebooks.organizations), 'organization')}"
+        sys.stdout.write(f"{rulebook.id}: {'; '.join(parts)}\n")
+    organizations = format_count(len(rulebooks.organizations), "organization")
+    sys.stdout.write(f"organizations.toml: {organizations}\n")
+    sys.stdout.write(f"All rulebooks in {folder} are valid.\n")
 
 
 def show(association: str | None) -> None:

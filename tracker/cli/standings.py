@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,49 +24,68 @@ from tracker.services.evaluation import judge_all
 from tracker.services.uncounted import Uncounted, with_uncounted
 
 
-def print_standings(
-    *,
-    as_of: date | None,
-    cycle: date | None,
-    association: str | None,
-    email: str | None,
-    as_json: bool,
-) -> None:
-    """Print each renewal's standing."""
+class Selection(NamedTuple):
+    """What to show: as of which day (None: today at each association), of whom."""
+
+    as_of: date | None
+    association: str | None
+    email: str | None
+
+    def find_ids(
+        self, session: Session, model: type[Endorsement | Application]
+    ) -> list[int] | None:
+        """The ids of the person's rows; None without an address.
+
+        Raises UnknownName if nobody with that address has such a row.
+        """
+        if not self.email:
+            return None
+        email = self.email.strip().lower()
+        query = (
+            select(model.id)
+            .join(Person, col(Person.id) == model.person_id)
+            .where(or_(Person.email == email, Person.second_email == email))
+        )
+        ids = list(session.exec(query))
+        if not ids:
+            raise UnknownName(f"Nobody with the address {email!r} has an {model.__tablename__}.")
+        return ids
+
+
+def print_standings(chosen: Selection, cycle: date | None, *, as_json: bool) -> None:
+    """Print each renewal's standing, in the cycle that contains the day ``cycle``."""
     # Two sessions: standings are streamed through one while the other reads their entries.
-    with open_app() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
-        tracker.check_association(association)
-        day_of = tracker.day_of_association(as_of)
+    with open_app() as app, reading(app.engine) as facts, reading(app.engine) as rest:
+        app.check_association(chosen.association)
+        day_of = app.day_of_association(chosen.as_of)
         standings = judge_all(
             facts,
-            tracker.rulebooks,
+            app.rulebooks,
             day_of,
             cycle_day=cycle,
-            association=association,
-            endorsement_ids=_filter_by_person(facts, Endorsement, email),
+            association=chosen.association,
+            endorsement_ids=chosen.find_ids(facts, Endorsement),
         )
-        results = with_uncounted(rest, tracker.rulebooks, standings, day_of)
+        results = with_uncounted(rest, app.rulebooks, standings, day_of)
         if as_json:
             print_json_list(standing_to_json(*result) for result in results)
         else:
             _print_standing_table(results)
 
 
-def print_readiness(
-    *, as_of: date | None, association: str | None, email: str | None, as_json: bool
-) -> None:
+def print_readiness(chosen: Selection, *, as_json: bool) -> None:
     """Print how ready each application is."""
-    with open_app() as tracker, reading(tracker.engine) as facts, reading(tracker.engine) as rest:
-        tracker.check_association(association)
-        day_of = tracker.day_of_association(as_of)
+    with open_app() as app, reading(app.engine) as facts, reading(app.engine) as rest:
+        app.check_association(chosen.association)
+        day_of = app.day_of_association(chosen.as_of)
         standings = judge_applications(
             facts,
-            tracker.rulebooks,
+            app.rulebooks,
             day_of,
-            association=association,
-            application_ids=_filter_by_person(facts, Application, email),
+            association=chosen.association,
+            application_ids=chosen.find_ids(facts, Application),
         )
-        results = with_uncounted(rest, tracker.rulebooks, standings, day_of)
+        results = with_uncounted(rest, app.rulebooks, standings, day_of)
         if as_json:
             print_json_list(readiness_to_json(*result) for result in results)
         else:
@@ -136,24 +156,3 @@ def _format_short(result: Result) -> str:
     if result.required == 1:
         return requirement.id
     return f"{requirement.id}: {result.short} of {result.required} {requirement.unit}"
-
-
-def _filter_by_person(
-    session: Session, model: type[Endorsement | Application], email: str | None
-) -> list[int] | None:
-    """Return the IDs of the person's rows; None without an address.
-
-    Raises UnknownName if nobody with that address has such a row.
-    """
-    if not email:
-        return None
-    email = email.strip().lower()
-    query = (
-        select(model.id)
-        .join(Person, col(Person.id) == model.person_id)
-        .where(or_(Person.email == email, Person.second_email == email))
-    )
-    ids = list(session.exec(query))
-    if not ids:
-        raise UnknownName(f"Nobody with the address {email!r} has an {model.__tablename__}.")
-    return ids

@@ -13,14 +13,6 @@ from tracker.db.statements import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """Who changes something, and when (an aware instant); gives way to `ServiceContext`."""
-
-    who: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """One row's change: ``before`` is None for a new row, ``after`` for a deleted one.
 

@@ -3,12 +3,13 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dateutil.relativedelta import relativedelta
 
+from tracker.clock import local_day
 from tracker.rulebooks import RulebookError, Rulebooks
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.parse import parse
@@ -18,6 +19,7 @@ from tracker.settings import templates_folder
 
 Role = Literal["qualified", "ended", "ending", "not accepted"]
 
+PROVIDER_DEGREE = "master"
 # Long enough ago that for most of a year there are sessions before and after it in the cycle.
 _ENDED_AGO = timedelta(days=90)
 # Close enough for the first notice about a provider who stops counting.
@@ -119,13 +121,12 @@ class DemoProvider:
     category: str | None
     starts_on: date
     ends_on: date | None
-    degree: str = "master"
 
     def counts_on(self, rulebooks: Rulebooks, rule_name: str, day: date) -> bool:
         """Whether a session on ``day`` counts under a rule of `Rulebooks.provider_rules`."""
         association, rule = rulebooks.provider_rules[rule_name]
         held = Credential(self.association, self.category, self.starts_on, self.ends_on)
-        provider = Provider(self.name, self.degree, (held,))
+        provider = Provider(self.name, PROVIDER_DEGREE, (held,))
         return find_qualification(association, rule, provider, day) is not None
 
 
@@ -140,6 +141,11 @@ class DemoEndorsee:
     provides_rsc: bool = False
     has_second_email: bool = False
 
+    @property
+    def variation(self) -> int:
+        """From 0 to 96, so that not everyone does the same on the same days."""
+        return int.from_bytes(self.email.encode()) % 97
+
 
 @dataclass
 class DemoApplicant:
@@ -153,11 +159,25 @@ class DemoApplicant:
     opened_on: date
     referees: list[str]
 
+    @property
+    def key(self) -> dict[str, Any]:
+        """The columns that name the application in a file."""
+        names = {"email": self.email, "association": self.association}
+        return {**names, "category": self.category}
+
 
 @dataclass
 class Cast:
-    """Everyone in the demo; ``group_provider`` is the address of the one who logged a session."""
+    """Everyone in the demo, made up by ``stories`` for the instant ``now``.
 
+    ``today`` is the day that all associations have reached. ``group_provider`` is the address of
+    the provider who logged a session for several people.
+    """
+
+    rulebooks: Rulebooks
+    stories: Stories
+    now: datetime
+    today: date
     endorsees: list[DemoEndorsee] = field(default_factory=list)
     applicants: list[DemoApplicant] = field(default_factory=list)
     providers: list[DemoProvider] = field(default_factory=list)
@@ -179,16 +199,16 @@ class Cast:
         return {endorsee.email for endorsee in self.endorsees if endorsee.story.bounces}
 
 
-def create_cast(rulebooks: Rulebooks, stories: Stories, today: date) -> Cast:
-    """Everyone, for a demo that starts ``today``; the same people at every start."""
+def create_cast(rulebooks: Rulebooks, stories: Stories, now: datetime) -> Cast:
+    """Everyone, for a demo that starts ``now``; the same people at every start."""
+    zones = {rulebook.time_zone for rulebook in rulebooks.associations.values()}
+    cast = Cast(rulebooks, stories, now, min(local_day(now, zone) for zone in zones))
     names = _list_names(stories)
-    cast = Cast()
     for rule_name in rulebooks.provider_rules:
-        cast.providers += _create_providers(rulebooks, stories, names, rule_name, today)
+        cast.providers += _create_providers(cast, names, rule_name)
     for association in rulebooks.associations:
         for number in range(stories.endorsees_per_association):
-            endorsee = _create_endorsee(rulebooks, stories, names, association, number, today)
-            cast.endorsees.append(endorsee)
+            cast.endorsees.append(_create_endorsee(cast, names, association, number))
     for provider in cast.providers:
         rulebook = rulebooks.associations[provider.association]
         if provider.category and rulebook.requirements_of(provider.category):
@@ -198,7 +218,7 @@ def create_cast(rulebooks: Rulebooks, stories: Stories, today: date) -> Cast:
             renewing = DemoEndorsee(provider.email, provider.name, story, [held], provides_rsc=True)
             cast.endorsees.append(renewing)
     for association in rulebooks.associations:
-        cast.applicants += _create_applicants(rulebooks, stories, names, association, today)
+        cast.applicants += _create_applicants(cast, names, association)
     return cast
 
 
@@ -212,16 +232,12 @@ def _list_names(stories: Stories) -> Iterator[tuple[str, str]]:
 
 
 def _create_providers(
-    rulebooks: Rulebooks,
-    stories: Stories,
-    names: Iterator[tuple[str, str]],
-    rule_name: str,
-    today: date,
+    cast: Cast, names: Iterator[tuple[str, str]], rule_name: str
 ) -> Iterator[DemoProvider]:
     """For one rule: qualified ones, and one for each kind of trouble."""
-    association, rule = rulebooks.provider_rules[rule_name]
-    rulebook = rulebooks.associations[association]
-    began = today - relativedelta(years=8)
+    association, rule = cast.rulebooks.provider_rules[rule_name]
+    rulebook = cast.rulebooks.associations[association]
+    began = cast.today - relativedelta(years=8)
 
     def create(role: Role, category: str | None, ends_on: date | None = None) -> DemoProvider:
         email, name = next(names)
@@ -229,13 +245,13 @@ def _create_providers(
 
     accepted = _accepted_categories(rulebook, rule)
     is_vetted = any(entry.vetted for entry in rule.accepts)
-    for number in range(stories.providers_per_rule):
+    for number in range(cast.stories.providers_per_rule):
         yield create("qualified", accepted[number % len(accepted)])
     if is_vetted:
         yield create("qualified", None)
-    yield create("ended", accepted[0], today - _ENDED_AGO)
-    yield create("ending", None if is_vetted else accepted[-1], today + _ENDS_IN)
-    if other := _find_category_not_accepted(rulebook, rule, today):
+    yield create("ended", accepted[0], cast.today - _ENDED_AGO)
+    yield create("ending", None if is_vetted else accepted[-1], cast.today + _ENDS_IN)
+    if other := _find_category_not_accepted(rulebook, rule, cast.today):
         yield create("not accepted", other)
 
 
@@ -261,15 +277,10 @@ def _find_category_not_accepted(rulebook: Rulebook, rule: ProviderRule, today: d
 
 
 def _create_endorsee(
-    rulebooks: Rulebooks,
-    stories: Stories,
-    names: Iterator[tuple[str, str]],
-    association: str,
-    number: int,
-    today: date,
+    cast: Cast, names: Iterator[tuple[str, str]], association: str, number: int
 ) -> DemoEndorsee:
-    rulebook = rulebooks.associations[association]
-    story = stories.stories[number % len(stories.stories)]
+    rulebook, today = cast.rulebooks.associations[association], cast.today
+    story = cast.stories.stories[number % len(cast.stories.stories)]
     categories = [c for c in rulebook.categories if rulebook.requirements_of(c)]
     categories = categories or list(rulebook.categories)
     category = categories[number % len(categories)]
@@ -277,12 +288,12 @@ def _create_endorsee(
         starts_on = today - relativedelta(years=3 + number % 4, months=1)
     else:
         # Halfway through the current cycle.
-        plan = rulebooks.plan(association, category, today, today)
+        plan = cast.rulebooks.plan(association, category, today, today)
         cycle_start = plan.cycle.starts_on if plan and plan.cycle else today
         starts_on = cycle_start + (today - cycle_start) / 2
     endorsements = [(association, category, starts_on)]
     if story.second_endorsement:
-        second = _find_second_category(rulebooks, association, category)
+        second = _find_second_category(cast.rulebooks, association, category)
         if second is not None:
             endorsements.append((*second, starts_on))
     email, name = next(names)
@@ -302,20 +313,16 @@ def _find_second_category(
 
 
 def _create_applicants(
-    rulebooks: Rulebooks,
-    stories: Stories,
-    names: Iterator[tuple[str, str]],
-    association: str,
-    today: date,
+    cast: Cast, names: Iterator[tuple[str, str]], association: str
 ) -> Iterator[DemoApplicant]:
     """One for each story, for the association's categories in turn."""
-    rulebook = rulebooks.associations[association]
+    rulebook = cast.rulebooks.associations[association]
     categories = [c for c in rulebook.categories if rulebook.requirements_of(c, "application")]
     if not categories:
         return
-    for number, story in enumerate(stories.applicants):
+    for number, story in enumerate(cast.stories.applicants):
         email, name = next(names)
         referees = [next(names)[1] for _ in range(3)]
-        opened_on = today - timedelta(days=story.opened_days_ago)
+        opened_on = cast.today - timedelta(days=story.opened_days_ago)
         category = categories[number % len(categories)]
         yield DemoApplicant(email, name, story, association, category, opened_on, referees)

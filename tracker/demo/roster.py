@@ -1,230 +1,230 @@
 """The demo's roster as the CSV files that `tracker import` reads."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import cycle
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.demo.applicants import list_applicant_rows
-from tracker.demo.people import Cast, DemoEndorsee, DemoProvider, Role, Stories
-from tracker.formatting import format_hours
-from tracker.rulebooks import Rulebooks
+from tracker.demo.applicants import FileRow, Row, list_applicant_rows, split_minutes
+from tracker.demo.people import PROVIDER_DEGREE, Cast, DemoEndorsee, DemoProvider, Role
+from tracker.importer.csv_row import format_cell
+from tracker.importer.schemas import SCHEMAS
 from tracker.rules.cycles import Cycle
-from tracker.rules.plan import PlannedRequirement, RenewalPlan
+from tracker.rules.plan import RenewalPlan
+from tracker.spreadsheet_csv import csv_lines
 
-Row = dict[str, str]
 _DAY = timedelta(days=1)
 # Nobody logs more than this in one day, however few days of the cycle have passed.
 _MOST_MINUTES_A_DAY = 9 * 60
-_HALF_AN_HOUR = 30
 # A cycle that ended more recently than this may still be extended.
 _RECENT = timedelta(days=45)
+_EXTENSION = timedelta(days=60)
+# Recent enough for the latest digest to mention it.
+_UNCONFIRMED_SESSION_AGO = timedelta(days=9)
+_SESSION_MINUTES = 60
 
 
-def is_recent(ended: Cycle, today: date) -> bool:
-    """Whether a cycle ended so recently that it may still be extended."""
-    return today <= ended.due_on + _RECENT
-
-
-def write_roster(
-    folder: Path, rulebooks: Rulebooks, stories: Stories, cast: Cast, today: date
-) -> list[Path]:
-    """Write the files into ``folder``. No entry is later than ``today``."""
-    vetted = [provider for provider in cast.providers if provider.category is None]
-    tables: dict[str, list[Row]] = {
-        "people.csv": _list_people(cast),
-        "endorsements.csv": _list_endorsements(cast),
-        "vetting.csv": [_dated_row(provider) for provider in vetted],
-        "memberships.csv": [],
-        "entries.csv": [],
-        "leave.csv": [],
-    }
-    for endorsee in cast.endorsees:
-        tables["memberships.csv"] += _list_memberships(rulebooks, endorsee, today)
-        tables["entries.csv"] += _list_entries(rulebooks, stories, cast, endorsee, today)
-        tables["leave.csv"] += _list_leave(rulebooks, stories, endorsee, today)
-    for file, row in list_applicant_rows(rulebooks, stories, cast, today):
-        tables.setdefault(file, []).append(row)
+def write_roster(folder: Path, cast: Cast) -> list[Path]:
+    """Write the files into ``folder``. No entry is later than today."""
+    tables: defaultdict[str, list[Row]] = defaultdict(list)
+    everyone = (_list_provider_rows(cast), _list_endorsee_rows(cast), list_applicant_rows(cast))
+    for kind, row in chain(*everyone):
+        tables[kind].append(row)
     paths = []
-    for file, rows in tables.items():
-        if rows:
-            paths.append(folder / file)
-            with paths[-1].open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.DictWriter(stream, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+    for kind, rows in tables.items():
+        columns = SCHEMAS[kind].columns()
+        lines = [[format_cell(column, row.get(column)) for column in columns] for row in rows]
+        paths.append(folder / f"{kind}.csv")
+        paths[-1].write_bytes(b"".join(csv_lines(columns, lines)))
     return paths
 
 
-def _providers_only(cast: Cast) -> list[DemoProvider]:
-    """The providers who are not endorsees too."""
+def _list_provider_rows(cast: Cast) -> Iterator[FileRow]:
+    """The providers who are not endorsees with a renewal too."""
     endorsees = {endorsee.email for endorsee in cast.endorsees}
-    return [provider for provider in cast.providers if provider.email not in endorsees]
+    for provider in cast.providers:
+        if provider.email in endorsees:
+            continue
+        person = {"email": provider.email, "name": provider.name, "provides_rsc": True}
+        yield "people", {**person, "highest_degree": PROVIDER_DEGREE}
+        accepted = {
+            "email": provider.email,
+            "association": provider.association,
+            "category": provider.category,
+            "starts_on": provider.starts_on,
+            "ends_on": provider.ends_on,
+        }
+        yield "endorsements" if provider.category else "vetting", accepted
 
 
-def _list_people(cast: Cast) -> list[Row]:
-    rows = []
-    for provider in _providers_only(cast):
-        row = {"email": provider.email, "name": provider.name, "highest_degree": provider.degree}
-        rows.append({**row, "provides_rsc": "yes", "second_email": ""})
+def _list_endorsee_rows(cast: Cast) -> Iterator[FileRow]:
     for endorsee in cast.endorsees:
-        row = {"email": endorsee.email, "name": endorsee.name, "highest_degree": "bachelor"}
-        row["provides_rsc"] = "yes" if endorsee.provides_rsc else "no"
-        row["second_email"] = ""
+        email = endorsee.email
+        person = {
+            "email": email,
+            "name": endorsee.name,
+            "highest_degree": "bachelor",
+            "provides_rsc": endorsee.provides_rsc,
+        }
         if endorsee.has_second_email:
-            row["second_email"] = endorsee.email.replace(".org", ".com")
-        rows.append(row)
-    return rows
-
-
-def _list_endorsements(cast: Cast) -> list[Row]:
-    rows = []
-    for provider in _providers_only(cast):
-        if provider.category is not None:
-            rows.append({**_dated_row(provider), "category": provider.category})
-    for endorsee in cast.endorsees:
+            person["second_email"] = email.replace(".org", ".com")
+        yield "people", person
         for association, category, starts_on in endorsee.endorsements:
-            row = {"email": endorsee.email, "association": association, "category": category}
-            rows.append({**row, "starts_on": starts_on.isoformat(), "ends_on": ""})
-    return rows
+            held = {"email": email, "association": association, "category": category}
+            yield "endorsements", {**held, "starts_on": starts_on}
+        yield from _list_memberships(cast, endorsee)
+        plan = cast.rulebooks.plan(*endorsee.endorsements[0], cast.today)
+        if plan and plan.cycle:
+            yield from _list_decisions(cast, endorsee, plan, plan.cycle)
+            yield from _DemoLog(cast, endorsee).list_entries(plan, plan.cycle)
 
 
-def _dated_row(provider: DemoProvider) -> Row:
-    return {
-        "email": provider.email,
-        "association": provider.association,
-        "starts_on": provider.starts_on.isoformat(),
-        "ends_on": provider.ends_on.isoformat() if provider.ends_on else "",
-    }
-
-
-def _list_memberships(rulebooks: Rulebooks, endorsee: DemoEndorsee, today: date) -> list[Row]:
+def _list_memberships(cast: Cast, endorsee: DemoEndorsee) -> Iterator[FileRow]:
     """Three years, paid by the year. Each person's year ends on a different day."""
     days_left = {
         "lapsed": -16,
         "ends soon": 20,
         "paid": 45 + sum(map(ord, endorsee.email)) * 7 % 320,
     }
-    renewal_day = today + (days_left[endorsee.story.membership] + 1) * _DAY
+    renewal_day = cast.today + (days_left[endorsee.story.membership] + 1) * _DAY
     associations = {association for association, _, _ in endorsee.endorsements}
-    rows = []
-    for organization in sorted(associations & set(rulebooks.organizations)):
+    for organization in sorted(associations & set(cast.rulebooks.organizations)):
         for years_ago in (2, 1, 0):
-            starts_on = renewal_day - relativedelta(years=years_ago + 1)
-            ends_on = renewal_day - relativedelta(years=years_ago) - _DAY
-            row = {"email": endorsee.email, "organization": organization}
-            row |= {"starts_on": starts_on.isoformat(), "ends_on": ends_on.isoformat()}
-            rows.append(row)
-    return rows
+            row = {
+                "email": endorsee.email,
+                "organization": organization,
+                "starts_on": renewal_day - relativedelta(years=years_ago + 1),
+                "ends_on": renewal_day - relativedelta(years=years_ago) - _DAY,
+            }
+            yield "memberships", row
 
 
-def _list_leave(
-    rulebooks: Rulebooks, stories: Stories, endorsee: DemoEndorsee, today: date
-) -> list[Row]:
+def _list_decisions(
+    cast: Cast, endorsee: DemoEndorsee, plan: RenewalPlan, cycle: Cycle
+) -> Iterator[FileRow]:
+    """Leave, a waiver of RSC hours, or an extension: of the previous cycle if it ended recently."""
     association, category, starts_on = endorsee.endorsements[0]
-    plan = rulebooks.plan(association, category, starts_on, today)
-    if not endorsee.story.leave or plan is None or plan.cycle is None:
-        return []
-    return [
-        {
-            "email": endorsee.email,
-            "association": association,
-            "category": category,
-            "starts_on": max(starts_on, today - 60 * _DAY).isoformat(),
-            "ends_on": (plan.cycle.due_on + 60 * _DAY).isoformat(),
-            "reason": stories.leave_reason,
+    renewal = {
+        "email": endorsee.email,
+        "association": association,
+        "category": category,
+        "endorsed_on": starts_on,
+        "cycle_starts_on": cycle.starts_on,
+    }
+    if endorsee.story.leave:
+        leave = {
+            "starts_on": max(starts_on, cast.today - 60 * _DAY),
+            "ends_on": cycle.due_on + 60 * _DAY,
+            "reason": cast.stories.leave_reason,
         }
-    ]
+        yield "leave", {**renewal, **leave}
+    if endorsee.story.waived:
+        rsc = [r.id for r in plan.requirements if r.counts == "rsc"]
+        waiver = {
+            "requirement": rsc[0] if rsc else plan.requirements[0].id,
+            "reason": cast.stories.waiver_reason,
+        }
+        yield "waivers", {**renewal, **waiver}
+    if endorsee.story.extended:
+        previous = cast.rulebooks.plan(*endorsee.endorsements[0], cycle.starts_on - _DAY)
+        if previous and previous.cycle and cast.today <= previous.cycle.due_on + _RECENT:
+            cycle = previous.cycle
+        extension = {
+            "cycle_starts_on": cycle.starts_on,
+            "extended_due_on": cycle.due_on + _EXTENSION,
+            "reason": cast.stories.extension_reason,
+        }
+        yield "extensions", {**renewal, **extension}
 
 
-def _list_entries(
-    rulebooks: Rulebooks, stories: Stories, cast: Cast, endorsee: DemoEndorsee, today: date
-) -> Iterator[Row]:
-    """The hours of the previous cycle and of the current one, for the first endorsement."""
-    story = endorsee.story
-    held = endorsee.endorsements[0]
-    current = rulebooks.plan(*held, today)
-    if current is None or current.cycle is None:
-        return
-    log = _DemoLog(rulebooks, stories, cast, endorsee)
-    previous = rulebooks.plan(*held, current.cycle.starts_on - _DAY)
-    if previous and previous.cycle and previous.cycle.share:
-        yield from log.list_previous_hours(previous, previous.cycle, today)
-    passed = (today - current.cycle.starts_on).days + 1
-    if story.share == "pace":
-        whole = (current.cycle.ends_on - current.cycle.starts_on).days + 1
-        share = min(passed / whole * (1.04 + log.variation / 2000), 1.0)
-        last_day = today
-    else:
-        # People who have logged everything did so some time ago.
-        share = story.share
-        last_day = today - int(passed * log.variation / 600) * _DAY
-    yield from log.list_hours(current, share, last_day, story.provider, topics=story.topics)
+class _LoggedCycle(NamedTuple):
+    """What is logged in one cycle: ``share`` of what is required, with which providers."""
+
+    plan: RenewalPlan
+    share: float
+    last_day: date
+    role: Role
+    topics: bool
+
+    def minutes(self, activity: str) -> float:
+        """The minutes of an activity, whatever their topics."""
+        for requirement in self.plan.requirements:
+            if requirement.counts == activity and requirement.topic is None:
+                return requirement.amount * self.share
+        return 0.0
 
 
-class _DemoLog:
-    """What one endorsee logs."""
+class _DemoLog(NamedTuple):
+    """What one endorsee logs for the first endorsement."""
 
-    def __init__(
-        self, rulebooks: Rulebooks, stories: Stories, cast: Cast, endorsee: DemoEndorsee
-    ) -> None:
-        self._rulebooks = rulebooks
-        self._stories = stories
-        self._cast = cast
-        self._endorsee = endorsee
-        # From 0 to 96, so that not everyone does the same on the same days.
-        self.variation = int.from_bytes(endorsee.email.encode()) % 97
+    cast: Cast
+    endorsee: DemoEndorsee
 
-    def list_previous_hours(self, plan: RenewalPlan, ended: Cycle, today: date) -> Iterator[Row]:
-        """The sessions of the previous cycle."""
-        story = self._endorsee.story
-        recent = is_recent(ended, today)
-        share = story.last_cycle if recent or not story.extended else 1.0
-        # A provider who doesn't count now did count then.
-        role: Role = "ending" if story.provider == "ending" else "qualified"
-        topics = story.topics or not recent
-        yield from self.list_hours(plan, share, ended.ends_on, role, topics=topics)
+    def list_entries(self, plan: RenewalPlan, current: Cycle) -> Iterator[FileRow]:
+        """The hours of the previous cycle and of the current one."""
+        today, story, variation = self.cast.today, self.endorsee.story, self.endorsee.variation
+        previous = self.cast.rulebooks.plan(
+            *self.endorsee.endorsements[0], current.starts_on - _DAY
+        )
+        if previous and previous.cycle and previous.cycle.share:
+            recent = today <= previous.cycle.due_on + _RECENT
+            share = story.last_cycle if recent or not story.extended else 1.0
+            # A provider who doesn't count now did count then.
+            role: Role = "ending" if story.provider == "ending" else "qualified"
+            topics = story.topics or not recent
+            logged = _LoggedCycle(previous, share, previous.cycle.ends_on, role, topics)
+            yield from self._list_cycle(logged, previous.cycle)
+        passed = (today - current.starts_on).days + 1
+        if story.share == "pace":
+            whole = (current.ends_on - current.starts_on).days + 1
+            share = min(passed / whole * (1.04 + variation / 2000), 1.0)
+            last_day = today
+        else:
+            # People who have logged everything did so some time ago.
+            share = story.share
+            last_day = today - int(passed * variation / 600) * _DAY
+        logged = _LoggedCycle(plan, share, last_day, story.provider, story.topics)
+        yield from self._list_cycle(logged, current)
+        if story.unconfirmed:
+            session = self._entry("rsc", today - _UNCONFIRMED_SESSION_AGO, _SESSION_MINUTES)
+            provider = {"provider_name": self.cast.stories.new_provider, "format": "individual"}
+            yield "entries", {**session, "title": self.cast.stories.rsc, **provider}
 
-    def list_hours(
-        self, plan: RenewalPlan, share: float, last_day: date, role: Role, *, topics: bool
-    ) -> Iterator[Row]:
-        """Sessions from the cycle's or the endorsement's first day through ``last_day``."""
-        started = plan.cycle.starts_on if plan.cycle else last_day
-        first_day = max(started, self._endorsee.endorsements[0][2])
-        days = [first_day + n * _DAY for n in range(max(0, (last_day - first_day).days + 1))]
-        minutes_left = dict.fromkeys(days, _MOST_MINUTES_A_DAY)
-        topic = next((r for r in plan.requirements if r.topic and topics), None)
-        whole_hours = {r.counts: r.amount * share for r in plan.requirements if r.topic is None}
-        if "training" in whole_hours:
-            yield from self._list_training(minutes_left, whole_hours["training"], topic)
-        if "rsc" in whole_hours:
-            yield from self._list_rsc(minutes_left, whole_hours["rsc"], plan, role)
+    def _list_cycle(self, logged: _LoggedCycle, cycle: Cycle) -> Iterator[FileRow]:
+        """Sessions from the cycle's or the endorsement's first day on."""
+        first_day = max(cycle.starts_on, self.endorsee.endorsements[0][2])
+        days = range(max(0, (logged.last_day - first_day).days + 1))
+        minutes_left = {first_day + n * _DAY: _MOST_MINUTES_A_DAY for n in days}
+        yield from self._list_training(logged, minutes_left)
+        yield from self._list_rsc(logged, minutes_left)
 
     def _list_training(
-        self, minutes_left: dict[date, int], minutes: float, topic: PlannedRequirement | None
-    ) -> Iterator[Row]:
-        """The first training is about ``topic``."""
-        lengths = _split(minutes, self._stories.training_minutes)
+        self, logged: _LoggedCycle, minutes_left: dict[date, int]
+    ) -> Iterator[FileRow]:
+        """The first training is about a topic that is required."""
+        stories = self.cast.stories
+        about = next((r for r in logged.plan.requirements if r.topic and logged.topics), None)
+        lengths = split_minutes(logged.minutes("training"), stories.training_minutes)
         for number, (day, length) in enumerate(self._spread(minutes_left, lengths)):
-            about = ""
-            if number == 0 and topic is not None:
-                about = f"{topic.topic}:{format_hours(min(topic.amount, length))}"
-            title = self._stories.trainings[number % len(self._stories.trainings)]
-            yield self._row("training", day, length, title=title, topics=about)
+            entry = self._entry("training", day, length)
+            entry["title"] = stories.trainings[number % len(stories.trainings)]
+            if number == 0 and about is not None:
+                entry["topics"] = ((about.topic, min(about.amount, length)),)
+            yield "entries", entry
 
-    def _list_rsc(
-        self, minutes_left: dict[date, int], minutes: float, plan: RenewalPlan, role: Role
-    ) -> Iterator[Row]:
-        lengths = _split(minutes, self._stories.rsc_minutes)
+    def _list_rsc(self, logged: _LoggedCycle, minutes_left: dict[date, int]) -> Iterator[FileRow]:
+        stories = self.cast.stories
+        lengths = split_minutes(logged.minutes("rsc"), stories.rsc_minutes)
         for number, (day, length) in enumerate(self._spread(minutes_left, lengths)):
-            provider = self._find_providers(plan, role, day)[number % 2]
-            is_short = length <= self._stories.rsc_minutes[0]
-            cells = {"title": self._stories.rsc, "provider_email": provider.email}
-            cells["format"] = "individual" if is_short else "group"
-            yield self._row("rsc", day, length, **cells)
+            provider = self._find_providers(logged, day)[number % 2]
+            entry = self._entry("rsc", day, length)
+            entry |= {"title": stories.rsc, "provider_email": provider.email}
+            entry["format"] = "individual" if length <= stories.rsc_minutes[0] else "group"
+            yield "entries", entry
 
     def _spread(
         self, minutes_left: dict[date, int], lengths: list[int]
@@ -232,58 +232,44 @@ class _DemoLog:
         """Each length with a day that has room for it, spread evenly."""
         days = list(minutes_left)
         for number, minutes in enumerate(lengths):
-            start = (2 * number + 1) * len(days) // (2 * len(lengths)) + self.variation % 24
-            start %= len(days)
+            start = (2 * number + 1) * len(days) // (2 * len(lengths))
+            start = (start + self.endorsee.variation % 24) % len(days)
             for day in days[start:] + days[:start]:
                 if minutes_left[day] >= minutes:
                     minutes_left[day] -= minutes
                     yield day, minutes
                     break
 
-    def _find_providers(self, plan: RenewalPlan, role: Role, day: date) -> list[DemoProvider]:
+    def _find_providers(self, logged: _LoggedCycle, day: date) -> list[DemoProvider]:
         """The two providers whom the endorsee sees in turn; it may be the same one twice."""
         qualified = []
-        for provider in self._cast.find_providers(plan.provider_rule, "qualified"):
-            if provider.counts_on(self._rulebooks, provider.rule, day):
+        for provider in self.cast.find_providers(logged.plan.provider_rule, "qualified"):
+            if provider.counts_on(self.cast.rulebooks, provider.rule, day):
                 qualified.append(provider)
         # An endorsee with two endorsements sees a provider who counts for both.
         qualified = [p for p in qualified if self._counts_elsewhere(p, day)] or qualified
-        start = self.variation % max(1, len(qualified))
+        start = self.endorsee.variation % max(1, len(qualified))
         turned = [*qualified[start:], *qualified[:start]] * 2
-        if role == "qualified":
+        if logged.role == "qualified":
             return turned[:2]
-        special = self._cast.find_providers(plan.provider_rule, role)
-        if role == "ended":
+        special = self.cast.find_providers(logged.plan.provider_rule, logged.role)
+        if logged.role == "ended":
             return (special * 2)[:2]
         return [*special, *turned][:2]
 
     def _counts_elsewhere(self, provider: DemoProvider, day: date) -> bool:
         """Whether a session counts for the endorsee's other endorsements."""
-        for held in self._endorsee.endorsements[1:]:
-            plan = self._rulebooks.plan(*held, day)
+        for held in self.endorsee.endorsements[1:]:
+            plan = self.cast.rulebooks.plan(*held, day)
             rule = plan.provider_rule if plan else None
-            if rule and not provider.counts_on(self._rulebooks, rule, day):
+            if rule and not provider.counts_on(self.cast.rulebooks, rule, day):
                 return False
         return True
 
-    def _row(self, activity: str, day: date, minutes: int, **cells: str) -> Row:
+    def _entry(self, activity: str, day: date, minutes: int) -> Row:
         return {
-            "email": self._endorsee.email,
+            "email": self.endorsee.email,
             "activity": activity,
-            "date": day.isoformat(),
-            "hours": format_hours(minutes),
-            **dict.fromkeys(("title", "topics", "provider_email", "format"), ""),
-            **cells,
+            "date": day,
+            "hours": minutes,
         }
-
-
-def _split(minutes: float, usual_lengths: Sequence[int]) -> list[int]:
-    """Session lengths in minutes that add up to ``minutes``, rounded to half hours."""
-    left = round(minutes / _HALF_AN_HOUR) * _HALF_AN_HOUR
-    lengths: list[int] = []
-    for length in cycle(usual_lengths):
-        if left <= 0:
-            break
-        lengths.append(min(length, left))
-        left -= length
-    return lengths

@@ -1,8 +1,8 @@
 """Fills the demo's database: the roster, the weeks before today, and what no CSV file can hold."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +11,10 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, func, select
 
 from tracker.clock import instant_of, local_day
-from tracker.db.audit import Change, record_changes
 from tracker.db.log import Entry
-from tracker.db.people import Endorsement, Person, Renewal, Waiver
-from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories, create_cast
-from tracker.demo.roster import is_recent, write_roster
+from tracker.db.people import Person
+from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories
+from tracker.demo.roster import write_roster
 from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.vocabulary import vocabulary_of
@@ -25,8 +24,6 @@ from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.entries import EntrySource, create_entry
-from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_confirmations import confirm_group_session, dispute_group_session
 from tracker.services.group_sessions import (
@@ -43,11 +40,8 @@ _ACTOR = "tracker demo"
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _WEEKS_OF_HISTORY = 4
-_EXTENSION = timedelta(days=60)
-# Recent enough for the latest digest to mention it.
-_UNCONFIRMED_SESSION_AGO = timedelta(days=9)
 _GROUP_SESSION_AGO = timedelta(days=2)
-_GROUP_MINUTES, _SESSION_MINUTES = 90, 60
+_GROUP_MINUTES = 90
 _GROUP_SIZE = 5
 
 
@@ -84,30 +78,17 @@ def demo_settings(
     )
 
 
-def fill(
-    context: JobContext,
-    engine: Engine,
-    stories: Stories,
-    folder: Path,
-    *,
-    today: date,
-    now: datetime,
-) -> Cast:
-    """Write the roster into ``folder``, import it, and live through the weeks before ``now``."""
-    rulebooks = context.rulebooks
-    cast = create_cast(rulebooks, stories, today)
-    files = write_roster(folder, rulebooks, stories, cast, today)
-    import_paths(engine, files, ImportContext(vocabulary_of(rulebooks), today, _ACTOR, now))
-    _live_through(context, now)
+def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
+    """Write the roster into ``folder``, import it, and live through the weeks before now."""
+    files = write_roster(folder, cast)
+    vocabulary = vocabulary_of(cast.rulebooks)
+    import_paths(engine, files, ImportContext(vocabulary, cast.today, _ACTOR, cast.now))
+    _live_through(context, cast.now)
     with context.transaction() as session:
-        changed = _add_details(session, rulebooks, stories, cast, now)
-        evaluate_people(session, rulebooks, changed, now)
-        shown = {login.email for login in list_logins(context.settings, rulebooks, cast)}
-        cast.group_provider = _add_group_session(context, session, stories, cast, now, shown)
-    return cast
+        _add_group_session(context, session, cast)
 
 
-def list_logins(settings: Settings, rulebooks: Rulebooks, cast: Cast) -> Sequence[DemoLogin]:
+def list_logins(settings: Settings, cast: Cast) -> Sequence[DemoLogin]:
     """Whom the demo offers to sign in as.
 
     Coordinators, the provider who logged a group session, then one person for each story.
@@ -120,10 +101,10 @@ def list_logins(settings: Settings, rulebooks: Rulebooks, cast: Cast) -> Sequenc
         if provider.email == cast.group_provider:
             role = f"{provider.association}: logged a session for several people"
             logins.append(DemoLogin(provider.email, provider.name, role))
-    return [*logins, *_list_story_logins(rulebooks, cast)]
+    return [*logins, *_list_story_logins(cast)]
 
 
-def _list_story_logins(rulebooks: Rulebooks, cast: Cast) -> list[DemoLogin]:
+def _list_story_logins(cast: Cast) -> list[DemoLogin]:
     """The first person of each story, preferably at the association where it is shown."""
     people: list[DemoEndorsee | DemoApplicant] = [*cast.endorsees, *cast.applicants]
     by_story: dict[str, tuple[bool, DemoLogin]] = {}
@@ -131,7 +112,7 @@ def _list_story_logins(rulebooks: Rulebooks, cast: Cast) -> list[DemoLogin]:
         story = person.story.name
         if isinstance(person, DemoEndorsee):
             association, category, _ = person.endorsements[0]
-            if not rulebooks.associations[association].requirements_of(category):
+            if not cast.rulebooks.associations[association].requirements_of(category):
                 story = "the rulebook has no renewal requirements"
         else:
             association, category = person.association, person.category
@@ -179,93 +160,11 @@ def _live_through(context: JobContext, now: datetime) -> None:
                 claim_run(session, RunKey(Job.EVALUATE, rulebook.id, day), at)
 
 
-def _add_details(
-    session: Session, rulebooks: Rulebooks, stories: Stories, cast: Cast, now: datetime
-) -> set[int]:
-    """Add waivers, extensions, and unconfirmed providers; the IDs of the people they concern."""
-    changed = set()
-    for endorsee in cast.endorsees:
-        story = endorsee.story
-        association, category, _ = endorsee.endorsements[0]
-        if not rulebooks.associations[association].requirements_of(category):
-            continue
-        if not (story.waived or story.extended or story.unconfirmed):
-            continue
-        query = (
-            select(Endorsement.id, Endorsement.person_id)
-            .join(Person, col(Person.id) == Endorsement.person_id)
-            .where(Person.email == endorsee.email)
-            .where(Endorsement.association == association, Endorsement.category == category)
-        )
-        endorsement_id, person_id = session.exec(query).one()
-        changed.add(person_id)
-        if story.unconfirmed:
-            entry = EntryInput(
-                activity="rsc",
-                held_on=now.date() - _UNCONFIRMED_SESSION_AGO,
-                minutes=_SESSION_MINUTES,
-                title=stories.rsc,
-                provider_name=stories.new_provider,
-                format="individual",
-            )
-            service = ServiceContext(session, rulebooks, Actor(_ACTOR, person_id), now)
-            create_entry(service, person_id, entry, EntrySource(f"demo-{person_id}"))
-        if story.waived or story.extended:
-            _add_decision(session, rulebooks, stories, endorsee, endorsement_id, now)
-    return changed
-
-
-def _add_decision(
-    session: Session,
-    rulebooks: Rulebooks,
-    stories: Stories,
-    endorsee: DemoEndorsee,
-    endorsement_id: int,
-    now: datetime,
-) -> None:
-    """Waive RSC hours or extend a cycle: the previous one if it ended recently."""
-    held = endorsee.endorsements[0]
-    plan = rulebooks.plan(*held, now.date())
-    if plan is None or plan.cycle is None:
-        return
-    cycle = plan.cycle
-    row: Waiver | Renewal
-    if endorsee.story.waived:
-        rsc = [r.id for r in plan.requirements if r.counts == "rsc"]
-        row = Waiver(
-            endorsement_id=endorsement_id,
-            cycle_starts_on=cycle.starts_on,
-            requirement=rsc[0] if rsc else plan.requirements[0].id,
-            reason=stories.waiver_reason,
-        )
-    else:
-        previous = rulebooks.plan(*held, cycle.starts_on - _DAY)
-        if previous and previous.cycle and is_recent(previous.cycle, now.date()):
-            cycle = previous.cycle
-        row = Renewal(
-            endorsement_id=endorsement_id,
-            cycle_starts_on=cycle.starts_on,
-            extended_due_on=cycle.due_on + _EXTENSION,
-            reason=stories.extension_reason,
-        )
-    session.add(row)
-    session.flush()
-    values = row.model_dump(exclude={"id"}, exclude_none=True)
-    record_changes(session, [Change(_ACTOR, now, row.__tablename__, row.id, None, values)])
-
-
-def _add_group_session(
-    context: JobContext,
-    session: Session,
-    stories: Stories,
-    cast: Cast,
-    now: datetime,
-    shown: Collection[str],
-) -> str | None:
+def _add_group_session(context: JobContext, session: Session, cast: Cast) -> None:
     """Log a session for several people, of whom one confirms and one disputes it.
 
-    The people in ``shown`` come first and haven't answered. Returns the provider's address; None if
-    no provider has supervised enough people.
+    The people whom the demo offers come first and haven't answered. Nothing is logged if no
+    provider has supervised enough people.
     """
     qualified = [provider.email for provider in cast.providers if provider.role == "qualified"]
     supervisees = func.count(col(Entry.person_id).distinct())
@@ -279,22 +178,23 @@ def _add_group_session(
     )
     provider = session.exec(query).first()
     if provider is None:
-        return None
+        return
     provider_id, email = provider
+    shown = {login.email for login in list_logins(context.settings, cast)}
     named = list_supervisees(session, provider_id)
     named = sorted(named, key=lambda person: person.email not in shown)[:_GROUP_SIZE]
     group_session = GroupSessionInput(
-        held_on=now.date() - _GROUP_SESSION_AGO,
+        held_on=cast.now.date() - _GROUP_SESSION_AGO,
         minutes=_GROUP_MINUTES,
-        title=stories.rsc,
+        title=cast.stories.rsc,
         invitations=[Invitation(person.email, person.name) for person in named],
     )
-    service = ServiceContext(session, context.rulebooks, Actor(email, provider_id), now)
+    service = ServiceContext(session, context.rulebooks, Actor(email, provider_id), cast.now)
     _, member_ids = create_group_session(service, group_session, "demo", None)
-    notify_members(context, session, member_ids, now)
+    notify_members(context, session, member_ids, cast.now)
     *_, (disputing, disputed_id), (confirming, confirmed_id) = zip(named, member_ids, strict=True)
     disputer = Actor(disputing.email, disputing.id)
-    dispute_group_session(replace(service, actor=disputer), disputed_id, stories.dispute)
+    dispute_group_session(replace(service, actor=disputer), disputed_id, cast.stories.dispute)
     confirmer = Actor(confirming.email, confirming.id)
     confirm_group_session(replace(service, actor=confirmer), confirmed_id)
-    return email
+    cast.group_provider = email

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from tracker.db.ledgers import StandingRow
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import find_ending, format_ending
-from tracker.rules.standing import Span, Standing, Status
+from tracker.rules.standing import Standing, Status
 from tracker.services.endorsements import endorsements_of, spans_of
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at, judge_current
@@ -111,8 +111,12 @@ class _StandingDates(NamedTuple):
         association, rule = rulebooks.provider_rules[plan.provider_rule]
         spans = spans_of(session, plan.provider_rule, providers)
         for provider_id, provider in providers.items():
-            last = _last_day(spans.get(provider_id, []), cycle.starts_on, self.today)
-            if last is not None:
+            # The end of the span that contains today, or of the last one that ended in the cycle.
+            last = date.max
+            for span in spans.get(provider_id, []):
+                if span.starts_on <= self.today and span.ends_on >= cycle.starts_on:
+                    last = span.ends_on
+            if last != date.max:
                 ending = find_ending(association, rule, provider, last)
                 text = f"{format_ending(ending, self.today)}."
                 summary = f"Last day that {provider.name}'s RSC counts"
@@ -132,15 +136,6 @@ class _StandingDates(NamedTuple):
             revision=max((self.judged_on - facts.starts_on).days, 0),
             alarms=alarms,
         )
-
-
-def _last_day(spans: list[Span], since: date, today: date) -> date | None:
-    """The end of the span that contains today, or of the last one that ended in the cycle."""
-    last = None
-    for span in spans:
-        if span.starts_on <= today and span.ends_on >= since:
-            last = span.ends_on
-    return None if last == date.max else last
 
 
 def calendar_file(name: str, namespace: UUID, address: str, dates: Sequence[CalendarDate]) -> bytes:

@@ -33,15 +33,10 @@ _OUTCOMES = {
 
 
 class TranscriptSession(NamedTuple):
-    """One training or RSC session; minutes, also of the ``topics`` (by name)."""
+    """One training or RSC session with its provider's name, and why it does not count."""
 
-    activity: str
-    held_on: date
-    title: str
+    entry: LoggedEntry
     provider: str
-    format: str
-    minutes: int
-    topics: dict[str, int]
     counts: bool
     reason: str
 
@@ -83,12 +78,12 @@ class TranscriptPart:
     @property
     def counted(self) -> int:
         """The minutes of the sessions that count."""
-        return sum(session.minutes for session in self.sessions if session.counts)
+        return sum(session.entry.minutes for session in self.sessions if session.counts)
 
     @property
     def not_counted(self) -> int:
         """The minutes of the sessions that do not count."""
-        return sum(session.minutes for session in self.sessions if not session.counts)
+        return sum(session.entry.minutes for session in self.sessions if not session.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +136,7 @@ def find_transcript(
     results = standing.results if standing else ()
     topics = set(plan.topics)
     for listed in sessions:
-        topics.update(listed.topics)
+        topics.update(listed.entry.topics)
     parts = [_build_part(kind, results, sessions, terms) for kind in _order_kinds(rulebooks, plan)]
     category = rulebook.categories.get(held.category)
     return Transcript(
@@ -170,7 +165,7 @@ def _build_part(
         kind=kind,
         heading=_HEADINGS[kind],
         totals=[_total(result) for result in results if result.requirement.counts == kind],
-        sessions=[session for session in sessions if session.activity == kind],
+        sessions=[session for session in sessions if session.entry.activity == kind],
         terms=terms if kind == "membership" else (),
     )
 
@@ -240,19 +235,10 @@ def _list_sessions(
     for entry in entries:
         provider = providers.get(entry.provider_id or 0)
         verdict = explain(entry, plan, rule, provider, today)
-        listed = TranscriptSession(
-            activity=entry.activity,
-            held_on=entry.held_on,
-            title=entry.title,
-            provider=provider.name if provider else entry.provider_name or "",
-            format=entry.format or "",
-            minutes=entry.minutes,
-            topics=dict(sorted(entry.topics.items())),
-            counts=verdict.counts,
-            reason=format_reason(verdict.reason) if verdict.reason else "",
-        )
-        sessions.append(listed)
-    return sorted(sessions, key=lambda each: (each.provider.casefold(), each.held_on, each.title))
+        name = provider.name if provider else entry.provider_name or ""
+        reason = format_reason(verdict.reason) if verdict.reason else ""
+        sessions.append(TranscriptSession(entry, name, verdict.counts, reason))
+    return sorted(sessions, key=lambda s: (s.provider.casefold(), s.entry.held_on, s.entry.title))
 
 
 def _list_terms(

@@ -86,24 +86,25 @@ def transcript_csv(transcript: Transcript) -> bytes:
     for part in transcript.parts:
         for cells in _csv_rows(part):
             row = {**common, "Part": part.heading, **cells}
-            rows.append([row.get(column, "") for column in columns])
+            rows.append([row.get(column) or "" for column in columns])
     return b"".join(csv_lines(columns, rows))
 
 
-def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str]]:
+def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str | None]]:
     """The cells of a part's rows that are not empty, by column."""
     for session in part.sessions:
+        entry, hours = session.entry, format_hours(session.entry.minutes)
         cells = {
-            "Date": session.held_on.isoformat(),
-            "Title": session.title,
+            "Date": entry.held_on.isoformat(),
+            "Title": entry.title,
             "Provider": session.provider,
-            "Individual or group": session.format,
-            "Hours": format_hours(session.minutes),
-            "Counted hours": format_hours(session.minutes) if session.counts else "0",
+            "Individual or group": entry.format,
+            "Hours": hours,
+            "Counted hours": hours if session.counts else "0",
             "Counts": "yes" if session.counts else "no",
             "Why": session.reason,
         }
-        for topic, minutes in session.topics.items():
+        for topic, minutes in entry.topics.items():
             cells[f"Hours about {topic}"] = format_hours(minutes)
         yield cells
     for term in part.terms:
@@ -206,13 +207,14 @@ def _part_data(part: TranscriptPart) -> dict[str, Any]:
 
 
 def _session_data(session: TranscriptSession) -> dict[str, Any]:
-    topics = [f"{topic} {format_hours(m)} h" for topic, m in session.topics.items()]
+    entry = session.entry
+    topics = [f"{topic} {format_hours(m)} h" for topic, m in entry.topics.items()]
     return {
-        "day": format_date(session.held_on),
-        "title": _breakable(session.title),
+        "day": format_date(entry.held_on),
+        "title": _breakable(entry.title),
         "provider": _breakable(session.provider),
-        "format": session.format,
-        "hours": format_hours(session.minutes),
+        "format": entry.format or "",
+        "hours": format_hours(entry.minutes),
         "topics": ", ".join(topics),
         "counts": session.counts,
         "reason": _breakable(session.reason),

@@ -10,13 +10,12 @@ from sqlalchemy import RowMapping
 from sqlmodel import Session, col, select
 
 from tracker.clock import local_day
-from tracker.db.applications import WithdrawnReference
+from tracker.db.applications import Application, WithdrawnReference
 from tracker.db.people import Person
-from tracker.importer.applications import ApplicationRecord, Applications, rows_of_applications
+from tracker.importer.applications import Applications
 from tracker.importer.cells import ImportContext
 from tracker.importer.known_records import KnownRecords
 from tracker.importer.problems import ImportProblem
-from tracker.importer.reader import ImportedFiles
 from tracker.importer.schemas import (
     ApplicationRow,
     AttestationRow,
@@ -45,7 +44,7 @@ class ApplicationItems:
     days: dict[_Place, date | None] = field(default_factory=dict)
     withdrawn: set[_Withdrawn] = field(default_factory=set)
 
-    def application_of(self, row: OfApplication) -> ApplicationRecord | None:
+    def application_of(self, row: OfApplication) -> Application | None:
         """The application that a row belongs to; None if none was open on the row's day.
 
         It stays with the application that it is stored with. Otherwise it is the newest one, or
@@ -59,18 +58,17 @@ class ApplicationItems:
         newest = applications[0]
         if day is None:
             return newest
-        undecided_then = [each for each in applications[1:] if each.was_undecided_on(day)]
-        for each in (newest, *undecided_then):
-            if self.days.get((type(row), each.id, _subject(row))) == day:
+        undecided_then = [each for each in applications[1:] if (each.decided_on or day) >= day]
+        possible = [newest, *undecided_then]
+        for each in possible:
+            if self.days.get((type(row), each.id, row.subject)) == day:
                 return each
-        if day >= newest.opened_on:
-            return newest
-        return next((each for each in undecided_then if each.opened_on <= day), None)
+        return next((each for each in possible if each.opened_on <= day), None)
 
     def find_stored(self, row: OfApplication) -> RowMapping | None:
         """The stored row that a row changes; None if it is new."""
         application = self.application_of(row)
-        place = (type(row), application.id if application else 0, _subject(row))
+        place = (type(row), application.id if application else 0, row.subject)
         return self.stored.get(place)
 
     def is_settled(self, row: ReferenceRow) -> bool:
@@ -121,12 +119,8 @@ class ApplicationItems:
         return values
 
 
-def _subject(row: OfApplication) -> Any:  # noqa: ANN401 - text or date
-    return getattr(row, row.key[-1])
-
-
 def load_application_items(
-    session: Session, files: ImportedFiles, applications: Applications, context: ImportContext
+    session: Session, known: KnownRecords, applications: Applications, context: ImportContext
 ) -> ApplicationItems:
     """Load what is stored with the applications of everyone whom the files' rows are about.
 
@@ -134,8 +128,8 @@ def load_application_items(
     """
     items = ApplicationItems(applications, context.vocabulary.time_zones)
     for schema in (ReferenceRow, AttestationRow, ExamRow):
-        of_rows = dict[int, ApplicationRecord]()
-        for row in files.rows_of(schema):
+        of_rows = dict[int, Application]()
+        for row in known.files.rows_of(schema):
             of_rows.update((each.id, each) for each in applications.stored[row.held].values())
         rows = stored_rows(session, schema.table, "application_id", of_rows, for_update=True)
         for stored in rows:
@@ -159,17 +153,16 @@ def load_application_items(
 
 
 def check_application_items(
-    files: ImportedFiles, known: KnownRecords, items: ApplicationItems
+    known: KnownRecords, items: ApplicationItems
 ) -> Iterator[ImportProblem]:
     """References, attestations, and exams belong to an application that was open on their day.
 
     Not checked if a row of applications.csv has a problem: it may be the one.
     """
-    if ApplicationRow in files.incomplete:
+    if ApplicationRow in known.files.incomplete:
         return
-    emails = files.people | known.person_ids.keys()
-    for row in rows_of_applications(files):
-        if row.email not in emails or items.application_of(row) is not None:
+    for row in known.files.rows_of(OfApplication):
+        if not known.is_known(row.email) or items.application_of(row) is not None:
             continue
         message = f"{row.email} has no application for {row.association} {row.category}"
         applications = items.applications.newest_first(row.held)
@@ -183,15 +176,15 @@ def check_application_items(
 
 
 def check_references(
-    session: Session, files: ImportedFiles, items: ApplicationItems
+    session: Session, known: KnownRecords, items: ApplicationItems
 ) -> Iterator[ImportProblem]:
     """An answer must be complete, and nobody may be their own referee, by either address."""
-    rows = files.rows_of(ReferenceRow)
+    rows = known.files.rows_of(ReferenceRow)
     second_emails = dict[str, str | None]()
     for emails in chunked(row.email for row in rows):
         query = select(Person.email, Person.second_email).where(col(Person.email).in_(emails))
         second_emails.update(session.exec(query).all())
-    for person in files.rows_of(PersonRow):
+    for person in known.files.rows_of(PersonRow):
         if "second_email" in person.model_fields_set:
             second_emails[person.email] = person.second_email
     for row in rows:

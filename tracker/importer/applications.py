@@ -1,89 +1,51 @@
 """Applications: what rows of applications.csv make of them, and whether that is possible."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
-from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
-from tracker.db.applications import UNDECIDED, Application
+from tracker.db.applications import Application
 from tracker.db.people import Person
 from tracker.importer.known_records import Held, KnownRecords
 from tracker.importer.problems import ImportProblem
-from tracker.importer.reader import ImportedFiles
-from tracker.importer.schemas import (
-    ApplicationRow,
-    AttestationRow,
-    EndorsementRow,
-    ExamRow,
-    OfApplication,
-    ReferenceRow,
-)
+from tracker.importer.schemas import ApplicationRow, EndorsementRow, OfApplication
 from tracker.importer.table_rows import chunked
 from tracker.refusal_text import format_refusal
 from tracker.services.applications import covering, later_term
 
-
-class ApplicationRecord(NamedTuple):
-    """An application, as it is stored or as the files make it; a new one has the id 0."""
-
-    id: int
-    person_id: int
-    association: str
-    category: str
-    opened_on: date
-    submitted_on: date | None = None
-    decided_on: date | None = None
-    state: str = "open"
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether it was endorsed, declined, or withdrawn."""
-        return self.state not in UNDECIDED
-
-    def was_undecided_on(self, day: date) -> bool:
-        """Whether it was not decided before ``day``."""
-        return self.decided_on is None or self.decided_on >= day
-
-
-ByOpening = dict[date, ApplicationRecord]
-
-
-def rows_of_applications(files: ImportedFiles) -> list[OfApplication]:
-    """The rows that belong to applications."""
-    references, attestations = files.rows_of(ReferenceRow), files.rows_of(AttestationRow)
-    return [*references, *attestations, *files.rows_of(ExamRow)]
+ByOpening = dict[date, Application]
 
 
 @dataclass
 class Applications:
     """Applications by the day of opening: as ``stored``, and as they are ``after`` the import.
 
-    A new one has the id 0.
+    None of them belongs to the session: they stay as they are. A new one has no ids yet.
     """
 
     stored: dict[Held, ByOpening] = field(default_factory=lambda: defaultdict(dict))
     after: dict[Held, ByOpening] = field(default_factory=lambda: defaultdict(dict))
 
-    def before(self, row: ApplicationRow) -> ApplicationRecord | None:
+    def before(self, row: ApplicationRow) -> Application | None:
         """The application that a row changes; None if it is new."""
         return self.stored[row.held].get(row.opened_on)
 
-    def result(self, row: ApplicationRow) -> ApplicationRecord:
+    def result(self, row: ApplicationRow) -> Application:
         """The application after the import of a row."""
         return self.after[row.held][row.opened_on]
 
-    def newest_first(self, held: Held) -> list[ApplicationRecord]:
+    def newest_first(self, held: Held) -> list[Application]:
         """A person's applications for one category, as they are after the import."""
         return sorted(self.after[held].values(), key=lambda each: each.opened_on, reverse=True)
 
-    def new_endorsements(self, files: ImportedFiles) -> list[tuple[ApplicationRow, date]]:
+    def new_endorsements(self, rows: Iterable[ApplicationRow]) -> list[tuple[ApplicationRow, date]]:
         """The rows by which applications become endorsed, in the order of the decisions."""
         endorsed = []
-        for row in files.rows_of(ApplicationRow):
+        for row in rows:
             before, after = self.before(row), self.result(row)
             is_new = before is None or before.state != "endorsed"
             if is_new and after.state == "endorsed" and after.decided_on:
@@ -91,73 +53,65 @@ class Applications:
         return sorted(endorsed, key=lambda each: each[1])
 
 
-def load_applications(session: Session, files: ImportedFiles, known: KnownRecords) -> Applications:
+def load_applications(session: Session, known: KnownRecords) -> Applications:
     """Load the applications of everyone whose applications the files mention.
 
     On PostgreSQL these people stay locked until the import ends, so that nobody decides on an
     application meanwhile.
     """
-    rows = files.rows_of(ApplicationRow)
-    emails = {row.email for row in (*rows, *rows_of_applications(files))}
-    by_id = known.ids_of(emails)
+    rows = known.files.rows_of(ApplicationRow)
+    by_id = known.ids_of(row.email for row in (*rows, *known.files.rows_of(OfApplication)))
     applications = Applications()
     for ids in chunked(by_id):
         people = select(Person.id).where(col(Person.id).in_(ids)).order_by(col(Person.id))
         session.exec(people.with_for_update()).all()
         query = select(Application).where(col(Application.person_id).in_(ids))
         for stored in session.exec(query):
+            session.expunge(stored)
             held = (by_id[stored.person_id], stored.association, stored.category)
-            applied = ApplicationRecord(**stored.model_dump())
-            applications.stored[held][stored.opened_on] = applied
-            applications.after[held][stored.opened_on] = applied
+            applications.stored[held][stored.opened_on] = stored
+            applications.after[held][stored.opened_on] = stored
     for row in rows:
-        person_id = known.person_ids.get(row.email, 0)
-        applied = _merge(row, applications.before(row), person_id)
-        applications.after[row.held][row.opened_on] = applied
+        applications.after[row.held][row.opened_on] = _merge(row, applications.before(row))
     return applications
 
 
-def _merge(
-    row: ApplicationRow, before: ApplicationRecord | None, person_id: int
-) -> ApplicationRecord:
+def _merge(row: ApplicationRow, before: Application | None) -> Application:
     """The application as a row says it is. An empty cell changes nothing.
 
     So the file that opened it does not undo what happened to it on the pages.
     """
     if before is None:
-        before = ApplicationRecord(0, person_id, *row.held[1:], row.opened_on)
+        _, association, category = row.held
+        before = Application(
+            person_id=0, association=association, category=category, opened_on=row.opened_on
+        )
     submitted_on = row.submitted_on or before.submitted_on
     decided_on, state = row.decided_on or before.decided_on, row.state
     if state is None and before.is_decided:
         state = before.state
     elif state is None:
         state = "submitted" if submitted_on else "open"
-    return before._replace(submitted_on=submitted_on, decided_on=decided_on, state=state)
+    values = {"submitted_on": submitted_on, "decided_on": decided_on, "state": state}
+    return Application(**{**before.model_dump(), **values})
 
 
-def check_applications(
-    files: ImportedFiles, known: KnownRecords, applications: Applications
-) -> Iterator[ImportProblem]:
-    """Check what the rows make of applications.
-
-    Adds the endorsements that begin with decisions to ``known``.
-    """
-    rows = files.rows_of(ApplicationRow)
-    for row in rows:
+def check_applications(known: KnownRecords, applications: Applications) -> Iterator[ImportProblem]:
+    """Check what each row makes of its application."""
+    for row in known.files.rows_of(ApplicationRow):
         before, after = applications.before(row), applications.result(row)
         if before is not None and before.is_decided:
             yield from _change_problems(row, before, after)
         else:
             yield from _state_problems(row, after)
             yield from _order_problems(row, after)
-        if after.is_decided and after != before:
+        is_unchanged = before is not None and before.model_dump() == after.model_dump()
+        if after.is_decided and not is_unchanged:
             yield from _duplicate_problems(row, after, applications)
-    yield from _undecided_problems(rows, applications)
-    yield from _endorsement_problems(files, known, applications)
 
 
 def _change_problems(
-    row: ApplicationRow, before: ApplicationRecord, after: ApplicationRecord
+    row: ApplicationRow, before: Application, after: Application
 ) -> Iterator[ImportProblem]:
     """A decision is final; only the date of one that led to no endorsement can be corrected."""
     final = f"the application was {before.state} on {before.decided_on}, which can't be changed"
@@ -169,7 +123,7 @@ def _change_problems(
         yield from _order_problems(row, after)
 
 
-def _state_problems(row: ApplicationRow, after: ApplicationRecord) -> Iterator[ImportProblem]:
+def _state_problems(row: ApplicationRow, after: Application) -> Iterator[ImportProblem]:
     if after.is_decided and after.decided_on is None:
         yield row.problem("decided_on", f"must not be empty if the state is {after.state}")
     if not after.is_decided and after.decided_on is not None:
@@ -182,7 +136,7 @@ def _state_problems(row: ApplicationRow, after: ApplicationRecord) -> Iterator[I
         yield row.problem("state", message)
 
 
-def _order_problems(row: ApplicationRow, after: ApplicationRecord) -> Iterator[ImportProblem]:
+def _order_problems(row: ApplicationRow, after: Application) -> Iterator[ImportProblem]:
     if after.submitted_on and after.submitted_on < after.opened_on:
         message = f"must be {after.opened_on} (the day of opening) or later"
         yield row.problem("submitted_on", message)
@@ -193,7 +147,7 @@ def _order_problems(row: ApplicationRow, after: ApplicationRecord) -> Iterator[I
 
 
 def _duplicate_problems(
-    row: ApplicationRow, after: ApplicationRecord, applications: Applications
+    row: ApplicationRow, after: Application, applications: Applications
 ) -> Iterator[ImportProblem]:
     """Two applications with one decision are one, with a mistake in the day of opening."""
     for other in sorted(applications.after[row.held].values(), key=lambda each: each.opened_on):
@@ -207,10 +161,11 @@ def _duplicate_problems(
             return
 
 
-def _undecided_problems(
-    rows: list[ApplicationRow], applications: Applications
+def check_undecided_applications(
+    known: KnownRecords, applications: Applications
 ) -> Iterator[ImportProblem]:
     """The files must not open an application while another one is undecided."""
+    rows = known.files.rows_of(ApplicationRow)
     by_key = {(row.held, row.opened_on): row for row in rows}
     for held in dict.fromkeys(row.held for row in rows):
         own = applications.after[held]
@@ -223,16 +178,16 @@ def _undecided_problems(
                 yield row.problem("opened_on", message)
 
 
-def _endorsement_problems(
-    files: ImportedFiles, known: KnownRecords, applications: Applications
+def check_new_endorsements(
+    known: KnownRecords, applications: Applications
 ) -> Iterator[ImportProblem]:
-    """The endorsements that begin with decisions must not overlap others."""
-    for row, day in applications.new_endorsements(files):
+    """Endorsements that begin with decisions must not overlap others. Adds them to ``known``."""
+    for row, day in applications.new_endorsements(known.files.rows_of(ApplicationRow)):
         terms = known.terms.setdefault(row.held, {})
         if covering(terms, day):
             continue
         later = later_term(terms, day)
-        if later is not None and EndorsementRow not in files.incomplete:
+        if later is not None and EndorsementRow not in known.files.incomplete:
             facts = {"starts_on": later, "day": day}
             yield row.problem("decided_on", format_refusal("endorsed-later", facts))
         else:

@@ -1,6 +1,6 @@
 """Imports files: all of them or nothing, in one transaction."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -9,33 +9,55 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, col, select
 
-from tracker.db.audit import Stamp, record_changes
+from tracker.db.audit import record_changes
 from tracker.db.engine import writing
 from tracker.db.log import EntryTopic
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import lock_for_import, refresh_statistics
+from tracker.importer.application_items import (
+    ApplicationItems,
+    check_application_items,
+    check_references,
+    load_application_items,
+)
+from tracker.importer.applications import (
+    Applications,
+    check_applications,
+    check_new_endorsements,
+    check_undecided_applications,
+    load_applications,
+)
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import CsvRow
-from tracker.importer.entry_store import store_entries
-from tracker.importer.known_records import Held, find_endorsement
-from tracker.importer.plan import ImportPlan, plan_import
-from tracker.importer.problems import ImportRefused, Progress, ProgressCallback
+from tracker.importer.entry_plan import (
+    EntryPlan,
+    check_entries,
+    check_hours_of_days,
+    plan_entries,
+)
+from tracker.importer.entry_store import EntryWriter
+from tracker.importer.known_records import (
+    Held,
+    KnownRecords,
+    check_endorsements,
+    check_extensions,
+    check_leave_and_cycles,
+    check_people,
+    find_endorsement,
+    load_known_records,
+)
+from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import ImportedFiles, read_files
 from tracker.importer.schemas import (
     RSC,
     SCHEMAS,
     ApplicationRow,
-    AttestationRow,
     EntryRow,
-    ExamRow,
-    ExtensionRow,
-    LeaveRow,
     OfApplication,
     OfEndorsement,
     PersonRow,
     PositionRow,
     ReferenceRow,
-    WaiverRow,
 )
 from tracker.importer.table_rows import (
     Counts,
@@ -48,7 +70,7 @@ from tracker.importer.table_rows import (
 from tracker.services.applications import begin_endorsement
 
 # What the row names, where its table refers to an endorsement or an application.
-_NAMES = ("email", "association", "category")
+_NAMES = {"email", "association", "category", "endorsed_on"}
 # So many new rows that the database's idea of its tables' sizes no longer holds.
 _MANY_ROWS = 1_000
 AfterImport = Callable[[Session, set[int]], None]
@@ -66,12 +88,20 @@ class ImportReport:
     person_ids: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What is known of everything that the files refer to, and what to do with entries."""
+
+    known: KnownRecords
+    applications: Applications
+    items: ApplicationItems
+    entries: EntryPlan
+
+
 def import_paths(
     engine: Engine,
     paths: Iterable[Path],
     context: ImportContext,
-    *,
-    progress: ProgressCallback | None = None,
     after: AfterImport | None = None,
 ) -> ImportReport:
     """Import files and folders. The same content twice changes nothing.
@@ -79,46 +109,68 @@ def import_paths(
     ``after`` is called before the commit with the ids of the people of whom anything was added or
     changed, if there are any. Raises ImportRefused with every problem; then nothing is stored.
     """
-    steps = Progress(progress)
-    files = read_files(paths, context, steps)
+    files = read_files(paths, context)
     if not files.is_readable:
         raise ImportRefused(files.problems)
     with writing(engine) as session:
         lock_for_import(session)
         plan = plan_import(session, files, context)
-        report = _Store(session, files, plan, context).run(steps)
+        report = _Store(session, plan, context).run()
         if after and report.person_ids:
             after(session, report.person_ids)
-    steps.finish()
+    context.progress.finish()
     return report
+
+
+def plan_import(session: Session, files: ImportedFiles, context: ImportContext) -> ImportPlan:
+    """Compare the files with the database. Raises ImportRefused with every problem."""
+    known = load_known_records(session, files)
+    applications = load_applications(session, known)
+    items = load_application_items(session, known, applications, context)
+    entries = plan_entries(session, known)
+    problems = [
+        *files.problems,
+        *check_people(known),
+        *check_endorsements(known),
+        # Before what belongs to endorsements, because applications lead to them.
+        *check_applications(known, applications),
+        *check_undecided_applications(known, applications),
+        *check_new_endorsements(known, applications),
+        *check_application_items(known, items),
+        *check_references(session, known, items),
+        *check_leave_and_cycles(known),
+        *check_extensions(session, known),
+        *check_entries(known, entries, context),
+        *check_hours_of_days(known, entries),
+    ]
+    if problems:
+        raise ImportRefused(problems)
+    return ImportPlan(known, applications, items, entries)
 
 
 class _Store:
     """Writes what was checked, people first."""
 
-    def __init__(
-        self, session: Session, files: ImportedFiles, plan: ImportPlan, context: ImportContext
-    ) -> None:
+    def __init__(self, session: Session, plan: ImportPlan, context: ImportContext) -> None:
         self._session = session
-        self._files = files
+        self._files = plan.known.files
         self._plan = plan
         self._context = context
         self._person_ids = plan.known.person_ids
         self._confirmed_emails = set[str]()
         self._endorsement_ids = dict[tuple[int, str, str, date], int]()
         self._application_ids = dict[tuple[Held, date], int]()
-        self._report = ImportReport(ignored=files.ignored)
+        self._report = ImportReport(ignored=self._files.ignored)
 
-    def run(self, progress: Progress) -> ImportReport:
+    def run(self) -> ImportReport:
         """Store every kind of file."""
         for kind, schema in SCHEMAS.items():
             if schema is EntryRow:
-                stored = store_entries(
-                    self._session, self._plan.entries, self._person_ids, self._context, progress
-                )
+                writer = EntryWriter(self._session, self._person_ids, self._context)
+                stored = writer.store(self._plan.entries)
             else:
                 stored = self._store(schema)
-                progress.step(len(self._files.rows_of(schema)))
+                self._context.progress.step(len(self._files.rows_of(schema)))
             if kind in self._files.kinds:
                 self._report.counts[kind] = stored.counts
             self._report.person_ids.update(self._person_ids[email] for email in stored.emails)
@@ -133,7 +185,7 @@ class _Store:
         rows = self._files.rows_of(schema)
         if schema is PersonRow:
             self._load_confirmed_emails(rows)
-        if schema in (LeaveRow, WaiverRow, ExtensionRow):
+        if issubclass(schema, OfEndorsement):
             self._load_endorsement_ids(rows)
         wanted = []
         for row in rows:
@@ -171,12 +223,13 @@ class _Store:
                 if row.email in self._confirmed_emails:
                     values.pop("second_email", None)
                 return values
-            case ReferenceRow():
-                return self._of_application(row, self._plan.items.reference_values(row))
-            case AttestationRow() | ExamRow():
-                return self._of_application(row, _without(values, _NAMES))
-            case LeaveRow() | WaiverRow() | ExtensionRow():
-                values = _without(values, (*_NAMES, "endorsed_on"))
+            case OfApplication():
+                values = row.model_dump(exclude_unset=True, exclude=_NAMES)
+                if isinstance(row, ReferenceRow):
+                    values = self._plan.items.reference_values(row)
+                return {"application_id": self._application_id(row), **values}
+            case OfEndorsement():
+                values = row.model_dump(exclude_unset=True, exclude=_NAMES)
                 return {"endorsement_id": self._endorsement_id(row), **values}
             case ApplicationRow():
                 after = self._plan.applications.result(row)
@@ -184,13 +237,13 @@ class _Store:
                 values["decided_on"], values["state"] = after.decided_on, after.state
             case PositionRow():
                 self._complete_position(row, values)
-        return {"person_id": self._person_ids[row.email], **_without(values, ("email",))}
+        return {"person_id": self._person_ids[values.pop("email")], **values}
 
-    def _of_application(self, row: OfApplication, values: dict[str, Any]) -> dict[str, Any]:
+    def _application_id(self, row: OfApplication) -> int:
         application = self._plan.items.application_of(row)
         if application is None:
             raise LookupError(f"{row.place} belongs to no application")
-        return {"application_id": self._application_ids[row.held, application.opened_on], **values}
+        return self._application_ids[row.held, application.opened_on]
 
     def _endorsement_id(self, row: OfEndorsement) -> int:
         starts_on = find_endorsement(row, self._plan.known)
@@ -217,13 +270,10 @@ class _Store:
             key = (self._person_ids[held[0]], *held[1:])
             for day, applied in applications.items():
                 self._application_ids[held, day] = applied.id or stored.ids[*key, day]
-        stamp = Stamp(self._context.actor, self._context.now)
-        for row, decided_on in self._plan.applications.new_endorsements(self._files):
+        rows = self._files.rows_of(ApplicationRow)
+        for row, decided_on in self._plan.applications.new_endorsements(rows):
             key = (self._person_ids[row.email], row.association, row.category)
-            _, is_new = begin_endorsement(self._session, stamp, key, decided_on)
+            who, at = self._context.actor, self._context.now
+            _, is_new = begin_endorsement(self._session, key, decided_on, who=who, at=at)
             if is_new:
                 self._report.counts.setdefault("endorsements", Counts()).added += 1
-
-
-def _without(values: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}

@@ -1,8 +1,8 @@
 """Types of cells of CSV files: text becomes a value, or is refused with what would be right."""
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, cast
@@ -11,7 +11,9 @@ from dateutil.relativedelta import relativedelta
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
+from tracker.db.audit import Change
 from tracker.formatting import MINUTES_IN_DAY, format_alternatives, parse_hours
+from tracker.importer.problems import Progress
 from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
@@ -19,20 +21,22 @@ from tracker.services.entry_rules import EntryRules
 from tracker.spreadsheet_csv import unescape_formula
 
 Topics = tuple[tuple[str, int], ...]
+RowValues = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ImportContext:
-    """What an import goes by.
+    """What an import goes by, and what counts its progress. Pydantic's validation context.
 
     ``as_of`` is the last day (inclusive) on which something that has happened may lie. ``actor``
-    and ``now`` (aware) go into the audit log. Pydantic's validation context.
+    and ``now`` (aware) go into the audit log.
     """
 
     vocabulary: Vocabulary
     as_of: date
     actor: str
     now: datetime
+    progress: Progress = field(default_factory=Progress)
 
     @cached_property
     def entry_rules(self) -> EntryRules:
@@ -46,6 +50,10 @@ class ImportContext:
             "rsc": {topic: topic for topic in sorted(rsc)},
         }
         return EntryRules(self.as_of, topics, requires_provider=False)
+
+    def change(self, table: str, row_id: int, before: RowValues | None, after: RowValues) -> Change:
+        """The audit event of a row that this import adds or changes."""
+        return Change(self.actor, self.now, table, row_id, before, after)
 
 
 def _context(info: ValidationInfo) -> ImportContext:

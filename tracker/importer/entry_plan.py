@@ -7,11 +7,11 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Mapped
-from sqlmodel import Session, col
+from sqlmodel import Session, and_, col, select
 
-from tracker.db.log import Entry, EntryTopic, ImportedRow
+from tracker.db.log import Entry, ImportedRow
 from tracker.db.people import Person
 from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.importer.cells import ImportContext
@@ -21,18 +21,10 @@ from tracker.importer.problems import ImportProblem
 from tracker.importer.schemas import EntryRow
 from tracker.importer.table_rows import chunked, stored_rows
 from tracker.refusal_text import format_refusal
+from tracker.rules.explain import LoggedEntry
+from tracker.services.entries import select_entries
 from tracker.services.entry_rules import EntryInput, validate_entry
 
-ENTRY_COLUMNS = (
-    "activity",
-    "held_on",
-    "minutes",
-    "title",
-    "provider_id",
-    "provider_name",
-    "format",
-    "reference",
-)
 # Optional columns of the file, and what stays as it is stored if the file has no such column.
 _STORED_FIELDS = {
     "topics": ("topics",),
@@ -116,52 +108,35 @@ def _missing_columns(row: EntryRow) -> list[str]:
     return sorted(_STORED_FIELDS.keys() - given)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """An entry in the database; ``provider`` is the name of its provider if that is a person."""
-
-    id: int
-    person_id: int
-    entry: EntryInput
-    provider: str | None
-
-    def contents(self) -> Iterator[tuple[Any, ...]]:
-        """What a row that describes the entry can say: its provider by address or by name."""
-        if self.entry.provider_id is not None:
-            yield _content(self.person_id, self.entry, self.entry.provider_id)
-        yield _content(self.person_id, self.entry, self.provider or self.entry.provider_name)
-
-
-def _content(person_id: int, entry: EntryInput, provider: int | str | None) -> tuple[Any, ...]:
-    return (
-        person_id,
-        entry.activity,
-        entry.held_on,
-        entry.minutes,
-        entry.title,
-        entry.format,
-        entry.reference,
-        tuple(sorted(entry.topics.items())),
-        provider,
-    )
+def _content(
+    person_id: int, entry: EntryInput | LoggedEntry, provider: int | str | None
+) -> tuple[Any, ...]:
+    """What two entries have in common if they are about the same session."""
+    session = (person_id, entry.activity, entry.held_on, entry.minutes, entry.title)
+    topics = tuple(sorted(entry.topics.items()))
+    return (*session, entry.format, entry.reference, topics, provider)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryChange:
-    """A row whose reference is known and whose content is new, with the stored entry."""
+    """A row whose reference is known and whose content is new, with the stored entry.
+
+    ``provider`` is the name of the stored entry's provider if that is a person.
+    """
 
     imported: ImportedEntry
-    stored: StoredEntry
+    stored: LoggedEntry
+    provider: str | None
 
     def result(self, person_ids: Mapping[str, int]) -> EntryInput:
         """The changed entry; what the file has no column for stays."""
         row = self.imported.row
         missing = _missing_columns(row)
-        if self.stored.provider is not None and self.stored.provider == row.provider_name:
+        if self.provider is not None and self.provider == row.provider_name:
             # The name of the known provider is not news.
             missing.append("provider_email")
         kept = [name for column in missing for name in _STORED_FIELDS[column]]
-        values = {name: getattr(self.stored.entry, name) for name in kept}
+        values = {name: getattr(self.stored, name) for name in kept}
         return replace(entry_of(row, person_ids), **values)
 
 
@@ -182,7 +157,7 @@ class EntryPlan:
     minutes_of_days: Counter[tuple[int, date]] = field(default_factory=Counter)
 
 
-def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords) -> EntryPlan:
+def plan_entries(session: Session, known: KnownRecords) -> EntryPlan:
     """Compare the rows with what earlier imports stored, and with other entries.
 
     A row that was imported before is left alone, whatever happened to its entry since. A row with
@@ -192,12 +167,12 @@ def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords
     address, which the files of a person's own data do not contain.
     """
     plan = EntryPlan()
-    imported_rows = list(identify_rows(rows))
+    imported_rows = list(identify_rows(known.files.rows_of(EntryRow)))
     earlier = _load_imported_rows(session, imported_rows, known)
     changed, unknown = dict[int, ImportedEntry](), list[ImportedEntry]()
     taken = set[int | None]()
     for imported in imported_rows:
-        place = (known.person_ids.get(imported.row.email, 0), imported.key)
+        place = (known.id_of(imported.row.email), imported.key)
         digest, entry_id = earlier.get(place, ("", None))
         taken.add(entry_id)
         if not digest:
@@ -208,40 +183,43 @@ def plan_entries(session: Session, rows: Sequence[EntryRow], known: KnownRecords
             plan.restored.append(imported)
         else:
             changed[entry_id] = imported
-    for stored in _load_entries(session, col(Entry.id), changed):
-        plan.changed.append(EntryChange(changed[stored.id], stored))
+    for stored, provider in _load_entries(session, col(Entry.id), changed):
+        plan.changed.append(EntryChange(changed[stored.id], stored, provider))
     new_rows = [each.row for each in [*unknown, *plan.restored, *changed.values()]]
-    entries = list(_load_entries_of_days(session, new_rows, known))
-    for stored in entries:
+    free = list[tuple[LoggedEntry, str | None]]()
+    for stored, provider in _load_entries_of_days(session, new_rows, known):
         if stored.id not in changed:
-            plan.minutes_of_days[stored.person_id, stored.entry.held_on] += stored.entry.minutes
-    plan.recognized, plan.added = _recognize(unknown, entries, taken, known)
+            plan.minutes_of_days[stored.person_id, stored.held_on] += stored.minutes
+        if stored.id not in taken:
+            free.append((stored, provider))
+    plan.recognized, plan.added = _recognize(unknown, free, known)
     plan.unchanged += len(plan.recognized)
     return plan
 
 
 def _recognize(
     rows: Iterable[ImportedEntry],
-    entries: Iterable[StoredEntry],
-    taken: set[int | None],
+    entries: Iterable[tuple[LoggedEntry, str | None]],
     known: KnownRecords,
 ) -> tuple[list[tuple[ImportedEntry, int]], list[ImportedEntry]]:
     """The rows that say exactly what a stored entry says, with its id; and the other rows.
 
-    Entries in ``taken`` belong to other rows. Each entry is that of one row: the second of two
-    equal rows is a second session.
+    Each entry is that of one row: the second of two equal rows is a second session.
     """
     by_content = defaultdict[tuple[Any, ...], list[int]](list)
-    for stored in entries:
-        if stored.id not in taken:
-            for content in stored.contents():
-                by_content[content].append(stored.id)
+    for stored, provider in entries:
+        # A row can name the provider, or have the address.
+        named = _content(stored.person_id, stored, provider or stored.provider_name)
+        by_content[named].append(stored.id)
+        if stored.provider_id is not None:
+            known_one = _content(stored.person_id, stored, stored.provider_id)
+            by_content[known_one].append(stored.id)
     recognized, others, used = [], [], set[int]()
     for imported in rows:
         entry = entry_of(imported.row, known.person_ids)
-        provider = entry.provider_name if entry.provider_id is None else entry.provider_id
-        person_id = known.person_ids.get(imported.row.email, 0)
-        ids = set(by_content.get(_content(person_id, entry, provider), ())) - used
+        provider_key = entry.provider_name if entry.provider_id is None else entry.provider_id
+        content = _content(known.id_of(imported.row.email), entry, provider_key)
+        ids = set(by_content.get(content, ())) - used
         if ids:
             recognized.append((imported, min(ids)))
             used.add(min(ids))
@@ -254,7 +232,7 @@ def _load_imported_rows(
     session: Session, rows: Iterable[ImportedEntry], known: KnownRecords
 ) -> dict[tuple[int, str], tuple[str, int | None]]:
     """Digest and entry of the rows that were imported before, by person and key."""
-    wanted = {(known.person_ids.get(each.row.email, 0), each.key) for each in rows}
+    wanted = {(known.id_of(each.row.email), each.key) for each in rows}
     earlier = {}
     people = {person_id for person_id, _ in wanted}
     for stored in stored_rows(session, ImportedRow, "person_id", people):
@@ -266,7 +244,7 @@ def _load_imported_rows(
 
 def _load_entries_of_days(
     session: Session, rows: Sequence[EntryRow], known: KnownRecords
-) -> Iterator[StoredEntry]:
+) -> Iterator[tuple[LoggedEntry, str | None]]:
     """The entries of the rows' people from the first to the last day of the rows."""
     if rows:
         days = [row.date for row in rows]
@@ -280,34 +258,23 @@ def _load_entries(
     column: Mapped[int],
     values: Collection[int],
     *where: ColumnElement[bool],
-) -> Iterator[StoredEntry]:
-    """The entries whose ``column`` is among ``values``."""
+) -> Iterator[tuple[LoggedEntry, str | None]]:
+    """The entries whose ``column`` is among ``values``, with the names of providers."""
     for chunk in chunked(values):
-        query = (
-            select(
-                col(Entry.id),
-                col(Entry.person_id),
-                col(Person.name),
-                *(getattr(Entry, name) for name in ENTRY_COLUMNS),
-            )
-            .outerjoin_from(Entry, Person, col(Person.id) == col(Entry.provider_id))
-            .where(column.in_(chunk), *where)
-        )
-        entries = session.connection().execute(query).all()
-        topics = defaultdict[int, dict[str, int]](dict)
-        for topic in stored_rows(session, EntryTopic, "entry_id", [each.id for each in entries]):
-            topics[topic["entry_id"]][topic["topic"]] = topic["minutes"]
-        for entry_id, person_id, provider, *fields in entries:
-            content = dict(zip(ENTRY_COLUMNS, fields, strict=True))
-            entry = EntryInput(**content, topics=topics[entry_id])
-            yield StoredEntry(entry_id, person_id, entry, provider)
+        entries = list(select_entries(session, and_(column.in_(chunk), *where)))
+        names = dict[int, str]()
+        for ids in chunked(entry.provider_id for entry in entries if entry.provider_id):
+            query = select(Person.id, Person.name).where(col(Person.id).in_(ids))
+            names.update(session.exec(query).all())
+        for entry in entries:
+            yield entry, names.get(entry.provider_id or 0)
 
 
 def check_entries(
-    rows: Iterable[EntryRow], plan: EntryPlan, context: ImportContext
+    known: KnownRecords, plan: EntryPlan, context: ImportContext
 ) -> Iterator[ImportProblem]:
     """Every entry must satisfy the rules of entries, also with what a file has no column for."""
-    for row in rows:
+    for row in known.files.rows_of(EntryRow):
         for column, message in _find_errors(entry_of(row, {}), context):
             yield row.problem(column, message)
     for change in plan.changed:
@@ -331,7 +298,7 @@ def _find_errors(entry: EntryInput, context: ImportContext) -> Iterator[tuple[st
         yield column, format_refusal(refusal.code, refusal.facts)
 
 
-def check_hours_of_days(plan: EntryPlan, known: KnownRecords) -> Iterator[ImportProblem]:
+def check_hours_of_days(known: KnownRecords, plan: EntryPlan) -> Iterator[ImportProblem]:
     """A person has at most 24 hours on one day, stored and new together."""
     rows = [each.row for each in (*plan.added, *plan.restored)]
     rows += [change.imported.row for change in plan.changed]
@@ -340,7 +307,7 @@ def check_hours_of_days(plan: EntryPlan, known: KnownRecords) -> Iterator[Import
     for row in sorted(rows, key=lambda each: each.sort_key):
         day = (row.email, row.date)
         totals[day] += row.hours
-        stored = plan.minutes_of_days[known.person_ids.get(row.email, 0), row.date]
+        stored = plan.minutes_of_days[known.id_of(row.email), row.date]
         total = totals[day] + stored
         if total > MINUTES_IN_DAY and day not in reported:
             reported.add(day)

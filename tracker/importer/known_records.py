@@ -9,6 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from tracker.db.people import Endorsement, Person, Renewal
+from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.importer.reader import UNKNOWN_PERSON, ImportedFiles
 from tracker.importer.schemas import (
@@ -19,7 +20,6 @@ from tracker.importer.schemas import (
     ExtensionRow,
     LeaveRow,
     OfEndorsement,
-    WaiverRow,
 )
 from tracker.importer.table_rows import chunked, stored_rows
 from tracker.services.applications import covering
@@ -32,10 +32,22 @@ Terms = dict[date, date | None]
 
 @dataclass
 class KnownRecords:
-    """Ids by address, also of people whom the files add once they are stored; endorsements."""
+    """What is known of the people and endorsements to which the rows of ``files`` refer.
 
+    ``person_ids`` by address, also of people whom the files add once they are stored.
+    """
+
+    files: ImportedFiles
     person_ids: dict[str, int] = field(default_factory=dict)
     terms: dict[Held, Terms] = field(default_factory=dict)
+
+    def is_known(self, email: str) -> bool:
+        """Whether the person is in people.csv or in the database."""
+        return email in self.files.people or email in self.person_ids
+
+    def id_of(self, email: str) -> int:
+        """A person's id; 0 for somebody whom the files add, until people are stored."""
+        return self.person_ids.get(email, 0)
 
     def ids_of(self, emails: Iterable[str]) -> dict[int, str]:
         """The addresses of those who are known, by id."""
@@ -48,39 +60,37 @@ def load_known_records(session: Session, files: ImportedFiles) -> KnownRecords:
     The endorsements in the files replace those of the database.
     """
     mentioned = {problem.value for problem in files.mentions}
-    for row in files.all_rows():
+    for row in files.rows_of(CsvRow):
         mentioned.update(dict(row.people()).values())
-    known = KnownRecords()
+    known = KnownRecords(files)
     for emails in chunked(mentioned):
         people = select(Person.email, Person.id).where(col(Person.email).in_(emails))
         known.person_ids.update(session.exec(people).all())
-    concerned = {row.email for row in files.all_rows() if isinstance(row, CategoryRow)}
-    by_id = known.ids_of(concerned)
+    by_id = known.ids_of(row.email for row in files.rows_of(CategoryRow))
     for stored in stored_rows(session, Endorsement, "person_id", by_id):
         held = (by_id[stored["person_id"]], stored["association"], stored["category"])
         known.terms.setdefault(held, {})[stored["starts_on"]] = stored["ends_on"]
-    for row in files.rows_of(EndorsementRow):
-        terms = known.terms.setdefault(row.held, {})
-        if "ends_on" in row.model_fields_set or row.starts_on not in terms:
-            terms[row.starts_on] = row.ends_on
+    for endorsement in files.rows_of(EndorsementRow):
+        terms = known.terms.setdefault(endorsement.held, {})
+        if "ends_on" in endorsement.model_fields_set or endorsement.starts_on not in terms:
+            terms[endorsement.starts_on] = endorsement.ends_on
     return known
 
 
-def check_people(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
+def check_people(known: KnownRecords) -> Iterator[ImportProblem]:
     """Every row must mention people who are in the files or in the database."""
-    emails = files.people | known.person_ids.keys()
-    for row in files.all_rows():
+    for row in known.files.rows_of(CsvRow):
         for column, email in row.people():
-            if email not in emails:
+            if not known.is_known(email):
                 yield row.problem(column, UNKNOWN_PERSON)
-    for problem in files.mentions:
-        if problem.value not in emails:
+    for problem in known.files.mentions:
+        if not known.is_known(str(problem.value)):
             yield problem
 
 
-def check_endorsements(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
+def check_endorsements(known: KnownRecords) -> Iterator[ImportProblem]:
     """A person holds a category at an association once on any day (both ends included)."""
-    rows = {(row.held, row.starts_on): row for row in files.rows_of(EndorsementRow)}
+    rows = {(row.held, row.starts_on): row for row in known.files.rows_of(EndorsementRow)}
     for held in dict.fromkeys(held for held, _ in rows):
         for first, second in pairwise(sorted(known.terms[held])):
             ends_on = known.terms[held][first]
@@ -95,23 +105,16 @@ def check_endorsements(files: ImportedFiles, known: KnownRecords) -> Iterator[Im
                 yield row.problem("ends_on", message)
 
 
-def rows_of_endorsements(files: ImportedFiles) -> list[OfEndorsement]:
-    """The rows that belong to endorsements."""
-    leaves, waivers = files.rows_of(LeaveRow), files.rows_of(WaiverRow)
-    return [*leaves, *waivers, *files.rows_of(ExtensionRow)]
-
-
-def check_leave_and_cycles(files: ImportedFiles, known: KnownRecords) -> Iterator[ImportProblem]:
+def check_leave_and_cycles(known: KnownRecords) -> Iterator[ImportProblem]:
     """Leave needs an endorsement that is valid on its first day; a cycle needs the one it names.
 
     Not checked if a row of endorsements.csv or applications.csv has a problem: the endorsement
     may come from there.
     """
-    if files.incomplete & {EndorsementRow, ApplicationRow}:
+    if known.files.incomplete & {EndorsementRow, ApplicationRow}:
         return
-    emails = files.people | known.person_ids.keys()
-    for row in rows_of_endorsements(files):
-        if row.email not in emails or find_endorsement(row, known) is not None:
+    for row in known.files.rows_of(OfEndorsement):
+        if not known.is_known(row.email) or find_endorsement(row, known) is not None:
             continue
         column, verb = "starts_on", "is valid"
         if isinstance(row, CycleRow):
@@ -125,19 +128,17 @@ def check_leave_and_cycles(files: ImportedFiles, known: KnownRecords) -> Iterato
 def find_endorsement(row: OfEndorsement, known: KnownRecords) -> date | None:
     """The first day of the endorsement that a row belongs to; None if there is none."""
     terms = known.terms.get(row.held, {})
-    if isinstance(row, LeaveRow):
-        return covering(terms, row.starts_on)
-    return row.endorsed_on if row.endorsed_on in terms else None
+    if isinstance(row, CycleRow):
+        return row.endorsed_on if row.endorsed_on in terms else None
+    return covering(terms, row.starts_on) if isinstance(row, LeaveRow) else None
 
 
-def check_extensions(
-    session: Session, files: ImportedFiles, known: KnownRecords
-) -> Iterator[ImportProblem]:
+def check_extensions(session: Session, known: KnownRecords) -> Iterator[ImportProblem]:
     """An extension must not be earlier than the one in force.
 
     The endorsee may know that one, and an old file must not take it back.
     """
-    rows = files.rows_of(ExtensionRow)
+    rows = known.files.rows_of(ExtensionRow)
     by_id = known.ids_of(row.email for row in rows)
     granted = dict[tuple[Any, ...], date]()
     for ids in chunked(by_id):

@@ -56,7 +56,7 @@ class ImportRefused(Exception):  # noqa: N818 - it names the outcome, as the com
 class Progress:
     """Counts steps, and calls ``callback(done, total)`` every few hundred steps."""
 
-    def __init__(self, callback: ProgressCallback | None) -> None:
+    def __init__(self, callback: ProgressCallback | None = None) -> None:
         self._callback = callback
         self._total = 0
         self._done = 0

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tracker.formatting import format_count, format_list
 from tracker.importer.cells import ImportContext, clean, parse_email
 from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
-from tracker.importer.problems import ImportProblem, Progress
+from tracker.importer.problems import ImportProblem
 from tracker.importer.schemas import SCHEMAS, PersonRow
 from tracker.importer.vocabulary import suggest
 
@@ -53,21 +53,22 @@ class ImportedFiles:
     is_readable: bool = True
 
     def rows_of(self, schema: type[R]) -> list[R]:
-        """The rows of one kind of file."""
-        return self.rows.get(schema, [])
+        """The rows of one kind of file, or of every kind whose schema derives from this one."""
+        found = list[R]()
+        for kind, rows in self.rows.items():
+            if issubclass(kind, schema):
+                found += rows
+        return found
 
-    def all_rows(self) -> Iterator[CsvRow]:
-        """The rows of all files."""
-        for rows in self.rows.values():
-            yield from rows
-
-    def refuse(self, file: str, error: UnreadableFile) -> None:
+    def refuse(self, file: str, error: UnreadableFile | OSError) -> None:
         """Note a file that can't be read to its end."""
+        if isinstance(error, OSError):
+            error = UnreadableFile(f"can't be read: {error.strerror}")
         self.problems.append(ImportProblem(file, str(error), error.line))
         self.is_readable = False
 
 
-def read_files(paths: Iterable[Path], context: ImportContext, progress: Progress) -> ImportedFiles:
+def read_files(paths: Iterable[Path], context: ImportContext) -> ImportedFiles:
     """Read the files and folders in ``paths``, people first.
 
     Never raises for what a file contains: the problems are in the result.
@@ -78,16 +79,14 @@ def read_files(paths: Iterable[Path], context: ImportContext, progress: Progress
         file = display_path(path)
         try:
             text = decode(path.read_bytes())
-            progress.expect(_PASSES * text.count("\n"))
+            context.progress.expect(_PASSES * text.count("\n"))
             readers.append(_FileReader(kind, file, text))
-        except OSError as error:
-            files.refuse(file, UnreadableFile(f"can't be read: {error.strerror}"))
-        except UnreadableFile as error:
+        except (OSError, UnreadableFile) as error:
             files.refuse(file, error)
     order = list(SCHEMAS)
     first_rows = dict[tuple[Any, ...], CsvRow]()
     for reader in sorted(readers, key=lambda each: order.index(each.kind)):
-        reader.read(files, first_rows, context, progress)
+        reader.read(files, first_rows, context)
     return files
 
 
@@ -101,9 +100,7 @@ def find_files(paths: Iterable[Path], files: ImportedFiles) -> list[tuple[str, P
         try:
             for kind, file in _find_in(path, files):
                 found.setdefault(file.resolve(), (kind, file))
-        except OSError as error:
-            files.refuse(display_path(path), UnreadableFile(f"can't be read: {error.strerror}"))
-        except UnreadableFile as error:
+        except (OSError, UnreadableFile) as error:
             files.refuse(display_path(path), error)
     return list(found.values())
 
@@ -199,7 +196,6 @@ class _FileReader:
         files: ImportedFiles,
         first_rows: dict[tuple[Any, ...], CsvRow],
         context: ImportContext,
-        progress: Progress,
     ) -> None:
         """Read all rows. ``first_rows`` are those read so far, by what they are about."""
         if wrong := list(self._heading_problems()):
@@ -210,7 +206,7 @@ class _FileReader:
         rows = files.rows.setdefault(self._schema, [])
         try:
             for line, cells in self._lines:
-                progress.step()
+                context.progress.step()
                 row = self._read_row(line, cells, files, context)
                 if row is None:
                     continue

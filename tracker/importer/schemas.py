@@ -28,32 +28,7 @@ from tracker.db.people import (
     Vetting,
     Waiver,
 )
-from tracker.importer.cells import (
-    Association,
-    AttestationName,
-    Category,
-    CycleStart,
-    Day,
-    Email,
-    EndDay,
-    ExtendedDueDate,
-    Families,
-    Organization,
-    OtherEmail,
-    PastDay,
-    RefereeCategory,
-    RequirementId,
-    Role,
-    Services,
-    SessionLength,
-    Statements,
-    Text200,
-    Text300,
-    Text500,
-    TopicMinutes,
-    YesNo,
-    one_of,
-)
+from tracker.importer import cells
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.rules.requirement import AGES, LEVELS, PAY
@@ -69,17 +44,17 @@ class PersonRow(CsvRow):
     table = Person
     table_key = ("email",)
 
-    name: Text200
-    second_email: Email | None = None
-    highest_degree: Annotated[str, one_of(*DEGREES)] = "none"
-    provides_rsc: YesNo = False
+    name: cells.Text200
+    second_email: cells.Email | None = None
+    highest_degree: Annotated[str, cells.one_of(*DEGREES)] = "none"
+    provides_rsc: cells.YesNo = False
 
 
 class CategoryRow(CsvRow):
     """A row about one person in one category at one association."""
 
-    association: Association
-    category: Category
+    association: cells.Association
+    category: cells.Category
 
     @property
     def held(self) -> tuple[str, str, str]:
@@ -94,8 +69,8 @@ class EndorsementRow(CategoryRow):
     table = Endorsement
     table_key = ("person_id", "association", "category", "starts_on")
 
-    starts_on: Day
-    ends_on: EndDay | None = None
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
 
 
 class VettingRow(CsvRow):
@@ -105,9 +80,9 @@ class VettingRow(CsvRow):
     table = Vetting
     table_key = ("person_id", "association", "starts_on")
 
-    association: Association
-    starts_on: Day
-    ends_on: EndDay | None = None
+    association: cells.Association
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
 
 
 class MembershipRow(CsvRow):
@@ -117,9 +92,9 @@ class MembershipRow(CsvRow):
     table = Membership
     table_key = ("person_id", "organization", "starts_on")
 
-    organization: Organization
-    starts_on: Day
-    ends_on: EndDay
+    organization: cells.Organization
+    starts_on: cells.Day
+    ends_on: cells.EndDay
 
 
 class ApplicationRow(CategoryRow):
@@ -130,31 +105,35 @@ class ApplicationRow(CategoryRow):
     table_key = ("person_id", "association", "category", "opened_on")
     audited = True
 
-    opened_on: PastDay
-    submitted_on: PastDay | None = None
-    decided_on: PastDay | None = None
-    state: Annotated[str, one_of(*STATES)] | None = None
+    opened_on: cells.PastDay
+    submitted_on: cells.PastDay | None = None
+    decided_on: cells.PastDay | None = None
+    state: Annotated[str, cells.one_of(*STATES)] | None = None
 
 
-class LeaveRow(CategoryRow):
+class OfEndorsement(CategoryRow):
+    """A row that belongs to an endorsement."""
+
+
+class LeaveRow(OfEndorsement):
     """leave.csv: belongs to the endorsement that is valid on its first day."""
 
     key = ("email", "association", "category", "starts_on")
     table = Leave
     table_key = ("endorsement_id", "starts_on")
 
-    starts_on: Day
-    ends_on: EndDay | None = None
-    reason: Text500 | None = None
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
+    reason: cells.Text500 | None = None
 
 
-class CycleRow(CategoryRow):
+class CycleRow(OfEndorsement):
     """A row about one renewal cycle of the endorsement that began on ``endorsed_on``."""
 
     audited = True
 
-    endorsed_on: Day
-    cycle_starts_on: CycleStart
+    endorsed_on: cells.Day
+    cycle_starts_on: cells.CycleStart
 
 
 class WaiverRow(CycleRow):
@@ -164,8 +143,8 @@ class WaiverRow(CycleRow):
     table = Waiver
     table_key = ("endorsement_id", "cycle_starts_on", "requirement")
 
-    requirement: RequirementId
-    reason: Text500
+    requirement: cells.RequirementId
+    reason: cells.Text500
 
 
 class ExtensionRow(CycleRow):
@@ -175,8 +154,8 @@ class ExtensionRow(CycleRow):
     table = Renewal
     table_key = ("endorsement_id", "cycle_starts_on")
 
-    extended_due_on: ExtendedDueDate
-    reason: Text500
+    extended_due_on: cells.ExtendedDueDate
+    reason: cells.Text500
 
 
 class DegreeRow(CsvRow):
@@ -187,10 +166,10 @@ class DegreeRow(CsvRow):
     table_key = ("person_id", "level", "title")
     audited = True
 
-    level: Annotated[str, one_of(*LEVELS)]
-    title: Text200
-    awarded_on: PastDay
-    transcript: Annotated[str, one_of(*TRANSCRIPTS)] = "none"
+    level: Annotated[str, cells.one_of(*LEVELS)]
+    title: cells.Text200
+    awarded_on: cells.PastDay
+    transcript: Annotated[str, cells.one_of(*TRANSCRIPTS)] = "none"
 
 
 def _check_provides_rsc(provides: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a cell
@@ -209,65 +188,74 @@ class PositionRow(CsvRow):
     table_key = ("person_id", "title", "starts_on")
     audited = True
 
-    title: Text200
-    pay: Annotated[str, one_of(*PAY)]
-    services: Services
-    starts_on: Day
-    ends_on: EndDay | None = None
-    ages: Annotated[str, one_of(*AGES)] | None = None
-    families: Families = 0
-    supervised: YesNo = False
-    trained: YesNo = False
-    gives_rsc: Annotated[YesNo, AfterValidator(_check_provides_rsc)] | None = None
-    statements: Statements = ""
-    supervisor_email: OtherEmail | None = None
+    title: cells.Text200
+    pay: Annotated[str, cells.one_of(*PAY)]
+    services: cells.Services
+    starts_on: cells.Day
+    ends_on: cells.EndDay | None = None
+    ages: Annotated[str, cells.one_of(*AGES)] | None = None
+    families: cells.Families = 0
+    supervised: cells.YesNo = False
+    trained: cells.YesNo = False
+    gives_rsc: Annotated[cells.YesNo, AfterValidator(_check_provides_rsc)] | None = None
+    statements: cells.Statements = ""
+    supervisor_email: cells.OtherEmail | None = None
 
 
-class ReferenceRow(CategoryRow):
+class OfApplication(CategoryRow):
+    """A row that belongs to an application. The column ``day`` has its day."""
+
+    audited = True
+    day: ClassVar[str]
+
+    @property
+    def subject(self) -> Any:  # noqa: ANN401 - text or date
+        """What the row is about: referee, document, or day of an exam."""
+        return getattr(self, self.key[-1])
+
+
+class ReferenceRow(OfApplication):
     """references.csv: whom an applicant names, and the answer if there is one."""
 
     key = ("email", "association", "category", "referee_email")
     table = Reference
     table_key = ("application_id", "email")
-    audited = True
-    day: ClassVar[str] = "received_on"
+    day = "received_on"
 
-    referee_email: OtherEmail
-    referee_name: Text200
-    role: Role
-    received_on: PastDay | None = None
-    relationship: Text500 | None = None
-    signed_as: Text200 | None = None
-    role_confirmed: YesNo | None = None
-    endorsed_by: Organization | None = None
-    endorsed_as: RefereeCategory | None = None
-    vetted: YesNo | None = None
+    referee_email: cells.OtherEmail
+    referee_name: cells.Text200
+    role: cells.Role
+    received_on: cells.PastDay | None = None
+    relationship: cells.Text500 | None = None
+    signed_as: cells.Text200 | None = None
+    role_confirmed: cells.YesNo | None = None
+    endorsed_by: cells.Organization | None = None
+    endorsed_as: cells.RefereeCategory | None = None
+    vetted: cells.YesNo | None = None
 
 
-class AttestationRow(CategoryRow):
+class AttestationRow(OfApplication):
     """attestations.csv: what an applicant has signed."""
 
     key = ("email", "association", "category", "what")
     table = Attestation
     table_key = ("application_id", "what")
-    audited = True
-    day: ClassVar[str] = "signed_on"
+    day = "signed_on"
 
-    what: AttestationName
-    signed_on: PastDay
+    what: cells.AttestationName
+    signed_on: cells.PastDay
 
 
-class ExamRow(CategoryRow):
+class ExamRow(OfApplication):
     """exams.csv: written examinations."""
 
     key = ("email", "association", "category", "taken_on")
     table = ExamResult
     table_key = ("application_id", "taken_on")
-    audited = True
-    day: ClassVar[str] = "taken_on"
+    day = "taken_on"
 
-    taken_on: PastDay
-    passed: YesNo
+    taken_on: cells.PastDay
+    passed: cells.YesNo
 
 
 def _instead_of(column: str) -> AfterValidator:
@@ -290,16 +278,16 @@ class EntryRow(CsvRow):
 
     table = Entry
 
-    activity: Annotated[str, one_of("training", "rsc")]
-    date: PastDay
-    hours: SessionLength
-    title: Text300
-    topics: TopicMinutes = ()
-    provider_email: OtherEmail | None = None
-    provider_name: Annotated[Text200, _instead_of("provider_email")] | None = None
-    format: Annotated[str, one_of("individual", "group")] | None = None
-    reference: Text200 | None = None
-    shared_reference: Annotated[Text200, _instead_of("reference")] | None = None
+    activity: Annotated[str, cells.one_of("training", "rsc")]
+    date: cells.PastDay
+    hours: cells.SessionLength
+    title: cells.Text300
+    topics: cells.TopicMinutes = ()
+    provider_email: cells.OtherEmail | None = None
+    provider_name: Annotated[cells.Text200, _instead_of("provider_email")] | None = None
+    format: Annotated[str, cells.one_of("individual", "group")] | None = None
+    reference: cells.Text200 | None = None
+    shared_reference: Annotated[cells.Text200, _instead_of("reference")] | None = None
 
     def identity(self) -> tuple[Any, ...] | None:
         """The person and the reference; None without one."""
@@ -314,8 +302,6 @@ class EntryRow(CsvRow):
         return self.problem("reference", message)
 
 
-OfApplication = ReferenceRow | AttestationRow | ExamRow
-OfEndorsement = LeaveRow | WaiverRow | ExtensionRow
 # By the name of the file. People come first, because the others mention them. Leave, waivers, and
 # extensions belong to endorsements, which can result from applications.
 SCHEMAS: dict[str, type[CsvRow]] = {

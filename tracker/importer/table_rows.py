@@ -77,14 +77,7 @@ def store_rows(
     LookupError for a value that has no column: the model would drop it silently.
     """
     table = table_of(schema.table)
-    for name in {name for _, values in rows for name in values}:
-        if name not in table.c:
-            raise LookupError(f"the table {table.name} has no column {name}")
-    anchor = schema.table_key[0]
-    anchors = {values[anchor] for _, values in rows}
-    before = {}
-    for stored in stored_rows(session, schema.table, anchor, anchors):
-        before[_key(schema, stored)] = stored
+    before = _load_before(session, schema, [values for _, values in rows])
     result = StoredRows(ids={key: stored["id"] for key, stored in before.items()})
     added, changed = list[dict[str, Any]](), list[dict[str, Any]]()
     for email, values in rows:
@@ -107,6 +100,20 @@ def store_rows(
     if changed:
         session.exec(update(schema.table), params=changed)
     return result
+
+
+def _load_before(
+    session: Session, schema: type[CsvRow], rows: Sequence[Values]
+) -> dict[tuple[Any, ...], RowMapping]:
+    """The stored rows that ``rows`` may change, by key. Raises LookupError as of `store_rows`."""
+    table, anchor = table_of(schema.table), schema.table_key[0]
+    for name in set().union(*rows):
+        if name not in table.c:
+            raise LookupError(f"the table {table.name} has no column {name}")
+    before = {}
+    for stored in stored_rows(session, schema.table, anchor, {row[anchor] for row in rows}):
+        before[_key(schema, stored)] = stored
+    return before
 
 
 def _key(schema: type[CsvRow], values: Values | RowMapping) -> tuple[Any, ...]:
@@ -135,4 +142,4 @@ def audit_events(
     for before, after in stored.changes:
         old = None if before is None else {column: before[column] for column in columns}
         new = {column: after[column] for column in columns}
-        yield Change(context.actor, context.now, name, after["id"], old, new)
+        yield context.change(name, after["id"], old, new)

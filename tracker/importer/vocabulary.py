@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
-from functools import partial
 
 from tracker.formatting import format_alternatives, format_list
 from tracker.rulebooks import Rulebooks
@@ -62,6 +61,11 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
             key = (association, category)
             requirements[key] = [r.id for r in rulebook.requirements_of(category)]
             roles[key] = roles_of(rulebook, category)
+
+    def cycle_of(association: str, category: str, endorsed_on: date, day: date) -> Cycle | None:
+        plan = rulebooks.plan(association, category, endorsed_on, day)
+        return plan.cycle if plan else None
+
     return Vocabulary(
         categories={name: tuple(book.categories) for name, book in rulebooks.associations.items()},
         organizations=tuple(rulebooks.organizations),
@@ -73,15 +77,8 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
         attestations=attestations,
         time_zones={name: book.time_zone for name, book in rulebooks.associations.items()},
         requirements=requirements,
-        cycle_of=partial(_find_cycle, rulebooks),
+        cycle_of=cycle_of,
     )
-
-
-def _find_cycle(
-    rulebooks: Rulebooks, association: str, category: str, endorsed_on: date, day: date
-) -> Cycle | None:
-    plan = rulebooks.plan(association, category, endorsed_on, day)
-    return plan.cycle if plan else None
 
 
 def suggest(name: str, known: Collection[str]) -> str:

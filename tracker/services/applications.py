@@ -1,12 +1,12 @@
 """Applications are opened, submitted, and decided; an endorsement begins with the decision."""
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 
 from sqlmodel import Session, col, select
 
 from tracker.db.applications import UNDECIDED, Application
-from tracker.db.audit import Change, Stamp, record_changes
+from tracker.db.audit import Change, record_changes
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
@@ -143,11 +143,12 @@ def endorse_applicant(context: ServiceContext, application_id: int, decided_on: 
     if (application.state, application.decided_on) != ("endorsed", decided_on):
         _check_change(application, "endorsed", decided_on)
     key = (application.person_id, application.association, application.category)
-    stamp = Stamp(context.actor.label, context.now)
-    endorsement_id, _ = begin_endorsement(context.session, stamp, key, decided_on)
+    endorsement, _ = begin_endorsement(
+        context.session, key, decided_on, who=context.actor.label, at=context.now
+    )
     context.update_row(application, _AUDITED, state="endorsed", decided_on=decided_on)
     evaluate_people(context.session, context.rulebooks, {application.person_id}, context.now)
-    return endorsement_id
+    return endorsement.id
 
 
 def covering(terms: Terms, day: date) -> date | None:
@@ -164,11 +165,12 @@ def later_term(terms: Terms, day: date) -> date | None:
 
 
 def begin_endorsement(
-    session: Session, stamp: Stamp, key: EndorsementKey, day: date
-) -> tuple[int, bool]:
-    """Let an endorsement hold on ``day``; its id, and whether it is new.
+    session: Session, key: EndorsementKey, day: date, *, who: str, at: datetime
+) -> tuple[Endorsement, bool]:
+    """Let an endorsement hold on ``day``; it, and whether it is new.
 
-    If none covers the day, one without an end begins then. Raises Refused if one begins later.
+    If none covers the day, one without an end begins then, recorded in the audit log as done by
+    ``who`` at the instant ``at``. Raises Refused if one begins later.
     """
     person_id, association, category = key
     query = select(Endorsement).where(
@@ -176,12 +178,11 @@ def begin_endorsement(
         Endorsement.association == association,
         Endorsement.category == category,
     )
-    ids, terms = {}, {}
-    for held in session.exec(query):
-        ids[held.starts_on], terms[held.starts_on] = held.id, held.ends_on
+    known = {held.starts_on: held for held in session.exec(query)}
+    terms = {starts_on: held.ends_on for starts_on, held in known.items()}
     starts_on = covering(terms, day)
     if starts_on is not None:
-        return ids[starts_on], False
+        return known[starts_on], False
     later = later_term(terms, day)
     if later is not None:
         raise Refused(Refusal("day", "endorsed-later", {"starts_on": later, "day": day}))
@@ -191,10 +192,8 @@ def begin_endorsement(
     session.add(endorsement)
     session.flush()
     after = endorsement.model_dump(exclude={"id"})
-    record_changes(
-        session, [Change(stamp.who, stamp.at, "endorsement", endorsement.id, None, after)]
-    )
-    return endorsement.id, True
+    record_changes(session, [Change(who, at, "endorsement", endorsement.id, None, after)])
+    return endorsement, True
 
 
 def _rank(standing: ApplicationStanding) -> tuple[int, float, date, str, int]:

@@ -15,9 +15,9 @@ from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, acting
 from tests.web.api.calling import Program, make
 from tests.web.client import Visitor, WebClient, problems
 from tracker.db.engine import reading, writing
+from tracker.importer.apply import plan_import
 from tracker.importer.cells import ImportContext
-from tracker.importer.plan import plan_import
-from tracker.importer.problems import ImportRefused, Progress
+from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import read_files
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.refusal_text import format_refusal
@@ -144,7 +144,7 @@ def sentences_of_file(
         writer.writeheader()
         writer.writerow(row)
     context = ImportContext(vocabulary_of(BOOKS), TODAY, "tests", NOW)
-    files = read_files([path], context, Progress(None))
+    files = read_files([path], context)
     with reading(web.cast.engine) as session:
         try:
             plan_import(session, files, context)
