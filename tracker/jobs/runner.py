@@ -12,9 +12,8 @@ from tracker.formatting import use_locale
 from tracker.jobs.digest import run_digest
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
-from tracker.jobs.references import run_references
+from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.schedule import Due, Job, find_due
-from tracker.jobs.sessions import run_session_reminders
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services.evaluation import evaluate_due

@@ -38,7 +38,7 @@ def notify_members(
 ) -> None:
     """Write a mail to each person whom these rows name, unless they had one within a day.
 
-    The next day's mail (jobs/sessions.py) tells those what then still waits.
+    The next day's mail (jobs/references.py) tells those what then still waits.
 
     For a row without a known person, a mail is rendered and discarded, so that the time it
     takes does not show who is known.
@@ -74,7 +74,11 @@ def write_reminder(
     person_id = requests[0].member.person_id
     if person_id is None or not _wants_mail(session, person_id):
         return None
-    return _write_message(context, session, requests, now, is_reminder=is_reminder)
+    # A session may name a person by several addresses.
+    first: dict[int, GroupNotification] = {}
+    for request in requests:
+        first.setdefault(request.session.id, request)
+    return _write_message(context, session, [*first.values()], now, is_reminder=is_reminder)
 
 
 def _wants_mail(session: Session, person_id: int) -> bool:
