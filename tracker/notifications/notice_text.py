@@ -14,7 +14,7 @@ from tracker.formatting import (
     format_short_month_day,
 )
 from tracker.mail.contents import Action, Row, Section
-from tracker.notifications.missing_text import format_short
+from tracker.notifications.attention_text import format_short
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.notice_config import NoticeConfig

@@ -28,7 +28,7 @@ from tracker.services.entry_rules import (
     validate_entry,
 )
 from tracker.services.evaluation import evaluate_people
-from tracker.services.group_members import release_entry
+from tracker.services.group_sessions import release_entry
 from tracker.services.rsc_providers import may_name
 
 _ONE_DAY = timedelta(days=1)

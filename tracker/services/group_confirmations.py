@@ -21,7 +21,7 @@ from tracker.services.entries import (
     select_entries,
 )
 from tracker.services.entry_rules import EntryInput
-from tracker.services.group_members import update_members
+from tracker.services.group_sessions import update_members
 from tracker.services.sign_in import find_person_by_email
 
 NOTE_LIMIT = 500
