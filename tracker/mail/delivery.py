@@ -71,22 +71,14 @@ class Marker:
             try:
                 await asyncio.to_thread(write, self._engine, [item for item, _ in batch])
             except Exception as error:  # noqa: BLE001 - passed on to the waiting callers
-                _finish(batch, error)
+                for _, future in batch:
+                    if not future.cancelled():
+                        future.set_exception(error)
             else:
-                _finish(batch, None)
+                for _, future in batch:
+                    if not future.cancelled():
+                        future.set_result(None)
             self._patience = min(stopwatch() - started, _MOST_PATIENCE)
-
-
-def _finish(
-    batch: Sequence[tuple[Settlement, asyncio.Future[None]]], error: Exception | None
-) -> None:
-    for _, future in batch:
-        if future.cancelled():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
 
 
 def write(engine: Engine, settlements: Sequence[Settlement]) -> None:
@@ -218,7 +210,10 @@ class _Delivery:
                 await last_is_marked()
                 raise
             await last_is_marked()
-            marked = self._settle(settle(message, outcome, self._now(), self._give_up_after))
+            settlement = settle(message, outcome, self._now(), self._give_up_after)
+            self._held.pop(message.id, None)
+            self._totals[settlement.fate] += 1
+            marked = self._marker.settle(settlement)
             faults = faults + 1 if outcome.broken else 0
         await last_is_marked()
         if faults:
@@ -244,11 +239,6 @@ class _Delivery:
                 # The lease ran out (the machine slept, perhaps): by now it may be another's.
                 self._held.pop(message.id, None)
         return None
-
-    def _settle(self, settlement: Settlement) -> asyncio.Future[None]:
-        self._held.pop(settlement.message.id, None)
-        self._totals[settlement.fate] += 1
-        return self._marker.settle(settlement)
 
     async def _keep_leases(self) -> None:
         """Renew what is held, so that a slow server does not make a living sender look dead."""

@@ -152,7 +152,12 @@ class _ConsistencyCheck:
             else:
                 self._check_names(f"{key}.{name}", value)
         if isinstance(model, Source | Interpretation):
-            self._check_section(key, model.document, model.section)
+            document = self.rulebook.documents.get(model.document or "")
+            # If the document lists its sections, a citation must name one of them.
+            if document and document.sections and model.section not in document.sections:
+                listed = "; ".join(document.sections)
+                reason = f"{model.section!r} is not a section of {model.document!r}, which lists: "
+                self._add(f"{key}.section", f"{reason}{listed}")
         if isinstance(model, Requirement) and model.counts == "rsc":
             self._require(f"{key}.topic", model.topic, self.rulebook.topic_names)
 
@@ -165,14 +170,6 @@ class _ConsistencyCheck:
         elif names is not None and names not in known:
             listed = ", ".join(sorted(known)) or "none"
             self._add(key, f"{names!r} is not in this file; it has {listed}")
-
-    def _check_section(self, key: str, document_key: str | None, section: str) -> None:
-        """If the document lists its sections, a citation must name one of them."""
-        document = self.rulebook.documents.get(document_key or "")
-        if document and document.sections and section not in document.sections:
-            listed = "; ".join(document.sections)
-            reason = f"{section!r} is not a section of {document_key!r}, which lists: {listed}"
-            self._add(f"{key}.section", reason)
 
     def _check_category(self, category: str, purpose: Purpose) -> None:
         """What one category may have only once, and what it must have beside it."""

@@ -210,25 +210,17 @@ def _validate_day(day: date, rules: EntryRules) -> list[Refusal]:
 
 
 def _validate_provider(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
-    has_provider = entry.provider_id is not None or bool(entry.provider_name)
+    named = (entry.provider_id is not None, bool(entry.provider_name))
     if entry.activity == "training":
-        return _refuse_provider_of_training(entry, has_provider=has_provider)
-    if entry.activity == "rsc" and rules.requires_provider and not has_provider:
+        forbidden = {"provider": any(named), "format": entry.format is not None}
+        return [Refusal(name, f"{name}-forbidden") for name, given in forbidden.items() if given]
+    if entry.activity == "rsc" and rules.requires_provider and not any(named):
         return [Refusal("provider", "provider-required")]
-    if entry.provider_id is not None and entry.provider_name:
+    if all(named):
         return [Refusal("provider", "provider-twice")]
     if entry.format not in (None, *FORMATS):
         return [Refusal("format", "format-unknown")]
     return []
-
-
-def _refuse_provider_of_training(entry: EntryInput, *, has_provider: bool) -> list[Refusal]:
-    refusals = []
-    if has_provider:
-        refusals.append(Refusal("provider", "provider-forbidden"))
-    if entry.format is not None:
-        refusals.append(Refusal("format", "format-forbidden"))
-    return refusals
 
 
 def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:

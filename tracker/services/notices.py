@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func, or_, select
 
-from tracker.db.applications import Application, Reference
+from tracker.db.applications import UNDECIDED, Application, Reference
 from tracker.db.ledgers import Notice, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
@@ -19,7 +19,6 @@ from tracker.rules.standing import ApplicationStanding
 from tracker.services.rsc_providers import Horizon, people_with_cutoffs
 
 _DAY = timedelta(days=1)
-_UNDECIDED = ("open", "submitted")
 _IDS_PER_QUERY = 1_000
 
 
@@ -206,7 +205,7 @@ def list_decisions(session: Session) -> Iterator[RecordedDecision]:
 def list_undecided_applications(session: Session, association: str) -> dict[int, int]:
     """The undecided applications of an association, each with its person."""
     query = select(Application.id, Application.person_id).where(
-        Application.association == association, col(Application.state).in_(_UNDECIDED)
+        Application.association == association, col(Application.state).in_(UNDECIDED)
     )
     return dict(session.exec(query).all())
 
@@ -214,7 +213,7 @@ def list_undecided_applications(session: Session, association: str) -> dict[int,
 def list_undecided_of_people(session: Session, people: Sequence[int]) -> list[int]:
     """The undecided applications of these people, at any association."""
     query = select(Application.id).where(
-        col(Application.person_id).in_(people), col(Application.state).in_(_UNDECIDED)
+        col(Application.person_id).in_(people), col(Application.state).in_(UNDECIDED)
     )
     return list(session.exec(query))
 

@@ -183,8 +183,7 @@ def _judge_for_application(
                 excluded[result.requirement.id] = remark.reason
     left = tuple(i for i in verdict.requirement_ids if i not in excluded)
     if verdict.requirement_ids and not left:
-        reason = excluded[verdict.requirement_ids[0]]
-        verdict = Verdict(counts=False, requirement_ids=(), reason=reason)
+        verdict = Verdict((), excluded[verdict.requirement_ids[0]])
     else:
         verdict = verdict._replace(requirement_ids=left)
     line = _make_line(data, standing.plan, entry, verdict, {})
