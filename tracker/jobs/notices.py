@@ -10,10 +10,9 @@ If a batch fails, its people are taken one by one, so that one person's failure 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, col, select
 
 from tracker.clock import local_day
@@ -61,12 +60,6 @@ class RunContext(NamedTuple):
     as_of: date
     now: datetime
 
-    @property
-    def recent_from(self) -> date:
-        """The first day on which a session makes its provider a recent one."""
-        months = self.context.notices.provider_cutoff.used_within_months
-        return self.as_of - relativedelta(months=months)
-
 
 def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
     """Decide on everything due in ``association``, and write the messages into the outbox.
@@ -76,11 +69,8 @@ def run_notices(context: JobContext, association: str, now: datetime) -> JobResu
     """
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
     with context.transaction() as session:
-        run = RunContext(context, session, as_of, now)
         last = get_last_run_date(session, JOB, association)
-        people = list_people_to_consider(
-            session, context.notices, association, last, as_of, run.recent_from
-        )
+        people = list_people_to_consider(session, context.notices, association, last, as_of)
         people |= _list_failed_people(session, association)
         applications = list_undecided_applications(session, association)
     errors: list[Failure] = []
@@ -262,7 +252,7 @@ def _decide_applications(
 
 
 def _list_cutoffs(run: RunContext, people: Iterable[int]) -> Cutoffs:
-    context, as_of = run.context, run.as_of
-    last_day = as_of + relativedelta(days=max(context.notices.provider_cutoff.before, default=0))
-    horizon = Horizon(run.recent_from, as_of, last_day)
-    return find_cutoffs(run.session, context.rulebooks, people, horizon)
+    rule, as_of = run.context.notices.provider_cutoff, run.as_of
+    last_day = as_of + timedelta(days=max(rule.before, default=0))
+    horizon = Horizon(rule.recent_from(as_of), as_of, last_day)
+    return find_cutoffs(run.session, run.context.rulebooks, people, horizon)

@@ -54,16 +54,13 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
         for rulebook in context.rulebooks.associations.values():
             last = last_dates.get((job, rulebook.id))
             due = find_due(context.settings.schedule, job, rulebook.time_zone, now, last)
+            is_retry = due is None
+            if due is None and last is not None and (job, rulebook.id) in failed:
+                due = Due(last, (), last)
             if due is not None:
-                task = _Task(context, job, rulebook, due, now, clock)
-                run = task.execute(task.run)
-            elif last is not None and (job, rulebook.id) in failed:
-                task = _Task(context, job, rulebook, Due(last, (), last), now, clock)
-                run = task.execute(task.retry)
-            else:
-                continue
-            if run is not None:
-                yield run
+                run = _Task(context, job, rulebook, due, now, clock).execute(is_retry=is_retry)
+                if run is not None:
+                    yield run
 
 
 @dataclass(frozen=True)
@@ -77,48 +74,54 @@ class _Task:
     now: datetime
     clock: Callable[[], datetime]
 
-    def execute(self, work: Callable[[], JobRun | None]) -> JobRun | None:
-        """Do the work in the association's locale; an error is recorded as the job's failure."""
-        failures: list[Failure] = []
-        run = None
-        with use_locale(self.rulebook.locale), isolate(failures, "", nullcontext()):
-            run = work()
-        if not failures:
-            return run
-        with self.context.transaction() as session:
-            record_failure(session, self.job, self.rulebook.id, failures[0], self.clock())
-        return JobRun(self.job, self.rulebook.id, self.due, {}, failures)
+    def execute(self, *, is_retry: bool) -> JobRun | None:
+        """Do the work in the association's locale; an error is recorded as the job's failure.
 
-    def run(self) -> JobRun | None:
+        None if another process has done it.
+        """
+        failures: list[Failure] = []
+        result = None
+        with use_locale(self.rulebook.locale), isolate(failures, "", nullcontext()):
+            result = self.retry() if is_retry else self.run()
+        if failures:
+            with self.context.transaction() as session:
+                record_failure(session, self.key, failures[0], self.clock())
+            result = JobResult({}, failures)
+        if result is None:
+            return None
+        return JobRun(self.job, self.rulebook.id, self.due, result.report, result.failures)
+
+    def run(self) -> JobResult | None:
         """Run the job for its date; None if another process did so first."""
         if self.job is Job.NOTICES:
             # Its batches commit one by one. Each decision is unique, so a run that is cut short,
             # or done twice at once, loses and doubles nothing.
             result = run_notices(self.context, self.rulebook.id, self.now)
             with self.context.transaction() as session:
-                is_ours = claim_run(session, self._key, self.clock())
+                is_ours = claim_run(session, self.key, self.clock())
                 self._finish(session, result)
-            return self._describe(result) if is_ours else None
+            return result if is_ours else None
         with self.context.transaction() as session:
             # The row comes first: another process with the same job waits here, then finds it.
-            if not claim_run(session, self._key, self.clock()):
+            if not claim_run(session, self.key, self.clock()):
                 return None
             result = self._work(session)
             self._finish(session, result)
-        return self._describe(result)
+        return result
 
-    def retry(self) -> JobRun:
+    def retry(self) -> JobResult:
         """Try again what failed in the last run."""
         if self.job is Job.NOTICES:
             result = retry_notices(self.context, self.rulebook.id, self.now)
         with self.context.transaction() as session:
             if self.job is not Job.NOTICES:
                 result = self._work(session)
-            replace_failures(session, self.job, self.rulebook.id, result.failures, self.clock())
-        return self._describe(result)
+            replace_failures(session, self.key, result.failures, self.clock())
+        return result
 
     @property
-    def _key(self) -> RunKey:
+    def key(self) -> RunKey:
+        """The job's row in the run ledger."""
         return RunKey(self.job, self.rulebook.id, self.due.local_date)
 
     def _work(self, session: Session) -> JobResult:
@@ -137,8 +140,5 @@ class _Task:
 
     def _finish(self, session: Session, result: JobResult) -> None:
         now = self.clock()
-        finish_run(session, self._key, result, now)
-        record_missed(session, self._key, self.due.missed, now)
-
-    def _describe(self, result: JobResult) -> JobRun:
-        return JobRun(self.job, self.rulebook.id, self.due, result.report, result.failures)
+        finish_run(session, self.key, result, now)
+        record_missed(session, self.key, self.due.missed, now)

@@ -162,7 +162,7 @@ def create_group_session(
         raise Refused(Refusal("form_key", "form-already-saved", facts))
     if confirmed is not None:
         similar = _find_similar(context.session, provider_id, session_input)
-        _warn(context, provider_id, session_input, confirmed, similar)
+        _warn(context, session_input, confirmed, similar)
     group_session = GroupSession(
         provider_id=provider_id,
         held_on=session_input.held_on,
@@ -196,7 +196,7 @@ def update_group_session(
         raise Refused(*refusals)
     new = [each for each in invitations if each.email not in invited]
     session_input = _with_title(session_input, len(invited) + len(new))
-    _warn(context, provider_id, session_input, confirmed)
+    _warn(context, session_input, confirmed)
     values = {name: getattr(session_input, name) for name in ("held_on", "minutes", "title")}
     states = {"disputed"}
     if values != group_session.model_dump(include=set(values)):
@@ -316,7 +316,6 @@ def _find_similar(
 
 def _warn(
     context: ServiceContext,
-    provider_id: int,
     session_input: GroupSessionInput,
     confirmed: Collection[str],
     similar: GroupSession | None = None,
@@ -326,6 +325,7 @@ def _warn(
         similar = None
     qualification = None
     if session_input.held_on.isoformat() not in confirmed:
+        provider_id = context.person_id
         provider = load_providers(context.session, {provider_id})[provider_id]
         qualification = qualify_day(context.rulebooks, provider, session_input.held_on)
         if not qualification.warnings:

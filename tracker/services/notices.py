@@ -43,12 +43,11 @@ def list_people_to_consider(
     association: str,
     last: date | None,
     as_of: date,
-    recent_from: date,
 ) -> set[int]:
     """People whom a step may have reached since the run of ``last`` (None: since ever).
 
     A step reaches a person by its date, or because their standing was judged since then. A
-    provider's last day concerns people with a session from ``recent_from`` on.
+    provider's last day concerns people with a recent session.
     """
     endorsees = select(Endorsement.person_id).where(Endorsement.association == association)
     if last is None:
@@ -66,6 +65,7 @@ def list_people_to_consider(
         .where(StandingRow.association == association, or_(*conditions))
     )
     people: set[int] = set(session.exec(reached))
+    recent_from = config.provider_cutoff.recent_from(as_of)
     horizons = [
         Horizon(recent_from, *_due_dates(last, as_of, -days))
         for days in config.provider_cutoff.before
