@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from tracker.db.engine import writing
 from tracker.mail.compose import Composer, load_composer
-from tracker.mail.contents import AnyMail, context_of, unsubscribe_headers
+from tracker.mail.contents import AnyMail, unsubscribe_headers
 from tracker.mail.outbox import Message
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
@@ -81,11 +81,7 @@ def create_message(
     if envelope.unsubscribe_url:
         headers |= unsubscribe_headers(envelope.unsubscribe_url)
     rendered = context.composer.compose(
-        mail.kind,
-        recipient=(envelope.name, envelope.address),
-        context=context_of(mail),
-        at=now,
-        headers=headers,
+        mail, recipient=(envelope.name, envelope.address), at=now, headers=headers
     )
     return Message(
         dedupe_key=envelope.dedupe_key,
