@@ -98,19 +98,20 @@ def _write_message(
     if association not in context.rulebooks.associations:
         association = None
     base_url = context.settings.base_url
-    token = create_choice_token(
-        session, person.id if person else _NOBODY, [OptionalNotice.SESSIONS.value]
-    )
+    name, address, person_id = "", _NO_ADDRESS, None
+    if person:
+        name, address, person_id = person.name, person.email, person.id
+    token = create_choice_token(session, person_id or _NOBODY, [OptionalNotice.SESSIONS.value])
     url = f"{base_url}/unsubscribe/mail/{token}"
     mail = _write_mail(base_url, requests, url, is_reminder=is_reminder)
     occasion = "reminder" if is_reminder else "asked"
     envelope = Envelope(
         # With the instant: a corrected session is another occasion.
         dedupe_key=f"session:{member.id}:{occasion}:{now.timestamp():.6f}",
-        name=person.name if person else "",
-        address=person.email if person else _NO_ADDRESS,
+        name=name,
+        address=address,
         association=association,
-        person_id=person.id if person else None,
+        person_id=person_id,
         reply_to=association,
         unsubscribe_url=url,
     )
