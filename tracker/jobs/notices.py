@@ -162,7 +162,6 @@ def _write_message(run: RunContext, address: str, decisions: Sequence[Decision])
         address=address,
         association=association,
         person_id=person_id,
-        reply_to=association,
         unsubscribe_url=url,
     )
     return create_message(context, envelope, mail, run.now)

@@ -112,7 +112,6 @@ def _write_message(
         address=address,
         association=association,
         person_id=person_id,
-        reply_to=association,
         unsubscribe_url=url,
     )
     return create_message(context, envelope, mail, now)

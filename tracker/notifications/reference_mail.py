@@ -28,7 +28,6 @@ def ask_referee(context: MailContext, session: Session, reference_id: int, now: 
             ]
         ),
         **_list_common_fields(context, link),
-        why=_format_why(applicant),
     )
     enqueue(session, [_create_message(context, link, mail, now)], now)
 
@@ -37,10 +36,11 @@ def write_reminder(
     context: MailContext, link: ReferenceLink, now: datetime, *, is_last: bool
 ) -> Message:
     """A reminder to a referee who has not answered; ``is_last``: no other follows."""
-    request = link.request
-    kind, why = "Reminder", _format_why(request.applicant)
+    request, kind = link.request, "Reminder"
+    fields = _list_common_fields(context, link)
     if is_last:
-        kind, why = "Last reminder", f"{why} This is the last reminder."
+        kind = "Last reminder"
+        fields["why"] += " This is the last reminder."
     zone = context.rulebooks.associations[request.application.association].time_zone
     mail = ReferenceReminderMail(
         subject=fit_subject(
@@ -49,8 +49,7 @@ def write_reminder(
                 f"{kind}: reference request",
             ]
         ),
-        **_list_common_fields(context, link),
-        why=why,
+        **fields,
         again=f"They asked you for it on {format_date(local_day(request.asked_at, zone))}.",
     )
     return _create_message(context, link, mail, now)
@@ -68,14 +67,9 @@ def _list_common_fields(context: MailContext, link: ReferenceLink) -> dict[str, 
         "endorsement": f"{category.name} ({category_id})" if category else category_id,
         "role": format_role(rulebook, reference.role),
         "action": Action("Open the form", f"{context.settings.base_url}/reference/{link.token}"),
+        "why": f"You get this email because {applicant} named you as a reference. "
+        "Reminders stop when you have answered.",
     }
-
-
-def _format_why(applicant: str) -> str:
-    return (
-        f"You get this email because {applicant} named you as a reference. "
-        "Reminders stop when you have answered."
-    )
 
 
 def _create_message(
@@ -87,6 +81,5 @@ def _create_message(
         name=reference.name,
         address=reference.email,
         association=association,
-        reply_to=association,
     )
     return create_message(context, envelope, mail, now)

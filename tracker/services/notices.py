@@ -97,8 +97,8 @@ def list_decided_for_endorsements(
 ) -> dict[int, dict[Key, date]]:
     """By endorsement: what was decided, and for the cycle with which first day."""
     decided: defaultdict[int, dict[Key, date]] = defaultdict(dict)
-    for notice in _list_notices(session, "endorsement_id", endorsement_ids):
-        decided[notice.endorsement_id][_key_of(notice)] = notice.cycle_starts_on
+    for key, notice in _list_notices(session, "endorsement_id", endorsement_ids):
+        decided[notice.endorsement_id][key] = notice.cycle_starts_on
     return decided
 
 
@@ -107,21 +107,18 @@ def list_decided_for_applications(
 ) -> dict[int, dict[Key, bool]]:
     """By application: what was decided; True if it was sent."""
     decided: defaultdict[int, dict[Key, bool]] = defaultdict(dict)
-    for notice in _list_notices(session, "application_id", application_ids):
-        decided[notice.application_id][_key_of(notice)] = notice.outcome == "sent"
+    for key, notice in _list_notices(session, "application_id", application_ids):
+        decided[notice.application_id][key] = notice.outcome == "sent"
     return decided
 
 
-def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[Any]:
+def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[tuple[Key, Any]]:
     # Columns, not objects: there are many, and none is changed.
     table = METADATA.tables["notice"]
     for chunk in in_chunks(ids, _IDS_PER_QUERY):
         query = table.select().where(table.c[column].in_(chunk))
-        yield from session.connection().execute(query).all()
-
-
-def _key_of(notice: Any) -> Key:  # noqa: ANN401 - a row of all columns of Notice
-    return Key(Kind(notice.kind), notice.subject_key, notice.due_on, notice.step)
+        for row in session.connection().execute(query).all():
+            yield Key(Kind(row.kind), row.subject_key, row.due_on, row.step), row
 
 
 def list_addresses(session: Session, people: Sequence[int]) -> dict[int, str]:

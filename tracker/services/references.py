@@ -221,15 +221,11 @@ def _validate_names(referee: RefereeInput, applicant: Person) -> list[Refusal]:
         refusals.append(Refusal("name", "referee-name-required"))
     elif len(referee.name) > _NAME_LIMIT:
         refusals.append(Refusal("name", "text-too-long", {"limit": _NAME_LIMIT}))
-    elif _looks_like_link(referee.name):
+    elif _LINK.search(_DEGREE.sub("", referee.name)):
         refusals.append(Refusal("name", "name-looks-like-link"))
-    if _looks_like_link(applicant.name):
+    if _LINK.search(_DEGREE.sub("", applicant.name)):
         refusals.append(Refusal("name", "own-name-looks-like-link", {"name": applicant.name}))
     return refusals
-
-
-def _looks_like_link(name: str) -> bool:
-    return _LINK.search(_DEGREE.sub("", name)) is not None
 
 
 def _require_room(
