@@ -98,6 +98,16 @@ class Attention:
     request: SubmittedRequest | None = None
     provider: NamedProvider | None = None
 
+    @property
+    def urgency(self) -> tuple[int, int, str]:
+        """Its place in the list of what needs attention."""
+        minutes = 0
+        if self.renewal:
+            minutes = self.renewal.standing.short_minutes
+        elif self.provider:
+            minutes = self.provider.minutes
+        return list(AttentionKind).index(self.kind), -minutes, self.name
+
 
 class JobProblem(NamedTuple):
     """A job, or part of one, that failed and will be tried again.
@@ -177,7 +187,7 @@ def list_attention(session: Session, association: str, today: date) -> list[Atte
         *_list_renewals_in_need(session, association, today),
         *_list_unconfirmed(session, association, today),
     ]
-    reasons.sort(key=_urgency)
+    reasons.sort(key=lambda attention: attention.urgency)
     most_urgent: dict[int, Attention] = {}
     for reason in reasons:
         most_urgent.setdefault(reason.endorsement_id, reason)
@@ -194,8 +204,7 @@ def list_attention(session: Session, association: str, today: date) -> list[Atte
         )
     ]
     # The sort is stable: requests stay in their order, the oldest first.
-    order = list(AttentionKind)
-    return sorted([*most_urgent.values(), *requests], key=lambda a: order.index(a.kind))
+    return sorted([*most_urgent.values(), *requests], key=lambda a: a.urgency[0])
 
 
 def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
@@ -270,16 +279,6 @@ def _list_unconfirmed(session: Session, association: str, today: date) -> list[A
                 )
             )
     return unconfirmed
-
-
-def _urgency(attention: Attention) -> tuple[int, int, str]:
-    rank = list(AttentionKind).index(attention.kind)
-    minutes = 0
-    if attention.renewal:
-        minutes = attention.renewal.standing.short_minutes
-    elif attention.provider:
-        minutes = attention.provider.minutes
-    return rank, -minutes, attention.name
 
 
 def _state(today: date) -> ColumnElement[str]:
