@@ -106,7 +106,7 @@ def assert_explained(
     session: Session, rulebooks: Rulebooks, standing: Standing, as_of: date
 ) -> None:
     """The explanations of the entries add up to the sums."""
-    explained = verdicts(session, rulebooks, standing, as_of)
+    explained = verdicts(session, standing, as_of)
     kinds = {a.counts for a in standing.plan.requirements} & {"training", "rsc"}
     sums = {
         kind: sum(e.minutes for e, v in explained if v.counts and e.activity == kind)

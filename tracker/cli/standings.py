@@ -44,7 +44,7 @@ def print_standings(
             association=association,
             endorsement_ids=_filter_by_person(facts, Endorsement, email),
         )
-        results = with_uncounted(rest, tracker.rulebooks, standings, day_of)
+        results = with_uncounted(rest, standings, day_of)
         if as_json:
             print_json_list(standing_to_json(*result) for result in results)
         else:
@@ -65,7 +65,7 @@ def print_readiness(
             association=association,
             application_ids=_filter_by_person(facts, Application, email),
         )
-        results = with_uncounted(rest, tracker.rulebooks, standings, day_of)
+        results = with_uncounted(rest, standings, day_of)
         if as_json:
             print_json_list(readiness_to_json(*result) for result in results)
         else:

@@ -136,7 +136,7 @@ def find_transcript(
     standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
     state, detail = _format_standing(cycle, standing)
     entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
-    sessions = _list_sessions(session, rulebooks, plan, entries, today)
+    sessions = _list_sessions(session, plan, entries, today)
     terms = _list_terms(session, rulebooks, held, plan)
     results = standing.results if standing else ()
     topics = set(plan.topics)
@@ -228,18 +228,16 @@ def _total(result: Result) -> TranscriptTotal:
 
 def _list_sessions(
     session: Session,
-    rulebooks: Rulebooks,
     plan: RenewalPlan,
     entries: Sequence[LoggedEntry],
     today: date,
 ) -> list[TranscriptSession]:
     """The cycle's sessions: trainings by day, and RSC by provider and then by day."""
     providers = load_providers(session, {e.provider_id for e in entries if e.provider_id})
-    rule = rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
     sessions = []
     for entry in entries:
         provider = providers.get(entry.provider_id or 0)
-        verdict = explain(entry, plan, rule, provider, today)
+        verdict = explain(entry, plan, provider, today)
         listed = TranscriptSession(
             activity=entry.activity,
             held_on=entry.held_on,

@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tracker.formatting import format_date, format_hours, format_hours_with_unit, hours_word
-from tracker.rules.model import ProviderRule, Rulebook
+from tracker.rules.model import ProviderRule
 from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.providers import (
     Credential,
@@ -64,16 +64,10 @@ class Verdict(NamedTuple):
         return bool(self.requirement_ids)
 
 
-def explain(
-    entry: LoggedEntry,
-    plan: Plan,
-    rule: ProviderRule | None,
-    provider: Provider | None,
-    as_of: date,
-) -> Verdict:
+def explain(entry: LoggedEntry, plan: Plan, provider: Provider | None, as_of: date) -> Verdict:
     """Judge one entry as the sums do: by cycle, as-of date, activity, and provider.
 
-    ``rule`` is the plan's provider rule, ``provider`` the entry's known provider.
+    ``provider`` is the entry's known provider.
     """
     exclusion = _find_exclusion(entry, plan, as_of)
     if exclusion:
@@ -85,6 +79,7 @@ def explain(
         return Verdict((), because("not_required", activity=hours_word(entry.activity, "")))
     if entry.activity != "rsc":
         return Verdict(requirement_ids, None)
+    rule = plan.provider_terms
     if provider is None or rule is None:
         return _explain_unknown_provider(entry, rule)
     qualification = find_qualification(plan.association, rule, provider, entry.held_on)
@@ -151,7 +146,6 @@ class Background(NamedTuple):
 def describe_background(
     entry: LoggedEntry,
     plan: Plan,
-    rulebook: Rulebook,
     provider: Provider | None,
     verdict: Verdict,
     exemptions: Mapping[str, Reason],
@@ -169,11 +163,12 @@ def describe_background(
         exemption = exemptions.get(requirement.id)
         place = Place(requirement.source_document, requirement.source_section)
         rules.append(CitedRule(_describe_rule(entry, requirement, verdict, exemption), (place,)))
-    if entry.activity != "rsc" or plan.provider_rule is None:
+    rule = plan.provider_terms
+    if entry.activity != "rsc" or rule is None:
         return Background(tuple(rules), "", None)
-    rule = rulebook.providers[plan.provider_rule.partition("/")[2]]
     sources = sources_on(plan.association, rule, provider, entry.held_on)
-    places = tuple(Place(rulebook.documents[s.document].title, s.section) for s in sources)
+    documents = plan.rulebook.documents
+    places = tuple(Place(documents[s.document].title, s.section) for s in sources)
     credentials = ""
     if provider:
         held = _describe_credentials(plan.association, rule, provider, entry.held_on)

@@ -203,7 +203,6 @@ def _make_line(
         tone = "warm"
     elif exemptions.keys() >= {*verdict.requirement_ids}:
         tone = "plain"
-    rulebook = data.rulebooks.associations[plan.association]
     provider, remedy = data.provider_of(entry), verdict.remedy
     return VerdictLine(
         association=plan.association,
@@ -212,7 +211,7 @@ def _make_line(
         text=_format_verdict(plan, verdict, exemptions),
         anchor="",
         tone=tone,
-        background=describe_background(entry, plan, rulebook, provider, verdict, exemptions),
+        background=describe_background(entry, plan, provider, verdict, exemptions),
         remedy=f"{format_reason(remedy.what)}." if remedy else "",
         by_association=remedy is not None and remedy.by_association,
     )
