@@ -142,7 +142,7 @@ def find_transcript(
     topics = set(plan.topics)
     for listed in sessions:
         topics.update(listed.topics)
-    parts = [_build_part(kind, results, sessions, terms) for kind in _order_kinds(rulebooks, plan)]
+    parts = [_build_part(kind, results, sessions, terms) for kind in _order_kinds(plan)]
     category = rulebook.categories.get(held.category)
     return Transcript(
         name=held.name,
@@ -195,9 +195,9 @@ def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]
     return texts[standing.status]
 
 
-def _order_kinds(rulebooks: Rulebooks, plan: RenewalPlan) -> list[str]:
+def _order_kinds(plan: RenewalPlan) -> list[str]:
     """The kinds of requirements as the association's document lists them; the others last."""
-    documents = rulebooks.associations[plan.association].documents
+    documents = plan.rulebook.documents
     places = dict.fromkeys(_HEADINGS, (len(documents), 0))
     for requirement in plan.requirements:
         for value in requirement.rule.values:

@@ -147,15 +147,14 @@ def _write_message(run: RunContext, address: str, decisions: Sequence[Decision])
     """The mail about one person's decisions; the first of them leads."""
     context, standing = run.context, decisions[0].standing
     person_id, association = standing.facts.person_id, standing.plan.association
-    mail = write_notices_mail(
-        context.rulebooks, context.notices, context.settings.base_url, decisions, run.as_of
-    )
+    base_url = context.settings.base_url
+    mail = write_notices_mail(context.notices, base_url, decisions, run.as_of)
     # Empty if some part of the mail always goes out.
     kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
     url = ""
     if kinds:
         token = create_choice_token(run.session, person_id, kinds)
-        url = f"{context.settings.base_url}/unsubscribe/mail/{token}"
+        url = f"{base_url}/unsubscribe/mail/{token}"
     envelope = Envelope(
         dedupe_key=f"day:{person_id}:{run.as_of}",
         name=standing.facts.name,
@@ -237,16 +236,15 @@ def _decide_applications(
     decided = list_decided_for_applications(session, ids)
     last_asked = list_last_asked(session, ids)
     for standing in judge_applications(session, context.rulebooks, day_of, application_ids=ids):
-        application_id, association = standing.facts.subject_id, standing.plan.association
+        application_id, rulebook = standing.facts.subject_id, standing.plan.rulebook
         asked_at = last_asked.get(application_id)
-        zone = context.rulebooks.associations[association].time_zone
         yield from decide_application(
             context.notices,
             standing,
             cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
             decided.get(application_id, {}),
-            day_of(association),
-            asked_on=local_day(asked_at, zone) if asked_at else None,
+            day_of(rulebook.id),
+            asked_on=local_day(asked_at, rulebook.time_zone) if asked_at else None,
         )
 
 

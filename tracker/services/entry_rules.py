@@ -128,7 +128,7 @@ def load_entry_rules(
     locale = rulebooks.associations[associations[0]].locale if associations else DEFAULT_LOCALE
     return EntryRules(
         today=today,
-        topics=_topics_of(rulebooks, every_plan),
+        topics=_topics_of(every_plan),
         provider_rules=frozenset(plan.provider_rule for plan in every_plan if plan.provider_rule),
         associations=frozenset(associations),
         locale=locale,
@@ -160,10 +160,10 @@ def _plans_of(
     return plans
 
 
-def _topics_of(rulebooks: Rulebooks, plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
+def _topics_of(plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
     topics: dict[str, dict[str, str]] = {"rsc": {}, "training": {}}
     for plan in plans:
-        labels = rulebooks.associations[plan.association].topic_names
+        labels = plan.rulebook.topic_names
         for requirement in plan.requirements:
             if requirement.counts == "rsc" and requirement.topic:
                 label = labels.get(requirement.topic, requirement.topic)
