@@ -119,7 +119,7 @@ def _copy_files(source: Path | None, target: Path, files: dict[str, str]) -> set
         copied = None
         if STORED_NAME.fullmatch(name) and (target / name).exists():
             copied = digest_of_file(target / name)
-        elif STORED_NAME.fullmatch(name) and source is not None:
+        elif STORED_NAME.fullmatch(name) and source is not None and (source / name).is_file():
             with suppress(FileNotFoundError):
                 copied = copy_file(source / name, target / name)
         if copied != digest:
