@@ -16,19 +16,9 @@ from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.schedule import Due, Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
+from tracker.services import run_ledger
 from tracker.services.evaluation import evaluate_due
-from tracker.services.run_ledger import (
-    Failure,
-    JobResult,
-    RunKey,
-    claim_run,
-    finish_run,
-    list_failures,
-    list_last_run_dates,
-    record_failure,
-    record_missed,
-    replace_failures,
-)
+from tracker.services.run_ledger import Failure, JobResult, RunKey
 
 
 class JobRun(NamedTuple):
@@ -48,8 +38,10 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
     takes. Any number of processes may call this at any time: none repeats what another has done.
     """
     with context.transaction() as session:
-        last_dates = list_last_run_dates(session)
-        failed = {(failure.job, failure.association) for failure in list_failures(session)}
+        last_dates = run_ledger.list_last_run_dates(session)
+        failed = {
+            (failure.job, failure.association) for failure in run_ledger.list_failures(session)
+        }
     for job in Job:
         for rulebook in context.rulebooks.associations.values():
             last = last_dates.get((job, rulebook.id))
@@ -85,7 +77,7 @@ class _Task:
             result = self.retry() if is_retry else self.run()
         if failures:
             with self.context.transaction() as session:
-                record_failure(session, self.key, failures[0], self.clock())
+                run_ledger.record_failure(session, self.key, failures[0], self.clock())
             result = JobResult({}, failures)
         if result is None:
             return None
@@ -98,12 +90,12 @@ class _Task:
             # or done twice at once, loses and doubles nothing.
             result = run_notices(self.context, self.rulebook.id, self.now)
             with self.context.transaction() as session:
-                is_ours = claim_run(session, self.key, self.clock())
+                is_ours = run_ledger.claim_run(session, self.key, self.clock())
                 self._finish(session, result)
             return result if is_ours else None
         with self.context.transaction() as session:
             # The row comes first: another process with the same job waits here, then finds it.
-            if not claim_run(session, self.key, self.clock()):
+            if not run_ledger.claim_run(session, self.key, self.clock()):
                 return None
             result = self._work(session)
             self._finish(session, result)
@@ -116,7 +108,7 @@ class _Task:
         with self.context.transaction() as session:
             if self.job is not Job.NOTICES:
                 result = self._work(session)
-            replace_failures(session, self.key, result.failures, self.clock())
+            run_ledger.replace_failures(session, self.key, result.failures, self.clock())
         return result
 
     @property
@@ -140,5 +132,5 @@ class _Task:
 
     def _finish(self, session: Session, result: JobResult) -> None:
         now = self.clock()
-        finish_run(session, self.key, result, now)
-        record_missed(session, self.key, self.due.missed, now)
+        run_ledger.finish_run(session, self.key, result, now)
+        run_ledger.record_missed(session, self.key, self.due.missed, now)

@@ -1,7 +1,7 @@
 """What a renewal or an application requires: a rulebook read for one category and one day."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -70,7 +70,7 @@ class PlannedRequirement:
 class Plan:
     """The requirements of one category at one association, in the rulebook's order."""
 
-    rulebook: Rulebook
+    rulebook: Rulebook = field(repr=False)
     category: str
     requirements: tuple[PlannedRequirement, ...]
 

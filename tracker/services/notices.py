@@ -54,11 +54,9 @@ def list_people_to_consider(
         return set(session.exec(endorsees))
     conditions: list[ColumnElement[bool]] = [col(StandingRow.judged_on) >= last]
     for step in config.renewal.steps:
-        first_day, last_day = _due_dates(last, as_of, step)
-        conditions.append(col(StandingRow.due_on).between(first_day, last_day))
+        conditions += [col(StandingRow.due_on).between(*_due_dates(last, as_of, step))]
     for step in config.membership.steps:
-        first_day, last_day = _due_dates(last, as_of, step)
-        conditions.append(col(StandingRow.membership_until).between(first_day, last_day))
+        conditions += [col(StandingRow.membership_until).between(*_due_dates(last, as_of, step))]
     reached = (
         select(Endorsement.person_id)
         .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
