@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.jobs.harness import BASE_URL
-from tests.rules.case_data import REAL
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
@@ -28,7 +27,7 @@ def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | Non
     cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
     found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
     sending = [d for d in found if d.skipped is None]
-    return write_notices_mail(REAL, CONFIG, BASE_URL, sending, day) if sending else None
+    return write_notices_mail(CONFIG, BASE_URL, sending, day) if sending else None
 
 
 def subjects(*days: date, **facts: Any) -> list[str]:  # noqa: ANN401 - fields of Facts

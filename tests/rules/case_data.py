@@ -231,15 +231,14 @@ def judge_person(
 
 
 def verdicts(
-    session: Session, rulebooks: Rulebooks, standing: Standing, as_of: date
+    session: Session, standing: Standing, as_of: date
 ) -> list[tuple[LoggedEntry, Verdict]]:
     """Every entry of the endorsee, oldest first, with its explanation."""
     plan = standing.plan
-    _, rule = rulebooks.provider_rules.get(plan.provider_rule or "", (None, None))
     providers = load_providers(session)
     entries = list_entries(session, standing.facts.person_id, date.min, date.max)
     return [
-        (entry, explain(entry, plan, rule, providers.get(entry.provider_id or 0), as_of))
+        (entry, explain(entry, plan, providers.get(entry.provider_id or 0), as_of))
         for entry in reversed(entries)
     ]
 

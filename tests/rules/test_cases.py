@@ -58,7 +58,7 @@ def test_case(session: Session, case: dict[str, Any]) -> None:
             continue
         assert {**describe(standing), **read_expectation(expected)} == describe(standing)
         as_of = day_of(standing.plan.association)
-        explained = verdicts(session, rulebooks, standing, as_of)
+        explained = verdicts(session, standing, as_of)
         assert sums(explained, standing) == {
             r.requirement.id: r.counted
             for r in standing.results

@@ -92,7 +92,7 @@ def test_database_sums_match_explained_entries(
             connection, rulebooks, lambda _: as_of, people.ids[ENDORSEE], cycle_day
         )
         for standing in found.values():
-            assert_explained(connection, rulebooks, standing, as_of)
+            assert_explained(connection, standing, as_of)
         connection.rollback()
     expected = {}
     for name, plan, facts in renewals(case, rulebooks, cycle_day):
@@ -102,11 +102,9 @@ def test_database_sums_match_explained_entries(
     assert {k: (oracle.opinion_of(s), s.next_change_on) for k, s in found.items()} == expected
 
 
-def assert_explained(
-    session: Session, rulebooks: Rulebooks, standing: Standing, as_of: date
-) -> None:
+def assert_explained(session: Session, standing: Standing, as_of: date) -> None:
     """The explanations of the entries add up to the sums."""
-    explained = verdicts(session, rulebooks, standing, as_of)
+    explained = verdicts(session, standing, as_of)
     kinds = {a.counts for a in standing.plan.requirements} & {"training", "rsc"}
     sums = {
         kind: sum(e.minutes for e, v in explained if v.counts and e.activity == kind)

@@ -40,12 +40,8 @@ def judged(
 ) -> tuple[Verdict, Background]:
     plan = REAL.plan("NCIMHA", "IFS", date(2020, 1, 1), entry.held_on)
     assert plan is not None
-    assert plan.provider_rule is not None
-    rule = REAL.provider_rules[plan.provider_rule][1]
-    verdict = explain(entry, plan, rule, provider, date(2026, 11, 22))
-    return verdict, describe_background(
-        entry, plan, REAL.associations["NCIMHA"], provider, verdict, exemptions or {}
-    )
+    verdict = explain(entry, plan, provider, date(2026, 11, 22))
+    return verdict, describe_background(entry, plan, provider, verdict, exemptions or {})
 
 
 def remedy_of(verdict: Verdict) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ from tracker.addresses import ascii_domain
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.formatting import format_date, format_time
 from tracker.mail.compose import Composer
-from tracker.mail.contents import ProbeMail, context_of
+from tracker.mail.contents import ProbeMail
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
     Connection,
@@ -99,9 +99,7 @@ async def _send_test(
 def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
     composer = Composer(templates_folder(), settings.mail.sender, settings.base_url)
     mail = ProbeMail(sent_at=f"{format_date(now.date())} at {format_time(now)} UTC")
-    rendered = composer.compose(
-        mail.kind, recipient=("", address), context=context_of(mail), at=now
-    )
+    rendered = composer.compose(mail, recipient=("", address), at=now)
     return Claimed(
         id=0,
         fence=0,

@@ -140,7 +140,7 @@ def create_token(association: str, name: str, scopes: Sequence[str], expires: da
 def list_tokens() -> None:
     """List the tokens. None of them can be read again."""
     with open_app() as tracker, reading(tracker.engine) as session:
-        tokens = api_tokens.list_tokens(session, clock.now())
+        tokens = api_tokens.list_tokens(session)
     if not tokens:
         Console().print("There are no tokens. Create one with `tracker token make`.")
         return
@@ -153,7 +153,7 @@ def list_tokens() -> None:
             token.scopes.replace(" ", "\n"),
             token.created_at.date().isoformat(),
             token.last_used_on.isoformat() if token.last_used_on else "never",
-            token.state,
+            api_tokens.state_of(token, clock.now()),
         )
     Console().print(table)
 

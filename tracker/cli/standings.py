@@ -66,7 +66,7 @@ def print_standings(chosen: Selection, cycle: date | None, *, as_json: bool) -> 
             association=chosen.association,
             endorsement_ids=chosen.find_ids(facts, Endorsement),
         )
-        results = with_uncounted(rest, app.rulebooks, standings, day_of)
+        results = with_uncounted(rest, standings, day_of)
         if as_json:
             print_json_list(standing_to_json(*result) for result in results)
         else:
@@ -85,7 +85,7 @@ def print_readiness(chosen: Selection, *, as_json: bool) -> None:
             association=chosen.association,
             application_ids=chosen.find_ids(facts, Application),
         )
-        results = with_uncounted(rest, app.rulebooks, standings, day_of)
+        results = with_uncounted(rest, standings, day_of)
         if as_json:
             print_json_list(readiness_to_json(*result) for result in results)
         else:

@@ -131,13 +131,13 @@ def find_transcript(
     standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
     state, detail = _format_standing(cycle, standing)
     entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
-    sessions = _list_sessions(session, rulebooks, plan, entries, today)
+    sessions = _list_sessions(session, plan, entries, today)
     terms = _list_terms(session, rulebooks, held, plan)
     results = standing.results if standing else ()
     topics = set(plan.topics)
     for listed in sessions:
         topics.update(listed.entry.topics)
-    parts = [_build_part(kind, results, sessions, terms) for kind in _order_kinds(rulebooks, plan)]
+    parts = [_build_part(kind, results, sessions, terms) for kind in _order_kinds(plan)]
     category = rulebook.categories.get(held.category)
     return Transcript(
         name=held.name,
@@ -190,9 +190,9 @@ def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]
     return texts[standing.status]
 
 
-def _order_kinds(rulebooks: Rulebooks, plan: RenewalPlan) -> list[str]:
+def _order_kinds(plan: RenewalPlan) -> list[str]:
     """The kinds of requirements as the association's document lists them; the others last."""
-    documents = rulebooks.associations[plan.association].documents
+    documents = plan.rulebook.documents
     places = dict.fromkeys(_HEADINGS, (len(documents), 0))
     for requirement in plan.requirements:
         for value in requirement.rule.values:
@@ -223,18 +223,16 @@ def _total(result: Result) -> TranscriptTotal:
 
 def _list_sessions(
     session: Session,
-    rulebooks: Rulebooks,
     plan: RenewalPlan,
     entries: Sequence[LoggedEntry],
     today: date,
 ) -> list[TranscriptSession]:
     """The cycle's sessions: trainings by day, and RSC by provider and then by day."""
     providers = load_providers(session, {e.provider_id for e in entries if e.provider_id})
-    rule = rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
     sessions = []
     for entry in entries:
         provider = providers.get(entry.provider_id or 0)
-        verdict = explain(entry, plan, rule, provider, today)
+        verdict = explain(entry, plan, provider, today)
         name = provider.name if provider else entry.provider_name or ""
         reason = format_reason(verdict.reason) if verdict.reason else ""
         sessions.append(TranscriptSession(entry, name, verdict.counts, reason))

@@ -50,6 +50,7 @@ def run_digest(
                 name=coordinator.name,
                 address=coordinator.email,
                 association=association,
+                to_coordinator=True,
                 unsubscribe_url=url,
             )
             message = create_message(context, envelope, mail, now)

@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Engine
 
 from tracker.db.engine import Busy, is_busy
-from tracker.jobs.runner import JobRun, run_due
+from tracker.jobs.runner import run_due
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
 from tracker.notifications.context import JobContext
@@ -69,7 +69,13 @@ async def running(
 
     async def tick() -> None:
         for ran in await asyncio.to_thread(lambda: list(run_due(context, clock(), clock))):
-            _log.info("job done", **_fields(ran))
+            _log.info(
+                "job done",
+                job=ran.job.value,
+                association=ran.association,
+                local_date=ran.due.local_date.isoformat(),
+                **ran.report,
+            )
 
     ticks, delivery = _Repeated("jobs", tick), _Repeated("delivery", deliver)
     scheduler = AsyncIOScheduler(timezone=UTC)
@@ -89,12 +95,3 @@ async def running(
         scheduler.shutdown(wait=False)
         await ticks.finish()
         await delivery.finish()
-
-
-def _fields(ran: JobRun) -> dict[str, object]:
-    return {
-        "job": ran.job.value,
-        "association": ran.association,
-        "local_date": ran.due.local_date.isoformat(),
-        **ran.report,
-    }

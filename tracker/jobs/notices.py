@@ -8,47 +8,57 @@ too: the outbox takes one mail a person a day, and the later process defers.
 If a batch fails, its people are taken one by one, so that one person's failure stays theirs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from tracker.clock import local_day
+from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks
 from tracker.jobs.isolation import isolate
-from tracker.jobs.notice_decisions import (
-    RunContext,
-    decide_notices,
-    get_first_recent_day,
-    list_applicants_due,
-)
 from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, JobContext, create_message
 from tracker.notifications.notices_mail import in_order, write_notices_mail
-from tracker.rules.notices import Decision
-from tracker.rules.notification_preferences import kinds_in
+from tracker.rules.application.notices import decide_application
+from tracker.rules.notices import Cutoff, Decision, decide
+from tracker.rules.notification_preferences import apply_preferences, kinds_in
+from tracker.services.application_facts import judge_applications
+from tracker.services.evaluation import days_at, judge_current
 from tracker.services.notices import (
     consider_again,
     list_addresses,
+    list_decided_for_applications,
+    list_decided_for_endorsements,
+    list_last_asked,
     list_people_to_consider,
     list_undecided_applications,
+    list_undecided_of_people,
+    lock_people,
     record_decisions,
 )
-from tracker.services.notification_preferences import create_choice_token
+from tracker.services.notification_preferences import (
+    create_choice_token,
+    list_disabled_kinds_by_person,
+)
+from tracker.services.rsc_providers import Horizon, find_cutoffs
 from tracker.services.run_ledger import Failure, JobResult, get_last_run_date, list_failures
 
 JOB = "notices"
 _PEOPLE_PER_BATCH = 250
+# By person and provider rule.
+Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
 
 
-class Tally(NamedTuple):
-    """Messages written, decisions to send, decisions to skip, and those put off to tomorrow."""
+class RunContext(NamedTuple):
+    """One run at work: its context, an open writing session, and when; ``as_of`` is its day."""
 
-    messages: int = 0
-    sent: int = 0
-    skipped: int = 0
-    deferred: int = 0
+    context: JobContext
+    session: Session
+    as_of: date
+    now: datetime
 
 
 def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
@@ -60,20 +70,16 @@ def run_notices(context: JobContext, association: str, now: datetime) -> JobResu
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
     with context.transaction() as session:
         last = get_last_run_date(session, JOB, association)
-        recent_from = get_first_recent_day(context, as_of)
-        people = list_people_to_consider(
-            session, context.notices, association, last, as_of, recent_from
-        )
+        people = list_people_to_consider(session, context.notices, association, last, as_of)
         people |= _list_failed_people(session, association)
         applications = list_undecided_applications(session, association)
     errors: list[Failure] = []
     with isolate(errors, "", context.transaction()) as session:
-        run = RunContext(context, session, as_of, now)
-        people |= list_applicants_due(run, applications)
+        people |= list_applicants_due(RunContext(context, session, as_of, now), applications)
     if errors:
         # One of them cannot be judged. Taken one by one below, the others get theirs.
         people |= set(applications.values())
-    return _decide_on_people(context, sorted(people), as_of, now)
+    return _decide_on_people(context, people, as_of, now)
 
 
 def retry_notices(context: JobContext, association: str, now: datetime) -> JobResult:
@@ -81,7 +87,7 @@ def retry_notices(context: JobContext, association: str, now: datetime) -> JobRe
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
     with context.transaction() as session:
         people = _list_failed_people(session, association)
-    return _decide_on_people(context, sorted(people), as_of, now)
+    return _decide_on_people(context, people, as_of, now)
 
 
 def _list_failed_people(session: Session, association: str) -> set[int]:
@@ -92,26 +98,29 @@ def _list_failed_people(session: Session, association: str) -> set[int]:
 def _decide_on_people(
     context: JobContext, people: Iterable[int], as_of: date, now: datetime
 ) -> JobResult:
-    tallies: list[Tally] = []
+    report = Counter(messages=0, sent=0, skipped=0, deferred=0)
     failures: list[Failure] = []
-    for batch in in_chunks(people, _PEOPLE_PER_BATCH):
+    for batch in in_chunks(sorted(people), _PEOPLE_PER_BATCH):
         errors: list[Failure] = []
         with isolate(errors, "batch", context.transaction()) as session:
-            tallies.append(_run_batch(RunContext(context, session, as_of, now), batch))
+            report.update(_run_batch(RunContext(context, session, as_of, now), batch))
         if not errors:
             continue
         for person_id in batch:
             with isolate(failures, str(person_id), context.transaction()) as session:
-                tallies.append(_run_batch(RunContext(context, session, as_of, now), [person_id]))
-    total = Tally(*map(sum, zip(*tallies, strict=True))) if tallies else Tally()
-    return JobResult(total._asdict(), failures)
+                report.update(_run_batch(RunContext(context, session, as_of, now), [person_id]))
+    return JobResult(dict(report), failures)
 
 
-def _run_batch(run: RunContext, people: Sequence[int]) -> Tally:
-    session = run.session
+def _run_batch(run: RunContext, people: Sequence[int]) -> dict[str, int]:
+    """Messages written, decisions to send and to skip, and those put off to tomorrow."""
     by_person = decide_notices(run, people)
-    messages = _write_messages(run, by_person, people)
-    accepted = enqueue(session, list(messages.values()), run.now)
+    addresses = list_addresses(run.session, people)
+    messages: dict[int, Message] = {}
+    for person_id, decisions in by_person.items():
+        if to_send := in_order([d for d in decisions if d.skipped is None]):
+            messages[person_id] = _write_message(run, addresses[person_id], to_send)
+    accepted = enqueue(run.session, list(messages.values()), run.now)
     recorded: list[tuple[Decision, str | None]] = []
     deferred: list[Decision] = []
     for person_id, decisions in by_person.items():
@@ -122,45 +131,125 @@ def _run_batch(run: RunContext, people: Sequence[int]) -> Tally:
                 recorded.append((decision, messages[person_id].message_id))
             else:
                 deferred.append(decision)
-    record_decisions(session, recorded, run.as_of)
-    consider_again(session, deferred, run.as_of)
-    sent = sum(1 for _, message_id in recorded if message_id)
-    return Tally(len(accepted), sent, len(recorded) - sent, len(deferred))
-
-
-def _write_messages(
-    run: RunContext, by_person: Mapping[int, Sequence[Decision]], people: Sequence[int]
-) -> dict[int, Message]:
-    """One message for each person who has something to be sent."""
-    addresses = list_addresses(run.session, people)
-    messages: dict[int, Message] = {}
-    for person_id, decisions in by_person.items():
-        to_send = in_order([d for d in decisions if d.skipped is None])
-        if to_send:
-            messages[person_id] = _write_message(run, addresses[person_id], to_send)
-    return messages
+    record_decisions(run.session, recorded, run.as_of)
+    consider_again(run.session, deferred, run.as_of)
+    sent = sum(message_id is not None for _, message_id in recorded)
+    skipped = len(recorded) - sent
+    return {
+        "messages": len(accepted),
+        "sent": sent,
+        "skipped": skipped,
+        "deferred": len(deferred),
+    }
 
 
 def _write_message(run: RunContext, address: str, decisions: Sequence[Decision]) -> Message:
     """The mail about one person's decisions; the first of them leads."""
     context, standing = run.context, decisions[0].standing
     person_id, association = standing.facts.person_id, standing.plan.association
-    mail = write_notices_mail(
-        context.rulebooks, context.notices, context.settings.base_url, decisions, run.as_of
-    )
+    base_url = context.settings.base_url
+    mail = write_notices_mail(context.notices, base_url, decisions, run.as_of)
     # Empty if some part of the mail always goes out.
     kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
     url = ""
     if kinds:
         token = create_choice_token(run.session, person_id, kinds)
-        url = f"{context.settings.base_url}/unsubscribe/mail/{token}"
+        url = f"{base_url}/unsubscribe/mail/{token}"
     envelope = Envelope(
         dedupe_key=f"day:{person_id}:{run.as_of}",
         name=standing.facts.name,
         address=address,
         association=association,
         person_id=person_id,
-        reply_to=association,
         unsubscribe_url=url,
     )
     return create_message(context, envelope, mail, run.now)
+
+
+def decide_notices(run: RunContext, people: Sequence[int]) -> dict[int, list[Decision]]:
+    """All decisions that are due, by person, from facts read in this very transaction."""
+    session = run.session
+    # Another process with the same people ends first, so its decisions are seen here.
+    lock_people(session, people)
+    cutoffs = _list_cutoffs(run, people)
+    decisions = [
+        *_decide_renewals(run, people, cutoffs),
+        *_decide_applications(run, list_undecided_of_people(session, people), cutoffs),
+    ]
+    by_person: defaultdict[int, dict[object, Decision]] = defaultdict(dict)
+    for decision in decisions:
+        # A membership can belong to both cycles that are judged: each key counts once.
+        key = (decision.subject, decision.key)
+        by_person[decision.standing.facts.person_id][key] = decision
+    switched_off = list_disabled_kinds_by_person(session, people)
+    return {
+        person_id: [
+            *apply_preferences(
+                run.context.notices, unique.values(), switched_off.get(person_id, ())
+            )
+        ]
+        for person_id, unique in by_person.items()
+    }
+
+
+def list_applicants_due(run: RunContext, applications: Mapping[int, int]) -> set[int]:
+    """The applicants whose undecided ``applications`` (each with its person) have a notice due.
+
+    All are judged in one pass. Nothing is stored that a step could be looked up by, so an outage
+    or a mail put off until tomorrow needs no record of its own.
+    """
+    if not applications:
+        return set()
+    cutoffs = _list_cutoffs(run, set(applications.values()))
+    decisions = _decide_applications(run, list(applications), cutoffs)
+    return {decision.standing.facts.person_id for decision in decisions}
+
+
+def _decide_renewals(
+    run: RunContext, people: Sequence[int], cutoffs: Cutoffs
+) -> Iterator[Decision]:
+    context, session = run.context, run.session
+    query = select(Endorsement.id).where(col(Endorsement.person_id).in_(people))
+    ids = session.exec(query).all()
+    day_of = days_at(context.rulebooks, run.now)
+    standings = list(judge_current(session, context.rulebooks, day_of, endorsement_ids=ids))
+    decided = list_decided_for_endorsements(session, ids)
+    for standing in standings:
+        association = standing.plan.association
+        yield from decide(
+            context.notices,
+            standing,
+            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
+            decided.get(standing.facts.subject_id, {}),
+            day_of(association),
+            judged_from=context.settings.judge_renewals_due_from.get(association),
+        )
+
+
+def _decide_applications(
+    run: RunContext, ids: Sequence[int], cutoffs: Cutoffs
+) -> Iterator[Decision]:
+    context, session = run.context, run.session
+    if not ids:
+        return
+    day_of = days_at(context.rulebooks, run.now)
+    decided = list_decided_for_applications(session, ids)
+    last_asked = list_last_asked(session, ids)
+    for standing in judge_applications(session, context.rulebooks, day_of, application_ids=ids):
+        application_id, rulebook = standing.facts.subject_id, standing.plan.rulebook
+        asked_at = last_asked.get(application_id)
+        yield from decide_application(
+            context.notices,
+            standing,
+            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
+            decided.get(application_id, {}),
+            day_of(rulebook.id),
+            asked_on=local_day(asked_at, rulebook.time_zone) if asked_at else None,
+        )
+
+
+def _list_cutoffs(run: RunContext, people: Iterable[int]) -> Cutoffs:
+    rule, as_of = run.context.notices.provider_cutoff, run.as_of
+    last_day = as_of + timedelta(days=max(rule.before, default=0))
+    horizon = Horizon(rule.recent_from(as_of), as_of, last_day)
+    return find_cutoffs(run.session, run.context.rulebooks, people, horizon)

@@ -12,24 +12,13 @@ from tracker.formatting import use_locale
 from tracker.jobs.digest import run_digest
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
-from tracker.jobs.references import run_references
+from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.schedule import Due, Job, find_due
-from tracker.jobs.sessions import run_session_reminders
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
+from tracker.services import run_ledger
 from tracker.services.evaluation import evaluate_due
-from tracker.services.run_ledger import (
-    Failure,
-    JobResult,
-    RunKey,
-    claim_run,
-    finish_run,
-    list_failures,
-    list_last_run_dates,
-    record_failure,
-    record_missed,
-    replace_failures,
-)
+from tracker.services.run_ledger import Failure, JobResult, RunKey
 
 
 class JobRun(NamedTuple):
@@ -49,22 +38,21 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
     takes. Any number of processes may call this at any time: none repeats what another has done.
     """
     with context.transaction() as session:
-        last_dates = list_last_run_dates(session)
-        failed = {(failure.job, failure.association) for failure in list_failures(session)}
+        last_dates = run_ledger.list_last_run_dates(session)
+        failed = {
+            (failure.job, failure.association) for failure in run_ledger.list_failures(session)
+        }
     for job in Job:
         for rulebook in context.rulebooks.associations.values():
             last = last_dates.get((job, rulebook.id))
             due = find_due(context.settings.schedule, job, rulebook.time_zone, now, last)
+            is_retry = due is None
+            if due is None and last is not None and (job, rulebook.id) in failed:
+                due = Due(last, (), last)
             if due is not None:
-                task = _Task(context, job, rulebook, due, now, clock)
-                run = task.execute(task.run)
-            elif last is not None and (job, rulebook.id) in failed:
-                task = _Task(context, job, rulebook, Due(last, (), last), now, clock)
-                run = task.execute(task.retry)
-            else:
-                continue
-            if run is not None:
-                yield run
+                run = _Task(context, job, rulebook, due, now, clock).execute(is_retry=is_retry)
+                if run is not None:
+                    yield run
 
 
 @dataclass(frozen=True)
@@ -78,48 +66,54 @@ class _Task:
     now: datetime
     clock: Callable[[], datetime]
 
-    def execute(self, work: Callable[[], JobRun | None]) -> JobRun | None:
-        """Do the work in the association's locale; an error is recorded as the job's failure."""
-        failures: list[Failure] = []
-        run = None
-        with use_locale(self.rulebook.locale), isolate(failures, "", nullcontext()):
-            run = work()
-        if not failures:
-            return run
-        with self.context.transaction() as session:
-            record_failure(session, self.job, self.rulebook.id, failures[0], self.clock())
-        return JobRun(self.job, self.rulebook.id, self.due, {}, failures)
+    def execute(self, *, is_retry: bool) -> JobRun | None:
+        """Do the work in the association's locale; an error is recorded as the job's failure.
 
-    def run(self) -> JobRun | None:
+        None if another process has done it.
+        """
+        failures: list[Failure] = []
+        result = None
+        with use_locale(self.rulebook.locale), isolate(failures, "", nullcontext()):
+            result = self.retry() if is_retry else self.run()
+        if failures:
+            with self.context.transaction() as session:
+                run_ledger.record_failure(session, self.key, failures[0], self.clock())
+            result = JobResult({}, failures)
+        if result is None:
+            return None
+        return JobRun(self.job, self.rulebook.id, self.due, result.report, result.failures)
+
+    def run(self) -> JobResult | None:
         """Run the job for its date; None if another process did so first."""
         if self.job is Job.NOTICES:
             # Its batches commit one by one. Each decision is unique, so a run that is cut short,
             # or done twice at once, loses and doubles nothing.
             result = run_notices(self.context, self.rulebook.id, self.now)
             with self.context.transaction() as session:
-                is_ours = claim_run(session, self._key, self.clock())
+                is_ours = run_ledger.claim_run(session, self.key, self.clock())
                 self._finish(session, result)
-            return self._describe(result) if is_ours else None
+            return result if is_ours else None
         with self.context.transaction() as session:
             # The row comes first: another process with the same job waits here, then finds it.
-            if not claim_run(session, self._key, self.clock()):
+            if not run_ledger.claim_run(session, self.key, self.clock()):
                 return None
             result = self._work(session)
             self._finish(session, result)
-        return self._describe(result)
+        return result
 
-    def retry(self) -> JobRun:
+    def retry(self) -> JobResult:
         """Try again what failed in the last run."""
         if self.job is Job.NOTICES:
             result = retry_notices(self.context, self.rulebook.id, self.now)
         with self.context.transaction() as session:
             if self.job is not Job.NOTICES:
                 result = self._work(session)
-            replace_failures(session, self.job, self.rulebook.id, result.failures, self.clock())
-        return self._describe(result)
+            run_ledger.replace_failures(session, self.key, result.failures, self.clock())
+        return result
 
     @property
-    def _key(self) -> RunKey:
+    def key(self) -> RunKey:
+        """The job's row in the run ledger."""
         return RunKey(self.job, self.rulebook.id, self.due.local_date)
 
     def _work(self, session: Session) -> JobResult:
@@ -138,8 +132,5 @@ class _Task:
 
     def _finish(self, session: Session, result: JobResult) -> None:
         now = self.clock()
-        finish_run(session, self._key, result, now)
-        record_missed(session, self._key, self.due.missed, now)
-
-    def _describe(self, result: JobResult) -> JobRun:
-        return JobRun(self.job, self.rulebook.id, self.due, result.report, result.failures)
+        run_ledger.finish_run(session, self.key, result, now)
+        run_ledger.record_missed(session, self.key, self.due.missed, now)

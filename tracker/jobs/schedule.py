@@ -5,7 +5,7 @@ asks for the latest such date without a row in the run ledger; the same run catc
 missed before it. So clock changes and daylight saving time neither skip nor repeat a run.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, get_args
 
@@ -41,8 +41,15 @@ def find_due(
     schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None
 ) -> Due | None:
     """What is due at ``now`` for a job that last ran for the date ``last``; None if nothing is."""
-    step = _WEEK if job is Job.DIGEST else _DAY
-    latest = _find_latest(schedule, job, zone, now)
+    hour, step = schedule.notices_at, _DAY
+    if job is Job.EVALUATE:
+        hour = schedule.evaluate_at
+    elif job is Job.DIGEST:
+        hour, step = schedule.digest_at, _WEEK
+    weekday = _WEEKDAYS.index(schedule.digest_on)
+    latest = local_day(now, zone)
+    while instant_of(latest, hour, zone) > now or (step == _WEEK and latest.weekday() != weekday):
+        latest -= _DAY
     if last is not None and last >= latest:
         return None
     missed: list[date] = []
@@ -51,19 +58,3 @@ def find_due(
         missed.insert(0, day)
         day -= step
     return Due(latest, tuple(missed), last)
-
-
-def _find_latest(schedule: Schedule, job: Job, zone: str, now: datetime) -> date:
-    hours: dict[Job, time] = {
-        Job.EVALUATE: schedule.evaluate_at,
-        Job.NOTICES: schedule.notices_at,
-        Job.REFERENCES: schedule.notices_at,
-        Job.DIGEST: schedule.digest_at,
-    }
-    weekday = _WEEKDAYS.index(schedule.digest_on)
-    day = local_day(now, zone)
-    while instant_of(day, hours[job], zone) > now or (
-        job is Job.DIGEST and day.weekday() != weekday
-    ):
-        day -= _DAY
-    return day

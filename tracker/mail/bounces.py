@@ -32,34 +32,31 @@ def copies_for_second(session: Session, rows: Sequence[Row]) -> list[dict[str, A
     Not of what somebody waits for at a screen (``next_attempt_at`` lies before ``created_at``):
     a code goes only to where it was asked for.
     """
-    mine = {r["person_id"] for r in rows if r["person_id"] and not _is_urgent(r)}
-    if not mine:
+    waiting = [r for r in rows if r["person_id"] and r["next_attempt_at"] >= r["created_at"]]
+    if not waiting:
         return []
-    refused = _PERSON.c.id.in_(mine) & _PERSON.c.email_refused_at.is_not(None) & _HAS_SECOND
-    query = select(_PERSON.c.id, _PERSON.c.email, _PERSON.c.second_email).where(refused)
+    mine = _PERSON.c.id.in_({row["person_id"] for row in waiting})
+    query = select(_PERSON.c.id, _PERSON.c.email, _PERSON.c.second_email).where(
+        mine, _PERSON.c.email_refused_at.is_not(None), _HAS_SECOND
+    )
     seconds = {
         (number, email): second for number, email, second in session.connection().execute(query)
     }
-    return [
-        _copy(row, second)
-        for row in rows
-        if (second := seconds.get((row["person_id"], row["recipient"].lower())))
-        and not _is_urgent(row)
-    ]
+    copies = []
+    for row in waiting:
+        second = seconds.get((row["person_id"], row["recipient"].lower()))
+        if second:
+            copies.append(_copy(row, second))
+    return copies
 
 
 def copy_of_refused(session: Session, message_id: int, now: datetime) -> dict[str, Any] | None:
     """The copy, to the second address, of a message that the first has refused; else None."""
-    row = (
-        session.connection()
-        .execute(select(_OUTBOX).where(_OUTBOX.c.id == message_id))
-        .mappings()
-        .one()
-    )
-    copies = copies_for_second(session, [dict(row)])
-    if not copies:
-        return None
-    return {**copies[0], "created_at": now, "next_attempt_at": now}
+    query = select(_OUTBOX).where(_OUTBOX.c.id == message_id)
+    row = session.connection().execute(query).mappings().one()
+    for copy in copies_for_second(session, [dict(row)]):
+        return {**copy, "created_at": now, "next_attempt_at": now}
+    return None
 
 
 def mark_refused(session: Session, person_id: int, recipient: str, now: datetime) -> None:
@@ -88,10 +85,6 @@ def clear_marks(session: Session, reached: Iterable[tuple[int | None, str]]) -> 
     if works:
         own = _PERSON.c.id.in_(works)
         session.connection().execute(update(_PERSON).where(own).values(email_refused_at=None))
-
-
-def _is_urgent(row: Row) -> bool:
-    return bool(row["next_attempt_at"] < row["created_at"])
 
 
 def _copy(row: Row, second: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
@@ -18,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from tracker.addresses import ascii_domain, is_address
+from tracker.mail.contents import AnyMail
 
 _ROOM = 900  # RFC 5322 allows 998 octets a line; the header's name needs some
 _NAME_LENGTH = 200
@@ -104,23 +106,22 @@ class Composer:
 
     def compose(
         self,
-        kind: str,
+        mail: AnyMail,
         *,
         recipient: tuple[str, str],
-        context: Mapping[str, Any],
         at: datetime,
-        message_id: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Rendered:
-        """Render one mail of ``kind`` to ``recipient`` (name, address), dated ``at`` (aware).
+        """Render a mail to ``recipient`` (name, address), dated ``at`` (aware).
 
-        ``context`` holds the fields of the kind's class in contents.py; a missing one raises
-        jinja2.UndefinedError. Raises ValueError for a recipient without a usable address.
+        A template that names an unknown field raises jinja2.UndefinedError. Raises ValueError for
+        a recipient without a usable address.
         """
         load = self._environment.get_template
-        subject = one_line(load(f"{kind}/subject.txt").render(context))[:_SUBJECT_LENGTH]
-        facts = {**context, "subject": subject}
-        message_id = message_id or f"<{secrets.token_hex(16)}@{self._domain}>"
+        facts = {field.name: getattr(mail, field.name) for field in fields(mail)}
+        subject = one_line(load(f"{mail.kind}/subject.txt").render(facts))[:_SUBJECT_LENGTH]
+        facts["subject"] = subject
+        message_id = f"<{secrets.token_hex(16)}@{self._domain}>"
         before, between, after = self._frame
         parts = [
             mailbox_header("To", *recipient),
@@ -129,9 +130,9 @@ class Composer:
             header("Message-ID", message_id),
             *(header(name, value) for name, value in (headers or {}).items()),
             before,
-            _quoted_printable(load(f"{kind}/body.txt").render(facts)),
+            _quoted_printable(load(f"{mail.kind}/body.txt").render(facts)),
             between,
-            _quoted_printable(self._inliner.inline(load(f"{kind}/body.html").render(facts))),
+            _quoted_printable(self._inliner.inline(load(f"{mail.kind}/body.html").render(facts))),
             after,
         ]
         return Rendered(message_id, subject, b"".join(parts))

@@ -4,9 +4,8 @@
 written as people read them ("December 31").
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +269,6 @@ AnyMail = (
     | SignInMail
     | ProbeMail
 )
-
-
-def context_of(mail: AnyMail) -> Mapping[str, Any]:
-    """The mail's fields as ``Composer.compose`` takes them."""
-    return {field.name: getattr(mail, field.name) for field in fields(mail)}
 
 
 def unsubscribe_headers(url: str) -> dict[str, str]:

@@ -71,22 +71,14 @@ class Marker:
             try:
                 await asyncio.to_thread(write, self._engine, [item for item, _ in batch])
             except Exception as error:  # noqa: BLE001 - passed on to the waiting callers
-                _finish(batch, error)
+                for _, future in batch:
+                    if not future.cancelled():
+                        future.set_exception(error)
             else:
-                _finish(batch, None)
+                for _, future in batch:
+                    if not future.cancelled():
+                        future.set_result(None)
             self._patience = min(stopwatch() - started, _MOST_PATIENCE)
-
-
-def _finish(
-    batch: Sequence[tuple[Settlement, asyncio.Future[None]]], error: Exception | None
-) -> None:
-    for _, future in batch:
-        if future.cancelled():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
 
 
 def write(engine: Engine, settlements: Sequence[Settlement]) -> None:
@@ -138,30 +130,25 @@ async def deliver_once(
     its lease ends.
     """
     context = await asyncio.to_thread(server.tls_context)
-    return await _Delivery(
-        engine, server, context, mail, now=now, stop=stop or asyncio.Event()
-    ).run()
+    delivery = _Delivery(engine, server, context, mail, now, stop or asyncio.Event())
+    return await delivery.run()
 
 
+@dataclass
 class _Delivery:
     """One emptying of the outbox, shared by the connections that work at it."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        server: Server,
-        context: SSLContext | None,
-        mail: Mail,
-        *,
-        now: Callable[[], datetime],
-        stop: asyncio.Event,
-    ) -> None:
-        self._engine, self._now, self._stop = engine, now, stop
-        self._server, self._context, self._mail = server, context, mail
-        self._sender = ascii_domain(parseaddr(mail.sender)[1])
-        self._lease = timedelta(seconds=mail.lease_seconds)
-        self._give_up_after = timedelta(hours=mail.give_up_after_hours)
-        self._marker = Marker(engine, mail.connections)
+    engine: Engine
+    server: Server
+    context: SSLContext | None
+    mail: Mail
+    now: Callable[[], datetime]
+    stop: asyncio.Event
+
+    def __post_init__(self) -> None:
+        self._lease = timedelta(seconds=self.mail.lease_seconds)
+        self._give_up_after = timedelta(hours=self.mail.give_up_after_hours)
+        self._marker = Marker(self.engine, self.mail.connections)
         self._claiming = asyncio.Lock()
         self._ready: deque[Claimed] = deque()
         self._held: dict[int, Claimed] = {}
@@ -173,12 +160,18 @@ class _Delivery:
         try:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(self._keep_leases())
-                senders = [group.create_task(self._send()) for _ in range(self._mail.connections)]
+                senders = [group.create_task(self._send()) for _ in range(self.mail.connections)]
                 await asyncio.wait(senders)
                 keeper.cancel()
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-        await self._put_back_the_rest()
+        # What was claimed and not tried is freed, so that nobody has to wait for the leases.
+        stopped = ServerFaultError("stopped before it was tried", configuration=True)
+        trouble, now = next(iter(self._troubles), stopped), self.now()
+        rest = [put_back(message, trouble, now, self._give_up_after) for message in self._ready]
+        for settlement in rest:
+            self._totals[settlement.fate] += 1
+        await asyncio.to_thread(write, self.engine, rest)
         return DeliveryReport(
             sent=self._totals[Fate.SENT],
             retried=self._totals[Fate.AGAIN],
@@ -188,9 +181,9 @@ class _Delivery:
         )
 
     async def _send(self) -> None:
-        connection = Connection(
-            self._server, self._context, self._sender, self._mail.timeout_seconds
-        )
+        sender = ascii_domain(parseaddr(self.mail.sender)[1])
+        timeout = self.mail.timeout_seconds
+        connection = Connection(self.server, self.context, sender, timeout)
         try:
             await self._send_over(connection)
         except ServerFaultError as trouble:
@@ -218,20 +211,23 @@ class _Delivery:
                 await last_is_marked()
                 raise
             await last_is_marked()
-            marked = self._settle(settle(message, outcome, self._now(), self._give_up_after))
+            settlement = settle(message, outcome, self.now(), self._give_up_after)
+            self._held.pop(message.id, None)
+            self._totals[settlement.fate] += 1
+            marked = self._marker.settle(settlement)
             faults = faults + 1 if outcome.broken else 0
         await last_is_marked()
         if faults:
-            reason = f"the mail server {self._server}: {outcome.reason}"
+            reason = f"the mail server {self.server}: {outcome.reason}"
             self._troubles.append(ServerFaultError(reason, configuration=False))
 
     async def _next(self) -> Claimed | None:
         """The next message to send, while its lease holds; None when there is none."""
         async with self._claiming:
-            while not self._stop.is_set():
+            while not self.stop.is_set():
                 if not self._ready:
                     claimed = await asyncio.to_thread(
-                        outbox.claim, self._engine, self._now(), _CLAIM, self._lease
+                        outbox.claim, self.engine, self.now(), _CLAIM, self._lease
                     )
                     if not claimed:
                         return None
@@ -239,16 +235,11 @@ class _Delivery:
                     self._ready.extend(claimed)
                 message = self._ready.popleft()
                 held = self._held.get(message.id)
-                if held is not None and self._now() < held.lease_until:
+                if held is not None and self.now() < held.lease_until:
                     return message
                 # The lease ran out (the machine slept, perhaps): by now it may be another's.
                 self._held.pop(message.id, None)
         return None
-
-    def _settle(self, settlement: Settlement) -> asyncio.Future[None]:
-        self._held.pop(settlement.message.id, None)
-        self._totals[settlement.fate] += 1
-        return self._marker.settle(settlement)
 
     async def _keep_leases(self) -> None:
         """Renew what is held, so that a slow server does not make a living sender look dead."""
@@ -262,14 +253,5 @@ class _Delivery:
     def _renew(self, held: list[Claimed]) -> dict[int, datetime]:
         if not held:
             return {}
-        with writing(self._engine) as connection:
-            return outbox.renew(connection, held, self._now(), self._lease)
-
-    async def _put_back_the_rest(self) -> None:
-        """Free what was claimed and not tried, so that nobody has to wait for the leases."""
-        stopped = ServerFaultError("stopped before it was tried", configuration=True)
-        trouble, now = next(iter(self._troubles), stopped), self._now()
-        rest = [put_back(message, trouble, now, self._give_up_after) for message in self._ready]
-        for settlement in rest:
-            self._totals[settlement.fate] += 1
-        await asyncio.to_thread(write, self._engine, rest)
+        with writing(self.engine) as connection:
+            return outbox.renew(connection, held, self.now(), self._lease)

@@ -10,6 +10,7 @@ from tracker.db.people import Person
 from tracker.mail.contents import Action, AddressMail, SignInMail
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.services.context import ServiceContext
 from tracker.services.profile import is_email_taken
 from tracker.services.sign_in import (
     NOBODY,
@@ -22,18 +23,19 @@ from tracker.services.sign_in import (
 
 
 class CodeRequest(NamedTuple):
-    """A request for a code by mail; ``token`` becomes part of the link in the mail."""
+    """A request for a code by mail; ``token`` becomes part of the link in the mail.
+
+    A sign-in opens ``next_path``; a second address is that of ``person_id``.
+    """
 
     email: str
     token: str
+    next_path: str = "/"
+    person_id: int | None = None
 
 
 def send_sign_in_code(
-    mail_context: MailContext,
-    session: Session,
-    request: CodeRequest,
-    next_path: str,
-    now: datetime,
+    mail_context: MailContext, session: Session, request: CodeRequest, now: datetime
 ) -> None:
     """Store a code, and queue a mail with it if the address is known.
 
@@ -45,7 +47,7 @@ def send_sign_in_code(
     name = person.name if person else names.get(request.email)
     email = NOBODY if name is None else request.email
     code = create_sign_in(session, request.token, email, now)
-    query = f"?{urlencode({'next': next_path})}" if next_path != "/" else ""
+    query = f"?{urlencode({'next': request.next_path})}" if request.next_path != "/" else ""
     mail = SignInMail(
         code=format_code(code),
         url=f"{mail_context.settings.base_url}/sign-in/{request.token}{query}",
@@ -65,17 +67,17 @@ def send_sign_in_code(
 
 
 def send_second_email_code(
-    mail_context: MailContext, session: Session, request: CodeRequest, person_id: int, now: datetime
+    mail_context: MailContext, session: Session, request: CodeRequest, now: datetime
 ) -> None:
     """Store a code that confirms a second address, and queue a mail with it to that address.
 
     If the address belongs to another person, the mail says so instead. All else is the same, so
     that neither the time it takes nor the answer to a code shows which of the two it was.
     """
-    person = session.get_one(Person, person_id)
-    is_taken = is_email_taken(session, person_id, request.email)
+    person = session.get_one(Person, request.person_id)
+    is_taken = is_email_taken(session, person.id, request.email)
     email = NOBODY if is_taken else request.email
-    code = create_sign_in(session, request.token, email, now, person_id)
+    code = create_sign_in(session, request.token, email, now, person.id)
     base_url = mail_context.settings.base_url
     why = f"Sent because someone entered this address at {base_url}"
     if is_taken:
@@ -116,7 +118,7 @@ def send_second_email_code(
 
 
 def notify_second_email_change(
-    mail_context: MailContext, session: Session, person: Person, now: datetime
+    mail_context: MailContext, context: ServiceContext, person: Person
 ) -> None:
     """Tell a person's first address that their second one was changed or removed."""
     headline = "Your second address was removed."
@@ -135,16 +137,11 @@ def notify_second_email_change(
         "you.",
         action=Action("See my profile", f"{mail_context.settings.base_url}/profile"),
     )
-    envelope = _envelope_to(person, f"{mail.kind}:{person.id}:{now.isoformat()}")
-    enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
+    _enqueue_for(mail_context, context, person, mail, context.now.isoformat())
 
 
 def send_trial_mail(
-    mail_context: MailContext,
-    session: Session,
-    person: Person,
-    refused_at: datetime,
-    now: datetime,
+    mail_context: MailContext, context: ServiceContext, person: Person, refused_at: datetime
 ) -> None:
     """Queue a mail to a person's first address, which refused mail since ``refused_at``."""
     mail = AddressMail(
@@ -156,9 +153,17 @@ def send_trial_mail(
         quiet="You don't need to do anything.",
         why="You get this email because you asked for it on your profile.",
     )
-    envelope = _envelope_to(person, f"{mail.kind}:{person.id}:{refused_at}")
-    enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
+    _enqueue_for(mail_context, context, person, mail, str(refused_at))
 
 
-def _envelope_to(person: Person, dedupe_key: str) -> Envelope:
-    return Envelope(dedupe_key, person.name, person.email, None, person.id, urgent=True)
+def _enqueue_for(
+    mail_context: MailContext,
+    context: ServiceContext,
+    person: Person,
+    mail: AddressMail,
+    occasion: str,
+) -> None:
+    key = f"{mail.kind}:{person.id}:{occasion}"
+    envelope = Envelope(key, person.name, person.email, None, person.id, urgent=True)
+    message = create_message(mail_context, envelope, mail, context.now)
+    enqueue(context.session, [message], context.now)

@@ -1,11 +1,19 @@
-"""What needs a coordinator's attention, in words: the same wherever it is shown."""
+"""What a renewal lacks, and what needs a coordinator's attention, in words."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from tracker.formatting import format_count, format_date, format_hours_with_unit
-from tracker.notifications.missing_text import format_missing
-from tracker.services.dashboard import Attention, AttentionKind, RenewalLine
+from tracker.formatting import (
+    MINUTES_IN_HOUR,
+    format_count,
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    format_list,
+    hours_word,
+)
+from tracker.services.dashboard import Attention, AttentionKind, RenewalLine, ShortRequirement
 from tracker.services.time_requests import LEAVE
 
 
@@ -51,9 +59,47 @@ def _describe_renewal(kind: AttentionKind, renewal: RenewalLine, today: date) ->
     """Why a renewal needs attention, and what to do."""
     if kind is AttentionKind.UNREACHABLE:
         return f"email to {renewal.email} bounced; no second address", "reach out"
-    missing, due_on = format_missing(renewal.short), renewal.due_on
+    missing, due_on = format_missing(renewal.short), renewal.standing.due_on
     if kind is AttentionKind.BEHIND:
         left = f", {format_count((due_on - today).days, 'day')} left" if due_on else ""
         return f"{missing} to go{left}", "far behind"
     due = f", was due {format_date(due_on)}" if due_on else ""
     return f"{renewal.state}{due}: {missing} missing", "reach out"
+
+
+def format_missing(short: Sequence[ShortRequirement], *, membership: str = "membership") -> str:
+    """All that is missing: "5 training hours (one on DEIA), 3.5 RSC hours, and membership".
+
+    A topic stands in parentheses if its hours fit into the hours that are missing anyway.
+    """
+    whole, parts, memberships = [], [], []
+    minutes = {item.counts: item.minutes for item in short if item.topic is None}
+    for item in short:
+        if item.counts == "membership":
+            memberships.append(membership)
+        elif item.topic is None:
+            whole.append(format_short(item) + _format_topics(item, short))
+        elif item.minutes > minutes.get(item.counts, 0):
+            parts.append(format_short(item))
+    return format_list([*whole, *parts, *memberships])
+
+
+def format_short(item: ShortRequirement) -> str:
+    """One missing requirement: "3.5 RSC hours", "one DEIA hour", "membership"."""
+    if item.counts == "membership":
+        return "membership"
+    unit = "hour" if item.minutes == MINUTES_IN_HOUR else "hours"
+    return f"{_number(item.minutes)} {hours_word(item.counts, item.topic or '')} {unit}"
+
+
+def _format_topics(whole: ShortRequirement, short: Sequence[ShortRequirement]) -> str:
+    """The topics whose hours fit into those of ``whole``: " (one on DEIA)"; empty if none do."""
+    topics = []
+    for part in short:
+        if part.topic and part.counts == whole.counts and part.minutes <= whole.minutes:
+            topics.append(f"{_number(part.minutes)} on {part.topic}")
+    return f" ({format_list(topics)})" if topics else ""
+
+
+def _number(minutes: int) -> str:
+    return "one" if minutes == MINUTES_IN_HOUR else format_hours(minutes)

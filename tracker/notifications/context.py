@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from tracker.db.engine import writing
 from tracker.mail.compose import Composer, load_composer
-from tracker.mail.contents import AnyMail, context_of, unsubscribe_headers
+from tracker.mail.contents import AnyMail, unsubscribe_headers
 from tracker.mail.outbox import Message
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
@@ -53,8 +53,9 @@ class JobContext:
 class Envelope:
     """Who gets a mail, and for which occasion (``dedupe_key``: one mail for each).
 
-    Replies go to the coordinators of ``reply_to``, an association. ``unsubscribe_url`` ends this
-    kind of mail; empty for mail that always goes out. ``urgent`` mail leaves before all other mail.
+    Replies go to the association's coordinators, unless one of them gets it (``to_coordinator``).
+    ``unsubscribe_url`` ends this kind of mail; empty for mail that always goes out. ``urgent``
+    mail leaves before all other mail.
     """
 
     dedupe_key: str
@@ -62,7 +63,7 @@ class Envelope:
     address: str
     association: str | None
     person_id: int | None = None
-    reply_to: str | None = None
+    to_coordinator: bool = False
     unsubscribe_url: str = ""
     urgent: bool = False
 
@@ -75,17 +76,13 @@ def create_message(
     Raises ValueError for an address that cannot be used.
     """
     headers: dict[str, str] = {}
-    coordinators = context.settings.coordinators_of(envelope.reply_to or "")
-    if coordinators:
+    coordinators = context.settings.coordinators_of(envelope.association or "")
+    if coordinators and not envelope.to_coordinator:
         headers["Reply-To"] = ", ".join(coordinator.email for coordinator in coordinators)
     if envelope.unsubscribe_url:
         headers |= unsubscribe_headers(envelope.unsubscribe_url)
     rendered = context.composer.compose(
-        mail.kind,
-        recipient=(envelope.name, envelope.address),
-        context=context_of(mail),
-        at=now,
-        headers=headers,
+        mail, recipient=(envelope.name, envelope.address), at=now, headers=headers
     )
     return Message(
         dedupe_key=envelope.dedupe_key,

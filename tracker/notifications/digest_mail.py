@@ -15,7 +15,7 @@ from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, 
 from tracker.notifications.attention_text import describe_attention, format_attention_count
 from tracker.rules.application.wording import labels, review_results
 from tracker.rules.standing import Status
-from tracker.services.week import Week, WeekFigures
+from tracker.services.week import Week
 
 _MOST_RETURNED = 10
 
@@ -125,9 +125,9 @@ def _write_changes(week: Week) -> Line:
     )
     if week.counts["excused"]:
         text += f"; {week.counts['excused']} on leave"
-    share = f"{_format_share(week.figures)} complete"
+    share = f"{format_percent(week.figures.share)} complete"
     if week.earlier:
-        share = f"{_format_share(week.earlier[-1])} → {share}"
+        share = f"{format_percent(week.earlier[-1].share)} → {share}"
     return Line(text, share)
 
 
@@ -140,10 +140,6 @@ def _write_trend(week: Week) -> Trend:
         day = format_short_month_day(figures.digest_date)
         rows.append((day, str(figures.met), str(figures.total), str(figures.behind)))
     return Trend(("Week ending", "complete", "total", "behind"), tuple(rows))
-
-
-def _format_share(figures: WeekFigures) -> str:
-    return format_percent(figures.met / figures.total if figures.total else 0)
 
 
 def _write_applicants(week: Week, base_url: str, most: int) -> Applicants:

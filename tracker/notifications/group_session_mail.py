@@ -38,7 +38,7 @@ def notify_members(
 ) -> None:
     """Write a mail to each person whom these rows name, unless they had one within a day.
 
-    The next day's mail (jobs/sessions.py) tells those what then still waits.
+    The next day's mail (jobs/references.py) tells those what then still waits.
 
     For a row without a known person, a mail is rendered and discarded, so that the time it
     takes does not show who is known.
@@ -74,7 +74,11 @@ def write_reminder(
     person_id = requests[0].member.person_id
     if person_id is None or not _wants_mail(session, person_id):
         return None
-    return _write_message(context, session, requests, now, is_reminder=is_reminder)
+    # A session may name a person by several addresses.
+    first: dict[int, GroupNotification] = {}
+    for request in requests:
+        first.setdefault(request.session.id, request)
+    return _write_message(context, session, [*first.values()], now, is_reminder=is_reminder)
 
 
 def _wants_mail(session: Session, person_id: int) -> bool:
@@ -94,20 +98,20 @@ def _write_message(
     if association not in context.rulebooks.associations:
         association = None
     base_url = context.settings.base_url
-    token = create_choice_token(
-        session, person.id if person else _NOBODY, [OptionalNotice.SESSIONS.value]
-    )
+    name, address, person_id = "", _NO_ADDRESS, None
+    if person:
+        name, address, person_id = person.name, person.email, person.id
+    token = create_choice_token(session, person_id or _NOBODY, [OptionalNotice.SESSIONS.value])
     url = f"{base_url}/unsubscribe/mail/{token}"
     mail = _write_mail(base_url, requests, url, is_reminder=is_reminder)
     occasion = "reminder" if is_reminder else "asked"
     envelope = Envelope(
         # With the instant: a corrected session is another occasion.
         dedupe_key=f"session:{member.id}:{occasion}:{now.timestamp():.6f}",
-        name=person.name if person else "",
-        address=person.email if person else _NO_ADDRESS,
+        name=name,
+        address=address,
         association=association,
-        person_id=person.id if person else None,
-        reply_to=association,
+        person_id=person_id,
         unsubscribe_url=url,
     )
     return create_message(context, envelope, mail, now)

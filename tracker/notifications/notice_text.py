@@ -14,8 +14,7 @@ from tracker.formatting import (
     format_short_month_day,
 )
 from tracker.mail.contents import Action, Row, Section
-from tracker.notifications.missing_text import format_short
-from tracker.rulebooks import Rulebooks
+from tracker.notifications.attention_text import format_short
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision
@@ -48,7 +47,6 @@ class NoticeText:
 class NoticeFacts:
     """A decision to send, and what its text needs besides."""
 
-    rulebooks: Rulebooks
     config: NoticeConfig
     base_url: str
     decision: Decision
@@ -94,8 +92,8 @@ class NoticeFacts:
     @property
     def category(self) -> str:
         """The category as its association calls it."""
-        rulebook = self.rulebooks.associations[self.association]
-        return rulebook.categories[self.standing.plan.category].name
+        plan = self.standing.plan
+        return plan.rulebook.categories[plan.category].name
 
     @property
     def subject(self) -> str:

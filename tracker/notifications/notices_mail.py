@@ -18,7 +18,6 @@ from tracker.notifications.notice_text import (
     render_renewal,
     render_window,
 )
-from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Kind
 
@@ -73,17 +72,13 @@ NOTICE_KINDS = {
 
 
 def write_notices_mail(
-    rulebooks: Rulebooks,
-    config: NoticeConfig,
-    base_url: str,
-    decisions: Sequence[Decision],
-    as_of: date,
+    config: NoticeConfig, base_url: str, decisions: Sequence[Decision], as_of: date
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
     ordered = in_order(decisions)
     texts = []
     for decision in ordered:
-        facts = NoticeFacts(rulebooks, config, base_url, decision, as_of)
+        facts = NoticeFacts(config, base_url, decision, as_of)
         texts.append(NOTICE_KINDS[decision.key.kind].render(facts))
     texts = _merge_memberships(ordered, texts)
     lead, text = ordered[0], texts[0]
@@ -102,7 +97,7 @@ def write_notices_mail(
         sections=tuple(sections),
         action=text.action or _choose_action(base_url, ordered),
         closing=closing,
-        why=_format_why(rulebooks, lead),
+        why=_format_why(lead),
         next_reminder=_format_next_reminder(config, lead, as_of),
         choose_url=f"{base_url}/profile/mail",
     )
@@ -179,8 +174,8 @@ def _choose_action(base_url: str, decisions: Sequence[Decision]) -> Action:
     return Action("View my year", f"{base_url}/my-year")
 
 
-def _format_why(rulebooks: Rulebooks, lead: Decision) -> str:
-    name = rulebooks.associations[lead.standing.plan.association].name
+def _format_why(lead: Decision) -> str:
+    name = lead.standing.plan.rulebook.name
     reason, end = "hold", "automatically when you have met the requirements"
     if lead.is_about_application:
         reason, end = "are applying for", "when your application is decided"

@@ -18,11 +18,6 @@ from tracker.services.reference_submission import ReferenceLink, open_link, requ
 def ask_referee(context: MailContext, session: Session, reference_id: int, now: datetime) -> None:
     """Give a stored reference its link, and write the mail that asks for it, in one transaction."""
     link = open_link(session, reference_id, now)
-    enqueue(session, [write_request(context, link, now)], now)
-
-
-def write_request(context: MailContext, link: ReferenceLink, now: datetime) -> Message:
-    """The first mail about a reference."""
     applicant = link.request.applicant
     mail = ReferenceMail(
         subject=fit_subject(
@@ -33,23 +28,20 @@ def write_request(context: MailContext, link: ReferenceLink, now: datetime) -> M
             ]
         ),
         **_list_common_fields(context, link),
-        why=_format_why(applicant),
     )
-    return _create_message(context, link, mail, now)
+    enqueue(session, [_create_message(context, link, mail, now)], now)
 
 
 def write_reminder(
     context: MailContext, link: ReferenceLink, now: datetime, *, is_last: bool
 ) -> Message:
     """A reminder to a referee who has not answered; ``is_last``: no other follows."""
-    request = link.request
-    kind, why = "Reminder", _format_why(request.applicant)
+    request, kind = link.request, "Reminder"
+    fields = _list_common_fields(context, link)
     if is_last:
-        kind, why = "Last reminder", f"{why} This is the last reminder."
-    again = ""
-    if request.asked_at is not None:
-        zone = context.rulebooks.associations[request.association].time_zone
-        again = f"They asked you for it on {format_date(local_day(request.asked_at, zone))}."
+        kind = "Last reminder"
+        fields["why"] += " This is the last reminder."
+    zone = context.rulebooks.associations[request.application.association].time_zone
     mail = ReferenceReminderMail(
         subject=fit_subject(
             [
@@ -57,43 +49,37 @@ def write_reminder(
                 f"{kind}: reference request",
             ]
         ),
-        **_list_common_fields(context, link),
-        why=why,
-        again=again,
+        **fields,
+        again=f"They asked you for it on {format_date(local_day(request.asked_at, zone))}.",
     )
     return _create_message(context, link, mail, now)
 
 
 def _list_common_fields(context: MailContext, link: ReferenceLink) -> dict[str, Any]:
-    request = link.request
-    rulebook = context.rulebooks.associations[request.association]
-    category = rulebook.categories.get(request.category)
+    reference, applicant, application = link.request
+    rulebook = context.rulebooks.associations[application.association]
+    category_id = application.category
+    category = rulebook.categories.get(category_id)
     return {
-        "greeting_name": request.name,
-        "applicant": request.applicant,
+        "greeting_name": reference.name,
+        "applicant": applicant,
         "association": rulebook.name,
-        "endorsement": f"{category.name} ({request.category})" if category else request.category,
-        "role": format_role(rulebook, request.role),
+        "endorsement": f"{category.name} ({category_id})" if category else category_id,
+        "role": format_role(rulebook, reference.role),
         "action": Action("Open the form", f"{context.settings.base_url}/reference/{link.token}"),
+        "why": f"You get this email because {applicant} named you as a reference. "
+        "Reminders stop when you have answered.",
     }
-
-
-def _format_why(applicant: str) -> str:
-    return (
-        f"You get this email because {applicant} named you as a reference. "
-        "Reminders stop when you have answered."
-    )
 
 
 def _create_message(
     context: MailContext, link: ReferenceLink, mail: ReferenceMail, now: datetime
 ) -> Message:
-    request = link.request
+    reference, association = link.request.reference, link.request.application.association
     envelope = Envelope(
-        dedupe_key=request_key(request.id, request.token_hash or "", request.reminders),
-        name=request.name,
-        address=request.email,
-        association=request.association,
-        reply_to=request.association,
+        dedupe_key=request_key(reference.id, reference.token_hash or "", reference.reminders),
+        name=reference.name,
+        address=reference.email,
+        association=association,
     )
     return create_message(context, envelope, mail, now)

@@ -46,7 +46,6 @@ def notify_decision(
         address=person.email,
         association=endorsement.association,
         person_id=person.id,
-        reply_to=endorsement.association,
     )
     message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)

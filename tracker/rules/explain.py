@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tracker.formatting import format_date, format_hours, format_hours_with_unit, hours_word
-from tracker.rules.model import ProviderRule, Rulebook
+from tracker.rules.model import ProviderRule
 from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.providers import (
     Credential,
@@ -48,51 +48,47 @@ class Remedy(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether an entry counts, and toward which requirements.
+    """Toward which requirements an entry counts, and why it does or does not.
 
     ``reason`` is None for training that counts. ``remedy`` is None if the entry counts, or if
     nothing would make it count.
     """
 
-    counts: bool
     requirement_ids: tuple[str, ...]
     reason: Reason | None
     remedy: Remedy | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether the entry counts toward anything."""
+        return bool(self.requirement_ids)
 
-def explain(
-    entry: LoggedEntry,
-    plan: Plan,
-    rule: ProviderRule | None,
-    provider: Provider | None,
-    as_of: date,
-) -> Verdict:
+
+def explain(entry: LoggedEntry, plan: Plan, provider: Provider | None, as_of: date) -> Verdict:
     """Judge one entry as the sums do: by cycle, as-of date, activity, and provider.
 
-    ``rule`` is the plan's provider rule, ``provider`` the entry's known provider.
+    ``provider`` is the entry's known provider.
     """
     exclusion = _find_exclusion(entry, plan, as_of)
     if exclusion:
-        return Verdict(counts=False, requirement_ids=(), reason=exclusion)
+        return Verdict((), exclusion)
     requirement_ids = tuple(
         r.id for r in plan.requirements if r.covers(entry.activity, entry.topics)
     )
     if not requirement_ids:
-        reason = because("not_required", activity=hours_word(entry.activity, ""))
-        return Verdict(counts=False, requirement_ids=(), reason=reason)
+        return Verdict((), because("not_required", activity=hours_word(entry.activity, "")))
     if entry.activity != "rsc":
-        return Verdict(counts=True, requirement_ids=requirement_ids, reason=None)
+        return Verdict(requirement_ids, None)
+    rule = plan.provider_terms
     if provider is None or rule is None:
-        reason, remedy = _explain_unknown_provider(entry, rule)
-        return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)
+        return _explain_unknown_provider(entry, rule)
     qualification = find_qualification(plan.association, rule, provider, entry.held_on)
     if qualification:
         reason = because("qualified", status=qualification.credential.status)
-        return Verdict(counts=True, requirement_ids=requirement_ids, reason=reason)
+        return Verdict(requirement_ids, reason)
     reason = explain_unqualified(plan.association, rule, provider, entry.held_on)
     what = because("record_credential", provider=provider.name, rule=rule.says, day=entry.held_on)
-    remedy = Remedy(what, by_association=True)
-    return Verdict(counts=False, requirement_ids=(), reason=reason, remedy=remedy)
+    return Verdict((), reason, Remedy(what, by_association=True))
 
 
 def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | None:
@@ -110,16 +106,15 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
     return None
 
 
-def _explain_unknown_provider(
-    entry: LoggedEntry, rule: ProviderRule | None
-) -> tuple[Reason, Remedy]:
+def _explain_unknown_provider(entry: LoggedEntry, rule: ProviderRule | None) -> Verdict:
     name = entry.provider_name
     if not name:
-        return because("no_provider"), Remedy(because("name_provider"), by_association=False)
+        remedy = Remedy(because("name_provider"), by_association=False)
+        return Verdict((), because("no_provider"), remedy)
     what = because("confirm_provider", provider=name)
     if rule:
         what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
-    return because("unconfirmed", provider=name), Remedy(what, by_association=True)
+    return Verdict((), because("unconfirmed", provider=name), Remedy(what, by_association=True))
 
 
 class Place(NamedTuple):
@@ -151,7 +146,6 @@ class Background(NamedTuple):
 def describe_background(
     entry: LoggedEntry,
     plan: Plan,
-    rulebook: Rulebook,
     provider: Provider | None,
     verdict: Verdict,
     exemptions: Mapping[str, Reason],
@@ -169,11 +163,12 @@ def describe_background(
         exemption = exemptions.get(requirement.id)
         place = Place(requirement.source_document, requirement.source_section)
         rules.append(CitedRule(_describe_rule(entry, requirement, verdict, exemption), (place,)))
-    if entry.activity != "rsc" or plan.provider_rule is None:
+    rule = plan.provider_terms
+    if entry.activity != "rsc" or rule is None:
         return Background(tuple(rules), "", None)
-    rule = rulebook.providers[plan.provider_rule.partition("/")[2]]
     sources = sources_on(plan.association, rule, provider, entry.held_on)
-    places = tuple(Place(rulebook.documents[s.document].title, s.section) for s in sources)
+    documents = plan.rulebook.documents
+    places = tuple(Place(documents[s.document].title, s.section) for s in sources)
     credentials = ""
     if provider:
         held = _describe_credentials(plan.association, rule, provider, entry.held_on)

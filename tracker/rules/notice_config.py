@@ -1,7 +1,9 @@
 """The form of notices.toml."""
 
+from datetime import date
 from typing import Annotated
 
+from dateutil.relativedelta import relativedelta
 from pydantic import AfterValidator, Field
 
 from tracker.rules.requirement import StrictModel
@@ -67,6 +69,10 @@ class CutoffSteps(StrictModel):
 
     before: Days = ()
     used_within_months: int = Field(default=12, ge=1, le=120)
+
+    def recent_from(self, day: date) -> date:
+        """The first day on which a session makes its provider a recent one on ``day``."""
+        return day - relativedelta(months=self.used_within_months)
 
 
 class WindowSteps(StrictModel):

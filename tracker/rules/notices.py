@@ -5,11 +5,13 @@ is a number of days from the date that a notice is about (negative: before it). 
 reached since the last run, only the latest is sent: after an outage nobody gets the backlog.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
+from tracker.rules.cycles import Cycle
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.providers import Ending
 from tracker.rules.standing import (
@@ -22,6 +24,7 @@ from tracker.rules.standing import (
 )
 
 _DAY = timedelta(days=1)
+StandingT = TypeVar("StandingT", Standing, ApplicationStanding)
 _NOT_REQUIRED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
 
 
@@ -96,6 +99,67 @@ class Decision(NamedTuple):
         return self.is_about_application, self.standing.facts.subject_id
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeBasis(Generic[StandingT]):
+    """What the notices of one renewal or application follow from.
+
+    ``decided`` holds the decisions on record: of a renewal with the first day of its cycle, of an
+    application with whether it was sent.
+    """
+
+    config: NoticeConfig
+    standing: StandingT
+    decided: Mapping[Key, object]
+    as_of: date
+
+    def due_steps(
+        self, about: tuple[Kind, str, date], steps: Iterable[int]
+    ) -> Iterator[tuple[Key, str | None]]:
+        """The steps reached and not yet decided, each with why it is skipped (None: the latest)."""
+        due_on, as_of = about[2], self.as_of
+        reached = [Key(*about, step) for step in sorted(steps) if due_on + step * _DAY <= as_of]
+        for key in reached:
+            if key in self.decided:
+                continue
+            late = (as_of - due_on).days - key.step
+            if key != reached[-1]:
+                yield key, "a later step was due as well"
+            elif key.step <= 0 and as_of > due_on:
+                yield key, "the day that it is about has passed"
+            elif key.step > 0 and late > self.config.too_late_after_days:
+                yield key, f"it fell due {late} days ago"
+            else:
+                yield key, None
+
+    def decide_membership(self) -> Iterator[Decision]:
+        """The decisions due about a required membership."""
+        standing = self.standing
+        until = standing.covered_until or last_membership(standing, self.as_of)
+        for result in standing.results:
+            if result.requirement.counts != "membership" or until is None:
+                continue
+            quiet = f"membership is {result.outcome}" if result.outcome in _NOT_REQUIRED else None
+            about = (Kind.MEMBERSHIP, "", until)
+            for key, late in self.due_steps(about, self.config.membership.steps):
+                yield Decision(standing, key, late or quiet)
+
+    def decide_cutoff(self, cutoff: Cutoff, skipped: str | None) -> Iterator[Decision]:
+        """The decisions due about one provider; ``skipped`` says why none is sent."""
+        last = cutoff.ending.last_day
+        if self.as_of > last:
+            return
+        steps = [-days for days in self.config.provider_cutoff.before]
+        about = (Kind.CUTOFF, str(cutoff.provider_id), last)
+        for key, late in self.due_steps(about, steps):
+            yield Decision(self.standing, key, late or skipped, cutoff)
+
+
+def last_membership(standing: AnyStanding, as_of: date) -> date | None:
+    """The last day of the latest accepted membership that ended before ``as_of``."""
+    ended = [s.ends_on for s in standing.facts.memberships if s.ends_on < as_of]
+    return max(ended, default=None)
+
+
 def decide(
     config: NoticeConfig,
     standing: Standing,
@@ -113,86 +177,24 @@ def decide(
     Only people whom `tracker.services.notices.list_people_to_consider` lists are considered. A new
     kind needs a condition there, or most of its notices are never decided.
     """
-    cycle = standing.plan.cycle
+    basis = NoticeBasis(config, standing, decided, as_of)
+    cycle, due_on = standing.plan.cycle, standing.due_on
     if cycle is None:
         return []
-    decisions = [
-        *_decide_reminders(config, standing, decided, as_of, judged_from),
-        *_decide_lapse(config, standing, decided, as_of, judged_from),
-    ]
+    decisions: list[Decision] = []
+    if due_on is not None:
+        quiet = _skip_renewal(standing, due_on, judged_from)
+        decisions += _decide_reminders(basis, cycle, due_on, quiet)
+        if standing.status is Status.LAPSED and config.lapse.notify:
+            about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
+            for key, late in basis.due_steps(about, [cycle.grace_days + 1]):
+                decisions.append(Decision(standing, key, late or quiet))
     # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
     if as_of <= cycle.ends_on:
-        decisions += decide_membership(config, standing, decided, as_of)
+        decisions += basis.decide_membership()
         for cutoff in cutoffs:
-            skipped = _skip_cutoff(standing, cutoff)
-            decisions += decide_cutoff(config, standing, cutoff, decided, as_of, skipped=skipped)
+            decisions += basis.decide_cutoff(cutoff, _skip_cutoff(standing, cutoff))
     return decisions
-
-
-def _skip_cutoff(standing: Standing, cutoff: Cutoff) -> str | None:
-    for result in standing.results:
-        if result.requirement.counts == "rsc" and result.outcome is Outcome.WAIVED:
-            return "RSC is waived"
-    ends_on = standing.facts.ends_on
-    if ends_on and ends_on <= cutoff.ending.last_day:
-        return "the endorsement ends before"
-    return None
-
-
-def last_membership(standing: AnyStanding, as_of: date) -> date | None:
-    """The last day of the latest accepted membership that ended before ``as_of``."""
-    ended = [s.ends_on for s in standing.facts.memberships if s.ends_on < as_of]
-    return max(ended, default=None)
-
-
-def _decide_reminders(
-    config: NoticeConfig,
-    standing: Standing,
-    decided: Mapping[Key, date],
-    as_of: date,
-    judged_from: date | None,
-) -> Iterator[Decision]:
-    due_on, cycle = standing.due_on, standing.plan.cycle
-    if due_on is None or cycle is None:
-        return
-    was_moved = _was_moved(due_on, cycle.starts_on, decided)
-    quiet = _skip_renewal(standing, due_on, judged_from)
-    if quiet is None and standing.status is Status.LAPSED:
-        quiet = "the renewal has lapsed, which has a notice of its own"
-    about = (Kind.RENEWAL, cycle.starts_on.isoformat(), due_on)
-    for key, late in due_steps(config, about, config.renewal.steps, decided, as_of):
-        skipped = late or quiet
-        if skipped is None and was_moved and due_on + key.step * _DAY < as_of:
-            # A changed deadline is no reason to repeat a notice. A step whose day comes after the
-            # change is not a repetition.
-            skipped = "the due date was moved; the next step follows"
-        yield Decision(standing, key, skipped)
-
-
-def _decide_lapse(
-    config: NoticeConfig,
-    standing: Standing,
-    decided: Mapping[Key, date],
-    as_of: date,
-    judged_from: date | None,
-) -> Iterator[Decision]:
-    due_on, cycle = standing.due_on, standing.plan.cycle
-    if due_on is None or cycle is None or standing.status is not Status.LAPSED:
-        return
-    if config.lapse.notify:
-        quiet = _skip_renewal(standing, due_on, judged_from)
-        about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
-        for key, late in due_steps(config, about, [cycle.grace_days + 1], decided, as_of):
-            yield Decision(standing, key, late or quiet)
-
-
-def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, date]) -> bool:
-    """Whether this renewal had notices under another due date, and none yet under this one."""
-    due_dates = set()
-    for key, starts_on in decided.items():
-        if key.kind is Kind.RENEWAL and starts_on == cycle_starts_on:
-            due_dates.add(key.due_on)
-    return bool(due_dates) and due_on not in due_dates
 
 
 def _skip_renewal(standing: Standing, due_on: date, judged_from: date | None) -> str | None:
@@ -205,58 +207,37 @@ def _skip_renewal(standing: Standing, due_on: date, judged_from: date | None) ->
     return None
 
 
-def decide_membership(
-    config: NoticeConfig, standing: AnyStanding, decided: Collection[Key], as_of: date
+def _decide_reminders(
+    basis: NoticeBasis[Standing], cycle: Cycle, due_on: date, quiet: str | None
 ) -> Iterator[Decision]:
-    """The decisions due by ``as_of`` about a required membership."""
-    until = standing.covered_until or last_membership(standing, as_of)
+    standing = basis.standing
+    was_moved = _was_moved(due_on, cycle.starts_on, basis.decided)
+    about = (Kind.RENEWAL, cycle.starts_on.isoformat(), due_on)
+    for key, late in basis.due_steps(about, basis.config.renewal.steps):
+        skipped = late or quiet
+        if skipped is None and standing.status is Status.LAPSED:
+            skipped = "the renewal has lapsed, which has a notice of its own"
+        elif skipped is None and was_moved and due_on + key.step * _DAY < basis.as_of:
+            # A changed deadline is no reason to repeat a notice. A step whose day comes after the
+            # change is not a repetition.
+            skipped = "the due date was moved; the next step follows"
+        yield Decision(standing, key, skipped)
+
+
+def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, object]) -> bool:
+    """Whether this renewal had notices under another due date, and none yet under this one."""
+    due_dates = set()
+    for key, starts_on in decided.items():
+        if key.kind is Kind.RENEWAL and starts_on == cycle_starts_on:
+            due_dates.add(key.due_on)
+    return bool(due_dates) and due_on not in due_dates
+
+
+def _skip_cutoff(standing: Standing, cutoff: Cutoff) -> str | None:
     for result in standing.results:
-        if result.requirement.counts != "membership" or until is None:
-            continue
-        quiet = f"membership is {result.outcome}" if result.outcome in _NOT_REQUIRED else None
-        about = (Kind.MEMBERSHIP, "", until)
-        for key, late in due_steps(config, about, config.membership.steps, decided, as_of):
-            yield Decision(standing, key, late or quiet)
-
-
-def decide_cutoff(
-    config: NoticeConfig,
-    standing: AnyStanding,
-    cutoff: Cutoff,
-    decided: Collection[Key],
-    as_of: date,
-    *,
-    skipped: str | None,
-) -> Iterator[Decision]:
-    """The decisions due by ``as_of`` about one provider; ``skipped`` says why none is sent."""
-    last = cutoff.ending.last_day
-    if as_of > last:
-        return
-    steps = [-days for days in config.provider_cutoff.before]
-    about = (Kind.CUTOFF, str(cutoff.provider_id), last)
-    for key, late in due_steps(config, about, steps, decided, as_of):
-        yield Decision(standing, key, late or skipped, cutoff)
-
-
-def due_steps(
-    config: NoticeConfig,
-    about: tuple[Kind, str, date],
-    steps: Sequence[int],
-    decided: Collection[Key],
-    as_of: date,
-) -> Iterator[tuple[Key, str | None]]:
-    """The steps reached and not yet decided, each with why it is skipped; None for the latest."""
-    due_on = about[2]
-    reached = [Key(*about, step) for step in sorted(steps) if due_on + step * _DAY <= as_of]
-    for key in reached:
-        if key in decided:
-            continue
-        late = (as_of - due_on).days - key.step
-        if key != reached[-1]:
-            yield key, "a later step was due as well"
-        elif key.step <= 0 and as_of > due_on:
-            yield key, "the day that it is about has passed"
-        elif key.step > 0 and late > config.too_late_after_days:
-            yield key, f"it fell due {late} days ago"
-        else:
-            yield key, None
+        if result.requirement.counts == "rsc" and result.outcome is Outcome.WAIVED:
+            return "RSC is waived"
+    ends_on = standing.facts.ends_on
+    if ends_on and ends_on <= cutoff.ending.last_day:
+        return "the endorsement ends before"
+    return None

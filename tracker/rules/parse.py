@@ -41,8 +41,8 @@ def parse_organizations(text: str, file: str) -> tuple[Organizations | None, lis
     """Read the file of organizations."""
     organizations, problems = parse(Organizations, text, file)
     if organizations is not None:
-        for name in _list_repeated(o.id for o in organizations.organizations):
-            problems.append(RulebookProblem(file, "organizations", _format_repeated(name)))
+        for reason in _list_repetitions(o.id for o in organizations.organizations):
+            problems.append(RulebookProblem(file, "organizations", reason))
     return (None, problems) if problems else (organizations, [])
 
 
@@ -85,13 +85,10 @@ def _format_location(details: ErrorDetails) -> str:
     return text or "the whole file"
 
 
-def _list_repeated(names: Iterable[str]) -> list[str]:
-    names = list(names)
-    return sorted({name for name in names if names.count(name) > 1})
-
-
-def _format_repeated(name: str) -> str:
-    return f"{name!r} is given more than once"
+def _list_repetitions(names: Iterable[str]) -> list[str]:
+    """What is wrong with names of which each may be given once."""
+    counts = Counter(names)
+    return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
 
 
 # Fields whose values must be keys of a table (or ids of a list) of the rulebook.
@@ -124,8 +121,8 @@ class _ConsistencyCheck:
 
     def run(self) -> None:
         """Collect all problems."""
-        for name in _list_repeated(self.known["interpretations"]):
-            self._add("interpretations", _format_repeated(name))
+        for reason in _list_repetitions(self.known["interpretations"]):
+            self._add("interpretations", reason)
         for field in ("interpretations", "cycles", "providers", "requirements", "advice"):
             self._check_names(field, getattr(self.rulebook, field))
         for category in self.rulebook.categories:
@@ -152,7 +149,12 @@ class _ConsistencyCheck:
             else:
                 self._check_names(f"{key}.{name}", value)
         if isinstance(model, Source | Interpretation):
-            self._check_section(key, model.document, model.section)
+            document = self.rulebook.documents.get(model.document or "")
+            # If the document lists its sections, a citation must name one of them.
+            if document and document.sections and model.section not in document.sections:
+                listed = "; ".join(document.sections)
+                reason = f"{model.section!r} is not a section of {model.document!r}, which lists: "
+                self._add(f"{key}.section", f"{reason}{listed}")
         if isinstance(model, Requirement) and model.counts == "rsc":
             self._require(f"{key}.topic", model.topic, self.rulebook.topic_names)
 
@@ -166,20 +168,12 @@ class _ConsistencyCheck:
             listed = ", ".join(sorted(known)) or "none"
             self._add(key, f"{names!r} is not in this file; it has {listed}")
 
-    def _check_section(self, key: str, document_key: str | None, section: str) -> None:
-        """If the document lists its sections, a citation must name one of them."""
-        document = self.rulebook.documents.get(document_key or "")
-        if document and document.sections and section not in document.sections:
-            listed = "; ".join(document.sections)
-            reason = f"{section!r} is not a section of {document_key!r}, which lists: {listed}"
-            self._add(f"{key}.section", reason)
-
     def _check_category(self, category: str, purpose: Purpose) -> None:
         """What one category may have only once, and what it must have beside it."""
         requirements = self.rulebook.requirements_of(category, purpose)
         key = f"{purpose} requirements of {category}"
-        for name in _list_repeated(r.id for r in requirements):
-            self._add(key, _format_repeated(name))
+        for reason in _list_repetitions(r.id for r in requirements):
+            self._add(key, reason)
         if len({r.providers for r in requirements} - {None}) > 1:
             self._add(key, "they name more than one provider rule")
         if len({r.membership for r in requirements} - {None}) > 1:

@@ -1,7 +1,7 @@
 """What a renewal or an application requires: a rulebook read for one category and one day."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -10,7 +10,7 @@ from dateutil.relativedelta import relativedelta
 
 from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle
-from tracker.rules.model import Rulebook
+from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import Requirement, Value
 
 _UNITS = {
@@ -70,9 +70,20 @@ class PlannedRequirement:
 class Plan:
     """The requirements of one category at one association, in the rulebook's order."""
 
-    association: str
+    rulebook: Rulebook = field(repr=False)
     category: str
     requirements: tuple[PlannedRequirement, ...]
+
+    @cached_property
+    def association(self) -> str:
+        """The association's id."""
+        return self.rulebook.id
+
+    @cached_property
+    def provider_terms(self) -> ProviderRule | None:
+        """Whose RSC counts, if the plan requires any."""
+        name = self.provider_rule
+        return self.rulebook.providers[name.partition("/")[2]] if name else None
 
     @cached_property
     def provider_rule(self) -> str | None:
@@ -133,13 +144,13 @@ def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> Rene
     """
     rules = rulebook.requirements_of(category)
     if cycle is None or not rules:
-        return RenewalPlan(rulebook.id, category, (), None)
+        return RenewalPlan(rulebook, category, (), None)
     planned = []
     for rule in rules:
         value = value_in_force(rule, cycle.starts_on)
         if value and value_in_force(rule, cycle.ends_on):
             planned.append(_plan_requirement(rulebook, rule, value, cycle.share))
-    return RenewalPlan(rulebook.id, category, tuple(planned), cycle)
+    return RenewalPlan(rulebook, category, tuple(planned), cycle)
 
 
 def plan_application(rulebook: Rulebook, category: str, day: date) -> ApplicationPlan:
@@ -148,7 +159,7 @@ def plan_application(rulebook: Rulebook, category: str, day: date) -> Applicatio
     for rule in rulebook.requirements_of(category, "application"):
         if value := value_in_force(rule, day):
             planned.append(_plan_requirement(rulebook, rule, value, Fraction(1)))
-    return ApplicationPlan(rulebook.id, category, tuple(planned))
+    return ApplicationPlan(rulebook, category, tuple(planned))
 
 
 def value_in_force(requirement: Requirement, day: date) -> Value | None:

@@ -2,7 +2,7 @@
 
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, model_validator
 
@@ -15,30 +15,21 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=4
 Day = Annotated[date, Strict()]
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
-LEVELS = (
-    "cda",
-    "associate",
-    "bachelor",
-    "master",
-    "doctorate",
-    "specialization",
-    "certificate",
-    "other",
-)
 Level = Literal[
     "cda", "associate", "bachelor", "master", "doctorate", "specialization", "certificate", "other"
 ]
-DEGREES_RISING = ("associate", "bachelor", "master", "doctorate")
+LEVELS: tuple[Level, ...] = get_args(Level)
 Degree = Literal["associate", "bachelor", "master", "doctorate"]
+DEGREES_RISING: tuple[Degree, ...] = get_args(Degree)
 # In rising order: a rule that requires one accepts each that follows.
 DEGREES = ("none", *DEGREES_RISING)
 # How work was paid. An internship is part of a graduate program.
 PAY = ("paid", "volunteer", "internship")
-AGES = ("birth to 36 months", "3 up to 6 years")
 Ages = Literal["birth to 36 months", "3 up to 6 years"]
+AGES: tuple[Ages, ...] = get_args(Ages)
 # What a rule is about: staying endorsed, or becoming endorsed.
 Purpose = Literal["renewal", "application"]
-PURPOSES: tuple[Purpose, ...] = ("renewal", "application")
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 _HOURS = ("training", "rsc")
 _RENEWAL_COUNTS = (*_HOURS, "membership")
 

@@ -66,7 +66,8 @@ def create_api_entry(context: ServiceContext, association: str, request: ApiSess
         raise Refused(Refusal("email", "person-not-endorsed", {"association": association}))
     entry = request.entry
     if request.provider_email:
-        provider_id = person_with_address(session, normalize_email(request.provider_email))
+        is_provider = Person.email == normalize_email(request.provider_email)
+        provider_id = session.exec(select(Person.id).where(is_provider)).first()
         # Nobody has the id 0, so an unknown provider is refused like one who is not offered.
         entry = dataclasses.replace(entry, provider_id=provider_id or 0)
     digest = hashlib.sha256(request.key.encode()).hexdigest()[:40]
@@ -116,11 +117,6 @@ def known_people(session: Session, ids: Sequence[int]) -> dict[int, Person]:
     """These people, by id."""
     people = session.exec(select(Person).where(col(Person.id).in_(ids)))
     return {person.id: person for person in people}
-
-
-def person_with_address(session: Session, email: str) -> int | None:
-    """The id of the person with that first address."""
-    return session.exec(select(Person.id).where(Person.email == email)).first()
 
 
 def _belongs_to(

@@ -6,7 +6,6 @@ Only a hash of a token is stored: its secret is shown once, when it is created.
 import secrets
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
@@ -21,19 +20,6 @@ ANSWERS_KEPT_DAYS = 7
 _PREFIX = "ert_"
 # Not seen by others: the work that claims a key is not committed yet.
 _UNDER_WAY = 0
-
-
-class ListedToken(NamedTuple):
-    """A token as an operator sees it; ``state`` is "valid", "expired", or "revoked"."""
-
-    id: int
-    name: str
-    association: str
-    scopes: str
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_on: date | None
-    state: str
 
 
 def create_token(
@@ -64,7 +50,7 @@ def find_caller(session: Session, secret: str, now: datetime) -> ApiToken | None
     """The token with this secret; None if it is unknown, expired, or revoked."""
     query = select(ApiToken).where(ApiToken.token_hash == hash_token(secret))
     token = session.exec(query).first()
-    return token if token is not None and _state_of(token, now) == "valid" else None
+    return token if token is not None and state_of(token, now) == "valid" else None
 
 
 def note_use(session: Session, token_id: int, today: date) -> None:
@@ -73,13 +59,9 @@ def note_use(session: Session, token_id: int, today: date) -> None:
     session.exec(update(ApiToken).where(own).values(last_used_on=today))
 
 
-def list_tokens(session: Session, now: datetime) -> list[ListedToken]:
+def list_tokens(session: Session) -> Sequence[ApiToken]:
     """Every token, oldest first."""
-    tokens = []
-    for token in session.exec(select(ApiToken).order_by(col(ApiToken.id))):
-        values = [getattr(token, name) for name in ListedToken._fields[:-1]]
-        tokens.append(ListedToken._make([*values, _state_of(token, now)]))
-    return tokens
+    return session.exec(select(ApiToken).order_by(col(ApiToken.id))).all()
 
 
 def revoke_token(session: Session, token_id: int, now: datetime) -> bool:
@@ -92,7 +74,8 @@ def revoke_token(session: Session, token_id: int, now: datetime) -> bool:
     return True
 
 
-def _state_of(token: ApiToken, now: datetime) -> str:
+def state_of(token: ApiToken, now: datetime) -> str:
+    """Whether a token is "valid", "expired", or "revoked"."""
     if token.revoked_at is not None:
         return "revoked"
     if token.expires_at is not None and token.expires_at <= now:

@@ -8,7 +8,7 @@ is removed by the next.
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -116,18 +116,12 @@ def _copy_files(source: Path | None, target: Path, files: dict[str, str]) -> set
             copy.unlink()
     missing = set()
     for name, digest in files.items():
-        if not STORED_NAME.fullmatch(name) or _copy_once(source, target, name) != digest:
+        copied = None
+        if STORED_NAME.fullmatch(name) and (target / name).exists():
+            copied = digest_of_file(target / name)
+        elif STORED_NAME.fullmatch(name) and source is not None and (source / name).is_file():
+            with suppress(FileNotFoundError):
+                copied = copy_file(source / name, target / name)
+        if copied != digest:
             missing.add(name)
     return missing
-
-
-def _copy_once(source: Path | None, target: Path, name: str) -> str | None:
-    """Copy a file unless it is copied already; return its digest, None if it is gone."""
-    if (target / name).exists():
-        return digest_of_file(target / name)
-    if source is None or not (source / name).is_file():
-        return None
-    try:
-        return copy_file(source / name, target / name)
-    except FileNotFoundError:
-        return None

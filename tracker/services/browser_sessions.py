@@ -165,31 +165,28 @@ def list_browsers(
 def sign_out_browser(context: ServiceContext, email: str, handle: str) -> None:
     """Sign the actor, whose address is ``email``, out of one browser."""
     named = func.substr(BrowserSession.token_hash, 1, _HANDLE_LENGTH) == handle
-    _sign_out(context, and_(_belongs_to(context.actor.person_id, email), named))
+    mine = and_(_belongs_to(context.actor.person_id, email), named)
+    _delete_sessions(context.session, mine, context.actor.label, context.now)
 
 
 def sign_out_other_browsers(context: ServiceContext, email: str, token: str) -> None:
     """Sign the actor, whose address is ``email``, out of all browsers without this token."""
     other = col(BrowserSession.token_hash) != hash_token(token)
-    _sign_out(context, and_(_belongs_to(context.actor.person_id, email), other))
-
-
-def _sign_out(context: ServiceContext, condition: ColumnElement[bool]) -> None:
-    changes = _delete_sessions(context.session, condition, context.actor.label, context.now)
-    record_changes(context.session, changes)
+    mine = and_(_belongs_to(context.actor.person_id, email), other)
+    _delete_sessions(context.session, mine, context.actor.label, context.now)
 
 
 def _delete_sessions(
     session: Session, condition: ColumnElement[bool], who: str, now: datetime
-) -> list[Change]:
-    """Delete sessions; return the change of each for the audit log."""
+) -> int:
+    """Delete sessions, each with an audit event, and return how many."""
     deleted = session.exec(delete(BrowserSession).where(condition).returning(BrowserSession))
     changes = []
     for row in deleted.scalars().all():
         before = row.model_dump(include={"person_id", "email", "browser", "created_at"})
         # A session has no number, so the event names its person, or 0 if there is none.
         changes.append(Change(who, now, "web_session", row.person_id or 0, before, None))
-    return changes
+    return record_changes(session, changes)
 
 
 def _belongs_to(person_id: int | None, email: str) -> ColumnElement[bool]:
@@ -224,16 +221,16 @@ def revoke_all_access(
     # Their rows stay, so that requests for codes are still counted.
     unused = (col(SignIn.used_at).is_(None), col(SignIn.expires_at) > now)
     codes = session.exec(update(SignIn).where(*unused).values(used_at=now)).rowcount
-    feed_changes = []
+    changes = []
     if calendars:
         for feed in session.exec(delete(CalendarFeed).returning(CalendarFeed)).scalars().all():
             before = {"created_at": feed.created_at}
-            feed_changes.append(Change(who, now, "calendar_feed", feed.person_id, before, None))
-    token_changes = []
+            changes.append(Change(who, now, "calendar_feed", feed.person_id, before, None))
+    feed_count = record_changes(session, changes)
+    changes = []
     if tokens:
         for token in session.exec(select(ApiToken).where(col(ApiToken.revoked_at).is_(None))):
             token.revoked_at = now
             before, after = {"revoked_at": None}, {"revoked_at": now}
-            token_changes.append(Change(who, now, "api_token", token.id, before, after))
-    record_changes(session, [*sessions, *feed_changes, *token_changes])
-    return RevokedAccess(len(sessions), codes, len(feed_changes), len(token_changes))
+            changes.append(Change(who, now, "api_token", token.id, before, after))
+    return RevokedAccess(sessions, codes, feed_count, record_changes(session, changes))

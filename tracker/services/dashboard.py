@@ -48,18 +48,22 @@ class ShortRequirement(NamedTuple):
 
 
 class RenewalLine(NamedTuple):
-    """One renewal, with what is short in the rulebook's order."""
+    """One renewal and whose it is; ``state`` is one of STATES."""
 
-    endorsement_id: int
+    standing: StandingRow
+    category: str
     name: str
     email: str
-    category: str
-    due_on: date | None
-    cycle_starts_on: date
     state: str
-    short: tuple[ShortRequirement, ...]
-    short_minutes: int
     is_unreachable: bool
+
+    @property
+    def short(self) -> list[ShortRequirement]:
+        """What is short, in the rulebook's order."""
+        results = parse_results(self.standing.requirements)
+        return [
+            ShortRequirement(r.counts, r.topic, r.short) for r in results if r.outcome == "short"
+        ]
 
 
 class ProviderUser(NamedTuple):
@@ -93,6 +97,16 @@ class Attention:
     renewal: RenewalLine | None = None
     request: SubmittedRequest | None = None
     provider: NamedProvider | None = None
+
+    @property
+    def urgency(self) -> tuple[int, int, str]:
+        """Its place in the list of what needs attention."""
+        minutes = 0
+        if self.renewal:
+            minutes = self.renewal.standing.short_minutes
+        elif self.provider:
+            minutes = self.provider.minutes
+        return list(AttentionKind).index(self.kind), -minutes, self.name
 
 
 class JobProblem(NamedTuple):
@@ -146,8 +160,7 @@ def list_renewals(
     conditions = [is_listed(association, today)]
     if state:
         conditions.append(_state(today) == state)
-    return _list_lines(
-        session,
+    query = (
         _select_lines(today)
         .where(*conditions)
         .order_by(
@@ -159,8 +172,9 @@ def list_renewals(
             StandingRow.cycle_starts_on,
         )
         .offset(skip)
-        .limit(most),
+        .limit(most)
     )
+    return [RenewalLine(*row) for row in session.exec(query)]
 
 
 def list_attention(session: Session, association: str, today: date) -> list[Attention]:
@@ -173,7 +187,7 @@ def list_attention(session: Session, association: str, today: date) -> list[Atte
         *_list_renewals_in_need(session, association, today),
         *_list_unconfirmed(session, association, today),
     ]
-    reasons.sort(key=_urgency)
+    reasons.sort(key=lambda attention: attention.urgency)
     most_urgent: dict[int, Attention] = {}
     for reason in reasons:
         most_urgent.setdefault(reason.endorsement_id, reason)
@@ -190,8 +204,7 @@ def list_attention(session: Session, association: str, today: date) -> list[Atte
         )
     ]
     # The sort is stable: requests stay in their order, the oldest first.
-    order = list(AttentionKind)
-    return sorted([*most_urgent.values(), *requests], key=lambda a: order.index(a.kind))
+    return sorted([*most_urgent.values(), *requests], key=lambda a: a.urgency[0])
 
 
 def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
@@ -242,11 +255,12 @@ def _list_renewals_in_need(session: Session, association: str, today: date) -> l
     in_need = or_(_state(today).in_(_NEED_ATTENTION), _is_unreachable())
     query = _select_lines(today).where(is_listed(association, today), in_need)
     found = []
-    for line in _list_lines(session, query):
+    for row in session.exec(query):
+        line = RenewalLine(*row)
         kind = AttentionKind.UNREACHABLE
         if line.state in ("lapsed", "overdue") or not line.is_unreachable:
             kind = AttentionKind(line.state)
-        found.append(Attention(kind, line.endorsement_id, line.name, line.category, renewal=line))
+        found.append(Attention(kind, line.standing.endorsement_id, line.name, line.category, line))
     return found
 
 
@@ -267,16 +281,6 @@ def _list_unconfirmed(session: Session, association: str, today: date) -> list[A
     return unconfirmed
 
 
-def _urgency(attention: Attention) -> tuple[int, int, str]:
-    rank = list(AttentionKind).index(attention.kind)
-    minutes = 0
-    if attention.renewal:
-        minutes = attention.renewal.short_minutes
-    elif attention.provider:
-        minutes = attention.provider.minutes
-    return rank, -minutes, attention.name
-
-
 def _state(today: date) -> ColumnElement[str]:
     is_behind = and_(StandingRow.status == "open", col(StandingRow.falls_behind_on) <= today)
     return case((is_behind, "behind"), else_=StandingRow.status)
@@ -295,7 +299,7 @@ def _is_unreachable() -> ColumnElement[bool]:
     return and_(col(Person.email_refused_at).is_not(None), ~has_second)
 
 
-def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of eleven columns
+def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of six columns
     return (
         select(  # type: ignore[call-overload]
             StandingRow,
@@ -308,27 +312,3 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of eleven colu
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
         .join(Person, col(Person.id) == Endorsement.person_id)
     )
-
-
-def _list_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN401
-    lines = []
-    for standing, category, name, email, state, is_unreachable in session.exec(query):
-        short = []
-        for result in parse_results(standing.requirements):
-            if result.outcome == "short":
-                short.append(ShortRequirement(result.counts, result.topic, result.short))
-        lines.append(
-            RenewalLine(
-                standing.endorsement_id,
-                name,
-                email,
-                category,
-                standing.due_on,
-                standing.cycle_starts_on,
-                state,
-                tuple(short),
-                standing.short_minutes,
-                bool(is_unreachable),
-            )
-        )
-    return lines

@@ -28,7 +28,7 @@ from tracker.services.entry_rules import (
     validate_entry,
 )
 from tracker.services.evaluation import evaluate_people
-from tracker.services.group_members import release_entry
+from tracker.services.group_sessions import release_entry
 from tracker.services.rsc_providers import may_name
 
 _ONE_DAY = timedelta(days=1)
@@ -126,7 +126,7 @@ def update_entry(
     warnings = find_warnings(entry, (), confirmed)
     if warnings is not None:
         raise NeedsConfirmation(warnings)
-    _delete_topics(session, entry_id)
+    session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
     row = session.get_one(Entry, entry_id, populate_existing=True)
     columns = dataclasses.asdict(entry)
     del columns["topics"]
@@ -144,7 +144,7 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     session = context.session
     stored, _ = _lock_own_entry(context, entry_id)
     release_entry(context, entry_id)
-    _delete_topics(session, entry_id)
+    session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _finish(context, stored.person_id, entry_id, before=entry_input_of(stored), after=None)
 
@@ -261,10 +261,6 @@ def _save(
     session.flush()
     _finish(context, row.person_id, row.id, before=before, after=entry)
     return logged_entry_of(row.id, row.person_id, entry)
-
-
-def _delete_topics(session: Session, entry_id: int) -> None:
-    session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
 
 
 def _finish(

@@ -128,7 +128,7 @@ def load_entry_rules(
     locale = rulebooks.associations[associations[0]].locale if associations else DEFAULT_LOCALE
     return EntryRules(
         today=today,
-        topics=_topics_of(rulebooks, every_plan),
+        topics=_topics_of(every_plan),
         provider_rules=frozenset(plan.provider_rule for plan in every_plan if plan.provider_rule),
         associations=frozenset(associations),
         locale=locale,
@@ -160,10 +160,10 @@ def _plans_of(
     return plans
 
 
-def _topics_of(rulebooks: Rulebooks, plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
+def _topics_of(plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
     topics: dict[str, dict[str, str]] = {"rsc": {}, "training": {}}
     for plan in plans:
-        labels = rulebooks.associations[plan.association].topic_names
+        labels = plan.rulebook.topic_names
         for requirement in plan.requirements:
             if requirement.counts == "rsc" and requirement.topic:
                 label = labels.get(requirement.topic, requirement.topic)
@@ -210,25 +210,17 @@ def _validate_day(day: date, rules: EntryRules) -> list[Refusal]:
 
 
 def _validate_provider(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
-    has_provider = entry.provider_id is not None or bool(entry.provider_name)
+    named = (entry.provider_id is not None, bool(entry.provider_name))
     if entry.activity == "training":
-        return _refuse_provider_of_training(entry, has_provider=has_provider)
-    if entry.activity == "rsc" and rules.requires_provider and not has_provider:
+        forbidden = {"provider": any(named), "format": entry.format is not None}
+        return [Refusal(name, f"{name}-forbidden") for name, given in forbidden.items() if given]
+    if entry.activity == "rsc" and rules.requires_provider and not any(named):
         return [Refusal("provider", "provider-required")]
-    if entry.provider_id is not None and entry.provider_name:
+    if all(named):
         return [Refusal("provider", "provider-twice")]
     if entry.format not in (None, *FORMATS):
         return [Refusal("format", "format-unknown")]
     return []
-
-
-def _refuse_provider_of_training(entry: EntryInput, *, has_provider: bool) -> list[Refusal]:
-    refusals = []
-    if has_provider:
-        refusals.append(Refusal("provider", "provider-forbidden"))
-    if entry.format is not None:
-        refusals.append(Refusal("format", "format-forbidden"))
-    return refusals
 
 
 def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:

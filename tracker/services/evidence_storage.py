@@ -30,8 +30,11 @@ _ARCHIVE = b"PK\x05\x06\x00\x00\x00\x00"
 _ARCHIVE_WITHIN = 70_000
 _PDF = re.compile(rb"%PDF-[12]\.\d")
 _PDF_HEAD, _PDF_TAIL = 1024, 2048
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+# How a picture of each kind starts, and what a whole one has besides.
+_PICTURES = {
+    PNG: (b"\x89PNG\r\n\x1a\n", b"IHDR", b"IDAT", b"IEND\xaeB`\x82"),
+    JPEG: (b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"),
+}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 
 
@@ -43,11 +46,9 @@ def media_type_of(content: bytes) -> str | None:
         return PDF
     if _PAGE.search(content):
         return None
-    if content.startswith(_PNG_START):
-        is_whole = b"IHDR" in content and b"IDAT" in content and _PNG_END in content
-        return PNG if is_whole else None
-    if content.startswith(_JPEG_START):
-        return JPEG if _JPEG_SCAN in content and _JPEG_END in content else None
+    for media_type, (start, *parts) in _PICTURES.items():
+        if content.startswith(start):
+            return media_type if all(part in content for part in parts) else None
     return HEIC if _is_heic(content) else None
 
 
@@ -80,6 +81,7 @@ def _is_heic(content: bytes) -> bool:
 _OURS = re.compile(r"[0-9a-f]{40}")
 _MARKER = ".swept"
 _STRAY = ".stray-"
+_STRAY_MARKER = re.compile(r"\.stray-[0-9a-f]{40}")
 _ORPHAN_AFTER = timedelta(days=30)
 _NEVER = timedelta(0)
 _SWEEP_AFTER = timedelta(days=1)
@@ -129,25 +131,19 @@ class EvidenceFolder:
         _touch(marker, now)
         # First the folder, then the rows: a file stored in between is not looked at.
         there = {file.name for file in self.path.iterdir()}
-        files = {name for name in there if _OURS.fullmatch(name)}
-        strays = files - known() if files else set()
-        seen = {name.removeprefix(_STRAY) for name in there if name.startswith(_STRAY)}
-        self._forget(seen - strays)
-        gone = {n for n in strays & seen if _age(self._stray(n), now, _NEVER) >= _ORPHAN_AFTER}
-        self.remove(gone)
-        self._forget(gone)
-        for name in strays - seen:
-            _touch(self._stray(name), now)
+        files = set(filter(_OURS.fullmatch, there))
+        strays = files - known() if files else files
+        # A marker's age is how long its file has had no row.
+        markers = {f"{_STRAY}{name}": name for name in strays}
+        self.remove(set(filter(_STRAY_MARKER.fullmatch, there)) - markers.keys())
+        gone = []
+        for mark, name in markers.items():
+            if mark not in there:
+                _touch(self.path / mark, now)
+            elif _age(self.path / mark, now, _NEVER) >= _ORPHAN_AFTER:
+                gone.append(name)
+                self.remove([name, mark])
         return len(gone)
-
-    def _stray(self, name: str) -> Path:
-        return self.path / f"{_STRAY}{name}"
-
-    def _forget(self, names: Iterable[str]) -> None:
-        """Remove the markers of files that have a row again or are deleted."""
-        for name in names:
-            with suppress(OSError):
-                self._stray(name).unlink(missing_ok=True)
 
 
 def digest_of(content: bytes) -> str:

@@ -4,6 +4,7 @@ Supervisees see the provider and themselves, not who else took part.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import selectinload
@@ -21,7 +22,7 @@ from tracker.services.entries import (
     select_entries,
 )
 from tracker.services.entry_rules import EntryInput
-from tracker.services.group_members import update_members
+from tracker.services.group_sessions import update_members
 from tracker.services.sign_in import find_person_by_email
 
 NOTE_LIMIT = 500
@@ -133,7 +134,7 @@ def confirm_group_session(
     if entry_id is None:
         source = EntrySource(request.form_key, is_from_provider=True)
         entry_id = create_entry(context, person_id, request.entry, source).id
-    _answer(context, request, "confirmed", note=None, entry_id=entry_id)
+    _answer(context, request, state="confirmed", note=None, entry_id=entry_id)
     return entry_id
 
 
@@ -151,7 +152,7 @@ def dispute_group_session(context: ServiceContext, member_id: int, note: str) ->
     created = find_created_entry(context.session, person_id, request)
     if created is not None:
         delete_entry(context, created.id)
-    _answer(context, request, "disputed", note=note or None, entry_id=None)
+    _answer(context, request, state="disputed", note=note or None, entry_id=None)
 
 
 def _lock_request(context: ServiceContext, member_id: int) -> ConfirmationRequest:
@@ -209,23 +210,9 @@ def _list_requests(
     return requests
 
 
-def _answer(
-    context: ServiceContext,
-    request: ConfirmationRequest,
-    state: str,
-    *,
-    note: str | None,
-    entry_id: int | None,
-) -> None:
+def _answer(context: ServiceContext, request: ConfirmationRequest, **answer: Any) -> None:  # noqa: ANN401 - values of columns
     """Store the answer with each of the person's addresses, and the entry with the first."""
+    answer |= {"person_id": context.person_id, "answered_at": context.now}
     for each in _list_for_session(context.session, context.person_id, request.group_session.id):
-        update_members(
-            context,
-            [each.member],
-            person_id=context.person_id,
-            state=state,
-            answered_at=context.now,
-            note=note,
-            entry_id=entry_id,
-        )
-        entry_id = None
+        update_members(context, [each.member], **answer)
+        answer["entry_id"] = None

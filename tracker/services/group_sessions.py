@@ -6,6 +6,7 @@ Providers never learn whether an address is known here, or whose it is.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from sqlalchemy.orm import selectinload
 from sqlmodel import Session, col, or_, select
@@ -15,13 +16,13 @@ from tracker.db.log import Entry, GroupMember, GroupSession
 from tracker.db.people import Person
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.entry_rules import length_key, unusual_minutes, usual_title
-from tracker.services.group_members import AUDITED_MEMBER, update_members
 from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import find_person_by_email
 
 MEMBER_LIMIT = 40
 _AUDITED = {"provider_id", "held_on", "minutes", "title"}
+_AUDITED_MEMBER = set(GroupMember.model_fields) - {"id", "name", "answered_at", "reminded_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def create_group_session(
         raise Refused(Refusal("form_key", "form-already-saved", facts))
     if confirmed is not None:
         similar = _find_similar(context.session, provider_id, session_input)
-        _warn(context, provider_id, session_input, confirmed, similar)
+        _warn(context, session_input, confirmed, similar)
     group_session = GroupSession(
         provider_id=provider_id,
         held_on=session_input.held_on,
@@ -195,7 +196,7 @@ def update_group_session(
         raise Refused(*refusals)
     new = [each for each in invitations if each.email not in invited]
     session_input = _with_title(session_input, len(invited) + len(new))
-    _warn(context, provider_id, session_input, confirmed)
+    _warn(context, session_input, confirmed)
     values = {name: getattr(session_input, name) for name in ("held_on", "minutes", "title")}
     states = {"disputed"}
     if values != group_session.model_dump(include=set(values)):
@@ -210,7 +211,7 @@ def remove_member(context: ServiceContext, group_session_id: int, member_id: int
     group_session = lock_group_session(context, group_session_id)
     for member in group_session.members:
         if member.id == member_id and member.state != "confirmed":
-            context.delete_row(member, AUDITED_MEMBER)
+            context.delete_row(member, _AUDITED_MEMBER)
             return
     raise NotFound
 
@@ -233,6 +234,41 @@ def lock_group_session(context: ServiceContext, group_session_id: int) -> GroupS
     if group_session is None:
         raise NotFound
     return group_session
+
+
+def update_members(
+    context: ServiceContext,
+    members: Iterable[GroupMember],
+    **values: Any,  # noqa: ANN401 - values of columns
+) -> None:
+    """Set columns of these members."""
+    for member in members:
+        context.update_row(member, _AUDITED_MEMBER, **values)
+
+
+def release_entry(context: ServiceContext, entry_id: int) -> None:
+    """Before an entry is deleted, let the session that it confirmed wait for an answer again.
+
+    The person is not reminded of a session whose entry they deleted.
+    """
+    query = select(GroupMember).execution_options(populate_existing=True)
+    confirmed = context.session.exec(query.where(GroupMember.entry_id == entry_id)).first()
+    if confirmed is None:
+        return
+    of_person = context.session.exec(
+        query.where(
+            GroupMember.group_session_id == confirmed.group_session_id,
+            GroupMember.person_id == confirmed.person_id,
+        ).order_by(col(GroupMember.id))
+    ).all()
+    update_members(
+        context,
+        of_person,
+        state="asked",
+        answered_at=None,
+        entry_id=None,
+        reminded_at=context.now,
+    )
 
 
 def _own_sessions(provider_id: int) -> SelectOfScalar[GroupSession]:
@@ -280,7 +316,6 @@ def _find_similar(
 
 def _warn(
     context: ServiceContext,
-    provider_id: int,
     session_input: GroupSessionInput,
     confirmed: Collection[str],
     similar: GroupSession | None = None,
@@ -290,6 +325,7 @@ def _warn(
         similar = None
     qualification = None
     if session_input.held_on.isoformat() not in confirmed:
+        provider_id = context.person_id
         provider = load_providers(context.session, {provider_id})[provider_id]
         qualification = qualify_day(context.rulebooks, provider, session_input.held_on)
         if not qualification.warnings:
@@ -314,7 +350,7 @@ def _invite(
             person_id=person.id if person else None,
             asked_at=context.now,
         )
-        context.create_row(member, AUDITED_MEMBER)
+        context.create_row(member, _AUDITED_MEMBER)
         ids.append(member.id)
     return ids
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func, or_, select
 
-from tracker.db.applications import Application, Reference
+from tracker.db.applications import UNDECIDED, Application, Reference
 from tracker.db.ledgers import Notice, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
@@ -19,7 +19,6 @@ from tracker.rules.standing import ApplicationStanding
 from tracker.services.rsc_providers import Horizon, people_with_cutoffs
 
 _DAY = timedelta(days=1)
-_UNDECIDED = ("open", "submitted")
 _IDS_PER_QUERY = 1_000
 
 
@@ -44,29 +43,27 @@ def list_people_to_consider(
     association: str,
     last: date | None,
     as_of: date,
-    recent_from: date,
 ) -> set[int]:
     """People whom a step may have reached since the run of ``last`` (None: since ever).
 
     A step reaches a person by its date, or because their standing was judged since then. A
-    provider's last day concerns people with a session from ``recent_from`` on.
+    provider's last day concerns people with a recent session.
     """
     endorsees = select(Endorsement.person_id).where(Endorsement.association == association)
     if last is None:
         return set(session.exec(endorsees))
     conditions: list[ColumnElement[bool]] = [col(StandingRow.judged_on) >= last]
     for step in config.renewal.steps:
-        first_day, last_day = _due_dates(last, as_of, step)
-        conditions.append(col(StandingRow.due_on).between(first_day, last_day))
+        conditions += [col(StandingRow.due_on).between(*_due_dates(last, as_of, step))]
     for step in config.membership.steps:
-        first_day, last_day = _due_dates(last, as_of, step)
-        conditions.append(col(StandingRow.membership_until).between(first_day, last_day))
+        conditions += [col(StandingRow.membership_until).between(*_due_dates(last, as_of, step))]
     reached = (
         select(Endorsement.person_id)
         .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
         .where(StandingRow.association == association, or_(*conditions))
     )
     people: set[int] = set(session.exec(reached))
+    recent_from = config.provider_cutoff.recent_from(as_of)
     horizons = [
         Horizon(recent_from, *_due_dates(last, as_of, -days))
         for days in config.provider_cutoff.before
@@ -98,8 +95,8 @@ def list_decided_for_endorsements(
 ) -> dict[int, dict[Key, date]]:
     """By endorsement: what was decided, and for the cycle with which first day."""
     decided: defaultdict[int, dict[Key, date]] = defaultdict(dict)
-    for notice in _list_notices(session, "endorsement_id", endorsement_ids):
-        decided[notice.endorsement_id][_key_of(notice)] = notice.cycle_starts_on
+    for key, notice in _list_notices(session, "endorsement_id", endorsement_ids):
+        decided[notice.endorsement_id][key] = notice.cycle_starts_on
     return decided
 
 
@@ -108,21 +105,18 @@ def list_decided_for_applications(
 ) -> dict[int, dict[Key, bool]]:
     """By application: what was decided; True if it was sent."""
     decided: defaultdict[int, dict[Key, bool]] = defaultdict(dict)
-    for notice in _list_notices(session, "application_id", application_ids):
-        decided[notice.application_id][_key_of(notice)] = notice.outcome == "sent"
+    for key, notice in _list_notices(session, "application_id", application_ids):
+        decided[notice.application_id][key] = notice.outcome == "sent"
     return decided
 
 
-def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[Any]:
+def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[tuple[Key, Any]]:
     # Columns, not objects: there are many, and none is changed.
     table = METADATA.tables["notice"]
     for chunk in in_chunks(ids, _IDS_PER_QUERY):
         query = table.select().where(table.c[column].in_(chunk))
-        yield from session.connection().execute(query).all()
-
-
-def _key_of(notice: Any) -> Key:  # noqa: ANN401 - a row of all columns of Notice
-    return Key(Kind(notice.kind), notice.subject_key, notice.due_on, notice.step)
+        for row in session.connection().execute(query).all():
+            yield Key(Kind(row.kind), row.subject_key, row.due_on, row.step), row
 
 
 def list_addresses(session: Session, people: Sequence[int]) -> dict[int, str]:
@@ -206,7 +200,7 @@ def list_decisions(session: Session) -> Iterator[RecordedDecision]:
 def list_undecided_applications(session: Session, association: str) -> dict[int, int]:
     """The undecided applications of an association, each with its person."""
     query = select(Application.id, Application.person_id).where(
-        Application.association == association, col(Application.state).in_(_UNDECIDED)
+        Application.association == association, col(Application.state).in_(UNDECIDED)
     )
     return dict(session.exec(query).all())
 
@@ -214,7 +208,7 @@ def list_undecided_applications(session: Session, association: str) -> dict[int,
 def list_undecided_of_people(session: Session, people: Sequence[int]) -> list[int]:
     """The undecided applications of these people, at any association."""
     query = select(Application.id).where(
-        col(Application.person_id).in_(people), col(Application.state).in_(_UNDECIDED)
+        col(Application.person_id).in_(people), col(Application.state).in_(UNDECIDED)
     )
     return list(session.exec(query))
 

@@ -1,53 +1,50 @@
-"""What referees are asked by email, and the one answer that each link takes."""
+"""What referees are asked by email, and the one answer that each link takes.
+
+What they write is for coordinators of the application's association alone (`ReferenceReport`).
+"""
 
 import hmac
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, update
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, or_, select
 
 from tracker.clock import local_day
 from tracker.db.applications import UNDECIDED, Application, Reference
-from tracker.db.people import Person
+from tracker.db.people import Endorsement, Person, Vetting
 from tracker.db.signing_keys import get_signing_key
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import find_reference_rule
+from tracker.rules.model import Rulebook
 from tracker.services.context import NotFound, ServiceContext
 from tracker.services.sign_in import hash_token
 
 _KEY_NAME = "reference"
-_UNANSWERED = (col(Reference.received_at).is_(None), col(Reference.declined_at).is_(None))
 
 
 class ReferenceRequest(NamedTuple):
-    """A reference that a referee is asked for; ``reminders`` were sent so far."""
+    """A reference that a referee is asked for, with the applicant's name and application."""
 
-    id: int
-    email: str
-    name: str
-    role: str
-    asked_at: datetime | None
-    reminded_at: datetime | None
-    reminders: int
-    token_hash: str | None
-    received_at: datetime | None
-    declined_at: datetime | None
+    reference: Reference
     applicant: str
-    association: str
-    category: str
-    application_state: str
+    application: Application
 
     @property
     def state(self) -> str:
         """What the link shows: "received", "declined", "over", or (the form) "waiting"."""
-        if self.received_at is not None:
-            return "received"
-        if self.declined_at is not None:
-            return "declined"
-        return "waiting" if self.application_state in UNDECIDED else "over"
+        is_over = self.reference.state == "waiting" and self.application.is_decided
+        return "over" if is_over else self.reference.state
+
+    @property
+    def asked_at(self) -> datetime:
+        """When the referee was asked; raises ValueError before that."""
+        if self.reference.asked_at is None:
+            raise ValueError(f"reference {self.reference.id} has not been asked for")
+        return self.reference.asked_at
 
 
 class ReferenceAnswer(NamedTuple):
@@ -78,30 +75,27 @@ def request_key(reference_id: int, token_hash: str, number: int) -> str:
 
 def open_link(session: Session, reference_id: int, now: datetime) -> ReferenceLink:
     """Give a reference a new secret link; an earlier link stops working."""
-    reference = session.get_one(Reference, reference_id, populate_existing=True)
-    reference.asked_at, reference.reminders = now, 0
-    session.add(reference)
-    (request,) = _list_requests(session, col(Reference.id) == reference_id)
-    link = _link(session, request)
-    reference.token_hash = link.request.token_hash
-    session.add(reference)
-    session.flush()
-    return link
+    [request] = _list_requests(session, col(Reference.id) == reference_id)
+    request.reference.asked_at, request.reference.reminders = now, 0
+    return _store_link(session, request)
 
 
-def find_request(session: Session, rulebooks: Rulebooks, token: str) -> ReferenceRequest | None:
+def find_request(
+    session: Session, rulebooks: Rulebooks, token: str, *, lock: bool = False
+) -> ReferenceRequest | None:
     """The request whose link has this token, if its association still has a rulebook."""
-    for request in _list_requests(session, col(Reference.token_hash) == hash_token(token)):
-        if request.association in rulebooks.associations:
+    has_token = col(Reference.token_hash) == hash_token(token)
+    for request in _list_requests(session, has_token, lock=lock):
+        if request.application.association in rulebooks.associations:
             return request
     return None
 
 
-def asks_vetted(rulebooks: Rulebooks, request: ReferenceRequest, now: datetime) -> bool:
+def asks_vetted(rulebooks: Rulebooks, application: Application, now: datetime) -> bool:
     """Whether the rulebook accepts a vetted referee, so that the form asks about it."""
-    rulebook = rulebooks.associations[request.association]
+    rulebook = rulebooks.associations[application.association]
     today = local_day(now, rulebook.time_zone)
-    requirement = find_reference_rule(rulebook, request.category, today)
+    requirement = find_reference_rule(rulebook, application.category, today)
     return bool(requirement and requirement.references and requirement.references.vetted)
 
 
@@ -110,10 +104,16 @@ def submit_reference(context: ServiceContext, token: str, answer: ReferenceAnswe
 
     Raises NotFound for an unknown link.
     """
-    request = _require_request(context, token)
-    vetted = answer.vetted and asks_vetted(context.rulebooks, request, context.now)
+    request = find_request(context.session, context.rulebooks, token, lock=True)
+    if request is None:
+        raise NotFound
+    if request.state != "waiting":
+        return False
+    vetted = answer.vetted and asks_vetted(context.rulebooks, request.application, context.now)
     values = answer._replace(vetted=vetted)._asdict()
-    return _finish(context, request, {**values, "received_at": context.now}, by_link=True)
+    values["received_at"] = context.now
+    context.update_row(request.reference, values, **values, answered_by_link=True)
+    return True
 
 
 def decline_reference(context: ServiceContext, token: str) -> bool:
@@ -121,8 +121,13 @@ def decline_reference(context: ServiceContext, token: str) -> bool:
 
     Raises NotFound for an unknown link.
     """
-    request = _require_request(context, token)
-    return _finish(context, request, {"declined_at": context.now}, by_link=False)
+    request = find_request(context.session, context.rulebooks, token, lock=True)
+    if request is None:
+        raise NotFound
+    if request.state != "waiting":
+        return False
+    context.update_row(request.reference, {"declined_at"}, declined_at=context.now)
+    return True
 
 
 def list_unanswered_requests(
@@ -134,37 +139,31 @@ def list_unanswered_requests(
         col(Application.association) == association,
         col(Application.state).in_(UNDECIDED),
         col(Reference.asked_at) < before,
-        *_UNANSWERED,
+        col(Reference.received_at).is_(None),
+        col(Reference.declined_at).is_(None),
     )
 
 
 def count_reminder(
     session: Session, request: ReferenceRequest, now: datetime
 ) -> ReferenceLink | None:
-    """Count one more reminder; the link to send, or None if the referee has answered meanwhile."""
-    reminders = request.reminders + 1
-    link = _link(session, request._replace(reminders=reminders, reminded_at=now))
-    statement = (
-        update(Reference)
-        .where(
-            col(Reference.id) == request.id,
-            col(Reference.reminders) == request.reminders,
-            *_UNANSWERED,
-        )
-        # The hash differs if the installation has a new key since.
-        .values(reminders=reminders, reminded_at=now, token_hash=link.request.token_hash)
-    )
-    return link if session.exec(statement).rowcount == 1 else None
+    """Count one more reminder; the link to send, or None if the referee has answered meanwhile.
+
+    None, too, if another process has counted this reminder.
+    """
+    reminders = request.reference.reminders
+    locked = _list_requests(session, col(Reference.id) == request.reference.id, lock=True)
+    if not locked or locked[0].state != "waiting" or locked[0].reference.reminders != reminders:
+        return None
+    request = locked[0]
+    request.reference.reminders, request.reference.reminded_at = reminders + 1, now
+    return _store_link(session, request)
 
 
-def _require_request(context: ServiceContext, token: str) -> ReferenceRequest:
-    request = find_request(context.session, context.rulebooks, token)
-    if request is None:
-        raise NotFound
-    return request
-
-
-def _list_requests(session: Session, *where: ColumnElement[bool]) -> list[ReferenceRequest]:
+def _list_requests(
+    session: Session, *where: ColumnElement[bool], lock: bool = False
+) -> list[ReferenceRequest]:
+    """With ``lock``, nobody else changes these references before the transaction ends."""
     query = (
         select(Reference, Person.name, Application)
         .join(Application, col(Application.id) == Reference.application_id)
@@ -173,47 +172,75 @@ def _list_requests(session: Session, *where: ColumnElement[bool]) -> list[Refere
         .order_by(col(Reference.id))
         .execution_options(populate_existing=True)
     )
-    return [
-        ReferenceRequest(
-            id=reference.id,
-            email=reference.email,
-            name=reference.name,
-            role=reference.role,
-            asked_at=reference.asked_at,
-            reminded_at=reference.reminded_at,
-            reminders=reference.reminders,
-            token_hash=reference.token_hash,
-            received_at=reference.received_at,
-            declined_at=reference.declined_at,
-            applicant=applicant,
-            association=application.association,
-            category=application.category,
-            application_state=application.state,
-        )
-        for reference, applicant, application in session.exec(query)
-    ]
+    if lock:
+        query = query.with_for_update(of=Reference)
+    return [ReferenceRequest(*row) for row in session.exec(query)]
 
 
-def _link(session: Session, request: ReferenceRequest) -> ReferenceLink:
-    if request.asked_at is None:
-        raise ValueError(f"reference {request.id} has not been asked for")
+def _store_link(session: Session, request: ReferenceRequest) -> ReferenceLink:
+    """The link of a reference; stores its hash, which differs if the key is another one now."""
     # The instant too, so that a reference that is asked anew has a new link.
     asked_at = request.asked_at.astimezone(UTC).isoformat()
     key = bytes.fromhex(get_signing_key(session, _KEY_NAME))
-    digest = hmac.digest(key, f"{request.id}\n{request.email}\n{asked_at}".encode(), sha256)
-    token = urlsafe_b64encode(digest).rstrip(b"=").decode()
-    return ReferenceLink(request._replace(token_hash=hash_token(token)), token)
+    text = f"{request.reference.id}\n{request.reference.email}\n{asked_at}"
+    token = urlsafe_b64encode(hmac.digest(key, text.encode(), sha256)).rstrip(b"=").decode()
+    request.reference.token_hash = hash_token(token)
+    session.add(request.reference)
+    session.flush()
+    return ReferenceLink(request, token)
 
 
-def _finish(
-    context: ServiceContext, request: ReferenceRequest, values: dict[str, Any], *, by_link: bool
-) -> bool:
-    """Store the values if there is neither an answer nor a refusal yet."""
-    if request.state != "waiting":
-        return False
-    statement = update(Reference).where(col(Reference.id) == request.id, *_UNANSWERED)
-    stored = context.session.exec(statement.values(**values, answered_by_link=by_link))
-    if stored.rowcount != 1:
-        return False
-    context.record_change("reference", request.id, before=dict.fromkeys(values), after=values)
-    return True
+@dataclass(frozen=True, slots=True)
+class ReferenceReport:
+    """A reference as stored, and the referee's record on the day it was received.
+
+    ``endorsements`` are (association, category) of the person with the referee's address;
+    ``is_vetted``: the application's association had vetted that person. Both are empty while
+    the reference has not been received.
+    """
+
+    reference: Reference
+    endorsements: tuple[tuple[str, str], ...] = ()
+    is_vetted: bool = False
+
+
+def list_reference_reports(
+    session: Session, application: Application, rulebook: Rulebook
+) -> list[ReferenceReport]:
+    """All references of an application, in the order in which the applicant named the referees.
+
+    For coordinators of the application's association; the caller has checked that.
+    """
+    query = select(Reference).where(Reference.application_id == application.id)
+    return [
+        _report(session, reference, rulebook)
+        for reference in session.exec(query.order_by(col(Reference.id))).all()
+    ]
+
+
+def _report(session: Session, reference: Reference, rulebook: Rulebook) -> ReferenceReport:
+    if reference.received_at is None:
+        return ReferenceReport(reference)
+    day = local_day(reference.received_at, rulebook.time_zone)
+
+    def held_on_day(table: type[Endorsement] | type[Vetting]) -> ColumnElement[bool]:
+        return (col(table.starts_on) <= day) & or_(
+            col(table.ends_on).is_(None), col(table.ends_on) >= day
+        )
+
+    endorsements = session.exec(
+        select(Endorsement.association, Endorsement.category)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(Person.email == reference.email, held_on_day(Endorsement))
+        .order_by(Endorsement.association, Endorsement.category)
+    ).all()
+    vetting = session.exec(
+        select(Vetting.id)
+        .join(Person, col(Person.id) == Vetting.person_id)
+        .where(
+            Person.email == reference.email,
+            Vetting.association == rulebook.id,
+            held_on_day(Vetting),
+        )
+    ).first()
+    return ReferenceReport(reference, tuple(endorsements), is_vetted=vetting is not None)

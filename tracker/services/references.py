@@ -60,14 +60,18 @@ class NamedReferee:
 
 
 def find_own_application(
-    session: Session, person_id: int, application_id: int
+    session: Session, person_id: int | None, application_id: int, *, lock: bool = False
 ) -> Application | None:
-    """One of a person's own applications; None if it does not exist or is another's."""
-    return session.exec(
-        select(Application).where(
-            Application.id == application_id, Application.person_id == person_id
-        )
-    ).first()
+    """One of a person's own applications; None if it does not exist or is another's.
+
+    With ``lock``, one writer at a time changes its referees.
+    """
+    query = select(Application).where(
+        Application.id == application_id, Application.person_id == person_id
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.exec(query).first()
 
 
 def list_named_referees(session: Session, application_id: int) -> list[NamedReferee]:
@@ -188,15 +192,8 @@ def withdraw_referee(context: ServiceContext, application_id: int, reference_id:
 
 def _lock_own_application(context: ServiceContext, application_id: int) -> Application:
     """The actor's own application, so that one writer at a time changes its referees."""
-    application = context.session.exec(
-        select(Application)
-        .where(
-            Application.id == application_id,
-            Application.person_id == context.actor.person_id,
-        )
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
+    person_id = context.actor.person_id
+    application = find_own_application(context.session, person_id, application_id, lock=True)
     if application is None or application.association not in context.rulebooks.associations:
         raise NotFound
     return application
@@ -224,15 +221,11 @@ def _validate_names(referee: RefereeInput, applicant: Person) -> list[Refusal]:
         refusals.append(Refusal("name", "referee-name-required"))
     elif len(referee.name) > _NAME_LIMIT:
         refusals.append(Refusal("name", "text-too-long", {"limit": _NAME_LIMIT}))
-    elif _looks_like_link(referee.name):
+    elif _LINK.search(_DEGREE.sub("", referee.name)):
         refusals.append(Refusal("name", "name-looks-like-link"))
-    if _looks_like_link(applicant.name):
+    if _LINK.search(_DEGREE.sub("", applicant.name)):
         refusals.append(Refusal("name", "own-name-looks-like-link", {"name": applicant.name}))
     return refusals
-
-
-def _looks_like_link(name: str) -> bool:
-    return _LINK.search(_DEGREE.sub("", name)) is not None
 
 
 def _require_room(

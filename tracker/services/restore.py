@@ -81,7 +81,12 @@ def restore_backup(
             revoked = _restore_sqlite(backup, address, now, revoke_access=revoke_access)
         else:
             revoked = _restore_postgresql(backup, url, now, revoke_access=revoke_access)
-        return Restored(note, _list_missing(url, evidence), revoked)
+        missing = [
+            name
+            for name, digest in contents_of(url).files.items()
+            if evidence is None or not _is_right(evidence / name, digest)
+        ]
+        return Restored(note, missing, revoked)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{backup} could not be restored: {error}") from error
 
@@ -238,14 +243,6 @@ def _finish(url: str, now: datetime, *, revoke_access: bool) -> RevokedAccess | 
             return revoke_all_access(session, _ACTOR, now, calendars=False, tokens=False)
     finally:
         engine.dispose()
-
-
-def _list_missing(url: str, evidence: Path | None) -> list[str]:
-    missing = []
-    for name, digest in contents_of(url).files.items():
-        if evidence is None or not _is_right(evidence / name, digest):
-            missing.append(name)
-    return missing
 
 
 def _is_right(file: Path, digest: str) -> bool:

@@ -42,36 +42,26 @@ def load_providers(
     """
     if person_ids is None:
         named = exists().where(col(Entry.provider_id) == Person.id)
-        providing = select(Person.id).where(or_(col(Person.provides_rsc), named))
-        return _load(session, lambda column: column.in_(providing))
+        return _load(session, select(Person.id).where(or_(col(Person.provides_rsc), named)))
     providers: dict[int, Provider] = {}
     for ids in in_chunks(sorted(person_ids), _BATCH):
-        providers |= _load(session, lambda column: column.in_(ids))  # noqa: B023 - called at once
+        providers |= _load(session, ids)
     return providers
 
 
-def _load(session: Session, is_wanted: Any) -> dict[int, Provider]:  # noqa: ANN401 - of a column
+def _load(session: Session, ids: Any) -> dict[int, Provider]:  # noqa: ANN401 - a list or a query
     credentials: defaultdict[int, list[Credential]] = defaultdict(list)
-    for endorsement in session.exec(
-        select(Endorsement).where(is_wanted(col(Endorsement.person_id)))
-    ):
-        credentials[endorsement.person_id].append(
-            Credential(
-                endorsement.association,
-                endorsement.category,
-                endorsement.starts_on,
-                endorsement.ends_on,
-            )
-        )
-    for vetting in session.exec(select(Vetting).where(is_wanted(col(Vetting.person_id)))):
-        credentials[vetting.person_id].append(
-            Credential(vetting.association, None, vetting.starts_on, vetting.ends_on)
-        )
-    people = select(Person.id, Person.name, Person.highest_degree).where(is_wanted(col(Person.id)))
+    for held in session.exec(select(Endorsement).where(col(Endorsement.person_id).in_(ids))):
+        credential = Credential(held.association, held.category, held.starts_on, held.ends_on)
+        credentials[held.person_id].append(credential)
+    for vetting in session.exec(select(Vetting).where(col(Vetting.person_id).in_(ids))):
+        credential = Credential(vetting.association, None, vetting.starts_on, vetting.ends_on)
+        credentials[vetting.person_id].append(credential)
+    people = select(Person.id, Person.name, Person.highest_degree).where(col(Person.id).in_(ids))
     providers = {}
     for number, name, degree in session.exec(people):
-        held = tuple(sorted(credentials[number], key=str))
-        providers[number] = Provider(name, degree, held)
+        held_credentials = tuple(sorted(credentials[number], key=str))
+        providers[number] = Provider(name, degree, held_credentials)
     return providers
 
 

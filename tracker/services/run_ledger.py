@@ -92,7 +92,7 @@ def finish_run(session: Session, key: RunKey, result: JobResult, now: datetime) 
     )
     values = {"finished_at": now, "report": json.dumps(result.report)}
     session.connection().execute(statement.values(values))
-    replace_failures(session, key.job, key.association, result.failures, now)
+    replace_failures(session, key, result.failures, now)
 
 
 def record_missed(
@@ -105,27 +105,25 @@ def record_missed(
 
 
 def replace_failures(
-    session: Session, job: str, association: str, failures: Sequence[Failure], now: datetime
+    session: Session, key: RunKey, failures: Sequence[Failure], now: datetime
 ) -> None:
     """Record the failures of a run that ended, in place of those of the run before."""
     gone = delete(RunFailure).where(
-        col(RunFailure.job) == job,
-        col(RunFailure.association) == association,
+        col(RunFailure.job) == key.job,
+        col(RunFailure.association) == key.association,
         col(RunFailure.subject).not_in([failure.subject for failure in failures]),
     )
     session.connection().execute(gone)
     for failure in failures:
-        record_failure(session, job, association, failure, now)
+        record_failure(session, key, failure, now)
 
 
-def record_failure(
-    session: Session, job: str, association: str, failure: Failure, now: datetime
-) -> None:
+def record_failure(session: Session, key: RunKey, failure: Failure, now: datetime) -> None:
     """Record a failure, or one more attempt of one that is on record."""
-    earlier = session.get(RunFailure, (job, association, failure.subject))
+    earlier = session.get(RunFailure, (key.job, key.association, failure.subject))
     row = {
-        "job": job,
-        "association": association,
+        "job": key.job,
+        "association": key.association,
         "subject": failure.subject,
         "error": failure.error[:_ERROR_LENGTH],
         "attempts": earlier.attempts + 1 if earlier else 1,

@@ -86,14 +86,6 @@ class DecidedRequest(NamedTuple):
     hours_until: date | None = None
 
 
-class ExtendableRenewal(NamedTuple):
-    """A renewal that is not done yet, and the due date in force."""
-
-    endorsement: Endorsed
-    cycle: Cycle
-    due_on: date
-
-
 _SUBMITTED = (
     select(TimeRequest, Person, Endorsement)
     .join(Endorsement, col(Endorsement.id) == col(TimeRequest.endorsement_id))
@@ -156,19 +148,19 @@ def list_current_endorsements(
 
 def list_extendable_renewals(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
-) -> list[ExtendableRenewal]:
-    """A person's renewals that still miss something, those that can be completed first."""
+) -> list[tuple[Standing, Cycle, date]]:
+    """A person's renewals that still miss something, each with its cycle and due date.
+
+    Those that can be completed come first.
+    """
     current = list_current_endorsements(session, rulebooks, person_id, now)
-    endorsements = {one.id: one for one in current}
+    ids = [endorsement.id for endorsement in current]
     renewals = []
-    day_of = days_at(rulebooks, now)
-    for standing in judge_current(session, rulebooks, day_of, endorsement_ids=endorsements):
+    for standing in judge_current(session, rulebooks, days_at(rulebooks, now), endorsement_ids=ids):
         cycle, due_on = standing.plan.cycle, standing.due_on
         if standing.status in _EXTENDABLE and cycle is not None and due_on is not None:
-            endorsement = endorsements[standing.facts.subject_id]
-            renewal = ExtendableRenewal(endorsement, cycle, due_on)
-            renewals.append((_EXTENDABLE.index(standing.status), due_on, renewal))
-    return [renewal for *_, renewal in sorted(renewals, key=lambda ranked: ranked[:2])]
+            renewals.append((standing, cycle, due_on))
+    return sorted(renewals, key=lambda r: (_EXTENDABLE.index(r[0].status), r[2]))
 
 
 def find_extended_standing(
@@ -209,12 +201,12 @@ def request_extension(context: ServiceContext, new: NewTimeRequest) -> int:
     """Submit a request for a later due date and return its id."""
     lock_person(context.session, context.person_id)
     refusals = _check_text("reason", new.reason)
-    for renewal in list_extendable_renewals(
+    requested = (new.endorsement_id, new.days.starts_on)
+    for standing, cycle, due_on in list_extendable_renewals(
         context.session, context.rulebooks, context.person_id, context.now
     ):
-        requested = (new.endorsement_id, new.days.starts_on)
-        if (renewal.endorsement.id, renewal.cycle.starts_on) == requested:
-            refusals += _check_due_date(new.days, renewal.due_on)
+        if (standing.facts.subject_id, cycle.starts_on) == requested:
+            refusals += _check_due_date(new.days, due_on)
             break
     else:
         refusals.append(Refusal("endorsement_id", "renewal-not-yours"))
@@ -226,9 +218,9 @@ def withdraw_request(context: ServiceContext, request_id: int) -> None:
     lock_person(context.session, context.person_id)
     query = _SUBMITTED.where(TimeRequest.id == request_id, Person.id == context.person_id)
     row = context.session.exec(query).first()
-    if row is None or not SubmittedRequest(*row).is_pending:
+    if row is None or row[0].state != PENDING:
         raise NotFound
-    _close(context, SubmittedRequest(*row), WITHDRAWN, answer=None)
+    _close(context, row[0], WITHDRAWN, None)
 
 
 def grant_request(
@@ -254,7 +246,7 @@ def grant_request(
     if refusals:
         raise Refused(*refusals)
     request.starts_on, request.ends_on = days
-    _close(context, submitted, GRANTED, answer=answer or None)
+    _close(context, request, GRANTED, answer or None)
     key: dict[str, Any] = {"endorsement_id": request.endorsement_id}
     if request.kind == LEAVE:
         key["starts_on"] = days.starts_on
@@ -271,7 +263,7 @@ def decline_request(context: ServiceContext, request_id: int, answer: str) -> De
     submitted = _lock_pending(context, request_id)
     if refusals := _check_text("answer", answer):
         raise Refused(*refusals)
-    _close(context, submitted, DECLINED, answer=answer)
+    _close(context, submitted.request, DECLINED, answer)
     return DecidedRequest(submitted, submitted.days, granted=None)
 
 
@@ -351,17 +343,9 @@ def _lock_pending(context: ServiceContext, request_id: int) -> SubmittedRequest:
     return submitted
 
 
-def _close(
-    context: ServiceContext, submitted: SubmittedRequest, state: str, *, answer: str | None
-) -> None:
-    context.update_row(
-        submitted.request,
-        {"state"},
-        state=state,
-        answer=answer,
-        decided_at=context.now,
-        decided_by=context.actor.label,
-    )
+def _close(context: ServiceContext, request: TimeRequest, state: str, answer: str | None) -> None:
+    values = {"answer": answer, "decided_at": context.now, "decided_by": context.actor.label}
+    context.update_row(request, {"state"}, state=state, **values)
 
 
 def _store(

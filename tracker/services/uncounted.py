@@ -9,7 +9,6 @@ from typing import TypeVar
 from sqlmodel import Session, col, or_
 
 from tracker.db.log import Entry
-from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.providers import Provider
@@ -25,7 +24,6 @@ Uncounted = list[tuple[LoggedEntry, Reason]]
 
 def with_uncounted(
     session: Session,
-    rulebooks: Rulebooks,
     standings: Iterable[JudgedStanding],
     day_of: Callable[[str], date],
 ) -> Iterator[tuple[JudgedStanding, Uncounted]]:
@@ -42,7 +40,7 @@ def with_uncounted(
         for standing in batch:
             as_of = day_of(standing.plan.association)
             logged = entries.get(standing.facts.person_id, [])
-            yield standing, _uncounted(rulebooks, standing.plan, logged, providers, as_of)
+            yield standing, _uncounted(standing.plan, logged, providers, as_of)
 
 
 def _list_doubtful(
@@ -72,20 +70,15 @@ def _counting_span(plan: Plan) -> Span | None:
 
 
 def _uncounted(
-    rulebooks: Rulebooks,
-    plan: Plan,
-    entries: list[LoggedEntry],
-    providers: dict[int, Provider],
-    as_of: date,
+    plan: Plan, entries: list[LoggedEntry], providers: dict[int, Provider], as_of: date
 ) -> Uncounted:
     span = _counting_span(plan)
     if span is None:
         return []
-    rule = rulebooks.provider_rules[plan.provider_rule][1] if plan.provider_rule else None
     uncounted = []
     for entry in entries:
         if span.starts_on <= entry.held_on <= span.ends_on:
-            verdict = explain(entry, plan, rule, providers.get(entry.provider_id or 0), as_of)
+            verdict = explain(entry, plan, providers.get(entry.provider_id or 0), as_of)
             if verdict.reason and not verdict.counts:
                 uncounted.append((entry, verdict.reason))
     return uncounted

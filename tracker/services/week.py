@@ -50,6 +50,11 @@ class WeekFigures(NamedTuple):
     total: int
     behind: int
 
+    @property
+    def share(self) -> float:
+        """The part that is complete, from 0 to 1."""
+        return self.met / self.total if self.total else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Week:

@@ -7,7 +7,7 @@ import pytest
 from tests.web.api.calling import Program, make
 from tests.web.client import WebClient
 from tracker.db.engine import reading, writing
-from tracker.services.api_tokens import find_caller, list_tokens, revoke_token
+from tracker.services.api_tokens import find_caller, list_tokens, revoke_token, state_of
 
 CALLS = {
     ("GET", "/standings"): "standings:read",
@@ -57,9 +57,9 @@ def test_the_day_of_the_last_use_is_kept(sqlite_web: WebClient) -> None:
     sqlite_web.pass_time(days=2)
     program.get("/entries")
     with reading(sqlite_web.cast.engine) as session:
-        [token] = list_tokens(session, sqlite_web.now)
+        [token] = list_tokens(session)
     assert token.last_used_on == (sqlite_web.now - timedelta(hours=5)).date()
-    assert token.state == "valid"
+    assert state_of(token, sqlite_web.now) == "valid"
 
 
 def test_the_secret_itself_is_stored_nowhere(sqlite_web: WebClient) -> None:

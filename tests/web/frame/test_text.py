@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from tracker.formatting import capitalize_first, format_list
-from tracker.notifications.missing_text import format_missing
+from tracker.notifications.attention_text import format_missing
 from tracker.rules.cycles import Cycle
 from tracker.services.dashboard import ShortRequirement as Short
 from tracker.web.pages.renewal_text import format_week

@@ -32,6 +32,10 @@ class CandidatePosition(NamedTuple):
     ends_on: date | None
     supervisor_held: frozenset[str] = frozenset()
 
+    def last_day(self, as_of: date) -> date:
+        """The last day through ``as_of``."""
+        return min(self.ends_on or as_of, as_of)
+
 
 class CandidateSession(NamedTuple):
     """An RSC session with a provider qualified on the day; minutes, also by topic."""

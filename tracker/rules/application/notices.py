@@ -10,15 +10,7 @@ from datetime import date, timedelta
 from tracker.rules.application.candidate import Candidate
 from tracker.rules.application.rsc import judge_rsc, last_day
 from tracker.rules.notice_config import NoticeConfig
-from tracker.rules.notices import (
-    Cutoff,
-    Decision,
-    Key,
-    Kind,
-    decide_cutoff,
-    decide_membership,
-    due_steps,
-)
+from tracker.rules.notices import Cutoff, Decision, Key, Kind, NoticeBasis
 from tracker.rules.standing import ApplicationStanding, Outcome, Result
 
 _DAY = timedelta(days=1)
@@ -40,16 +32,15 @@ def decide_application(
     """
     if not standing.results:
         return []
+    basis = NoticeBasis(config, standing, decided, as_of)
     decisions = [
-        *_decide_windows(config, standing, decided, as_of),
-        *decide_membership(config, standing, decided, as_of),
-        *_decide_references(config, standing, decided, as_of, asked_on),
+        *_decide_windows(basis),
+        *basis.decide_membership(),
+        *_decide_references(basis, asked_on),
     ]
-    skipped = None
-    if not _short_rsc(standing):
-        skipped = "no more RSC hours are needed"
+    skipped = None if _short_rsc(standing) else "no more RSC hours are needed"
     for cutoff in cutoffs:
-        decisions += decide_cutoff(config, standing, cutoff, decided, as_of, skipped=skipped)
+        decisions += basis.decide_cutoff(cutoff, skipped)
     return decisions
 
 
@@ -64,34 +55,29 @@ def _short_rsc(standing: ApplicationStanding) -> list[Result]:
     return [r for r in short if r.requirement.counts == "rsc"]
 
 
-def _decide_windows(
-    config: NoticeConfig,
-    standing: ApplicationStanding,
-    decided: Mapping[Key, bool],
-    as_of: date,
-) -> Iterator[Decision]:
+def _decide_windows(basis: NoticeBasis[ApplicationStanding]) -> Iterator[Decision]:
     """About each RSC window that is open and short; hours inside others share their window."""
+    standing, before = basis.standing, basis.config.rsc_window.before
     windows = set()
     for result in _short_rsc(standing):
         if result.closes_on:
             requirement = result.requirement
             windows.add((requirement.rule.inside or requirement.id, result.closes_on))
-    steps = [-days for days in config.rsc_window.before]
-    reach = max(config.rsc_window.before, default=0)
+    steps, reach = [-days for days in before], max(before, default=0)
     for requirement_id, closes_on in sorted(windows):
         skipped = None
-        if _had_notice_before(requirement_id, closes_on, reach, decided):
+        if _had_notice_before(requirement_id, closes_on, reach, basis.decided):
             skipped = "a notice about an earlier window was sent recently"
         about = (Kind.RSC_WINDOW, requirement_id, closes_on)
-        due = list(due_steps(config, about, steps, decided, as_of))
+        due = list(basis.due_steps(about, steps))
         # On most days no step is due, and nothing needs to be calculated.
-        lacking = _find_lacking(standing, requirement_id, closes_on, as_of) if due else ()
+        lacking = _find_lacking(basis, requirement_id, closes_on) if due else ()
         for key, late in due:
             yield Decision(standing, key, late or skipped, lacking=lacking)
 
 
 def _had_notice_before(
-    requirement_id: str, closes_on: date, reach: int, decided: Mapping[Key, bool]
+    requirement_id: str, closes_on: date, reach: int, decided: Mapping[Key, object]
 ) -> bool:
     """Whether a notice was sent about a window that closes at most ``reach`` days earlier.
 
@@ -106,33 +92,30 @@ def _had_notice_before(
 
 
 def _find_lacking(
-    standing: ApplicationStanding, requirement_id: str, closes_on: date, as_of: date
+    basis: NoticeBasis[ApplicationStanding], requirement_id: str, closes_on: date
 ) -> tuple[Result, ...]:
     """What the open window is short of; the best window may be over, and lack less.
 
     Judged like the application, by only those sessions whose own windows reach its last day.
     """
-    plan, candidate = standing.plan, standing.facts.candidate
+    plan, candidate = basis.standing.plan, basis.standing.facts.candidate
     requirements = [r for r in plan.requirements if requirement_id in (r.id, r.rule.inside)]
     window = requirements[0].rule.window
     if window is None or window.months is None:
         return ()
     months = window.months
     sessions = [s for s in candidate.sessions if closes_on <= last_day(s.held_on, months)]
-    results = judge_rsc(requirements, candidate._replace(sessions=tuple(sessions)), as_of)
+    results = judge_rsc(requirements, candidate._replace(sessions=tuple(sessions)), basis.as_of)
     return tuple(r for r in results if r.outcome is Outcome.SHORT)
 
 
 def _decide_references(
-    config: NoticeConfig,
-    standing: ApplicationStanding,
-    decided: Mapping[Key, bool],
-    as_of: date,
-    asked_on: date | None,
+    basis: NoticeBasis[ApplicationStanding], asked_on: date | None
 ) -> Iterator[Decision]:
+    standing = basis.standing
     candidate = standing.facts.candidate
     since = max(asked_on or candidate.opened_on, candidate.opened_on)
-    steps = config.references.tell_applicant_after_days
+    steps = basis.config.references.tell_applicant_after_days
     for result in standing.results:
         if result.requirement.counts != "references":
             continue
@@ -143,5 +126,5 @@ def _decide_references(
         elif references_so_far(candidate)[0] >= result.required:
             skipped = "as many references have come as are asked"
         about = (Kind.REFERENCES, "", since)
-        for key, late in due_steps(config, about, steps, decided, as_of):
+        for key, late in basis.due_steps(about, steps):
             yield Decision(standing, key, late or skipped)

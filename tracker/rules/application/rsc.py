@@ -185,14 +185,9 @@ def _find_exclusion(
         return because("no_degree", degree=rule.after)
     if degree and day < degree.day:
         return because("before_degree", degree=rule.after, awarded_on=degree.day)
-    if rule.while_giving and not _provided_rsc(candidate, day):
+    if rule.while_giving and not any(
+        position.gives_rsc and position.starts_on <= day <= (position.ends_on or date.max)
+        for position in candidate.positions
+    ):
         return because("not_providing_rsc")
     return None
-
-
-def _provided_rsc(candidate: Candidate, day: date) -> bool:
-    for position in candidate.positions:
-        ends_on = position.ends_on or date.max
-        if position.gives_rsc and position.starts_on <= day <= ends_on:
-            return True
-    return False

@@ -102,7 +102,7 @@ def judge_work(
             counted.append(work)
         reason = work.review if isinstance(work, CountedWork) else work
         if reason:
-            days = Span(position.starts_on, _last_day(position, as_of))
+            days = Span(position.starts_on, position.last_day(as_of))
             months = whole_months([days]) if days.starts_on <= days.ends_on else 0
             needs_review = isinstance(work, CountedWork)
             remarks.append(Remark(position.starts_on, position.title, months, reason, needs_review))
@@ -120,7 +120,7 @@ def _count_position(
     """The position's days that count, or the reason why none does."""
     if mismatch := _find_mismatch(position, rule):
         return mismatch
-    days = Span(position.starts_on, _last_day(position, as_of))
+    days = Span(position.starts_on, position.last_day(as_of))
     pay = position.pay if rule.paid else "paid"
     if pay == "internship":
         return _count_internship(position, rule, days)
@@ -193,7 +193,3 @@ def _measure(
         else:
             worked.append(work.span)
     return whole_months(worked) + min(limit, whole_months(subtract_spans(interned, worked)))
-
-
-def _last_day(position: CandidatePosition, as_of: date) -> date:
-    return min(position.ends_on or as_of, as_of)

@@ -86,5 +86,5 @@ def _evaluate(
             name=standing.facts.name,
             **standing_to_json(standing, uncounted),
         )
-        for standing, uncounted in with_uncounted(session, site.rulebooks, standings, day_of)
+        for standing, uncounted in with_uncounted(session, standings, day_of)
     ]

@@ -58,7 +58,7 @@ def read_checklist(
     standing = standings.get(application.id)
     if standing is None:
         return None
-    ((_, uncounted),) = with_uncounted(session, rulebooks, [standing], day_of)
+    ((_, uncounted),) = with_uncounted(session, [standing], day_of)
     if not for_association:
         standing = _hide_reference_judgments(standing)
     rulebook = rulebooks.associations[application.association]

@@ -9,8 +9,11 @@ from fastapi.responses import HTMLResponse
 
 from tracker.formatting import capitalize_first
 from tracker.jobs.schedule import Job
-from tracker.notifications.attention_text import describe_attention, format_attention_count
-from tracker.notifications.missing_text import format_missing
+from tracker.notifications.attention_text import (
+    describe_attention,
+    format_attention_count,
+    format_missing,
+)
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.services.applications import list_applications
@@ -131,6 +134,7 @@ def _view_renewal(
 ) -> tuple[RenewalLine, str, str]:
     """A renewal, what is missing, and its cycle's name (empty for a category without rules)."""
     cycles = rulebooks.associations[association].cycles
-    cycle = cycle_containing(cycles, renewal.cycle_starts_on, renewal.cycle_starts_on)
-    name = format_cycle(cycle) if cycle and renewal.due_on else ""
+    starts_on = renewal.standing.cycle_starts_on
+    cycle = cycle_containing(cycles, starts_on, starts_on)
+    name = format_cycle(cycle) if cycle and renewal.standing.due_on else ""
     return renewal, capitalize_first(format_missing(renewal.short)), name

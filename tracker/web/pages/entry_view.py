@@ -183,8 +183,7 @@ def _judge_for_application(
                 excluded[result.requirement.id] = remark.reason
     left = tuple(i for i in verdict.requirement_ids if i not in excluded)
     if verdict.requirement_ids and not left:
-        reason = excluded[verdict.requirement_ids[0]]
-        verdict = Verdict(counts=False, requirement_ids=(), reason=reason)
+        verdict = Verdict((), excluded[verdict.requirement_ids[0]])
     else:
         verdict = verdict._replace(requirement_ids=left)
     line = _make_line(data, standing.plan, entry, verdict, {})
@@ -204,7 +203,6 @@ def _make_line(
         tone = "warm"
     elif exemptions.keys() >= {*verdict.requirement_ids}:
         tone = "plain"
-    rulebook = data.rulebooks.associations[plan.association]
     provider, remedy = data.provider_of(entry), verdict.remedy
     return VerdictLine(
         association=plan.association,
@@ -213,7 +211,7 @@ def _make_line(
         text=_format_verdict(plan, verdict, exemptions),
         anchor="",
         tone=tone,
-        background=describe_background(entry, plan, rulebook, provider, verdict, exemptions),
+        background=describe_background(entry, plan, provider, verdict, exemptions),
         remedy=f"{format_reason(remedy.what)}." if remedy else "",
         by_association=remedy is not None and remedy.by_association,
     )

@@ -53,7 +53,7 @@ def submit(site: SiteDep, now: NowDep, typed: Typed, token: str) -> Response:
         answer = form.parse()
         if answer is None:
             return _render_form(site, now, request, token, form)
-        actor = Actor(request.email)
+        actor = Actor(request.reference.email)
 
         def save(session: Session) -> None:
             submit_reference(ServiceContext(session, site.rulebooks, actor, now), token, answer)
@@ -69,7 +69,7 @@ def decline(site: SiteDep, now: NowDep, token: str) -> Response:
     if request is None:
         return _render(site, "unknown")
     if request.state == "waiting":
-        actor = Actor(request.email)
+        actor = Actor(request.reference.email)
 
         def save(session: Session) -> None:
             decline_reference(ServiceContext(session, site.rulebooks, actor, now), token)
@@ -87,7 +87,7 @@ def _find_request(site: Site, token: str) -> ReferenceRequest | None:
 def _form(
     rulebooks: Rulebooks, request: ReferenceRequest, typed: FormData | None = None
 ) -> AnswerForm:
-    own = rulebooks.associations[request.association]
+    own = rulebooks.associations[request.application.association]
     categories: dict[str, str] = {}
     # The categories of the applicant's association come first.
     for rulebook in (own, *rulebooks.associations.values()):
@@ -98,26 +98,29 @@ def _form(
         for organization in rulebooks.organizations.values()
         if organization.infant_mental_health
     }
-    return answer_form(format_role(own, request.role), endorsing, categories, own.name, typed)
+    return answer_form(
+        format_role(own, request.reference.role), endorsing, categories, own.name, typed
+    )
 
 
 def _render_form(
     site: Site, now: datetime, request: ReferenceRequest, token: str, form: AnswerForm
 ) -> HTMLResponse:
-    rulebook = site.rulebooks.associations[request.association]
-    category = rulebook.categories.get(request.category)
+    rulebook = site.rulebooks.associations[request.application.association]
+    category_id = request.application.category
+    category = rulebook.categories.get(category_id)
     return _render(
         site,
         "waiting",
         token=token,
         form=form,
         problems=form.problems(),
-        referee=request.name,
+        referee=request.reference.name,
         applicant=request.applicant,
         association=rulebook.name,
-        endorsement=f"{category.name} ({request.category})" if category else request.category,
-        role=format_role(rulebook, request.role),
-        asks_vetted=asks_vetted(site.rulebooks, request, now),
+        endorsement=f"{category.name} ({category_id})" if category else category_id,
+        role=format_role(rulebook, request.reference.role),
+        asks_vetted=asks_vetted(site.rulebooks, request.application, now),
     )
 
 

@@ -10,7 +10,7 @@ from tracker.formatting import format_list, format_short_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
 from tracker.rules.model import Rulebook
-from tracker.services.reference_reports import ReferenceReport, list_reference_reports
+from tracker.services.reference_submission import ReferenceReport, list_reference_reports
 
 _ROLE_CONFIRMED = {True: "Yes", False: "No, the role is denied", None: "Not answered"}
 

@@ -11,7 +11,7 @@ from tracker.formatting import (
     format_month,
     format_month_day,
 )
-from tracker.notifications.missing_text import format_missing
+from tracker.notifications.attention_text import format_missing
 from tracker.rules.cycles import Cycle
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.renewal import Pace, forecast

@@ -34,7 +34,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
     """One standing as a section of a page; ``earlier`` are the cycles before it, newest first."""
     plan, cycle = standing.plan, standing.plan.cycle
     today = data.day_of(plan.association)
-    category = data.rulebooks.associations[plan.association].categories.get(plan.category)
+    category = plan.rulebook.categories.get(plan.category)
     earlier = []
     for endorsement in data.endorsements:
         if endorsement.id == standing.facts.subject_id and cycle is not None:

@@ -60,7 +60,7 @@ def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed:
 
     def remove(context: ServiceContext) -> None:
         person = remove_second_email(context)
-        notify_second_email_change(page.site, context.session, person, page.now)
+        notify_second_email_change(page.site, context, person)
 
     if "remove" in typed:
         page.write(remove)
@@ -72,10 +72,8 @@ def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed:
     except Refused as refused:
         return _render_form(page, email, format_problems(refused))
     limit_code_requests(page.site, request, email, page.now)
-    code_request = CodeRequest(email, generate_token())
-    tasks.add_task(
-        page.site.background.run, _send_code, page.site, code_request, page.person_id, page.now
-    )
+    code_request = CodeRequest(email, generate_token(), person_id=page.person_id)
+    tasks.add_task(page.site.background.run, _send_code, page.site, code_request, page.now)
     return page.redirect(_PATH, "sent")
 
 
@@ -108,7 +106,7 @@ def confirm(
         confirmed = confirm_second_email(context, token, code)
         if isinstance(confirmed, CodeProblem):
             return confirmed
-        notify_second_email_change(site, session, confirmed, now)
+        notify_second_email_change(site, context, confirmed)
         return confirmed.second_email or ""
 
     try:
@@ -135,16 +133,14 @@ def try_again(page: PersonPage) -> Response:
         refused_at = retry_first_email(context)
         if refused_at is not None:
             person = get_person(context.session, page.person_id)
-            send_trial_mail(page.site, context.session, person, refused_at, page.now)
+            send_trial_mail(page.site, context, person, refused_at)
 
     page.write(save)
     return page.redirect("/profile", "try-again")
 
 
-def _send_code(site: Site, code_request: CodeRequest, person_id: int, now: datetime) -> None:
-    site.writer.run(
-        lambda session: send_second_email_code(site, session, code_request, person_id, now)
-    )
+def _send_code(site: Site, code_request: CodeRequest, now: datetime) -> None:
+    site.writer.run(lambda session: send_second_email_code(site, session, code_request, now))
 
 
 def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]]) -> HTMLResponse:

@@ -87,8 +87,8 @@ def request_code(
         problem = format_refusal("email-invalid", {})
         return _render_address_form(site, email, next_path, problem=problem)
     limit_code_requests(site, request, email, now)
-    code_request = CodeRequest(email, generate_token())
-    tasks.add_task(site.background.run, _send_code, site, code_request, safe_path(next_path), now)
+    code_request = CodeRequest(email, generate_token(), safe_path(next_path))
+    tasks.add_task(site.background.run, _send_code, site, code_request, now)
     query = f"?{urlencode({'next': next_path})}" if next_path else ""
     response = RedirectResponse(f"{_CODE_PATH}{query}", 303)
     remember_sign_in(response, site, code_request.token)
@@ -169,8 +169,8 @@ def _client(request: Request) -> str:
     return client_network(request.client.host) if request.client else ""
 
 
-def _send_code(site: Site, code_request: CodeRequest, next_path: str, now: datetime) -> None:
-    site.writer.run(lambda session: send_sign_in_code(site, session, code_request, next_path, now))
+def _send_code(site: Site, code_request: CodeRequest, now: datetime) -> None:
+    site.writer.run(lambda session: send_sign_in_code(site, session, code_request, now))
 
 
 def _sign_in(site: Site, attempt: _Attempt, typed: FormData, action: str) -> Response:

@@ -196,13 +196,15 @@ def _list_options(page: PageRequest, session: Session, kind: str) -> list[Reques
             label = f"{one.association} {one.category}"
             options.append(RequestOption(str(one.id), label, one.id, one.starts_on))
     else:
-        for renewal in list_extendable_renewals(session, rulebooks, page.person_id, page.now):
-            one, starts_on = renewal.endorsement, renewal.cycle.starts_on
+        renewals = list_extendable_renewals(session, rulebooks, page.person_id, page.now)
+        for standing, cycle, due_on in renewals:
+            plan, number = standing.plan, standing.facts.subject_id
             label = (
-                f"{one.association} {one.category}, {format_cycle(renewal.cycle)}: "
-                f"due {format_date(renewal.due_on)}"
+                f"{plan.association} {plan.category}, {format_cycle(cycle)}: "
+                f"due {format_date(due_on)}"
             )
-            options.append(RequestOption(f"{one.id}:{starts_on}", label, one.id, starts_on))
+            value = f"{number}:{cycle.starts_on}"
+            options.append(RequestOption(value, label, number, cycle.starts_on))
     return options
 
 

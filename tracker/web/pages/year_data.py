@@ -64,11 +64,8 @@ class YearData:
 
     def explain(self, plan: Plan, entry: LoggedEntry) -> Verdict:
         """Whether an entry counts under a plan, and toward what."""
-        rule = None
-        if plan.provider_rule:
-            _, rule = self.rulebooks.provider_rules[plan.provider_rule]
         today = self.day_of(plan.association)
-        verdict = explain(entry, plan, rule, self.provider_of(entry), today)
+        verdict = explain(entry, plan, self.provider_of(entry), today)
         if any(s.facts.provides_rsc for s in (*self.standings, *self.other_standings)):
             return verdict
         # Requirements for RSC providers alone are not what this person's hours count toward.
