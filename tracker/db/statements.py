@@ -17,7 +17,7 @@ from tracker.db.tables import METADATA
 
 # Large enough that a round trip costs nothing, small enough that a long import stays small.
 _BATCH = 5_000
-# So many rows of a stream at a time.
+# So few rows of a stream that they are used while they are still in the processor's cache.
 _FETCH = 200
 T = TypeVar("T")
 
@@ -43,7 +43,9 @@ def insert_rows(
     for batch in in_chunks(rows, _BATCH):
         driver = session.connection().connection.driver_connection
         if isinstance(driver, PsycopgConnection):
-            _copy(driver, table, batch)
+            columns = list(batch[0])
+            values = ([row[column] for column in columns] for row in batch)
+            _copy(driver, table.name, columns, values)
         else:
             session.connection().execute(insert(table), batch)
         count += len(batch)
@@ -51,15 +53,17 @@ def insert_rows(
 
 
 def _copy(
-    driver: "PsycopgConnection[Any]", table: Table, rows: Sequence[Mapping[str, Any]]
+    driver: "PsycopgConnection[Any]",
+    table: str,
+    columns: Iterable[str],
+    rows: Iterable[Sequence[Any]],
 ) -> None:
-    columns = list(rows[0])
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([row[column] for column in columns])
+            copy.write_row(row)
 
 
 def dialect_insert(session: Session, table: Table) -> Any:  # noqa: ANN401 - each has its own class
@@ -151,22 +155,30 @@ def with_values(
 
 
 def make_temporary_table(
-    session: Session, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
+    session: Session,
+    name: str,
+    columns: Mapping[str, str],
+    index: Sequence[str],
+    rows: Sequence[Sequence[Any]],
 ) -> None:
     """Make the temporary table ``name`` anew; ``columns`` are as in `with_values`, the first a key.
 
-    For the reads of jobs: PostgreSQL then knows how many rows there are.
+    For the reads of jobs: the database then knows how many rows there are, and finds them by
+    ``index``.
     """
     connection = session.connection()
     types = [f"{column} {kind}" for column, kind in columns.items()]
     types[0] += " PRIMARY KEY"
     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({', '.join(types)})")
-    mark = "%s" if is_postgresql(session) else "?"
-    marks = ", ".join([mark] * len(columns))
-    connection.exec_driver_sql(f"INSERT INTO {name} VALUES ({marks})", list(map(tuple, rows)))
-    if is_postgresql(session):
+    connection.exec_driver_sql(f"CREATE INDEX {name}_index ON {name} ({', '.join(index)})")
+    driver: Any = connection.connection.driver_connection
+    if isinstance(driver, PsycopgConnection):
+        _copy(driver, name, columns, rows)
         connection.exec_driver_sql(f"ANALYZE {name}")
+    else:
+        marks = ", ".join("?" * len(columns))
+        driver.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
 
 
 def stream_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -178,7 +190,8 @@ def stream_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Iterat
     driver: Any = session.connection().connection.driver_connection
     if not isinstance(driver, PsycopgConnection):
         with closing(driver.execute(sql, parameters)) as cursor:
-            yield from cursor
+            while batch := cursor.fetchmany(_FETCH):
+                yield from batch
         return
     with driver.cursor() as cursor:
         rows = cursor.stream(sql.encode(), parameters or None, size=_FETCH)

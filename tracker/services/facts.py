@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, exists, select
 
 from tracker.db.engine import is_postgresql
+from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.rulebooks import Rulebooks
@@ -21,6 +22,8 @@ from tracker.rules.standing import Facts, Span
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
+# For so many endorsements it pays to put the windows into a table, which the database can index.
+_MANY = 200
 # What decides which plan a cycle has: association, category, first day of the endorsement.
 Triple = tuple[str, str, date]
 
@@ -72,18 +75,27 @@ def _read_batch(
     topics = max(len(window.plan.topics) for window in windows)
     columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
     rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
-    clause, key, parameters = "", "w.id", ()
-    if ids is None:
-        make_temporary_table(session, "renewal_window", columns, rows)
+    clause, key, parameters, has_later = "", "w.id", (), True
+    if ids is None or len(ids) > _MANY:
+        key_of_window = ("association", "category", "endorsed_on")
+        make_temporary_table(session, "renewal_window", columns, key_of_window, rows)
+        has_later = _has_entries_after(session, min(window.as_of for window in windows))
     else:
         clause, parameters = with_values(session, "renewal_window", columns, rows)
         # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
         key = ", ".join(f"w.{name}" for name in columns)
-    sql = facts_sql(clause, topics, key, ids, for_postgresql=is_postgresql(session))
+    sql = facts_sql(
+        FactsQuery(clause, key, topics, ids, has_later), for_postgresql=is_postgresql(session)
+    )
     for row in stream_rows(session, sql, parameters):
         window = windows[row[0]]
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
         yield window, _facts(row, window, accepted)
+
+
+def _has_entries_after(session: Session, day: date) -> bool:
+    """Whether there is an entry to come, seen from ``day``: only if it lies in the past."""
+    return session.exec(select(exists().where(col(Entry.held_on) > day))).one()
 
 
 _WINDOW_COLUMNS = {
@@ -123,23 +135,37 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
     )
 
 
-def facts_sql(
-    clause: str, topics: int, key: str, ids: Sequence[int] | None, *, for_postgresql: bool
-) -> str:
-    """Return the query over ``renewal_window``, a table that exists or that ``clause`` makes.
+class FactsQuery(NamedTuple):
+    """What the query depends on.
 
-    It has a sum for so many topics of each window; ``key`` are columns on which all others of the
-    window depend.
+    ``with_clause`` makes the table ``renewal_window``, unless it exists; ``key`` are columns on
+    which all others of a window depend. There is a sum for each of ``topics`` topics. ``ids`` are
+    the endorsements wanted (None: all). Without ``has_later`` there are no entries to come.
     """
+
+    with_clause: str
+    key: str
+    topics: int
+    ids: Sequence[int] | None
+    has_later: bool
+
+
+def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
+    """Return the query: a row for each window of each endorsement."""
     join = "string_agg" if for_postgresql else "group_concat"
-    with_clause = f"WITH {clause}" if clause else ""
-    wanted = "" if ids is None else f"AND en.id IN ({', '.join(map(str, ids))})"
+    with_clause = f"WITH {query.with_clause}" if query.with_clause else ""
+    wanted = f"AND en.id IN ({', '.join(map(str, query.ids))})" if query.ids is not None else ""
+    next_entry = "NULL"
+    if query.has_later:
+        next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
+            AND n.held_on > w.counted_until
+            AND n.held_on BETWEEN w.starts_on AND w.ends_on)"""
     topic_sums = "".join(
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
             AND t.topic = w.topic{n}
             AND t.held_on BETWEEN w.starts_on AND w.counted_until)"""
-        for n in range(topics)
+        for n in range(query.topics)
     )
     # SQLite takes the tables in the order written because of the CROSS JOIN, so that rows come
     # grouped by endorsement and need no sorting.
@@ -155,9 +181,7 @@ def facts_sql(
             WHERE v.endorsement_id = en.id AND v.cycle_starts_on = w.starts_on),
         (SELECT r.extended_due_on FROM renewal r
             WHERE r.endorsement_id = en.id AND r.cycle_starts_on = w.starts_on),
-        (SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
-            AND n.held_on > w.counted_until
-            AND n.held_on BETWEEN w.starts_on AND w.ends_on),
+        {next_entry},
         SUM(e.minutes) FILTER (WHERE e.activity = 'training'),
         SUM(e.minutes) FILTER (WHERE e.activity = 'rsc' AND s.rule IS NOT NULL){topic_sums}
     FROM endorsement en
@@ -169,16 +193,23 @@ def facts_sql(
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
     WHERE w.association = en.association AND w.category = en.category
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
-    GROUP BY en.id, {key}, p.id
+    GROUP BY en.id, {query.key}, p.id
     """
 
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
-    (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
-    memberships, leaves, waived, extended_due_on, next_entry_on, training, rsc, *topics = rest
-    minutes = {"training": training, "rsc": rsc}
+    # fmt: off
+    (_, number, person_id, email, name, ends_on, provides_rsc, memberships, leaves, waived,
+     extended_due_on, next_entry_on, training, rsc, *topics) = row
+    # fmt: on
+    minutes = {}
+    if training:
+        minutes["training"] = training
+    if rsc:
+        minutes["rsc"] = rsc
     for topic, total in zip(window.plan.topics, topics, strict=False):
-        minutes[f"topic:{topic}"] = total
+        if total:
+            minutes[f"topic:{topic}"] = total
     return Facts(
         number,
         person_id,
@@ -187,7 +218,7 @@ def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Fact
         window.endorsed_on,
         as_date(ends_on) if ends_on else None,
         bool(provides_rsc),
-        {key: total for key, total in minutes.items() if total},
+        minutes,
         _memberships(memberships, accepted) if memberships else (),
         _leaves(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
