@@ -22,7 +22,8 @@ from tracker.rules.standing import Facts, Span
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
-# For so many endorsements it pays to put the windows into a table, which the database can index.
+# For so many endorsements SQLite needs the windows in a table with an index. PostgreSQL, which then
+# reads all entries, gets a table only for everybody's.
 _MANY = 200
 # What decides which plan a cycle has: association, category, first day of the endorsement.
 Triple = tuple[str, str, date]
@@ -76,7 +77,7 @@ def _read_batch(
     columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
     rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
     clause, key, parameters, has_later = "", "w.id", (), True
-    if ids is None or len(ids) > _MANY:
+    if ids is None or (len(ids) > _MANY and not is_postgresql(session)):
         key_of_window = ("association", "category", "endorsed_on")
         make_temporary_table(session, "renewal_window", columns, key_of_window, rows)
         has_later = _has_entries_after(session, min(window.as_of for window in windows))
