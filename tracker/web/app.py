@@ -27,7 +27,6 @@ from tracker.web.menu import menu_of
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
 from tracker.web.pages import (
     applicants,
-    application_decisions,
     applications,
     browsers,
     coordinator,
@@ -74,7 +73,6 @@ _PAGES = (
     group_sessions,
     coordinator,
     applicants,
-    application_decisions,
     exports,
     request_decisions,
     help_page,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import unquote
 
-from fastapi import BackgroundTasks, Depends, HTTPException, Request
+from fastapi import BackgroundTasks, Depends, Request
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -25,13 +25,12 @@ from tracker.services.browser_sessions import (
     has_recent_visit,
     record_visit,
 )
-from tracker.services.context import Actor, ServiceContext
+from tracker.services.context import Actor
 from tracker.services.evaluation import days_at
 from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
 
-T = TypeVar("T")
 _FIRST_PAGE = "/"
 _LONGEST_PATH = 2000
 
@@ -91,15 +90,6 @@ class Site:
     def today(self, association: str, now: datetime) -> date:
         """The legal day at an association at the instant ``now``."""
         return days_at(self.rulebooks, now)(association)
-
-    def write(self, viewer: "Viewer", now: datetime, work: Callable[[ServiceContext], T]) -> T:
-        """Return what ``work`` returns, once everything it wrote for ``viewer`` is committed.
-
-        If it raises, nothing is saved. Raises Busy like `Writer.run`.
-        """
-        return self.writer.run(
-            lambda session: work(ServiceContext(session, self.rulebooks, viewer.actor, now))
-        )
 
 
 def site_of(request: Request) -> Site:
@@ -247,10 +237,3 @@ async def require_viewer(viewer: OptionalViewerDep) -> Viewer:
 
 
 ViewerDep = Annotated[Viewer, Depends(require_viewer)]
-
-
-async def require_person(viewer: Viewer) -> Viewer:
-    """The viewer; 404 for a coordinator who is not a person in the database."""
-    if viewer.person_id is None:
-        raise HTTPException(404)
-    return viewer

@@ -15,12 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tracker.formatting import (
     date_field_order,
     format_alternatives,
+    format_cycle_span,
     format_date,
     format_hours,
     format_hours_with_unit,
     format_short_date,
     join_month_days,
 )
+from tracker.rules.cycles import Cycle
+from tracker.rules.model import Rulebook
 
 STYLE_SHEET = "site.css"
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -108,6 +111,17 @@ class Pages:
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _BETWEEN_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=[^\W\d])")
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)|(?<=s)'(?=\s)")
+
+
+def format_cycle(cycle: Cycle) -> str:
+    """A cycle's name: its year or years if it follows the calendar, else its first and last day."""
+    return format_cycle_span(cycle.starts_on, cycle.ends_on)
+
+
+def category_name(rulebook: Rulebook | None, category: str) -> str:
+    """A category in words; its id if the rulebook does not have it."""
+    known = rulebook.categories.get(category) if rulebook else None
+    return known.name if known else category
 
 
 def unbroken_date(day: date) -> str:

@@ -1,21 +1,19 @@
 """An applicant's own page: the checklist, or the decision about the application."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from tracker.db.applications import Application
 from tracker.formatting import format_date
-from tracker.rulebooks import Rulebooks
 from tracker.services.applications import get_application, list_applications
-from tracker.services.evaluation import days_at
 from tracker.web.forms.body import RowId
-from tracker.web.page_request import PersonPage
+from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.checklist import read_checklist
+from tracker.web.rendering import category_name
 
 router = APIRouter()
 _DECIDED = {"endorsed": "Endorsed from", "declined": "Declined on", "withdrawn": "Withdrawn on"}
@@ -41,46 +39,34 @@ class ApplicationView:
 def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
     """Your application: what is done, what is missing and why, and what you can do."""
     with page.reading() as session:
-        application = get_application(session, application_id)
-        if application is None or application.person_id != page.person_id:
-            raise HTTPException(404)
-        view = view_application(session, page.site.rulebooks, application, page.now)
+        application = require(get_application(session, application_id))
+        require(application.person_id == page.person_id)
+        view = view_application(session, page, application)
     return page.render("application.html", view=view)
 
 
-def read_applications(
-    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
-) -> list[ApplicationView]:
-    """All of a person's applications, the undecided first, then the newest."""
-    applications = list_applications(session, person_id)
-    return [view_application(session, rulebooks, each, now) for each in applications]
+def read_applications(session: Session, page: PageRequest) -> list[ApplicationView]:
+    """All of the viewer's applications, the undecided first, then the newest."""
+    applications = list_applications(session, page.person_id)
+    return [view_application(session, page, each) for each in applications]
 
 
 def view_application(
-    session: Session,
-    rulebooks: Rulebooks,
-    application: Application,
-    now: datetime,
-    *,
-    for_association: bool = False,
+    session: Session, page: PageRequest, application: Application, *, for_association: bool = False
 ) -> ApplicationView:
     """One application; ``for_association`` is as in `read_checklist`."""
-    name = application.category
-    rulebook = rulebooks.associations.get(application.association)
-    if rulebook and name in rulebook.categories:
-        name = rulebook.categories[name].name
+    rulebook = page.rulebooks.associations.get(application.association)
+    name = category_name(rulebook, application.category)
     checklist = None
     if rulebook and not application.is_decided:
-        checklist = read_checklist(
-            session, rulebooks, application, now, for_association=for_association
-        )
+        checklist = read_checklist(session, page, application, for_association=for_association)
     if checklist is not None:
         lead = f"{checklist['lead']} {checklist['step']}".strip()
         return ApplicationView(
             application, name, checklist["headline"], lead, checklist["status"], checklist
         )
     if application.is_decided:
-        headline, lead = format_outcome(application), _format_next(rulebooks, application, now)
+        headline, lead = format_outcome(application), _format_next(page, application)
     elif rulebook is None:
         headline = "We have no rulebook for this association."
         lead = "So we can't show what your application needs."
@@ -97,14 +83,14 @@ def format_outcome(application: Application) -> str:
     return f"{_DECIDED[application.state]} {format_date(application.decided_on)}."
 
 
-def _format_next(rulebooks: Rulebooks, application: Application, now: datetime) -> str:
+def _format_next(page: PageRequest, application: Application) -> str:
     """What a decision means for the applicant."""
     if application.state != "endorsed" or application.decided_on is None:
         return "Your logged hours are kept. Your association can tell you more."
-    if application.association not in rulebooks.associations:
+    if application.association not in page.rulebooks.associations:
         return "Congratulations."
-    today = days_at(rulebooks, now)(application.association)
-    plan = rulebooks.plan(
+    today = page.day_of(application.association)
+    plan = page.rulebooks.plan(
         application.association,
         application.category,
         application.decided_on,

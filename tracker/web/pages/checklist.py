@@ -1,6 +1,6 @@
 """An application's checklist in words: each requirement, its progress, and what does not count."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlmodel import Session
@@ -13,7 +13,6 @@ from tracker.formatting import (
     format_list,
     lowercase_first,
 )
-from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.application.wording import (
     NO_INITIAL_RULES,
@@ -31,19 +30,14 @@ from tracker.rules.model import Rulebook
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import ApplicationStanding, Outcome, Remark, Result, Status
 from tracker.services.applications import get_application_standings
-from tracker.services.evaluation import days_at
 from tracker.services.uncounted import Uncounted, with_uncounted
+from tracker.web.page_request import PageRequest
 
 NO_RULES = f"{capitalize_first(NO_INITIAL_RULES)}."
 
 
 def read_checklist(
-    session: Session,
-    rulebooks: Rulebooks,
-    application: Application,
-    now: datetime,
-    *,
-    for_association: bool = False,
+    session: Session, page: PageRequest, application: Application, *, for_association: bool = False
 ) -> dict[str, Any] | None:
     """An undecided application's checklist; None before the day on which it opens.
 
@@ -53,7 +47,7 @@ def read_checklist(
     Only ``for_association`` does it show which references fill a requirement: that depends on
     what referees wrote, and they were promised that the applicant does not learn it.
     """
-    day_of = days_at(rulebooks, now)
+    rulebooks, day_of = page.rulebooks, page.day_of
     standings = get_application_standings(session, rulebooks, day_of, [application.id])
     standing = standings.get(application.id)
     if standing is None:

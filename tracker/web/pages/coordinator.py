@@ -11,8 +11,8 @@ from tracker.formatting import capitalize_first
 from tracker.jobs.schedule import Job
 from tracker.notifications.attention_text import describe_attention, format_attention_count
 from tracker.notifications.missing_text import format_missing
-from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
+from tracker.rules.model import Rulebook
 from tracker.services.applications import list_applications
 from tracker.services.dashboard import (
     STATES,
@@ -27,10 +27,10 @@ from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
 from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import RowId
-from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages
+from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages, require
 from tracker.web.pages.applications import format_outcome
 from tracker.web.pages.year_view import read_year
-from tracker.web.text import format_cycle
+from tracker.web.rendering import format_cycle
 
 router = APIRouter()
 _MOST_PROVIDERS = 200
@@ -54,7 +54,7 @@ def show_association(
 ) -> HTMLResponse:
     """What needs attention at one association, its renewals, and the providers to confirm."""
     association = choose_association(page.viewer, association)
-    today = page.site.today(association, page.now)
+    today = page.day_of(association)
     state = status if status in STATES or status == _ATTENTION else ""
     skip = (number - 1) * PAGE_SIZE
     renewals: Sequence[RenewalLine] = ()
@@ -71,6 +71,7 @@ def show_association(
     if state == _ATTENTION:
         shown = attention[skip : skip + PAGE_SIZE]
     totals = {"": sum(counts.values()), _ATTENTION: len(attention), **counts}
+    rulebook = page.rulebooks.associations[association]
     return page.render(
         "coordinator.html",
         here="coordinator",
@@ -79,7 +80,7 @@ def show_association(
         attention=[(item, describe_attention(item, today)) for item in shown],
         attention_count=len(attention),
         headline=format_attention_count(len(attention)),
-        renewals=[_view_renewal(page.site.rulebooks, association, each) for each in renewals],
+        renewals=[_view_renewal(rulebook, renewal) for renewal in renewals],
         counts=counts,
         labels=_STATE_LABELS,
         state=state,
@@ -93,14 +94,12 @@ def show_association(
 @router.get("/coordinator/people/{endorsement_id}")
 def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
     """One endorsee's year, as far as the viewer's association may see it; nothing can be edited."""
-    rulebooks = page.site.rulebooks
+    coordinated = page.viewer.coordinates
     with page.reading() as session:
-        endorsement = endorsement_within(session, endorsement_id, page.viewer.coordinates)
-        if endorsement is None:
-            raise HTTPException(404)
+        endorsement = require(endorsement_within(session, endorsement_id, coordinated))
         person_id, association = endorsement.person_id, endorsement.association
-        year = read_year(session, rulebooks, person_id, [endorsement], page.now, is_own=False)
-        accepted = rulebooks.accepted_by(association)
+        year = read_year(session, page, person_id, [endorsement], is_own=False)
+        accepted = page.rulebooks.accepted_by(association)
         memberships = list_memberships(session, person_id)
         applications = list_applications(session, person_id)
     endorsed = "Endorsed."
@@ -126,11 +125,9 @@ def choose_association(viewer: Viewer, association: str) -> str:
     return association or viewer.coordinates[0]
 
 
-def _view_renewal(
-    rulebooks: Rulebooks, association: str, renewal: RenewalLine
-) -> tuple[RenewalLine, str, str]:
+def _view_renewal(rulebook: Rulebook, renewal: RenewalLine) -> tuple[RenewalLine, str, str]:
     """A renewal, what is missing, and its cycle's name (empty for a category without rules)."""
-    cycles = rulebooks.associations[association].cycles
+    cycles = rulebook.cycles
     cycle = cycle_containing(cycles, renewal.cycle_starts_on, renewal.cycle_starts_on)
     name = format_cycle(cycle) if cycle and renewal.due_on else ""
     return renewal, capitalize_first(format_missing(renewal.short)), name

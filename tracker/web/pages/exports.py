@@ -4,7 +4,7 @@ import hashlib
 import re
 from asyncio import sleep
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -24,7 +24,6 @@ from tracker.exports.my_data import write_my_data
 from tracker.exports.transcript import Transcript, find_transcript
 from tracker.exports.transcript_files import file_name, transcript_csv
 from tracker.formatting import capitalize_first, format_date
-from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import NO_RULES
 from tracker.services.calendar_feeds import (
     delete_feed,
@@ -34,14 +33,13 @@ from tracker.services.calendar_feeds import (
     replace_feed,
 )
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
-from tracker.services.evaluation import days_at
 from tracker.services.evidence import list_entry_files
 from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.downloads import Download, Places
 from tracker.web.forms.body import CycleStart, RowId, Typed, text_of
-from tracker.web.page_request import PageRequest, PersonPage
+from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.uploads import folder_of
-from tracker.web.text import format_cycle
+from tracker.web.rendering import category_name, format_cycle
 
 router = APIRouter()
 NAME = "Endorsement renewals"
@@ -60,7 +58,7 @@ def show_exports(page: PersonPage) -> Response:
     response = page.render(
         "exports.html",
         here="takeaways",
-        endorsements=[_list_transcripts(site.rulebooks, each, page.now) for each in endorsements],
+        endorsements=[_list_transcripts(page, endorsement) for endorsement in endorsements],
         has_pdf=transcript_files.AVAILABLE,
         calendar=calendar,
         # Calendar programs open such addresses themselves.
@@ -72,16 +70,14 @@ def show_exports(page: PersonPage) -> Response:
     return response
 
 
-def _list_transcripts(rulebooks: Rulebooks, endorsed: Endorsed, now: datetime) -> dict[str, Any]:
+def _list_transcripts(page: PageRequest, endorsed: Endorsed) -> dict[str, Any]:
     """An endorsement's transcripts, the newest cycle first; ``why_none`` if there are none."""
-    category_name, cycles = endorsed.category, []
+    cycles = []
     why_none = f"We have no rulebook for {endorsed.association}"
-    rulebook = rulebooks.associations.get(endorsed.association)
+    rulebook = page.rulebooks.associations.get(endorsed.association)
     if rulebook:
-        if endorsed.category in rulebook.categories:
-            category_name = rulebook.categories[endorsed.category].name
-        today = days_at(rulebooks, now)(endorsed.association)
-        for cycle in cycles_held(rulebooks, endorsed, today):
+        today = page.day_of(endorsed.association)
+        for cycle in cycles_held(page.rulebooks, endorsed, today):
             address = f"/transcript/{endorsed.id}/{cycle.starts_on.isoformat()}"
             cycles.append({"name": format_cycle(cycle), "address": address})
         if endorsed.starts_on > today:
@@ -93,7 +89,7 @@ def _list_transcripts(rulebooks: Rulebooks, endorsed: Endorsed, now: datetime) -
     return {
         "association": endorsed.association,
         "category": endorsed.category,
-        "category_name": category_name,
+        "category_name": category_name(rulebook, endorsed.category),
         "cycles": cycles,
         "why_none": why_none,
     }
@@ -241,8 +237,6 @@ def _get_transcript(page: PageRequest, endorsement_id: int, cycle_starts_on: dat
         for endorsed in endorsements_of(session, page.person_id):
             if endorsed.id == endorsement_id:
                 transcript = find_transcript(
-                    session, page.site.rulebooks, endorsed, cycle_starts_on, page.now
+                    session, page.rulebooks, endorsed, cycle_starts_on, page.now
                 )
-    if transcript is None:
-        raise HTTPException(404)
-    return transcript
+    return require(transcript)

@@ -3,18 +3,18 @@
 from datetime import date
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of
 from tracker.services.group_confirmations import list_confirmation_requests
 from tracker.web.forms.body import CycleStart, RowId
-from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage
+from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage, require
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
+from tracker.web.pages.profile import get_bounce_banner
 from tracker.web.pages.year_view import read_cycle, read_year
-from tracker.web.text import get_bounce_banner
 
 router = APIRouter()
 
@@ -27,7 +27,17 @@ async def show_year(page: ViewerPage) -> Response:
         return RedirectResponse("/coordinator", 303)
 
     def read(session: Session) -> dict[str, Any]:
-        return _read_year(session, page)
+        if viewer.person_id is None:
+            return {"year": None, "applications": (), "to_answer": (), "bounced": None}
+        endorsements = endorsements_of(session, viewer.person_id)
+        views = read_applications(session, page) if viewer.has_applied else []
+        applications = [view.application for view in views]
+        return {
+            "year": read_year(session, page, viewer.person_id, endorsements, applications),
+            "applications": views,
+            "to_answer": list_confirmation_requests(session, viewer.person_id),
+            "bounced": get_bounce_banner(session, page),
+        }
 
     def render(facts: dict[str, Any]) -> Response:
         return page.render(
@@ -41,25 +51,6 @@ async def show_year(page: ViewerPage) -> Response:
         )
 
     return await page.site.reader.render(read, render)
-
-
-def _read_year(session: Session, page: PageRequest) -> dict[str, Any]:
-    rulebooks, viewer = page.site.rulebooks, page.viewer
-    if viewer.person_id is None:
-        return {"year": None, "applications": (), "to_answer": (), "bounced": None}
-    endorsements = endorsements_of(session, viewer.person_id)
-    views = []
-    if viewer.has_applied:
-        views = read_applications(session, rulebooks, viewer.person_id, page.now)
-    applications = [view.application for view in views]
-    return {
-        "year": read_year(
-            session, rulebooks, viewer.person_id, endorsements, page.now, applications
-        ),
-        "applications": views,
-        "to_answer": list_confirmation_requests(session, viewer.person_id),
-        "bounced": get_bounce_banner(session, rulebooks, viewer),
-    }
 
 
 @router.get("/my-year/{endorsement_id}/{cycle_starts_on}")
@@ -85,19 +76,14 @@ def show_cycle_to_coordinator(
 def _show_cycle(
     page: PageRequest, endorsement: Endorsed | None, starts_on: date, *, is_own: bool
 ) -> HTMLResponse:
-    if endorsement is None:
-        raise HTTPException(404)
     with page.reading() as session:
-        rulebooks = page.site.rulebooks
-        view = read_cycle(session, rulebooks, endorsement, starts_on, page.now, is_own=is_own)
-    if view is None:
-        raise HTTPException(404)
+        facts = read_cycle(session, page, require(endorsement), starts_on, is_own=is_own)
     return page.render(
         "cycle.html",
         here="my-year" if is_own else "coordinator",
-        view=view,
         whose=None if is_own else endorsement,
         contacts=page.site.settings.coordinators_by_association,
+        **facts,
     )
 
 
@@ -105,8 +91,6 @@ def _show_cycle(
 def show_entry(page: PersonPage, entry_id: RowId) -> HTMLResponse:
     """One entry, whether it counts for each endorsement, and why."""
     with page.reading() as session:
-        row = read_entry(session, page.site.rulebooks, page.person_id, entry_id, page.now)
-    if row is None:
-        raise HTTPException(404)
+        row = read_entry(session, page, entry_id)
     contacts = page.site.settings.coordinators_by_association
     return page.render("entry.html", row=row, contacts=contacts)

@@ -17,7 +17,7 @@ from tracker.rules.reasons import because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.standing import Outcome, Span, Standing, Status
 from tracker.services.dashboard import ShortRequirement
-from tracker.web.text import format_cycle
+from tracker.web.rendering import format_cycle
 
 _DAYS_IN_WEEK = 7
 _WEEKS = ("first", "second", "third", "last")

@@ -20,7 +20,7 @@ from tracker.services.time_requests import (
     list_requests,
 )
 from tracker.web.forms.body import RowId, Typed, clean, text_of
-from tracker.web.forms.period import format_day_fields
+from tracker.web.forms.days import format_day_fields
 from tracker.web.page_request import (
     PAGE_SIZE,
     CoordinatorPage,
@@ -63,7 +63,7 @@ def show_requests(
         requests = list_requests(
             session, association, undecided=undecided, skip=skip, limit=PAGE_SIZE
         )
-    zone = page.site.rulebooks.associations[association].time_zone
+    zone = page.rulebooks.associations[association].time_zone
     return page.render(
         "coordinator_requests.html",
         here="coordinator",
@@ -83,9 +83,7 @@ def show_requests(
 @router.get("/coordinator/requests/{request_id}")
 def show_request(page: CoordinatorPage, request_id: RowId) -> HTMLResponse:
     """One request, with the form to decide it or the decision."""
-    with page.reading() as session:
-        submitted = get_request(session, request_id, page.viewer.coordinates)
-        standing = find_extended_standing(session, page.site.rulebooks, submitted, page.now)
+    submitted, standing = _read_request(page, request_id)
     days = {
         **format_day_fields("starts", submitted.request.starts_on),
         **format_day_fields("ends", submitted.request.ends_on),
@@ -99,9 +97,7 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
 
     If someone else has decided meanwhile, the page shows that decision.
     """
-    with page.reading() as session:
-        submitted = get_request(session, request_id, page.viewer.coordinates)
-        standing = find_extended_standing(session, page.site.rulebooks, submitted, page.now)
+    submitted, standing = _read_request(page, request_id)
     path = f"/coordinator/requests/{request_id}"
     if not submitted.is_pending:
         return page.redirect(path, "late")
@@ -109,7 +105,7 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
     answer = form.answer.data or ""
     days = None
     if text_of(typed, "decision") != "decline":
-        today = page.site.today(submitted.endorsement.association, page.now)
+        today = page.day_of(submitted.endorsement.association)
         days = form.parse_days(submitted.request.kind, submitted.request.starts_on, today)
         if days is None:
             return _render(page, submitted, form, standing)
@@ -126,15 +122,21 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
     except Refused as refused:
         if any(refusal.code == "request-decided" for refusal in refused.refusals):
             return page.redirect(path, "late")
-        form.add_refusals(refused)
+        form.add_refusals(refused.refusals)
         return _render(page, submitted, form, standing)
     return RedirectResponse(path, 303)
+
+
+def _read_request(page: PageRequest, request_id: int) -> tuple[SubmittedRequest, Standing | None]:
+    with page.reading() as session:
+        submitted = get_request(session, request_id, page.viewer.coordinates)
+        return submitted, find_extended_standing(session, page.rulebooks, submitted, page.now)
 
 
 def _render(
     page: PageRequest, submitted: SubmittedRequest, form: DecisionForm, standing: Standing | None
 ) -> HTMLResponse:
-    zone = page.site.rulebooks.associations[submitted.endorsement.association].time_zone
+    zone = page.rulebooks.associations[submitted.endorsement.association].time_zone
     names = {one.email: one.name for one in page.site.settings.coordinators}
     decided_by = submitted.request.decided_by
     return page.render(
@@ -145,7 +147,6 @@ def _render(
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=standing and standing.due_on,
         form=form,
-        problems=form.problems(),
         decided_by=names.get(decided_by or "", decided_by),
         notices=_NOTICES,
     )

@@ -36,7 +36,7 @@ from tracker.web.flash import (
     sign_in_response,
 )
 from tracker.web.forms.body import Typed, clean, text_of
-from tracker.web.text import format_browser
+from tracker.web.pages.browsers import format_browser
 
 router = APIRouter()
 CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"

@@ -31,11 +31,11 @@ from tracker.services.time_requests import (
     request_leave,
     withdraw_request,
 )
-from tracker.web.forms.body import RowId, Typed, add_problem, clean, is_form_key, new_form_key
-from tracker.web.forms.period import PeriodForm
+from tracker.web.forms.body import RowId, Typed, add_problem, clean, keep_form_key
+from tracker.web.forms.days import PeriodForm
 from tracker.web.page_request import PageRequest, PersonPage
-from tracker.web.text import format_cycle
-from tracker.web.time_zones import format_instant, zone_of
+from tracker.web.rendering import format_cycle
+from tracker.web.time_zones import format_instant
 
 router = APIRouter()
 _NOTICES = {
@@ -109,7 +109,7 @@ def show_requests(page: PersonPage) -> HTMLResponse:
     """A person's requests, and what became of them."""
     with page.reading() as session:
         requests = list_own_requests(session, page.person_id)
-        zone = zone_of(session, page.site.rulebooks, page.person_id)
+        zone = page.zone(session)
     return page.render(
         "requests.html",
         here="profile",
@@ -164,7 +164,7 @@ def summarize_request(submitted: SubmittedRequest) -> dict[str, str]:
 def _open_form(page: PageRequest, kind: str) -> HTMLResponse:
     with page.reading() as session:
         options = _list_options(page, session, kind)
-    values = {"form_key": new_form_key()}
+    values = {"form_key": keep_form_key()}
     if len(options) == 1:
         values["subject"] = options[0].value
     return _render_form(page, kind, NewRequestForm(data=values), options)
@@ -175,8 +175,7 @@ def _submit(page: PageRequest, kind: str, typed: FormData) -> Response:
         options = _list_options(page, session, kind)
         today = page.today(session)
     form = NewRequestForm(typed)
-    if not is_form_key(form.form_key.data):
-        form.form_key.data = new_form_key()
+    form.form_key.data = keep_form_key(form.form_key.data)
     if "today" in typed:
         form.fill_today(today)
     elif (new := form.parse_request(kind, options, today)) is not None:
@@ -185,12 +184,12 @@ def _submit(page: PageRequest, kind: str, typed: FormData) -> Response:
             page.write(lambda context: create(context, new))
             return page.redirect("/requests", "submitted")
         except Refused as refused:
-            form.add_refusals(refused)
+            form.add_refusals(refused.refusals)
     return _render_form(page, kind, form, options)
 
 
 def _list_options(page: PageRequest, session: Session, kind: str) -> list[RequestOption]:
-    rulebooks, options = page.site.rulebooks, []
+    rulebooks, options = page.rulebooks, []
     if kind == LEAVE:
         for one in list_current_endorsements(session, rulebooks, page.person_id, page.now):
             label = f"{one.association} {one.category}"
@@ -210,5 +209,4 @@ def _render_form(
     page: PageRequest, kind: str, form: NewRequestForm, options: Sequence[RequestOption]
 ) -> HTMLResponse:
     form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
-    problems = form.problems()
-    return page.render("request_form.html", here="profile", kind=kind, form=form, problems=problems)
+    return page.render("request_form.html", here="profile", kind=kind, form=form)

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlmodel import Session
 
 from tracker.db.applications import Application
 from tracker.formatting import format_date
-from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
-from tracker.services.evaluation import days_at
+from tracker.web.page_request import PageRequest, require
 from tracker.web.pages.entry_view import EntryView, view_entry
 from tracker.web.pages.renewal_view import list_cycle_links, view_renewal
 from tracker.web.pages.year_data import (
@@ -24,7 +24,7 @@ from tracker.web.pages.year_data import (
     read_cycle_data,
     read_year_data,
 )
-from tracker.web.text import format_cycle
+from tracker.web.rendering import format_cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,11 @@ class YearView:
     last_entry_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class CycleView:
-    """What the page of one cycle shows; ``closed_on`` is None while entries can still change."""
-
-    year: YearView
-    name: str
-    starts_on: date
-    cycles: Sequence[dict[str, Any]]
-    closed_on: date | None
-
-
 def read_year(
     session: Session,
-    rulebooks: Rulebooks,
+    page: PageRequest,
     person_id: int,
     endorsements: Sequence[Endorsed],
-    now: datetime,
     applications: Sequence[Application] = (),
     *,
     is_own: bool = True,
@@ -71,10 +59,12 @@ def read_year(
     A coordinator sees the entries that `services.coordinator_access` allows. Entries are also
     judged for the ``applications`` that are not decided.
     """
-    data = read_year_data(session, rulebooks, person_id, endorsements, applications, now)
+    data = read_year_data(session, page, person_id, endorsements, applications)
     if not is_own:
         data = _limit_to_coordinator(session, person_id, data)
-    cycles = [cycle for endorsement in endorsements for cycle in data.cycles_of(endorsement)]
+    cycles: list[Cycle] = []
+    for endorsement in endorsements:
+        cycles += list_cycles(data.rulebooks, data.day_of, endorsement)
     shown, outside = [], []
     for entry in data.entries:
         if _is_shown(data, entry):
@@ -92,8 +82,7 @@ def read_year(
 
 
 def _limit_to_coordinator(session: Session, person_id: int, data: YearData) -> YearData:
-    associations = {endorsement.association for endorsement in data.endorsements}
-    windows = access_windows(session, person_id, associations)
+    windows = access_windows(session, person_id, {e.association for e in data.endorsements})
     entries = [entry for entry in data.entries if sees_entry(windows, entry.held_on)]
     # Lapsed renewals are what a coordinator comes for.
     standings = sorted(data.standings, key=lambda s: s.status is not Status.LAPSED)
@@ -101,38 +90,29 @@ def _limit_to_coordinator(session: Session, person_id: int, data: YearData) -> Y
 
 
 def read_cycle(
-    session: Session,
-    rulebooks: Rulebooks,
-    endorsement: Endorsed,
-    starts_on: date,
-    now: datetime,
-    *,
-    is_own: bool = True,
-) -> CycleView | None:
-    """The cycle of an endorsement that starts on a day, judged anew; None if there is none."""
-    if endorsement.association not in rulebooks.associations:
-        return None
-    today = days_at(rulebooks, now)(endorsement.association)
-    cycles = {c.starts_on: c for c in list_cycles(rulebooks, endorsement, today)}
-    cycle = cycles.get(starts_on)
-    if cycle is None:
-        return None
-    data = read_cycle_data(session, rulebooks, endorsement, cycle, now)
-    data = replace(data, is_own=is_own)
+    session: Session, page: PageRequest, endorsement: Endorsed, starts_on: date, *, is_own: bool
+) -> dict[str, Any]:
+    """The cycle of an endorsement that starts on a day, judged anew; 404 if there is none.
+
+    ``closed_on`` is None while entries can still change.
+    """
+    cycles = list_cycles(page.rulebooks, page.day_of, endorsement)
+    cycle = require(next((cycle for cycle in cycles if cycle.starts_on == starts_on), None))
+    data = replace(read_cycle_data(session, page, endorsement, cycle), is_own=is_own)
     closed_on = None
     if data.locks.lock_on(cycle.ends_on):
         lock = data.locks.cycle_of(endorsement, cycle.ends_on)
         closed_on = lock.grace_ends_on if lock else None
-    name = format_cycle(cycle)
     year = YearView(
         renewals=[view_renewal(data, standing) for standing in data.standings],
         entries=[view_entry(data, entry) for entry in data.entries],
         outside=(),
         without_renewal=_list_without_renewal(data),
-        period=name,
+        period=format_cycle(cycle),
         last_entry_id=None,
     )
-    return CycleView(year, name, starts_on, list_cycle_links(data, endorsement), closed_on)
+    links = list_cycle_links(data, endorsement)
+    return {"year": year, "starts_on": starts_on, "cycles": links, "closed_on": closed_on}
 
 
 def _is_shown(data: YearData, entry: LoggedEntry) -> bool:
