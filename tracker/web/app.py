@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,9 +21,8 @@ from tracker.services.evaluation import deferred_evaluation
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
-from tracker.web.dependencies import DemoLogin, Site, is_signed_in
+from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
-from tracker.web.menu import menu_of
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
 from tracker.web.pages import (
     applicants,
@@ -81,7 +80,7 @@ _PAGES = (
 
 
 # Compiled once for a process: templates never change while it runs.
-_load_pages = cache(partial(Pages, menu_of=menu_of))
+_load_pages = cache(Pages)
 
 
 def build_app(
@@ -116,7 +115,6 @@ def build_app(
     )
     app.state.site = Site(
         settings=settings,
-        is_https=settings.base_url.startswith("https://"),
         engine=engine,
         reader=Reader(engine),
         writer=Writer(engine, deferred_evaluation),
@@ -130,12 +128,7 @@ def build_app(
         now=now,
     )
     app.mount(PREFIX, build_api(app.state.site))
-    app.add_middleware(
-        FormGuard,
-        base_url=settings.base_url,
-        refuse=refuse,
-        is_signed_in=partial(is_signed_in, app.state.site),
-    )
+    app.add_middleware(FormGuard, base_url=settings.base_url, refuse=refuse)
     app.add_middleware(SecurityHeaders, https=app.state.site.is_https)
     app.add_middleware(Compression)
     app.add_middleware(RequestContext)

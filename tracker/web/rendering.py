@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -74,9 +73,9 @@ class Assets:
 
 
 class Pages:
-    """The templates in ``folder``; every template can use what is in ``shared``."""
+    """The templates in ``folder``, with the filters and functions that they use."""
 
-    def __init__(self, folder: Path, **shared: Callable[..., Any]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.assets = Assets(folder)
         self._environment = Environment(
             loader=FileSystemLoader(folder),
@@ -94,9 +93,7 @@ class Pages:
             alternatives=format_alternatives,
             format_hours_with_unit=unbroken_hours,
         )
-        self._environment.globals.update(
-            asset=self.assets.path, date_field_order=date_field_order, **shared
-        )
+        self._environment.globals.update(asset=self.assets.path, date_field_order=date_field_order)
 
     def render(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
         """The page that ``template`` makes of ``facts``."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from sqlmodel import Session
 
-from tracker.db.log import Evidence
 from tracker.formatting import format_hours_with_unit, format_list, hours_word
 from tracker.refusal_text import format_refusal
 from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_background
@@ -42,36 +42,19 @@ class VerdictLine:
     by_association: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EntryView:
-    """An entry as the pages show it; ``minutes`` are whole minutes.
-
-    ``activity`` is empty if the title says it. ``lines`` are the verdicts, joined into one if they
-    all agree; ``whys`` has one for each endorsement. ``closed`` tells why the entry can no longer
-    be changed, and ``closed_by`` names the association; both are empty if it can.
-    """
-
-    id: int
-    held_on: date
-    title: str
-    activity: str
-    details: str
-    minutes: int
-    lines: Sequence[VerdictLine]
-    whys: Sequence[VerdictLine]
-    closed: str
-    closed_by: str
-    files: Sequence[Evidence]
-
-
-def read_entry(session: Session, page: PageRequest, entry_id: int) -> EntryView:
+def read_entry(session: Session, page: PageRequest, entry_id: int) -> dict[str, Any]:
     """One of the viewer's own entries; 404 for any other."""
     entry = require(find_entry(session, page.person_id, entry_id))
     return view_entry(read_entry_data(session, page, entry), entry)
 
 
-def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
-    """An entry with a verdict for each endorsement and each application."""
+def view_entry(data: YearData, entry: LoggedEntry) -> dict[str, Any]:
+    """An entry with a verdict for each endorsement and each application, as the pages show it.
+
+    ``activity`` is empty if the title says it. ``lines`` are the verdicts, joined into one if they
+    all agree; ``whys`` has one for each endorsement. ``closed`` tells why the entry can no longer
+    be changed, and ``closed_by`` names the association; both are empty if it can.
+    """
     whys = []
     for endorsement in data.endorsements:
         line = _judge_for_endorsement(data, endorsement, entry)
@@ -87,19 +70,16 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
     if lock is not None:
         refusal = refusal_of_lock("", lock)
         closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association
-    return EntryView(
-        id=entry.id,
-        held_on=entry.held_on,
-        title=entry.title,
-        activity="" if activity.casefold() in entry.title.casefold() else activity,
-        details=_format_details(data, entry),
-        minutes=entry.minutes,
-        lines=lines,
-        whys=whys,
-        closed=closed,
-        closed_by=closed_by,
-        files=data.files.get(entry.id, ()),
-    )
+    return {
+        "entry": entry,
+        "activity": "" if activity.casefold() in entry.title.casefold() else activity,
+        "details": _format_details(data, entry),
+        "lines": lines,
+        "whys": whys,
+        "closed": closed,
+        "closed_by": closed_by,
+        "files": data.files.get(entry.id, ()),
+    }
 
 
 def _format_details(data: YearData, entry: LoggedEntry) -> str:

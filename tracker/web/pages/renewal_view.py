@@ -100,8 +100,7 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
     """
     requirement = result.requirement
     about, counted, required = requirement.about, None, None
-    is_membership = requirement.counts == "membership"
-    if not is_membership:
+    if requirement.counts != "membership":
         counted = result.counted
         if result.outcome in _REQUIRED:
             required = result.required
@@ -109,17 +108,13 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         about += f", paid to {format_date(standing.covered_until)}"
     state, tone = _format_state(standing, result, today)
     return {
+        "requirement": requirement,
         "anchor": anchor_of(standing, requirement.id),
-        "label": requirement.label,
         "about": about,
-        "is_part": requirement.topic is not None,
-        "is_membership": is_membership,
         "counted": counted,
         "required": required,
         "state": state,
         "tone": tone,
-        "document": requirement.source_document,
-        "section": requirement.source_section,
     }
 
 

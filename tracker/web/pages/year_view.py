@@ -15,7 +15,7 @@ from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed
 from tracker.web.page_request import PageRequest, require
-from tracker.web.pages.entry_view import EntryView, view_entry
+from tracker.web.pages.entry_view import view_entry
 from tracker.web.pages.renewal_view import list_cycle_links, view_renewal
 from tracker.web.pages.year_data import (
     YearData,
@@ -38,8 +38,8 @@ class YearView:
     """
 
     renewals: Sequence[dict[str, Any]]
-    entries: Sequence[EntryView]
-    outside: Sequence[EntryView]
+    entries: Sequence[dict[str, Any]]
+    outside: Sequence[dict[str, Any]]
     without_renewal: Sequence[dict[str, Any]]
     period: str
     last_entry_id: int | None
