@@ -21,6 +21,7 @@ from tracker.formatting import (
     format_short_date,
     join_month_days,
 )
+from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.model import Rulebook
 
@@ -119,6 +120,15 @@ def category_name(rulebook: Rulebook | None, category: str) -> str:
     """A category in words; its id if the rulebook does not have it."""
     known = rulebook.categories.get(category) if rulebook else None
     return known.name if known else category
+
+
+def category_names(rulebooks: Rulebooks, own: Rulebook) -> dict[str, str]:
+    """Every category as ``Mentor (M1)``, by id; in the words of the ``own`` rulebook if it can."""
+    names: dict[str, str] = {}
+    for rulebook in (own, *rulebooks.associations.values()):
+        for key, category in rulebook.categories.items():
+            names.setdefault(key, f"{category.name} ({key})")
+    return names
 
 
 def unbroken_date(day: date) -> str:

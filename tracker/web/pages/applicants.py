@@ -26,7 +26,7 @@ from tracker.services.applications import (
     list_applicants,
 )
 from tracker.services.context import Refused
-from tracker.services.reference_reports import ReferenceReport, list_reference_reports
+from tracker.services.reference_reports import list_reference_reports
 from tracker.web.forms.body import RowId, Typed
 from tracker.web.forms.days import PastDayForm
 from tracker.web.forms.fields import format_date_fields
@@ -41,10 +41,10 @@ from tracker.web.page_request import (
 from tracker.web.pages.applications import ApplicationView, view_application
 from tracker.web.pages.checklist import NO_RULES, format_missing
 from tracker.web.pages.coordinator import choose_association
+from tracker.web.rendering import category_names
 
 router = APIRouter()
 _NAMED_REQUIREMENTS = 4
-_ROLE_CONFIRMED = {True: "Yes", False: "No, the role is denied", None: "Not answered"}
 # As the page's address names it.
 ApplicationDecision = Literal["endorse", "decline"]
 
@@ -196,22 +196,35 @@ def _view_references(
 ) -> list[dict[str, Any]]:
     """The references of an application at one of the coordinator's own associations.
 
-    ``answers`` are (question, answer), none until the reference is received.
+    ``claimed`` is the referee's endorsement by their own word, ``on_record`` by ours.
     """
     rulebook = rulebooks.associations.get(application.association)
     if rulebook is None:
         return []
+    names = category_names(rulebooks, rulebook)
+
+    def format_endorsement(association: str | None, category: str) -> str:
+        by = "an association not named"
+        if association is not None:
+            organization = rulebooks.organizations.get(association)
+            by = organization.name if organization else association
+        return f"{names.get(category, category)}, by {by}"
+
     views = []
     for report in list_reference_reports(session, application, rulebook):
         reference = report.reference
         state, tone = _format_state(rulebook, reference)
+        claimed = "No"
+        if reference.endorsed_as:
+            claimed = format_endorsement(reference.endorsed_by, reference.endorsed_as)
         view = {
-            "name": reference.name,
-            "email": reference.email,
+            "reference": reference,
             "role": format_role(rulebook, reference.role),
             "state": state,
             "tone": tone,
-            "answers": _answers(rulebooks, rulebook, report) if reference.received_at else [],
+            "claimed": claimed,
+            "on_record": format_list([format_endorsement(*each) for each in report.endorsements]),
+            "is_vetted": report.is_vetted,
         }
         views.append(view)
     return views
@@ -227,48 +240,3 @@ def _format_state(rulebook: Rulebook, reference: Reference) -> tuple[str, str]:
     if instant is None:
         return "Not asked yet", "plain"
     return f"{state} {format_short_date(local_day(instant, rulebook.time_zone))}", tone
-
-
-def _answers(
-    rulebooks: Rulebooks, rulebook: Rulebook, report: ReferenceReport
-) -> list[tuple[str, str]]:
-    reference = report.reference
-
-    def format_endorsement(association: str | None, category: str) -> str:
-        by = "an association not named"
-        if association is not None:
-            organization = rulebooks.organizations.get(association)
-            by = organization.name if organization else association
-        return f"{_category_name(rulebooks, rulebook, category)}, by {by}"
-
-    claimed = "No"
-    if reference.endorsed_as:
-        claimed = format_endorsement(reference.endorsed_by, reference.endorsed_as)
-    on_record = [format_endorsement(*endorsement) for endorsement in report.endorsements]
-    vetted = []
-    if reference.vetted:
-        vetted.append("according to the referee")
-    if report.is_vetted:
-        vetted.append("according to our records")
-    return [
-        (
-            f"Is “{format_role(rulebook, reference.role)}” correct?",
-            _ROLE_CONFIRMED[reference.role_confirmed],
-        ),
-        ("How they know the applicant's work", reference.relationship or ""),
-        ("Endorsed, according to the referee", claimed),
-        (
-            "Endorsed that day, according to our records",
-            format_list(on_record) or "No endorsement on record",
-        ),
-        (f"Vetted by {rulebook.id}", f"Yes, {format_list(vetted)}" if vetted else "No"),
-        ("Signed as", reference.signed_as or ""),
-    ]
-
-
-def _category_name(rulebooks: Rulebooks, rulebook: Rulebook, key: str) -> str:
-    """A category's name and key, in the words of the applicant's association if it has any."""
-    for each in (rulebook, *rulebooks.associations.values()):
-        if key in each.categories:
-            return f"{each.categories[key].name} ({key})"
-    return key

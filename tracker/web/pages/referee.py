@@ -28,6 +28,7 @@ from tracker.services.reference_submission import (
 )
 from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.forms.body import OwnForm, Typed, add_problem, clean
+from tracker.web.rendering import category_names
 
 router = APIRouter()
 _NOT_INDEXED = {"x-robots-tag": "noindex, nofollow"}
@@ -150,12 +151,9 @@ def _build_form(
     for organization in rulebooks.organizations.values():
         if organization.infant_mental_health:
             form.endorsed_by.choices.append(SelectChoice(organization.id, organization.name))
-    categories: dict[str, str] = {}
     # The categories of the applicant's association come first.
-    for rulebook in (own, *rulebooks.associations.values()):
-        for key, category in rulebook.categories.items():
-            categories.setdefault(key, f"{category.name} ({key})")
-    choices = [SelectChoice(key, label) for key, label in categories.items()]
+    names = category_names(rulebooks, own)
+    choices = [SelectChoice(key, name) for key, name in names.items()]
     form.endorsed_as.choices = [SelectChoice("", "Choose"), *choices]
     return form
 
