@@ -1,6 +1,6 @@
 """What a page needs to answer a signed-in viewer: one FastAPI dependency instead of four."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -81,13 +81,11 @@ class PageRequest:
         form: OwnForm | None = None,
         problems: Sequence[tuple[str, str]] = (),
         is_unsaved: bool = False,
-        notices: Mapping[str, str] | None = None,
         **values: Any,  # noqa: ANN401 - what a template prints
     ) -> HTMLResponse:
         """The page, with status 422 if there are problems or it ``is_unsaved`` for another reason.
 
-        Default for ``problems``: those of the form. ``notices`` has the text of each message that a
-        redirect to this page may bring.
+        Default for ``problems``: those of the form.
         """
         if form is not None:
             problems = problems or form.problems()
@@ -97,7 +95,8 @@ class PageRequest:
             viewer=self.viewer,
             form=form,
             problems=problems,
-            **{"notice": (notices or {}).get(self.flash.code, ""), **values},
+            flash=self.flash.code,
+            **values,
         )
         return self.flash.clear(page)
 

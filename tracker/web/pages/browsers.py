@@ -22,10 +22,6 @@ from tracker.web.time_zones import zone_of
 
 router = APIRouter()
 _PATH = "/profile/browsers"
-_NOTICES = {
-    "one": "That browser is signed out.",
-    "others": "All other browsers are signed out.",
-}
 # In this order, because nearly all browsers call themselves Chrome or Safari, too.
 _BROWSERS = {
     "Edge": r"Edg(?:e|A|iOS)?/",
@@ -81,7 +77,6 @@ def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
         rows=sorted(rows, key=lambda row: not row["is_current"]),
         days=SESSION_DAYS,
         max_days=MAX_SESSION_DAYS,
-        notices=_NOTICES,
     )
 
 

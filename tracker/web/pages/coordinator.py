@@ -102,12 +102,8 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
         accepted = page.rulebooks.accepted_by(association)
         memberships = list_memberships(session, person_id)
         applications = list_applications(session, person_id)
-    endorsed = "Endorsed."
-    if any(renewal["cycle"] for renewal in year.renewals):
-        endorsed = "Endorsed. The first renewal cycle is open."
     return page.render(
         "my_year.html",
-        notices={"endorsed": endorsed},
         here="coordinator",
         year=year,
         applications=(),

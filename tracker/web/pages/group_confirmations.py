@@ -23,10 +23,6 @@ from tracker.web.pages.entry_view import view_entry
 from tracker.web.pages.year_data import read_entry_data
 
 router = APIRouter()
-_NOTICES = {
-    "disputed": "Saved. Your RSC provider sees that you reported a problem, and reads your note.",
-    "same": "Did you already log this session yourself? Choose below.",
-}
 # The page has changed since it was opened, so it is shown again.
 _PAGE_IS_STALE = {"group-session-withdrawn", "own-entry-not-offered"}
 
@@ -86,7 +82,6 @@ def _render(
     return page.render(
         "asked.html",
         problems=problems,
-        notices=_NOTICES,
         member=confirmation.member,
         session=confirmation.group_session,
         provider=confirmation.provider,

@@ -48,12 +48,6 @@ from tracker.web.page_request import PageRequest, ProviderPage, require
 
 T = TypeVar("T")
 router = APIRouter()
-_NOTICES = {
-    "asked": "Saved. It counts for each person once they confirm it.",
-    "corrected": "Saved. Everyone who has not confirmed the session is asked again.",
-    "out": "Removed. We no longer ask this person to confirm the session.",
-    "withdrawn": "Withdrawn. We no longer ask anyone to confirm this session.",
-}
 _TITLE_LIMIT, _EMAIL_LIMIT, _SHOWN = 300, 254, 60
 _USUAL_TITLES = {usual_title("rsc", "individual"), usual_title("rsc", "group")}
 # Between addresses: a line break, or what mail programs put there.
@@ -257,7 +251,6 @@ def show_session(page: ProviderPage, session_id: RowId) -> HTMLResponse:
         zone = page.zone(session)
     return page.render(
         "session.html",
-        notices=_NOTICES,
         here="sessions",
         session=group_session,
         day_of=partial(local_day, time_zone=zone),

@@ -34,11 +34,6 @@ from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.year_data import read_standings
 
 router = APIRouter()
-_NOTICES = {
-    "created": "The term is recorded.",
-    "updated": "The term is changed.",
-    "deleted": "The term is removed.",
-}
 _YEAR, _UNTIL = "year", "until"
 
 
@@ -100,7 +95,6 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         effects=_describe_effects(standings),
         may_record=bool(accepted),
         today=today,
-        notices=_NOTICES,
     )
 
 

@@ -42,7 +42,6 @@ async def show_year(page: ViewerPage) -> Response:
     def render(facts: dict[str, Any]) -> Response:
         return page.render(
             "my_year.html",
-            notices={"deleted": "The entry is deleted."},
             here="my-year",
             asked=(),
             whose=None,

@@ -19,15 +19,6 @@ from tracker.web.pages.uploads import FILE_NOT_HERE, folder_of, quota_of, remove
 from tracker.web.time_zones import format_instant, format_zone, zone_groups
 
 router = APIRouter()
-_NOTICES = {
-    "time-zone": "Your time zone is saved.",
-    "second-address": "Your second address is confirmed.",
-    "mail": "Your email choices are saved.",
-    "removed": "Your second address is removed and signed out everywhere.",
-    "try-again": "We sent an email to your first address. If it can't be delivered, this page will "
-    "say so.",
-}
-_FILE_NOTICES = {"removed": "The file is removed.", "not-here": FILE_NOT_HERE}
 
 
 @router.get("/profile")
@@ -54,7 +45,6 @@ def show_profile(page: PersonPage) -> HTMLResponse:
         bounced=bounced,
         coordinators=coordinators,
         mail_choice=format_choice(disabled_kinds),
-        notices=_NOTICES,
     )
 
 
@@ -92,7 +82,7 @@ def show_files(page: PersonPage) -> HTMLResponse:
         quota=quota_of(page.site),
         takes_files=folder_of(page.site) is not None,
         format_size=format_size,
-        notices=_FILE_NOTICES,
+        file_not_here=FILE_NOT_HERE,
     )
 
 

@@ -34,10 +34,6 @@ from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.rendering import category_name
 
 router = APIRouter()
-_NOTICES = {
-    "asked": "We have sent them an email with a link to the form.",
-    "removed": "Removed. Their link no longer works.",
-}
 _LONGEST_SHOWN = 1000
 
 
@@ -129,7 +125,6 @@ def _render(page: PageRequest, references: ReferencesPage, form: RefereeForm) ->
     )
     return page.render(
         "references.html",
-        notices=_NOTICES,
         application=application,
         category=category_name(references.rulebook, application.category),
         association=references.rulebook.name,

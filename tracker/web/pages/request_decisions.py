@@ -34,10 +34,6 @@ from tracker.web.time_zones import format_instant
 
 router = APIRouter()
 _PATH = "/coordinator/requests"
-_NOTICES = {
-    "late": "Someone already decided or withdrew this request (see below). Your change was not "
-    "saved."
-}
 
 
 class DecisionForm(TimeRequestForm):
@@ -148,5 +144,4 @@ def _render(
         due_on=standing and standing.due_on,
         form=form,
         decided_by=names.get(decided_by or "", decided_by),
-        notices=_NOTICES,
     )

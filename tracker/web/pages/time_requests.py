@@ -38,11 +38,6 @@ from tracker.web.rendering import format_cycle
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
-_NOTICES = {
-    "submitted": "Your request was sent to your coordinator. You will get an email when it is "
-    "decided.",
-    "withdrawn": "The request is withdrawn.",
-}
 _STATUSES = {
     PENDING: ("Waiting", "plain"),
     GRANTED: ("Granted", "good"),
@@ -115,7 +110,6 @@ def show_requests(page: PersonPage) -> HTMLResponse:
         here="profile",
         requests=[(submitted, summarize_request(submitted)) for submitted in requests],
         format_instant=lambda instant: format_instant(instant, zone),
-        notices=_NOTICES,
     )
 
 
