@@ -115,6 +115,7 @@ def build_app(
     )
     app.state.site = Site(
         settings=settings,
+        is_https=settings.base_url.startswith("https://"),
         engine=engine,
         reader=Reader(engine),
         writer=Writer(engine, deferred_evaluation),

@@ -65,10 +65,12 @@ class Site:
     """The parts of the site that `build_app` puts together.
 
     Pages read with ``reading(site.engine)``, the busiest with ``site.reader``; everything that
-    writes uses ``site.writer``. ``now`` reads the clock, once for each request.
+    writes uses ``site.writer``. ``now`` reads the clock, once for each request. ``is_https``:
+    people reach the site over TLS, so that cookies may require it.
     """
 
     settings: Settings
+    is_https: bool
     engine: Engine
     reader: Reader
     writer: Writer
@@ -80,11 +82,6 @@ class Site:
     vitals: SingleFlight[HealthMetrics]
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
-
-    @property
-    def is_https(self) -> bool:
-        """Whether people reach the site over TLS, so that cookies may require it."""
-        return self.settings.base_url.startswith("https://")
 
     def own_cookie(self, name: str = "session") -> str:
         """The full name of a cookie for all pages; ``__Host-`` binds it to this host and TLS."""

@@ -65,7 +65,7 @@ class SubmittedForm:
             self.texts.setdefault(field, clean(str(text)))
         self.problems: list[tuple[str, str]] = []
         self.refusals: list[Refusal] = []
-        self["form_key"] = keep_form_key(self["form_key"])
+        self.texts["form_key"] = keep_form_key(self.texts.get("form_key"))
 
     def __getitem__(self, field: str) -> str:
         return self.texts.get(field, "")
@@ -86,6 +86,13 @@ class SubmittedForm:
             self["form_key"] = keep_form_key()
         elif refusal.code == "entry-changed-meanwhile":
             self["version"] = refusal.facts["version"]
+
+    def add_refusals(self, refusals: Iterable[Refusal]) -> None:
+        """Add those about fields that can be read; the others have their problem already."""
+        unreadable = {name for name, _ in self.problems}
+        for refusal in refusals:
+            if self.field_of(refusal) not in unreadable:
+                self.add_refusal(refusal)
 
     def field_of(self, refusal: Refusal) -> str:
         """The name of the field that a refusal is about."""

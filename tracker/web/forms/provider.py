@@ -144,33 +144,38 @@ def _format_question(typed: str, match: ProviderMatch, chosen: str) -> str:
     return f"We don't know a provider named “{typed}”. Correct the name, or choose “Someone else.”"
 
 
-def offer_providers(session: Session, rules: EntryRules, form: SubmittedForm) -> dict[str, Any]:
+def offer_providers(
+    session: Session, person_id: int, rules: EntryRules, form: SubmittedForm
+) -> dict[str, Any]:
     """What the page offers: ``radios`` to choose from, ``names`` to complete what is typed.
 
     The radios are the providers that match the typed name, else the recent ones, and always the
     chosen one; ``about`` tells people of the same name apart.
     """
-    person_id = rules.person_id or 0
-    choices = provider_choices(session, person_id, rules.provider_rules)
-    recent = [choice for choice in choices if choice.last_on]
-    asked, shown = form["asked"], recent[:_RECENT]
+    choices, asked = provider_choices(session, person_id, rules.provider_rules), form["asked"]
+    shown = [choice for choice in choices[:_RECENT] if choice.last_on]
+    about = {choice.id: "most recent" for choice in shown[:1]}
     if asked:
         shown = list(find_provider(asked, choices).best[:_MAX_MATCHES])
     shown += [c for c in choices if str(c.id) == form["provider"] and c not in shown]
-    about = _tell_apart(session, rules, shown)
-    if recent:
-        about.setdefault(recent[0].id, "most recent")
-    radios = []
-    for choice in shown:
-        radio = {"value": str(choice.id), "name": choice.name, "about": about.get(choice.id, "")}
-        radios.append(radio)
+    about |= _tell_apart(session, rules, shown)
+    radios = [(str(choice.id), choice.name, about.get(choice.id, "")) for choice in shown]
     if asked:
-        radios.append({"value": SOMEONE_ELSE, "name": f"Someone else: {asked}", "about": ""})
-    suggested = [choice.name for choice in recent] + names_used(session, person_id)
+        radios.append((SOMEONE_ELSE, f"Someone else: {asked}", ""))
+    return {"radios": radios, "names": _suggest_names(session, person_id, choices)}
+
+
+def _suggest_names(
+    session: Session, person_id: int, choices: Sequence[ProviderChoice]
+) -> list[str]:
+    """The names used before, and those of the other choices if they fit."""
+    suggested = [choice.name for choice in choices if choice.last_on]
+    suggested += names_used(session, person_id)
+    others = [choice.name for choice in choices if not choice.last_on]
     # A list that ended in the middle of the alphabet would seem to be complete.
-    if len(choices) - len(recent) + len(suggested) <= _MAX_SUGGESTED:
-        suggested += [choice.name for choice in choices]
-    return {"radios": radios, "names": [*dict.fromkeys(suggested)][:_MAX_SUGGESTED]}
+    if len(suggested) + len(others) <= _MAX_SUGGESTED:
+        suggested += others
+    return [*dict.fromkeys(suggested)][:_MAX_SUGGESTED]
 
 
 def _tell_apart(

@@ -125,6 +125,7 @@ class GroupSessionPage:
     ``today`` is the last day on which a session may have been held; ``is_today``: the button
     that fills it in was pressed. ``warnings`` are what the provider is asked before the session
     is saved, ``qualification`` is what sessions of today, or of the day in question, count for.
+    ``invited`` are the addresses of the members of the session that is edited, None for a new one.
     """
 
     provider_id: int
@@ -133,6 +134,7 @@ class GroupSessionPage:
     today: date
     is_today: bool
     editing: GroupSession | None
+    invited: set[str] | None
     qualification: DayQualification
     warnings: GroupSessionWarnings | None = None
 
@@ -147,8 +149,7 @@ class GroupSessionPage:
             return None
         self.form.validate()
         invitations = self.form.parse_invitations(self.supervisees)
-        invited = {member.email for member in self.editing.members} if self.editing else None
-        refusals = validate_members(session, self.provider_id, invitations, invited)
+        refusals = validate_members(session, self.provider_id, invitations, self.invited)
         if invitations or not (self.form.others.errors or self.form.people.errors):
             self.form.add_refusals(refusals)
         entered = self.form.parse(invitations, self.today)
@@ -176,10 +177,10 @@ def _read_page(
     provider_id, today = page.person_id, page.today(session)
     is_today = typed is not None and "today" in typed
     supervisees = list_supervisees(session, provider_id)
-    form = GroupSessionForm(typed)
+    form, invited = GroupSessionForm(typed), None
     if editing is not None:
-        named = {member.email for member in editing.members}
-        supervisees = [person for person in supervisees if person.email not in named]
+        invited = {member.email for member in editing.members}
+        supervisees = [person for person in supervisees if person.email not in invited]
         stored = {
             **format_date_fields(editing.held_on),
             "hours": format_hours(editing.minutes),
@@ -195,7 +196,9 @@ def _read_page(
     form.form_key.data = keep_form_key(form.form_key.data)
     provider = load_providers(session, {provider_id})[provider_id]
     qualification = qualify_day(page.rulebooks, provider, today)
-    return GroupSessionPage(provider_id, form, supervisees, today, is_today, editing, qualification)
+    return GroupSessionPage(
+        provider_id, form, supervisees, today, is_today, editing, invited, qualification
+    )
 
 
 @router.get("/sessions")

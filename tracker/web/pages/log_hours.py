@@ -132,12 +132,8 @@ class PostedEntry:
         accepted: list[ReceivedFile] = []
         if self.upload != Upload():
             accepted = self._accept_files(context, submission)
-        if "today" in self.texts:
-            today = _load_rules(context, submission.editing).today
-            submission.form.texts |= format_date_fields(today)
-            submission.focus = "hours"
-        elif "remove" in self.texts:
-            _remove_draft(context, submission)
+        if {"today", "remove"} & self.texts.keys():
+            _change_form(context, submission)
         else:
             _save_entry(context, submission)
         if accepted or submission.removing or "kept" in self.texts:
@@ -173,7 +169,13 @@ class PostedEntry:
         submission.kept = keep_files(context, form_key, accepted, entry_id)
 
 
-def _remove_draft(context: ServiceContext, submission: Submission) -> None:
+def _change_form(context: ServiceContext, submission: Submission) -> None:
+    """Fill in the day, or remove a file that is not saved yet: the form comes back."""
+    if "today" in submission.form.texts:
+        today = _load_rules(context, submission.editing).today
+        submission.form.texts |= format_date_fields(today)
+        submission.focus = "hours"
+        return
     removed = remove_file(context, parse_id(submission.form["remove"]))
     submission.notice = FILE_NOT_HERE
     if removed is not None:
@@ -187,11 +189,7 @@ def _save_entry(context: ServiceContext, submission: Submission) -> None:
     provider = resolve_provider(context, form) if form["activity"] == "rsc" else (None, None)
     entry = parse_entry(form, provider, context.now)
     if form.problems or form.refusals:
-        # Fields that can't be read have their problem already.
-        unreadable = {name for name, _ in form.problems}
-        for refusal in validate_entry(entry, _load_rules(context, editing)):
-            if form.field_of(refusal) not in unreadable:
-                form.add_refusal(refusal)
+        form.add_refusals(validate_entry(entry, _load_rules(context, editing)))
         return
     version, confirmed = form["version"], form["seen"].split()
     try:
@@ -311,7 +309,7 @@ def _render_form(
         problems=problems,
         is_unsaved=submission.warnings is not None,
         topics=rules.topics,
-        offer=offer_providers(session, rules, submission.form),
+        offer=offer_providers(session, page.person_id, rules, submission.form),
         files=list_form_files(session, page.person_id, submission.files),
         takes_files=folder_of(page.site) is not None,
         most_files=FILES_PER_ENTRY,

@@ -72,21 +72,22 @@ class AnswerForm(OwnForm):
         for field in (self.role_confirmed, self.endorsed):
             # A choice that the page does not offer is like none.
             field.errors = [field.validators[0].message] if field.errors else []
-        is_endorsed = self.endorsed.data == "yes"
-        for field, message in (
-            (self.endorsed_by, "Choose the association that has endorsed you"),
-            (self.endorsed_as, "Choose the category in which you are endorsed"),
-        ):
-            offered = {choice.value for choice in field.choices if choice.value}
-            if is_endorsed and field.data not in offered:
-                add_problem(field, message)
+        endorsement: dict[str, str] = {}
+        if self.endorsed.data == "yes":
+            for field, message in (
+                (self.endorsed_by, "Choose the association that has endorsed you"),
+                (self.endorsed_as, "Choose the category in which you are endorsed"),
+            ):
+                if field.data not in {choice.value for choice in field.choices if choice.value}:
+                    add_problem(field, message)
+                endorsement[field.name] = field.data
         if self.errors:
             return None
         return ReferenceAnswer(
             role_confirmed=self.role_confirmed.data == "yes",
             relationship=self.relationship.data,
-            endorsed_by=self.endorsed_by.data if is_endorsed else None,
-            endorsed_as=self.endorsed_as.data if is_endorsed else None,
+            endorsed_by=endorsement.get("endorsed_by"),
+            endorsed_as=endorsement.get("endorsed_as"),
             vetted=self.vetted.data,
             signed_as=self.signed_as.data,
         )
