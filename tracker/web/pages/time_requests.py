@@ -114,27 +114,27 @@ def show_requests(page: PersonPage) -> HTMLResponse:
 
 
 @router.get("/requests/leave")
-def open_leave(page: PersonPage) -> HTMLResponse:
+def open_leave(page: PersonPage) -> Response:
     """The empty form for leave."""
-    return _open_form(page, LEAVE)
+    return _handle_form(page, LEAVE)
 
 
 @router.post("/requests/leave")
 def submit_leave(page: PersonPage, typed: Typed) -> Response:
     """Send a request for leave to the coordinators, or show what is wrong."""
-    return _submit(page, LEAVE, typed)
+    return _handle_form(page, LEAVE, typed)
 
 
 @router.get("/requests/extension")
-def open_extension(page: PersonPage) -> HTMLResponse:
+def open_extension(page: PersonPage) -> Response:
     """The empty form for a later due date."""
-    return _open_form(page, EXTENSION)
+    return _handle_form(page, EXTENSION)
 
 
 @router.post("/requests/extension")
 def submit_extension(page: PersonPage, typed: Typed) -> Response:
     """Send a request for a later due date to the coordinators, or show what is wrong."""
-    return _submit(page, EXTENSION, typed)
+    return _handle_form(page, EXTENSION, typed)
 
 
 @router.post("/requests/{request_id}/withdraw")
@@ -155,31 +155,25 @@ def summarize_request(submitted: SubmittedRequest) -> dict[str, str]:
     return {"title": title, "days": days, "status": status, "tone": tone}
 
 
-def _open_form(page: PageRequest, kind: str) -> HTMLResponse:
-    with page.reading() as session:
-        options = _list_options(page, session, kind)
-    values = {"form_key": keep_form_key()}
-    if len(options) == 1:
-        values["subject"] = options[0].value
-    return _render_form(page, kind, NewRequestForm(data=values), options)
-
-
-def _submit(page: PageRequest, kind: str, typed: FormData) -> Response:
+def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) -> Response:
+    """The form of a request; or, once it is ``typed`` and sent, the list of requests."""
     with page.reading() as session:
         options = _list_options(page, session, kind)
         today = page.today(session)
-    form = NewRequestForm(typed)
+    values = {"subject": options[0].value} if typed is None and len(options) == 1 else None
+    form = NewRequestForm(typed, data=values)
     form.form_key.data = keep_form_key(form.form_key.data)
-    if "today" in typed:
+    form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
+    if typed is not None and "today" in typed:
         form.fill_today(today)
-    elif (new := form.parse_request(kind, options, today)) is not None:
+    elif typed is not None and (new := form.parse_request(kind, options, today)) is not None:
         create = request_leave if kind == LEAVE else request_extension
         try:
             page.write(lambda context: create(context, new))
             return page.redirect("/requests", "submitted")
         except Refused as refused:
             form.add_refusals(refused.refusals)
-    return _render_form(page, kind, form, options)
+    return page.render("request_form.html", here="profile", kind=kind, form=form)
 
 
 def _list_options(page: PageRequest, session: Session, kind: str) -> list[RequestOption]:
@@ -197,10 +191,3 @@ def _list_options(page: PageRequest, session: Session, kind: str) -> list[Reques
             )
             options.append(RequestOption(f"{one.id}:{starts_on}", label, one.id, starts_on))
     return options
-
-
-def _render_form(
-    page: PageRequest, kind: str, form: NewRequestForm, options: Sequence[RequestOption]
-) -> HTMLResponse:
-    form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
-    return page.render("request_form.html", here="profile", kind=kind, form=form)
