@@ -1,14 +1,13 @@
 """Puts the site together."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from starlette.routing import BaseRoute
 
 from tracker import clock
 from tracker.db.engine import reading
@@ -96,7 +95,11 @@ def build_app(
 
     ``demo_people`` are the people whose pages open without signing in, in the demo only.
     """
-    folder = templates_folder()
+    folder, routes = templates_folder(), []
+    for page in _PAGES:
+        routes += page.router.routes
+    if demo_people:
+        routes += home.demo_router.routes
 
     def read_vitals() -> HealthMetrics:
         with reading(engine) as session:
@@ -111,7 +114,7 @@ def build_app(
         redirect_slashes=False,
         lifespan=lifespan,
         # Not by `include_router`, which analyzes every page again for each site that is built.
-        routes=list(_routes(demo=bool(demo_people))),
+        routes=routes,
     )
     app.state.site = Site(
         settings=settings,
@@ -135,13 +138,6 @@ def build_app(
     app.add_middleware(RequestContext)
     add_error_pages(app)
     return app
-
-
-def _routes(*, demo: bool) -> Iterator[BaseRoute]:
-    for page in _PAGES:
-        yield from page.router.routes
-    if demo:
-        yield from home.demo_router.routes
 
 
 def collect_garbage_rarely() -> None:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from tracker.formatting import capitalize_first
-from tracker.jobs.schedule import Job
 from tracker.notifications.attention_text import describe_attention, format_attention_count
 from tracker.notifications.missing_text import format_missing
 from tracker.rules.cycles import cycle_containing
@@ -36,13 +35,6 @@ router = APIRouter()
 _MOST_PROVIDERS = 200
 _MOST_SHOWN = 12
 _ATTENTION = "attention"
-_STATE_LABELS = {"behind": "open, behind", "no rules": "no renewal rules"}
-_PROBLEMS = {
-    Job.EVALUATE: "The nightly evaluation failed",
-    Job.NOTICES: "Notices could not be prepared",
-    Job.REFERENCES: "Reminders could not be prepared",
-    Job.DIGEST: "The weekly digest could not be prepared",
-}
 
 
 @router.get("/coordinator")
@@ -76,13 +68,12 @@ def show_association(
         "coordinator.html",
         here="coordinator",
         association=association,
-        job_problems=[(_PROBLEMS[Job(each.job)], each.about) for each in problems],
+        job_problems=problems,
         attention=[(item, describe_attention(item, today)) for item in shown],
         attention_count=len(attention),
         headline=format_attention_count(len(attention)),
         renewals=[_view_renewal(rulebook, renewal) for renewal in renewals],
         counts=counts,
-        labels=_STATE_LABELS,
         state=state,
         page=number,
         pages=count_pages(totals.get(state, 0)),

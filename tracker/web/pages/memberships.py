@@ -12,7 +12,6 @@ from wtforms import RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
 from tracker.db.people import Membership
-from tracker.formatting import format_date
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Outcome, Standing
@@ -92,7 +91,7 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         "membership.html",
         here="profile",
         groups=groups,
-        effects=_describe_effects(standings),
+        effects=_latest_outcomes(standings),
         may_record=bool(accepted),
         today=today,
     )
@@ -143,26 +142,6 @@ def remove_term(page: PersonPage, membership_id: RowId) -> Response:
     except Refused:
         return RedirectResponse(f"/membership/{membership_id}/remove", 303)
     return page.redirect("/membership", "deleted")
-
-
-def _describe_effects(standings: Sequence[Standing]) -> list[tuple[str, bool]]:
-    """``Membership: done to December 31, 2027`` for each endorsement that requires membership.
-
-    Each with whether nothing is missing.
-    """
-    required = _latest_outcomes(standings)
-    effects = []
-    for standing, outcome in required:
-        label = "Membership"
-        if len(required) > 1:
-            label += f" ({standing.plan.association} {standing.plan.category})"
-        state, is_good = str(outcome), True
-        if standing.covered_until is not None:
-            state = f"done to {format_date(standing.covered_until)}"
-        elif outcome is Outcome.SHORT:
-            state, is_good = "none in force", False
-        effects.append((f"{label}: {state}", is_good))
-    return effects
 
 
 def _latest_outcomes(standings: Sequence[Standing]) -> list[tuple[Standing, Outcome]]:

@@ -29,7 +29,7 @@ from tracker.web.page_request import (
     count_pages,
 )
 from tracker.web.pages.coordinator import choose_association
-from tracker.web.pages.time_requests import TimeRequestForm, summarize_request
+from tracker.web.pages.time_requests import TimeRequestForm
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
@@ -64,7 +64,7 @@ def show_requests(
         "coordinator_requests.html",
         here="coordinator",
         association=association,
-        requests=[(submitted, summarize_request(submitted)) for submitted in requests],
+        requests=requests,
         format_instant=lambda instant: format_instant(instant, zone),
         waiting=waiting,
         undecided=undecided,
@@ -139,7 +139,6 @@ def _render(
         "coordinator_request.html",
         here="coordinator",
         submitted=submitted,
-        summary=summarize_request(submitted),
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=standing and standing.due_on,
         form=form,

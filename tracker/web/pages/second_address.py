@@ -1,7 +1,5 @@
 """The pages on which people enter, confirm, and remove their second email address."""
 
-from datetime import datetime
-
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
@@ -65,9 +63,14 @@ def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed:
         return _render_form(page, email, format_problems(refused))
     limit_code_requests(page.site, request, email, page.now)
     code_request = CodeRequest(email, generate_token())
-    tasks.add_task(
-        page.site.background.run, _send_code, page.site, code_request, page.person_id, page.now
-    )
+
+    def save_mail(session: Session) -> None:
+        send_second_email_code(page.site, session, code_request, page.person_id, page.now)
+
+    def send_code() -> None:
+        page.site.writer.run(save_mail)
+
+    tasks.add_task(page.site.background.run, send_code)
     return page.redirect(_PATH, "sent")
 
 
@@ -114,12 +117,6 @@ def try_again(page: PersonPage) -> Response:
 
     page.write(save)
     return page.redirect("/profile", "try-again")
-
-
-def _send_code(site: Site, code_request: CodeRequest, person_id: int, now: datetime) -> None:
-    site.writer.run(
-        lambda session: send_second_email_code(site, session, code_request, person_id, now)
-    )
 
 
 def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]]) -> HTMLResponse:

@@ -129,8 +129,12 @@ def request_code(
         problem = format_refusal("email-invalid", {})
         return _render_address_form(site, email, next_path, problem=problem)
     limit_code_requests(site, request, email, now)
-    code_request = CodeRequest(email, generate_token())
-    tasks.add_task(site.background.run, _send_code, site, code_request, safe_path(next_path), now)
+    code_request, page = CodeRequest(email, generate_token()), safe_path(next_path)
+
+    def send_code() -> None:
+        site.writer.run(lambda session: send_sign_in_code(site, session, code_request, page, now))
+
+    tasks.add_task(site.background.run, send_code)
     query = f"?{urlencode({'next': next_path})}" if next_path else ""
     response = RedirectResponse(f"{_CODE_PATH}{query}", 303)
     remember_sign_in(response, site, code_request.token)
@@ -192,10 +196,6 @@ def _too_many_tries(wait: timedelta) -> HTTPException:
 def _client(request: Request) -> str:
     # Behind a trusted proxy, uvicorn has put in the visitor's own address.
     return client_network(request.client.host) if request.client else ""
-
-
-def _send_code(site: Site, code_request: CodeRequest, next_path: str, now: datetime) -> None:
-    site.writer.run(lambda session: send_sign_in_code(site, session, code_request, next_path, now))
 
 
 def _sign_in(posted: PostedCode, token: str, action: str) -> Response:

@@ -15,15 +15,10 @@ from tracker.formatting import format_date
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refused
 from tracker.services.time_requests import (
-    DECLINED,
     EXTENSION,
-    GRANTED,
     LEAVE,
-    PENDING,
-    WITHDRAWN,
     NewTimeRequest,
     RequestedDays,
-    SubmittedRequest,
     list_current_endorsements,
     list_extendable_renewals,
     list_own_requests,
@@ -38,12 +33,6 @@ from tracker.web.rendering import format_cycle
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
-_STATUSES = {
-    PENDING: ("Waiting", "plain"),
-    GRANTED: ("Granted", "good"),
-    DECLINED: ("Declined", "warm"),
-    WITHDRAWN: ("Withdrawn", "plain"),
-}
 
 
 class RequestOption(NamedTuple):
@@ -108,7 +97,7 @@ def show_requests(page: PersonPage) -> HTMLResponse:
     return page.render(
         "requests.html",
         here="profile",
-        requests=[(submitted, summarize_request(submitted)) for submitted in requests],
+        requests=requests,
         format_instant=lambda instant: format_instant(instant, zone),
     )
 
@@ -142,17 +131,6 @@ def withdraw(page: PersonPage, request_id: RowId) -> Response:
     """Withdraw a request that is not decided yet."""
     page.write(lambda context: withdraw_request(context, request_id))
     return page.redirect("/requests", "withdrawn")
-
-
-def summarize_request(submitted: SubmittedRequest) -> dict[str, str]:
-    """What is requested, and its status; ``tone`` is the style that shows it."""
-    request = submitted.request
-    ends_on = format_date(request.ends_on) if request.ends_on else "a day still to be set"
-    title, days = "Later due date", ends_on
-    if request.kind == LEAVE:
-        title, days = "Leave", f"{format_date(request.starts_on)} to {ends_on}"
-    status, tone = _STATUSES[request.state]
-    return {"title": title, "days": days, "status": status, "tone": tone}
 
 
 def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) -> Response:
