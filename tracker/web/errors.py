@@ -69,7 +69,12 @@ async def _sign_in_first(request: Request, _error: Exception) -> Response:
     typed, has_files = await typed_again(request)
     site = site_of(request)
     if not typed:
-        return redirect_with_flash(site, "/sign-in", "undone", {"next": _page_of_form(request)})
+        page, hosts = "/", {request.headers.get("host"), urlsplit(site.settings.base_url).netloc}
+        # The page of ours that sent the form, if the browser tells.
+        parts = urlsplit(request.headers.get("referer", ""))
+        if parts.netloc in hosts:
+            page = safe_path(f"{parts.path}?{parts.query}".rstrip("?"))
+        return redirect_with_flash(site, "/sign-in", "undone", {"next": page})
     return site.pages.render(
         "signed_out.html", status=403, action=here, typed=typed, has_files=has_files
     )
@@ -78,15 +83,6 @@ async def _sign_in_first(request: Request, _error: Exception) -> Response:
 def _address(request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
     return safe_path(request.url.path + query)
-
-
-def _page_of_form(request: Request) -> str:
-    """The page of ours that sent a form; the first page if the browser does not tell."""
-    parts = urlsplit(request.headers.get("referer", ""))
-    own_hosts = {request.headers.get("host"), urlsplit(site_of(request).settings.base_url).netloc}
-    if parts.netloc not in own_hosts:
-        return "/"
-    return safe_path(f"{parts.path}?{parts.query}".rstrip("?"))
 
 
 def _show_refusal(request: Request, error: Exception) -> Response:

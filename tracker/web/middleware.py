@@ -164,21 +164,16 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_to(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                is_page = headers.get("content-type", "").startswith("text/html")
+                if is_page and "cache-control" not in headers:
+                    headers.add_vary_header("cookie")
+                headers.setdefault("cache-control", _PAGE_CACHING if is_page else "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-    def _add_to(self, headers: MutableHeaders) -> None:
-        for name, value in self._headers.items():
-            headers.setdefault(name, value)
-        if "cache-control" in headers:
-            return
-        if headers.get("content-type", "").startswith("text/html"):
-            headers["cache-control"] = _PAGE_CACHING
-            headers.add_vary_header("cookie")
-        else:
-            headers["cache-control"] = "no-store"
 
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}

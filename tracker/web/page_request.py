@@ -17,7 +17,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.evaluation import DayOf, days_at
 from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
-from tracker.web.flash import Flash, FlashDep, redirect_with_flash
+from tracker.web.flash import FlashDep, clear_flash, redirect_with_flash
 from tracker.web.forms.body import OwnForm
 from tracker.web.time_zones import zone_of
 
@@ -29,12 +29,12 @@ PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A signed-in viewer's request: the site, the instant, and the message for the page."""
+    """A signed-in viewer's request: the site, the instant, and the code of the page's message."""
 
     site: Site
     now: datetime
     viewer: Viewer
-    flash: Flash
+    flash: str
 
     @property
     def person_id(self) -> int:
@@ -95,10 +95,10 @@ class PageRequest:
             viewer=self.viewer,
             form=form,
             problems=problems,
-            flash=self.flash.code,
+            flash=self.flash,
             **values,
         )
-        return self.flash.clear(page)
+        return clear_flash(page, self.site, self.flash)
 
     def redirect(self, path: str, message: str) -> Response:
         """Redirect to the page at ``path``, which shows a message."""

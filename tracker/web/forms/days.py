@@ -62,7 +62,7 @@ class PeriodForm(OwnForm):
     def fill_today(self, today: date) -> None:
         """Enter today as the first day."""
         self.is_today = True
-        for name, text in format_day_fields("starts", today).items():
+        for name, text in format_date_fields(today, "starts_").items():
             self[name].data = text
 
     def is_blank(self, prefix: str) -> bool:
@@ -95,9 +95,3 @@ class PeriodForm(OwnForm):
         """Each problem as (id of the field, message), in the order of the page."""
         # A subclass's fields come after these.
         return sorted(super().problems(), key=lambda problem: problem[0] != self.first_field)
-
-
-def format_day_fields(prefix: str, day: date | None) -> dict[str, str]:
-    """A day as a person types it into the fields of ``prefix``; nothing for None."""
-    parts = format_date_fields(day) if day else {}
-    return {f"{prefix}_{part}": text for part, text in parts.items()}

@@ -38,8 +38,12 @@ from tracker.web.page_request import (
     count_pages,
     require,
 )
-from tracker.web.pages.applications import ApplicationView, view_application
-from tracker.web.pages.checklist import NO_RULES, format_missing
+from tracker.web.pages.applications import (
+    NO_RULES,
+    ApplicationView,
+    format_missing,
+    view_application,
+)
 from tracker.web.pages.coordinator import choose_association
 from tracker.web.rendering import category_names
 

@@ -28,7 +28,7 @@ from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages, require
 from tracker.web.pages.applications import format_outcome
-from tracker.web.pages.year_view import read_year
+from tracker.web.pages.my_year import read_year
 from tracker.web.rendering import format_cycle
 
 router = APIRouter()

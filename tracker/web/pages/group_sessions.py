@@ -1,11 +1,11 @@
 """An RSC provider's pages: the sessions they have logged for others, and the form to log one."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
@@ -46,7 +46,6 @@ from tracker.web.forms.days import PastDayForm
 from tracker.web.forms.fields import HoursError, format_date_fields, parse_session_hours
 from tracker.web.page_request import PageRequest, ProviderPage, require
 
-T = TypeVar("T")
 router = APIRouter()
 _TITLE_LIMIT, _EMAIL_LIMIT, _SHOWN = 300, 254, 60
 _USUAL_TITLES = {usual_title("rsc", "individual"), usual_title("rsc", "group")}
@@ -143,27 +142,20 @@ class GroupSessionPage:
         """The keys of the warnings that the provider has seen."""
         return str(self.form.warned.data or "").split()
 
-    def save(self, session: Session, save: Callable[[GroupSessionInput], T]) -> T | None:
-        """What ``save`` returns for the session as entered; None with problems or warnings."""
-        if self.is_today:
-            return None
+    def parse(self, session: Session) -> GroupSessionInput | None:
+        """The session as entered; None, with problems in the form, if it can't be saved so."""
         self.form.validate()
         invitations = self.form.parse_invitations(self.supervisees)
         refusals = validate_members(session, self.provider_id, invitations, self.invited)
         if invitations or not (self.form.others.errors or self.form.people.errors):
             self.form.add_refusals(refusals)
-        entered = self.form.parse(invitations, self.today)
-        if entered is None:
-            return None
-        try:
-            return save(entered)
-        except Refused as refused:
-            self.form.add_refusals(refused.refusals)
-        except GroupSessionNeedsConfirmation as needed:
-            self.warnings = needed.warnings
-            self.qualification = needed.warnings.qualification or self.qualification
-            self.form.warned.data = " ".join([*self.confirmed, *needed.warnings.keys])
-        return None
+        return self.form.parse(invitations, self.today)
+
+    def ask(self, warnings: GroupSessionWarnings) -> None:
+        """Ask about these before the session is saved."""
+        self.warnings = warnings
+        self.qualification = warnings.qualification or self.qualification
+        self.form.warned.data = " ".join([*self.confirmed, *warnings.keys])
 
 
 def _read_page(
@@ -226,21 +218,7 @@ def show_new_form(page: ProviderPage) -> HTMLResponse:
 @router.post("/sessions/new")
 def create_session(page: ProviderPage, typed: Typed) -> Response:
     """Save the session once, and ask its members; or show what is wrong."""
-
-    def save(context: ServiceContext) -> tuple[GroupSessionPage, int | None]:
-        form_page = _read_page(context.session, page, typed)
-        form_key = str(form_page.form.form_key.data)
-        created = form_page.save(
-            context.session,
-            lambda entered: create_group_session(context, entered, form_key, form_page.confirmed),
-        )
-        if created is None:
-            return form_page, None
-        group_session, member_ids = created
-        notify_members(page.site, context.session, member_ids, page.now)
-        return form_page, group_session.id
-
-    form_page, session_id = page.write(save)
+    form_page, session_id = page.write(lambda context: _save(context, page, typed, None))
     if session_id is None:
         return _render_form(page, form_page)
     return page.redirect(f"/sessions/{session_id}", "asked")
@@ -273,26 +251,10 @@ def show_edit_form(page: ProviderPage, session_id: RowId) -> HTMLResponse:
 @router.post("/sessions/{session_id}/edit")
 def update_session(page: ProviderPage, session_id: RowId, typed: Typed) -> Response:
     """Save the changes, and ask again those who have not confirmed; or show what is wrong."""
-
-    def save(context: ServiceContext) -> GroupSessionPage | None:
-        """The form with what is wrong; None if the session was saved."""
-        group_session = lock_group_session(context, session_id)
-        if group_session.withdrawn_at is not None:
-            raise NotFound
-        form_page = _read_page(context.session, page, typed, editing=group_session)
-        member_ids = form_page.save(
-            context.session,
-            lambda entered: update_group_session(context, session_id, entered, form_page.confirmed),
-        )
-        if member_ids is None:
-            return form_page
-        notify_members(page.site, context.session, member_ids, page.now)
-        return None
-
-    form_page = page.write(save)
-    if form_page is not None:
+    form_page, saved_id = page.write(lambda context: _save(context, page, typed, session_id))
+    if saved_id is None:
         return _render_form(page, form_page)
-    return page.redirect(f"/sessions/{session_id}", "corrected")
+    return page.redirect(f"/sessions/{saved_id}", "corrected")
 
 
 @router.post("/sessions/{session_id}/take-out")
@@ -308,6 +270,37 @@ def withdraw_session(page: ProviderPage, session_id: RowId) -> Response:
     """Withdraw the session; confirmed entries stay in the supervisees' logs."""
     page.write(lambda context: withdraw_group_session(context, session_id))
     return page.redirect(f"/sessions/{session_id}", "withdrawn")
+
+
+def _save(
+    context: ServiceContext, page: PageRequest, typed: FormData, session_id: int | None
+) -> tuple[GroupSessionPage, int | None]:
+    """The form, and the id of the session once it is saved; ``session_id`` is the one it edits."""
+    editing = None
+    if session_id is not None:
+        editing = lock_group_session(context, session_id)
+        if editing.withdrawn_at is not None:
+            raise NotFound
+    form_page = _read_page(context.session, page, typed, editing=editing)
+    entered = None if form_page.is_today else form_page.parse(context.session)
+    if entered is None:
+        return form_page, None
+    form, confirmed = form_page.form, form_page.confirmed
+    try:
+        if session_id is None:
+            form_key = str(form.form_key.data)
+            created, members = create_group_session(context, entered, form_key, confirmed)
+            session_id = created.id
+        else:
+            members = update_group_session(context, session_id, entered, confirmed)
+    except Refused as refused:
+        form.add_refusals(refused.refusals)
+        return form_page, None
+    except GroupSessionNeedsConfirmation as needed:
+        form_page.ask(needed.warnings)
+        return form_page, None
+    notify_members(page.site, context.session, members, page.now)
+    return form_page, session_id
 
 
 def _render_form(page: PageRequest, form_page: GroupSessionPage) -> HTMLResponse:

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from tracker.services.browser_sessions import create_browser_session
 from tracker.services.sign_in import normalize_email
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
-from tracker.web.flash import CLEAR_CACHE, FlashDep, sign_in_response
+from tracker.web.flash import CLEAR_CACHE, FlashDep, clear_flash, sign_in_response
 
 router = APIRouter()
 demo_router = APIRouter()
@@ -20,11 +20,11 @@ def show(site: SiteDep, viewer: OptionalViewerDep, flash: FlashDep) -> Response:
     """What this site is and how to sign in; viewers go to their own page."""
     if viewer is not None and not site.demo_people:
         return RedirectResponse("/my-year", 303)
-    is_signed_out = flash.code == "out" and viewer is None
+    is_signed_out = flash == "out" and viewer is None
     page = site.pages.render(
         "front.html", viewer=viewer, people=site.demo_people, is_signed_out=is_signed_out
     )
-    return flash.clear(page)
+    return clear_flash(page, site, flash)
 
 
 @router.get("/signed-out.svg")

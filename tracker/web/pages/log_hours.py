@@ -45,7 +45,6 @@ from tracker.services.evidence import (
 )
 from tracker.services.profile import get_person
 from tracker.web.dependencies import SignInNeeded, Site, Viewer, site_of, viewer_in_session
-from tracker.web.flash import Flash
 from tracker.web.forms.body import RowId, open_posted, parse_id
 from tracker.web.forms.entry import (
     LogLinkDep,
@@ -60,6 +59,7 @@ from tracker.web.forms.provider import offer_providers, resolve_provider
 from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
+from tracker.web.pages.my_year import read_year
 from tracker.web.pages.uploads import (
     FILE_NOT_HERE,
     LARGEST_MB,
@@ -70,7 +70,6 @@ from tracker.web.pages.uploads import (
     store_files,
     sweep,
 )
-from tracker.web.pages.year_view import read_year
 
 router = APIRouter()
 
@@ -284,7 +283,7 @@ async def _save(request: Request, entry_id: int | None) -> Response:
         return RedirectResponse(f"/entries/{entry_id}", 303)
     if submission.viewer is None:
         raise SignInNeeded
-    page = PageRequest(site, now, submission.viewer, Flash(site, ""))
+    page = PageRequest(site, now, submission.viewer, "")
     return await run_in_threadpool(_render_again, page, submission)
 
 

@@ -28,7 +28,8 @@ from tracker.services.memberships import (
     update_membership,
 )
 from tracker.web.forms.body import RowId, Typed, add_problem
-from tracker.web.forms.days import PeriodForm, format_day_fields
+from tracker.web.forms.days import PeriodForm
+from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.year_data import read_standings
 
@@ -201,8 +202,8 @@ def _build_form(
         values = {
             "organization": stored.organization,
             "length": _YEAR if is_one_year else _UNTIL,
-            **format_day_fields("starts", stored.starts_on),
-            **format_day_fields("ends", stored.ends_on),
+            **format_date_fields(stored.starts_on, "starts_"),
+            **format_date_fields(stored.ends_on, "ends_"),
         }
         if stored.organization not in organizations:
             organizations.append(stored.organization)

@@ -20,7 +20,7 @@ from tracker.services.time_requests import (
     list_requests,
 )
 from tracker.web.forms.body import RowId, Typed, clean, text_of
-from tracker.web.forms.days import format_day_fields
+from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import (
     PAGE_SIZE,
     CoordinatorPage,
@@ -81,8 +81,8 @@ def show_request(page: CoordinatorPage, request_id: RowId) -> HTMLResponse:
     """One request, with the form to decide it or the decision."""
     submitted, standing = _read_request(page, request_id)
     days = {
-        **format_day_fields("starts", submitted.request.starts_on),
-        **format_day_fields("ends", submitted.request.ends_on),
+        **format_date_fields(submitted.request.starts_on, "starts_"),
+        **format_date_fields(submitted.request.ends_on, "ends_"),
     }
     return _render(page, submitted, DecisionForm(data=days), standing)
 

@@ -127,7 +127,7 @@ def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]])
         here="profile",
         second_email=second_email,
         email=email,
-        is_sent=page.flash.code == "sent",
+        is_sent=page.flash == "sent",
         minutes=SIGN_IN_MINUTES,
         problems=problems,
     )

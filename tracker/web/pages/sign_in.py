@@ -31,6 +31,7 @@ from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, s
 from tracker.web.flash import (
     SIGN_IN_COOKIE,
     FlashDep,
+    clear_flash,
     clear_session,
     redirect_with_flash,
     remember_sign_in,
@@ -111,8 +112,8 @@ def open_sign_in(
     """Ask for the email address; a person who is signed in goes to the next page."""
     if viewer is not None:
         return RedirectResponse(safe_path(next_path), 303)
-    notice = _SIGNED_OUT if flash.code == "undone" else ""
-    return flash.clear(_render_address_form(site, "", next_path, notice=notice))
+    notice = _SIGNED_OUT if flash == "undone" else ""
+    return clear_flash(_render_address_form(site, "", next_path, notice=notice), site, flash)
 
 
 @router.post("/sign-in")
