@@ -89,7 +89,7 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
     with page.reading() as session:
         endorsement = require(endorsement_within(session, endorsement_id, coordinated))
         person_id, association = endorsement.person_id, endorsement.association
-        year = read_year(session, page, person_id, [endorsement], is_own=False)
+        year = read_year(session, page, whose=endorsement)
         accepted = page.rulebooks.accepted_by(association)
         memberships = list_memberships(session, person_id)
         applications = list_applications(session, person_id)

@@ -15,7 +15,6 @@ from tracker.formatting import format_size, use_locale
 from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import NotFound, Refused, ServiceContext
-from tracker.services.endorsements import endorsements_of
 from tracker.services.entries import (
     EntrySource,
     NeedsConfirmation,
@@ -339,9 +338,7 @@ def show_saved(page: PersonPage, entry_id: RowId) -> HTMLResponse:
     with page.reading() as session:
         row = read_entry(session, page, entry_id)
         views = read_applications(session, page)
-        endorsements = endorsements_of(session, page.person_id)
-        applications = [view.application for view in views]
-        year = read_year(session, page, page.person_id, endorsements, applications)
+        year = read_year(session, page, [view.application for view in views])
     shown = [view for view in views if view.checklist]
     return page.render("saved.html", here="log", year=year, applications=shown, row=row)
 

@@ -63,11 +63,10 @@ async def show_year(page: ViewerPage) -> Response:
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:
             return {"year": None, "applications": (), "to_answer": (), "bounced": None}
-        endorsements = endorsements_of(session, viewer.person_id)
         views = read_applications(session, page) if viewer.has_applied else []
         applications = [view.application for view in views]
         return {
-            "year": read_year(session, page, viewer.person_id, endorsements, applications),
+            "year": read_year(session, page, applications),
             "applications": views,
             "to_answer": list_confirmation_requests(session, viewer.person_id),
             "bounced": get_bounce_banner(session, page),
@@ -132,20 +131,22 @@ def show_entry(page: PersonPage, entry_id: RowId) -> HTMLResponse:
 def read_year(
     session: Session,
     page: PageRequest,
-    person_id: int,
-    endorsements: Sequence[Endorsed],
     applications: Sequence[Application] = (),
     *,
-    is_own: bool = True,
+    whose: Endorsed | None = None,
 ) -> YearView:
-    """A person's year for these of their endorsements; ``is_own``: the person reads it.
+    """The viewer's year; or, for a coordinator, the one in which ``whose`` endorsement is renewed.
 
     A coordinator sees the entries that `services.coordinator_access` allows. Entries are also
     judged for the ``applications`` that are not decided.
     """
-    data = read_year_data(session, page, person_id, endorsements, applications)
-    if not is_own:
-        data = _limit_to_coordinator(session, person_id, data)
+    if whose is None:
+        endorsements = endorsements_of(session, page.person_id)
+        data = read_year_data(session, page, page.person_id, endorsements, applications)
+    else:
+        endorsements = [whose]
+        data = read_year_data(session, page, whose.person_id, endorsements, applications)
+        data = _limit_to_coordinator(session, whose.person_id, data)
     cycles: list[Cycle] = []
     for endorsement in endorsements:
         cycles += list_cycles(data.rulebooks, data.day_of, endorsement)
