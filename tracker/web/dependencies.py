@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import unquote
 
 from fastapi import BackgroundTasks, Depends, Request
@@ -25,12 +25,13 @@ from tracker.services.browser_sessions import (
     has_recent_visit,
     record_visit,
 )
-from tracker.services.context import Actor
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
 from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
 
+T = TypeVar("T")
 _FIRST_PAGE = "/"
 _LONGEST_PATH = 2000
 
@@ -90,6 +91,15 @@ class Site:
     def today(self, association: str, now: datetime) -> date:
         """The legal day at an association at the instant ``now``."""
         return days_at(self.rulebooks, now)(association)
+
+    def write(self, actor: Actor, now: datetime, work: Callable[[ServiceContext], T]) -> T:
+        """Return what ``work`` returns, once everything it wrote for the actor is committed.
+
+        If it raises, nothing is saved. Raises Busy like `Writer.run`.
+        """
+        return self.writer.run(
+            lambda session: work(ServiceContext(session, self.rulebooks, actor, now))
+        )
 
 
 def site_of(request: Request) -> Site:

@@ -87,18 +87,18 @@ def _address(request: Request) -> str:
 
 def _show_refusal(request: Request, error: Exception) -> Response:
     """The page of an HTTP error, of a row that the viewer may not see, or of unreadable input."""
-    status, headers, is_too_many = 404, {}, False
+    status, headers, kind = 404, {}, ""
     if isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers |= allow_header(request)
-        is_too_many = error.detail == TOO_MANY
+        if error.detail == TOO_MANY:
+            kind = TOO_MANY
     elif isinstance(error, RequestValidationError):
         # An id that no database holds is as absent as one that ours does not hold.
         is_in_path = any(fault["loc"][:1] == ("path",) for fault in error.errors())
         status = 404 if is_in_path else 422
-    viewer, kind = _find_viewer(request), "too many files" if is_too_many else status
-    return _error_page(request, status, headers, viewer=viewer, kind=kind)
+    return _error_page(request, status, headers, viewer=_find_viewer(request), kind=kind)
 
 
 async def _show_busy(request: Request, error: Exception) -> Response:
@@ -151,9 +151,9 @@ def _error_page(
     headers: Mapping[str, str] | None = None,
     *,
     viewer: Viewer | None = None,
-    kind: int | str = 0,
+    kind: str = "",
 ) -> Response:
-    """The page for an error; its words are those of ``kind``, by default of the status."""
+    """The page for an error; its words are those for the ``kind``, if there is one, or status."""
     headers = {name.lower(): value for name, value in (headers or {}).items()}
     if request.url.path.startswith(_API):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)

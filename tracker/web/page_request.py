@@ -68,11 +68,8 @@ class PageRequest:
         return local_day(self.now, self.zone(session))
 
     def write(self, work: Callable[[ServiceContext], T]) -> T:
-        """Return what ``work`` returns, once everything it wrote for the viewer is committed.
-
-        If it raises, nothing is saved. Raises Busy like `Writer.run`.
-        """
-        return self.site.writer.run(lambda session: work(self.context(session)))
+        """Run a service on behalf of the viewer, as `Site.write`."""
+        return self.site.write(self.viewer.actor, self.now, work)
 
     def render(
         self,

@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlmodel import Session
 from starlette.datastructures import FormData
 from wtforms import BooleanField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
@@ -17,7 +16,7 @@ from wtforms.validators import InputRequired, Length
 from tracker.db.engine import reading
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
-from tracker.services.context import Actor, ServiceContext
+from tracker.services.context import Actor
 from tracker.services.reference_submission import (
     ReferenceAnswer,
     ReferenceRequest,
@@ -111,11 +110,7 @@ def submit(site: SiteDep, now: NowDep, typed: Typed, token: str) -> Response:
         if answer is None:
             return _render(site, now, token, request, form)
         actor = Actor(request.email)
-
-        def save(session: Session) -> None:
-            submit_reference(ServiceContext(session, site.rulebooks, actor, now), token, answer)
-
-        site.writer.run(save)
+        site.write(actor, now, lambda context: submit_reference(context, token, answer))
     return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
 
 
@@ -127,11 +122,7 @@ def decline(site: SiteDep, now: NowDep, token: str) -> Response:
         return _render(site, now, token, None)
     if request.state == "waiting":
         actor = Actor(request.email)
-
-        def save(session: Session) -> None:
-            decline_reference(ServiceContext(session, site.rulebooks, actor, now), token)
-
-        site.writer.run(save)
+        site.write(actor, now, lambda context: decline_reference(context, token))
     return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
 
 
