@@ -33,7 +33,6 @@ from tracker.web.pages import (
     group_sessions,
     health,
     help_page,
-    home,
     log_hours,
     mail_choice,
     memberships,
@@ -56,7 +55,6 @@ _PAGES = (
     my_year,
     log_hours,
     mail_choice,
-    home,
     sign_in,
     profile,
     memberships,
@@ -99,7 +97,7 @@ def build_app(
     for page in _PAGES:
         routes += page.router.routes
     if demo_people:
-        routes += home.demo_router.routes
+        routes += sign_in.demo_router.routes
 
     def read_vitals() -> HealthMetrics:
         with reading(engine) as session:

@@ -1,4 +1,7 @@
-"""The pages that send a code by email and sign in with it."""
+"""The first page, and the pages that send a code by email and sign in with it.
+
+In the demo the first page opens the pages of made-up people with one click.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from math import ceil
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Cookie, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Cookie, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
@@ -29,6 +32,7 @@ from tracker.services.sign_in import (
 )
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
 from tracker.web.flash import (
+    CLEAR_CACHE,
     SIGN_IN_COOKIE,
     FlashDep,
     clear_flash,
@@ -42,6 +46,8 @@ from tracker.web.pages.browsers import format_browser
 
 T = TypeVar("T")
 router = APIRouter()
+demo_router = APIRouter()
+_EMPTY_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 _CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"
 # None of them shows whether the address is registered: every requested code is stored.
 _CODE_PROBLEMS = {
@@ -103,6 +109,29 @@ class PostedCode:
 
 
 PostedCodeDep = Annotated[PostedCode, Depends()]
+
+
+@router.get("/")
+def show_front(site: SiteDep, viewer: OptionalViewerDep, flash: FlashDep) -> Response:
+    """What this site is and how to sign in; viewers go to their own page."""
+    if viewer is not None and not site.demo_people:
+        return RedirectResponse("/my-year", 303)
+    is_signed_out = flash == "out" and viewer is None
+    page = site.pages.render(
+        "front.html", viewer=viewer, people=site.demo_people, is_signed_out=is_signed_out
+    )
+    return clear_flash(page, site, flash)
+
+
+@router.get("/signed-out.svg")
+def clear_kept_pages() -> Response:
+    """An empty picture that makes the browser drop the page on which the viewer signed out.
+
+    The browser keeps that page for Back only once the next page is there, so the answer to the
+    sign-out itself comes too early to clear it.
+    """
+    headers = {"clear-site-data": CLEAR_CACHE, "cache-control": "no-store"}
+    return Response(_EMPTY_PICTURE, media_type="image/svg+xml", headers=headers)
 
 
 @router.get("/sign-in")
@@ -177,6 +206,16 @@ def sign_out(site: SiteDep, request: Request) -> Response:
     response = redirect_with_flash(site, "/", "out")
     clear_session(response, site)
     return response
+
+
+@demo_router.post("/demo/open/{number}")
+def open_as(site: SiteDep, now: NowDep, number: Annotated[int, Path(ge=0, le=999)]) -> Response:
+    """Sign in as one of the demo's people; this route exists in the demo only."""
+    if number >= len(site.demo_people):
+        raise HTTPException(404)
+    email = normalize_email(site.demo_people[number].email)
+    token = site.writer.run(lambda session: create_browser_session(session, email, now))
+    return sign_in_response(site, token, "/my-year")
 
 
 def limit_code_requests(site: Site, request: Request, email: str, now: datetime) -> None:
