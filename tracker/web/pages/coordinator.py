@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from tracker.formatting import capitalize_first
@@ -107,9 +107,9 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
 
 def choose_association(viewer: Viewer, association: str) -> str:
     """The association that the viewer chose, or else their first; 404 if it is not theirs."""
-    if association and association not in viewer.coordinates:
-        raise HTTPException(404)
-    return association or viewer.coordinates[0]
+    association = association or viewer.coordinates[0]
+    require(association in viewer.coordinates)
+    return association
 
 
 def _view_renewal(rulebook: Rulebook, renewal: RenewalLine) -> tuple[RenewalLine, str, str]:

@@ -103,9 +103,7 @@ def send_calendar(request: Request, site: SiteDep, now: NowDep, token: str) -> R
     """Send the calendar; 404 for a wrong or revoked address."""
     base = site.settings.base_url
     with reading(site.engine) as session:
-        person_id = find_feed_owner(session, token)
-        if person_id is None:
-            raise HTTPException(404)
+        person_id = require(find_feed_owner(session, token))
         dates = list_calendar_dates(session, site.rulebooks, person_id, now)
     body = calendar_file(NAME, uuid5(NAMESPACE_URL, base), f"{base}/my-year", dates)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -261,8 +259,7 @@ def send_transcript_pdf(
 ) -> Response:
     """Send a transcript as a tagged PDF; 404 if typst is not installed."""
     transcript = _get_transcript(page, endorsement_id, cycle_starts_on)
-    if not transcript_files.AVAILABLE:
-        raise HTTPException(404)
+    require(transcript_files.AVAILABLE)
     if not transcript_files.can_make_pdf(transcript):
         # The page explains why, and has all of it.
         return RedirectResponse(f"/transcript/{endorsement_id}/{cycle_starts_on}", 303)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.jobs.schedule import Job
 from tracker.web.dependencies import NowDep, SiteDep
+from tracker.web.page_request import require
 
 router = APIRouter()
 _LOG = structlog.get_logger()
@@ -99,8 +100,6 @@ def _build_gauges(
 @router.get("/static/{name}")
 def send_asset(site: SiteDep, name: str) -> Response:
     """One file, which the browser may keep forever."""
-    asset = site.pages.assets.find(f"/static/{name}")
-    if asset is None:
-        raise HTTPException(404)
+    asset = require(site.pages.assets.find(f"/static/{name}"))
     headers = {"cache-control": "public, max-age=31536000, immutable"}
     return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -42,6 +42,7 @@ from tracker.web.flash import (
     sign_in_response,
 )
 from tracker.web.forms.body import Typed, clean, text_of
+from tracker.web.page_request import require
 from tracker.web.pages.browsers import format_browser
 
 T = TypeVar("T")
@@ -211,8 +212,7 @@ def sign_out(site: SiteDep, request: Request) -> Response:
 @demo_router.post("/demo/open/{number}")
 def open_as(site: SiteDep, now: NowDep, number: Annotated[int, Path(ge=0, le=999)]) -> Response:
     """Sign in as one of the demo's people; this route exists in the demo only."""
-    if number >= len(site.demo_people):
-        raise HTTPException(404)
+    require(number < len(site.demo_people))
     email = normalize_email(site.demo_people[number].email)
     token = site.writer.run(lambda session: create_browser_session(session, email, now))
     return sign_in_response(site, token, "/my-year")

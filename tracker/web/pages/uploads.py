@@ -24,6 +24,7 @@ from tracker.services.evidence import (
 from tracker.services.evidence_storage import ENDINGS, EvidenceFolder, digest_of, media_type_of
 from tracker.web.dependencies import Site, SiteDep, ViewerDep
 from tracker.web.forms.body import RowId, clean
+from tracker.web.page_request import require
 
 _LOG = structlog.get_logger()
 _MEGABYTE = 1024 * 1024
@@ -137,16 +138,14 @@ def sweep(site: Site, now: datetime) -> None:
 @router.get("/evidence/{file_id}")
 def download(site: SiteDep, viewer: ViewerDep, file_id: RowId) -> FileResponse:
     """One file, for its owner and for coordinators who may see its entry."""
-    folder = folder_of(site)
-    file = None
+    folder, file = require(folder_of(site)), None
     with reading(site.engine) as session:
         if viewer.person_id is not None:
             file = find_own_file(session, file_id, viewer.person_id)
         if file is None:
             coordinated = viewer.coordinates
             file = find_file_for_coordinator(session, site.rulebooks, file_id, coordinated)
-    if file is None or folder is None:
-        raise HTTPException(404)
+    file = require(file)
     path = folder.file(file.stored_as)
     if path is None:
         # As after restoring a backup without its files.
