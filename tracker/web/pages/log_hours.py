@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
@@ -55,7 +55,7 @@ from tracker.web.forms.entry import (
 )
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.provider import offer_providers, resolve_provider
-from tracker.web.page_request import PageRequest, PersonPage
+from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
 from tracker.web.pages.my_year import read_year
@@ -117,7 +117,7 @@ class PostedEntry:
         """Save the entry with its files, or keep the files for when the form comes back.
 
         A refused form does not raise, which would roll back everything that is saved together.
-        Raises NotFound if the edited entry is not the viewer's.
+        Raises a 404 if the edited entry is not the viewer's.
         """
         viewer = viewer_in_session(session, self.request, self.site, self.now)
         submission = Submission(SubmittedForm(self.texts.multi_items()), viewer)
@@ -125,7 +125,7 @@ class PostedEntry:
             return submission
         context = ServiceContext(session, self.site.rulebooks, viewer.actor, self.now)
         if self.entry_id is not None:
-            submission.editing = _get_entry(session, viewer.person_id, self.entry_id)
+            submission.editing = require(find_entry(session, viewer.person_id, self.entry_id))
             submission.removing = [parse_id(str(text)) for text in self.texts.getlist("without")]
         accepted: list[ReceivedFile] = []
         if self.upload != Upload():
@@ -209,13 +209,6 @@ def _save_entry(context: ServiceContext, submission: Submission) -> None:
         form["seen"] = " ".join([*confirmed, *needed.warnings.keys])
 
 
-def _get_entry(session: Session, person_id: int, entry_id: int) -> LoggedEntry:
-    entry = find_entry(session, person_id, entry_id)
-    if entry is None:
-        raise NotFound
-    return entry
-
-
 def _load_rules(context: ServiceContext, editing: LoggedEntry | None) -> EntryRules:
     """What applies to the viewer's entries, or to the one that they edit."""
     rules = load_entry_rules(context.session, context.rulebooks, context.person_id, context.now)
@@ -235,7 +228,7 @@ def show_form(page: PersonPage, link: LogLinkDep) -> HTMLResponse:
 def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
     """The form with a stored entry; one of a closed cycle is only shown, with the reason."""
     with page.reading() as session:
-        entry = _get_entry(session, page.person_id, entry_id)
+        entry = require(find_entry(session, page.person_id, entry_id))
         rules = _load_rules(page.context(session), entry)
         if rules.lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
@@ -268,7 +261,7 @@ async def _save(request: Request, entry_id: int | None) -> Response:
     unused = {file.stored_as for file in upload.received}
     try:
         submission = await site.writer.run_async(posted.save)
-    except (Busy, NotFound):
+    except (Busy, HTTPException, NotFound):
         # Nothing was saved, so no row names the uploaded files.
         await run_in_threadpool(remove_stored, site, unused)
         raise
@@ -347,7 +340,7 @@ def show_saved(page: PersonPage, entry_id: RowId) -> HTMLResponse:
 def confirm_deletion(page: PersonPage, entry_id: RowId) -> Response:
     """Asks whether to delete an entry; only its button deletes."""
     with page.reading() as session:
-        entry = _get_entry(session, page.person_id, entry_id)
+        entry = require(find_entry(session, page.person_id, entry_id))
         if _load_rules(page.context(session), entry).lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         files = list_form_files(session, page.person_id, FormFiles("", entry_id))
