@@ -40,7 +40,6 @@ from tracker.web.pages import (
     profile,
     referee,
     references,
-    request_decisions,
     second_address,
     sign_in,
     time_requests,
@@ -70,7 +69,6 @@ _PAGES = (
     coordinator,
     applicants,
     exports,
-    request_decisions,
     help_page,
     health,
 )
