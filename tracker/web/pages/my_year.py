@@ -1,7 +1,7 @@
 """My year: a person's renewals, what lies ahead, and every entry; and the pages of one cycle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -33,24 +33,6 @@ from tracker.web.pages.year_data import (
 from tracker.web.rendering import format_cycle
 
 router = APIRouter()
-
-
-@dataclass(frozen=True, slots=True)
-class YearView:
-    """What My year shows.
-
-    ``entries`` are in a cycle that the page shows, ``outside`` in no cycle at all; the others are
-    on the pages of earlier cycles. ``period`` names the cycle of ``entries``, if it is one.
-    ``without_renewal`` tells why an endorsement has no renewal to show, and lists its cycles.
-    ``last_entry_id`` is the newest of all, None if nothing was ever logged.
-    """
-
-    renewals: Sequence[dict[str, Any]]
-    entries: Sequence[dict[str, Any]]
-    outside: Sequence[dict[str, Any]]
-    without_renewal: Sequence[dict[str, Any]]
-    period: str
-    last_entry_id: int | None
 
 
 @router.get("/my-year")
@@ -134,11 +116,16 @@ def read_year(
     applications: Sequence[Application] = (),
     *,
     whose: Endorsed | None = None,
-) -> YearView:
+) -> dict[str, Any]:
     """The viewer's year; or, for a coordinator, the one in which ``whose`` endorsement is renewed.
 
     A coordinator sees the entries that `services.coordinator_access` allows. Entries are also
     judged for the ``applications`` that are not decided.
+
+    ``entries`` are in a cycle that the page shows, ``outside`` in no cycle at all; the others are
+    on the pages of earlier cycles. ``period`` names the cycle of ``entries``, if it is one.
+    ``without_renewal`` tells why an endorsement has no renewal to show, and lists its cycles.
+    ``last_entry_id`` is the newest of all, None if nothing was ever logged.
     """
     if whose is None:
         endorsements = endorsements_of(session, page.person_id)
@@ -156,14 +143,14 @@ def read_year(
             shown.append(view_entry(data, entry))
         elif not any(cycle.starts_on <= entry.held_on <= cycle.ends_on for cycle in cycles):
             outside.append(view_entry(data, entry))
-    return YearView(
-        renewals=[view_renewal(data, standing) for standing in data.standings],
-        entries=shown,
-        outside=outside,
-        without_renewal=_list_without_renewal(data),
-        period=_format_period(data),
-        last_entry_id=max((entry.id for entry in data.entries), default=None),
-    )
+    return {
+        "renewals": [view_renewal(data, standing) for standing in data.standings],
+        "entries": shown,
+        "outside": outside,
+        "without_renewal": _list_without_renewal(data),
+        "period": _format_period(data),
+        "last_entry_id": max((entry.id for entry in data.entries), default=None),
+    }
 
 
 def _limit_to_coordinator(session: Session, person_id: int, data: YearData) -> YearData:
@@ -188,16 +175,15 @@ def read_cycle(
     if data.locks.lock_on(cycle.ends_on):
         lock = data.locks.cycle_of(endorsement, cycle.ends_on)
         closed_on = lock.grace_ends_on if lock else None
-    year = YearView(
-        renewals=[view_renewal(data, standing) for standing in data.standings],
-        entries=[view_entry(data, entry) for entry in data.entries],
-        outside=(),
-        without_renewal=_list_without_renewal(data),
-        period=format_cycle(cycle),
-        last_entry_id=None,
-    )
-    links = list_cycle_links(data, endorsement)
-    return {"year": year, "starts_on": starts_on, "cycles": links, "closed_on": closed_on}
+    return {
+        "renewals": [view_renewal(data, standing) for standing in data.standings],
+        "entries": [view_entry(data, entry) for entry in data.entries],
+        "without_renewal": _list_without_renewal(data),
+        "period": format_cycle(cycle),
+        "starts_on": starts_on,
+        "cycles": list_cycle_links(data, endorsement),
+        "closed_on": closed_on,
+    }
 
 
 def _is_shown(data: YearData, entry: LoggedEntry) -> bool:
