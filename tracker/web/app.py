@@ -1,14 +1,13 @@
 """Puts the site together."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from starlette.routing import BaseRoute
 
 from tracker import clock
 from tracker.db.engine import reading
@@ -21,13 +20,11 @@ from tracker.services.evaluation import deferred_evaluation
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
-from tracker.web.dependencies import DemoLogin, Site, is_signed_in
+from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
-from tracker.web.menu import menu_of
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
 from tracker.web.pages import (
     applicants,
-    application_decisions,
     applications,
     browsers,
     coordinator,
@@ -36,7 +33,6 @@ from tracker.web.pages import (
     group_sessions,
     health,
     help_page,
-    home,
     log_hours,
     mail_choice,
     memberships,
@@ -44,7 +40,6 @@ from tracker.web.pages import (
     profile,
     referee,
     references,
-    request_decisions,
     second_address,
     sign_in,
     time_requests,
@@ -59,7 +54,6 @@ _PAGES = (
     my_year,
     log_hours,
     mail_choice,
-    home,
     sign_in,
     profile,
     memberships,
@@ -74,16 +68,14 @@ _PAGES = (
     group_sessions,
     coordinator,
     applicants,
-    application_decisions,
     exports,
-    request_decisions,
     help_page,
     health,
 )
 
 
 # Compiled once for a process: templates never change while it runs.
-_load_pages = cache(partial(Pages, menu_of=menu_of))
+_load_pages = cache(Pages)
 
 
 def build_app(
@@ -99,7 +91,11 @@ def build_app(
 
     ``demo_people`` are the people whose pages open without signing in, in the demo only.
     """
-    folder = templates_folder()
+    folder, routes = templates_folder(), []
+    for page in _PAGES:
+        routes += page.router.routes
+    if demo_people:
+        routes += sign_in.demo_router.routes
 
     def read_vitals() -> HealthMetrics:
         with reading(engine) as session:
@@ -114,7 +110,7 @@ def build_app(
         redirect_slashes=False,
         lifespan=lifespan,
         # Not by `include_router`, which analyzes every page again for each site that is built.
-        routes=list(_routes(demo=bool(demo_people))),
+        routes=routes,
     )
     app.state.site = Site(
         settings=settings,
@@ -132,24 +128,12 @@ def build_app(
         now=now,
     )
     app.mount(PREFIX, build_api(app.state.site))
-    app.add_middleware(
-        FormGuard,
-        base_url=settings.base_url,
-        refuse=refuse,
-        is_signed_in=partial(is_signed_in, app.state.site),
-    )
+    app.add_middleware(FormGuard, base_url=settings.base_url, refuse=refuse)
     app.add_middleware(SecurityHeaders, https=app.state.site.is_https)
     app.add_middleware(Compression)
     app.add_middleware(RequestContext)
     add_error_pages(app)
     return app
-
-
-def _routes(*, demo: bool) -> Iterator[BaseRoute]:
-    for page in _PAGES:
-        yield from page.router.routes
-    if demo:
-        yield from home.demo_router.routes
 
 
 def collect_garbage_rarely() -> None:

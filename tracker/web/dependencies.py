@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, TypeVar
 from urllib.parse import unquote
 
-from fastapi import BackgroundTasks, Depends, HTTPException, Request
+from fastapi import BackgroundTasks, Depends, Request
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -92,13 +92,13 @@ class Site:
         """The legal day at an association at the instant ``now``."""
         return days_at(self.rulebooks, now)(association)
 
-    def write(self, viewer: "Viewer", now: datetime, work: Callable[[ServiceContext], T]) -> T:
-        """Return what ``work`` returns, once everything it wrote for ``viewer`` is committed.
+    def write(self, actor: Actor, now: datetime, work: Callable[[ServiceContext], T]) -> T:
+        """Return what ``work`` returns, once everything it wrote for the actor is committed.
 
         If it raises, nothing is saved. Raises Busy like `Writer.run`.
         """
         return self.writer.run(
-            lambda session: work(ServiceContext(session, self.rulebooks, viewer.actor, now))
+            lambda session: work(ServiceContext(session, self.rulebooks, actor, now))
         )
 
 
@@ -247,10 +247,3 @@ async def require_viewer(viewer: OptionalViewerDep) -> Viewer:
 
 
 ViewerDep = Annotated[Viewer, Depends(require_viewer)]
-
-
-async def require_person(viewer: Viewer) -> Viewer:
-    """The viewer; 404 for a coordinator who is not a person in the database."""
-    if viewer.person_id is None:
-        raise HTTPException(404)
-    return viewer

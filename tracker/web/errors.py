@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import psycopg
@@ -27,75 +26,7 @@ from tracker.web.middleware import REQUEST_ID, allow_header, current_request_id,
 
 _LOG = structlog.get_logger()
 _API = "/api/"
-_SECONDS_IN_MINUTE = 60
-_MINUTES_IN_HOUR = 60
-
-
-class ErrorText(NamedTuple):
-    """The page of an error: a heading, what happened, and what to do next."""
-
-    title: str
-    happened: str
-    next: str
-
-
-_GO_BACK = "Go back in your browser, check that everything you typed is still there, and"
-_UNREADABLE = ErrorText(
-    "We could not read your request",
-    "The address or the form contains something that this page does not accept. "
-    "Nothing was changed.",
-    f"{_GO_BACK} try again.",
-)
-_FAILED = ErrorText(
-    "Something went wrong",
-    "This is our fault, and we have recorded it. Nothing that was saved is lost.",
-    "Please try again in a few minutes.",
-)
-_TOO_MANY_FILES = ErrorText(
-    "You chose too many files",
-    "That is more files than you can upload at one time. Nothing was saved.",
-    f"{_GO_BACK} choose at most 10 files for an entry.",
-)
-_TEXTS = {
-    403: ErrorText(
-        "This form did not come from our site",
-        "To keep your record safe, we accept forms only from our own pages. Nothing was changed.",
-        "Open the page again from here and submit the form again.",
-    ),
-    404: ErrorText(
-        "This page does not exist",
-        "It may have been deleted, or the address may be mistyped.",
-        "Everything that you have logged is on your own page.",
-    ),
-    405: ErrorText(
-        "You can't do that here",
-        "This address shows a page or accepts a form, but not both. Nothing was changed.",
-        "Please start again from the home page.",
-    ),
-    413: ErrorText(
-        "That is too large",
-        "It is more than you can send at one time. Nothing was saved.",
-        f"{_GO_BACK} choose smaller files or a shorter text. Together, files can have up to 32 MB.",
-    ),
-    429: ErrorText(
-        "Too many attempts",
-        "We limit attempts so that no one can guess codes or flood mailboxes. Nothing is lost.",
-        "Please try again in {wait}.",
-    ),
-    503: ErrorText(
-        "The site is busy right now",
-        "Many people are saving at the same time. Nothing was saved.",
-        "Please try again in {wait}.",
-    ),
-}
-
-
-def error_text(status: int, retry_after: str | None = None) -> ErrorText:
-    """The text for an HTTP status; ``retry_after`` is that header, in seconds."""
-    text = _TEXTS.get(status)
-    if text is None:
-        text = _FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _UNREADABLE
-    return text._replace(next=text.next.format(wait=format_wait(retry_after)))
+_SECONDS_IN_MINUTE, _MINUTES_IN_HOUR = 60, 60
 
 
 def format_wait(seconds: str | None) -> str:
@@ -138,7 +69,12 @@ async def _sign_in_first(request: Request, _error: Exception) -> Response:
     typed, has_files = await typed_again(request)
     site = site_of(request)
     if not typed:
-        return redirect_with_flash(site, "/sign-in", "undone", {"next": _page_of_form(request)})
+        page, hosts = "/", {request.headers.get("host"), urlsplit(site.settings.base_url).netloc}
+        # The page of ours that sent the form, if the browser tells.
+        parts = urlsplit(request.headers.get("referer", ""))
+        if parts.netloc in hosts:
+            page = safe_path(f"{parts.path}?{parts.query}".rstrip("?"))
+        return redirect_with_flash(site, "/sign-in", "undone", {"next": page})
     return site.pages.render(
         "signed_out.html", status=403, action=here, typed=typed, has_files=has_files
     )
@@ -149,29 +85,20 @@ def _address(request: Request) -> str:
     return safe_path(request.url.path + query)
 
 
-def _page_of_form(request: Request) -> str:
-    """The page of ours that sent a form; the first page if the browser does not tell."""
-    parts = urlsplit(request.headers.get("referer", ""))
-    own_hosts = {request.headers.get("host"), urlsplit(site_of(request).settings.base_url).netloc}
-    if parts.netloc not in own_hosts:
-        return "/"
-    return safe_path(f"{parts.path}?{parts.query}".rstrip("?"))
-
-
 def _show_refusal(request: Request, error: Exception) -> Response:
     """The page of an HTTP error, of a row that the viewer may not see, or of unreadable input."""
-    status, headers, text = 404, {}, None
+    status, headers, kind = 404, {}, ""
     if isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers |= allow_header(request)
         if error.detail == TOO_MANY:
-            text = _TOO_MANY_FILES
+            kind = TOO_MANY
     elif isinstance(error, RequestValidationError):
         # An id that no database holds is as absent as one that ours does not hold.
         is_in_path = any(fault["loc"][:1] == ("path",) for fault in error.errors())
         status = 404 if is_in_path else 422
-    return _error_page(request, status, headers, viewer=_find_viewer(request), text=text)
+    return _error_page(request, status, headers, viewer=_find_viewer(request), kind=kind)
 
 
 async def _show_busy(request: Request, error: Exception) -> Response:
@@ -191,7 +118,7 @@ async def _show_busy(request: Request, error: Exception) -> Response:
         action=_address(request),
         typed=typed,
         has_files=has_files,
-        words=error_text(503, BUSY_SECONDS),
+        wait=format_wait(BUSY_SECONDS),
     )
     page.headers.update(headers)
     return page
@@ -224,14 +151,19 @@ def _error_page(
     headers: Mapping[str, str] | None = None,
     *,
     viewer: Viewer | None = None,
-    text: ErrorText | None = None,
+    kind: str = "",
 ) -> Response:
+    """The page for an error; its words are those for the ``kind``, if there is one, or status."""
     headers = {name.lower(): value for name, value in (headers or {}).items()}
     if request.url.path.startswith(_API):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)
-    text = text or error_text(status, headers.get("retry-after"))
     page = site_of(request).pages.render(
-        "error.html", status=status, viewer=viewer, here="error", words=text
+        "error.html",
+        status=status,
+        viewer=viewer,
+        here="error",
+        error=kind or status,
+        wait=format_wait(headers.get("retry-after")),
     )
     page.headers.update(headers)
     return page

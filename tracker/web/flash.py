@@ -1,7 +1,6 @@
 """Cookies: the session's, the one of a started sign-in, and messages for the next page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
@@ -66,27 +65,20 @@ def delete_cookie(response: Response, site: Site, name: str, path: str = "/") ->
     response.delete_cookie(name, path=path, secure=site.is_https, httponly=True, samesite="lax")
 
 
-@dataclass(frozen=True, slots=True)
-class Flash:
-    """The ``code`` of a message for this page, which knows its sentence; "" for no message."""
-
-    site: Site
-    code: str
-
-    def clear(self, page: _Page) -> _Page:
-        """Return the page that showed the message, so that no other page shows it again."""
-        if self.code:
-            delete_cookie(page, self.site, self.site.own_cookie(_FLASH_COOKIE))
-        return page
-
-
-async def get_flash(request: Request, site: SiteDep) -> Flash:
-    """The message for the requested page."""
+async def get_flash(request: Request, site: SiteDep) -> str:
+    """The code of the message for the requested page, which knows its sentence; "" for none."""
     code, _, path = request.cookies.get(site.own_cookie(_FLASH_COOKIE), "").partition(":")
-    return Flash(site, code if unquote(path) == request.url.path else "")
+    return code if unquote(path) == request.url.path else ""
 
 
-FlashDep = Annotated[Flash, Depends(get_flash)]
+FlashDep = Annotated[str, Depends(get_flash)]
+
+
+def clear_flash(page: _Page, site: Site, flash: str) -> _Page:
+    """Return the page that showed the message, so that no other page shows it again."""
+    if flash:
+        delete_cookie(page, site, site.own_cookie(_FLASH_COOKIE))
+    return page
 
 
 def redirect_with_flash(

@@ -19,7 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from tracker.web.dependencies import site_of
+from tracker.web.dependencies import is_signed_in, site_of
 from tracker.web.flash import redirect_with_flash
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -164,21 +164,16 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_to(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                is_page = headers.get("content-type", "").startswith("text/html")
+                if is_page and "cache-control" not in headers:
+                    headers.add_vary_header("cookie")
+                headers.setdefault("cache-control", _PAGE_CACHING if is_page else "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-    def _add_to(self, headers: MutableHeaders) -> None:
-        for name, value in self._headers.items():
-            headers.setdefault(name, value)
-        if "cache-control" in headers:
-            return
-        if headers.get("content-type", "").startswith("text/html"):
-            headers["cache-control"] = _PAGE_CACHING
-            headers.add_vary_header("cookie")
-        else:
-            headers["cache-control"] = "no-store"
 
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
@@ -201,8 +196,7 @@ class FormGuard:
 
     ``base_url`` is where people reach the site; a form may also come from the host that the
     request itself names (a demo opened as localhost). ``refuse`` makes the error page from the
-    request and an HTTP status. ``is_signed_in`` tells whether a request comes with a session:
-    only their files are written to the disk.
+    request and an HTTP status. Files of a request without a session are not written to the disk.
     """
 
     def __init__(
@@ -211,11 +205,9 @@ class FormGuard:
         *,
         base_url: str,
         refuse: Callable[[Request, int], Awaitable[Response]],
-        is_signed_in: Callable[[Request], Awaitable[bool]],
     ) -> None:
         self._app = app
         self._refuse = refuse
-        self._is_signed_in = is_signed_in
         self._uploads = 0
         parts = urlsplit(base_url)
         self._scheme = parts.scheme
@@ -279,9 +271,10 @@ class FormGuard:
 
     async def _pass_on_files(self, request: Request, send: Send) -> None:
         """Let the body stream to the page, within limits; only for people who are signed in."""
-        if not await self._is_signed_in(request):
+        site = site_of(request)
+        if not await is_signed_in(site, request):
             await _drop_body(request.receive)
-            site, query = site_of(request), {"next": request.url.path}
+            query = {"next": request.url.path}
             answer = redirect_with_flash(site, "/sign-in", "undone", query)
             await answer(request.scope, request.receive, send)
         elif self._uploads >= _MOST_UPLOADS:

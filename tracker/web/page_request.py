@@ -1,6 +1,6 @@
 """What a page needs to answer a signed-in viewer: one FastAPI dependency instead of four."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,12 +10,16 @@ from fastapi import Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
+from tracker.clock import local_day
 from tracker.db.engine import reading
 from tracker.refusal_text import format_refusal
+from tracker.rulebooks import Rulebooks
 from tracker.services.context import Refused, ServiceContext
-from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep, require_person
-from tracker.web.flash import Flash, FlashDep, redirect_with_flash
-from tracker.web.time_zones import own_today
+from tracker.services.evaluation import DayOf, days_at
+from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
+from tracker.web.flash import FlashDep, clear_flash, redirect_with_flash
+from tracker.web.forms.body import OwnForm
+from tracker.web.time_zones import zone_of
 
 T = TypeVar("T")
 # How many items a page of a list shows, and its number in the address.
@@ -25,53 +29,73 @@ PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A signed-in viewer's request: the site, the instant, and the message for the page."""
+    """A signed-in viewer's request: the site, the instant, and the code of the page's message."""
 
     site: Site
     now: datetime
     viewer: Viewer
-    flash: Flash
+    flash: str
 
     @property
     def person_id(self) -> int:
         """The viewer's id; 404 for a coordinator who is not a person in the database."""
-        if self.viewer.person_id is None:
-            raise HTTPException(404)
-        return self.viewer.person_id
+        return require(self.viewer.person_id)
+
+    @property
+    def rulebooks(self) -> Rulebooks:
+        """The rules in force."""
+        return self.site.rulebooks
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session that reads one state of the database."""
         return reading(self.site.engine)
 
+    def context(self, session: Session) -> ServiceContext:
+        """A session as services take it, with the viewer as the actor."""
+        return ServiceContext(session, self.rulebooks, self.viewer.actor, self.now)
+
+    @property
+    def day_of(self) -> DayOf:
+        """The legal day at each association."""
+        return days_at(self.rulebooks, self.now)
+
+    def zone(self, session: Session) -> str:
+        """The viewer's own time zone, or else that of their first association."""
+        return zone_of(session, self.rulebooks, self.person_id)
+
     def today(self, session: Session) -> date:
         """The day in the viewer's own time zone."""
-        return own_today(session, self.site, self.person_id, self.now)
+        return local_day(self.now, self.zone(session))
 
     def write(self, work: Callable[[ServiceContext], T]) -> T:
         """Run a service on behalf of the viewer, as `Site.write`."""
-        return self.site.write(self.viewer, self.now, work)
+        return self.site.write(self.viewer.actor, self.now, work)
 
     def render(
         self,
         template: str,
         *,
+        form: OwnForm | None = None,
         problems: Sequence[tuple[str, str]] = (),
-        notices: Mapping[str, str] | None = None,
+        is_unsaved: bool = False,
         **values: Any,  # noqa: ANN401 - what a template prints
     ) -> HTMLResponse:
-        """The page, with status 422 if there are problems.
+        """The page, with status 422 if there are problems or it ``is_unsaved`` for another reason.
 
-        ``notices`` has the text of each message that a redirect to this page may bring.
+        Default for ``problems``: those of the form.
         """
+        if form is not None:
+            problems = problems or form.problems()
         page = self.site.pages.render(
             template,
-            status=422 if problems else 200,
+            status=422 if problems or is_unsaved else 200,
             viewer=self.viewer,
+            form=form,
             problems=problems,
-            notice=(notices or {}).get(self.flash.code, ""),
+            flash=self.flash,
             **values,
         )
-        return self.flash.clear(page)
+        return clear_flash(page, self.site, self.flash)
 
     def redirect(self, path: str, message: str) -> Response:
         """Redirect to the page at ``path``, which shows a message."""
@@ -90,7 +114,7 @@ ViewerPage = Annotated[PageRequest, Depends(get_viewer_page)]
 
 async def get_person_page(page: ViewerPage) -> PageRequest:
     """The request of a person; 404 for a coordinator who is not a person in the database."""
-    await require_person(page.viewer)
+    require(page.viewer.person_id)
     return page
 
 
@@ -99,20 +123,25 @@ PersonPage = Annotated[PageRequest, Depends(get_person_page)]
 
 async def get_provider_page(page: PersonPage) -> PageRequest:
     """The request of an RSC provider; 404 for anyone else."""
-    if not page.viewer.provides_rsc:
-        raise HTTPException(404)
+    require(page.viewer.provides_rsc)
     return page
 
 
 async def get_coordinator_page(page: ViewerPage) -> PageRequest:
     """The request of a coordinator; 404 for anyone else."""
-    if not page.viewer.coordinates:
-        raise HTTPException(404)
+    require(page.viewer.coordinates)
     return page
 
 
 CoordinatorPage = Annotated[PageRequest, Depends(get_coordinator_page)]
 ProviderPage = Annotated[PageRequest, Depends(get_provider_page)]
+
+
+def require(found: T | None) -> T:
+    """What was found; 404 if there is nothing."""
+    if not found:
+        raise HTTPException(404)
+    return found
 
 
 def count_pages(items: int) -> int:

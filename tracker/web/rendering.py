@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -15,12 +14,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tracker.formatting import (
     date_field_order,
     format_alternatives,
+    format_cycle_span,
     format_date,
     format_hours,
     format_hours_with_unit,
     format_short_date,
     join_month_days,
 )
+from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle
+from tracker.rules.model import Rulebook
 
 STYLE_SHEET = "site.css"
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -71,9 +74,9 @@ class Assets:
 
 
 class Pages:
-    """The templates in ``folder``; every template can use what is in ``shared``."""
+    """The templates in ``folder``, with the filters and functions that they use."""
 
-    def __init__(self, folder: Path, **shared: Callable[..., Any]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.assets = Assets(folder)
         self._environment = Environment(
             loader=FileSystemLoader(folder),
@@ -91,9 +94,7 @@ class Pages:
             alternatives=format_alternatives,
             format_hours_with_unit=unbroken_hours,
         )
-        self._environment.globals.update(
-            asset=self.assets.path, date_field_order=date_field_order, **shared
-        )
+        self._environment.globals.update(asset=self.assets.path, date_field_order=date_field_order)
 
     def render(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - what a template prints
         """The page that ``template`` makes of ``facts``."""
@@ -108,6 +109,26 @@ class Pages:
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _BETWEEN_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=[^\W\d])")
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)|(?<=s)'(?=\s)")
+
+
+def format_cycle(cycle: Cycle) -> str:
+    """A cycle's name: its year or years if it follows the calendar, else its first and last day."""
+    return format_cycle_span(cycle.starts_on, cycle.ends_on)
+
+
+def category_name(rulebook: Rulebook | None, category: str) -> str:
+    """A category in words; its id if the rulebook does not have it."""
+    known = rulebook.categories.get(category) if rulebook else None
+    return known.name if known else category
+
+
+def category_names(rulebooks: Rulebooks, own: Rulebook) -> dict[str, str]:
+    """Every category as ``Mentor (M1)``, by id; in the words of the ``own`` rulebook if it can."""
+    names: dict[str, str] = {}
+    for rulebook in (own, *rulebooks.associations.values()):
+        for key, category in rulebook.categories.items():
+            names.setdefault(key, f"{category.name} ({key})")
+    return names
 
 
 def unbroken_date(day: date) -> str:

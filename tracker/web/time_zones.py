@@ -5,17 +5,16 @@ that a session can have. Legal days stay those of the association: due dates, an
 entry's day has come when a renewal is judged.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from tracker.clock import known_zones, local_day
+from tracker.clock import known_zones
 from tracker.formatting import format_date, format_time
 from tracker.rulebooks import Rulebooks
 from tracker.services.endorsements import endorsements_of
 from tracker.services.profile import get_person
-from tracker.web.dependencies import Site
 
 
 def zone_of(session: Session, rulebooks: Rulebooks, person_id: int) -> str:
@@ -27,11 +26,6 @@ def zone_of(session: Session, rulebooks: Rulebooks, person_id: int) -> str:
         if endorsement.association in rulebooks.associations:
             return rulebooks.associations[endorsement.association].time_zone
     return next(iter(rulebooks.associations.values())).time_zone
-
-
-def own_today(session: Session, site: Site, person_id: int, now: datetime) -> date:
-    """The day that it is for a person at the instant ``now``."""
-    return local_day(now, zone_of(session, site.rulebooks, person_id))
 
 
 def format_instant(instant: datetime, zone: str) -> str:

@@ -10,9 +10,8 @@ from starlette.types import Message
 
 from tests.support.cast import ALICE, BOB
 from tests.web.client import WebClient, text_of
-from tracker.web import downloads
-from tracker.web.downloads import Download, Places
 from tracker.web.pages import exports
+from tracker.web.pages.exports import Download, Places
 
 ZIP = "/takeaways/my-data.zip"
 
@@ -60,12 +59,12 @@ def test_a_failed_archive_frees_its_place(
 @pytest.mark.parametrize("limit", ["_IDLE_SECONDS", "_SLOWEST"])
 def test_slow_clients_are_given_up(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     """Neither who takes nothing more, nor who takes a little now and then."""
-    monkeypatch.setattr(downloads, "_CHUNK", 10)
+    monkeypatch.setattr(exports, "_CHUNK", 10)
     if limit == "_IDLE_SECONDS":
-        monkeypatch.setattr(downloads, "_IDLE_SECONDS", 0.05)
+        monkeypatch.setattr(exports, "_IDLE_SECONDS", 0.05)
     else:
-        monkeypatch.setattr(downloads, "_IDLE_SECONDS", 0.1)
-        monkeypatch.setattr(downloads, "_SLOWEST", 1e9)
+        monkeypatch.setattr(exports, "_IDLE_SECONDS", 0.1)
+        monkeypatch.setattr(exports, "_SLOWEST", 1e9)
     file, left, sent = io.BytesIO(b"x" * 1000), [], []
 
     async def send(message: Message) -> None:

@@ -10,7 +10,7 @@ from tracker.notifications.attention_text import format_missing
 from tracker.rules.cycles import Cycle
 from tracker.services.dashboard import ShortRequirement as Short
 from tracker.web.pages.renewal_text import format_week
-from tracker.web.text import format_cycle
+from tracker.web.rendering import format_cycle
 
 TRAINING, RSC = Short("training", None, 300), Short("rsc", None, 210)
 MEMBERSHIP = Short("membership", None, 0)

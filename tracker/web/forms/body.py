@@ -2,11 +2,11 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Path, Request
 from starlette.datastructures import FormData, UploadFile
@@ -14,6 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from wtforms import Form
+
+from tracker.refusal_text import format_refusal
+from tracker.services.context import Refusal
 
 # The detail of a refusal because of the number of parts.
 TOO_MANY = "too many parts"
@@ -88,14 +91,9 @@ def clean(text: str | None) -> str:
     return _CONTROLS.sub(" ", text).strip()
 
 
-def new_form_key() -> str:
-    """A key that lets a form that is sent twice be saved once."""
-    return uuid.uuid4().hex
-
-
-def is_form_key(text: str | None) -> bool:
-    """Whether this is a key from `new_form_key`."""
-    return re.fullmatch(r"[0-9a-f]{32}", text or "") is not None
+def keep_form_key(sent: str | None = None) -> str:
+    """The key that lets a form that is sent twice be saved once; a new one if none was sent."""
+    return sent if sent and re.fullmatch(r"[0-9a-f]{32}", sent) else uuid.uuid4().hex
 
 
 def add_problem(field: Any, words: str) -> None:  # noqa: ANN401 - wtforms ships no types
@@ -104,7 +102,19 @@ def add_problem(field: Any, words: str) -> None:  # noqa: ANN401 - wtforms ships
 
 
 class OwnForm(Form):  # type: ignore[misc]  # wtforms ships no types
-    """A form whose problems a page lists."""
+    """A form whose problems a page lists.
+
+    ``refusal_fields`` names the fields that show why a service refuses an input, if they have
+    other names than the input's.
+    """
+
+    refusal_fields: ClassVar[Mapping[str, str]] = {}
+
+    def add_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Show at their fields why a service refused what was submitted."""
+        for refusal in refusals:
+            field = self[self.refusal_fields.get(refusal.field, refusal.field)]
+            add_problem(field, format_refusal(refusal.code, refusal.facts))
 
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, message), in the order of the page."""

@@ -1,9 +1,9 @@
 """The form for one session: its fields, what was submitted, and the entry that it describes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, St
 from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
-from tracker.services.context import Refusal, ServiceContext
+from tracker.services.context import Refusal
 from tracker.services.entries import find_entry
 from tracker.services.entry_rules import (
     ACTIVITIES,
@@ -25,7 +25,7 @@ from tracker.services.entry_rules import (
     usual_title,
 )
 from tracker.services.rsc_providers import may_name
-from tracker.web.forms.body import OwnForm, clean, is_form_key, new_form_key, parse_id
+from tracker.web.forms.body import OwnForm, clean, keep_form_key, parse_id
 from tracker.web.forms.fields import (
     DateError,
     DateWording,
@@ -65,8 +65,7 @@ class SubmittedForm:
             self.texts.setdefault(field, clean(str(text)))
         self.problems: list[tuple[str, str]] = []
         self.refusals: list[Refusal] = []
-        if not is_form_key(self.texts.get("form_key")):
-            self["form_key"] = new_form_key()
+        self.texts["form_key"] = keep_form_key(self.texts.get("form_key"))
 
     def __getitem__(self, field: str) -> str:
         return self.texts.get(field, "")
@@ -84,9 +83,16 @@ class SubmittedForm:
         if refusal.code == "provider-not-offered":
             self["provider"] = ""
         elif refusal.code == "form-already-saved":
-            self["form_key"] = new_form_key()
+            self["form_key"] = keep_form_key()
         elif refusal.code == "entry-changed-meanwhile":
             self["version"] = refusal.facts["version"]
+
+    def add_refusals(self, refusals: Iterable[Refusal]) -> None:
+        """Add those about fields that can be read; the others have their problem already."""
+        unreadable = {name for name, _ in self.problems}
+        for refusal in refusals:
+            if self.field_of(refusal) not in unreadable:
+                self.add_refusal(refusal)
 
     def field_of(self, refusal: Refusal) -> str:
         """The name of the field that a refusal is about."""
@@ -106,17 +112,16 @@ def topic_field(activity: str, topic: str) -> str:
 
 
 def parse_entry(
-    context: ServiceContext, form: SubmittedForm, provider: tuple[int | None, str | None]
+    form: SubmittedForm, provider: tuple[int | None, str | None], now: datetime
 ) -> EntryInput:
     """The entry that a form describes, with ``provider`` as a known person's id or a name.
 
     What can't be read becomes a problem of the form, and today or 24 hours in the entry.
     """
     activity = form["activity"]
-    is_rsc = activity == "rsc"
     provider_id, provider_name = provider
     minutes = _parse_hours(form, "hours", "the hours")
-    held_on = context.now.date()
+    held_on = now.date()
     words = DateWording("Enter the day of the session", "The session date", held_on.year)
     years = range(held_on.year - YEARS_BACK, held_on.year + 1)
     try:
@@ -128,9 +133,9 @@ def parse_entry(
         held_on=held_on,
         minutes=MINUTES_IN_DAY if minutes is None else minutes,
         title=form["title"],
-        provider_id=provider_id if is_rsc else None,
-        provider_name=provider_name if is_rsc else None,
-        format=(form["format"] or None) if is_rsc else None,
+        provider_id=provider_id,
+        provider_name=provider_name,
+        format=(form["format"] or None) if activity == "rsc" else None,
         reference=form["reference"] or None,
         topics=_parse_topics(form, activity, minutes),
     )
@@ -241,8 +246,6 @@ class LogForm(OwnForm):
     )
     reference = StringField("Reference")
     files = MultipleFileField("Supporting documents")
-    topics: Sequence[str] = ()
-    rsc_topics: Sequence[str] = ()
     wrong: list[tuple[str, str]]
 
     def topic_field(self, activity: str, topic: str) -> Any:  # noqa: ANN401 - wtforms ships no types
@@ -262,8 +265,11 @@ class LogForm(OwnForm):
 
 def build_log_form(rules: EntryRules, form: SubmittedForm) -> LogForm:
     """The page's form with what was typed and what is wrong."""
-    topics = tuple((activity, *rules.topics[activity].items()) for activity in ACTIVITIES)
-    built = _log_form_class(topics)(data=form.texts)
+    fields = []
+    for activity in ACTIVITIES:
+        for topic, label in rules.topics[activity].items():
+            fields.append((topic_field(activity, topic), f"Of these, hours about {label}"))
+    built = _log_form_class(tuple(fields))(data=form.texts)
     built.wrong = list(form.problems)
     for refusal in form.refusals:
         built.wrong.append((form.field_of(refusal), format_refusal(refusal.code, refusal.facts)))
@@ -271,12 +277,7 @@ def build_log_form(rules: EntryRules, form: SubmittedForm) -> LogForm:
 
 
 @cache
-def _log_form_class(topics: tuple[Any, ...]) -> type[LogForm]:
-    """The form with fields for these topics: an activity, then pairs of topic and label."""
-    members: dict[str, Any] = {}
-    for activity, *labels in topics:
-        members["rsc_topics" if activity == "rsc" else "topics"] = [topic for topic, _ in labels]
-        for topic, label in labels:
-            field = StringField(f"Of these, hours about {label}")
-            members[topic_field(activity, topic)] = field
+def _log_form_class(topic_fields: tuple[tuple[str, str], ...]) -> type[LogForm]:
+    """The form with a field for each topic, given as pairs of its name and label."""
+    members = {name: StringField(label) for name, label in topic_fields}
     return type("LogFormWithTopics", (LogForm,), members)

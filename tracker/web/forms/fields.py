@@ -33,9 +33,12 @@ class DateWording(NamedTuple):
     example: int
 
 
-def format_date_fields(day: date) -> dict[str, str]:
-    """A day as a person would type it into the fields day, month, and year."""
-    return {"day": str(day.day), "month": str(day.month), "year": str(day.year)}
+def format_date_fields(day: date | None, prefix: str = "") -> dict[str, str]:
+    """A day as a person would type it into the fields day, month, and year; nothing for None."""
+    if day is None:
+        return {}
+    parts = {"day": day.day, "month": day.month, "year": day.year}
+    return {f"{prefix}{part}": str(number) for part, number in parts.items()}
 
 
 def parse_past_date(

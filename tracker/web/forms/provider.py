@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from rapidfuzz import fuzz
 from sqlmodel import Session
@@ -37,47 +39,24 @@ Named = tuple[int | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class ProviderMatch:
-    """``sure`` is the only provider who can be meant, else ``best`` are those who may be.
-
-    ``more`` is how many others match too.
-    """
+    """``sure`` is the only provider who can be meant; ``best`` are all who may be, best first."""
 
     sure: ProviderChoice | None
-    best: tuple[ProviderChoice, ...] = ()
-    more: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRadio:
-    """One provider to choose; ``about`` tells people of the same name apart."""
-
-    value: str
-    name: str
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderOffer:
-    """What the page offers: ``radios`` to choose from, ``names`` to complete what is typed."""
-
-    radios: tuple[ProviderRadio, ...]
-    names: tuple[str, ...]
+    best: Sequence[ProviderChoice] = ()
 
 
 def find_provider(typed: str, choices: Sequence[ProviderChoice]) -> ProviderMatch:
-    """Which of ``choices`` a typed name means, best first; equally good ones keep their order."""
-    words = plain_name(typed).split()
+    """Which of ``choices`` a typed name means; equally good ones keep their order."""
+    words, fewest_letters = plain_name(typed).split(), 0
     if not words:
         return ProviderMatch(None)
-    exact = [choice for choice in choices if plain_name(choice.name).split() == words]
-    matches = exact or [choice for choice in choices if _starts_words(words, choice.name)]
-    if len(matches) == 1 and (exact or len("".join(words)) >= _MIN_LETTERS):
-        return ProviderMatch(matches[0])
+    matches = [choice for choice in choices if plain_name(choice.name).split() == words]
     if not matches:
-        scores = {choice: _similarity(words, choice.name) for choice in choices}
-        similar = [choice for choice in choices if scores[choice] >= _SIMILAR]
-        matches = sorted(similar, key=lambda choice: -scores[choice])
-    return ProviderMatch(None, tuple(matches[:_MAX_MATCHES]), max(0, len(matches) - _MAX_MATCHES))
+        fewest_letters = _MIN_LETTERS
+        matches = [choice for choice in choices if _starts_words(words, choice.name)]
+    if len(matches) == 1 and len("".join(words)) >= fewest_letters:
+        return ProviderMatch(matches[0], matches)
+    return ProviderMatch(None, matches or _list_similar(words, choices))
 
 
 @lru_cache(maxsize=4096)
@@ -99,11 +78,16 @@ def _starts_words(words: Sequence[str], name: str) -> bool:
     return True
 
 
-def _similarity(words: Sequence[str], name: str) -> float:
-    """How similar the typed words are to their closest words of the name, on average, of 100."""
-    parts = plain_name(name).split()
-    closest = [max((fuzz.ratio(word, part) for part in parts), default=0.0) for word in words]
-    return sum(closest) / len(closest)
+def _list_similar(words: Sequence[str], choices: Sequence[ProviderChoice]) -> list[ProviderChoice]:
+    """The choices whose words are similar to the typed ones on average, the most similar first."""
+    scores = {}
+    for choice in choices:
+        parts, total = plain_name(choice.name).split(), 0.0
+        for word in words:
+            total += max((fuzz.ratio(word, part) for part in parts), default=0.0)
+        if total / len(words) >= _SIMILAR:
+            scores[choice] = total
+    return sorted(scores, key=lambda choice: -scores[choice])
 
 
 def resolve_provider(context: ServiceContext, form: SubmittedForm) -> Named:
@@ -111,24 +95,22 @@ def resolve_provider(context: ServiceContext, form: SubmittedForm) -> Named:
 
     A typed name has precedence over an earlier choice, which is confirmed again.
     """
-    if form["activity"] != "rsc":
-        return None, None
     chosen, typed = form["provider"], form["provider_name"]
-    is_new_name = bool(typed) and typed != form["asked"]
-    if chosen == SOMEONE_ELSE and not (is_new_name and form["asked"]):
+    is_new_name = typed not in {"", form["asked"]}
+    if chosen == SOMEONE_ELSE:
+        if is_new_name and form["asked"]:
+            return _resolve_name(context, form, "")
         form["asked"] = typed
         return None, typed or None
-    if chosen != SOMEONE_ELSE and chosen and not is_new_name:
+    if chosen and not is_new_name:
         # Nobody has the id 0, so the service refuses what is no id.
         return parse_id(chosen), None
-    if not typed:
-        return None, None
-    return _resolve_name(context, form, "" if chosen == SOMEONE_ELSE else chosen)
+    return _resolve_name(context, form, chosen) if typed else (None, None)
 
 
 def _resolve_name(context: ServiceContext, form: SubmittedForm, chosen: str) -> Named:
-    session, person_id = context.session, context.person_id
-    typed = form["provider_name"]
+    """The provider whose name is typed, although one was ``chosen`` before (empty: no one was)."""
+    session, person_id, typed = context.session, context.person_id, form["provider_name"]
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
     choices = provider_choices(session, person_id, rules.provider_rules)
     match = find_provider(typed, choices)
@@ -137,11 +119,13 @@ def _resolve_name(context: ServiceContext, form: SubmittedForm, chosen: str) -> 
         form["provider"] = str(match.sure.id)
         return match.sure.id, None
     if not chosen:
-        used = map(plain_name, names_used(session, person_id))
-        if plain_name(typed) in used:
+        if plain_name(typed) in map(plain_name, names_used(session, person_id)):
             form["provider"] = SOMEONE_ELSE
             return None, typed
-        if _means_self(session, person_id, typed, match):
+        own_name = get_person(session, person_id).name
+        is_own = find_provider(typed, [ProviderChoice(person_id, own_name, None)]).sure
+        # Part of the person's own name may mean another provider.
+        if is_own and (not match.best or plain_name(typed) == plain_name(own_name)):
             # The service refuses it.
             return person_id, None
     names = {str(choice.id): choice.name for choice in choices}
@@ -153,65 +137,61 @@ def _resolve_name(context: ServiceContext, form: SubmittedForm, chosen: str) -> 
 def _format_question(typed: str, match: ProviderMatch, chosen: str) -> str:
     if chosen:
         return f"You chose {chosen} and typed “{typed}”. Choose who provided the session."
-    if match.more:
+    if len(match.best) > _MAX_MATCHES:
         return f"Many names match “{typed}”. Choose who it was, or type more of the name."
     if match.best:
         return f"“{typed}” could be more than one person. Choose who it was."
     return f"We don't know a provider named “{typed}”. Correct the name, or choose “Someone else.”"
 
 
-def _means_self(session: Session, person_id: int, typed: str, match: ProviderMatch) -> bool:
-    """Whether a typed name is the person's own, or part of it that matches no provider."""
-    name = get_person(session, person_id).name
-    is_own = find_provider(typed, [ProviderChoice(person_id, name, None)]).sure is not None
-    return is_own and (not match.best or plain_name(typed) == plain_name(name))
-
-
 def offer_providers(
     session: Session, person_id: int, rules: EntryRules, form: SubmittedForm
-) -> ProviderOffer:
-    """The providers that match the typed name, else the recent ones, and always the chosen one."""
-    choices = provider_choices(session, person_id, rules.provider_rules)
-    recent = [choice for choice in choices if choice.last_on]
-    asked = form["asked"]
-    shown = recent[:_RECENT]
+) -> dict[str, Any]:
+    """What the page offers: ``radios`` to choose from, ``names`` to complete what is typed.
+
+    The radios are the providers that match the typed name, else the recent ones, and always the
+    chosen one; ``about`` tells people of the same name apart.
+    """
+    choices, asked = provider_choices(session, person_id, rules.provider_rules), form["asked"]
+    shown = [choice for choice in choices[:_RECENT] if choice.last_on]
+    about = {choice.id: "most recent" for choice in shown[:1]}
     if asked:
-        match = find_provider(asked, choices)
-        shown = [match.sure] if match.sure else list(match.best)
+        shown = list(find_provider(asked, choices).best[:_MAX_MATCHES])
     shown += [c for c in choices if str(c.id) == form["provider"] and c not in shown]
-    newest = recent[0].id if recent else None
-    radios = _build_radios(session, rules, shown, newest)
+    about |= _tell_apart(session, rules, shown)
+    radios = [(str(choice.id), choice.name, about.get(choice.id, "")) for choice in shown]
     if asked:
-        radios.append(ProviderRadio(SOMEONE_ELSE, f"Someone else: {asked}", ""))
-    suggested = [choice.name for choice in recent] + names_used(session, person_id)
+        radios.append((SOMEONE_ELSE, f"Someone else: {asked}", ""))
+    return {"radios": radios, "names": _suggest_names(session, person_id, choices)}
+
+
+def _suggest_names(
+    session: Session, person_id: int, choices: Sequence[ProviderChoice]
+) -> list[str]:
+    """The names used before, and those of the other choices if they fit."""
+    suggested = [choice.name for choice in choices if choice.last_on]
+    suggested += names_used(session, person_id)
     others = [choice.name for choice in choices if not choice.last_on]
     # A list that ended in the middle of the alphabet would seem to be complete.
-    if len(others) + len(suggested) <= _MAX_SUGGESTED:
+    if len(suggested) + len(others) <= _MAX_SUGGESTED:
         suggested += others
-    return ProviderOffer(tuple(radios), tuple(dict.fromkeys(suggested))[:_MAX_SUGGESTED])
+    return [*dict.fromkeys(suggested)][:_MAX_SUGGESTED]
 
 
-def _build_radios(
-    session: Session, rules: EntryRules, shown: Sequence[ProviderChoice], newest: int | None
-) -> list[ProviderRadio]:
-    """The providers to choose from; ``newest`` is the id of the one of the latest session."""
-    names = [plain_name(choice.name) for choice in shown]
-    same_names = {choice.id for choice in shown if names.count(plain_name(choice.name)) > 1}
-    credentials = credentials_of(session, same_names, rules.associations) if same_names else {}
-    radios = []
-    for choice in shown:
-        about = ""
-        if choice.id in same_names:
-            about = _tell_apart(choice, credentials.get(choice.id))
-        if not about and choice.id == newest:
-            about = "most recent"
-        radios.append(ProviderRadio(str(choice.id), choice.name, about))
-    return radios
-
-
-def _tell_apart(choice: ProviderChoice, credential: str | None) -> str:
-    """What tells one of several providers of the same name apart."""
-    parts = [credential] if credential else []
-    if choice.last_on:
-        parts.append(f"your last session was on {format_date(choice.last_on)}")
-    return ", ".join(parts)
+def _tell_apart(
+    session: Session, rules: EntryRules, shown: Sequence[ProviderChoice]
+) -> dict[int, str]:
+    """What tells providers of the same name apart, by id."""
+    count = Counter(plain_name(choice.name) for choice in shown)
+    same = [choice for choice in shown if count[plain_name(choice.name)] > 1]
+    if not same:
+        return {}
+    credentials = credentials_of(session, {choice.id for choice in same}, rules.associations)
+    about = {}
+    for choice in same:
+        parts = [credentials[choice.id]] if choice.id in credentials else []
+        if choice.last_on:
+            parts.append(f"your last session was on {format_date(choice.last_on)}")
+        if parts:
+            about[choice.id] = ", ".join(parts)
+    return about

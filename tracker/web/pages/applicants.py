@@ -1,26 +1,56 @@
-"""The coordinator's applicants: who is ready for a decision, and what the others are missing."""
+"""The coordinator's applicants: who is ready, what the others are missing, and the decision."""
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlmodel import Session
 
-from tracker.formatting import capitalize_first, format_list
+from tracker.clock import local_day
+from tracker.db.applications import Application, Reference
+from tracker.db.people import Person
+from tracker.formatting import capitalize_first, format_list, format_short_date
+from tracker.rulebooks import Rulebooks
+from tracker.rules.application.references import format_role
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
+from tracker.rules.model import Rulebook
 from tracker.rules.standing import ApplicationStanding
-from tracker.services.applications import STATUSES, find_applicant, list_applicants
-from tracker.web.forms.body import RowId
-from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages
-from tracker.web.pages.applications import view_application
-from tracker.web.pages.checklist import NO_RULES, format_missing
+from tracker.services.applications import (
+    STATUSES,
+    decline_application,
+    endorse_applicant,
+    find_applicant,
+    list_applicants,
+)
+from tracker.services.context import Refused
+from tracker.services.reference_submission import list_reference_reports
+from tracker.web.forms.body import RowId, Typed
+from tracker.web.forms.days import PastDayForm
+from tracker.web.forms.fields import format_date_fields
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    count_pages,
+    require,
+)
+from tracker.web.pages.applications import (
+    NO_RULES,
+    ApplicationView,
+    format_missing,
+    view_application,
+)
 from tracker.web.pages.coordinator import choose_association
-from tracker.web.pages.reference_reports import read_reference_reports
+from tracker.web.rendering import category_names
 
 router = APIRouter()
 _NAMED_REQUIREMENTS = 4
+# As the page's address names it.
+ApplicationDecision = Literal["endorse", "decline"]
 
 
 @router.get("/coordinator/applicants")
@@ -33,9 +63,9 @@ def show_applicants(
 ) -> HTMLResponse:
     """An association's undecided applications, the nearest to a decision first."""
     association = choose_association(page.viewer, association)
-    today = page.site.today(association, page.now)
+    today = page.day_of(association)
     with page.reading() as session:
-        standings = list_applicants(session, page.site.rulebooks, association, today)
+        standings = list_applicants(session, page.rulebooks, association, today)
     status = status if status in STATUSES else ""
     if not any(_matches(standing, "", missing) for standing in standings):
         missing = ""
@@ -63,21 +93,59 @@ def show_applicants(
 @router.get("/coordinator/applicants/{application_id}")
 def show_applicant(page: CoordinatorPage, application_id: RowId) -> HTMLResponse:
     """One application's checklist and references."""
-    rulebooks, viewer = page.site.rulebooks, page.viewer
     with page.reading() as session:
-        applicant = find_applicant(session, application_id, viewer.coordinates)
-        if applicant is None:
-            raise HTTPException(404)
-        person, application = applicant
+        applicant = find_applicant(session, application_id, page.viewer.coordinates)
+        person, application = require(applicant)
         # Referees were promised that no applicant reads what they write: coordinators included.
-        reads = application.person_id != viewer.person_id
-        view = view_application(session, rulebooks, application, page.now, for_association=reads)
-        references = []
-        if reads:
-            references = read_reference_reports(session, rulebooks, application)
+        reads = application.person_id != page.viewer.person_id
+        view = view_application(session, page, application, for_association=reads)
+        references = _view_references(session, page.rulebooks, application) if reads else []
     return page.render(
         "applicant.html", here="coordinator", person=person, view=view, references=references
     )
+
+
+@router.get("/coordinator/applicants/{application_id}/{decision}")
+def show_form(
+    page: CoordinatorPage, application_id: RowId, decision: ApplicationDecision
+) -> Response:
+    """Ask for the day of the decision."""
+    person, view = _read_applicant(page, application_id)
+    if view.application.is_decided:
+        return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
+    form = PastDayForm(data=format_date_fields(page.day_of(view.application.association)))
+    return page.render(
+        "decide.html", here="coordinator", decision=decision, person=person, view=view, form=form
+    )
+
+
+@router.post("/coordinator/applicants/{application_id}/{decision}")
+def decide(
+    page: CoordinatorPage, application_id: RowId, decision: ApplicationDecision, typed: Typed
+) -> Response:
+    """Endorse, and open the first renewal cycle; or decline; or show what is wrong."""
+    person, view = _read_applicant(page, application_id)
+    form = PastDayForm(typed)
+    day = form.parse_past_day(page.day_of(view.application.association), named="decision")
+    if day is not None:
+        try:
+            if decision == "endorse":
+                new_id = page.write(lambda context: endorse_applicant(context, application_id, day))
+                return page.redirect(f"/coordinator/people/{new_id}", "endorsed")
+            page.write(lambda context: decline_application(context, application_id, day))
+            return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
+        except Refused as refused:
+            form.add_refusals(refused.refusals)
+    return page.render(
+        "decide.html", here="coordinator", decision=decision, person=person, view=view, form=form
+    )
+
+
+def _read_applicant(page: PageRequest, application_id: int) -> tuple[Person, ApplicationView]:
+    with page.reading() as session:
+        applicant = find_applicant(session, application_id, page.viewer.coordinates)
+        person, application = require(applicant)
+        return person, view_application(session, page, application)
 
 
 def _matches(standing: ApplicationStanding, status: str, missing: str) -> bool:
@@ -125,3 +193,54 @@ def _view_applicant(standing: ApplicationStanding) -> dict[str, Any]:
         "missing": format_missing(standing, most=_NAMED_REQUIREMENTS),
         "review": format_list(labels(review_results(standing))),
     }
+
+
+def _view_references(
+    session: Session, rulebooks: Rulebooks, application: Application
+) -> list[dict[str, Any]]:
+    """The references of an application at one of the coordinator's own associations.
+
+    ``claimed`` is the referee's endorsement by their own word, ``on_record`` by ours.
+    """
+    rulebook = rulebooks.associations.get(application.association)
+    if rulebook is None:
+        return []
+    names = category_names(rulebooks, rulebook)
+
+    def format_endorsement(association: str | None, category: str) -> str:
+        by = "an association not named"
+        if association is not None:
+            organization = rulebooks.organizations.get(association)
+            by = organization.name if organization else association
+        return f"{names.get(category, category)}, by {by}"
+
+    views = []
+    for report in list_reference_reports(session, application, rulebook):
+        reference = report.reference
+        state, tone = _format_state(rulebook, reference)
+        claimed = "No"
+        if reference.endorsed_as:
+            claimed = format_endorsement(reference.endorsed_by, reference.endorsed_as)
+        view = {
+            "reference": reference,
+            "role": format_role(rulebook, reference.role),
+            "state": state,
+            "tone": tone,
+            "claimed": claimed,
+            "on_record": format_list([format_endorsement(*each) for each in report.endorsements]),
+            "is_vetted": report.is_vetted,
+        }
+        views.append(view)
+    return views
+
+
+def _format_state(rulebook: Rulebook, reference: Reference) -> tuple[str, str]:
+    """The state of a reference, and the style that shows it."""
+    state, tone, instant = "Waiting, asked", "plain", reference.asked_at
+    if reference.received_at:
+        state, tone, instant = "Received", "good", reference.received_at
+    elif reference.declined_at:
+        state, tone, instant = "Declined", "warm", reference.declined_at
+    if instant is None:
+        return "Not asked yet", "plain"
+    return f"{state} {format_short_date(local_day(instant, rulebook.time_zone))}", tone

@@ -1,23 +1,49 @@
-"""An applicant's own page: the checklist, or the decision about the application."""
+"""An applicant's own page: the checklist in words, or the decision about the application."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from tracker.db.applications import Application
-from tracker.formatting import format_date
-from tracker.rulebooks import Rulebooks
-from tracker.services.applications import get_application, list_applications
-from tracker.services.evaluation import days_at
+from tracker.formatting import (
+    capitalize_first,
+    format_date,
+    format_hours_with_unit,
+    format_list,
+    lowercase_first,
+)
+from tracker.rules.application.notices import references_so_far
+from tracker.rules.application.wording import (
+    NO_INITIAL_RULES,
+    format_months,
+    format_notes,
+    format_progress,
+    format_short,
+    labels,
+    missing_results,
+    progress_parts,
+    review_results,
+    tally,
+)
+from tracker.rules.model import Rulebook
+from tracker.rules.reasons import because, format_reason
+from tracker.rules.standing import ApplicationStanding, Outcome, Remark, Result, Status
+from tracker.services.applications import (
+    get_application,
+    get_application_standings,
+    list_applications,
+)
+from tracker.services.uncounted import Uncounted, with_uncounted
 from tracker.web.forms.body import RowId
-from tracker.web.page_request import PersonPage
-from tracker.web.pages.checklist import read_checklist
+from tracker.web.page_request import PageRequest, PersonPage, require
+from tracker.web.rendering import category_name
 
 router = APIRouter()
+NO_RULES = f"{capitalize_first(NO_INITIAL_RULES)}."
 _DECIDED = {"endorsed": "Endorsed from", "declined": "Declined on", "withdrawn": "Withdrawn on"}
 
 
@@ -41,46 +67,34 @@ class ApplicationView:
 def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
     """Your application: what is done, what is missing and why, and what you can do."""
     with page.reading() as session:
-        application = get_application(session, application_id)
-        if application is None or application.person_id != page.person_id:
-            raise HTTPException(404)
-        view = view_application(session, page.site.rulebooks, application, page.now)
+        application = require(get_application(session, application_id))
+        require(application.person_id == page.person_id)
+        view = view_application(session, page, application)
     return page.render("application.html", view=view)
 
 
-def read_applications(
-    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
-) -> list[ApplicationView]:
-    """All of a person's applications, the undecided first, then the newest."""
-    applications = list_applications(session, person_id)
-    return [view_application(session, rulebooks, each, now) for each in applications]
+def read_applications(session: Session, page: PageRequest) -> list[ApplicationView]:
+    """All of the viewer's applications, the undecided first, then the newest."""
+    applications = list_applications(session, page.person_id)
+    return [view_application(session, page, each) for each in applications]
 
 
 def view_application(
-    session: Session,
-    rulebooks: Rulebooks,
-    application: Application,
-    now: datetime,
-    *,
-    for_association: bool = False,
+    session: Session, page: PageRequest, application: Application, *, for_association: bool = False
 ) -> ApplicationView:
     """One application; ``for_association`` is as in `read_checklist`."""
-    name = application.category
-    rulebook = rulebooks.associations.get(application.association)
-    if rulebook and name in rulebook.categories:
-        name = rulebook.categories[name].name
+    rulebook = page.rulebooks.associations.get(application.association)
+    name = category_name(rulebook, application.category)
     checklist = None
     if rulebook and not application.is_decided:
-        checklist = read_checklist(
-            session, rulebooks, application, now, for_association=for_association
-        )
+        checklist = read_checklist(session, page, application, for_association=for_association)
     if checklist is not None:
         lead = f"{checklist['lead']} {checklist['step']}".strip()
         return ApplicationView(
             application, name, checklist["headline"], lead, checklist["status"], checklist
         )
     if application.is_decided:
-        headline, lead = format_outcome(application), _format_next(rulebooks, application, now)
+        headline, lead = format_outcome(application), _format_next(page, application)
     elif rulebook is None:
         headline = "We have no rulebook for this association."
         lead = "So we can't show what your application needs."
@@ -97,14 +111,14 @@ def format_outcome(application: Application) -> str:
     return f"{_DECIDED[application.state]} {format_date(application.decided_on)}."
 
 
-def _format_next(rulebooks: Rulebooks, application: Application, now: datetime) -> str:
+def _format_next(page: PageRequest, application: Application) -> str:
     """What a decision means for the applicant."""
     if application.state != "endorsed" or application.decided_on is None:
         return "Your logged hours are kept. Your association can tell you more."
-    if application.association not in rulebooks.associations:
+    if application.association not in page.rulebooks.associations:
         return "Congratulations."
-    today = days_at(rulebooks, now)(application.association)
-    plan = rulebooks.plan(
+    today = page.day_of(application.association)
+    plan = page.rulebooks.plan(
         application.association,
         application.category,
         application.decided_on,
@@ -115,3 +129,208 @@ def _format_next(rulebooks: Rulebooks, application: Application, now: datetime) 
     if application.decided_on > today:
         return "Congratulations. Your first renewal cycle starts on that day."
     return "Congratulations. Your first renewal cycle has started, and your hours count toward it."
+
+
+def read_checklist(
+    session: Session, page: PageRequest, application: Application, *, for_association: bool = False
+) -> dict[str, Any] | None:
+    """An undecided application's checklist; None before the day on which it opens.
+
+    ``step`` is what the applicant does next, ``effect`` the progress of the hours; ``tips`` are
+    those that belong to none of its requirements.
+
+    Only ``for_association`` does it show which references fill a requirement: that depends on
+    what referees wrote, and they were promised that the applicant does not learn it.
+    """
+    rulebooks, day_of = page.rulebooks, page.day_of
+    standings = get_application_standings(session, rulebooks, day_of, [application.id])
+    standing = standings.get(application.id)
+    if standing is None:
+        return None
+    ((_, uncounted),) = with_uncounted(session, [standing], day_of)
+    if not for_association:
+        standing = _hide_reference_judgments(standing)
+    rulebook = rulebooks.associations[application.association]
+    readings = {each.id: each.taken for each in rulebook.interpretations}
+    tips = _list_tips(rulebook, application.category)
+    tasks = []
+    for result in standing.results:
+        task = _view_task(standing, result, for_association=for_association)
+        task["warnings"] = _list_warnings(result, uncounted)
+        task["tips"] = tips.pop(result.requirement.id, [])
+        task["reading"] = readings.get(result.requirement.rule.interpretation or "", "")
+        tasks.append(task)
+    return {
+        "status": standing.status.value,
+        "headline": format_headline(standing),
+        "lead": format_lead(standing),
+        "step": _format_step(standing, application.submitted_on),
+        "effect": _format_effect(standing),
+        "tasks": tasks,
+        "tips": [tip for of_one in tips.values() for tip in of_one],
+    }
+
+
+def format_headline(standing: ApplicationStanding) -> str:
+    """Where the application stands, in one sentence: status, how much is done, what is next."""
+    count = tally(standing)
+    if standing.status is Status.NO_RULES:
+        return NO_RULES
+    if standing.status is Status.READY:
+        return f"Ready: all {count.of} are done."
+    if standing.status is Status.NEEDS_REVIEW:
+        rest = "1 is" if count.review == 1 else f"{count.review} are"
+        return f"Needs review: {count} done, {rest} for the reviewers."
+    # A window that closes comes first, else the rulebook's order.
+    missing = missing_results(standing)
+    following = min(missing, key=lambda result: result.closes_on or date.max)
+    return f"Not ready: {count} done, {lowercase_first(following.requirement.label)} next."
+
+
+def format_lead(standing: ApplicationStanding) -> str:
+    """What is missing, and what the reviewers decide; empty if the headline says it all."""
+    if standing.status is Status.NO_RULES:
+        return (
+            "We have no application requirements on file for this category. "
+            "Your logged hours are kept."
+        )
+    sentences = []
+    if missing := missing_results(standing):
+        sentences.append(f"Missing: {format_missing(standing, most=len(missing))}.")
+    if review := review_results(standing):
+        sentences.append(f"For the reviewers: {format_list(labels(review))}.")
+    return " ".join(sentences)
+
+
+def format_missing(standing: ApplicationStanding, *, most: int) -> str:
+    """What is short, with at most ``most`` names: "6 hours of training and 1 reference"."""
+    parts = []
+    for result in missing_results(standing):
+        # All references can have come and yet not be enough: then there is no number to give.
+        label = lowercase_first(result.requirement.label)
+        parts.append(format_short(result) if result.short else label)
+    rest = len(parts) - most
+    return format_list([*parts[:most], f"{rest} more"] if rest > 0 else parts)
+
+
+def _hide_reference_judgments(standing: ApplicationStanding) -> ApplicationStanding:
+    """The standing with references counted by how many came, not by what they say."""
+    received, waiting = references_so_far(standing.facts.candidate)
+    results = []
+    for result in standing.results:
+        if result.requirement.counts == "references":
+            counted = min(received, result.required)
+            notes = [because("references", received=received, waiting=waiting)]
+            if result.outcome is Outcome.SHORT and counted == result.required:
+                notes.append(because("ask_coordinator"))
+            short = result.required - counted
+            results.append(result._replace(counted=counted, short=short, notes=tuple(notes)))
+        else:
+            results.append(result)
+    return standing._replace(results=tuple(results))
+
+
+def _format_step(standing: ApplicationStanding, submitted_on: date | None) -> str:
+    """What happens next, for the applicant; empty while something is missing."""
+    if submitted_on:
+        return f"Submitted on {format_date(submitted_on)}. Your association decides next."
+    if missing_results(standing) or standing.status is Status.NO_RULES:
+        return ""
+    return "Tell your association that your application is ready for a decision."
+
+
+def _format_effect(standing: ApplicationStanding) -> str:
+    """``Training 12 of 30 hours; Reflective supervision done``."""
+    parts = []
+    for result in standing.results:
+        if result.requirement.unit == "hours":
+            is_met = result.outcome is Outcome.MET
+            progress = "done" if is_met else format_progress(result)
+            parts.append(f"{result.requirement.label} {progress}")
+    return "; ".join(parts)
+
+
+def _view_task(
+    standing: ApplicationStanding, result: Result, *, for_association: bool
+) -> dict[str, Any]:
+    """One requirement and its state.
+
+    ``progress`` is what is counted and of what, None if there is nothing to measure; ``is_open``:
+    the applicant may still do something for it.
+    """
+    progress: tuple[str, str] | None = None
+    if result.requirement.counts == "references" and not for_association:
+        progress = str(result.counted), f"{result.required} received"
+    elif result.outcome is not Outcome.NOT_NEEDED:
+        progress = progress_parts(result)
+    state, tone = "To do", "warm"
+    if result.outcome is Outcome.MET:
+        state, tone = "Done", "good"
+    elif result.outcome is Outcome.REVIEW:
+        state, tone = "For the reviewers", "plain"
+    elif result.outcome is Outcome.NOT_NEEDED:
+        state, tone = f"Not needed: {lowercase_first(format_notes(result))}", "plain"
+    return {
+        "result": result,
+        "state": state,
+        "tone": tone,
+        "progress": progress,
+        "note": _format_note(result, standing.covered_until),
+        "has_bar": result.required > 1 and result.outcome is not Outcome.NOT_NEEDED,
+        "is_open": result.outcome in (Outcome.SHORT, Outcome.REVIEW),
+    }
+
+
+def _format_note(result: Result, covered_until: date | None) -> str:
+    """What the counted amount rests on; empty if there is nothing to add."""
+    window = result.requirement.rule.window
+    if result.outcome is Outcome.NOT_NEEDED:
+        return ""
+    if result.requirement.counts == "membership":
+        return f"Paid through {format_date(covered_until)}" if covered_until else ""
+    if result.requirement.counts == "rsc" and window and window.months and result.notes:
+        return f"Counted over the best {window.months} months, {format_notes(result)}"
+    return capitalize_first(format_notes(result))
+
+
+def _list_warnings(result: Result, uncounted: Uncounted) -> list[dict[str, Any]]:
+    """What does not count, the newest first: by the requirement's own rule, or by the provider."""
+    requirement = result.requirement
+    if requirement.rule.inside or result.outcome is Outcome.NOT_NEEDED:
+        # Hours inside others are the same sessions, which the others list.
+        return []
+    remarks = list(result.remarks)
+    for entry, reason in uncounted:
+        if requirement.covers(entry.activity, entry.topics):
+            remarks.append(Remark(entry.held_on, entry.title, entry.minutes, reason))
+    warnings = []
+    for remark in sorted(remarks, key=lambda remark: remark.day, reverse=True):
+        amount = ""
+        if requirement.unit == "hours":
+            amount = format_hours_with_unit(remark.amount)
+        elif requirement.counts == "work" and remark.amount:
+            # Remarks about work are in months, whatever the requirement counts.
+            amount = format_months(remark.amount)
+        words = format_reason(remark.reason)
+        if not remark.needs_review:
+            words = f"Does not count: {words}"
+        warnings.append(
+            {"day": remark.day, "title": remark.title, "amount": amount, "reason": words}
+        )
+    return warnings
+
+
+def _list_tips(rulebook: Rulebook, category: str) -> dict[str | None, list[dict[str, str]]]:
+    """Advice for a category, by the requirement that it is about."""
+    tips: dict[str | None, list[dict[str, str]]] = {}
+    for advice in rulebook.advice:
+        if category in advice.categories:
+            typical = f"typical: {round(advice.hours, 2):g} hours" if advice.hours else ""
+            tip = {
+                "typical": typical,
+                "says": advice.says,
+                "document": rulebook.documents[advice.source.document].title,
+                "section": advice.source.section,
+            }
+            tips.setdefault(advice.requirement, []).append(tip)
+    return tips

@@ -1,5 +1,7 @@
 """The page that lists a person's signed-in browsers and signs them out."""
 
+import re
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
@@ -20,10 +22,27 @@ from tracker.web.time_zones import zone_of
 
 router = APIRouter()
 _PATH = "/profile/browsers"
-_NOTICES = {
-    "one": "That browser is signed out.",
-    "others": "All other browsers are signed out.",
+# In this order, because nearly all browsers call themselves Chrome or Safari, too.
+_BROWSERS = {
+    "Edge": r"Edg(?:e|A|iOS)?/",
+    "Opera": r"OPR/|OPiOS/|Opera[ /]",
+    "Samsung Internet": r"SamsungBrowser/",
+    "DuckDuckGo": r"DuckDuckGo/|Ddg/",
+    "Vivaldi": r"Vivaldi/",
+    "Firefox": r"Firefox/|FxiOS/",
+    "Chrome": r"CriOS/|Chrome/|Chromium/",
+    "Safari": r"Version/[\d.]+ .*Safari/",
 }
+_SYSTEMS = {
+    "Android": r"Android",
+    "iPhone": r"iPhone",
+    "iPad": r"iPad",
+    "Windows": r"Windows",
+    "ChromeOS": r"CrOS",
+    "Mac": r"Macintosh|Mac OS X",
+    "Linux": r"Linux|X11",
+}
+_LONGEST_READ = 500
 
 
 @router.get(_PATH)
@@ -58,7 +77,6 @@ def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
         rows=sorted(rows, key=lambda row: not row["is_current"]),
         days=SESSION_DAYS,
         max_days=MAX_SESSION_DAYS,
-        notices=_NOTICES,
     )
 
 
@@ -76,3 +94,21 @@ def end_others(page: ViewerPage, request: Request) -> Response:
     token = request.cookies[page.site.own_cookie()]
     page.write(lambda context: sign_out_other_browsers(context, page.viewer.email, token))
     return page.redirect(_PATH, "others")
+
+
+def format_browser(user_agent: str) -> str | None:
+    """``Firefox on Android``, from a fixed list of names; None if none of them is in it."""
+    text = user_agent[:_LONGEST_READ]
+    browser, system = _find_name(_BROWSERS, text), _find_name(_SYSTEMS, text)
+    if browser and system:
+        return f"{browser} on {system}"
+    if system:
+        return f"A browser on {system}"
+    return browser
+
+
+def _find_name(patterns: dict[str, str], text: str) -> str | None:
+    for name, pattern in patterns.items():
+        if re.search(pattern, text):
+            return name
+    return None

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from tracker.formatting import capitalize_first
-from tracker.jobs.schedule import Job
 from tracker.notifications.attention_text import (
     describe_attention,
     format_attention_count,
     format_missing,
 )
-from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
+from tracker.rules.model import Rulebook
 from tracker.services.applications import list_applications
 from tracker.services.dashboard import (
     STATES,
@@ -30,22 +29,15 @@ from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
 from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import RowId
-from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages
+from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages, require
 from tracker.web.pages.applications import format_outcome
-from tracker.web.pages.year_view import read_year
-from tracker.web.text import format_cycle
+from tracker.web.pages.my_year import read_year
+from tracker.web.rendering import format_cycle
 
 router = APIRouter()
 _MOST_PROVIDERS = 200
 _MOST_SHOWN = 12
 _ATTENTION = "attention"
-_STATE_LABELS = {"behind": "open, behind", "no rules": "no renewal rules"}
-_PROBLEMS = {
-    Job.EVALUATE: "The nightly evaluation failed",
-    Job.NOTICES: "Notices could not be prepared",
-    Job.REFERENCES: "Reminders could not be prepared",
-    Job.DIGEST: "The weekly digest could not be prepared",
-}
 
 
 @router.get("/coordinator")
@@ -57,7 +49,7 @@ def show_association(
 ) -> HTMLResponse:
     """What needs attention at one association, its renewals, and the providers to confirm."""
     association = choose_association(page.viewer, association)
-    today = page.site.today(association, page.now)
+    today = page.day_of(association)
     state = status if status in STATES or status == _ATTENTION else ""
     skip = (number - 1) * PAGE_SIZE
     renewals: Sequence[RenewalLine] = ()
@@ -74,17 +66,17 @@ def show_association(
     if state == _ATTENTION:
         shown = attention[skip : skip + PAGE_SIZE]
     totals = {"": sum(counts.values()), _ATTENTION: len(attention), **counts}
+    rulebook = page.rulebooks.associations[association]
     return page.render(
         "coordinator.html",
         here="coordinator",
         association=association,
-        job_problems=[(_PROBLEMS[Job(each.job)], each.about) for each in problems],
+        job_problems=problems,
         attention=[(item, describe_attention(item, today)) for item in shown],
         attention_count=len(attention),
         headline=format_attention_count(len(attention)),
-        renewals=[_view_renewal(page.site.rulebooks, association, each) for each in renewals],
+        renewals=[_view_renewal(rulebook, renewal) for renewal in renewals],
         counts=counts,
-        labels=_STATE_LABELS,
         state=state,
         page=number,
         pages=count_pages(totals.get(state, 0)),
@@ -96,22 +88,16 @@ def show_association(
 @router.get("/coordinator/people/{endorsement_id}")
 def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
     """One endorsee's year, as far as the viewer's association may see it; nothing can be edited."""
-    rulebooks = page.site.rulebooks
+    coordinated = page.viewer.coordinates
     with page.reading() as session:
-        endorsement = endorsement_within(session, endorsement_id, page.viewer.coordinates)
-        if endorsement is None:
-            raise HTTPException(404)
+        endorsement = require(endorsement_within(session, endorsement_id, coordinated))
         person_id, association = endorsement.person_id, endorsement.association
-        year = read_year(session, rulebooks, person_id, [endorsement], page.now, is_own=False)
-        accepted = rulebooks.accepted_by(association)
+        year = read_year(session, page, whose=endorsement)
+        accepted = page.rulebooks.accepted_by(association)
         memberships = list_memberships(session, person_id)
         applications = list_applications(session, person_id)
-    endorsed = "Endorsed."
-    if any(renewal["cycle"] for renewal in year.renewals):
-        endorsed = "Endorsed. The first renewal cycle is open."
     return page.render(
         "my_year.html",
-        notices={"endorsed": endorsed},
         here="coordinator",
         year=year,
         applications=(),
@@ -124,17 +110,14 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
 
 def choose_association(viewer: Viewer, association: str) -> str:
     """The association that the viewer chose, or else their first; 404 if it is not theirs."""
-    if association and association not in viewer.coordinates:
-        raise HTTPException(404)
-    return association or viewer.coordinates[0]
+    association = association or viewer.coordinates[0]
+    require(association in viewer.coordinates)
+    return association
 
 
-def _view_renewal(
-    rulebooks: Rulebooks, association: str, renewal: RenewalLine
-) -> tuple[RenewalLine, str, str]:
+def _view_renewal(rulebook: Rulebook, renewal: RenewalLine) -> tuple[RenewalLine, str, str]:
     """A renewal, what is missing, and its cycle's name (empty for a category without rules)."""
-    cycles = rulebooks.associations[association].cycles
     starts_on = renewal.standing.cycle_starts_on
-    cycle = cycle_containing(cycles, starts_on, starts_on)
+    cycle = cycle_containing(rulebook.cycles, starts_on, starts_on)
     name = format_cycle(cycle) if cycle and renewal.standing.due_on else ""
     return renewal, capitalize_first(format_missing(renewal.short)), name

@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
+from typing import Any
 
 from sqlmodel import Session
 
-from tracker.db.log import Evidence
 from tracker.formatting import format_hours_with_unit, format_list, hours_word
 from tracker.refusal_text import format_refusal
-from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_background
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import ApplicationStanding, Standing, list_exemptions
 from tracker.services.endorsements import Endorsed, refusal_of_lock
 from tracker.services.entries import find_entry
+from tracker.web.page_request import PageRequest, require
 from tracker.web.pages.renewal_view import Tone, anchor_of
 from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
-from tracker.web.text import format_cycle
+from tracker.web.rendering import format_cycle
 
 
 @dataclass(slots=True)
@@ -42,45 +42,19 @@ class VerdictLine:
     by_association: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EntryView:
-    """An entry as the pages show it; ``minutes`` are whole minutes.
+def read_entry(session: Session, page: PageRequest, entry_id: int) -> dict[str, Any]:
+    """One of the viewer's own entries; 404 for any other."""
+    entry = require(find_entry(session, page.person_id, entry_id))
+    return view_entry(read_entry_data(session, page, entry), entry)
+
+
+def view_entry(data: YearData, entry: LoggedEntry) -> dict[str, Any]:
+    """An entry with a verdict for each endorsement and each application, as the pages show it.
 
     ``activity`` is empty if the title says it. ``lines`` are the verdicts, joined into one if they
     all agree; ``whys`` has one for each endorsement. ``closed`` tells why the entry can no longer
     be changed, and ``closed_by`` names the association; both are empty if it can.
     """
-
-    id: int
-    held_on: date
-    title: str
-    activity: str
-    details: str
-    minutes: int
-    lines: Sequence[VerdictLine]
-    whys: Sequence[VerdictLine]
-    closed: str
-    closed_by: str
-    files: Sequence[Evidence]
-
-
-def read_entry(
-    session: Session, rulebooks: Rulebooks, person_id: int, entry_id: int, now: datetime
-) -> EntryView | None:
-    """One of a person's own entries, or None."""
-    entry = find_entry(session, person_id, entry_id)
-    return preview_entry(session, rulebooks, entry, now) if entry else None
-
-
-def preview_entry(
-    session: Session, rulebooks: Rulebooks, entry: LoggedEntry, now: datetime
-) -> EntryView:
-    """An entry, stored or not, and whether it counts or would count."""
-    return view_entry(read_entry_data(session, rulebooks, entry, now), entry)
-
-
-def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
-    """An entry with a verdict for each endorsement and each application."""
     whys = []
     for endorsement in data.endorsements:
         line = _judge_for_endorsement(data, endorsement, entry)
@@ -96,19 +70,16 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
     if lock is not None:
         refusal = refusal_of_lock("", lock)
         closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association
-    return EntryView(
-        id=entry.id,
-        held_on=entry.held_on,
-        title=entry.title,
-        activity="" if activity.casefold() in entry.title.casefold() else activity,
-        details=_format_details(data, entry),
-        minutes=entry.minutes,
-        lines=lines,
-        whys=whys,
-        closed=closed,
-        closed_by=closed_by,
-        files=data.files.get(entry.id, ()),
-    )
+    return {
+        "entry": entry,
+        "activity": "" if activity.casefold() in entry.title.casefold() else activity,
+        "details": _format_details(data, entry),
+        "lines": lines,
+        "whys": whys,
+        "closed": closed,
+        "closed_by": closed_by,
+        "files": data.files.get(entry.id, ()),
+    }
 
 
 def _format_details(data: YearData, entry: LoggedEntry) -> str:

@@ -2,19 +2,23 @@
 
 import hashlib
 import re
-from asyncio import sleep
-from collections.abc import Iterator
-from datetime import date, datetime
+from asyncio import sleep, timeout, wait_for
+from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from threading import Lock
 from typing import IO, Any
 from uuid import NAMESPACE_URL, uuid5
 
+import structlog
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from tracker.clock import stopwatch
 from tracker.db.engine import reading
@@ -24,7 +28,6 @@ from tracker.exports.my_data import write_my_data
 from tracker.exports.transcript import Transcript, find_transcript
 from tracker.exports.transcript_files import file_name, transcript_csv
 from tracker.formatting import capitalize_first, format_date
-from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import NO_RULES
 from tracker.services.calendar_feeds import (
     delete_feed,
@@ -34,14 +37,12 @@ from tracker.services.calendar_feeds import (
     replace_feed,
 )
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
-from tracker.services.evaluation import days_at
 from tracker.services.evidence import list_entry_files
 from tracker.web.dependencies import NowDep, Site, SiteDep
-from tracker.web.downloads import Download, Places
 from tracker.web.forms.body import CycleStart, RowId, Typed, text_of
-from tracker.web.page_request import PageRequest, PersonPage
+from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.uploads import folder_of
-from tracker.web.text import format_cycle
+from tracker.web.rendering import category_name, format_cycle
 
 router = APIRouter()
 NAME = "Endorsement renewals"
@@ -60,7 +61,7 @@ def show_exports(page: PersonPage) -> Response:
     response = page.render(
         "exports.html",
         here="takeaways",
-        endorsements=[_list_transcripts(site.rulebooks, each, page.now) for each in endorsements],
+        endorsements=[_list_transcripts(page, endorsement) for endorsement in endorsements],
         has_pdf=transcript_files.AVAILABLE,
         calendar=calendar,
         # Calendar programs open such addresses themselves.
@@ -72,16 +73,14 @@ def show_exports(page: PersonPage) -> Response:
     return response
 
 
-def _list_transcripts(rulebooks: Rulebooks, endorsed: Endorsed, now: datetime) -> dict[str, Any]:
+def _list_transcripts(page: PageRequest, endorsed: Endorsed) -> dict[str, Any]:
     """An endorsement's transcripts, the newest cycle first; ``why_none`` if there are none."""
-    category_name, cycles = endorsed.category, []
+    cycles = []
     why_none = f"We have no rulebook for {endorsed.association}"
-    rulebook = rulebooks.associations.get(endorsed.association)
+    rulebook = page.rulebooks.associations.get(endorsed.association)
     if rulebook:
-        if endorsed.category in rulebook.categories:
-            category_name = rulebook.categories[endorsed.category].name
-        today = days_at(rulebooks, now)(endorsed.association)
-        for cycle in cycles_held(rulebooks, endorsed, today):
+        today = page.day_of(endorsed.association)
+        for cycle in cycles_held(page.rulebooks, endorsed, today):
             address = f"/transcript/{endorsed.id}/{cycle.starts_on.isoformat()}"
             cycles.append({"name": format_cycle(cycle), "address": address})
         if endorsed.starts_on > today:
@@ -93,7 +92,7 @@ def _list_transcripts(rulebooks: Rulebooks, endorsed: Endorsed, now: datetime) -
     return {
         "association": endorsed.association,
         "category": endorsed.category,
-        "category_name": category_name,
+        "category_name": category_name(rulebook, endorsed.category),
         "cycles": cycles,
         "why_none": why_none,
     }
@@ -104,9 +103,7 @@ def send_calendar(request: Request, site: SiteDep, now: NowDep, token: str) -> R
     """Send the calendar; 404 for a wrong or revoked address."""
     base = site.settings.base_url
     with reading(site.engine) as session:
-        person_id = find_feed_owner(session, token)
-        if person_id is None:
-            raise HTTPException(404)
+        person_id = require(find_feed_owner(session, token))
         dates = list_calendar_dates(session, site.rulebooks, person_id, now)
     body = calendar_file(NAME, uuid5(NAMESPACE_URL, base), f"{base}/my-year", dates)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -131,6 +128,70 @@ def delete_calendar_address(page: PersonPage) -> Response:
     """Revoke the address."""
     page.write(delete_feed)
     return RedirectResponse(_CALENDAR_SECTION, 303)
+
+
+_LOG = structlog.get_logger()
+_CHUNK = 256 * 1024
+# A client that pauses for longer, or takes fewer bytes a second, is given up.
+_IDLE_SECONDS, _SLOWEST = 30.0, 64 * 1024
+
+
+class Places:
+    """A limited number of places, at most one for each person: each is a file on the disk."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: set[int] = set()
+        self._lock = Lock()
+
+    def take(self, person_id: int) -> bool:
+        """Whether the person got a place; it is theirs until they `leave`."""
+        with self._lock:
+            if person_id in self._taken or len(self._taken) >= self._most:
+                return False
+            self._taken.add(person_id)
+            return True
+
+    def leave(self, person_id: int) -> None:
+        """Make room for somebody else."""
+        with self._lock:
+            self._taken.discard(person_id)
+
+
+class Download(StreamingResponse):
+    """Sends the whole of an open ``file``; in the end it is closed and ``done`` called.
+
+    A client that takes it too slowly gets only a part, which browsers notice by its length.
+    """
+
+    def __init__(
+        self, file: IO[bytes], name: str, media_type: str, done: Callable[[], None]
+    ) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        self._done = done
+        file.seek(0)
+        headers = {
+            "content-disposition": f'attachment; filename="{name}"',
+            "content-length": str(self._size),
+        }
+        chunks = iter(partial(file.read, _CHUNK), b"")
+        super().__init__(chunks, headers=headers, media_type=media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file piece by piece, as fast as the client takes it."""
+
+        async def send_in_time(message: Message) -> None:
+            await wait_for(send(message), _IDLE_SECONDS)
+
+        try:
+            async with timeout(_IDLE_SECONDS + self._size / _SLOWEST):
+                await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            _LOG.warning("a download was given up: the client is too slow", bytes=self._size)
+        finally:
+            self._file.close()
+            self._done()
 
 
 # At most so many at a time, until the last byte is sent: large ones are files on the disk.
@@ -198,8 +259,7 @@ def send_transcript_pdf(
 ) -> Response:
     """Send a transcript as a tagged PDF; 404 if typst is not installed."""
     transcript = _get_transcript(page, endorsement_id, cycle_starts_on)
-    if not transcript_files.AVAILABLE:
-        raise HTTPException(404)
+    require(transcript_files.AVAILABLE)
     if not transcript_files.can_make_pdf(transcript):
         # The page explains why, and has all of it.
         return RedirectResponse(f"/transcript/{endorsement_id}/{cycle_starts_on}", 303)
@@ -241,8 +301,6 @@ def _get_transcript(page: PageRequest, endorsement_id: int, cycle_starts_on: dat
         for endorsed in endorsements_of(session, page.person_id):
             if endorsed.id == endorsement_id:
                 transcript = find_transcript(
-                    session, page.site.rulebooks, endorsed, cycle_starts_on, page.now
+                    session, page.rulebooks, endorsed, cycle_starts_on, page.now
                 )
-    if transcript is None:
-        raise HTTPException(404)
-    return transcript
+    return require(transcript)

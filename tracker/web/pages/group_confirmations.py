@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tracker.clock import local_day
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refused, ServiceContext
-from tracker.services.endorsements import load_person_locks, refusal_of_lock
 from tracker.services.entries import logged_entry_of
 from tracker.services.group_confirmations import (
     confirm_group_session,
@@ -19,15 +18,11 @@ from tracker.services.group_confirmations import (
     list_own_entries,
 )
 from tracker.web.forms.body import RowId, Typed, clean, number_of, text_of
-from tracker.web.page_request import PageRequest, PersonPage
-from tracker.web.pages.entry_view import preview_entry
-from tracker.web.time_zones import zone_of
+from tracker.web.page_request import PageRequest, PersonPage, require
+from tracker.web.pages.entry_view import view_entry
+from tracker.web.pages.year_data import read_entry_data
 
 router = APIRouter()
-_NOTICES = {
-    "disputed": "Saved. Your RSC provider sees that you reported a problem, and reads your note.",
-    "same": "Did you already log this session yourself? Choose below.",
-}
 # The page has changed since it was opened, so it is shown again.
 _PAGE_IS_STALE = {"group-session-withdrawn", "own-entry-not-offered"}
 
@@ -75,29 +70,23 @@ def answer_request(page: PersonPage, member_id: RowId, typed: Typed) -> Response
 def _render(
     page: PageRequest, member_id: int, *, problems: Sequence[tuple[str, str]] = (), note: str = ""
 ) -> HTMLResponse:
-    person_id, rulebooks, now = page.person_id, page.site.rulebooks, page.now
+    person_id = page.person_id
     with page.reading() as session:
-        confirmation = find_confirmation_request(session, person_id, member_id)
-        if confirmation is None:
-            raise HTTPException(404)
-        entry = confirmation.entry
+        confirmation = require(find_confirmation_request(session, person_id, member_id))
+        entry = logged_entry_of(0, person_id, confirmation.entry)
         # What the entry would count for, once it is stored.
-        row = preview_entry(session, rulebooks, logged_entry_of(0, person_id, entry), now)
+        row = view_entry(read_entry_data(session, page, entry), entry)
         own_entries = list_own_entries(session, person_id, confirmation)
         created = find_created_entry(session, person_id, confirmation)
-        zone = zone_of(session, rulebooks, person_id)
-        lock = load_person_locks(session, rulebooks, person_id, now).lock_on(entry.held_on)
-    closed = refusal_of_lock("confirm", lock) if lock else None
+        zone = page.zone(session)
     return page.render(
         "asked.html",
         problems=problems,
-        notices=_NOTICES,
         member=confirmation.member,
         session=confirmation.group_session,
         provider=confirmation.provider,
         day_of=partial(local_day, time_zone=zone),
         row=row,
-        closed=format_refusal(closed.code, closed.facts) if closed else "",
         own_entries=own_entries,
         created=created,
         note=note,

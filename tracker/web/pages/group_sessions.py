@@ -1,36 +1,196 @@
 """An RSC provider's pages: the sessions they have logged for others, and the form to log one."""
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
+from typing import ClassVar
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
+from starlette.datastructures import FormData
+from wtforms import HiddenField, SelectChoice, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import Length
+from wtforms.widgets import TextArea
 
+from tracker.addresses import is_address
 from tracker.clock import local_day
 from tracker.db.log import GroupSession
+from tracker.db.people import Person
+from tracker.formatting import format_hours
 from tracker.notifications.group_session_mail import notify_members
-from tracker.services.context import NotFound, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
+from tracker.services.entry_rules import length_key, usual_title
 from tracker.services.group_sessions import (
+    GroupSessionInput,
+    GroupSessionNeedsConfirmation,
+    GroupSessionWarnings,
+    Invitation,
     create_group_session,
     find_group_session,
     list_group_sessions,
+    list_supervisees,
     lock_group_session,
     remove_member,
     update_group_session,
+    validate_members,
     withdraw_group_session,
 )
-from tracker.web.forms.body import RowId, Typed, number_of
-from tracker.web.forms.group_session import GroupSessionPage, read_page
-from tracker.web.page_request import PageRequest, ProviderPage
-from tracker.web.time_zones import zone_of
+from tracker.services.qualification import DayQualification, qualify_day
+from tracker.services.rsc_providers import load_providers
+from tracker.services.sign_in import normalize_email
+from tracker.web.forms.body import RowId, Typed, add_problem, clean, keep_form_key, number_of
+from tracker.web.forms.days import PastDayForm
+from tracker.web.forms.fields import HoursError, format_date_fields, parse_session_hours
+from tracker.web.page_request import PageRequest, ProviderPage, require
 
 router = APIRouter()
-_NOTICES = {
-    "asked": "Saved. It counts for each person once they confirm it.",
-    "corrected": "Saved. Everyone who has not confirmed the session is asked again.",
-    "out": "Removed. We no longer ask this person to confirm the session.",
-    "withdrawn": "Withdrawn. We no longer ask anyone to confirm this session.",
-}
+_TITLE_LIMIT, _EMAIL_LIMIT, _SHOWN = 300, 254, 60
+_USUAL_TITLES = {usual_title("rsc", "individual"), usual_title("rsc", "group")}
+# Between addresses: a line break, or what mail programs put there.
+_SEPARATORS = re.compile(r"[\s,;]+")
+
+
+class GroupSessionForm(PastDayForm):
+    """A group session; ``warned`` holds the keys of the warnings shown so far."""
+
+    refusal_fields: ClassVar = {"form_key": "day"}
+    form_key = HiddenField(filters=[clean])
+    warned = HiddenField(filters=[clean])
+    hours = StringField("Hours", filters=[clean])
+    title = StringField(
+        "Title",
+        filters=[clean],
+        validators=[Length(max=_TITLE_LIMIT, message="The title can have at most 300 characters")],
+    )
+    people = SelectMultipleField("Who took part?", coerce=str, validate_choice=False)
+    others = TextAreaField("Others, by email address", widget=TextArea())
+
+    def parse(self, invitations: Sequence[Invitation], today: date) -> GroupSessionInput | None:
+        """The session, held ``today`` at the latest; None, with problems, if it can't be read."""
+        held_on, minutes = self.parse_past_day(today, named="session"), None
+        try:
+            minutes = parse_session_hours(self.hours.data, "the hours")
+        except HoursError as error:
+            add_problem(self.hours, str(error))
+        if self.errors or held_on is None or minutes is None:
+            return None
+        return GroupSessionInput(held_on, minutes, self.title.data, invitations)
+
+    def parse_invitations(self, supervisees: Sequence[Person]) -> list[Invitation]:
+        """The people chosen, then those entered by address, each once; adds problems."""
+        by_id = {str(person.id): person for person in supervisees}
+        invitations = {}
+        for key in self.people.data or ():
+            if key not in by_id:
+                add_problem(self.people, "Choose people from the list")
+                break
+            person = by_id[key]
+            invitations[person.email] = Invitation(person.email, person.name)
+        for email in self._parse_others():
+            invitations.setdefault(email, Invitation(email))
+        return list(invitations.values())
+
+    def add_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Show at their fields why the session was refused."""
+        super().add_refusals(refusals)
+        if any(refusal.field == "form_key" for refusal in refusals):
+            # Saving once more logs a second session.
+            self.form_key.data = keep_form_key()
+
+    def _parse_others(self) -> list[str]:
+        emails = []
+        for part in dict.fromkeys(_SEPARATORS.split(self.others.data or "")):
+            text = clean(part)
+            if not text:
+                continue
+            if len(text) > _EMAIL_LIMIT or not is_address(text.lower()):
+                shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+                message = (
+                    f"“{shown}” is not an email address. Enter one per line, like name@example.org."
+                )
+                add_problem(self.others, message)
+            else:
+                emails.append(normalize_email(text))
+        return emails
+
+
+@dataclass(slots=True)
+class GroupSessionPage:
+    """The form with what it offers.
+
+    ``today`` is the last day on which a session may have been held; ``is_today``: the button
+    that fills it in was pressed. ``warnings`` are what the provider is asked before the session
+    is saved, ``qualification`` is what sessions of today, or of the day in question, count for.
+    ``invited`` are the addresses of the members of the session that is edited, None for a new one.
+    """
+
+    provider_id: int
+    form: GroupSessionForm
+    supervisees: Sequence[Person]
+    today: date
+    is_today: bool
+    editing: GroupSession | None
+    invited: set[str] | None
+    qualification: DayQualification
+    warnings: GroupSessionWarnings | None = None
+
+    @property
+    def confirmed(self) -> list[str]:
+        """The keys of the warnings that the provider has seen."""
+        return str(self.form.warned.data or "").split()
+
+    def parse(self, session: Session) -> GroupSessionInput | None:
+        """The session as entered; None, with problems in the form, if it can't be saved so."""
+        self.form.validate()
+        invitations = self.form.parse_invitations(self.supervisees)
+        refusals = validate_members(session, self.provider_id, invitations, self.invited)
+        if invitations or not (self.form.others.errors or self.form.people.errors):
+            self.form.add_refusals(refusals)
+        return self.form.parse(invitations, self.today)
+
+    def ask(self, warnings: GroupSessionWarnings) -> None:
+        """Ask about these before the session is saved."""
+        self.warnings = warnings
+        self.qualification = warnings.qualification or self.qualification
+        self.form.warned.data = " ".join([*self.confirmed, *warnings.keys])
+
+
+def _read_page(
+    session: Session,
+    page: PageRequest,
+    typed: FormData | None = None,
+    *,
+    editing: GroupSession | None = None,
+) -> GroupSessionPage:
+    """The form as typed, else as the session is stored, else empty."""
+    provider_id, today = page.person_id, page.today(session)
+    is_today = typed is not None and "today" in typed
+    supervisees = list_supervisees(session, provider_id)
+    form, invited = GroupSessionForm(typed), None
+    if editing is not None:
+        invited = {member.email for member in editing.members}
+        supervisees = [person for person in supervisees if person.email not in invited]
+        stored = {
+            **format_date_fields(editing.held_on),
+            "hours": format_hours(editing.minutes),
+            # An unusual length that is stored already is not asked about again.
+            "warned": length_key(editing.minutes),
+            "title": "" if editing.title in _USUAL_TITLES else editing.title,
+        }
+        form = GroupSessionForm(typed, data=stored)
+    if is_today:
+        for name, text in format_date_fields(today).items():
+            form[name].data = text
+    form.people.choices = [SelectChoice(str(person.id), person.name) for person in supervisees]
+    form.form_key.data = keep_form_key(form.form_key.data)
+    provider = load_providers(session, {provider_id})[provider_id]
+    qualification = qualify_day(page.rulebooks, provider, today)
+    return GroupSessionPage(
+        provider_id, form, supervisees, today, is_today, editing, invited, qualification
+    )
 
 
 @router.get("/sessions")
@@ -38,7 +198,7 @@ def show_sessions(page: ProviderPage) -> HTMLResponse:
     """All sessions that the provider has logged, and each member's answer, but no standings."""
     with page.reading() as session:
         group_sessions = list_group_sessions(session, page.person_id)
-        zone = zone_of(session, page.site.rulebooks, page.person_id)
+        zone = page.zone(session)
     return page.render(
         "sessions.html",
         here="sessions",
@@ -51,28 +211,14 @@ def show_sessions(page: ProviderPage) -> HTMLResponse:
 def show_new_form(page: ProviderPage) -> HTMLResponse:
     """The empty form."""
     with page.reading() as session:
-        form_page = read_page(session, page)
+        form_page = _read_page(session, page)
     return _render_form(page, form_page)
 
 
 @router.post("/sessions/new")
 def create_session(page: ProviderPage, typed: Typed) -> Response:
     """Save the session once, and ask its members; or show what is wrong."""
-
-    def save(context: ServiceContext) -> tuple[GroupSessionPage, int | None]:
-        form_page = read_page(context.session, page, typed)
-        form_key = str(form_page.form.form_key.data)
-        created = form_page.save(
-            context.session,
-            lambda entered: create_group_session(context, entered, form_key, form_page.confirmed),
-        )
-        if created is None:
-            return form_page, None
-        group_session, member_ids = created
-        notify_members(page.site, context.session, member_ids, page.now)
-        return form_page, group_session.id
-
-    form_page, session_id = page.write(save)
+    form_page, session_id = page.write(lambda context: _save(context, page, typed, None))
     if session_id is None:
         return _render_form(page, form_page)
     return page.redirect(f"/sessions/{session_id}", "asked")
@@ -82,11 +228,10 @@ def create_session(page: ProviderPage, typed: Typed) -> Response:
 def show_session(page: ProviderPage, session_id: RowId) -> HTMLResponse:
     """One session, its members, and their answers."""
     with page.reading() as session:
-        group_session = _require_session(session, page, session_id)
-        zone = zone_of(session, page.site.rulebooks, page.person_id)
+        group_session = require(find_group_session(session, page.person_id, session_id))
+        zone = page.zone(session)
     return page.render(
         "session.html",
-        notices=_NOTICES,
         here="sessions",
         session=group_session,
         day_of=partial(local_day, time_zone=zone),
@@ -97,36 +242,19 @@ def show_session(page: ProviderPage, session_id: RowId) -> HTMLResponse:
 def show_edit_form(page: ProviderPage, session_id: RowId) -> HTMLResponse:
     """The form as the session is stored."""
     with page.reading() as session:
-        group_session = _require_session(session, page, session_id)
-        if group_session.withdrawn_at is not None:
-            raise HTTPException(404)
-        form_page = read_page(session, page, editing=group_session)
+        group_session = require(find_group_session(session, page.person_id, session_id))
+        require(group_session.withdrawn_at is None)
+        form_page = _read_page(session, page, editing=group_session)
     return _render_form(page, form_page)
 
 
 @router.post("/sessions/{session_id}/edit")
 def update_session(page: ProviderPage, session_id: RowId, typed: Typed) -> Response:
     """Save the changes, and ask again those who have not confirmed; or show what is wrong."""
-
-    def save(context: ServiceContext) -> GroupSessionPage | None:
-        """The form with what is wrong; None if the session was saved."""
-        group_session = lock_group_session(context, session_id)
-        if group_session.withdrawn_at is not None:
-            raise NotFound
-        form_page = read_page(context.session, page, typed, editing=group_session)
-        member_ids = form_page.save(
-            context.session,
-            lambda entered: update_group_session(context, session_id, entered, form_page.confirmed),
-        )
-        if member_ids is None:
-            return form_page
-        notify_members(page.site, context.session, member_ids, page.now)
-        return None
-
-    form_page = page.write(save)
-    if form_page is not None:
+    form_page, saved_id = page.write(lambda context: _save(context, page, typed, session_id))
+    if saved_id is None:
         return _render_form(page, form_page)
-    return page.redirect(f"/sessions/{session_id}", "corrected")
+    return page.redirect(f"/sessions/{saved_id}", "corrected")
 
 
 @router.post("/sessions/{session_id}/take-out")
@@ -144,21 +272,42 @@ def withdraw_session(page: ProviderPage, session_id: RowId) -> Response:
     return page.redirect(f"/sessions/{session_id}", "withdrawn")
 
 
-def _require_session(session: Session, page: PageRequest, session_id: int) -> GroupSession:
-    group_session = find_group_session(session, page.person_id, session_id)
-    if group_session is None:
-        raise HTTPException(404)
-    return group_session
+def _save(
+    context: ServiceContext, page: PageRequest, typed: FormData, session_id: int | None
+) -> tuple[GroupSessionPage, int | None]:
+    """The form, and the id of the session once it is saved; ``session_id`` is the one it edits."""
+    editing = None
+    if session_id is not None:
+        editing = lock_group_session(context, session_id)
+        if editing.withdrawn_at is not None:
+            raise NotFound
+    form_page = _read_page(context.session, page, typed, editing=editing)
+    entered = None if form_page.is_today else form_page.parse(context.session)
+    if entered is None:
+        return form_page, None
+    form, confirmed = form_page.form, form_page.confirmed
+    try:
+        if session_id is None:
+            form_key = str(form.form_key.data)
+            created, members = create_group_session(context, entered, form_key, confirmed)
+            session_id = created.id
+        else:
+            members = update_group_session(context, session_id, entered, confirmed)
+    except Refused as refused:
+        form.add_refusals(refused.refusals)
+        return form_page, None
+    except GroupSessionNeedsConfirmation as needed:
+        form_page.ask(needed.warnings)
+        return form_page, None
+    notify_members(page.site, context.session, members, page.now)
+    return form_page, session_id
 
 
 def _render_form(page: PageRequest, form_page: GroupSessionPage) -> HTMLResponse:
-    response = page.render(
+    return page.render(
         "session_form.html",
-        problems=form_page.form.problems(),
         here="sessions",
         page=form_page,
         form=form_page.form,
+        is_unsaved=form_page.warnings is not None,
     )
-    if form_page.warnings:
-        response.status_code = 422
-    return response

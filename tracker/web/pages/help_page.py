@@ -19,6 +19,7 @@ from tracker.rules.requirement import Requirement, Source
 from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
+from tracker.web.rendering import category_name
 
 router = APIRouter()
 
@@ -59,12 +60,11 @@ def describe_rulebook(
         is_in_force = value_in_force(requirement, today) is not None
         if is_in_force or any(v.starts_from > today and v.asked for v in requirement.values):
             requirements.append(requirement)
-    known = rulebook.categories.get(category)
     return {
         "association": association,
         "association_name": rulebook.name,
         "category": category,
-        "category_name": known.name if known else category,
+        "category_name": category_name(rulebook, category),
         "cycles": _describe_cycles(rulebook, today),
         "requirements": [_describe_requirement(rulebook, each, today) for each in requirements],
         "provider_rules": _describe_provider_rules(rulebook, requirements, today),

@@ -10,12 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.db.engine import Busy, reading
+from tracker.db.engine import Busy
 from tracker.formatting import format_size, use_locale
 from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import NotFound, Refused, ServiceContext
-from tracker.services.endorsements import endorsements_of
 from tracker.services.entries import (
     EntrySource,
     NeedsConfirmation,
@@ -26,7 +25,6 @@ from tracker.services.entries import (
     update_entry,
 )
 from tracker.services.entry_rules import (
-    EntryInput,
     EntryRules,
     EntryWarnings,
     length_key,
@@ -45,14 +43,7 @@ from tracker.services.evidence import (
     remove_file,
 )
 from tracker.services.profile import get_person
-from tracker.web.dependencies import (
-    Site,
-    Viewer,
-    require_person,
-    require_viewer,
-    site_of,
-    viewer_in_session,
-)
+from tracker.web.dependencies import SignInNeeded, Site, Viewer, site_of, viewer_in_session
 from tracker.web.forms.body import RowId, open_posted, parse_id
 from tracker.web.forms.entry import (
     LogLinkDep,
@@ -64,19 +55,20 @@ from tracker.web.forms.entry import (
 )
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.provider import offer_providers, resolve_provider
-from tracker.web.page_request import PageRequest, PersonPage
+from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
+from tracker.web.pages.my_year import read_year
 from tracker.web.pages.uploads import (
     FILE_NOT_HERE,
     LARGEST_MB,
     Upload,
     folder_of,
     quota_of,
+    remove_stored,
     store_files,
     sweep,
 )
-from tracker.web.pages.year_view import read_year
 
 router = APIRouter()
 
@@ -85,13 +77,14 @@ router = APIRouter()
 class Submission:
     """A form and what became of it: ``saved`` is its entry, None if it is not saved.
 
-    ``editing`` is the stored entry that it edits; ``removing`` are the ids of that entry's files
-    that go when it is saved. ``kept`` are the stored names of the uploaded files that have a row
-    now, ``dropped`` those of files that no longer have one.
+    ``viewer`` is None if the session has ended. ``editing`` is the stored entry that the form
+    edits; ``removing`` are the ids of that entry's files that go when it is saved. ``kept`` are the
+    stored names of the uploaded files that have a row now, ``dropped`` those of files that no
+    longer have one.
     """
 
-    viewer: Viewer | None
     form: SubmittedForm
+    viewer: Viewer | None = None
     editing: LoggedEntry | None = None
     removing: Collection[int] = ()
     saved: LoggedEntry | None = None
@@ -100,7 +93,7 @@ class Submission:
     notice: str = ""
     focus: str = ""
     kept: set[str] = field(default_factory=set)
-    dropped: list[str] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
 
     @property
     def files(self) -> FormFiles:
@@ -124,79 +117,87 @@ class PostedEntry:
         """Save the entry with its files, or keep the files for when the form comes back.
 
         A refused form does not raise, which would roll back everything that is saved together.
-        Raises NotFound if the edited entry is not the viewer's.
+        Raises a 404 if the edited entry is not the viewer's.
         """
         viewer = viewer_in_session(session, self.request, self.site, self.now)
-        submission = Submission(viewer, SubmittedForm(self.texts.multi_items()))
+        submission = Submission(SubmittedForm(self.texts.multi_items()), viewer)
         if viewer is None or viewer.person_id is None:
             return submission
         context = ServiceContext(session, self.site.rulebooks, viewer.actor, self.now)
         if self.entry_id is not None:
-            submission.editing = find_entry(session, viewer.person_id, self.entry_id)
-            if submission.editing is None:
-                raise NotFound
+            submission.editing = require(find_entry(session, viewer.person_id, self.entry_id))
             submission.removing = [parse_id(str(text)) for text in self.texts.getlist("without")]
         accepted: list[ReceivedFile] = []
         if self.upload != Upload():
             accepted = self._accept_files(context, submission)
-        if "today" in self.texts:
-            today = _rules_for(context, submission).today
-            submission.form.texts |= format_date_fields(today)
-            submission.focus = "hours"
-        elif "remove" in self.texts:
-            _remove_draft(context, submission)
+        if {"today", "remove"} & self.texts.keys():
+            _change_form(context, submission)
         else:
             _save_entry(context, submission)
-        if accepted or "kept" in self.texts:
-            self._keep_files(context, submission, accepted)
+        if accepted or submission.removing or "kept" in self.texts:
+            self._settle_files(context, submission, accepted)
         return submission
 
     def _accept_files(self, context: ServiceContext, submission: Submission) -> list[ReceivedFile]:
         """The uploaded files that have space; the form shows why others were refused."""
-        accepted: list[ReceivedFile] = []
-        refusals = list(self.upload.refusals)
-        if self.upload.received:
-            quota = quota_of(self.site)
-            accepted, full = check_space(context, self.upload.received, submission.files, quota)
-            refusals += full
-        for refusal in refusals:
+        accepted, refusals = check_space(
+            context, self.upload.received, submission.files, quota_of(self.site)
+        )
+        for refusal in (*self.upload.refusals, *refusals):
             submission.form.add_refusal(refusal)
         return accepted
 
-    def _keep_files(
+    def _settle_files(
         self, context: ServiceContext, submission: Submission, accepted: list[ReceivedFile]
     ) -> None:
-        """Give the accepted files, and those that came with the form before, to the entry."""
-        first_key, key = self.texts.get("form_key"), submission.form["form_key"]
-        if first_key != key:
-            move_drafts(context, str(first_key), key)
-        entry_id = submission.saved.id if submission.saved else None
-        submission.kept = keep_files(context, key, accepted, entry_id)
+        """Give the accepted files, and those that came with the form before, to the entry.
+
+        Once it is saved, it loses the files that go.
+        """
+        form_key, entry_id = submission.form["form_key"], None
+        if submission.saved is not None:
+            entry_id = submission.saved.id
+            for file_id in submission.removing:
+                removed = remove_file(context, file_id, entry_id)
+                if removed is not None:
+                    submission.dropped.add(removed.stored_as)
+        first_key = str(self.texts.get("form_key"))
+        if first_key != form_key:
+            move_drafts(context, first_key, form_key)
+        submission.kept = keep_files(context, form_key, accepted, entry_id)
 
 
-def _remove_draft(context: ServiceContext, submission: Submission) -> None:
+def _change_form(context: ServiceContext, submission: Submission) -> None:
+    """Fill in the day, or remove a file that is not saved yet: the form comes back."""
+    if "today" in submission.form.texts:
+        today = _load_rules(context, submission.editing).today
+        submission.form.texts |= format_date_fields(today)
+        submission.focus = "hours"
+        return
     removed = remove_file(context, parse_id(submission.form["remove"]))
     submission.notice = FILE_NOT_HERE
     if removed is not None:
         submission.notice = f"{removed.name} was removed."
-        submission.dropped.append(removed.stored_as)
+        submission.dropped.add(removed.stored_as)
 
 
 def _save_entry(context: ServiceContext, submission: Submission) -> None:
     """Create or update the entry; if it can't be saved, the form shows every reason."""
-    form = submission.form
-    provider = resolve_provider(context, form)
-    entry = parse_entry(context, form, provider)
+    form, editing = submission.form, submission.editing
+    provider = resolve_provider(context, form) if form["activity"] == "rsc" else (None, None)
+    entry = parse_entry(form, provider, context.now)
     if form.problems or form.refusals:
-        _add_other_refusals(context, submission, entry)
+        form.add_refusals(validate_entry(entry, _load_rules(context, editing)))
         return
-    confirmed = form["seen"].split()
+    version, confirmed = form["version"], form["seen"].split()
     try:
-        if submission.editing is None:
+        if editing is None:
             source = EntrySource(form["form_key"], confirmed)
             submission.saved = create_entry(context, context.person_id, entry, source)
         else:
-            _update_entry(context, submission, submission.editing.id, entry)
+            submission.saved = update_entry(
+                context, editing.id, entry, version=version, confirmed=confirmed
+            )
     except Refused as refused:
         for refusal in refused.refusals:
             if refusal.field == "entry":
@@ -208,55 +209,34 @@ def _save_entry(context: ServiceContext, submission: Submission) -> None:
         form["seen"] = " ".join([*confirmed, *needed.warnings.keys])
 
 
-def _add_other_refusals(context: ServiceContext, submission: Submission, entry: EntryInput) -> None:
-    """Show what is wrong with the fields that can be read, beside those that can't."""
-    form = submission.form
-    unreadable = {name for name, _ in form.problems}
-    for refusal in validate_entry(entry, _rules_for(context, submission)):
-        if form.field_of(refusal) not in unreadable:
-            form.add_refusal(refusal)
-
-
-def _update_entry(
-    context: ServiceContext, submission: Submission, entry_id: int, entry: EntryInput
-) -> None:
-    form = submission.form
-    submission.saved = update_entry(
-        context, entry_id, entry, version=form["version"], confirmed=form["seen"].split()
-    )
-    for file_id in submission.removing:
-        removed = remove_file(context, file_id, entry_id)
-        if removed is not None:
-            submission.dropped.append(removed.stored_as)
-
-
-def _rules_for(context: ServiceContext, submission: Submission) -> EntryRules:
+def _load_rules(context: ServiceContext, editing: LoggedEntry | None) -> EntryRules:
+    """What applies to the viewer's entries, or to the one that they edit."""
     rules = load_entry_rules(context.session, context.rulebooks, context.person_id, context.now)
-    return rules.for_editing(submission.editing) if submission.editing else rules
+    return rules.for_editing(editing) if editing else rules
 
 
 @router.get("/log")
 def show_form(page: PersonPage, link: LogLinkDep) -> HTMLResponse:
     """The empty form, or one that a link has filled in."""
     with page.reading() as session:
-        rules = load_entry_rules(session, page.site.rulebooks, page.person_id, page.now)
+        rules = _load_rules(page.context(session), None)
         form = SubmittedForm(prefill_from_link(session, page.person_id, rules, link).items())
-        return _render_form(session, page.site, rules, Submission(page.viewer, form))
+        return _render_form(session, page, rules, Submission(form))
 
 
 @router.get("/entries/{entry_id}/edit")
 def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
     """The form with a stored entry; one of a closed cycle is only shown, with the reason."""
     with page.reading() as session:
-        entry, rules = _entry_with_rules(session, page, entry_id)
+        entry = require(find_entry(session, page.person_id, entry_id))
+        rules = _load_rules(page.context(session), entry)
         if rules.lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         form = SubmittedForm(prefill_from_entry(entry).items())
         form["version"] = entry_version(entry)
         # An unusual length was confirmed when the entry was saved.
         form["seen"] = length_key(entry.minutes)
-        submission = Submission(page.viewer, form, editing=entry)
-        return _render_form(session, page.site, rules.for_editing(entry), submission)
+        return _render_form(session, page, rules, Submission(form, editing=entry))
 
 
 @router.post("/log")
@@ -278,63 +258,51 @@ async def _save(request: Request, entry_id: int | None) -> Response:
         if form.files:
             upload = await run_in_threadpool(store_files, site, form.files)
     posted = PostedEntry(request, site, now, form.texts, upload, entry_id)
+    unused = {file.stored_as for file in upload.received}
     try:
         submission = await site.writer.run_async(posted.save)
-    except (Busy, NotFound):
+    except (Busy, HTTPException, NotFound):
         # Nothing was saved, so no row names the uploaded files.
-        await run_in_threadpool(_drop_files, site, upload, set())
+        await run_in_threadpool(remove_stored, site, unused)
         raise
     if upload.received or submission.dropped:
-        await run_in_threadpool(_drop_files, site, upload, submission.kept, submission.dropped)
+        unused = unused - submission.kept | submission.dropped
+        await run_in_threadpool(remove_stored, site, unused)
         site.background.run_once(sweep, site, now)
     if submission.saved is not None:
         return RedirectResponse(f"/log/saved/{submission.saved.id}", 303)
     if submission.is_closed:
         return RedirectResponse(f"/entries/{entry_id}", 303)
-    await require_person(await require_viewer(submission.viewer))
-    return await run_in_threadpool(_render_again, site, now, submission)
+    if submission.viewer is None:
+        raise SignInNeeded
+    page = PageRequest(site, now, submission.viewer, "")
+    return await run_in_threadpool(_render_again, page, submission)
 
 
-def _drop_files(
-    site: Site, upload: Upload, kept: Collection[str], dropped: Collection[str] = ()
-) -> None:
-    """Delete uploaded files that were not kept, and stored ones that were removed."""
-    folder = folder_of(site)
-    if folder is not None:
-        unused = {file.stored_as for file in upload.received if file.stored_as not in kept}
-        folder.remove([*unused, *dropped])
-
-
-def _render_again(site: Site, now: datetime, submission: Submission) -> HTMLResponse:
-    person_id = submission.viewer.person_id if submission.viewer else None
-    with reading(site.engine) as session:
-        rules = load_entry_rules(session, site.rulebooks, person_id or 0, now)
-        if submission.editing is not None:
-            rules = rules.for_editing(submission.editing)
+def _render_again(page: PageRequest, submission: Submission) -> HTMLResponse:
+    with page.reading() as session:
+        rules = _load_rules(page.context(session), submission.editing)
         with use_locale(rules.locale):
-            return _render_form(session, site, rules, submission)
+            return _render_form(session, page, rules, submission)
 
 
 def _render_form(
-    session: Session, site: Site, rules: EntryRules, submission: Submission
+    session: Session, page: PageRequest, rules: EntryRules, submission: Submission
 ) -> HTMLResponse:
     """The form; its status is 422 if it has problems or warnings, so it was not saved."""
-    viewer, editing = submission.viewer, submission.editing
-    person_id = viewer.person_id if viewer else None
+    editing, warnings = submission.editing, submission.warnings or EntryWarnings()
     form = build_log_form(rules, submission.form)
     problems = form.problems()
-    is_refused = bool(problems or submission.warnings)
-    warnings = submission.warnings or EntryWarnings()
-    return site.pages.render(
+    return page.render(
         "log.html",
-        status=422 if is_refused else 200,
-        viewer=viewer,
         here="" if editing else "log",
         form=form,
         problems=problems,
-        offer=offer_providers(session, person_id or 0, rules, submission.form),
-        files=list_form_files(session, person_id or 0, submission.files),
-        takes_files=folder_of(site) is not None,
+        is_unsaved=submission.warnings is not None,
+        topics=rules.topics,
+        offer=offer_providers(session, page.person_id, rules, submission.form),
+        files=list_form_files(session, page.person_id, submission.files),
+        takes_files=folder_of(page.site) is not None,
         most_files=FILES_PER_ENTRY,
         largest_mb=LARGEST_MB,
         format_size=format_size,
@@ -344,7 +312,7 @@ def _render_form(
         warnings=None if problems else submission.warnings,
         duplicate_provider=_name_provider(session, warnings.duplicate),
         length_question=format_length_question(warnings.minutes),
-        focus="" if is_refused else submission.focus,
+        focus="" if problems or submission.warnings else submission.focus,
     )
 
 
@@ -361,30 +329,19 @@ def _name_provider(session: Session, entry: LoggedEntry | None) -> str:
 def show_saved(page: PersonPage, entry_id: RowId) -> HTMLResponse:
     """What an entry counts for; the page stays the same when it is loaded again."""
     with page.reading() as session:
-        row = read_entry(session, page.site.rulebooks, page.person_id, entry_id, page.now)
-        if row is None:
-            raise HTTPException(404)
-        endorsements = endorsements_of(session, page.person_id)
-        applications = read_applications(session, page.site.rulebooks, page.person_id, page.now)
-        applied = [view.application for view in applications]
-        year = read_year(
-            session, page.site.rulebooks, page.person_id, endorsements, page.now, applied
-        )
-    return page.render(
-        "saved.html",
-        here="log",
-        year=year,
-        applications=[view for view in applications if view.checklist],
-        row=row,
-    )
+        row = read_entry(session, page, entry_id)
+        views = read_applications(session, page)
+        year = read_year(session, page, [view.application for view in views])
+    shown = [view for view in views if view.checklist]
+    return page.render("saved.html", here="log", year=year, applications=shown, row=row)
 
 
 @router.get("/entries/{entry_id}/delete")
 def confirm_deletion(page: PersonPage, entry_id: RowId) -> Response:
     """Asks whether to delete an entry; only its button deletes."""
     with page.reading() as session:
-        entry, rules = _entry_with_rules(session, page, entry_id)
-        if rules.lock_on(entry.held_on) is not None:
+        entry = require(find_entry(session, page.person_id, entry_id))
+        if _load_rules(page.context(session), entry).lock_on(entry.held_on) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         files = list_form_files(session, page.person_id, FormFiles("", entry_id))
     return page.render("delete.html", here="", entry=entry, files=files)
@@ -404,14 +361,5 @@ def delete(page: PersonPage, entry_id: RowId) -> Response:
     except Refused:
         # Its page says that the cycle is closed.
         return RedirectResponse(f"/entries/{entry_id}", 303)
-    _drop_files(page.site, Upload(), (), names)
+    remove_stored(page.site, names)
     return page.redirect("/my-year", "deleted")
-
-
-def _entry_with_rules(
-    session: Session, page: PageRequest, entry_id: int
-) -> tuple[LoggedEntry, EntryRules]:
-    entry = find_entry(session, page.person_id, entry_id)
-    if entry is None:
-        raise NotFound
-    return entry, load_entry_rules(session, page.site.rulebooks, page.person_id, page.now)

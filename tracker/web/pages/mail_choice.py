@@ -4,11 +4,10 @@ from collections.abc import Collection
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
-from sqlmodel import Session
 
 from tracker.db.engine import reading
 from tracker.rules.notification_preferences import OptionalNotice
-from tracker.services.context import Actor, ServiceContext
+from tracker.services.context import Actor
 from tracker.services.notification_preferences import (
     disable_kinds,
     list_disabled_kinds,
@@ -67,12 +66,7 @@ def disable(site: SiteDep, now: NowDep, token: str) -> HTMLResponse:
     # Read first, so that an invalid token does not wait for its turn to write.
     with reading(site.engine) as session:
         choice = read_choice_token(session, token)
-
-    def save(session: Session) -> None:
-        context = ServiceContext(session, site.rulebooks, Actor("unsubscribe link"), now)
-        disable_kinds(context, choice)
-
-    site.writer.run(save)
+    site.write(Actor("unsubscribe link"), now, lambda context: disable_kinds(context, choice))
     return site.pages.render("mail_stopped.html", kinds=format_kinds(choice.kinds), is_done=True)
 
 

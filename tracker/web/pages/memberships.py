@@ -12,7 +12,6 @@ from wtforms import RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
 from tracker.db.people import Membership
-from tracker.formatting import format_date
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Outcome, Standing
@@ -29,16 +28,12 @@ from tracker.services.memberships import (
     update_membership,
 )
 from tracker.web.forms.body import RowId, Typed, add_problem
-from tracker.web.forms.period import PeriodForm, format_day_fields
+from tracker.web.forms.days import PeriodForm
+from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.year_data import read_standings
 
 router = APIRouter()
-_NOTICES = {
-    "created": "The term is recorded.",
-    "updated": "The term is changed.",
-    "deleted": "The term is removed.",
-}
 _YEAR, _UNTIL = "year", "until"
 
 
@@ -82,11 +77,11 @@ def last_day_of_year(first: date) -> date:
 @router.get("/membership")
 def show_memberships(page: PersonPage) -> HTMLResponse:
     """The terms by organization, and their effect on each renewal that requires membership."""
-    rulebooks = page.site.rulebooks
+    rulebooks = page.rulebooks
     with page.reading() as session:
         memberships = list_memberships(session, page.person_id)
         endorsements = endorsements_of(session, page.person_id)
-        standings = read_standings(session, rulebooks, endorsements, page.now)
+        standings = read_standings(session, page, endorsements)
         accepted = list_accepted_organizations(session, rulebooks, page.person_id)
         today = page.today(session)
     groups: dict[str, list[Membership]] = {}
@@ -97,38 +92,34 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         "membership.html",
         here="profile",
         groups=groups,
-        effects=_describe_effects(standings),
+        effects=_latest_outcomes(standings),
         may_record=bool(accepted),
         today=today,
-        notices=_NOTICES,
     )
 
 
 @router.get("/membership/new")
-def open_new_term(page: PersonPage) -> HTMLResponse:
+def open_new_term(page: PersonPage) -> Response:
     """The empty form."""
-    with page.reading() as session:
-        return _render_form(page, _build_form(page, session, None, None), None)
+    return _handle_form(page, None)
 
 
 @router.post("/membership/new")
 def save_new_term(page: PersonPage, typed: Typed) -> Response:
     """Record a term, or show what is wrong."""
-    return _save(page, typed, None)
+    return _handle_form(page, None, typed)
 
 
 @router.get("/membership/{membership_id}")
-def open_term(page: PersonPage, membership_id: RowId) -> HTMLResponse:
+def open_term(page: PersonPage, membership_id: RowId) -> Response:
     """The form with the term as it is stored."""
-    with page.reading() as session:
-        form = _build_form(page, session, membership_id, None)
-    return _render_form(page, form, membership_id)
+    return _handle_form(page, membership_id)
 
 
 @router.post("/membership/{membership_id}")
 def save_term(page: PersonPage, membership_id: RowId, typed: Typed) -> Response:
     """Change a term, or show what is wrong."""
-    return _save(page, typed, membership_id)
+    return _handle_form(page, membership_id, typed)
 
 
 @router.get("/membership/{membership_id}/remove")
@@ -136,7 +127,7 @@ def confirm_removal(page: PersonPage, membership_id: RowId) -> HTMLResponse:
     """Ask before a term is removed, or say why it cannot be."""
     with page.reading() as session:
         membership = get_own_membership(session, page.person_id, membership_id)
-        lock = find_membership_lock(session, page.site.rulebooks, membership, page.now)
+        lock = find_membership_lock(session, page.rulebooks, membership, page.now)
     locked = ""
     if lock is not None:
         refusal = refusal_of_lock("ends_on", lock)
@@ -152,26 +143,6 @@ def remove_term(page: PersonPage, membership_id: RowId) -> Response:
     except Refused:
         return RedirectResponse(f"/membership/{membership_id}/remove", 303)
     return page.redirect("/membership", "deleted")
-
-
-def _describe_effects(standings: Sequence[Standing]) -> list[tuple[str, bool]]:
-    """``Membership: done to December 31, 2027`` for each endorsement that requires membership.
-
-    Each with whether nothing is missing.
-    """
-    required = _latest_outcomes(standings)
-    effects = []
-    for standing, outcome in required:
-        label = "Membership"
-        if len(required) > 1:
-            label += f" ({standing.plan.association} {standing.plan.category})"
-        state, is_good = str(outcome), True
-        if standing.covered_until is not None:
-            state = f"done to {format_date(standing.covered_until)}"
-        elif outcome is Outcome.SHORT:
-            state, is_good = "none in force", False
-        effects.append((f"{label}: {state}", is_good))
-    return effects
 
 
 def _latest_outcomes(standings: Sequence[Standing]) -> list[tuple[Standing, Outcome]]:
@@ -190,13 +161,16 @@ def _latest_outcomes(standings: Sequence[Standing]) -> list[tuple[Standing, Outc
     ]
 
 
-def _save(page: PageRequest, typed: FormData, membership_id: int | None) -> Response:
+def _handle_form(
+    page: PageRequest, membership_id: int | None, typed: FormData | None = None
+) -> Response:
+    """The form of a term; or, once it is ``typed`` and saved, the list of terms."""
     with page.reading() as session:
         form = _build_form(page, session, membership_id, typed)
         today = page.today(session)
-    if "today" in typed:
+    if typed is not None and "today" in typed:
         form.fill_today(today)
-    elif (term := form.parse_term(today)) is not None:
+    elif typed is not None and (term := form.parse_term(today)) is not None:
         try:
             if membership_id is None:
                 page.write(lambda context: create_membership(context, term))
@@ -204,8 +178,10 @@ def _save(page: PageRequest, typed: FormData, membership_id: int | None) -> Resp
             page.write(lambda context: update_membership(context, membership_id, term))
             return page.redirect("/membership", "updated")
         except Refused as refused:
-            form.add_refusals(refused)
-    return _render_form(page, form, membership_id)
+            form.add_refusals(refused.refusals)
+    return page.render(
+        "membership_form.html", here="profile", form=form, membership_id=membership_id
+    )
 
 
 def _build_form(
@@ -215,7 +191,7 @@ def _build_form(
 
     The organization of a stored term can be chosen even if it is no longer accepted.
     """
-    rulebooks = page.site.rulebooks
+    rulebooks = page.rulebooks
     organizations = list_accepted_organizations(session, rulebooks, page.person_id)
     values = {"length": _YEAR}
     if len(organizations) == 1:
@@ -226,8 +202,8 @@ def _build_form(
         values = {
             "organization": stored.organization,
             "length": _YEAR if is_one_year else _UNTIL,
-            **format_day_fields("starts", stored.starts_on),
-            **format_day_fields("ends", stored.ends_on),
+            **format_date_fields(stored.starts_on, "starts_"),
+            **format_date_fields(stored.ends_on, "ends_"),
         }
         if stored.organization not in organizations:
             organizations.append(stored.organization)
@@ -242,15 +218,3 @@ def _build_form(
 def _organization_label(rulebooks: Rulebooks, organization: str) -> str:
     known = rulebooks.organizations.get(organization)
     return f"{known.name} ({organization})" if known else organization
-
-
-def _render_form(
-    page: PageRequest, form: MembershipForm, membership_id: int | None
-) -> HTMLResponse:
-    return page.render(
-        "membership_form.html",
-        here="profile",
-        form=form,
-        problems=form.problems(),
-        membership_id=membership_id,
-    )

@@ -1,20 +1,36 @@
-"""My year: the viewer's renewals, what lies ahead, and every entry; and the pages of one cycle."""
+"""My year: a person's renewals, what lies ahead, and every entry; and the pages of one cycle."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
+from tracker.db.applications import Application
+from tracker.formatting import format_date
+from tracker.rules.cycles import Cycle
+from tracker.rules.explain import LoggedEntry
+from tracker.rules.standing import Status
+from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of
 from tracker.services.group_confirmations import list_confirmation_requests
 from tracker.web.forms.body import CycleStart, RowId
-from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage
+from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage, require
 from tracker.web.pages.applications import read_applications
-from tracker.web.pages.entry_view import read_entry
-from tracker.web.pages.year_view import read_cycle, read_year
-from tracker.web.text import get_bounce_banner
+from tracker.web.pages.entry_view import read_entry, view_entry
+from tracker.web.pages.profile import get_bounce_banner
+from tracker.web.pages.renewal_view import list_cycle_links, view_renewal
+from tracker.web.pages.year_data import (
+    YearData,
+    contains,
+    list_cycles,
+    read_cycle_data,
+    read_year_data,
+)
+from tracker.web.rendering import format_cycle
 
 router = APIRouter()
 
@@ -27,12 +43,20 @@ async def show_year(page: ViewerPage) -> Response:
         return RedirectResponse("/coordinator", 303)
 
     def read(session: Session) -> dict[str, Any]:
-        return _read_year(session, page)
+        if viewer.person_id is None:
+            return {"year": None, "applications": (), "to_answer": (), "bounced": None}
+        views = read_applications(session, page) if viewer.has_applied else []
+        applications = [view.application for view in views]
+        return {
+            "year": read_year(session, page, applications),
+            "applications": views,
+            "to_answer": list_confirmation_requests(session, viewer.person_id),
+            "bounced": get_bounce_banner(session, page),
+        }
 
     def render(facts: dict[str, Any]) -> Response:
         return page.render(
             "my_year.html",
-            notices={"deleted": "The entry is deleted."},
             here="my-year",
             asked=(),
             whose=None,
@@ -41,25 +65,6 @@ async def show_year(page: ViewerPage) -> Response:
         )
 
     return await page.site.reader.render(read, render)
-
-
-def _read_year(session: Session, page: PageRequest) -> dict[str, Any]:
-    rulebooks, viewer = page.site.rulebooks, page.viewer
-    if viewer.person_id is None:
-        return {"year": None, "applications": (), "to_answer": (), "bounced": None}
-    endorsements = endorsements_of(session, viewer.person_id)
-    views = []
-    if viewer.has_applied:
-        views = read_applications(session, rulebooks, viewer.person_id, page.now)
-    applications = [view.application for view in views]
-    return {
-        "year": read_year(
-            session, rulebooks, viewer.person_id, endorsements, page.now, applications
-        ),
-        "applications": views,
-        "to_answer": list_confirmation_requests(session, viewer.person_id),
-        "bounced": get_bounce_banner(session, rulebooks, viewer),
-    }
 
 
 @router.get("/my-year/{endorsement_id}/{cycle_starts_on}")
@@ -85,19 +90,14 @@ def show_cycle_to_coordinator(
 def _show_cycle(
     page: PageRequest, endorsement: Endorsed | None, starts_on: date, *, is_own: bool
 ) -> HTMLResponse:
-    if endorsement is None:
-        raise HTTPException(404)
     with page.reading() as session:
-        rulebooks = page.site.rulebooks
-        view = read_cycle(session, rulebooks, endorsement, starts_on, page.now, is_own=is_own)
-    if view is None:
-        raise HTTPException(404)
+        facts = read_cycle(session, page, require(endorsement), starts_on, is_own=is_own)
     return page.render(
         "cycle.html",
         here="my-year" if is_own else "coordinator",
-        view=view,
         whose=None if is_own else endorsement,
         contacts=page.site.settings.coordinators_by_association,
+        **facts,
     )
 
 
@@ -105,8 +105,132 @@ def _show_cycle(
 def show_entry(page: PersonPage, entry_id: RowId) -> HTMLResponse:
     """One entry, whether it counts for each endorsement, and why."""
     with page.reading() as session:
-        row = read_entry(session, page.site.rulebooks, page.person_id, entry_id, page.now)
-    if row is None:
-        raise HTTPException(404)
+        row = read_entry(session, page, entry_id)
     contacts = page.site.settings.coordinators_by_association
     return page.render("entry.html", row=row, contacts=contacts)
+
+
+def read_year(
+    session: Session,
+    page: PageRequest,
+    applications: Sequence[Application] = (),
+    *,
+    whose: Endorsed | None = None,
+) -> dict[str, Any]:
+    """The viewer's year; or, for a coordinator, the one in which ``whose`` endorsement is renewed.
+
+    A coordinator sees the entries that `services.coordinator_access` allows. Entries are also
+    judged for the ``applications`` that are not decided.
+
+    ``entries`` are in a cycle that the page shows, ``outside`` in no cycle at all; the others are
+    on the pages of earlier cycles. ``period`` names the cycle of ``entries``, if it is one.
+    ``without_renewal`` tells why an endorsement has no renewal to show, and lists its cycles.
+    ``last_entry_id`` is the newest of all, None if nothing was ever logged.
+    """
+    if whose is None:
+        endorsements = endorsements_of(session, page.person_id)
+        data = read_year_data(session, page, page.person_id, endorsements, applications)
+    else:
+        endorsements = [whose]
+        data = read_year_data(session, page, whose.person_id, endorsements, applications)
+        data = _limit_to_coordinator(session, whose.person_id, data)
+    cycles: list[Cycle] = []
+    for endorsement in endorsements:
+        cycles += list_cycles(data.rulebooks, data.day_of, endorsement)
+    shown, outside = [], []
+    for entry in data.entries:
+        if _is_shown(data, entry):
+            shown.append(view_entry(data, entry))
+        elif not any(cycle.starts_on <= entry.held_on <= cycle.ends_on for cycle in cycles):
+            outside.append(view_entry(data, entry))
+    return {
+        "renewals": [view_renewal(data, standing) for standing in data.standings],
+        "entries": shown,
+        "outside": outside,
+        "without_renewal": _list_without_renewal(data),
+        "period": _format_period(data),
+        "last_entry_id": max((entry.id for entry in data.entries), default=None),
+    }
+
+
+def _limit_to_coordinator(session: Session, person_id: int, data: YearData) -> YearData:
+    windows = access_windows(session, person_id, {e.association for e in data.endorsements})
+    entries = [entry for entry in data.entries if sees_entry(windows, entry.held_on)]
+    # Lapsed renewals are what a coordinator comes for.
+    standings = sorted(data.standings, key=lambda s: s.status is not Status.LAPSED)
+    return replace(data, entries=entries, standings=standings, is_own=False)
+
+
+def read_cycle(
+    session: Session, page: PageRequest, endorsement: Endorsed, starts_on: date, *, is_own: bool
+) -> dict[str, Any]:
+    """The cycle of an endorsement that starts on a day, judged anew; 404 if there is none.
+
+    ``closed_on`` is None while entries can still change.
+    """
+    cycles = list_cycles(page.rulebooks, page.day_of, endorsement)
+    cycle = require(next((cycle for cycle in cycles if cycle.starts_on == starts_on), None))
+    data = replace(read_cycle_data(session, page, endorsement, cycle), is_own=is_own)
+    closed_on = None
+    if data.locks.lock_on(cycle.ends_on):
+        lock = data.locks.cycle_of(endorsement, cycle.ends_on)
+        closed_on = lock.grace_ends_on if lock else None
+    return {
+        "renewals": [view_renewal(data, standing) for standing in data.standings],
+        "entries": [view_entry(data, entry) for entry in data.entries],
+        "without_renewal": _list_without_renewal(data),
+        "period": format_cycle(cycle),
+        "starts_on": starts_on,
+        "cycles": list_cycle_links(data, endorsement),
+        "closed_on": closed_on,
+    }
+
+
+def _is_shown(data: YearData, entry: LoggedEntry) -> bool:
+    """Whether an entry is in a cycle that the page shows.
+
+    If the page shows only an application, or nothing, all entries are shown.
+    """
+    if not data.standings or _is_ahead(data, entry):
+        return True
+    return any(s.plan.cycle is None or contains(s, entry.held_on) for s in data.standings)
+
+
+def _is_ahead(data: YearData, entry: LoggedEntry) -> bool:
+    """Whether it is not yet the entry's day at an association, because the person is east of it."""
+    for standing in data.standings:
+        if standing.plan.cycle and entry.held_on > data.day_of(standing.plan.association):
+            return True
+    return False
+
+
+def _format_period(data: YearData) -> str:
+    """The name of the cycle shown; empty if there are several, or an entry is ahead of it."""
+    names = {format_cycle(s.plan.cycle) for s in data.standings if s.plan.cycle}
+    if len(names) != 1 or any(_is_ahead(data, entry) for entry in data.entries[:1]):
+        return ""
+    return names.pop()
+
+
+def _list_without_renewal(data: YearData) -> list[dict[str, Any]]:
+    shown = {standing.facts.subject_id for standing in data.standings}
+    found = []
+    for endorsement in data.endorsements:
+        if endorsement.id not in shown:
+            name = f"{endorsement.association} {endorsement.category}"
+            description = f"{name}: {_why_no_renewal(data, endorsement)}"
+            links = list_cycle_links(data, endorsement)
+            found.append({"name": name, "description": description, "cycles": links})
+    return found
+
+
+def _why_no_renewal(data: YearData, endorsement: Endorsed) -> str:
+    if endorsement.association not in data.rulebooks.associations:
+        return "we have no rulebook for this association."
+    today = data.day_of(endorsement.association)
+    if endorsement.starts_on > today:
+        return f"begins on {format_date(endorsement.starts_on)}."
+    if endorsement.ends_on is not None:
+        verb = "ended" if endorsement.ends_on < today else "ends"
+        return f"{verb} on {format_date(endorsement.ends_on)}. There is nothing to renew."
+    return "the rulebook has no renewal cycle for today."

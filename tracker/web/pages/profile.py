@@ -8,28 +8,17 @@ from tracker.formatting import format_size
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refused
 from tracker.services.endorsements import endorsements_of
-from tracker.services.evidence import list_kept_files
+from tracker.services.evidence import list_kept_files, remove_file
 from tracker.services.notification_preferences import list_disabled_kinds
 from tracker.services.profile import get_person, set_time_zone
 from tracker.settings import Coordinator
 from tracker.web.forms.body import Typed, number_of, text_of
-from tracker.web.page_request import PageRequest, PersonPage, format_problems
-from tracker.web.pages import uploads
+from tracker.web.page_request import PageRequest, PersonPage, format_problems, require
 from tracker.web.pages.mail_choice import format_choice
-from tracker.web.pages.uploads import folder_of, quota_of
-from tracker.web.text import get_bounce_banner
-from tracker.web.time_zones import format_instant, format_zone, zone_groups, zone_of
+from tracker.web.pages.uploads import FILE_NOT_HERE, folder_of, quota_of, remove_stored
+from tracker.web.time_zones import format_instant, format_zone, zone_groups
 
 router = APIRouter()
-_NOTICES = {
-    "time-zone": "Your time zone is saved.",
-    "second-address": "Your second address is confirmed.",
-    "mail": "Your email choices are saved.",
-    "removed": "Your second address is removed and signed out everywhere.",
-    "try-again": "We sent an email to your first address. If it can't be delivered, this page will "
-    "say so.",
-}
-_FILE_NOTICES = {"removed": "The file is removed.", "not-here": uploads.FILE_NOT_HERE}
 
 
 @router.get("/profile")
@@ -37,10 +26,16 @@ def show_profile(page: PersonPage) -> HTMLResponse:
     """The name, the addresses, and each choice with a link to change it."""
     with page.reading() as session:
         person = get_person(session, page.person_id)
-        zone = zone_of(session, page.site.rulebooks, page.person_id)
-        coordinators = _list_coordinators(page, session)
-        bounced = get_bounce_banner(session, page.site.rulebooks, page.viewer)
+        zone = page.zone(session)
+        # These can correct the name and the first address.
+        associations = [one.association for one in endorsements_of(session, page.person_id)]
+        for application in list_undecided_applications(session, page.person_id):
+            associations.append(application.association)
+        bounced = get_bounce_banner(session, page)
         disabled_kinds = list_disabled_kinds(session, page.person_id)
+    coordinators: list[Coordinator] = []
+    for association in dict.fromkeys(associations):
+        coordinators += page.site.settings.coordinators_of(association)
     return page.render(
         "profile.html",
         here="profile",
@@ -50,7 +45,6 @@ def show_profile(page: PersonPage) -> HTMLResponse:
         bounced=bounced,
         coordinators=coordinators,
         mail_choice=format_choice(disabled_kinds),
-        notices=_NOTICES,
     )
 
 
@@ -75,7 +69,7 @@ def save_time_zone(page: PersonPage, typed: Typed) -> Response:
 def show_files(page: PersonPage) -> HTMLResponse:
     """The files that can still be removed, and those that closed cycles keep."""
     with page.reading() as session:
-        files = list_kept_files(session, page.site.rulebooks, page.person_id, page.now)
+        files = list_kept_files(session, page.rulebooks, page.person_id, page.now)
     removable = [kept for kept in files if not kept.lock]
     closed = [kept for kept in files if kept.lock]
     return page.render(
@@ -88,7 +82,7 @@ def show_files(page: PersonPage) -> HTMLResponse:
         quota=quota_of(page.site),
         takes_files=folder_of(page.site) is not None,
         format_size=format_size,
-        notices=_FILE_NOTICES,
+        file_not_here=FILE_NOT_HERE,
     )
 
 
@@ -96,29 +90,33 @@ def show_files(page: PersonPage) -> HTMLResponse:
 def remove_unsaved_file(page: PersonPage, typed: Typed) -> Response:
     """Remove a file whose form was not saved; a file of an entry is removed with the entry."""
     file_id = number_of(typed, "remove")
-    name = uploads.remove_unsaved_file(page.site, page.viewer, page.now, file_id)
-    return page.redirect("/profile/files", "removed" if name else "not-here")
+    require(folder_of(page.site) and file_id)
+    removed = page.write(lambda context: remove_file(context, file_id))
+    if removed is None:
+        return page.redirect("/profile/files", "not-here")
+    remove_stored(page.site, [removed.stored_as])
+    return page.redirect("/profile/files", "removed")
 
 
-def _list_coordinators(page: PageRequest, session: Session) -> list[Coordinator]:
-    """The coordinators of a person's associations, who can correct the name and first address."""
-    associations = [one.association for one in endorsements_of(session, page.person_id)]
-    for application in list_undecided_applications(session, page.person_id):
-        associations.append(application.association)
-    coordinators: list[Coordinator] = []
-    for association in dict.fromkeys(associations):
-        coordinators += page.site.settings.coordinators_of(association)
-    return coordinators
+def get_bounce_banner(session: Session, page: PageRequest) -> dict[str, str | None] | None:
+    """The viewer's addresses, and since when mail bounces; None if it arrives."""
+    if page.viewer.person_id is None or not page.viewer.mail_comes_back:
+        return None
+    person = get_person(session, page.person_id)
+    if person.email_refused_at is None:
+        return None
+    since = format_instant(person.email_refused_at, page.zone(session))
+    return {"email": person.email, "second_email": person.second_email, "since": since}
 
 
 def _render_time_zone(page: PageRequest, problems: list[tuple[str, str]]) -> HTMLResponse:
     with page.reading() as session:
         own_zone = get_person(session, page.person_id).time_zone
-        zone = zone_of(session, page.site.rulebooks, page.person_id)
+        zone = page.zone(session)
     return page.render(
         "time_zone.html",
         here="profile",
-        groups=zone_groups(page.site.rulebooks),
+        groups=zone_groups(page.rulebooks),
         chosen=own_zone or "",
         now=format_instant(page.now, zone),
         problems=problems,

@@ -9,14 +9,16 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlmodel import Session
 from starlette.datastructures import FormData
+from wtforms import BooleanField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length
 
 from tracker.db.engine import reading
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
-from tracker.services.context import Actor, ServiceContext
+from tracker.services.context import Actor
 from tracker.services.reference_submission import (
+    ReferenceAnswer,
     ReferenceRequest,
     asks_vetted,
     decline_reference,
@@ -24,22 +26,76 @@ from tracker.services.reference_submission import (
     submit_reference,
 )
 from tracker.web.dependencies import NowDep, Site, SiteDep
-from tracker.web.forms.body import Typed
-from tracker.web.forms.references import AnswerForm, answer_form
+from tracker.web.forms.body import OwnForm, Typed, add_problem, clean
+from tracker.web.rendering import category_names
 
 router = APIRouter()
 _NOT_INDEXED = {"x-robots-tag": "noindex, nofollow"}
+_YES_NO = (SelectChoice("yes", "Yes"), SelectChoice("no", "No"))
+
+
+class AnswerForm(OwnForm):
+    """What a referee answers; ``vetted`` is shown if the rulebook accepts vetted referees."""
+
+    role_confirmed = RadioField(
+        "", choices=_YES_NO, validators=[InputRequired("Say whether this role is correct")]
+    )
+    relationship = TextAreaField(
+        "How do you know their work?",
+        filters=[clean],
+        validators=[
+            InputRequired("Say in a sentence how you know their work"),
+            Length(max=500, message="Use at most 500 characters to say how you know their work"),
+        ],
+    )
+    endorsed = RadioField(
+        "Are you endorsed in infant or early childhood mental health yourself?",
+        choices=_YES_NO,
+        validators=[InputRequired("Say whether you are endorsed")],
+    )
+    endorsed_by = SelectField("By which association?", default="", validate_choice=False)
+    endorsed_as = SelectField("In which category?", default="", validate_choice=False)
+    vetted = BooleanField("")
+    signed_as = StringField(
+        "Sign with your full name",
+        filters=[clean],
+        validators=[
+            InputRequired("Type your full name to sign"),
+            Length(max=200, message="Your name can have at most 200 characters"),
+        ],
+    )
+
+    def parse(self) -> ReferenceAnswer | None:
+        """The answer; None, with problems, if something is missing or too long."""
+        self.validate()
+        for field in (self.role_confirmed, self.endorsed):
+            # A choice that the page does not offer is like none.
+            field.errors = [field.validators[0].message] if field.errors else []
+        endorsement: dict[str, str] = {}
+        if self.endorsed.data == "yes":
+            for field, message in (
+                (self.endorsed_by, "Choose the association that has endorsed you"),
+                (self.endorsed_as, "Choose the category in which you are endorsed"),
+            ):
+                if field.data not in {choice.value for choice in field.choices if choice.value}:
+                    add_problem(field, message)
+                endorsement[field.name] = field.data
+        if self.errors:
+            return None
+        return ReferenceAnswer(
+            role_confirmed=self.role_confirmed.data == "yes",
+            relationship=self.relationship.data,
+            endorsed_by=endorsement.get("endorsed_by"),
+            endorsed_as=endorsement.get("endorsed_as"),
+            vetted=self.vetted.data,
+            signed_as=self.signed_as.data,
+        )
 
 
 @router.get("/reference/{token}")
 def show_form(site: SiteDep, now: NowDep, token: str) -> Response:
     """The form, or what became of the reference; an unknown link says so."""
-    request = _find_request(site, token)
-    if request is None:
-        return _render(site, "unknown")
-    if request.state != "waiting":
-        return _render(site, request.state)
-    return _render_form(site, now, request, token, _form(site.rulebooks, request))
+    return _render(site, now, token, _find_request(site, token))
 
 
 @router.post("/reference/{token}")
@@ -47,18 +103,14 @@ def submit(site: SiteDep, now: NowDep, typed: Typed, token: str) -> Response:
     """Save the answer once; or show what is wrong."""
     request = _find_request(site, token)
     if request is None:
-        return _render(site, "unknown")
+        return _render(site, now, token, None)
     if request.state == "waiting":
-        form = _form(site.rulebooks, request, typed)
+        form = _build_form(site.rulebooks, request, typed)
         answer = form.parse()
         if answer is None:
-            return _render_form(site, now, request, token, form)
+            return _render(site, now, token, request, form)
         actor = Actor(request.reference.email)
-
-        def save(session: Session) -> None:
-            submit_reference(ServiceContext(session, site.rulebooks, actor, now), token, answer)
-
-        site.writer.run(save)
+        site.write(actor, now, lambda context: submit_reference(context, token, answer))
     return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
 
 
@@ -67,14 +119,10 @@ def decline(site: SiteDep, now: NowDep, token: str) -> Response:
     """Save that the referee gives no reference; an earlier answer stays."""
     request = _find_request(site, token)
     if request is None:
-        return _render(site, "unknown")
+        return _render(site, now, token, None)
     if request.state == "waiting":
         actor = Actor(request.reference.email)
-
-        def save(session: Session) -> None:
-            decline_reference(ServiceContext(session, site.rulebooks, actor, now), token)
-
-        site.writer.run(save)
+        site.write(actor, now, lambda context: decline_reference(context, token))
     return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
 
 
@@ -84,53 +132,53 @@ def _find_request(site: Site, token: str) -> ReferenceRequest | None:
         return find_request(session, site.rulebooks, token)
 
 
-def _form(
+def _build_form(
     rulebooks: Rulebooks, request: ReferenceRequest, typed: FormData | None = None
 ) -> AnswerForm:
     own = rulebooks.associations[request.application.association]
-    categories: dict[str, str] = {}
+    form = AnswerForm(typed)
+    form.role_confirmed.label.text = f"Is “{format_role(own, request.reference.role)}” correct?"
+    form.vetted.label.text = f"{own.name} has vetted me"
+    form.endorsed_by.choices = [SelectChoice("", "Choose")]
+    for organization in rulebooks.organizations.values():
+        if organization.infant_mental_health:
+            form.endorsed_by.choices.append(SelectChoice(organization.id, organization.name))
     # The categories of the applicant's association come first.
-    for rulebook in (own, *rulebooks.associations.values()):
-        for key, category in rulebook.categories.items():
-            categories.setdefault(key, category.name)
-    endorsing = {
-        organization.id: organization.name
-        for organization in rulebooks.organizations.values()
-        if organization.infant_mental_health
-    }
-    return answer_form(
-        format_role(own, request.reference.role), endorsing, categories, own.name, typed
-    )
+    names = category_names(rulebooks, own)
+    choices = [SelectChoice(key, name) for key, name in names.items()]
+    form.endorsed_as.choices = [SelectChoice("", "Choose"), *choices]
+    return form
 
 
-def _render_form(
-    site: Site, now: datetime, request: ReferenceRequest, token: str, form: AnswerForm
+def _render(
+    site: Site,
+    now: datetime,
+    token: str,
+    request: ReferenceRequest | None,
+    form: AnswerForm | None = None,
 ) -> HTMLResponse:
-    rulebook = site.rulebooks.associations[request.application.association]
-    category_id = request.application.category
-    category = rulebook.categories.get(category_id)
-    return _render(
-        site,
-        "waiting",
-        token=token,
-        form=form,
-        problems=form.problems(),
-        referee=request.reference.name,
-        applicant=request.applicant,
-        association=rulebook.name,
-        endorsement=f"{category.name} ({category_id})" if category else category_id,
-        role=format_role(rulebook, request.reference.role),
-        asks_vetted=asks_vetted(site.rulebooks, request.application, now),
-    )
-
-
-def _render(site: Site, state: str, **facts: Any) -> HTMLResponse:  # noqa: ANN401 - a template's
-    problems = facts.pop("problems", [])
-    status = 200
-    if state == "unknown":
-        status = 404
-    elif problems:
-        status = 422
+    """The ``form``, or an empty one, for a request that waits; else what became of it."""
+    state, status, problems = "unknown", 404, []
+    facts: dict[str, Any] = {}
+    if request is not None:
+        state, status = request.state, 200
+    if request is not None and state == "waiting":
+        rulebook = site.rulebooks.associations[request.application.association]
+        endorsement = request.application.category
+        if endorsement in rulebook.categories:
+            endorsement = f"{rulebook.categories[endorsement].name} ({endorsement})"
+        form = form or _build_form(site.rulebooks, request)
+        problems = form.problems()
+        status = 422 if problems else 200
+        facts = {
+            "token": token,
+            "form": form,
+            "applicant": request.applicant,
+            "association": rulebook.name,
+            "endorsement": endorsement,
+            "role": format_role(rulebook, request.reference.role),
+            "asks_vetted": asks_vetted(site.rulebooks, request.application, now),
+        }
     page = site.pages.render(
         "reference.html", status=status, state=state, problems=problems, **facts
     )

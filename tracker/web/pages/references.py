@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
+from wtforms import RadioField, SelectChoice, StringField
 
 from tracker.db.applications import Application
 from tracker.notifications.reference_mail import ask_referee
@@ -20,6 +21,7 @@ from tracker.rules.requirement import ReferenceRule
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.references import (
     NamedReferee,
+    RefereeInput,
     can_name_more,
     find_own_application,
     find_referee_to_ask,
@@ -27,15 +29,25 @@ from tracker.services.references import (
     name_referee,
     withdraw_referee,
 )
-from tracker.web.forms.body import RowId, Typed, number_of
-from tracker.web.forms.references import RefereeForm, referee_form
-from tracker.web.page_request import PageRequest, PersonPage
+from tracker.web.forms.body import OwnForm, RowId, Typed, clean, number_of
+from tracker.web.page_request import PageRequest, PersonPage, require
+from tracker.web.rendering import category_name
 
 router = APIRouter()
-_NOTICES = {
-    "asked": "We have sent them an email with a link to the form.",
-    "removed": "Removed. Their link no longer works.",
-}
+_LONGEST_SHOWN = 1000
+
+
+class RefereeForm(OwnForm):
+    """Whom an applicant names."""
+
+    name = StringField("Their name", filters=[clean])
+    email = StringField("Their email address", filters=[clean])
+    role = RadioField("Who are they to you?", validate_choice=False)
+
+    def parse(self) -> RefereeInput:
+        """The referee as entered; `name_referee` checks it."""
+        email = (self.email.data or "")[:_LONGEST_SHOWN].lower()
+        return RefereeInput(email, self.name.data or "", self.role.data or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +62,11 @@ class ReferencesPage:
 
     def form(self, typed: FormData | None = None) -> RefereeForm:
         """The form to name a referee in one of the rule's roles."""
-        roles = roles_for(self.rule) if self.rule else ()
-        return referee_form({role: format_role(self.rulebook, role) for role in roles}, typed)
+        form = RefereeForm(typed)
+        form.role.choices = []
+        for role in roles_for(self.rule) if self.rule else ():
+            form.role.choices.append(SelectChoice(role, format_role(self.rulebook, role)))
+        return form
 
 
 @router.get("/application/{application_id}/references")
@@ -89,14 +104,11 @@ def change_references(page: PersonPage, application_id: RowId, typed: Typed) -> 
 
 
 def _read_references(page: PageRequest, application_id: int) -> ReferencesPage:
-    rulebooks = page.site.rulebooks
     with page.reading() as session:
-        application = find_own_application(session, page.person_id, application_id)
-        if application is None or application.association not in rulebooks.associations:
-            raise HTTPException(404)
+        application = require(find_own_application(session, page.person_id, application_id))
+        rulebook = require(page.rulebooks.associations.get(application.association))
         named = list_named_referees(session, application_id)
-    rulebook = rulebooks.associations[application.association]
-    today = page.site.today(rulebook.id, page.now)
+    today = page.day_of(rulebook.id)
     requirement = find_reference_rule(rulebook, application.category, today)
     rule, source = None, ""
     if requirement is not None:
@@ -111,13 +123,10 @@ def _render(page: PageRequest, references: ReferencesPage, form: RefereeForm) ->
     can_name = (
         rule is not None and not application.is_decided and can_name_more(references.named, rule)
     )
-    category = references.rulebook.categories.get(application.category)
     return page.render(
         "references.html",
-        problems=form.problems(),
-        notices=_NOTICES,
         application=application,
-        category=category.name if category else application.category,
+        category=category_name(references.rulebook, application.category),
         association=references.rulebook.name,
         rule=rule,
         source=references.source,

@@ -17,7 +17,7 @@ from tracker.rules.reasons import because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.standing import Outcome, Span, Standing, Status
 from tracker.services.dashboard import ShortRequirement
-from tracker.web.text import format_cycle
+from tracker.web.rendering import format_cycle
 
 _DAYS_IN_WEEK = 7
 _WEEKS = ("first", "second", "third", "last")
@@ -108,19 +108,14 @@ def _format_due(due_on: date, today: date) -> str:
 
 
 def _format_leave(standing: Standing, today: date, *, is_own: bool) -> str:
-    who = "you" if is_own else "they"
-    due_on = standing.due_on
+    who, due_on = "you" if is_own else "they", standing.due_on
     if due_on is None or _leave_on(standing, due_on).starts_on <= today <= due_on:
-        return f"{capitalize_first(who)} don't need to submit anything while {who} are on leave."
-    if today < due_on:
-        return (
-            f"{capitalize_first(who)} will be on leave on the due date, "
-            f"so {who} don't need to submit anything."
-        )
-    return (
-        f"{capitalize_first(who)} were on leave on the due date, "
-        f"so {who} didn't need to submit anything."
-    )
+        text = f"{who} don't need to submit anything while {who} are on leave."
+    elif today < due_on:
+        text = f"{who} will be on leave on the due date, so {who} don't need to submit anything."
+    else:
+        text = f"{who} were on leave on the due date, so {who} didn't need to submit anything."
+    return capitalize_first(text)
 
 
 def _leave_on(standing: Standing, day: date) -> Span:

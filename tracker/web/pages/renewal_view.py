@@ -18,8 +18,8 @@ from tracker.rules.renewal import Pace, forecast
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.renewal_text import format_effect, format_headline, format_lead
-from tracker.web.pages.year_data import YearData, contains
-from tracker.web.text import format_cycle
+from tracker.web.pages.year_data import YearData, contains, list_cycles
+from tracker.web.rendering import category_name, format_cycle
 
 Tone = Literal["good", "plain", "warm"]
 # The day of something, what it is, and a detail.
@@ -34,7 +34,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
     """One standing as a section of a page; ``earlier`` are the cycles before it, newest first."""
     plan, cycle = standing.plan, standing.plan.cycle
     today = data.day_of(plan.association)
-    category = plan.rulebook.categories.get(plan.category)
+    rulebook = data.rulebooks.associations[plan.association]
     earlier = []
     for endorsement in data.endorsements:
         if endorsement.id == standing.facts.subject_id and cycle is not None:
@@ -43,7 +43,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
     return {
         "association": plan.association,
         "category": plan.category,
-        "category_name": category.name if category else plan.category,
+        "category_name": category_name(rulebook, plan.category),
         "cycle": format_cycle(cycle) if cycle else "",
         "due_words": _format_due(standing, today),
         "status": standing.status.value,
@@ -61,7 +61,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
 def list_cycle_links(data: YearData, endorsement: Endorsed) -> list[dict[str, Any]]:
     """The cycles of an endorsement, each with a page of its own, newest first."""
     links = []
-    for cycle in data.cycles_of(endorsement):
+    for cycle in list_cycles(data.rulebooks, data.day_of, endorsement):
         name = format_cycle(cycle)
         links.append({"endorsement_id": endorsement.id, "starts_on": cycle.starts_on, "name": name})
     return links
@@ -100,8 +100,7 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
     """
     requirement = result.requirement
     about, counted, required = requirement.about, None, None
-    is_membership = requirement.counts == "membership"
-    if not is_membership:
+    if requirement.counts != "membership":
         counted = result.counted
         if result.outcome in _REQUIRED:
             required = result.required
@@ -109,17 +108,13 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         about += f", paid to {format_date(standing.covered_until)}"
     state, tone = _format_state(standing, result, today)
     return {
+        "requirement": requirement,
         "anchor": anchor_of(standing, requirement.id),
-        "label": requirement.label,
         "about": about,
-        "is_part": requirement.topic is not None,
-        "is_membership": is_membership,
         "counted": counted,
         "required": required,
         "state": state,
         "tone": tone,
-        "document": requirement.source_document,
-        "section": requirement.source_section,
     }
 
 

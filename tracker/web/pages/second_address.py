@@ -1,7 +1,5 @@
 """The pages on which people enter, confirm, and remove their second email address."""
 
-from datetime import datetime, timedelta
-
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
@@ -22,24 +20,16 @@ from tracker.services.profile import (
     retry_first_email,
 )
 from tracker.services.sign_in import (
-    MAX_SHOWN_LENGTH,
     SIGN_IN_MINUTES,
     CodeProblem,
     generate_token,
     normalize_email,
-    parse_code,
 )
-from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep
+from tracker.web.dependencies import OptionalViewerDep, Site, SiteDep
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.page_request import PageRequest, PersonPage, format_problems
-from tracker.web.pages.sign_in import (
-    CODE_MISSING,
-    CODE_PROBLEMS,
-    count_code_try,
-    limit_code_requests,
-    too_many_tries,
-)
+from tracker.web.pages.sign_in import CodeRefused, PostedCodeDep, limit_code_requests
 
 router = APIRouter()
 _PATH = "/profile/second-address"
@@ -72,8 +62,13 @@ def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed:
     except Refused as refused:
         return _render_form(page, email, format_problems(refused))
     limit_code_requests(page.site, request, email, page.now)
+    site, now = page.site, page.now
     code_request = CodeRequest(email, generate_token(), person_id=page.person_id)
-    tasks.add_task(page.site.background.run, _send_code, page.site, code_request, page.now)
+
+    def send_code() -> None:
+        site.writer.run(lambda session: send_second_email_code(site, session, code_request, now))
+
+    tasks.add_task(page.site.background.run, send_code)
     return page.redirect(_PATH, "sent")
 
 
@@ -84,24 +79,11 @@ def open_link(site: SiteDep, token: str) -> HTMLResponse:
 
 
 @router.post(_PATH + "/{token}")
-def confirm(
-    site: SiteDep,
-    now: NowDep,
-    request: Request,
-    viewer: OptionalViewerDep,
-    token: str,
-    typed: Typed,
-) -> Response:
+def confirm(posted: PostedCodeDep, viewer: OptionalViewerDep, token: str) -> Response:
     """Confirm the address, once. This signs nobody in."""
-    written = clean(text_of(typed, "code"))
-    code = parse_code(written)
-    if code is None:
-        return _render_code_form(site, token, CODE_MISSING, typed=written)
+    site, now = posted.site, posted.now
 
-    def save(session: Session) -> str | CodeProblem | timedelta:
-        wait = count_code_try(site, session, request, now)
-        if wait is not None:
-            return wait
+    def save(session: Session, code: str) -> str | CodeProblem:
         context = ServiceContext(session, site.rulebooks, Actor("confirmation link"), now)
         confirmed = confirm_second_email(context, token, code)
         if isinstance(confirmed, CodeProblem):
@@ -110,19 +92,15 @@ def confirm(
         return confirmed.second_email or ""
 
     try:
-        result = site.writer.run(save)
+        email = posted.redeem(save)
+    except CodeRefused as refused:
+        return _render_code_form(site, token, refused.problem, typed=refused.typed)
     except Refused as refused:
         refusal = refused.refusals[0]
         return _render_code_form(site, token, format_refusal(refusal.code, refusal.facts))
-    if isinstance(result, timedelta):
-        raise too_many_tries(result)
-    if isinstance(result, CodeProblem):
-        # Only a wrong code can be corrected.
-        kept = written if result is CodeProblem.WRONG else ""
-        return _render_code_form(site, token, CODE_PROBLEMS[result], typed=kept)
     if viewer is not None and viewer.person_id is not None:
         return redirect_with_flash(site, "/profile", "second-address")
-    return site.pages.render("address_confirmed.html", viewer=viewer, email=result)
+    return site.pages.render("address_confirmed.html", viewer=viewer, email=email)
 
 
 @router.post("/profile/try-again")
@@ -139,10 +117,6 @@ def try_again(page: PersonPage) -> Response:
     return page.redirect("/profile", "try-again")
 
 
-def _send_code(site: Site, code_request: CodeRequest, now: datetime) -> None:
-    site.writer.run(lambda session: send_second_email_code(site, session, code_request, now))
-
-
 def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]]) -> HTMLResponse:
     with page.reading() as session:
         second_email = get_person(session, page.person_id).second_email
@@ -151,7 +125,7 @@ def _render_form(page: PageRequest, email: str, problems: list[tuple[str, str]])
         here="profile",
         second_email=second_email,
         email=email,
-        is_sent=page.flash.code == "sent",
+        is_sent=page.flash == "sent",
         minutes=SIGN_IN_MINUTES,
         problems=problems,
     )
@@ -165,6 +139,6 @@ def _render_code_form(
         status=422 if problem else 200,
         token=token,
         minutes=SIGN_IN_MINUTES,
-        typed=typed[:MAX_SHOWN_LENGTH],
+        typed=typed,
         problems=[("code", problem)] if problem else [],
     )

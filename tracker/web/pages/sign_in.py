@@ -1,14 +1,18 @@
-"""The pages that send a code by email and sign in with it."""
+"""The first page, and the pages that send a code by email and sign in with it.
 
+In the demo the first page opens the pages of made-up people with one click.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Annotated, NamedTuple
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Cookie, HTTPException, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Cookie, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
-from starlette.datastructures import FormData
 
 from tracker.addresses import is_address
 from tracker.notifications.account_mail import CodeRequest, send_sign_in_code
@@ -28,20 +32,26 @@ from tracker.services.sign_in import (
 )
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
 from tracker.web.flash import (
+    CLEAR_CACHE,
     SIGN_IN_COOKIE,
     FlashDep,
+    clear_flash,
     clear_session,
     redirect_with_flash,
     remember_sign_in,
     sign_in_response,
 )
 from tracker.web.forms.body import Typed, clean, text_of
-from tracker.web.text import format_browser
+from tracker.web.page_request import require
+from tracker.web.pages.browsers import format_browser
 
+T = TypeVar("T")
 router = APIRouter()
-CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"
+demo_router = APIRouter()
+_EMPTY_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+_CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"
 # None of them shows whether the address is registered: every requested code is stored.
-CODE_PROBLEMS = {
+_CODE_PROBLEMS = {
     CodeProblem.WRONG: "That code is not correct. Check it against our latest email.",
     CodeProblem.TOO_MANY_TRIES: "A wrong code was entered five times. Request a new one.",
     CodeProblem.USED: "That code has been used. Request a new one.",
@@ -54,12 +64,75 @@ _SIGNED_OUT = "You were signed out, so nothing was changed. Sign in to return to
 NextPath = Annotated[str, Query(alias="next")]
 
 
-class _Attempt(NamedTuple):
-    """A browser that sends a code: when, and with which token from its cookie or link."""
+class CodeRefused(Exception):  # noqa: N818 - reads as the sentence it is
+    """A typed code does not work: what is wrong, and what the field keeps for correcting it."""
+
+    def __init__(self, problem: str, typed: str = "", *, is_used: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.typed = typed[:MAX_SHOWN_LENGTH]
+        self.is_used = is_used
+
+
+@dataclass(frozen=True, slots=True)
+class PostedCode:
+    """A posted form with the code of a mail."""
 
     request: Request
-    now: datetime
-    token: str
+    site: SiteDep
+    now: NowDep
+    typed: Typed
+
+    def redeem(self, work: Callable[[Session, str], T | CodeProblem]) -> T:
+        """Return what ``work`` makes of the code, in the transaction that counts the try.
+
+        Raises CodeRefused, and a 429 for too many tries from a client. An address needs no limit:
+        it has few codes an hour, and each code has few tries.
+        """
+        written = clean(text_of(self.typed, "code"))
+        code = parse_code(written)
+        if code is None:
+            raise CodeRefused(_CODE_MISSING, written)
+        client = RateLimit(_client(self.request), self.site.settings.sign_in.codes_per_client)
+
+        def save(session: Session) -> T | CodeProblem | timedelta:
+            wait = count_try(session, "code", client, None, self.now)
+            return work(session, code) if wait is None else wait
+
+        result = self.site.writer.run(save)
+        if isinstance(result, timedelta):
+            raise _too_many_tries(result)
+        if isinstance(result, CodeProblem):
+            # Only a wrong code can be corrected.
+            kept = written if result is CodeProblem.WRONG else ""
+            raise CodeRefused(_CODE_PROBLEMS[result], kept, is_used=result is CodeProblem.USED)
+        return result
+
+
+PostedCodeDep = Annotated[PostedCode, Depends()]
+
+
+@router.get("/")
+def show_front(site: SiteDep, viewer: OptionalViewerDep, flash: FlashDep) -> Response:
+    """What this site is and how to sign in; viewers go to their own page."""
+    if viewer is not None and not site.demo_people:
+        return RedirectResponse("/my-year", 303)
+    is_signed_out = flash == "out" and viewer is None
+    page = site.pages.render(
+        "front.html", viewer=viewer, people=site.demo_people, is_signed_out=is_signed_out
+    )
+    return clear_flash(page, site, flash)
+
+
+@router.get("/signed-out.svg")
+def clear_kept_pages() -> Response:
+    """An empty picture that makes the browser drop the page on which the viewer signed out.
+
+    The browser keeps that page for Back only once the next page is there, so the answer to the
+    sign-out itself comes too early to clear it.
+    """
+    headers = {"clear-site-data": CLEAR_CACHE, "cache-control": "no-store"}
+    return Response(_EMPTY_PICTURE, media_type="image/svg+xml", headers=headers)
 
 
 @router.get("/sign-in")
@@ -69,8 +142,8 @@ def open_sign_in(
     """Ask for the email address; a person who is signed in goes to the next page."""
     if viewer is not None:
         return RedirectResponse(safe_path(next_path), 303)
-    notice = _SIGNED_OUT if flash.code == "undone" else ""
-    return flash.clear(_render_address_form(site, "", next_path, notice=notice))
+    notice = _SIGNED_OUT if flash == "undone" else ""
+    return clear_flash(_render_address_form(site, "", next_path, notice=notice), site, flash)
 
 
 @router.post("/sign-in")
@@ -88,7 +161,11 @@ def request_code(
         return _render_address_form(site, email, next_path, problem=problem)
     limit_code_requests(site, request, email, now)
     code_request = CodeRequest(email, generate_token(), safe_path(next_path))
-    tasks.add_task(site.background.run, _send_code, site, code_request, now)
+
+    def send_code() -> None:
+        site.writer.run(lambda session: send_sign_in_code(site, session, code_request, now))
+
+    tasks.add_task(site.background.run, send_code)
     query = f"?{urlencode({'next': next_path})}" if next_path else ""
     response = RedirectResponse(f"{_CODE_PATH}{query}", 303)
     remember_sign_in(response, site, code_request.token)
@@ -103,14 +180,10 @@ def open_code_form(site: SiteDep, next_path: NextPath = "") -> HTMLResponse:
 
 @router.post(_CODE_PATH)
 def sign_in_with_cookie(
-    site: SiteDep,
-    now: NowDep,
-    request: Request,
-    typed: Typed,
-    token: Annotated[str, Cookie(alias=SIGN_IN_COOKIE)] = "",
+    posted: PostedCodeDep, token: Annotated[str, Cookie(alias=SIGN_IN_COOKIE)] = ""
 ) -> Response:
     """Sign in the browser that requested the code; its cookie has the token."""
-    return _sign_in(site, _Attempt(request, now, token), typed, _CODE_PATH)
+    return _sign_in(posted, token, _CODE_PATH)
 
 
 @router.get("/sign-in/{token}")
@@ -120,11 +193,9 @@ def open_link(site: SiteDep, token: str, next_path: NextPath = "") -> HTMLRespon
 
 
 @router.post("/sign-in/{token}")
-def sign_in_with_link(
-    site: SiteDep, now: NowDep, request: Request, typed: Typed, token: str
-) -> Response:
+def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
     """Sign in with the mail's link and code, once."""
-    return _sign_in(site, _Attempt(request, now, token), typed, f"/sign-in/{token}")
+    return _sign_in(posted, token, f"/sign-in/{token}")
 
 
 @router.post("/sign-out")
@@ -138,6 +209,15 @@ def sign_out(site: SiteDep, request: Request) -> Response:
     return response
 
 
+@demo_router.post("/demo/open/{number}")
+def open_as(site: SiteDep, now: NowDep, number: Annotated[int, Path(ge=0, le=999)]) -> Response:
+    """Sign in as one of the demo's people; this route exists in the demo only."""
+    require(number < len(site.demo_people))
+    email = normalize_email(site.demo_people[number].email)
+    token = site.writer.run(lambda session: create_browser_session(session, email, now))
+    return sign_in_response(site, token, "/my-year")
+
+
 def limit_code_requests(site: Site, request: Request, email: str, now: datetime) -> None:
     """Count a request for a code; raises 429, the same for every address, if it is one too many."""
     limits = site.settings.sign_in
@@ -145,21 +225,10 @@ def limit_code_requests(site: Site, request: Request, email: str, now: datetime)
     address = RateLimit(email, limits.asks_per_address)
     wait = site.writer.run(lambda session: count_try(session, "ask", client, address, now))
     if wait is not None:
-        raise too_many_tries(wait)
+        raise _too_many_tries(wait)
 
 
-def count_code_try(
-    site: Site, session: Session, request: Request, now: datetime
-) -> timedelta | None:
-    """Count that a code is tried; how long to wait if that is one too many for the client.
-
-    An address needs no limit: it has few codes an hour, and each code has few tries.
-    """
-    client = RateLimit(_client(request), site.settings.sign_in.codes_per_client)
-    return count_try(session, "code", client, None, now)
-
-
-def too_many_tries(wait: timedelta) -> HTTPException:
+def _too_many_tries(wait: timedelta) -> HTTPException:
     """The 429 answer, which says how long to wait."""
     return HTTPException(429, headers={"Retry-After": str(ceil(wait.total_seconds()))})
 
@@ -169,44 +238,24 @@ def _client(request: Request) -> str:
     return client_network(request.client.host) if request.client else ""
 
 
-def _send_code(site: Site, code_request: CodeRequest, now: datetime) -> None:
-    site.writer.run(lambda session: send_sign_in_code(site, session, code_request, now))
+def _sign_in(posted: PostedCode, token: str, action: str) -> Response:
+    site, request, now = posted.site, posted.request, posted.now
+    next_path = text_of(posted.typed, "next")
 
-
-def _sign_in(site: Site, attempt: _Attempt, typed: FormData, action: str) -> Response:
-    next_path = text_of(typed, "next")
-    written = clean(text_of(typed, "code"))
-    code = parse_code(written)
-    if code is None:
-        return _render_code_form(site, action, next_path, problem=CODE_MISSING, typed=written)
-
-    def open_session(session: Session) -> str | CodeProblem | timedelta:
+    def open_session(session: Session, code: str) -> str | CodeProblem:
         """The token of a new session, in the same transaction that uses up the code."""
-        wait = count_code_try(site, session, attempt.request, attempt.now)
-        if wait is not None:
-            return wait
-        email = redeem_code(session, attempt.token, code, attempt.now)
+        email = redeem_code(session, token, code, now)
         if isinstance(email, CodeProblem):
             return email
         # A browser that is signed in already keeps one session, not two.
-        delete_browser_session(session, attempt.request.cookies.get(site.own_cookie(), ""))
-        browser = format_browser(attempt.request.headers.get("user-agent", ""))
-        return create_browser_session(session, email, attempt.now, browser)
+        delete_browser_session(session, request.cookies.get(site.own_cookie(), ""))
+        browser = format_browser(request.headers.get("user-agent", ""))
+        return create_browser_session(session, email, now, browser)
 
-    result = site.writer.run(open_session)
-    if isinstance(result, timedelta):
-        raise too_many_tries(result)
-    if isinstance(result, CodeProblem):
-        return _render_code_form(
-            site,
-            action,
-            next_path,
-            problem=CODE_PROBLEMS[result],
-            # Only a wrong code can be corrected.
-            typed=written if result is CodeProblem.WRONG else "",
-            is_used=result is CodeProblem.USED,
-        )
-    return sign_in_response(site, result, next_path)
+    try:
+        return sign_in_response(site, posted.redeem(open_session), next_path)
+    except CodeRefused as refused:
+        return _render_code_form(site, action, next_path, refused)
 
 
 def _render_address_form(
@@ -224,24 +273,18 @@ def _render_address_form(
 
 
 def _render_code_form(
-    site: Site,
-    action: str,
-    next_path: str,
-    *,
-    problem: str = "",
-    typed: str = "",
-    is_used: bool = False,
+    site: Site, action: str, next_path: str, refused: CodeRefused | None = None
 ) -> HTMLResponse:
     return site.pages.render(
         "code.html",
         here="sign-in",
-        status=422 if problem else 200,
+        status=422 if refused else 200,
         action=action,
         next=next_path,
         page=safe_path(next_path),
         minutes=SIGN_IN_MINUTES,
         is_requested_here=action == _CODE_PATH,
-        is_used=is_used,
-        typed=typed[:MAX_SHOWN_LENGTH],
-        problems=[("code", problem)] if problem else [],
+        is_used=refused is not None and refused.is_used,
+        typed=refused.typed if refused else "",
+        problems=[("code", refused.problem)] if refused else [],
     )

@@ -1,54 +1,57 @@
-"""The pages on which endorsees request leave or a later due date."""
+"""Leave and later due dates: endorsees request them, and coordinators decide."""
 
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 from wtforms import HiddenField, RadioField, SelectChoice, TextAreaField
 from wtforms.validators import InputRequired
 
 from tracker.formatting import format_date
+from tracker.notifications.request_mail import notify_decision
 from tracker.refusal_text import format_refusal
-from tracker.services.context import Refused
+from tracker.rules.standing import Standing
+from tracker.services.context import Refused, ServiceContext
 from tracker.services.time_requests import (
-    DECLINED,
     EXTENSION,
-    GRANTED,
     LEAVE,
-    PENDING,
-    WITHDRAWN,
     NewTimeRequest,
     RequestedDays,
     SubmittedRequest,
+    count_requests,
+    decline_request,
+    find_extended_standing,
+    get_request,
+    grant_request,
     list_current_endorsements,
     list_extendable_renewals,
     list_own_requests,
+    list_requests,
     request_extension,
     request_leave,
     withdraw_request,
 )
-from tracker.web.forms.body import RowId, Typed, add_problem, clean, is_form_key, new_form_key
-from tracker.web.forms.period import PeriodForm
-from tracker.web.page_request import PageRequest, PersonPage
-from tracker.web.text import format_cycle
-from tracker.web.time_zones import format_instant, zone_of
+from tracker.web.forms.body import RowId, Typed, add_problem, clean, keep_form_key, text_of
+from tracker.web.forms.days import PeriodForm
+from tracker.web.forms.fields import format_date_fields
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    PersonPage,
+    count_pages,
+)
+from tracker.web.pages.coordinator import choose_association
+from tracker.web.rendering import format_cycle
+from tracker.web.time_zones import format_instant
 
 router = APIRouter()
-_NOTICES = {
-    "submitted": "Your request was sent to your coordinator. You will get an email when it is "
-    "decided.",
-    "withdrawn": "The request is withdrawn.",
-}
-_STATUSES = {
-    PENDING: ("Waiting", "plain"),
-    GRANTED: ("Granted", "good"),
-    DECLINED: ("Declined", "warm"),
-    WITHDRAWN: ("Withdrawn", "plain"),
-}
 
 
 class RequestOption(NamedTuple):
@@ -104,43 +107,48 @@ class NewRequestForm(TimeRequestForm):
         return NewTimeRequest(option.endorsement_id, days, self.reason.data, self.form_key.data)
 
 
+class DecisionForm(TimeRequestForm):
+    """The days to grant, filled with those that were requested, and an answer."""
+
+    answer = TextAreaField("Message to the endorsee", filters=[clean])
+
+
 @router.get("/requests")
 def show_requests(page: PersonPage) -> HTMLResponse:
     """A person's requests, and what became of them."""
     with page.reading() as session:
         requests = list_own_requests(session, page.person_id)
-        zone = zone_of(session, page.site.rulebooks, page.person_id)
+        zone = page.zone(session)
     return page.render(
         "requests.html",
         here="profile",
-        requests=[(submitted, summarize_request(submitted)) for submitted in requests],
+        requests=requests,
         format_instant=lambda instant: format_instant(instant, zone),
-        notices=_NOTICES,
     )
 
 
 @router.get("/requests/leave")
-def open_leave(page: PersonPage) -> HTMLResponse:
+def open_leave(page: PersonPage) -> Response:
     """The empty form for leave."""
-    return _open_form(page, LEAVE)
+    return _handle_form(page, LEAVE)
 
 
 @router.post("/requests/leave")
 def submit_leave(page: PersonPage, typed: Typed) -> Response:
     """Send a request for leave to the coordinators, or show what is wrong."""
-    return _submit(page, LEAVE, typed)
+    return _handle_form(page, LEAVE, typed)
 
 
 @router.get("/requests/extension")
-def open_extension(page: PersonPage) -> HTMLResponse:
+def open_extension(page: PersonPage) -> Response:
     """The empty form for a later due date."""
-    return _open_form(page, EXTENSION)
+    return _handle_form(page, EXTENSION)
 
 
 @router.post("/requests/extension")
 def submit_extension(page: PersonPage, typed: Typed) -> Response:
     """Send a request for a later due date to the coordinators, or show what is wrong."""
-    return _submit(page, EXTENSION, typed)
+    return _handle_form(page, EXTENSION, typed)
 
 
 @router.post("/requests/{request_id}/withdraw")
@@ -150,47 +158,29 @@ def withdraw(page: PersonPage, request_id: RowId) -> Response:
     return page.redirect("/requests", "withdrawn")
 
 
-def summarize_request(submitted: SubmittedRequest) -> dict[str, str]:
-    """What is requested, and its status; ``tone`` is the style that shows it."""
-    request = submitted.request
-    ends_on = format_date(request.ends_on) if request.ends_on else "a day still to be set"
-    title, days = "Later due date", ends_on
-    if request.kind == LEAVE:
-        title, days = "Leave", f"{format_date(request.starts_on)} to {ends_on}"
-    status, tone = _STATUSES[request.state]
-    return {"title": title, "days": days, "status": status, "tone": tone}
-
-
-def _open_form(page: PageRequest, kind: str) -> HTMLResponse:
-    with page.reading() as session:
-        options = _list_options(page, session, kind)
-    values = {"form_key": new_form_key()}
-    if len(options) == 1:
-        values["subject"] = options[0].value
-    return _render_form(page, kind, NewRequestForm(data=values), options)
-
-
-def _submit(page: PageRequest, kind: str, typed: FormData) -> Response:
+def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) -> Response:
+    """The form of a request; or, once it is ``typed`` and sent, the list of requests."""
     with page.reading() as session:
         options = _list_options(page, session, kind)
         today = page.today(session)
-    form = NewRequestForm(typed)
-    if not is_form_key(form.form_key.data):
-        form.form_key.data = new_form_key()
-    if "today" in typed:
+    values = {"subject": options[0].value} if typed is None and len(options) == 1 else None
+    form = NewRequestForm(typed, data=values)
+    form.form_key.data = keep_form_key(form.form_key.data)
+    form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
+    if typed is not None and "today" in typed:
         form.fill_today(today)
-    elif (new := form.parse_request(kind, options, today)) is not None:
+    elif typed is not None and (new := form.parse_request(kind, options, today)) is not None:
         create = request_leave if kind == LEAVE else request_extension
         try:
             page.write(lambda context: create(context, new))
             return page.redirect("/requests", "submitted")
         except Refused as refused:
-            form.add_refusals(refused)
-    return _render_form(page, kind, form, options)
+            form.add_refusals(refused.refusals)
+    return page.render("request_form.html", here="profile", kind=kind, form=form)
 
 
 def _list_options(page: PageRequest, session: Session, kind: str) -> list[RequestOption]:
-    rulebooks, options = page.site.rulebooks, []
+    rulebooks, options = page.rulebooks, []
     if kind == LEAVE:
         for one in list_current_endorsements(session, rulebooks, page.person_id, page.now):
             label = f"{one.association} {one.category}"
@@ -208,9 +198,105 @@ def _list_options(page: PageRequest, session: Session, kind: str) -> list[Reques
     return options
 
 
-def _render_form(
-    page: PageRequest, kind: str, form: NewRequestForm, options: Sequence[RequestOption]
+@router.get("/coordinator/requests")
+def show_association_requests(
+    page: CoordinatorPage,
+    association: Annotated[str, Query()] = "",
+    state: Annotated[str, Query()] = "",
+    number: PageNumber = 1,
 ) -> HTMLResponse:
-    form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
-    problems = form.problems()
-    return page.render("request_form.html", here="profile", kind=kind, form=form, problems=problems)
+    """One association's pending requests, oldest first; or its decided ones, newest first."""
+    association = choose_association(page.viewer, association)
+    undecided = state != "decided"
+    with page.reading() as session:
+        total = count_requests(session, association, undecided=undecided)
+        waiting = count_requests(session, association, undecided=True)
+        skip = (number - 1) * PAGE_SIZE
+        requests = list_requests(
+            session, association, undecided=undecided, skip=skip, limit=PAGE_SIZE
+        )
+    zone = page.rulebooks.associations[association].time_zone
+    return page.render(
+        "coordinator_requests.html",
+        here="coordinator",
+        association=association,
+        requests=requests,
+        format_instant=lambda instant: format_instant(instant, zone),
+        waiting=waiting,
+        undecided=undecided,
+        page=number,
+        pages=count_pages(total),
+        link=lambda **query: (
+            f"/coordinator/requests?{urlencode({'association': association, **query})}"
+        ),
+    )
+
+
+@router.get("/coordinator/requests/{request_id}")
+def show_request(page: CoordinatorPage, request_id: RowId) -> HTMLResponse:
+    """One request, with the form to decide it or the decision."""
+    submitted, standing = _read_request(page, request_id)
+    days = {
+        **format_date_fields(submitted.request.starts_on, "starts_"),
+        **format_date_fields(submitted.request.ends_on, "ends_"),
+    }
+    return _render_decision(page, submitted, DecisionForm(data=days), standing)
+
+
+@router.post("/coordinator/requests/{request_id}")
+def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
+    """Grant or decline, and send the endorsee an email.
+
+    If someone else has decided meanwhile, the page shows that decision.
+    """
+    submitted, standing = _read_request(page, request_id)
+    path = f"/coordinator/requests/{request_id}"
+    if not submitted.is_pending:
+        return page.redirect(path, "late")
+    form = DecisionForm(typed)
+    answer = form.answer.data or ""
+    days = None
+    if text_of(typed, "decision") != "decline":
+        today = page.day_of(submitted.endorsement.association)
+        days = form.parse_days(submitted.request.kind, submitted.request.starts_on, today)
+        if days is None:
+            return _render_decision(page, submitted, form, standing)
+
+    def save(context: ServiceContext) -> None:
+        if days is None:
+            decided = decline_request(context, request_id, answer)
+        else:
+            decided = grant_request(context, request_id, days, answer)
+        notify_decision(page.site, context, decided, answered_by=page.viewer.name)
+
+    try:
+        page.write(save)
+    except Refused as refused:
+        if any(refusal.code == "request-decided" for refusal in refused.refusals):
+            return page.redirect(path, "late")
+        form.add_refusals(refused.refusals)
+        return _render_decision(page, submitted, form, standing)
+    return RedirectResponse(path, 303)
+
+
+def _read_request(page: PageRequest, request_id: int) -> tuple[SubmittedRequest, Standing | None]:
+    with page.reading() as session:
+        submitted = get_request(session, request_id, page.viewer.coordinates)
+        return submitted, find_extended_standing(session, page.rulebooks, submitted, page.now)
+
+
+def _render_decision(
+    page: PageRequest, submitted: SubmittedRequest, form: DecisionForm, standing: Standing | None
+) -> HTMLResponse:
+    zone = page.rulebooks.associations[submitted.endorsement.association].time_zone
+    names = {one.email: one.name for one in page.site.settings.coordinators}
+    decided_by = submitted.request.decided_by
+    return page.render(
+        "coordinator_request.html",
+        here="coordinator",
+        submitted=submitted,
+        format_instant=lambda instant: format_instant(instant, zone),
+        due_on=standing and standing.due_on,
+        form=form,
+        decided_by=names.get(decided_by or "", decided_by),
+    )

@@ -1,7 +1,7 @@
 """Uploaded files: checked by content, named safely, stored on the disk, and handed out again."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
@@ -18,13 +18,13 @@ from tracker.services.evidence import (
     ReceivedFile,
     find_file_for_coordinator,
     find_own_file,
-    remove_file,
     remove_old_drafts,
     stored_names,
 )
 from tracker.services.evidence_storage import ENDINGS, EvidenceFolder, digest_of, media_type_of
-from tracker.web.dependencies import Site, SiteDep, Viewer, ViewerDep
+from tracker.web.dependencies import Site, SiteDep, ViewerDep
 from tracker.web.forms.body import RowId, clean
+from tracker.web.page_request import require
 
 _LOG = structlog.get_logger()
 _MEGABYTE = 1024 * 1024
@@ -113,19 +113,11 @@ def safe_name(name: str | None, media_type: str) -> str:
     return f"{stem[:_LONGEST_NAME].strip('. ') or 'file'}.{ending}".rstrip(".")
 
 
-def remove_unsaved_file(site: Site, viewer: Viewer, now: datetime, file_id: int) -> str:
-    """Remove a file whose form is not saved yet; its name, empty if there is no such file.
-
-    A saved entry loses a file only when it is saved without it.
-    """
+def remove_stored(site: Site, names: Iterable[str]) -> None:
+    """Delete files from the disk by their stored names."""
     folder = folder_of(site)
-    if folder is None or not file_id:
-        raise HTTPException(404)
-    removed = site.write(viewer, now, lambda context: remove_file(context, file_id))
-    if removed is None:
-        return ""
-    folder.remove([removed.stored_as])
-    return removed.name
+    if folder is not None:
+        folder.remove(names)
 
 
 def sweep(site: Site, now: datetime) -> None:
@@ -146,16 +138,14 @@ def sweep(site: Site, now: datetime) -> None:
 @router.get("/evidence/{file_id}")
 def download(site: SiteDep, viewer: ViewerDep, file_id: RowId) -> FileResponse:
     """One file, for its owner and for coordinators who may see its entry."""
-    folder = folder_of(site)
-    file = None
+    folder, file = require(folder_of(site)), None
     with reading(site.engine) as session:
         if viewer.person_id is not None:
             file = find_own_file(session, file_id, viewer.person_id)
         if file is None:
             coordinated = viewer.coordinates
             file = find_file_for_coordinator(session, site.rulebooks, file_id, coordinated)
-    if file is None or folder is None:
-        raise HTTPException(404)
+    file = require(file)
     path = folder.file(file.stored_as)
     if path is None:
         # As after restoring a backup without its files.

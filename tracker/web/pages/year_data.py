@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from sqlmodel import Session
 
@@ -23,9 +23,10 @@ from tracker.services.endorsements import (
     load_person_locks,
 )
 from tracker.services.entries import list_entries
-from tracker.services.evaluation import DayOf, days_at, judge_all, judge_current
+from tracker.services.evaluation import DayOf, judge_all, judge_current
 from tracker.services.evidence import list_entry_files
 from tracker.services.rsc_providers import load_providers
+from tracker.web.page_request import PageRequest
 
 # The order in which renewals that can still be met are shown.
 _UNSETTLED_FIRST = (Status.OVERDUE, Status.OPEN, Status.EXCUSED, Status.MET, Status.NO_RULES)
@@ -49,18 +50,12 @@ class YearData:
     locks: CycleLocks
     standings: Sequence[Standing] = ()
     other_standings: Sequence[Standing] = ()
-    application_standings: Sequence[ApplicationStanding] = ()
+    application_standings: Collection[ApplicationStanding] = ()
     is_own: bool = True
 
     def provider_of(self, entry: LoggedEntry) -> Provider | None:
         """The RSC provider of an entry, if it names one that the database knows."""
         return self.providers.get(entry.provider_id) if entry.provider_id else None
-
-    def cycles_of(self, endorsement: Endorsed) -> list[Cycle]:
-        """The cycles of an endorsement, newest first."""
-        if endorsement.association not in self.rulebooks.associations:
-            return []
-        return list_cycles(self.rulebooks, endorsement, self.day_of(endorsement.association))
 
     def explain(self, plan: Plan, entry: LoggedEntry) -> Verdict:
         """Whether an entry counts under a plan, and toward what."""
@@ -71,9 +66,7 @@ class YearData:
         # Requirements for RSC providers alone are not what this person's hours count toward.
         of_providers = {r.id for r in plan.requirements if r.only_rsc_providers}
         others = tuple(i for i in verdict.requirement_ids if i not in of_providers)
-        if not others or others == verdict.requirement_ids:
-            return verdict
-        return verdict._replace(requirement_ids=others)
+        return verdict._replace(requirement_ids=others) if others else verdict
 
 
 def find_standing(standings: Iterable[Standing], endorsement_id: int, day: date) -> Standing | None:
@@ -90,31 +83,32 @@ def contains(standing: Standing, day: date) -> bool:
     return cycle is not None and cycle.starts_on <= day <= cycle.ends_on
 
 
-def list_cycles(rulebooks: Rulebooks, endorsement: Endorsed, day: date) -> list[Cycle]:
-    """The cycles in which an endorsement has or had a renewal, from that of ``day`` back."""
-    association, category, starts_on = endorsement.triple
-    plan = rulebooks.plan(association, category, starts_on, day)
+def list_cycles(rulebooks: Rulebooks, day_of: DayOf, endorsement: Endorsed) -> list[Cycle]:
+    """The cycles in which an endorsement has or had a renewal, newest first."""
+    rulebook = rulebooks.associations.get(endorsement.association)
+    if rulebook is None:
+        return []
+    today = day_of(rulebook.id)
+    plan = rulebooks.plan(*endorsement.triple, today)
     if plan is None or plan.cycle is None:
         return []
-    cycles = cycles_until(rulebooks.associations[association].cycles, starts_on, day)
-    if endorsement.ends_on is None:
-        return list(cycles)
-    return [cycle for cycle in cycles if cycle.due_on <= endorsement.ends_on]
+    last = endorsement.ends_on or date.max
+    cycles = cycles_until(rulebook.cycles, endorsement.starts_on, today)
+    return [cycle for cycle in cycles if cycle.due_on <= last]
 
 
 def read_year_data(
     session: Session,
-    rulebooks: Rulebooks,
+    page: PageRequest,
     person_id: int,
     endorsements: Sequence[Endorsed],
     applications: Sequence[Application],
-    now: datetime,
 ) -> YearData:
     """All entries of a person, judged for these endorsements and applications of theirs."""
-    day_of = days_at(rulebooks, now)
-    ids = [application.id for application in applications]
+    rulebooks, day_of = page.rulebooks, page.day_of
     entries = list_entries(session, person_id, date.min, date.max)
-    applies = any(not application.is_decided for application in applications)
+    undecided = [application.id for application in applications if not application.is_decided]
+    applying = get_application_standings(session, rulebooks, day_of, undecided)
     return YearData(
         rulebooks,
         day_of,
@@ -122,20 +116,18 @@ def read_year_data(
         entries,
         list_entry_files(session, person_id),
         _read_providers(session, entries),
-        load_cycle_locks(session, rulebooks, now, endorsements, applies=applies),
-        standings=read_standings(session, rulebooks, endorsements, now),
-        application_standings=[
-            *get_application_standings(session, rulebooks, day_of, ids).values()
-        ],
+        load_cycle_locks(session, rulebooks, page.now, endorsements, applies=bool(undecided)),
+        standings=read_standings(session, page, endorsements),
+        application_standings=applying.values(),
     )
 
 
 def read_cycle_data(
-    session: Session, rulebooks: Rulebooks, endorsement: Endorsed, cycle: Cycle, now: datetime
+    session: Session, page: PageRequest, endorsement: Endorsed, cycle: Cycle
 ) -> YearData:
     """One cycle of an endorsement, judged by its own rules, and the entries in it."""
-    day_of = days_at(rulebooks, now)
-    entries = list_entries(session, endorsement.person_id, cycle.starts_on, cycle.ends_on)
+    rulebooks, day_of, person_id = page.rulebooks, page.day_of, endorsement.person_id
+    entries = list_entries(session, person_id, cycle.starts_on, cycle.ends_on)
     judged = judge_all(
         session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement.id]
     )
@@ -144,57 +136,49 @@ def read_cycle_data(
         day_of,
         [endorsement],
         entries,
-        list_entry_files(session, endorsement.person_id),
+        list_entry_files(session, person_id),
         _read_providers(session, entries),
-        load_person_locks(session, rulebooks, endorsement.person_id, now),
+        load_person_locks(session, rulebooks, person_id, page.now),
         standings=[*judged],
     )
 
 
-def read_entry_data(
-    session: Session, rulebooks: Rulebooks, entry: LoggedEntry, now: datetime
-) -> YearData:
+def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> YearData:
     """What explains whether one entry, stored or not, counts for its person."""
-    day_of = days_at(rulebooks, now)
-    endorsements = endorsements_of(session, entry.person_id)
-    undecided = [a.id for a in list_undecided_applications(session, entry.person_id)]
-    standings: list[Standing] = []
-    if endorsements:
-        ids = [endorsement.id for endorsement in endorsements]
-        standings += judge_all(
-            session, rulebooks, day_of, cycle_day=entry.held_on, endorsement_ids=ids
-        )
+    rulebooks, day_of, person_id = page.rulebooks, page.day_of, entry.person_id
+    endorsements = endorsements_of(session, person_id)
+    undecided = [a.id for a in list_undecided_applications(session, person_id)]
+    ids = [endorsement.id for endorsement in endorsements]
+    judged = judge_all(session, rulebooks, day_of, cycle_day=entry.held_on, endorsement_ids=ids)
+    applying = get_application_standings(session, rulebooks, day_of, undecided)
     return YearData(
         rulebooks,
         day_of,
         endorsements,
         [entry],
-        list_entry_files(session, entry.person_id, entry.id),
+        list_entry_files(session, person_id, entry.id),
         _read_providers(session, [entry]),
-        load_cycle_locks(session, rulebooks, now, endorsements, applies=bool(undecided)),
-        other_standings=standings,
-        application_standings=[
-            *get_application_standings(session, rulebooks, day_of, undecided).values()
-        ],
+        load_cycle_locks(session, rulebooks, page.now, endorsements, applies=bool(undecided)),
+        other_standings=[*judged],
+        application_standings=applying.values(),
     )
 
 
 def read_standings(
-    session: Session, rulebooks: Rulebooks, endorsements: Collection[Endorsed], now: datetime
+    session: Session, page: PageRequest, endorsements: Collection[Endorsed]
 ) -> list[Standing]:
     """The standings to show: the current cycle, and the one before while it matters.
 
     What can still be done comes first, then what has lapsed, then what is done.
     """
-    if not endorsements:
-        return []
-    day_of = days_at(rulebooks, now)
-    shown = []
+    day_of = page.day_of
     ids = [endorsement.id for endorsement in endorsements]
-    for standing in judge_current(session, rulebooks, day_of, endorsement_ids=ids):
-        if _is_shown(standing, day_of(standing.plan.association)):
-            shown.append(standing)
-    return sorted(shown, key=lambda standing: _rank(standing, day_of(standing.plan.association)))
+    shown = []
+    for standing in judge_current(session, page.rulebooks, day_of, endorsement_ids=ids):
+        today = day_of(standing.plan.association)
+        if _is_shown(standing, today):
+            shown.append((_rank(standing, today), standing))
+    return [standing for _, standing in sorted(shown, key=lambda ranked: ranked[0])]
 
 
 def _read_providers(session: Session, entries: Sequence[LoggedEntry]) -> Mapping[int, Provider]:

@@ -1,30 +1,55 @@
-"""The part of a form that asks for a first and a last day, each in three fields."""
+"""Forms that ask for days, each in three fields."""
 
 from datetime import date
+from typing import ClassVar
 
 from dateutil.relativedelta import relativedelta
 from wtforms import StringField
 
 from tracker.formatting import format_date
-from tracker.refusal_text import format_refusal
 from tracker.rules.application.work import PLAUSIBLE_YEARS
-from tracker.services.context import Refused
 from tracker.web.forms.body import OwnForm, add_problem, clean
-from tracker.web.forms.fields import DateError, DateWording, format_date_fields, parse_date
+from tracker.web.forms.fields import (
+    DateError,
+    DateWording,
+    format_date_fields,
+    parse_date,
+    parse_past_date,
+)
 
 _PARTS = ("day", "month", "year")
 _DAY_NAMES = {"starts": "first day", "ends": "last day"}
-# The fields that show why a service refuses an input, if they have other names.
-_FIELDS = {"starts_on": "starts_day", "ends_on": "ends_day", "endorsement_id": "subject"}
+
+
+class PastDayForm(OwnForm):
+    """A form with the day of something that has happened."""
+
+    day = StringField("Day", filters=[clean])
+    month = StringField("Month", filters=[clean])
+    year = StringField("Year", filters=[clean])
+
+    def parse_past_day(self, today: date, *, named: str) -> date | None:
+        """The day, ``today`` at the latest; None, with a problem at a field, if it is wrong."""
+        day, month, year = (self[part].data or "" for part in _PARTS)
+        try:
+            return parse_past_date(day, month, year, today, named=named)
+        except DateError as error:
+            add_problem(self[error.part], str(error))
+            return None
 
 
 class PeriodForm(OwnForm):
-    """A form with the fields ``starts_day`` to ``ends_year``.
+    """A form with a first and a last day, in the fields ``starts_day`` to ``ends_year``.
 
     ``first_field`` names the field that the page shows above them, if there is one.
     ``is_today``: the form is shown again because the button "Today" was pressed.
     """
 
+    refusal_fields: ClassVar = {
+        "starts_on": "starts_day",
+        "ends_on": "ends_day",
+        "endorsement_id": "subject",
+    }
     first_field = ""
     is_today = False
     starts_day = StringField("Day", filters=[clean])
@@ -37,7 +62,7 @@ class PeriodForm(OwnForm):
     def fill_today(self, today: date) -> None:
         """Enter today as the first day."""
         self.is_today = True
-        for name, text in format_day_fields("starts", today).items():
+        for name, text in format_date_fields(today, "starts_").items():
             self[name].data = text
 
     def is_blank(self, prefix: str) -> bool:
@@ -70,15 +95,3 @@ class PeriodForm(OwnForm):
         """Each problem as (id of the field, message), in the order of the page."""
         # A subclass's fields come after these.
         return sorted(super().problems(), key=lambda problem: problem[0] != self.first_field)
-
-    def add_refusals(self, refused: Refused) -> None:
-        """Show at their fields why a service refused what was submitted."""
-        for refusal in refused.refusals:
-            field = _FIELDS.get(refusal.field, refusal.field)
-            add_problem(self[field], format_refusal(refusal.code, refusal.facts))
-
-
-def format_day_fields(prefix: str, day: date | None) -> dict[str, str]:
-    """A day as a person types it into the fields of ``prefix``; nothing for None."""
-    parts = format_date_fields(day) if day else {}
-    return {f"{prefix}_{part}": text for part, text in parts.items()}
