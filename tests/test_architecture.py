@@ -303,10 +303,9 @@ def complexities() -> dict[str, int]:
 
 def test_no_function_is_complex() -> None:
     found = complexities()
-    assert {name: count for name, count in found.items() if count > 14} == {}
-    assert (
-        sum(found.values()) / len(found) <= 3.6
-    )  # the aim is 2.6, and 10 above; these may only fall
+    assert {name: count for name, count in found.items() if count > 10} == {}
+    # The aim is 2.6; it may only fall.
+    assert sum(found.values()) / len(found) <= 3.6
 
 
 def test_public_class_names_are_unique() -> None:

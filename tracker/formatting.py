@@ -38,18 +38,21 @@ def parse_hours(text: str) -> int:
     """
     text = text.strip()
     if match := _CLOCK.fullmatch(text) or _BOTH.fullmatch(text):
-        return int(match[1]) * MINUTES_IN_HOUR + int(match[2])
+        return _read_whole_hours(match) + int(match[2])
     if match := _FRACTION.fullmatch(text) or _WRITTEN_FRACTION.fullmatch(text):
-        return int(match[1] or 0) * MINUTES_IN_HOUR + _QUARTERS[match[2]]
+        return _read_whole_hours(match) + _QUARTERS[match[2]]
     if match := _MINUTES.fullmatch(text):
         return int(match[1])
-    match = _LEADING_POINT.fullmatch(text) or _DECIMAL.fullmatch(text)
-    if match is None:
-        message = "hours are written like 1.5, 1:30 or 90 min"
-        raise ValueError(message)
-    hours, places = (match[1] or "0"), (match[2] or "0")
-    part = int(places.ljust(_PLACES, "0"))
-    return int(hours) * MINUTES_IN_HOUR + (part * MINUTES_IN_HOUR + _WHOLE // 2) // _WHOLE
+    if match := _LEADING_POINT.fullmatch(text) or _DECIMAL.fullmatch(text):
+        part = int((match[2] or "").ljust(_PLACES, "0"))
+        return _read_whole_hours(match) + (part * MINUTES_IN_HOUR + _WHOLE // 2) // _WHOLE
+    message = "hours are written like 1.5, 1:30 or 90 min"
+    raise ValueError(message)
+
+
+def _read_whole_hours(match: re.Match[str]) -> int:
+    """The minutes of the hours that a text begins with, if it begins with any."""
+    return int(match[1] or 0) * MINUTES_IN_HOUR
 
 
 def as_hours(minutes: int) -> float:

@@ -90,13 +90,13 @@ def _facts(app: FastAPI) -> tuple[str, dict[str, Any]]:
     """The template of My year and the facts of it, of the person whose session is named."""
     found: list[tuple[str, dict[str, Any]]] = []
     pages = app.state.site.pages
-    render = pages.text
+    render = pages.render_text
 
     def note(template: str, **facts: Any) -> str:  # noqa: ANN401 - what a template prints
         found.append((template, facts))
         return str(render(template, **facts))
 
-    with patch.object(pages, "text", note), TestClient(app) as client:
+    with patch.object(pages, "render_text", note), TestClient(app) as client:
         client.cookies.set("session", os.environ[TOKEN])
         assert client.get("/my-year").status_code == 200
     return found[-1]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from tracker.db.audit import Change, record_changes
+from tracker.db.engine import is_postgresql
 from tracker.db.people import Person
 from tracker.rulebooks import Rulebooks
 
@@ -88,8 +89,9 @@ def lock_person(session: Session, person_id: int) -> None:
 
     Without it two entries saved at the same moment would each be judged without the other.
     """
-    # SQLite has one writer at a time anyway, and leaves out FOR UPDATE.
-    session.exec(select(Person.id).where(Person.id == person_id).with_for_update()).all()
+    # SQLite has one writer at a time anyway.
+    if is_postgresql(session):
+        session.exec(select(Person.id).where(Person.id == person_id).with_for_update()).all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 import sqlalchemy
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.applications import Application
@@ -54,9 +55,13 @@ _HELD = (
 )
 
 
+# To build a statement takes as long as to run it, so those of busy pages are built once.
+_HELD_BY_PERSON = _HELD.where(col(Endorsement.person_id) == bindparam("person_id"))
+
+
 def endorsements_of(session: Session, person_id: int) -> list[Endorsed]:
     """Return every endorsement that a person holds, held or will hold."""
-    rows = session.connection().execute(_HELD.where(col(Endorsement.person_id) == person_id))
+    rows = session.connection().execute(_HELD_BY_PERSON, {"person_id": person_id})
     return [Endorsed._make(row) for row in rows]
 
 
@@ -68,11 +73,15 @@ class Own(NamedTuple):
     endorsements: list[Endorsed]
 
 
+_OWN = select(
+    Person.time_zone, exists().where(col(Application.person_id) == bindparam("person_id"))
+).where(Person.id == bindparam("person_id"))
+
+
 def own_of(session: Session, person_id: int) -> Own:
     """Return a person's time zone, endorsements, and whether they ever applied for one."""
-    has_applied = exists().where(col(Application.person_id) == person_id)
-    person = session.exec(select(Person.time_zone, has_applied).where(Person.id == person_id))
-    time_zone, applied = person.first() or (None, False)
+    person = session.connection().execute(_OWN, {"person_id": person_id}).first()
+    time_zone, applied = person or (None, False)
     return Own(time_zone, applied, endorsements_of(session, person_id))
 
 
@@ -171,6 +180,11 @@ class CycleLocks:
         return CycleLock(endorsement.association, plan.cycle, plan.cycle.grace_ends_on(due_on))
 
 
+_RENEWALS = select(
+    col(Renewal.endorsement_id), col(Renewal.cycle_starts_on), col(Renewal.extended_due_on)
+).where(col(Renewal.endorsement_id).in_(bindparam("ids", expanding=True)))
+
+
 def load_cycle_locks(
     session: Session,
     rulebooks: Rulebooks,
@@ -180,9 +194,12 @@ def load_cycle_locks(
     applies: bool,
 ) -> CycleLocks:
     """The locks of the person with these endorsements; ``applies`` is as of `CycleLocks`."""
-    ids = [endorsement.id for endorsement in endorsements]
-    renewals = session.exec(select(Renewal).where(col(Renewal.endorsement_id).in_(ids)))
-    extended = {(r.endorsement_id, r.cycle_starts_on): r.extended_due_on for r in renewals}
+    extended = {}
+    if endorsements:
+        ids = [endorsement.id for endorsement in endorsements]
+        for renewal in session.connection().execute(_RENEWALS, {"ids": ids}):
+            key = (renewal.endorsement_id, renewal.cycle_starts_on)
+            extended[key] = renewal.extended_due_on
     return CycleLocks(rulebooks, days_at(rulebooks, now), endorsements, extended, applies)
 
 

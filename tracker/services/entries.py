@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete
+import sqlalchemy
+from sqlalchemy import ColumnElement, Row, bindparam, delete
 from sqlmodel import Session, col, func, select
 
 from tracker.db.log import Entry, EntryTopic
@@ -33,6 +34,26 @@ from tracker.services.rsc_providers import may_name
 
 _ONE_DAY = timedelta(days=1)
 _COLUMNS = tuple(name for name in LoggedEntry._fields if name != "topics")
+# To build a statement takes as long as to run it, so those of busy pages are built once.
+_ENTRIES = (
+    sqlalchemy.select(
+        *(getattr(Entry, name) for name in _COLUMNS),
+        col(EntryTopic.topic),
+        col(EntryTopic.minutes).label("topic_minutes"),
+    )
+    .outerjoin(EntryTopic, col(EntryTopic.entry_id) == col(Entry.id))
+    .order_by(col(Entry.held_on).desc(), col(Entry.id).desc(), col(EntryTopic.topic))
+)
+_OWN_ENTRIES_WITHIN = _ENTRIES.where(
+    col(Entry.person_id) == bindparam("person_id"),
+    col(Entry.held_on).between(bindparam("first"), bindparam("last")),
+)
+_ENTRY_OF_FORM = _ENTRIES.where(
+    col(Entry.person_id) == bindparam("person_id"), col(Entry.form_key) == bindparam("form_key")
+)
+_COUNT_LOGGED = select(func.count()).where(
+    col(Entry.person_id) == bindparam("person_id"), col(Entry.logged_at) > bindparam("since")
+)
 _INPUT_FIELDS = tuple(field.name for field in dataclasses.fields(EntryInput))
 
 
@@ -72,19 +93,21 @@ def create_entry(
     lock_person(session, person_id)
     title = entry.title or usual_title(entry.activity, entry.format)
     entry = dataclasses.replace(entry, title=title)
-    own = col(Entry.person_id) == person_id
-    for saved in select_entries(session, own & (col(Entry.form_key) == source.form_key)):
+    session.flush()
+    connection = session.connection()
+    key = {"person_id": person_id, "form_key": source.form_key}
+    for saved in _read_entries(connection.execute(_ENTRY_OF_FORM, key)):
         if entry_input_of(saved) == entry:
             return saved
         raise Refused(Refusal("form_key", "form-already-saved", _describe(saved)))
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
-    others = list(select_entries(session, own & (col(Entry.held_on) == entry.held_on)))
+    others = list_entries(session, person_id, entry.held_on, entry.held_on)
     refusals = _list_refusals(
         session, entry, rules, others, is_from_provider=source.is_from_provider
     )
     # Imported entries have no such instant, and do not count.
-    recent = own & (col(Entry.logged_at) > context.now - _ONE_DAY)
-    if session.exec(select(func.count()).where(recent)).one() >= DAILY_LIMIT:
+    since = {"person_id": person_id, "since": context.now - _ONE_DAY}
+    if connection.execute(_COUNT_LOGGED, since).scalar_one() >= DAILY_LIMIT:
         refusals.append(Refusal("minutes", "daily-limit-reached", {"limit": DAILY_LIMIT}))
     if refusals:
         raise Refused(*refusals)
@@ -151,8 +174,9 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
 
 def list_entries(session: Session, person_id: int, first: date, last: date) -> list[LoggedEntry]:
     """A person's entries from ``first`` to ``last``, both days included, newest first."""
-    days = col(Entry.held_on).between(first, last)
-    return list(select_entries(session, (col(Entry.person_id) == person_id) & days))
+    session.flush()
+    parameters = {"person_id": person_id, "first": first, "last": last}
+    return list(_read_entries(session.connection().execute(_OWN_ENTRIES_WITHIN, parameters)))
 
 
 def find_entry(session: Session, person_id: int, entry_id: int) -> LoggedEntry | None:
@@ -163,20 +187,17 @@ def find_entry(session: Session, person_id: int, entry_id: int) -> LoggedEntry |
 
 def select_entries(session: Session, where: ColumnElement[bool]) -> Iterator[LoggedEntry]:
     """The entries that ``where`` selects, with their topics, newest first."""
-    query = (
-        select(Entry, EntryTopic)
-        .outerjoin(EntryTopic, col(EntryTopic.entry_id) == col(Entry.id))
-        .where(where)
-        .order_by(col(Entry.held_on).desc(), col(Entry.id).desc(), EntryTopic.topic)
-        .execution_options(populate_existing=True)
-    )
-    rows: Iterable[tuple[Entry, EntryTopic | None]] = session.exec(query)
-    for entry, of_entry in groupby(rows, key=lambda row: row[0]):
+    session.flush()
+    return _read_entries(session.connection().execute(_ENTRIES.where(where)))
+
+
+def _read_entries(rows: Iterable[Row[Any]]) -> Iterator[LoggedEntry]:
+    for _, of_entry in groupby(rows, key=lambda row: row.id):
         topics: dict[str, int] = {}
-        for _, topic in of_entry:
-            if topic is not None:
-                topics[topic.topic] = topic.minutes
-        columns = {name: getattr(entry, name) for name in _COLUMNS}
+        for row in of_entry:
+            if row.topic is not None:
+                topics[row.topic] = row.topic_minutes
+        columns = {name: getattr(row, name) for name in _COLUMNS}
         yield LoggedEntry(**columns, topics=topics)
 
 

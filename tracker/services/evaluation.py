@@ -12,12 +12,12 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete
+from sqlalchemy import BindParameter, bindparam, delete
 from sqlmodel import Session, col, exists, func, select, union
 
 from tracker.clock import local_day
 from tracker.db.ledgers import StandingRow
-from tracker.db.people import Endorsement
+from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
@@ -28,7 +28,6 @@ from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
     list_providers_of,
     list_supervised_people,
-    list_unlisted_providers,
     refresh_provider_spans,
 )
 
@@ -133,17 +132,20 @@ def evaluate_people(
     if deferred is not None:
         deferred.append(_Evaluation(rulebooks, people, now, named_providers))
         return
+    session.flush()
     if named_providers is None:
         providers = people | list_providers_of(session, people)
     else:
-        providers = list_unlisted_providers(session, named_providers)
+        named = {"ids": sorted(named_providers)}
+        providers = (
+            set(session.connection().scalars(_UNLISTED, named)) if named_providers else set()
+        )
     if providers:
         changed = refresh_provider_spans(session, rulebooks, person_ids=providers)
         people |= list_supervised_people(session, changed)
     endorsement_ids: list[int] = []
     for ids in in_chunks(sorted(people), _BATCH):
-        query = select(Endorsement.id).where(col(Endorsement.person_id).in_(ids))
-        endorsement_ids += session.exec(query)
+        endorsement_ids += session.connection().scalars(_ENDORSEMENTS_OF, {"ids": ids})
     _evaluate(session, rulebooks, endorsement_ids, now)
 
 
@@ -233,6 +235,21 @@ def _evaluate(
     return count
 
 
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+# Each save runs these, and to build them takes as long.
+_ENDORSEMENTS_OF = select(Endorsement.id).where(col(Endorsement.person_id).in_(_IDS))
+# Providers who do not say that they provide RSC: their spans are stored only once an entry names
+# them, so they may be missing.
+_UNLISTED = select(Person.id).where(col(Person.id).in_(_IDS), ~col(Person.provides_rsc))
+_STORED = select(
+    col(StandingRow.endorsement_id),
+    col(StandingRow.cycle_starts_on),
+    col(StandingRow.status),
+    col(StandingRow.status_since),
+).where(col(StandingRow.endorsement_id).in_(_IDS))
+_FORGET = delete(StandingRow).where(col(StandingRow.endorsement_id).in_(_IDS))
+
+
 class StoredResult(NamedTuple):
     """One requirement of a stored standing, in minutes (for a membership: in days).
 
@@ -290,15 +307,9 @@ def store_standings(
     A status that stays keeps the day since when it has been so. Older cycles are forgotten:
     `tracker standing --cycle` evaluates any of them anew.
     """
-    of_these = col(StandingRow.endorsement_id).in_(endorsement_ids)
-    query = select(
-        col(StandingRow.endorsement_id),
-        col(StandingRow.cycle_starts_on),
-        col(StandingRow.status),
-        col(StandingRow.status_since),
-    )
     before = {}
-    for endorsement_id, cycle_starts_on, status, since in session.exec(query.where(of_these)):
+    connection, these = session.connection(), {"ids": endorsement_ids}
+    for endorsement_id, cycle_starts_on, status, since in connection.execute(_STORED, these):
         before[endorsement_id, cycle_starts_on] = status, since
     rows = []
     for standing in standings:
@@ -307,7 +318,7 @@ def store_standings(
         if stored is not None and stored[0] == row["status"]:
             row["status_since"] = stored[1]
         rows.append(row)
-    session.connection().execute(delete(StandingRow).where(of_these))
+    connection.execute(_FORGET, these)
     insert_rows(session, StandingRow, rows)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam
 from sqlmodel import Session, col, or_, select
 
 from tracker.db.audit import Change, record_changes
@@ -68,13 +68,26 @@ def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[E
     return _select_files(session, (col(Evidence.person_id) == person_id) & belongs)
 
 
+# Each My year runs it, and to build it takes as long.
+_FILES_OF_PERSON = (
+    select(Evidence)
+    .where(Evidence.person_id == bindparam("person_id"), col(Evidence.entry_id).is_not(None))
+    .order_by(col(Evidence.id))
+    .execution_options(populate_existing=True)
+)
+
+
 def list_entry_files(
     session: Session, person_id: int, only: int | None = None
 ) -> dict[int, list[Evidence]]:
     """The files of each of a person's entries, or of the ``only`` one."""
-    which = col(Evidence.entry_id).is_not(None) if only is None else Evidence.entry_id == only
     files: dict[int, list[Evidence]] = {}
-    for file in _select_files(session, (col(Evidence.person_id) == person_id) & which):
+    if only is None:
+        found: Iterable[Evidence] = session.exec(_FILES_OF_PERSON, params={"person_id": person_id})
+    else:
+        own = col(Evidence.person_id) == person_id
+        found = _select_files(session, own & (col(Evidence.entry_id) == only))
+    for file in found:
         files.setdefault(file.entry_id or 0, []).append(file)
     return files
 

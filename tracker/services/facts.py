@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.engine import is_postgresql
@@ -62,36 +63,49 @@ def read_facts(
         yield from list(_read_batch(session, rulebooks, windows_of, ids))
 
 
+# Every page of a person runs it, and to build it takes as long.
+_TRIPLES = select(
+    col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
+).distinct()
+_TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=True)))
+
+
 def _read_batch(
     session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
 ) -> Iterator[tuple[Window, Facts]]:
-    query = select(
-        col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
-    ).distinct()
-    if ids is not None:
-        query = query.where(col(Endorsement.id).in_(ids))
-    windows = [window for triple in session.exec(query).all() for window in windows_of(triple)]
+    connection = session.connection()
+    query, parameters = (_TRIPLES, {}) if ids is None else (_TRIPLES_OF, {"ids": ids})
+    windows: list[Window] = []
+    for association, category, endorsed_on in connection.execute(query, parameters).all():
+        windows += windows_of((association, category, endorsed_on))
     if not windows:
         return
-    topics = max(len(window.plan.topics) for window in windows)
-    columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
-    rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
-    clause, key, parameters, has_later = "", "w.id", (), True
-    if ids is None or (len(ids) > _MANY and not is_postgresql(session)):
-        key_of_window = ("association", "category", "endorsed_on")
-        make_temporary_table(session, "renewal_window", columns, key_of_window, rows)
-        has_later = _has_entries_after(session, min(window.as_of for window in windows))
-    else:
-        clause, parameters = with_values(session, "renewal_window", columns, rows)
-        # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
-        key = ", ".join(f"w.{name}" for name in columns)
-    sql = facts_sql(
-        FactsQuery(clause, key, topics, ids, has_later), for_postgresql=is_postgresql(session)
-    )
-    for row in stream_rows(session, sql, parameters):
+    sql, values = _prepare_query(session, windows, ids)
+    for row in stream_rows(session, sql, values):
         window = windows[row[0]]
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
         yield window, _facts(row, window, accepted)
+
+
+def _prepare_query(
+    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
+) -> tuple[str, Sequence[Any]]:
+    """Return the query, whose rows begin with a window's place in ``windows``, and parameters."""
+    topics = max(len(window.plan.topics) for window in windows)
+    columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
+    rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
+    for_postgresql = is_postgresql(session)
+    if ids is None or (len(ids) > _MANY and not for_postgresql):
+        index = ("association", "category", "endorsed_on")
+        make_temporary_table(session, "renewal_window", columns, index, rows)
+        has_later = _has_entries_after(session, min(window.as_of for window in windows))
+        query = FactsQuery("", "w.id", topics, ids, has_later)
+        return facts_sql(query, for_postgresql=for_postgresql), ()
+    clause, parameters = with_values(session, "renewal_window", columns, rows)
+    # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
+    key = ", ".join(f"w.{name}" for name in columns)
+    query = FactsQuery(clause, key, topics, ids, has_later=True)
+    return facts_sql(query, for_postgresql=for_postgresql), parameters
 
 
 def _has_entries_after(session: Session, day: date) -> bool:
@@ -217,20 +231,25 @@ def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Fact
         email,
         name,
         window.endorsed_on,
-        as_date(ends_on) if ends_on else None,
+        as_date_or_none(ends_on),
         bool(provides_rsc),
         minutes,
         _memberships(memberships, accepted) if memberships else (),
         _leaves(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
-        as_date(extended_due_on) if extended_due_on else None,
-        as_date(next_entry_on) if next_entry_on else None,
+        as_date_or_none(extended_due_on),
+        as_date_or_none(next_entry_on),
     )
 
 
 def as_date(value: date | str) -> date:
     """A day as the driver gives it: SQLite's is text."""
     return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def as_date_or_none(value: date | str | None) -> date | None:
+    """A day that may be missing."""
+    return None if value is None else as_date(value)
 
 
 @lru_cache(maxsize=256)

@@ -6,9 +6,9 @@ Supervisees see the provider and themselves, not who else took part.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, bindparam
 from sqlalchemy.orm import selectinload
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, exists, func, or_, select
 
 from tracker.db.log import Entry, GroupMember, GroupSession
 from tracker.db.people import Person
@@ -58,8 +58,27 @@ class ConfirmationRequest:
         return f"group-session-{self.group_session.id}"
 
 
+_ADDRESSES = (
+    select(func.lower(Person.email))
+    .where(Person.id == bindparam("person_id"))
+    .union_all(select(func.lower(Person.second_email)).where(Person.id == bindparam("person_id")))
+)
+_MAY_BE_ASKED = select(
+    exists().where(
+        col(GroupMember.state) == "asked",
+        or_(
+            col(GroupMember.person_id) == bindparam("person_id"),
+            and_(col(GroupMember.person_id).is_(None), col(GroupMember.email).in_(_ADDRESSES)),
+        ),
+    )
+)
+
+
 def list_confirmation_requests(session: Session, person_id: int) -> list[ConfirmationRequest]:
     """What waits for a person's answer, the oldest session first; one for each session."""
+    # Hardly anybody is asked anything, and My year is the page that is opened most.
+    if not session.connection().execute(_MAY_BE_ASKED, {"person_id": person_id}).scalar():
+        return []
     waiting = (col(GroupMember.state) == "asked") & col(GroupSession.withdrawn_at).is_(None)
     by_session: dict[int, ConfirmationRequest] = {}
     for request in _list_requests(session, person_id, waiting):

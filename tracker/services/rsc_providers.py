@@ -4,12 +4,13 @@ The table provider_span stores those days, so that the database can add up hours
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete
+import sqlalchemy
+from sqlalchemy import ColumnElement, and_, bindparam, delete, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, exists, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -42,24 +43,44 @@ def load_providers(
     """
     if person_ids is None:
         named = exists().where(col(Entry.provider_id) == Person.id)
-        return _load(session, select(Person.id).where(or_(col(Person.provides_rsc), named)))
+        wanted = select(Person.id).where(or_(col(Person.provides_rsc), named))
+        return _load(session, _select_credentials(wanted), {})
     providers: dict[int, Provider] = {}
     for ids in in_chunks(sorted(person_ids), _BATCH):
-        providers |= _load(session, ids)
+        providers |= _load(session, _CREDENTIALS_OF, {"ids": ids})
     return providers
 
 
-def _load(session: Session, ids: Any) -> dict[int, Provider]:  # noqa: ANN401 - a list or a query
+def _select_credentials(ids: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of people
+    """The statements for endorsements, vettings, and people."""
+    held: list[Any] = [getattr(Endorsement, name) for name in ("person_id", *Credential._fields)]
+    vetted: list[Any] = [Vetting.person_id, Vetting.association, literal(None)]
+    vetted += [Vetting.starts_on, Vetting.ends_on]
+    return (
+        sqlalchemy.select(*held).where(col(Endorsement.person_id).in_(ids)),
+        sqlalchemy.select(*vetted).where(col(Vetting.person_id).in_(ids)),
+        sqlalchemy.select(col(Person.id), col(Person.name), col(Person.highest_degree)).where(
+            col(Person.id).in_(ids)
+        ),
+    )
+
+
+# To build statements takes as long as to run them, so those of busy pages are built once.
+_CREDENTIALS_OF = _select_credentials(bindparam("ids", expanding=True))
+
+
+def _load(
+    session: Session, statements: Sequence[Any], parameters: dict[str, Any]
+) -> dict[int, Provider]:
+    session.flush()
+    connection = session.connection()
+    held, vetted, people = statements
     credentials: defaultdict[int, list[Credential]] = defaultdict(list)
-    for held in session.exec(select(Endorsement).where(col(Endorsement.person_id).in_(ids))):
-        credential = Credential(held.association, held.category, held.starts_on, held.ends_on)
-        credentials[held.person_id].append(credential)
-    for vetting in session.exec(select(Vetting).where(col(Vetting.person_id).in_(ids))):
-        credential = Credential(vetting.association, None, vetting.starts_on, vetting.ends_on)
-        credentials[vetting.person_id].append(credential)
-    people = select(Person.id, Person.name, Person.highest_degree).where(col(Person.id).in_(ids))
+    for statement in (held, vetted):
+        for person_id, *credential in connection.execute(statement, parameters):
+            credentials[person_id].append(Credential(*credential))
     providers = {}
-    for number, name, degree in session.exec(people):
+    for number, name, degree in connection.execute(people, parameters):
         held_credentials = tuple(sorted(credentials[number], key=str))
         providers[number] = Provider(name, degree, held_credentials)
     return providers
@@ -120,17 +141,6 @@ def _qualified(
         for span in qualified_spans(association, rule, Provider("", degree, credentials)):
             spans.append((name, span))
     return tuple(spans)
-
-
-def list_unlisted_providers(session: Session, provider_ids: Collection[int]) -> set[int]:
-    """Return the providers who do not say that they provide RSC.
-
-    Their spans are stored only once an entry names them, so they may be missing.
-    """
-    if not provider_ids:
-        return set()
-    query = select(Person.id).where(col(Person.id).in_(provider_ids), ~col(Person.provides_rsc))
-    return set(session.exec(query))
 
 
 def list_supervised_people(session: Session, provider_ids: Iterable[int]) -> set[int]:
@@ -254,7 +264,7 @@ def provider_choices(
     by_newest = latest.group_by(col(Entry.provider_id)).order_by(func.max(Entry.id).desc())
     used = dict(session.exec(by_newest).all())
     offered = select(Person.id, Person.name).where(
-        or_(col(Person.id).in_(used), col(Person.id).in_(_select_qualified(rules))),
+        or_(col(Person.id).in_(used), col(Person.id).in_(_select_qualified(list(rules)))),
         Person.id != person_id,
     )
     names = dict(session.exec(offered).all())
@@ -267,15 +277,38 @@ def provider_choices(
     return choices + [ProviderChoice(id_, name, None) for id_, name in others]
 
 
+def _select_qualified(rules: Any) -> SelectOfScalar[int]:  # noqa: ANN401 - a list or a parameter
+    """The ids of RSC providers who qualify under one of the rules on some days."""
+    provider = aliased(Person)
+    has_entries = select(Entry.id).where(Entry.provider_id == provider.id).exists()
+    return (
+        select(ProviderSpan.provider_id)
+        .join(provider, col(provider.id) == col(ProviderSpan.provider_id))
+        .where(col(ProviderSpan.rule).in_(rules))
+        .where(or_(col(provider.provides_rsc), has_entries))
+    )
+
+
+# Each save runs it, and to build it takes as long.
+_MAY_NAME = select(
+    or_(
+        exists().where(
+            col(Entry.person_id) == bindparam("person_id"),
+            col(Entry.provider_id) == bindparam("provider_id"),
+        ),
+        _select_qualified(bindparam("rules", expanding=True))
+        .where(ProviderSpan.provider_id == bindparam("provider_id"))
+        .exists(),
+    )
+)
+
+
 def may_name(session: Session, person_id: int, rules: Iterable[str], provider_id: int) -> bool:
     """Whether the provider is among the person's `provider_choices`."""
     if provider_id == person_id:
         return False
-    used = select(Entry.id).where(Entry.person_id == person_id, Entry.provider_id == provider_id)
-    if session.exec(used.limit(1)).first() is not None:
-        return True
-    qualified = _select_qualified(rules).where(ProviderSpan.provider_id == provider_id)
-    return session.exec(qualified.limit(1)).first() is not None
+    names = {"person_id": person_id, "provider_id": provider_id, "rules": list(rules)}
+    return bool(session.connection().execute(_MAY_NAME, names).scalar())
 
 
 def names_used(session: Session, person_id: int) -> list[str]:
@@ -309,15 +342,3 @@ def credentials_of(
     for row in session.exec(endorsed):
         credentials[row.person_id] = f"{row.association} {row.category}"
     return credentials
-
-
-def _select_qualified(rules: Iterable[str]) -> SelectOfScalar[int]:
-    """The ids of RSC providers who qualify under one of the rules on some days."""
-    provider = aliased(Person)
-    has_entries = select(Entry.id).where(Entry.provider_id == provider.id).exists()
-    return (
-        select(ProviderSpan.provider_id)
-        .join(provider, col(provider.id) == col(ProviderSpan.provider_id))
-        .where(col(ProviderSpan.rule).in_(list(rules)))
-        .where(or_(col(provider.provides_rsc), has_entries))
-    )
