@@ -117,18 +117,13 @@ def test_a_windows_mail_says_what_is_missing_by_which_day_and_opens_the_applicat
         assert f"{BASE_URL}/application/1" in part
 
 
-def test_outstanding_references_are_told_of_with_how_many_have_come(
-    sqlite_jobs: JobHarness,
-) -> None:
+def test_outstanding_references_are_told_of_with_how_many_have_come(jobs: JobHarness) -> None:
     opened = at("2024-02-01")
-    tell_of(sqlite_jobs, opened, references=["program-supervisor", "rsc-provider waiting"])
-    sqlite_jobs.run(*(opened + number * DAY for number in range(1, 40)))
-    assert sqlite_jobs.sent() == ["references 14 2024-02-01", "references 30 2024-02-01"]
-    assert [mail.dedupe_key for mail in sqlite_jobs.mails()] == [
-        "day:2:2024-02-15",
-        "day:2:2024-03-02",
-    ]
-    [mail, again] = sqlite_jobs.mails()
+    tell_of(jobs, opened, references=["program-supervisor", "rsc-provider waiting"])
+    jobs.run(*(opened + number * DAY for number in range(1, 40)))
+    assert jobs.sent() == ["references 14 2024-02-01", "references 30 2024-02-01"]
+    assert [mail.dedupe_key for mail in jobs.mails()] == ["day:2:2024-02-15", "day:2:2024-03-02"]
+    [mail, again] = jobs.mails()
     assert mail.subject != again.subject
     assert "Received: 1 of 3. Waiting: 1. Please name 1 more." in words(mail)
     assert f"{BASE_URL}/application/1/references" in mail.html
@@ -145,20 +140,20 @@ def test_the_days_count_from_the_last_referee_asked(jobs: JobHarness) -> None:
     assert jobs.sent() == ["references 14 2024-03-01"]
 
 
-def test_a_membership_is_told_of_before_and_when_it_lapses(sqlite_jobs: JobHarness) -> None:
-    tell_of(sqlite_jobs, at("2024-08-20"), members=["VAIMH 2024-01-01..2024-09-30"])
-    sqlite_jobs.run(*(at("2024-08-21") + number * DAY for number in range(60)))
-    assert sqlite_jobs.sent() == [
+def test_a_membership_is_told_of_before_and_when_it_lapses(jobs: JobHarness) -> None:
+    tell_of(jobs, at("2024-08-20"), members=["VAIMH 2024-01-01..2024-09-30"])
+    jobs.run(*(at("2024-08-21") + number * DAY for number in range(60)))
+    assert jobs.sent() == [
         "membership -30 2024-09-30",
         "membership -7 2024-09-30",
         "membership 1 2024-09-30",
     ]
-    assert [mail.dedupe_key[-10:] for mail in sqlite_jobs.mails()] == [
+    assert [mail.dedupe_key[-10:] for mail in jobs.mails()] == [
         "2024-08-31",
         "2024-09-23",
         "2024-10-01",
     ]
-    text = words(sqlite_jobs.mails()[0])
+    text = words(jobs.mails()[0])
     assert "Your application for the" in text
     assert "Your membership ends on September 30, 2024." in text
 
@@ -289,13 +284,13 @@ def test_references_that_are_long_outstanding_are_skipped_with_a_reason(jobs: Jo
 
 
 @pytest.mark.parametrize("state", ["endorsed", "declined", "withdrawn"])
-def test_a_decided_application_is_silent(sqlite_jobs: JobHarness, state: str) -> None:
-    tell_of(sqlite_jobs, WINDOW_CLOSES - 95 * DAY)
-    decisions = sqlite_jobs.decisions()
-    sqlite_jobs.change("application", state=state, decided_on=(WINDOW_CLOSES - 92 * DAY).date())
-    sqlite_jobs.run(*(WINDOW_CLOSES - (95 - number) * DAY for number in range(1, 95, 3)))
-    assert sqlite_jobs.decisions() == decisions
-    assert sqlite_jobs.mails() == []
+def test_a_decided_application_is_silent(jobs: JobHarness, state: str) -> None:
+    tell_of(jobs, WINDOW_CLOSES - 95 * DAY)
+    decisions = jobs.decisions()
+    jobs.change("application", state=state, decided_on=(WINDOW_CLOSES - 92 * DAY).date())
+    jobs.run(*(WINDOW_CLOSES - (95 - number) * DAY for number in range(1, 95, 3)))
+    assert jobs.decisions() == decisions
+    assert jobs.mails() == []
 
 
 def test_a_submitted_application_is_told_of_what_it_lacks(sqlite_jobs: JobHarness) -> None:
