@@ -27,7 +27,7 @@ from tracker.rules.application.candidate import (
 from tracker.rules.application.readiness import judge_application
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
-from tracker.services.facts import accepted_organizations, as_date, as_date_or_none
+from tracker.services.facts import accepted_organizations, as_date
 
 _BATCH = 1_000
 
@@ -195,13 +195,13 @@ def _facts(
     candidate = Candidate(
         state,
         as_date(opened_on),
-        as_date_or_none(submitted_on),
+        as_date(submitted_on) if submitted_on else None,
         tuple(_degree(*values) for values in _parse_list(degrees)),
         tuple(_position(values) for values in _parse_list(positions)),
         tuple(_session(topic, *values) for values in _parse_list(sessions)),
         tuple(_reference(values, as_of, zone) for values in _parse_list(references)),
         _parse_words(signed),
-        as_date_or_none(exam_passed_on),
+        as_date(exam_passed_on) if exam_passed_on else None,
     )
     return ApplicationFacts(
         subject_id=number,
@@ -256,7 +256,7 @@ def _position(values: Sequence[Any]) -> CandidatePosition:
         gives_rsc=bool(gives_rsc),
         statements=_parse_words(statements),
         starts_on=as_date(starts_on),
-        ends_on=as_date_or_none(ends_on),
+        ends_on=as_date(ends_on) if ends_on else None,
         supervisor_held=_parse_words(held),
     )
 

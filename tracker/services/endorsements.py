@@ -55,7 +55,7 @@ _HELD = (
 )
 
 
-# To build a statement takes as long as to run it, so those of busy pages are built once.
+# Built once, because building a statement takes as long as running it.
 _HELD_BY_PERSON = _HELD.where(col(Endorsement.person_id) == bindparam("person_id"))
 
 

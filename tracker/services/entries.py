@@ -34,7 +34,7 @@ from tracker.services.rsc_providers import may_name
 
 _ONE_DAY = timedelta(days=1)
 _COLUMNS = tuple(name for name in LoggedEntry._fields if name != "topics")
-# To build a statement takes as long as to run it, so those of busy pages are built once.
+# Built once, because building a statement takes as long as running it.
 _ENTRIES = (
     sqlalchemy.select(
         *(getattr(Entry, name) for name in _COLUMNS),

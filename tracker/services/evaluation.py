@@ -236,7 +236,7 @@ def _evaluate(
 
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-# Each save runs these, and to build them takes as long.
+# Built once, because building a statement takes as long as running it.
 _ENDORSEMENTS_OF = select(Endorsement.id).where(col(Endorsement.person_id).in_(_IDS))
 # Providers who do not say that they provide RSC: their spans are stored only once an entry names
 # them, so they may be missing.

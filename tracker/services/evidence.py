@@ -68,7 +68,7 @@ def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[E
     return _select_files(session, (col(Evidence.person_id) == person_id) & belongs)
 
 
-# Each My year runs it, and to build it takes as long.
+# Built once, because building a statement takes as long as running it.
 _FILES_OF_PERSON = (
     select(Evidence)
     .where(Evidence.person_id == bindparam("person_id"), col(Evidence.entry_id).is_not(None))
@@ -81,13 +81,11 @@ def list_entry_files(
     session: Session, person_id: int, only: int | None = None
 ) -> dict[int, list[Evidence]]:
     """The files of each of a person's entries, or of the ``only`` one."""
+    query = _FILES_OF_PERSON
+    if only is not None:
+        query = query.where(Evidence.entry_id == only)
     files: dict[int, list[Evidence]] = {}
-    if only is None:
-        found: Iterable[Evidence] = session.exec(_FILES_OF_PERSON, params={"person_id": person_id})
-    else:
-        own = col(Evidence.person_id) == person_id
-        found = _select_files(session, own & (col(Evidence.entry_id) == only))
-    for file in found:
+    for file in session.exec(query, params={"person_id": person_id}):
         files.setdefault(file.entry_id or 0, []).append(file)
     return files
 

@@ -54,7 +54,7 @@ def read_facts(
 ) -> Iterator[tuple[Window, Facts]]:
     """Stream the facts of endorsements (default: all), one for each of their windows.
 
-    Until the last one is read, a PostgreSQL connection can't read anything else.
+    While it streams those of all, a PostgreSQL connection can't read anything else.
     """
     if endorsement_ids is None:
         yield from _read_batch(session, rulebooks, windows_of, None)
@@ -63,7 +63,7 @@ def read_facts(
         yield from list(_read_batch(session, rulebooks, windows_of, ids))
 
 
-# Every page of a person runs it, and to build it takes as long.
+# Built once, because building a statement takes as long as running it.
 _TRIPLES = select(
     col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
 ).distinct()
@@ -98,7 +98,9 @@ def _prepare_query(
     if ids is None or (len(ids) > _MANY and not for_postgresql):
         index = ("association", "category", "endorsed_on")
         make_temporary_table(session, "renewal_window", columns, index, rows)
-        has_later = _has_entries_after(session, min(window.as_of for window in windows))
+        earliest = min(window.as_of for window in windows)
+        # Entries after the as-of day exist only if that day lies in the past.
+        has_later = session.exec(select(exists().where(col(Entry.held_on) > earliest))).one()
         query = FactsQuery("", "w.id", topics, ids, has_later)
         return facts_sql(query, for_postgresql=for_postgresql), ()
     clause, parameters = with_values(session, "renewal_window", columns, rows)
@@ -106,11 +108,6 @@ def _prepare_query(
     key = ", ".join(f"w.{name}" for name in columns)
     query = FactsQuery(clause, key, topics, ids, has_later=True)
     return facts_sql(query, for_postgresql=for_postgresql), parameters
-
-
-def _has_entries_after(session: Session, day: date) -> bool:
-    """Whether there is an entry to come, seen from ``day``: only if it lies in the past."""
-    return session.exec(select(exists().where(col(Entry.held_on) > day))).one()
 
 
 _WINDOW_COLUMNS = {
@@ -213,43 +210,31 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
 
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
-    # fmt: off
-    (_, number, person_id, email, name, ends_on, provides_rsc, memberships, leaves, waived,
-     extended_due_on, next_entry_on, training, rsc, *topics) = row
-    # fmt: on
-    minutes = {}
-    if training:
-        minutes["training"] = training
-    if rsc:
-        minutes["rsc"] = rsc
-    for topic, total in zip(window.plan.topics, topics, strict=False):
-        if total:
-            minutes[f"topic:{topic}"] = total
+    (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
+    memberships, leaves, waived, extended_due_on, next_entry_on, *totals = rest
+    keys = ("training", "rsc", *(f"topic:{topic}" for topic in window.plan.topics))
+    # Windows with fewer topics than others have empty totals at the end.
+    minutes = {key: total for key, total in zip(keys, totals, strict=False) if total}
     return Facts(
         number,
         person_id,
         email,
         name,
         window.endorsed_on,
-        as_date_or_none(ends_on),
+        as_date(ends_on) if ends_on else None,
         bool(provides_rsc),
         minutes,
         _memberships(memberships, accepted) if memberships else (),
         _leaves(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
-        as_date_or_none(extended_due_on),
-        as_date_or_none(next_entry_on),
+        as_date(extended_due_on) if extended_due_on else None,
+        as_date(next_entry_on) if next_entry_on else None,
     )
 
 
 def as_date(value: date | str) -> date:
     """A day as the driver gives it: SQLite's is text."""
     return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def as_date_or_none(value: date | str | None) -> date | None:
-    """A day that may be missing."""
-    return None if value is None else as_date(value)
 
 
 @lru_cache(maxsize=256)

@@ -65,7 +65,7 @@ def _select_credentials(ids: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of peopl
     )
 
 
-# To build statements takes as long as to run them, so those of busy pages are built once.
+# Built once, because building a statement takes as long as running it.
 _CREDENTIALS_OF = _select_credentials(bindparam("ids", expanding=True))
 
 
@@ -289,7 +289,7 @@ def _select_qualified(rules: Any) -> SelectOfScalar[int]:  # noqa: ANN401 - a li
     )
 
 
-# Each save runs it, and to build it takes as long.
+# Built once, because building a statement takes as long as running it.
 _MAY_NAME = select(
     or_(
         exists().where(

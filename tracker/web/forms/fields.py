@@ -1,6 +1,7 @@
 """Dates and hours as people type them."""
 
 import calendar
+import re
 from datetime import date
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ _YEARS_BACK = 50
 _YEAR_DIGITS, _SHORT_YEAR_DIGITS = 4, 2
 _MIN_MONTH_LETTERS = 3
 _MONTHS = 12
+_NUMBER = re.compile(rf"[0-9]{{1,{_YEAR_DIGITS}}}")
 
 
 class DateError(ValueError):
@@ -70,36 +72,32 @@ def parse_date(day: str, month: str, year: str, wording: DateWording, years: ran
     whole_year = _parse_year(year, wording, years)
     whole_month = _parse_month(month)
     last = calendar.monthrange(whole_year, whole_month)[1]
-    if not _is_number(day) or not 1 <= int(day) <= last:
+    if not _NUMBER.fullmatch(day) or not 1 <= int(day) <= last:
         name = calendar.month_name[whole_month]
         raise DateError("day", f"{name} {whole_year} has days 1 to {last}")
     return date(whole_year, whole_month, int(day))
 
 
 def _parse_year(text: str, wording: DateWording, years: range) -> int:
-    if _is_number(text) and len(text) == _SHORT_YEAR_DIGITS:
+    if _NUMBER.fullmatch(text) and len(text) == _SHORT_YEAR_DIGITS:
         for year in years:
             if year % 100 == int(text):
                 return year
         message = f"For the year {text} write all four digits, like {wording.example}"
         raise DateError("year", message)
-    if not _is_number(text) or len(text) != _YEAR_DIGITS or int(text) == 0:
+    if not _NUMBER.fullmatch(text) or len(text) != _YEAR_DIGITS or int(text) == 0:
         raise DateError("year", f"The year must have four digits, like {wording.example}")
     return int(text)
 
 
 def _parse_month(text: str) -> int:
-    if _is_number(text) and 1 <= int(text) <= _MONTHS:
+    if _NUMBER.fullmatch(text) and 1 <= int(text) <= _MONTHS:
         return int(text)
     typed = text.casefold().rstrip(".")
     for number, name in enumerate(calendar.month_name):
         if len(typed) >= _MIN_MONTH_LETTERS and name.casefold().startswith(typed):
             return number
     raise DateError("month", "The month must be 1 to 12, or a name like Jan")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _YEAR_DIGITS
 
 
 def parse_session_hours(text: str, label: str) -> int:
