@@ -178,6 +178,8 @@ def format_cycle_span(first: date, last: date) -> str:
 
 def format_list(items: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b, and c``; empty for no items."""
+    if len(items) == 1:
+        return items[0]
     return lists.format_list(list(items), locale=_parse_locale(_LOCALE.get()))
 
 

@@ -110,6 +110,7 @@ KNOWN = {
     ("GET", "/sessions/asked/{member_id}"): PERSON,
     ("POST", "/sessions/asked/{member_id}"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
+    ("GET", "/coordinator/attention.csv"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,

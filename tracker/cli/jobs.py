@@ -18,16 +18,15 @@ from rich.text import Text
 from tracker import clock
 from tracker.cli.context import open_app, open_database, print_json_list
 from tracker.db.engine import reading
-from tracker.formatting import format_count, use_locale
+from tracker.exports.attention import AttentionRow, attention_rows
+from tracker.formatting import format_count
 from tracker.jobs.runner import JobRun, run_due
 from tracker.logs import configure_logs
 from tracker.mail import outbox
 from tracker.mail.delivery import DeliveryReport, deliver_once
 from tracker.mail.outbox import ListedMessage
 from tracker.mail.smtp_connection import parse_server
-from tracker.notifications.attention_text import describe_attention
 from tracker.notifications.context import dry_run_context, open_context
-from tracker.services.dashboard import list_attention
 from tracker.services.notices import list_decisions
 from tracker.settings import load_settings
 
@@ -165,32 +164,18 @@ def _format_instant(instant: datetime) -> str:
 
 def print_attention(*, association: str | None, as_json: bool) -> None:
     """Print what needs the coordinators' attention, of one association or of all."""
-    rows = []
+    rows: list[AttentionRow] = []
     with open_app() as app, reading(app.engine) as session:
         app.check_association(association)
         day_of = app.day_of_association(None)
         for name, rulebook in app.rulebooks.associations.items():
-            if association not in (None, name):
-                continue
-            for attention in list_attention(session, name, day_of(name)):
-                with use_locale(rulebook.locale):
-                    text = describe_attention(attention, day_of(name))
-                rows.append(
-                    {
-                        "association": name,
-                        "kind": attention.kind.value,
-                        "name": attention.name,
-                        "category": attention.category,
-                        "reason": text.reason,
-                        "todo": text.todo,
-                        "url": f"{app.settings.base_url}{text.path}",
-                    }
-                )
+            if association in (None, name):
+                rows += attention_rows(session, rulebook, day_of, app.settings.base_url)
     if as_json:
-        print_json_list(rows)
+        print_json_list(row._asdict() for row in rows)
         return
     table = Table("Association", "Who", "Category", "Why", "To do")
     for row in rows:
-        cells = (row["association"], row["name"], row["category"], row["reason"], row["todo"])
+        cells = (row.association, row.name, row.category, row.reason, row.todo)
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table if rows else "Nothing needs attention.")

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -47,9 +48,13 @@ def insert_rows(
             values = ([row[column] for column in columns] for row in batch)
             _copy(driver, table.name, columns, values)
         else:
-            session.connection().execute(insert(table), batch)
+            session.connection().execute(_insert_into(table), batch)
         count += len(batch)
     return count
+
+
+# Building a statement takes as long as running it.
+_insert_into = cache(insert)
 
 
 def _copy(

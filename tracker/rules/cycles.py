@@ -64,14 +64,18 @@ def cycle_before(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle
     return cycle_containing(schemes, endorsed_on, cycle.starts_on - _DAY)
 
 
-def cycles_until(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> list[Cycle]:
+# A page asks several times for the cycles of each endorsement.
+@lru_cache(maxsize=4_096)
+def cycles_until(
+    schemes: tuple[CycleScheme, ...], endorsed_on: date, day: date
+) -> tuple[Cycle, ...]:
     """Every cycle of an endorsement, from the one that contains ``day`` back to its first."""
     cycles: list[Cycle] = []
     cycle = cycle_containing(schemes, endorsed_on, day)
     while cycle is not None:
         cycles.append(cycle)
         cycle = cycle_before(schemes, endorsed_on, cycle)
-    return cycles
+    return tuple(cycles)
 
 
 # A fixed cycle is the same for everyone: calculated once, not once per endorsement.

@@ -39,19 +39,21 @@ class Endorsed(NamedTuple):
         return self.association, self.category, self.starts_on
 
 
+_HELD_COLUMNS = (
+    col(Endorsement.id),
+    col(Endorsement.person_id),
+    col(Person.name),
+    col(Person.email),
+    col(Endorsement.association),
+    col(Endorsement.category),
+    col(Endorsement.starts_on),
+    col(Endorsement.ends_on),
+)
+_HELD_ORDER = (col(Endorsement.association), col(Endorsement.starts_on), col(Endorsement.id))
 _HELD = (
-    sqlalchemy.select(
-        col(Endorsement.id),
-        col(Endorsement.person_id),
-        col(Person.name),
-        col(Person.email),
-        col(Endorsement.association),
-        col(Endorsement.category),
-        col(Endorsement.starts_on),
-        col(Endorsement.ends_on),
-    )
+    sqlalchemy.select(*_HELD_COLUMNS)
     .join(Person, col(Person.id) == col(Endorsement.person_id))
-    .order_by(col(Endorsement.association), col(Endorsement.starts_on), col(Endorsement.id))
+    .order_by(*_HELD_ORDER)
 )
 
 
@@ -66,23 +68,44 @@ def endorsements_of(session: Session, person_id: int) -> list[Endorsed]:
 
 
 class Own(NamedTuple):
-    """What every page of a person needs; ``endorsements`` are as of `endorsements_of`."""
+    """What every page of a person needs; ``endorsements`` are as of `endorsements_of`.
+
+    ``extended`` are due dates by endorsement and first day of the cycle.
+    """
 
     time_zone: str | None
     has_applied: bool
     endorsements: list[Endorsed]
+    extended: Mapping[tuple[int, date], date]
 
 
-_OWN = select(
-    Person.time_zone, exists().where(col(Application.person_id) == bindparam("person_id"))
-).where(Person.id == bindparam("person_id"))
+_OWN = (
+    sqlalchemy.select(
+        col(Person.time_zone),
+        exists().where(col(Application.person_id) == Person.id),
+        col(Renewal.cycle_starts_on),
+        col(Renewal.extended_due_on),
+        *_HELD_COLUMNS,
+    )
+    .outerjoin(Endorsement, col(Endorsement.person_id) == col(Person.id))
+    .outerjoin(Renewal, col(Renewal.endorsement_id) == col(Endorsement.id))
+    .where(col(Person.id) == bindparam("person_id"))
+    .order_by(*_HELD_ORDER)
+)
 
 
 def own_of(session: Session, person_id: int) -> Own:
-    """Return a person's time zone, endorsements, and whether they ever applied for one."""
-    person = session.connection().execute(_OWN, {"person_id": person_id}).first()
-    time_zone, applied = person or (None, False)
-    return Own(time_zone, applied, endorsements_of(session, person_id))
+    """Return what a person holds, with their time zone and whether they ever applied."""
+    time_zone, has_applied = None, False
+    endorsements, extended = {}, {}
+    for row in session.connection().execute(_OWN, {"person_id": person_id}):
+        time_zone, has_applied, cycle_starts_on, extended_due_on, *held = row
+        endorsed = Endorsed._make(held)
+        if endorsed.id is not None:
+            endorsements[endorsed.id] = endorsed
+        if cycle_starts_on is not None:
+            extended[endorsed.id, cycle_starts_on] = extended_due_on
+    return Own(time_zone, has_applied, list(endorsements.values()), extended)
 
 
 def endorsement_within(
@@ -109,17 +132,17 @@ def spans_of(session: Session, rule: str, provider_ids: Collection[int]) -> dict
     return spans
 
 
-def cycles_held(rulebooks: Rulebooks, endorsed: Endorsed, today: date) -> list[Cycle]:
+def cycles_held(rulebooks: Rulebooks, endorsed: Endorsed, today: date) -> Sequence[Cycle]:
     """Return every cycle from that of ``today`` (or of the endorsement's last day) back.
 
     None if there is no rulebook, no renewal rules for the category, or nothing has begun.
     """
     last = min(today, endorsed.ends_on or today)
     if endorsed.association not in rulebooks.associations or last < endorsed.starts_on:
-        return []
+        return ()
     plan = rulebooks.plan(*endorsed.triple, last)
     if plan is None or plan.cycle is None:
-        return []
+        return ()
     schemes = rulebooks.associations[endorsed.association].cycles
     return cycles_until(schemes, endorsed.starts_on, last)
 
@@ -180,36 +203,19 @@ class CycleLocks:
         return CycleLock(endorsement.association, plan.cycle, plan.cycle.grace_ends_on(due_on))
 
 
-_RENEWALS = select(
-    col(Renewal.endorsement_id), col(Renewal.cycle_starts_on), col(Renewal.extended_due_on)
-).where(col(Renewal.endorsement_id).in_(bindparam("ids", expanding=True)))
-
-
-def load_cycle_locks(
-    session: Session,
-    rulebooks: Rulebooks,
-    now: datetime,
-    endorsements: Sequence[Endorsed],
-    *,
-    applies: bool,
-) -> CycleLocks:
-    """The locks of the person with these endorsements; ``applies`` is as of `CycleLocks`."""
-    extended = {}
-    if endorsements:
-        ids = [endorsement.id for endorsement in endorsements]
-        for renewal in session.connection().execute(_RENEWALS, {"ids": ids}):
-            key = (renewal.endorsement_id, renewal.cycle_starts_on)
-            extended[key] = renewal.extended_due_on
-    return CycleLocks(rulebooks, days_at(rulebooks, now), endorsements, extended, applies)
+def locks_of(rulebooks: Rulebooks, now: datetime, own: Own, *, applies: bool) -> CycleLocks:
+    """The locks of the person who holds ``own``; ``applies`` is as of `CycleLocks`."""
+    day_of = days_at(rulebooks, now)
+    return CycleLocks(rulebooks, day_of, own.endorsements, own.extended, applies)
 
 
 def load_person_locks(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> CycleLocks:
     """The locks of a person."""
-    endorsements = endorsements_of(session, person_id)
-    applies = bool(list_undecided_applications(session, person_id))
-    return load_cycle_locks(session, rulebooks, now, endorsements, applies=applies)
+    own = own_of(session, person_id)
+    applies = own.has_applied and bool(list_undecided_applications(session, person_id))
+    return locks_of(rulebooks, now, own, applies=applies)
 
 
 def refusal_of_lock(field: str, lock: CycleLock) -> Refusal:

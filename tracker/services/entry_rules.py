@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from rapidfuzz import fuzz
 from sqlmodel import Session
@@ -25,7 +26,7 @@ from tracker.services.endorsements import (
     CycleLock,
     CycleLocks,
     Endorsed,
-    load_cycle_locks,
+    locks_of,
     own_of,
     refusal_of_lock,
 )
@@ -59,6 +60,13 @@ class EntryInput:
     format: str | None = None
     reference: str | None = None
     topics: Mapping[str, int] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Its fields by name."""
+        return {name: getattr(self, name) for name in INPUT_FIELDS}
+
+
+INPUT_FIELDS = tuple(one.name for one in dataclasses.fields(EntryInput))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +140,7 @@ def load_entry_rules(
         provider_rules=frozenset(plan.provider_rule for plan in every_plan if plan.provider_rule),
         associations=frozenset(associations),
         locale=locale,
-        locks=load_cycle_locks(
-            session, rulebooks, now, own.endorsements, applies=bool(applications)
-        ),
+        locks=locks_of(rulebooks, now, own, applies=bool(applications)),
         person_id=person_id,
     )
 

@@ -68,25 +68,33 @@ def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[E
     return _select_files(session, (col(Evidence.person_id) == person_id) & belongs)
 
 
+class EntryFile(NamedTuple):
+    """A file that proves an entry: its id, the name that it came with, and where its bytes are."""
+
+    id: int
+    name: str
+    stored_as: str
+
+
 # Built once, because building a statement takes as long as running it.
 _FILES_OF_PERSON = (
-    select(Evidence)
+    select(Evidence.entry_id, Evidence.id, Evidence.name, Evidence.stored_as)
     .where(Evidence.person_id == bindparam("person_id"), col(Evidence.entry_id).is_not(None))
     .order_by(col(Evidence.id))
-    .execution_options(populate_existing=True)
 )
 
 
 def list_entry_files(
     session: Session, person_id: int, only: int | None = None
-) -> dict[int, list[Evidence]]:
+) -> dict[int, list[EntryFile]]:
     """The files of each of a person's entries, or of the ``only`` one."""
     query = _FILES_OF_PERSON
     if only is not None:
         query = query.where(Evidence.entry_id == only)
-    files: dict[int, list[Evidence]] = {}
-    for file in session.exec(query, params={"person_id": person_id}):
-        files.setdefault(file.entry_id or 0, []).append(file)
+    session.flush()
+    files: dict[int, list[EntryFile]] = {}
+    for entry_id, *file in session.connection().execute(query, {"person_id": person_id}):
+        files.setdefault(entry_id, []).append(EntryFile._make(file))
     return files
 
 

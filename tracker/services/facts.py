@@ -102,12 +102,12 @@ def _prepare_query(
         # Entries after the as-of day exist only if that day lies in the past.
         has_later = session.exec(select(exists().where(col(Entry.held_on) > earliest))).one()
         query = FactsQuery("", "w.id", topics, ids, has_later)
-        return facts_sql(query, for_postgresql=for_postgresql), ()
+        return facts_sql(query, for_postgresql=for_postgresql), ids or ()
     clause, parameters = with_values(session, "renewal_window", columns, rows)
     # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
     key = ", ".join(f"w.{name}" for name in columns)
     query = FactsQuery(clause, key, topics, ids, has_later=True)
-    return facts_sql(query, for_postgresql=for_postgresql), parameters
+    return facts_sql(query, for_postgresql=for_postgresql), (*parameters, *ids)
 
 
 _WINDOW_COLUMNS = {
@@ -166,7 +166,10 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     """Return the query: a row for each window of each endorsement."""
     join = "string_agg" if for_postgresql else "group_concat"
     with_clause = f"WITH {query.with_clause}" if query.with_clause else ""
-    wanted = f"AND en.id IN ({', '.join(map(str, query.ids))})" if query.ids is not None else ""
+    wanted = ""
+    if query.ids is not None:
+        mark = "%s" if for_postgresql else "?"
+        wanted = f"AND en.id IN ({', '.join([mark] * len(query.ids))})"
     next_entry = "NULL"
     if query.has_later:
         next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id

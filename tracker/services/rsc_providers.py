@@ -4,13 +4,13 @@ The table provider_span stores those days, so that the database can add up hours
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, and_, bindparam, delete, literal
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, literal, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, exists, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -51,17 +51,24 @@ def load_providers(
     return providers
 
 
-def _select_credentials(ids: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of people
-    """The statements for endorsements, vettings, and people."""
+def _select_credentials(ids: Any) -> Select[Any]:  # noqa: ANN401 - of people
+    """The statement for people, with a row for each credential, or one without any."""
     held: list[Any] = [getattr(Endorsement, name) for name in ("person_id", *Credential._fields)]
     vetted: list[Any] = [Vetting.person_id, Vetting.association, literal(None)]
     vetted += [Vetting.starts_on, Vetting.ends_on]
-    return (
+    credential = union_all(
         sqlalchemy.select(*held).where(col(Endorsement.person_id).in_(ids)),
         sqlalchemy.select(*vetted).where(col(Vetting.person_id).in_(ids)),
-        sqlalchemy.select(col(Person.id), col(Person.name), col(Person.highest_degree)).where(
-            col(Person.id).in_(ids)
-        ),
+    ).subquery()
+    return (
+        sqlalchemy.select(
+            col(Person.id),
+            col(Person.name),
+            col(Person.highest_degree),
+            *(credential.c[name] for name in Credential._fields),
+        )
+        .outerjoin(credential, credential.c.person_id == Person.id)
+        .where(col(Person.id).in_(ids))
     )
 
 
@@ -70,19 +77,19 @@ _CREDENTIALS_OF = _select_credentials(bindparam("ids", expanding=True))
 
 
 def _load(
-    session: Session, statements: Sequence[Any], parameters: dict[str, Any]
+    session: Session, statement: Select[Any], parameters: dict[str, Any]
 ) -> dict[int, Provider]:
     session.flush()
-    connection = session.connection()
-    held, vetted, people = statements
+    people: dict[int, tuple[str, str]] = {}
     credentials: defaultdict[int, list[Credential]] = defaultdict(list)
-    for statement in (held, vetted):
-        for person_id, *credential in connection.execute(statement, parameters):
-            credentials[person_id].append(Credential(*credential))
+    for number, name, degree, *columns in session.connection().execute(statement, parameters):
+        people[number] = name, degree
+        credential = Credential(*columns)
+        if credential.starts_on is not None:
+            credentials[number].append(credential)
     providers = {}
-    for number, name, degree in connection.execute(people, parameters):
-        held_credentials = tuple(sorted(credentials[number], key=str))
-        providers[number] = Provider(name, degree, held_credentials)
+    for number, person in people.items():
+        providers[number] = Provider(*person, tuple(sorted(credentials[number], key=str)))
     return providers
 
 

@@ -1,9 +1,11 @@
 """Promise 21: the digest, the coordinator's page, and the CLI name the same people and reasons."""
 
+import csv
 import json
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
+from io import StringIO
 from typing import Any, NamedTuple
 
 import pytest
@@ -151,7 +153,7 @@ def paths_on_page(house: WebClient) -> list[str]:
     return paths
 
 
-def test_page_digest_and_cli_agree(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_digest_cli_and_export_agree(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     house = WebClient(fill(sqlite_url))
     monkeypatch.setenv("TRACKER_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("TRACKER_BASE_URL", BASE_URL)
@@ -177,6 +179,10 @@ def test_page_digest_and_cli_agree(sqlite_url: str, monkeypatch: pytest.MonkeyPa
         assert paths_on_page(house) == paths
         printed = CliRunner().invoke(app, ["attention", "--association", "NCIMHA", "--json"])
         assert [row["url"] for row in json.loads(printed.stdout)] == [n.url for n in digest.needs]
+        sheet = house.visit(CAROL).get("/coordinator/attention.csv").content.decode("utf-8-sig")
+        assert [row["url"] for row in csv.DictReader(StringIO(sheet, newline=""))] == [
+            need.url for need in digest.needs
+        ]
         assert {a.endorsement_id for a in attention} == expected_ids(endorsees)
 
     agree()

@@ -5,8 +5,9 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
+from tracker.exports.attention import AttentionRow, attention_rows
 from tracker.formatting import capitalize_first
 from tracker.notifications.attention_text import (
     describe_attention,
@@ -27,6 +28,7 @@ from tracker.services.dashboard import (
 )
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
+from tracker.spreadsheet_csv import csv_lines
 from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages, require
@@ -82,6 +84,23 @@ def show_association(
         pages=count_pages(totals.get(state, 0)),
         link=lambda **parts: f"/coordinator?{urlencode({'association': association, **parts})}",
         providers=providers[:_MOST_PROVIDERS],
+    )
+
+
+@router.get("/coordinator/attention.csv")
+def send_attention(
+    page: CoordinatorPage, association: Annotated[str, Query()] = ""
+) -> StreamingResponse:
+    """Send what needs attention at one association for a spreadsheet."""
+    association = choose_association(page.viewer, association)
+    rulebook = page.rulebooks.associations[association]
+    with page.reading() as session:
+        rows = attention_rows(session, rulebook, page.day_of, page.site.settings.base_url)
+    name = f"attention-{association.lower()}-{page.day_of(association).isoformat()}.csv"
+    return StreamingResponse(
+        csv_lines(AttentionRow._fields, rows),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{name}"'},
     )
 
 

@@ -1,9 +1,8 @@
 """One logged entry: what it was, whether it counts for each renewal and application, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from sqlmodel import Session
 
@@ -15,6 +14,7 @@ from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import ApplicationStanding, Standing, list_exemptions
 from tracker.services.endorsements import Endorsed, refusal_of_lock
 from tracker.services.entries import find_entry
+from tracker.services.evidence import EntryFile
 from tracker.web.page_request import PageRequest, require
 from tracker.web.pages.renewal_view import Tone, anchor_of
 from tracker.web.pages.year_data import YearData, find_standing, read_entry_data
@@ -25,10 +25,9 @@ from tracker.web.rendering import format_cycle
 class VerdictLine:
     """Whether an entry counts, in a sentence, and what stands behind it.
 
-    ``endorsement`` is empty in a line that is the same for all endorsements. ``tone`` is plain if
-    the entry counts and nothing is required. ``anchor`` names the rule's row on the page; empty
-    if the page does not show it. ``remedy`` tells what would make the entry count, or is empty;
-    ``by_association``: only the association can do it.
+    ``tone`` is plain if the entry counts and nothing is required. ``anchor`` names the rule's row
+    on the page; empty if the page does not show it. ``remedy`` tells what would make the entry
+    count, or is empty; ``by_association``: only the association can do it.
     """
 
     association: str
@@ -42,44 +41,56 @@ class VerdictLine:
     by_association: bool
 
 
-def read_entry(session: Session, page: PageRequest, entry_id: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """An entry with a verdict for each endorsement and each application, as the pages show it.
+
+    ``activity`` is empty if the title says it. ``whys`` has a verdict for each endorsement;
+    ``lines`` are the same, or only the first one if they all agree. ``closed`` tells why the entry
+    can no longer be changed, and ``closed_by`` names the association; both are empty if it can.
+    """
+
+    entry: LoggedEntry
+    activity: str
+    details: str
+    lines: Sequence[VerdictLine]
+    whys: Sequence[VerdictLine]
+    closed: str
+    closed_by: str
+    files: Sequence[EntryFile]
+
+
+def read_entry(session: Session, page: PageRequest, entry_id: int) -> EntryView:
     """One of the viewer's own entries; 404 for any other."""
     entry = require(find_entry(session, page.person_id, entry_id))
     return view_entry(read_entry_data(session, page, entry), entry)
 
 
-def view_entry(data: YearData, entry: LoggedEntry) -> dict[str, Any]:
-    """An entry with a verdict for each endorsement and each application, as the pages show it.
-
-    ``activity`` is empty if the title says it. ``lines`` are the verdicts, joined into one if they
-    all agree; ``whys`` has one for each endorsement. ``closed`` tells why the entry can no longer
-    be changed, and ``closed_by`` names the association; both are empty if it can.
-    """
+def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
+    """An entry as the pages show it."""
     whys = []
     for endorsement in data.endorsements:
         line = _judge_for_endorsement(data, endorsement, entry)
         if line is not None:
             whys.append(line)
     whys += [_judge_for_application(data, s, entry) for s in data.application_standings]
-    lines = whys
-    if len({line.text for line in whys}) == 1:
-        lines = [replace(whys[0], endorsement="")]
+    agree = len({line.text for line in whys}) == 1
     activity = hours_word(entry.activity, "")
     closed, closed_by = "", ""
     lock = data.locks.lock_on(entry.held_on)
     if lock is not None:
         refusal = refusal_of_lock("", lock)
         closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association
-    return {
-        "entry": entry,
-        "activity": "" if activity.casefold() in entry.title.casefold() else activity,
-        "details": _format_details(data, entry),
-        "lines": lines,
-        "whys": whys,
-        "closed": closed,
-        "closed_by": closed_by,
-        "files": data.files.get(entry.id, ()),
-    }
+    return EntryView(
+        entry=entry,
+        activity="" if activity.casefold() in entry.title.casefold() else activity,
+        details=_format_details(data, entry),
+        lines=whys[:1] if agree else whys,
+        whys=whys,
+        closed=closed,
+        closed_by=closed_by,
+        files=data.files.get(entry.id, ()),
+    )
 
 
 def _format_details(data: YearData, entry: LoggedEntry) -> str:

@@ -15,7 +15,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
-from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of
+from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
 from tracker.services.group_confirmations import list_confirmation_requests
 from tracker.web.forms.body import CycleStart, RowId
 from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage, require
@@ -128,14 +128,14 @@ def read_year(
     ``last_entry_id`` is the newest of all, None if nothing was ever logged.
     """
     if whose is None:
-        endorsements = endorsements_of(session, page.person_id)
-        data = read_year_data(session, page, page.person_id, endorsements, applications)
+        own = own_of(session, page.person_id)
+        data = read_year_data(session, page, page.person_id, own, applications)
     else:
-        endorsements = [whose]
-        data = read_year_data(session, page, whose.person_id, endorsements, applications)
+        own = own_of(session, whose.person_id)._replace(endorsements=[whose])
+        data = read_year_data(session, page, whose.person_id, own, applications)
         data = _limit_to_coordinator(session, whose.person_id, data)
     cycles: list[Cycle] = []
-    for endorsement in endorsements:
+    for endorsement in own.endorsements:
         cycles += list_cycles(data.rulebooks, data.day_of, endorsement)
     shown, outside = [], []
     for entry in data.entries:

@@ -7,7 +7,6 @@ from datetime import date
 from sqlmodel import Session
 
 from tracker.db.applications import Application
-from tracker.db.log import Evidence
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry, Verdict, explain
@@ -18,13 +17,14 @@ from tracker.services.applications import get_application_standings, list_undeci
 from tracker.services.endorsements import (
     CycleLocks,
     Endorsed,
-    endorsements_of,
-    load_cycle_locks,
+    Own,
     load_person_locks,
+    locks_of,
+    own_of,
 )
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, judge_all, judge_current
-from tracker.services.evidence import list_entry_files
+from tracker.services.evidence import EntryFile, list_entry_files
 from tracker.services.rsc_providers import load_providers
 from tracker.web.page_request import PageRequest
 
@@ -45,7 +45,7 @@ class YearData:
     day_of: DayOf
     endorsements: Sequence[Endorsed]
     entries: Sequence[LoggedEntry]
-    files: Mapping[int, Sequence[Evidence]]
+    files: Mapping[int, Sequence[EntryFile]]
     providers: Mapping[int, Provider]
     locks: CycleLocks
     standings: Sequence[Standing] = ()
@@ -61,10 +61,12 @@ class YearData:
         """Whether an entry counts under a plan, and toward what."""
         today = self.day_of(plan.association)
         verdict = explain(entry, plan, self.provider_of(entry), today)
-        if any(s.facts.provides_rsc for s in (*self.standings, *self.other_standings)):
-            return verdict
-        # Requirements for RSC providers alone are not what this person's hours count toward.
+        # Requirements for RSC providers alone are not what other people's hours count toward.
         of_providers = {r.id for r in plan.requirements if r.only_rsc_providers}
+        if not of_providers or any(
+            s.facts.provides_rsc for s in (*self.standings, *self.other_standings)
+        ):
+            return verdict
         others = tuple(i for i in verdict.requirement_ids if i not in of_providers)
         return verdict._replace(requirement_ids=others) if others else verdict
 
@@ -101,10 +103,10 @@ def read_year_data(
     session: Session,
     page: PageRequest,
     person_id: int,
-    endorsements: Sequence[Endorsed],
+    own: Own,
     applications: Sequence[Application],
 ) -> YearData:
-    """All entries of a person, judged for these endorsements and applications of theirs."""
+    """All entries of a person, judged for what they hold and for applications of theirs."""
     rulebooks, day_of = page.rulebooks, page.day_of
     entries = list_entries(session, person_id, date.min, date.max)
     undecided = [application.id for application in applications if not application.is_decided]
@@ -112,12 +114,12 @@ def read_year_data(
     return YearData(
         rulebooks,
         day_of,
-        endorsements,
+        own.endorsements,
         entries,
         list_entry_files(session, person_id),
         _read_providers(session, entries),
-        load_cycle_locks(session, rulebooks, page.now, endorsements, applies=bool(undecided)),
-        standings=read_standings(session, page, endorsements),
+        locks_of(rulebooks, page.now, own, applies=bool(undecided)),
+        standings=read_standings(session, page, own.endorsements),
         application_standings=applying.values(),
     )
 
@@ -146,19 +148,19 @@ def read_cycle_data(
 def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> YearData:
     """What explains whether one entry, stored or not, counts for its person."""
     rulebooks, day_of, person_id = page.rulebooks, page.day_of, entry.person_id
-    endorsements = endorsements_of(session, person_id)
+    own = own_of(session, person_id)
     undecided = [a.id for a in list_undecided_applications(session, person_id)]
-    ids = [endorsement.id for endorsement in endorsements]
+    ids = [endorsement.id for endorsement in own.endorsements]
     judged = judge_all(session, rulebooks, day_of, cycle_day=entry.held_on, endorsement_ids=ids)
     applying = get_application_standings(session, rulebooks, day_of, undecided)
     return YearData(
         rulebooks,
         day_of,
-        endorsements,
+        own.endorsements,
         [entry],
         list_entry_files(session, person_id, entry.id),
         _read_providers(session, [entry]),
-        load_cycle_locks(session, rulebooks, page.now, endorsements, applies=bool(undecided)),
+        locks_of(rulebooks, page.now, own, applies=bool(undecided)),
         other_standings=[*judged],
         application_standings=applying.values(),
     )
