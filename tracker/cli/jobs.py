@@ -18,7 +18,6 @@ from rich.text import Text
 from tracker import clock
 from tracker.cli.context import open_app, open_database, print_json_list
 from tracker.db.engine import reading
-from tracker.exports.attention import AttentionRow, attention_rows
 from tracker.formatting import format_count
 from tracker.jobs.runner import JobRun, run_due
 from tracker.logs import configure_logs
@@ -26,6 +25,7 @@ from tracker.mail import outbox
 from tracker.mail.delivery import DeliveryReport, deliver_once
 from tracker.mail.outbox import ListedMessage
 from tracker.mail.smtp_connection import parse_server
+from tracker.notifications.attention_text import AttentionRow, attention_rows
 from tracker.notifications.context import dry_run_context, open_context
 from tracker.services.notices import list_decisions
 from tracker.settings import load_settings

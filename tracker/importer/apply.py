@@ -242,13 +242,13 @@ class _Store:
     def _application_id(self, row: OfApplication) -> int:
         application = self._plan.items.application_of(row)
         if application is None:
-            raise LookupError(f"{row.place} belongs to no application")
+            raise LookupError(f"{row.file_and_line} belongs to no application")
         return self._application_ids[row.held, application.opened_on]
 
     def _endorsement_id(self, row: OfEndorsement) -> int:
         starts_on = find_endorsement(row, self._plan.known)
         if starts_on is None:
-            raise LookupError(f"{row.place} belongs to no endorsement")
+            raise LookupError(f"{row.file_and_line} belongs to no endorsement")
         names = (self._person_ids[row.email], row.association, row.category, starts_on)
         return self._endorsement_ids[names]
 

@@ -59,12 +59,12 @@ class CsvRow(BaseModel):
         """The columns without which a file is refused."""
         return [name for name, field in cls.model_fields.items() if field.is_required()]
 
-    def set_place(self, file: str, line: int) -> None:
+    def set_line(self, file: str, line: int) -> None:
         """Remember where the row begins; the heading is on line 1."""
         self._file, self._line = file, line
 
     @property
-    def place(self) -> str:
+    def file_and_line(self) -> str:
         """The file and the line on which the row begins."""
         return f"{self._file}:{self._line}"
 
@@ -88,7 +88,7 @@ class CsvRow(BaseModel):
         """The problem that an earlier row says something else about the same thing."""
         names = [format_cell(column, getattr(self, column)) for column in self.key[1:]]
         subject = ", ".join(names) or "person"
-        message = f"contradicts {first.place}, which is about the same {subject}: keep one"
+        message = f"contradicts {first.file_and_line}, which is about the same {subject}: keep one"
         return self.problem("email", message)
 
     def problem(self, column: str, message: str) -> ImportProblem:

@@ -32,6 +32,9 @@ _STORED_FIELDS = {
     "format": ("format",),
     "reference": ("reference",),
 }
+# Those that a digest names if the file lacks them. A column that comes later stays out of it, as
+# otherwise every row imported before would look changed, and undo what people changed since.
+_DIGESTED_IF_MISSING = {"topics", "provider_email", "format", "reference"}
 # The columns of the fields that a refusal names, if they have other names.
 _COLUMN_OF_FIELD = {"held_on": "date", "minutes": "hours", "provider": "provider_email"}
 # No cell can contain it, so it cannot make two different rows look the same.
@@ -94,7 +97,8 @@ def _digest(row: EntryRow) -> str:
     cells = [row.activity, row.date.isoformat(), str(row.hours), row.title, topics, provider]
     cells.append(row.format or "")
     # Only a row with a reference can change an entry, so only there do missing columns matter.
-    cells.append(",".join(_missing_columns(row)) if row.reference else "")
+    missing = [column for column in _missing_columns(row) if column in _DIGESTED_IF_MISSING]
+    cells.append(",".join(missing) if row.reference else "")
     if row.shared_reference:
         cells.append(row.shared_reference)
     return sha256(_BETWEEN_CELLS.join(cells).encode()).hexdigest()

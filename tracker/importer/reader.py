@@ -257,7 +257,7 @@ class _FileReader:
                     problems.append(ImportProblem(self._file, message, line, column, cell))
                 self._note_people(line, texts, files)
             else:
-                row.set_place(self._file, line)
+                row.set_line(self._file, line)
                 if isinstance(row, PersonRow):
                     files.people.add(row.email)
                 return row

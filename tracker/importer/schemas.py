@@ -296,8 +296,8 @@ class EntryRow(CsvRow):
     def contradicts(self, first: CsvRow) -> ImportProblem:
         """The problem that an earlier row with the same reference is another session."""
         message = (
-            f"contradicts {first.place}, which has the same reference: keep one, or write it in a "
-            "column shared_reference if both are sessions"
+            f"contradicts {first.file_and_line}, which has the same reference: keep one, or write "
+            "it in a column shared_reference if both are sessions"
         )
         return self.problem("reference", message)
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from sqlmodel import Session
+
 from tracker.formatting import (
     MINUTES_IN_HOUR,
     format_count,
@@ -12,8 +14,17 @@ from tracker.formatting import (
     format_hours_with_unit,
     format_list,
     hours_word,
+    use_locale,
 )
-from tracker.services.dashboard import Attention, AttentionKind, RenewalLine, ShortRequirement
+from tracker.rules.model import Rulebook
+from tracker.services.dashboard import (
+    Attention,
+    AttentionKind,
+    RenewalLine,
+    ShortRequirement,
+    list_attention,
+)
+from tracker.services.evaluation import DayOf
 from tracker.services.time_requests import LEAVE
 
 
@@ -45,6 +56,31 @@ def describe_attention(attention: Attention, today: date) -> AttentionText:
         raise ValueError("attention is about a renewal, a request, or a provider")
     reason, todo = _describe_renewal(attention.kind, attention.renewal, today)
     return AttentionText(reason, todo, path)
+
+
+class AttentionRow(NamedTuple):
+    """One thing to do, for programs and spreadsheets; ``url`` is the page to do it on."""
+
+    association: str
+    kind: str
+    name: str
+    category: str
+    reason: str
+    todo: str
+    url: str
+
+
+def attention_rows(
+    session: Session, rulebook: Rulebook, day_of: DayOf, base_url: str
+) -> list[AttentionRow]:
+    """What needs attention at an association, the most urgent first, in its locale."""
+    today, rows = day_of(rulebook.id), []
+    with use_locale(rulebook.locale):
+        for one in list_attention(session, rulebook.id, today):
+            text = describe_attention(one, today)
+            about = (rulebook.id, one.kind.value, one.name, one.category)
+            rows.append(AttentionRow(*about, text.reason, text.todo, f"{base_url}{text.path}"))
+    return rows
 
 
 def format_attention_count(count: int) -> str:

@@ -115,7 +115,12 @@ class NoticeBasis(Generic[StandingT]):
     def due_steps(
         self, about: tuple[Kind, str, date], steps: Iterable[int]
     ) -> Iterator[tuple[Key, str | None]]:
-        """The steps reached and not yet decided, each with why it is skipped (None: the latest)."""
+        """The steps reached and not yet decided, each with why it is skipped (None: the latest).
+
+        A step is days after the date of ``about``, or before it if negative. One of 0 or less is
+        skipped once that date has passed, so a notice that a missed night must not lose has a
+        step above 0.
+        """
         due_on, as_of = about[2], self.as_of
         reached = [Key(*about, step) for step in sorted(steps) if due_on + step * _DAY <= as_of]
         for key in reached:

@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from tracker.exports.attention import AttentionRow, attention_rows
 from tracker.formatting import capitalize_first
 from tracker.notifications.attention_text import (
+    AttentionRow,
+    attention_rows,
     describe_attention,
     format_attention_count,
     format_missing,
