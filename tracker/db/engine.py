@@ -36,7 +36,7 @@ _PAGE_LIMITS = " -c statement_timeout=30s -c idle_in_transaction_session_timeout
 _NOT_A_FILE = (None, "", ":memory:")
 # A canceled query counts: waiting for a lock is part of every statement timeout.
 _LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
-_RETRY_SECONDS = 0.002
+_RETRY_SECONDS = 0.0005
 
 
 class SchemaError(UserError):

@@ -3,6 +3,7 @@
 The first and last day of a leave are included, and so is a due date.
 """
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -325,8 +326,12 @@ def _submit(
     pending = of_endorsement.filter_by(kind=kind, state=PENDING)
     if context.session.exec(pending).first() is not None:
         raise Refused(Refusal("endorsement_id", "request-open"))
+    form_key = new.form_key
+    if context.session.exec(of_endorsement.filter_by(form_key=form_key)).first() is not None:
+        # What was sent with this key is decided; the same form, changed, is another request.
+        form_key = uuid.uuid4().hex
     request = TimeRequest(
-        **values, reason=new.reason, form_key=new.form_key, asked_at=context.now, state=PENDING
+        **values, reason=new.reason, form_key=form_key, asked_at=context.now, state=PENDING
     )
     # The reason is personal, so the audit log does not repeat it.
     context.create_row(request, values)

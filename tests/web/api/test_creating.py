@@ -89,6 +89,7 @@ def test_without_a_key_nothing_is_saved(page_program: Program) -> None:
         ({"email": ERIN}, "#/email", "No one with this email address"),
         ({"email": "nobody@example.org"}, "#/email", "No one with this email address"),
         ({"held_on": "2026-11-23"}, "#/held_on", "(November 22, 2026) or earlier"),
+        ({"held_on": 1767225600}, "#/held_on", "must be a day written as YYYY-MM-DD"),
         ({"held_on": "1970-01-01"}, "#/held_on", "1976 or later"),
         ({"held_on": "2024-12-31"}, "#/held_on", "2024 is closed at NCIMHA"),
         ({"minutes": 0}, "#/minutes", "greater than or equal to 1"),

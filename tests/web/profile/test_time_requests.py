@@ -169,6 +169,17 @@ def test_one_request_of_a_kind_is_open_at_a_time(sqlite_web: WebClient) -> None:
     assert submit(alice, "extension", LATER).status_code == 303
 
 
+def test_a_decided_request_can_be_sent_again_changed(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    number = sqlite_web.cast.endorsements[ALICE]
+    form = {**LEAVE, "form_key": "ab" * 16, "subject": str(number)}
+    alice.post("/requests/leave", form)
+    sqlite_web.visit(CAROL).post(only_request(sqlite_web), {**DECLINE, "answer": "Later, please"})
+    assert alice.post("/requests/leave", form | {"reason": "Later then"}).status_code == 303
+    states = [(row["state"], row["reason"]) for row in sqlite_web.cast.rows("time_request")]
+    assert states == [("declined", LEAVE["reason"]), ("asked", "Later then")]
+
+
 @pytest.mark.parametrize(
     ("kind", "form", "wrong"),
     [

@@ -30,6 +30,7 @@ from tracker.services.evaluation import days_at, judge_all
 from tracker.services.sign_in import normalize_email
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import (
+    Day,
     EndorseeOut,
     EntryOut,
     EntryPage,
@@ -79,7 +80,7 @@ IdempotencyKey = Annotated[
 class StandingQuery(PageQuery):
     """Which renewals to list."""
 
-    cycle: date | None = Field(None, description=_CYCLE)
+    cycle: Day | None = Field(None, description=_CYCLE)
     email: Line = Field("", max_length=254, description="Only this person (first address).")
     category: Line = Field("", max_length=40, description="Only this category.")
 
@@ -111,7 +112,7 @@ def show_standing(
     now: NowDep,
     caller: ReadsStandings,
     endorsement_id: RowId,
-    cycle: Annotated[date | None, Query(description=_CYCLE)] = None,
+    cycle: Annotated[Day | None, Query(description=_CYCLE)] = None,
 ) -> StandingOut:
     """Where one endorsement's renewal stands: what counts, what is missing, and why."""
     standings: list[StandingOut] = []
@@ -145,8 +146,8 @@ class EntryQuery(PageQuery):
     """Which entries to list; both days are included."""
 
     email: Line = Field("", max_length=254, description="Only this person's (first address).")
-    held_from: date | None = Field(None, description="Held on this day or later.")
-    held_to: date | None = Field(None, description="Held on this day or earlier.")
+    held_from: Day | None = Field(None, description="Held on this day or later.")
+    held_to: Day | None = Field(None, description="Held on this day or earlier.")
 
 
 @entries.get("/entries", responses=documented(401, 403, 422))

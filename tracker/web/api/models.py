@@ -1,5 +1,6 @@
 """The API's inputs and outputs. Lists come in pages by id: rows added meanwhile come once."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -7,7 +8,7 @@ from unicodedata import category
 from urllib.parse import urlencode
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from tracker.formatting import MINUTES_IN_DAY
 from tracker.services.entry_rules import TEXT_LIMITS
@@ -41,6 +42,7 @@ def next_page(request: Request, query: PageQuery, ids: Sequence[int]) -> str | N
 
 Minutes = Annotated[int, Field(ge=1, le=MINUTES_IN_DAY, strict=True)]
 _LONGEST_EMAIL = 254
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOST_TOPICS = 20
 
 
@@ -48,6 +50,13 @@ def _one_line(text: str) -> str:
     if any(category(letter) in {"Cc", "Cs"} for letter in text):
         raise ValueError("contains a control character")
     return text
+
+
+def _only_iso(sent: object) -> object:
+    """Refuse what pydantic also reads as a day: instants, and numbers as seconds since 1970."""
+    if not isinstance(sent, date) and not _ISO_DAY.fullmatch(str(sent)):
+        raise ValueError("must be a day written as YYYY-MM-DD")
+    return sent
 
 
 def _title(text: str) -> str:
@@ -58,6 +67,7 @@ def _title(text: str) -> str:
 
 # Half surrogates come in by JSON's escapes; neither they nor NUL can be stored.
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one_line)]
+Day = Annotated[date, BeforeValidator(_only_iso)]
 
 
 class RuleSource(BaseModel):
@@ -165,7 +175,7 @@ class NewEntry(BaseModel):
         description="The endorsee's first address."
     )
     activity: Literal["training", "rsc"]
-    held_on: date = Field(description="Today or earlier.")
+    held_on: Day = Field(description="Today or earlier.")
     minutes: Minutes
     title: Annotated[
         str, AfterValidator(_title), Field(min_length=1, max_length=TEXT_LIMITS["title"])
