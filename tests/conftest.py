@@ -8,6 +8,7 @@ start as processes of their own always do.
 
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -70,6 +71,13 @@ def shared_statements() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracker.db.engine, "create_engine", create_shared)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_for_commands() -> None:
+    """Let the commands that tests start obey Ctrl-C, which background jobs of a shell ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
