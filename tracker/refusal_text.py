@@ -125,6 +125,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "endorsement-not-yours": "Choose an endorsement",
     "renewal-not-yours": "Choose a renewal",
     "due-date-not-later": "The new due date must be after the current one, {due_on}",
+    "cycle-not-over": "This cycle can still be completed. It is settled the day after it closes.",
     "request-open": (
         "You already have an open request of this kind. Withdraw it before you send another."
     ),

@@ -69,6 +69,10 @@ class Keys:
         self.walk_to((within or self.page).get_by_role("link", name=name).first)
         self.enter()
 
+    def open_entry(self, title: str) -> None:
+        """Go to the line of the first logged entry of that title, and open it."""
+        self.open(self.page.locator(".entries summary").filter(has_text=title).first)
+
     def press(self, name: str, *, within: Locator | None = None) -> None:
         """Go to the last button of that name, press it, and wait for the answer."""
         self.walk_to((within or self.page).get_by_role("button", name=name).last)

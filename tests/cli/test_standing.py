@@ -49,6 +49,7 @@ def test_json_has_the_shape_that_is_promised(jobs: JobHarness) -> None:
         "cycle": {"starts_on": "2024-01-01", "ends_on": "2024-12-31", "due_on": "2024-12-31"},
         "status": "open",
         "next_change_on": "2025-01-01",
+        "settled_on": None,
     }
     assert list(requirements) == ["training", "training.deia", "rsc", "membership"]
     [left_out] = requirements["rsc"].pop("not_counted")

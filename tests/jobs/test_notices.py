@@ -84,10 +84,10 @@ def test_hours_logged_since_the_evaluation_keep_the_reminder_back(jobs: JobHarne
 
 def test_whoever_renewed_within_the_grace_period_is_not_told_of_a_lapse(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
-    jobs.run(AUTUMN, at("2025-01-31"), at("2025-02-01 06:00"))
-    with jobs.storing(at("2025-02-01 06:30")) as people:
+    jobs.run(AUTUMN, at("2025-01-31"))
+    with jobs.storing(at("2025-01-31 23:30")) as people:
         people.log("rsc 3.5h 2024-12-31 with Bob")
-    jobs.run(at("2025-02-01 07:00"), at("2025-02-02"))
+    jobs.run(at("2025-02-01 06:00"), at("2025-02-01 07:00"), at("2025-02-02"))
     assert [what for what in jobs.sent() if what.startswith("lapse")] == []
 
 

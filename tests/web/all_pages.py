@@ -7,7 +7,19 @@ from typing import Any, NamedTuple
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast, acting
+from tests.support.cast import (
+    ALICE,
+    BOB,
+    BOOKS,
+    CAROL,
+    DAN,
+    DANA,
+    ERIN,
+    EVE,
+    NOW,
+    Cast,
+    acting,
+)
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
@@ -15,12 +27,14 @@ from tests.web.client import WebClient
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.evaluation import days_at, judge_all
 from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.notification_preferences import (
     Subscription,
     create_choice_token,
     create_unsubscribe_token,
 )
+from tracker.services.settlements import settle_closed
 
 
 class Stop(NamedTuple):
@@ -117,6 +131,8 @@ _LISTED = [
     (VERA, "/coordinator/applicants?status=needs+review"),
     (DAN, "/coordinator/applicants"),
     (VERA, "/coordinator/applicants/{nora}"),
+    (CAROL, "/coordinator/people/2/2025-01-01"),
+    (CAROL, "/coordinator/people/2/2025-01-01", "Reopen this cycle"),
     (VERA, "/coordinator/applicants/{ida}/endorse"),
     (VERA, "/coordinator/applicants/{ida}/endorse", "Endorse"),
     (CAROL, "/coordinator/applicants/{olive}/decline"),
@@ -168,6 +184,9 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
         new = insert(table).values(**values).returning(table.c.id)
         return int(session.connection().execute(new).scalar_one())
 
+    day_of, of_bob = days_at(BOOKS, NOW), [cast.endorsements[BOB]]
+    closed = judge_all(session, BOOKS, day_of, cycle_day=date(2025, 6, 1), endorsement_ids=of_bob)
+    settle_closed(session, BOOKS, closed, date.min, NOW.date())
     logged_session = hold_session(session, cast, DANA)
     asked, disputed = (name_supervisee(session, cast, logged_session, who) for who in (ALICE, BOB))
     table = METADATA.tables["group_member"]

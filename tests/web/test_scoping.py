@@ -111,6 +111,7 @@ KNOWN = {
     ("POST", "/sessions/asked/{member_id}"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/attention.csv"): COORDINATOR,
+    ("POST", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,

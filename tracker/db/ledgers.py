@@ -59,6 +59,31 @@ class StandingRow(SQLModel, table=True):
     rules_digest: str = Field(max_length=64)
 
 
+class SettledCycle(SQLModel, table=True):
+    """What one endorsement's cycle came to when it closed; later changes do not move it.
+
+    ``content`` is JSON, written and read by `tracker.services.facts`. A cycle that a
+    coordinator has reopened is judged by today's records until it is settled again.
+    ``differs_since`` is the first local day on which today's records would give another standing
+    (None: they give the same).
+    """
+
+    __tablename__ = "settled_cycle"
+    __table_args__ = (
+        CheckConstraint(
+            "(reopened_at IS NULL) = (reopened_by IS NULL)", name="settled_cycle_reopened"
+        ),
+    )
+    endorsement_id: int = Field(primary_key=True, foreign_key="endorsement.id", ondelete="CASCADE")
+    cycle_starts_on: date = Field(primary_key=True)
+    settled_on: date
+    content: str
+    differs_since: date | None = None
+    reopened_at: datetime | None = Field(default=None, sa_type=Instant)
+    reopened_by: str | None = Field(default=None, max_length=254)
+    reopening_reason: str | None = Field(default=None, max_length=500)
+
+
 class Notice(SQLModel, table=True):
     """One decision about one step of one notice: sent, or skipped with its reason.
 

@@ -21,7 +21,15 @@ from tracker.db.applications import (
     Reference,
     WithdrawnReference,
 )
-from tracker.db.ledgers import Notice, Outbox, ProviderSpan, RunFailure, RunRow, StandingRow
+from tracker.db.ledgers import (
+    Notice,
+    Outbox,
+    ProviderSpan,
+    RunFailure,
+    RunRow,
+    SettledCycle,
+    StandingRow,
+)
 from tracker.db.log import (
     AuditEvent,
     Entry,
@@ -76,6 +84,7 @@ __all__ = [
     "RunFailure",
     "RunRow",
     "Secret",
+    "SettledCycle",
     "SignIn",
     "SignInTry",
     "StandingRow",

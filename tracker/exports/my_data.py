@@ -20,7 +20,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from tracker.db.access import BrowserSession, CalendarFeed
 from tracker.db.applications import Application, Degree, Position, Reference
-from tracker.db.ledgers import Notice, Outbox, StandingRow
+from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
 from tracker.db.log import (
     AuditEvent,
     Entry,
@@ -109,7 +109,7 @@ _OF_PERSON: tuple[Any, ...] = (
     ImportedRow,
     Evidence,
 )
-_OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, TimeRequest)
+_OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)
 _MAIL_COLUMNS = {
     "kind",

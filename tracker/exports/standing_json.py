@@ -40,6 +40,7 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
         "status": standing.status.value,
         "requirements": requirements,
         "next_change_on": standing.next_change_on,
+        "settled_on": standing.settled_on,
     }
     return standing_json if cycle else {**standing_json, "explanation": NO_RULES}
 

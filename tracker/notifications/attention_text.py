@@ -25,6 +25,7 @@ from tracker.services.dashboard import (
     list_attention,
 )
 from tracker.services.evaluation import DayOf
+from tracker.services.facts import parse_settlement
 from tracker.services.time_requests import LEAVE
 
 
@@ -52,8 +53,16 @@ def describe_attention(attention: Attention, today: date) -> AttentionText:
             "once you confirm that the provider qualifies"
         )
         return AttentionText(reason, "confirm provider", path)
+    if attention.settled:
+        starts_on = attention.settled.cycle_starts_on
+        status = parse_settlement(attention.settled.content).status.value
+        reason = (
+            f"the cycle that began on {format_date(starts_on)} was settled as {status}; records "
+            "have changed since and would give another result"
+        )
+        return AttentionText(reason, "review", f"{path}/{starts_on.isoformat()}")
     if attention.renewal is None:
-        raise ValueError("attention is about a renewal, a request, or a provider")
+        raise ValueError("attention is about a renewal, a request, a provider, or a cycle")
     reason, todo = _describe_renewal(attention.kind, attention.renewal, today)
     return AttentionText(reason, todo, path)
 

@@ -18,6 +18,17 @@ SENTENCES = {
     "first_cycle": "no hours are required in the cycle of endorsement",
     "waived": "waived by the association",
     "on_leave": "excused while on leave",
+    # What today's records would change about a settled cycle.
+    "settled_without_renewal": "it was settled as {before}; by today's records nothing is due",
+    "settled_status": "it was settled as {before}; by today's records it would be {after}",
+    "settled_requirement_gone": "the rulebook no longer has “{label}”",
+    "settled_requirement_new": "the rulebook now has “{label}” as well",
+    "settled_waived": "“{label}” has been waived since",
+    "settled_not_waived": "the waiver of “{label}” is gone",
+    "settled_membership_short": "“{label}”: a membership that counted is no longer on record",
+    "settled_membership_covered": "“{label}”: a membership recorded since covers it",
+    "settled_hours": "“{label}”: {before} counted then, {after} by today's records",
+    "settled_rules": "the rulebooks have changed since",
     # The provider of a session.
     "qualified": "{status} on that day",
     "no_provider": "no provider is named",

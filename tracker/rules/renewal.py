@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tracker.rules.counting import count_minutes, find_cover_end, is_covered
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
+from tracker.rules.settlement import settled_standing
 from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
 
 _DAY = timedelta(days=1)
@@ -24,14 +25,16 @@ _MIN_DAYS_FOR_FORECAST = 60
 def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | None:
     """Judge one renewal as of a day, by the entries and memberships up to that day.
 
-    None if there is nothing to renew: the endorsement had not begun by ``as_of``, or it ended
-    before the due date.
+    A settled cycle keeps what it came to. None if there is nothing to renew: the endorsement had
+    not begun by ``as_of``, or it ended before the due date.
     """
     if facts.starts_on > as_of:
         return None
     cycle = plan.cycle
     if cycle is None:
         return _judge_without_rules(plan, facts, as_of)
+    if facts.settlement is not None:
+        return settled_standing(plan, facts, facts.settlement)
     due_on = facts.extended_due_on or cycle.due_on
     if facts.ends_on is not None and facts.ends_on < due_on:
         return None

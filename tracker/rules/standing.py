@@ -1,5 +1,7 @@
 """What an evaluation takes (facts) and gives (standings), for renewals and for applications."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -48,13 +50,46 @@ class Span(NamedTuple):
     ends_on: date
 
 
+@dataclass(frozen=True, slots=True)
+class SettledResult:
+    """One requirement of a settled cycle, by its id; the amounts are as in `Result`."""
+
+    requirement_id: str
+    label: str
+    required: int
+    counted: int
+    short: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSettlement:
+    """What a closed cycle came to on ``settled_on``, and the facts behind it.
+
+    It stays so, whatever is recorded afterwards. ``rules_digest`` names the rulebooks it was
+    judged by; the facts are as in `Facts`.
+    """
+
+    settled_on: date
+    rules_digest: str
+    status: Status
+    due_on: date
+    covered_until: date | None
+    results: tuple[SettledResult, ...]
+    minutes: Mapping[str, int]
+    memberships: tuple[Span, ...]
+    leaves: tuple[Span, ...]
+    waived: tuple[str, ...]
+
+
 class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
     ``minutes`` are summed by `PlannedRequirement.sum_key`: ``training``, ``rsc`` (with a provider
     qualified on the day), and ``topic:<name>`` for the plan's topics. ``memberships`` are the
     accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of
-    the first entry after the as-of date that falls in the cycle.
+    the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
+    cycle was settled, and not reopened, by the as-of date.
     """
 
     subject_id: int
@@ -70,6 +105,7 @@ class Facts(NamedTuple):
     waived: tuple[str, ...] = ()
     extended_due_on: date | None = None
     next_entry_on: date | None = None
+    settlement: CycleSettlement | None = None
 
 
 class ApplicationFacts(NamedTuple):
@@ -131,6 +167,11 @@ class Standing(NamedTuple):
     results: tuple[Result, ...]
     next_change_on: date | None
     covered_until: date | None = None
+
+    @property
+    def settled_on(self) -> date | None:
+        """The day on which the cycle was settled; None if it is judged by today's records."""
+        return self.facts.settlement.settled_on if self.facts.settlement else None
 
 
 class ApplicationStanding(NamedTuple):

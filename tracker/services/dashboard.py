@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, case
 from sqlmodel import Session, and_, col, func, or_, select
 
-from tracker.db.ledgers import StandingRow
+from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.services.evaluation import parse_results
 from tracker.services.run_ledger import list_failures
+from tracker.services.settlements import list_differing
 from tracker.services.time_requests import SubmittedRequest, list_requests
 
 # Worst first. "behind" is an open renewal that an even pace no longer completes in time.
@@ -32,6 +33,7 @@ class AttentionKind(StrEnum):
     OVERDUE = "overdue"
     UNREACHABLE = "unreachable"
     REQUEST = "request"
+    RECORDS_CHANGED = "records changed"
     UNCONFIRMED = "unconfirmed provider"
     BEHIND = "behind"
 
@@ -85,7 +87,7 @@ class NamedProvider(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """One thing for a coordinator to do, about a renewal, a request, or a provider.
+    """One thing for a coordinator to do: about a renewal, a request, a provider, or a closed cycle.
 
     ``provider`` holds only the user that this is about.
     """
@@ -97,6 +99,7 @@ class Attention:
     renewal: RenewalLine | None = None
     request: SubmittedRequest | None = None
     provider: NamedProvider | None = None
+    settled: SettledCycle | None = None
 
     @property
     def urgency(self) -> tuple[int, int, str]:
@@ -187,6 +190,9 @@ def list_attention(session: Session, association: str, today: date) -> list[Atte
         *_list_renewals_in_need(session, association, today),
         *_list_unconfirmed(session, association, today),
     ]
+    for settled, endorsement, person in list_differing(session, association):
+        about = (endorsement.id, person.name, endorsement.category)
+        reasons.append(Attention(AttentionKind.RECORDS_CHANGED, *about, settled=settled))
     reasons.sort(key=lambda attention: attention.urgency)
     most_urgent: dict[int, Attention] = {}
     for reason in reasons:

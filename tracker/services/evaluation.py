@@ -6,7 +6,8 @@ The standing table holds the last standings of the current cycle and of the one 
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -23,6 +24,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
 from tracker.rules.notices import last_membership
 from tracker.rules.renewal import falls_behind_on, judge_renewal
+from tracker.rules.settlement import closes_on
 from tracker.rules.standing import Result, Standing
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
@@ -30,6 +32,7 @@ from tracker.services.rsc_providers import (
     list_supervised_people,
     refresh_provider_spans,
 )
+from tracker.services.settlements import note_differences, settle_closed
 
 # So many endorsements at a time: what is judged waits in memory until it is stored.
 _BATCH = 1_000
@@ -211,7 +214,7 @@ def evaluate_due(
         begun = begun.where(col(Endorsement.starts_on) >= since, ~has_standing)
         stored = stored.where(col(StandingRow.recheck_on) <= today)
     due = session.connection().scalars(union(begun, stored)).all()
-    return _evaluate(session, rulebooks, due, now)
+    return _evaluate(session, rulebooks, due, now, since=since)
 
 
 def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> bool:
@@ -224,15 +227,33 @@ def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> 
 
 
 def _evaluate(
-    session: Session, rulebooks: Rulebooks, endorsement_ids: Iterable[int], now: datetime
+    session: Session,
+    rulebooks: Rulebooks,
+    endorsement_ids: Iterable[int],
+    now: datetime,
+    *,
+    since: date | None = None,
 ) -> int:
+    """Judge and store endorsements; settle the cycles that closed ``since`` (None: none)."""
     day_of = days_at(rulebooks, now)
     count = 0
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
         store_standings(session, standings, day_of, rulebooks, endorsement_ids=ids)
+        for association, judged in _by_association(standings).items():
+            today = day_of(association)
+            if since is not None:
+                settle_closed(session, rulebooks, judged, since, today)
+            note_differences(session, rulebooks, judged, today)
         count += len(ids)
     return count
+
+
+def _by_association(standings: Iterable[Standing]) -> Mapping[str, list[Standing]]:
+    found: defaultdict[str, list[Standing]] = defaultdict(list)
+    for standing in standings:
+        found[standing.plan.association].append(standing)
+    return found
 
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -354,4 +375,8 @@ def _recheck_on(standing: Standing, today: date, rulebooks: Rulebooks) -> date |
         schemes = rulebooks.associations[standing.plan.association].cycles
         current = cycle_containing(schemes, standing.facts.starts_on, current.ends_on + _DAY)
     days = [standing.next_change_on, current.ends_on + _DAY if current else None]
+    last_day = closes_on(standing)
+    if last_day is not None and last_day >= today:
+        # It is settled on the day after.
+        days.append(last_day + _DAY)
     return min((day for day in days if day), default=None)

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, exists, select
 
@@ -19,7 +20,7 @@ from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.standing import Facts, Span
+from tracker.rules.standing import CycleSettlement, Facts, Span
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
@@ -197,6 +198,9 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         (SELECT r.extended_due_on FROM renewal r
             WHERE r.endorsement_id = en.id AND r.cycle_starts_on = w.starts_on),
         {next_entry},
+        CASE WHEN w.counted_until = w.ends_on THEN (SELECT z.content FROM settled_cycle z
+            WHERE z.endorsement_id = en.id AND z.cycle_starts_on = w.starts_on
+            AND z.reopened_at IS NULL) END,
         SUM(e.minutes) FILTER (WHERE e.activity = 'training'),
         SUM(e.minutes) FILTER (WHERE e.activity = 'rsc' AND s.rule IS NOT NULL){topic_sums}
     FROM endorsement en
@@ -214,7 +218,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
     (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
-    memberships, leaves, waived, extended_due_on, next_entry_on, *totals = rest
+    memberships, leaves, waived, extended_due_on, next_entry_on, settled, *totals = rest
     keys = ("training", "rsc", *(f"topic:{topic}" for topic in window.plan.topics))
     # Windows with fewer topics than others have empty totals at the end.
     minutes = {key: total for key, total in zip(keys, totals, strict=False) if total}
@@ -232,7 +236,30 @@ def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Fact
         tuple(waived.split(",")) if waived else (),
         as_date(extended_due_on) if extended_due_on else None,
         as_date(next_entry_on) if next_entry_on else None,
+        _settlement_on(window.as_of, settled),
     )
+
+
+def _settlement_on(as_of: date, content: str | None) -> CycleSettlement | None:
+    """The settlement in force on a day; None if the cycle was not settled by then."""
+    if content is None:
+        return None
+    settlement = parse_settlement(content)
+    return settlement if settlement.settled_on <= as_of else None
+
+
+# Validates what is read, and writes it as JSON.
+_SETTLEMENT = TypeAdapter(CycleSettlement)
+
+
+def format_settlement(settlement: CycleSettlement) -> str:
+    """Write the column ``content`` of the table settled_cycle."""
+    return _SETTLEMENT.dump_json(settlement).decode()
+
+
+def parse_settlement(content: str) -> CycleSettlement:
+    """Read the column ``content`` of the table settled_cycle."""
+    return _SETTLEMENT.validate_json(content)
 
 
 def as_date(value: date | str) -> date:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, and_, col, func, select
 
+from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
@@ -24,6 +25,8 @@ from tracker.services.endorsements import (
     refusal_of_lock,
 )
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
+from tracker.services.facts import parse_settlement
+from tracker.services.reopening import reopen_cycle
 
 LEAVE, EXTENSION = "leave", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
@@ -255,8 +258,23 @@ def grant_request(
     else:
         key["cycle_starts_on"] = days.starts_on
         _store(context, Renewal, key, extended_due_on=days.ends_on, reason=request.reason)
+    _reopen_settled(context, request)
     evaluate_people(context.session, context.rulebooks, {submitted.person.id}, context.now)
     return DecidedRequest(submitted, requested, days, hours_until)
+
+
+def _reopen_settled(context: ServiceContext, request: TimeRequest) -> None:
+    """Let what is granted count for cycles that were settled while the request waited."""
+    query = select(SettledCycle).where(SettledCycle.endorsement_id == request.endorsement_id)
+    for settled in context.session.exec(query).all():
+        due_on = parse_settlement(settled.content).due_on
+        if request.kind == EXTENSION:
+            is_meant = settled.cycle_starts_on == request.starts_on
+        else:
+            is_meant = request.starts_on <= due_on <= (request.ends_on or date.max)
+        if is_meant:
+            key = (request.endorsement_id, settled.cycle_starts_on)
+            reopen_cycle(context, *key, f"{request.kind} granted")
 
 
 def decline_request(context: ServiceContext, request_id: int, answer: str) -> DecidedRequest:

@@ -33,7 +33,8 @@ def test_an_earlier_cycle_shows_standing_and_entries(web: WebClient) -> None:
     assert "All done for 2025." in page
     assert "Requirements for 2025 Training 15.5 of 15 hours" in page
     assert "Dec 31, 2025 Renewal was due" in page
-    assert "Last year's conference training 1 hour of DEIA Counts toward training and DEIA" in page
+    assert "Last year's conference training 15.5 h 1 hour of DEIA" in page
+    assert "Counts toward training and DEIA" in page
     assert "1 of 15.5 hours about DEIA toward “DEIA training” (1 hour required)" in page
     assert "Infant mental health week" not in page
     assert "This cycle is closed: its grace period ended on January 31, 2026." in page

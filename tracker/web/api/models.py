@@ -119,6 +119,9 @@ class StandingOut(BaseModel):
     status: str
     requirements: list[RequirementStanding]
     next_change_on: date | None
+    settled_on: date | None = Field(
+        None, description="The day after which nothing recorded later moves it; null if it can."
+    )
     explanation: str | None = None
 
 

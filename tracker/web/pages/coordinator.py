@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from tracker.formatting import capitalize_first
 from tracker.notifications.attention_text import (
@@ -18,6 +18,7 @@ from tracker.notifications.attention_text import (
 from tracker.rules.cycles import cycle_containing
 from tracker.rules.model import Rulebook
 from tracker.services.applications import list_applications
+from tracker.services.context import Refused, ServiceContext
 from tracker.services.dashboard import (
     STATES,
     RenewalLine,
@@ -29,12 +30,20 @@ from tracker.services.dashboard import (
 )
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
+from tracker.services.reopening import reopen_cycle, settle_again
 from tracker.spreadsheet_csv import csv_lines
 from tracker.web.dependencies import Viewer
-from tracker.web.forms.body import RowId
-from tracker.web.page_request import PAGE_SIZE, CoordinatorPage, PageNumber, count_pages, require
+from tracker.web.forms.body import CycleStart, RowId, Typed, clean, text_of
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    count_pages,
+    format_problems,
+    require,
+)
 from tracker.web.pages.applications import format_outcome
-from tracker.web.pages.my_year import read_year
+from tracker.web.pages.my_year import read_year, show_cycle
 from tracker.web.rendering import format_cycle
 
 router = APIRouter()
@@ -126,6 +135,28 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
         terms=[term for term in memberships if term.organization in accepted],
         contacts=page.site.settings.coordinators_by_association,
     )
+
+
+@router.post("/coordinator/people/{endorsement_id}/{cycle_starts_on}")
+def change_settlement(
+    page: CoordinatorPage, endorsement_id: RowId, cycle_starts_on: CycleStart, typed: Typed
+) -> Response:
+    """Reopen a settled cycle, with a reason, or settle it again."""
+    path = f"/coordinator/people/{endorsement_id}/{cycle_starts_on}"
+    reopens = text_of(typed, "action") == "reopen"
+
+    def work(context: ServiceContext) -> None:
+        if reopens:
+            reason = clean(text_of(typed, "reason"))
+            reopen_cycle(context, endorsement_id, cycle_starts_on, reason)
+        else:
+            settle_again(context, endorsement_id, cycle_starts_on)
+
+    try:
+        page.write(work)
+    except Refused as refused:
+        return show_cycle(page, endorsement_id, cycle_starts_on, format_problems(refused))
+    return page.redirect(path, "reopened" if reopens else "settled")
 
 
 def choose_association(viewer: Viewer, association: str) -> str:

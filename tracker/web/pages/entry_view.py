@@ -45,12 +45,14 @@ class VerdictLine:
 class EntryView:
     """An entry with a verdict for each endorsement and each application, as the pages show it.
 
-    ``activity`` is empty if the title says it. ``whys`` has a verdict for each endorsement;
+    ``mark`` tells at a glance that an entry does not count, or only for some of what the person
+    holds. ``activity`` is empty if the title says it. ``whys`` has a verdict for each endorsement;
     ``lines`` are the same, or only the first one if they all agree. ``closed`` tells why the entry
     can no longer be changed, and ``closed_by`` names the association; both are empty if it can.
     """
 
     entry: LoggedEntry
+    mark: str
     activity: str
     details: str
     lines: Sequence[VerdictLine]
@@ -83,6 +85,7 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
         closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association
     return EntryView(
         entry=entry,
+        mark=_mark(whys),
         activity="" if activity.casefold() in entry.title.casefold() else activity,
         details=_format_details(data, entry),
         lines=whys[:1] if agree else whys,
@@ -91,6 +94,13 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
         closed_by=closed_by,
         files=data.files.get(entry.id, ()),
     )
+
+
+def _mark(whys: Sequence[VerdictLine]) -> str:
+    lost = [why for why in whys if not why.counts]
+    if not lost:
+        return ""
+    return "Doesn't count" if len(lost) == len(whys) else "Counts in part"
 
 
 def _format_details(data: YearData, entry: LoggedEntry) -> str:
@@ -120,10 +130,12 @@ def _judge_for_endorsement(
         return None
     today = data.day_of(endorsement.association)
     shown = find_standing(data.standings, endorsement.id, entry.held_on)
+    standing = shown or find_standing(data.other_standings, endorsement.id, entry.held_on)
+    if data.is_final(standing):
+        return None
     plan = shown.plan if shown else _find_plan(data, endorsement, entry.held_on, today)
     if plan is None:
         return None
-    standing = shown or find_standing(data.other_standings, endorsement.id, entry.held_on)
     exemptions = list_exemptions(plan, standing)
     verdict = data.explain(plan, entry)
     line = _make_line(data, plan, entry, verdict, exemptions)

@@ -10,13 +10,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from tracker.db.applications import Application
-from tracker.formatting import format_date
+from tracker.formatting import capitalize_first, format_date
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
 from tracker.services.group_confirmations import list_confirmation_requests
+from tracker.services.reopening import find_settled_cycle
+from tracker.services.settlements import differences_of
 from tracker.web.forms.body import CycleStart, RowId
 from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage, require
 from tracker.web.pages.applications import read_applications
@@ -74,26 +77,44 @@ def show_own_cycle(
     """One cycle of the viewer's own endorsement, with the entries in it."""
     with page.reading() as session:
         own = {e.id: e for e in endorsements_of(session, page.person_id)}
-    return _show_cycle(page, own.get(endorsement_id), cycle_starts_on, is_own=True)
+    return _render_cycle(page, own.get(endorsement_id), cycle_starts_on, is_own=True)
 
 
 @router.get("/coordinator/people/{endorsement_id}/{cycle_starts_on}")
 def show_cycle_to_coordinator(
     page: CoordinatorPage, endorsement_id: RowId, cycle_starts_on: CycleStart
 ) -> HTMLResponse:
-    """One cycle of an endorsement at the coordinator's association, to read."""
+    """One cycle of an endorsement at the coordinator's association."""
+    return show_cycle(page, endorsement_id, cycle_starts_on)
+
+
+def show_cycle(
+    page: PageRequest,
+    endorsement_id: int,
+    starts_on: date,
+    problems: Sequence[tuple[str, str]] = (),
+) -> HTMLResponse:
+    """One cycle as a coordinator sees it, with what is wrong in a form that they sent."""
     with page.reading() as session:
         endorsement = endorsement_within(session, endorsement_id, page.viewer.coordinates)
-    return _show_cycle(page, endorsement, cycle_starts_on, is_own=False)
+    return _render_cycle(page, endorsement, starts_on, is_own=False, problems=problems)
 
 
-def _show_cycle(
-    page: PageRequest, endorsement: Endorsed | None, starts_on: date, *, is_own: bool
+def _render_cycle(
+    page: PageRequest,
+    endorsement: Endorsed | None,
+    starts_on: date,
+    *,
+    is_own: bool,
+    problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
     with page.reading() as session:
         facts = read_cycle(session, page, require(endorsement), starts_on, is_own=is_own)
+        settled = find_settled_cycle(session, require(endorsement).id, starts_on)
     return page.render(
         "cycle.html",
+        problems=problems,
+        settled=settled,
         here="my-year" if is_own else "coordinator",
         whose=None if is_own else endorsement,
         contacts=page.site.settings.coordinators_by_association,
@@ -166,7 +187,8 @@ def read_cycle(
 ) -> dict[str, Any]:
     """The cycle of an endorsement that starts on a day, judged anew; 404 if there is none.
 
-    ``closed_on`` is None while entries can still change.
+    ``closed_on`` is None while entries can still change, ``settled_on`` while today's records
+    count. ``differences`` tell a coordinator what they would change about a settled cycle.
     """
     cycles = list_cycles(page.rulebooks, page.day_of, endorsement)
     cycle = require(next((cycle for cycle in cycles if cycle.starts_on == starts_on), None))
@@ -183,7 +205,19 @@ def read_cycle(
         "starts_on": starts_on,
         "cycles": list_cycle_links(data, endorsement),
         "closed_on": closed_on,
+        "settled_on": next((s.settled_on for s in data.standings), None),
+        "differences": [] if is_own else _list_differences(page, data),
     }
+
+
+def _list_differences(page: PageRequest, data: YearData) -> list[str]:
+    """What today's records would change about a settled cycle, each as a sentence."""
+    found = []
+    for standing in data.standings:
+        today = data.day_of(standing.plan.association)
+        for difference in differences_of(standing, page.rulebooks, today):
+            found.append(f"{capitalize_first(format_reason(difference))}.")
+    return found
 
 
 def _is_shown(data: YearData, entry: LoggedEntry) -> bool:

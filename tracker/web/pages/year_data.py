@@ -57,6 +57,10 @@ class YearData:
         """The RSC provider of an entry, if it names one that the database knows."""
         return self.providers.get(entry.provider_id) if entry.provider_id else None
 
+    def is_final(self, standing: Standing | None) -> bool:
+        """Whether it is settled, and so its entries are not judged again for their person."""
+        return standing is not None and standing.settled_on is not None and self.is_own
+
     def explain(self, plan: Plan, entry: LoggedEntry) -> Verdict:
         """Whether an entry counts under a plan, and toward what."""
         today = self.day_of(plan.association)

@@ -1,0 +1,116 @@
+"""Stores what cycles came to when they closed, and since when today's records would differ."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from sqlalchemy import bindparam, update
+from sqlmodel import Session, col, select
+
+from tracker.db.ledgers import SettledCycle
+from tracker.db.people import Endorsement, Person
+from tracker.db.statements import upsert
+from tracker.rulebooks import Rulebooks
+from tracker.rules.reasons import Reason
+from tracker.rules.renewal import judge_renewal
+from tracker.rules.settlement import closes_on, list_differences, settle
+from tracker.rules.standing import Standing
+from tracker.services.facts import format_settlement
+
+# Built once, because building a statement takes as long as running it.
+_SETTLED = select(
+    col(SettledCycle.endorsement_id),
+    col(SettledCycle.cycle_starts_on),
+    col(SettledCycle.differs_since),
+).where(col(SettledCycle.endorsement_id).in_(bindparam("ids", expanding=True)))
+_NOTE = update(SettledCycle).where(
+    col(SettledCycle.endorsement_id) == bindparam("endorsement"),
+    col(SettledCycle.cycle_starts_on) == bindparam("cycle"),
+)
+
+
+def settle_closed(
+    session: Session,
+    rulebooks: Rulebooks,
+    standings: Iterable[Standing],
+    since: date,
+    today: date,
+) -> int:
+    """Settle the cycles that closed from the day before ``since`` until yesterday; return how many.
+
+    ``since`` is the day of the last evaluation. What closed before is left to today's records:
+    the endorsement may have come later, and the rest of its past may be yet to come.
+    """
+    rows = []
+    for standing in standings:
+        last_day = closes_on(standing)
+        if standing.settled_on is not None or last_day is None or last_day < since:
+            continue
+        settlement = settle(standing, today, rulebooks.digest)
+        if settlement is not None and standing.plan.cycle is not None:
+            rows.append(
+                {
+                    "endorsement_id": standing.facts.subject_id,
+                    "cycle_starts_on": standing.plan.cycle.starts_on,
+                    "settled_on": today,
+                    "content": format_settlement(settlement),
+                    "reopened_at": None,
+                    "reopened_by": None,
+                    "reopening_reason": None,
+                }
+            )
+    # A row that exists is of a cycle that was reopened and closes once more, after an extension.
+    key = ("endorsement_id", "cycle_starts_on")
+    changed = ("settled_on", "content", "reopened_at", "reopened_by", "reopening_reason")
+    return upsert(session, SettledCycle, rows, key=key, update=changed)
+
+
+def differences_of(standing: Standing, rulebooks: Rulebooks, today: date) -> list[Reason]:
+    """What would differ if a settled cycle were judged by today's records; empty if nothing."""
+    settlement = standing.facts.settlement
+    if settlement is None:
+        return []
+    facts = standing.facts._replace(settlement=None)
+    by_records = judge_renewal(standing.plan, facts, today)
+    return list_differences(settlement, by_records, rulebooks.digest)
+
+
+def note_differences(
+    session: Session, rulebooks: Rulebooks, standings: Sequence[Standing], today: date
+) -> None:
+    """Note since when the records differ from what was settled, for the coordinators' list."""
+    settled = [standing for standing in standings if standing.settled_on is not None]
+    if not settled:
+        return
+    noted = {}
+    ids = sorted({standing.facts.subject_id for standing in settled})
+    for endorsement_id, starts_on, since in session.connection().execute(_SETTLED, {"ids": ids}):
+        noted[endorsement_id, starts_on] = since
+    for standing in settled:
+        assert standing.plan.cycle is not None  # noqa: S101 - only cycles are settled
+        key = (standing.facts.subject_id, standing.plan.cycle.starts_on)
+        differs = bool(differences_of(standing, rulebooks, today))
+        if differs != (noted[key] is not None):
+            note = _NOTE.values(differs_since=today if differs else None)
+            session.connection().execute(note, {"endorsement": key[0], "cycle": key[1]})
+
+
+def list_differing(
+    session: Session, association: str
+) -> Sequence[tuple[SettledCycle, Endorsement, Person]]:
+    """The settled cycles of an association for which today's records differ, the newest first."""
+    query = (
+        select(SettledCycle, Endorsement, Person)
+        .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(
+            Endorsement.association == association,
+            col(SettledCycle.differs_since).is_not(None),
+            col(SettledCycle.reopened_at).is_(None),
+        )
+        .order_by(
+            col(SettledCycle.differs_since).desc(),
+            col(SettledCycle.endorsement_id),
+            col(SettledCycle.cycle_starts_on),
+        )
+    )
+    return session.exec(query).all()
