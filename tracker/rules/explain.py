@@ -96,7 +96,7 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
     if isinstance(plan, RenewalPlan):
         cycle = plan.cycle
         if cycle is None:
-            return because("no_renewal_rules")
+            return because("not_tracked", association=plan.association)
         if not cycle.starts_on <= entry.held_on <= cycle.ends_on:
             return because("outside_cycle", starts_on=cycle.starts_on, ends_on=cycle.ends_on)
     if entry.held_on > as_of:

@@ -8,6 +8,7 @@ from tracker.formatting import format_date, format_list
 # A sentence without its full stop. It may name the facts that its reason was given.
 SENTENCES = {
     # An entry, and the plan of a renewal or an application.
+    "not_tracked": "we don't track this endorsement's renewal yet; ask {association}",
     "no_renewal_rules": "the rulebook has no renewal rules for this category",
     "no_application_rules": "the rulebook has no initial requirements for this category",
     "outside_cycle": "it was outside the cycle, {starts_on} to {ends_on}",

@@ -198,7 +198,7 @@ def test_an_endorsement_without_rules_promises_no_cycle(
     sqlite_applicant_web: WebClient,
 ) -> None:
     change(sqlite_applicant_web, IDA, state="endorsed", decided_on=date(2026, 11, 20))
-    assert "We have no renewal requirements on file" in checklist(sqlite_applicant_web, IDA)
+    assert "We don't track its renewal yet; ask VAIMH." in checklist(sqlite_applicant_web, IDA)
 
 
 def test_an_endorsement_to_come_says_when(sqlite_applicant_web: WebClient) -> None:
@@ -254,7 +254,7 @@ def test_my_year_links_to_the_checklist(sqlite_applicant_web: WebClient) -> None
 
 def test_my_year_explains_sessions_for_the_application(sqlite_applicant_web: WebClient) -> None:
     page = text_of(sqlite_applicant_web.visit(NORA).get("/my-year"))
-    assert "training 12.5h 2026-02-01 Counts toward training" in page
+    assert "training 12.5h 2026-02-01 12.5 h Counts toward training" in page
     assert "with Mara Counts toward RSC: IMHM-C on that day" in page
     assert "Does not count: it counts only after a master's degree (awarded" in page
 

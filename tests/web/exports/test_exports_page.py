@@ -31,7 +31,12 @@ def test_without_endorsements_the_page_offers_help(sqlite_web: WebClient) -> Non
 @pytest.mark.parametrize(
     ("association", "category", "starts_on", "why"),
     [
-        ("CT-AIMH", "IMHM-P", date(2024, 1, 1), "The rulebook has no renewal rules for this"),
+        (
+            "CT-AIMH",
+            "IMHM-P",
+            date(2024, 1, 1),
+            "We don't track this endorsement's renewal yet",
+        ),
         ("NCIMHA", "IFS", date(2027, 3, 3), "It starts on March 3, 2027, as does its first cycle"),
         ("XY-AIMH", "IFS", date(2024, 1, 1), "We have no rulebook for XY-AIMH."),
     ],

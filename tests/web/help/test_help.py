@@ -78,7 +78,7 @@ def test_a_category_without_rules_says_so(sqlite_web: WebClient) -> None:
                 starts_on=date(2026, 1, 1),
             )
         )
-    assert "We have no renewal requirements on file for this category." in text_of(
+    assert "We don't track this endorsement's renewal yet; ask NCIMHA." in text_of(
         sqlite_web.visit(EVE).get("/help")
     )
 

@@ -12,7 +12,16 @@ from tracker.services.evaluation import evaluate_people
 from tracker.services.rsc_providers import ProviderChoice, refresh_provider_spans
 from tracker.web.forms.provider import find_provider
 
-NAMES = ["Dana Ruiz", "Daniel Okafor", "Zoë van der Berg", "Ruth Danner", "Li Wu"]
+KAIULANI = "Ka\N{MODIFIER LETTER TURNED COMMA}iulani Akana"
+NAMES = [
+    "Dana Ruiz",
+    "Daniel Okafor",
+    "Zoë van der Berg",
+    "Ruth Danner",
+    "Li Wu",
+    KAIULANI,
+    "Nora O\N{RIGHT SINGLE QUOTATION MARK}Brien",
+]
 CHOICES = [ProviderChoice(number, name, None) for number, name in enumerate(NAMES, 1)]
 
 
@@ -44,6 +53,12 @@ def add_providers(cast: Cast, *names: str) -> list[int]:
         ("okaf", "Daniel Okafor"),
         ("zoe berg", "Zoë van der Berg"),
         ("Li Wu", "Li Wu"),
+        ("Ka'iulani", KAIULANI),
+        (
+            "Ka\N{LEFT SINGLE QUOTATION MARK}iulani Akana",
+            KAIULANI,
+        ),
+        ("o'brien", "Nora O\N{RIGHT SINGLE QUOTATION MARK}Brien"),
     ],
 )
 def test_the_only_one_who_can_be_meant_is_taken(typed: str, name: str) -> None:

@@ -211,7 +211,7 @@ def test_without_rules_logged_hours_are_kept(sqlite_web: WebClient) -> None:
     add(sqlite_web, "endorsement", person_id=sqlite_web.cast.people[EVE], association="VAIMH",
         category="IMHM-P", starts_on=date(2020, 1, 1))  # fmt: skip
     page = year(sqlite_web, EVE)
-    assert "We have no renewal requirements on file for this category." in page
+    assert "We don't track this endorsement's renewal yet; ask VAIMH." in page
     assert "Your logged hours are kept." in page
 
 

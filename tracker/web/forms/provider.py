@@ -33,6 +33,19 @@ _RECENT = 3
 # What browsers suggest while a person types; about 4 kB.
 _MAX_SUGGESTED = 80
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+# Unicode counts those of Hawaiian, Samoan, Hebrew, and Arabic names among the letters, but nobody
+# has them on a keyboard.
+_LIKE_APOSTROPHES = dict.fromkeys(
+    map(
+        ord,
+        "\N{MODIFIER LETTER TURNED COMMA}\N{MODIFIER LETTER APOSTROPHE}"
+        "\N{MODIFIER LETTER REVERSED COMMA}\N{MODIFIER LETTER PRIME}"
+        "\N{MODIFIER LETTER RIGHT HALF RING}\N{MODIFIER LETTER LEFT HALF RING}"
+        "\N{MODIFIER LETTER GLOTTAL STOP}\N{LATIN SMALL LETTER SALTILLO}"
+        "\N{LATIN CAPITAL LETTER SALTILLO}",
+    ),
+    "'",
+)
 # A known provider's id, or the name of one we do not know.
 Named = tuple[int | None, str | None]
 
@@ -61,8 +74,8 @@ def find_provider(typed: str, choices: Sequence[ProviderChoice]) -> ProviderMatc
 
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """A name in lower case without accents, its words separated by one space."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    """A name in lower case without accents and apostrophes, its words separated by one space."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return _BETWEEN_WORDS.sub(" ", letters).strip()
 

@@ -125,7 +125,7 @@ def _format_next(page: PageRequest, application: Application) -> str:
         max(application.decided_on, today),
     )
     if plan is None or plan.cycle is None:
-        return "Congratulations. We have no renewal requirements on file for this category."
+        return f"Congratulations. We don't track its renewal yet; ask {application.association}."
     if application.decided_on > today:
         return "Congratulations. Your first renewal cycle starts on that day."
     return "Congratulations. Your first renewal cycle has started, and your hours count toward it."

@@ -28,7 +28,7 @@ from tracker.exports.my_data import write_my_data
 from tracker.exports.transcript import Transcript, find_transcript
 from tracker.exports.transcript_files import file_name, transcript_csv
 from tracker.formatting import capitalize_first, format_date
-from tracker.rules.explain import NO_RULES
+from tracker.rules.reasons import because, format_reason
 from tracker.services.calendar_feeds import (
     delete_feed,
     find_feed_owner,
@@ -86,7 +86,8 @@ def _list_transcripts(page: PageRequest, endorsed: Endorsed) -> dict[str, Any]:
         if endorsed.starts_on > today:
             why_none = f"It starts on {format_date(endorsed.starts_on)}, as does its first cycle"
         elif not rulebook.requirements_of(endorsed.category):
-            why_none = capitalize_first(NO_RULES)
+            reason = because("not_tracked", association=endorsed.association)
+            why_none = capitalize_first(format_reason(reason))
         else:
             why_none = "The rulebook has no renewal cycle for today"
     return {

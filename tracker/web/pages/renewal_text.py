@@ -27,7 +27,8 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
     """One sentence on where the renewal stands; ``is_own``: its endorsee reads it."""
     cycle = standing.plan.cycle
     if cycle is None:
-        return "We have no renewal requirements on file for this category."
+        reason = because("not_tracked", association=standing.plan.association)
+        return f"{capitalize_first(format_reason(reason))}."
     if standing.status is Status.MET:
         return f"All done for {format_cycle(cycle)}."
     if standing.status is Status.EXCUSED:
