@@ -71,6 +71,9 @@ class Rulebooks:
                 accepted.update(self.accepted_organizations(f"{association}/{name}"))
         return frozenset(accepted)
 
+    # Called for every day on which a person logged something, each time a page shows it. Rulebooks
+    # live as long as the process, and so may what is kept for them.
+    @lru_cache(maxsize=16_384)  # noqa: B019
     def plan(
         self, association: str, category: str, starts_on: date, day: date
     ) -> RenewalPlan | None:
@@ -78,41 +81,21 @@ class Rulebooks:
 
         None if the rulebook has no cycle on that day, or the endorsement came later.
         """
-        return _plan_on(self, association, category, starts_on, day)
+        rulebook = self.associations[association]
+        if not rulebook.requirements_of(category):
+            return self.plan_for(association, category, None)
+        cycle = cycle_containing(rulebook.cycles, starts_on, day)
+        return None if cycle is None else self.plan_for(association, category, cycle)
 
+    @lru_cache(maxsize=4_096)  # noqa: B019
     def plan_for(self, association: str, category: str, cycle: Cycle | None) -> RenewalPlan:
         """What a renewal owes in ``cycle``: one plan, shared by all with that cycle."""
-        return _plan(self, association, category, cycle)
+        return plan_renewal(self.associations[association], category, cycle)
 
+    @lru_cache(maxsize=4_096)  # noqa: B019
     def application_plan(self, association: str, category: str, day: date) -> ApplicationPlan:
         """What an application for a category requires, as the rules stand on ``day``."""
-        return _application_plan(self, association, category, day)
-
-
-# Called for every day on which a person logged something, each time a page shows it.
-@lru_cache(maxsize=16_384)
-def _plan_on(
-    rulebooks: Rulebooks, association: str, category: str, starts_on: date, day: date
-) -> RenewalPlan | None:
-    rulebook = rulebooks.associations[association]
-    if not rulebook.requirements_of(category):
-        return rulebooks.plan_for(association, category, None)
-    cycle = cycle_containing(rulebook.cycles, starts_on, day)
-    return None if cycle is None else rulebooks.plan_for(association, category, cycle)
-
-
-@lru_cache(maxsize=4_096)
-def _plan(
-    rulebooks: Rulebooks, association: str, category: str, cycle: Cycle | None
-) -> RenewalPlan:
-    return plan_renewal(rulebooks.associations[association], category, cycle)
-
-
-@lru_cache(maxsize=4_096)
-def _application_plan(
-    rulebooks: Rulebooks, association: str, category: str, day: date
-) -> ApplicationPlan:
-    return plan_application(rulebooks.associations[association], category, day)
+        return plan_application(self.associations[association], category, day)
 
 
 def load_rulebooks(folder: Path) -> Rulebooks:

@@ -21,6 +21,7 @@ from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import load_rulebooks
 from tracker.services.browser_sessions import create_browser_session
+from tracker.services.entry_rules import provider_key
 from tracker.services.evaluation import evaluate_due
 
 CONNECTIONS = 32
@@ -144,6 +145,8 @@ def post_requests(
 
 def _fields(person: int, turn: int) -> dict[str, str]:
     day: date = AS_OF - timedelta(days=(person * 7 + turn) % _DAYS)
+    # Half of them away from those with whom this person has sessions.
+    provider = 1 + (person + PROVIDERS // 2) % PROVIDERS
     return {
         "form_key": uuid.uuid4().hex,
         "activity": "rsc",
@@ -152,8 +155,9 @@ def _fields(person: int, turn: int) -> dict[str, str]:
         "year": str(day.year),
         "hours": "0.25",
         "title": "",
-        # Half of them away from those with whom this person has sessions.
-        "provider": str(1 + (person + PROVIDERS // 2) % PROVIDERS),
+        "provider": str(provider),
+        # Some no longer qualify on that day: as if the question about it were answered.
+        "seen": provider_key(provider, day),
         "provider_name": "",
         "format": "group",
         "reference": "",

@@ -186,7 +186,7 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
 
     day_of, of_bob = days_at(BOOKS, NOW), [cast.endorsements[BOB]]
     closed = judge_all(session, BOOKS, day_of, cycle_day=date(2025, 6, 1), endorsement_ids=of_bob)
-    settle_closed(session, BOOKS, closed, date.min, NOW.date())
+    settle_closed(session, BOOKS, closed, date.min, day_of)
     logged_session = hold_session(session, cast, DANA)
     asked, disputed = (name_supervisee(session, cast, logged_session, who) for who in (ALICE, BOB))
     table = METADATA.tables["group_member"]

@@ -19,18 +19,12 @@ from tracker.rules.standing import (
 _FINAL = {Status.MET, Status.LAPSED, Status.EXCUSED}
 
 
-def closes_on(standing: Standing) -> date | None:
-    """The last day on which a cycle can still be completed; None if nothing is due."""
-    cycle = standing.plan.cycle
-    if cycle is None or standing.due_on is None:
-        return None
-    return max(cycle.ends_on, cycle.grace_ends_on(standing.due_on))
-
-
 def settle(standing: Standing, today: date, rules_digest: str) -> CycleSettlement | None:
     """The settlement of a cycle as it stands ``today``; None if it has not closed yet."""
-    last_day = closes_on(standing)
-    if last_day is None or last_day >= today or standing.status not in _FINAL:
+    cycle, due_on = standing.plan.cycle, standing.due_on
+    if cycle is None or due_on is None or standing.status not in _FINAL:
+        return None
+    if cycle.grace_ends_on(due_on) >= today:
         return None
     results = []
     for result in standing.results:
@@ -42,7 +36,7 @@ def settle(standing: Standing, today: date, rules_digest: str) -> CycleSettlemen
         settled_on=today,
         rules_digest=rules_digest,
         status=standing.status,
-        due_on=standing.due_on or last_day,
+        due_on=due_on,
         covered_until=standing.covered_until,
         results=tuple(results),
         minutes=facts.minutes,

@@ -19,6 +19,8 @@ from tracker.db.statements import insert_rows
 from tracker.db.tables import METADATA
 from tracker.formatting import MINUTES_IN_DAY
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.providers import explain_unqualified
+from tracker.rules.reasons import Reason
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.endorsements import refusal_of_lock
 from tracker.services.entry_rules import (
@@ -34,7 +36,7 @@ from tracker.services.entry_rules import (
 )
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_sessions import release_entry
-from tracker.services.rsc_providers import may_name
+from tracker.services.rsc_providers import check_provider, load_providers
 
 _ONE_DAY = timedelta(days=1)
 # Built once, because building a statement takes as long as running it.
@@ -111,15 +113,16 @@ def create_entry(
         return _return_saved(session, saved_id, entry)
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
     others = list_entries(session, person_id, entry.held_on, entry.held_on)
-    refusals = _list_refusals(
-        session, entry, rules, others, is_from_provider=source.is_from_provider
-    )
+    refusals, uncounted = _list_refusals(entry, rules, others), None
+    if not source.is_from_provider:
+        refused_provider, uncounted = _check_provider(context, entry, rules)
+        refusals += refused_provider
     if logged >= DAILY_LIMIT:
         refusals.append(Refusal("minutes", "daily-limit-reached", {"limit": DAILY_LIMIT}))
     if refusals:
         raise Refused(*refusals)
     if source.confirmed is not None:
-        warnings = find_warnings(entry, others, source.confirmed)
+        warnings = find_warnings(entry, others, source.confirmed, uncounted)
         if warnings is not None:
             raise NeedsConfirmation(warnings)
     values = entry.values() | {"person_id": person_id, "form_key": source.form_key}
@@ -157,13 +160,14 @@ def update_entry(
     entry = dataclasses.replace(entry, title=title)
     same_day = list_entries(session, person_id, entry.held_on, entry.held_on)
     others = [other for other in same_day if other.id != entry_id]
-    refusals = _list_refusals(session, entry, rules.for_editing(stored), others)
+    refusals, uncounted = _check_provider(context, entry, rules)
+    refusals = _list_refusals(entry, rules.for_editing(stored), others) + refusals
     if entry_version(stored) != version:
         refusals.append(Refusal("version", "entry-changed-meanwhile", _describe(stored)))
     if refusals:
         raise Refused(*refusals)
     # Only a new entry can be a duplicate.
-    warnings = find_warnings(entry, (), confirmed)
+    warnings = find_warnings(entry, (), confirmed, uncounted)
     if warnings is not None:
         raise NeedsConfirmation(warnings)
     session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
@@ -257,26 +261,38 @@ def _lock_own_entry(context: ServiceContext, entry_id: int) -> tuple[LoggedEntry
     return stored, rules
 
 
+def _check_provider(
+    context: ServiceContext, entry: EntryInput, rules: EntryRules
+) -> tuple[list[Refusal], Reason | None]:
+    """Why the person may not name a known provider; or else why no session with them counts."""
+    provider_id = entry.provider_id
+    if provider_id is None or entry.activity != "rsc":
+        return [], None
+    session, person_id = context.session, rules.person_id or 0
+    use = check_provider(session, person_id, rules.provider_rules, provider_id, entry.held_on)
+    if provider_id == person_id:
+        return [Refusal("provider", "provider-is-self")], None
+    if not use.may_be_named:
+        return [Refusal("provider", "provider-not-offered")], None
+    if use.counts or not rules.provider_rules:
+        return [], None
+    provider = load_providers(session, {provider_id})[provider_id]
+    association, rule = context.rulebooks.provider_rules[min(rules.provider_rules)]
+    return [], explain_unqualified(association, rule, provider, entry.held_on)
+
+
 def _list_refusals(
-    session: Session,
-    entry: EntryInput,
-    rules: EntryRules,
-    others: Collection[LoggedEntry],
-    *,
-    is_from_provider: bool = False,
+    entry: EntryInput, rules: EntryRules, others: Collection[LoggedEntry]
 ) -> list[Refusal]:
-    """Every reason to refuse an entry; ``others`` are the person's other entries of its day."""
+    """Every reason to refuse an entry, whoever provided it.
+
+    ``others`` are the person's other entries of its day.
+    """
     refusals = validate_entry(entry, rules)
     logged = sum(other.minutes for other in others)
     if logged + entry.minutes > MINUTES_IN_DAY >= entry.minutes:
         facts = {"logged": logged, "held_on": entry.held_on}
         refusals.append(Refusal("minutes", "day-is-full", facts))
-    if is_from_provider or entry.provider_id is None or entry.activity != "rsc":
-        return refusals
-    if entry.provider_id == rules.person_id:
-        refusals.append(Refusal("provider", "provider-is-self"))
-    elif not may_name(session, rules.person_id or 0, rules.provider_rules, entry.provider_id):
-        refusals.append(Refusal("provider", "provider-not-offered"))
     return refusals
 
 

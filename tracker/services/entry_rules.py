@@ -20,6 +20,7 @@ from tracker.formatting import (
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
+from tracker.rules.reasons import Reason
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.endorsements import (
@@ -102,10 +103,14 @@ class EntryRules:
 
 @dataclass(frozen=True, slots=True)
 class EntryWarnings:
-    """What a person confirms before an entry is saved; ``minutes`` is 0 for a usual length."""
+    """What a person confirms before an entry is saved; ``minutes`` is 0 for a usual length.
+
+    ``uncounted`` is why no session with the provider counts on that day, with its key.
+    """
 
     duplicate: LoggedEntry | None = None
     minutes: int = 0
+    uncounted: tuple[str, Reason] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -115,6 +120,8 @@ class EntryWarnings:
             keys.append(str(self.duplicate.id))
         if self.minutes:
             keys.append(length_key(self.minutes))
+        if self.uncounted is not None:
+            keys.append(self.uncounted[0])
         return tuple(keys)
 
 
@@ -245,11 +252,15 @@ def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
 
 
 def find_warnings(
-    entry: EntryInput, others: Sequence[LoggedEntry], confirmed: Collection[str]
+    entry: EntryInput,
+    others: Sequence[LoggedEntry],
+    confirmed: Collection[str],
+    uncounted: Reason | None = None,
 ) -> EntryWarnings | None:
     """What looks like a mistake, and is not ``confirmed`` yet; None if nothing does.
 
-    ``others`` are the other entries of the day, newest first.
+    ``others`` are the other entries of the day, newest first. ``uncounted`` is why the provider
+    does not count on that day (None: they do).
     """
     duplicate = None
     for other in others:
@@ -258,7 +269,12 @@ def find_warnings(
     if duplicate is not None and str(duplicate.id) in confirmed:
         duplicate = None
     minutes = unusual_minutes(entry.minutes, confirmed)
-    return EntryWarnings(duplicate, minutes) if duplicate or minutes else None
+    keyed = None
+    if uncounted is not None:
+        key = provider_key(entry.provider_id, entry.held_on)
+        keyed = None if key in confirmed else (key, uncounted)
+    found = EntryWarnings(duplicate, minutes, keyed)
+    return found if found != EntryWarnings() else None
 
 
 def unusual_minutes(minutes: int, confirmed: Collection[str]) -> int:
@@ -266,6 +282,11 @@ def unusual_minutes(minutes: int, confirmed: Collection[str]) -> int:
     if _USUAL_FROM <= minutes <= _USUAL_TO or length_key(minutes) in confirmed:
         return 0
     return minutes
+
+
+def provider_key(provider_id: int | None, day: date) -> str:
+    """What a form sends back to confirm a provider who does not count on a day."""
+    return f"{provider_id}@{day.isoformat()}"
 
 
 def length_key(minutes: int) -> str:

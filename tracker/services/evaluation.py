@@ -6,8 +6,7 @@ The standing table holds the last standings of the current cycle and of the one 
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -24,7 +23,6 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
 from tracker.rules.notices import last_membership
 from tracker.rules.renewal import falls_behind_on, judge_renewal
-from tracker.rules.settlement import closes_on
 from tracker.rules.standing import Result, Standing
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
@@ -240,20 +238,13 @@ def _evaluate(
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
         store_standings(session, standings, day_of, rulebooks, endorsement_ids=ids)
-        for association, judged in _by_association(standings).items():
-            today = day_of(association)
-            if since is not None:
-                settle_closed(session, rulebooks, judged, since, today)
-            note_differences(session, rulebooks, judged, today)
+        if since is not None:
+            settle_closed(session, rulebooks, standings, since, day_of)
+        settled = [standing for standing in standings if standing.facts.settlement]
+        if settled:
+            note_differences(session, rulebooks, settled, day_of)
         count += len(ids)
     return count
-
-
-def _by_association(standings: Iterable[Standing]) -> Mapping[str, list[Standing]]:
-    found: defaultdict[str, list[Standing]] = defaultdict(list)
-    for standing in standings:
-        found[standing.plan.association].append(standing)
-    return found
 
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -369,14 +360,13 @@ def _row(standing: Standing, today: date, rulebooks: Rulebooks) -> dict[str, Any
 
 def _recheck_on(standing: Standing, today: date, rulebooks: Rulebooks) -> date | None:
     """When to look again: at the next change, or when the current cycle gives way to the next."""
-    current = standing.plan.cycle
+    own = current = standing.plan.cycle
     if current and current.ends_on < today:
         # If the endorsement has ended there may be no row of the current cycle to do this.
         schemes = rulebooks.associations[standing.plan.association].cycles
         current = cycle_containing(schemes, standing.facts.starts_on, current.ends_on + _DAY)
     days = [standing.next_change_on, current.ends_on + _DAY if current else None]
-    last_day = closes_on(standing)
-    if last_day is not None and last_day >= today:
+    if own and standing.due_on and own.grace_ends_on(standing.due_on) >= today:
         # It is settled on the day after.
-        days.append(last_day + _DAY)
+        days.append(own.grace_ends_on(standing.due_on) + _DAY)
     return min((day for day in days if day), default=None)

@@ -296,26 +296,44 @@ def _select_qualified(rules: Any) -> SelectOfScalar[int]:  # noqa: ANN401 - a li
     )
 
 
+class ProviderUse(NamedTuple):
+    """Whether a person may name a provider, and whether a session on a day counts by some rule."""
+
+    may_be_named: bool
+    counts: bool
+
+
+_OF_PROVIDER = col(ProviderSpan.provider_id) == bindparam("provider_id")
 # Built once, because building a statement takes as long as running it.
-_MAY_NAME = select(
+_USE = select(
     or_(
         exists().where(
             col(Entry.person_id) == bindparam("person_id"),
             col(Entry.provider_id) == bindparam("provider_id"),
         ),
-        _select_qualified(bindparam("rules", expanding=True))
-        .where(ProviderSpan.provider_id == bindparam("provider_id"))
-        .exists(),
-    )
+        _select_qualified(bindparam("rules", expanding=True)).where(_OF_PROVIDER).exists(),
+    ),
+    exists().where(
+        _OF_PROVIDER,
+        col(ProviderSpan.rule).in_(bindparam("rules", expanding=True)),
+        col(ProviderSpan.starts_on) <= bindparam("day"),
+        col(ProviderSpan.ends_on) >= bindparam("day"),
+    ),
 )
 
 
-def may_name(session: Session, person_id: int, rules: Iterable[str], provider_id: int) -> bool:
-    """Whether the provider is among the person's `provider_choices`."""
-    if provider_id == person_id:
-        return False
-    names = {"person_id": person_id, "provider_id": provider_id, "rules": list(rules)}
-    return bool(session.connection().execute(_MAY_NAME, names).scalar())
+def check_provider(
+    session: Session, person_id: int, rules: Iterable[str], provider_id: int, day: date
+) -> ProviderUse:
+    """Whether the provider is among the person's `provider_choices`, and counts on ``day``."""
+    parameters = {
+        "person_id": person_id,
+        "provider_id": provider_id,
+        "rules": list(rules),
+        "day": day,
+    }
+    may_be_named, counts = session.connection().execute(_USE, parameters).one()
+    return ProviderUse(bool(may_be_named) and provider_id != person_id, bool(counts))
 
 
 def names_used(session: Session, person_id: int) -> list[str]:

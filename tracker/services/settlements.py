@@ -1,6 +1,6 @@
 """Stores what cycles came to when they closed, and since when today's records would differ."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 from sqlalchemy import bindparam, update
@@ -12,10 +12,12 @@ from tracker.db.statements import upsert
 from tracker.rulebooks import Rulebooks
 from tracker.rules.reasons import Reason
 from tracker.rules.renewal import judge_renewal
-from tracker.rules.settlement import closes_on, list_differences, settle
+from tracker.rules.settlement import list_differences, settle
 from tracker.rules.standing import Standing
 from tracker.services.facts import format_settlement
 
+# Each association's legal day.
+DayOf = Callable[[str], date]
 # Built once, because building a statement takes as long as running it.
 _SETTLED = select(
     col(SettledCycle.endorsement_id),
@@ -33,7 +35,7 @@ def settle_closed(
     rulebooks: Rulebooks,
     standings: Iterable[Standing],
     since: date,
-    today: date,
+    day_of: DayOf,
 ) -> int:
     """Settle the cycles that closed from the day before ``since`` until yesterday; return how many.
 
@@ -42,15 +44,16 @@ def settle_closed(
     """
     rows = []
     for standing in standings:
-        last_day = closes_on(standing)
-        if standing.settled_on is not None or last_day is None or last_day < since:
-            continue
+        today = day_of(standing.plan.association)
         settlement = settle(standing, today, rulebooks.digest)
-        if settlement is not None and standing.plan.cycle is not None:
+        cycle = standing.plan.cycle
+        if settlement is None or cycle is None or standing.settled_on is not None:
+            continue
+        if cycle.grace_ends_on(settlement.due_on) >= since:
             rows.append(
                 {
                     "endorsement_id": standing.facts.subject_id,
-                    "cycle_starts_on": standing.plan.cycle.starts_on,
+                    "cycle_starts_on": cycle.starts_on,
                     "settled_on": today,
                     "content": format_settlement(settlement),
                     "reopened_at": None,
@@ -75,12 +78,9 @@ def differences_of(standing: Standing, rulebooks: Rulebooks, today: date) -> lis
 
 
 def note_differences(
-    session: Session, rulebooks: Rulebooks, standings: Sequence[Standing], today: date
+    session: Session, rulebooks: Rulebooks, settled: Sequence[Standing], day_of: DayOf
 ) -> None:
-    """Note since when the records differ from what was settled, for the coordinators' list."""
-    settled = [standing for standing in standings if standing.settled_on is not None]
-    if not settled:
-        return
+    """Note since when records differ from what was ``settled``, for the coordinators' list."""
     noted = {}
     ids = sorted({standing.facts.subject_id for standing in settled})
     for endorsement_id, starts_on, since in session.connection().execute(_SETTLED, {"ids": ids}):
@@ -88,6 +88,7 @@ def note_differences(
     for standing in settled:
         assert standing.plan.cycle is not None  # noqa: S101 - only cycles are settled
         key = (standing.facts.subject_id, standing.plan.cycle.starts_on)
+        today = day_of(standing.plan.association)
         differs = bool(differences_of(standing, rulebooks, today))
         if differs != (noted[key] is not None):
             note = _NOTE.values(differs_since=today if differs else None)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, ERIN, EVE
-from tests.web.client import RSC, TRAINING, WebClient, text_of
+from tests.web.client import RSC, TRAINING, WebClient, plain_text, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -41,6 +41,19 @@ def test_requirements_show_state_and_source(sqlite_web: WebClient) -> None:
     assert "Reflective supervision 8.5 of 12 hours" in page
     assert "Membership NCIMHA, paid to December 31, 2026 Done" in page
     assert "NCIMHA: Infant Family Specialist (IFS), “Continuing endorsement: Education" in page
+
+
+def test_sessions_that_do_not_count_are_told_first(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(ALICE).get("/my-year").text
+    first_screen = plain_text(page.partition("<main")[2].partition("<h1")[0]).replace("\xa0", " ")
+    assert "1 session doesn't count: Jo Hart is not yet confirmed as qualified." in first_screen
+
+
+def test_a_lapsed_renewal_is_told_first(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(BOB).get("/my-year").text
+    first_screen = page.partition("<main")[2].partition("<h1")[0]
+    assert '<a href="#renewal-2">Lapsed:' in first_screen
+    assert 'id="renewal-2"' in page
 
 
 def test_pace_and_state_agree(sqlite_web: WebClient) -> None:
@@ -111,7 +124,8 @@ def test_links_to_rules_have_targets(sqlite_web: WebClient) -> None:
 def test_the_current_cycle_precedes_a_lapsed_one(web: WebClient) -> None:
     page = year(web, BOB)
     lapsed = "Lapsed: 15 training hours (one on DEIA), 12 RSC hours, and your membership missing"
-    assert page.index("to go by December 31.") < page.index("Log hours") < page.index(lapsed)
+    assert page.startswith(lapsed)
+    assert page.index("to go by December 31.") < page.index("Log hours") < page.rindex(lapsed)
     assert "Requirements for 2025" in page
     assert "Nothing is logged yet. Log your first hours" in page
     assert "Jan 31, 2026 Grace period ended the renewal lapsed after this day" in page

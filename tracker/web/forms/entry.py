@@ -24,7 +24,7 @@ from tracker.services.entry_rules import (
     EntryRules,
     usual_title,
 )
-from tracker.services.rsc_providers import may_name
+from tracker.services.rsc_providers import check_provider
 from tracker.web.forms.body import OwnForm, clean, keep_form_key, parse_id
 from tracker.web.forms.fields import (
     DateError,
@@ -195,8 +195,10 @@ def prefill_from_link(
         if link.topic in rules.topics[link.activity]:
             texts[topic_field(link.activity, link.topic)] = ALL
     provider_id = parse_id(link.provider)
-    if provider_id and may_name(session, person_id, rules.provider_rules, provider_id):
-        texts |= {"provider": str(provider_id), "activity": "rsc"}
+    if provider_id:
+        use = check_provider(session, person_id, rules.provider_rules, provider_id, rules.today)
+        if use.may_be_named:
+            texts |= {"provider": str(provider_id), "activity": "rsc"}
     with suppress(ValueError):
         texts |= format_date_fields(date.fromisoformat(link.day))
     return texts

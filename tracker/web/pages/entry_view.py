@@ -25,15 +25,17 @@ from tracker.web.rendering import format_cycle
 class VerdictLine:
     """Whether an entry counts, in a sentence, and what stands behind it.
 
-    ``tone`` is plain if the entry counts and nothing is required. ``anchor`` names the rule's row
-    on the page; empty if the page does not show it. ``remedy`` tells what would make the entry
-    count, or is empty; ``by_association``: only the association can do it.
+    ``reason`` is why it does or does not count. ``tone`` is plain if the entry counts and nothing
+    is required. ``anchor`` names the rule's row on the page; empty if the page does not show it.
+    ``remedy`` tells what would make the entry count, or is empty; ``by_association``: only the
+    association can do it.
     """
 
     association: str
     endorsement: str
     counts: bool
     text: str
+    reason: str
     anchor: str
     tone: Tone
     background: Background
@@ -45,14 +47,12 @@ class VerdictLine:
 class EntryView:
     """An entry with a verdict for each endorsement and each application, as the pages show it.
 
-    ``mark`` tells at a glance that an entry does not count, or only for some of what the person
-    holds. ``activity`` is empty if the title says it. ``whys`` has a verdict for each endorsement;
+    ``activity`` is empty if the title says it. ``whys`` has a verdict for each endorsement;
     ``lines`` are the same, or only the first one if they all agree. ``closed`` tells why the entry
     can no longer be changed, and ``closed_by`` names the association; both are empty if it can.
     """
 
     entry: LoggedEntry
-    mark: str
     activity: str
     details: str
     lines: Sequence[VerdictLine]
@@ -60,6 +60,11 @@ class EntryView:
     closed: str
     closed_by: str
     files: Sequence[EntryFile]
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is judged for something, and counts for none of it."""
+        return bool(self.whys) and not any(why.counts for why in self.whys)
 
 
 def read_entry(session: Session, page: PageRequest, entry_id: int) -> EntryView:
@@ -85,7 +90,6 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
         closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association
     return EntryView(
         entry=entry,
-        mark=_mark(whys),
         activity="" if activity.casefold() in entry.title.casefold() else activity,
         details=_format_details(data, entry),
         lines=whys[:1] if agree else whys,
@@ -94,13 +98,6 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
         closed_by=closed_by,
         files=data.files.get(entry.id, ()),
     )
-
-
-def _mark(whys: Sequence[VerdictLine]) -> str:
-    lost = [why for why in whys if not why.counts]
-    if not lost:
-        return ""
-    return "Doesn't count" if len(lost) == len(whys) else "Counts in part"
 
 
 def _format_details(data: YearData, entry: LoggedEntry) -> str:
@@ -203,6 +200,7 @@ def _make_line(
         endorsement=f"{plan.association} {plan.category}",
         counts=verdict.counts,
         text=_format_verdict(plan, verdict, exemptions),
+        reason=format_reason(verdict.reason) if verdict.reason else "",
         anchor="",
         tone=tone,
         background=describe_background(entry, plan, provider, verdict, exemptions),

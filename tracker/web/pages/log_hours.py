@@ -14,6 +14,7 @@ from tracker.db.engine import Busy
 from tracker.formatting import format_size, use_locale
 from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.reasons import format_reason
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.entries import (
     EntrySource,
@@ -29,6 +30,7 @@ from tracker.services.entry_rules import (
     EntryWarnings,
     length_key,
     load_entry_rules,
+    provider_key,
     validate_entry,
 )
 from tracker.services.evidence import (
@@ -234,8 +236,9 @@ def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         form = SubmittedForm(prefill_from_entry(entry).items())
         form["version"] = entry_version(entry)
-        # An unusual length was confirmed when the entry was saved.
-        form["seen"] = length_key(entry.minutes)
+        # What is unusual about it was confirmed when the entry was saved.
+        keys = (length_key(entry.minutes), provider_key(entry.provider_id, entry.held_on))
+        form["seen"] = " ".join(keys)
         return _render_form(session, page, rules, Submission(form, editing=entry))
 
 
@@ -312,6 +315,7 @@ def _render_form(
         warnings=None if problems else submission.warnings,
         duplicate_provider=_name_provider(session, warnings.duplicate),
         length_question=format_length_question(warnings.minutes),
+        uncounted=format_reason(warnings.uncounted[1]) if warnings.uncounted else "",
         focus="" if problems or submission.warnings else submission.focus,
     )
 

@@ -1,5 +1,6 @@
 """My year: a person's renewals, what lies ahead, and every entry; and the pages of one cycle."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -10,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from tracker.db.applications import Application
-from tracker.formatting import capitalize_first, format_date
+from tracker.formatting import capitalize_first, format_count, format_date
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.reasons import format_reason
@@ -23,7 +24,7 @@ from tracker.services.settlements import differences_of
 from tracker.web.forms.body import CycleStart, RowId
 from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage, require
 from tracker.web.pages.applications import read_applications
-from tracker.web.pages.entry_view import read_entry, view_entry
+from tracker.web.pages.entry_view import EntryView, read_entry, view_entry
 from tracker.web.pages.profile import get_bounce_banner
 from tracker.web.pages.renewal_view import list_cycle_links, view_renewal
 from tracker.web.pages.year_data import (
@@ -145,6 +146,7 @@ def read_year(
 
     ``entries`` are in a cycle that the page shows, ``outside`` in no cycle at all; the others are
     on the pages of earlier cycles. ``period`` names the cycle of ``entries``, if it is one.
+    ``alerts`` are what is worst, each as a sentence and the anchor of the part that has more.
     ``without_renewal`` tells why an endorsement has no renewal to show, and lists its cycles.
     ``last_entry_id`` is the newest of all, None if nothing was ever logged.
     """
@@ -164,14 +166,31 @@ def read_year(
             shown.append(view_entry(data, entry))
         elif not any(cycle.starts_on <= entry.held_on <= cycle.ends_on for cycle in cycles):
             outside.append(view_entry(data, entry))
+    renewals = [view_renewal(data, standing) for standing in data.standings]
     return {
-        "renewals": [view_renewal(data, standing) for standing in data.standings],
+        "renewals": renewals,
+        "alerts": _list_alerts(renewals, shown),
         "entries": shown,
         "outside": outside,
         "without_renewal": _list_without_renewal(data),
         "period": _format_period(data),
         "last_entry_id": max((entry.id for entry in data.entries), default=None),
     }
+
+
+def _list_alerts(
+    renewals: Sequence[dict[str, Any]], entries: Sequence[EntryView]
+) -> list[tuple[str, str]]:
+    """What must not be missed: lapsed renewals below another one, sessions that don't count."""
+    alerts = []
+    for number, renewal in enumerate(renewals, 1):
+        if renewal["status"] == Status.LAPSED and number > 1:
+            alerts.append((renewal["headline"], f"renewal-{number}"))
+    reasons = Counter(entry.whys[0].reason for entry in entries if entry.is_lost)
+    for reason, count in reasons.most_common():
+        verb = "doesn't" if count == 1 else "don't"
+        alerts.append((f"{format_count(count, 'session')} {verb} count: {reason}.", "logged"))
+    return alerts
 
 
 def _limit_to_coordinator(session: Session, person_id: int, data: YearData) -> YearData:
