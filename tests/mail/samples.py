@@ -187,7 +187,7 @@ SESSION_REMINDER = SessionMail(
     unsubscribe_url=SESSION.unsubscribe_url,
 )
 
-SIGN_IN = SignInMail("F7KM-3RTX", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
+SIGN_IN = SignInMail("123 456 789", f"{BASE_URL}/sign-in/9f8e7d6c5b4a")
 PROBE = ProbeMail("December 1, 2026, 12:00 UTC")
 
 REQUEST = RequestMail(

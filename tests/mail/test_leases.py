@@ -13,7 +13,7 @@ from tracker import clock
 from tracker.mail import delivery as marking
 from tracker.mail import outbox
 from tracker.mail.delivery import deliver_once
-from tracker.mail.smtp_connection import CycleSettlement, parse_server
+from tracker.mail.smtp_connection import Settlement, parse_server
 
 PEOPLE = [f"person{number}@example.org" for number in range(8)]
 
@@ -73,7 +73,7 @@ def test_a_sender_that_is_told_to_stop_frees_what_it_holds(post: Post) -> None:
 def test_a_mail_whose_mark_was_lost_comes_again_with_the_same_bytes(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_engine: object, _settlements: list[CycleSettlement]) -> None:
+    def fail(_engine: object, _settlements: list[Settlement]) -> None:
         raise OperationalError("COMMIT", None, Exception("disk full"))
 
     post.put("alice@example.org")

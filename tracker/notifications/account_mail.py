@@ -19,13 +19,15 @@ from tracker.services.sign_in import (
     find_person_by_email,
     format_code,
     hash_token,
+    link_token,
 )
 
 
 class CodeRequest(NamedTuple):
-    """A request for a code by mail; ``token`` becomes part of the link in the mail.
+    """A request for a code by mail.
 
-    A sign-in opens ``next_path``; a second address is that of ``person_id``.
+    A sign-in opens ``next_path``; ``token`` is that of the browser that asked. A second address is
+    that of ``person_id``; ``token`` is that of the link in the mail.
     """
 
     email: str
@@ -46,11 +48,12 @@ def send_sign_in_code(
     names = {one.email: one.name for one in mail_context.settings.coordinators}
     name = person.name if person else names.get(request.email)
     email = NOBODY if name is None else request.email
-    code = create_sign_in(session, request.token, email, now)
+    token = link_token(session, request.token)
+    code = create_sign_in(session, token, email, now)
     query = f"?{urlencode({'next': request.next_path})}" if request.next_path != "/" else ""
     mail = SignInMail(
         code=format_code(code),
-        url=f"{mail_context.settings.base_url}/sign-in/{request.token}{query}",
+        url=f"{mail_context.settings.base_url}/sign-in/{token}{query}",
         minutes=SIGN_IN_MINUTES,
     )
     envelope = Envelope(

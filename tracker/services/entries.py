@@ -284,7 +284,7 @@ def _check_provider(
 def _list_refusals(
     entry: EntryInput, rules: EntryRules, others: Collection[LoggedEntry]
 ) -> list[Refusal]:
-    """Every reason to refuse an entry, whoever provided it.
+    """Every reason to refuse an entry, except its provider.
 
     ``others`` are the person's other entries of its day.
     """

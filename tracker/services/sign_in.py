@@ -20,17 +20,16 @@ from tracker.db.engine import lock_names
 from tracker.db.people import Person
 from tracker.db.signing_keys import find_signing_key, get_signing_key
 
-CODE_LENGTH = 8
+# With so few wrong codes an hour in all, a guesser with any number of machines has less than one
+# chance in a million an hour of signing in as anybody.
+_DIGITS, _MOST_WRONG_CODES = 9, 999
+_DIGITS_TOGETHER = 3
 SIGN_IN_MINUTES = 10
 # A form shows at most this much of a wrong code again, to be corrected.
 MAX_SHOWN_LENGTH = 40
 # The address of a sign-in for an unknown address, which is not kept.
 NOBODY = ""
 RATE_WINDOW = timedelta(hours=1)
-# No vowels, so that no code is a word; no 0 O 1 I L; of letters and digits that look alike (2 Z,
-# 5 S, 6 G, 8 B) only the digit. That makes 23 to the power of 8 codes, with five tries for each.
-_ALPHABET = "23456789CDFHJKMNPQRTVWX"
-_LOOK_ALIKES = str.maketrans("ZSGB", "2568")
 _SEPARATORS = re.compile(r"[\s\-\N{HYPHEN}-\N{HORIZONTAL BAR}]+")
 _MAX_TYPED_LENGTH = 100
 _MAX_EMAIL_LENGTH = 254
@@ -45,6 +44,7 @@ class CodeProblem(Enum):
 
     WRONG = "wrong"
     TOO_MANY_TRIES = "too many tries"
+    PAUSED = "paused"
     USED = "used"
     EXPIRED = "expired"
     UNKNOWN_LINK = "unknown link"
@@ -61,18 +61,18 @@ def hash_token(token: str) -> str:
 
 
 def format_code(code: str) -> str:
-    """A code as people read it: ``F7KM-3RTX``."""
-    middle = CODE_LENGTH // 2
-    return f"{code[:middle]}-{code[middle:]}"
+    """A code as people read it: ``123 456 789``."""
+    parts = [code[n : n + _DIGITS_TOGETHER] for n in range(0, _DIGITS, _DIGITS_TOGETHER)]
+    return " ".join(parts)
 
 
 def parse_code(typed: str) -> str | None:
-    """The code that a person typed, in any case, with or without spaces and dashes.
+    """The code that a person typed, with or without spaces and dashes.
 
     None for a text that cannot be a code, so that it does not use up a try.
     """
-    code = _SEPARATORS.sub("", typed[:_MAX_TYPED_LENGTH]).upper().translate(_LOOK_ALIKES)
-    return code if len(code) == CODE_LENGTH and set(code) <= set(_ALPHABET) else None
+    code = _SEPARATORS.sub("", typed[:_MAX_TYPED_LENGTH])
+    return code if re.fullmatch(rf"[0-9]{{{_DIGITS}}}", code) else None
 
 
 def normalize_email(text: str) -> str:
@@ -103,7 +103,7 @@ def create_sign_in(
     """
     # Until they are deleted, expired sign-ins can still be told from unknown ones.
     session.exec(delete(SignIn).where(col(SignIn.expires_at) < now - _KEPT))
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH))
+    code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
     session.add(
         SignIn(
             token_hash=hash_token(token),
@@ -117,15 +117,60 @@ def create_sign_in(
     return code
 
 
+def link_token(session: Session, browser_token: str) -> str:
+    """The token of the link for the browser whose cookie has ``browser_token``.
+
+    So that only who got the mail knows the link, though the browser can prove that it asked.
+    """
+    key = find_signing_key(session, _KEY_NAME) or get_signing_key(session, _KEY_NAME)
+    return _keyed_hash(key.encode(), "link", browser_token)
+
+
+def is_own_link(session: Session, browser_token: str, token: str) -> bool:
+    """Whether a link is the one for the browser with this token; this writes nothing."""
+    key = find_signing_key(session, _KEY_NAME)
+    if key is None or not browser_token:
+        return False
+    own = _keyed_hash(key.encode(), "link", browser_token)
+    return hmac.compare_digest(own.encode(), token.encode("utf-8", "surrogatepass"))
+
+
 def redeem_code(
     session: Session, token: str, code: str, now: datetime, person_id: int | None = None
 ) -> str | CodeProblem:
-    """Use up a token and its code; return the address that they sign in, or why they do not.
+    """Use up a link and its code; return the address that they sign in, or why they do not.
 
     ``person_id`` is the one that they were created with. A wrong code is counted, so the caller
     must commit it too.
     """
-    # The row is locked: of a thousand guesses at once only five are compared.
+    sign_in = _lock_open(session, token, now, person_id)
+    if isinstance(sign_in, CodeProblem):
+        return sign_in
+    lately = col(SignIn.created_at) > now - RATE_WINDOW - timedelta(minutes=SIGN_IN_MINUTES)
+    wrong_codes = session.exec(select(func.sum(SignIn.wrong_codes)).where(lately)).one() or 0
+    if wrong_codes >= _MOST_WRONG_CODES:
+        return CodeProblem.PAUSED
+    is_right = hmac.compare_digest(sign_in.code_hash, _hash_code(token, code))
+    if not is_right or sign_in.email == NOBODY:
+        sign_in.wrong_codes += 1
+        return CodeProblem.WRONG
+    sign_in.used_at = now
+    return sign_in.email
+
+
+def redeem_link(session: Session, token: str, now: datetime) -> str | CodeProblem:
+    """Use up a link without its code: for the browser that asked for it, and nobody else."""
+    sign_in = _lock_open(session, token, now, None)
+    if isinstance(sign_in, CodeProblem):
+        return sign_in
+    sign_in.used_at = now
+    return sign_in.email
+
+
+def _lock_open(
+    session: Session, token: str, now: datetime, person_id: int | None
+) -> SignIn | CodeProblem:
+    """A sign-in that can still be used; of a thousand tries at once only five are compared."""
     query = (
         select(SignIn)
         .where(SignIn.token_hash == hash_token(token))
@@ -141,12 +186,7 @@ def redeem_code(
         return CodeProblem.EXPIRED
     if sign_in.wrong_codes >= _MAX_TRIES:
         return CodeProblem.TOO_MANY_TRIES
-    is_right = hmac.compare_digest(sign_in.code_hash, _hash_code(token, code))
-    if not is_right or sign_in.email == NOBODY:
-        sign_in.wrong_codes += 1
-        return CodeProblem.WRONG
-    sign_in.used_at = now
-    return sign_in.email
+    return sign_in
 
 
 def _hash_code(token: str, code: str) -> str:

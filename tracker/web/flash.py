@@ -11,7 +11,7 @@ from tracker.services.browser_sessions import MAX_SESSION_DAYS
 from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.web.dependencies import Site, SiteDep, safe_path
 
-SIGN_IN_COOKIE = "sign-in"
+SIGN_IN_COOKIE, ADDRESS_COOKIE = "sign-in", "sign-in-address"
 # Not "cookies": that would clear those of every other site of the same domain, too.
 CLEAR_CACHE = '"cache"'
 _SIGN_IN_PATH = "/sign-in"
@@ -28,7 +28,8 @@ def sign_in_response(site: Site, token: str, path: str) -> Response:
     # The database ends a session earlier if it is not used.
     seconds = MAX_SESSION_DAYS * _SECONDS_IN_DAY
     set_cookie(response, site, site.own_cookie(), token, max_age=seconds)
-    delete_cookie(response, site, SIGN_IN_COOKIE, _SIGN_IN_PATH)
+    for name in (SIGN_IN_COOKIE, ADDRESS_COOKIE):
+        delete_cookie(response, site, name, _SIGN_IN_PATH)
     return response
 
 
@@ -38,10 +39,11 @@ def clear_session(response: Response, site: Site) -> None:
     delete_cookie(response, site, site.own_cookie())
 
 
-def remember_sign_in(response: Response, site: Site, token: str) -> None:
-    """Let this browser complete the sign-in with the code alone."""
+def remember_sign_in(response: Response, site: Site, token: str, email: str) -> None:
+    """Let this browser complete the sign-in with the code or the link alone, and show for whom."""
     seconds = SIGN_IN_MINUTES * _SECONDS_IN_MINUTE
-    set_cookie(response, site, SIGN_IN_COOKIE, token, path=_SIGN_IN_PATH, max_age=seconds)
+    for name, value in ((SIGN_IN_COOKIE, token), (ADDRESS_COOKIE, quote(email))):
+        set_cookie(response, site, name, value, path=_SIGN_IN_PATH, max_age=seconds)
 
 
 def set_cookie(

@@ -4,23 +4,28 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from tests.support.cast import ALICE, CAROL
 from tests.web.client import WebClient, problems, text_of
 from tests.web.signing import ask, find_code, is_signed_in, wrong
+from tracker.db.access import SignIn
+from tracker.db.engine import writing
+from tracker.services.sign_in import create_sign_in
 
 
 def test_the_code_signs_in_the_requesting_browser(web: WebClient) -> None:
     alice = web.visit()
     _, code = ask(web, alice)
-    answer = alice.post("/sign-in/code", {"code": f" {code.lower().replace('-', ' ')} "})
+    answer = alice.post("/sign-in/code", {"code": f" {code.replace(' ', '-')} "})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert is_signed_in(alice)
 
 
 def test_the_link_and_code_sign_in_another_browser(web: WebClient) -> None:
     link, code = ask(web, web.visit())
-    assert "on another device, open this page and enter the code there" in web.mails()[-1]
+    assert "on another\ndevice, enter the code there" in web.mails()[-1]
     phone = web.visit()
     assert phone.post(link, {"code": code}).status_code == 303
     assert is_signed_in(phone)
@@ -32,13 +37,74 @@ def test_a_scanner_cannot_sign_in(sqlite_web: WebClient) -> None:
     field = re.search(r'<input id="code"[^>]*>', phone.get(link).text)
     assert field is not None
     assert "value" not in field[0]
-    for typed in ("", "1", "test", "name@example.org", "F7KM-3RT", "A7KM-3RTX", "x" * 5000):
+    for typed in ("", "1", "test", "name@example.org", "123 456 78", "F7KM-3RTX", "9" * 5000):
         assert problems(phone.post(link, {"code": typed})) == [
-            ("code", "Enter the code from our email: eight letters and digits, like F7KM-3RTX")
+            ("code", "Enter the code from our email: nine digits, like 123 456 789")
         ]
     assert not is_signed_in(phone)
     assert sqlite_web.cast.rows("sign_in")[0]["wrong_codes"] == 0
     assert phone.post(link, {"code": code}).status_code == 303
+
+
+def test_the_link_needs_no_code_in_the_requesting_browser(web: WebClient) -> None:
+    alice = web.visit()
+    link, _ = ask(web, alice)
+    page = alice.get(link)
+    assert "Sign in as alice@example.org" in text_of(page)
+    assert 'name="code"' not in page.text
+    assert not is_signed_in(alice)
+    assert alice.post(link, {"next": "/log"}).headers["location"] == "/log"
+    assert is_signed_in(alice)
+    assert "That code has been used." in text_of(web.visit().post(link, {"code": "123 456 789"}))
+
+
+def test_the_browser_that_asks_does_not_know_the_link(web: WebClient) -> None:
+    stranger = web.visit()
+    link, _ = ask(web, stranger)
+    token = stranger.client.cookies["sign-in"]
+    assert token not in link
+    assert stranger.post(f"/sign-in/{token}").status_code == 422
+    assert not is_signed_in(stranger)
+
+
+def test_another_browser_needs_the_code_too(web: WebClient) -> None:
+    link, _ = ask(web, web.visit())
+    phone = web.visit()
+    assert 'name="code"' in phone.get(link).text
+    assert phone.post(link).status_code == 422
+    ask(web, phone, CAROL)
+    assert phone.post(link).status_code == 422
+    assert not is_signed_in(phone)
+
+
+def test_the_requested_address_is_shown_while_waiting(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit()
+    ask(sqlite_web, alice, "Alice@Example.org")
+    assert "If alice@example.org is registered" in text_of(alice.get("/sign-in/code"))
+    assert "If your address is registered" in text_of(sqlite_web.visit().get("/sign-in/code"))
+
+
+def test_the_subject_has_the_code(sqlite_web: WebClient) -> None:
+    _, code = ask(sqlite_web, sqlite_web.visit())
+    assert sqlite_web.cast.rows("outbox")[-1]["subject"] == f"{code} is your code to sign in"
+
+
+def test_typed_codes_pause_after_a_thousand_wrong_ones(web: WebClient) -> None:
+    alice = web.visit()
+    link, code = ask(web, alice)
+    with writing(web.cast.engine) as session:
+        for number in range(200):
+            create_sign_in(session, f"guessed-{number}", "", web.now)
+        session.flush()
+        guessed = col(SignIn.email) == ""
+        session.exec(update(SignIn).where(guessed).values(wrong_codes=5))
+    paused = alice.post("/sign-in/code", {"code": code})
+    assert "be entered right now, because someone is guessing" in problems(paused)[0][1]
+    # The link does not need one.
+    assert alice.post(link).status_code == 303
+    web.pass_time(minutes=71)
+    link, code = ask(web, web.visit())
+    assert web.visit().post(link, {"code": code}).status_code == 303
 
 
 def test_phones_can_fill_in_the_code(sqlite_web: WebClient) -> None:
@@ -47,8 +113,7 @@ def test_phones_can_fill_in_the_code(sqlite_web: WebClient) -> None:
     assert field is not None
     for attribute in (
         'autocomplete="one-time-code"',
-        'autocapitalize="characters"',
-        'inputmode="text"',
+        'inputmode="numeric"',
         'aria-describedby="code-hint"',
     ):
         assert attribute in field[0]
@@ -201,4 +266,4 @@ def test_an_invalid_address_is_refused(web: WebClient, typed: str) -> None:
 def test_the_code_page_says_what_to_do(web: WebClient) -> None:
     alice = web.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
-    assert "If your address is registered, we have sent it a code" in text_of(page)
+    assert "If alice@example.org is registered, we have sent it a code" in text_of(page)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Annotated, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Cookie, Depends, HTTPException, Path, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from tracker.addresses import is_address
+from tracker.db.engine import reading
 from tracker.notifications.account_mail import CodeRequest, send_sign_in_code
 from tracker.refusal_text import format_refusal
 from tracker.services.browser_sessions import create_browser_session, delete_browser_session
@@ -26,12 +27,16 @@ from tracker.services.sign_in import (
     client_network,
     count_try,
     generate_token,
+    is_own_link,
+    link_token,
     normalize_email,
     parse_code,
     redeem_code,
+    redeem_link,
 )
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
 from tracker.web.flash import (
+    ADDRESS_COOKIE,
     CLEAR_CACHE,
     SIGN_IN_COOKIE,
     FlashDep,
@@ -49,11 +54,13 @@ T = TypeVar("T")
 router = APIRouter()
 demo_router = APIRouter()
 _EMPTY_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
-_CODE_MISSING = "Enter the code from our email: eight letters and digits, like F7KM-3RTX"
+_CODE_MISSING = "Enter the code from our email: nine digits, like 123 456 789"
 # None of them shows whether the address is registered: every requested code is stored.
 _CODE_PROBLEMS = {
     CodeProblem.WRONG: "That code is not correct. Check it against our latest email.",
     CodeProblem.TOO_MANY_TRIES: "A wrong code was entered five times. Request a new one.",
+    CodeProblem.PAUSED: "Codes can't be entered right now, because someone is guessing them. Open "
+    "the link in our email in the browser where you asked for it, or try again in an hour.",
     CodeProblem.USED: "That code has been used. Request a new one.",
     CodeProblem.EXPIRED: "That code has expired. Request a new one.",
     CodeProblem.UNKNOWN_LINK: "This page has no valid code. Request a new one.",
@@ -168,34 +175,53 @@ def request_code(
     tasks.add_task(site.background.run, send_code)
     query = f"?{urlencode({'next': next_path})}" if next_path else ""
     response = RedirectResponse(f"{_CODE_PATH}{query}", 303)
-    remember_sign_in(response, site, code_request.token)
+    remember_sign_in(response, site, code_request.token, email)
     return response
 
 
 @router.get(_CODE_PATH)
-def open_code_form(site: SiteDep, next_path: NextPath = "") -> HTMLResponse:
+def open_code_form(request: Request, site: SiteDep, next_path: NextPath = "") -> HTMLResponse:
     """Ask for the code, in the browser that requested it."""
-    return _render_code_form(site, _CODE_PATH, next_path)
+    return _render_code_form(request, site, _CODE_PATH, next_path)
 
 
 @router.post(_CODE_PATH)
-def sign_in_with_cookie(
-    posted: PostedCodeDep, token: Annotated[str, Cookie(alias=SIGN_IN_COOKIE)] = ""
-) -> Response:
-    """Sign in the browser that requested the code; its cookie has the token."""
-    return _sign_in(posted, token, _CODE_PATH)
+def sign_in_with_cookie(posted: PostedCodeDep) -> Response:
+    """Sign in the browser that requested the code; its cookie stands for the link."""
+    browser_token = posted.request.cookies.get(SIGN_IN_COOKIE, "")
+    return _sign_in(posted, lambda session: link_token(session, browser_token), _CODE_PATH)
 
 
 @router.get("/sign-in/{token}")
-def open_link(site: SiteDep, token: str, next_path: NextPath = "") -> HTMLResponse:
-    """The mail's link: asks for the code and uses up nothing, however often it is opened."""
-    return _render_code_form(site, f"/sign-in/{token}", next_path)
+def open_link(
+    request: Request, site: SiteDep, token: str, next_path: NextPath = ""
+) -> HTMLResponse:
+    """The mail's link, which uses up nothing, however often it is opened.
+
+    In the browser that asked for it: a button. Elsewhere it asks for the code as well.
+    """
+    action = f"/sign-in/{token}"
+    has_button = _asked_here(request, site, token)
+    return _render_code_form(request, site, action, next_path, has_button=has_button)
 
 
 @router.post("/sign-in/{token}")
 def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
-    """Sign in with the mail's link and code, once."""
-    return _sign_in(posted, token, f"/sign-in/{token}")
+    """Sign in with the mail's link, once: with its code, unless this browser asked for it."""
+    action = f"/sign-in/{token}"
+    if "code" in posted.typed or not _asked_here(posted.request, posted.site, token):
+        return _sign_in(posted, lambda _: token, action)
+
+    def save(session: Session) -> str | CodeProblem:
+        return _open_session(posted, session, redeem_link(session, token, posted.now))
+
+    opened = posted.site.writer.run(save)
+    next_path = text_of(posted.typed, "next")
+    if isinstance(opened, CodeProblem):
+        is_used = opened is CodeProblem.USED
+        refused = CodeRefused(_CODE_PROBLEMS[opened], is_used=is_used)
+        return _render_code_form(posted.request, posted.site, action, next_path, refused)
+    return sign_in_response(posted.site, opened, next_path)
 
 
 @router.post("/sign-out")
@@ -238,24 +264,38 @@ def _client(request: Request) -> str:
     return client_network(request.client.host) if request.client else ""
 
 
-def _sign_in(posted: PostedCode, token: str, action: str) -> Response:
+def _asked_here(request: Request, site: Site, token: str) -> bool:
+    """Whether the mail with this link was requested in this browser."""
+    browser_token = request.cookies.get(SIGN_IN_COOKIE, "")
+    with reading(site.engine) as session:
+        return is_own_link(session, browser_token, token)
+
+
+def _sign_in(posted: PostedCode, find_link: Callable[[Session], str], action: str) -> Response:
     site, request, now = posted.site, posted.request, posted.now
     next_path = text_of(posted.typed, "next")
 
-    def open_session(session: Session, code: str) -> str | CodeProblem:
-        """The token of a new session, in the same transaction that uses up the code."""
-        email = redeem_code(session, token, code, now)
-        if isinstance(email, CodeProblem):
-            return email
-        # A browser that is signed in already keeps one session, not two.
-        delete_browser_session(session, request.cookies.get(site.own_cookie(), ""))
-        browser = format_browser(request.headers.get("user-agent", ""))
-        return create_browser_session(session, email, now, browser)
+    def save(session: Session, code: str) -> str | CodeProblem:
+        redeemed = redeem_code(session, find_link(session), code, now)
+        return _open_session(posted, session, redeemed)
 
     try:
-        return sign_in_response(site, posted.redeem(open_session), next_path)
+        return sign_in_response(site, posted.redeem(save), next_path)
     except CodeRefused as refused:
-        return _render_code_form(site, action, next_path, refused)
+        return _render_code_form(request, site, action, next_path, refused)
+
+
+def _open_session(
+    posted: PostedCode, session: Session, redeemed: str | CodeProblem
+) -> str | CodeProblem:
+    """The token of a new session, in the same transaction that uses up the link."""
+    if isinstance(redeemed, CodeProblem):
+        return redeemed
+    request = posted.request
+    # A browser that is signed in already keeps one session, not two.
+    delete_browser_session(session, request.cookies.get(posted.site.own_cookie(), ""))
+    browser = format_browser(request.headers.get("user-agent", ""))
+    return create_browser_session(session, redeemed, posted.now, browser)
 
 
 def _render_address_form(
@@ -273,7 +313,13 @@ def _render_address_form(
 
 
 def _render_code_form(
-    site: Site, action: str, next_path: str, refused: CodeRefused | None = None
+    request: Request,
+    site: Site,
+    action: str,
+    next_path: str,
+    refused: CodeRefused | None = None,
+    *,
+    has_button: bool = False,
 ) -> HTMLResponse:
     return site.pages.render(
         "code.html",
@@ -283,7 +329,9 @@ def _render_code_form(
         next=next_path,
         page=safe_path(next_path),
         minutes=SIGN_IN_MINUTES,
+        address=unquote(request.cookies.get(ADDRESS_COOKIE, "")),
         is_requested_here=action == _CODE_PATH,
+        has_button=has_button,
         is_used=refused is not None and refused.is_used,
         typed=refused.typed if refused else "",
         problems=[("code", refused.problem)] if refused else [],
