@@ -1,12 +1,14 @@
-"""Sessions that providers have logged for others, straight into the tables."""
+"""Sessions that providers have logged for others, and a settled cycle, straight into the tables."""
 
 from datetime import date
 
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from tests.support.cast import NOW, Cast
+from tests.support.cast import BOOKS, NOW, Cast
 from tracker.db.tables import METADATA
+from tracker.services.evaluation import days_at, judge_all
+from tracker.services.settlements import settle_closed
 
 HELD_ON = date(2026, 11, 18)
 TITLE = "Monthly group"
@@ -37,3 +39,11 @@ def name_supervisee(session: Session, cast: Cast, session_id: int, email: str) -
         asked_at=NOW,
     )
     return int(session.connection().execute(statement.returning(table.c.id)).scalar_one())
+
+
+def settle_last_year(session: Session, cast: Cast, email: str) -> None:
+    """Settle somebody's cycle of the year before as it stands."""
+    last_year = date(NOW.year - 1, 6, 1)
+    ids, day_of = [cast.endorsements[email]], days_at(BOOKS, NOW)
+    closed = judge_all(session, BOOKS, day_of, cycle_day=last_year, endorsement_ids=ids)
+    settle_closed(session, BOOKS, closed, date.min, day_of)

@@ -10,7 +10,6 @@ from sqlmodel import Session
 from tests.support.cast import (
     ALICE,
     BOB,
-    BOOKS,
     CAROL,
     DAN,
     DANA,
@@ -20,21 +19,19 @@ from tests.support.cast import (
     Cast,
     acting,
 )
-from tests.support.held import hold_session, name_supervisee
+from tests.support.held import hold_session, name_supervisee, settle_last_year
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.services.evaluation import days_at, judge_all
 from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.notification_preferences import (
     Subscription,
     create_choice_token,
     create_unsubscribe_token,
 )
-from tracker.services.settlements import settle_closed
 
 
 class Stop(NamedTuple):
@@ -184,9 +181,7 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
         new = insert(table).values(**values).returning(table.c.id)
         return int(session.connection().execute(new).scalar_one())
 
-    day_of, of_bob = days_at(BOOKS, NOW), [cast.endorsements[BOB]]
-    closed = judge_all(session, BOOKS, day_of, cycle_day=date(2025, 6, 1), endorsement_ids=of_bob)
-    settle_closed(session, BOOKS, closed, date.min, day_of)
+    settle_last_year(session, cast, BOB)
     logged_session = hold_session(session, cast, DANA)
     asked, disputed = (name_supervisee(session, cast, logged_session, who) for who in (ALICE, BOB))
     table = METADATA.tables["group_member"]
