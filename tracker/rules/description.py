@@ -233,7 +233,7 @@ def _alternatives(rulebook: Rulebook, requirement: Requirement) -> Lines:
     for other in rulebook.requirements:
         has_category = not set(other.categories).isdisjoint(requirement.categories)
         if other.either == requirement.either and other is not requirement and has_category:
-            yield f"not needed if {other.id} is met"
+            yield f"not needed if {other.id} is met, or if the reviewers accept it"
 
 
 def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:

@@ -27,6 +27,8 @@ DEGREES = ("none", *DEGREES_RISING)
 PAY = ("paid", "volunteer", "internship")
 Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
+# The service of a position that provides RSC to others, as every rulebook names it.
+RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.
 Purpose = Literal["renewal", "application"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)

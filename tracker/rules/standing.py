@@ -30,7 +30,7 @@ class Outcome(StrEnum):
     """The outcome for one requirement.
 
     Only an application has `REVIEW` (met if the reviewers agree) and `NOT_NEEDED` (an alternative
-    is met).
+    is met, or is for the reviewers to accept).
     """
 
     MET = "met"

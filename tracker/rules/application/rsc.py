@@ -186,7 +186,7 @@ def _find_exclusion(
     if degree and day < degree.day:
         return because("before_degree", degree=rule.after, awarded_on=degree.day)
     if rule.while_giving and not any(
-        position.gives_rsc and position.starts_on <= day <= (position.ends_on or date.max)
+        position.provides_rsc and position.starts_on <= day <= (position.ends_on or date.max)
         for position in candidate.positions
     ):
         return because("not_providing_rsc")

@@ -176,7 +176,7 @@ def _count_position(
 
 def _find_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None:
     """The first term of the rule that the position does not meet."""
-    if position.services.isdisjoint(rule.services):
+    if position.offers.isdisjoint(rule.services):
         return because("other_services", services=", ".join(rule.services))
     if rule.ages and position.ages != rule.ages:
         return because("other_ages", ages=rule.ages)

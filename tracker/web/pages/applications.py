@@ -16,7 +16,7 @@ from tracker.formatting import (
     format_list,
     lowercase_first,
 )
-from tracker.rules.application.notices import references_so_far
+from tracker.rules.application.references import judge_named_references
 from tracker.rules.application.wording import (
     NO_INITIAL_RULES,
     format_months,
@@ -214,19 +214,18 @@ def format_missing(standing: ApplicationStanding, *, most: int) -> str:
 
 
 def _hide_reference_judgments(standing: ApplicationStanding) -> ApplicationStanding:
-    """The standing with references counted by how many came, not by what they say."""
-    received, waiting = references_so_far(standing.facts.candidate)
+    """The standing with references counted by the roles named, not by what they say."""
     results = []
     for result in standing.results:
-        if result.requirement.counts == "references":
-            counted = min(received, result.required)
-            notes = [because("references", received=received, waiting=waiting)]
-            if result.outcome is Outcome.SHORT and counted == result.required:
-                notes.append(because("ask_coordinator"))
-            short = result.required - counted
-            results.append(result._replace(counted=counted, short=short, notes=tuple(notes)))
-        else:
+        rule = result.requirement.rule.references
+        if rule is None:
             results.append(result)
+            continue
+        named = judge_named_references(result.requirement, rule, standing.facts.candidate)
+        notes = named.notes
+        if result.outcome is Outcome.SHORT and not named.short:
+            notes = (*notes, because("ask_coordinator"))
+        results.append(result._replace(counted=named.counted, short=named.short, notes=notes))
     return standing._replace(results=tuple(results))
 
 
