@@ -272,6 +272,8 @@ def _work_terms(rulebook: Rulebook, work: WorkRule) -> Lines:
         yield "paid"
     if work.volunteer:
         yield "or as a supervised and trained volunteer, if the reviewers agree"
+    if work.beyond_paid:
+        yield "some of it in addition to paid work; if all of it is paid, the reviewers decide"
     if work.supervised:
         yield "supervised"
     if work.after:

@@ -64,6 +64,8 @@ SENTENCES = {
     "degree_for_review": "{title}, if the reviewers agree",
     "if_reviewers_agree": "if the reviewers agree",
     "reviewers_decide": "for the reviewers to decide",
+    "only_paid_work": "only paid work is on record; the reviewers decide whether some was in "
+    "addition to it",
     "passed": "passed {day}",
     "alternative_met": "{label} is enough",
     "alternative_for_review": "{label} is enough if the reviewers agree",

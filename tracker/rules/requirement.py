@@ -69,13 +69,15 @@ class WorkRule(StrictModel):
     ``statements`` are what an applicant confirms about a position, by key. ``volunteer`` counts
     supervised and trained volunteer work, if the reviewers agree. ``after`` counts days from the
     day of the first such degree, or of one above it. If there is none, days count from the day of
-    another education in ``or_after``, if the reviewers agree.
+    another education in ``or_after``, if the reviewers agree. ``beyond_paid``: some of it must be
+    in addition to paid work; if only paid work is on record, the reviewers decide.
     """
 
     services: tuple[Key, ...] = Field(min_length=1)
     ages: Ages | None = None
     paid: StrictBool = True
     volunteer: StrictBool = False
+    beyond_paid: StrictBool = False
     supervised: StrictBool = False
     after: Degree | None = None
     or_after: tuple[Level, ...] = ()

@@ -16,7 +16,7 @@ from tracker.rules.counting import compare, merge_spans
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
 from tracker.rules.requirement import DEGREES_RISING, MONTHS_IN_YEAR, WorkRule
-from tracker.rules.standing import Remark, Result, Span
+from tracker.rules.standing import CountedItem, Remark, Result, Span
 
 # Nobody plans further ahead: a later day is a typing error.
 PLAUSIBLE_YEARS = 10
@@ -144,12 +144,34 @@ def judge_work(
             months = whole_months([days]) if days.starts_on <= days.ends_on else 0
             needs_review = isinstance(work, CountedWork)
             remarks.append(Remark(position.starts_on, position.title, months, reason, needs_review))
+    result = _compare_work(requirement, rule, counted, remarks)
+    items = [_describe_counted(requirement, work) for work in counted]
+    return result._replace(counted_items=tuple(items))
+
+
+def _compare_work(
+    requirement: PlannedRequirement,
+    rule: WorkRule,
+    counted: Sequence[CountedWork],
+    remarks: Sequence[Remark],
+) -> Result:
     certain = _measure(requirement, rule, [w for w in counted if not w.review])
     if certain >= requirement.amount:
+        if rule.beyond_paid and all(work.position.pay == "paid" for work in counted):
+            note = because("only_paid_work")
+            return compare(requirement, certain, needs_review=True, notes=(note,), remarks=remarks)
         return compare(requirement, certain, remarks=remarks)
     possible = _measure(requirement, rule, counted)
     notes = (because("if_reviewers_agree"),) if possible >= requirement.amount else ()
     return compare(requirement, possible, needs_review=True, notes=notes, remarks=remarks)
+
+
+def _describe_counted(requirement: PlannedRequirement, work: CountedWork) -> CountedItem:
+    position = work.position
+    amount = whole_months([work.span])
+    if requirement.unit == "families":
+        amount = position.families
+    return CountedItem(work.span.starts_on, position.title, amount, position.pay)
 
 
 def _count_position(
