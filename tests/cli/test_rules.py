@@ -127,6 +127,23 @@ def test_a_section_without_any_rule_says_so(folder: Path) -> None:
     assert "Colophon the rulebook has no rule about this section Introduction" in text
 
 
+def test_sections_are_shown_though_the_document_lists_none(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    head, _, rest = file.read_text().partition("sections = [")
+    file.write_text(head + rest.partition("]\n")[2])
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "advice on education: No degree is required." in text
+    assert "Interpretation training-content (IFS)" in text
+    assert "Footnote 1: vetted professionals provider rule ifs-rsc: vetted" in text
+
+
+def test_a_value_from_within_a_cycle_shows_its_first_cycle(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    file.write_text(file.read_text().replace("from = 2024-01-01", "from = 2024-07-01"))
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "from July 1, 2024: 1 hour starting with the cycle from January 1, 2025" in text
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_provider_rule_shows_its_last_day() -> None:
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)

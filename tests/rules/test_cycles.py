@@ -116,6 +116,28 @@ def test_new_scheme_cuts_the_current_cycle_short() -> None:
     assert (cut.starts_on, cut.ends_on) == (date(2024, 1, 1), date(2024, 6, 30))
 
 
+@pytest.mark.parametrize(
+    ("short_cycle", "share"),
+    [
+        (None, Fraction(1)),
+        ("all hours", Fraction(1)),
+        ("no hours", Fraction(0)),
+        ("fraction by month", Fraction(1, 2)),
+    ],
+)
+def test_shortened_cycle_requires_what_the_scheme_says(
+    short_cycle: str | None, share: Fraction
+) -> None:
+    june = calendar_years(starts_from=date(2024, 7, 1), ends_on=date(2025, 6, 30))
+    schemes = [calendar_years(short_cycle=short_cycle), june]
+    cut = cycle_containing(schemes, date(2020, 1, 1), date(2024, 6, 30))
+    whole = cycle_containing(schemes, date(2020, 1, 1), date(2024, 7, 1))
+    assert cut
+    assert whole
+    assert (cut.ends_on, cut.share) == (date(2024, 6, 30), share)
+    assert whole.share == 1
+
+
 def test_grace_period_runs_from_the_due_date() -> None:
     cycle = cycle_containing(
         [calendar_years(due_days_after_end=14)], date(2020, 1, 1), date(2024, 6, 1)
