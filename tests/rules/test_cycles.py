@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.rules.calendar_walk import SCHEMES, walk
 from tests.rules.long_cycles import differences
-from tracker.rules.cycles import cycle_before, cycle_containing
+from tracker.rules.cycles import cycle_before, cycle_containing, end_of_years
 from tracker.rules.model import CycleScheme
 
 DAY = timedelta(days=1)
@@ -145,6 +145,19 @@ def test_grace_period_runs_from_the_due_date() -> None:
     assert cycle
     assert cycle.due_on == date(2025, 1, 14)
     assert cycle.grace_ends_on(cycle.due_on) == date(2025, 2, 14)
+
+
+@given(first=days, years=st.integers(1, 5))
+def test_years_end_like_a_cycle_from_that_day(first: date, years: int) -> None:
+    anniversary = calendar_years(kind="anniversary", ends_on=None, years=years)
+    cycle = cycle_containing([anniversary], first, first)
+    assert cycle
+    assert end_of_years(first, years) == cycle.ends_on
+
+
+def test_a_year_from_february_29_ends_on_february_27() -> None:
+    assert end_of_years(date(2024, 2, 29), 1) == date(2025, 2, 27)
+    assert end_of_years(date(2024, 2, 29), 4) == date(2028, 2, 28)
 
 
 def test_calendar_walk_handles_february_29() -> None:

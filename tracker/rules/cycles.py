@@ -90,6 +90,15 @@ def cycles_until(
     return tuple(cycles)
 
 
+def end_of_years(first: date, years: int) -> date:
+    """The last day, included, of so many years that begin on ``first``.
+
+    The next year begins on the same day, or on February 28 if there is no February 29. So cycles
+    and memberships that begin on the same day end on the same day.
+    """
+    return first + relativedelta(years=years) - _DAY
+
+
 # A fixed cycle is the same for everyone: calculated once, not once per endorsement.
 @lru_cache(maxsize=16_384)
 def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
@@ -99,7 +108,7 @@ def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
     while anchor + relativedelta(years=years * number) > day:
         number -= 1
     starts_on = anchor + relativedelta(years=years * number)
-    return starts_on, anchor + relativedelta(years=years * (number + 1)) - _DAY
+    return starts_on, end_of_years(anchor, years * (number + 1))
 
 
 def _find_share(scheme: CycleScheme, hours: PartialHours, first: date, ends_on: date) -> Fraction:
