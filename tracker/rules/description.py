@@ -37,9 +37,9 @@ _FIRST_CYCLES = {
     "all hours": "All hours are required starting with the first cycle",
     "no hours": "No hours are required in the cycle in which an endorsement begins",
     "fraction by month": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole month left in it",
+    "whole month left in it; hours held in it before that day count",
     "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole year left in it",
+    "whole year left in it; hours held in it before that day count",
 }
 _SHORT_CYCLES = {
     "all hours": "all hours",

@@ -16,6 +16,10 @@ SENTENCES = {
     "not_required": "no {activity} hours are required",
     # A requirement of a renewal that is exempt.
     "first_cycle": "no hours are required in the cycle of endorsement",
+    "first_cycle_part": "a part of the hours is required, because the endorsement began on "
+    "{endorsed_on}; all hours held since {starts_on} count",
+    "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
+    "endorsement began on {endorsed_on}",
     "waived": "waived by the association",
     "on_leave": "excused while on leave",
     # The provider of a session.
