@@ -1,10 +1,11 @@
 """Renewal cycles. Every first and last day is included."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -61,6 +62,43 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
     return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share)
 
 
+class EarlierTerm(NamedTuple):
+    """An endorsement of the same person that began earlier, at any association."""
+
+    association: str
+    category: str
+    ends_on: date
+
+
+def continue_cycle(
+    schemes: Sequence[CycleScheme],
+    cycle: Cycle,
+    endorsement: EarlierTerm,
+    endorsed_on: date,
+    earlier: Iterable[EarlierTerm],
+) -> Cycle:
+    """The cycle in which an endorsement began, as an ordinary one if it continues an earlier one.
+
+    ``endorsement`` is the new one. An earlier one that is still renewed in this cycle is not
+    continued: the new one is additional.
+    """
+    scheme = [scheme for scheme in schemes if scheme.starts_from <= cycle.starts_on][-1]
+    if scheme.continues_from and cycle.starts_on < scheme.continues_from:
+        return cycle
+    first_day = endorsed_on - timedelta(days=scheme.continues_within_days + 1)
+    for term in earlier:
+        kind = _compare_terms(endorsement, term)
+        if kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
+            return replace(cycle, is_first=False, share=Fraction(1))
+    return cycle
+
+
+def _compare_terms(new: EarlierTerm, earlier: EarlierTerm) -> str:
+    if new.association != earlier.association:
+        return "other association"
+    return "same category" if new.category == earlier.category else "other category"
+
+
 def whole_cycle(scheme: CycleScheme, day: date, anchor: date | None = None) -> tuple[date, date]:
     """The first and last day of the cycle with ``day`` that no change of schemes cuts short.
 
@@ -96,7 +134,7 @@ def end_of_years(first: date, years: int) -> date:
     The next year begins on the same day, or on February 28 if there is no February 29. So cycles
     and memberships that begin on the same day end on the same day.
     """
-    return first + relativedelta(years=years) - _DAY
+    return _find_cycle(first, years, first)[1]
 
 
 # A fixed cycle is the same for everyone: calculated once, not once per endorsement.
@@ -108,7 +146,7 @@ def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
     while anchor + relativedelta(years=years * number) > day:
         number -= 1
     starts_on = anchor + relativedelta(years=years * number)
-    return starts_on, end_of_years(anchor, years * (number + 1))
+    return starts_on, anchor + relativedelta(years=years * (number + 1)) - _DAY
 
 
 def _find_share(scheme: CycleScheme, hours: PartialHours, first: date, ends_on: date) -> Fraction:

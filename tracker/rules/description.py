@@ -93,10 +93,25 @@ def format_scheme(scheme: CycleScheme) -> str:
     if scheme.grace_days:
         due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
     sentences = [span, due, _FIRST_CYCLES[scheme.first_cycle]]
+    if scheme.continues:
+        sentences.append(_describe_continued(scheme))
     if scheme.short_cycle:
         hours = _SHORT_CYCLES[scheme.short_cycle]
         sentences.append(f"A cycle that a change cuts short requires {hours}")
     return f"{'. '.join(sentences)}."
+
+
+def _describe_continued(scheme: CycleScheme) -> str:
+    earlier = format_alternatives([f"the {kind}" for kind in scheme.continues])
+    earlier = earlier.replace("the other", "another")
+    within = format_count(scheme.continues_within_days, "day")
+    since = ""
+    if scheme.continues_from:
+        since = f", in cycles from {format_date(scheme.continues_from)} on"
+    return (
+        "All hours are required if the endorsement continues one of "
+        f"{earlier} that ended at most {within} before{since}"
+    )
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:

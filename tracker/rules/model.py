@@ -25,6 +25,10 @@ from tracker.rules.requirement import (
 PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
 
 
+# An earlier endorsement of the same person that a new one continues.
+EarlierEndorsement = Literal["same category", "other category", "other association"]
+
+
 class Document(StrictModel):
     """A source document; its file name begins with ``file``.
 
@@ -89,6 +93,10 @@ class CycleScheme(StrictModel):
     cycles count from the day of endorsement. A cycle is due ``due_days_after_end`` days after its
     last day, and its grace period is the ``grace_days`` that follow; both last days included.
     ``short_cycle`` is what a cycle requires that the change from or to another scheme cuts short.
+
+    The first cycle is an ordinary one if the endorsement continues an earlier one: one of the
+    kinds in ``continues`` that ended at most ``continues_within_days`` days before. That holds for
+    cycles that begin on ``continues_from`` or later: earlier ones were settled without it.
     """
 
     starts_from: Day = Field(alias="from")
@@ -99,6 +107,9 @@ class CycleScheme(StrictModel):
     grace_days: int = Field(strict=True, ge=0, le=366)
     first_cycle: PartialHours = "all hours"
     short_cycle: PartialHours | None = None
+    continues: tuple[EarlierEndorsement, ...] = ()
+    continues_from: Day | None = None
+    continues_within_days: int = Field(strict=True, default=0, ge=0, le=3660)
     interpretation: Key | None = None
 
     @model_validator(mode="after")

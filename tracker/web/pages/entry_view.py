@@ -124,7 +124,7 @@ def _judge_for_endorsement(
     if plan is None:
         return None
     standing = shown or find_standing(data.other_standings, endorsement.id, entry.held_on)
-    exemptions = list_exemptions(plan, standing)
+    exemptions = list_exemptions(standing.plan if standing else plan, standing)
     verdict = data.explain(plan, entry)
     line = _make_line(data, plan, entry, verdict, exemptions)
     if shown is not None:
