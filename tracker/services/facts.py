@@ -154,7 +154,7 @@ _WINDOW_COLUMNS = {
 
 
 @lru_cache(maxsize=8_192)
-def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
+def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
     """The values of a window's columns after its id."""
     plan, cycle = window.plan, window.plan.cycle
     # Without rules there is no cycle, and no day whose entries count.
@@ -172,7 +172,7 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
         ends_on.isoformat(),
         memberships_from.isoformat(),
         plan.provider_rule,
-        "1" if cycle and cycle.is_first else "0",
+        int(cycle is not None and cycle.is_first),
         *plan.topics,
         *[None] * (topics - len(plan.topics)),
     )

@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from tests.rules.case_data import REAL, CasePeople, format_outcomes, judge_person
 from tracker.rules.standing import list_exemptions
+from tracker.services.evaluation import judge_current
 
 AS_OF = date(2026, 11, 29)
 
@@ -18,6 +19,10 @@ def outcomes(session: Session, held: list[str], name: str) -> dict[str, str]:
     people.log("Iris: training 3h 2026-02-10")
     session.flush()
     standing = judge_person(session, REAL, lambda _: AS_OF, people.ids["Iris"])[name]
+    ids = [people.endorsements[f"Iris: {held[-1].rpartition(' ')[0]}"]]
+    # Pages ask for a few endorsements, by another form of the query than the nightly run's.
+    alone = list(judge_current(session, REAL, lambda _: AS_OF, endorsement_ids=ids))
+    assert standing.facts.subject_id not in ids or standing in alone
     if not list_exemptions(standing.plan, standing):
         assert standing.plan.cycle
         assert not standing.plan.cycle.is_first
