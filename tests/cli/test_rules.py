@@ -88,8 +88,8 @@ def test_every_virginia_cell_is_printed() -> None:
 def test_initial_requirements_are_printed_in_words() -> None:
     virginia = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
     for words in (
-        "not needed if education is met",
-        "not needed if experience is met",
+        "not needed if education is met, or if the reviewers accept it",
+        "not needed if experience is met, or if the reviewers accept it",
         "one of: a CDA credential; an associate's degree;",
         "or as a supervised and trained volunteer, if the reviewers agree",
         "at least 10 families",
@@ -125,6 +125,23 @@ def test_a_section_without_any_rule_says_so(folder: Path) -> None:
     )
     text = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
     assert "Colophon the rulebook has no rule about this section Introduction" in text
+
+
+def test_sections_are_shown_though_the_document_lists_none(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    head, _, rest = file.read_text().partition("sections = [")
+    file.write_text(head + rest.partition("]\n")[2])
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "advice on education: No degree is required." in text
+    assert "Interpretation training-content (IFS)" in text
+    assert "Footnote 1: vetted professionals provider rule ifs-rsc: vetted" in text
+
+
+def test_a_value_from_within_a_cycle_shows_its_first_cycle(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    file.write_text(file.read_text().replace("from = 2024-01-01", "from = 2024-07-01"))
+    text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
+    assert "from July 1, 2024: 1 hour starting with the cycle from January 1, 2025" in text
 
 
 @pytest.mark.usefixtures("folder")

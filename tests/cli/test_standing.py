@@ -160,3 +160,15 @@ def test_garbage_for_a_day_is_a_usage_error() -> None:
     called = call("--as-of", "31.12.2024")
     assert called.exit_code == 2
     assert "Write it as YYYY-MM-DD" in " ".join(called.stderr.split())
+
+
+def test_an_endorsement_that_ends_before_it_is_due_is_listed(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
+        people.add("Alice", ["NCIMHA IFS 2020-01-01..2024-08-30"])
+    [alice] = printed("--as-of", "2024-06-01")
+    assert (alice["status"], alice["ends_on"], alice["requirements"]) == ("ends", "2024-08-30", [])
+    assert alice["cycle"]["due_on"] == "2024-12-31"
+    assert "ends 2024-08-30, before it is due on 2024-12-31" in call("--as-of", "2024-06-01").stdout
+    assert "ended 2024-08-30" in call("--as-of", "2024-12-31").stdout
+    assert printed("--as-of", "2025-01-01") == []
+    assert [row["status"] for row in printed("--as-of", "2023-06-01")] == ["open"]

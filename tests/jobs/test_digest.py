@@ -204,6 +204,18 @@ def test_cutoffs_ahead_name_the_day_and_count_whom_they_concern(jobs: JobHarness
     )
 
 
+def test_an_endorsement_that_ends_before_it_is_due_is_coming_up(jobs: JobHarness) -> None:
+    with jobs.storing(AUTUMN) as people:
+        people.add("Alice", ["NCIMHA IFS 2020-01-01..2024-12-20"])
+        people.add("Carol", ["NCIMHA IFS 2020-01-01..2024-11-20"])
+    jobs.run(MONDAY)
+    digest = digest_of(jobs)
+    line = "* December 20, 2024: the last day of Alice's IFS endorsement (due December 31, 2024)"
+    assert line in lines(digest)
+    assert "the last day of Alice" in digest.html
+    assert "last day of Carol" not in digest.text
+
+
 def test_mail_that_came_back_is_listed_with_its_reason(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     jobs.run(AUTUMN, at("2024-11-01"))

@@ -134,7 +134,7 @@ def problems(old: str = "", new: str = "") -> list[str]:
     assert old in RULEBOOK
     found, wrong = parse_rulebook(RULEBOOK.replace(old, new, 1) if old else RULEBOOK, "ex.toml")
     assert (found is None) == bool(wrong)
-    return [str(problem).removeprefix("ex.toml: ") for problem in wrong]
+    return [f"{problem.key}: {problem.reason}" for problem in wrong]
 
 
 def test_the_example_is_without_problems() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.rules.calendar_walk import SCHEMES, walk
 from tests.rules.long_cycles import differences
-from tracker.rules.cycles import cycle_before, cycle_containing
+from tracker.rules.cycles import cycle_before, cycle_containing, end_of_years
 from tracker.rules.model import CycleScheme
 
 DAY = timedelta(days=1)
@@ -116,6 +116,28 @@ def test_new_scheme_cuts_the_current_cycle_short() -> None:
     assert (cut.starts_on, cut.ends_on) == (date(2024, 1, 1), date(2024, 6, 30))
 
 
+@pytest.mark.parametrize(
+    ("short_cycle", "share"),
+    [
+        (None, Fraction(1)),
+        ("all hours", Fraction(1)),
+        ("no hours", Fraction(0)),
+        ("fraction by month", Fraction(1, 2)),
+    ],
+)
+def test_shortened_cycle_requires_what_the_scheme_says(
+    short_cycle: str | None, share: Fraction
+) -> None:
+    june = calendar_years(starts_from=date(2024, 7, 1), ends_on=date(2025, 6, 30))
+    schemes = [calendar_years(short_cycle=short_cycle), june]
+    cut = cycle_containing(schemes, date(2020, 1, 1), date(2024, 6, 30))
+    whole = cycle_containing(schemes, date(2020, 1, 1), date(2024, 7, 1))
+    assert cut
+    assert whole
+    assert (cut.ends_on, cut.share) == (date(2024, 6, 30), share)
+    assert whole.share == 1
+
+
 def test_grace_period_runs_from_the_due_date() -> None:
     cycle = cycle_containing(
         [calendar_years(due_days_after_end=14)], date(2020, 1, 1), date(2024, 6, 1)
@@ -123,6 +145,19 @@ def test_grace_period_runs_from_the_due_date() -> None:
     assert cycle
     assert cycle.due_on == date(2025, 1, 14)
     assert cycle.grace_ends_on(cycle.due_on) == date(2025, 2, 14)
+
+
+@given(first=days, years=st.integers(1, 5))
+def test_years_end_like_a_cycle_from_that_day(first: date, years: int) -> None:
+    anniversary = calendar_years(kind="anniversary", ends_on=None, years=years)
+    cycle = cycle_containing([anniversary], first, first)
+    assert cycle
+    assert end_of_years(first, years) == cycle.ends_on
+
+
+def test_a_year_from_february_29_ends_on_february_27() -> None:
+    assert end_of_years(date(2024, 2, 29), 1) == date(2025, 2, 27)
+    assert end_of_years(date(2024, 2, 29), 4) == date(2028, 2, 28)
 
 
 def test_calendar_walk_handles_february_29() -> None:

@@ -69,9 +69,17 @@ def test_alternative_places_need_review() -> None:
     assert (result.counted, result.outcome) == (3, Outcome.REVIEW)
 
 
-def test_partly_filled_alternative_does_not_count() -> None:
+def test_partly_filled_alternative_counts_if_it_lacks_less() -> None:
     terms = {**THREE, "instead": [[["student"], ["student"], ["student"]]]}
-    assert judge(terms, referee("student"), referee("student")).counted == 1
+    result = judge(terms, referee("student"), referee("student"))
+    assert (result.counted, result.short, result.outcome) == (2, 1, Outcome.SHORT)
+    note = "2 received, 0 waiting; counted in other places, if the reviewers agree"
+    assert format_notes(result) == note
+
+
+def test_no_reference_fills_no_alternative() -> None:
+    terms = {**THREE, "instead": [[["student"]]]}
+    assert judge(terms, referee("parent")).counted == 0
 
 
 def test_the_places_themselves_come_before_another_set() -> None:

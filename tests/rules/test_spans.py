@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,32 @@ def test_leftover_days_from_several_jobs_make_a_month() -> None:
 def test_two_jobs_at_a_time_count_once() -> None:
     both = [Span(FIRST, date(2020, 12, 31)), Span(FIRST, date(2020, 12, 31))]
     assert whole_months(both) == 12
+
+
+@given(st.integers(2000, 2060), st.integers(1, 5), st.integers(0, 364))
+def test_two_years_apart_are_two_years(year: int, later: int, days: int) -> None:
+    parts = []
+    for number in (year, year + 1 + later):
+        first = date(number, 1, 1) + timedelta(days=days)
+        parts.append(Span(first, first + relativedelta(years=1) - timedelta(days=1)))
+    assert whole_months(parts) == 24
+
+
+def test_leap_day_not_worked_costs_no_month() -> None:
+    parts = [
+        Span(date(2019, 1, 1), date(2019, 12, 15)),
+        Span(date(2021, 1, 1), date(2022, 1, 16)),
+    ]
+    assert whole_months(parts) == 24
+    parts[1] = Span(date(2021, 1, 1), date(2022, 1, 15))
+    assert whole_months(parts) == 23
+
+
+def test_two_whole_months_apart_are_two() -> None:
+    parts = [Span(date(2019, 7, 1), date(2019, 7, 31)), Span(date(2020, 2, 1), date(2020, 2, 29))]
+    assert whole_months(parts) == 2
+
+
+def test_year_that_ends_before_the_leap_day_is_not_whole() -> None:
+    assert whole_months([Span(date(2019, 3, 1), date(2020, 2, 28))]) == 11
+    assert whole_months([Span(date(2019, 3, 1), date(2020, 2, 29))]) == 12

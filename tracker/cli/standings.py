@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from itertools import chain
 from typing import NamedTuple
 
 from rich.console import Console
@@ -13,14 +14,15 @@ from tracker.cli.context import UnknownName, open_app, print_json_list
 from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.db.people import Endorsement, Person
-from tracker.exports.standing_json import readiness_to_json, standing_to_json
+from tracker.exports.standing_json import ending_to_json, readiness_to_json, standing_to_json
 from tracker.formatting import format_hours
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding, Outcome, Result, Standing
 from tracker.services.application_facts import judge_applications
-from tracker.services.evaluation import judge_all
+from tracker.services.endings import EndingEndorsement, list_endings
+from tracker.services.evaluation import DayOf, judge_all
 from tracker.services.uncounted import Uncounted, with_uncounted
 
 
@@ -58,19 +60,28 @@ def print_standings(chosen: Selection, cycle: date | None, *, as_json: bool) -> 
     with open_app() as app, reading(app.engine) as facts, reading(app.engine) as rest:
         app.check_association(chosen.association)
         day_of = app.day_of_association(chosen.as_of)
+        ids = chosen.find_ids(facts, Endorsement)
+        endings: list[EndingEndorsement] = []
+        for association in (
+            [chosen.association] if chosen.association else app.rulebooks.associations
+        ):
+            endings += list_endings(
+                rest, app.rulebooks, association, day_of, cycle_day=cycle, endorsement_ids=ids
+            )
         standings = judge_all(
             facts,
             app.rulebooks,
             day_of,
             cycle_day=cycle,
             association=chosen.association,
-            endorsement_ids=chosen.find_ids(facts, Endorsement),
+            endorsement_ids=ids,
         )
         results = with_uncounted(rest, standings, day_of)
         if as_json:
-            print_json_list(standing_to_json(*result) for result in results)
+            rows = (standing_to_json(*result) for result in results)
+            print_json_list(chain(rows, map(ending_to_json, endings)))
         else:
-            _print_standing_table(results)
+            _print_standing_table(results, endings, day_of)
 
 
 def print_readiness(chosen: Selection, *, as_json: bool) -> None:
@@ -92,7 +103,11 @@ def print_readiness(chosen: Selection, *, as_json: bool) -> None:
             _print_readiness_table(results)
 
 
-def _print_standing_table(results: Iterable[tuple[Standing, Uncounted]]) -> None:
+def _print_standing_table(
+    results: Iterable[tuple[Standing, Uncounted]],
+    endings: Iterable[EndingEndorsement],
+    day_of: DayOf,
+) -> None:
     table = Table("Endorsee", "Endorsement", "Due", "Standing", "Missing", "Doesn't count")
     for standing, uncounted in results:
         missing = [_format_short(r) for r in standing.results if r.outcome is Outcome.SHORT]
@@ -109,7 +124,20 @@ def _print_standing_table(results: Iterable[tuple[Standing, Uncounted]]) -> None
             "\n".join(missing) if standing.plan.cycle else NO_RULES,
             "\n".join(reasons),
         )
+    for ending in endings:
+        table.add_row(
+            escape(ending.email),
+            f"{ending.association} {ending.category}",
+            "",
+            f"{_format_end(ending, day_of)} {ending.ends_on}, before it is due on {ending.due_on}",
+            "",
+            "",
+        )
     _print_table(table, "renewals", "endorsees")
+
+
+def _format_end(ending: EndingEndorsement, day_of: DayOf) -> str:
+    return "ended" if ending.has_ended(day_of(ending.association)) else "ends"
 
 
 def _print_readiness_table(results: Iterable[tuple[ApplicationStanding, Uncounted]]) -> None:

@@ -8,6 +8,7 @@ from tracker.rules.explain import NO_RULES, LoggedEntry
 from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.requirement import MONTHS_IN_YEAR
 from tracker.rules.standing import ApplicationStanding, Result, Standing
+from tracker.services.endings import EndingEndorsement
 from tracker.services.uncounted import Uncounted
 
 # Values of JSON, and dates, which are written in ISO form.
@@ -43,6 +44,22 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
         "settled_on": standing.settled_on,
     }
     return standing_json if cycle else {**standing_json, "explanation": NO_RULES}
+
+
+def ending_to_json(ending: EndingEndorsement) -> Json:
+    """An endorsement that ends before its renewal is due, in the form of a standing."""
+    first, last = ending.cycle.starts_on, ending.cycle.ends_on
+    return {
+        "email": ending.email,
+        "association": ending.association,
+        "category": ending.category,
+        "cycle": {"starts_on": first, "ends_on": last, "due_on": ending.due_on},
+        "status": "ends",
+        "requirements": [],
+        "next_change_on": None,
+        "ends_on": ending.ends_on,
+        "explanation": f"the endorsement ends on {ending.ends_on}, before it is due",
+    }
 
 
 def readiness_to_json(standing: ApplicationStanding, uncounted: Uncounted) -> Json:

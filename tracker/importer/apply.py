@@ -49,7 +49,6 @@ from tracker.importer.known_records import (
 from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import ImportedFiles, read_files
 from tracker.importer.schemas import (
-    RSC,
     SCHEMAS,
     ApplicationRow,
     EntryRow,
@@ -67,6 +66,7 @@ from tracker.importer.table_rows import (
     store_rows,
     stored_rows,
 )
+from tracker.rules.requirement import RSC_SERVICE
 from tracker.services.applications import begin_endorsement
 
 # What the row names, where its table refers to an endorsement or an application.
@@ -253,7 +253,7 @@ class _Store:
         return self._endorsement_ids[names]
 
     def _complete_position(self, row: PositionRow, values: dict[str, Any]) -> None:
-        if RSC in row.services.split("; "):
+        if RSC_SERVICE in row.services.split("; "):
             values["gives_rsc"] = True
         elif "gives_rsc" in values:
             values["gives_rsc"] = bool(row.gives_rsc)

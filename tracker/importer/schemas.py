@@ -31,10 +31,7 @@ from tracker.db.people import (
 from tracker.importer import cells
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
-from tracker.rules.requirement import AGES, LEVELS, PAY
-
-# The service of a position that provides RSC, as the rulebooks name it.
-RSC = "rsc"
+from tracker.rules.requirement import AGES, LEVELS, PAY, RSC_SERVICE
 
 
 class PersonRow(CsvRow):
@@ -173,9 +170,10 @@ class DegreeRow(CsvRow):
 
 
 def _check_provides_rsc(provides: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a cell
-    if not provides and RSC in info.data.get("services", "").split("; "):
+    if not provides and RSC_SERVICE in info.data.get("services", "").split("; "):
         raise ValueError(
-            f"must be yes, because services include {RSC}; otherwise remove {RSC} from services"
+            f"must be yes, because services include {RSC_SERVICE}; "
+            f"otherwise remove {RSC_SERVICE} from services"
         )
     return provides
 

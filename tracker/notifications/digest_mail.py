@@ -1,5 +1,6 @@
 """The digest: one association's week, for its coordinators."""
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from tracker.formatting import (
@@ -23,12 +24,6 @@ _MOST_RETURNED = 10
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
     """Write the digest. It names ``most`` people and counts the rest; a quiet week shows zeros."""
     subject, headline = _format_news(week)
-    ahead = []
-    for cutoff in week.cutoffs:
-        providers = format_count(cutoff.providers, "provider counts", "providers count")
-        endorsees = format_count(cutoff.endorsees, "endorsee")
-        day = format_date(cutoff.last_day)
-        ahead.append(Line(f"the last day on which {providers}", endorsees, strong=day))
     return DigestMail(
         subject=subject,
         association=week.association,
@@ -41,7 +36,7 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         more_needs=max(0, len(week.attention) - most),
         changes=(_write_changes(week),),
         trend=_write_trend(week),
-        ahead=tuple(ahead),
+        ahead=(*_list_cutoffs(week), *_list_endings(week, most)),
         bounced=tuple(Line(m.error, m.address) for m in week.returned[:_MOST_RETURNED]),
         more_bounced=max(0, len(week.returned) - _MOST_RETURNED),
         action=Action(
@@ -51,6 +46,25 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         unsubscribe_url=unsubscribe_url,
         applicants=_write_applicants(week, base_url, most),
     )
+
+
+def _list_cutoffs(week: Week) -> Iterator[Line]:
+    for cutoff in week.cutoffs:
+        providers = format_count(cutoff.providers, "provider counts", "providers count")
+        endorsees = format_count(cutoff.endorsees, "endorsee")
+        day = format_date(cutoff.last_day)
+        yield Line(f"the last day on which {providers}", endorsees, strong=day)
+
+
+def _list_endings(week: Week, most: int) -> Iterator[Line]:
+    """Endorsements that end before they are due, and so are in no other list."""
+    coming = [ending for ending in week.endings if not ending.has_ended(week.as_of)]
+    for ending in coming[:most]:
+        text = f"the last day of {ending.name}'s {ending.category} endorsement"
+        due = f"due {format_date(ending.due_on)}"
+        yield Line(text, due, strong=format_date(ending.ends_on))
+    if len(coming) > most:
+        yield Line(f"{len(coming) - most} more endorsements end before they are due")
 
 
 def _list_needs(week: Week, base_url: str, most: int) -> tuple[Need, ...]:

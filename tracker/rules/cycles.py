@@ -1,14 +1,15 @@
 """Renewal cycles. Every first and last day is included."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rules.model import CycleScheme
+from tracker.rules.model import CycleScheme, PartialHours
 from tracker.rules.requirement import MONTHS_IN_YEAR
 
 _DAY = timedelta(days=1)
@@ -19,7 +20,7 @@ class Cycle:
     """One cycle of one endorsement.
 
     ``share`` is the part of a full cycle's hours that it requires: 0 in a first cycle without
-    hours, a fraction for an endorsement in mid-cycle, otherwise 1.
+    hours, a fraction for an endorsement in mid-cycle or a shortened cycle, otherwise 1.
     """
 
     starts_on: date
@@ -45,8 +46,8 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
         return None
     scheme = schemes[index]
     anchor = scheme.ends_on + _DAY if scheme.ends_on else endorsed_on
-    starts_on, ends_on = _find_cycle(anchor, scheme.years, day)
-    starts_on = max(starts_on, scheme.starts_from)
+    whole = _find_cycle(anchor, scheme.years, day)
+    starts_on, ends_on = max(whole[0], scheme.starts_from), whole[1]
     if index + 1 < len(schemes):
         ends_on = min(ends_on, schemes[index + 1].starts_from - _DAY)
     if ends_on < endorsed_on:
@@ -54,9 +55,58 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
     is_first = starts_on <= endorsed_on
     share = Fraction(1)
     if is_first:
-        share = _first_share(scheme, endorsed_on, ends_on)
+        share = _find_share(scheme, scheme.first_cycle, endorsed_on, ends_on)
+    elif scheme.short_cycle and (starts_on, ends_on) != whole:
+        share = _find_share(scheme, scheme.short_cycle, starts_on, ends_on)
     due_on = ends_on + timedelta(days=scheme.due_days_after_end)
     return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share)
+
+
+class EarlierTerm(NamedTuple):
+    """An endorsement of the same person that began earlier, at any association."""
+
+    association: str
+    category: str
+    ends_on: date
+
+
+def continue_cycle(
+    schemes: Sequence[CycleScheme],
+    cycle: Cycle,
+    endorsement: EarlierTerm,
+    endorsed_on: date,
+    earlier: Iterable[EarlierTerm],
+) -> Cycle:
+    """The cycle in which an endorsement began, as an ordinary one if it continues an earlier one.
+
+    ``endorsement`` is the new one. An earlier one that is still renewed in this cycle is not
+    continued: the new one is additional.
+    """
+    scheme = [scheme for scheme in schemes if scheme.starts_from <= cycle.starts_on][-1]
+    if scheme.continues_from and cycle.starts_on < scheme.continues_from:
+        return cycle
+    first_day = endorsed_on - timedelta(days=scheme.continues_within_days + 1)
+    for term in earlier:
+        kind = _compare_terms(endorsement, term)
+        if kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
+            return replace(cycle, is_first=False, share=Fraction(1))
+    return cycle
+
+
+def _compare_terms(new: EarlierTerm, earlier: EarlierTerm) -> str:
+    if new.association != earlier.association:
+        return "other association"
+    return "same category" if new.category == earlier.category else "other category"
+
+
+def whole_cycle(scheme: CycleScheme, day: date, anchor: date | None = None) -> tuple[date, date]:
+    """The first and last day of the cycle with ``day`` that no change of schemes cuts short.
+
+    ``anchor`` is the first day of any one cycle; a fixed scheme has its own.
+    """
+    if anchor is None:
+        anchor = scheme.ends_on + _DAY if scheme.ends_on else day
+    return _find_cycle(anchor, scheme.years, day)
 
 
 def cycle_before(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> Cycle | None:
@@ -78,6 +128,15 @@ def cycles_until(
     return tuple(cycles)
 
 
+def end_of_years(first: date, years: int) -> date:
+    """The last day, included, of so many years that begin on ``first``.
+
+    The next year begins on the same day, or on February 28 if there is no February 29. So cycles
+    and memberships that begin on the same day end on the same day.
+    """
+    return _find_cycle(first, years, first)[1]
+
+
 # A fixed cycle is the same for everyone: calculated once, not once per endorsement.
 @lru_cache(maxsize=16_384)
 def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
@@ -90,13 +149,16 @@ def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
     return starts_on, anchor + relativedelta(years=years * (number + 1)) - _DAY
 
 
-def _first_share(scheme: CycleScheme, endorsed_on: date, ends_on: date) -> Fraction:
-    """The part of a full cycle's hours that a first cycle requires: whole months or years only."""
-    if scheme.first_cycle == "all hours":
+def _find_share(scheme: CycleScheme, hours: PartialHours, first: date, ends_on: date) -> Fraction:
+    """The part of a full cycle's hours that a cycle from ``first`` on requires.
+
+    Only whole months or years count.
+    """
+    if hours == "all hours":
         return Fraction(1)
-    if scheme.first_cycle == "no hours":
+    if hours == "no hours":
         return Fraction(0)
-    left = relativedelta(ends_on + _DAY, endorsed_on)
-    if scheme.first_cycle == "fraction by year":
+    left = relativedelta(ends_on + _DAY, first)
+    if hours == "fraction by year":
         return Fraction(left.years, scheme.years)
     return Fraction(left.years * MONTHS_IN_YEAR + left.months, scheme.years * MONTHS_IN_YEAR)

@@ -1,6 +1,7 @@
 """A rulebook in words: whole for the console, in parts for the help page."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 
 from tracker.formatting import (
     format_alternatives,
@@ -10,6 +11,7 @@ from tracker.formatting import (
     format_list,
     format_month_day,
 )
+from tracker.rules.cycles import whole_cycle
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
 from tracker.rules.requirement import (
     PURPOSES,
@@ -35,9 +37,15 @@ _FIRST_CYCLES = {
     "all hours": "All hours are required starting with the first cycle",
     "no hours": "No hours are required in the cycle in which an endorsement begins",
     "fraction by month": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole month left in it",
+    "whole month left in it; hours held in it before that day count",
     "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole year left in it",
+    "whole year left in it; hours held in it before that day count",
+}
+_SHORT_CYCLES = {
+    "all hours": "all hours",
+    "no hours": "no hours",
+    "fraction by month": "hours for each whole month in it",
+    "fraction by year": "hours for each whole year in it",
 }
 Lines = Iterator[str]
 
@@ -84,7 +92,26 @@ def format_scheme(scheme: CycleScheme) -> str:
         due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
     if scheme.grace_days:
         due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
-    return f"{span}. {due}. {_FIRST_CYCLES[scheme.first_cycle]}."
+    sentences = [span, due, _FIRST_CYCLES[scheme.first_cycle]]
+    if scheme.continues:
+        sentences.append(_describe_continued(scheme))
+    if scheme.short_cycle:
+        hours = _SHORT_CYCLES[scheme.short_cycle]
+        sentences.append(f"A cycle that a change cuts short requires {hours}")
+    return f"{'. '.join(sentences)}."
+
+
+def _describe_continued(scheme: CycleScheme) -> str:
+    earlier = format_alternatives([f"the {kind}" for kind in scheme.continues])
+    earlier = earlier.replace("the other", "another")
+    within = format_count(scheme.continues_within_days, "day")
+    since = ""
+    if scheme.continues_from:
+        since = f", in cycles from {format_date(scheme.continues_from)} on"
+    return (
+        "All hours are required if the endorsement continues one of "
+        f"{earlier} that ended at most {within} before{since}"
+    )
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
@@ -137,12 +164,24 @@ def _document(rulebook: Rulebook, key: str) -> Lines:
     """What the rulebook says on each section of a document, or on each section that it cites."""
     sections = rulebook.documents[key].sections
     if not sections:
-        sources = [value.source for r in rulebook.requirements for value in r.values]
-        sections = tuple(dict.fromkeys(s.section for s in sources if s.document == key))
+        cited = [section for document, section in _list_citations(rulebook) if document == key]
+        sections = tuple(dict.fromkeys(cited))
     for section in sections:
         yield section
         lines = list(_document_section(rulebook, Source(document=key, section=section)))
         yield from _indent(lines or ["the rulebook has no rule about this section"])
+
+
+def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
+    """The document and section of everything in the rulebook that is about one."""
+    sources: list[Source | Interpretation] = []
+    for requirement in rulebook.requirements:
+        sources += [value.source for value in requirement.values]
+    for rule in rulebook.providers.values():
+        sources += [accepted.source for accepted in rule.accepts]
+    sources += [advice.source for advice in rulebook.advice]
+    sources += rulebook.interpretations
+    return [(source.document, source.section) for source in sources]
 
 
 def _document_section(rulebook: Rulebook, here: Source) -> Lines:
@@ -172,8 +211,21 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
             for value in values:
                 amount = format_amount(requirement, value)
                 yield f"  from {format_date(value.starts_from)}: {amount}"
+                if first := _find_first_cycle(rulebook, requirement, value):
+                    yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent(_terms(rulebook, requirement))
     yield from _advice_for_category(rulebook, here, category)
+
+
+def _find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:
+    """The first day of the first cycle with a value that begins within a cycle; else None."""
+    schemes = [s for s in rulebook.cycles if s.starts_from <= value.starts_from]
+    if requirement.of != "renewal" or not value.asked or not schemes:
+        return None
+    if schemes[-1].kind != "fixed":
+        return None
+    starts_on, ends_on = whole_cycle(schemes[-1], value.starts_from)
+    return None if starts_on == value.starts_from else ends_on + timedelta(days=1)
 
 
 def _advice_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -233,7 +285,7 @@ def _alternatives(rulebook: Rulebook, requirement: Requirement) -> Lines:
     for other in rulebook.requirements:
         has_category = not set(other.categories).isdisjoint(requirement.categories)
         if other.either == requirement.either and other is not requirement and has_category:
-            yield f"not needed if {other.id} is met"
+            yield f"not needed if {other.id} is met, or if the reviewers accept it"
 
 
 def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
@@ -272,6 +324,8 @@ def _work_terms(rulebook: Rulebook, work: WorkRule) -> Lines:
         yield "paid"
     if work.volunteer:
         yield "or as a supervised and trained volunteer, if the reviewers agree"
+    if work.beyond_paid:
+        yield "some of it in addition to paid work; if all of it is paid, the reviewers decide"
     if work.supervised:
         yield "supervised"
     if work.after:

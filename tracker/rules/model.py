@@ -21,7 +21,12 @@ from tracker.rules.requirement import (
     require_order,
 )
 
-FirstCycle = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+# What a cycle requires that someone is in for a part of it, or that a change cuts short.
+PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+
+
+# An earlier endorsement of the same person that a new one continues.
+EarlierEndorsement = Literal["same category", "other category", "other association"]
 
 
 class Document(StrictModel):
@@ -87,6 +92,11 @@ class CycleScheme(StrictModel):
     ``fixed`` cycles end on ``ends_on`` and every ``years`` before and after it; ``anniversary``
     cycles count from the day of endorsement. A cycle is due ``due_days_after_end`` days after its
     last day, and its grace period is the ``grace_days`` that follow; both last days included.
+    ``short_cycle`` is what a cycle requires that the change from or to another scheme cuts short.
+
+    The first cycle is an ordinary one if the endorsement continues an earlier one: one of the
+    kinds in ``continues`` that ended at most ``continues_within_days`` days before. That holds for
+    cycles that begin on ``continues_from`` or later: earlier ones were settled without it.
     """
 
     starts_from: Day = Field(alias="from")
@@ -95,7 +105,11 @@ class CycleScheme(StrictModel):
     ends_on: Day | None = None
     due_days_after_end: int = Field(strict=True, default=0, ge=0, le=366)
     grace_days: int = Field(strict=True, ge=0, le=366)
-    first_cycle: FirstCycle = "all hours"
+    first_cycle: PartialHours = "all hours"
+    short_cycle: PartialHours | None = None
+    continues: tuple[EarlierEndorsement, ...] = ()
+    continues_from: Day | None = None
+    continues_within_days: int = Field(strict=True, default=0, ge=0, le=3660)
     interpretation: Key | None = None
 
     @model_validator(mode="after")
@@ -126,6 +140,12 @@ class AcceptedProvider(StrictModel):
     def _accepts_some(self) -> Self:
         if bool(self.categories) == self.vetted:
             message = "give either categories or vetted = true"
+            raise ValueError(message)
+        if self.vetted and (self.associations or self.degree):
+            message = (
+                "associations and degree go with categories: vetted = true accepts everyone whom "
+                "this association has vetted. Leave them out, or write another accepts block"
+            )
             raise ValueError(message)
         if self.starts_from and self.until and self.until < self.starts_from:
             message = f"until ({self.until}) is before from ({self.starts_from})"

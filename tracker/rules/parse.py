@@ -1,39 +1,67 @@
-"""Reads configuration files: all errors at once, with file, key, and reason."""
+"""Reads configuration files: all errors at once, with file, key, line, and reason."""
 
+import re
 import tomllib
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tracker.rules.model import Interpretation, Organizations, Rulebook
-from tracker.rules.requirement import PURPOSES, Purpose, Requirement, Source
+from tracker.formatting import format_alternatives
+from tracker.rules.consistency import ConsistencyCheck, list_repetitions
+from tracker.rules.model import Organizations, Rulebook
+from tracker.rules.toml_lines import TomlLines
 
 ConfigModel = TypeVar("ConfigModel", bound=BaseModel)
+# A rulebook's own tables and values, for the rest of a file in which these are wrong or missing.
+_PLACEHOLDERS: dict[str, Any] = {
+    "id": "X",
+    "name": "X",
+    "time_zone": "UTC",
+    "categories": {"X": {"name": "X"}},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RulebookProblem:
-    """One error in a configuration file: where it is, and what is wrong."""
+    """One error in a configuration file: where it is, and what is wrong.
+
+    ``place`` has the requirement's id and the line, if they are known.
+    """
 
     file: str
     key: str
     reason: str
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.key}: {self.reason}"
+        place = f" ({self.place})" if self.place else ""
+        return f"{self.file}: {self.key}: {self.reason}{place}"
 
 
 def parse_rulebook(text: str, file: str) -> tuple[Rulebook | None, list[RulebookProblem]]:
-    """Read a rulebook; if there are problems, there is no rulebook."""
-    rulebook, problems = parse(Rulebook, text, file)
-    if rulebook is not None:
-        check = _ConsistencyCheck(rulebook, file)
+    """Read a rulebook; if there are problems, there is no rulebook.
+
+    What is right in a file that has errors is checked too, so that all are reported at once.
+    """
+    data, problems = _read_toml(text, file)
+    if data is None:
+        return None, problems
+    rulebook, errors = _validate(Rulebook, data)
+    found = list(_describe(Rulebook, errors))
+    rest, numbers = rulebook, dict[str, list[int]]()
+    if rest is None:
+        right, numbers = _leave_out(data, errors)
+        rest, _ = _validate(Rulebook, right)
+    if rest is not None:
+        check = ConsistencyCheck(rest, data, numbers)
         check.run()
-        problems = check.problems
+        found += check.problems
+    problems = _locate(found, data, text, file)
     return (None, problems) if problems else (rulebook, [])
 
 
@@ -41,7 +69,7 @@ def parse_organizations(text: str, file: str) -> tuple[Organizations | None, lis
     """Read the file of organizations."""
     organizations, problems = parse(Organizations, text, file)
     if organizations is not None:
-        for reason in _list_repetitions(o.id for o in organizations.organizations):
+        for reason in list_repetitions(o.id for o in organizations.organizations):
             problems.append(RulebookProblem(file, "organizations", reason))
     return (None, problems) if problems else (organizations, [])
 
@@ -50,20 +78,91 @@ def parse(
     model: type[ConfigModel], text: str, file: str
 ) -> tuple[ConfigModel | None, list[RulebookProblem]]:
     """Read ``text`` as TOML of the form ``model``."""
-    try:
-        return model.model_validate(tomllib.loads(text)), []
-    except tomllib.TOMLDecodeError as error:
-        return None, [RulebookProblem(file, "the whole file", f"is not TOML: {error}")]
-    except ValidationError as error:
-        problems = []
-        for details in error.errors():
-            if not _follows_from_another(details, error.errors()):
-                # Our own validators raise ValueError, which pydantic keeps in ctx.
-                reason = str(details.get("ctx", {}).get("error", details["msg"]))
-                if not isinstance(details["input"], dict | list | tuple | BaseModel):
-                    reason += f" (found {details['input']!r})"
-                problems.append(RulebookProblem(file, _format_location(details), reason))
+    data, problems = _read_toml(text, file)
+    if data is None:
         return None, problems
+    parsed, errors = _validate(model, data)
+    return parsed, _locate(_describe(model, errors), data, text, file)
+
+
+def _read_toml(text: str, file: str) -> tuple[dict[str, Any] | None, list[RulebookProblem]]:
+    try:
+        return tomllib.loads(text), []
+    except RecursionError:
+        reason = "is nested too deeply: a rulebook has lists within lists at most three deep"
+    except ValueError as error:  # Also numbers with thousands of digits, not only wrong TOML.
+        reason = f"is not TOML: {error}"
+    return None, [RulebookProblem(file, "the whole file", reason)]
+
+
+def _validate(
+    model: type[ConfigModel], data: Mapping[str, Any]
+) -> tuple[ConfigModel | None, list[ErrorDetails]]:
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        return None, error.errors()
+
+
+def _describe(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterable[tuple[str, str]]:
+    """The key and the reason of each error."""
+    for details in errors:
+        if _follows_from_another(details, errors):
+            continue
+        reason = _describe_error(model, details) + _format_found(details["input"])
+        yield _format_location(details), reason
+
+
+def _describe_error(model: type[BaseModel], details: ErrorDetails) -> str:
+    if details["type"] == "extra_forbidden":
+        return _describe_unknown_key(model, details["loc"])
+    if details["type"] == "string_pattern_mismatch":
+        return (
+            "must begin with a letter or digit, and otherwise have only letters, digits, "
+            "periods, slashes, and hyphens"
+        )
+    # Our own validators raise ValueError, which pydantic keeps in ctx.
+    return str(details.get("ctx", {}).get("error", details["msg"]))
+
+
+def _format_found(value: object) -> str:
+    """The wrong value in parentheses; empty for a table or list."""
+    if isinstance(value, dict | list | tuple | BaseModel):
+        return ""
+    return f" (found {value if isinstance(value, date) else repr(value)})"
+
+
+def _describe_unknown_key(model: type[BaseModel], location: Sequence[int | str]) -> str:
+    keys = _list_keys(model, location[:-1])
+    similar = get_close_matches(str(location[-1]), keys)
+    if similar:
+        return f"is not a key here: did you mean {format_alternatives(similar)}?"
+    return f"is not a key here; the keys are {', '.join(keys)}"
+
+
+def _list_keys(annotation: Any, steps: Sequence[int | str]) -> list[str]:  # noqa: ANN401 - a type
+    """The keys of the table to which ``steps`` lead."""
+    for step in steps:
+        arguments = [each for each in get_args(annotation) if each is not type(None)]
+        origin = get_origin(annotation)
+        if origin is tuple:
+            annotation = arguments[0]
+        elif origin is dict:
+            annotation = arguments[1]
+        else:
+            annotation = _fields(annotation)[str(step)]
+    return list(_fields(annotation))
+
+
+def _fields(annotation: Any) -> dict[str, Any]:  # noqa: ANN401 - a type
+    """A model's keys, and the type of each."""
+    model = annotation
+    for argument in get_args(annotation):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            model = argument
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return {}
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _follows_from_another(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
@@ -85,109 +184,51 @@ def _format_location(details: ErrorDetails) -> str:
     return text or "the whole file"
 
 
-def _list_repetitions(names: Iterable[str]) -> list[str]:
-    """What is wrong with names of which each may be given once."""
-    counts = Counter(names)
-    return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
+def _leave_out(
+    data: Mapping[str, Any], errors: Sequence[ErrorDetails]
+) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """The file without the tables that have errors, and the places of the list items left."""
+    # An error is about a part of a table or list, or (one step) about the whole value.
+    wrong = {details["loc"][:2] for details in errors}
+    right, numbers = dict(_PLACEHOLDERS), dict[str, list[int]]()
+    for name, value in data.items():
+        if (name,) in wrong:
+            continue
+        if isinstance(value, list):
+            places = [place for place in range(len(value)) if (name, place) not in wrong]
+            numbers[name] = [place + 1 for place in places]
+            right[name] = [value[place] for place in places]
+        else:
+            right[name] = _leave_out_keys(name, value, wrong)
+    return right, numbers
 
 
-# Fields whose values must be keys of a table (or ids of a list) of the rulebook.
-_TABLES = {
-    "categories": "categories",
-    "supervisors": "categories",
-    "providers": "providers",
-    "membership": "memberships",
-    "interpretation": "interpretations",
-    "services": "services",
-    "slots": "roles",
-    "instead": "roles",
-    "endorsed_roles": "roles",
-    "signed": "attestations",
-    "document": "documents",
-}
+def _leave_out_keys(name: str, value: Any, wrong: Container[object]) -> Any:  # noqa: ANN401
+    if not isinstance(value, dict):
+        return value
+    return {key: part for key, part in value.items() if (name, key) not in wrong}
 
 
-class _ConsistencyCheck:
-    """Whether everything that a rulebook names is in it, and nothing contradicts."""
+def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
+    match = _REQUIREMENT.match(key)
+    requirement = data["requirements"][int(match[1]) - 1] if match else None
+    if isinstance(requirement, dict) and "id" in requirement:
+        return [f"requirement {requirement['id']!r}"]
+    return []
 
-    def __init__(self, rulebook: Rulebook, file: str) -> None:
-        self.rulebook = rulebook
-        self.file = file
-        self.problems: list[RulebookProblem] = []
-        self.known: dict[str, Collection[str]] = {
-            table: getattr(rulebook, table) for table in set(_TABLES.values())
-        }
-        self.known["interpretations"] = [i.id for i in rulebook.interpretations]
 
-    def run(self) -> None:
-        """Collect all problems."""
-        for reason in _list_repetitions(self.known["interpretations"]):
-            self._add("interpretations", reason)
-        for field in ("interpretations", "cycles", "providers", "requirements", "advice"):
-            self._check_names(field, getattr(self.rulebook, field))
-        for category in self.rulebook.categories:
-            for purpose in PURPOSES:
-                self._check_category(category, purpose)
-            if self.rulebook.requirements_of(category) and not self.rulebook.cycles:
-                self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
+_REQUIREMENT = re.compile(r"requirements\[(\d+)\]")
 
-    def _check_names(self, key: str, value: object) -> None:
-        """Check everything that ``value`` names, on all levels."""
-        if isinstance(value, dict):
-            for name, item in value.items():
-                self._check_names(f"{key}.{name}", item)
-        elif isinstance(value, tuple):
-            for number, item in enumerate(value, 1):
-                self._check_names(f"{key}[{number}]", item)
-        elif isinstance(value, BaseModel):
-            self._check_fields(key, value)
 
-    def _check_fields(self, key: str, model: BaseModel) -> None:
-        for name, value in model:
-            if name in _TABLES:
-                self._require(f"{key}.{name}", value, self.known[_TABLES[name]])
-            else:
-                self._check_names(f"{key}.{name}", value)
-        if isinstance(model, Source | Interpretation):
-            document = self.rulebook.documents.get(model.document or "")
-            # If the document lists its sections, a citation must name one of them.
-            if document and document.sections and model.section not in document.sections:
-                listed = "; ".join(document.sections)
-                reason = f"{model.section!r} is not a section of {model.document!r}, which lists: "
-                self._add(f"{key}.section", f"{reason}{listed}")
-        if isinstance(model, Requirement) and model.counts == "rsc":
-            self._require(f"{key}.topic", model.topic, self.rulebook.topic_names)
-
-    def _require(self, key: str, names: object, known: Collection[str]) -> None:
-        """``names`` must be in ``known``: a name, a tuple of them, or of such tuples; or None."""
-        if isinstance(names, tuple):
-            for number, name in enumerate(names, 1):
-                is_group = isinstance(name, tuple)
-                self._require(f"{key}[{number}]" if is_group else key, name, known)
-        elif names is not None and names not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            self._add(key, f"{names!r} is not in this file; it has {listed}")
-
-    def _check_category(self, category: str, purpose: Purpose) -> None:
-        """What one category may have only once, and what it must have beside it."""
-        requirements = self.rulebook.requirements_of(category, purpose)
-        key = f"{purpose} requirements of {category}"
-        for reason in _list_repetitions(r.id for r in requirements):
-            self._add(key, reason)
-        if len({r.providers for r in requirements} - {None}) > 1:
-            self._add(key, "they name more than one provider rule")
-        if len({r.membership for r in requirements} - {None}) > 1:
-            self._add(key, "they name more than one membership rule")
-        self._check_alternatives(key, requirements)
-
-    def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
-        groups = Counter(r.either for r in requirements)
-        whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
-        for requirement in requirements:
-            group = requirement.either
-            if group and groups[group] == 1:
-                self._add(key, f"only one has either = {group!r}: an alternative needs another")
-            self._require(f"{key}: {requirement.id}.inside", requirement.inside, whole_rsc)
-
-    def _add(self, key: str, reason: str) -> None:
-        self.problems.append(RulebookProblem(self.file, key, reason))
+def _locate(
+    found: Iterable[tuple[str, str]], data: Mapping[str, Any], text: str, file: str
+) -> list[RulebookProblem]:
+    """The problems with the line of each, and the id of the requirement."""
+    lines = TomlLines(text)
+    problems = []
+    for key, reason in found:
+        places = _name_requirement(key, data)
+        if line := lines.find(key):
+            places.append(f"line {line}")
+        problems.append(RulebookProblem(file, key, reason, ", ".join(places)))
+    return problems

@@ -2,14 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from functools import cached_property
 
-from dateutil.relativedelta import relativedelta
-
 from tracker.formatting import hours_word
-from tracker.rules.cycles import Cycle
+from tracker.rules.cycles import Cycle, end_of_years
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import Requirement, Value
 
@@ -125,7 +123,7 @@ class RenewalPlan(Plan):
             return ()
         ends = []
         for number in range(1, self.cycle.ends_on.year - self.cycle.starts_on.year + 2):
-            end = self.cycle.starts_on + relativedelta(years=number) - timedelta(days=1)
+            end = end_of_years(self.cycle.starts_on, number)
             if end <= self.cycle.ends_on:
                 ends.append(end)
         return tuple(ends)

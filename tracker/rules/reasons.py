@@ -17,6 +17,10 @@ SENTENCES = {
     "not_required": "no {activity} hours are required",
     # A requirement of a renewal that is exempt.
     "first_cycle": "no hours are required in the cycle of endorsement",
+    "first_cycle_part": "a part of the hours is required, because the endorsement began on "
+    "{endorsed_on}; all hours held since {starts_on} count",
+    "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
+    "endorsement began on {endorsed_on}",
     "waived": "waived by the association",
     "on_leave": "excused while on leave",
     # What today's records would change about a settled cycle.
@@ -76,13 +80,17 @@ SENTENCES = {
     "degree_for_review": "{title}, if the reviewers agree",
     "if_reviewers_agree": "if the reviewers agree",
     "reviewers_decide": "for the reviewers to decide",
+    "only_paid_work": "only paid work is on record; the reviewers decide whether some was in "
+    "addition to it",
     "passed": "passed {day}",
     "alternative_met": "{label} is enough",
+    "alternative_for_review": "{label} is enough if the reviewers agree",
     "window": "{starts_on} to {ends_on}",
     "references": "{received} received, {waiting} waiting",
     "ask_coordinator": "your coordinator can tell you what is still needed",
     "idle_reference": "{idle} of them does not fit any remaining place",
     "idle_references": "{idle} of them do not fit any remaining place",
+    "instead_references": "counted in other places, if the reviewers agree",
     "endorsed_referees": "{count} must be endorsed as {categories}",
     "endorsed_or_vetted_referees": "{count} must be endorsed as {categories} or vetted",
     # What would make an entry count.

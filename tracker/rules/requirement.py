@@ -1,10 +1,18 @@
 """The form of a requirement in a rulebook: what it counts, from when on, and by which terms."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    model_validator,
+)
 
 from tracker.formatting import MINUTES_IN_HOUR
 
@@ -12,7 +20,21 @@ MONTHS_IN_YEAR = 12
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
 # TOML has dates, numbers, and booleans of its own: `until = 0` is an error, not January 1, 1970.
-Day = Annotated[date, Strict()]
+_THOUSAND_YEARS = timedelta(days=366 * 1000)
+
+
+def _check_nearness(day: date) -> date:
+    """Refuse days so far away that one cannot count from them."""
+    if not date.min + _THOUSAND_YEARS <= day <= date.max - _THOUSAND_YEARS:
+        message = (
+            "is too far away: leave the key out if there is no such day; the last day of a cycle "
+            "is that of any real one"
+        )
+        raise ValueError(message)
+    return day
+
+
+Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 Level = Literal[
@@ -27,10 +49,19 @@ DEGREES = ("none", *DEGREES_RISING)
 PAY = ("paid", "volunteer", "internship")
 Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
+# The service of a position that provides RSC to others, as every rulebook names it.
+RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.
 Purpose = Literal["renewal", "application"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 _HOURS = ("training", "rsc")
+# Keys that change nothing unless this is counted.
+_GOES_WITH = {
+    "each_year": "membership",
+    "besides": "training",
+    "inside": "rsc",
+    "reviewed": "signed",
+}
 _RENEWAL_COUNTS = (*_HOURS, "membership")
 
 
@@ -67,13 +98,15 @@ class WorkRule(StrictModel):
     ``statements`` are what an applicant confirms about a position, by key. ``volunteer`` counts
     supervised and trained volunteer work, if the reviewers agree. ``after`` counts days from the
     day of the first such degree, or of one above it. If there is none, days count from the day of
-    another education in ``or_after``, if the reviewers agree.
+    another education in ``or_after``, if the reviewers agree. ``beyond_paid``: some of it must be
+    in addition to paid work; if only paid work is on record, the reviewers decide.
     """
 
     services: tuple[Key, ...] = Field(min_length=1)
     ages: Ages | None = None
     paid: StrictBool = True
     volunteer: StrictBool = False
+    beyond_paid: StrictBool = False
     supervised: StrictBool = False
     after: Degree | None = None
     or_after: tuple[Level, ...] = ()
@@ -203,6 +236,18 @@ class Requirement(StrictModel):
         only_applications = self.window or self.either or self.besides or is_rsc_topic
         if self.of == "renewal" and (self.counts not in _RENEWAL_COUNTS or only_applications):
             message = 'only an application can require this: write of = "application"'
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _says_nothing_in_vain(self) -> Self:
+        for key, counts in _GOES_WITH.items():
+            if getattr(self, key) and self.counts != counts:
+                message = f"{key} goes with counts = {counts!r}, not {self.counts!r}: remove it"
+                raise ValueError(message)
+        only_renewals = self.each_year or self.asked_of != "everyone"
+        if self.of == "application" and only_renewals:
+            message = "each_year and asked_of go with renewals: remove them from an application"
             raise ValueError(message)
         return self
 

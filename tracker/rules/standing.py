@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     """The outcome for one requirement.
 
     Only an application has `REVIEW` (met if the reviewers agree) and `NOT_NEEDED` (an alternative
-    is met).
+    is met, or is for the reviewers to accept).
     """
 
     MET = "met"
@@ -134,12 +134,26 @@ class Remark(NamedTuple):
     needs_review: bool = False
 
 
+class CountedItem(NamedTuple):
+    """Something of an applicant's that counts, for the reviewers to read.
+
+    ``amount`` is in minutes for hours, months for work, or a number of families; ``pay`` is how
+    work was paid, else empty.
+    """
+
+    day: date
+    title: str
+    amount: int
+    pay: str = ""
+
+
 class Result(NamedTuple):
     """One requirement's outcome, in the measure of `PlannedRequirement.amount`.
 
     For a membership the amounts are numbers of days checked. An application's result also has
-    ``notes`` on what the counted amount rests, ``remarks`` on what did not count, and in
-    ``closes_on`` the last day of a window that is still open.
+    ``notes`` on what the counted amount rests, ``counted_items`` with the positions or sessions in
+    it, ``remarks`` on what did not count, and in ``closes_on`` the last day of a window that is
+    still open.
     """
 
     requirement: PlannedRequirement
@@ -150,6 +164,7 @@ class Result(NamedTuple):
     notes: tuple[Reason, ...] = ()
     closes_on: date | None = None
     remarks: tuple[Remark, ...] = ()
+    counted_items: tuple[CountedItem, ...] = ()
 
 
 class Standing(NamedTuple):

@@ -5,7 +5,7 @@ endorsement in the nightly evaluation.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import EarlierTerm, continue_cycle
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import CycleSettlement, Facts, Span
 
@@ -84,8 +85,36 @@ def _read_batch(
     sql, values = _prepare_query(session, windows, ids)
     for row in stream_rows(session, sql, values):
         window = windows[row[0]]
+        if earlier := row[_EARLIER]:
+            window = continue_window(rulebooks, window, earlier)
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
-        yield window, _facts(row, window, accepted)
+        yield window, _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
+
+
+# Where a row of the query has the earlier endorsements of the same person.
+_EARLIER = 7
+
+
+# Few people have several endorsements, but a page asks for theirs several times.
+@lru_cache(maxsize=4_096)
+def continue_window(rulebooks: Rulebooks, window: Window, earlier: str) -> Window:
+    """The window of a first cycle, as an ordinary one if the endorsement continues an earlier one.
+
+    ``earlier`` is ``<association>|<category>|<last day>``, comma-separated.
+    """
+    plan = window.plan
+    if plan.cycle is None:
+        return window
+    terms = []
+    for text in earlier.split(","):
+        association, category, ends_on = text.split("|")
+        terms.append(EarlierTerm(association, category, date.fromisoformat(ends_on)))
+    new = EarlierTerm(plan.association, plan.category, date.max)
+    cycles = rulebooks.associations[plan.association].cycles
+    cycle = continue_cycle(cycles, plan.cycle, new, window.endorsed_on, terms)
+    if cycle is plan.cycle:
+        return window
+    return replace(window, plan=rulebooks.plan_for(plan.association, plan.category, cycle))
 
 
 def _prepare_query(
@@ -121,11 +150,12 @@ _WINDOW_COLUMNS = {
     "ends_on": "date",
     "memberships_from": "date",
     "provider_rule": "varchar",
+    "is_first": "integer",
 }
 
 
 @lru_cache(maxsize=8_192)
-def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
+def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
     """The values of a window's columns after its id."""
     plan, cycle = window.plan, window.plan.cycle
     # Without rules there is no cycle, and no day whose entries count.
@@ -143,6 +173,7 @@ def _window_values(window: Window, topics: int) -> tuple[str | None, ...]:
         ends_on.isoformat(),
         memberships_from.isoformat(),
         plan.provider_rule,
+        int(cycle is not None and cycle.is_first),
         *plan.topics,
         *[None] * (topics - len(plan.topics)),
     )
@@ -188,6 +219,12 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     return f"""
     {with_clause}
     SELECT w.id, en.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
+        CASE WHEN w.is_first = 1 THEN
+            (SELECT {join}(o.association || '|' || o.category || '|' || CAST(o.ends_on AS VARCHAR),
+                ',') FROM endorsement o
+                WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on
+                AND o.ends_on IS NOT NULL)
+        END,
         (SELECT {join}(CAST(m.starts_on AS VARCHAR) || CAST(m.ends_on AS VARCHAR)
             || m.organization, ',') FROM membership m
             WHERE m.person_id = en.person_id AND m.ends_on >= w.memberships_from),

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
-from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, col, select
 
 from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import end_of_years
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.endorsements import (
@@ -133,7 +133,7 @@ def _check_term(
         refusals.append(Refusal("organization", "organization-not-accepted"))
     if term.ends_on < term.starts_on:
         refusals.append(Refusal("ends_on", "ends-before-start", {"starts_on": term.starts_on}))
-    elif term.ends_on >= term.starts_on + relativedelta(years=MAX_TERM_YEARS):
+    elif term.ends_on > end_of_years(term.starts_on, MAX_TERM_YEARS):
         refusals.append(Refusal("ends_on", "membership-too-long", {"years": MAX_TERM_YEARS}))
     locks = load_person_locks(session, rulebooks, context.person_id, context.now)
     for last_day in last_days:

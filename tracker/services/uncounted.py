@@ -1,4 +1,4 @@
-"""The entries behind a standing that do not count, each with its reason."""
+"""The entries behind a standing: those that do not count, with the reason, and those that do."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,11 +9,18 @@ from typing import TypeVar
 from sqlmodel import Session, col, or_
 
 from tracker.db.log import Entry
+from tracker.rules.counting import count_minutes
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.providers import Provider
 from tracker.rules.reasons import Reason
-from tracker.rules.standing import AnyStanding, ApplicationStanding, Span, Standing
+from tracker.rules.standing import (
+    AnyStanding,
+    ApplicationStanding,
+    CountedItem,
+    Span,
+    Standing,
+)
 from tracker.services.entries import select_entries
 from tracker.services.rsc_providers import load_providers
 
@@ -60,6 +67,28 @@ def _list_doubtful(
         for entry in select_entries(session, where):
             entries[entry.person_id].append(entry)
     return entries
+
+
+def list_counted_training(
+    session: Session, standing: ApplicationStanding, as_of: date
+) -> dict[str, tuple[CountedItem, ...]]:
+    """The training behind an application's training requirements, newest first, by their ids."""
+    requirements = [r for r in standing.plan.requirements if r.counts == "training"]
+    if not requirements:
+        return {}
+    items: dict[str, list[CountedItem]] = {r.id: [] for r in requirements}
+    where = (
+        (col(Entry.person_id) == standing.facts.person_id)
+        & (col(Entry.activity) == "training")
+        & (col(Entry.held_on) <= as_of)
+    )
+    for entry in select_entries(session, where):
+        minutes = {f"topic:{topic}": part for topic, part in entry.topics.items()}
+        minutes["training"] = entry.minutes
+        for requirement in requirements:
+            if counted := count_minutes(requirement, minutes):
+                items[requirement.id].append(CountedItem(entry.held_on, entry.title, counted))
+    return {requirement_id: tuple(listed) for requirement_id, listed in items.items()}
 
 
 def _counting_span(plan: Plan) -> Span | None:

@@ -18,6 +18,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import list_applicants
 from tracker.services.dashboard import Attention, count_renewals, is_listed, list_attention
+from tracker.services.endings import EndingEndorsement, list_endings
 from tracker.services.run_ledger import CAUGHT_UP, list_failures, list_runs_since
 
 _DAY = timedelta(days=1)
@@ -81,6 +82,7 @@ class Week:
     attention: Sequence[Attention]
     applicants: Sequence[ApplicationStanding]
     cutoffs: Sequence[CutoffAhead]
+    endings: Sequence[EndingEndorsement]
     earlier: Sequence[WeekFigures]
 
     @property
@@ -157,6 +159,7 @@ def count_week(
         attention=list_attention(session, association, as_of),
         applicants=list_applicants(session, rulebooks, association, as_of),
         cutoffs=_list_cutoffs(session, association, monday, recent_months),
+        endings=list_endings(session, rulebooks, association, lambda _: as_of),
         earlier=_list_earlier(runs, monday),
     )
 

@@ -12,11 +12,12 @@ DENIED = ["program-supervisor denied", "rsc-provider as IMHM-C", "colleague"]
 NOBODY_ENDORSED = ["program-supervisor", "rsc-provider", "colleague"]
 NO_PLACE = ["program-supervisor", *["parent as IMHM-C"] * 3, "colleague waiting"]
 JUDGED = ("fill none", "fills none", "must be endorsed", "places left", "in place", "1 reference")
+COLLEAGUES = ["colleague", "colleague"]
 
 
-def iris(web: WebClient, references: list[str]) -> str:
+def iris(web: WebClient, references: list[str], category: str = "VAIMH IMHS") -> str:
     """Iris applies with these references; the path of her application."""
-    case: dict[str, Any] = {"applies": "VAIMH IMHS 2026-01-05", "references": references}
+    case: dict[str, Any] = {"applies": f"{category} 2026-01-05", "references": references}
     web.cast.people[IRIS], number = apply(web.cast.engine, IRIS, "Iris Day", case)
     web.cast.applications[IRIS] = number
     return f"/application/{number}"
@@ -30,7 +31,7 @@ def told_everywhere(web: WebClient, path: str) -> str:
     return " ".join(text_of(page) for page in [saved, *pages])
 
 
-@pytest.mark.parametrize("references", [DENIED, NOBODY_ENDORSED, NO_PLACE])
+@pytest.mark.parametrize("references", [DENIED, NOBODY_ENDORSED])
 def test_the_applicant_learns_nothing_referees_wrote(
     sqlite_applicant_web: WebClient, references: list[str]
 ) -> None:
@@ -45,6 +46,24 @@ def test_the_applicant_learns_nothing_referees_wrote(
 def test_the_applicant_sees_every_received_reference(sqlite_applicant_web: WebClient) -> None:
     told = told_everywhere(sqlite_applicant_web, iris(sqlite_applicant_web, NO_PLACE))
     assert "4 received, 1 waiting" in told
+
+
+def test_references_in_a_role_without_a_place_are_missing(
+    sqlite_applicant_web: WebClient,
+) -> None:
+    told = told_everywhere(sqlite_applicant_web, iris(sqlite_applicant_web, NO_PLACE))
+    assert "References 1 of 3 received" in told
+    assert "4 received, 1 waiting; 3 of them do not fit any remaining place." in told
+    assert "written exam, and 2 references." in told
+
+
+def test_page_and_readiness_count_references_alike(sqlite_applicant_web: WebClient) -> None:
+    path = iris(sqlite_applicant_web, COLLEAGUES, "VAIMH IMHM-R/F")
+    told = told_everywhere(sqlite_applicant_web, path)
+    assert "References 2 of 3 received" in told
+    path = f"/coordinator/applicants/{sqlite_applicant_web.cast.applications[IRIS]}"
+    page = text_of(sqlite_applicant_web.visit(VERA).get(path))
+    assert "References 2 of 3 in place" in page
 
 
 def test_the_applicant_sees_how_many_are_missing(

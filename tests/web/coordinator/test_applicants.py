@@ -72,6 +72,21 @@ def test_applicants_nearest_to_a_decision_come_first(applicant_web: WebClient) -
     assert ", and 2 more" in page
 
 
+def test_reviewers_see_what_is_counted(sqlite_applicant_web: WebClient) -> None:
+    page = text_of(sqlite_applicant_web.visit(CAROL).get(path_of(sqlite_applicant_web, OLIVE)))
+    assert "What is counted: 2 (Training) Mar 1, 2026 · training 10h" in page
+    work = page.partition("What is counted: 1 (Work experience) Jan 1, 2021 ·")[2]
+    assert "· 3 years, paid " in work.partition("Where this rule")[0]
+    families = page.partition("What is counted: 1 (Families served) Jan 1, 2021 ·")[2]
+    assert "· 10 families, paid " in families.partition("Where this rule")[0]
+
+
+def test_the_applicants_own_checklist_lists_no_items(sqlite_applicant_web: WebClient) -> None:
+    number = sqlite_applicant_web.cast.applications[OLIVE]
+    page = text_of(sqlite_applicant_web.visit(OLIVE).get(f"/application/{number}"))
+    assert "What is counted" not in page
+
+
 def test_requirements_for_reviewers_are_named(sqlite_applicant_web: WebClient) -> None:
     page = text_of(sqlite_applicant_web.visit(CAROL).get(LIST))
     assert "No one is ready yet. 1 needs review." in page

@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from tests.support.cast import ALICE, BOOKS, CAROL, DAN, NOW
 from tests.support.referees import apply
@@ -48,6 +48,18 @@ def test_the_worst_stands_first_with_what_is_missing(web: WebClient) -> None:
     assert rows.index("Bob Osei Open, behind") < rows.index("Alice Moreno Open")
     assert "3.5 RSC hours and one DEIA hour missing" in rows
     assert "15 training hours (one on DEIA), 12 RSC hours, and membership missing" in rows
+
+
+def test_an_endorsement_that_ends_before_it_is_due_has_a_line(web: WebClient) -> None:
+    table = METADATA.tables["endorsement"]
+    held = table.c.person_id == web.cast.people[ALICE]
+    with writing(web.cast.engine) as session:
+        session.connection().execute(update(table).where(held).values(ends_on=date(2026, 12, 20)))
+        evaluate_people(session, BOOKS, [web.cast.people[ALICE]], NOW)
+    page = text_of(web.visit(CAROL).get("/coordinator"))
+    assert "Alice Moreno Open" not in page
+    endings = page.partition("Ending before renewal")[2]
+    assert "Alice Moreno Ends Dec 20, 2026 IFS · before it is due on Dec 31, 2026" in endings
 
 
 def test_each_state_has_its_count_and_its_link(web: WebClient) -> None:

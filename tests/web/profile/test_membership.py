@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.client import Visitor, WebClient, problems, text_of
-from tracker.web.pages.memberships import last_day_of_year
+from tracker.rules.cycles import end_of_years
 
 NEXT_YEAR = {
     "organization": "NCIMHA",
@@ -121,12 +121,13 @@ def test_each_problem_is_shown_at_its_field(
     ("first", "last"),
     [
         (date(2027, 1, 1), date(2027, 12, 31)),
-        (date(2024, 2, 29), date(2025, 2, 28)),
+        (date(2024, 2, 29), date(2025, 2, 27)),
+        (date(2025, 2, 28), date(2026, 2, 27)),
         (date(2023, 3, 1), date(2024, 2, 29)),
     ],
 )
 def test_a_year_ends_the_day_before_its_anniversary(first: date, last: date) -> None:
-    assert last_day_of_year(first) == last
+    assert end_of_years(first, 1) == last
 
 
 def test_no_endorsement_needs_no_membership(sqlite_web: WebClient) -> None:

@@ -42,6 +42,12 @@ def only_request(web: WebClient) -> str:
     return f"/coordinator/requests/{row['id']}"
 
 
+def test_the_coordinator_reads_what_a_leave_excuses(sqlite_web: WebClient) -> None:
+    submit(sqlite_web.visit(ALICE), "leave", LEAVE)
+    page = text_of(sqlite_web.visit(CAROL).get(only_request(sqlite_web)))
+    assert "everything that is missing for it is excused, however short the leave is" in page
+
+
 def test_granted_leave_excuses_a_renewal_due_then(web: WebClient) -> None:
     alice, carol = web.visit(ALICE), web.visit(CAROL)
     words = text_of(alice.follow(submit(alice, "leave", LEAVE)))

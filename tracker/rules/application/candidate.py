@@ -3,6 +3,8 @@
 from datetime import date
 from typing import NamedTuple
 
+from tracker.rules.requirement import RSC_SERVICE
+
 
 class CandidateDegree(NamedTuple):
     """What an education led to; ``level`` is one of `tracker.rules.requirement.LEVELS`."""
@@ -16,6 +18,7 @@ class CandidateDegree(NamedTuple):
 class CandidatePosition(NamedTuple):
     """Work; ``ends_on`` is None if it continues.
 
+    ``services`` and ``gives_rsc`` are as recorded: ask `provides_rsc` and `offers`.
     ``supervisor_held`` are the categories that the supervisor held during the work.
     """
 
@@ -31,6 +34,16 @@ class CandidatePosition(NamedTuple):
     starts_on: date
     ends_on: date | None
     supervisor_held: frozenset[str] = frozenset()
+
+    @property
+    def provides_rsc(self) -> bool:
+        """Whether the applicant provided RSC to others there."""
+        return self.gives_rsc or RSC_SERVICE in self.services
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What the position offers; RSC too if the applicant provided it there."""
+        return self.services | {RSC_SERVICE} if self.provides_rsc else self.services
 
     def last_day(self, as_of: date) -> date:
         """The last day through ``as_of``."""

@@ -118,7 +118,9 @@ def _settle_alternatives(results: Sequence[Result]) -> list[Result]:
     for index, result in enumerate(results):
         enough = chosen.get(result.requirement.rule.either or "", result)
         if enough is not result:
-            notes = (because("alternative_met", label=enough.requirement.label),)
+            is_met = enough.outcome is Outcome.MET
+            code = "alternative_met" if is_met else "alternative_for_review"
+            notes = (because(code, label=enough.requirement.label),)
             settled[index] = result._replace(short=0, outcome=Outcome.NOT_NEEDED, notes=notes)
     return settled
 

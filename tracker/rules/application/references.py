@@ -79,25 +79,47 @@ def judge_references(
     """How many slots the received references fill, and whether enough of those are endorsed.
 
     If the slots are filled and too few referees are endorsed, one reference counts as missing.
+    Another set of slots counts, for the reviewers to accept, if it lacks fewer references.
     """
     received = [r for r in candidate.references if r.received]
     available = _list_referees(received, rule)
-    best = _find_best_filling(rule.slots, available, rule.endorsed)
-    instead = best.filled < requirement.amount and any(
-        _find_best_filling(slots, available, rule.endorsed).counted == len(slots)
-        for slots in rule.instead
-    )
-    if instead:
-        best = _Filling(requirement.amount, requirement.amount, rule.endorsed)
+    slots, best = _find_best_slots(rule, available)
+    is_other = slots is not rule.slots
     waiting = len(candidate.references) - len(received)
     notes = [because("references", received=len(received), waiting=waiting)]
+    if is_other:
+        notes.append(because("instead_references"))
     if best.filled < min(len(received), requirement.amount):
         idle = len(received) - best.filled
         notes.append(because("idle_reference" if idle == 1 else "idle_references", idle=idle))
     if best.endorsed < rule.endorsed:
         code = "endorsed_or_vetted_referees" if rule.vetted else "endorsed_referees"
         notes.append(because(code, count=rule.endorsed, categories=", ".join(rule.categories)))
-    return compare(requirement, best.counted, needs_review=instead, notes=tuple(notes))
+    counted = requirement.amount - len(slots) + best.counted
+    return compare(requirement, counted, needs_review=is_other, notes=tuple(notes))
+
+
+def judge_named_references(
+    requirement: PlannedRequirement, rule: ReferenceRule, candidate: Candidate
+) -> Result:
+    """The references as the applicant may see them: by the roles in which referees were named.
+
+    What referees wrote plays no part, because applicants must not learn it: whether a referee is
+    endorsed, or denies the role.
+    """
+    named = [reference._replace(in_role=True) for reference in candidate.references]
+    by_role = rule.model_copy(update={"endorsed": 0, "endorsed_roles": ()})
+    return judge_references(requirement, by_role, candidate._replace(references=tuple(named)))
+
+
+def _find_best_slots(rule: ReferenceRule, referees: tuple[Referee, ...]) -> tuple[Slots, _Filling]:
+    """The set of slots that lacks least, and how it is filled; of equals the first."""
+    slots, best = rule.slots, _find_best_filling(rule.slots, referees, rule.endorsed)
+    for others in rule.instead:
+        filling = _find_best_filling(others, referees, rule.endorsed)
+        if filling.counted and len(others) - filling.counted < len(slots) - best.counted:
+            slots, best = others, filling
+    return slots, best
 
 
 def _list_referees(

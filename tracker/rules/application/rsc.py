@@ -15,7 +15,7 @@ from tracker.rules.counting import compare
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
 from tracker.rules.requirement import WindowRule
-from tracker.rules.standing import Remark, Result
+from tracker.rules.standing import CountedItem, Remark, Result
 
 _DAY = timedelta(days=1)
 
@@ -147,9 +147,15 @@ def _result(
     if eligible.review:
         notes.append(eligible.review)
     needs_review = eligible.review is not None
-    return compare(
+    items = []
+    for session in eligible.sessions:
+        minutes = _minutes(requirement, session)
+        if minutes and (not window or window.starts_on <= session.held_on <= window.ends_on):
+            items.append(CountedItem(session.held_on, session.title, minutes))
+    result = compare(
         requirement, counted, needs_review=needs_review, notes=tuple(notes), remarks=remarks
     )
+    return result._replace(counted_items=tuple(items))
 
 
 def _minutes(requirement: PlannedRequirement, session: CandidateSession) -> int:
@@ -186,7 +192,7 @@ def _find_exclusion(
     if degree and day < degree.day:
         return because("before_degree", degree=rule.after, awarded_on=degree.day)
     if rule.while_giving and not any(
-        position.gives_rsc and position.starts_on <= day <= (position.ends_on or date.max)
+        position.provides_rsc and position.starts_on <= day <= (position.ends_on or date.max)
         for position in candidate.positions
     ):
         return because("not_providing_rsc")

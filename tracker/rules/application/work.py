@@ -3,6 +3,7 @@
 The first and last day of a span are both included.
 """
 
+from calendar import monthrange
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from tracker.rules.counting import compare, merge_spans
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because
 from tracker.rules.requirement import DEGREES_RISING, MONTHS_IN_YEAR, WorkRule
-from tracker.rules.standing import Remark, Result, Span
+from tracker.rules.standing import CountedItem, Remark, Result, Span
 
 # Nobody plans further ahead: a later day is a typing error.
 PLAUSIBLE_YEARS = 10
@@ -42,16 +43,53 @@ def subtract_spans(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
 def whole_months(spans: Iterable[Span]) -> int:
     """How many whole months the days come to; a day in several spans counts once.
 
-    The spans are laid end to end. Months differ in length, so the same days can come to more if
-    they are counted from a later span on. The largest number counts, so that one more day of work
-    never makes less.
+    Each span has its own whole months. Or the spans are laid end to end, so that the days left
+    over in several make months too: on a calendar without February 29, because a leap day on which
+    nobody worked must not lengthen a year. Months differ in length, so the same days can come to
+    more if they are counted from a later span on. The largest number counts, so that one more day
+    of work never makes less.
     """
-    days = largest = 0
-    for span in reversed(merge_spans(spans)):
-        days += (span.ends_on - span.starts_on).days + 1
-        length = relativedelta(span.starts_on + timedelta(days=days), span.starts_on)
-        largest = max(largest, length.years * MONTHS_IN_YEAR + length.months)
-    return largest
+    merged = merge_spans(spans)
+    days = apart = largest = 0
+    for span in reversed(merged):
+        length = relativedelta(span.ends_on + _DAY, span.starts_on)
+        apart += length.years * MONTHS_IN_YEAR + length.months
+        first = _common_day(span.starts_on)
+        days += _common_day(span.ends_on + _DAY) - first
+        if span is not merged[-1]:
+            largest = max(largest, _count_common_months(first, first + days))
+    return max(largest, apart)
+
+
+_FEBRUARY, _LEAP_DAY = 2, 29
+_COMMON_YEAR = date.min.year
+_DAYS_IN_COMMON_YEAR = (date(_COMMON_YEAR + 1, 1, 1) - date(_COMMON_YEAR, 1, 1)).days
+
+
+def _common_day(day: date) -> int:
+    """The day's number on a calendar without leap days; February 29 has that of March 1."""
+    if (day.month, day.day) == (_FEBRUARY, _LEAP_DAY):
+        day += _DAY
+    return day.year * _DAYS_IN_COMMON_YEAR + day.replace(year=_COMMON_YEAR).toordinal()
+
+
+def _count_common_months(first: int, end: int) -> int:
+    """The whole months from a day's number up to, and not including, that of another.
+
+    In February, a month that began on the 29th or later is whole on March 1.
+    """
+    year, month, day = _split_common_day(first)
+    last_year, last_month, last_day = _split_common_day(end)
+    months = (last_year - year) * MONTHS_IN_YEAR + last_month - month
+    is_february = last_month == _FEBRUARY
+    last_of_month = _LEAP_DAY if is_february else monthrange(_COMMON_YEAR, last_month)[1]
+    return months if last_day >= min(day, last_of_month) else months - 1
+
+
+def _split_common_day(number: int) -> tuple[int, int, int]:
+    year, ordinal = divmod(number - 1, _DAYS_IN_COMMON_YEAR)
+    day = date.fromordinal(ordinal + 1)
+    return year, day.month, day.day
 
 
 class CountedWork(NamedTuple):
@@ -106,12 +144,34 @@ def judge_work(
             months = whole_months([days]) if days.starts_on <= days.ends_on else 0
             needs_review = isinstance(work, CountedWork)
             remarks.append(Remark(position.starts_on, position.title, months, reason, needs_review))
+    result = _compare_work(requirement, rule, counted, remarks)
+    items = [_describe_counted(requirement, work) for work in counted]
+    return result._replace(counted_items=tuple(items))
+
+
+def _compare_work(
+    requirement: PlannedRequirement,
+    rule: WorkRule,
+    counted: Sequence[CountedWork],
+    remarks: Sequence[Remark],
+) -> Result:
     certain = _measure(requirement, rule, [w for w in counted if not w.review])
     if certain >= requirement.amount:
+        if rule.beyond_paid and all(work.position.pay == "paid" for work in counted):
+            note = because("only_paid_work")
+            return compare(requirement, certain, needs_review=True, notes=(note,), remarks=remarks)
         return compare(requirement, certain, remarks=remarks)
     possible = _measure(requirement, rule, counted)
     notes = (because("if_reviewers_agree"),) if possible >= requirement.amount else ()
     return compare(requirement, possible, needs_review=True, notes=notes, remarks=remarks)
+
+
+def _describe_counted(requirement: PlannedRequirement, work: CountedWork) -> CountedItem:
+    position = work.position
+    amount = whole_months([work.span])
+    if requirement.unit == "families":
+        amount = position.families
+    return CountedItem(work.span.starts_on, position.title, amount, position.pay)
 
 
 def _count_position(
@@ -138,7 +198,7 @@ def _count_position(
 
 def _find_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None:
     """The first term of the rule that the position does not meet."""
-    if position.services.isdisjoint(rule.services):
+    if position.offers.isdisjoint(rule.services):
         return because("other_services", services=", ".join(rule.services))
     if rule.ages and position.ages != rule.ages:
         return because("other_ages", ages=rule.ages)

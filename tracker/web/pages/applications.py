@@ -1,5 +1,6 @@
 """An applicant's own page: the checklist in words, or the decision about the application."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,12 +12,13 @@ from sqlmodel import Session
 from tracker.db.applications import Application
 from tracker.formatting import (
     capitalize_first,
+    format_count,
     format_date,
     format_hours_with_unit,
     format_list,
     lowercase_first,
 )
-from tracker.rules.application.notices import references_so_far
+from tracker.rules.application.references import judge_named_references
 from tracker.rules.application.wording import (
     NO_INITIAL_RULES,
     format_months,
@@ -31,13 +33,20 @@ from tracker.rules.application.wording import (
 )
 from tracker.rules.model import Rulebook
 from tracker.rules.reasons import because, format_reason
-from tracker.rules.standing import ApplicationStanding, Outcome, Remark, Result, Status
+from tracker.rules.standing import (
+    ApplicationStanding,
+    CountedItem,
+    Outcome,
+    Remark,
+    Result,
+    Status,
+)
 from tracker.services.applications import (
     get_application,
     get_application_standings,
     list_applications,
 )
-from tracker.services.uncounted import Uncounted, with_uncounted
+from tracker.services.uncounted import Uncounted, list_counted_training, with_uncounted
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.rendering import category_name
@@ -140,7 +149,8 @@ def read_checklist(
     those that belong to none of its requirements.
 
     Only ``for_association`` does it show which references fill a requirement: that depends on
-    what referees wrote, and they were promised that the applicant does not learn it.
+    what referees wrote, and they were promised that the applicant does not learn it. Reviewers
+    also see what is counted: positions and how they were paid, sessions, and training by title.
     """
     rulebooks, day_of = page.rulebooks, page.day_of
     standings = get_application_standings(session, rulebooks, day_of, [application.id])
@@ -148,7 +158,10 @@ def read_checklist(
     if standing is None:
         return None
     ((_, uncounted),) = with_uncounted(session, [standing], day_of)
-    if not for_association:
+    training = {}
+    if for_association:
+        training = list_counted_training(session, standing, day_of(application.association))
+    else:
         standing = _hide_reference_judgments(standing)
     rulebook = rulebooks.associations[application.association]
     readings = {each.id: each.taken for each in rulebook.interpretations}
@@ -157,6 +170,8 @@ def read_checklist(
     for result in standing.results:
         task = _view_task(standing, result, for_association=for_association)
         task["warnings"] = _list_warnings(result, uncounted)
+        items = training.get(result.requirement.id, result.counted_items)
+        task["counted"] = _list_counted(result, items) if for_association else []
         task["tips"] = tips.pop(result.requirement.id, [])
         task["reading"] = readings.get(result.requirement.rule.interpretation or "", "")
         tasks.append(task)
@@ -214,19 +229,18 @@ def format_missing(standing: ApplicationStanding, *, most: int) -> str:
 
 
 def _hide_reference_judgments(standing: ApplicationStanding) -> ApplicationStanding:
-    """The standing with references counted by how many came, not by what they say."""
-    received, waiting = references_so_far(standing.facts.candidate)
+    """The standing with references counted by the roles named, not by what they say."""
     results = []
     for result in standing.results:
-        if result.requirement.counts == "references":
-            counted = min(received, result.required)
-            notes = [because("references", received=received, waiting=waiting)]
-            if result.outcome is Outcome.SHORT and counted == result.required:
-                notes.append(because("ask_coordinator"))
-            short = result.required - counted
-            results.append(result._replace(counted=counted, short=short, notes=tuple(notes)))
-        else:
+        rule = result.requirement.rule.references
+        if rule is None:
             results.append(result)
+            continue
+        named = judge_named_references(result.requirement, rule, standing.facts.candidate)
+        notes = named.notes
+        if result.outcome is Outcome.SHORT and not named.short:
+            notes = (*notes, because("ask_coordinator"))
+        results.append(result._replace(counted=named.counted, short=named.short, notes=notes))
     return standing._replace(results=tuple(results))
 
 
@@ -318,6 +332,23 @@ def _list_warnings(result: Result, uncounted: Uncounted) -> list[dict[str, Any]]
             {"day": remark.day, "title": remark.title, "amount": amount, "reason": words}
         )
     return warnings
+
+
+def _list_counted(result: Result, items: Sequence[CountedItem]) -> list[dict[str, Any]]:
+    """What is counted, the newest first: "1 year 4 months, paid", "6 hours", "10 families"."""
+    requirement = result.requirement
+    listed = []
+    for item in sorted(items, key=lambda item: item.day, reverse=True):
+        if requirement.unit == "hours":
+            amount = format_hours_with_unit(item.amount)
+        elif requirement.unit == "families":
+            amount = format_count(item.amount, "family", "families")
+        else:
+            amount = format_months(item.amount)
+        if item.pay:
+            amount = f"{amount}, {item.pay}"
+        listed.append({"day": item.day, "title": item.title, "amount": amount})
+    return listed
 
 
 def _list_tips(rulebook: Rulebook, category: str) -> dict[str | None, list[dict[str, str]]]:

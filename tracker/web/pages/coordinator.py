@@ -28,6 +28,7 @@ from tracker.services.dashboard import (
     list_named_providers,
     list_renewals,
 )
+from tracker.services.endings import list_endings
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
 from tracker.services.reopening import reopen_cycle, settle_again
@@ -74,6 +75,7 @@ def show_association(
             )
         providers = list_named_providers(session, association, today)
         problems = list_job_problems(session, association)
+        endings = list_endings(session, page.rulebooks, association, page.day_of)
     shown = attention[:_MOST_SHOWN] if number == 1 and not state else []
     if state == _ATTENTION:
         shown = attention[skip : skip + PAGE_SIZE]
@@ -94,6 +96,7 @@ def show_association(
         pages=count_pages(totals.get(state, 0)),
         link=lambda **parts: f"/coordinator?{urlencode({'association': association, **parts})}",
         providers=providers[:_MOST_PROVIDERS],
+        endings=[(ending, ending.has_ended(today)) for ending in endings[:_MOST_PROVIDERS]],
     )
 
 

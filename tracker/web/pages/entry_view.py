@@ -133,7 +133,7 @@ def _judge_for_endorsement(
     plan = shown.plan if shown else _find_plan(data, endorsement, entry.held_on, today)
     if plan is None:
         return None
-    exemptions = list_exemptions(plan, standing)
+    exemptions = list_exemptions(standing.plan if standing else plan, standing)
     verdict = data.explain(plan, entry)
     line = _make_line(data, plan, entry, verdict, exemptions)
     if shown is not None:

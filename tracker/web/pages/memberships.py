@@ -1,9 +1,8 @@
 """The pages on which people record their membership terms."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
-from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
@@ -14,6 +13,7 @@ from wtforms.validators import InputRequired
 from tracker.db.people import Membership
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import end_of_years
 from tracker.rules.standing import Outcome, Standing
 from tracker.services.context import Refused
 from tracker.services.endorsements import endorsements_of, refusal_of_lock
@@ -61,17 +61,10 @@ class MembershipForm(PeriodForm):
         if self.length.data == _UNTIL:
             ends_on = self.parse_day("ends", today)
         elif starts_on is not None:
-            ends_on = last_day_of_year(starts_on)
+            ends_on = end_of_years(starts_on, 1)
         if self.errors or starts_on is None or ends_on is None:
             return None
         return MembershipTerm(self.organization.data, starts_on, ends_on)
-
-
-def last_day_of_year(first: date) -> date:
-    """The last day, included, of a year that begins on ``first``."""
-    anniversary = first + relativedelta(years=1)
-    # A year from February 29 has its last day on the 28th, not on the 27th.
-    return anniversary if anniversary.day != first.day else anniversary - timedelta(days=1)
 
 
 @router.get("/membership")
@@ -198,7 +191,7 @@ def _build_form(
         values["organization"] = organizations[0]
     if membership_id is not None:
         stored = get_own_membership(session, page.person_id, membership_id)
-        is_one_year = stored.ends_on == last_day_of_year(stored.starts_on)
+        is_one_year = stored.ends_on == end_of_years(stored.starts_on, 1)
         values = {
             "organization": stored.organization,
             "length": _YEAR if is_one_year else _UNTIL,

@@ -99,9 +99,16 @@ def format_week(day: date, today: date) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
+    """What the cycle of endorsement requires, and from which day on hours count in it."""
+    cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
     if any(result.requirement.is_exempt for result in standing.results):
         return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
-    return []
+    if cycle is None or not cycle.is_first or endorsed_on <= cycle.starts_on:
+        return []
+    reason = because("first_cycle_hours", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
+    if cycle.share < 1:
+        reason = because("first_cycle_part", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
+    return [f"{capitalize_first(format_reason(reason))}."]
 
 
 def _format_due(due_on: date, today: date) -> str:

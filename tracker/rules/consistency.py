@@ -1,0 +1,213 @@
+"""Whether everything that a rulebook names is in it, and nothing contradicts."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel
+
+from tracker.rules.cycles import whole_cycle
+from tracker.rules.model import CycleScheme, Interpretation, Rulebook
+from tracker.rules.requirement import PURPOSES, Purpose, Requirement, Source, Value
+
+_DAY = timedelta(days=1)
+
+
+def list_repetitions(names: Iterable[str]) -> list[str]:
+    """What is wrong with names of which each may be given once."""
+    counts = Counter(names)
+    return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
+
+
+# Fields whose values must be keys of a table (or ids of a list) of the rulebook.
+_TABLES = {
+    "categories": "categories",
+    "supervisors": "categories",
+    "providers": "providers",
+    "membership": "memberships",
+    "interpretation": "interpretations",
+    "services": "services",
+    "slots": "roles",
+    "instead": "roles",
+    "endorsed_roles": "roles",
+    "signed": "attestations",
+    "document": "documents",
+}
+
+
+class ConsistencyCheck:
+    """Whether everything that a rulebook names is in it, and nothing contradicts."""
+
+    def __init__(
+        self, rulebook: Rulebook, data: Mapping[str, Any], numbers: Mapping[str, Sequence[int]]
+    ) -> None:
+        """``data`` is the whole file, of which ``rulebook`` may lack what has errors of its own.
+
+        ``numbers`` are the places in the file of the items that are left of a list, from one.
+        """
+        self.rulebook = rulebook
+        self.data = data
+        self.numbers = numbers
+        self.problems: list[tuple[str, str]] = []
+        self.known: dict[str, Collection[str]] = {}
+        for table in set(_TABLES.values()):
+            in_file = data.get(table)
+            self.known[table] = in_file if isinstance(in_file, dict) else getattr(rulebook, table)
+        self.known["interpretations"] = _list_ids(data.get("interpretations"))
+
+    def run(self) -> None:
+        """Collect all problems, each with its key."""
+        for reason in list_repetitions(self.known["interpretations"]):
+            self._add("interpretations", reason)
+        self._check_all_names()
+        for category in self.rulebook.categories:
+            for purpose in PURPOSES:
+                self._check_category(category, purpose)
+            if self.rulebook.requirements_of(category) and "cycles" not in self.data:
+                self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
+        self._check_cycles()
+        for number, requirement in self._number("requirements", self.rulebook.requirements):
+            if requirement.of == "renewal":
+                self._check_days(f"requirements[{number}]", requirement)
+
+    def _check_all_names(self) -> None:
+        for field in ("interpretations", "cycles", "providers", "requirements", "advice"):
+            value = getattr(self.rulebook, field)
+            if isinstance(value, tuple):
+                for number, item in self._number(field, value):
+                    self._check_names(f"{field}[{number}]", item)
+            else:
+                self._check_names(field, value)
+
+    def _check_names(self, key: str, value: object) -> None:
+        """Check everything that ``value`` names, on all levels."""
+        if isinstance(value, dict):
+            for name, item in value.items():
+                self._check_names(f"{key}.{name}", item)
+        elif isinstance(value, tuple):
+            for number, item in enumerate(value, 1):
+                self._check_names(f"{key}[{number}]", item)
+        elif isinstance(value, BaseModel):
+            self._check_fields(key, value)
+
+    def _check_fields(self, key: str, model: BaseModel) -> None:
+        for name, value in model:
+            if name in _TABLES:
+                self._require(f"{key}.{name}", value, self.known[_TABLES[name]])
+            else:
+                self._check_names(f"{key}.{name}", value)
+        if isinstance(model, Source | Interpretation):
+            document = self.rulebook.documents.get(model.document or "")
+            # If the document lists its sections, a citation must name one of them.
+            if document and document.sections and model.section not in document.sections:
+                listed = "; ".join(document.sections)
+                reason = f"{model.section!r} is not a section of {model.document!r}, which lists: "
+                self._add(f"{key}.section", f"{reason}{listed}")
+        if isinstance(model, Requirement) and model.counts == "rsc":
+            self._require(f"{key}.topic", model.topic, self.rulebook.topic_names)
+
+    def _require(self, key: str, names: object, known: Collection[str]) -> None:
+        """``names`` must be in ``known``: a name, a tuple of them, or of such tuples; or None."""
+        if isinstance(names, tuple):
+            for number, name in enumerate(names, 1):
+                is_group = isinstance(name, tuple)
+                self._require(f"{key}[{number}]" if is_group else key, name, known)
+        elif names is not None and names not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            self._add(key, f"{names!r} is not in this file; it has {listed}")
+
+    def _check_category(self, category: str, purpose: Purpose) -> None:
+        """What one category may have only once, and what it must have beside it."""
+        requirements = self.rulebook.requirements_of(category, purpose)
+        key = f"{purpose} requirements of {category}"
+        for reason in list_repetitions(r.id for r in requirements):
+            self._add(key, reason)
+        if len({r.providers for r in requirements} - {None}) > 1:
+            self._add(key, "they name more than one provider rule")
+        if len({r.membership for r in requirements} - {None}) > 1:
+            self._add(key, "they name more than one membership rule")
+        self._check_alternatives(key, requirements)
+
+    def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
+        groups = Counter(r.either for r in requirements)
+        whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
+        for requirement in requirements:
+            group = requirement.either
+            if group and groups[group] == 1:
+                self._add(key, f"only one has either = {group!r}: an alternative needs another")
+            self._require(f"{key}: {requirement.id}.inside", requirement.inside, whole_rsc)
+
+    def _check_cycles(self) -> None:
+        """Each block's cycles must be whole, unless it says what shortened ones require."""
+        numbered = self._number("cycles", self.rulebook.cycles)
+        for number, scheme in numbered:
+            if scheme.kind == "fixed" and scheme.short_cycle is None:
+                self._check_end(f"cycles[{number}].ends_on", scheme)
+        for (_, earlier), (number, later) in pairwise(numbered):
+            if earlier.short_cycle is None:
+                self._check_change(f"cycles[{number}].from", earlier, later)
+
+    def _check_end(self, key: str, scheme: CycleScheme) -> None:
+        """A fixed block must begin with a whole cycle."""
+        starts_on, ends_on = whole_cycle(scheme, scheme.starts_from)
+        if starts_on != scheme.starts_from:
+            last = whole_cycle(scheme, scheme.starts_from, scheme.starts_from)[1]
+            reason = (
+                f"{scheme.ends_on} does not fit years = {scheme.years} and from = "
+                f"{scheme.starts_from}: write {last}, or from = {starts_on} or "
+                f"{ends_on + _DAY}, or add short_cycle, which says what the shortened "
+                f"cycle through {ends_on} requires"
+            )
+            self._add(key, reason)
+
+    def _check_change(self, key: str, earlier: CycleScheme, later: CycleScheme) -> None:
+        """A change within a cycle would require all its hours of the part before the change."""
+        if earlier.kind == "fixed":
+            starts_on, ends_on = whole_cycle(earlier, later.starts_from)
+            if starts_on == later.starts_from:
+                return
+            reason = (
+                f"{later.starts_from} is within the cycle from {starts_on} to {ends_on}, so its "
+                f"hours would be required twice: write {ends_on + _DAY}, or add short_cycle to the "
+                "block before, which says what the shortened cycle requires"
+            )
+        else:
+            reason = (
+                f"anniversary cycles would be cut short on {later.starts_from}, and hours would be "
+                "required twice: add short_cycle to the block before, which says what shortened "
+                "cycles require"
+            )
+        self._add(key, reason)
+
+    def _check_days(self, key: str, requirement: Requirement) -> None:
+        """Values that miss a cycle's first or last day by one."""
+        for number, value in enumerate(requirement.values, 1):
+            schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
+            if schemes and schemes[-1].kind == "fixed":
+                cycle = whole_cycle(schemes[-1], value.starts_from)
+                self._check_day(f"{key}.values[{number}].from", value, *cycle)
+
+    def _check_day(self, key: str, value: Value, starts_on: date, ends_on: date) -> None:
+        day, following = value.starts_from, ends_on + _DAY
+        if value.asked and day == starts_on + _DAY:
+            missed, right = "second", f"{starts_on}, or {following} for the next cycle"
+        elif not value.asked and day == ends_on:
+            missed, right = "last", f"{following}, or {starts_on} for this cycle too"
+        else:
+            return
+        reason = f"{day} is the {missed} day of the cycle from {starts_on}, which therefore would "
+        self._add(key, f"{reason}not require it: write {right}")
+
+    def _number(self, field: str, items: Sequence[Any]) -> list[tuple[int, Any]]:
+        """The items of a list with their places in the file."""
+        return list(zip(self.numbers.get(field, range(1, len(items) + 1)), items, strict=True))
+
+    def _add(self, key: str, reason: str) -> None:
+        self.problems.append((key, reason))
+
+
+def _list_ids(items: object) -> list[str]:
+    tables = items if isinstance(items, list) else []
+    return [str(item["id"]) for item in tables if isinstance(item, dict) and "id" in item]

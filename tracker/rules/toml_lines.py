@@ -1,0 +1,48 @@
+"""On which line of a TOML file a key is. Python's own reader keeps no lines."""
+
+import re
+from collections import Counter
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]")
+_KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w-]+)\s*=""")
+_NAME = re.compile(r"""\"([^"]*)\"|'([^']*)'|([^.\s"']+)""")
+
+
+class TomlLines:
+    """The lines of headers and keys, counted from one.
+
+    Keys within braces have the line of the key that holds them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines: dict[str, int] = {}
+        tables: Counter[str] = Counter()
+        here = ""
+        for number, line in enumerate(text.splitlines(), 1):
+            if header := _HEADER.match(line):
+                here = _find_table(header[2], tables, is_list=header[1] == "[[")
+                self._lines.setdefault(here, number)
+            elif key := _KEY.match(line):
+                name = key[1].strip("\"'")
+                self._lines.setdefault(f"{here}.{name}" if here else name, number)
+
+    def find(self, key: str) -> int | None:
+        """The line of ``requirements[2].values[1].hours``, or of the nearest table around it."""
+        while key:
+            if line := self._lines.get(key) or self._lines.get(f"{key}[1]"):
+                return line
+            key = re.sub(r"(^|\.[^.\[]*|\[\d+\]|^[^.\[]+)$", "", key)
+        return None
+
+
+def _find_table(header: str, tables: Counter[str], *, is_list: bool) -> str:
+    """The path of a header: a table within a list is in the list's last item."""
+    names = ["".join(parts) for parts in _NAME.findall(header)]
+    path = ""
+    for place, name in enumerate(names, 1):
+        path = f"{path}.{name}" if path else name
+        if is_list and place == len(names):
+            tables[path] += 1
+        if tables[path]:
+            path += f"[{tables[path]}]"
+    return path
