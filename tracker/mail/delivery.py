@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from ssl import SSLContext
 
 from sqlalchemy import Engine
 
-from tracker.addresses import ascii_domain
 from tracker.clock import stopwatch
 from tracker.db.engine import writing
 from tracker.mail import outbox
@@ -181,9 +179,7 @@ class _Delivery:
         )
 
     async def _send(self) -> None:
-        sender = ascii_domain(parseaddr(self.mail.sender)[1])
-        timeout = self.mail.timeout_seconds
-        connection = Connection(self.server, self.context, sender, timeout)
+        connection = Connection(self.server, self.context, self.mail)
         try:
             await self._send_over(connection)
         except ServerFaultError as trouble:
