@@ -45,11 +45,11 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
     minutes = {**ALL_HOURS, "rsc": 510}
     days = [DUE + step * DAY for step in (-90, -60, -30, -14, -7, -1, 1, 14, 32)]
     assert subjects(*days, minutes=minutes) == [
-        "90 days: 3.5 RSC hours by Dec 31",
-        "60 days: 3.5 RSC hours by Dec 31",
-        "30 days: 3.5 RSC hours by Dec 31",
-        "14 days: 3.5 RSC hours by Dec 31",
-        "7 days: 3.5 RSC hours by Dec 31",
+        "90 days left: 3.5 RSC hours due Dec 31",
+        "60 days left: 3.5 RSC hours due Dec 31",
+        "30 days left: 3.5 RSC hours due Dec 31",
+        "14 days left: 3.5 RSC hours due Dec 31",
+        "7 days left: 3.5 RSC hours due Dec 31",
         "Tomorrow: 3.5 RSC hours due Dec 31",
         "1 day overdue: 3.5 RSC hours, grace ends Jan 31",
         "14 days overdue: 3.5 RSC hours, grace ends Jan 31",
@@ -57,10 +57,31 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
     ]
 
 
-def test_a_subject_that_would_be_too_long_counts_what_is_missing() -> None:
+def test_a_subject_that_would_be_too_long_says_less() -> None:
     assert subjects(DUE - 30 * DAY, DUE + DAY) == [
-        "30 days: 15 training hours and more by Dec 31",
-        "1 day overdue, grace ends Jan 31",
+        "30 days left: 15 training and 12 RSC hours due Dec 31",
+        "1 day overdue: 15 training and 12 RSC hours, grace ends Jan 31",
+    ]
+
+
+def test_a_subject_names_all_that_is_missing() -> None:
+    half_short = {"training": 870, "topic:DEIA": 60, "rsc": 690}
+    day = DUE - 33 * DAY
+    assert subjects(day, minutes=half_short) == [
+        "33 days left: 0.5 training and 0.5 RSC hours due Dec 31"
+    ]
+
+
+def test_a_topic_is_named_with_the_hours_that_hold_it() -> None:
+    day = DUE - 30 * DAY
+    assert subjects(day, minutes={**ALL_HOURS, "training": 0, "topic:DEIA": 0}) == [
+        "30 days left: 15 training hours (one on DEIA) due Dec 31"
+    ]
+    assert subjects(day, minutes={**ALL_HOURS, "topic:DEIA": 0}) == [
+        "30 days left: one DEIA hour due Dec 31"
+    ]
+    assert subjects(day, minutes={"training": 840, "topic:DEIA": 60, "rsc": 690}) == [
+        "30 days left: one training hour and 0.5 RSC hours due Dec 31"
     ]
 
 
@@ -78,9 +99,9 @@ def test_a_memberships_subjects_differ_at_each_stage() -> None:
 @pytest.mark.parametrize(
     ("provider", "expected"),
     [
-        ("Bob", "30 days: RSC with Bob counts until Sep 30, 2024"),
-        ("Barbara Lee", "30 days: RSC with Barbara Lee counts until Sep 30"),
-        ("Wilhelmina Vanderbilt-Smythe", "30 days: a provider counts until Sep 30, 2024"),
+        ("Bob", "30 days left: RSC with Bob counts until Sep 30, 2024"),
+        ("Barbara Lee", "30 days left: RSC with Barbara Lee counts until Sep 30, 2024"),
+        ("Wilhelmina Vanderbilt-Smythe", "30 days left: a provider counts until Sep 30, 2024"),
     ],
 )
 def test_a_cutoffs_subject_names_the_provider_where_that_fits(provider: str, expected: str) -> None:
@@ -101,11 +122,11 @@ names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 
 
 @given(st.dates(date(2024, 6, 1), date(2025, 3, 1)), minutes, names, st.dates(DUE, DUE + 300 * DAY))
-def test_every_subject_is_shorter_than_50_characters(
+def test_no_subject_is_longer_than_65_characters(
     day: date, minutes: dict[str, int], provider: str, due_on: date
 ) -> None:
     mail = mail_on(day, minutes=minutes, provider=provider, extended_due_on=due_on)
-    assert mail is None or 0 < len(mail.subject) < 50
+    assert mail is None or 0 < len(mail.subject) <= 65
 
 
 @given(minutes)

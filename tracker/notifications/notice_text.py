@@ -14,7 +14,7 @@ from tracker.formatting import (
     format_short_month_day,
 )
 from tracker.mail.contents import Action, Row, Section
-from tracker.notifications.attention_text import format_short
+from tracker.notifications.attention_text import format_short, list_missing_briefly
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision
@@ -69,8 +69,8 @@ class NoticeFacts:
 
     @property
     def countdown(self) -> str:
-        """Those days in words: ``30 days``, ``1 day``, ``Today``."""
-        return format_count(self.days_left, "day") if self.days_left else "Today"
+        """Those days in words: ``30 days left``, ``1 day left``, ``Today``."""
+        return f"{format_count(self.days_left, 'day')} left" if self.days_left else "Today"
 
     @property
     def grace_ends_on(self) -> date | None:
@@ -299,12 +299,12 @@ def format_row(result: Result) -> Row:
 
 
 def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
-    items = [
-        format_short(ShortRequirement(r.requirement.counts, r.requirement.topic, r.short))
+    short = [
+        ShortRequirement(r.requirement.counts, r.requirement.topic, r.short)
         for r in list_short(facts.standing)
     ]
-    number = format_count(len(items), "requirement")
-    texts = [format_list(items), f"{items[0]} and more", f"{number} missing"]
+    number = format_count(len(short), "requirement")
+    texts = [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
     due, left = format_short_month_day(facts.due_on), facts.days_left
     grace_ends_on = facts.grace_ends_on
     if left < 0 and grace_ends_on:
@@ -315,7 +315,7 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
         return [f"Today: {text} due {due}" for text in texts]
     if left == 1:
         return [f"Tomorrow: {text} due {due}" for text in texts]
-    return [f"{left} days: {text} by {due}" for text in texts]
+    return [f"{left} days left: {text} due {due}" for text in texts]
 
 
 def _renewal_section(facts: NoticeFacts) -> Section:

@@ -21,7 +21,8 @@ from tracker.notifications.notice_text import (
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Kind
 
-_SUBJECT_LENGTH = 49
+# What a list of mails shows on a computer. Telephones show less, so what is urgent comes first.
+_SUBJECT_LENGTH = 65
 _MEMBERSHIP_CLOSING = (
     "Already renewed? Enter the new term on your membership page. It counts right away."
 )
@@ -112,7 +113,7 @@ def in_order(decisions: Sequence[Decision]) -> list[Decision]:
 
 
 def fit_subject(subjects: Sequence[str]) -> str:
-    """The first of ``subjects`` (the fullest first) that has fewer than 50 characters."""
+    """The first of ``subjects`` (the fullest first) that has at most 65 characters."""
     for subject in subjects:
         if len(subject) <= _SUBJECT_LENGTH:
             return subject
