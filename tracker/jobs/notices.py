@@ -148,7 +148,7 @@ def _write_message(run: RunContext, address: str, decisions: Sequence[Decision])
     context, standing = run.context, decisions[0].standing
     person_id, association = standing.facts.person_id, standing.plan.association
     base_url = context.settings.base_url
-    mail = write_notices_mail(context.notices, base_url, decisions, run.as_of)
+    mail = write_notices_mail(context.notices, context.settings, decisions, run.as_of)
     # Empty if some part of the mail always goes out.
     kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
     url = ""

@@ -29,15 +29,15 @@ class Row:
 class Section:
     """One piece of news: an endorsement's renewal, a membership, a provider's cutoff.
 
-    An empty ``title`` (when there is one section) or ``text`` is left out. ``link`` opens a page
-    of its own, where the mail's button opens another.
+    An empty ``title`` (when there is one section) or ``text`` is left out. ``links`` open the
+    pages that the mail's button does not.
     """
 
     title: str
     text: str
     rows: tuple[Row, ...] = ()
     details: tuple[str, ...] = ()
-    link: Action | None = None
+    links: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
