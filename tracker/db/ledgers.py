@@ -98,7 +98,9 @@ class Notice(SQLModel, table=True):
 
 
 class Outbox(SQLModel, table=True):
-    """A rendered message on its way: waiting, sending (leased), sent or failed for good.
+    """A rendered message on its way: waiting, sending (leased), sent, failed for good, or dropped.
+
+    A message is dropped if it is no longer true when it could leave.
 
     ``dedupe_key`` is unique: ``day:<person>:<local day>`` makes one mail a person a day,
     ``digest:<association>:<address>:<day>`` one digest a coordinator and week. ``fence`` grows
@@ -107,7 +109,9 @@ class Outbox(SQLModel, table=True):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="outbox_state"),
+        CheckConstraint(
+            "state IN ('waiting', 'sending', 'sent', 'failed', 'dropped')", name="outbox_state"
+        ),
         Index("outbox_due", "state", "next_attempt_at"),
     )
     id: int = Field(default=None, primary_key=True)

@@ -21,7 +21,7 @@ _OUTBOX = METADATA.tables["outbox"]
 _TO = re.compile(rb"^To: [^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE)
 _HAS_SECOND = and_(_PERSON.c.second_email.is_not(None), _PERSON.c.second_email != "")
 # Ends the dedupe key of a copy, so that each message has at most one.
-_COPY = ":second"
+COPY = ":second"
 
 Row = Mapping[str, Any]
 
@@ -96,7 +96,7 @@ def _copy(row: Row, second: str) -> dict[str, Any]:
     values = {name: value for name, value in row.items() if name not in {"id", "last_error"}}
     return {
         **values,
-        "dedupe_key": f"{row['dedupe_key']}{_COPY}",
+        "dedupe_key": f"{row['dedupe_key']}{COPY}",
         "message_id": new_id,
         "recipient": second,
         "body": head + blank + text,

@@ -1,7 +1,7 @@
 """The notice ledger: whom a notice may be due to, what was decided, and recording decisions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -91,23 +91,79 @@ def lock_people(session: Session, people: Sequence[int]) -> None:
 
 
 def list_decided_for_endorsements(
-    session: Session, endorsement_ids: Sequence[int]
+    session: Session, endorsement_ids: Sequence[int], undelivered: Collection[str] = ()
 ) -> dict[int, dict[Key, date]]:
-    """By endorsement: what was decided, and for the cycle with which first day."""
+    """By endorsement: what was decided, and for the cycle with which first day.
+
+    Without the decisions that are part of the ``undelivered`` messages.
+    """
     decided: defaultdict[int, dict[Key, date]] = defaultdict(dict)
     for key, notice in _list_notices(session, "endorsement_id", endorsement_ids):
-        decided[notice.endorsement_id][key] = notice.cycle_starts_on
+        if notice.message_id not in undelivered:
+            decided[notice.endorsement_id][key] = notice.cycle_starts_on
     return decided
 
 
 def list_decided_for_applications(
-    session: Session, application_ids: Sequence[int]
+    session: Session, application_ids: Sequence[int], undelivered: Collection[str] = ()
 ) -> dict[int, dict[Key, bool]]:
-    """By application: what was decided; True if it was sent."""
+    """By application: what was decided; True if it was sent.
+
+    Without the decisions that are part of the ``undelivered`` messages.
+    """
     decided: defaultdict[int, dict[Key, bool]] = defaultdict(dict)
     for key, notice in _list_notices(session, "application_id", application_ids):
-        decided[notice.application_id][key] = notice.outcome == "sent"
+        if notice.message_id not in undelivered:
+            decided[notice.application_id][key] = notice.outcome == "sent"
     return decided
+
+
+class SentDecision(NamedTuple):
+    """A decision on record as part of a message; ``subject`` as in `Decision`."""
+
+    id: int
+    subject: tuple[bool, int]
+    key: Key
+    message_id: str
+    decided_on: date
+
+
+def list_sent_decisions(session: Session, message_ids: Collection[str]) -> list[SentDecision]:
+    """The decisions that these messages hold."""
+    table = METADATA.tables["notice"]
+    query = table.select().where(table.c.message_id.in_(message_ids)).order_by(table.c.id)
+    decisions = []
+    for row in session.connection().execute(query).all():
+        key = Key(Kind(row.kind), row.subject_key, row.due_on, row.step)
+        is_application = row.application_id is not None
+        subject = (is_application, row.application_id if is_application else row.endorsement_id)
+        decisions.append(SentDecision(row.id, subject, key, row.message_id, row.decided_on))
+    return decisions
+
+
+def replace_decision(
+    session: Session, decision: SentDecision, message_id: str, decided_on: date
+) -> None:
+    """Record that a decision left with another message than the one that waited."""
+    table = METADATA.tables["notice"]
+    reason = f"decided again: the email of {decision.decided_on} had not left"
+    values = {"message_id": message_id, "decided_on": decided_on, "reason": reason}
+    session.connection().execute(
+        update(table).where(table.c.id == decision.id).values(**values, outcome="sent")
+    )
+
+
+def drop_decision(session: Session, decision: SentDecision, reason: str, decided_on: date) -> None:
+    """Record that a decision's message was dropped before it left, and why."""
+    table = METADATA.tables["notice"]
+    values = {"outcome": "skipped", "reason": reason, "message_id": None, "decided_on": decided_on}
+    session.connection().execute(update(table).where(table.c.id == decision.id).values(**values))
+
+
+def delete_decision(session: Session, decision: SentDecision) -> None:
+    """Forget a decision whose message was dropped, so that tomorrow's run decides again."""
+    table = METADATA.tables["notice"]
+    session.connection().execute(table.delete().where(table.c.id == decision.id))
 
 
 def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[tuple[Key, Any]]:
