@@ -117,7 +117,9 @@ def print_notices(*, as_json: bool) -> None:
             return
         table = Table("Endorsee", "Endorsement", "Notice", "Days", "Of", "Decided", "Outcome")
         for decision in decisions:
-            outcome = decision.outcome + (f": {decision.reason}" if decision.reason else "")
+            is_waiting = decision.outcome == "sent" and decision.delivery in {"waiting", "sending"}
+            outcome = "waiting" if is_waiting else decision.outcome
+            outcome += f": {decision.reason}" if decision.reason else ""
             table.add_row(
                 escape(decision.email),
                 escape(f"{decision.association} {decision.category}"),

@@ -123,7 +123,8 @@ class DigestMail:
     ``period`` names both days, which count ("Monday 9 to Sunday November 15, 2026"); ``health``
     says how the last nightly run went, and ``healthy`` whether that is as it should be.
     ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest,
-    as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address).
+    as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address), and
+    ``more_unsent`` for ``unsent``, which the mail server or we failed to send.
     ``changes`` is since last week, ``ahead`` what stops counting when (strong: the day).
     ``applicants`` is left out where nobody has applied.
     """
@@ -147,6 +148,8 @@ class DigestMail:
     why: str
     unsubscribe_url: str
     applicants: Applicants = Applicants()
+    unsent: tuple[Line, ...] = ()
+    more_unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,10 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from tracker.db.engine import writing
+from tracker.db.ledgers import SECOND_COPY
 from tracker.db.statements import dialect_insert
 from tracker.db.tables import METADATA
 from tracker.mail.bounces import (
-    COPY,
     clear_marks,
     copies_for_second,
     copy_of_refused,
@@ -110,6 +110,7 @@ class ListedMessage(NamedTuple):
     finished_at: datetime | None
     message_id: str
     last_error: str | None
+    bounced: bool | None
 
 
 def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values of columns
@@ -128,7 +129,7 @@ def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values o
 _MARK_SENT = _marking("finished_at", state="sent", last_error=None)
 _MARK_RETRY = _marking("next_attempt_at", "last_error", state="waiting")
 _MARK_UNTRIED = _MARK_RETRY.values(attempts=_OUTBOX.c.attempts - 1)
-_MARK_FAILED = _marking("finished_at", "last_error", state="failed")
+_MARK_FAILED = _marking("finished_at", "last_error", "bounced", state="failed")
 # Its occasion may have a message again: what was dropped has not left.
 _MARK_DROPPED = _marking("finished_at", "last_error", state="dropped").values(
     dedupe_key=_OUTBOX.c.dedupe_key + ":dropped:" + cast(_OUTBOX.c.id, String),
@@ -257,7 +258,11 @@ def mark_failed(
     With ``recipient_refused`` the person's first address is marked as refused too, and the
     message follows to the second.
     """
-    outcome = {"new_finished_at": now, "new_last_error": _storable(error)}
+    outcome = {
+        "new_finished_at": now,
+        "new_last_error": _storable(error),
+        "new_bounced": recipient_refused,
+    }
     ours = _write(session, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
         mark_refused(session, message.person_id, message.recipient, now)
@@ -278,7 +283,7 @@ def list_occasions(session: Session, messages: Sequence[Claimed]) -> dict[int, O
     query = select(_OUTBOX.c.id, _OUTBOX.c.dedupe_key, _OUTBOX.c.association, _OUTBOX.c.subject)
     ids = [message.id for message in messages]
     rows = session.connection().execute(query.where(_OUTBOX.c.id.in_(ids))).all()
-    keys = {row.id: row.dedupe_key.removesuffix(COPY) for row in rows}
+    keys = {row.id: row.dedupe_key.removesuffix(SECOND_COPY) for row in rows}
     originals = select(_OUTBOX.c.dedupe_key, _OUTBOX.c.message_id, _OUTBOX.c.state)
     found = {
         key: (message_id, state)
@@ -288,10 +293,10 @@ def list_occasions(session: Session, messages: Sequence[Claimed]) -> dict[int, O
     }
     return {
         row.id: Occasion(
-            row.dedupe_key.removesuffix(COPY),
+            row.dedupe_key.removesuffix(SECOND_COPY),
             row.association,
             row.subject,
-            row.dedupe_key.endswith(COPY),
+            row.dedupe_key.endswith(SECOND_COPY),
             *found.get(keys[row.id], (None, None)),
         )
         for row in rows

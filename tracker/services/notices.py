@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, and_, case, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, or_, select
 
 from tracker.db.applications import UNDECIDED, Application, Reference
-from tracker.db.ledgers import Notice, StandingRow
+from tracker.db.ledgers import SECOND_COPY, Notice, Outbox, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
@@ -23,7 +24,12 @@ _IDS_PER_QUERY = 1_000
 
 
 class RecordedDecision(NamedTuple):
-    """A decision on record; the fields of `tracker notices --json`."""
+    """A decision on record; the fields of `tracker notices --json`.
+
+    ``outcome`` is ``sent``, ``skipped``, or ``failed``: the email was refused for good, at the
+    second address too if there is one, and ``reason`` has the answer. ``delivery`` is the state of
+    the email in the outbox, so what is to be sent and has not left yet is ``waiting``.
+    """
 
     email: str
     association: str
@@ -35,6 +41,7 @@ class RecordedDecision(NamedTuple):
     outcome: str
     reason: str | None
     message_id: str | None
+    delivery: str | None
 
 
 def list_people_to_consider(
@@ -230,6 +237,8 @@ def consider_again(session: Session, deferred: Iterable[Decision], as_of: date) 
 def list_decisions(session: Session) -> Iterator[RecordedDecision]:
     """Every decision about a renewal or an application, oldest first, streamed."""
     person_id = func.coalesce(Endorsement.person_id, Application.person_id)
+    second = aliased(Outbox)
+    has_failed = and_(col(Outbox.state) == "failed", col(second.state).is_distinct_from("sent"))
     query = (
         select(  # type: ignore[call-overload]
             Person.email,
@@ -239,11 +248,14 @@ def list_decisions(session: Session) -> Iterator[RecordedDecision]:
             Notice.step,
             Notice.due_on,
             Notice.decided_on,
-            Notice.outcome,
-            Notice.reason,
+            case((has_failed, "failed"), else_=Notice.outcome),
+            case((has_failed, Outbox.last_error), else_=Notice.reason),
             Notice.message_id,
+            case((col(second.state) == "sent", "sent"), else_=Outbox.state),
         )
         .select_from(Notice)
+        .outerjoin(Outbox, col(Outbox.message_id) == Notice.message_id)
+        .outerjoin(second, col(second.dedupe_key) == col(Outbox.dedupe_key) + SECOND_COPY)
         .outerjoin(Endorsement, col(Endorsement.id) == Notice.endorsement_id)
         .outerjoin(Application, col(Application.id) == Notice.application_id)
         .join(Person, col(Person.id) == person_id)

@@ -1,5 +1,6 @@
-"""Messages that were dropped before they left, because they were no longer true."""
+"""Messages that were dropped before they left, and whether the address refused a failed one."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
@@ -11,7 +12,12 @@ _STATE = "state IN ('waiting', 'sending', 'sent', 'failed', 'dropped')"
 
 
 def upgrade() -> None:
-    """Allow the state."""
+    """Allow the state, and add the column: until now, only the error told who refused."""
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_constraint("outbox_state", type_="check")
         batch_op.create_check_constraint("outbox_state", _STATE)
+        batch_op.add_column(sa.Column("bounced", sa.Boolean(), nullable=True))
+    # RCPT and MAIL were both the "envelope". A refusal of our own sender was rare.
+    op.execute(
+        "UPDATE outbox SET bounced = (last_error LIKE 'envelope: 5%') WHERE state = 'failed'"
+    )
