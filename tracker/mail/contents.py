@@ -180,7 +180,7 @@ class ReferenceReminderMail(ReferenceMail):
 
 @dataclass(frozen=True, slots=True)
 class RequestMail:
-    """What was decided about a request for leave or for a later due date.
+    """What was decided about a request for leave or a later due date, or about an application.
 
     ``rows`` are the days that hold now, ``intro`` what that means, ``answer`` the coordinator's
     own words (empty: none) and ``answered_by`` who wrote them.
@@ -194,6 +194,24 @@ class RequestMail:
     rows: tuple[Row, ...]
     answer: str
     answered_by: str
+    action: Action
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequestMail:
+    """Tells a coordinator of a request that waits for a decision.
+
+    ``rows`` are who requests what, ``reason`` is the endorsee's own.
+    """
+
+    kind: ClassVar[str] = "new-request"
+    subject: str
+    greeting_name: str
+    headline: str
+    applicant: str
+    rows: tuple[Row, ...]
+    reason: str
     action: Action
     why: str
 
@@ -268,6 +286,7 @@ AnyMail = (
     | DigestMail
     | ReferenceMail
     | RequestMail
+    | NewRequestMail
     | SessionMail
     | SignInMail
     | ProbeMail

@@ -16,7 +16,14 @@ from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Standing, Status
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_text,
+    lock_person,
+)
 from tracker.services.endorsements import (
     Endorsed,
     endorsements_of,
@@ -27,7 +34,6 @@ from tracker.services.evaluation import days_at, evaluate_people, judge_current
 
 LEAVE, EXTENSION = "leave", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
-MAX_TEXT_LENGTH = 500
 _Row = TypeVar("_Row", Leave, Renewal)
 _EXTENDABLE = (Status.OVERDUE, Status.OPEN, Status.LAPSED)
 
@@ -186,7 +192,7 @@ def find_extended_standing(
 def request_leave(context: ServiceContext, new: NewTimeRequest) -> int:
     """Submit a request for leave and return its id."""
     lock_person(context.session, context.person_id)
-    refusals = _check_text("reason", new.reason)
+    refusals = check_text("reason", new.reason)
     for endorsement in list_current_endorsements(
         context.session, context.rulebooks, context.person_id, context.now
     ):
@@ -201,7 +207,7 @@ def request_leave(context: ServiceContext, new: NewTimeRequest) -> int:
 def request_extension(context: ServiceContext, new: NewTimeRequest) -> int:
     """Submit a request for a later due date and return its id."""
     lock_person(context.session, context.person_id)
-    refusals = _check_text("reason", new.reason)
+    refusals = check_text("reason", new.reason)
     requested = (new.endorsement_id, new.days.starts_on)
     for standing, cycle, due_on in list_extendable_renewals(
         context.session, context.rulebooks, context.person_id, context.now
@@ -235,7 +241,7 @@ def grant_request(
     submitted = _lock_pending(context, request_id)
     request, requested = submitted.request, submitted.days
     standing = find_extended_standing(context.session, context.rulebooks, submitted, context.now)
-    refusals = _check_text("answer", answer, required=False)
+    refusals = check_text("answer", answer, required=False)
     hours_until = None
     if request.kind == LEAVE:
         refusals += _check_order(days)
@@ -262,18 +268,10 @@ def grant_request(
 def decline_request(context: ServiceContext, request_id: int, answer: str) -> DecidedRequest:
     """Decline a request, with the reason for the endorsee."""
     submitted = _lock_pending(context, request_id)
-    if refusals := _check_text("answer", answer):
+    if refusals := check_text("answer", answer):
         raise Refused(*refusals)
     _close(context, submitted.request, DECLINED, answer)
     return DecidedRequest(submitted, submitted.days, granted=None)
-
-
-def _check_text(field: str, text: str, *, required: bool = True) -> list[Refusal]:
-    if required and not text:
-        return [Refusal(field, f"{field}-missing")]
-    if len(text) > MAX_TEXT_LENGTH:
-        return [Refusal(field, "text-too-long", {"limit": MAX_TEXT_LENGTH})]
-    return []
 
 
 def _check_order(days: RequestedDays) -> list[Refusal]:

@@ -1,4 +1,4 @@
-"""Messages that were dropped before they left, and whether the address refused a failed one."""
+"""Messages that were dropped or bounced, and the reason why an application was declined."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _STATE = "state IN ('waiting', 'sending', 'sent', 'failed', 'dropped')"
 
 
 def upgrade() -> None:
-    """Allow the state, and add the column: until now, only the error told who refused."""
+    """Allow the state, and add both columns: until now, only the error told who refused."""
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_constraint("outbox_state", type_="check")
         batch_op.create_check_constraint("outbox_state", _STATE)
@@ -21,3 +21,5 @@ def upgrade() -> None:
     op.execute(
         "UPDATE outbox SET bounced = (last_error LIKE 'envelope: 5%') WHERE state = 'failed'"
     )
+    with op.batch_alter_table("application", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("answer", sa.String(length=500), nullable=True))
