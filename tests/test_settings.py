@@ -77,6 +77,32 @@ def test_an_unusable_ehlo_name_is_refused(folder: Path, name: str) -> None:
     assert "mail.your.domain" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/renewals",
+        "https://example.org/renewals/",
+        "https://example.org/?a",
+        "https://example.org#a",
+        "https://ann@example.org",
+    ],
+)
+def test_pages_below_a_path_are_refused(folder: Path, url: str) -> None:
+    (folder / "tracker.toml").write_text(f"base_url = {_toml(url)}\n")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith("tracker.toml: base_url: ")
+    assert "such as https://renewals.your.domain" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org:8443", "https://example.org/", "http://[::1]"]
+)
+def test_a_base_url_with_only_a_host_is_accepted(folder: Path, url: str) -> None:
+    (folder / "tracker.toml").write_text(f"base_url = {_toml(url)}\n")
+    assert load_settings().base_url == url.rstrip("/")
+
+
 def test_addresses_outside_ascii_are_accepted(folder: Path) -> None:
     (folder / "tracker.toml").write_text(
         "[mail]\nsender = 'Erneuerungen <post@müller.example>'\n"

@@ -171,9 +171,17 @@ class Settings(BaseSettings):
 
     @field_validator("base_url")
     @classmethod
-    def _no_slash_at_the_end(cls, url: str) -> str:
+    def _validate_base_url(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        rest = url.partition("://")[2]
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        if rest.removeprefix(host).strip("/") or "@" in host:
+            # Every link and redirect of the pages starts at the root.
+            raise ValueError(
+                f"{url!r} has more than a scheme and a host name. The pages can't be served below "
+                "a path: give them a host name of their own, such as https://renewals.your.domain"
+            )
         return url.rstrip("/")
 
     @classmethod
