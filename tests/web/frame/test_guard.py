@@ -175,8 +175,8 @@ def test_a_refused_origin_is_logged_with_both_addresses(sqlite_web: WebClient) -
         client.post("/sign-in")
     found = [line for line in lines if line["event"].startswith("a form was refused")]
     assert [line["base_url"] for line in found] == ["http://testserver"] * 2
-    assert found[0]["sent_from"].startswith("https://old.example\\xe9xxx")
-    assert len(found[0]["sent_from"]) < 210
+    assert found[0]["sent_from"].startswith("https://old.example\\x")
+    assert len(found[0]["sent_from"]) < 220
     assert found[1]["sent_from"] == "none"
 
 
