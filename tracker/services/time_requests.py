@@ -93,6 +93,27 @@ class DecidedRequest(NamedTuple):
     hours_until: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A waiver (of ``requirement``), an extension (to ``ends_on``), or else leave.
+
+    ``starts_on`` is the first day of the cycle or of the leave; ``ends_on`` is the new due date or
+    the last day of the leave (None: not known yet).
+    """
+
+    endorsement_id: int
+    starts_on: date
+    ends_on: date | None = None
+    requirement: str = ""
+    is_extension: bool = False
+
+    @property
+    def key(self) -> str:
+        """Names the occasion of the letter."""
+        what = self.requirement or ("extension" if self.is_extension else "leave")
+        return f"granted:{self.endorsement_id}:{what}:{self.starts_on}:{self.ends_on}"
+
+
 _SUBMITTED = (
     select(TimeRequest, Person, Endorsement)
     .join(Endorsement, col(Endorsement.id) == col(TimeRequest.endorsement_id))
