@@ -41,7 +41,16 @@ def test_a_malformed_coordinator_address_is_refused(folder: Path, address: str) 
 
 
 @pytest.mark.parametrize(
-    "sender", ["", "Renewals", "Renewals <renewals@>", "Renewals <é@x.example\x00>", "a@é..example"]
+    "sender",
+    [
+        "",
+        "Renewals",
+        "Renewals <renewals@>",
+        "Renewals <é@x.example\x00>",
+        "a@é..example",
+        "a@x.example, b@x.example",
+        "A <a@x.example>, B <b@x.example>",
+    ],
 )
 def test_a_malformed_sender_is_refused(folder: Path, sender: str) -> None:
     (folder / "tracker.toml").write_text(f"[mail]\nsender = {_toml(sender)}\n")
@@ -49,6 +58,49 @@ def test_a_malformed_sender_is_refused(folder: Path, sender: str) -> None:
         load_settings()
     assert str(refused.value).startswith("tracker.toml: mail.sender: ")
     assert "Renewals <renewals@your.domain>" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["mail", "mail.ncimha.example", "[192.0.2.1]", "[IPv6:2001:db8::1]"]
+)
+def test_a_host_name_or_address_introduces_us(folder: Path, name: str) -> None:
+    (folder / "tracker.toml").write_text(f"[mail]\nehlo_name = {_toml(name)}\n")
+    assert load_settings().mail.ehlo_name == name
+
+
+@pytest.mark.parametrize("name", ["", "mail server", "192.0.2.1]", "mail_1.x", "a\nb", "https://x"])
+def test_an_unusable_ehlo_name_is_refused(folder: Path, name: str) -> None:
+    (folder / "tracker.toml").write_text(f"[mail]\nehlo_name = {_toml(name)}\n")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith("tracker.toml: mail.ehlo_name: ")
+    assert "mail.your.domain" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/renewals",
+        "https://example.org/renewals/",
+        "https://example.org/?a",
+        "https://example.org#a",
+        "https://ann@example.org",
+    ],
+)
+def test_pages_below_a_path_are_refused(folder: Path, url: str) -> None:
+    (folder / "tracker.toml").write_text(f"base_url = {_toml(url)}\n")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith("tracker.toml: base_url: ")
+    assert "such as https://renewals.your.domain" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org:8443", "https://example.org/", "http://[::1]"]
+)
+def test_a_base_url_with_only_a_host_is_accepted(folder: Path, url: str) -> None:
+    (folder / "tracker.toml").write_text(f"base_url = {_toml(url)}\n")
+    assert load_settings().base_url == url.rstrip("/")
 
 
 def test_addresses_outside_ascii_are_accepted(folder: Path) -> None:

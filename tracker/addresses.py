@@ -1,8 +1,35 @@
 """Email addresses: which ones can be used, and how their domain is written in a message."""
 
 import re
+from typing import NamedTuple
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
+
+_MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+class NamedAddress(NamedTuple):
+    """A name, which can be empty and contain commas, and its address."""
+
+    name: str
+    address: str
+
+
+def parse_mailbox(text: str) -> NamedAddress:
+    """Read ``NCIMHA, Inc. <renewals@ncimha.example>``, with or without quotes around the name.
+
+    The name is everything before the address. Raises ValueError unless there is exactly one
+    address that can be used.
+    """
+    found = _MAILBOX.fullmatch(text.strip())
+    name, address = (found["name"].strip(), found["address"].strip()) if found else ("", text)
+    address = address.strip()
+    if not is_address(address):
+        raise ValueError(f"{text!r} is not one email address, with or without a name before it")
+    if quoted := _QUOTED.fullmatch(name):
+        name = re.sub(r"\\(.)", r"\1", quoted[1])
+    return NamedAddress(name, address)
 
 
 def is_address(text: str) -> bool:

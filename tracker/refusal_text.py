@@ -130,7 +130,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "You already have an open request of this kind. Withdraw it before you send another."
     ),
     "reason-missing": "Enter a short reason",
-    "answer-missing": "Enter a reason. The endorsee gets it by email.",
+    "answer-missing": "Enter a reason. It is sent by email.",
     "text-too-long": "Use at most {limit} characters",
     "request-decided": "This request has already been decided or withdrawn",
     # Profiles

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import date, time
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from tracker.addresses import ascii_domain, is_address
+from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
 from tracker.errors import UserError
 
 ENVIRONMENT_PREFIX = "TRACKER_"
@@ -35,6 +34,11 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 # What an Authorization header can carry, and nobody guesses.
 _SHORTEST_TOKEN = 16
 _TOKEN = re.compile(rf"[!-~]{{{_SHORTEST_TOKEN},}}")
+# RFC 5321: a host name of the DNS, or an IP address in brackets.
+_EHLO_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+    r"|\[\d{1,3}(\.\d{1,3}){3}\]|\[IPv6:[0-9A-Fa-f:.]{2,45}\]"
+)
 
 
 class _Strict(BaseModel):
@@ -68,9 +72,13 @@ class Schedule(_Strict):
 
 
 class Mail(_Strict):
-    """How mail leaves."""
+    """How mail leaves.
+
+    ``ehlo_name`` is how we introduce ourselves to the mail server; None for this machine's name.
+    """
 
     sender: str = "Endorsement renewals <renewals@localhost>"
+    ehlo_name: str | None = None
     connections: int = Field(default=4, ge=1, le=50)
     timeout_seconds: float = Field(default=30, gt=0, le=600)
     lease_seconds: int = Field(default=300, ge=60, le=86_400)
@@ -79,13 +87,32 @@ class Mail(_Strict):
     @field_validator("sender")
     @classmethod
     def _validate_sender(cls, sender: str) -> str:
-        address = parseaddr(sender)[1]
-        if not is_address(address) or not ascii_domain(address).isascii():
+        try:
+            is_usable = ascii_domain(parse_mailbox(sender).address).isascii()
+        except ValueError:
+            is_usable = False
+        if not is_usable:
             raise ValueError(
-                f"{sender!r} has no email address that mail servers accept. "
+                f"{sender!r} is not one email address that mail servers accept. "
                 "Write it as Renewals <renewals@your.domain>"
             )
         return sender
+
+    @field_validator("ehlo_name")
+    @classmethod
+    def _validate_ehlo_name(cls, name: str | None) -> str | None:
+        if name is None or _EHLO_NAME.fullmatch(name):
+            return name
+        raise ValueError(
+            f"{name!r} is not a host name. Write this machine's full name in the DNS "
+            "(mail.your.domain), or its IP address in brackets ([192.0.2.1])"
+        )
+
+    @property
+    def sender_mailbox(self) -> NamedAddress:
+        """The sender's name and address, with its domain as the DNS knows it."""
+        name, address = parse_mailbox(self.sender)
+        return NamedAddress(name, ascii_domain(address))
 
 
 class Web(_Strict):
@@ -144,9 +171,17 @@ class Settings(BaseSettings):
 
     @field_validator("base_url")
     @classmethod
-    def _no_slash_at_the_end(cls, url: str) -> str:
+    def _validate_base_url(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        rest = url.partition("://")[2]
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        if rest.removeprefix(host).strip("/") or "@" in host:
+            # Every link and redirect of the pages starts at the root.
+            raise ValueError(
+                f"{url!r} has more than a scheme and a host name. The pages can't be served below "
+                "a path: give them a host name of their own, such as https://renewals.your.domain"
+            )
         return url.rstrip("/")
 
     @classmethod

@@ -18,6 +18,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner, Result
 
+from tests.mail.sink import Sink
 from tests.support.cast import ALICE, acting, fill
 from tracker import clock
 from tracker.checks.environment import Finding
@@ -260,6 +261,18 @@ def test_encryption_certificate_and_login_are_tried(
     said = checked().stdout
     assert re.findall(r"^\w+ +(T\d+)", said, re.MULTILINE) == expected
     assert "geheim" not in said
+
+
+@pytest.mark.usefixtures("folder", "store")
+def test_a_rejected_ehlo_name_is_hinted_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sink() as sink:
+        rejection = b"550 5.7.1 Helo command rejected: invalid name\r\n"
+        sink.answers = {"EHLO": rejection, "HELO": rejection}
+        monkeypatch.setenv("TRACKER_SMTP_URL", sink.url)
+        [finding] = [f for f in run_checks(None) if isinstance(f, Finding)]
+    assert finding.id == "T705"
+    assert finding.hint.startswith("The server rejects the name")
+    assert "mail.ehlo_name" in finding.hint
 
 
 @pytest.mark.usefixtures("folder", "store")

@@ -16,6 +16,7 @@ from sqlalchemy import insert, text
 
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.tables import METADATA
+from tracker.demo.mailbox import free_port
 
 TRACKER = [sys.executable, "-c", "from tracker.cli.main import main; main()"]
 
@@ -34,9 +35,11 @@ def demo(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[
 
 
 @contextmanager
-def running_demo(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running_demo(
+    folder: Path, *arguments: str, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The demo on any free port, and its address, once it has printed it."""
-    process = demo(folder, **environment)
+    process = demo(folder, *arguments, **environment)
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -127,6 +130,31 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert said.startswith(f"Port {port} can't be used")
     assert said.count("\n") == 1
+
+
+def test_the_setting_of_the_port_holds(tmp_path: Path) -> None:
+    port = free_port()
+    with running_demo(tmp_path, TRACKER_WEB__PORT=str(port)) as (process, address):
+        assert address.endswith(f":{port}")
+        with answering(address) as client:
+            assert client.get("/healthz").status_code == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+
+
+def test_a_port_set_but_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        process = demo(tmp_path, TRACKER_WEB__PORT=port)
+        said, _ = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert said.startswith(f"Port {port} can't be used")
+        with running_demo(tmp_path, "--port", "0", TRACKER_WEB__PORT=port) as (other, address):
+            assert not address.endswith(f":{port}")
+            other.send_signal(signal.SIGINT)
+            assert other.wait(timeout=10) == 0
 
 
 def test_it_refuses_a_database_with_people_in_it(sqlite_url: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`tracker notices`, as it is called."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -8,9 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.jobs.harness import JobHarness, at
+from tests.mail.sink import Sink
 from tests.rules.applicants import populate
 from tests.rules.case_data import REAL
 from tracker.cli.main import app
+from tracker.mail.delivery import deliver_once
+from tracker.mail.smtp_connection import parse_server
 
 AUTUMN = at("2024-09-15")
 
@@ -43,7 +47,7 @@ def test_json_lists_each_decision_with_exactly_these_keys(jobs: JobHarness) -> N
     assert {tuple(row) for row in rows} == {
         (
             *("email", "association", "category", "kind", "step", "due_on"),
-            *("decided_on", "outcome", "reason", "message_id"),
+            *("decided_on", "outcome", "reason", "message_id", "delivery"),
         )
     }
     message_id = rows[-1].pop("message_id")
@@ -57,12 +61,40 @@ def test_json_lists_each_decision_with_exactly_these_keys(jobs: JobHarness) -> N
         "decided_on": "2024-12-01",
         "outcome": "sent",
         "reason": None,
+        "delivery": "waiting",
     }
     mails = [row for row in printed("outbox", "--json") if row["kind"] == "notices"]
     assert mails[-1]["message_id"] == message_id
     assert {row["message_id"] for row in printed("notices", "--json")} - {None} == {
         mail["message_id"] for mail in mails
     }
+
+
+def test_a_mail_that_failed_for_good_is_not_called_sent(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(AUTUMN, at("2024-12-01"))
+    assert "│ waiting " in call("notices").stdout
+    jobs.finish("sent", at("2024-12-01 12:00"))
+    assert "│ sent " in call("notices").stdout
+    jobs.finish("failed", at("2024-12-01 12:00"), "550 no such mailbox", bounced=True)
+    row = printed("notices", "--json")[-1]
+    assert (row["outcome"], row["reason"]) == ("failed", "550 no such mailbox")
+    assert "failed: 550 no such mailbox" in call("notices").stdout
+
+
+def test_a_mail_that_reached_the_second_address_was_sent(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.execute("UPDATE person SET second_email = 'al@home.example' WHERE name = 'Alice'")
+    jobs.run(AUTUMN, at("2024-12-01"))
+    jobs.execute("DELETE FROM outbox WHERE kind = 'digest'")
+    with Sink() as sink:
+        sink.refuse = frozenset({"alice@example.org"})
+        server = parse_server(sink.url)
+        now = at("2024-12-01 12:00")
+        asyncio.run(deliver_once(jobs.engine, server, jobs.settings.mail, lambda: now))
+        assert [taken.recipient for taken in sink.taken] == ["al@home.example"]
+    row = printed("notices", "--json")[-1]
+    assert (row["outcome"], row["delivery"]) == ("sent", "sent")
 
 
 def test_a_skipped_decision_has_a_reason(jobs: JobHarness) -> None:
@@ -118,4 +150,5 @@ def test_an_applications_decisions_are_listed_with_its_category(jobs: JobHarness
         "decided_on": "2024-02-15",
         "outcome": "sent",
         "reason": None,
+        "delivery": "waiting",
     }

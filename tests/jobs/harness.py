@@ -171,9 +171,11 @@ class JobHarness:
         with reading(self.engine) as session:
             return list(session.scalars(query.order_by(table.c.local_date)))
 
-    def finish(self, state: str, at: datetime, error: str | None = None) -> None:
-        """Have every mail of the outbox sent, or refused for good."""
-        self.change("outbox", state=state, finished_at=at, last_error=error)
+    def finish(
+        self, state: str, at: datetime, error: str | None = None, *, bounced: bool | None = None
+    ) -> None:
+        """Have every mail of the outbox sent, or failed for good."""
+        self.change("outbox", state=state, finished_at=at, last_error=error, bounced=bounced)
 
     def change(self, table: str, **values: object) -> None:
         """Set columns in all rows of a table."""

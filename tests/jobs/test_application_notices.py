@@ -94,9 +94,9 @@ def test_a_window_is_told_of_on_each_of_its_days_once(jobs: JobHarness) -> None:
         jobs.run(WINDOW_CLOSES - (step - 1) * DAY)
         assert len(jobs.sent()) == len(told) + 1
     assert [mail.subject for mail in jobs.mails()] == [
-        "90 days: 12 RSC hours missing, window ends Feb 28",
-        "30 days: 12 RSC hours missing, window ends Feb 28",
-        "7 days: 12 RSC hours missing, window ends Feb 28",
+        "90 days left: 12 RSC hours missing, window ends Feb 28",
+        "30 days left: 12 RSC hours missing, window ends Feb 28",
+        "7 days left: 12 RSC hours missing, window ends Feb 28",
     ]
 
 
@@ -201,7 +201,7 @@ def test_a_renewal_and_an_application_are_one_mail(jobs: JobHarness) -> None:
         ("NCIMHA", "IFS", "renewal"),
         ("VAIMH", "IMHS", "references"),
     ]
-    assert mail.subject.startswith("30 days:")
+    assert mail.subject.startswith("30 days left:")
     assert "Infant Family Specialist, NCIMHA" in mail.text
     assert "References, for your application (VAIMH IMHS)" in mail.text
     assert f"{BASE_URL}/log?activity=training" in mail.text

@@ -219,11 +219,28 @@ def test_an_endorsement_that_ends_before_it_is_due_is_coming_up(jobs: JobHarness
 def test_mail_that_came_back_is_listed_with_its_reason(jobs: JobHarness) -> None:
     jobs.add_alice(AUTUMN)
     jobs.run(AUTUMN, at("2024-11-01"))
-    jobs.finish("failed", at("2024-11-27"), "550 5.1.1 no such mailbox")
+    jobs.finish("failed", at("2024-11-27"), "550 5.1.1 no such mailbox", bounced=True)
     jobs.run(MONDAY)
     digest = digest_of(jobs)
     assert "0 reminders went out this week, 1 bounced." in digest.text
-    assert "<alice@example.org>: 550 5.1.1 no such mailbox" in digest.text
+    assert "* Alice <alice@example.org>: 550 5.1.1 no such mailbox" in lines(digest)
+    assert "COULD NOT BE SENT" not in digest.text
+
+
+def test_an_outage_is_not_blamed_on_the_addresses(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(AUTUMN, at("2024-11-01"))
+    error = "given up after 72 hours; last: the mail server does not answer"
+    jobs.finish("failed", at("2024-11-27"), error, bounced=False)
+    jobs.run(MONDAY)
+    digest = digest_of(jobs)
+    health = "0 bounced. 1 could not be sent: please tell your operator."
+    assert health in digest.text
+    said = lines(digest)
+    assert said[said.index("BOUNCED EMAIL") + 1] == "None"
+    assert f"* Alice <alice@example.org>: {error}" in said[said.index("BOUNCED EMAIL") + 2 :]
+    assert "The addresses are not the reason." in digest.html
+    assert "Alice" in digest.html
 
 
 def test_mail_that_went_out_is_counted_in_its_week_only(sqlite_jobs: JobHarness) -> None:

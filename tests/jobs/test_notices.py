@@ -234,7 +234,7 @@ def test_a_mail_says_what_is_missing_by_when_and_where_to_log_it(sqlite_jobs: Jo
     sqlite_jobs.add_alice(AUTUMN)
     sqlite_jobs.run(AUTUMN, at("2024-12-01"))
     [mail] = sqlite_jobs.mails()
-    assert mail.subject == "30 days: 3.5 RSC hours by Dec 31"
+    assert mail.subject == "30 days left: 3.5 RSC hours due Dec 31"
     for part in (mail.text, mail.html):
         assert "You have one requirement left to meet by December 31, 2024." in part
         assert "8.5 of 12 hours" in part

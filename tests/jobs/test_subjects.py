@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.jobs.harness import BASE_URL
+from tests.jobs.harness import BASE_URL, CARLA, DANA
 from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
@@ -15,9 +15,11 @@ from tracker.notifications.notices_mail import NOTICE_KINDS, write_notices_mail
 from tracker.rules.notices import Cutoff, Kind
 from tracker.rules.providers import Credential, Ending
 from tracker.rules.standing import Span, Status
+from tracker.settings import Settings
 
 DAY = timedelta(days=1)
 LAST_DAY = date(2024, 9, 30)
+SETTINGS = Settings(base_url=BASE_URL, coordinators=(DANA, CARLA))
 
 
 def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | None:  # noqa: ANN401
@@ -27,7 +29,7 @@ def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | Non
     cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
     found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
     sending = [d for d in found if d.skipped is None]
-    return write_notices_mail(CONFIG, BASE_URL, sending, day) if sending else None
+    return write_notices_mail(CONFIG, SETTINGS, sending, day) if sending else None
 
 
 def subjects(*days: date, **facts: Any) -> list[str]:  # noqa: ANN401 - fields of Facts
@@ -45,11 +47,11 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
     minutes = {**ALL_HOURS, "rsc": 510}
     days = [DUE + step * DAY for step in (-90, -60, -30, -14, -7, -1, 1, 14, 32)]
     assert subjects(*days, minutes=minutes) == [
-        "90 days: 3.5 RSC hours by Dec 31",
-        "60 days: 3.5 RSC hours by Dec 31",
-        "30 days: 3.5 RSC hours by Dec 31",
-        "14 days: 3.5 RSC hours by Dec 31",
-        "7 days: 3.5 RSC hours by Dec 31",
+        "90 days left: 3.5 RSC hours due Dec 31",
+        "60 days left: 3.5 RSC hours due Dec 31",
+        "30 days left: 3.5 RSC hours due Dec 31",
+        "14 days left: 3.5 RSC hours due Dec 31",
+        "7 days left: 3.5 RSC hours due Dec 31",
         "Tomorrow: 3.5 RSC hours due Dec 31",
         "1 day overdue: 3.5 RSC hours, grace ends Jan 31",
         "14 days overdue: 3.5 RSC hours, grace ends Jan 31",
@@ -57,10 +59,31 @@ def test_a_renewals_subjects_say_what_is_missing_and_by_when() -> None:
     ]
 
 
-def test_a_subject_that_would_be_too_long_counts_what_is_missing() -> None:
+def test_a_subject_that_would_be_too_long_says_less() -> None:
     assert subjects(DUE - 30 * DAY, DUE + DAY) == [
-        "30 days: 15 training hours and more by Dec 31",
-        "1 day overdue, grace ends Jan 31",
+        "30 days left: 15 training and 12 RSC hours due Dec 31",
+        "1 day overdue: 15 training and 12 RSC hours, grace ends Jan 31",
+    ]
+
+
+def test_a_subject_names_all_that_is_missing() -> None:
+    half_short = {"training": 870, "topic:DEIA": 60, "rsc": 690}
+    day = DUE - 33 * DAY
+    assert subjects(day, minutes=half_short) == [
+        "33 days left: 0.5 training and 0.5 RSC hours due Dec 31"
+    ]
+
+
+def test_a_topic_is_named_with_the_hours_that_hold_it() -> None:
+    day = DUE - 30 * DAY
+    assert subjects(day, minutes={**ALL_HOURS, "training": 0, "topic:DEIA": 0}) == [
+        "30 days left: 15 training hours (one on DEIA) due Dec 31"
+    ]
+    assert subjects(day, minutes={**ALL_HOURS, "topic:DEIA": 0}) == [
+        "30 days left: one DEIA hour due Dec 31"
+    ]
+    assert subjects(day, minutes={"training": 840, "topic:DEIA": 60, "rsc": 690}) == [
+        "30 days left: one training hour and 0.5 RSC hours due Dec 31"
     ]
 
 
@@ -78,9 +101,9 @@ def test_a_memberships_subjects_differ_at_each_stage() -> None:
 @pytest.mark.parametrize(
     ("provider", "expected"),
     [
-        ("Bob", "30 days: RSC with Bob counts until Sep 30, 2024"),
-        ("Barbara Lee", "30 days: RSC with Barbara Lee counts until Sep 30"),
-        ("Wilhelmina Vanderbilt-Smythe", "30 days: a provider counts until Sep 30, 2024"),
+        ("Bob", "30 days left: RSC with Bob counts until Sep 30, 2024"),
+        ("Barbara Lee", "30 days left: RSC with Barbara Lee counts until Sep 30, 2024"),
+        ("Wilhelmina Vanderbilt-Smythe", "30 days left: a provider counts until Sep 30, 2024"),
     ],
 )
 def test_a_cutoffs_subject_names_the_provider_where_that_fits(provider: str, expected: str) -> None:
@@ -101,11 +124,11 @@ names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 
 
 @given(st.dates(date(2024, 6, 1), date(2025, 3, 1)), minutes, names, st.dates(DUE, DUE + 300 * DAY))
-def test_every_subject_is_shorter_than_50_characters(
+def test_no_subject_is_longer_than_65_characters(
     day: date, minutes: dict[str, int], provider: str, due_on: date
 ) -> None:
     mail = mail_on(day, minutes=minutes, provider=provider, extended_due_on=due_on)
-    assert mail is None or 0 < len(mail.subject) < 50
+    assert mail is None or 0 < len(mail.subject) <= 65
 
 
 @given(minutes)
@@ -192,6 +215,22 @@ def test_in_the_grace_period_only_sessions_of_the_cycle_count_and_the_mail_says_
     assert rule not in only_membership.intro
 
 
+def test_an_extension_moves_the_logging_and_not_the_sessions() -> None:
+    extended_until = date(2025, 4, 30)
+    rule = "Log by April 30 what was held by December 31."
+    for day in (DUE - 30 * DAY, extended_until - 30 * DAY, extended_until):
+        mail = mail_on(day, extended_due_on=extended_until)
+        assert mail is None or rule in mail.intro
+    overdue = mail_on(extended_until + DAY, extended_due_on=extended_until)
+    assert overdue
+    assert "Only sessions on or before December 31, 2024 count." in overdue.intro
+    only_membership = mail_on(
+        extended_until, extended_due_on=extended_until, minutes=ALL_HOURS, memberships=()
+    )
+    assert only_membership
+    assert "held by" not in only_membership.intro
+
+
 def test_each_kind_of_news_closes_with_its_own_way_out() -> None:
     ended = (Span(date(2024, 1, 1), date(2024, 8, 15)),)
     mails = [
@@ -205,12 +244,27 @@ def test_each_kind_of_news_closes_with_its_own_way_out() -> None:
     assert [closing for closing in closings if "before the deadline" in closing] == closings[:1]
 
 
-def test_a_lapse_names_the_due_date_and_sends_to_the_coordinator() -> None:
+def test_a_lapse_names_the_due_date_and_whom_to_write_to() -> None:
     mail = mail_on(DUE + 32 * DAY)
     assert mail
     assert mail.headline == "The renewal of your Infant Family Specialist endorsement has lapsed."
     assert "It was due on December 31, 2024" in mail.intro
-    assert "your coordinator at NCIMHA will tell you what you can do" in mail.intro
+    assert "Hours for it can no longer be logged." in mail.intro
+    assert "Please write to Dana (dana@nc.example) to find out what you can do." in mail.intro
+
+
+def test_a_lapse_leads_to_my_year_and_to_no_form() -> None:
+    mail = mail_on(DUE + 32 * DAY)
+    assert mail
+    assert mail.action.url == f"{BASE_URL}/my-year"
+    assert not any(section.links for section in mail.sections)
+    assert "Log" not in mail.closing
+
+
+def test_a_lapse_without_coordinator_names_the_association() -> None:
+    lapse = [d for d in decisions(alice(DUE + 32 * DAY), DUE + 32 * DAY) if d.skipped is None]
+    mail = write_notices_mail(CONFIG, Settings(base_url=BASE_URL), lapse, DUE + 32 * DAY)
+    assert "Please write to your association (North Carolina " in mail.intro
 
 
 def test_the_button_opens_the_form_for_what_is_missing() -> None:
@@ -230,3 +284,35 @@ def test_the_button_of_a_membership_opens_the_form_for_a_term() -> None:
     mail = mail_on(date(2024, 8, 16), minutes=ALL_HOURS, memberships=ended)
     assert mail
     assert mail.action.url == f"{BASE_URL}/membership/new"
+
+
+def test_a_memberships_button_ignores_missing_hours() -> None:
+    until = date(2024, 8, 15)
+    mail = mail_on(until - 30 * DAY, memberships=(Span(date(2024, 1, 1), until),))
+    assert mail
+    assert mail.headline == "Your membership ends on August 15, 2024."
+    assert mail.action.url == f"{BASE_URL}/membership/new"
+
+
+def test_missing_hours_and_membership_have_a_link_each() -> None:
+    mail = mail_on(DUE - DAY, memberships=())
+    assert mail
+    [section] = mail.sections
+    assert mail.action.url == f"{BASE_URL}/log?activity=training"
+    assert [link.url for link in section.links] == [f"{BASE_URL}/membership/new"]
+
+
+def test_a_long_gap_before_the_next_membership_is_named() -> None:
+    until, following = date(2024, 8, 15), Span(date(2024, 10, 1), date(2025, 9, 30))
+    mail = mail_on(until - 7 * DAY, memberships=(Span(date(2024, 1, 1), until), following))
+    assert mail
+    [section] = mail.sections
+    assert section.text.startswith("Your next membership on record starts on October 1, 2024.")
+    assert "Please renew it" not in section.text
+
+
+def test_a_membership_that_starts_later_is_named_beside_missing_hours() -> None:
+    mail = mail_on(DUE - 30 * DAY, memberships=(Span(date(2024, 12, 15), date(2025, 12, 31)),))
+    assert mail
+    membership = mail.sections[0].rows[-1]
+    assert membership.progress == "the next one starts December 15, 2024"

@@ -7,6 +7,7 @@ from tracker.mail.contents import (
     Figure,
     Line,
     Need,
+    NewRequestMail,
     NoticesMail,
     ProbeMail,
     ReferenceMail,
@@ -202,6 +203,17 @@ REQUEST = RequestMail(
     why="You get this because you asked NCIMHA for it; every request is answered once.",
 )
 
+NEW_REQUEST = NewRequestMail(
+    subject="Alice Moreno requests leave (NCIMHA IFS)",
+    greeting_name="Carol Reyes",
+    headline="Alice Moreno requests leave.",
+    applicant="Alice Moreno",
+    rows=(Row("Endorsement", "NCIMHA IFS"), Row("First day", "December 1, 2026")),
+    reason="Parental leave",
+    action=Action("Decide", f"{BASE_URL}/coordinator/requests/1"),
+    why="You get this email because you coordinate NCIMHA.",
+)
+
 ADDRESS = AddressMail(
     subject="Confirm your second email address",
     greeting_name="Alice Moreno",
@@ -223,6 +235,7 @@ SAMPLES = {
     "session": SESSION,
     "session reminder": SESSION_REMINDER,
     "request": REQUEST,
+    "new request": NEW_REQUEST,
     "address": ADDRESS,
     "sign-in": SIGN_IN,
     "probe": PROBE,

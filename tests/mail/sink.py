@@ -45,6 +45,8 @@ class Sink(Served):
         self.taken: list[Taken] = []
         self.commands: list[str] = []
         self.fault: tuple[str, str] | None = None
+        self.answers: dict[str, bytes] = {}  # instead of the usual ones, by command
+        self.greetings: list[str] = []  # the names in EHLO
         self.refuse: frozenset[str] = frozenset()
         self.knows_ehlo = True
         self.delay = 0.0  # seconds before each answer
@@ -100,7 +102,9 @@ class _Session(asyncio.Protocol):
         verb = line[:4].upper().decode()
         if self._sink.keep:
             self._sink.commands.append(verb)
-        answer = _USUAL.get(verb, b"250 fine\r\n")
+        if verb == "EHLO":
+            self._sink.greetings.append(line[5:].decode())
+        answer = self._sink.answers.get(verb) or _USUAL.get(verb, b"250 fine\r\n")
         if verb == "RCPT":
             self._recipient = line.partition(b"<")[2].partition(b">")[0].decode()
             if self._recipient in self._sink.refuse:

@@ -61,6 +61,21 @@ def test_a_mail_has_the_headers_that_it_needs() -> None:
     assert message.get_content_type() == "multipart/alternative"
 
 
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "NCIMHA, Inc. <r@nc.example>",
+        '"NCIMHA, Inc." <r@nc.example>',
+        " NCIMHA, Inc.<r@nc.example> ",
+    ],
+)
+def test_a_comma_in_the_senders_name_stays(sender: str) -> None:
+    composer = Composer(templates_folder(), sender, BASE_URL)
+    message = parse(composer.compose(REMINDER, recipient=ALICE, at=NOON))
+    [mailbox] = message["From"].addresses
+    assert (mailbox.display_name, mailbox.addr_spec) == ("NCIMHA, Inc.", "r@nc.example")
+
+
 def test_each_mail_has_a_message_id_of_its_own() -> None:
     assert compose(REMINDER).message_id != compose(REMINDER).message_id
 

@@ -158,3 +158,33 @@ def test_a_server_of_the_old_kind_is_greeted_the_old_way(post: Post) -> None:
         sink.knows_ehlo = False
         assert post.deliver(sink.url).sent == 1
         assert sink.commands[:2] == ["EHLO", "HELO"]
+
+
+def test_the_ehlo_name_comes_from_the_settings(post: Post) -> None:
+    post.mail = post.mail.model_copy(update={"ehlo_name": "hours.nc.example"})
+    post.put(ALICE)
+    with Sink() as sink:
+        assert post.deliver(sink.url).sent == 1
+        assert sink.greetings == ["hours.nc.example"]
+
+
+@pytest.mark.parametrize("verb", ["EHLO", "RCPT"])
+def test_a_rejected_ehlo_name_keeps_the_mail(post: Post, verb: str) -> None:
+    post.mail = post.mail.model_copy(update={"ehlo_name": "localhost"})
+    post.put(ALICE)
+    with Sink() as sink:
+        rejection = b"504 5.5.2 <localhost>: Helo command rejected: need fully-qualified name\r\n"
+        sink.answers = {verb: rejection, "HELO": rejection}
+        report = post.deliver(sink.url)
+    assert post.states() == ["waiting"]
+    [problem] = report.problems
+    assert "Helo command rejected" in problem
+    assert "the name localhost" in problem
+    assert "Set mail.ehlo_name (TRACKER_MAIL__EHLO_NAME)" in problem
+
+
+def test_a_recipient_called_helo_can_be_refused(post: Post) -> None:
+    post.put("helo@example.org")
+    with Sink() as sink:
+        sink.answers = {"RCPT": b"550 5.1.1 <helo@example.org>: no such mailbox\r\n"}
+        assert post.deliver(sink.url).failed == 1

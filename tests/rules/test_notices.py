@@ -344,9 +344,10 @@ def test_renewed_membership_ends_on_its_new_day() -> None:
     assert membership_decisions(UNTIL + DAY, renewed) == []
 
 
-def test_gap_of_one_day_ends_a_membership() -> None:
+def test_a_membership_ends_before_a_gap_of_one_day() -> None:
     gap = (*ENDING, Span(UNTIL + 2 * DAY, date(2025, 8, 15)))
-    assert sent(membership_decisions(UNTIL - 7 * DAY, gap)) == [(Kind.MEMBERSHIP, UNTIL, -7)]
+    found = membership_decisions(UNTIL - 7 * DAY, gap)
+    assert {d.key.due_on for d in found if d.key.kind is Kind.MEMBERSHIP} == {UNTIL}
 
 
 def test_membership_notice_is_sent_once_across_cycles() -> None:
@@ -499,3 +500,35 @@ def test_second_run_on_one_day_decides_nothing(given_: tuple[Standing, date]) ->
 def test_nothing_is_decided_before_its_day(given_: tuple[Standing, date]) -> None:
     _, day = given_
     assert all(d.key.due_on + d.key.step * DAY <= day for d in decisions(*given_, cutoffs=(BOB,)))
+
+
+def test_a_stored_next_membership_is_not_asked_for_again() -> None:
+    until = date(2024, 8, 15)
+    for gap in (1, 2, 31):
+        following = Span(until + gap * DAY, until + 365 * DAY)
+        terms = (Span(date(2024, 1, 1), until), following)
+        for day in (until - 30 * DAY, until - 7 * DAY, until + DAY):
+            found = decisions(alice(day, memberships=terms), day)
+            assert Kind.MEMBERSHIP not in {kind for kind, _, _ in sent(found)}
+            if gap > 1 and day <= until:
+                said = {f"the next membership, from {following.starts_on}, is on record"}
+                assert said <= reasons(found, Kind.MEMBERSHIP)
+
+
+@pytest.mark.parametrize(
+    ("until", "next_from"),
+    [(date(2024, 8, 15), date(2024, 10, 1)), (date(2024, 12, 20), date(2025, 1, 2))],
+    ids=["longer than the grace period", "over the cycle's last day"],
+)
+def test_a_gap_that_matters_is_still_told_of(until: date, next_from: date) -> None:
+    day = until - 7 * DAY
+    terms = (Span(date(2024, 1, 1), until), Span(next_from, date(2025, 12, 31)))
+    assert (Kind.MEMBERSHIP, until, -7) in sent(decisions(alice(day, memberships=terms), day))
+
+
+def test_only_a_membership_that_starts_in_time_needs_no_reminder() -> None:
+    day = DUE - 30 * DAY
+    for starts_on, is_quiet in ((date(2024, 12, 15), True), (date(2025, 1, 1), False)):
+        terms = (Span(starts_on, date(2025, 12, 31)),)
+        found = decisions(alice(day, minutes=ALL_HOURS, memberships=terms), day)
+        assert ((Kind.RENEWAL, DUE, -30) not in sent(found)) == is_quiet

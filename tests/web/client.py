@@ -85,9 +85,10 @@ class WebClient:
         """Wait until all background work is done."""
         self.app.state.site.background.settle()
 
-    def mails(self) -> list[str]:
-        """The texts of the mails waiting to be sent, oldest first."""
-        bodies = [row["body"] for row in self.cast.rows("outbox")]
+    def mails(self, kind: str | None = None) -> list[str]:
+        """The texts of the mails waiting to be sent, of one kind or of all, oldest first."""
+        rows = self.cast.rows("outbox", **({"kind": kind} if kind else {}))
+        bodies = [row["body"] for row in rows]
         found = []
         for body in bodies:
             part = message_from_bytes(body, policy=policy.default).get_body(("plain",))

@@ -1,11 +1,12 @@
 """Findings about rulebooks and stored data (T3: rules, T4: names, T5: runs, T6: mail)."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, func, select
 
-from tracker.checks.environment import Fact, Findings, problem, warning
+from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.clock import local_day
 from tracker.db.ledgers import RunRow
 from tracker.db.people import Endorsement, Membership
@@ -154,17 +155,29 @@ def _check_mail(session: Session, now: datetime) -> Findings:
             f"{oldest:%Y-%m-%d %H:%M} UTC",
             "`tracker outbox` shows why. `tracker deliver` tries again now.",
         )
-    reasons = []
+    failed = _list_recently_failed(session, now)
+    if failed:
+        yield _warn_of_failed(failed)
+    elif oldest is None:
+        yield Fact("mail: nothing is waiting and nothing failed lately")
+
+
+def _list_recently_failed(session: Session, now: datetime) -> list[outbox.ListedMessage]:
+    failed = []
     for message in outbox.list_messages(session):
         finished_at = message.finished_at
         if message.state == "failed" and finished_at and now - finished_at < _RECENT:
-            reasons.append(message.last_error or "no reason")
-    if reasons:
-        yield warning(
-            "T602",
-            f"{format_count(len(reasons), 'message')} failed in the last {_RECENT.days} days: "
-            f"{'; '.join(sorted(set(reasons))[:3])}",
-            "`tracker outbox` lists them. Correct the addresses.",
-        )
-    elif oldest is None:
-        yield Fact("mail: nothing is waiting and nothing failed lately")
+            failed.append(message)
+    return failed
+
+
+def _warn_of_failed(failed: Sequence[outbox.ListedMessage]) -> Finding:
+    reasons = {message.last_error or "no reason" for message in failed}
+    bounced = [bool(message.bounced) for message in failed]
+    hint = "`tracker outbox` lists them."
+    if any(bounced):
+        hint += " Correct the addresses that were refused."
+    if not all(bounced):
+        hint += " Some failures are not the address's: see what the mail server answered."
+    message = f"{format_count(len(failed), 'message')} failed in the last {_RECENT.days} days"
+    return warning("T602", f"{message}: {'; '.join(sorted(reasons)[:3])}", hint)

@@ -2,9 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 
-from tracker.addresses import ascii_domain
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.formatting import format_date, format_time
 from tracker.mail.compose import Composer
@@ -17,7 +15,7 @@ from tracker.mail.smtp_connection import (
     ServerFaultError,
     parse_server,
 )
-from tracker.settings import Settings, templates_folder
+from tracker.settings import Mail, Settings, templates_folder
 
 # Someone is waiting for this check. Delivery itself waits longer.
 _MOST_SECONDS = 10.0
@@ -36,7 +34,7 @@ async def check_mail(
     settings: Settings, test_address: str | None, now: datetime
 ) -> list[Finding | Fact]:
     """Check sender and server; send a test message to ``test_address`` unless it is None."""
-    found = list(_check_sender(settings.mail.sender))
+    found = list(_check_sender(settings.mail))
     try:
         server = parse_server(settings.smtp_url.get_secret_value())
         context = server.tls_context()
@@ -49,8 +47,9 @@ async def check_mail(
     connection = Connection(
         server,
         context,
-        ascii_domain(parseaddr(settings.mail.sender)[1]),
-        min(settings.mail.timeout_seconds, _MOST_SECONDS),
+        settings.mail.model_copy(
+            update={"timeout_seconds": min(settings.mail.timeout_seconds, _MOST_SECONDS)}
+        ),
     )
     try:
         await connection.open()
@@ -60,15 +59,15 @@ async def check_mail(
             found.append(await _send_test(connection, settings, test_address, now))
     except ServerFaultError as error:
         hint = f"{_HINT} {_STARTTLS_HINT}" if server.security == "starttls" else _HINT
-        found.append(problem("T705", str(error), hint))
+        found.append(problem("T705", error.reason, f"{error.hint}." if error.hint else hint))
     finally:
         await connection.close()
         await asyncio.sleep(_GOODBYE_SECONDS)
     return found
 
 
-def _check_sender(sender: str) -> Findings:
-    address = parseaddr(sender)[1]
+def _check_sender(mail: Mail) -> Findings:
+    address = mail.sender_mailbox.address
     domain = address.rpartition("@")[2].lower()
     if "." not in domain or domain.rpartition(".")[2] in _NO_DOMAINS:
         yield warning(
@@ -77,7 +76,7 @@ def _check_sender(sender: str) -> Findings:
             "Set mail.sender to an address of your own domain, with SPF and DKIM records.",
         )
     else:
-        yield Fact(f"sender: {sender}")
+        yield Fact(f"sender: {mail.sender}")
 
 
 async def _send_test(

@@ -42,8 +42,12 @@ from tracker.web.app import build_app
 _DEFAULT_PORT = 8000
 
 
-def run(port: int) -> None:
-    """Fill an empty database, run everything, and serve until Ctrl-C. Port 0 is any free one."""
+def run(port: int | None) -> None:
+    """Fill an empty database, run everything, and serve until Ctrl-C.
+
+    Without ``port``, the setting `[web] port` holds if there is one; otherwise, and for 0, any
+    free port.
+    """
     # SIGTERM cleans up like Ctrl-C, also while the demo is still starting.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Every job and request would bury the few lines that the demo prints.
@@ -53,10 +57,11 @@ def run(port: int) -> None:
     _print("The demo has ended.")
 
 
-def _run_demo(port: int) -> None:
+def _run_demo(port: int | None) -> None:
     settings = load_settings()
     rulebooks = load_rulebooks(settings.config_dir)
-    web_port = _find_port(port)
+    is_set = "port" in settings.web.model_fields_set
+    web_port = _find_port(settings.web.port if port is None and is_set else port or 0)
     with tempfile.TemporaryDirectory(prefix="tracker-demo-") as name:
         folder = Path(name)
         if "TRACKER_DATABASE_URL" not in os.environ:
@@ -140,7 +145,8 @@ def _find_port(requested: int) -> int:
             if not requested:
                 return free_port()
             sys.stderr.write(
-                f"Port {requested} can't be used ({error}). Name another with --port, or none.\n"
+                f"Port {requested} can't be used ({error}). Name another with --port or "
+                "TRACKER_WEB__PORT, or 0 for any free port.\n"
             )
             raise typer.Exit(1) from None
     return requested or _DEFAULT_PORT

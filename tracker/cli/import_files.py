@@ -1,6 +1,6 @@
 """`tracker import`: people, what they hold or apply for, and their hours, from CSV files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,10 @@ from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.problems import ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
+from tracker.notifications.context import open_context
+from tracker.notifications.grant_mail import notify_grants
 from tracker.services.evaluation import evaluate_people
+from tracker.services.time_requests import Grant
 
 # A few screens of text; an import with more problems prints only the first ones.
 _PRINTED_PROBLEMS = 200
@@ -39,11 +42,16 @@ def run(paths: list[Path], as_of: date | None) -> None:
         def evaluate(session: Session, person_ids: set[int]) -> None:
             evaluate_people(session, app.rulebooks, person_ids, now)
 
+        mail_context = open_context(app.settings, app.rulebooks, app.engine)
+
+        def notify(session: Session, grants: Sequence[Grant]) -> None:
+            notify_grants(mail_context, session, grants, now)
+
         try:
             with _progress_bar() as progress:
                 last_day = as_of or today
                 context = ImportContext(vocabulary, last_day, "tracker import", now, progress)
-                report = import_paths(app.engine, paths, context, evaluate)
+                report = import_paths(app.engine, paths, context, evaluate, notify)
         except ImportRefused as refused:
             for problem in refused.problems[:_PRINTED_PROBLEMS]:
                 typer.echo(str(problem), err=True)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 
 import typer
 from rich.console import Console
@@ -19,6 +20,7 @@ from tracker import clock
 from tracker.cli.context import open_app, open_database, print_json_list
 from tracker.db.engine import reading
 from tracker.formatting import format_count
+from tracker.jobs.recheck import recheck
 from tracker.jobs.runner import JobRun, run_due
 from tracker.logs import configure_logs
 from tracker.mail import outbox
@@ -71,10 +73,18 @@ def run_deliver() -> None:
     Exit code 1 if the mail server could not be reached.
     """
     configure_logs()
-    settings = load_settings()
-    server = parse_server(settings.smtp_url.get_secret_value())
-    with open_database(settings) as engine:
-        report = asyncio.run(deliver_once(engine, server, settings.mail, clock.now))
+    with open_app() as app:
+        server = parse_server(app.settings.smtp_url.get_secret_value())
+        context = open_context(app.settings, app.rulebooks, app.engine)
+        report = asyncio.run(
+            deliver_once(
+                app.engine,
+                server,
+                app.settings.mail,
+                clock.now,
+                recheck=partial(recheck, context),
+            )
+        )
     sys.stdout.write(format_report(report))
     if report.unreachable:
         sys.exit(1)
@@ -87,6 +97,7 @@ def format_report(report: DeliveryReport) -> str:
         (report.sent, "sent"),
         (report.retried, "kept for later"),
         (report.failed, "failed"),
+        (report.held_back, "dropped as no longer true, or held back"),
     ):
         if number:
             facts.append(f"{format_count(number, 'message')} {outcome}")
@@ -106,7 +117,9 @@ def print_notices(*, as_json: bool) -> None:
             return
         table = Table("Endorsee", "Endorsement", "Notice", "Days", "Of", "Decided", "Outcome")
         for decision in decisions:
-            outcome = decision.outcome + (f": {decision.reason}" if decision.reason else "")
+            is_waiting = decision.outcome == "sent" and decision.delivery in {"waiting", "sending"}
+            outcome = "waiting" if is_waiting else decision.outcome
+            outcome += f": {decision.reason}" if decision.reason else ""
             table.add_row(
                 escape(decision.email),
                 escape(f"{decision.association} {decision.category}"),

@@ -169,7 +169,13 @@ def serve() -> None:
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="The port of the web pages.")] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="The port of the web pages; 0 for any free one. Default: [web] port, if set.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Fill an empty database with fictional people and run everything. Sends no real email."""
     from tracker.cli import demo as command

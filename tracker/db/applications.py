@@ -17,7 +17,8 @@ class Application(SQLModel, table=True):
     """One person's application for a category at one association.
 
     ``decided_on`` is the day on which it was endorsed, declined or withdrawn; the endorsement
-    that comes of it begins on that day.
+    that comes of it begins on that day. ``answer`` is the reason for the applicant if it was
+    declined.
     """
 
     __tablename__ = "application"
@@ -41,6 +42,7 @@ class Application(SQLModel, table=True):
     submitted_on: date | None = None
     decided_on: date | None = None
     state: str = Field(default="open", max_length=10)
+    answer: str | None = Field(default=None, max_length=500)
 
     @property
     def is_decided(self) -> bool:

@@ -7,6 +7,9 @@ from sqlmodel import Field, SQLModel
 
 from tracker.db.types import Instant
 
+# Ends the dedupe key of a message's copy to a second address, so that each has at most one.
+SECOND_COPY = ":second"
+
 
 class ProviderSpan(SQLModel, table=True):
     """Days on which a person's RSC counts under a provider rule; spans of one never overlap.
@@ -123,7 +126,10 @@ class Notice(SQLModel, table=True):
 
 
 class Outbox(SQLModel, table=True):
-    """A rendered message on its way: waiting, sending (leased), sent or failed for good.
+    """A rendered message on its way: waiting, sending (leased), sent, failed for good, or dropped.
+
+    A message is dropped if it is no longer true when it could leave. ``bounced`` says of a failed
+    one whether its address was refused; otherwise the failure is the mail server's or ours.
 
     ``dedupe_key`` is unique: ``day:<person>:<local day>`` makes one mail a person a day,
     ``digest:<association>:<address>:<day>`` one digest a coordinator and week. ``fence`` grows
@@ -132,7 +138,9 @@ class Outbox(SQLModel, table=True):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="outbox_state"),
+        CheckConstraint(
+            "state IN ('waiting', 'sending', 'sent', 'failed', 'dropped')", name="outbox_state"
+        ),
         Index("outbox_due", "state", "next_attempt_at"),
     )
     id: int = Field(default=None, primary_key=True)
@@ -152,6 +160,7 @@ class Outbox(SQLModel, table=True):
     fence: int = 0
     last_error: str | None = Field(default=None, max_length=500)
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
+    bounced: bool | None = None
 
 
 class RunRow(SQLModel, table=True):

@@ -1,6 +1,6 @@
 """Imports files: all of them or nothing, in one transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -52,11 +52,14 @@ from tracker.importer.schemas import (
     SCHEMAS,
     ApplicationRow,
     EntryRow,
+    ExtensionRow,
+    LeaveRow,
     OfApplication,
     OfEndorsement,
     PersonRow,
     PositionRow,
     ReferenceRow,
+    WaiverRow,
 )
 from tracker.importer.table_rows import (
     Counts,
@@ -68,24 +71,29 @@ from tracker.importer.table_rows import (
 )
 from tracker.rules.requirement import RSC_SERVICE
 from tracker.services.applications import begin_endorsement
+from tracker.services.time_requests import Grant
 
 # What the row names, where its table refers to an endorsement or an application.
 _NAMES = {"email", "association", "category", "endorsed_on"}
 # So many new rows that the database's idea of its tables' sizes no longer holds.
 _MANY_ROWS = 1_000
+_GRANTS = (WaiverRow, LeaveRow, ExtensionRow)
 AfterImport = Callable[[Session, set[int]], None]
+NotifyGrants = Callable[[Session, Sequence[Grant]], None]
 
 
 @dataclass
 class ImportReport:
     """What an import did: counts by kind of file, and CSV files that it ignored.
 
-    ``person_ids`` are the people of whom anything was added or changed.
+    ``person_ids`` are the people of whom anything was added or changed. ``grants`` are the new or
+    changed waivers, leave, and extensions of people who were here before.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     person_ids: set[int] = field(default_factory=set)
+    grants: list[Grant] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +111,13 @@ def import_paths(
     paths: Iterable[Path],
     context: ImportContext,
     after: AfterImport | None = None,
+    notify: NotifyGrants | None = None,
 ) -> ImportReport:
     """Import files and folders. The same content twice changes nothing.
 
     ``after`` is called before the commit with the ids of the people of whom anything was added or
-    changed, if there are any. Raises ImportRefused with every problem; then nothing is stored.
+    changed, if there are any; then ``notify`` with the grants. Raises ImportRefused with every
+    problem; then nothing is stored.
     """
     files = read_files(paths, context)
     if not files.is_readable:
@@ -118,6 +128,8 @@ def import_paths(
         report = _Store(session, plan, context).run()
         if after and report.person_ids:
             after(session, report.person_ids)
+        if notify and report.grants:
+            notify(session, report.grants)
     context.progress.finish()
     return report
 
@@ -157,6 +169,7 @@ class _Store:
         self._plan = plan
         self._context = context
         self._person_ids = plan.known.person_ids
+        self._known_before = frozenset(plan.known.person_ids.values())
         self._confirmed_emails = set[str]()
         self._endorsement_ids = dict[tuple[int, str, str, date], int]()
         self._application_ids = dict[tuple[Held, date], int]()
@@ -193,6 +206,7 @@ class _Store:
                 wanted.append((row.email, self._table_values(row)))
         stored = store_rows(self._session, schema, wanted)
         stored.counts.unchanged += len(rows) - len(wanted)
+        self._note_grants(schema, stored)
         if schema.audited:
             record_changes(self._session, audit_events(schema, stored, self._context))
         if schema is PersonRow:
@@ -200,6 +214,25 @@ class _Store:
         if schema is ApplicationRow:
             self._note_applications(stored)
         return stored
+
+    def _note_grants(self, schema: type[CsvRow], stored: StoredRows) -> None:
+        """Note new and changed grants of people who were here before."""
+        if schema not in _GRANTS:
+            return
+        known = set()
+        for (person_id, *_), endorsement_id in self._endorsement_ids.items():
+            if person_id in self._known_before:
+                known.add(endorsement_id)
+        for _, new in stored.changes:
+            if new["endorsement_id"] in known:
+                grant = Grant(
+                    endorsement_id=new["endorsement_id"],
+                    starts_on=new.get("cycle_starts_on") or new["starts_on"],
+                    ends_on=new.get("extended_due_on") or new.get("ends_on"),
+                    requirement=new.get("requirement", ""),
+                    is_extension=schema is ExtensionRow,
+                )
+                self._report.grants.append(grant)
 
     def _load_confirmed_emails(self, rows: list[CsvRow]) -> None:
         """Find who confirmed or removed their second address themselves: no file changes it."""

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Engine
 
 from tracker.db.engine import Busy, is_busy
+from tracker.jobs.recheck import recheck
 from tracker.jobs.runner import run_due
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
@@ -60,7 +62,9 @@ async def running(
     """Tick and deliver while the context is open; at its end what has begun is finished."""
 
     async def deliver() -> None:
-        report = await deliver_once(engine, server, context.settings.mail, clock)
+        report = await deliver_once(
+            engine, server, context.settings.mail, clock, recheck=partial(recheck, context)
+        )
         if report.problems:
             # What servers say in words may name people; `tracker check` prints it.
             _log.warning(

@@ -53,12 +53,16 @@ Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
 
 
 class RunContext(NamedTuple):
-    """One run at work: its context, an open writing session, and when; ``as_of`` is its day."""
+    """One run at work: its context, an open writing session, and when; ``as_of`` is its day.
+
+    Decisions that are part of the ``undelivered`` messages (their Message-IDs) are taken anew.
+    """
 
     context: JobContext
     session: Session
     as_of: date
     now: datetime
+    undelivered: frozenset[str] = frozenset()
 
 
 def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
@@ -119,7 +123,7 @@ def _run_batch(run: RunContext, people: Sequence[int]) -> dict[str, int]:
     messages: dict[int, Message] = {}
     for person_id, decisions in by_person.items():
         if to_send := in_order([d for d in decisions if d.skipped is None]):
-            messages[person_id] = _write_message(run, addresses[person_id], to_send)
+            messages[person_id] = write_message(run, addresses[person_id], to_send)
     accepted = enqueue(run.session, list(messages.values()), run.now)
     recorded: list[tuple[Decision, str | None]] = []
     deferred: list[Decision] = []
@@ -143,12 +147,12 @@ def _run_batch(run: RunContext, people: Sequence[int]) -> dict[str, int]:
     }
 
 
-def _write_message(run: RunContext, address: str, decisions: Sequence[Decision]) -> Message:
+def write_message(run: RunContext, address: str, decisions: Sequence[Decision]) -> Message:
     """The mail about one person's decisions; the first of them leads."""
     context, standing = run.context, decisions[0].standing
     person_id, association = standing.facts.person_id, standing.plan.association
     base_url = context.settings.base_url
-    mail = write_notices_mail(context.notices, base_url, decisions, run.as_of)
+    mail = write_notices_mail(context.notices, context.settings, decisions, run.as_of)
     # Empty if some part of the mail always goes out.
     kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
     url = ""
@@ -213,7 +217,7 @@ def _decide_renewals(
     ids = session.exec(query).all()
     day_of = days_at(context.rulebooks, run.now)
     standings = list(judge_current(session, context.rulebooks, day_of, endorsement_ids=ids))
-    decided = list_decided_for_endorsements(session, ids)
+    decided = list_decided_for_endorsements(session, ids, run.undelivered)
     for standing in standings:
         association = standing.plan.association
         yield from decide(
@@ -233,7 +237,7 @@ def _decide_applications(
     if not ids:
         return
     day_of = days_at(context.rulebooks, run.now)
-    decided = list_decided_for_applications(session, ids)
+    decided = list_decided_for_applications(session, ids, run.undelivered)
     last_asked = list_last_asked(session, ids)
     for standing in judge_applications(session, context.rulebooks, day_of, application_ids=ids):
         application_id, rulebook = standing.facts.subject_id, standing.plan.rulebook

@@ -14,14 +14,13 @@ from typing import Any
 from sqlalchemy import and_, select, update
 from sqlmodel import Session
 
+from tracker.db.ledgers import SECOND_COPY
 from tracker.db.tables import METADATA
 
 _PERSON = METADATA.tables["person"]
 _OUTBOX = METADATA.tables["outbox"]
 _TO = re.compile(rb"^To: [^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE)
 _HAS_SECOND = and_(_PERSON.c.second_email.is_not(None), _PERSON.c.second_email != "")
-# Ends the dedupe key of a copy, so that each message has at most one.
-_COPY = ":second"
 
 Row = Mapping[str, Any]
 
@@ -96,7 +95,7 @@ def _copy(row: Row, second: str) -> dict[str, Any]:
     values = {name: value for name, value in row.items() if name not in {"id", "last_error"}}
     return {
         **values,
-        "dedupe_key": f"{row['dedupe_key']}{_COPY}",
+        "dedupe_key": f"{row['dedupe_key']}{SECOND_COPY}",
         "message_id": new_id,
         "recipient": second,
         "body": head + blank + text,
@@ -105,4 +104,5 @@ def _copy(row: Row, second: str) -> dict[str, Any]:
         "fence": 0,
         "lease_until": None,
         "finished_at": None,
+        "bounced": None,
     }

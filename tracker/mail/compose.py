@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr, quote
+from email.utils import format_datetime, quote
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from tracker.addresses import ascii_domain, is_address
+from tracker.addresses import ascii_domain, is_address, parse_mailbox
 from tracker.mail.contents import AnyMail
 
 _ROOM = 900  # RFC 5322 allows 998 octets a line; the header's name needs some
@@ -93,13 +93,15 @@ def load_composer(templates: Path, sender: str, base_url: str) -> "Composer":
 class Composer:
     """Renders the kinds of mail that ``templates/email`` holds, one folder a kind.
 
-    ``sender`` is a mailbox such as ``Renewals <renewals@example.org>``; ``base_url`` is where
+    ``sender`` is one mailbox such as ``Renewals <renewals@example.org>``; ``base_url`` is where
     the pages are, without a slash at its end.
     """
 
     def __init__(self, templates: Path, sender: str, base_url: str) -> None:
-        self._frame = _frame(sender)
-        self._domain = ascii_domain(parseaddr(sender)[1]).rpartition("@")[2]
+        name, address = parse_mailbox(sender)
+        self._from = mailbox_header("From", name, address)
+        self._frame = _frame()
+        self._domain = ascii_domain(address).rpartition("@")[2]
         self._environment = _environment(templates / "email", base_url)
         # Nothing is ever fetched: what a template shows is in the template.
         self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
@@ -124,6 +126,7 @@ class Composer:
         message_id = f"<{secrets.token_hex(16)}@{self._domain}>"
         before, between, after = self._frame
         parts = [
+            self._from,
             mailbox_header("To", *recipient),
             header("Subject", subject),
             header("Date", format_datetime(at.astimezone(UTC))),
@@ -159,10 +162,9 @@ def _tame(value: Any) -> Any:  # noqa: ANN401 - Jinja hands over whatever a temp
     return value
 
 
-def _frame(sender: str) -> tuple[bytes, bytes, bytes]:
+def _frame() -> tuple[bytes, bytes, bytes]:
     """What every message has in common: before the text, between text and HTML, after it."""
     message = EmailMessage(policy=SMTP)
-    message["From"] = sender
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_TEXT, cte="quoted-printable")
     message.add_alternative(_HTML, subtype="html", cte="quoted-printable")

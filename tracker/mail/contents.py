@@ -29,15 +29,15 @@ class Row:
 class Section:
     """One piece of news: an endorsement's renewal, a membership, a provider's cutoff.
 
-    An empty ``title`` (when there is one section) or ``text`` is left out. ``link`` opens a page
-    of its own, where the mail's button opens another.
+    An empty ``title`` (when there is one section) or ``text`` is left out. ``links`` open the
+    pages that the mail's button does not.
     """
 
     title: str
     text: str
     rows: tuple[Row, ...] = ()
     details: tuple[str, ...] = ()
-    link: Action | None = None
+    links: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ class DigestMail:
     ``period`` names both days, which count ("Monday 9 to Sunday November 15, 2026"); ``health``
     says how the last nightly run went, and ``healthy`` whether that is as it should be.
     ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest,
-    as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address).
+    as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address), and
+    ``more_unsent`` for ``unsent``, which the mail server or we failed to send.
     ``changes`` is since last week, ``ahead`` what stops counting when (strong: the day).
     ``applicants`` is left out where nobody has applied.
     """
@@ -147,6 +148,8 @@ class DigestMail:
     why: str
     unsubscribe_url: str
     applicants: Applicants = Applicants()
+    unsent: tuple[Line, ...] = ()
+    more_unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ class ReferenceReminderMail(ReferenceMail):
 
 @dataclass(frozen=True, slots=True)
 class RequestMail:
-    """What was decided about a request for leave or for a later due date.
+    """What was decided about a request for leave or a later due date, or about an application.
 
     ``rows`` are the days that hold now, ``intro`` what that means, ``answer`` the coordinator's
     own words (empty: none) and ``answered_by`` who wrote them.
@@ -191,6 +194,24 @@ class RequestMail:
     rows: tuple[Row, ...]
     answer: str
     answered_by: str
+    action: Action
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequestMail:
+    """Tells a coordinator of a request that waits for a decision.
+
+    ``rows`` are who requests what, ``reason`` is the endorsee's own.
+    """
+
+    kind: ClassVar[str] = "new-request"
+    subject: str
+    greeting_name: str
+    headline: str
+    applicant: str
+    rows: tuple[Row, ...]
+    reason: str
     action: Action
     why: str
 
@@ -265,6 +286,7 @@ AnyMail = (
     | DigestMail
     | ReferenceMail
     | RequestMail
+    | NewRequestMail
     | SessionMail
     | SignInMail
     | ProbeMail

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from ssl import SSLContext
 
 from sqlalchemy import Engine
 
-from tracker.addresses import ascii_domain
 from tracker.clock import stopwatch
 from tracker.db.engine import writing
 from tracker.mail import outbox
@@ -101,12 +99,17 @@ _CLAIM = 200  # messages at a time; two megabytes
 _FAULTS = 3  # connections broken in a row, until a sender thinks that the server is not well
 
 
+# Settles what may not leave in the outbox itself, and returns what may.
+Recheck = Callable[[Sequence[Claimed], datetime], Sequence[Claimed]]
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
     """What one emptying of the outbox came to, in messages.
 
     ``retried`` ones wait for another attempt; ``problems`` are the server's, each told once;
-    ``unreachable`` says that no connection to it could be used at all.
+    ``unreachable`` says that no connection to it could be used at all; ``held_back`` ones were
+    dropped as no longer true, or could not be checked.
     """
 
     sent: int
@@ -114,6 +117,7 @@ class DeliveryReport:
     failed: int
     problems: tuple[str, ...] = ()
     unreachable: bool = False
+    held_back: int = 0
 
 
 async def deliver_once(
@@ -122,15 +126,19 @@ async def deliver_once(
     mail: Mail,
     now: Callable[[], datetime],
     stop: asyncio.Event | None = None,
+    recheck: Recheck | None = None,
 ) -> DeliveryReport:
     """Send until nothing in the outbox is due, or ``stop`` is set; database work is in threads.
+
+    ``recheck`` looks at each message once more before it leaves.
 
     Any number of processes may do this at once. Raises ServerAddressError for a CA file that
     cannot be read, and the database's own errors; what was being sent is then taken up again when
     its lease ends.
     """
     context = await asyncio.to_thread(server.tls_context)
-    delivery = _Delivery(engine, server, context, mail, now, stop or asyncio.Event())
+    stop = stop or asyncio.Event()
+    delivery = _Delivery(engine, server, context, mail, now, stop, recheck)
     return await delivery.run()
 
 
@@ -144,6 +152,7 @@ class _Delivery:
     mail: Mail
     now: Callable[[], datetime]
     stop: asyncio.Event
+    recheck: Recheck | None
 
     def __post_init__(self) -> None:
         self._lease = timedelta(seconds=self.mail.lease_seconds)
@@ -155,6 +164,9 @@ class _Delivery:
         self._totals = dict.fromkeys(Fate, 0)
         self._troubles: list[ServerFaultError] = []
         self._connected = False
+        self._held_back = 0
+        # What is written later, instead of a dropped message, needs no check.
+        self._checked_until = self.now() if self.recheck else None
 
     async def run(self) -> DeliveryReport:
         try:
@@ -178,12 +190,11 @@ class _Delivery:
             failed=self._totals[Fate.REFUSED] + self._totals[Fate.RECIPIENT_REFUSED],
             problems=tuple(dict.fromkeys(str(trouble) for trouble in self._troubles)),
             unreachable=bool(self._troubles) and not self._connected,
+            held_back=self._held_back,
         )
 
     async def _send(self) -> None:
-        sender = ascii_domain(parseaddr(self.mail.sender)[1])
-        timeout = self.mail.timeout_seconds
-        connection = Connection(self.server, self.context, sender, timeout)
+        connection = Connection(self.server, self.context, self.mail)
         try:
             await self._send_over(connection)
         except ServerFaultError as trouble:
@@ -226,13 +237,9 @@ class _Delivery:
         async with self._claiming:
             while not self.stop.is_set():
                 if not self._ready:
-                    claimed = await asyncio.to_thread(
-                        outbox.claim, self.engine, self.now(), _CLAIM, self._lease
-                    )
-                    if not claimed:
+                    if not await asyncio.to_thread(self._claim):
                         return None
-                    self._held.update((message.id, message) for message in claimed)
-                    self._ready.extend(claimed)
+                    continue
                 message = self._ready.popleft()
                 held = self._held.get(message.id)
                 if held is not None and self.now() < held.lease_until:
@@ -240,6 +247,20 @@ class _Delivery:
                 # The lease ran out (the machine slept, perhaps): by now it may be another's.
                 self._held.pop(message.id, None)
         return None
+
+    def _claim(self) -> bool:
+        """Claim the next messages and check them once more; whether there were any."""
+        claimed = outbox.claim(self.engine, self.now(), _CLAIM, self._lease)
+        checked = claimed
+        if self.recheck and self._checked_until:
+            until = self._checked_until
+            waited = [message for message in claimed if message.created_at <= until]
+            checked = [message for message in claimed if message.created_at > until]
+            checked += self.recheck(waited, self.now())
+        self._held_back += len(claimed) - len(checked)
+        self._held.update((message.id, message) for message in checked)
+        self._ready.extend(checked)
+        return bool(claimed)
 
     async def _keep_leases(self) -> None:
         """Renew what is held, so that a slow server does not make a living sender look dead."""

@@ -11,13 +11,30 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, Engine, Update, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    CursorResult,
+    Engine,
+    String,
+    Update,
+    bindparam,
+    cast,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlmodel import Session
 
 from tracker.db.engine import writing
+from tracker.db.ledgers import SECOND_COPY
 from tracker.db.statements import dialect_insert
 from tracker.db.tables import METADATA
-from tracker.mail.bounces import clear_marks, copies_for_second, copy_of_refused, mark_refused
+from tracker.mail.bounces import (
+    clear_marks,
+    copies_for_second,
+    copy_of_refused,
+    mark_refused,
+)
 
 _ERROR_LENGTH = 500
 # An urgent message (someone waits for it at a screen) goes before all that queued up earlier.
@@ -63,6 +80,21 @@ class Claimed(NamedTuple):
     lease_until: datetime
 
 
+class Occasion(NamedTuple):
+    """What a message is about.
+
+    ``original_id`` is the Message-ID of the message itself or, for a copy to a second address, of
+    the one that it copies, with its state; None if that one was dropped.
+    """
+
+    dedupe_key: str
+    association: str | None
+    subject: str
+    is_copy: bool
+    original_id: str | None
+    original_state: str | None
+
+
 class ListedMessage(NamedTuple):
     """What `tracker outbox` shows of a message."""
 
@@ -78,6 +110,7 @@ class ListedMessage(NamedTuple):
     finished_at: datetime | None
     message_id: str
     last_error: str | None
+    bounced: bool | None
 
 
 def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values of columns
@@ -96,7 +129,12 @@ def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values o
 _MARK_SENT = _marking("finished_at", state="sent", last_error=None)
 _MARK_RETRY = _marking("next_attempt_at", "last_error", state="waiting")
 _MARK_UNTRIED = _MARK_RETRY.values(attempts=_OUTBOX.c.attempts - 1)
-_MARK_FAILED = _marking("finished_at", "last_error", state="failed")
+_MARK_FAILED = _marking("finished_at", "last_error", "bounced", state="failed")
+# Its occasion may have a message again: what was dropped has not left.
+_MARK_DROPPED = _marking("finished_at", "last_error", state="dropped").values(
+    dedupe_key=_OUTBOX.c.dedupe_key + ":dropped:" + cast(_OUTBOX.c.id, String),
+    attempts=_OUTBOX.c.attempts - 1,
+)
 
 _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
 _LISTED_COLUMNS = [_OUTBOX.c[name] for name in ListedMessage._fields]
@@ -220,7 +258,11 @@ def mark_failed(
     With ``recipient_refused`` the person's first address is marked as refused too, and the
     message follows to the second.
     """
-    outcome = {"new_finished_at": now, "new_last_error": _storable(error)}
+    outcome = {
+        "new_finished_at": now,
+        "new_last_error": _storable(error),
+        "new_bounced": recipient_refused,
+    }
     ours = _write(session, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
         mark_refused(session, message.person_id, message.recipient, now)
@@ -228,6 +270,37 @@ def mark_failed(
         if copy is not None:
             session.connection().execute(_insert_new(session), [copy])
     return ours
+
+
+def mark_dropped(session: Session, message: Claimed, now: datetime, reason: str) -> bool:
+    """Record that a message will not be sent, and why; returns whether it was the caller's."""
+    outcome = {"new_finished_at": now, "new_last_error": _storable(reason)}
+    return _write(session, _MARK_DROPPED, [message], outcome) == 1
+
+
+def list_occasions(session: Session, messages: Sequence[Claimed]) -> dict[int, Occasion]:
+    """What the messages are about, by id, with the originals of those that are copies."""
+    query = select(_OUTBOX.c.id, _OUTBOX.c.dedupe_key, _OUTBOX.c.association, _OUTBOX.c.subject)
+    ids = [message.id for message in messages]
+    rows = session.connection().execute(query.where(_OUTBOX.c.id.in_(ids))).all()
+    keys = {row.id: row.dedupe_key.removesuffix(SECOND_COPY) for row in rows}
+    originals = select(_OUTBOX.c.dedupe_key, _OUTBOX.c.message_id, _OUTBOX.c.state)
+    found = {
+        key: (message_id, state)
+        for key, message_id, state in session.connection().execute(
+            originals.where(_OUTBOX.c.dedupe_key.in_(keys.values()))
+        )
+    }
+    return {
+        row.id: Occasion(
+            row.dedupe_key.removesuffix(SECOND_COPY),
+            row.association,
+            row.subject,
+            row.dedupe_key.endswith(SECOND_COPY),
+            *found.get(keys[row.id], (None, None)),
+        )
+        for row in rows
+    }
 
 
 def _write(

@@ -1,5 +1,6 @@
 """The mail server: its address in ``TRACKER_SMTP_URL``, one connection to it, and its answers."""
 
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from tracker.addresses import ascii_domain, is_address
 from tracker.errors import UserError
 from tracker.mail.compose import one_line
 from tracker.mail.outbox import Claimed
+from tracker.settings import Mail
 
 Security = Literal["none", "starttls", "tls"]
 _PORTS: dict[Security, int] = {"none": 25, "starttls": 587, "tls": 465}
@@ -168,14 +170,16 @@ class ServerFaultError(Exception):
     """The server cannot be worked with at all, whatever the message.
 
     ``configuration``: it will stay so until somebody changes a setting (login, certificate, TLS).
+    ``hint`` says which setting that is, if it is known.
     """
 
     reason: str
     configuration: bool
+    hint: str = ""
 
     def __str__(self) -> str:
-        """The reason, as shown to people."""
-        return self.reason
+        """The reason and the hint, as shown to people."""
+        return f"{self.reason}. {self.hint}" if self.hint else self.reason
 
 
 class Settlement(NamedTuple):
@@ -226,25 +230,23 @@ def _given_up(message: Claimed, reason: str, now: datetime, give_up_after: timed
 _CLOSING = 421
 # Said to MAIL by servers that want a login or encryption first: a setting is wrong, no message.
 _LOGIN_WANTED = {530, 534, 535, 538}
+# Servers that reject how we introduced ourselves often say so only to MAIL or RCPT: "504 5.5.2
+# <localhost>: Helo command rejected: need fully-qualified hostname".
+_ABOUT_OUR_NAME = re.compile(r"(?<![\w@.<+-])(?:helo|ehlo)(?![\w@.+-])", re.IGNORECASE)
 
 
 class Connection:
-    """Speaks to ``server`` as ``sender`` (a bare address); an answer may take ``timeout`` seconds.
+    """Speaks to ``server`` as the sender, under the name, and with the patience of ``mail``.
 
     Opened by ``open``, which may be called again after a fault.
     """
 
-    def __init__(
-        self, server: Server, context: ssl.SSLContext | None, sender: str, timeout: float
-    ) -> None:
+    def __init__(self, server: Server, context: ssl.SSLContext | None, mail: Mail) -> None:
         self._server = server
-        self._sender = sender
-        self._from = f"FROM:<{sender}>".encode("ascii")
-        self._timeout = timeout
-        # Not getfqdn: it asks the DNS, and can take long to hear nothing.
-        own_name = socket.gethostname()
-        if "." not in own_name or not own_name.isascii():
-            own_name = "[127.0.0.1]"
+        self._sender = mail.sender_mailbox.address
+        self._from = f"FROM:<{self._sender}>".encode("ascii")
+        self._timeout = mail.timeout_seconds
+        self._ehlo_name = mail.ehlo_name or _find_own_name()
         self._client = SMTP(
             hostname=server.host,
             port=server.port,
@@ -254,8 +256,15 @@ class Connection:
             # Never None: that would fall back to plain text.
             start_tls=server.security == "starttls",
             tls_context=context,
-            timeout=timeout,
-            local_hostname=own_name,
+            timeout=self._timeout,
+            local_hostname=self._ehlo_name,
+        )
+
+    @property
+    def _name_hint(self) -> str:
+        return (
+            f"The server rejects the name {self._ehlo_name}, with which we introduce ourselves. "
+            "Set mail.ehlo_name (TRACKER_MAIL__EHLO_NAME) to this machine's full name in the DNS"
         )
 
     @property
@@ -276,7 +285,10 @@ class Connection:
                     await self._client.helo()
         except (SMTPException, OSError) as error:
             self._client.close()
-            raise _trouble(error, self._server, self._timeout) from error
+            trouble = _trouble(error, self._server, self._timeout)
+            if isinstance(error, SMTPHeloError):
+                trouble.hint = self._name_hint
+            raise trouble from error
 
     async def send(
         self, message: Claimed, before_body: Callable[[], Awaitable[None]]
@@ -334,6 +346,10 @@ class Connection:
         if error.code in _LOGIN_WANTED:
             self._client.close()
             raise ServerFaultError(reason, configuration=True) from error
+        # An answer that is neither 4xx nor 5xx is none, whatever it contains.
+        if 400 <= error.code <= 599 and _ABOUT_OUR_NAME.search(error.message):  # noqa: PLR2004
+            self._client.close()
+            raise ServerFaultError(reason, configuration=True, hint=self._name_hint) from error
         if 500 <= error.code <= 599:  # noqa: PLR2004 - RFC 5321: refused for good
             at_recipient = isinstance(error, SMTPRecipientRefused)
             return SendResult(Fate.RECIPIENT_REFUSED if at_recipient else Fate.REFUSED, reason)
@@ -350,6 +366,12 @@ class Connection:
                 await self._client.quit()
             except (SMTPException, OSError):
                 self._client.close()
+
+
+def _find_own_name() -> str:
+    # Not getfqdn: it asks the DNS, and can take long to hear nothing.
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 def _trouble(error: Exception, server: Server, timeout: float) -> ServerFaultError:

@@ -129,6 +129,31 @@ def format_missing(short: Sequence[ShortRequirement], *, membership: str = "memb
     return format_list([*whole, *parts, *memberships])
 
 
+def list_missing_briefly(short: Sequence[ShortRequirement]) -> list[str]:
+    """All that is missing, for a subject; the fullest form first.
+
+    "15 training (one on DEIA) and 8 RSC hours", then "15 training and 8 RSC hours", without the
+    topics whose hours fit into hours that are missing anyway.
+    """
+    whole = {item.counts: item.minutes for item in short if item.topic is None}
+    main = [item for item in short if not item.topic or item.minutes > whole.get(item.counts, 0)]
+    words = _share_unit(main)
+    full = []
+    for item, text in zip(main, words, strict=True):
+        full.append(text if item.topic else text + _format_topics(item, short))
+    return list(dict.fromkeys([format_list(full), format_list(words)]))
+
+
+def _share_unit(items: Sequence[ShortRequirement]) -> list[str]:
+    """Each item in words; the last hours have the unit for all: "15 training", "8 RSC hours"."""
+    words = [format_short(item) for item in items]
+    hours = [n for n, item in enumerate(items) if item.counts != "membership"]
+    if all(words[n].endswith(" hours") for n in hours):
+        for n in hours[:-1]:
+            words[n] = words[n].removesuffix(" hours")
+    return words
+
+
 def format_short(item: ShortRequirement) -> str:
     """One missing requirement: "3.5 RSC hours", "one DEIA hour", "membership"."""
     if item.counts == "membership":

@@ -1,6 +1,7 @@
 """The digest: one association's week, for its coordinators."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from urllib.parse import quote
 
 from tracker.formatting import (
@@ -16,9 +17,9 @@ from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, 
 from tracker.notifications.attention_text import describe_attention, format_attention_count
 from tracker.rules.application.wording import labels, review_results
 from tracker.rules.standing import Status
-from tracker.services.week import Week
+from tracker.services.week import FailedMail, Week
 
-_MOST_RETURNED = 10
+_MOST_FAILED = 10
 
 
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:
@@ -37,8 +38,10 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         changes=(_write_changes(week),),
         trend=_write_trend(week),
         ahead=(*_list_cutoffs(week), *_list_endings(week, most)),
-        bounced=tuple(Line(m.error, m.address) for m in week.returned[:_MOST_RETURNED]),
-        more_bounced=max(0, len(week.returned) - _MOST_RETURNED),
+        bounced=_list_failed(week.bounced),
+        more_bounced=max(0, len(week.bounced) - _MOST_FAILED),
+        unsent=_list_failed(week.unsent),
+        more_unsent=max(0, len(week.unsent) - _MOST_FAILED),
         action=Action(
             "Open the dashboard", f"{base_url}/coordinator?association={quote(week.association)}"
         ),
@@ -65,6 +68,10 @@ def _list_endings(week: Week, most: int) -> Iterator[Line]:
         yield Line(text, due, strong=format_date(ending.ends_on))
     if len(coming) > most:
         yield Line(f"{len(coming) - most} more endorsements end before they are due")
+
+
+def _list_failed(mails: Sequence[FailedMail]) -> tuple[Line, ...]:
+    return tuple(Line(m.error, m.address, strong=m.name) for m in mails[:_MOST_FAILED])
 
 
 def _list_needs(week: Week, base_url: str, most: int) -> tuple[Need, ...]:
@@ -97,8 +104,10 @@ def _format_news(week: Week) -> tuple[str, str]:
 def _format_health(week: Week) -> str:
     reminders = (
         f"{format_count(week.mails_sent, 'reminder')} went out this week, "
-        f"{len(week.returned)} bounced."
+        f"{len(week.bounced)} bounced."
     )
+    if week.unsent:
+        reminders += f" {len(week.unsent)} could not be sent: please tell your operator."
     if week.last_evaluation is None:
         return f"The nightly run has not run yet. {reminders}"
     day = "today"
@@ -111,7 +120,7 @@ def _format_health(week: Week) -> str:
     elif week.missed_nights:
         nights = format_count(week.missed_nights, "night")
         state = f"after {nights} without one: please tell your operator"
-    elif not week.is_healthy:
+    elif week.last_evaluation < week.as_of - timedelta(days=1):
         state = "and not since: please tell your operator"
     return f"Last nightly run: {day}, {state}. {reminders}"
 

@@ -5,23 +5,27 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from tracker.formatting import (
+    format_alternatives,
     format_count,
     format_date,
     format_hours,
     format_hours_with_unit,
     format_list,
+    format_month_day,
     format_short_date,
     format_short_month_day,
 )
 from tracker.mail.contents import Action, Row, Section
-from tracker.notifications.attention_text import format_short
+from tracker.notifications.attention_text import format_short, list_missing_briefly
 from tracker.rules.application.notices import references_so_far
 from tracker.rules.notice_config import NoticeConfig
-from tracker.rules.notices import Decision
+from tracker.rules.notices import Decision, find_next_membership
 from tracker.rules.providers import format_ending
 from tracker.rules.standing import AnyStanding, Outcome, Result
 from tracker.services.dashboard import ShortRequirement
+from tracker.settings import Settings
 
+MEMBERSHIP_FORM = "/membership/new"
 RSC_IN_FULL = "Reflective Supervision/Consultation (RSC)"
 
 
@@ -31,8 +35,8 @@ class NoticeText:
 
     ``subjects`` come the fullest first; each says what, and by when. ``headline``, ``intro``, and
     ``alone`` (its section without a title) are used if it leads the mail, or is all of it;
-    ``section`` says everything by itself. ``action`` is the button if it leads the mail: the
-    application's page; None for a renewal, whose button is the form for what is missing.
+    ``section`` says everything by itself. ``actions`` open the pages where that is done: the first
+    is the button if it leads the mail, and the section has links to the others.
     """
 
     subjects: Sequence[str]
@@ -40,7 +44,7 @@ class NoticeText:
     intro: str
     alone: Section
     section: Section
-    action: Action | None = None
+    actions: tuple[Action, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class NoticeFacts:
     """A decision to send, and what its text needs besides."""
 
     config: NoticeConfig
-    base_url: str
+    settings: Settings
     decision: Decision
     as_of: date
 
@@ -69,8 +73,8 @@ class NoticeFacts:
 
     @property
     def countdown(self) -> str:
-        """Those days in words: ``30 days``, ``1 day``, ``Today``."""
-        return format_count(self.days_left, "day") if self.days_left else "Today"
+        """Those days in words: ``30 days left``, ``1 day left``, ``Today``."""
+        return f"{format_count(self.days_left, 'day')} left" if self.days_left else "Today"
 
     @property
     def grace_ends_on(self) -> date | None:
@@ -81,8 +85,15 @@ class NoticeFacts:
     @property
     def missing(self) -> Section:
         """The section that lists what is short."""
-        rows = [format_row(result) for result in list_short(self.standing)]
+        rows = [self._format_row(result) for result in list_short(self.standing)]
         return Section("", "Still missing:", tuple(rows))
+
+    def _format_row(self, result: Result) -> Row:
+        following = find_next_membership(self.standing, self.as_of)
+        row = format_row(result)
+        if result.requirement.counts == "membership" and following:
+            return replace(row, progress=f"the next one starts {format_date(following.starts_on)}")
+        return row
 
     @property
     def association(self) -> str:
@@ -108,12 +119,31 @@ class NoticeFacts:
             return text
         return f"{text}, for your application ({self.association} {self.standing.plan.category})"
 
-    def application_page(self) -> Action | None:
-        """The page of the application; None for a renewal."""
-        if not self.decision.is_about_application:
-            return None
-        url = f"{self.base_url}/application/{self.standing.facts.subject_id}"
-        return Action("View my application", url)
+    def link_to(self, label: str, path: str) -> Action:
+        """A button or link to one of our pages."""
+        return Action(label, f"{self.settings.base_url}{path}")
+
+    @property
+    def overview(self) -> Action:
+        """The page of the application or, for a renewal, of the person's year."""
+        if self.decision.is_about_application:
+            path = f"/application/{self.standing.facts.subject_id}"
+            return self.link_to("View my application", path)
+        return self.link_to("View my year", "/my-year")
+
+    @property
+    def membership_form(self) -> Action:
+        """The form for a membership's term."""
+        return self.link_to("Enter my membership", MEMBERSHIP_FORM)
+
+    @property
+    def contact(self) -> str:
+        """Whom to write to: the coordinators with their addresses, or else the association."""
+        coordinators = self.settings.coordinators_of(self.association)
+        names = [f"{coordinator.name} ({coordinator.email})" for coordinator in coordinators]
+        if not names:
+            return f"your association ({self.standing.plan.rulebook.name})"
+        return format_alternatives(names)
 
 
 def render_renewal(facts: NoticeFacts) -> NoticeText:
@@ -138,12 +168,16 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
             f"{_format_last_session_day(facts)}{_format_done(facts.standing)}"
         ),
         alone=facts.missing,
-        section=_renewal_section(facts),
+        section=_renewal_section(facts, _format_last_session_day(facts)),
+        actions=_list_forms(facts),
     )
 
 
 def render_lapse(facts: NoticeFacts) -> NoticeText:
-    """A renewal that was not complete at the end of its grace period."""
+    """A renewal that was not complete at the end of its grace period: its cycle is closed.
+
+    So the mail leads to no form, which would refuse, but says whom to write to.
+    """
     due = format_short_month_day(facts.due_on)
     grace_ends_on = facts.grace_ends_on
     grace = (
@@ -156,12 +190,15 @@ def render_lapse(facts: NoticeFacts) -> NoticeText:
         ],
         headline=f"The renewal of your {facts.category} endorsement has lapsed.",
         intro=(
-            f"It was due on {format_date(facts.due_on)}{grace}. Please reply to this email: your "
-            f"coordinator at {facts.association} will tell you what you can do."
-            f"{_format_done(facts.standing)}"
+            f"It was due on {format_date(facts.due_on)}{grace}. Hours for it can no longer be "
+            f"logged.{_format_done(facts.standing)} Please write to {facts.contact} to find out "
+            "what you can do."
         ),
-        alone=facts.missing,
-        section=_renewal_section(facts),
+        alone=replace(facts.missing, text="Missing when the grace period ended:"),
+        section=_renewal_section(
+            facts, f" Hours for it can no longer be logged. Please write to {facts.contact}."
+        ),
+        actions=(facts.overview,),
     )
 
 
@@ -178,14 +215,23 @@ def render_membership(facts: NoticeFacts) -> NoticeText:
         r.requirement for r in facts.standing.results if r.requirement.counts == "membership"
     )
     todo = f"Please renew it. Accepted: {requirement.about}."
-    page = facts.application_page()
+    following = find_next_membership(facts.standing, facts.due_on)
+    if following:
+        todo = (
+            f"Your next membership on record starts on {format_date(following.starts_on)}. The "
+            "days in between are not covered. Please check the dates, or renew for these days as "
+            f"well. Accepted: {requirement.about}."
+        )
+    actions = [facts.membership_form]
+    if facts.decision.is_about_application:
+        actions.append(facts.overview)
     return NoticeText(
         subjects=[f"{facts.association} membership {subject}", f"Membership {subject}"],
         headline=headline,
         intro=f"Your {facts.subject} ({facts.association}) requires a current membership.",
         alone=Section("", todo),
-        section=Section(facts.title("Membership"), f"{headline} {todo}", link=page),
-        action=page,
+        section=Section(facts.title("Membership"), f"{headline} {todo}"),
+        actions=tuple(actions),
     )
 
 
@@ -205,7 +251,6 @@ def render_cutoff(facts: NoticeFacts) -> NoticeText:
         f"{format_ending(cutoff.ending, facts.as_of)}.",
         f"You logged {hours} with this provider in the last {months} months.",
     )
-    page = facts.application_page()
     return NoticeText(
         subjects=[
             f"{left}: RSC with {name} counts until {format_short_date(last_day)}",
@@ -215,8 +260,8 @@ def render_cutoff(facts: NoticeFacts) -> NoticeText:
         headline=f"Sessions with {name} count until {format_date(last_day)}.",
         intro=f"Your {facts.subject} requires {RSC_IN_FULL} with a qualified provider.",
         alone=Section("", text, details=details),
-        section=Section(facts.title(f"Sessions with {name}"), text, details=details, link=page),
-        action=page,
+        section=Section(facts.title(f"Sessions with {name}"), text, details=details),
+        actions=(facts.overview,),
     )
 
 
@@ -235,7 +280,6 @@ def render_window(facts: NoticeFacts) -> NoticeText:
     )
     rows = tuple(format_row(result) for result in decision.lacking)
     left, closes = facts.countdown, format_short_month_day(closes_on)
-    page = facts.application_page()
     return NoticeText(
         subjects=[
             f"{left}: {hours} missing, window ends {closes}",
@@ -249,9 +293,8 @@ def render_window(facts: NoticeFacts) -> NoticeText:
             facts.title(decision.lacking[0].requirement.label),
             f"{rule} Still missing:",
             rows,
-            link=page,
         ),
-        action=page,
+        actions=(facts.overview,),
     )
 
 
@@ -267,17 +310,14 @@ def render_references(facts: NoticeFacts) -> NoticeText:
     if to_name > 0:
         todo = f"Please name {to_name} more."
     text = f"Received: {received} of {required}. Waiting: {waiting}. {todo}"
-    page = Action(
-        "View my references",
-        f"{facts.base_url}/application/{facts.standing.facts.subject_id}/references",
-    )
+    path = f"/application/{facts.standing.facts.subject_id}/references"
     return NoticeText(
         subjects=[f"After {-facts.days_left} days: {received} of {required} references received"],
         headline=f"{received} of {required} references received.",
         intro=f"Your {facts.subject} ({facts.association}) requires {required} references.",
         alone=Section("", text),
-        section=Section(facts.title("References"), text, link=page),
-        action=page,
+        section=Section(facts.title("References"), text),
+        actions=(facts.link_to("View my references", path),),
     )
 
 
@@ -299,12 +339,12 @@ def format_row(result: Result) -> Row:
 
 
 def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
-    items = [
-        format_short(ShortRequirement(r.requirement.counts, r.requirement.topic, r.short))
+    short = [
+        ShortRequirement(r.requirement.counts, r.requirement.topic, r.short)
         for r in list_short(facts.standing)
     ]
-    number = format_count(len(items), "requirement")
-    texts = [format_list(items), f"{items[0]} and more", f"{number} missing"]
+    number = format_count(len(short), "requirement")
+    texts = [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
     due, left = format_short_month_day(facts.due_on), facts.days_left
     grace_ends_on = facts.grace_ends_on
     if left < 0 and grace_ends_on:
@@ -315,20 +355,38 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
         return [f"Today: {text} due {due}" for text in texts]
     if left == 1:
         return [f"Tomorrow: {text} due {due}" for text in texts]
-    return [f"{left} days: {text} by {due}" for text in texts]
+    return [f"{left} days left: {text} due {due}" for text in texts]
 
 
-def _renewal_section(facts: NoticeFacts) -> Section:
-    due = f"Due {format_date(facts.due_on)}.{_format_last_session_day(facts)}"
+def _list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
+    """The forms for what is missing, hours first, filled in with the first that are missing."""
+    forms = []
+    short = [result.requirement for result in list_short(facts.standing)]
+    hours = [requirement for requirement in short if requirement.counts != "membership"]
+    if hours:
+        topic = f"&topic={hours[0].topic}" if hours[0].topic else ""
+        forms.append(facts.link_to("Log hours", f"/log?activity={hours[0].counts}{topic}"))
+    if len(hours) < len(short):
+        forms.append(facts.membership_form)
+    return tuple(forms)
+
+
+def _renewal_section(facts: NoticeFacts, note: str) -> Section:
+    due = f"Due {format_date(facts.due_on)}.{note}"
     title = f"{facts.category}, {facts.association}"
     return replace(facts.missing, title=title, text=f"{due} {facts.missing.text}")
 
 
 def _format_last_session_day(facts: NoticeFacts) -> str:
-    """After the cycle ends, only sessions held in it count, even with a later due date."""
+    """Only sessions held in the cycle count, even with a later due date."""
     cycle = facts.decision.renewal.plan.cycle
     is_about_hours = any(r.requirement.counts != "membership" for r in list_short(facts.standing))
-    if cycle is None or facts.as_of <= cycle.ends_on or not is_about_hours:
+    if cycle is None or not is_about_hours:
+        return ""
+    if facts.due_on > cycle.ends_on and facts.days_left >= 0:
+        log_by, held_by = format_month_day(facts.due_on), format_month_day(cycle.ends_on)
+        return f" Log by {log_by} what was held by {held_by}."
+    if facts.as_of <= cycle.ends_on:
         return ""
     return f" Only sessions on or before {format_date(cycle.ends_on)} count."
 

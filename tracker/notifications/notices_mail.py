@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from tracker.formatting import format_month_day
-from tracker.mail.contents import Action, NoticesMail
+from tracker.mail.contents import Action, NoticesMail, Section
 from tracker.notifications.notice_text import (
+    MEMBERSHIP_FORM,
     NoticeFacts,
     NoticeText,
     list_short,
@@ -20,8 +21,10 @@ from tracker.notifications.notice_text import (
 )
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Kind
+from tracker.settings import Settings
 
-_SUBJECT_LENGTH = 49
+# What a list of mails shows on a computer. Telephones show less, so what is urgent comes first.
+_SUBJECT_LENGTH = 65
 _MEMBERSHIP_CLOSING = (
     "Already renewed? Enter the new term on your membership page. It counts right away."
 )
@@ -42,7 +45,8 @@ class NoticeKind(NamedTuple):
 NOTICE_KINDS = {
     Kind.LAPSE: NoticeKind(
         render_lapse,
-        "Did you complete them in time after all? Log them now, and tell your coordinator.",
+        "Did you complete everything in time after all? Your coordinator can look into it. What "
+        "you logged is kept.",
         rank=1,
     ),
     Kind.RENEWAL: NoticeKind(
@@ -72,22 +76,23 @@ NOTICE_KINDS = {
 
 
 def write_notices_mail(
-    config: NoticeConfig, base_url: str, decisions: Sequence[Decision], as_of: date
+    config: NoticeConfig, settings: Settings, decisions: Sequence[Decision], as_of: date
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
     ordered = in_order(decisions)
     texts = []
     for decision in ordered:
-        facts = NoticeFacts(config, base_url, decision, as_of)
+        facts = NoticeFacts(config, settings, decision, as_of)
         texts.append(NOTICE_KINDS[decision.key.kind].render(facts))
     texts = _merge_memberships(ordered, texts)
     lead, text = ordered[0], texts[0]
+    button = text.actions[0]
     # Two cycles may have the same to say.
-    sections = list(dict.fromkeys(each.section for each in texts))
+    sections = list(dict.fromkeys(_link(each.section, each, button) for each in texts))
     if len(sections) == 1:
-        sections = [text.alone]
+        sections = [_link(text.alone, text, button)]
     closing = NOTICE_KINDS[lead.key.kind].closing
-    if lead.key.kind is Kind.RENEWAL and _is_about_membership_only(ordered):
+    if lead.key.kind is Kind.RENEWAL and button.url.endswith(MEMBERSHIP_FORM):
         closing = _MEMBERSHIP_CLOSING
     return NoticesMail(
         subject=fit_subject(text.subjects),
@@ -95,12 +100,17 @@ def write_notices_mail(
         headline=text.headline,
         intro=text.intro,
         sections=tuple(sections),
-        action=text.action or _choose_action(base_url, ordered),
+        action=button,
         closing=closing,
         why=_format_why(lead),
         next_reminder=_format_next_reminder(config, lead, as_of),
-        choose_url=f"{base_url}/profile/mail",
+        choose_url=f"{settings.base_url}/profile/mail",
     )
+
+
+def _link(section: Section, text: NoticeText, button: Action) -> Section:
+    """The section with links to the pages of ``text`` that the mail's button does not open."""
+    return replace(section, links=tuple(action for action in text.actions if action != button))
 
 
 def in_order(decisions: Sequence[Decision]) -> list[Decision]:
@@ -112,7 +122,7 @@ def in_order(decisions: Sequence[Decision]) -> list[Decision]:
 
 
 def fit_subject(subjects: Sequence[str]) -> str:
-    """The first of ``subjects`` (the fullest first) that has fewer than 50 characters."""
+    """The first of ``subjects`` (the fullest first) that has at most 65 characters."""
     for subject in subjects:
         if len(subject) <= _SUBJECT_LENGTH:
             return subject
@@ -127,12 +137,13 @@ def _merge_memberships(
     for decision, text in zip(decisions, texts, strict=True):
         if any(_lists_membership(renewal, decision) for renewal in decisions):
             continue
-        details = text.section.details
+        details, actions = text.section.details, dict.fromkeys(text.actions)
         for other, other_text in zip(decisions, texts, strict=True):
             if _lists_membership(decision, other):
                 details += (other_text.section.text,)
-        alone = replace(text.alone, details=details)
-        merged.append(replace(text, alone=alone, section=replace(text.section, details=details)))
+                actions |= dict.fromkeys(other_text.actions)
+        alone, section = (replace(each, details=details) for each in (text.alone, text.section))
+        merged.append(replace(text, alone=alone, section=section, actions=tuple(actions)))
     return merged
 
 
@@ -144,34 +155,6 @@ def _lists_membership(renewal: Decision, membership: Decision) -> bool:
         and renewal.subject == membership.subject
         and any(r.requirement.counts == "membership" for r in list_short(renewal.standing))
     )
-
-
-def _is_about_membership_only(decisions: Sequence[Decision]) -> bool:
-    """Whether a membership is everything that the notices about renewals ask for."""
-    renewals = [decision for decision in decisions if not decision.is_about_application]
-    for decision in renewals:
-        missing = [r.requirement.counts for r in list_short(decision.standing)]
-        if decision.key.kind is not Kind.MEMBERSHIP and missing != ["membership"]:
-            return False
-    return bool(renewals)
-
-
-def _choose_action(base_url: str, decisions: Sequence[Decision]) -> Action:
-    """The form for the first hours that are missing, filled in; otherwise the person's page."""
-    for decision in decisions:
-        if decision.is_about_application:
-            continue
-        for result in list_short(decision.standing):
-            requirement = result.requirement
-            if requirement.counts == "membership":
-                continue
-            url = f"{base_url}/log?activity={requirement.counts}"
-            if requirement.topic:
-                url += f"&topic={requirement.topic}"
-            return Action("Log hours", url)
-    if _is_about_membership_only(decisions):
-        return Action("Enter my membership", f"{base_url}/membership/new")
-    return Action("View my year", f"{base_url}/my-year")
 
 
 def _format_why(lead: Decision) -> str:

@@ -1,14 +1,21 @@
-"""The mail that tells an endorsee what was decided about leave or a later due date."""
+"""Mail about requests for leave or a later due date: the new one, and what was decided."""
 
+from datetime import date, datetime
 from typing import NamedTuple
 
 from tracker.formatting import format_date
-from tracker.mail.contents import Action, RequestMail, Row
-from tracker.mail.outbox import enqueue
+from tracker.mail.contents import Action, NewRequestMail, RequestMail, Row
+from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
-from tracker.services.time_requests import LEAVE, DecidedRequest
+from tracker.services.time_requests import (
+    LEAVE,
+    DecidedRequest,
+    SubmittedRequest,
+    list_own_requests,
+)
+from tracker.settings import Coordinator
 
 
 class _Wording(NamedTuple):
@@ -49,6 +56,62 @@ def notify_decision(
     )
     message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)
+
+
+def notify_coordinators(
+    mail_context: MailContext, context: ServiceContext, request_id: int
+) -> None:
+    """Queue a mail to each coordinator about a new request, in the transaction that stores it.
+
+    A request that was submitted twice is mailed once.
+    """
+    for submitted in list_own_requests(context.session, context.person_id):
+        if submitted.request.id == request_id:
+            messages = [
+                _write_new_request(mail_context, submitted, coordinator, context.now)
+                for coordinator in mail_context.settings.coordinators_of(
+                    submitted.endorsement.association
+                )
+            ]
+            enqueue(context.session, messages, context.now)
+
+
+def _write_new_request(
+    mail_context: MailContext, submitted: SubmittedRequest, coordinator: Coordinator, now: datetime
+) -> Message:
+    request, person, endorsement = submitted
+    name = submitted.endorsement_name
+    what, days = "a later due date", [Row("New due date", _format_day(request.ends_on))]
+    if request.kind == LEAVE:
+        what = "leave"
+        days = [
+            Row("First day", format_date(request.starts_on)),
+            Row("Last day", _format_day(request.ends_on)),
+        ]
+    mail = NewRequestMail(
+        subject=fit_subject([f"{person.name} requests {what} ({name})", f"New request for {what}"]),
+        greeting_name=coordinator.name,
+        headline=f"{person.name} requests {what}.",
+        applicant=person.name,
+        rows=(Row("Endorsement", name), Row("Email", person.email), *days),
+        reason=request.reason,
+        action=Action(
+            "Decide", f"{mail_context.settings.base_url}/coordinator/requests/{request.id}"
+        ),
+        why=f"You get this email because you coordinate {endorsement.association}.",
+    )
+    envelope = Envelope(
+        dedupe_key=f"new-request:{request.id}:{coordinator.email}",
+        name=coordinator.name,
+        address=coordinator.email,
+        association=endorsement.association,
+        to_coordinator=True,
+    )
+    return create_message(mail_context, envelope, mail, now)
+
+
+def _format_day(day: date | None) -> str:
+    return format_date(day) if day else "not known yet"
 
 
 def _word_leave(decided: DecidedRequest) -> _Wording:

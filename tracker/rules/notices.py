@@ -19,6 +19,7 @@ from tracker.rules.standing import (
     ApplicationStanding,
     Outcome,
     Result,
+    Span,
     Standing,
     Status,
 )
@@ -143,7 +144,9 @@ class NoticeBasis(Generic[StandingT]):
         for result in standing.results:
             if result.requirement.counts != "membership" or until is None:
                 continue
-            quiet = f"membership is {result.outcome}" if result.outcome in _NOT_REQUIRED else None
+            quiet = _skip_membership(standing, until)
+            if result.outcome in _NOT_REQUIRED:
+                quiet = f"membership is {result.outcome}"
             about = (Kind.MEMBERSHIP, "", until)
             for key, late in self.due_steps(about, self.config.membership.steps):
                 yield Decision(standing, key, late or quiet)
@@ -163,6 +166,32 @@ def last_membership(standing: AnyStanding, as_of: date) -> date | None:
     """The last day of the latest accepted membership that ended before ``as_of``."""
     ended = [s.ends_on for s in standing.facts.memberships if s.ends_on < as_of]
     return max(ended, default=None)
+
+
+def find_next_membership(standing: AnyStanding, after: date) -> Span | None:
+    """The first accepted membership on record that begins later than the day ``after``."""
+    later = [span for span in standing.facts.memberships if span.starts_on > after]
+    return min(later, default=None)
+
+
+def _skip_membership(standing: AnyStanding, until: date) -> str | None:
+    """Why nobody needs to hear that the membership ends on ``until``: the next one is on record.
+
+    A gap is not overlooked if it is longer than the cycle's grace period, or includes the cycle's
+    last day, on which the membership is checked. An application has no such days.
+    """
+    following = find_next_membership(standing, until)
+    cycle = standing.plan.cycle if isinstance(standing, Standing) else None
+    if following is None or cycle is None:
+        return None
+    is_short = (following.starts_on - until).days - 1 <= cycle.grace_days
+    if not is_short or until < cycle.ends_on < following.starts_on:
+        return None
+    return _format_next_term(following)
+
+
+def _format_next_term(span: Span) -> str:
+    return f"the next membership, from {span.starts_on}, is on record"
 
 
 def decide(
@@ -209,7 +238,21 @@ def _skip_renewal(standing: Standing, due_on: date, judged_from: date | None) ->
         return "on leave on the due date"
     if judged_from and due_on < judged_from:
         return f"renewals due before {judged_from} are not judged"
-    return None
+    return _skip_covered(standing)
+
+
+def _skip_covered(standing: Standing) -> str | None:
+    """Why a renewal needs no reminder whose membership on record begins by the cycle's last day."""
+    cycle = standing.plan.cycle
+    if cycle is None or standing.covered_until is not None:
+        return None
+    for result in standing.results:
+        is_membership = result.requirement.counts == "membership"
+        # More than one day is short if past years are: nothing on record changes those.
+        if result.outcome is Outcome.SHORT and not (is_membership and result.short == 1):
+            return None
+    covering = [s for s in standing.facts.memberships if s.starts_on <= cycle.ends_on <= s.ends_on]
+    return _format_next_term(covering[0]) if covering else None
 
 
 def _decide_reminders(

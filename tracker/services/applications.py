@@ -12,13 +12,21 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.application_facts import judge_applications
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_text,
+    lock_person,
+)
 from tracker.services.evaluation import evaluate_people
 
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
-_AUDITED = set(Application.model_fields) - {"id"}
+# The reason is personal, so the audit log does not repeat it.
+_AUDITED = set(Application.model_fields) - {"id", "answer"}
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
@@ -123,14 +131,20 @@ def withdraw_application(context: ServiceContext, application_id: int, decided_o
     context.update_row(application, _AUDITED, state="withdrawn", decided_on=decided_on)
 
 
-def decline_application(context: ServiceContext, application_id: int, decided_on: date) -> None:
+def decline_application(
+    context: ServiceContext, application_id: int, decided_on: date, answer: str
+) -> None:
     """Close an undecided application as declined, by a coordinator of its association.
 
-    Raises NotFound or Refused.
+    ``answer`` is the reason for the applicant. Raises NotFound or Refused.
     """
     application = _lock_applicant(context, application_id)
     _check_change(application, "declined", decided_on)
-    context.update_row(application, _AUDITED, state="declined", decided_on=decided_on)
+    if refusals := check_text("answer", answer):
+        raise Refused(*refusals)
+    context.update_row(
+        application, _AUDITED, state="declined", decided_on=decided_on, answer=answer
+    )
 
 
 def endorse_applicant(context: ServiceContext, application_id: int, decided_on: date) -> int:

@@ -13,6 +13,8 @@ from tracker.db.engine import is_postgresql
 from tracker.db.people import Person
 from tracker.rulebooks import Rulebooks
 
+MAX_TEXT_LENGTH = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -116,3 +118,12 @@ class Refused(Exception):  # noqa: N818 - reads as the sentence it is
 
 class NotFound(Exception):  # noqa: N818 - reads as the sentence it is
     """What a service was asked to change does not exist, or is not the actor's to see."""
+
+
+def check_text(field: str, text: str, *, required: bool = True) -> list[Refusal]:
+    """Why a reason or an answer can't be stored: it is missing, or too long."""
+    if required and not text:
+        return [Refusal(field, f"{field}-missing")]
+    if len(text) > MAX_TEXT_LENGTH:
+        return [Refusal(field, "text-too-long", {"limit": MAX_TEXT_LENGTH})]
+    return []

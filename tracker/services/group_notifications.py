@@ -69,9 +69,26 @@ def mark_reminded(session: Session, member_ids: Collection[int], now: datetime) 
 def had_mail(session: Session, person_id: int, kinds: Collection[str], since: datetime) -> bool:
     """Whether a mail of one of these kinds was written to a person after ``since``."""
     query = select(Outbox.id).where(
-        Outbox.person_id == person_id, col(Outbox.kind).in_(kinds), col(Outbox.created_at) > since
+        Outbox.person_id == person_id,
+        col(Outbox.kind).in_(kinds),
+        col(Outbox.created_at) > since,
+        Outbox.state != "dropped",
     )
     return session.exec(query.limit(1)).first() is not None
+
+
+def list_people_with_requests(session: Session, people: Collection[int]) -> set[int]:
+    """Those of these people who have yet to answer about a session that a provider logged."""
+    query = (
+        select(GroupMember.person_id)
+        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .where(
+            col(GroupMember.person_id).in_(people),
+            GroupMember.state == "asked",
+            col(GroupSession.withdrawn_at).is_(None),
+        )
+    )
+    return {person_id for person_id in session.exec(query) if person_id is not None}
 
 
 def find_association(session: Session, person_id: int) -> str | None:

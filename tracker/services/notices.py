@@ -1,15 +1,16 @@
 """The notice ledger: whom a notice may be due to, what was decided, and recording decisions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, and_, case, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, or_, select
 
 from tracker.db.applications import UNDECIDED, Application, Reference
-from tracker.db.ledgers import Notice, StandingRow
+from tracker.db.ledgers import SECOND_COPY, Notice, Outbox, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
@@ -23,7 +24,12 @@ _IDS_PER_QUERY = 1_000
 
 
 class RecordedDecision(NamedTuple):
-    """A decision on record; the fields of `tracker notices --json`."""
+    """A decision on record; the fields of `tracker notices --json`.
+
+    ``outcome`` is ``sent``, ``skipped``, or ``failed``: the email was refused for good, at the
+    second address too if there is one, and ``reason`` has the answer. ``delivery`` is the state of
+    the email in the outbox, so what is to be sent and has not left yet is ``waiting``.
+    """
 
     email: str
     association: str
@@ -35,6 +41,7 @@ class RecordedDecision(NamedTuple):
     outcome: str
     reason: str | None
     message_id: str | None
+    delivery: str | None
 
 
 def list_people_to_consider(
@@ -91,23 +98,79 @@ def lock_people(session: Session, people: Sequence[int]) -> None:
 
 
 def list_decided_for_endorsements(
-    session: Session, endorsement_ids: Sequence[int]
+    session: Session, endorsement_ids: Sequence[int], undelivered: Collection[str] = ()
 ) -> dict[int, dict[Key, date]]:
-    """By endorsement: what was decided, and for the cycle with which first day."""
+    """By endorsement: what was decided, and for the cycle with which first day.
+
+    Without the decisions that are part of the ``undelivered`` messages.
+    """
     decided: defaultdict[int, dict[Key, date]] = defaultdict(dict)
     for key, notice in _list_notices(session, "endorsement_id", endorsement_ids):
-        decided[notice.endorsement_id][key] = notice.cycle_starts_on
+        if notice.message_id not in undelivered:
+            decided[notice.endorsement_id][key] = notice.cycle_starts_on
     return decided
 
 
 def list_decided_for_applications(
-    session: Session, application_ids: Sequence[int]
+    session: Session, application_ids: Sequence[int], undelivered: Collection[str] = ()
 ) -> dict[int, dict[Key, bool]]:
-    """By application: what was decided; True if it was sent."""
+    """By application: what was decided; True if it was sent.
+
+    Without the decisions that are part of the ``undelivered`` messages.
+    """
     decided: defaultdict[int, dict[Key, bool]] = defaultdict(dict)
     for key, notice in _list_notices(session, "application_id", application_ids):
-        decided[notice.application_id][key] = notice.outcome == "sent"
+        if notice.message_id not in undelivered:
+            decided[notice.application_id][key] = notice.outcome == "sent"
     return decided
+
+
+class SentDecision(NamedTuple):
+    """A decision on record as part of a message; ``subject`` as in `Decision`."""
+
+    id: int
+    subject: tuple[bool, int]
+    key: Key
+    message_id: str
+    decided_on: date
+
+
+def list_sent_decisions(session: Session, message_ids: Collection[str]) -> list[SentDecision]:
+    """The decisions that these messages hold."""
+    table = METADATA.tables["notice"]
+    query = table.select().where(table.c.message_id.in_(message_ids)).order_by(table.c.id)
+    decisions = []
+    for row in session.connection().execute(query).all():
+        key = Key(Kind(row.kind), row.subject_key, row.due_on, row.step)
+        is_application = row.application_id is not None
+        subject = (is_application, row.application_id if is_application else row.endorsement_id)
+        decisions.append(SentDecision(row.id, subject, key, row.message_id, row.decided_on))
+    return decisions
+
+
+def replace_decision(
+    session: Session, decision: SentDecision, message_id: str, decided_on: date
+) -> None:
+    """Record that a decision left with another message than the one that waited."""
+    table = METADATA.tables["notice"]
+    reason = f"decided again: the email of {decision.decided_on} had not left"
+    values = {"message_id": message_id, "decided_on": decided_on, "reason": reason}
+    session.connection().execute(
+        update(table).where(table.c.id == decision.id).values(**values, outcome="sent")
+    )
+
+
+def drop_decision(session: Session, decision: SentDecision, reason: str, decided_on: date) -> None:
+    """Record that a decision's message was dropped before it left, and why."""
+    table = METADATA.tables["notice"]
+    values = {"outcome": "skipped", "reason": reason, "message_id": None, "decided_on": decided_on}
+    session.connection().execute(update(table).where(table.c.id == decision.id).values(**values))
+
+
+def delete_decision(session: Session, decision: SentDecision) -> None:
+    """Forget a decision whose message was dropped, so that tomorrow's run decides again."""
+    table = METADATA.tables["notice"]
+    session.connection().execute(table.delete().where(table.c.id == decision.id))
 
 
 def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator[tuple[Key, Any]]:
@@ -174,6 +237,8 @@ def consider_again(session: Session, deferred: Iterable[Decision], as_of: date) 
 def list_decisions(session: Session) -> Iterator[RecordedDecision]:
     """Every decision about a renewal or an application, oldest first, streamed."""
     person_id = func.coalesce(Endorsement.person_id, Application.person_id)
+    second = aliased(Outbox)
+    has_failed = and_(col(Outbox.state) == "failed", col(second.state).is_distinct_from("sent"))
     query = (
         select(  # type: ignore[call-overload]
             Person.email,
@@ -183,11 +248,14 @@ def list_decisions(session: Session) -> Iterator[RecordedDecision]:
             Notice.step,
             Notice.due_on,
             Notice.decided_on,
-            Notice.outcome,
-            Notice.reason,
+            case((has_failed, "failed"), else_=Notice.outcome),
+            case((has_failed, Outbox.last_error), else_=Notice.reason),
             Notice.message_id,
+            case((col(second.state) == "sent", "sent"), else_=Outbox.state),
         )
         .select_from(Notice)
+        .outerjoin(Outbox, col(Outbox.message_id) == Notice.message_id)
+        .outerjoin(second, col(second.dedupe_key) == col(Outbox.dedupe_key) + SECOND_COPY)
         .outerjoin(Endorsement, col(Endorsement.id) == Notice.endorsement_id)
         .outerjoin(Application, col(Application.id) == Notice.application_id)
         .join(Person, col(Person.id) == person_id)

@@ -5,6 +5,7 @@ What they write is for coordinators of the application's association alone (`Ref
 
 import hmac
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -142,6 +143,24 @@ def list_unanswered_requests(
         col(Reference.received_at).is_(None),
         col(Reference.declined_at).is_(None),
     )
+
+
+def list_open_request_keys(session: Session, keys: Collection[str]) -> set[str]:
+    """Those outbox keys of mails to referees that still want an answer: see `request_key`."""
+    ids = {int(key.split(":")[1]) for key in keys}
+    requests = _list_requests(
+        session,
+        col(Reference.id).in_(ids),
+        col(Application.state).in_(UNDECIDED),
+        col(Reference.received_at).is_(None),
+        col(Reference.declined_at).is_(None),
+    )
+    found = set()
+    for reference, _, _ in requests:
+        if reference.token_hash is not None:
+            numbers = range(reference.reminders + 1)
+            found |= {request_key(reference.id, reference.token_hash, n) for n in numbers}
+    return found.intersection(keys)
 
 
 def count_reminder(

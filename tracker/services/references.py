@@ -47,7 +47,7 @@ class NamedReferee:
     """A referee as the applicant sees them.
 
     ``state`` is "received", "declined", or "waiting". ``was_asked``: a mail was written to them;
-    ``mail_failed``: one of them could not be delivered.
+    ``mail_failed``: one of them could not be delivered; ``mail_bounced``: the address was refused.
     """
 
     id: int
@@ -57,6 +57,7 @@ class NamedReferee:
     state: str
     was_asked: bool
     mail_failed: bool
+    mail_bounced: bool
 
 
 def find_own_application(
@@ -88,9 +89,11 @@ def list_named_referees(session: Session, application_id: int) -> list[NamedRefe
             for number in range(reference.reminders + 1):
                 keys[request_key(reference.id, reference.token_hash, number)] = reference.id
     failed = session.exec(
-        select(Outbox.dedupe_key).where(col(Outbox.dedupe_key).in_(keys), Outbox.state == "failed")
+        select(Outbox.dedupe_key, Outbox.bounced).where(
+            col(Outbox.dedupe_key).in_(keys), Outbox.state == "failed"
+        )
     )
-    failed_ids = {keys[key] for key in failed}
+    bounced = {keys[key]: bool(has_bounced) for key, has_bounced in failed}
     return [
         NamedReferee(
             id=reference.id,
@@ -99,7 +102,8 @@ def list_named_referees(session: Session, application_id: int) -> list[NamedRefe
             role=reference.role,
             state=reference.state,
             was_asked=reference.asked_at is not None,
-            mail_failed=reference.id in failed_ids,
+            mail_failed=reference.id in bounced,
+            mail_bounced=bounced.get(reference.id, False),
         )
         for reference in references
     ]

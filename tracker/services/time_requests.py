@@ -17,7 +17,14 @@ from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Standing, Status
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_text,
+    lock_person,
+)
 from tracker.services.endorsements import (
     Endorsed,
     endorsements_of,
@@ -30,7 +37,6 @@ from tracker.services.reopening import reopen_cycle
 
 LEAVE, EXTENSION = "leave", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
-MAX_TEXT_LENGTH = 500
 _Row = TypeVar("_Row", Leave, Renewal)
 _EXTENDABLE = (Status.OVERDUE, Status.OPEN, Status.LAPSED)
 
@@ -88,6 +94,27 @@ class DecidedRequest(NamedTuple):
     requested: RequestedDays
     granted: RequestedDays | None
     hours_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A waiver (of ``requirement``), an extension (to ``ends_on``), or else leave.
+
+    ``starts_on`` is the first day of the cycle or of the leave; ``ends_on`` is the new due date or
+    the last day of the leave (None: not known yet).
+    """
+
+    endorsement_id: int
+    starts_on: date
+    ends_on: date | None = None
+    requirement: str = ""
+    is_extension: bool = False
+
+    @property
+    def key(self) -> str:
+        """Names the occasion of the letter."""
+        what = self.requirement or ("extension" if self.is_extension else "leave")
+        return f"granted:{self.endorsement_id}:{what}:{self.starts_on}:{self.ends_on}"
 
 
 _SUBMITTED = (
@@ -189,7 +216,7 @@ def find_extended_standing(
 def request_leave(context: ServiceContext, new: NewTimeRequest) -> int:
     """Submit a request for leave and return its id."""
     lock_person(context.session, context.person_id)
-    refusals = _check_text("reason", new.reason)
+    refusals = check_text("reason", new.reason)
     for endorsement in list_current_endorsements(
         context.session, context.rulebooks, context.person_id, context.now
     ):
@@ -204,7 +231,7 @@ def request_leave(context: ServiceContext, new: NewTimeRequest) -> int:
 def request_extension(context: ServiceContext, new: NewTimeRequest) -> int:
     """Submit a request for a later due date and return its id."""
     lock_person(context.session, context.person_id)
-    refusals = _check_text("reason", new.reason)
+    refusals = check_text("reason", new.reason)
     requested = (new.endorsement_id, new.days.starts_on)
     for standing, cycle, due_on in list_extendable_renewals(
         context.session, context.rulebooks, context.person_id, context.now
@@ -238,7 +265,7 @@ def grant_request(
     submitted = _lock_pending(context, request_id)
     request, requested = submitted.request, submitted.days
     standing = find_extended_standing(context.session, context.rulebooks, submitted, context.now)
-    refusals = _check_text("answer", answer, required=False)
+    refusals = check_text("answer", answer, required=False)
     hours_until = None
     if request.kind == LEAVE:
         refusals += _check_order(days)
@@ -280,18 +307,10 @@ def _reopen_settled(context: ServiceContext, request: TimeRequest) -> None:
 def decline_request(context: ServiceContext, request_id: int, answer: str) -> DecidedRequest:
     """Decline a request, with the reason for the endorsee."""
     submitted = _lock_pending(context, request_id)
-    if refusals := _check_text("answer", answer):
+    if refusals := check_text("answer", answer):
         raise Refused(*refusals)
     _close(context, submitted.request, DECLINED, answer)
     return DecidedRequest(submitted, submitted.days, granted=None)
-
-
-def _check_text(field: str, text: str, *, required: bool = True) -> list[Refusal]:
-    if required and not text:
-        return [Refusal(field, f"{field}-missing")]
-    if len(text) > MAX_TEXT_LENGTH:
-        return [Refusal(field, "text-too-long", {"limit": MAX_TEXT_LENGTH})]
-    return []
 
 
 def _check_order(days: RequestedDays) -> list[Refusal]:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import distinct
+from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, func, select
 
 from tracker.clock import instant_of, local_day
 from tracker.db.ledgers import Outbox, ProviderSpan, RunFailure, RunRow, StandingRow
 from tracker.db.log import Entry
-from tracker.db.people import Endorsement
+from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import list_applicants
@@ -36,11 +37,17 @@ class CutoffAhead(NamedTuple):
     endorsees: int
 
 
-class ReturnedMail(NamedTuple):
-    """A reminder that was refused for good, with what the mail server said."""
+class FailedMail(NamedTuple):
+    """A reminder that failed for good: whose it was, and what the mail server said.
 
+    ``bounced``: the address was refused. Otherwise the failure is the mail server's or ours, and
+    says nothing about the address.
+    """
+
+    name: str
     address: str
     error: str
+    bounced: bool
 
 
 class WeekFigures(NamedTuple):
@@ -75,7 +82,7 @@ class Week:
     fell_behind: int
     minutes: int
     mails_sent: int
-    returned: Sequence[ReturnedMail]
+    failed_mails: Sequence[FailedMail]
     last_evaluation: date | None
     missed_nights: int
     failures: Sequence[RunFailure]
@@ -96,14 +103,27 @@ class Week:
         return self.monday - _DAY
 
     @property
+    def bounced(self) -> list[FailedMail]:
+        """The reminders whose address was refused."""
+        return [mail for mail in self.failed_mails if mail.bounced]
+
+    @property
+    def unsent(self) -> list[FailedMail]:
+        """The reminders that never left, whatever their address."""
+        return [mail for mail in self.failed_mails if not mail.bounced]
+
+    @property
     def total(self) -> int:
         """All renewals with rules."""
         return sum(self.counts.values()) - self.counts["no rules"]
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the nightly run ran today or yesterday, missed no night, and nothing failed."""
-        if self.last_evaluation is None or self.missed_nights or self.failures:
+        """Whether the nightly run ran today or yesterday, missed no night, and nothing failed.
+
+        Bounced email is no failure of ours.
+        """
+        if self.last_evaluation is None or self.missed_nights or self.failures or self.unsent:
             return False
         return self.last_evaluation >= self.as_of - _DAY
 
@@ -136,7 +156,7 @@ def count_week(
     evaluated = [run.local_date for run in nights if CAUGHT_UP not in run.report]
     status_since, falls_behind_on = col(StandingRow.status_since), col(StandingRow.falls_behind_on)
     is_listed_now = is_listed(association, as_of)
-    mails_sent, returned = _list_finished_notices(session, association, start, end)
+    mails_sent, failed_mails = _list_finished_notices(session, association, start, end)
     return Week(
         association=association,
         monday=monday,
@@ -152,7 +172,7 @@ def count_week(
         ).one(),
         minutes=_count_minutes(session, association, first, last),
         mails_sent=mails_sent,
-        returned=returned,
+        failed_mails=failed_mails,
         last_evaluation=max(evaluated, default=None),
         missed_nights=sum(first <= night <= as_of for night in missed),
         failures=list_failures(session, association),
@@ -175,24 +195,32 @@ def _count_minutes(session: Session, association: str, first: date, last: date) 
 
 def _list_finished_notices(
     session: Session, association: str, start: datetime, end: datetime
-) -> tuple[int, list[ReturnedMail]]:
-    """How many reminders were sent between these instants, and those that were refused."""
+) -> tuple[int, list[FailedMail]]:
+    """How many reminders were sent between these instants, and those that failed."""
     query = (
-        select(Outbox.state, Outbox.recipient, Outbox.last_error)
+        sa_select(
+            col(Outbox.state),
+            col(Person.name),
+            col(Outbox.recipient),
+            col(Outbox.last_error),
+            col(Outbox.bounced),
+        )
+        .outerjoin(Person, col(Person.id) == Outbox.person_id)
         .where(
-            Outbox.association == association,
-            Outbox.kind == "notices",
+            col(Outbox.association) == association,
+            col(Outbox.kind) == "notices",
+            col(Outbox.state).in_(["sent", "failed"]),
             col(Outbox.finished_at).between(start, end),
         )
         .order_by(col(Outbox.finished_at))
     )
-    sent, returned = 0, []
-    for state, recipient, error in session.exec(query):
+    sent, failed = 0, []
+    for state, name, recipient, error, bounced in session.connection().execute(query):
         if state == "failed":
-            returned.append(ReturnedMail(recipient, error or ""))
+            failed.append(FailedMail(name or "", recipient, error or "", bool(bounced)))
         else:
             sent += 1
-    return sent, returned
+    return sent, failed
 
 
 def _list_cutoffs(

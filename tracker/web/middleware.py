@@ -9,6 +9,7 @@ from asyncio import wait_for
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -21,6 +22,8 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 
 from tracker.web.dependencies import is_signed_in, site_of
 from tracker.web.flash import redirect_with_flash
+
+_log = structlog.get_logger(__name__)
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -182,6 +185,7 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _NEEDS_NO_ORIGIN = ("/unsubscribe/", "/api/")
 _LARGEST_FORM = 64 * 1024
 _LONGEST_CONTENT_LENGTH = 12
+_LONGEST_ORIGIN = 200
 # The forms that may bring files, which go to the disk as they come, up to this size in all.
 _FORMS_WITH_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
 LARGEST_UPLOAD = 32 * 1024 * 1024
@@ -224,6 +228,7 @@ class FormGuard:
         is_large = length is None or length > _LARGEST_FORM
         has_files = request.headers.get("content-type", "").startswith("multipart/form-data")
         if not self._is_same_origin(request):
+            self._log_refusal(request)
             answer = await self._refuse(request, 403)
             await answer(scope, receive, send)
         elif is_large and has_files and _FORMS_WITH_FILES.fullmatch(request.url.path):
@@ -242,6 +247,15 @@ class FormGuard:
             # Of our own scheme only: another server may answer for this host over plain HTTP.
             origins.add(f"{self._scheme}://{host}")
         return request.headers.get("origin") in origins
+
+    def _log_refusal(self, request: Request) -> None:
+        """One line with both addresses: a wrong base_url refuses every form."""
+        origin = request.headers.get("origin", "none")[:_LONGEST_ORIGIN]
+        _log.warning(
+            "a form was refused: it was sent from another address than base_url",
+            sent_from=origin.encode("ascii", "backslashreplace").decode(),
+            base_url=self._origin,
+        )
 
     async def _pass_on_form(self, request: Request, length: int, send: Send) -> None:
         """Read the whole body first, so that a form that is cut off changes nothing."""

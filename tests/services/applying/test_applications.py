@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import pytest
 from sqlalchemy import insert
@@ -90,7 +91,7 @@ def test_an_application_is_opened_submitted_and_declined(
     assert state_of(session, eves) == ("open", None, None)
     submit_application(context, eves, SUBMITTED)
     assert state_of(session, eves) == ("submitted", SUBMITTED, None)
-    decline_application(context, eves, DECIDED)
+    decline_application(context, eves, DECIDED, "No exam")
     assert state_of(session, eves) == ("declined", SUBMITTED, DECIDED)
 
 
@@ -202,7 +203,7 @@ Verb = Callable[[ServiceContext, int], object]
 VERBS: dict[str, Verb] = {
     "submitted": lambda context, own: submit_application(context, own, DECIDED),
     "endorsed": lambda context, own: endorse_applicant(context, own, DECIDED),
-    "declined": lambda context, own: decline_application(context, own, DECIDED),
+    "declined": lambda context, own: decline_application(context, own, DECIDED, "No exam"),
     "withdrawn": lambda context, own: withdraw_application(context, own, DECIDED),
 }
 
@@ -237,7 +238,9 @@ def test_an_unknown_application_is_not_found(context: ServiceContext) -> None:
         submit_application(context, 999, SUBMITTED)
 
 
-@pytest.mark.parametrize("decision", [endorse_applicant, decline_application])
+@pytest.mark.parametrize(
+    "decision", [endorse_applicant, partial(decline_application, answer="No exam")]
+)
 def test_only_the_associations_coordinators_decide(
     context: ServiceContext, session: Session, eves: int, decision: Decision
 ) -> None:
@@ -254,7 +257,7 @@ def test_only_one_undecided_application_at_a_time(
     with refused("NCIMHA IFS was opened on January 10, 2026"):
         open_for(context, eve, DECIDED)
     assert open_for(context, eve, DECIDED, association="CT-AIMH")
-    decline_application(context, eves, DECIDED)
+    decline_application(context, eves, DECIDED, "No exam")
     with refused("Open a new one after that day."):
         open_for(context, eve, OPENED)
     assert open_for(context, eve, DECIDED)

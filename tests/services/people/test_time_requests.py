@@ -8,9 +8,8 @@ from sqlmodel import select
 
 from tests.support.cast import ALICE, BOB, CAROL, Cast
 from tracker.db.people import Leave, Renewal
-from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.context import MAX_TEXT_LENGTH, NotFound, Refused, ServiceContext
 from tracker.services.time_requests import (
-    MAX_TEXT_LENGTH,
     NewTimeRequest,
     RequestedDays,
     decline_request,

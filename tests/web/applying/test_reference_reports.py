@@ -104,8 +104,9 @@ def test_unanswered_references_show_their_state(
 def test_references_stay_readable_after_a_decision(
     sqlite_applicant_web: WebClient, decision: str
 ) -> None:
-    vera, day = sqlite_applicant_web.visit(VERA), {"day": "20", "month": "nov", "year": "2026"}
-    vera.post(f"{path_of(sqlite_applicant_web, IDA)}/{decision}", day)
+    vera = sqlite_applicant_web.visit(VERA)
+    form = {"day": "20", "month": "nov", "year": "2026", "answer": "The exam is missing."}
+    vera.post(f"{path_of(sqlite_applicant_web, IDA)}/{decision}", form)
     page = text_of(vera.get(path_of(sqlite_applicant_web, IDA)))
     assert "November 20, 2026." in page
     assert "known for years" in page.partition("What the referees wrote")[2]

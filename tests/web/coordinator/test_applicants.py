@@ -13,7 +13,7 @@ from tracker.db.tables import METADATA
 
 LIST = "/coordinator/applicants"
 TOO_EARLY = "The application was submitted on November 2, 2026,"
-LATER = {"day": "20", "month": "nov", "year": "2026"}
+LATER = {"day": "20", "month": "nov", "year": "2026", "answer": "The exam is missing."}
 
 
 def names(visitor: Visitor, query: str = "") -> list[str]:
@@ -276,3 +276,43 @@ def test_another_sites_form_decides_nothing(sqlite_applicant_web: WebClient, wha
 def test_a_coordinator_sees_no_applicant_of_another_association(applicant_web: WebClient) -> None:
     assert names(applicant_web.visit(CAROL)) == ["Olive Kay"]
     assert names(applicant_web.visit(DAN)) == []
+
+
+def test_an_endorsed_applicant_gets_a_letter(applicant_web: WebClient) -> None:
+    applicant_web.visit(VERA).post(path_of(applicant_web, IDA, "/endorse"), LATER)
+    [row] = applicant_web.cast.rows("outbox", kind="request")
+    assert (row["recipient"], row["association"]) == (IDA, "VAIMH")
+    assert row["subject"] == "You are endorsed as Infant Mental Health Specialist"
+    [letter] = applicant_web.mails("request")
+    assert "Endorsed since: November 20, 2026" in letter
+    assert "no renewal requirements on file" in letter
+    assert "/my-year" in letter
+
+
+def test_a_letter_names_the_first_renewals_due_date(sqlite_applicant_web: WebClient) -> None:
+    sqlite_applicant_web.visit(CAROL).post(path_of(sqlite_applicant_web, OLIVE, "/endorse"), LATER)
+    [letter] = sqlite_applicant_web.mails("request")
+    assert "First renewal due: December 31, 2026" in letter
+    assert "Your first renewal cycle has started." in letter
+
+
+def test_a_declined_applicant_gets_the_reason(applicant_web: WebClient) -> None:
+    vera = applicant_web.visit(VERA)
+    path = path_of(applicant_web, NORA, "/decline")
+    assert problems(vera.post(path, {**LATER, "answer": " "})) == [
+        ("answer", "Enter a reason. It is sent by email.")
+    ]
+    assert applicant_web.mails("request") == []
+    vera.post(path, LATER)
+    [letter] = applicant_web.mails("request")
+    assert "Your application for VAIMH IMHS was declined." in letter
+    assert "writes: The exam is missing." in letter
+    [row] = applicant_web.cast.rows("application", id=applicant_web.cast.applications[NORA])
+    assert row["answer"] == "The exam is missing."
+
+
+def test_a_decision_that_is_entered_twice_is_one_letter(sqlite_applicant_web: WebClient) -> None:
+    vera = sqlite_applicant_web.visit(VERA)
+    for _ in range(2):
+        vera.post(path_of(sqlite_applicant_web, IDA, "/endorse"), LATER)
+    assert len(sqlite_applicant_web.mails("request")) == 1

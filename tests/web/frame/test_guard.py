@@ -3,6 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 from starlette import formparsers
+from structlog.testing import capture_logs
 
 from tests.support.cast import ALICE, BOOKS
 from tests.web.client import TRAINING, WebClient
@@ -164,3 +165,22 @@ def test_simultaneous_uploads_are_limited(
     alice = sqlite_web.visit(ALICE).client
     files = {"files": ("a.pdf", b"x" * 70_000)}
     assert alice.post("/log", data=TRAINING, files=files, headers=OWN[0]).status_code == 503
+
+
+def test_a_refused_origin_is_logged_with_both_addresses(sqlite_web: WebClient) -> None:
+    client = sqlite_web.visit().client
+    with capture_logs() as lines:
+        foreign = b"https://old.example\xe9" + b"x" * 300
+        client.post("/sign-in", headers={b"Origin": foreign})
+        client.post("/sign-in")
+    found = [line for line in lines if line["event"].startswith("a form was refused")]
+    assert [line["base_url"] for line in found] == ["http://testserver"] * 2
+    assert found[0]["sent_from"].startswith("https://old.example\\x")
+    assert len(found[0]["sent_from"]) < 220
+    assert found[1]["sent_from"] == "none"
+
+
+def test_a_form_of_our_own_logs_no_refusal(sqlite_web: WebClient) -> None:
+    with capture_logs() as lines:
+        sqlite_web.visit().post("/sign-in", {"email": "a@example.org"})
+    assert not [line for line in lines if "refused" in line["event"]]

@@ -78,7 +78,7 @@ def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
     assert found["tracker_mail_oldest_waiting_seconds",] == 2 * 3600
     assert found["tracker_mail_put_off",] == 1
     states = {name[1]: value for name, value in found.items() if name[0] == "tracker_mails"}
-    assert states == {"waiting": 1, "sending": 1, "sent": 1, "failed": 2}
+    assert states == {"waiting": 1, "sending": 1, "sent": 1, "failed": 2, "dropped": 0}
     # Another process, which has done nothing of it, says the same.
     assert figures(ask(watched(web.cast), **RIGHT)) == found
 

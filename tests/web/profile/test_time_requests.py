@@ -67,7 +67,7 @@ def test_granted_leave_excuses_a_renewal_due_then(web: WebClient) -> None:
     states = [row["status"] for row in web.cast.rows("standing", endorsement_id=number)]
     assert "excused" in states
     assert "Leave Granted" in text_of(alice.get("/requests"))
-    [mail] = web.mails()
+    [mail] = web.mails("request")
     assert "Your leave is granted." in mail
     assert "First day: December 1, 2026" in mail
     assert "Carol Reyes writes: All the best" in mail
@@ -87,11 +87,11 @@ def test_an_extension_is_granted_with_another_date(web: WebClient) -> None:
     number = web.cast.endorsements[ALICE]
     due = [row["due_on"] for row in web.cast.rows("standing", endorsement_id=number)]
     assert date(2027, 2, 15) in due
-    [mail] = web.mails()
+    [mail] = web.mails("request")
     assert "Your renewal is now due on February 15, 2027." in mail
     assert "for sessions on or before December 31, 2026." in " ".join(mail.split())
     assert "changed the days that you requested" in " ".join(mail.split())
-    [row] = web.cast.rows("outbox")
+    [row] = web.cast.rows("outbox", kind="request")
     assert row["subject"] == "Your new due date: February 15, 2027"
     assert (row["recipient"], row["kind"]) == (ALICE, "request")
 
@@ -101,11 +101,11 @@ def test_declining_requires_a_reason(sqlite_web: WebClient) -> None:
     submit(alice, "extension", LATER)
     page = only_request(sqlite_web)
     refused = carol.post(page, {**LATER, **DECLINE})
-    assert problems(refused) == [("answer", "Enter a reason. The endorsee gets it by email.")]
+    assert problems(refused) == [("answer", "Enter a reason. It is sent by email.")]
     carol.post(page, {**LATER, **DECLINE, "answer": "Please call me first"})
     assert sqlite_web.cast.rows("renewal") == []
     assert "Answer Please call me first" in text_of(alice.get("/requests"))
-    [mail] = sqlite_web.mails()
+    [mail] = sqlite_web.mails("request")
     assert "declined" in mail
     assert "Carol Reyes writes: Please call me first" in mail
 
@@ -119,7 +119,7 @@ def test_a_second_decision_shows_the_first(sqlite_web: WebClient) -> None:
     words = text_of(carol.follow(second))
     assert "Someone already decided or withdrew this request" in words
     assert "by Carol Reyes" in words
-    assert len(sqlite_web.mails()) == 1
+    assert len(sqlite_web.mails("request")) == 1
 
 
 def test_only_one_of_simultaneous_decisions_is_saved(web: WebClient) -> None:
@@ -217,7 +217,7 @@ def test_leave_can_have_no_last_day(sqlite_web: WebClient) -> None:
     sqlite_web.visit(CAROL).post(only_request(sqlite_web), {**LEAVE, **blank, **GRANT})
     [leave] = sqlite_web.cast.rows("leave")
     assert leave["ends_on"] is None
-    assert "Last day: not known yet" in sqlite_web.mails()[0]
+    assert "Last day: not known yet" in sqlite_web.mails("request")[0]
 
 
 def test_people_request_for_their_own_endorsements_only(sqlite_web: WebClient) -> None:
@@ -279,7 +279,42 @@ def test_leave_without_an_end_says_what_to_do(sqlite_web: WebClient) -> None:
     assert "You will be on leave on the due date, so you don't need to submit anything." in year
     assert "The leave has no end date yet. Tell your coordinator when it ends." in year
     assert "They will enter the last day" in text_of(alice.get("/requests"))
-    assert "Once you are back, reply to this email" in " ".join(sqlite_web.mails()[-1].split())
+    assert "Once you are back, reply to this email" in " ".join(
+        sqlite_web.mails("request")[-1].split()
+    )
     sqlite_web.pass_time(days=14)
     year = text_of(sqlite_web.visit(ALICE).get("/my-year"))
     assert "You don't need to submit anything while you are on leave." in year
+
+
+def test_a_new_request_mails_the_coordinators_at_once(web: WebClient) -> None:
+    submit(web.visit(ALICE), "leave", LEAVE)
+    rows = web.cast.rows("outbox", kind="new-request")
+    assert CAROL in {row["recipient"] for row in rows}
+    assert len(rows) == len({row["recipient"] for row in rows})
+    mail = web.mails("new-request")[0]
+    assert "Alice Moreno requests leave." in mail
+    assert "First day: December 1, 2026" in mail
+    assert "Alice Moreno writes: Parental leave" in mail
+    assert f"/coordinator/requests/{only_request(web).rpartition('/')[2]}" in mail
+    assert rows[0]["subject"] == "Alice Moreno requests leave (NCIMHA IFS)"
+
+
+def test_a_request_that_is_sent_twice_is_mailed_once(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    page = alice.get("/requests/extension").text
+    key = re.search(r'name="form_key" value="([0-9a-f]{32})"', page)
+    subject = re.search(r'name="subject" value="([^"]+)"', page)
+    assert key
+    assert subject
+    form = {"form_key": key[1], "subject": subject[1], **LATER}
+    alice.post("/requests/extension", form)
+    mailed = len(sqlite_web.mails("new-request"))
+    alice.post("/requests/extension", form)
+    assert len(sqlite_web.mails("new-request")) == mailed > 0
+    assert "New due date: March 31, 2027" in sqlite_web.mails("new-request")[0]
+
+
+def test_a_refused_request_mails_nobody(sqlite_web: WebClient) -> None:
+    submit(sqlite_web.visit(ALICE), "leave", {**LEAVE, "reason": ""})
+    assert sqlite_web.mails("new-request") == []

@@ -38,6 +38,14 @@ class PastDayForm(OwnForm):
             return None
 
 
+class ApplicationDecisionForm(PastDayForm):
+    """The day of a decision and, if the application is declined, the reason."""
+
+    refusal_fields: ClassVar = {"answer": "answer"}
+
+    answer = StringField("Reason", filters=[clean])
+
+
 class PeriodForm(OwnForm):
     """A form with a first and a last day, in the fields ``starts_day`` to ``ends_year``.
 

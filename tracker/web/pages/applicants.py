@@ -13,6 +13,7 @@ from tracker.clock import local_day
 from tracker.db.applications import Application, Reference
 from tracker.db.people import Person
 from tracker.formatting import capitalize_first, format_list, format_short_date
+from tracker.notifications.application_mail import notify_declined, notify_endorsed
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
@@ -25,10 +26,10 @@ from tracker.services.applications import (
     find_applicant,
     list_applicants,
 )
-from tracker.services.context import Refused
+from tracker.services.context import Refused, ServiceContext
 from tracker.services.reference_submission import list_reference_reports
 from tracker.web.forms.body import RowId, Typed
-from tracker.web.forms.days import PastDayForm
+from tracker.web.forms.days import ApplicationDecisionForm
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import (
     PAGE_SIZE,
@@ -113,7 +114,9 @@ def show_form(
     person, view = _read_applicant(page, application_id)
     if view.application.is_decided:
         return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
-    form = PastDayForm(data=format_date_fields(page.day_of(view.application.association)))
+    form = ApplicationDecisionForm(
+        data=format_date_fields(page.day_of(view.application.association))
+    )
     return page.render(
         "decide.html", here="coordinator", decision=decision, person=person, view=view, form=form
     )
@@ -123,16 +126,28 @@ def show_form(
 def decide(
     page: CoordinatorPage, application_id: RowId, decision: ApplicationDecision, typed: Typed
 ) -> Response:
-    """Endorse, and open the first renewal cycle; or decline; or show what is wrong."""
+    """Endorse, and open the first renewal cycle; or decline; or show what is wrong.
+
+    The applicant gets a letter.
+    """
     person, view = _read_applicant(page, application_id)
-    form = PastDayForm(typed)
+    form = ApplicationDecisionForm(typed)
     day = form.parse_past_day(page.day_of(view.application.association), named="decision")
     if day is not None:
+
+        def endorse(context: ServiceContext) -> int:
+            new_id = endorse_applicant(context, application_id, day)
+            notify_endorsed(page.site, context, application_id, new_id, page.viewer.name)
+            return new_id
+
+        def decline(context: ServiceContext) -> None:
+            decline_application(context, application_id, day, form.answer.data or "")
+            notify_declined(page.site, context, application_id, page.viewer.name)
+
         try:
             if decision == "endorse":
-                new_id = page.write(lambda context: endorse_applicant(context, application_id, day))
-                return page.redirect(f"/coordinator/people/{new_id}", "endorsed")
-            page.write(lambda context: decline_application(context, application_id, day))
+                return page.redirect(f"/coordinator/people/{page.write(endorse)}", "endorsed")
+            page.write(decline)
             return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
         except Refused as refused:
             form.add_refusals(refused.refusals)

@@ -21,7 +21,7 @@ from tracker.web.page_request import require
 router = APIRouter()
 _LOG = structlog.get_logger()
 _TIMEOUT_SECONDS = 3.0
-_MAIL_STATES = ("waiting", "sending", "sent", "failed")
+_MAIL_STATES = ("waiting", "sending", "sent", "failed", "dropped")
 
 
 @router.get("/healthz")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from email.utils import parseaddr
 from typing import Any
 
 from fastapi import APIRouter
@@ -46,7 +45,7 @@ def show_help(site: SiteDep, now: NowDep, viewer: OptionalViewerDep) -> Response
         rulebooks=descriptions,
         applications=applications,
         coordinators=site.settings.coordinators_by_association,
-        sender=parseaddr(site.settings.mail.sender)[1],
+        sender=site.settings.mail.sender_mailbox.address,
     )
 
 

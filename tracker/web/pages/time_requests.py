@@ -13,7 +13,7 @@ from wtforms import HiddenField, RadioField, SelectChoice, TextAreaField
 from wtforms.validators import InputRequired
 
 from tracker.formatting import format_date
-from tracker.notifications.request_mail import notify_decision
+from tracker.notifications.request_mail import notify_coordinators, notify_decision
 from tracker.refusal_text import format_refusal
 from tracker.rules.standing import Standing
 from tracker.services.context import Refused, ServiceContext
@@ -171,8 +171,12 @@ def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) ->
         form.fill_today(today)
     elif typed is not None and (new := form.parse_request(kind, options, today)) is not None:
         create = request_leave if kind == LEAVE else request_extension
+
+        def save(context: ServiceContext) -> None:
+            notify_coordinators(page.site, context, create(context, new))
+
         try:
-            page.write(lambda context: create(context, new))
+            page.write(save)
             return page.redirect("/requests", "submitted")
         except Refused as refused:
             form.add_refusals(refused.refusals)

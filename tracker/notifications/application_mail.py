@@ -1,0 +1,128 @@
+"""The letter that tells an applicant what was decided about the application."""
+
+from datetime import date
+
+from sqlmodel import Session
+
+from tracker.db.applications import Application
+from tracker.db.people import Person
+from tracker.formatting import format_date
+from tracker.mail.contents import Action, RequestMail, Row
+from tracker.mail.outbox import enqueue
+from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.notices_mail import fit_subject
+from tracker.rulebooks import Rulebooks
+from tracker.services.context import NotFound, ServiceContext
+from tracker.services.evaluation import days_at, judge_current
+
+
+def notify_endorsed(
+    mail_context: MailContext,
+    context: ServiceContext,
+    application_id: int,
+    endorsement_id: int,
+    answered_by: str,
+) -> None:
+    """Queue the letter to a new endorsee, in the transaction of the decision."""
+    application, person = _get_applicant(context.session, application_id)
+    name = _find_category(context.rulebooks, application)
+    rows = [Row("Association", context.rulebooks.associations[application.association].name)]
+    if application.decided_on:
+        rows.append(Row("Endorsed since", format_date(application.decided_on)))
+    due_on = _find_first_due_date(context, endorsement_id)
+    intro = "Your logged hours are kept. We have no renewal requirements on file for this category."
+    if due_on is not None:
+        rows.append(Row("First renewal due", format_date(due_on)))
+        intro = (
+            "Your first renewal cycle has started. My year shows what it requires, and what you "
+            "have logged."
+        )
+    mail = RequestMail(
+        subject=fit_subject([f"You are endorsed as {name}", "You are endorsed"]),
+        greeting_name=person.name,
+        headline=f"You are endorsed as {name}.",
+        intro=f"Congratulations! {intro}",
+        rows=tuple(rows),
+        answer="",
+        answered_by=answered_by,
+        action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        why=_format_why(application),
+    )
+    _queue(mail_context, context, application, person, mail)
+
+
+def notify_declined(
+    mail_context: MailContext, context: ServiceContext, application_id: int, answered_by: str
+) -> None:
+    """Queue the letter with the reason, in the transaction of the decision."""
+    application, person = _get_applicant(context.session, application_id)
+    name = f"{application.association} {application.category}"
+    rows = [Row("Application opened", format_date(application.opened_on))]
+    if application.decided_on:
+        rows.append(Row("Declined", format_date(application.decided_on)))
+    mail = RequestMail(
+        subject=fit_subject(
+            [f"Your application ({name}) was declined", "Your application was declined"]
+        ),
+        greeting_name=person.name,
+        headline=f"Your application for {name} was declined.",
+        intro="Your logged hours are kept.",
+        rows=tuple(rows),
+        answer=application.answer or "",
+        answered_by=answered_by,
+        action=Action(
+            "View my application",
+            f"{mail_context.settings.base_url}/application/{application.id}",
+        ),
+        why=_format_why(application),
+    )
+    _queue(mail_context, context, application, person, mail)
+
+
+def _get_applicant(session: Session, application_id: int) -> tuple[Application, Person]:
+    application = session.get(Application, application_id)
+    person = session.get(Person, application.person_id) if application else None
+    if application is None or person is None:
+        raise NotFound
+    return application, person
+
+
+def _find_category(rulebooks: Rulebooks, application: Application) -> str:
+    category = rulebooks.associations[application.association].categories.get(application.category)
+    return category.name if category else application.category
+
+
+def _find_first_due_date(context: ServiceContext, endorsement_id: int) -> date | None:
+    day_of = days_at(context.rulebooks, context.now)
+    due_dates = [
+        standing.due_on
+        for standing in judge_current(
+            context.session, context.rulebooks, day_of, endorsement_ids=[endorsement_id]
+        )
+        if standing.due_on is not None
+    ]
+    return min(due_dates, default=None)
+
+
+def _format_why(application: Application) -> str:
+    return f"You get this email because you applied to {application.association}."
+
+
+def _queue(
+    mail_context: MailContext,
+    context: ServiceContext,
+    application: Application,
+    person: Person,
+    mail: RequestMail,
+) -> None:
+    envelope = Envelope(
+        # The same decision, entered twice, is one letter.
+        dedupe_key=f"application:{application.id}:{application.state}:{application.decided_on}",
+        name=person.name,
+        address=person.email,
+        association=application.association,
+        person_id=person.id,
+    )
+    enqueue(
+        context.session, [create_message(mail_context, envelope, mail, context.now)], context.now
+    )

@@ -1,0 +1,120 @@
+"""The letters about waivers, leave, and later due dates that coordinators record by import.
+
+What is decided on a request in the browser has its own letter: see `request_mail`.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from tracker.db.people import Endorsement, Person
+from tracker.formatting import capitalize_first, format_date, use_locale
+from tracker.mail.contents import Action, RequestMail, Row
+from tracker.mail.outbox import enqueue
+from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.notices_mail import fit_subject
+from tracker.rules.standing import Standing
+from tracker.services.evaluation import days_at, judge_current
+from tracker.services.time_requests import Grant
+
+
+class _Wording(NamedTuple):
+    subjects: list[str]
+    headline: str
+    intro: str
+    rows: tuple[Row, ...]
+
+
+def notify_grants(
+    context: MailContext, session: Session, grants: Iterable[Grant], now: datetime
+) -> None:
+    """Queue a letter about each grant that still matters, in the transaction that stores them."""
+    query = select(Endorsement, Person).join(Person, col(Person.id) == Endorsement.person_id)
+    for grant in grants:
+        endorsement, person = session.exec(
+            query.where(Endorsement.id == grant.endorsement_id)
+        ).one()
+        with use_locale(context.rulebooks.associations[endorsement.association].locale):
+            wording = _word(context, session, grant, endorsement, now)
+            if wording is None:
+                continue
+            mail = RequestMail(
+                subject=fit_subject(wording.subjects),
+                greeting_name=person.name,
+                headline=wording.headline,
+                intro=wording.intro,
+                rows=wording.rows,
+                answer="",
+                answered_by="",
+                action=Action("View my year", f"{context.settings.base_url}/my-year"),
+                why=f"You get this email because {endorsement.association} recorded this for you.",
+            )
+            envelope = Envelope(
+                dedupe_key=grant.key,
+                name=person.name,
+                address=person.email,
+                association=endorsement.association,
+                person_id=person.id,
+            )
+            enqueue(session, [create_message(context, envelope, mail, now)], now)
+
+
+def _word(
+    context: MailContext, session: Session, grant: Grant, endorsement: Endorsement, now: datetime
+) -> _Wording | None:
+    """What the letter says; None for a cycle or a leave that is over."""
+    name = f"{endorsement.association} {endorsement.category}"
+    day_of = days_at(context.rulebooks, now)
+    if not grant.requirement and not grant.is_extension:
+        is_over = grant.ends_on is not None and grant.ends_on < day_of(endorsement.association)
+        return None if is_over else _word_leave(grant, name)
+    for standing in judge_current(
+        session, context.rulebooks, day_of, endorsement_ids=[endorsement.id]
+    ):
+        cycle = standing.plan.cycle
+        if cycle is not None and cycle.starts_on == grant.starts_on:
+            if grant.is_extension:
+                return _word_extension(grant, name, cycle.ends_on)
+            return _word_waiver(grant, name, standing)
+    return None
+
+
+def _word_leave(grant: Grant, name: str) -> _Wording:
+    starts_on = format_date(grant.starts_on)
+    last_day = format_date(grant.ends_on) if grant.ends_on else "not known yet"
+    return _Wording(
+        [f"Your leave is recorded from {starts_on}", "Your leave is recorded"],
+        "Your leave is recorded.",
+        f"If your {name} renewal is due during your leave, you don't need to submit anything.",
+        (Row("First day", starts_on), Row("Last day", last_day)),
+    )
+
+
+def _word_extension(grant: Grant, name: str, cycle_ends_on: date) -> _Wording:
+    new_date = format_date(grant.ends_on) if grant.ends_on else ""
+    last_day = format_date(cycle_ends_on)
+    return _Wording(
+        [f"Your new due date: {new_date}"],
+        f"Your renewal is now due on {new_date}.",
+        f"You can log hours for your {name} renewal until the end of that day, for sessions on or "
+        f"before {last_day}. Reminders follow the new date.",
+        (Row("New due date", new_date), Row("Sessions through", last_day)),
+    )
+
+
+def _word_waiver(grant: Grant, name: str, standing: Standing) -> _Wording | None:
+    for result in standing.results:
+        if result.requirement.id == grant.requirement:
+            label = capitalize_first(result.requirement.label)
+            rows = [Row("Waived", label)]
+            if standing.due_on:
+                rows.append(Row("Renewal due", format_date(standing.due_on)))
+            return _Wording(
+                [f"{label} is waived ({name})", "A requirement is waived"],
+                f"{label} is waived.",
+                f"You don't need it for this {name} renewal. All other requirements stay.",
+                tuple(rows),
+            )
+    return None
