@@ -98,6 +98,24 @@ def test_columns_have_any_case_and_order(sqlite_importer: Importer) -> None:
     assert sqlite_importer.rows("person", "email", "name") == [("alice@example.org", "Alice")]
 
 
+def test_old_macintosh_files_keep_their_accents(sqlite_importer: Importer) -> None:
+    people = "email,name\ra@b.org,José “Pepe” Núñez\rb@b.org,Éva\r"
+    sqlite_importer.run(people=people.encode("mac_roman"))
+    assert sqlite_importer.rows("person", "name") == [("José “Pepe” Núñez",), ("Éva",)]
+
+
+@pytest.mark.parametrize("name", ["José", "Méndez", "Márquez"])
+def test_text_that_would_be_garbled_is_refused(sqlite_importer: Importer, name: str) -> None:
+    content = f"email,name\na@b.org,Ann\nb@b.org,{name}\n".encode("mac_roman")
+    garbled = name.encode("mac_roman").decode("cp1252")
+    assert sqlite_importer.problem_texts(people=content) == [
+        (
+            f'people.csv:3: is not Windows-1252, or "{garbled}" would be in it: save it as '
+            '"CSV UTF-8"'
+        )
+    ]
+
+
 def test_a_file_with_a_heading_only_is_fine(sqlite_importer: Importer) -> None:
     report = sqlite_importer.run(people="email,name\n")
     assert report.counts["people"].added == 0

@@ -362,7 +362,7 @@ def test_nothing_follows_an_import_without_changes(importer: Importer) -> None:
 def test_only_changed_people_are_passed_on(importer: Importer) -> None:
     importer.run(**WHOLE)
     called = list[set[int]]()
-    importer.write(entries=ENTRIES.replace("A-1", "A-2"), people=PEOPLE)
+    importer.write(entries=ENTRIES.replace("A-1,", "A-2,").replace(",6,", ",5,"), people=PEOPLE)
     importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
     assert called == [{1}]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import typer
 from rich import progress as rich_progress
@@ -24,11 +25,11 @@ from tracker.services.evaluation import evaluate_people
 _PRINTED_PROBLEMS = 200
 
 
-def run(paths: list[Path], as_of: date | None) -> None:
+def run(paths: list[Path], as_of: date | None, similar: Literal["same", "new"] | None) -> None:
     """Import files and folders. On any problem, list all of them, store nothing, and exit with 1.
 
     ``as_of`` is the last day on which a session can be dated; by default today, in the time zone
-    where the day starts first.
+    where the day starts first. ``similar`` is as of `ImportContext`.
     """
     with open_app() as app:
         now = clock.now()
@@ -42,7 +43,9 @@ def run(paths: list[Path], as_of: date | None) -> None:
         try:
             with _progress_bar() as progress:
                 last_day = as_of or today
-                context = ImportContext(vocabulary, last_day, "tracker import", now, progress)
+                context = ImportContext(
+                    vocabulary, last_day, "tracker import", now, progress, similar
+                )
                 report = import_paths(app.engine, paths, context, evaluate)
         except ImportRefused as refused:
             for problem in refused.problems[:_PRINTED_PROBLEMS]:

@@ -3,6 +3,7 @@
 import re
 import sys
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -72,15 +73,26 @@ Association = Annotated[
 Email = Annotated[str | None, typer.Option(help="Only this person.")]
 
 
+class Similar(StrEnum):
+    """What rows that look like a stored session are."""
+
+    same = "same"
+    new = "new"
+
+
 @app.command("import")
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="CSV files, or folders that contain them.")],
     as_of: AsOf = None,
+    similar: Annotated[
+        Similar | None,
+        typer.Option(help="Whether rows that look like a stored session are that session."),
+    ] = None,
 ) -> None:
     """Import people, endorsements, hours, and more from CSV files, all or nothing."""
     from tracker.cli import import_files
 
-    import_files.run(paths, as_of)
+    import_files.run(paths, as_of, similar.value if similar else None)
 
 
 @app.command()

@@ -40,7 +40,7 @@ from tracker.db.people import (
 )
 from tracker.formatting import format_date
 from tracker.importer.csv_row import CsvRow, format_cell
-from tracker.importer.entry_plan import reference_key
+from tracker.importer.entry_rows import reference_key
 from tracker.importer.schemas import (
     SCHEMAS,
     EntryRow,
@@ -64,7 +64,7 @@ _HIDDEN: dict[type[CsvRow], set[str]] = {
         "vetted",
     },
     PositionRow: {"supervisor_email"},
-    EntryRow: {"provider_email"},
+    EntryRow: {"provider_email", "similar"},
 }
 _PROVIDER_COLUMNS = ("provider_name", "association", "held", "starts_on", "ends_on")
 # Readable by its owner alone, once unpacked.

@@ -127,7 +127,7 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
     known = load_known_records(session, files)
     applications = load_applications(session, known)
     items = load_application_items(session, known, applications, context)
-    entries = plan_entries(session, known)
+    entries = plan_entries(session, known, context.similar)
     problems = [
         *files.problems,
         *check_people(known),

@@ -7,6 +7,16 @@ import re
 from collections.abc import Iterator
 
 _NEXT_LINE = re.compile(r"\r\n?|\n")
+# What Mac Roman's accented letters look like in Windows-1252, in places where nobody writes that.
+_CAPITAL = (
+    r"[\N{LATIN CAPITAL LETTER Z WITH CARON}\N{LATIN CAPITAL LETTER S WITH CARON}"
+    r"\N{LATIN CAPITAL LIGATURE OE}\N{LATIN CAPITAL LETTER Y WITH DIAERESIS}]"
+)
+_SIGN = (
+    r"[\N{DAGGER}\N{DOUBLE DAGGER}\N{PER MILLE SIGN}\N{DOUBLE LOW-9 QUOTATION MARK}"
+    r"\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}\N{LATIN SMALL LETTER F WITH HOOK}]"
+)
+_GARBLED = re.compile(rf"\w*(?:[a-z]{_CAPITAL}|\w(?:{_CAPITAL}|{_SIGN})(?=[a-z]))\w*")
 # Excel's own first line, which names the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?[,;\t| ]*', re.IGNORECASE)
 # A comma wins over the others if the first line has as many of each.
@@ -27,17 +37,15 @@ def count_lines(text: str) -> int:
 
 
 def decode(data: bytes) -> str:
-    """The text of a file: UTF-16, UTF-8 with or without a byte order mark, or Windows-1252.
+    """The text of a file: UTF-16, UTF-8 with or without a byte order mark, or of one byte a letter.
 
-    Raises UnreadableFile for bytes that are none of them, and for NUL characters.
+    That is Mac Roman if lines end with CR as on old Macintoshes, otherwise Windows-1252. Raises
+    UnreadableFile for bytes that are none of them, and for NUL characters.
     """
     text = _decode_unicode(data)
     if text is None:
-        try:
-            text = data.decode("cp1252")
-        except UnicodeDecodeError as error:
-            message = f"byte {data[error.start]:#04x} is neither UTF-8 nor Windows-1252"
-            raise UnreadableFile(message, _line_of(data, error.start)) from None
+        has_only_cr = b"\r" in data and b"\n" not in data
+        text = data.decode("mac_roman") if has_only_cr else _decode_windows(data)
     if (position := text.find("\0")) >= 0:
         line = count_lines(text[:position]) + 1
         raise UnreadableFile("contains a NUL character: this is not CSV", line)
@@ -61,6 +69,18 @@ def _decode_unicode(data: bytes) -> str | None:
             message = "is not UTF-8, as its first bytes say"
             raise UnreadableFile(message, _line_of(data, error.start)) from None
         return None
+
+
+def _decode_windows(data: bytes) -> str:
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        message = f"byte {data[error.start]:#04x} is neither UTF-8 nor Windows-1252"
+        raise UnreadableFile(message, _line_of(data, error.start)) from None
+    if garbled := _GARBLED.search(text):
+        message = f'is not Windows-1252, or "{garbled[0]}" would be in it: save it as "CSV UTF-8"'
+        raise UnreadableFile(message, count_lines(text[: garbled.start()]) + 1)
+    return text
 
 
 def _utf_16_of(data: bytes) -> str | None:

@@ -221,6 +221,7 @@ class _FileReader:
                 self._note_people(line, texts, files)
             else:
                 row.set_line(self._file, line)
+                row.set_cells(texts)
                 if isinstance(row, PersonRow):
                     files.people.add(row.email)
                 return row
