@@ -112,10 +112,20 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     # Membership terms, leave, and extensions
     "ends-before-start": "The last day must be {starts_on} or later",
     "organization-not-accepted": "Choose an organization from the list",
-    "membership-too-long": "A term can be at most {years} years long",
+    "membership-too-long": (
+        "A term can be at most {years} years long. If it has no last day, choose “For life”."
+    ),
     "membership-overlaps": (
         "You already have a {organization} term from {starts_on} to {ends_on}. Terms cannot "
-        "overlap."
+        "overlap: this one can start on {fits_on} or later."
+    ),
+    "membership-runs-into": (
+        "You already have a {organization} term that starts on {starts_on}. Terms cannot overlap: "
+        "this one can end on {fits_on} or earlier."
+    ),
+    "membership-is-for-life": (
+        "You already have a {organization} membership for life since {starts_on}. Change that one "
+        "if it has a last day."
     ),
     "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
     "leave-in-closed-cycle": (

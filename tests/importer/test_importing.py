@@ -367,6 +367,32 @@ def test_only_changed_people_are_passed_on(importer: Importer) -> None:
     assert called == [{1}]
 
 
+def test_a_membership_can_be_for_life(importer: Importer) -> None:
+    life = MEMBERSHIPS.replace("2024-12-31", "Life")
+    for added in (1, 0):
+        report = importer.run(people=PEOPLE, memberships=life)
+        assert report.counts["memberships"].added == added
+    assert importer.rows("membership", "starts_on", "ends_on") == [(date(2024, 1, 1), None)]
+
+
+@pytest.mark.parametrize(
+    ("last_day", "problem"),
+    [
+        ("", "must not be empty"),
+        (
+            "forever",
+            "write the date as YYYY-MM-DD or M/D/YYYY, or life if the membership has no last day",
+        ),
+    ],
+)
+def test_a_missing_last_day_is_not_taken_for_life(
+    sqlite_importer: Importer, last_day: str, problem: str
+) -> None:
+    memberships = MEMBERSHIPS.replace("2024-12-31", last_day)
+    [found] = sqlite_importer.problem_texts(people=PEOPLE, memberships=memberships)
+    assert found.endswith(problem)
+
+
 def test_two_imports_at_once_do_not_double(importer: Importer, database_url: str) -> None:
     importer.write(**WHOLE)
 

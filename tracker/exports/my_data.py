@@ -168,7 +168,8 @@ def export_csv(session: Session, schema: type[CsvRow], person: Person) -> Iterat
         rows = _list_rows(session, schema, person.id)
     for row in rows:
         row["email"] = person.email
-        lines.append([format_cell(column, row.get(column)) for column in columns])
+        cells = {column: format_cell(column, row.get(column)) for column in columns}
+        lines.append([cells[name] or schema.open_ended.get(name, "") for name in columns])
     return csv_lines(columns, lines)
 
 

@@ -114,6 +114,23 @@ def _parse_date(text: str, info: ValidationInfo) -> date:
     return parsed
 
 
+# In the column of a last day: there is none.
+FOR_LIFE = "life"
+
+
+def _parse_membership_end(text: str, info: ValidationInfo) -> date | None:
+    if text.lower() == FOR_LIFE:
+        return None
+    try:
+        return _parse_date(text, info)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {FOR_LIFE} if the membership has no last day") from None
+
+
+def _check_membership_end(ends_on: date | None, info: ValidationInfo) -> date | None:
+    return None if ends_on is None else _check_end(ends_on, info)
+
+
 def _check_past(day: date, info: ValidationInfo) -> date:
     if day > _context(info).as_of:
         raise ValueError(f"must be {_context(info).as_of} or earlier")
@@ -162,6 +179,9 @@ def _check_extended_due_date(day: date, info: ValidationInfo) -> date:
 
 Day = Annotated[date, PlainValidator(_parse_date)]
 PastDay = Annotated[Day, AfterValidator(_check_past)]
+MembershipEnd = Annotated[
+    date | None, PlainValidator(_parse_membership_end), AfterValidator(_check_membership_end)
+]
 EndDay = Annotated[Day, AfterValidator(_check_end)]
 CycleStart = Annotated[Day, AfterValidator(_check_cycle_start)]
 ExtendedDueDate = Annotated[Day, AfterValidator(_check_extended_due_date)]

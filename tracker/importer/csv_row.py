@@ -32,6 +32,9 @@ class CsvRow(BaseModel):
     # Whether changes leave audit events, as changes on the pages do.
     audited: ClassVar[bool] = False
 
+    # What stands in cells for the None of a required column.
+    open_ended: ClassVar[Mapping[str, str]] = {}
+
     email: Email
     _file: str = PrivateAttr("")
     _line: int = PrivateAttr(0)

@@ -93,9 +93,11 @@ class MembershipRow(CsvRow):
     table = Membership
     table_key = ("person_id", "organization", "starts_on")
 
+    open_ended: ClassVar = {"ends_on": cells.FOR_LIFE}
+
     organization: cells.Organization
     starts_on: cells.Day
-    ends_on: cells.EndDay
+    ends_on: cells.MembershipEnd
 
 
 class ApplicationRow(CategoryRow):

@@ -21,6 +21,7 @@ from tracker.rules.standing import (
     Result,
     Standing,
     Status,
+    lasts_for_life,
 )
 
 _DAY = timedelta(days=1)
@@ -141,7 +142,8 @@ class NoticeBasis(Generic[StandingT]):
         standing = self.standing
         until = standing.covered_until or last_membership(standing, self.as_of)
         for result in standing.results:
-            if result.requirement.counts != "membership" or until is None:
+            is_membership = result.requirement.counts == "membership"
+            if not is_membership or until is None or lasts_for_life(until):
                 continue
             quiet = f"membership is {result.outcome}" if result.outcome in _NOT_REQUIRED else None
             about = (Kind.MEMBERSHIP, "", until)
