@@ -142,6 +142,16 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "answer-missing": "Enter a reason. The endorsee gets it by email.",
     "text-too-long": "Use at most {limit} characters",
     "request-decided": "This request has already been decided or withdrawn",
+    # Removals
+    "removal-undone": "This removal was undone before",
+    "removal-conflicts": (
+        "Nothing was brought back: something has taken its place, or what it belonged to was "
+        "removed. Undo that first."
+    ),
+    "removal-replaced": (
+        "Nothing was brought back: the person has another {kind} since {starts_on}, and the two "
+        "would overlap. Remove that one first."
+    ),
     # Profiles
     "time-zone-unknown": "Choose a time zone from the list",
     "email-invalid": "Enter an email address, like name@example.org",

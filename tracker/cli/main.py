@@ -24,8 +24,10 @@ def _create_group(help_text: str) -> typer.Typer:
 app = _create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
 rules_app = _create_group("Check and print the rulebooks.")
 token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
+remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
 app.add_typer(rules_app, name="rules")
+app.add_typer(remove_app, name="remove")
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
 
@@ -265,6 +267,63 @@ def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None
     from tracker.cli import admin
 
     admin.revoke_token(token_id)
+
+
+# As `tracker.services.removals.KINDS`, which would take long to import for --help.
+REMOVABLE_KINDS = (
+    "endorsement",
+    "membership",
+    "vetting",
+    "leave",
+    "waiver",
+    "extension",
+    "application",
+    "degree",
+    "position",
+    "reference",
+    "attestation",
+    "exam",
+    "entry",
+)
+
+
+def _add_remove_command(kind: str) -> None:
+    help_text = f"Remove one {kind} of a person with everything that belongs to it."
+
+    @remove_app.command(kind, help=help_text)
+    def remove(
+        email: Annotated[str, typer.Argument(metavar="EMAIL")],
+        reason: Annotated[str, typer.Option(help="Why. It goes into the history.")],
+        words: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="[WORD]...", help="Values that only this one has, such as its first day."
+            ),
+        ] = None,
+    ) -> None:
+        from tracker.cli import corrections
+
+        corrections.remove(kind, email, words or [], reason)
+
+
+for _kind in REMOVABLE_KINDS:
+    _add_remove_command(_kind)
+
+
+@remove_app.command("list")
+def remove_list(json: Json = False) -> None:
+    """List what was removed, newest first."""
+    from tracker.cli import corrections
+
+    corrections.print_removals(as_json=json)
+
+
+@remove_app.command("undo")
+def remove_undo(removal_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Bring back what a removal deleted."""
+    from tracker.cli import corrections
+
+    corrections.undo(removal_id)
 
 
 @sessions_app.callback()

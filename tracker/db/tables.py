@@ -21,6 +21,7 @@ from tracker.db.applications import (
     Reference,
     WithdrawnReference,
 )
+from tracker.db.corrections import FormerEmail, Removal
 from tracker.db.ledgers import Notice, Outbox, ProviderSpan, RunFailure, RunRow, StandingRow
 from tracker.db.log import (
     AuditEvent,
@@ -60,6 +61,7 @@ __all__ = [
     "EntryTopic",
     "Evidence",
     "ExamResult",
+    "FormerEmail",
     "GroupMember",
     "GroupSession",
     "ImportedRow",
@@ -72,6 +74,7 @@ __all__ = [
     "Position",
     "ProviderSpan",
     "Reference",
+    "Removal",
     "Renewal",
     "RunFailure",
     "RunRow",
