@@ -142,6 +142,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "answer-missing": "Enter a reason. The endorsee gets it by email.",
     "text-too-long": "Use at most {limit} characters",
     "request-decided": "This request has already been decided or withdrawn",
+    "email-of-other-person": (
+        "{email} is the address of {name}, who is another person here. The records of two people "
+        "can't be merged."
+    ),
     # Removals
     "removal-undone": "This removal was undone before",
     "removal-conflicts": (

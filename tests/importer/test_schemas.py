@@ -16,6 +16,7 @@ OWNER = {"email", "association", "category"}
 CONVERTED = {
     "entries": {"date", "hours", "topics", "provider_email", "shared_reference", "similar"},
     "extensions": {"endorsed_on"},
+    "people": {"previous_email"},
     "positions": {"supervisor_email"},
     "references": {"referee_email", "referee_name", "received_on"},
     "waivers": {"endorsed_on"},

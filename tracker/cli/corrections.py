@@ -1,4 +1,4 @@
-"""`tracker remove`: wrong rows, with a reason, and undoing that."""
+"""`tracker remove` and `tracker person`: what was wrong, or has changed."""
 
 import sys
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from tracker.errors import UserError
 from tracker.formatting import format_list
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.services.email_changes import change_email, release_email
 from tracker.services.removals import (
     RemovableRow,
     list_removable,
@@ -105,3 +106,29 @@ def print_removals(*, as_json: bool) -> None:
         day = each.removed_at.date().isoformat()
         table.add_row(str(each.id), day, escape(email), what, escape(each.reason), state)
     Console().print(table)
+
+
+def change_address(old: str, new: str) -> None:
+    """Give a person another address, and print what follows."""
+    old, new = normalize_email(old), normalize_email(new)
+    with open_app() as tracker, writing(tracker.engine) as session:
+        try:
+            context = _context(tracker, session, "tracker person")
+            name = change_email(context, old, new).name
+        except NotFound:
+            raise UnknownName(f"Nobody has the address {old}.") from None
+        except Refused as refused:
+            raise _explain(refused) from None
+    sys.stdout.write(f"{name} now has the address {new}, and signs in with it.\n")
+    sys.stdout.write(f"Browsers that were signed in as {old} are signed out.\n")
+
+
+def release_address(email: str) -> None:
+    """Let another person have a former address."""
+    email = normalize_email(email)
+    with open_app() as tracker, writing(tracker.engine) as session:
+        try:
+            present = release_email(_context(tracker, session, "tracker person"), email)
+        except NotFound:
+            raise UnknownName(f"{email} is nobody's former address.") from None
+    sys.stdout.write(f"{email} no longer means {present}. Another person can have it.\n")

@@ -82,5 +82,7 @@ def _print_report(report: ImportReport) -> None:
     for kind, counts in report.counts.items():
         table.add_row(kind, str(counts.added), str(counts.changed), str(counts.unchanged))
     Console().print(table)
+    for former, present in report.changed_emails.items():
+        typer.echo(f"Changed address: {former} is now {present}.")
     for file in report.ignored:
         typer.echo(f"Ignored: {file} is not one of the files that can be imported.", err=True)

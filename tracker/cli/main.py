@@ -24,9 +24,11 @@ def _create_group(help_text: str) -> typer.Typer:
 app = _create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
 rules_app = _create_group("Check and print the rulebooks.")
 token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
+person_app = _create_group("Change the address of a person.")
 remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
 app.add_typer(rules_app, name="rules")
+app.add_typer(person_app, name="person")
 app.add_typer(remove_app, name="remove")
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
@@ -267,6 +269,25 @@ def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None
     from tracker.cli import admin
 
     admin.revoke_token(token_id)
+
+
+@person_app.command("change-email")
+def person_change_email(
+    old: Annotated[str, typer.Argument(metavar="OLD")],
+    new: Annotated[str, typer.Argument(metavar="NEW")],
+) -> None:
+    """Give a person another address. Hours, notices, and sign-in follow."""
+    from tracker.cli import corrections
+
+    corrections.change_address(old, new)
+
+
+@person_app.command("release-email")
+def person_release_email(email: Annotated[str, typer.Argument(metavar="EMAIL")]) -> None:
+    """Let another person have an address that somebody had before."""
+    from tracker.cli import corrections
+
+    corrections.release_address(email)
 
 
 # As `tracker.services.removals.KINDS`, which would take long to import for --help.

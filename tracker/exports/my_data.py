@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from tracker.db.access import BrowserSession, CalendarFeed
 from tracker.db.applications import Application, Degree, Position, Reference
+from tracker.db.corrections import FormerEmail
 from tracker.db.ledgers import Notice, Outbox, StandingRow
 from tracker.db.log import (
     AuditEvent,
@@ -63,6 +64,7 @@ _HIDDEN: dict[type[CsvRow], set[str]] = {
         "endorsed_as",
         "vetted",
     },
+    PersonRow: {"previous_email"},
     PositionRow: {"supervisor_email"},
     EntryRow: {"provider_email", "similar"},
 }
@@ -102,6 +104,7 @@ Keep this file where only you can read it.
 # Secrets, and what only keeps a form from being saved twice.
 _SECRET = {"token_hash", "code_hash", "nonce", "form_key", "stored_as", "dedupe_key", "person_id"}
 _OF_PERSON: tuple[Any, ...] = (
+    FormerEmail,
     Membership,
     BrowserSession,
     CalendarFeed,

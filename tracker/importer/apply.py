@@ -36,6 +36,7 @@ from tracker.importer.entry_plan import (
     plan_entries,
 )
 from tracker.importer.entry_store import EntryWriter
+from tracker.importer.former_emails import apply_email_changes
 from tracker.importer.known_records import (
     Held,
     KnownRecords,
@@ -80,12 +81,14 @@ AfterImport = Callable[[Session, set[int]], None]
 class ImportReport:
     """What an import did: counts by kind of file, and CSV files that it ignored.
 
-    ``person_ids`` are the people of whom anything was added or changed.
+    ``person_ids`` are the people of whom anything was added or changed. ``changed_emails`` are
+    present addresses by former ones.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     person_ids: set[int] = field(default_factory=set)
+    changed_emails: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,14 @@ def import_paths(
 
 def plan_import(session: Session, files: ImportedFiles, context: ImportContext) -> ImportPlan:
     """Compare the files with the database. Raises ImportRefused with every problem."""
+    email_problems = list(apply_email_changes(session, files, context))
     known = load_known_records(session, files)
     applications = load_applications(session, known)
     items = load_application_items(session, known, applications, context)
     entries = plan_entries(session, known, context.similar)
     problems = [
         *files.problems,
+        *email_problems,
         *check_people(known),
         *check_endorsements(known),
         # Before what belongs to endorsements, because applications lead to them.
@@ -160,7 +165,9 @@ class _Store:
         self._confirmed_emails = set[str]()
         self._endorsement_ids = dict[tuple[int, str, str, date], int]()
         self._application_ids = dict[tuple[Held, date], int]()
-        self._report = ImportReport(ignored=self._files.ignored)
+        self._report = ImportReport(
+            ignored=self._files.ignored, changed_emails=self._files.changed_emails
+        )
 
     def run(self) -> ImportReport:
         """Store every kind of file."""
@@ -220,6 +227,7 @@ class _Store:
         values = row.model_dump(exclude_unset=True)
         match row:
             case PersonRow():
+                values.pop("previous_email", None)
                 if row.email in self._confirmed_emails:
                     values.pop("second_email", None)
                 return values

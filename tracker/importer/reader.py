@@ -35,6 +35,7 @@ class ImportedFiles:
     mention in rows with problems: unknown ones are problems too. ``incomplete`` are the kinds of
     files in which a row has a problem. ``is_readable`` is False if a file could not be read to its
     end: then nothing is known about what the other rows refer to. ``ignored`` are unknown files.
+    ``changed_emails`` are present addresses by former ones, as far as this import changed them.
     """
 
     rows: dict[type[CsvRow], list[Any]] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class ImportedFiles:
     ignored: list[str] = field(default_factory=list)
     problems: list[ImportProblem] = field(default_factory=list)
     is_readable: bool = True
+    changed_emails: dict[str, str] = field(default_factory=dict)
 
     def rows_of(self, schema: type[R]) -> list[R]:
         """The rows of one kind of file, or of every kind whose schema derives from this one."""

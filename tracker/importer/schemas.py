@@ -39,7 +39,10 @@ RSC = "rsc"
 
 
 class PersonRow(CsvRow):
-    """people.csv: anyone whom the other files mention."""
+    """people.csv: anyone whom the other files mention.
+
+    ``previous_email`` is an address that the person had before.
+    """
 
     key = ("email",)
     table = Person
@@ -49,6 +52,7 @@ class PersonRow(CsvRow):
     second_email: cells.Email | None = None
     highest_degree: Annotated[str, cells.one_of(*DEGREES)] = "none"
     provides_rsc: cells.YesNo = False
+    previous_email: cells.OtherEmail | None = None
 
 
 class CategoryRow(CsvRow):
