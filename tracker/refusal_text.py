@@ -142,6 +142,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "answer-missing": "Enter a reason. The endorsee gets it by email.",
     "text-too-long": "Use at most {limit} characters",
     "request-decided": "This request has already been decided or withdrawn",
+    "person-unknown": "Nobody has the address {email}. Add the person to people.csv first.",
+    "provider-not-waiting": (
+        "No session waits for an RSC provider named {name}. `tracker attention` lists the names."
+    ),
     "email-of-other-person": (
         "{email} is the address of {name}, who is another person here. The records of two people "
         "can't be merged."

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from tests.importer.importer import NOW, PEOPLE, Importer
 from tracker.db.engine import open_engine, writing
+from tracker.importer.apply import ImportReport
 
 HELD = """email,association,category,starts_on,ends_on
 alice@example.org,NCIMHA,IFS,2022-01-01,2023-12-31
@@ -340,9 +341,9 @@ class StoppedError(Exception):
 
 
 def test_an_import_that_is_interrupted_stores_nothing(importer: Importer) -> None:
-    def stop(session: Session, person_ids: set[int]) -> None:
+    def stop(session: Session, report: ImportReport) -> None:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM entry").scalar() == 2
-        assert person_ids == {1, 2}
+        assert report.person_ids == {1, 2}
         raise StoppedError
 
     before = importer.all_rows()
@@ -355,7 +356,7 @@ def test_an_import_that_is_interrupted_stores_nothing(importer: Importer) -> Non
 def test_nothing_follows_an_import_without_changes(importer: Importer) -> None:
     importer.run(**WHOLE)
     called = list[set[int]]()
-    importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
+    importer.run_on(importer.folder, after=lambda _, report: called.append(report.person_ids))
     assert called == []
 
 
@@ -363,7 +364,7 @@ def test_only_changed_people_are_passed_on(importer: Importer) -> None:
     importer.run(**WHOLE)
     called = list[set[int]]()
     importer.write(entries=ENTRIES.replace("A-1,", "A-2,").replace(",6,", ",5,"), people=PEOPLE)
-    importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
+    importer.run_on(importer.folder, after=lambda _, report: called.append(report.person_ids))
     assert called == [{1}]
 
 

@@ -1,4 +1,4 @@
-"""`tracker remove` and `tracker person`: what was wrong, or has changed."""
+"""`tracker remove`, `person`, and `provider`: what was wrong, has changed, or is known now."""
 
 import sys
 from collections.abc import Iterable
@@ -12,10 +12,13 @@ from tracker import clock
 from tracker.cli.context import AppContext, UnknownName, open_app, print_json_list
 from tracker.db.engine import reading, writing
 from tracker.errors import UserError
-from tracker.formatting import format_list
+from tracker.formatting import format_count, format_list
+from tracker.notifications.context import open_context
+from tracker.notifications.provider_mail import notify_known_providers
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.email_changes import change_email, release_email
+from tracker.services.provider_names import confirm_provider
 from tracker.services.removals import (
     RemovableRow,
     list_removable,
@@ -132,3 +135,22 @@ def release_address(email: str) -> None:
         except NotFound:
             raise UnknownName(f"{email} is nobody's former address.") from None
     sys.stdout.write(f"{email} no longer means {present}. Another person can have it.\n")
+
+
+def confirm(name: str, email: str, association: str | None) -> None:
+    """Link the sessions with a provider's name to a person, and mail the endorsees."""
+    with open_app() as tracker:
+        tracker.check_association(association)
+        mail = open_context(tracker.settings, tracker.rulebooks, tracker.engine)
+        with writing(tracker.engine) as session:
+            context = _context(tracker, session, "tracker provider")
+            try:
+                linked = confirm_provider(context, name, normalize_email(email), association)
+            except Refused as refused:
+                raise _explain(refused) from None
+            notify_known_providers(mail, context, linked)
+    people = len({each.person_id for each in linked})
+    sys.stdout.write(
+        f"Linked {format_count(len(linked), 'session')} of {format_count(people, 'endorsee')} to "
+        f"{normalize_email(email)}.\n"
+    )

@@ -19,10 +19,15 @@ from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.problems import ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
+from tracker.notifications.context import open_context
+from tracker.notifications.provider_mail import notify_known_providers
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
+from tracker.services.provider_names import LinkedSession, link_known_providers, list_linked
 
 # A few screens of text; an import with more problems prints only the first ones.
 _PRINTED_PROBLEMS = 200
+_ACTOR = "tracker import"
 
 
 def run(paths: list[Path], as_of: date | None, similar: Literal["same", "new"] | None) -> None:
@@ -37,16 +42,24 @@ def run(paths: list[Path], as_of: date | None, similar: Literal["same", "new"] |
         today = max(clock.local_day(now, zone) for zone in zones)
         vocabulary = vocabulary_of(app.rulebooks)
 
-        def evaluate(session: Session, person_ids: set[int]) -> None:
-            evaluate_people(session, app.rulebooks, person_ids, now)
+        def finish(session: Session, report: ImportReport) -> None:
+            evaluate_people(session, app.rulebooks, report.person_ids, now)
+            service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
+            linked = [
+                *list_linked(session, report.linked_entry_ids),
+                *link_known_providers(service, report.person_ids),
+            ]
+            newly_linked.extend(linked)
+            if linked:
+                mail = open_context(app.settings, app.rulebooks, app.engine)
+                notify_known_providers(mail, service, linked)
 
+        newly_linked = list[LinkedSession]()
         try:
             with _progress_bar() as progress:
                 last_day = as_of or today
-                context = ImportContext(
-                    vocabulary, last_day, "tracker import", now, progress, similar
-                )
-                report = import_paths(app.engine, paths, context, evaluate)
+                context = ImportContext(vocabulary, last_day, _ACTOR, now, progress, similar)
+                report = import_paths(app.engine, paths, context, finish)
         except ImportRefused as refused:
             for problem in refused.problems[:_PRINTED_PROBLEMS]:
                 typer.echo(str(problem), err=True)
@@ -56,6 +69,9 @@ def run(paths: list[Path], as_of: date | None, similar: Literal["same", "new"] |
             typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
             raise typer.Exit(1) from None
     _print_report(report)
+    if newly_linked:
+        sessions = format_count(len(newly_linked), "session")
+        typer.echo(f"The RSC provider of {sessions} was only a name, and is known now.")
 
 
 @contextmanager

@@ -24,11 +24,13 @@ def _create_group(help_text: str) -> typer.Typer:
 app = _create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
 rules_app = _create_group("Check and print the rulebooks.")
 token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
+provider_app = _create_group("Say who an RSC provider is that endorsees named.")
 person_app = _create_group("Change the address of a person.")
 remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(person_app, name="person")
+app.add_typer(provider_app, name="provider")
 app.add_typer(remove_app, name="remove")
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
@@ -269,6 +271,27 @@ def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None
     from tracker.cli import admin
 
     admin.revoke_token(token_id)
+
+
+@provider_app.callback()
+def provider() -> None:
+    """Say who an RSC provider is that endorsees named."""
+
+
+@provider_app.command("confirm")
+def provider_confirm(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name as the endorsees typed it.")
+    ],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person who is meant.")],
+    association: Annotated[
+        str | None, typer.Option(help="Only sessions of this association's endorsees.")
+    ] = None,
+) -> None:
+    """Link all sessions with a provider's name to the person. The endorsees get an email."""
+    from tracker.cli import corrections
+
+    corrections.confirm(name, email, association)
 
 
 @person_app.command("change-email")

@@ -74,7 +74,6 @@ from tracker.services.applications import begin_endorsement
 _NAMES = {"email", "association", "category", "endorsed_on"}
 # So many new rows that the database's idea of its tables' sizes no longer holds.
 _MANY_ROWS = 1_000
-AfterImport = Callable[[Session, set[int]], None]
 
 
 @dataclass
@@ -82,13 +81,18 @@ class ImportReport:
     """What an import did: counts by kind of file, and CSV files that it ignored.
 
     ``person_ids`` are the people of whom anything was added or changed. ``changed_emails`` are
-    present addresses by former ones.
+    present addresses by former ones. ``linked_entry_ids`` are entries whose provider was only a
+    name, and is known now.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     person_ids: set[int] = field(default_factory=set)
     changed_emails: dict[str, str] = field(default_factory=dict)
+    linked_entry_ids: list[int] = field(default_factory=list)
+
+
+AfterImport = Callable[[Session, ImportReport], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,8 @@ def import_paths(
 ) -> ImportReport:
     """Import files and folders. The same content twice changes nothing.
 
-    ``after`` is called before the commit with the ids of the people of whom anything was added or
-    changed, if there are any. Raises ImportRefused with every problem; then nothing is stored.
+    ``after`` is called before the commit if anything was added or changed. Raises ImportRefused
+    with every problem; then nothing is stored.
     """
     files = read_files(paths, context)
     if not files.is_readable:
@@ -120,7 +124,7 @@ def import_paths(
         plan = plan_import(session, files, context)
         report = _Store(session, plan, context).run()
         if after and report.person_ids:
-            after(session, report.person_ids)
+            after(session, report)
     context.progress.finish()
     return report
 
@@ -175,6 +179,8 @@ class _Store:
             if schema is EntryRow:
                 writer = EntryWriter(self._session, self._person_ids, self._context)
                 stored = writer.store(self._plan.entries)
+                linked = self._plan.entries.matches.linked
+                self._report.linked_entry_ids = [entry.id for _, entry in linked]
             else:
                 stored = self._store(schema)
                 self._context.progress.step(len(self._files.rows_of(schema)))
