@@ -76,7 +76,8 @@ def test_broken_csv_is_refused_with_its_line(
             "email,name,shoe_size",
             (
                 "people.csv:1: shoe_size: is not a known column; "
-                "valid values: email, highest_degree, name, provides_rsc, and second_email"
+                "valid values: email, highest_degree, name, previous_email, provides_rsc, and "
+                "second_email"
             ),
         ),
         (

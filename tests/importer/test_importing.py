@@ -293,8 +293,9 @@ def test_leave_is_not_blamed_for_wrong_endorsements(importer: Importer) -> None:
             "people",
             "alice@example.org,Alison,no",
             (
-                'people.csv:4: email "alice@example.org": contradicts people.csv:2, '
-                "which is about the same person: keep one"
+                'people.csv:4: email "alice@example.org": is the address in people.csv:2 too: '
+                "keep one row if they are one person; two people need an address each, because "
+                "they sign in with it"
             ),
         ),
         (

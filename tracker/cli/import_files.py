@@ -100,5 +100,7 @@ def _print_report(report: ImportReport) -> None:
     Console().print(table)
     for former, present in report.changed_emails.items():
         typer.echo(f"Changed address: {former} is now {present}.")
+    for note in report.notes:
+        typer.echo(f"Note: {note}", err=True)
     for file in report.ignored:
         typer.echo(f"Ignored: {file} is not one of the files that can be imported.", err=True)

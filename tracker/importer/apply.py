@@ -60,6 +60,7 @@ from tracker.importer.schemas import (
     PositionRow,
     ReferenceRow,
 )
+from tracker.importer.shared_addresses import list_address_notes
 from tracker.importer.table_rows import (
     Counts,
     StoredRows,
@@ -82,7 +83,7 @@ class ImportReport:
 
     ``person_ids`` are the people of whom anything was added or changed. ``changed_emails`` are
     present addresses by former ones. ``linked_entry_ids`` are entries whose provider was only a
-    name, and is known now.
+    name, and is known now. ``notes`` say what shared addresses mean.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class ImportReport:
     person_ids: set[int] = field(default_factory=set)
     changed_emails: dict[str, str] = field(default_factory=dict)
     linked_entry_ids: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 AfterImport = Callable[[Session, ImportReport], None]
@@ -103,6 +105,7 @@ class ImportPlan:
     applications: Applications
     items: ApplicationItems
     entries: EntryPlan
+    notes: list[str]
 
 
 def import_paths(
@@ -154,7 +157,8 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
     ]
     if problems:
         raise ImportRefused(problems)
-    return ImportPlan(known, applications, items, entries)
+    notes = list_address_notes(session, files)
+    return ImportPlan(known, applications, items, entries, notes)
 
 
 class _Store:
@@ -170,7 +174,7 @@ class _Store:
         self._endorsement_ids = dict[tuple[int, str, str, date], int]()
         self._application_ids = dict[tuple[Held, date], int]()
         self._report = ImportReport(
-            ignored=self._files.ignored, changed_emails=self._files.changed_emails
+            ignored=self._files.ignored, changed_emails=self._files.changed_emails, notes=plan.notes
         )
 
     def run(self) -> ImportReport:

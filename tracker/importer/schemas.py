@@ -54,6 +54,14 @@ class PersonRow(CsvRow):
     provides_rsc: cells.YesNo = False
     previous_email: cells.OtherEmail | None = None
 
+    def contradicts(self, first: CsvRow) -> ImportProblem:
+        """The problem that an earlier row has the same address."""
+        message = (
+            f"is the address in {first.file_and_line} too: keep one row if they are one person; "
+            "two people need an address each, because they sign in with it"
+        )
+        return self.problem("email", message)
+
 
 class CategoryRow(CsvRow):
     """A row about one person in one category at one association."""
