@@ -28,6 +28,7 @@ BASE = {
     "errors",
     "settings",
     "formatting",
+    "plain_text",
     "refusal_text",
     "rulebooks",
     "spreadsheet_csv",
@@ -35,6 +36,7 @@ BASE = {
 LAYERS = {
     "clock": set[str](),
     "formatting": set[str](),
+    "plain_text": set[str](),
     "refusal_text": {"formatting"},
     "addresses": set[str](),
     "settings": {"addresses", "errors"},

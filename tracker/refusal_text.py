@@ -112,10 +112,20 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     # Membership terms, leave, and extensions
     "ends-before-start": "The last day must be {starts_on} or later",
     "organization-not-accepted": "Choose an organization from the list",
-    "membership-too-long": "A term can be at most {years} years long",
+    "membership-too-long": (
+        "A term can be at most {years} years long. If it has no last day, choose “For life”."
+    ),
     "membership-overlaps": (
         "You already have a {organization} term from {starts_on} to {ends_on}. Terms cannot "
-        "overlap."
+        "overlap: this one can start on {fits_on} or later."
+    ),
+    "membership-runs-into": (
+        "You already have a {organization} term that starts on {starts_on}. Terms cannot overlap: "
+        "this one can end on {fits_on} or earlier."
+    ),
+    "membership-is-for-life": (
+        "You already have a {organization} membership for life since {starts_on}. Change that one "
+        "if it has a last day."
     ),
     "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
     "leave-in-closed-cycle": (
@@ -133,6 +143,24 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "answer-missing": "Enter a reason. It is sent by email.",
     "text-too-long": "Use at most {limit} characters",
     "request-decided": "This request has already been decided or withdrawn",
+    "person-unknown": "Nobody has the address {email}. Add the person to people.csv first.",
+    "provider-not-waiting": (
+        "No session waits for an RSC provider named {name}. `tracker attention` lists the names."
+    ),
+    "email-of-other-person": (
+        "{email} is the address of {name}, who is another person here. The records of two people "
+        "can't be merged."
+    ),
+    # Removals
+    "removal-undone": "This removal was undone before",
+    "removal-conflicts": (
+        "Nothing was brought back: something has taken its place, or what it belonged to was "
+        "removed. Undo that first."
+    ),
+    "removal-replaced": (
+        "Nothing was brought back: the person has another {kind} since {starts_on}, and the two "
+        "would overlap. Remove that one first."
+    ),
     # Profiles
     "time-zone-unknown": "Choose a time zone from the list",
     "email-invalid": "Enter an email address, like name@example.org",

@@ -36,6 +36,8 @@ GOOD = {
     "format": ["", "group"],
     "reference": ["", "1", "2"],
     "shared_reference": ["", "1", "2"],
+    "previous_email": ["", "old@example.org"],
+    "similar": ["", "same", "new"],
     "reason": ["", "A child"],
     "endorsed_on": ["2024-01-01", "1/1/2022"],
     "cycle_starts_on": ["2024-01-01", "2023-01-01"],

@@ -7,6 +7,7 @@ import pytest
 from sqlmodel import Session
 
 from tests.importer.importer import AS_OF, PEOPLE, Importer
+from tracker.importer.apply import ImportReport
 
 HEADING = "email,association,category,opened_on,submitted_on,decided_on,state\n"
 ALICES = "alice@example.org,NCIMHA,IFS,2024-01-10"
@@ -120,8 +121,8 @@ def test_an_endorsed_application_starts_the_endorsement(
 ) -> None:
     evaluated = set[int]()
 
-    def after(_: Session, person_ids: set[int]) -> None:
-        evaluated.update(person_ids)
+    def after(_: Session, report: ImportReport) -> None:
+        evaluated.update(report.person_ids)
 
     importer.run(people=PEOPLE)
     importer.write(applications=applied(f"{ALICES},2024-02-10,2024-03-10,endorsed"))

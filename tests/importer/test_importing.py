@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from tests.importer.importer import NOW, PEOPLE, Importer
 from tracker.db.engine import open_engine, writing
+from tracker.importer.apply import ImportReport
 
 HELD = """email,association,category,starts_on,ends_on
 alice@example.org,NCIMHA,IFS,2022-01-01,2023-12-31
@@ -292,8 +293,9 @@ def test_leave_is_not_blamed_for_wrong_endorsements(importer: Importer) -> None:
             "people",
             "alice@example.org,Alison,no",
             (
-                'people.csv:4: email "alice@example.org": contradicts people.csv:2, '
-                "which is about the same person: keep one"
+                'people.csv:4: email "alice@example.org": is the address in people.csv:2 too: '
+                "keep one row if they are one person; two people need an address each, because "
+                "they sign in with it"
             ),
         ),
         (
@@ -340,9 +342,9 @@ class StoppedError(Exception):
 
 
 def test_an_import_that_is_interrupted_stores_nothing(importer: Importer) -> None:
-    def stop(session: Session, person_ids: set[int]) -> None:
+    def stop(session: Session, report: ImportReport) -> None:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM entry").scalar() == 2
-        assert person_ids == {1, 2}
+        assert report.person_ids == {1, 2}
         raise StoppedError
 
     before = importer.all_rows()
@@ -355,16 +357,42 @@ def test_an_import_that_is_interrupted_stores_nothing(importer: Importer) -> Non
 def test_nothing_follows_an_import_without_changes(importer: Importer) -> None:
     importer.run(**WHOLE)
     called = list[set[int]]()
-    importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
+    importer.run_on(importer.folder, after=lambda _, report: called.append(report.person_ids))
     assert called == []
 
 
 def test_only_changed_people_are_passed_on(importer: Importer) -> None:
     importer.run(**WHOLE)
     called = list[set[int]]()
-    importer.write(entries=ENTRIES.replace("A-1", "A-2"), people=PEOPLE)
-    importer.run_on(importer.folder, after=lambda _, ids: called.append(ids))
+    importer.write(entries=ENTRIES.replace("A-1,", "A-2,").replace(",6,", ",5,"), people=PEOPLE)
+    importer.run_on(importer.folder, after=lambda _, report: called.append(report.person_ids))
     assert called == [{1}]
+
+
+def test_a_membership_can_be_for_life(importer: Importer) -> None:
+    life = MEMBERSHIPS.replace("2024-12-31", "Life")
+    for added in (1, 0):
+        report = importer.run(people=PEOPLE, memberships=life)
+        assert report.counts["memberships"].added == added
+    assert importer.rows("membership", "starts_on", "ends_on") == [(date(2024, 1, 1), None)]
+
+
+@pytest.mark.parametrize(
+    ("last_day", "problem"),
+    [
+        ("", "must not be empty"),
+        (
+            "forever",
+            "write the date as YYYY-MM-DD or M/D/YYYY, or life if the membership has no last day",
+        ),
+    ],
+)
+def test_a_missing_last_day_is_not_taken_for_life(
+    sqlite_importer: Importer, last_day: str, problem: str
+) -> None:
+    memberships = MEMBERSHIPS.replace("2024-12-31", last_day)
+    [found] = sqlite_importer.problem_texts(people=PEOPLE, memberships=memberships)
+    assert found.endswith(problem)
 
 
 def test_two_imports_at_once_do_not_double(importer: Importer, database_url: str) -> None:

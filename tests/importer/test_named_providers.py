@@ -60,5 +60,5 @@ def test_the_second_of_two_equal_rows_is_new(importer: Importer) -> None:
     for added in (1, 0):
         counts = importer.run(entries=twice).counts["entries"]
         assert (counts.added, counts.unchanged) == (added, 2 - added)
-    other = twice.replace(",Bob", ",Bo")
+    other = twice.replace(",Bob", ",Bo,new").replace("provider_name", "provider_name,similar")
     assert importer.run(entries=other).counts["entries"].added == 2

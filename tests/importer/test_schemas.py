@@ -14,8 +14,9 @@ from tracker.importer.table_rows import store_rows, table_of
 OWNER = {"email", "association", "category"}
 # Columns of files that are stored in a column of another name, or in a table of their own.
 CONVERTED = {
-    "entries": {"date", "hours", "topics", "provider_email", "shared_reference"},
+    "entries": {"date", "hours", "topics", "provider_email", "shared_reference", "similar"},
     "extensions": {"endorsed_on"},
+    "people": {"previous_email"},
     "positions": {"supervisor_email"},
     "references": {"referee_email", "referee_name", "received_on"},
     "waivers": {"endorsed_on"},

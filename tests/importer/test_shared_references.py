@@ -22,8 +22,8 @@ def test_another_shared_reference_is_another_session(
     sqlite_importer: Importer,
 ) -> None:
     sqlite_importer.run(people=PEOPLE, entries=f"{HEAD}\n{DAYS}")
-    changed = DAYS.replace("C-1", "C-2", 1)
-    counts = sqlite_importer.run(entries=f"{HEAD}\n{changed}").counts["entries"]
+    changed = DAYS.replace("C-1", "C-2,new", 1)
+    counts = sqlite_importer.run(entries=f"{HEAD},similar\n{changed}").counts["entries"]
     assert (counts.added, counts.unchanged) == (1, 2)
 
 

@@ -3,6 +3,7 @@
 import re
 import sys
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,14 @@ def _create_group(help_text: str) -> typer.Typer:
 app = _create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
 rules_app = _create_group("Check and print the rulebooks.")
 token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
+provider_app = _create_group("Say who an RSC provider is that endorsees named.")
+person_app = _create_group("Change the address of a person.")
+remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
 app.add_typer(rules_app, name="rules")
+app.add_typer(person_app, name="person")
+app.add_typer(provider_app, name="provider")
+app.add_typer(remove_app, name="remove")
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
 
@@ -72,15 +79,26 @@ Association = Annotated[
 Email = Annotated[str | None, typer.Option(help="Only this person.")]
 
 
+class Similar(StrEnum):
+    """What rows that look like a stored session are."""
+
+    same = "same"
+    new = "new"
+
+
 @app.command("import")
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="CSV files, or folders that contain them.")],
     as_of: AsOf = None,
+    similar: Annotated[
+        Similar | None,
+        typer.Option(help="Whether rows that look like a stored session are that session."),
+    ] = None,
 ) -> None:
     """Import people, endorsements, hours, and more from CSV files, all or nothing."""
     from tracker.cli import import_files
 
-    import_files.run(paths, as_of)
+    import_files.run(paths, as_of, similar.value if similar else None)
 
 
 @app.command()
@@ -259,6 +277,103 @@ def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None
     from tracker.cli import admin
 
     admin.revoke_token(token_id)
+
+
+@provider_app.callback()
+def provider() -> None:
+    """Say who an RSC provider is that endorsees named."""
+
+
+@provider_app.command("confirm")
+def provider_confirm(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name as the endorsees typed it.")
+    ],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person who is meant.")],
+    association: Annotated[
+        str | None, typer.Option(help="Only sessions of this association's endorsees.")
+    ] = None,
+) -> None:
+    """Link all sessions with a provider's name to the person. The endorsees get an email."""
+    from tracker.cli import corrections
+
+    corrections.confirm(name, email, association)
+
+
+@person_app.command("change-email")
+def person_change_email(
+    old: Annotated[str, typer.Argument(metavar="OLD")],
+    new: Annotated[str, typer.Argument(metavar="NEW")],
+) -> None:
+    """Give a person another address. Hours, notices, and sign-in follow."""
+    from tracker.cli import corrections
+
+    corrections.change_address(old, new)
+
+
+@person_app.command("release-email")
+def person_release_email(email: Annotated[str, typer.Argument(metavar="EMAIL")]) -> None:
+    """Let another person have an address that somebody had before."""
+    from tracker.cli import corrections
+
+    corrections.release_address(email)
+
+
+# As `tracker.services.removals.KINDS`, which would take long to import for --help.
+REMOVABLE_KINDS = (
+    "endorsement",
+    "membership",
+    "vetting",
+    "leave",
+    "waiver",
+    "extension",
+    "application",
+    "degree",
+    "position",
+    "reference",
+    "attestation",
+    "exam",
+    "entry",
+)
+
+
+def _add_remove_command(kind: str) -> None:
+    help_text = f"Remove one {kind} of a person with everything that belongs to it."
+
+    @remove_app.command(kind, help=help_text)
+    def remove(
+        email: Annotated[str, typer.Argument(metavar="EMAIL")],
+        reason: Annotated[str, typer.Option(help="Why. It goes into the history.")],
+        words: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="[WORD]...", help="Values that only this one has, such as its first day."
+            ),
+        ] = None,
+    ) -> None:
+        from tracker.cli import corrections
+
+        corrections.remove(kind, email, words or [], reason)
+
+
+for _kind in REMOVABLE_KINDS:
+    _add_remove_command(_kind)
+
+
+@remove_app.command("list")
+def remove_list(json: Json = False) -> None:
+    """List what was removed, newest first."""
+    from tracker.cli import corrections
+
+    corrections.print_removals(as_json=json)
+
+
+@remove_app.command("undo")
+def remove_undo(removal_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Bring back what a removal deleted."""
+    from tracker.cli import corrections
+
+    corrections.undo(removal_id)
 
 
 @sessions_app.callback()

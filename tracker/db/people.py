@@ -84,7 +84,7 @@ class Vetting(SQLModel, table=True):
 
 
 class Membership(SQLModel, table=True):
-    """A person's paid membership in an organization.
+    """A person's paid membership in an organization; without ``ends_on`` it is for life.
 
     ``recorded_by`` is who entered it on the pages; None: it came in a file of the association's.
     """
@@ -101,7 +101,7 @@ class Membership(SQLModel, table=True):
     person_id: int = Field(foreign_key="person.id")
     organization: str = Field(max_length=40)
     starts_on: date
-    ends_on: date
+    ends_on: date | None = None
     recorded_by: str | None = Field(default=None, max_length=254)
 
 

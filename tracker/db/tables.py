@@ -21,6 +21,7 @@ from tracker.db.applications import (
     Reference,
     WithdrawnReference,
 )
+from tracker.db.corrections import FormerEmail, Removal
 from tracker.db.ledgers import (
     Notice,
     Outbox,
@@ -68,6 +69,7 @@ __all__ = [
     "EntryTopic",
     "Evidence",
     "ExamResult",
+    "FormerEmail",
     "GroupMember",
     "GroupSession",
     "ImportedRow",
@@ -80,6 +82,7 @@ __all__ = [
     "Position",
     "ProviderSpan",
     "Reference",
+    "Removal",
     "Renewal",
     "RunFailure",
     "RunRow",

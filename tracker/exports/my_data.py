@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from tracker.db.access import BrowserSession, CalendarFeed
 from tracker.db.applications import Application, Degree, Position, Reference
+from tracker.db.corrections import FormerEmail
 from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
 from tracker.db.log import (
     AuditEvent,
@@ -40,7 +41,7 @@ from tracker.db.people import (
 )
 from tracker.formatting import format_date
 from tracker.importer.csv_row import CsvRow, format_cell
-from tracker.importer.entry_plan import reference_key
+from tracker.importer.entry_rows import reference_key
 from tracker.importer.schemas import (
     SCHEMAS,
     EntryRow,
@@ -63,8 +64,9 @@ _HIDDEN: dict[type[CsvRow], set[str]] = {
         "endorsed_as",
         "vetted",
     },
+    PersonRow: {"previous_email"},
     PositionRow: {"supervisor_email"},
-    EntryRow: {"provider_email"},
+    EntryRow: {"provider_email", "similar"},
 }
 _PROVIDER_COLUMNS = ("provider_name", "association", "held", "starts_on", "ends_on")
 # Readable by its owner alone, once unpacked.
@@ -102,6 +104,7 @@ Keep this file where only you can read it.
 # Secrets, and what only keeps a form from being saved twice.
 _SECRET = {"token_hash", "code_hash", "nonce", "form_key", "stored_as", "dedupe_key", "person_id"}
 _OF_PERSON: tuple[Any, ...] = (
+    FormerEmail,
     Membership,
     BrowserSession,
     CalendarFeed,
@@ -168,7 +171,8 @@ def export_csv(session: Session, schema: type[CsvRow], person: Person) -> Iterat
         rows = _list_rows(session, schema, person.id)
     for row in rows:
         row["email"] = person.email
-        lines.append([format_cell(column, row.get(column)) for column in columns])
+        cells = {column: format_cell(column, row.get(column)) for column in columns}
+        lines.append([cells[name] or schema.open_ended.get(name, "") for name in columns])
     return csv_lines(columns, lines)
 
 

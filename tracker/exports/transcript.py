@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from tracker.db.people import Membership
 from tracker.formatting import format_date
@@ -42,10 +42,10 @@ class TranscriptSession(NamedTuple):
 
 
 class TranscriptTerm(NamedTuple):
-    """One membership term; both days are included."""
+    """One membership term, both days included; without ``ends_on`` it is for life."""
 
     starts_on: date
-    ends_on: date
+    ends_on: date | None
     organization: str
     counts: bool
     reason: str
@@ -249,7 +249,9 @@ def _list_terms(
         select(Membership)
         .where(Membership.person_id == held.person_id)
         .where(col(Membership.starts_on) <= plan.cycle.ends_on)
-        .where(col(Membership.ends_on) >= plan.cycle.starts_on)
+        .where(
+            or_(col(Membership.ends_on) >= plan.cycle.starts_on, col(Membership.ends_on).is_(None))
+        )
         .order_by(col(Membership.starts_on), col(Membership.organization))
     )
     rule = plan.membership_rule

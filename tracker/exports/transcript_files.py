@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time
 from threading import BoundedSemaphore
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from tracker.exports.transcript import (
     Transcript,
     TranscriptPart,
     TranscriptSession,
+    TranscriptTerm,
 )
 from tracker.formatting import format_date, format_hours, format_hours_with_unit
 from tracker.settings import templates_folder
@@ -90,6 +91,10 @@ def transcript_csv(transcript: Transcript) -> bytes:
     return b"".join(csv_lines(columns, rows))
 
 
+def _format_end(term: TranscriptTerm, format_day: Callable[[date], str]) -> str:
+    return format_day(term.ends_on) if term.ends_on else "for life"
+
+
 def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str | None]]:
     """The cells of a part's rows that are not empty, by column."""
     for session in part.sessions:
@@ -110,7 +115,7 @@ def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str | None]]:
     for term in part.terms:
         yield {
             "Date": term.starts_on.isoformat(),
-            "Until": term.ends_on.isoformat(),
+            "Until": _format_end(term, date.isoformat),
             "Title": term.organization,
             "Counts": "yes" if term.counts else "no",
             "Why": term.reason,
@@ -192,7 +197,8 @@ def _part_data(part: TranscriptPart) -> dict[str, Any]:
             }
         )
     for term in part.terms:
-        first, last = format_date(term.starts_on), format_date(term.ends_on)
+        first = format_date(term.starts_on)
+        last = _format_end(term, format_date)
         shown = {"organization": term.organization, "counts": term.counts, "reason": term.reason}
         terms.append({**shown, "first": first, "last": last})
     return {

@@ -25,6 +25,7 @@ from tracker.importer.schemas import (
     ReferenceRow,
 )
 from tracker.importer.table_rows import chunked, stored_rows
+from tracker.plain_text import normalize_text
 
 _NOON = time(12)
 _ANSWER = ("role_confirmed", "relationship", "endorsed_by", "endorsed_as", "vetted", "signed_as")
@@ -148,7 +149,8 @@ def load_application_items(
                     col(WithdrawnReference.application_id).in_(ids)
                 )
                 for each in session.exec(removed):
-                    items.withdrawn.add((each.application_id, each.email, each.name, each.role))
+                    name = normalize_text(each.name)
+                    items.withdrawn.add((each.application_id, each.email, name, each.role))
     return items
 
 

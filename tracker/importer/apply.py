@@ -1,6 +1,6 @@
 """Imports files: all of them or nothing, in one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -36,6 +36,7 @@ from tracker.importer.entry_plan import (
     plan_entries,
 )
 from tracker.importer.entry_store import EntryWriter
+from tracker.importer.former_emails import apply_email_changes
 from tracker.importer.known_records import (
     Held,
     KnownRecords,
@@ -61,6 +62,7 @@ from tracker.importer.schemas import (
     ReferenceRow,
     WaiverRow,
 )
+from tracker.importer.shared_addresses import list_address_notes
 from tracker.importer.table_rows import (
     Counts,
     StoredRows,
@@ -78,15 +80,15 @@ _NAMES = {"email", "association", "category", "endorsed_on"}
 # So many new rows that the database's idea of its tables' sizes no longer holds.
 _MANY_ROWS = 1_000
 _GRANTS = (WaiverRow, LeaveRow, ExtensionRow)
-AfterImport = Callable[[Session, set[int]], None]
-NotifyGrants = Callable[[Session, Sequence[Grant]], None]
 
 
 @dataclass
 class ImportReport:
     """What an import did: counts by kind of file, and CSV files that it ignored.
 
-    ``person_ids`` are the people of whom anything was added or changed. ``grants`` are the new or
+    ``person_ids`` are the people of whom anything was added or changed. ``changed_emails`` are
+    present addresses by former ones. ``linked_entry_ids`` are entries whose provider was only a
+    name, and is known now. ``notes`` say what shared addresses mean. ``grants`` are the new or
     changed waivers, leave, and extensions of people who were here before.
     """
 
@@ -94,6 +96,12 @@ class ImportReport:
     ignored: list[str] = field(default_factory=list)
     person_ids: set[int] = field(default_factory=set)
     grants: list[Grant] = field(default_factory=list)
+    changed_emails: dict[str, str] = field(default_factory=dict)
+    linked_entry_ids: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+AfterImport = Callable[[Session, ImportReport], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,7 @@ class ImportPlan:
     applications: Applications
     items: ApplicationItems
     entries: EntryPlan
+    notes: list[str]
 
 
 def import_paths(
@@ -111,13 +120,11 @@ def import_paths(
     paths: Iterable[Path],
     context: ImportContext,
     after: AfterImport | None = None,
-    notify: NotifyGrants | None = None,
 ) -> ImportReport:
     """Import files and folders. The same content twice changes nothing.
 
-    ``after`` is called before the commit with the ids of the people of whom anything was added or
-    changed, if there are any; then ``notify`` with the grants. Raises ImportRefused with every
-    problem; then nothing is stored.
+    ``after`` is called before the commit if anything was added or changed. Raises ImportRefused
+    with every problem; then nothing is stored.
     """
     files = read_files(paths, context)
     if not files.is_readable:
@@ -127,21 +134,21 @@ def import_paths(
         plan = plan_import(session, files, context)
         report = _Store(session, plan, context).run()
         if after and report.person_ids:
-            after(session, report.person_ids)
-        if notify and report.grants:
-            notify(session, report.grants)
+            after(session, report)
     context.progress.finish()
     return report
 
 
 def plan_import(session: Session, files: ImportedFiles, context: ImportContext) -> ImportPlan:
     """Compare the files with the database. Raises ImportRefused with every problem."""
+    email_problems = list(apply_email_changes(session, files, context))
     known = load_known_records(session, files)
     applications = load_applications(session, known)
     items = load_application_items(session, known, applications, context)
-    entries = plan_entries(session, known)
+    entries = plan_entries(session, known, context.similar)
     problems = [
         *files.problems,
+        *email_problems,
         *check_people(known),
         *check_endorsements(known),
         # Before what belongs to endorsements, because applications lead to them.
@@ -157,7 +164,8 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
     ]
     if problems:
         raise ImportRefused(problems)
-    return ImportPlan(known, applications, items, entries)
+    notes = list_address_notes(session, files)
+    return ImportPlan(known, applications, items, entries, notes)
 
 
 class _Store:
@@ -173,7 +181,9 @@ class _Store:
         self._confirmed_emails = set[str]()
         self._endorsement_ids = dict[tuple[int, str, str, date], int]()
         self._application_ids = dict[tuple[Held, date], int]()
-        self._report = ImportReport(ignored=self._files.ignored)
+        self._report = ImportReport(
+            ignored=self._files.ignored, changed_emails=self._files.changed_emails, notes=plan.notes
+        )
 
     def run(self) -> ImportReport:
         """Store every kind of file."""
@@ -181,6 +191,8 @@ class _Store:
             if schema is EntryRow:
                 writer = EntryWriter(self._session, self._person_ids, self._context)
                 stored = writer.store(self._plan.entries)
+                linked = self._plan.entries.matches.linked
+                self._report.linked_entry_ids = [entry.id for _, entry in linked]
             else:
                 stored = self._store(schema)
                 self._context.progress.step(len(self._files.rows_of(schema)))
@@ -253,6 +265,7 @@ class _Store:
         values = row.model_dump(exclude_unset=True)
         match row:
             case PersonRow():
+                values.pop("previous_email", None)
                 if row.email in self._confirmed_emails:
                     values.pop("second_email", None)
                 return values

@@ -15,6 +15,7 @@ from tracker.db.audit import Change
 from tracker.formatting import MINUTES_IN_DAY, format_alternatives, parse_hours
 from tracker.importer.problems import Progress
 from tracker.importer.vocabulary import Vocabulary, suggest
+from tracker.plain_text import normalize_text
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
 from tracker.services.entry_rules import EntryRules
@@ -29,7 +30,8 @@ class ImportContext:
     """What an import goes by, and what counts its progress. Pydantic's validation context.
 
     ``as_of`` is the last day (inclusive) on which something that has happened may lie. ``actor``
-    and ``now`` (aware) go into the audit log.
+    and ``now`` (aware) go into the audit log. ``similar`` decides for all rows that look like a
+    stored session whether each is that session ("same") or a "new" one; None: each row decides.
     """
 
     vocabulary: Vocabulary
@@ -37,6 +39,7 @@ class ImportContext:
     actor: str
     now: datetime
     progress: Progress = field(default_factory=Progress)
+    similar: Literal["same", "new"] | None = None
 
     @cached_property
     def entry_rules(self) -> EntryRules:
@@ -65,7 +68,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def clean(cell: str) -> str:
-    """A cell without surrounding blanks and without the apostrophe that disables a formula.
+    """A cell as one normalized line, without the apostrophe that disables a formula.
 
     A line break or tab becomes a blank. Raises ValueError for any other control character: no
     page or mail could show it.
@@ -75,6 +78,14 @@ def clean(cell: str) -> str:
         text = _LINE_BREAKS.sub(" ", text)
         if control := _CONTROL.search(text):
             raise ValueError(f"contains the invisible character U+{ord(control[0]):04X}: remove it")
+    return unescape_formula(normalize_text(text))
+
+
+def clean_literally(cell: str) -> str:
+    """A cell as `clean` made it before it normalized text: digests of that time contain it."""
+    text = cell.strip()
+    if not text.isprintable():
+        text = _LINE_BREAKS.sub(" ", text)
     return unescape_formula(text)
 
 
@@ -101,6 +112,23 @@ def _parse_date(text: str, info: ValidationInfo) -> date:
     if not first <= year <= last:
         raise ValueError(f"the year must be between {first} and {last}")
     return parsed
+
+
+# In the column of a last day: there is none.
+FOR_LIFE = "life"
+
+
+def _parse_membership_end(text: str, info: ValidationInfo) -> date | None:
+    if text.lower() == FOR_LIFE:
+        return None
+    try:
+        return _parse_date(text, info)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {FOR_LIFE} if the membership has no last day") from None
+
+
+def _check_membership_end(ends_on: date | None, info: ValidationInfo) -> date | None:
+    return None if ends_on is None else _check_end(ends_on, info)
 
 
 def _check_past(day: date, info: ValidationInfo) -> date:
@@ -151,6 +179,9 @@ def _check_extended_due_date(day: date, info: ValidationInfo) -> date:
 
 Day = Annotated[date, PlainValidator(_parse_date)]
 PastDay = Annotated[Day, AfterValidator(_check_past)]
+MembershipEnd = Annotated[
+    date | None, PlainValidator(_parse_membership_end), AfterValidator(_check_membership_end)
+]
 EndDay = Annotated[Day, AfterValidator(_check_end)]
 CycleStart = Annotated[Day, AfterValidator(_check_cycle_start)]
 ExtendedDueDate = Annotated[Day, AfterValidator(_check_extended_due_date)]

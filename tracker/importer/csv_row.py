@@ -1,6 +1,6 @@
 """What the rows of all CSV files have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
@@ -32,6 +32,9 @@ class CsvRow(BaseModel):
     # Whether changes leave audit events, as changes on the pages do.
     audited: ClassVar[bool] = False
 
+    # What stands in cells for the None of a required column.
+    open_ended: ClassVar[Mapping[str, str]] = {}
+
     email: Email
     _file: str = PrivateAttr("")
     _line: int = PrivateAttr(0)
@@ -62,6 +65,9 @@ class CsvRow(BaseModel):
     def set_line(self, file: str, line: int) -> None:
         """Remember where the row begins; the heading is on line 1."""
         self._file, self._line = file, line
+
+    def set_cells(self, cells_by_column: Mapping[str, str]) -> None:
+        """Remember the cells from which the row was read, where that matters."""
 
     @property
     def file_and_line(self) -> str:

@@ -4,8 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Mapped
@@ -16,6 +14,20 @@ from tracker.db.people import Person
 from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import format_cell
+from tracker.importer.entry_matching import (
+    EntryMatcher,
+    EntryMatches,
+    StoredEntry,
+    check_similar_rows,
+)
+from tracker.importer.entry_rows import (
+    STORED_FIELDS,
+    ImportedEntry,
+    entry_of,
+    identify_rows,
+    missing_columns,
+    reference_key,
+)
 from tracker.importer.known_records import KnownRecords
 from tracker.importer.problems import ImportProblem
 from tracker.importer.schemas import EntryRow
@@ -25,100 +37,10 @@ from tracker.rules.explain import LoggedEntry
 from tracker.services.entries import select_entries
 from tracker.services.entry_rules import EntryInput, validate_entry
 
-# Optional columns of the file, and what stays as it is stored if the file has no such column.
-_STORED_FIELDS = {
-    "topics": ("topics",),
-    "provider_email": ("provider_id", "provider_name"),
-    "format": ("format",),
-    "reference": ("reference",),
-}
-# Those that a digest names if the file lacks them. A column that comes later stays out of it, as
-# otherwise every row imported before would look changed, and undo what people changed since.
-_DIGESTED_IF_MISSING = {"topics", "provider_email", "format", "reference"}
+# Digest and entry of an imported row, by person and key.
+_EarlierRows = dict[tuple[int, str], tuple[str, int | None]]
 # The columns of the fields that a refusal names, if they have other names.
 _COLUMN_OF_FIELD = {"held_on": "date", "minutes": "hours", "provider": "provider_email"}
-# No cell can contain it, so it cannot make two different rows look the same.
-_BETWEEN_CELLS = "\x1f"
-
-
-def entry_of(row: EntryRow, person_ids: Mapping[str, int]) -> EntryInput:
-    """The entry that a row describes.
-
-    A provider whom the files add has the id 0 until people are stored.
-    """
-    return EntryInput(
-        activity=row.activity,
-        held_on=row.date,
-        minutes=row.hours,
-        title=row.title,
-        provider_id=person_ids.get(row.provider_email, 0) if row.provider_email else None,
-        provider_name=row.provider_name,
-        format=row.format,
-        reference=row.reference or row.shared_reference,
-        topics=dict(row.topics),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedEntry:
-    """A row with what later imports recognize it by, as `ImportedRow` stores it.
-
-    ``key`` is the row's own reference. A row without one has the digest of its content and its
-    number among equal rows of the person.
-    """
-
-    row: EntryRow
-    key: str
-    digest: str
-
-
-def reference_key(reference: str | None) -> str:
-    """The key of a row that has a reference of its own."""
-    return f"ref:{reference}"
-
-
-def identify_rows(rows: Iterable[EntryRow]) -> Iterator[ImportedEntry]:
-    """Give each row its key and digest."""
-    equal_rows = Counter[tuple[str, str]]()
-    for row in rows:
-        digest = _digest(row)
-        key = reference_key(row.reference)
-        if not row.reference:
-            equal_rows[row.email, digest] += 1
-            key = f"{digest}:{equal_rows[row.email, digest]}"
-        yield ImportedEntry(row, key, digest)
-
-
-# A new optional column is added to the digest only if it is filled, with its name. Otherwise every
-# row imported before would look new.
-def _digest(row: EntryRow) -> str:
-    topics = ";".join(f"{topic}:{minutes}" for topic, minutes in row.topics)
-    provider = row.provider_email or row.provider_name or ""
-    cells = [row.activity, row.date.isoformat(), str(row.hours), row.title, topics, provider]
-    cells.append(row.format or "")
-    # Only a row with a reference can change an entry, so only there do missing columns matter.
-    missing = [column for column in _missing_columns(row) if column in _DIGESTED_IF_MISSING]
-    cells.append(",".join(missing) if row.reference else "")
-    if row.shared_reference:
-        cells.append(row.shared_reference)
-    return sha256(_BETWEEN_CELLS.join(cells).encode()).hexdigest()
-
-
-def _missing_columns(row: EntryRow) -> list[str]:
-    """The optional columns that the row's file does not have; either provider column is enough."""
-    given = row.model_fields_set
-    if "provider_name" in given:
-        given = given | {"provider_email"}
-    return sorted(_STORED_FIELDS.keys() - given)
-
-
-def _content(
-    person_id: int, entry: EntryInput | LoggedEntry, provider: int | str | None
-) -> tuple[Any, ...]:
-    """What two entries have in common if they are about the same session."""
-    session = (person_id, entry.activity, entry.held_on, entry.minutes, entry.title)
-    topics = tuple(sorted(entry.topics.items()))
-    return (*session, entry.format, entry.reference, topics, provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +57,11 @@ class EntryChange:
     def result(self, person_ids: Mapping[str, int]) -> EntryInput:
         """The changed entry; what the file has no column for stays."""
         row = self.imported.row
-        missing = _missing_columns(row)
+        missing = missing_columns(row)
         if self.provider is not None and self.provider == row.provider_name:
             # The name of the known provider is not news.
             missing.append("provider_email")
-        kept = [name for column in missing for name in _STORED_FIELDS[column]]
+        kept = [name for column in missing for name in STORED_FIELDS[column]]
         values = {name: getattr(self.stored, name) for name in kept}
         return replace(entry_of(row, person_ids), **values)
 
@@ -148,107 +70,128 @@ class EntryChange:
 class EntryPlan:
     """What to do with the rows.
 
-    ``restored`` rows have new content and an earlier entry that was deleted. ``recognized`` rows
-    describe a stored entry that no import brought; they are in ``unchanged`` too.
-    ``minutes_of_days`` are those of the people's entries that stay as they are.
+    ``restored`` rows have new content and an earlier entry that was deleted. ``matches`` are the
+    rows that describe a stored entry that no import brought. ``minutes_of_days`` are those of the
+    people's entries that stay as they are.
     """
 
     added: list[ImportedEntry] = field(default_factory=list)
     restored: list[ImportedEntry] = field(default_factory=list)
-    recognized: list[tuple[ImportedEntry, int]] = field(default_factory=list)
+    matches: EntryMatches = field(default_factory=EntryMatches)
     changed: list[EntryChange] = field(default_factory=list)
     unchanged: int = 0
     minutes_of_days: Counter[tuple[int, date]] = field(default_factory=Counter)
 
 
-def plan_entries(session: Session, known: KnownRecords) -> EntryPlan:
+def plan_entries(session: Session, known: KnownRecords, decision: str | None = None) -> EntryPlan:
     """Compare the rows with what earlier imports stored, and with other entries.
 
     A row that was imported before is left alone, whatever happened to its entry since. A row with
     a known reference and new content changes its entry. If that was deleted, it becomes a new
-    entry, because losing hours silently is the worse mistake. Any other row that says exactly what
-    a stored entry says is that entry: it was logged in the browser, or imported with the provider's
-    address, which the files of a person's own data do not contain.
+    entry, because losing hours silently is the worse mistake. Any other row may be about a stored
+    entry that was logged in the browser or came in another file (`EntryMatcher`); ``decision`` is
+    for rows for which that is unclear.
     """
-    plan = EntryPlan()
     imported_rows = list(identify_rows(known.files.rows_of(EntryRow)))
     earlier = _load_imported_rows(session, imported_rows, known)
-    changed, unknown = dict[int, ImportedEntry](), list[ImportedEntry]()
-    taken = set[int | None]()
+    plan, compared = EntryPlan(), _ComparedRows()
     for imported in imported_rows:
-        place = (known.id_of(imported.row.email), imported.key)
-        digest, entry_id = earlier.get(place, ("", None))
-        taken.add(entry_id)
-        if not digest:
-            unknown.append(imported)
-        elif digest == imported.digest:
+        compared.add(imported, plan, known.id_of(imported.row.email), earlier)
+    unknown, changed = compared.unknown, compared.changed
+    for stored in _load_entries(session, col(Entry.id), changed):
+        plan.changed.append(EntryChange(changed[stored.entry.id], stored.entry, stored.provider))
+    new_rows = [each.row for each in [*unknown, *plan.restored, *changed.values()]]
+    entries = {each.entry.id: each for each in _load_entries_of_days(session, new_rows, known)}
+    for entry_id, stored in entries.items():
+        if entry_id not in changed:
+            day = (stored.entry.person_id, stored.entry.held_on)
+            plan.minutes_of_days[day] += stored.entry.minutes
+    numbered = _entries_with_numbers(unknown, earlier, known) - entries.keys()
+    entries |= {each.entry.id: each for each in _load_entries(session, col(Entry.id), numbered)}
+    free = [stored for entry_id, stored in entries.items() if entry_id not in compared.taken]
+    plan.matches = EntryMatcher(free, known.person_ids, known.names, decision).match(unknown)
+    plan.added = plan.matches.others
+    plan.unchanged += len(plan.matches.recognized)
+    return plan
+
+
+@dataclass
+class _ComparedRows:
+    """The rows that no import brought before, and those that are ``changed`` by their entry.
+
+    ``taken`` are the entries of all rows that were imported before.
+    """
+
+    unknown: list[ImportedEntry] = field(default_factory=list)
+    changed: dict[int, ImportedEntry] = field(default_factory=dict)
+    taken: set[int | None] = field(default_factory=set)
+
+    def add(
+        self, imported: ImportedEntry, plan: EntryPlan, person_id: int, earlier: _EarlierRows
+    ) -> None:
+        """Compare a row with what its person had imported before."""
+        found = _find_earlier(imported, person_id, earlier)
+        if found is None:
+            self.unknown.append(imported)
+            return
+        is_unchanged, entry_id = found
+        self.taken.add(entry_id)
+        if is_unchanged:
             plan.unchanged += 1
         elif entry_id is None:
             plan.restored.append(imported)
         else:
-            changed[entry_id] = imported
-    for stored, provider in _load_entries(session, col(Entry.id), changed):
-        plan.changed.append(EntryChange(changed[stored.id], stored, provider))
-    new_rows = [each.row for each in [*unknown, *plan.restored, *changed.values()]]
-    free = list[tuple[LoggedEntry, str | None]]()
-    for stored, provider in _load_entries_of_days(session, new_rows, known):
-        if stored.id not in changed:
-            plan.minutes_of_days[stored.person_id, stored.held_on] += stored.minutes
-        if stored.id not in taken:
-            free.append((stored, provider))
-    plan.recognized, plan.added = _recognize(unknown, free, known)
-    plan.unchanged += len(plan.recognized)
-    return plan
+            self.changed[entry_id] = imported
 
 
-def _recognize(
-    rows: Iterable[ImportedEntry],
-    entries: Iterable[tuple[LoggedEntry, str | None]],
-    known: KnownRecords,
-) -> tuple[list[tuple[ImportedEntry, int]], list[ImportedEntry]]:
-    """The rows that say exactly what a stored entry says, with its id; and the other rows.
+def _find_earlier(
+    imported: ImportedEntry, person_id: int, earlier: _EarlierRows
+) -> tuple[bool, int | None] | None:
+    """Whether a row is as it was imported before, and its entry; None for a new row.
 
-    Each entry is that of one row: the second of two equal rows is a second session.
+    What earlier versions may have stored has precedence: it is the row to the letter.
     """
-    by_content = defaultdict[tuple[Any, ...], list[int]](list)
-    for stored, provider in entries:
-        # A row can name the provider, or have the address.
-        named = _content(stored.person_id, stored, provider or stored.provider_name)
-        by_content[named].append(stored.id)
-        if stored.provider_id is not None:
-            known_one = _content(stored.person_id, stored, stored.provider_id)
-            by_content[known_one].append(stored.id)
-    recognized, others, used = [], [], set[int]()
+    identities = (*imported.earlier, (imported.key, imported.digest))
+    digests = {digest for _, digest in identities}
+    for key, _ in identities:
+        stored = earlier.get((person_id, key))
+        if stored is not None:
+            return stored[0] in digests, stored[1]
+    return None
+
+
+def _entries_with_numbers(
+    rows: Iterable[ImportedEntry], earlier: _EarlierRows, known: KnownRecords
+) -> set[int]:
+    """The entries whose references are those of the rows, but for leading zeros."""
+    ids = defaultdict[tuple[int, str], set[int]](set)
+    for (person_id, key), (_, entry_id) in earlier.items():
+        reference = key.removeprefix(reference_key(""))
+        if reference != key and entry_id is not None:
+            ids[person_id, reference.lstrip("0")].add(entry_id)
+    found = set[int]()
     for imported in rows:
-        entry = entry_of(imported.row, known.person_ids)
-        provider_key = entry.provider_name if entry.provider_id is None else entry.provider_id
-        content = _content(known.id_of(imported.row.email), entry, provider_key)
-        ids = set(by_content.get(content, ())) - used
-        if ids:
-            recognized.append((imported, min(ids)))
-            used.add(min(ids))
-        else:
-            others.append(imported)
-    return recognized, others
+        reference = imported.row.reference or ""
+        if reference.isdigit():
+            found |= ids.get((known.id_of(imported.row.email), reference.lstrip("0")), set())
+    return found
 
 
 def _load_imported_rows(
     session: Session, rows: Iterable[ImportedEntry], known: KnownRecords
-) -> dict[tuple[int, str], tuple[str, int | None]]:
-    """Digest and entry of the rows that were imported before, by person and key."""
-    wanted = {(known.id_of(each.row.email), each.key) for each in rows}
+) -> _EarlierRows:
+    """Digest and entry of what the rows' people had imported before, by person and key."""
+    people = {known.id_of(each.row.email) for each in rows}
     earlier = {}
-    people = {person_id for person_id, _ in wanted}
     for stored in stored_rows(session, ImportedRow, "person_id", people):
         place = (stored["person_id"], stored["key"])
-        if place in wanted:
-            earlier[place] = (stored["digest"], stored["entry_id"])
+        earlier[place] = (stored["digest"], stored["entry_id"])
     return earlier
 
 
 def _load_entries_of_days(
     session: Session, rows: Sequence[EntryRow], known: KnownRecords
-) -> Iterator[tuple[LoggedEntry, str | None]]:
+) -> Iterator[StoredEntry]:
     """The entries of the rows' people from the first to the last day of the rows."""
     if rows:
         days = [row.date for row in rows]
@@ -262,7 +205,7 @@ def _load_entries(
     column: Mapped[int],
     values: Collection[int],
     *where: ColumnElement[bool],
-) -> Iterator[tuple[LoggedEntry, str | None]]:
+) -> Iterator[StoredEntry]:
     """The entries whose ``column`` is among ``values``, with the names of providers."""
     for chunk in chunked(values):
         entries = list(select_entries(session, and_(column.in_(chunk), *where)))
@@ -271,7 +214,7 @@ def _load_entries(
             query = select(Person.id, Person.name).where(col(Person.id).in_(ids))
             names.update(session.exec(query).all())
         for entry in entries:
-            yield entry, names.get(entry.provider_id or 0)
+            yield StoredEntry(entry, names.get(entry.provider_id or 0))
 
 
 def check_entries(
@@ -281,10 +224,11 @@ def check_entries(
     for row in known.files.rows_of(EntryRow):
         for column, message in _find_errors(entry_of(row, {}), context):
             yield row.problem(column, message)
+    yield from check_similar_rows(plan.matches)
     for change in plan.changed:
         row, after = change.imported.row, change.result({})
         for column, message in _find_errors(after, context):
-            if column in _missing_columns(row):
+            if column in missing_columns(row):
                 note = f"{message} (as stored: the file has no such column)"
                 topics = tuple(sorted(after.topics.items()))
                 value = format_cell("topics", topics) if column == "topics" else None

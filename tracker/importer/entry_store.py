@@ -1,7 +1,7 @@
 """Stores what the plan for entries.csv says, many rows at once."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlmodel import Session, col, delete, update
@@ -16,8 +16,10 @@ from tracker.db.statements import (
     upsert,
 )
 from tracker.importer.cells import ImportContext
-from tracker.importer.entry_plan import EntryChange, EntryPlan, ImportedEntry, entry_of
+from tracker.importer.entry_plan import EntryChange, EntryPlan
+from tracker.importer.entry_rows import ImportedEntry, entry_of
 from tracker.importer.table_rows import StoredRows, chunked, table_of
+from tracker.rules.explain import LoggedEntry
 from tracker.services.entries import entry_input_of
 from tracker.services.entry_rules import EntryInput
 
@@ -41,7 +43,8 @@ class EntryWriter:
         stored = StoredRows()
         stored.counts.unchanged = plan.unchanged
         self.context.progress.step(plan.unchanged)
-        self._remember(plan.recognized)
+        self._remember(plan.matches.recognized)
+        self._link(plan.matches.linked, stored)
         for batch in in_chunks([*plan.added, *plan.restored], _BATCH):
             self._add(batch)
             stored.emails.update(imported.row.email for imported in batch)
@@ -57,6 +60,24 @@ class EntryWriter:
             stored.counts.unchanged += len(changes) - len(emails)
             self.context.progress.step(len(changes))
         return stored
+
+    def _link(self, linked: list[tuple[ImportedEntry, LoggedEntry]], stored: StoredRows) -> None:
+        """Give entries that have at most a provider's name the provider of the row."""
+        rows, events = [], []
+        for imported, entry in linked:
+            before = entry_input_of(entry)
+            provider_id = self.person_ids[imported.row.provider_email or ""]
+            after = replace(before, provider_id=provider_id, provider_name=None)
+            rows.append({"id": entry.id, "provider_id": provider_id, "provider_name": None})
+            old, new = (_audit_values(entry.person_id, each) for each in (before, after))
+            events.append(self.context.change("entry", entry.id, old, new))
+            stored.emails.add(imported.row.email)
+        if rows:
+            self.session.exec(update(Entry), params=rows)
+        stored.counts.changed += len(rows)
+        self.context.progress.step(len(rows))
+        record_changes(self.session, events)
+        self._remember((imported, entry.id) for imported, entry in linked)
 
     def _add(self, batch: list[ImportedEntry]) -> None:
         ids = reserve_ids(self.session, table_of(Entry), len(batch))

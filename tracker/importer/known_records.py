@@ -20,6 +20,7 @@ from tracker.importer.schemas import (
     ExtensionRow,
     LeaveRow,
     OfEndorsement,
+    PersonRow,
 )
 from tracker.importer.table_rows import chunked, stored_rows
 from tracker.services.applications import covering
@@ -34,11 +35,13 @@ Terms = dict[date, date | None]
 class KnownRecords:
     """What is known of the people and endorsements to which the rows of ``files`` refer.
 
-    ``person_ids`` by address, also of people whom the files add once they are stored.
+    ``person_ids`` and ``names`` by address; the ids also of people whom the files add, once they
+    are stored.
     """
 
     files: ImportedFiles
     person_ids: dict[str, int] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     terms: dict[Held, Terms] = field(default_factory=dict)
 
     def is_known(self, email: str) -> bool:
@@ -59,13 +62,8 @@ def load_known_records(session: Session, files: ImportedFiles) -> KnownRecords:
 
     The endorsements in the files replace those of the database.
     """
-    mentioned = {problem.value for problem in files.mentions}
-    for row in files.rows_of(CsvRow):
-        mentioned.update(dict(row.people()).values())
     known = KnownRecords(files)
-    for emails in chunked(mentioned):
-        people = select(Person.email, Person.id).where(col(Person.email).in_(emails))
-        known.person_ids.update(session.exec(people).all())
+    _load_people(session, known)
     by_id = known.ids_of(row.email for row in files.rows_of(CategoryRow))
     for stored in stored_rows(session, Endorsement, "person_id", by_id):
         held = (by_id[stored["person_id"]], stored["association"], stored["category"])
@@ -75,6 +73,17 @@ def load_known_records(session: Session, files: ImportedFiles) -> KnownRecords:
         if "ends_on" in endorsement.model_fields_set or endorsement.starts_on not in terms:
             terms[endorsement.starts_on] = endorsement.ends_on
     return known
+
+
+def _load_people(session: Session, known: KnownRecords) -> None:
+    mentioned = {problem.value for problem in known.files.mentions}
+    for row in known.files.rows_of(CsvRow):
+        mentioned.update(dict(row.people()).values())
+    for emails in chunked(mentioned):
+        people = select(Person.email, Person.id, Person.name).where(col(Person.email).in_(emails))
+        for email, person_id, name in session.exec(people):
+            known.person_ids[email], known.names[email] = person_id, name
+    known.names.update((row.email, row.name) for row in known.files.rows_of(PersonRow))
 
 
 def check_people(known: KnownRecords) -> Iterator[ImportProblem]:

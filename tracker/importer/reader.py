@@ -1,10 +1,7 @@
 """From paths to rows, with every problem that shows without the database."""
 
-import csv
-import io
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +11,7 @@ from pydantic import ValidationError
 from tracker.formatting import format_count, format_list
 from tracker.importer.cells import ImportContext, clean, parse_email
 from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
+from tracker.importer.file_text import UnreadableFile, count_lines, decode, split_rows
 from tracker.importer.problems import ImportProblem
 from tracker.importer.schemas import SCHEMAS, PersonRow
 from tracker.importer.vocabulary import suggest
@@ -21,16 +19,12 @@ from tracker.importer.vocabulary import suggest
 UNKNOWN_PERSON = "is neither in people.csv nor in the database: add the person to people.csv"
 # Each line counts when it is read and when it is stored.
 _PASSES = 2
+# Spreadsheets save text with tabs under the last two.
+_SUFFIXES = {".csv", ".tsv", ".txt"}
+# Those that hold nothing but a table, so that an unknown name is probably a mistake.
+_TABLE_SUFFIXES = {".csv", ".tsv"}
 _FILE_NAMES = format_list([f"{kind}.csv" for kind in SCHEMAS])
 R = TypeVar("R", bound=CsvRow)
-
-
-class UnreadableFile(Exception):  # noqa: N818 - reads as the sentence it prints
-    """The rest of a file can't be read, from ``line`` on (None: the whole file)."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 @dataclass
@@ -41,6 +35,7 @@ class ImportedFiles:
     mention in rows with problems: unknown ones are problems too. ``incomplete`` are the kinds of
     files in which a row has a problem. ``is_readable`` is False if a file could not be read to its
     end: then nothing is known about what the other rows refer to. ``ignored`` are unknown files.
+    ``changed_emails`` are present addresses by former ones, as far as this import changed them.
     """
 
     rows: dict[type[CsvRow], list[Any]] = field(default_factory=dict)
@@ -51,6 +46,7 @@ class ImportedFiles:
     ignored: list[str] = field(default_factory=list)
     problems: list[ImportProblem] = field(default_factory=list)
     is_readable: bool = True
+    changed_emails: dict[str, str] = field(default_factory=dict)
 
     def rows_of(self, schema: type[R]) -> list[R]:
         """The rows of one kind of file, or of every kind whose schema derives from this one."""
@@ -79,7 +75,7 @@ def read_files(paths: Iterable[Path], context: ImportContext) -> ImportedFiles:
         file = display_path(path)
         try:
             text = decode(path.read_bytes())
-            context.progress.expect(_PASSES * text.count("\n"))
+            context.progress.expect(_PASSES * count_lines(text))
             readers.append(_FileReader(kind, file, text))
         except (OSError, UnreadableFile) as error:
             files.refuse(file, error)
@@ -115,56 +111,37 @@ def _find_in(path: Path, files: ImportedFiles) -> list[tuple[str, Path]]:
         return [(kind, path)]
     if not path.is_dir():
         raise UnreadableFile(f"is not a known file name; known are {_FILE_NAMES}")
-    found = []
+    found = list[tuple[str, Path]]()
     for file in sorted(path.iterdir()):
         if kind := _kind_of(file):
+            _check_only_export(kind, file, dict(found))
             found.append((kind, file))
-        elif file.suffix.lower() == ".csv":
+        elif file.suffix.lower() in _TABLE_SUFFIXES:
             files.ignored.append(display_path(file))
     if not found:
         raise UnreadableFile(f"contains none of the known files: {_FILE_NAMES}")
     return found
 
 
+def _check_only_export(kind: str, file: Path, found: Mapping[str, Path]) -> None:
+    """Raise UnreadableFile if a folder holds one kind of file in two formats.
+
+    They are probably two exports of one sheet, and equal rows of entries are separate sessions.
+    """
+    other = found.get(kind)
+    if other is not None and other.suffix.lower() != file.suffix.lower():
+        names = format_list([other.name, file.name])
+        raise UnreadableFile(f"contains {names}: keep one, or name the files to import")
+
+
 def _kind_of(path: Path) -> str | None:
-    name = path.name.lower()
-    kind = name.removesuffix(".csv")
-    return kind if name.endswith(".csv") and kind in SCHEMAS else None
+    kind = path.stem.lower()
+    return kind if path.suffix.lower() in _SUFFIXES and kind in SCHEMAS else None
 
 
 def display_path(path: Path) -> str:
     """A path that can be printed, even if its bytes are not text."""
     return os.fsencode(path).decode("utf-8", "replace")
-
-
-def decode(data: bytes) -> str:
-    """The text of a file: UTF-8 with or without a byte order mark, otherwise Windows-1252.
-
-    Raises UnreadableFile for any other encoding that can be detected, and for NUL characters.
-    """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnreadableFile('is UTF-16: save it as "CSV UTF-8"')
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if data.startswith(b"\xef\xbb\xbf"):
-            line = data.count(b"\n", 0, error.start) + 1
-            raise UnreadableFile("is not UTF-8, as its first bytes say", line) from None
-        try:
-            text = data.decode("cp1252")
-        except UnicodeDecodeError as other:
-            message = f"byte {data[other.start]:#04x} is neither UTF-8 nor Windows-1252"
-            line = data.count(b"\n", 0, other.start) + 1
-            raise UnreadableFile(message, line) from None
-    if (position := text.find("\0")) >= 0:
-        line = text.count("\n", 0, position) + 1
-        raise UnreadableFile("contains a NUL character: this is not CSV", line)
-    return text
-
-
-# Excel's own first line, which names the separator. With a comma it is two cells.
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE | re.DOTALL)
-_WRONG_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 class _FileReader:
@@ -174,22 +151,12 @@ class _FileReader:
         self.kind = kind
         self._file = file
         self._schema = SCHEMAS[kind]
-        self._lines = _split_lines(text)
-        self._heading_line, heading = self._read_heading()
+        self._lines = split_rows(text)
+        self._heading_line, heading = next(self._lines, (1, []))
+        if not heading:
+            raise UnreadableFile("is empty: its first line must name the columns", 1)
         self._columns = [cell.strip().lower() for cell in heading]
-
-    def _read_heading(self) -> tuple[int, list[str]]:
-        line, cells = next(self._lines, (1, []))
-        separator = _SEPARATOR_LINE.fullmatch(",".join(cells))
-        if separator and separator[1] == ",":
-            line, cells = next(self._lines, (line + 1, []))
-        if not cells:
-            raise UnreadableFile("is empty: its first line must name the columns", line)
-        for wrong, name in _WRONG_SEPARATORS.items():
-            if (separator and separator[1] == wrong) or (len(cells) == 1 and wrong in cells[0]):
-                message = f"the columns are separated by {name}: save the file with commas"
-                raise UnreadableFile(message, line)
-        return line, cells
+        self._names = [column for column in self._columns if column]
 
     def read(
         self,
@@ -222,11 +189,8 @@ class _FileReader:
 
     def _heading_problems(self) -> Iterator[ImportProblem]:
         known, seen = self._schema.columns(), set[str]()
-        for number, column in enumerate(self._columns, start=1):
-            if not column:
-                message = "has no name: remove it, or name it on the first line"
-                yield self._problem(f"column {number}", message)
-            elif column in seen:
+        for column in self._names:
+            if column in seen:
                 yield self._problem(column, "appears twice: keep one")
             elif column not in known:
                 yield self._problem(column, f"is not a known column; {suggest(column, known)}")
@@ -242,9 +206,10 @@ class _FileReader:
     def _read_row(
         self, line: int, cells: list[str], files: ImportedFiles, context: ImportContext
     ) -> CsvRow | None:
-        problems = []
-        if len(cells) == len(self._columns):
-            texts = dict(zip(self._columns, cells, strict=True))
+        problems = list(self._shape_problems(line, cells))
+        texts = dict.fromkeys(self._names, "")
+        texts |= {name: cell for name, cell in zip(self._columns, cells, strict=False) if name}
+        if not problems:
             try:
                 row = self._schema.model_validate(texts, context=context)
             except ValidationError as error:
@@ -258,16 +223,37 @@ class _FileReader:
                 self._note_people(line, texts, files)
             else:
                 row.set_line(self._file, line)
+                row.set_cells(texts)
                 if isinstance(row, PersonRow):
                     files.people.add(row.email)
                 return row
-        else:
-            count = format_count(len(cells), "cell")
-            message = f"the row has {count}, but the first line names {len(self._columns)} columns"
-            problems.append(ImportProblem(self._file, message, line))
         files.problems += problems
         files.incomplete.add(self._schema)
         return None
+
+    def _shape_problems(self, line: int, cells: list[str]) -> Iterator[ImportProblem]:
+        """Cells that are missing, or that belong to no column.
+
+        Spreadsheets leave out empty cells at the end of a row, and add columns without anything.
+        """
+        required = set(self._schema.required_columns())
+        missing = [name for name in self._columns[len(cells) :] if name in required]
+        if missing:
+            count, columns = (
+                format_count(len(cells), "cell"),
+                format_count(len(self._names), "column"),
+            )
+            message = f"the row has {count}, but the first line names {columns}"
+            yield ImportProblem(
+                self._file, f"{message}: {format_list(missing)} must not be empty", line
+            )
+        for number, cell in enumerate(cells, start=1):
+            if cell.strip() and not "".join(self._columns[number - 1 : number]):
+                message = (
+                    "has no name on the first line: name the column, or empty the cell; quote a "
+                    "cell that contains what separates cells"
+                )
+                yield ImportProblem(self._file, message, line, f"column {number}", cell)
 
     def _note_people(self, line: int, texts: dict[str, str], files: ImportedFiles) -> None:
         """Note whom a row with problems mentions."""
@@ -281,20 +267,3 @@ class _FileReader:
             else:
                 problem = ImportProblem(self._file, UNKNOWN_PERSON, line, column, email)
                 files.mentions.append(problem)
-
-
-def _split_lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV text that are not blank, each with its first physical line, from 1.
-
-    Raises UnreadableFile for quotes that do not match or an absurdly long cell.
-    """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        message = f"the row can't be read ({error}): double the quotes inside a quoted cell"
-        raise UnreadableFile(message, line) from error

@@ -3,9 +3,10 @@
 A field with a default is an optional column; the default is also what an empty cell means.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, PrivateAttr, ValidationInfo
 
 from tracker.db.applications import (
     STATES,
@@ -35,7 +36,10 @@ from tracker.rules.requirement import AGES, LEVELS, PAY, RSC_SERVICE
 
 
 class PersonRow(CsvRow):
-    """people.csv: anyone whom the other files mention."""
+    """people.csv: anyone whom the other files mention.
+
+    ``previous_email`` is an address that the person had before.
+    """
 
     key = ("email",)
     table = Person
@@ -45,6 +49,15 @@ class PersonRow(CsvRow):
     second_email: cells.Email | None = None
     highest_degree: Annotated[str, cells.one_of(*DEGREES)] = "none"
     provides_rsc: cells.YesNo = False
+    previous_email: cells.OtherEmail | None = None
+
+    def contradicts(self, first: CsvRow) -> ImportProblem:
+        """The problem that an earlier row has the same address."""
+        message = (
+            f"is the address in {first.file_and_line} too: keep one row if they are one person; "
+            "two people need an address each, because they sign in with it"
+        )
+        return self.problem("email", message)
 
 
 class CategoryRow(CsvRow):
@@ -89,9 +102,11 @@ class MembershipRow(CsvRow):
     table = Membership
     table_key = ("person_id", "organization", "starts_on")
 
+    open_ended: ClassVar = {"ends_on": cells.FOR_LIFE}
+
     organization: cells.Organization
     starts_on: cells.Day
-    ends_on: cells.EndDay
+    ends_on: cells.MembershipEnd
 
 
 class ApplicationRow(CategoryRow):
@@ -267,11 +282,15 @@ def _instead_of(column: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_ENTRY_TEXTS = ("title", "provider_name", "reference", "shared_reference")
+
+
 class EntryRow(CsvRow):
     """entries.csv: logged sessions. Minutes, also in ``topics``.
 
     A ``reference`` identifies the session in later imports; several sessions can have the same
-    ``shared_reference``. A provider without a known address is given by name.
+    ``shared_reference``. A provider without a known address is given by name. ``similar`` decides
+    whether a row that looks like a stored session is that session.
     """
 
     table = Entry
@@ -286,6 +305,25 @@ class EntryRow(CsvRow):
     format: Annotated[str, cells.one_of("individual", "group")] | None = None
     reference: cells.Text200 | None = None
     shared_reference: Annotated[cells.Text200, _instead_of("reference")] | None = None
+    similar: Annotated[str, cells.one_of("same", "new")] | None = None
+    _literal_texts: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def set_cells(self, cells_by_column: Mapping[str, str]) -> None:
+        """Remember the texts that are written differently in the file."""
+        for column, text in self.texts().items():
+            literal = cells.clean_literally(cells_by_column[column])
+            if literal != text:
+                self._literal_texts[column] = literal
+
+    @property
+    def literal_texts(self) -> Mapping[str, str]:
+        """The texts that normalization changed, as they are in the file, by column."""
+        return self._literal_texts
+
+    def texts(self) -> dict[str, str]:
+        """The normalized texts that people write, by column."""
+        texts = {column: getattr(self, column) for column in _ENTRY_TEXTS}
+        return {column: text for column, text in texts.items() if text}
 
     def identity(self) -> tuple[Any, ...] | None:
         """The person and the reference; None without one."""

@@ -12,6 +12,7 @@ from tracker.db.statements import in_chunks, insert_rows, reserve_ids
 from tracker.db.tables import METADATA
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import CsvRow
+from tracker.plain_text import normalize_text
 
 T = TypeVar("T")
 Values = Mapping[str, Any]
@@ -112,12 +113,17 @@ def _load_before(
             raise LookupError(f"the table {table.name} has no column {name}")
     before = {}
     for stored in stored_rows(session, schema.table, anchor, {row[anchor] for row in rows}):
-        before[_key(schema, stored)] = stored
+        key = _key(schema, stored)
+        is_literal = all(stored[column] == key[i] for i, column in enumerate(schema.table_key))
+        if is_literal or key not in before:
+            before[key] = stored
     return before
 
 
 def _key(schema: type[CsvRow], values: Values | RowMapping) -> tuple[Any, ...]:
-    return tuple(values[column] for column in schema.table_key)
+    """What identifies a row; texts normalized, because older rows are stored as they were sent."""
+    cells = (values[column] for column in schema.table_key)
+    return tuple(normalize_text(cell) if isinstance(cell, str) else cell for cell in cells)
 
 
 # A reason stays where it was written, as on the pages. Files don't contain the rest.

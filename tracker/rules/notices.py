@@ -22,6 +22,7 @@ from tracker.rules.standing import (
     Span,
     Standing,
     Status,
+    lasts_for_life,
 )
 
 _DAY = timedelta(days=1)
@@ -142,7 +143,8 @@ class NoticeBasis(Generic[StandingT]):
         standing = self.standing
         until = standing.covered_until or last_membership(standing, self.as_of)
         for result in standing.results:
-            if result.requirement.counts != "membership" or until is None:
+            is_membership = result.requirement.counts == "membership"
+            if not is_membership or until is None or lasts_for_life(until):
                 continue
             quiet = _skip_membership(standing, until)
             if result.outcome in _NOT_REQUIRED:

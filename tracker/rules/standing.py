@@ -167,12 +167,18 @@ class Result(NamedTuple):
     counted_items: tuple[CountedItem, ...] = ()
 
 
+def lasts_for_life(covered_until: date | None) -> bool:
+    """Whether the unbroken membership has no last day."""
+    return covered_until == date.max
+
+
 class Standing(NamedTuple):
     """The outcome for one renewal on one day.
 
     ``due_on`` is the due date in force (extended, if an extension was given) and includes its
     whole day. ``next_change_on`` is the first day on which the outcome could differ though nobody
-    does anything; None if never. ``covered_until`` is the last day of an unbroken membership.
+    does anything; None if never. ``covered_until`` is the last day of an unbroken membership;
+    ``date.max`` if it is for life.
     """
 
     facts: Facts

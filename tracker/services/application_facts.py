@@ -128,7 +128,8 @@ def applications_sql(*, for_postgresql: bool) -> str:
     if for_postgresql:
         json_list, json_row, join = "json_agg", "json_build_array", "string_agg"
         forever = "DATE '9999-12-31'"
-    endorsed_until, vetted_until = (
+    paid_until, endorsed_until, vetted_until = (
+        f"COALESCE(m.ends_on, {forever})",
         f"COALESCE(en.ends_on, {forever})",
         f"COALESCE(v.ends_on, {forever})",
     )
@@ -144,8 +145,8 @@ def applications_sql(*, for_postgresql: bool) -> str:
             SELECT t.topic AS topic, SUM(t.minutes) AS minutes FROM entry_topic t
             JOIN entry te ON te.id = t.entry_id AND te.activity = 'training'
             WHERE t.person_id = ap.person_id AND t.held_on <= w.as_of GROUP BY t.topic) x),
-        (SELECT {json_list}({json_row}(m.starts_on, m.ends_on, m.organization)) FROM membership m
-            WHERE m.person_id = ap.person_id),
+        (SELECT {json_list}({json_row}(m.starts_on, {paid_until}, m.organization))
+            FROM membership m WHERE m.person_id = ap.person_id),
         (SELECT {json_list}({json_row}(e.held_on, e.title, e.minutes,
             (SELECT SUM(t.minutes) FROM entry_topic t
                 WHERE t.entry_id = e.id AND t.topic = w.rsc_topic)))

@@ -17,6 +17,7 @@ from tracker.formatting import (
     MINUTES_IN_HOUR,
     lowercase_first,
 )
+from tracker.plain_text import normalize_text, plain_name
 from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
@@ -297,13 +298,14 @@ def length_key(minutes: int) -> str:
 def _may_be_same_session(entry: EntryInput, other: LoggedEntry) -> bool:
     has_similar_length = abs(entry.minutes - other.minutes) <= _SIMILAR_MINUTES
     if entry.activity != "rsc":
-        similarity = fuzz.ratio(entry.title.casefold(), other.title.casefold())
+        titles = [normalize_text(each.title).casefold() for each in (entry, other)]
+        similarity = fuzz.ratio(*titles)
         return similarity >= (_SIMILAR_NAME if has_similar_length else 100)
     if entry.provider_id and other.provider_id:
         # Two sessions with one provider on one day are rare, whatever their length.
         return entry.provider_id == other.provider_id
     if entry.provider_name and other.provider_name:
-        similarity = fuzz.ratio(entry.provider_name.casefold(), other.provider_name.casefold())
+        similarity = fuzz.ratio(plain_name(entry.provider_name), plain_name(other.provider_name))
         return similarity >= _SIMILAR_NAME
     # A name can be that of a known provider, so a similar length is enough.
     return has_similar_length

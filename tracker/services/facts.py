@@ -225,9 +225,11 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
                 WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on
                 AND o.ends_on IS NOT NULL)
         END,
-        (SELECT {join}(CAST(m.starts_on AS VARCHAR) || CAST(m.ends_on AS VARCHAR)
+        (SELECT {join}(CAST(m.starts_on AS VARCHAR)
+            || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
             || m.organization, ',') FROM membership m
-            WHERE m.person_id = en.person_id AND m.ends_on >= w.memberships_from),
+            WHERE m.person_id = en.person_id
+                AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31'),
             ',') FROM leave l WHERE l.endorsement_id = en.id),
         (SELECT {join}(v.requirement, ',') FROM waiver v

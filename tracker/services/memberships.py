@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -19,17 +19,24 @@ from tracker.services.endorsements import (
 )
 from tracker.services.evaluation import evaluate_people
 
-MAX_TERM_YEARS = 5
+# No membership that has a last day is longer; a day beyond is a typing error.
+MAX_TERM_YEARS = 50
+_ONE_DAY = timedelta(days=1)
 _AUDITED = {"person_id", "organization", "starts_on", "ends_on"}
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipTerm:
-    """An organization, and the first and last day of a membership in it."""
+    """An organization, and the first and last day (None: for life) of a membership in it."""
 
     organization: str
     starts_on: date
-    ends_on: date
+    ends_on: date | None
+
+    @property
+    def last_day(self) -> date:
+        """The last day; ``date.max`` if there is none."""
+        return self.ends_on or date.max
 
 
 def list_memberships(session: Session, person_id: int) -> Sequence[Membership]:
@@ -70,8 +77,11 @@ def find_membership_lock(
 ) -> CycleLock | None:
     """The closed cycle that keeps a term from being changed or deleted, if there is one.
 
-    A term belongs to the cycles that hold its last day, however early it began.
+    A term belongs to the cycles that hold its last day, however early it began. One for life
+    belongs to none that is closed.
     """
+    if membership.ends_on is None:
+        return None
     locks = load_person_locks(session, rulebooks, membership.person_id, now)
     return locks.lock_on(membership.ends_on)
 
@@ -131,28 +141,46 @@ def _check_term(
     refusals = []
     if term.organization not in accepted:
         refusals.append(Refusal("organization", "organization-not-accepted"))
-    if term.ends_on < term.starts_on:
-        refusals.append(Refusal("ends_on", "ends-before-start", {"starts_on": term.starts_on}))
-    elif term.ends_on > end_of_years(term.starts_on, MAX_TERM_YEARS):
-        refusals.append(Refusal("ends_on", "membership-too-long", {"years": MAX_TERM_YEARS}))
+    refusals += _validate_length(term)
     locks = load_person_locks(session, rulebooks, context.person_id, context.now)
     for last_day in last_days:
-        lock = locks.lock_on(last_day)
+        lock = locks.lock_on(last_day) if last_day else None
         if lock is not None:
             refusals.append(refusal_of_lock("ends_on", lock))
             break
-    overlap = _find_overlap(context, term, replaced)
-    if overlap is not None:
-        refusals.append(Refusal("starts_on", "membership-overlaps", asdict(_term_of(overlap))))
+    others = []
+    for other in list_memberships(session, context.person_id):
+        if other is not replaced and other.organization == term.organization:
+            others.append(_term_of(other))
+    refusals += _find_overlaps(term, sorted(others, key=lambda other: other.starts_on))
     if refusals:
         raise Refused(*refusals)
 
 
-def _find_overlap(
-    context: ServiceContext, term: MembershipTerm, replaced: Membership | None
-) -> Membership | None:
-    for other in list_memberships(context.session, context.person_id):
-        overlaps = other.starts_on <= term.ends_on and term.starts_on <= other.ends_on
-        if other is not replaced and other.organization == term.organization and overlaps:
-            return other
-    return None
+def _validate_length(term: MembershipTerm) -> list[Refusal]:
+    if term.ends_on is None:
+        return []
+    if term.ends_on < term.starts_on:
+        return [Refusal("ends_on", "ends-before-start", {"starts_on": term.starts_on})]
+    if term.ends_on > end_of_years(term.starts_on, MAX_TERM_YEARS):
+        return [Refusal("ends_on", "membership-too-long", {"years": MAX_TERM_YEARS})]
+    return []
+
+
+def _find_overlaps(term: MembershipTerm, others: Sequence[MembershipTerm]) -> list[Refusal]:
+    """Why a term does not fit between the ``others``, in order, and which day would fit."""
+    fits_on, earliest = term.starts_on, None
+    for other in others:
+        if not other.starts_on <= fits_on <= other.last_day:
+            continue
+        if other.ends_on is None:
+            return [Refusal("starts_on", "membership-is-for-life", asdict(other))]
+        earliest, fits_on = earliest or other, other.ends_on + _ONE_DAY
+    if earliest is not None:
+        facts = {**asdict(earliest), "fits_on": fits_on}
+        return [Refusal("starts_on", "membership-overlaps", facts)]
+    for other in others:
+        if term.starts_on < other.starts_on <= term.last_day:
+            facts = {**asdict(other), "fits_on": other.starts_on - _ONE_DAY}
+            return [Refusal("ends_on", "membership-runs-into", facts)]
+    return []

@@ -24,6 +24,7 @@ from tracker.formatting import (
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.model import Rulebook
+from tracker.rules.standing import lasts_for_life
 
 STYLE_SHEET = "site.css"
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -90,6 +91,7 @@ class Pages:
             typeset=typeset,
             day=unbroken_date,
             short_day=unbroken_short_date,
+            is_for_life=lasts_for_life,
             hours=format_hours,
             alternatives=format_alternatives,
             format_hours_with_unit=unbroken_hours,

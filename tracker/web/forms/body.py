@@ -15,6 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from wtforms import Form
 
+from tracker.plain_text import normalize_text
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refusal
 
@@ -85,10 +86,10 @@ _CONTROLS = re.compile(
 
 
 def clean(text: str | None) -> str:
-    """Typed text as one line, without control characters or space around it."""
-    if not text or text.isprintable():
-        return (text or "").strip()
-    return _CONTROLS.sub(" ", text).strip()
+    """Typed text as one normalized line, without control characters or space around it."""
+    if not text:
+        return ""
+    return normalize_text(text if text.isprintable() else _CONTROLS.sub(" ", text))
 
 
 def keep_form_key(sent: str | None = None) -> str:

@@ -77,21 +77,24 @@ class PeriodForm(OwnForm):
         """Whether the three fields of a day ("starts" or "ends") are empty."""
         return not any(self[f"{prefix}_{part}"].data for part in _PARTS)
 
-    def parse_day(self, prefix: str, today: date, *, name: str = "") -> date | None:
+    def parse_day(
+        self, prefix: str, today: date, *, name: str = "", years_back: int = PLAUSIBLE_YEARS
+    ) -> date | None:
         """The day in the fields of ``prefix``; None, with a problem at a field, if it is wrong.
 
-        A day more than ten years from ``today`` is taken for a typing error.
+        A day more than ten years after ``today``, or more than ``years_back`` before it, is taken
+        for a typing error.
         """
         name = name or _DAY_NAMES[prefix]
         day, month, year = (self[f"{prefix}_{part}"].data or "" for part in _PARTS)
         wording = DateWording(f"Enter the {name}", f"The {name}", today.year)
-        years = range(today.year - PLAUSIBLE_YEARS, today.year + PLAUSIBLE_YEARS + 1)
+        years = range(today.year - years_back, today.year + PLAUSIBLE_YEARS + 1)
         try:
             parsed = parse_date(day, month, year, wording, years)
         except DateError as error:
             add_problem(self[f"{prefix}_{error.part}"], str(error))
             return None
-        first = today - relativedelta(years=PLAUSIBLE_YEARS)
+        first = today - relativedelta(years=years_back)
         last = today + relativedelta(years=PLAUSIBLE_YEARS)
         if not first <= parsed <= last:
             message = f"The {name} must be between {format_date(first)} and {format_date(last)}"

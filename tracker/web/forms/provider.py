@@ -1,17 +1,15 @@
 """The RSC provider on the form: whom to offer, and whom a typed name means."""
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.formatting import format_date
+from tracker.plain_text import plain_name
 from tracker.services.context import ServiceContext
 from tracker.services.entry_rules import EntryRules, load_entry_rules
 from tracker.services.profile import get_person
@@ -32,20 +30,6 @@ _MAX_MATCHES = 6
 _RECENT = 3
 # What browsers suggest while a person types; about 4 kB.
 _MAX_SUGGESTED = 80
-_BETWEEN_WORDS = re.compile(r"[\W_]+")
-# Unicode counts those of Hawaiian, Samoan, Hebrew, and Arabic names among the letters, but nobody
-# has them on a keyboard.
-_LIKE_APOSTROPHES = dict.fromkeys(
-    map(
-        ord,
-        "\N{MODIFIER LETTER TURNED COMMA}\N{MODIFIER LETTER APOSTROPHE}"
-        "\N{MODIFIER LETTER REVERSED COMMA}\N{MODIFIER LETTER PRIME}"
-        "\N{MODIFIER LETTER RIGHT HALF RING}\N{MODIFIER LETTER LEFT HALF RING}"
-        "\N{MODIFIER LETTER GLOTTAL STOP}\N{LATIN SMALL LETTER SALTILLO}"
-        "\N{LATIN CAPITAL LETTER SALTILLO}",
-    ),
-    "'",
-)
 # A known provider's id, or the name of one we do not know.
 Named = tuple[int | None, str | None]
 
@@ -70,14 +54,6 @@ def find_provider(typed: str, choices: Sequence[ProviderChoice]) -> ProviderMatc
     if len(matches) == 1 and len("".join(words)) >= fewest_letters:
         return ProviderMatch(matches[0], matches)
     return ProviderMatch(None, matches or _list_similar(words, choices))
-
-
-@lru_cache(maxsize=4096)
-def plain_name(name: str) -> str:
-    """A name in lower case without accents and apostrophes, its words separated by one space."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
-    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return _BETWEEN_WORDS.sub(" ", letters).strip()
 
 
 def _starts_words(words: Sequence[str], name: str) -> bool:

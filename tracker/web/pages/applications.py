@@ -40,6 +40,7 @@ from tracker.rules.standing import (
     Remark,
     Result,
     Status,
+    lasts_for_life,
 )
 from tracker.services.applications import (
     get_application,
@@ -301,6 +302,8 @@ def _format_note(result: Result, covered_until: date | None) -> str:
     if result.outcome is Outcome.NOT_NEEDED:
         return ""
     if result.requirement.counts == "membership":
+        if lasts_for_life(covered_until):
+            return "A membership for life"
         return f"Paid through {format_date(covered_until)}" if covered_until else ""
     if result.requirement.counts == "rsc" and window and window.months and result.notes:
         return f"Counted over the best {window.months} months, {format_notes(result)}"

@@ -18,6 +18,7 @@ from tracker.rules.standing import Outcome, Standing
 from tracker.services.context import Refused
 from tracker.services.endorsements import endorsements_of, refusal_of_lock
 from tracker.services.memberships import (
+    MAX_TERM_YEARS,
     MembershipTerm,
     create_membership,
     delete_membership,
@@ -34,11 +35,11 @@ from tracker.web.page_request import PageRequest, PersonPage
 from tracker.web.pages.year_data import read_standings
 
 router = APIRouter()
-_YEAR, _UNTIL = "year", "until"
+_YEAR, _UNTIL, _LIFE = "year", "until", "life"
 
 
 class MembershipForm(PeriodForm):
-    """One term: the organization, the first day, and a year or a last day."""
+    """One term: the organization, the first day, and how long it lasts."""
 
     first_field = "organization"
     organization = SelectField("Organization", default="", validate_choice=False)
@@ -47,6 +48,7 @@ class MembershipForm(PeriodForm):
         choices=[
             SelectChoice(_YEAR, "One year from the first day"),
             SelectChoice(_UNTIL, "Until another last day"),
+            SelectChoice(_LIFE, "For life"),
         ],
         validators=[InputRequired("Choose how long the term is")],
     )
@@ -56,13 +58,13 @@ class MembershipForm(PeriodForm):
         self.validate()
         if not self.organization.data:
             add_problem(self.organization, format_refusal("organization-not-accepted", {}))
-        starts_on = self.parse_day("starts", today)
+        starts_on = self.parse_day("starts", today, years_back=MAX_TERM_YEARS)
         ends_on = None
         if self.length.data == _UNTIL:
-            ends_on = self.parse_day("ends", today)
-        elif starts_on is not None:
+            ends_on = self.parse_day("ends", today, years_back=MAX_TERM_YEARS)
+        elif starts_on is not None and self.length.data == _YEAR:
             ends_on = end_of_years(starts_on, 1)
-        if self.errors or starts_on is None or ends_on is None:
+        if self.errors or starts_on is None:
             return None
         return MembershipTerm(self.organization.data, starts_on, ends_on)
 
@@ -194,7 +196,7 @@ def _build_form(
         is_one_year = stored.ends_on == end_of_years(stored.starts_on, 1)
         values = {
             "organization": stored.organization,
-            "length": _YEAR if is_one_year else _UNTIL,
+            "length": _YEAR if is_one_year else _UNTIL if stored.ends_on else _LIFE,
             **format_date_fields(stored.starts_on, "starts_"),
             **format_date_fields(stored.ends_on, "ends_"),
         }

@@ -15,7 +15,7 @@ from tracker.formatting import (
 )
 from tracker.rules.providers import find_ending, format_ending, qualified_spans
 from tracker.rules.renewal import Pace, forecast
-from tracker.rules.standing import Outcome, Result, Span, Standing, Status
+from tracker.rules.standing import Outcome, Result, Span, Standing, Status, lasts_for_life
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.renewal_text import format_effect, format_headline, format_lead
 from tracker.web.pages.year_data import YearData, contains, list_cycles
@@ -104,6 +104,8 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         counted = result.counted
         if result.outcome in _REQUIRED:
             required = result.required
+    elif lasts_for_life(standing.covered_until):
+        about += ", for life"
     elif standing.covered_until:
         about += f", paid to {format_date(standing.covered_until)}"
     state, tone = _format_state(standing, result, today)
@@ -215,6 +217,8 @@ def _membership_dates(standing: Standing, today: date) -> list[DatedItem]:
     is_required = any(r.requirement.counts == "membership" for r in standing.results)
     is_over = cycle is not None and cycle.ends_on < today and standing.status is not Status.OPEN
     if not is_required or is_over or ends_on is None or ends_on < today:
+        return []
+    if lasts_for_life(ends_on):
         return []
     return [(ends_on, "Membership ends", "the last day that it covers")]
 

@@ -1,0 +1,41 @@
+"""Text as it is stored, and names as they are compared.
+
+Two spellings that look alike are one text: é is one character or an e with an accent, and a blank
+can be any of twenty characters.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+# Blanks of any kind, and characters without any width, which no reader sees.
+_BLANKS = re.compile(r"[\s\N{ZERO WIDTH SPACE}\N{WORD JOINER}\N{ZERO WIDTH NO-BREAK SPACE}]+")
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+# Unicode counts those of Hawaiian, Samoan, Hebrew, and Arabic names among the letters, but nobody
+# has them on a keyboard.
+_LIKE_APOSTROPHES = dict.fromkeys(
+    map(
+        ord,
+        "\N{MODIFIER LETTER TURNED COMMA}\N{MODIFIER LETTER APOSTROPHE}"
+        "\N{MODIFIER LETTER REVERSED COMMA}\N{MODIFIER LETTER PRIME}"
+        "\N{MODIFIER LETTER RIGHT HALF RING}\N{MODIFIER LETTER LEFT HALF RING}"
+        "\N{MODIFIER LETTER GLOTTAL STOP}\N{LATIN SMALL LETTER SALTILLO}"
+        "\N{LATIN CAPITAL LETTER SALTILLO}",
+    ),
+    "'",
+)
+
+
+def normalize_text(text: str) -> str:
+    """One line of text in Unicode's composed form (NFC), its words separated by one space."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
+    return _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip()
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """A name in lower case without accents and apostrophes, its words separated by one space."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
+    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return _BETWEEN_WORDS.sub(" ", letters).strip()

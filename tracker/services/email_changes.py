@@ -1,0 +1,122 @@
+"""Changing the address of a person: hours, notices, and sign-in follow.
+
+The former address is kept with the person, so that files that still have it mean the same person.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlmodel import Session, col, delete, func, or_, select
+
+from tracker.addresses import is_address
+from tracker.db.access import BrowserSession, SignIn, Unsubscribed
+from tracker.db.audit import Change, record_changes
+from tracker.db.corrections import FormerEmail
+from tracker.db.engine import lock_names
+from tracker.db.people import Person
+from tracker.db.statements import in_chunks, upsert
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.endorsements import endorsements_of
+
+_AUDITED = {"email", "second_email", "second_email_confirmed_at", "email_refused_at"}
+_BATCH = 1_000
+
+
+def change_email(context: ServiceContext, old: str, new: str) -> Person:
+    """Give the person whose first address is ``old`` another one; both are normalized.
+
+    Raises NotFound if nobody has the address, or for a coordinator of other associations.
+    """
+    session = context.session
+    person = session.exec(select(Person).where(Person.email == old)).first()
+    if person is None:
+        raise NotFound
+    _check_actor(context, person)
+    move_email(session, person, new, who=context.actor.label, now=context.now)
+    return person
+
+
+def move_email(session: Session, person: Person, new: str, *, who: str, now: datetime) -> None:
+    """Change a person's first address; the caller has checked the permission.
+
+    Browsers and codes of the old address no longer sign in: it may be somebody else's by now.
+    Raises Refused for an address that is wrong or another person's.
+    """
+    lock_person(session, person.id)
+    lock_names(session, ["second email"])
+    old = person.email
+    if not is_address(new):
+        raise Refused(Refusal("email", "email-invalid"))
+    if new == old:
+        raise Refused(Refusal("email", "email-is-first"))
+    holder = find_holder(session, new)
+    if holder is not None and holder.id != person.id:
+        facts = {"email": new, "name": holder.name}
+        raise Refused(Refusal("email", "email-of-other-person", facts))
+    before = person.model_dump(include=_AUDITED)
+    person.email, person.email_refused_at = new, None
+    if (person.second_email or "").lower() == new:
+        person.second_email, person.second_email_confirmed_at = None, None
+    session.add(person)
+    session.exec(delete(FormerEmail).where(col(FormerEmail.email) == new))
+    session.flush()
+    former = {"email": old, "person_id": person.id, "changed_at": now}
+    upsert(session, FormerEmail, [former], key=["email"], update=["person_id", "changed_at"])
+    _move_access(session, person.id, old, new)
+    after = person.model_dump(include=_AUDITED)
+    record_changes(session, [Change(who, now, "person", person.id, before, after)])
+
+
+def find_holder(session: Session, email: str) -> Person | None:
+    """Anybody whose first or second address this is."""
+    same = or_(Person.email == email, func.lower(Person.second_email) == email)
+    return session.exec(select(Person).where(same).order_by(col(Person.email) != email)).first()
+
+
+def find_former_emails(session: Session, emails: Iterable[str]) -> dict[str, str]:
+    """The present address by each former one among ``emails``."""
+    present = dict[str, str]()
+    for chunk in in_chunks(sorted(set(emails)), _BATCH):
+        query = select(FormerEmail.email, Person.email).join(Person)
+        present.update(session.exec(query.where(col(FormerEmail.email).in_(chunk))).all())
+    return present
+
+
+def release_email(context: ServiceContext, email: str) -> str:
+    """Let another person have a former address; return the present address of its former owner.
+
+    Raises NotFound if it is no former address.
+    """
+    session = context.session
+    former = session.get(FormerEmail, email)
+    person = session.get(Person, former.person_id) if former else None
+    if former is None or person is None:
+        raise NotFound
+    _check_actor(context, person)
+    session.delete(former)
+    before = {"former_email": email}
+    context.record_change("person", person.id, before=before, after={"former_email": None})
+    return person.email
+
+
+def _check_actor(context: ServiceContext, person: Person) -> None:
+    """An operator may change every address, a coordinator those of their association's people."""
+    actor = context.actor
+    if actor.person_id is None and not actor.coordinates:
+        return
+    associations = {held.association for held in endorsements_of(context.session, person.id)}
+    if associations.isdisjoint(actor.coordinates):
+        raise NotFound
+
+
+def _move_access(session: Session, person_id: int, old: str, new: str) -> None:
+    """End what the old address can open, and keep what it does not want to get."""
+    session.exec(
+        delete(BrowserSession).where(
+            col(BrowserSession.person_id) == person_id, col(BrowserSession.email) == old
+        )
+    )
+    session.exec(delete(SignIn).where(col(SignIn.email) == old, col(SignIn.used_at).is_(None)))
+    unwanted = session.exec(select(Unsubscribed).where(Unsubscribed.email == old)).all()
+    rows = [{**each.model_dump(), "email": new} for each in unwanted]
+    upsert(session, Unsubscribed, rows, key=["email", "kind", "association"])

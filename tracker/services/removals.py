@@ -1,0 +1,294 @@
+"""Removing wrong rows, such as somebody else's membership, and undoing that.
+
+A row goes with everything that belongs to it, and comes back with the same ids. An operator does
+it: what an endorsee logged is theirs.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Date, DateTime, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, SQLModel, col
+from sqlmodel import select as select_rows
+
+from tracker.db.applications import (
+    Application,
+    Attestation,
+    Degree,
+    ExamResult,
+    Position,
+    Reference,
+)
+from tracker.db.corrections import Removal
+from tracker.db.log import Entry
+from tracker.db.people import Endorsement, Leave, Membership, Person, Renewal, Vetting, Waiver
+from tracker.db.tables import METADATA
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.evaluation import evaluate_people
+
+KINDS: dict[str, type[SQLModel]] = {
+    "endorsement": Endorsement,
+    "membership": Membership,
+    "vetting": Vetting,
+    "leave": Leave,
+    "waiver": Waiver,
+    "extension": Renewal,
+    "application": Application,
+    "degree": Degree,
+    "position": Position,
+    "reference": Reference,
+    "attestation": Attestation,
+    "exam": ExamResult,
+    "entry": Entry,
+}
+MAX_REASON_LENGTH = 500
+# The columns that tell rows of a kind apart, the owner's first.
+_SHOWN = (
+    "association",
+    "category",
+    "organization",
+    "activity",
+    "level",
+    "what",
+    "title",
+    "name",
+    "email",
+    "requirement",
+    "held_on",
+    "minutes",
+    "opened_on",
+    "starts_on",
+    "ends_on",
+    "cycle_starts_on",
+    "extended_due_on",
+    "taken_on",
+)
+# What one person holds once on any day.
+_SPANS = {"endorsement": ("association", "category"), "membership": ("organization",)}
+_Values = dict[str, Any]
+
+
+class RemovableRow(NamedTuple):
+    """A row that can be removed: its id, its person, and the values by which people know it."""
+
+    kind: str
+    id: int
+    person_id: int
+    values: _Values
+
+    @property
+    def description(self) -> str:
+        """``CT-AIMH, IFS, 2021-04-01``."""
+        return ", ".join(str(value) for value in self.values.values())
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether each word is one of the row's values, as text."""
+        values = {str(value).casefold() for value in self.values.values()}
+        return all(word.casefold() in values for word in words)
+
+
+def list_removable(session: Session, kind: str, email: str) -> list[RemovableRow]:
+    """A person's rows of a kind, oldest first. Raises NotFound if nobody has the address."""
+    person_id = session.exec(select_rows(Person.id).where(Person.email == email)).first()
+    if person_id is None:
+        raise NotFound
+    model: Any = KINDS[kind]
+    removable = []
+    for owner in (Endorsement, Application):
+        link = getattr(model, f"{owner.__tablename__}_id", None)
+        if link is not None:
+            owned = select_rows(model, owner).where(link == owner.id)
+            for row, owned_by in session.exec(owned.where(col(owner.person_id) == person_id)):
+                removable.append(_removable(kind, person_id, row, owned_by))
+    if hasattr(model, "person_id"):
+        for row in session.exec(select_rows(model).where(model.person_id == person_id)):
+            removable.append(_removable(kind, person_id, row, None))
+    return sorted(removable, key=lambda each: each.id)
+
+
+def _removable(kind: str, person_id: int, row: SQLModel, owner: SQLModel | None) -> RemovableRow:
+    stored = {**(owner.model_dump() if owner else {}), **row.model_dump()}
+    shown = {name: stored[name] for name in _SHOWN if stored.get(name) is not None}
+    return RemovableRow(kind, stored["id"], person_id, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a removal deletes (table and values, referred ones first), and links to it.
+
+    A link is a table, the key of the row, and the column that held the id of a deleted row.
+    """
+
+    rows: list[tuple[str, _Values]]
+    links: list[tuple[str, _Values, str, int]]
+
+
+def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Removal:
+    """Remove a row and everything that belongs to it; return how to undo it.
+
+    Raises NotFound if the row is gone.
+    """
+    _check_operator(context)
+    if not reason.strip():
+        raise Refused(Refusal("reason", "reason-missing"))
+    if len(reason) > MAX_REASON_LENGTH:
+        raise Refused(Refusal("reason", "text-too-long", {"limit": MAX_REASON_LENGTH}))
+    session = context.session
+    lock_person(session, row.person_id)
+    session.flush()
+    table = METADATA.tables[str(KINDS[row.kind].__tablename__)]
+    stored = session.connection().execute(select(table).where(table.c.id == row.id)).mappings()
+    values = stored.first()
+    if values is None:
+        raise NotFound
+    content = _Content([], [])
+    _collect(session, table, dict(values), content)
+    for name, deleted in reversed(content.rows):
+        _delete(session, METADATA.tables[name], deleted)
+        if "id" in deleted:
+            context.record_change(name, deleted["id"], before=_audited(deleted))
+    removal = Removal(
+        person_id=row.person_id,
+        kind=row.kind,
+        description=row.description[:500],
+        reason=reason.strip(),
+        removed_at=context.now,
+        removed_by=context.actor.label,
+        content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
+    )
+    context.create_row(removal, {"person_id", "kind", "description", "reason"})
+    session.expire_all()
+    evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
+    return removal
+
+
+def list_removals(session: Session) -> list[tuple[Removal, str]]:
+    """Every removal with the person's address, newest first."""
+    query = select_rows(Removal, Person.email).join(Person)
+    return list(session.exec(query.order_by(col(Removal.id).desc())).all())
+
+
+def undo_removal(context: ServiceContext, removal_id: int) -> list[str]:
+    """Bring back what a removal deleted; return what could not be linked to it again, and why.
+
+    Raises NotFound for an unknown removal, and Refused if it was undone before, or if something
+    has taken the place of what was removed.
+    """
+    _check_operator(context)
+    session = context.session
+    removal = session.get(Removal, removal_id)
+    if removal is None:
+        raise NotFound
+    if removal.undone_at is not None:
+        raise Refused(Refusal("removal", "removal-undone"))
+    lock_person(session, removal.person_id)
+    content = json.loads(removal.content)
+    rows = [(METADATA.tables[name], values) for name, values in content["rows"]]
+    rows = [(table, _from_json(table, values)) for table, values in rows]
+    _check_place(session, removal, rows[0])
+    _insert(context, rows)
+    kept = [
+        f"{name} {key}: it was deleted or linked to something else meanwhile"
+        for name, key, column, linked in content["links"]
+        if not _link_again(session, METADATA.tables[name], key, {column: linked})
+    ]
+    undone = {"undone_at": context.now, "undone_by": context.actor.label}
+    context.update_row(removal, {"undone_by"}, **undone)
+    session.expire_all()
+    evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
+    return kept
+
+
+def _insert(context: ServiceContext, rows: list[tuple[Table, _Values]]) -> None:
+    """Insert rows, with audit events. Raises Refused if the database refuses one."""
+    session = context.session
+    try:
+        with session.begin_nested():
+            for table, values in rows:
+                session.connection().execute(insert(table).values(values))
+    except IntegrityError:
+        raise Refused(Refusal("removal", "removal-conflicts")) from None
+    for table, values in rows:
+        if "id" in values:
+            context.record_change(table.name, values["id"], after=_audited(values))
+
+
+def _check_operator(context: ServiceContext) -> None:
+    if context.actor.person_id is not None or context.actor.coordinates:
+        raise NotFound
+
+
+def _collect(session: Session, table: Table, values: _Values, content: _Content) -> None:
+    """Note a row, the rows that belong to it, and the links of others to it."""
+    content.rows.append((table.name, values))
+    if "id" not in values:
+        return
+    for other in METADATA.sorted_tables:
+        for key in other.foreign_keys:
+            if key.column is not table.c.id:
+                continue
+            column = key.parent
+            query = select(other).where(column == values["id"])
+            for row in session.connection().execute(query).mappings().all():
+                if key.ondelete == "SET NULL":
+                    primary = {each.name: row[each.name] for each in other.primary_key}
+                    content.links.append((other.name, primary, column.name, values["id"]))
+                else:
+                    _collect(session, other, dict(row), content)
+
+
+def _delete(session: Session, table: Table, values: _Values) -> None:
+    same = [column == values[column.name] for column in table.primary_key]
+    session.connection().execute(delete(table).where(*same))
+
+
+def _link_again(session: Session, table: Table, key: _Values, link: _Values) -> bool:
+    """Set a row's link if the row is still there and has none."""
+    [(column, linked)] = link.items()
+    same = [table.c[name] == value for name, value in key.items()]
+    free = update(table).where(*same, table.c[column].is_(None)).values({column: linked})
+    return session.connection().execute(free).rowcount == 1
+
+
+def _check_place(session: Session, removal: Removal, first: tuple[Table, _Values]) -> None:
+    """Raise Refused if the person holds the same thing on days of the removed row by now."""
+    table, values = first
+    if removal.kind not in _SPANS:
+        return
+    same = [table.c[name] == values[name] for name in ("person_id", *_SPANS[removal.kind])]
+    last = values["ends_on"] or date.max
+    for other in session.connection().execute(select(table).where(*same)).mappings():
+        other_last = other["ends_on"] or date.max
+        if other["starts_on"] <= last and values["starts_on"] <= other_last:
+            facts = {"kind": removal.kind, "starts_on": other["starts_on"]}
+            raise Refused(Refusal("removal", "removal-replaced", facts))
+
+
+def _audited(values: _Values) -> _Values:
+    """The values that the audit log may hold: no keys of forms and links."""
+    secret = {"form_key", "token_hash"}
+    return {name: value for name, value in values.items() if name not in secret}
+
+
+def _to_iso(value: object) -> str:
+    if isinstance(value, date):  # an instant is a date too
+        return value.isoformat()
+    raise TypeError(f"a removal cannot hold {value!r}")
+
+
+def _from_json(table: Table, values: _Values) -> _Values:
+    return {name: _read(table, name, value) for name, value in values.items()}
+
+
+def _read(table: Table, name: str, value: Any) -> Any:  # noqa: ANN401 - of any column
+    kind: Any = table.c[name].type
+    kind = getattr(kind, "impl", kind)
+    if isinstance(value, str) and isinstance(kind, DateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(value, str) and isinstance(kind, Date):
+        return date.fromisoformat(value)
+    return value
