@@ -77,6 +77,7 @@ WITHOUT_TEXT = {
     "/profile/browsers/end-others",
     "/profile/files",
     "/profile/try-again",
+    "/entries/undo-deletion",
     "/unsubscribe/mail/{token}",
     "/sessions/{session_id}/edit",
 }

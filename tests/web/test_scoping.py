@@ -59,6 +59,7 @@ KNOWN = {
     ("GET", "/entries/{entry_id}/edit"): PERSON,
     ("POST", "/entries/{entry_id}/edit"): PERSON,
     ("GET", "/entries/{entry_id}/delete"): PERSON,
+    ("POST", "/entries/undo-deletion"): PERSON,
     ("POST", "/entries/{entry_id}/delete"): PERSON,
     ("GET", "/calendar/{token}.ics"): ANYBODY,
     ("GET", "/help"): ANYBODY,

@@ -18,6 +18,7 @@ from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services import run_ledger
 from tracker.services.evaluation import evaluate_due
+from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
 
 
@@ -119,6 +120,7 @@ class _Task:
     def _work(self, session: Session) -> JobResult:
         context, association = self.context, self.rulebook.id
         if self.job is Job.EVALUATE:
+            forget_old_deletions(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             return JobResult({"judged": judged})

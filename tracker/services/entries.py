@@ -35,7 +35,9 @@ from tracker.services.entry_rules import (
     validate_entry,
 )
 from tracker.services.evaluation import evaluate_people
+from tracker.services.evidence import release_files
 from tracker.services.group_sessions import release_entry
+from tracker.services.removals import find_own_deletion, keep_for_undo, restore
 from tracker.services.rsc_providers import check_provider, load_providers
 
 _ONE_DAY = timedelta(days=1)
@@ -179,7 +181,7 @@ def update_entry(
 
 
 def delete_entry(context: ServiceContext, entry_id: int) -> None:
-    """Delete the actor's own entry.
+    """Delete the actor's own entry; for a day `undo_deletion` brings it back, with its files.
 
     A group session that it confirmed waits for an answer again. Raises NotFound, and Refused if
     the entry's cycle is closed.
@@ -187,9 +189,32 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     session = context.session
     stored, _ = _lock_own_entry(context, entry_id)
     release_entry(context, entry_id)
+    keep_for_undo(context, "entry", entry_id, f"{stored.title}, {stored.held_on}")
+    release_files(context, entry_id)
     session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _finish(context, stored.person_id, entry_id, before=entry_input_of(stored))
+
+
+def undo_deletion(context: ServiceContext) -> None:
+    """Bring back the entry that the actor deleted last.
+
+    Raises NotFound if there is none, or it was deleted more than a day ago; and Refused if its
+    cycle is closed by now, or its day has too many hours with it.
+    """
+    session, person_id = context.session, context.person_id
+    lock_person(session, person_id)
+    removal = find_own_deletion(context, "entry")
+    _, values = json.loads(removal.content)["rows"][0]
+    day, minutes = date.fromisoformat(values["held_on"]), values["minutes"]
+    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
+    lock = rules.lock_on(day)
+    if lock is not None:
+        raise Refused(refusal_of_lock("entry", lock))
+    logged = sum(other.minutes for other in list_entries(session, person_id, day, day))
+    if logged + minutes > MINUTES_IN_DAY:
+        raise Refused(Refusal("minutes", "day-is-full", {"logged": logged, "held_on": day}))
+    restore(context, removal)
 
 
 def list_entries(session: Session, person_id: int, first: date, last: date) -> list[LoggedEntry]:

@@ -221,10 +221,13 @@ def remove_file(
     return next(iter(removed), None)
 
 
-def remove_entry_files(context: ServiceContext, entry_id: int) -> list[Evidence]:
-    """Delete all files of the actor's own entry."""
-    own = (col(Evidence.entry_id) == entry_id) & (col(Evidence.person_id) == context.person_id)
-    return _remove(context.session, context.actor.label, context.now, own)
+def release_files(context: ServiceContext, entry_id: int) -> None:
+    """Let the files of an entry that is deleted go like those of a form that was not saved.
+
+    They stay for a day, in which the deletion can be undone.
+    """
+    for file in _select_files(context.session, col(Evidence.entry_id) == entry_id):
+        context.update_row(file, _AUDITED, entry_id=None, added_at=context.now)
 
 
 def remove_old_drafts(session: Session, now: datetime) -> list[Evidence]:

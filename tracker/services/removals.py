@@ -1,13 +1,13 @@
 """Removing wrong rows, such as somebody else's membership, and undoing that.
 
 A row goes with everything that belongs to it, and comes back with the same ids. An operator does
-it: what an endorsee logged is theirs.
+it. What people delete themselves is kept here for a day, so that they can undo it.
 """
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Date, DateTime, Table, delete, insert, select, update
@@ -46,6 +46,9 @@ KINDS: dict[str, type[SQLModel]] = {
     "entry": Entry,
 }
 MAX_REASON_LENGTH = 500
+# The reason of what people delete themselves, and how long they can undo it.
+_BY_OWNER = "deleted by its owner"
+OWNER_MAY_UNDO = timedelta(days=1)
 # The columns that tell rows of a kind apart, the owner's first.
 _SHOWN = (
     "association",
@@ -151,19 +154,67 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
         _delete(session, METADATA.tables[name], deleted)
         if "id" in deleted:
             context.record_change(name, deleted["id"], before=_audited(deleted))
+    removal = _store(context, row.person_id, row.kind, row.description, reason.strip(), content)
+    session.expire_all()
+    evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
+    return removal
+
+
+def _store(
+    context: ServiceContext,
+    person_id: int,
+    kind: str,
+    description: str,
+    reason: str,
+    content: _Content,
+) -> Removal:
     removal = Removal(
-        person_id=row.person_id,
-        kind=row.kind,
-        description=row.description[:500],
-        reason=reason.strip(),
+        person_id=person_id,
+        kind=kind,
+        description=description[:500],
+        reason=reason,
         removed_at=context.now,
         removed_by=context.actor.label,
         content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
     )
     context.create_row(removal, {"person_id", "kind", "description", "reason"})
-    session.expire_all()
-    evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
     return removal
+
+
+def keep_for_undo(context: ServiceContext, kind: str, row_id: int, description: str) -> None:
+    """Keep the actor's own row, which is about to be deleted, for a day."""
+    session = context.session
+    forget_old_deletions(session, context.now)
+    table = METADATA.tables[str(KINDS[kind].__tablename__)]
+    query = select(table).where(table.c.id == row_id, table.c.person_id == context.person_id)
+    content = _Content([], [])
+    _collect(session, table, dict(session.connection().execute(query).mappings().one()), content)
+    _store(context, context.person_id, kind, description, _BY_OWNER, content)
+
+
+def find_own_deletion(context: ServiceContext, kind: str) -> Removal:
+    """What the actor deleted last and can still undo. Raises NotFound if there is nothing."""
+    query = (
+        select_rows(Removal)
+        .where(
+            Removal.person_id == context.person_id,
+            Removal.kind == kind,
+            Removal.reason == _BY_OWNER,
+            col(Removal.undone_at).is_(None),
+            col(Removal.removed_at) > context.now - OWNER_MAY_UNDO,
+        )
+        .order_by(col(Removal.id).desc())
+    )
+    removal = context.session.exec(query).first()
+    if removal is None:
+        raise NotFound
+    return removal
+
+
+def forget_old_deletions(session: Session, now: datetime) -> None:
+    """Delete for good what people deleted themselves and can no longer undo."""
+    is_old = (col(Removal.reason) == _BY_OWNER) & (col(Removal.removed_at) <= now - OWNER_MAY_UNDO)
+    session.exec(delete(Removal).where(is_old))
 
 
 def list_removals(session: Session) -> list[tuple[Removal, str]]:
@@ -179,13 +230,18 @@ def undo_removal(context: ServiceContext, removal_id: int) -> list[str]:
     has taken the place of what was removed.
     """
     _check_operator(context)
-    session = context.session
-    removal = session.get(Removal, removal_id)
+    removal = context.session.get(Removal, removal_id)
     if removal is None:
         raise NotFound
     if removal.undone_at is not None:
         raise Refused(Refusal("removal", "removal-undone"))
-    lock_person(session, removal.person_id)
+    lock_person(context.session, removal.person_id)
+    return restore(context, removal)
+
+
+def restore(context: ServiceContext, removal: Removal) -> list[str]:
+    """Bring back what a removal deleted, as `undo_removal`; the caller has checked who may."""
+    session = context.session
     content = json.loads(removal.content)
     rows = [(METADATA.tables[name], values) for name, values in content["rows"]]
     rows = [(table, _from_json(table, values)) for table, values in rows]

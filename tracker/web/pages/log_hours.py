@@ -23,6 +23,7 @@ from tracker.services.entries import (
     delete_entry,
     entry_version,
     find_entry,
+    undo_deletion,
     update_entry,
 )
 from tracker.services.entry_rules import (
@@ -41,7 +42,6 @@ from tracker.services.evidence import (
     keep_files,
     list_form_files,
     move_drafts,
-    remove_entry_files,
     remove_file,
 )
 from tracker.services.profile import get_person
@@ -353,17 +353,20 @@ def confirm_deletion(page: PersonPage, entry_id: RowId) -> Response:
 
 @router.post("/entries/{entry_id}/delete")
 def delete(page: PersonPage, entry_id: RowId) -> Response:
-    """Delete an entry with its files, and go back to the year."""
-
-    def work(context: ServiceContext) -> list[str]:
-        files = remove_entry_files(context, entry_id)
-        delete_entry(context, entry_id)
-        return [file.stored_as for file in files]
-
+    """Delete an entry with its files, and go back to the year, which offers to undo it."""
     try:
-        names = page.write(work)
+        page.write(lambda context: delete_entry(context, entry_id))
     except Refused:
         # Its page says that the cycle is closed.
         return RedirectResponse(f"/entries/{entry_id}", 303)
-    remove_stored(page.site, names)
     return page.redirect("/my-year", "deleted")
+
+
+@router.post("/entries/undo-deletion")
+def undo(page: PersonPage) -> Response:
+    """Bring back the entry that the viewer deleted last."""
+    try:
+        page.write(undo_deletion)
+    except (NotFound, Refused):
+        return page.redirect("/my-year", "stays-deleted")
+    return page.redirect("/my-year", "restored")
