@@ -125,6 +125,16 @@ def test_services_decide_who_provides_rsc(
     assert importer.run(positions=csv_of(row)).counts["positions"].unchanged == 1
 
 
+@pytest.mark.parametrize(
+    "ages", ["birth to 36 months; 3 up to 6 years", "3 up to 6 Years ;birth to 36 months;"]
+)
+def test_a_position_can_serve_both_ages(importer: Importer, ages: str) -> None:
+    row = POSITION | {"ages": ages}
+    importer.run(people=PEOPLE, positions=csv_of(row))
+    assert importer.rows("position", "ages") == [("birth to 36 months; 3 up to 6 years",)]
+    assert importer.run(positions=csv_of(row)).counts["positions"].unchanged == 1
+
+
 def test_a_position_can_end_later(importer: Importer) -> None:
     short = {name: POSITION[name] for name in ("email", "title", "pay", "services", "starts_on")}
     importer.run(people=PEOPLE, positions=csv_of(short))
@@ -157,7 +167,13 @@ def test_a_position_can_end_later(importer: Importer) -> None:
                 "valid values: attachment and whole-family"
             ),
         ),
-        ({"ages": "adults"}, 'ages "adults": must be birth to 36 months or 3 up to 6 years'),
+        (
+            {"ages": "adults"},
+            (
+                'ages "adults": must be birth to 36 months or 3 up to 6 years, '
+                "or both separated by a semicolon"
+            ),
+        ),
         ({"families": "-1"}, 'families "-1": must be a whole number from 0 to 100000'),
         ({"families": "1.5"}, 'families "1.5": must be a whole number from 0 to 100000'),
         ({"families": "100001"}, 'families "100001": must be a whole number from 0 to 100000'),
@@ -333,3 +349,12 @@ def test_the_vocabulary_comes_from_the_rulebooks() -> None:
             roles = {role for slots in (terms.slots, *terms.instead) for s in slots for role in s}
             for category in requirement.categories:
                 assert {*vocabulary.roles[association, category]} == roles
+
+
+def test_two_jobs_alike_are_told_how_to_be_recorded(sqlite_importer: Importer) -> None:
+    (problem,) = sqlite_importer.problem_texts(
+        people=PEOPLE,
+        positions=csv_of(POSITION) + csv_of(POSITION | {"ages": "3 up to 6 years"}).split("\n")[1],
+    )
+    assert "keep one, with all of its ages and services separated by semicolons" in problem
+    assert problem.endswith("if these are two jobs, give one another title")

@@ -143,6 +143,12 @@ def test_unpaid_work_counts_if_pay_does_not_matter(pay: str) -> None:
     assert judge({**PAID, "paid": False}, two).outcome is Outcome.MET
 
 
+@pytest.mark.parametrize("ages", ["birth to 36 months", "3 up to 6 years"])
+def test_work_for_both_ages_counts_for_each(ages: str) -> None:
+    both = work(FIRST, date(2021, 12, 31), ages="birth to 36 months; 3 up to 6 years")
+    assert judge({**PAID, "ages": ages}, both).outcome is Outcome.MET
+
+
 def test_families_of_several_positions_add_up() -> None:
     four, six = work(FIRST, None, families=4), work(FIRST, None, families=6)
     assert judge(PAID, four, six, many=10, unit="families").outcome is Outcome.MET

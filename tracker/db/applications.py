@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
-from tracker.rules.requirement import AGES, LEVELS, PAY
+from tracker.rules.requirement import LEVELS, PAY, POSITION_AGES
 
 UNDECIDED = ("open", "submitted")
 STATES = (*UNDECIDED, "endorsed", "declined", "withdrawn")
@@ -72,9 +72,9 @@ class Position(SQLModel, table=True):
     """Work that a person did or does; ``ends_on`` None: still does.
 
     ``services`` are what it offers (semicolons between them) and ``statements`` what the person
-    confirms of it, in the rulebooks' own keys. ``families`` were served in all; a volunteer's
-    or intern's work was ``supervised`` and, the volunteer's, ``trained`` for. ``gives_rsc``: the
-    person provides RSC to others there.
+    confirms of it, in the rulebooks' own keys. ``ages`` are one of `POSITION_AGES`. ``families``
+    were served in all; a volunteer's or intern's work was ``supervised`` and, the volunteer's,
+    ``trained`` for. ``gives_rsc``: the person provides RSC to others there.
     """
 
     __tablename__ = "position"
@@ -82,7 +82,7 @@ class Position(SQLModel, table=True):
         UniqueConstraint("person_id", "title", "starts_on"),
         CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name="position_ends"),
         CheckConstraint(f"pay IN {PAY}", name="position_pay"),
-        CheckConstraint(f"ages IS NULL OR ages IN {AGES}", name="position_ages"),
+        CheckConstraint(f"ages IS NULL OR ages IN {POSITION_AGES}", name="position_ages"),
         CheckConstraint("families >= 0", name="position_families"),
         IDS_NEVER_REUSED,
     )
@@ -91,7 +91,7 @@ class Position(SQLModel, table=True):
     title: str = Field(max_length=200)
     pay: str = Field(max_length=10)
     services: str = Field(max_length=200)
-    ages: str | None = Field(default=None, max_length=20)
+    ages: str | None = Field(default=None, max_length=40)
     families: int = 0
     supervised: bool = False
     trained: bool = False

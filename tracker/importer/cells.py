@@ -18,6 +18,7 @@ from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.plain_text import normalize_text
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
+from tracker.rules.requirement import AGES
 from tracker.services.entry_rules import EntryRules
 from tracker.spreadsheet_csv import unescape_formula
 
@@ -343,6 +344,14 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(";") if part.strip()]
 
 
+def _parse_ages(text: str) -> str:
+    """One age group, or both separated by a semicolon; in lower case and in order."""
+    groups = {group.lower() for group in _split(text)}
+    if not groups or not groups <= set(AGES):
+        raise ValueError(f"must be {format_alternatives(AGES)}, or both separated by a semicolon")
+    return "; ".join(group for group in AGES if group in groups)
+
+
 # More than anyone serves in a working life.
 _MOST_FAMILIES = 100_000
 
@@ -360,4 +369,5 @@ SessionLength = Annotated[int, PlainValidator(_parse_session_length)]
 TopicMinutes = Annotated[Topics, PlainValidator(_parse_topics)]
 Services = Annotated[str, _known_names("service", 200)]
 Statements = Annotated[str, _known_names("statement", 400)]
+Ages = Annotated[str, PlainValidator(_parse_ages)]
 Families = Annotated[int, PlainValidator(_parse_families)]

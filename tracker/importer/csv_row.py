@@ -29,6 +29,8 @@ class CsvRow(BaseModel):
     table: ClassVar[type[SQLModel]]
     # The columns of the table that identify a row in it.
     table_key: ClassVar[tuple[str, ...]] = ()
+    # What to do about two rows of the same thing that differ.
+    remedy: ClassVar[str] = "keep one"
     # Whether changes leave audit events, as changes on the pages do.
     audited: ClassVar[bool] = False
 
@@ -94,8 +96,8 @@ class CsvRow(BaseModel):
         """The problem that an earlier row says something else about the same thing."""
         names = [format_cell(column, getattr(self, column)) for column in self.key[1:]]
         subject = ", ".join(names) or "person"
-        message = f"contradicts {first.file_and_line}, which is about the same {subject}: keep one"
-        return self.problem("email", message)
+        message = f"contradicts {first.file_and_line}, which is about the same {subject}: "
+        return self.problem("email", message + self.remedy)
 
     def problem(self, column: str, message: str) -> ImportProblem:
         """A problem with the row's value in ``column``."""

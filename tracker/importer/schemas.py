@@ -32,7 +32,7 @@ from tracker.db.people import (
 from tracker.importer import cells
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
-from tracker.rules.requirement import AGES, LEVELS, PAY, RSC_SERVICE
+from tracker.rules.requirement import LEVELS, PAY, RSC_SERVICE
 
 
 class PersonRow(CsvRow):
@@ -199,6 +199,10 @@ class PositionRow(CsvRow):
     key = ("email", "title", "starts_on")
     table = Position
     table_key = ("person_id", "title", "starts_on")
+    remedy = (
+        "keep one, with all of its ages and services separated by semicolons; or, if these are two "
+        "jobs, give one another title"
+    )
     audited = True
 
     title: cells.Text200
@@ -206,7 +210,7 @@ class PositionRow(CsvRow):
     services: cells.Services
     starts_on: cells.Day
     ends_on: cells.EndDay | None = None
-    ages: Annotated[str, cells.one_of(*AGES)] | None = None
+    ages: cells.Ages | None = None
     families: cells.Families = 0
     supervised: cells.YesNo = False
     trained: cells.YesNo = False

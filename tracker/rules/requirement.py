@@ -49,6 +49,8 @@ DEGREES = ("none", *DEGREES_RISING)
 PAY = ("paid", "volunteer", "internship")
 Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
+# What a position serves: one of the age groups, or both.
+POSITION_AGES = (*AGES, "; ".join(AGES))
 # The service of a position that provides RSC to others, as every rulebook names it.
 RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.

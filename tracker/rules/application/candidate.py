@@ -41,6 +41,11 @@ class CandidatePosition(NamedTuple):
         return self.gives_rsc or RSC_SERVICE in self.services
 
     @property
+    def age_groups(self) -> tuple[str, ...]:
+        """The age groups that the position serves."""
+        return tuple(self.ages.split("; ")) if self.ages else ()
+
+    @property
     def offers(self) -> frozenset[str]:
         """What the position offers; RSC too if the applicant provided it there."""
         return self.services | {RSC_SERVICE} if self.provides_rsc else self.services

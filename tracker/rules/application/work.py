@@ -200,7 +200,7 @@ def _find_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None
     """The first term of the rule that the position does not meet."""
     if position.offers.isdisjoint(rule.services):
         return because("other_services", services=", ".join(rule.services))
-    if rule.ages and position.ages != rule.ages:
+    if rule.ages and rule.ages not in position.age_groups:
         return because("other_ages", ages=rule.ages)
     if mismatch := _find_pay_mismatch(position, rule):
         return mismatch
