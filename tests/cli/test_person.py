@@ -1,11 +1,13 @@
 """`tracker person`, as it is called."""
 
 import pytest
+from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
-from tests.support.cast import ALICE, BOB, Cast, fill
+from tests.support.cast import ALICE, BOB, NOW, Cast, fill
 from tracker.cli.main import app
-from tracker.db.engine import reading
+from tracker.db.engine import reading, writing
+from tracker.db.tables import METADATA
 from tracker.services.sign_in import find_person_by_email
 
 NEW = "ali@example.net"
@@ -28,6 +30,23 @@ def test_sign_in_follows_a_changed_address(cast: Cast) -> None:
         assert moved is not None
         assert moved.id == cast.people[ALICE]
         assert find_person_by_email(session, ALICE) is None
+
+
+@pytest.mark.parametrize(("state", "recipient"), [("waiting", NEW), ("sent", ALICE)])
+def test_waiting_mail_goes_to_the_new_address(cast: Cast, state: str, recipient: str) -> None:
+    row: dict[str, object] = {
+        "dedupe_key": "k",
+        "message_id": "m",
+        "kind": "notices",
+        "subject": "s",
+        "body": b"b",
+    }
+    row |= {"recipient": ALICE, "person_id": cast.people[ALICE], "state": state, "attempts": 0}
+    row |= {"created_at": NOW, "next_attempt_at": NOW, "fence": 0}
+    with writing(cast.engine) as session:
+        session.connection().execute(insert(METADATA.tables["outbox"]).values(row))
+    call("change-email", ALICE, NEW)
+    assert [mail["recipient"] for mail in cast.rows("outbox")] == [recipient]
 
 
 def test_a_change_can_be_changed_back(cast: Cast) -> None:

@@ -6,13 +6,14 @@ The former address is kept with the person, so that files that still have it mea
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlmodel import Session, col, delete, func, or_, select
+from sqlmodel import Session, col, delete, func, or_, select, update
 
 from tracker.addresses import is_address
 from tracker.db.access import BrowserSession, SignIn, Unsubscribed
 from tracker.db.audit import Change, record_changes
 from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
+from tracker.db.ledgers import Outbox
 from tracker.db.people import Person
 from tracker.db.statements import in_chunks, upsert
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
@@ -110,7 +111,9 @@ def _check_actor(context: ServiceContext, person: Person) -> None:
 
 
 def _move_access(session: Session, person_id: int, old: str, new: str) -> None:
-    """End what the old address can open, and keep what it does not want to get."""
+    """End what the old address can open, and move waiting mail and what it does not want to get."""
+    waiting = (col(Outbox.person_id) == person_id) & (col(Outbox.state) == "waiting")
+    session.exec(update(Outbox).where(waiting, col(Outbox.recipient) == old).values(recipient=new))
     session.exec(
         delete(BrowserSession).where(
             col(BrowserSession.person_id) == person_id, col(BrowserSession.email) == old
