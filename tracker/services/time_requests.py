@@ -151,6 +151,14 @@ def count_requests(session: Session, association: str, *, undecided: bool) -> in
     return session.exec(query).one()
 
 
+def list_pending_ids(session: Session, ids: Collection[int]) -> set[int]:
+    """Those of these requests that are neither decided nor withdrawn."""
+    query = select(TimeRequest.id).where(
+        col(TimeRequest.id).in_(ids), col(TimeRequest.state) == PENDING
+    )
+    return set(session.exec(query))
+
+
 def get_request(
     session: Session, request_id: int, associations: Collection[str]
 ) -> SubmittedRequest:

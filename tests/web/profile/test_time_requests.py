@@ -2,14 +2,18 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from httpx2 import Response
 
+from tests.jobs.harness import CONFIG
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
+from tracker.jobs.recheck import recheck
+from tracker.mail import outbox
+from tracker.notifications.context import open_context
 from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.time_requests import RequestedDays, decline_request, grant_request
 from tracker.settings import Coordinator
@@ -318,3 +322,17 @@ def test_a_request_that_is_sent_twice_is_mailed_once(sqlite_web: WebClient) -> N
 def test_a_refused_request_mails_nobody(sqlite_web: WebClient) -> None:
     submit(sqlite_web.visit(ALICE), "leave", {**LEAVE, "reason": ""})
     assert sqlite_web.mails("new-request") == []
+
+
+def test_a_request_that_was_withdrawn_is_not_mailed(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    submit(alice, "leave", LEAVE)
+    site = sqlite_web.app.state.site
+    settings = site.settings.model_copy(update={"config_dir": CONFIG})
+    context = open_context(settings, site.rulebooks, site.engine)
+    claimed = outbox.claim(site.engine, sqlite_web.now, 10, timedelta(minutes=5))
+    assert recheck(context, claimed, sqlite_web.now) == claimed
+    [row] = sqlite_web.cast.rows("time_request")
+    alice.post(f"/requests/{row['id']}/withdraw")
+    assert recheck(context, claimed, sqlite_web.now) == []
+    assert {row["state"] for row in sqlite_web.cast.rows("outbox")} == {"dropped"}
