@@ -72,6 +72,7 @@ def test_the_outbox_as_json_has_every_column_but_the_body(
         "finished_at": None,
         "message_id": "<alice@example.org>",
         "last_error": None,
+        "bounced": None,
     }
     assert bob["recipient"] == BOB
 

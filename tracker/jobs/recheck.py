@@ -59,6 +59,9 @@ from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.services.time_requests import list_pending_ids
 
 _AGAIN_AFTER = timedelta(minutes=1)
+# Notices that leave sooner were decided a moment ago: to decide them again would take longer than
+# sending them.
+_WAITED = timedelta(minutes=10)
 # On SQLite nobody else can write meanwhile: a fifth of a second.
 _MESSAGES_PER_BATCH = 50
 _LIFETIMES = {
@@ -72,10 +75,18 @@ _DecisionKey = tuple[_Subject, Key]
 
 def recheck(context: JobContext, messages: Sequence[Claimed], now: datetime) -> list[Claimed]:
     """The messages that may leave; the others are settled in the outbox and the ledger."""
-    notices = [message for message in messages if _holds_notices(message)]
-    others = [message for message in messages if not _holds_notices(message)]
+    kept: list[Claimed] = []
+    notices: list[Claimed] = []
+    others: list[Claimed] = []
+    for message in messages:
+        if not _holds_notices(message):
+            others.append(message)
+        elif now - message.created_at < _WAITED:
+            kept.append(message)
+        else:
+            notices.append(message)
     with context.transaction() as session:
-        kept = _recheck_others(session, others, now)
+        kept += _recheck_others(session, others, now)
     for batch in in_chunks(notices, _MESSAGES_PER_BATCH):
         kept += _recheck_batch(context, batch, now)
     ids = {message.id for message in kept}
