@@ -309,6 +309,9 @@ def test_a_declined_applicant_gets_the_reason(applicant_web: WebClient) -> None:
     assert "writes: The exam is missing." in letter
     [row] = applicant_web.cast.rows("application", id=applicant_web.cast.applications[NORA])
     assert row["answer"] == "The exam is missing."
+    number = applicant_web.cast.applications[NORA]
+    for visitor, page in ((NORA, f"/application/{number}"), (VERA, path_of(applicant_web, NORA))):
+        assert "Reason: “The exam is missing.”" in text_of(applicant_web.visit(visitor).get(page))
 
 
 def test_a_decision_that_is_entered_twice_is_one_letter(sqlite_applicant_web: WebClient) -> None:
