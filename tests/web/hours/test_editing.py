@@ -123,7 +123,7 @@ def test_a_deleted_entry_is_gone_with_its_topics_and_leaves_an_audit_event(
     assert "The entry is deleted" in text_of(alice.follow(answer))
     assert web.cast.rows("entry", id=web.cast.entries["old"]) == []
     assert web.cast.rows("entry_topic") == []
-    (event,) = web.cast.rows("audit_event")
+    (event,) = web.cast.rows("audit_event", table_name="entry")
     assert event["after"] is None
     assert json.loads(event["before"])["topics"] == {"DEIA": 60}
 

@@ -16,7 +16,7 @@ from tests.web.hours.test_editing import form_of
 from tracker.formatting import format_size
 from tracker.services.evidence import FILES_PER_ENTRY
 from tracker.services.evidence_storage import EvidenceFolder
-from tracker.web.pages.uploads import format_disposition, safe_name
+from tracker.web.pages.uploads import format_disposition, safe_name, sweep
 
 KEY = "d" * 32
 FORM = TRAINING | {"form_key": KEY}
@@ -191,9 +191,13 @@ def test_a_file_can_be_removed_and_goes_with_its_entry(sqlite_web: WebClient) ->
     assert len(on_disk(sqlite_web)) == 1
     assert "Its file is deleted too" in text_of(alice.get(f"/entries/{entry_id}/delete"))
     alice.post(f"/entries/{entry_id}/delete")
+    # It stays while the deletion can be undone.
+    assert len(on_disk(sqlite_web)) == 1
+    sqlite_web.pass_time(hours=25)
+    sweep(sqlite_web.app.state.site, sqlite_web.now)
     assert on_disk(sqlite_web) == []
     assert sqlite_web.cast.rows("evidence") == []
-    assert sqlite_web.cast.rows("audit_event")[-2]["after"] is None
+    assert sqlite_web.cast.rows("audit_event")[-1]["after"] is None
 
 
 def test_files_can_be_added_while_editing_and_nobody_elses_removed(sqlite_web: WebClient) -> None:
