@@ -40,15 +40,15 @@ def insert_rows(
     if not isinstance(table, Table):
         table = METADATA.tables[str(table.__tablename__)]
     session.flush()  # rows that these refer to may be pending
-    count = 0
+    count, connection = 0, session.connection()
+    driver = connection.connection.driver_connection
     for batch in in_chunks(rows, _BATCH):
-        driver = session.connection().connection.driver_connection
         if isinstance(driver, PsycopgConnection):
             columns = list(batch[0])
             values = ([row[column] for column in columns] for row in batch)
             _copy(driver, table.name, columns, values)
         else:
-            session.connection().execute(_insert_into(table), batch)
+            connection.execute(_insert_into(table), batch)
         count += len(batch)
     return count
 

@@ -333,7 +333,8 @@ def _finish(
     if after is not None:
         same = {"entry_id": entry_id, "person_id": person_id, "held_on": after.held_on}
         topics = [{**same, "topic": name, "minutes": m} for name, m in after.topics.items()]
-        insert_rows(context.session, EntryTopic, topics)
+        if topics:
+            insert_rows(context.session, EntryTopic, topics)
     states: list[dict[str, Any] | None] = []
     providers = set()
     for entry in (before, after):
