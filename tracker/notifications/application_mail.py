@@ -115,14 +115,9 @@ def _queue(
     person: Person,
     mail: RequestMail,
 ) -> None:
-    envelope = Envelope(
-        # The same decision, entered twice, is one letter.
-        dedupe_key=f"application:{application.id}:{application.state}:{application.decided_on}",
-        name=person.name,
-        address=person.email,
-        association=application.association,
-        person_id=person.id,
-    )
+    # The same decision, entered twice, is one letter.
+    key = f"application:{application.id}:{application.state}:{application.decided_on}"
+    envelope = Envelope.to_person(person, application.association, key)
     enqueue(
         context.session, [create_message(mail_context, envelope, mail, context.now)], context.now
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tracker.db.engine import writing
+from tracker.db.people import Person
 from tracker.mail.compose import Composer, load_composer
 from tracker.mail.contents import AnyMail, unsubscribe_headers
 from tracker.mail.outbox import Message
@@ -66,6 +67,11 @@ class Envelope:
     to_coordinator: bool = False
     unsubscribe_url: str = ""
     urgent: bool = False
+
+    @classmethod
+    def to_person(cls, person: Person, association: str | None, dedupe_key: str) -> "Envelope":
+        """To a person's first address."""
+        return cls(dedupe_key, person.name, person.email, association, person.id)
 
 
 def create_message(

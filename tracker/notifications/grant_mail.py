@@ -4,8 +4,7 @@ What is decided on a request in the browser has its own letter: see `request_mai
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from typing import NamedTuple
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
@@ -15,16 +14,10 @@ from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
+from tracker.notifications.request_mail import Wording, word_due_date
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.time_requests import Grant
-
-
-class _Wording(NamedTuple):
-    subjects: list[str]
-    headline: str
-    intro: str
-    rows: tuple[Row, ...]
 
 
 def notify_grants(
@@ -51,19 +44,13 @@ def notify_grants(
                 action=Action("View my year", f"{context.settings.base_url}/my-year"),
                 why=f"You get this email because {endorsement.association} recorded this for you.",
             )
-            envelope = Envelope(
-                dedupe_key=grant.key,
-                name=person.name,
-                address=person.email,
-                association=endorsement.association,
-                person_id=person.id,
-            )
+            envelope = Envelope.to_person(person, endorsement.association, grant.key)
             enqueue(session, [create_message(context, envelope, mail, now)], now)
 
 
 def _word(
     context: MailContext, session: Session, grant: Grant, endorsement: Endorsement, now: datetime
-) -> _Wording | None:
+) -> Wording | None:
     """What the letter says; None for a cycle or a leave that is over."""
     name = f"{endorsement.association} {endorsement.category}"
     day_of = days_at(context.rulebooks, now)
@@ -76,15 +63,15 @@ def _word(
         cycle = standing.plan.cycle
         if cycle is not None and cycle.starts_on == grant.starts_on:
             if grant.is_extension:
-                return _word_extension(grant, name, cycle.ends_on)
+                return word_due_date(name, grant.ends_on, cycle.ends_on)
             return _word_waiver(grant, name, standing)
     return None
 
 
-def _word_leave(grant: Grant, name: str) -> _Wording:
+def _word_leave(grant: Grant, name: str) -> Wording:
     starts_on = format_date(grant.starts_on)
     last_day = format_date(grant.ends_on) if grant.ends_on else "not known yet"
-    return _Wording(
+    return Wording(
         [f"Your leave is recorded from {starts_on}", "Your leave is recorded"],
         "Your leave is recorded.",
         f"If your {name} renewal is due during your leave, you don't need to submit anything.",
@@ -92,26 +79,14 @@ def _word_leave(grant: Grant, name: str) -> _Wording:
     )
 
 
-def _word_extension(grant: Grant, name: str, cycle_ends_on: date) -> _Wording:
-    new_date = format_date(grant.ends_on) if grant.ends_on else ""
-    last_day = format_date(cycle_ends_on)
-    return _Wording(
-        [f"Your new due date: {new_date}"],
-        f"Your renewal is now due on {new_date}.",
-        f"You can log hours for your {name} renewal until the end of that day, for sessions on or "
-        f"before {last_day}. Reminders follow the new date.",
-        (Row("New due date", new_date), Row("Sessions through", last_day)),
-    )
-
-
-def _word_waiver(grant: Grant, name: str, standing: Standing) -> _Wording | None:
+def _word_waiver(grant: Grant, name: str, standing: Standing) -> Wording | None:
     for result in standing.results:
         if result.requirement.id == grant.requirement:
             label = capitalize_first(result.requirement.label)
             rows = [Row("Waived", label)]
             if standing.due_on:
                 rows.append(Row("Renewal due", format_date(standing.due_on)))
-            return _Wording(
+            return Wording(
                 [f"{label} is waived ({name})", "A requirement is waived"],
                 f"{label} is waived.",
                 f"You don't need it for this {name} renewal. All other requirements stay.",

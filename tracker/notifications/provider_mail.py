@@ -54,13 +54,9 @@ def _create_message(
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {provider}.",
     )
-    envelope = Envelope(
-        dedupe_key=f"provider:{person.id}:{linked[0].provider_id}:{linked[0].entry_id}",
-        name=person.name,
-        address=person.email,
-        association=_association_of(context.session, person.id),
-        person_id=person.id,
-    )
+    key = f"provider:{person.id}:{linked[0].provider_id}:{linked[0].entry_id}"
+    association = _association_of(context.session, person.id)
+    envelope = Envelope.to_person(person, association, key)
     return create_message(mail_context, envelope, mail, context.now)
 
 

@@ -18,7 +18,7 @@ from tracker.services.time_requests import (
 from tracker.settings import Coordinator
 
 
-class _Wording(NamedTuple):
+class Wording(NamedTuple):
     """What the mail says; the first of ``subjects`` that is short enough is used."""
 
     subjects: list[str]
@@ -47,13 +47,7 @@ def notify_decision(
         action=Action("View my requests", f"{mail_context.settings.base_url}/requests"),
         why=f"You get this email because you sent this request to {endorsement.association}.",
     )
-    envelope = Envelope(
-        dedupe_key=f"request:{request.id}",
-        name=person.name,
-        address=person.email,
-        association=endorsement.association,
-        person_id=person.id,
-    )
+    envelope = Envelope.to_person(person, endorsement.association, f"request:{request.id}")
     message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)
 
@@ -114,7 +108,7 @@ def _format_day(day: date | None) -> str:
     return format_date(day) if day else "not known yet"
 
 
-def _word_leave(decided: DecidedRequest) -> _Wording:
+def _word_leave(decided: DecidedRequest) -> Wording:
     name = decided.submitted.endorsement_name
     starts_on, ends_on = decided.granted or decided.requested
     rows = (
@@ -122,7 +116,7 @@ def _word_leave(decided: DecidedRequest) -> _Wording:
         Row("Last day", format_date(ends_on) if ends_on else "not known yet"),
     )
     if decided.granted is None:
-        return _Wording(
+        return Wording(
             [f"Your leave from {format_date(starts_on)} was declined", "Your leave was declined"],
             "Your request for leave was declined.",
             f"Due dates and reminders for {name} stay the same. You requested:",
@@ -134,7 +128,7 @@ def _word_leave(decided: DecidedRequest) -> _Wording:
             " Your leave has no last day yet. Once you are back, reply to this email, and your "
             "coordinator will enter it."
         )
-    return _Wording(
+    return Wording(
         [f"Your leave is granted from {format_date(starts_on)}", "Your leave is granted"],
         "Your leave is granted.",
         intro,
@@ -142,24 +136,30 @@ def _word_leave(decided: DecidedRequest) -> _Wording:
     )
 
 
-def _word_extension(decided: DecidedRequest) -> _Wording:
+def _word_extension(decided: DecidedRequest) -> Wording:
     name = decided.submitted.endorsement_name
     due_on = (decided.granted or decided.requested).ends_on
     new_date = format_date(due_on) if due_on else ""
     if decided.granted is None:
-        return _Wording(
+        return Wording(
             [f"Your later due date ({name}) was declined", "Your later due date was declined"],
             "Your request for a later due date was declined.",
             f"The due date of your {name} renewal stays the same.",
             (Row("You requested", new_date),),
         )
+    return word_due_date(name, due_on, decided.hours_until)
+
+
+def word_due_date(name: str, due_on: date | None, hours_until: date | None) -> Wording:
+    """The words about a later due date; ``hours_until`` is the last day of sessions that count."""
+    new_date = format_date(due_on) if due_on else ""
     rows = [Row("New due date", new_date)]
     intro = f"You can log hours for your {name} renewal until the end of that day"
-    if decided.hours_until is not None:
-        last_day = format_date(decided.hours_until)
+    if hours_until is not None:
+        last_day = format_date(hours_until)
         rows.append(Row("Sessions through", last_day))
         intro += f", for sessions on or before {last_day}"
-    return _Wording(
+    return Wording(
         [f"Your new due date: {new_date}"],
         f"Your renewal is now due on {new_date}.",
         f"{intro}. Reminders follow the new date.",
