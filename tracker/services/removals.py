@@ -46,8 +46,8 @@ KINDS: dict[str, type[SQLModel]] = {
     "entry": Entry,
 }
 MAX_REASON_LENGTH = 500
-# The reason of what people delete themselves, and how long they can undo it.
-_BY_OWNER = "deleted by its owner"
+# What people delete themselves is of a kind of its own, and for how long they can undo it.
+_BY_OWNER = "own "
 OWNER_MAY_UNDO = timedelta(days=1)
 # The columns that tell rows of a kind apart, the owner's first.
 _SHOWN = (
@@ -189,7 +189,8 @@ def keep_for_undo(context: ServiceContext, kind: str, row_id: int, description: 
     query = select(table).where(table.c.id == row_id, table.c.person_id == context.person_id)
     content = _Content([], [])
     _collect(session, table, dict(session.connection().execute(query).mappings().one()), content)
-    _store(context, context.person_id, kind, description, _BY_OWNER, content)
+    reason = "deleted by its owner"
+    _store(context, context.person_id, _BY_OWNER + kind, description, reason, content)
 
 
 def find_own_deletion(context: ServiceContext, kind: str) -> Removal:
@@ -198,8 +199,7 @@ def find_own_deletion(context: ServiceContext, kind: str) -> Removal:
         select_rows(Removal)
         .where(
             Removal.person_id == context.person_id,
-            Removal.kind == kind,
-            Removal.reason == _BY_OWNER,
+            Removal.kind == _BY_OWNER + kind,
             col(Removal.undone_at).is_(None),
             col(Removal.removed_at) > context.now - OWNER_MAY_UNDO,
         )
@@ -213,8 +213,8 @@ def find_own_deletion(context: ServiceContext, kind: str) -> Removal:
 
 def forget_old_deletions(session: Session, now: datetime) -> None:
     """Delete for good what people deleted themselves and can no longer undo."""
-    is_old = (col(Removal.reason) == _BY_OWNER) & (col(Removal.removed_at) <= now - OWNER_MAY_UNDO)
-    session.exec(delete(Removal).where(is_old))
+    is_own = col(Removal.kind).startswith(_BY_OWNER)
+    session.exec(delete(Removal).where(is_own, col(Removal.removed_at) <= now - OWNER_MAY_UNDO))
 
 
 def list_removals(session: Session) -> list[tuple[Removal, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from tracker.db.ledgers import SettledCycle
+from tracker.db.people import Endorsement
 from tracker.rules.settlement import settle
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.endorsements import endorsement_within
@@ -111,6 +112,5 @@ def _update(
     session.flush()
     after = row.model_dump(include=_AUDITED)
     context.record_change("settled_cycle", row.endorsement_id, before=before, after=after)
-    endorsed = endorsement_within(session, row.endorsement_id, context.actor.coordinates)
-    if endorsed is not None:
-        evaluate_people(session, context.rulebooks, {endorsed.person_id}, context.now)
+    person_id = session.get_one(Endorsement, row.endorsement_id).person_id
+    evaluate_people(session, context.rulebooks, {person_id}, context.now)

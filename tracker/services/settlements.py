@@ -16,8 +16,6 @@ from tracker.rules.settlement import list_differences, settle
 from tracker.rules.standing import Standing
 from tracker.services.facts import format_settlement
 
-# Each association's legal day.
-DayOf = Callable[[str], date]
 # Built once, because building a statement takes as long as running it.
 _SETTLED = select(
     col(SettledCycle.endorsement_id),
@@ -35,7 +33,7 @@ def settle_closed(
     rulebooks: Rulebooks,
     standings: Iterable[Standing],
     since: date,
-    day_of: DayOf,
+    day_of: Callable[[str], date],
 ) -> int:
     """Settle the cycles that closed from the day before ``since`` until yesterday; return how many.
 
@@ -78,7 +76,10 @@ def differences_of(standing: Standing, rulebooks: Rulebooks, today: date) -> lis
 
 
 def note_differences(
-    session: Session, rulebooks: Rulebooks, settled: Sequence[Standing], day_of: DayOf
+    session: Session,
+    rulebooks: Rulebooks,
+    settled: Sequence[Standing],
+    day_of: Callable[[str], date],
 ) -> None:
     """Note since when records differ from what was ``settled``, for the coordinators' list."""
     noted = {}
