@@ -179,7 +179,7 @@ def test_a_day_has_24_hours_in_all(sqlite_web: WebClient) -> None:
     ]
 
 
-def test_nothing_typed_is_lost(sqlite_web: WebClient) -> None:
+def test_nothing_typed_is_uncounted(sqlite_web: WebClient) -> None:
     typed = TRAINING | {"hours": "lots", "title": "Babies & <b>toddlers</b>", "reference": "N° 7"}
     page = sqlite_web.visit(ALICE).log(typed).text
     assert 'value="lots"' in page

@@ -62,7 +62,7 @@ class EntryView:
     files: Sequence[EntryFile]
 
     @property
-    def is_lost(self) -> bool:
+    def is_uncounted(self) -> bool:
         """Whether it is judged for something, and counts for none of it."""
         return bool(self.whys) and not any(why.counts for why in self.whys)
 
