@@ -10,6 +10,9 @@ from functools import lru_cache
 
 # Blanks of any kind, and characters without any width, which no reader sees.
 _BLANKS = re.compile(r"[\s\N{ZERO WIDTH SPACE}\N{WORD JOINER}\N{ZERO WIDTH NO-BREAK SPACE}]+")
+_LINK = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
+# As they are written after a name, without a space: "M.Ed.", "B.Sc.".
+_DEGREE = re.compile(r"(?<![\w.])(?:[A-Z]\.)+(?:Ed|Sc|Div|Phil)\b(?!\.\w|-)")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 # Unicode counts those of Hawaiian, Samoan, Hebrew, and Arabic names among the letters, but nobody
 # has them on a keyboard.
@@ -39,3 +42,11 @@ def plain_name(name: str) -> str:
     decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return _BETWEEN_WORDS.sub(" ", letters).strip()
+
+
+def looks_like_link(name: str) -> bool:
+    """Whether mail programs could make a link or an address of a name; degrees after it are none.
+
+    Names go into mails to strangers.
+    """
+    return _LINK.search(_DEGREE.sub("", name)) is not None

@@ -218,6 +218,46 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "The application was {state} on {decided_on}, and that decision is final"
     ),
     "application-submitted": "The application was already submitted on {submitted_on}",
+    "application-not-submitted": "The application is not submitted, or was decided meanwhile",
+    "applicant-name-required": "Enter your full name",
+    "category-not-offered": "Choose an endorsement from the list",
+    "review-has-begun": (
+        "{association} has begun to review the application. Ask your coordinator to send it back "
+        "if you need to change something."
+    ),
+    "nothing-to-review": "There is nothing for the reviewers to decide here",
+    "note-missing": "Enter a short reason. The applicant reads it.",
+    # An applicant's portfolio
+    "portfolio-submitted": (
+        "Your application for {association} {category} is submitted, so you can add to your "
+        "records but not change them. Take the application back first, or ask your coordinator to "
+        "send it back."
+    ),
+    "portfolio-full": "You can have at most {limit} of these. Remove one you don't need.",
+    "day-required": "Enter the day",
+    "level-required": "Choose what you completed",
+    "degree-title-missing": "Enter the degree or credential, like MSW, Social Work",
+    "degree-in-future": "The day must be today or earlier. Enter the degree once it is awarded.",
+    "degree-on-record": (
+        "This degree is already on record, awarded {awarded_on}. Change that one, or ask your "
+        "coordinator if you can't."
+    ),
+    "transcript-for-association": (
+        "Choose one of the two. Your association records an official transcript when it comes."
+    ),
+    "position-title-missing": "Enter your job title, like Home visitor",
+    "position-in-future": "The first day must be today or earlier. Enter the job once you start.",
+    "position-on-record": (
+        "You have a job with this title since {starts_on} on record. Change that one, or add to "
+        "the title, like the employer."
+    ),
+    "pay-required": "Choose whether the work was paid",
+    "services-required": "Choose at least one",
+    "choice-unknown": "Choose from the list",
+    "families-out-of-range": "The number of families must be 0 to {limit}",
+    "exam-not-required": "This application requires no exam",
+    "exam-in-future": "The day must be today or earlier. Enter the exam once you have taken it.",
+    "exam-on-record": "An exam on {taken_on} is already on record",
     "before-opening": "The application was opened on {opened_on}, so it can't be {wanted} on {day}",
     "before-submission": (
         "The application was submitted on {submitted_on}, so it can't be {wanted} on {day}"

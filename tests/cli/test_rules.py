@@ -77,7 +77,9 @@ def test_every_virginia_cell_is_printed() -> None:
     training = text.partition("In-Service Training IFA ")[2].partition("Reflective Supervision/")[0]
     assert "advice on training, typically 45 hours: Successful applications" in training
     assert "IFRS training (application): Training (interpretation: ifrs-48-hours)" in training
-    assert "hours about these topics do not count here: RSC, DEIA" in training
+    assert (
+        "hours about these topics do not count here: Providing reflective supervision" in training
+    )
     assert "training.rsc (application): RSC training" in training
     assert (
         "Written Exam IFA, IFS, IFRS advice on exam: Not required. IMHS, IMHM-C, IMHM-P, " in text
@@ -88,14 +90,14 @@ def test_every_virginia_cell_is_printed() -> None:
 def test_initial_requirements_are_printed_in_words() -> None:
     virginia = flat(tracker("rules", "show", "--association", "VAIMH").stdout)
     for words in (
-        "not needed if education is met, or if the reviewers accept it",
-        "not needed if experience is met, or if the reviewers accept it",
+        "not needed if “Education” is met, or if the reviewers accept it",
+        "not needed if “Work experience” is met, or if the reviewers accept it",
         "one of: a CDA credential; an associate's degree;",
         "or as a supervised and trained volunteer, if the reviewers agree",
         "at least 10 families",
         "from January 1, 2000: 3 years",
         "sessions count on days on which the applicant provided RSC to others",
-        "that you provide to others), inside the rsc hours",
+        "that you provide to others; they are part of the others",
         "reference 2: Provider of reflective supervision; Colleague",
         "instead, if the reviewers agree: Colleague, then Colleague, then Student taught",
         "at least 1 endorsed as one of IFS, IFRS, IMHS,",

@@ -6,6 +6,8 @@ import pytest
 
 from tests.importer.importer import PEOPLE, Importer
 from tests.rules.case_data import REAL
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 from tracker.importer.vocabulary import vocabulary_of
 
 APPLIED = """email,association,category,opened_on
@@ -48,7 +50,7 @@ def problems_of_row(importer: Importer, kind: str, row: dict[str, str]) -> list[
 def test_a_later_file_adds_a_degree_transcript(importer: Importer) -> None:
     importer.run(people=PEOPLE, degrees=csv_of(DEGREE))
     assert importer.rows("degree") == [
-        (1, 1, "bachelor", "Social Work", date(2010, 6, 1), "none"),
+        (1, 1, "bachelor", "Social Work", date(2010, 6, 1), "none", None),
     ]
     importer.run(degrees=csv_of(DEGREE | {"transcript": "official"}))
     assert importer.rows("degree", "transcript") == [("official",)]
@@ -225,8 +227,8 @@ EXAMS = f"email,association,category,taken_on,passed\n{OF_ALICES},2024-05-01,no\
 
 def test_attestations_and_exams_join_the_application(importer: Importer) -> None:
     importer.run(people=PEOPLE, applications=APPLIED, attestations=ATTESTATIONS, exams=EXAMS)
-    assert importer.rows("attestation") == [(1, 1, "ethics", date(2024, 2, 1))]
-    assert importer.rows("exam_result") == [(1, 1, date(2024, 5, 1), False)]
+    assert importer.rows("attestation") == [(1, 1, "ethics", date(2024, 2, 1), None)]
+    assert importer.rows("exam_result") == [(1, 1, date(2024, 5, 1), False, None)]
     again = EXAMS.replace("no", "yes").replace("2024-05-01", "2024-06-01")
     importer.run(exams=EXAMS + again.splitlines()[1] + "\n")
     importer.run(attestations=ATTESTATIONS.replace("2024-02-01", "2024-02-02"))
@@ -358,3 +360,14 @@ def test_two_jobs_alike_are_told_how_to_be_recorded(sqlite_importer: Importer) -
     )
     assert "keep one, with all of its ages and services separated by semicolons" in problem
     assert problem.endswith("if these are two jobs, give one another title")
+
+
+def test_a_file_confirms_what_an_applicant_entered(importer: Importer) -> None:
+    importer.run(people=PEOPLE, degrees=csv_of(DEGREE))
+    table = METADATA.tables["degree"]
+    with writing(importer.engine) as session:
+        session.connection().execute(table.update().values(recorded_by="alice@example.org"))
+    importer.run(degrees=csv_of(DEGREE | {"awarded_on": "2010-06-02"}))
+    assert importer.rows("degree", "recorded_by") == [(None,)]
+    report = importer.run(degrees=csv_of(DEGREE | {"awarded_on": "2010-06-02"}))
+    assert report.counts["degrees"].unchanged == 1

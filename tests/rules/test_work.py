@@ -163,7 +163,7 @@ def test_each_reason_names_what_is_missing() -> None:
     terms = {**PAID, "ages": "birth to 36 months", "supervised": True, "statements": {"f": "Focus"}}
     fit = work(FIRST, None, ages="birth to 36 months", supervised=True, statements=frozenset(["f"]))
     lacking: dict[str, Terms] = {
-        "it offers none of: prevention": {"services": frozenset(["rsc"])},
+        "it offers none of: said": {"services": frozenset(["rsc"])},
         "it does not serve children birth to 36 months": {"ages": "3 up to 6 years"},
         "it was not paid": {"pay": "volunteer"},
         "it was not supervised": {"supervised": False},

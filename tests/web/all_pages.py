@@ -49,6 +49,8 @@ _LISTED = [
     ("", "/"),
     ("", "/sign-in"),
     ("", "/sign-in", "Email me a code"),
+    ("", "/apply"),
+    ("", "/apply", "Email me a code"),
     ("", "/sign-in/code"),
     ("", "/sign-in/a-link"),
     ("", "/sign-in/a-link", "Sign in"),
@@ -91,6 +93,20 @@ _LISTED = [
     (ALICE, "/application/{named}/references", "Ask for a reference"),
     (NORA, "/application/{nora}/references"),
     (DANA, "/application/{nobody}/references"),
+    (EVE, "/application/new"),
+    (EVE, "/application/new", "Start my application"),
+    (NORA, "/application/{nora}/status/submit"),
+    (NORA, "/application/{nora}/status/withdraw"),
+    (IDA, "/application/{ida}/status/take-back"),
+    (NORA, "/application/{nora}/education"),
+    (NORA, "/application/{nora}/education", "Add"),
+    (NORA, "/application/{nora}/education/{degree}", "Save"),
+    (NORA, "/application/{nora}/work"),
+    (NORA, "/application/{nora}/work", "Add this job"),
+    (NORA, "/application/{nora}/work/{position}", "Save"),
+    (NORA, "/application/{nora}/statements"),
+    (NORA, "/application/{nora}/exam"),
+    (NORA, "/application/{nora}/exam", "Save"),
     (BOB, "/profile"),
     (EVE, "/profile/files"),
     (ALICE, "/profile/second-address", "Send the code"),
@@ -128,6 +144,8 @@ _LISTED = [
     (VERA, "/coordinator/applicants?status=needs+review"),
     (DAN, "/coordinator/applicants"),
     (VERA, "/coordinator/applicants/{nora}"),
+    (VERA, "/coordinator/applicants/{ida}"),
+    (VERA, "/coordinator/applicants/{ida}/send-back", "Send it back"),
     (CAROL, "/coordinator/people/2/2025-01-01"),
     (CAROL, "/coordinator/people/2/2025-01-01", "Reopen this cycle"),
     (VERA, "/coordinator/applicants/{ida}/endorse"),
@@ -182,6 +200,7 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
         return int(session.connection().execute(new).scalar_one())
 
     settle_last_year(session, cast, BOB)
+    nora = {"person_id": cast.people[NORA], "recorded_by": NORA}
     logged_session = hold_session(session, cast, DANA)
     asked, disputed = (name_supervisee(session, cast, logged_session, who) for who in (ALICE, BOB))
     table = METADATA.tables["group_member"]
@@ -201,6 +220,27 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
             asked_at=NOW,
             state="asked",
             **days,
+        ),
+        "degree": add(
+            "degree",
+            level="bachelor",
+            title="BSW, Social Work",
+            awarded_on=date(2015, 5, 15),
+            transcript="none",
+            **nora,
+        ),
+        "position": add(
+            "position",
+            title="Home visitor, Healthy Families",
+            pay="paid",
+            services="prevention",
+            families=12,
+            supervised=True,
+            trained=False,
+            gives_rsc=False,
+            statements="",
+            starts_on=date(2020, 6, 1),
+            **nora,
         ),
         "nobody": apply(
             session, cast.people[DANA], association="VAIMH", opened_on=date(2024, 1, 1)

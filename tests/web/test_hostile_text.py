@@ -9,17 +9,20 @@ import io
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from email import message_from_bytes, policy
 
 from httpx2 import Response
+from sqlmodel import Session
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, Cast
 from tests.support.held import settle_last_year
-from tests.web.applicants import IDA
+from tests.web.applicants import IDA, NORA, OLIVE
 from tests.web.client import Visitor, WebClient
 from tests.web.crawl import Form, Reader, read_page, walk
 from tests.web.test_scoping import routes
 from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
 
@@ -80,6 +83,9 @@ WITHOUT_TEXT = {
     "/entries/undo-deletion",
     "/unsubscribe/mail/{token}",
     "/sessions/{session_id}/edit",
+    "/application/new",
+    "/application/{application_id}/statements",
+    "/application/{application_id}/status/{change}",
 }
 Kind = tuple[str, tuple[str, ...]]
 
@@ -162,8 +168,10 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
     tried: set[Kind] = set()
     with writing(sqlite_applicant_web.cast.engine) as session:
         settle_last_year(session, sqlite_applicant_web.cast, BOB)
+        make_portfolios(session, sqlite_applicant_web.cast)
     # Several times: what one of them saved gives another one, or a job, something to answer.
-    for email in (ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, ""):
+    visitors = (ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, NORA, "")
+    for email in visitors:
         found += fill_in_everything(sqlite_applicant_web, email, tried)
         do_what_is_due(sqlite_applicant_web)
     sqlite_applicant_web.settle()
@@ -174,6 +182,20 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
     assert sorted(set(found)) == []
     posted = {path for method, path in routes(sqlite_applicant_web) if method == "POST"}
     assert {matching(path, posted) for path, _ in tried} >= posted - WITHOUT_TEXT
+
+
+def make_portfolios(session: Session, cast: Cast) -> None:
+    """A job that Nora entered, and an application of Olive's that the reviewers have."""
+    position = METADATA.tables["position"]
+    job = {"title": "Home visitor", "pay": "paid", "services": "prevention", "statements": ""}
+    flags = dict.fromkeys(("supervised", "trained", "gives_rsc"), False)
+    own = {"person_id": cast.people[NORA], "recorded_by": NORA, "families": 1}
+    values = {**job, **flags, **own, "starts_on": date(2020, 1, 1)}
+    session.connection().execute(position.insert().values(values))
+    application = METADATA.tables["application"]
+    submitted = {"state": "submitted", "submitted_on": date(2026, 11, 1)}
+    olives = application.c.person_id == cast.people[OLIVE]
+    session.connection().execute(application.update().where(olives).values(submitted))
 
 
 def do_what_is_due(web: WebClient) -> None:

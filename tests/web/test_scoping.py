@@ -70,7 +70,24 @@ KNOWN = {
     ("GET", "/transcript/{endorsement_id}/{cycle_starts_on}"): PERSON,
     ("GET", "/transcript/{endorsement_id}/{cycle_starts_on}.csv"): PERSON,
     ("GET", "/transcript/{endorsement_id}/{cycle_starts_on}.pdf"): PERSON,
+    ("GET", "/apply"): ANYBODY,
+    ("GET", "/application/new"): PERSON,
+    ("POST", "/application/new"): PERSON,
     ("GET", "/application/{application_id}"): PERSON,
+    ("GET", "/application/{application_id}/status/{change}"): PERSON,
+    ("POST", "/application/{application_id}/status/{change}"): PERSON,
+    ("GET", "/application/{application_id}/education"): PERSON,
+    ("POST", "/application/{application_id}/education"): PERSON,
+    ("GET", "/application/{application_id}/education/{degree_id}"): PERSON,
+    ("POST", "/application/{application_id}/education/{degree_id}"): PERSON,
+    ("GET", "/application/{application_id}/work"): PERSON,
+    ("POST", "/application/{application_id}/work"): PERSON,
+    ("GET", "/application/{application_id}/work/{position_id}"): PERSON,
+    ("POST", "/application/{application_id}/work/{position_id}"): PERSON,
+    ("GET", "/application/{application_id}/statements"): PERSON,
+    ("POST", "/application/{application_id}/statements"): PERSON,
+    ("GET", "/application/{application_id}/exam"): PERSON,
+    ("POST", "/application/{application_id}/exam"): PERSON,
     ("GET", "/application/{application_id}/references"): PERSON,
     ("POST", "/application/{application_id}/references"): PERSON,
     ("GET", "/profile"): PERSON,
@@ -120,6 +137,9 @@ KNOWN = {
     ("GET", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
     ("GET", "/coordinator/applicants"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}"): COORDINATOR,
+    ("GET", "/coordinator/applicants/{application_id}/send-back"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}/send-back"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
     ("POST", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
 }
@@ -154,6 +174,7 @@ def routes(web: WebClient) -> Iterator[tuple[str, str]]:
 def send(web: WebClient, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
     method, path = route
     path = path.replace("{cycle_starts_on}", "2026-01-01").replace("{decision}", "endorse")
+    path = path.replace("{change}", "submit")
     path = re.sub(r"\{\w+\}", str(number), path)
     visitor = web.visit(email)
     answer = (
@@ -276,8 +297,8 @@ def test_foreign_ids_answer_like_absent_ids(
     coordinating = route[1].startswith("/coordinator")
     absent = [send(web, email, route, number) for number in (999_999, 2**31)]
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
-              "membership", "evidence", "time_request", "leave", "person",
-              "group_session", "group_member")  # fmt: skip
+              "membership", "evidence", "time_request", "leave", "person", "degree", "position",
+              "attestation", "exam_result", "review", "group_session", "group_member")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
@@ -308,7 +329,9 @@ def test_pages_show_only_own_data(sqlite_web: WebClient, email: str) -> None:
 def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
     for path in ("/entries/{}", "/entries/{}/edit", "/log/saved/{}", "/my-year/{}/2026-01-01",
                  "/coordinator/people/{}", "/coordinator/people/{}/2026-01-01",
-                 "/application/{}", "/application/{}/references",
+                 "/application/{}", "/application/{}/references", "/application/{}/education",
+                 "/application/{}/work", "/application/{}/statements", "/application/{}/exam",
+                 "/application/{}/status/submit", "/coordinator/applicants/{}/send-back",
                  "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
                  "/membership/{}", "/coordinator/requests/{}"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE

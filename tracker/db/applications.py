@@ -51,7 +51,10 @@ class Application(SQLModel, table=True):
 
 
 class Degree(SQLModel, table=True):
-    """What a person's education led to, on the day on which it was awarded."""
+    """What a person's education led to, on the day on which it was awarded.
+
+    ``recorded_by`` is who entered it on the pages; None: it came in a file of the association's.
+    """
 
     __tablename__ = "degree"
     __table_args__ = (
@@ -66,6 +69,7 @@ class Degree(SQLModel, table=True):
     title: str = Field(max_length=200)
     awarded_on: date
     transcript: str = Field(default="none", max_length=10)
+    recorded_by: str | None = Field(default=None, max_length=254)
 
 
 class Position(SQLModel, table=True):
@@ -74,7 +78,8 @@ class Position(SQLModel, table=True):
     ``services`` are what it offers (semicolons between them) and ``statements`` what the person
     confirms of it, in the rulebooks' own keys. ``ages`` are one of `POSITION_AGES`. ``families``
     were served in all; a volunteer's or intern's work was ``supervised`` and, the volunteer's,
-    ``trained`` for. ``gives_rsc``: the person provides RSC to others there.
+    ``trained`` for. ``gives_rsc``: the person provides RSC to others there. ``recorded_by`` is as
+    of `Degree`.
     """
 
     __tablename__ = "position"
@@ -100,6 +105,7 @@ class Position(SQLModel, table=True):
     supervisor_id: int | None = Field(default=None, foreign_key="person.id")
     starts_on: date
     ends_on: date | None = None
+    recorded_by: str | None = Field(default=None, max_length=254)
 
 
 class Reference(SQLModel, table=True):
@@ -165,7 +171,10 @@ class WithdrawnReference(SQLModel, table=True):
 
 
 class Attestation(SQLModel, table=True):
-    """Something signed or confirmed for an application: a key of the rulebook, and the day."""
+    """Something signed or confirmed for an application: a key of the rulebook, and the day.
+
+    ``recorded_by`` is as of `Degree`.
+    """
 
     __tablename__ = "attestation"
     __table_args__ = (
@@ -176,10 +185,14 @@ class Attestation(SQLModel, table=True):
     application_id: int = Field(foreign_key="application.id")
     what: str = Field(max_length=40)
     signed_on: date
+    recorded_by: str | None = Field(default=None, max_length=254)
 
 
 class ExamResult(SQLModel, table=True):
-    """A written examination taken for an application."""
+    """A written examination taken for an application.
+
+    ``recorded_by`` is as of `Degree`: what an applicant enters is for the association to confirm.
+    """
 
     __tablename__ = "exam_result"
     __table_args__ = (
@@ -190,3 +203,24 @@ class ExamResult(SQLModel, table=True):
     application_id: int = Field(foreign_key="application.id")
     taken_on: date
     passed: bool
+    recorded_by: str | None = Field(default=None, max_length=254)
+
+
+class Review(SQLModel, table=True):
+    """What the reviewers decided about one requirement of a submitted application.
+
+    ``requirement`` is its id in the rulebook; ``note`` is for the applicant to read.
+    """
+
+    __tablename__ = "review"
+    __table_args__ = (
+        UniqueConstraint("application_id", "requirement"),
+        IDS_NEVER_REUSED,
+    )
+    id: int = Field(default=None, primary_key=True)
+    application_id: int = Field(foreign_key="application.id")
+    requirement: str = Field(max_length=40)
+    accepted: bool
+    note: str = Field(default="", max_length=500)
+    reviewed_by: str = Field(max_length=254)
+    reviewed_at: datetime = Field(sa_type=Instant)

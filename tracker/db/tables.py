@@ -19,6 +19,7 @@ from tracker.db.applications import (
     ExamResult,
     Position,
     Reference,
+    Review,
     WithdrawnReference,
 )
 from tracker.db.corrections import FormerEmail, Removal
@@ -84,6 +85,7 @@ __all__ = [
     "Reference",
     "Removal",
     "Renewal",
+    "Review",
     "RunFailure",
     "RunRow",
     "Secret",

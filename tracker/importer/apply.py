@@ -212,10 +212,7 @@ class _Store:
             self._load_confirmed_emails(rows)
         if issubclass(schema, OfEndorsement):
             self._load_endorsement_ids(rows)
-        wanted = []
-        for row in rows:
-            if not isinstance(row, ReferenceRow) or not self._plan.items.is_settled(row):
-                wanted.append((row.email, self._table_values(row)))
+        wanted = self._list_wanted(schema, rows)
         stored = store_rows(self._session, schema, wanted)
         stored.counts.unchanged += len(rows) - len(wanted)
         self._note_grants(schema, stored)
@@ -226,6 +223,18 @@ class _Store:
         if schema is ApplicationRow:
             self._note_applications(stored)
         return stored
+
+    def _list_wanted(
+        self, schema: type[CsvRow], rows: Iterable[CsvRow]
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """The columns of each row to store, with the person's address."""
+        # What a person entered becomes the association's once it is in a file of theirs.
+        entered = {"recorded_by": None} if "recorded_by" in schema.table.model_fields else {}
+        wanted = []
+        for row in rows:
+            if not isinstance(row, ReferenceRow) or not self._plan.items.is_settled(row):
+                wanted.append((row.email, {**self._table_values(row), **entered}))
+        return wanted
 
     def _note_grants(self, schema: type[CsvRow], stored: StoredRows) -> None:
         """Note new and changed grants of people who were here before."""

@@ -26,27 +26,29 @@ from tracker.services.sign_in import (
 class CodeRequest(NamedTuple):
     """A request for a code by mail.
 
-    A sign-in opens ``next_path``; ``token`` is that of the browser that asked. A second address is
-    that of ``person_id``; ``token`` is that of the link in the mail.
+    A sign-in opens ``next_path``; ``token`` is that of the browser that asked. Someone who is new
+    (``is_new``) may sign in with an address that nobody has yet. A second address is that of
+    ``person_id``; ``token`` is that of the link in the mail.
     """
 
     email: str
     token: str
     next_path: str = "/"
     person_id: int | None = None
+    is_new: bool = False
 
 
 def send_sign_in_code(
     mail_context: MailContext, session: Session, request: CodeRequest, now: datetime
 ) -> None:
-    """Store a code, and queue a mail with it if the address is known.
+    """Store a code, and queue a mail with it if the address is known, or may be new.
 
     For an unknown address all else is done, too, so that neither the time it takes nor the answer
     to a code shows whether the address is registered.
     """
     person = find_person_by_email(session, request.email)
     names = {one.email: one.name for one in mail_context.settings.coordinators}
-    name = person.name if person else names.get(request.email)
+    name = person.name if person else names.get(request.email, "" if request.is_new else None)
     email = NOBODY if name is None else request.email
     token = link_token(session, request.token)
     code = create_sign_in(session, token, email, now)

@@ -7,7 +7,7 @@ from sqlmodel import Session
 from tracker.db.applications import Application
 from tracker.db.people import Person
 from tracker.formatting import format_date
-from tracker.mail.contents import Action, RequestMail, Row
+from tracker.mail.contents import Action, NewRequestMail, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
@@ -46,6 +46,66 @@ def notify_endorsed(
         answer="",
         answered_by=answered_by,
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        why=_format_why(application),
+    )
+    _queue(mail_context, context, application, person, mail)
+
+
+def notify_submitted(
+    mail_context: MailContext, context: ServiceContext, application_id: int
+) -> None:
+    """Queue a mail about a new application to each coordinator, in the transaction that submits."""
+    application, person = _get_applicant(context.session, application_id)
+    name = f"{application.association} {application.category}"
+    messages = []
+    for coordinator in mail_context.settings.coordinators_of(application.association):
+        mail = NewRequestMail(
+            subject=fit_subject(
+                [f"{person.name} has applied ({name})", f"New application ({name})"]
+            ),
+            greeting_name=coordinator.name,
+            headline=f"{person.name} has submitted an application.",
+            applicant=person.name,
+            rows=(
+                Row("Endorsement", _find_category(context.rulebooks, application)),
+                Row("Email", person.email),
+            ),
+            reason="",
+            action=Action(
+                "Review it",
+                f"{mail_context.settings.base_url}/coordinator/applicants/{application.id}",
+            ),
+            why=f"You get this email because you coordinate {application.association}.",
+        )
+        envelope = Envelope(
+            dedupe_key=f"submitted:{application.id}:{context.now.isoformat()}:{coordinator.email}",
+            name=coordinator.name,
+            address=coordinator.email,
+            association=application.association,
+            to_coordinator=True,
+        )
+        messages.append(create_message(mail_context, envelope, mail, context.now))
+    enqueue(context.session, messages, context.now)
+
+
+def notify_sent_back(
+    mail_context: MailContext, context: ServiceContext, application_id: int, answered_by: str
+) -> None:
+    """Queue the letter that says what to change, in the transaction that sends it back."""
+    application, person = _get_applicant(context.session, application_id)
+    name = f"{application.association} {application.category}"
+    mail = RequestMail(
+        subject=fit_subject([f"Please change your application ({name})", "Your application"]),
+        greeting_name=person.name,
+        headline=f"{application.association} sent your application back.",
+        intro="You can change it, and submit it again when you are done.",
+        rows=(Row("Endorsement", _find_category(context.rulebooks, application)),),
+        answer=application.answer or "",
+        answered_by=answered_by,
+        action=Action(
+            "View my application",
+            f"{mail_context.settings.base_url}/application/{application.id}",
+        ),
         why=_format_why(application),
     )
     _queue(mail_context, context, application, person, mail)
@@ -115,8 +175,9 @@ def _queue(
     person: Person,
     mail: RequestMail,
 ) -> None:
-    # The same decision, entered twice, is one letter.
-    key = f"application:{application.id}:{application.state}:{application.decided_on}"
+    # The same decision, entered twice, is one letter; an application can be sent back many times.
+    day = application.decided_on or context.now.isoformat()
+    key = f"application:{application.id}:{application.state}:{day}"
     envelope = Envelope.to_person(person, application.association, key)
     enqueue(
         context.session, [create_message(mail_context, envelope, mail, context.now)], context.now

@@ -23,7 +23,7 @@ from tracker.rules.requirement import (
     WorkRule,
 )
 
-_LEVELS = {
+LEVEL_NAMES = {
     "cda": "a CDA credential",
     "associate": "an associate's degree",
     "bachelor": "a bachelor's degree",
@@ -54,7 +54,7 @@ def describe_accepted(accepted: AcceptedProvider) -> str:
     """Whose sessions are accepted, and on which days."""
     providers = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
     if accepted.degree:
-        providers += f" with at least {_LEVELS[accepted.degree]}"
+        providers += f" with at least {LEVEL_NAMES[accepted.degree]}"
     if accepted.associations:
         providers += f" endorsed by {format_alternatives(accepted.associations)}"
     days = []
@@ -213,7 +213,7 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 yield f"  from {format_date(value.starts_from)}: {amount}"
                 if first := _find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
-            yield from _indent(_terms(rulebook, requirement))
+            yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
     yield from _advice_for_category(rulebook, here, category)
 
 
@@ -256,13 +256,12 @@ def _interpretation(interpretation: Interpretation) -> Lines:
         yield f"  For another reading, change: {interpretation.change}"
 
 
-def _terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
-    """Every condition of a requirement other than its amounts."""
-    yield requirement.about
+def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
+    """Every condition of a requirement other than its amounts, without the rulebook's keys."""
     yield from _alternatives(rulebook, requirement)
     yield from _hours_terms(rulebook, requirement)
     if requirement.membership:
-        yield f"membership rule {requirement.membership}"
+        yield f"membership in {rulebook.memberships[requirement.membership].says}"
     if requirement.each_year:
         yield "each year of the cycle"
     if requirement.asked_of != "everyone":
@@ -285,33 +284,34 @@ def _alternatives(rulebook: Rulebook, requirement: Requirement) -> Lines:
     for other in rulebook.requirements:
         has_category = not set(other.categories).isdisjoint(requirement.categories)
         if other.either == requirement.either and other is not requirement and has_category:
-            yield f"not needed if {other.id} is met, or if the reviewers accept it"
+            yield f"not needed if “{other.label}” is met, or if the reviewers accept it"
 
 
 def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.topic:
-        topic = f"topic {requirement.topic} ({_words(rulebook.topic_names, (requirement.topic,))})"
-        whole = "training" if requirement.counts == "training" else requirement.inside
-        yield f"{topic}, inside the {whole} hours" if whole else topic
+        topic = f"hours about: {_words(rulebook.topic_names, (requirement.topic,))}"
+        is_inside = requirement.counts == "training" or requirement.inside
+        yield f"{topic}; they are part of the others" if is_inside else topic
     if requirement.besides:
-        yield f"hours about these topics do not count here: {', '.join(requirement.besides)}"
+        topics = _words(rulebook.topic_names, requirement.besides)
+        yield f"hours about these topics do not count here: {topics}"
     if requirement.providers:
         rule = rulebook.providers[requirement.providers]
-        yield f"provider rule {requirement.providers}: {rule.says}"
+        yield f"with a provider who is, on the day of the session: {rule.says}"
     if window := requirement.window:
         if window.months:
             span = f"span of {window.months} months"
             yield f"sessions count only within the best {span}"
         if window.after:
-            yield f"sessions count from the day of {_LEVELS[window.after]} or a higher degree"
+            yield f"sessions count from the day of {LEVEL_NAMES[window.after]} or a higher degree"
         if window.while_giving:
             yield "sessions count on days on which the applicant provided RSC to others"
 
 
 def _education_terms(education: EducationRule) -> Lines:
-    yield f"one of: {_words(_LEVELS, education.levels)}"
+    yield f"one of: {_words(LEVEL_NAMES, education.levels)}"
     if education.reviewed:
-        yield f"if the reviewers agree: {_words(_LEVELS, education.reviewed)}"
+        yield f"if the reviewers agree: {_words(LEVEL_NAMES, education.reviewed)}"
     if education.transcript != "none":
         yield f"with an {education.transcript} transcript"
 
@@ -329,7 +329,7 @@ def _work_terms(rulebook: Rulebook, work: WorkRule) -> Lines:
     if work.supervised:
         yield "supervised"
     if work.after:
-        yield f"days count starting on the day of {_LEVELS[work.after]} or a higher degree"
+        yield f"days count starting on the day of {LEVEL_NAMES[work.after]} or a higher degree"
     for statement in work.statements.values():
         yield f"confirmed for each position: {statement}"
     if work.internship:

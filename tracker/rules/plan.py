@@ -31,7 +31,8 @@ class PlannedRequirement:
     ``label`` is its plain name, such as ``DEIA training``; ``topic`` is None for whole hours.
     ``amount`` is in minutes for hours, months for years, else a number of ``unit``. ``is_exempt``:
     no hours are required in the cycle of endorsement. ``sum_key`` names the sum in
-    `Facts.minutes` that counts. ``rule`` has the terms that only an application has.
+    `Facts.minutes` that counts. ``services`` are the kinds of work that count, in words. ``rule``
+    has the terms that only an application has.
     """
 
     id: str
@@ -47,6 +48,7 @@ class PlannedRequirement:
     each_year: bool
     source_document: str
     source_section: str
+    services: tuple[str, ...]
     rule: Requirement
 
     @property
@@ -175,6 +177,7 @@ def _full_amount(rule: Requirement, value: Value) -> int:
 def _plan_requirement(
     rulebook: Rulebook, rule: Requirement, value: Value, share: Fraction
 ) -> PlannedRequirement:
+    services = rule.work.services if rule.work else ()
     # A membership is required in full, whatever is left of the cycle.
     is_prorated = rule.counts != "membership"
     amount = _full_amount(rule, value)
@@ -194,5 +197,6 @@ def _plan_requirement(
         each_year=rule.each_year,
         source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,
+        services=tuple(rulebook.services.get(service, service) for service in services),
         rule=rule,
     )

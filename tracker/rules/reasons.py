@@ -83,6 +83,9 @@ SENTENCES = {
     "only_paid_work": "only paid work is on record; the reviewers decide whether some was in "
     "addition to it",
     "passed": "passed {day}",
+    "exam_reported": "passed {day} according to the applicant; the association confirms it",
+    "reviewers_accepted": "accepted by the reviewers",
+    "reviewers_refused": "the reviewers did not accept what is on record",
     "alternative_met": "{label} is enough",
     "alternative_for_review": "{label} is enough if the reviewers agree",
     "window": "{starts_on} to {ends_on}",

@@ -175,8 +175,12 @@ def applications_sql(*, for_postgresql: bool) -> str:
             FROM reference r WHERE r.application_id = ap.id AND r.declined_at IS NULL),
         (SELECT {join}(t.what, ';') FROM attestation t
             WHERE t.application_id = ap.id AND t.signed_on <= w.as_of),
-        (SELECT MIN(x.taken_on) FROM exam_result x
-            WHERE x.application_id = ap.id AND x.passed AND x.taken_on <= w.as_of)
+        (SELECT MIN(x.taken_on) FROM exam_result x WHERE x.application_id = ap.id AND x.passed
+            AND x.recorded_by IS NULL AND x.taken_on <= w.as_of),
+        (SELECT MIN(x.taken_on) FROM exam_result x WHERE x.application_id = ap.id AND x.passed
+            AND x.recorded_by IS NOT NULL AND x.taken_on <= w.as_of),
+        (SELECT {json_list}({json_row}(rv.requirement, rv.accepted, rv.reviewed_at))
+            FROM review rv WHERE rv.application_id = ap.id)
     FROM wanted w
     CROSS JOIN application ap
     CROSS JOIN person p
@@ -189,7 +193,7 @@ def _facts(
 ) -> ApplicationFacts:
     (number, person_id, email, name, provides_rsc, state, opened_on, submitted_on, *rest) = row
     (training, topics, members, sessions, topic, degrees, positions, *rest) = rest
-    references, signed, exam_passed_on = rest
+    references, signed, exam_passed_on, exam_reported_on, reviews = rest
     minutes = {f"topic:{name}": total for name, total in _parse_list(topics)}
     if training:
         minutes["training"] = training
@@ -203,6 +207,8 @@ def _facts(
         tuple(_reference(values, as_of, zone) for values in _parse_list(references)),
         _parse_words(signed),
         as_date(exam_passed_on) if exam_passed_on else None,
+        as_date(exam_reported_on) if exam_reported_on else None,
+        _reviews(reviews, as_of, zone),
     )
     return ApplicationFacts(
         subject_id=number,
@@ -262,9 +268,18 @@ def _position(values: Sequence[Any]) -> CandidatePosition:
     )
 
 
+def _reviews(value: str | list[Any] | None, as_of: date, zone: str) -> dict[str, bool]:
+    """What the reviewers had decided by ``as_of``: whether they accept it, by requirement."""
+    reviews = {}
+    for requirement, accepted, reviewed_at in _parse_list(value):
+        if _local_day_of(reviewed_at, zone) <= as_of:
+            reviews[requirement] = bool(accepted)
+    return reviews
+
+
 def _reference(values: Sequence[Any], as_of: date, zone: str) -> CandidateReference:
     name, role, received_at, in_role, claimed, vetted, endorsements, vettings = values
-    day = _received_on(received_at, zone) if received_at else None
+    day = _local_day_of(received_at, zone) if received_at else None
     if day is None or day > as_of:
         return CandidateReference(name, role, None)
     holds = _held_on(day, endorsements)
@@ -278,7 +293,7 @@ def _reference(values: Sequence[Any], as_of: date, zone: str) -> CandidateRefere
 
 # References come in, and are read again, by the thousand; few of their texts are distinct.
 @lru_cache(maxsize=4_096)
-def _received_on(instant: str, zone: str) -> date:
+def _local_day_of(instant: str, zone: str) -> date:
     """The legal day of an instant as JSON has it: SQLite's has no zone, which is UTC."""
     received_at = datetime.fromisoformat(instant)
     return local_day(received_at.replace(tzinfo=received_at.tzinfo or UTC), zone)

@@ -7,9 +7,11 @@ from sqlmodel import Session, col, select
 
 from tracker.db.applications import UNDECIDED, Application
 from tracker.db.audit import Change, record_changes
+from tracker.db.engine import lock_names
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
+from tracker.rules.model import Rulebook
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.application_facts import judge_applications
 from tracker.services.context import (
@@ -17,16 +19,18 @@ from tracker.services.context import (
     Refusal,
     Refused,
     ServiceContext,
+    check_name,
     check_text,
     lock_person,
 )
-from tracker.services.evaluation import evaluate_people
+from tracker.services.evaluation import DayOf, days_at, evaluate_people
+from tracker.services.sign_in import find_person_by_email
 
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
 # The reason is personal, so the audit log does not repeat it.
-_AUDITED = set(Application.model_fields) - {"id", "answer"}
+APPLICATION_AUDITED = set(Application.model_fields) - {"id", "answer"}
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
@@ -93,6 +97,50 @@ def list_applicants(
     return sorted(standings, key=_rank)
 
 
+def list_offered_categories(rulebooks: Rulebooks, day_of: DayOf) -> list[tuple[Rulebook, str]]:
+    """The categories that someone can apply for: those with application rules on the day."""
+    offered = []
+    for rulebook in rulebooks.associations.values():
+        day = day_of(rulebook.id)
+        for category in rulebook.categories:
+            if rulebooks.application_plan(rulebook.id, category, day).requirements:
+                offered.append((rulebook, category))
+    return offered
+
+
+def register_applicant(context: ServiceContext, email: str, name: str) -> int:
+    """Store someone new, whose address was confirmed by a code; the person's id.
+
+    A person who has the address already is kept. Raises Refused for a name that can't be stored.
+    """
+    lock_names(context.session, [email])
+    known = find_person_by_email(context.session, email)
+    if known is not None:
+        return known.id
+    if refusals := check_name(name, "applicant-name-required"):
+        raise Refused(*refusals)
+    person = Person(email=email, name=name)
+    context.create_row(person, {"email", "name"})
+    return person.id
+
+
+def start_application(context: ServiceContext, association: str, category: str) -> int:
+    """Open an application of the actor's own, today; its id. Raises Refused.
+
+    One that was started today and is still open (a double click) is not started again.
+    """
+    day_of = days_at(context.rulebooks, context.now)
+    offered = list_offered_categories(context.rulebooks, day_of)
+    if (association, category) not in [(book.id, each) for book, each in offered]:
+        raise Refused(Refusal("category", "category-not-offered"))
+    today = day_of(association)
+    lock_person(context.session, context.person_id)
+    for own in list_undecided_applications(context.session, context.person_id):
+        if (own.association, own.category, own.opened_on) == (association, category, today):
+            return own.id
+    return open_application(context, context.person_id, association, category, today).id
+
+
 def open_application(
     context: ServiceContext, person_id: int, association: str, category: str, opened_on: date
 ) -> Application:
@@ -113,22 +161,23 @@ def open_application(
     application = Application(
         person_id=person_id, association=association, category=category, opened_on=opened_on
     )
-    context.create_row(application, _AUDITED)
+    context.create_row(application, APPLICATION_AUDITED)
     return application
 
 
 def submit_application(context: ServiceContext, application_id: int, submitted_on: date) -> None:
     """Submit an open application. Raises NotFound or Refused."""
-    application = _lock_application(context, application_id)
+    application = lock_application(context, application_id)
     _check_change(application, "submitted", submitted_on)
-    context.update_row(application, _AUDITED, state="submitted", submitted_on=submitted_on)
+    values = {"state": "submitted", "submitted_on": submitted_on, "answer": None}
+    context.update_row(application, APPLICATION_AUDITED, **values)
 
 
 def withdraw_application(context: ServiceContext, application_id: int, decided_on: date) -> None:
     """Close an undecided application that the applicant withdraws. Raises NotFound or Refused."""
-    application = _lock_application(context, application_id)
+    application = lock_application(context, application_id)
     _check_change(application, "withdrawn", decided_on)
-    context.update_row(application, _AUDITED, state="withdrawn", decided_on=decided_on)
+    context.update_row(application, APPLICATION_AUDITED, state="withdrawn", decided_on=decided_on)
 
 
 def decline_application(
@@ -138,12 +187,12 @@ def decline_application(
 
     ``answer`` is the reason for the applicant. Raises NotFound or Refused.
     """
-    application = _lock_applicant(context, application_id)
+    application = lock_applicant(context, application_id)
     _check_change(application, "declined", decided_on)
     if refusals := check_text("answer", answer):
         raise Refused(*refusals)
     context.update_row(
-        application, _AUDITED, state="declined", decided_on=decided_on, answer=answer
+        application, APPLICATION_AUDITED, state="declined", decided_on=decided_on, answer=answer
     )
 
 
@@ -153,14 +202,14 @@ def endorse_applicant(context: ServiceContext, application_id: int, decided_on: 
     An endorsement that covers that day already is kept. The first renewal cycle's standing is
     stored too. Endorsing again on the same day changes nothing. Raises NotFound or Refused.
     """
-    application = _lock_applicant(context, application_id)
+    application = lock_applicant(context, application_id)
     if (application.state, application.decided_on) != ("endorsed", decided_on):
         _check_change(application, "endorsed", decided_on)
     key = (application.person_id, application.association, application.category)
     endorsement, _ = begin_endorsement(
         context.session, key, decided_on, who=context.actor.label, at=context.now
     )
-    context.update_row(application, _AUDITED, state="endorsed", decided_on=decided_on)
+    context.update_row(application, APPLICATION_AUDITED, state="endorsed", decided_on=decided_on)
     evaluate_people(context.session, context.rulebooks, {application.person_id}, context.now)
     return endorsement.id
 
@@ -221,18 +270,25 @@ def _rank(standing: ApplicationStanding) -> tuple[int, float, date, str, int]:
     )
 
 
-def _lock_application(context: ServiceContext, application_id: int) -> Application:
-    """The application as stored once nobody else changes one of the person's."""
+def lock_application(context: ServiceContext, application_id: int) -> Application:
+    """The application as stored once nobody else changes one of the person's.
+
+    Raises NotFound unless it is the actor's own, or at an association that they coordinate.
+    """
     application = get_application(context.session, application_id)
     if application is None:
+        raise NotFound
+    is_own = application.person_id == context.actor.person_id
+    if not is_own and application.association not in context.actor.coordinates:
         raise NotFound
     lock_person(context.session, application.person_id)
     context.session.refresh(application)
     return application
 
 
-def _lock_applicant(context: ServiceContext, application_id: int) -> Application:
-    application = _lock_application(context, application_id)
+def lock_applicant(context: ServiceContext, application_id: int) -> Application:
+    """As `lock_application`, for a coordinator of the application's association only."""
+    application = lock_application(context, application_id)
     if application.association not in context.actor.coordinates:
         raise NotFound
     return application

@@ -35,6 +35,7 @@ class SessionUser(NamedTuple):
 
     ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: mail to the
     person's first address. ``association`` is that of their first endorsement, if they have one.
+    ``had_person``: the session is a person's, though the address may no longer be theirs.
     """
 
     email: str
@@ -47,6 +48,7 @@ class SessionUser(NamedTuple):
     provides_rsc: bool
     mail_comes_back: bool
     association: str | None
+    had_person: bool
 
 
 def create_browser_session(
@@ -110,6 +112,7 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             provides_rsc(Person.id, today),
             col(Person.email_refused_at).is_not(None),
             association,
+            col(BrowserSession.person_id).is_not(None),
         )
         .outerjoin(Person, and_(is_owner, has_email))
         .where(

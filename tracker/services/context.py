@@ -11,9 +11,11 @@ from sqlmodel import Session, select
 from tracker.db.audit import Change, record_changes
 from tracker.db.engine import is_postgresql
 from tracker.db.people import Person
+from tracker.plain_text import looks_like_link
 from tracker.rulebooks import Rulebooks
 
 MAX_TEXT_LENGTH = 500
+MAX_NAME_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +129,12 @@ def check_text(field: str, text: str, *, required: bool = True) -> list[Refusal]
     if len(text) > MAX_TEXT_LENGTH:
         return [Refusal(field, "text-too-long", {"limit": MAX_TEXT_LENGTH})]
     return []
+
+
+def check_name(name: str, missing: str) -> list[Refusal]:
+    """Why a person's name can't be stored; ``missing`` is the code if there is none."""
+    if not name:
+        return [Refusal("name", missing)]
+    if len(name) > MAX_NAME_LENGTH:
+        return [Refusal("name", "text-too-long", {"limit": MAX_NAME_LENGTH})]
+    return [Refusal("name", "name-looks-like-link")] if looks_like_link(name) else []

@@ -1,6 +1,5 @@
 """An applicant's references: whom they name, and which were received; not what referees write."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from tracker.clock import local_day
 from tracker.db.applications import Application, Reference, WithdrawnReference
 from tracker.db.ledgers import Outbox
 from tracker.db.people import Person
+from tracker.plain_text import looks_like_link
 from tracker.rules.application.references import (
     SPARE,
     find_reference_rule,
@@ -19,18 +19,14 @@ from tracker.rules.application.references import (
     roles_for,
 )
 from tracker.rules.requirement import ReferenceRule
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, check_name
 from tracker.services.reference_submission import request_key
 
 # Each is a mail to a person who may never have heard of us.
 DAILY_LIMIT = 10
-_NAME_LIMIT, _EMAIL_LIMIT = 200, 254
+_EMAIL_LIMIT = 254
 _ONE_DAY = timedelta(days=1)
 _AUDITED = {"application_id", "email", "name", "role"}
-# Names go into a mail to a stranger: they must not carry a link or an address.
-_LINK = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
-# As they are written after a name, without a space: "M.Ed.", "B.Sc.".
-_DEGREE = re.compile(r"(?<![\w.])(?:[A-Z]\.)+(?:Ed|Sc|Div|Phil)\b(?!\.\w|-)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +216,8 @@ def _validate(
 
 
 def _validate_names(referee: RefereeInput, applicant: Person) -> list[Refusal]:
-    refusals = []
-    if not referee.name:
-        refusals.append(Refusal("name", "referee-name-required"))
-    elif len(referee.name) > _NAME_LIMIT:
-        refusals.append(Refusal("name", "text-too-long", {"limit": _NAME_LIMIT}))
-    elif _LINK.search(_DEGREE.sub("", referee.name)):
-        refusals.append(Refusal("name", "name-looks-like-link"))
-    if _LINK.search(_DEGREE.sub("", applicant.name)):
+    refusals = check_name(referee.name, "referee-name-required")
+    if looks_like_link(applicant.name):
         refusals.append(Refusal("name", "own-name-looks-like-link", {"name": applicant.name}))
     return refusals
 

@@ -27,7 +27,7 @@ from tracker.services.browser_sessions import (
 )
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
-from tracker.settings import Settings
+from tracker.settings import Coordinator, Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
 
@@ -134,8 +134,8 @@ class Viewer:
     """The person or coordinator who is signed in.
 
     Every query is limited to ``person_id`` or to the associations in ``coordinates``.
-    ``person_id`` is None for a coordinator who is not a person in the database.
-    ``mail_comes_back``: mail to the person's first address bounces.
+    ``person_id`` is None for a coordinator who is not a person in the database, and for someone new
+    who may apply. ``mail_comes_back``: mail to the person's first address bounces.
     """
 
     email: str
@@ -221,19 +221,29 @@ def viewer_in_session(
 def _viewer_of(site: Site, user: SessionUser) -> Viewer | None:
     # Coordinators only by the address in the settings: imports may write second addresses.
     roles = [c for c in site.settings.coordinators if c.email == user.email]
-    if user.person_id is None and not roles:
+    if user.name is None and not roles and not _may_apply(site, user):
         return None
-    associations = dict.fromkeys(c.association for c in roles)
     return Viewer(
         email=user.email,
-        name=user.name or roles[0].name,
+        name=user.name or next((one.name for one in roles), user.email),
         person_id=user.person_id,
         is_endorsed=user.is_endorsed,
         has_applied=user.has_applied,
-        coordinates=tuple(a for a in associations if a in site.rulebooks.associations),
+        coordinates=_list_associations(site, roles),
         provides_rsc=user.provides_rsc,
         mail_comes_back=user.mail_comes_back,
     )
+
+
+def _list_associations(site: Site, roles: Sequence[Coordinator]) -> tuple[str, ...]:
+    """The associations of these roles that have a rulebook, each once."""
+    names = dict.fromkeys(role.association for role in roles)
+    return tuple(name for name in names if name in site.rulebooks.associations)
+
+
+def _may_apply(site: Site, user: SessionUser) -> bool:
+    """Whether an address that is nobody's may apply; not if it was somebody's when it signed in."""
+    return site.settings.sign_in.applicants and not user.had_person
 
 
 OptionalViewerDep = Annotated[Viewer | None, Depends(find_viewer)]

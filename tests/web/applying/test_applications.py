@@ -62,10 +62,7 @@ def test_when_all_is_done_the_association_decides(applicant_web: WebClient) -> N
 def test_a_requirement_for_reviewers_is_not_a_task(applicant_web: WebClient) -> None:
     page = checklist(applicant_web, OLIVE)
     assert "Needs review: 7 of 8 done, 1 is for the reviewers." in page
-    assert (
-        "For the reviewers: competencies. "
-        "Tell your association that your application is ready for a decision." in page
-    )
+    assert "For the reviewers: competencies. Submit it, and your association decides." in page
 
 
 def test_requirements_keep_the_rulebooks_order(sqlite_applicant_web: WebClient) -> None:
@@ -147,9 +144,15 @@ def test_each_rule_has_its_source_and_its_reading(sqlite_applicant_web: WebClien
 def test_open_requirements_link_to_their_forms(sqlite_applicant_web: WebClient) -> None:
     number = sqlite_applicant_web.cast.applications[NORA]
     page = sqlite_applicant_web.visit(NORA).get(f"/application/{number}").text
-    assert '<a href="/log?activity=training">Log training</a>' in page
-    assert '<a href="/log?activity=rsc">Log reflective supervision</a>' in page
-    assert f'<a href="/application/{number}/references">Your references</a>' in page
+    for path, words in (
+        ("/log?activity=training", "Log training"),
+        ("/log?activity=rsc", "Log reflective supervision"),
+        (f"/application/{number}/references", "Your references"),
+        (f"/application/{number}/work", "Add a job"),
+        (f"/application/{number}/statements", "Sign"),
+        (f"/application/{number}/exam", "Report your exam"),
+    ):
+        assert f'<a href="{path}">{words}<' in page
     assert "Log training" not in task(sqlite_applicant_web, IDA, "training")
 
 

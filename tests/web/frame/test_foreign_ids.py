@@ -53,9 +53,9 @@ BRINGS = {
     ("/profile/browsers/end", "browser"): ({}, "handle"),
     ("/takeaways/calendar", "instead"): ({}, "mark"),
 }
-# Fields that look like one and are none: what the form was opened for, days, counts, levels.
+# Fields that look like one and are none: what the form was opened for, days, counts, levels, ages.
 HARMLESS = {
-    "version", "asked", "seen", "warned", "next", "kept", "format", "activity", "page",
+    "version", "asked", "seen", "warned", "next", "kept", "format", "activity", "page", "ages",
 }  # fmt: skip
 OF_PROVIDERS = "/sessions/"
 

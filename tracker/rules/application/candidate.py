@@ -1,6 +1,8 @@
 """What the database knows of an applicant. Every ``ends_on`` includes its day."""
 
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tracker.rules.requirement import RSC_SERVICE
@@ -87,7 +89,11 @@ class CandidateReference(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """An application and all that it rests on, up to the as-of date."""
+    """An application and all that it rests on, up to the as-of date.
+
+    ``exam_reported_on`` is the day of an exam that was passed by the applicant's word only;
+    ``reviews`` are what the reviewers have decided: whether they accept a requirement, by its id.
+    """
 
     state: str
     opened_on: date
@@ -98,3 +104,5 @@ class Candidate(NamedTuple):
     references: tuple[CandidateReference, ...] = ()
     signed: frozenset[str] = frozenset()
     exam_passed_on: date | None = None
+    exam_reported_on: date | None = None
+    reviews: Mapping[str, bool] = MappingProxyType({})

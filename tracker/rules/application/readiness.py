@@ -35,7 +35,9 @@ def judge_application(
     if not plan.requirements:
         return ApplicationStanding(facts, plan, Status.NO_RULES, (), None)
     covered_until = find_cover_end(facts.memberships, as_of)
-    results = _settle_alternatives(_judge_requirements(plan, facts, as_of, covered_until))
+    judged = _judge_requirements(plan, facts, as_of, covered_until)
+    reviewed = [_apply_review(result, facts.candidate) for result in judged]
+    results = _settle_alternatives(reviewed)
     outcomes = {result.outcome for result in results}
     if Outcome.SHORT in outcomes:
         status = Status.NOT_READY
@@ -81,9 +83,16 @@ def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: d
             notes = (because("reviewers_decide"),)
             result = result._replace(short=0, outcome=Outcome.REVIEW, notes=notes)
         return result
-    if candidate.exam_passed_on is None:
-        return compare(requirement, 0)
-    return compare(requirement, 1, notes=(because("passed", day=candidate.exam_passed_on),))
+    return _judge_exam(requirement, candidate)
+
+
+def _judge_exam(requirement: PlannedRequirement, candidate: Candidate) -> Result:
+    if candidate.exam_passed_on is not None:
+        return compare(requirement, 1, notes=(because("passed", day=candidate.exam_passed_on),))
+    if candidate.exam_reported_on is not None:
+        note = because("exam_reported", day=candidate.exam_reported_on)
+        return compare(requirement, 1, needs_review=True, notes=(note,))
+    return compare(requirement, 0)
 
 
 def _judge_education(
@@ -105,6 +114,19 @@ def _judge_education(
         return compare(requirement, 0, remarks=remarks)
     note = because("degree_for_review", title=for_review.title)
     return compare(requirement, 1, needs_review=True, notes=(note,), remarks=remarks)
+
+
+def _apply_review(result: Result, candidate: Candidate) -> Result:
+    """The result after the reviewers' decision, if it is theirs to make and they have made it."""
+    accepted = candidate.reviews.get(result.requirement.id)
+    if result.outcome is not Outcome.REVIEW or accepted is None:
+        return result
+    if accepted:
+        notes = (*result.notes, because("reviewers_accepted"))
+        return result._replace(outcome=Outcome.MET, notes=notes)
+    notes = (because("reviewers_refused"),)
+    required = result.required
+    return result._replace(outcome=Outcome.SHORT, counted=0, short=required, notes=notes)
 
 
 def _settle_alternatives(results: Sequence[Result]) -> list[Result]:

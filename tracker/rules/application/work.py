@@ -135,7 +135,7 @@ def judge_work(
     counted: list[CountedWork] = []
     remarks: list[Remark] = []
     for position in candidate.positions:
-        work = _count_position(position, rule, degree, as_of)
+        work = _count_position(position, requirement, rule, degree, as_of)
         if isinstance(work, CountedWork):
             counted.append(work)
         reason = work.review if isinstance(work, CountedWork) else work
@@ -175,10 +175,14 @@ def _describe_counted(requirement: PlannedRequirement, work: CountedWork) -> Cou
 
 
 def _count_position(
-    position: CandidatePosition, rule: WorkRule, degree: DegreeDay | None, as_of: date
+    position: CandidatePosition,
+    requirement: PlannedRequirement,
+    rule: WorkRule,
+    degree: DegreeDay | None,
+    as_of: date,
 ) -> CountedWork | Reason:
     """The position's days that count, or the reason why none does."""
-    if mismatch := _find_mismatch(position, rule):
+    if mismatch := _find_mismatch(position, requirement, rule):
         return mismatch
     days = Span(position.starts_on, position.last_day(as_of))
     pay = position.pay if rule.paid else "paid"
@@ -196,10 +200,12 @@ def _count_position(
     return CountedWork(position, days, review)
 
 
-def _find_mismatch(position: CandidatePosition, rule: WorkRule) -> Reason | None:
+def _find_mismatch(
+    position: CandidatePosition, requirement: PlannedRequirement, rule: WorkRule
+) -> Reason | None:
     """The first term of the rule that the position does not meet."""
     if position.offers.isdisjoint(rule.services):
-        return because("other_services", services=", ".join(rule.services))
+        return because("other_services", services="; ".join(requirement.services))
     if rule.ages and rule.ages not in position.age_groups:
         return because("other_ages", ages=rule.ages)
     if mismatch := _find_pay_mismatch(position, rule):

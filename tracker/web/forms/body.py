@@ -106,20 +106,32 @@ class OwnForm(Form):  # type: ignore[misc]  # wtforms ships no types
     """A form whose problems a page lists.
 
     ``refusal_fields`` names the fields that show why a service refuses an input, if they have
-    other names than the input's.
+    other names than the input's. ``first_field`` shows refusals that are about no input.
+    ``page_order`` names fields in the page's order; default: that in which they are declared.
     """
 
     refusal_fields: ClassVar[Mapping[str, str]] = {}
+    first_field: ClassVar[str] = ""
+    page_order: ClassVar[Sequence[str]] = ()
 
     def add_refusals(self, refusals: Sequence[Refusal]) -> None:
-        """Show at their fields why a service refused what was submitted."""
+        """Show at their fields why a service refused what was submitted.
+
+        A field that could not be read says so, and nothing else.
+        """
+        unread = set(self.errors)
         for refusal in refusals:
-            field = self[self.refusal_fields.get(refusal.field, refusal.field)]
+            name = self.refusal_fields.get(refusal.field, refusal.field)
+            field = self[name or self.first_field]
+            if field.name in unread:
+                continue
             add_problem(field, format_refusal(refusal.code, refusal.facts))
 
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, message), in the order of the page."""
-        return [(name, str(words)) for name, errors in self.errors.items() for words in errors]
+        errors = self.errors
+        names = sorted(errors, key=[*self.page_order, *errors].index)
+        return [(name, str(words)) for name in names for words in errors[name]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,6 @@ class ApplicationDecisionForm(PastDayForm):
 class PeriodForm(OwnForm):
     """A form with a first and a last day, in the fields ``starts_day`` to ``ends_year``.
 
-    ``first_field`` names the field that the page shows above them, if there is one.
     ``is_today``: the form is shown again because the button "Today" was pressed.
     """
 
@@ -58,7 +57,6 @@ class PeriodForm(OwnForm):
         "ends_on": "ends_day",
         "endorsement_id": "subject",
     }
-    first_field = ""
     is_today = False
     starts_day = StringField("Day", filters=[clean])
     starts_month = StringField("Month", filters=[clean])
@@ -101,8 +99,3 @@ class PeriodForm(OwnForm):
             add_problem(self[f"{prefix}_year"], message)
             return None
         return parsed
-
-    def problems(self) -> list[tuple[str, str]]:
-        """Each problem as (id of the field, message), in the order of the page."""
-        # A subclass's fields come after these.
-        return sorted(super().problems(), key=lambda problem: problem[0] != self.first_field)

@@ -31,8 +31,10 @@ from tracker.rules.application.wording import (
     review_results,
     tally,
 )
+from tracker.rules.description import describe_terms
 from tracker.rules.model import Rulebook
 from tracker.rules.reasons import because, format_reason
+from tracker.rules.requirement import Requirement
 from tracker.rules.standing import (
     ApplicationStanding,
     CountedItem,
@@ -47,6 +49,7 @@ from tracker.services.applications import (
     get_application_standings,
     list_applications,
 )
+from tracker.services.reviews import list_reviews
 from tracker.services.uncounted import Uncounted, list_counted_training, with_uncounted
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import PageRequest, PersonPage, require
@@ -165,6 +168,7 @@ def read_checklist(
     else:
         standing = _hide_reference_judgments(standing)
     rulebook = rulebooks.associations[application.association]
+    reviews = list_reviews(session, application.id)
     readings = {each.id: each.taken for each in rulebook.interpretations}
     tips = _list_tips(rulebook, application.category)
     tasks = []
@@ -174,6 +178,9 @@ def read_checklist(
         items = training.get(result.requirement.id, result.counted_items)
         task["counted"] = _list_counted(result, items) if for_association else []
         task["tips"] = tips.pop(result.requirement.id, [])
+        task["terms"] = list_terms(rulebook, result.requirement.rule)
+        task["review"] = reviews.get(result.requirement.id)
+        task["act"] = _find_way_to_act(result, application) if task["is_open"] else None
         task["reading"] = readings.get(result.requirement.rule.interpretation or "", "")
         tasks.append(task)
     return {
@@ -251,7 +258,7 @@ def _format_step(standing: ApplicationStanding, submitted_on: date | None) -> st
         return f"Submitted on {format_date(submitted_on)}. Your association decides next."
     if missing_results(standing) or standing.status is Status.NO_RULES:
         return ""
-    return "Tell your association that your application is ready for a decision."
+    return "Submit it, and your association decides."
 
 
 def _format_effect(standing: ApplicationStanding) -> str:
@@ -294,6 +301,42 @@ def _view_task(
         "has_bar": result.required > 1 and result.outcome is not Outcome.NOT_NEEDED,
         "is_open": result.outcome in (Outcome.SHORT, Outcome.REVIEW),
     }
+
+
+# What to do for a requirement, by what it counts: the page below the application's, and its words.
+_WAYS = {
+    "education": ("education", "Add a degree"),
+    "work": ("work", "Add a job"),
+    "signed": ("statements", "Sign"),
+    "exam": ("exam", "Report your exam"),
+    "references": ("references", "Your references"),
+}
+_WAYS_ELSEWHERE = {
+    "training": ("/log?activity=training", "Log training"),
+    "rsc": ("/log?activity=rsc", "Log reflective supervision"),
+    "membership": ("/membership", "Your memberships"),
+}
+
+
+def _find_way_to_act(result: Result, application: Application) -> tuple[str, str] | None:
+    """The page on which the applicant can do something for a requirement, and what it is called.
+
+    None for what only the reviewers confirm.
+    """
+    requirement = result.requirement
+    if requirement.rule.reviewed:
+        return None
+    if requirement.counts in _WAYS:
+        name, words = _WAYS[requirement.counts]
+        return f"/application/{application.id}/{name}", words
+    return _WAYS_ELSEWHERE.get(requirement.counts)
+
+
+def list_terms(rulebook: Rulebook, requirement: Requirement) -> list[str]:
+    """What a requirement accepts, as sentences; the referees have a page of their own."""
+    if requirement.references:
+        return []
+    return [f"{capitalize_first(line)}." for line in describe_terms(rulebook, requirement)]
 
 
 def _format_note(result: Result, covered_until: date | None) -> str:

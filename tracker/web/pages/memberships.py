@@ -41,7 +41,7 @@ _YEAR, _UNTIL, _LIFE = "year", "until", "life"
 class MembershipForm(PeriodForm):
     """One term: the organization, the first day, and how long it lasts."""
 
-    first_field = "organization"
+    page_order = ("organization",)
     organization = SelectField("Organization", default="", validate_choice=False)
     length = RadioField(
         "How long is the term?",

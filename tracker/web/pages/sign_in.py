@@ -66,6 +66,7 @@ _CODE_PROBLEMS = {
     CodeProblem.UNKNOWN_LINK: "This page has no valid code. Request a new one.",
 }
 _CODE_PATH = "/sign-in/code"
+_START_PATH = "/application/new"
 _SIGNED_OUT = "You were signed out, so nothing was changed. Sign in to return to your page."
 # Where to go after signing in; followed only if it is a path of ours.
 NextPath = Annotated[str, Query(alias="next")]
@@ -126,7 +127,11 @@ def show_front(site: SiteDep, viewer: OptionalViewerDep, flash: FlashDep) -> Res
         return RedirectResponse("/my-year", 303)
     is_signed_out = flash == "out" and viewer is None
     page = site.pages.render(
-        "front.html", viewer=viewer, people=site.demo_people, is_signed_out=is_signed_out
+        "front.html",
+        viewer=viewer,
+        people=site.demo_people,
+        is_signed_out=is_signed_out,
+        takes_applicants=site.settings.sign_in.applicants,
     )
     return clear_flash(page, site, flash)
 
@@ -153,21 +158,33 @@ def open_sign_in(
     return clear_flash(_render_address_form(site, "", next_path, notice=notice), site, flash)
 
 
+@router.get("/apply")
+def open_apply(site: SiteDep, viewer: OptionalViewerDep) -> Response:
+    """Ask someone who is new for an email address; people who are signed in start right away."""
+    require(site.settings.sign_in.applicants)
+    if viewer is not None:
+        return RedirectResponse(_START_PATH, 303)
+    return _render_address_form(site, "", _START_PATH, is_new=True)
+
+
 @router.post("/sign-in")
 def request_code(
     site: SiteDep, now: NowDep, request: Request, tasks: BackgroundTasks, typed: Typed
 ) -> Response:
     """Answer the same for every address, and at once: the mail is made after the answer.
 
+    An address that is not on file gets a mail only if its owner wants to apply.
+
     Raises 429 for too many requests from a client or for an address.
     """
     email = normalize_email(clean(text_of(typed, "email")))
     next_path = text_of(typed, "next")
+    is_new = site.settings.sign_in.applicants and "new" in typed
     if not is_address(email):
         problem = format_refusal("email-invalid", {})
-        return _render_address_form(site, email, next_path, problem=problem)
+        return _render_address_form(site, email, next_path, problem=problem, is_new=is_new)
     limit_code_requests(site, request, email, now)
-    code_request = CodeRequest(email, generate_token(), safe_path(next_path))
+    code_request = CodeRequest(email, generate_token(), safe_path(next_path), is_new=is_new)
 
     def send_code() -> None:
         site.writer.run(lambda session: send_sign_in_code(site, session, code_request, now))
@@ -299,7 +316,13 @@ def _open_session(
 
 
 def _render_address_form(
-    site: Site, email: str, next_path: str, *, problem: str = "", notice: str = ""
+    site: Site,
+    email: str,
+    next_path: str,
+    *,
+    problem: str = "",
+    notice: str = "",
+    is_new: bool = False,
 ) -> HTMLResponse:
     return site.pages.render(
         "sign_in.html",
@@ -308,6 +331,8 @@ def _render_address_form(
         email=email,
         next=next_path,
         notice=notice,
+        is_new=is_new,
+        takes_applicants=site.settings.sign_in.applicants,
         problems=[("email", problem)] if problem else [],
     )
 

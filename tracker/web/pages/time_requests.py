@@ -83,7 +83,7 @@ class TimeRequestForm(PeriodForm):
 class NewRequestForm(TimeRequestForm):
     """A request: the endorsement, the days, and the reason."""
 
-    first_field = "subject"
+    page_order = ("subject",)
     form_key = HiddenField(filters=[clean])
     subject = RadioField("Endorsement", validate_choice=False)
     reason = TextAreaField(
