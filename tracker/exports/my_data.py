@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from tracker.db.access import BrowserSession, CalendarFeed
-from tracker.db.applications import Application, Degree, Position, Reference
+from tracker.db.applications import Application, Degree, Position, Reference, Review
 from tracker.db.corrections import FormerEmail
 from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
 from tracker.db.log import (
@@ -254,6 +254,8 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
     for model in _OF_ENDORSEMENT:
         own = model.endorsement_id.in_(endorsements)
         records[model.__tablename__] = _list_records(session, model, own)
+    of_own = col(Review.application_id).in_(applications)
+    records["review"] = _list_records(session, Review, of_own)
     about = or_(
         col(Notice.endorsement_id).in_(endorsements), col(Notice.application_id).in_(applications)
     )
