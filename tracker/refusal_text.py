@@ -184,6 +184,8 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "referee-is-self": "Enter the referee's address. This one is your own.",
     "referee-role-required": "Choose who they are to you",
     "referee-role-unknown": "Choose one of the roles in the list",
+    "rating-required": "Choose one of the ratings",
+    "endorsed-by-required": "Enter the name of the association that has endorsed you",
     "referee-waiting": (
         "You have already named {name} with this address. To change the name or role, remove them "
         "first."

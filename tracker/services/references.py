@@ -14,13 +14,14 @@ from tracker.db.ledgers import Outbox
 from tracker.db.people import Person
 from tracker.rules.application.references import (
     SPARE,
+    ReferenceProgress,
     find_reference_rule,
     max_referees,
     roles_for,
 )
 from tracker.rules.requirement import ReferenceRule
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
-from tracker.services.reference_submission import request_key
+from tracker.services.reference_submission import progress_of, request_key
 
 # Each is a mail to a person who may never have heard of us.
 DAILY_LIMIT = 10
@@ -46,7 +47,8 @@ class RefereeInput:
 class NamedReferee:
     """A referee as the applicant sees them.
 
-    ``state`` is "received", "declined", or "waiting". ``was_asked``: a mail was written to them;
+    ``progress`` is what is shown. ``state`` is "received", "declined", or "waiting"; referees are
+    told that the applicant sees whether they decline. ``was_asked``: a mail was written to them;
     ``mail_failed``: one of them could not be delivered; ``mail_bounced``: the address was refused.
     """
 
@@ -55,6 +57,7 @@ class NamedReferee:
     email: str
     role: str
     state: str
+    progress: ReferenceProgress
     was_asked: bool
     mail_failed: bool
     mail_bounced: bool
@@ -75,8 +78,8 @@ def find_own_application(
     return session.exec(query).first()
 
 
-def list_named_referees(session: Session, application_id: int) -> list[NamedReferee]:
-    """Whom the applicant has named, in that order."""
+def list_named_referees(session: Session, application_id: int, zone: str) -> list[NamedReferee]:
+    """Whom the applicant has named, in that order; days are those of the time zone ``zone``."""
     references = session.exec(
         select(Reference)
         .where(Reference.application_id == application_id)
@@ -101,6 +104,7 @@ def list_named_referees(session: Session, application_id: int) -> list[NamedRefe
             email=reference.email,
             role=reference.role,
             state=reference.state,
+            progress=progress_of(reference, zone),
             was_asked=reference.asked_at is not None,
             mail_failed=reference.id in bounced,
             mail_bounced=bounced.get(reference.id, False),
@@ -135,7 +139,7 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     rule = requirement.references if requirement else None
     if refusals := _validate(referee, applicant, rule):
         raise Refused(*refusals)
-    named = list_named_referees(context.session, application_id)
+    named = list_named_referees(context.session, application_id, rulebook.time_zone)
     same = {other.email: other for other in named}.get(referee.email)
     if application.is_decided:
         facts = {"state": application.state}
@@ -166,7 +170,8 @@ def find_referee_to_ask(
     Raises NotFound if the reference is not waiting for an answer.
     """
     application = _lock_own_application(context, application_id)
-    for referee in list_named_referees(context.session, application_id):
+    zone = context.rulebooks.associations[application.association].time_zone
+    for referee in list_named_referees(context.session, application_id, zone):
         if referee.id == reference_id and referee.state == "waiting":
             if application.is_decided:
                 break

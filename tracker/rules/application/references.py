@@ -5,10 +5,15 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracker.formatting import format_alternatives, lowercase_first
+from tracker.formatting import (
+    capitalize_first,
+    format_alternatives,
+    format_date,
+    lowercase_first,
+)
 from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.counting import compare
-from tracker.rules.model import Rulebook
+from tracker.rules.model import RatingQuestion, Rulebook
 from tracker.rules.plan import PlannedRequirement, value_in_force
 from tracker.rules.reasons import because
 from tracker.rules.requirement import ReferenceRule, Requirement
@@ -58,6 +63,35 @@ def format_slot(rulebook: Rulebook, roles: tuple[str, ...]) -> str:
     """Who may fill a slot: ``Another supervisor, trainer, or colleague``."""
     first, *others = (format_role(rulebook, role) for role in roles)
     return format_alternatives([first, *map(lowercase_first, others)])
+
+
+def rating_questions(rulebook: Rulebook, category: str, day: date) -> list[RatingQuestion]:
+    """What referees of applicants for a category rate on ``day``, in the rulebook's order."""
+    return [question for question in rulebook.ratings if question.is_asked(category, day)]
+
+
+class ReferenceProgress(NamedTuple):
+    """How far a reference has come: "not asked", "asked", or "received"; and on which day.
+
+    It is all that the applicant may know: what the referee wrote or rated plays no part. ``on`` is
+    None if nobody was asked, or if it is not known when.
+    """
+
+    state: str
+    on: date | None = None
+
+    @property
+    def label(self) -> str:
+        """``Not asked``, ``Asked on June 3, 2026``, or ``Received on June 9, 2026``."""
+        label = capitalize_first(self.state)
+        return f"{label} on {format_date(self.on)}" if self.on else label
+
+
+def find_progress(asked_on: date | None, received_on: date | None) -> ReferenceProgress:
+    """The progress of a reference that was asked for, and received, on these days (None: not)."""
+    if received_on is not None:
+        return ReferenceProgress("received", received_on)
+    return ReferenceProgress("asked", asked_on) if asked_on else ReferenceProgress("not asked")
 
 
 Slots = tuple[tuple[str, ...], ...]

@@ -10,14 +10,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.db.applications import Application, Reference
+from tracker.db.applications import Application
 from tracker.db.people import Person
-from tracker.formatting import capitalize_first, format_list, format_short_date
+from tracker.formatting import capitalize_first, format_list
 from tracker.notifications.application_mail import notify_declined, notify_endorsed
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
-from tracker.rules.model import Rulebook
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import (
     STATUSES,
@@ -27,7 +26,11 @@ from tracker.services.applications import (
     list_applicants,
 )
 from tracker.services.context import Refused, ServiceContext
-from tracker.services.reference_submission import list_reference_reports
+from tracker.services.reference_submission import (
+    list_reference_reports,
+    parse_ratings,
+    progress_of,
+)
 from tracker.web.forms.body import RowId, Typed
 from tracker.web.forms.days import ApplicationDecisionForm
 from tracker.web.forms.fields import format_date_fields
@@ -232,30 +235,20 @@ def _view_references(
     views = []
     for report in list_reference_reports(session, application, rulebook):
         reference = report.reference
-        state, tone = _format_state(rulebook, reference)
+        progress = progress_of(reference, rulebook.time_zone)
         claimed = "No"
         if reference.endorsed_as:
             claimed = format_endorsement(reference.endorsed_by, reference.endorsed_as)
         view = {
             "reference": reference,
             "role": format_role(rulebook, reference.role),
-            "state": state,
-            "tone": tone,
+            "progress": progress,
+            "ratings": parse_ratings(reference),
+            "declined_on": reference.declined_at
+            and local_day(reference.declined_at, rulebook.time_zone),
             "claimed": claimed,
             "on_record": format_list([format_endorsement(*each) for each in report.endorsements]),
             "is_vetted": report.is_vetted,
         }
         views.append(view)
     return views
-
-
-def _format_state(rulebook: Rulebook, reference: Reference) -> tuple[str, str]:
-    """The state of a reference, and the style that shows it."""
-    state, tone, instant = "Waiting, asked", "plain", reference.asked_at
-    if reference.received_at:
-        state, tone, instant = "Received", "good", reference.received_at
-    elif reference.declined_at:
-        state, tone, instant = "Declined", "warm", reference.declined_at
-    if instant is None:
-        return "Not asked yet", "plain"
-    return f"{state} {format_short_date(local_day(instant, rulebook.time_zone))}", tone

@@ -107,7 +107,7 @@ def _read_references(page: PageRequest, application_id: int) -> ReferencesPage:
     with page.reading() as session:
         application = require(find_own_application(session, page.person_id, application_id))
         rulebook = require(page.rulebooks.associations.get(application.association))
-        named = list_named_referees(session, application_id)
+        named = list_named_referees(session, application_id, rulebook.time_zone)
     today = page.day_of(rulebook.id)
     requirement = find_reference_rule(rulebook, application.category, today)
     rule, source = None, ""
