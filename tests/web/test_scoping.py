@@ -116,10 +116,12 @@ KNOWN = {
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
+    ("POST", "/coordinator/requests/{request_id}/undo"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
     ("GET", "/coordinator/applicants"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}/undo"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
     ("POST", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
 }

@@ -204,7 +204,9 @@ def undo_deletion(context: ServiceContext) -> None:
     """
     session, person_id = context.session, context.person_id
     lock_person(session, person_id)
-    removal = find_own_deletion(context, "entry")
+    removal = find_own_deletion(session, person_id, "entry", context.now)
+    if removal is None:
+        raise NotFound
     _, values = json.loads(removal.content)["rows"][0]
     day, minutes = date.fromisoformat(values["held_on"]), values["minutes"]
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)

@@ -18,6 +18,7 @@ from sqlmodel import Session, col, or_, select
 
 from tracker.clock import local_day
 from tracker.db.applications import UNDECIDED, Application, Reference
+from tracker.db.ledgers import Outbox
 from tracker.db.people import Endorsement, Person, Vetting
 from tracker.db.signing_keys import get_signing_key
 from tracker.plain_text import plain_name
@@ -258,6 +259,25 @@ def list_open_request_keys(session: Session, keys: Collection[str]) -> set[str]:
             numbers = range(reference.reminders + 1)
             found |= {request_key(reference.id, reference.token_hash, n) for n in numbers}
     return found.intersection(keys)
+
+
+def list_unsent_requests(session: Session, application_id: int) -> list[int]:
+    """The references whose first mail was dropped before it left, and that still want an answer."""
+    requests = _list_requests(
+        session,
+        col(Reference.application_id) == application_id,
+        col(Application.state).in_(UNDECIDED),
+        col(Reference.asked_at).is_not(None),
+        col(Reference.received_at).is_(None),
+        col(Reference.declined_at).is_(None),
+    )
+    unsent = []
+    for reference, _, _ in requests:
+        key = request_key(reference.id, reference.token_hash or "", 0)
+        dropped = select(Outbox.id).where(col(Outbox.dedupe_key).startswith(f"{key}:dropped:"))
+        if session.exec(dropped).first() is not None:
+            unsent.append(reference.id)
+    return unsent
 
 
 def count_reminder(

@@ -1,10 +1,12 @@
 """An applicant's references: whom they name, and which were received; not what referees write."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from tracker.addresses import is_address
@@ -22,6 +24,7 @@ from tracker.rules.application.references import (
 from tracker.rules.requirement import ReferenceRule
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.reference_submission import progress_of, request_key
+from tracker.services.removals import get_own_deletion, keep_for_undo, restore
 
 # Each is a mail to a person who may never have heard of us.
 DAILY_LIMIT = 10
@@ -182,7 +185,7 @@ def find_referee_to_ask(
 def withdraw_referee(context: ServiceContext, application_id: int, reference_id: int) -> None:
     """Remove a referee who has neither answered nor declined, so that the link stops working.
 
-    Raises NotFound.
+    For a day `restore_referee` brings them back. Raises NotFound.
     """
     _lock_own_application(context, application_id)
     reference = context.session.exec(
@@ -193,10 +196,45 @@ def withdraw_referee(context: ServiceContext, application_id: int, reference_id:
     ).first()
     if reference is None or reference.state != "waiting":
         raise NotFound
+    keep_for_undo(context, "reference", reference_id, reference.name, application_id)
     values = reference.model_dump(include=_AUDITED)
     withdrawn = WithdrawnReference(**values, named_at=reference.named_at, withdrawn_at=context.now)
     context.session.add(withdrawn)
     context.delete_row(reference, _AUDITED)
+
+
+def restore_referee(context: ServiceContext, application_id: int, removal_id: int) -> None:
+    """Bring back a referee whom the actor removed, with their link; twice is like once.
+
+    Raises NotFound if they were removed more than a day ago, and Refused if the application is
+    decided, or if there is no place for them anymore.
+    """
+    application = _lock_own_application(context, application_id)
+    removal = get_own_deletion(context, "reference", removal_id)
+    if removal.subject_id != application_id:
+        raise NotFound
+    if removal.undone_at is not None:
+        return
+    rulebook = context.rulebooks.associations[application.association]
+    today = local_day(context.now, rulebook.time_zone)
+    requirement = find_reference_rule(rulebook, application.category, today)
+    rule = requirement.references if requirement else None
+    facts = {"name": removal.description, "state": application.state}
+    if application.is_decided:
+        raise Refused(Refusal("email", "application-takes-no-referees", facts))
+    _, values = json.loads(removal.content)["rows"][0]
+    named = list_named_referees(context.session, application_id, rulebook.time_zone)
+    if any(referee.email == values["email"] for referee in named):
+        raise Refused(Refusal("email", "referee-named-again", facts))
+    if rule is None or not can_name_more(named, rule):
+        raise Refused(Refusal("email", "referee-has-no-place", facts))
+    withdrawn = delete(WithdrawnReference).where(
+        col(WithdrawnReference.application_id) == application_id,
+        col(WithdrawnReference.email) == values["email"],
+        col(WithdrawnReference.withdrawn_at) == removal.removed_at,
+    )
+    context.session.exec(withdrawn)
+    restore(context, removal)
 
 
 def _lock_own_application(context: ServiceContext, application_id: int) -> Application:

@@ -53,7 +53,7 @@ def test_a_coordinator_reads_the_ratings(sqlite_applicant_web: WebClient) -> Non
     write(sqlite_applicant_web, "colleague", ratings=json.dumps(rated))
     read = shown(sqlite_applicant_web)
     assert "How do you rate it? I can't rate this" in read
-    assert "Ratings Not asked" in read
+    assert "Ratings None" in read
 
 
 def test_a_referee_of_another_association_is_shown_by_its_name(

@@ -423,3 +423,95 @@ def test_an_unknown_association_is_stored_as_typed(applying: Applying) -> None:
     link = applying.name()
     applying.pat.post(link, {**ANSWER, "endorsed_by": "Associa\u00e7\u00e3o Beb\u00ea"})
     assert applying.row()["endorsed_by"] == "Associa\u00e7\u00e3o Beb\u00ea"
+
+
+def remove(applying: Applying) -> str:
+    """Remove the only referee; the id that the Undo button sends."""
+    answer = applying.alice.post(applying.page, {"remove": str(applying.row()["id"])})
+    button = re.search(r'name="undo" value="(\d+)"', applying.alice.follow(answer).text)
+    assert button is not None
+    return button[1]
+
+
+def test_a_removed_referee_comes_back_with_the_link(applying: Applying) -> None:
+    link = applying.name()
+    before = applying.row()
+    undo = {"undo": remove(applying)}
+    answer = applying.alice.post(applying.page, undo)
+    assert "If they had a link, it works again." in text_of(applying.alice.follow(answer))
+    assert applying.row() == before
+    assert applying.cast.rows("withdrawn_reference") == []
+    assert applying.pat.get(link).status_code == 200
+    assert applying.alice.post(applying.page, undo).status_code == 303
+    assert len(applying.cast.rows("reference")) == len(applying.web.mails()) == 1
+
+
+def test_an_old_undo_button_brings_nobody_else_back(page: Applying) -> None:
+    page.name(email="first@example.org")
+    first = remove(page)
+    page.name()
+    second = remove(page)
+    for _ in range(2):
+        page.alice.post(page.page, {"undo": second})
+    assert [row["email"] for row in page.cast.rows("reference")] == ["pat@example.org"]
+    page.alice.post(page.page, {"undo": first})
+    assert len(page.cast.rows("reference")) == 2
+
+
+def test_a_referee_whose_mail_was_dropped_is_asked_again(page: Applying) -> None:
+    link = page.name()
+    number = remove(page)
+    key = page.cast.rows("outbox")[0]["dedupe_key"]
+    page.change("outbox", state="dropped", dedupe_key=f"{key}:dropped:1")
+    page.web.pass_time(minutes=5)
+    page.alice.post(page.page, {"undo": number})
+    assert len(page.cast.rows("outbox", state="waiting")) == 1
+    assert page.link() != link
+    assert page.pat.get(page.link()).status_code == 200
+
+
+def test_a_referee_named_anew_is_not_brought_back(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    page.web.pass_time(minutes=1)
+    page.name()
+    [(_, why)] = problems(page.alice.post(page.page, {"undo": number}))
+    assert why.startswith("Pat Doe was not brought back: you have named someone")
+
+
+def test_a_referee_without_a_place_is_not_brought_back(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    for place in range(5):
+        page.name(email=f"p{place}@example.org")
+    [(_, why)] = problems(page.alice.post(page.page, {"undo": number}))
+    assert "as many referees as you can at one time" in why
+
+
+@pytest.mark.parametrize("number", ["", "0", "x", "999"])
+def test_an_unknown_removal_is_not_undone(page: Applying, number: str) -> None:
+    page.name()
+    remove(page)
+    answer = page.alice.post(page.page, {"undo": number})
+    assert "could not be brought back" in text_of(page.alice.follow(answer))
+    assert page.cast.rows("reference") == []
+
+
+def test_a_removal_can_be_undone_for_a_day(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    page.web.pass_time(hours=24)
+    page.alice.post(page.page, {"undo": number})
+    assert page.cast.rows("reference") == []
+    assert 'name="undo"' not in page.alice.get(page.page).text
+
+
+def test_nobody_else_undoes_a_removal(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    assert page.web.visit(BOB).post(page.page, {"undo": number}).status_code == 404
+    with writing(page.cast.engine) as session:
+        apply(session, page.cast.people[BOB])
+    other = f"/application/{page.application + 1}/references"
+    page.web.visit(BOB).post(other, {"undo": number})
+    assert page.cast.rows("reference") == []

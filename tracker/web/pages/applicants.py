@@ -14,6 +14,7 @@ from tracker.db.applications import Application
 from tracker.db.people import Person
 from tracker.formatting import capitalize_first, format_list
 from tracker.notifications.application_mail import notify_declined, notify_endorsed
+from tracker.notifications.undo_mail import undo_decision
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
 from tracker.rules.application.wording import labels, missing_results, review_results, tally
@@ -25,13 +26,14 @@ from tracker.services.applications import (
     find_applicant,
     list_applicants,
 )
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.reference_submission import (
     list_reference_reports,
     parse_ratings,
     progress_of,
 )
-from tracker.web.forms.body import RowId, Typed
+from tracker.services.undo import find_undoable
+from tracker.web.forms.body import RowId, Typed, number_of
 from tracker.web.forms.days import ApplicationDecisionForm
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import (
@@ -40,6 +42,7 @@ from tracker.web.page_request import (
     PageNumber,
     PageRequest,
     count_pages,
+    format_problems,
     require,
 )
 from tracker.web.pages.applications import (
@@ -53,6 +56,8 @@ from tracker.web.rendering import category_names
 
 router = APIRouter()
 _NAMED_REQUIREMENTS = 4
+# By what `undo_decision` returns; `templates/web/undo.html` has the sentences.
+UNDONE_MESSAGES = {True: "undone-corrected", False: "undone", None: "undone-before"}
 # As the page's address names it.
 ApplicationDecision = Literal["endorse", "decline"]
 
@@ -96,17 +101,51 @@ def show_applicants(
 
 @router.get("/coordinator/applicants/{application_id}")
 def show_applicant(page: CoordinatorPage, application_id: RowId) -> HTMLResponse:
-    """One application's checklist and references."""
+    """One application's checklist and references; for a day, its decision can be undone."""
+    return _render_applicant(page, application_id)
+
+
+def _render_applicant(
+    page: PageRequest, application_id: int, problems: Sequence[tuple[str, str]] = ()
+) -> HTMLResponse:
     with page.reading() as session:
         applicant = find_applicant(session, application_id, page.viewer.coordinates)
         person, application = require(applicant)
+        undo = find_undoable(session, "application", [application_id], page.now)
         # Referees were promised that no applicant reads what they write: coordinators included.
         reads = application.person_id != page.viewer.person_id
         view = view_application(session, page, application, for_association=reads)
         references = _view_references(session, page.rulebooks, application) if reads else []
     return page.render(
-        "applicant.html", here="coordinator", person=person, view=view, references=references
+        "applicant.html",
+        here="coordinator",
+        person=person,
+        view=view,
+        references=references,
+        undo=undo,
+        problems=problems,
     )
+
+
+@router.post("/coordinator/applicants/{application_id}/undo")
+def undo(page: CoordinatorPage, application_id: RowId, typed: Typed) -> Response:
+    """Undo a decision, with its letter; or show why that can't be done."""
+    with page.reading() as session:
+        require(find_applicant(session, application_id, page.viewer.coordinates))
+    number = number_of(typed, "decision")
+
+    def work(context: ServiceContext) -> bool | None:
+        return undo_decision(page.site, context, number, application_id)
+
+    try:
+        has_left = page.write(work)
+    except Refused as refused:
+        return _render_applicant(page, application_id, format_problems(refused))
+    except NotFound:
+        late = Refused(Refusal("undo", "undo-too-late"))
+        return _render_applicant(page, application_id, format_problems(late))
+    message = UNDONE_MESSAGES[has_left]
+    return page.redirect(f"/coordinator/applicants/{application_id}", message)
 
 
 @router.get("/coordinator/applicants/{application_id}/{decision}")
@@ -151,7 +190,7 @@ def decide(
             if decision == "endorse":
                 return page.redirect(f"/coordinator/people/{page.write(endorse)}", "endorsed")
             page.write(decline)
-            return RedirectResponse(f"/coordinator/applicants/{application_id}", 303)
+            return page.redirect(f"/coordinator/applicants/{application_id}", "declined")
         except Refused as refused:
             form.add_refusals(refused.refusals)
     return page.render(
