@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 from tracker.formatting import (
@@ -142,8 +143,54 @@ def judge_named_references(
     endorsed, or denies the role.
     """
     named = [reference._replace(in_role=True) for reference in candidate.references]
-    by_role = rule.model_copy(update={"endorsed": 0, "endorsed_roles": ()})
-    return judge_references(requirement, by_role, candidate._replace(references=tuple(named)))
+    return judge_references(
+        requirement, _without_endorsements(rule), candidate._replace(references=tuple(named))
+    )
+
+
+def _without_endorsements(rule: ReferenceRule) -> ReferenceRule:
+    return rule.model_copy(update={"endorsed": 0, "endorsed_roles": ()})
+
+
+class MissingReference(NamedTuple):
+    """A place that no reference fills yet: the ``roles`` that may, and whom the applicant named.
+
+    ``waits_for`` is the name of a referee who has not answered; empty if nobody is named for it.
+    """
+
+    roles: tuple[str, ...]
+    waits_for: str
+
+
+def list_missing_references(rule: ReferenceRule, candidate: Candidate) -> list[MissingReference]:
+    """The places that lack a reference, as `judge_named_references` counts them."""
+    received = sorted(each.role for each in candidate.references if each.received)
+    waiting = [each for each in candidate.references if not each.received]
+    is_endorsed = False
+    referees = tuple(zip(received, repeat(is_endorsed)))
+    slots, _ = _find_best_slots(_without_endorsements(rule), referees)
+    filled = _assign(slots, received)
+    missing = tuple(slots[place] for place, number in enumerate(filled) if number is None)
+    named = _assign(missing, [each.role for each in waiting])
+    return [
+        MissingReference(slot, "" if number is None else waiting[number].name)
+        for slot, number in zip(missing, named, strict=True)
+    ]
+
+
+def _assign(
+    slots: Slots, roles: Sequence[str], used: frozenset[int] = frozenset()
+) -> tuple[int | None, ...]:
+    """The number of the referee who fills each slot, so that as few as possible stay empty."""
+    if not slots:
+        return ()
+    options: list[tuple[int | None, ...]] = [
+        (number, *_assign(slots[1:], roles, used | {number}))
+        for number, role in enumerate(roles)
+        if role in slots[0] and number not in used
+    ]
+    options.append((None, *_assign(slots[1:], roles, used)))
+    return min(options, key=lambda option: option.count(None))
 
 
 def _find_best_slots(rule: ReferenceRule, referees: tuple[Referee, ...]) -> tuple[Slots, _Filling]:
