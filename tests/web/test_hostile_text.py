@@ -80,6 +80,7 @@ WITHOUT_TEXT = {
     "/profile/files",
     "/profile/try-again",
     "/entries/undo-deletion",
+    "/membership/undo-removal",
     "/unsubscribe/mail/{token}",
     "/sessions/{session_id}/edit",
 }

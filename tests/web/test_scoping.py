@@ -90,6 +90,7 @@ KNOWN = {
     ("GET", "/membership"): PERSON,
     ("GET", "/membership/new"): PERSON,
     ("POST", "/membership/new"): PERSON,
+    ("POST", "/membership/undo-removal"): PERSON,
     ("GET", "/membership/{membership_id}"): PERSON,
     ("POST", "/membership/{membership_id}"): PERSON,
     ("GET", "/membership/{membership_id}/remove"): PERSON,

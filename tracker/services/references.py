@@ -1,6 +1,5 @@
 """An applicant's references: whom they name, and which were received; not what referees write."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from tracker.rules.application.references import (
 from tracker.rules.requirement import ReferenceRule
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.reference_submission import progress_of, request_key
-from tracker.services.removals import get_own_deletion, keep_for_undo, restore
+from tracker.services.removals import get_first_row, get_own_deletion, keep_for_undo, restore
 
 # Each is a mail to a person who may never have heard of us.
 DAILY_LIMIT = 10
@@ -222,7 +221,7 @@ def restore_referee(context: ServiceContext, application_id: int, removal_id: in
     facts = {"name": removal.description, "state": application.state}
     if application.is_decided:
         raise Refused(Refusal("email", "application-takes-no-referees", facts))
-    _, values = json.loads(removal.content)["rows"][0]
+    _, values = get_first_row(removal)
     named = list_named_referees(context.session, application_id, rulebook.time_zone)
     if any(referee.email == values["email"] for referee in named):
         raise Refused(Refusal("email", "referee-named-again", facts))

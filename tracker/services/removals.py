@@ -239,6 +239,12 @@ def get_own_deletion(context: ServiceContext, kind: str, removal_id: int) -> Rem
     return removal
 
 
+def get_first_row(removal: Removal) -> tuple[str, Values]:
+    """The row that was deleted, to which the others belonged: its table and values."""
+    name, values = json.loads(removal.content)["rows"][0]
+    return name, from_json(METADATA.tables[name], values)
+
+
 def forget_old_deletions(session: Session, now: datetime) -> None:
     """Delete for good what people deleted themselves, or decided, and can no longer undo."""
     is_kept_a_day = or_(
