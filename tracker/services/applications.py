@@ -178,7 +178,6 @@ def undo_application_decision(context: ServiceContext, removal: Removal) -> Undo
     session that was logged on a day of the endorsement, another application, or any other change.
     """
     session = context.session
-    lock_person(session, removal.person_id)
     application = get_application(session, removal.subject_id or 0)
     if application is None:
         raise NotFound

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, and_, col, func, select
 
 from tracker.db.corrections import Removal
-from tracker.db.ledgers import SettledCycle
+from tracker.db.ledgers import Notice, SettledCycle
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
 from tracker.rulebooks import Rulebooks
@@ -339,14 +339,27 @@ def undo_request_decision(
     another request, a settled cycle, or a session that only the later due date allowed.
     """
     session = context.session
-    lock_person(session, removal.person_id)
     submitted = get_request(session, removal.subject_id or 0, {removal.association or ""})
     session.refresh(submitted.request)
     watched = _decision(submitted, submitted.request.state).watched
     undone = revert_decision(context, removal, watched)
     _require_open_days(context, removal)
+    _forget_skipped_notices(context, submitted.endorsement, removal)
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
     return undone, get_request(session, undone.subject_id, {removal.association or ""})
+
+
+def _forget_skipped_notices(
+    context: ServiceContext, endorsement: Endorsement, removal: Removal
+) -> None:
+    """Let the next run decide again about notices that were skipped since the decision."""
+    today_at = days_at(context.rulebooks, removal.removed_at)
+    skipped = delete(Notice).where(
+        col(Notice.endorsement_id) == endorsement.id,
+        col(Notice.outcome) == "skipped",
+        col(Notice.decided_on) >= today_at(endorsement.association),
+    )
+    context.session.exec(skipped)
 
 
 def _require_open_days(context: ServiceContext, removal: Removal) -> None:

@@ -17,7 +17,7 @@ from sqlmodel import select as select_rows
 
 from tracker.db.corrections import Removal
 from tracker.db.tables import METADATA
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.removals import (
     DECIDED,
     MAY_UNDO_FOR,
@@ -120,7 +120,7 @@ def is_decision(session: Session, removal_id: int) -> bool:
 
 
 def get_decision(context: ServiceContext, removal_id: int) -> Removal:
-    """A decision that the actor may undo.
+    """A decision that the actor may undo; its person stays locked until the transaction ends.
 
     Raises NotFound for one of another association, and Refused if it is too late.
     """
@@ -131,6 +131,9 @@ def get_decision(context: ServiceContext, removal_id: int) -> Removal:
         raise NotFound
     if not is_operator and removal.association not in actor.coordinates:
         raise NotFound
+    lock_person(context.session, removal.person_id)
+    # Someone else may have undone it while we waited for the lock.
+    context.session.refresh(removal)
     if removal.undone_at is None and removal.removed_at <= context.now - MAY_UNDO_FOR:
         raise Refused(Refusal("undo", "undo-too-late"))
     return removal
@@ -141,7 +144,7 @@ def revert_decision(
 ) -> UndoneDecision:
     """Bring back the rows as they were before a decision, with an audit event for each.
 
-    The caller has locked the person, and evaluates them again. Raises Refused if something came
+    The caller evaluates the person again. Raises Refused if something came
     after the decision.
     """
     content = json.loads(removal.content)

@@ -1,6 +1,7 @@
 """For a day, a coordinator can undo that an applicant was endorsed or declined."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -220,3 +221,12 @@ def test_a_button_with_an_unknown_number_undoes_nothing(
     decide(sqlite_applicant_web)
     assert undo(sqlite_applicant_web, number).status_code == 422
     assert state_of(sqlite_applicant_web, IDA) == "endorsed"
+
+
+def test_simultaneous_undoing_undoes_once(applicant_web: WebClient) -> None:
+    number = decide(applicant_web)
+    send_letters(applicant_web)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: undo(applicant_web, number), range(4)))
+    assert [answer.status_code for answer in answers] == [303] * 4
+    assert len(applicant_web.cast.rows("outbox")) == 2

@@ -148,3 +148,23 @@ def test_only_the_associations_coordinator_undoes_a_grant(web: WebClient, email:
     number = decide(web, "leave")
     assert undo(web, number, by=email).status_code == 404
     assert len(web.cast.rows("leave")) == 1
+
+
+def test_a_reminder_skipped_during_leave_is_decided_again(sqlite_web: WebClient) -> None:
+    submit(sqlite_web.visit(ALICE), "leave", LEAVE)
+    number = decide(sqlite_web, "leave")
+    notice = {
+        "endorsement_id": sqlite_web.cast.endorsements[ALICE],
+        "cycle_starts_on": date(2026, 1, 1),
+        "kind": "renewal",
+        "subject_key": "",
+        "due_on": date(2026, 12, 31),
+        "step": -30,
+        "decided_on": date(2026, 11, 22),
+        "outcome": "skipped",
+        "reason": "excused",
+    }
+    with writing(sqlite_web.cast.engine) as session:
+        session.connection().execute(insert(METADATA.tables["notice"]).values(notice))
+    undo(sqlite_web, number)
+    assert sqlite_web.cast.rows("notice") == []
