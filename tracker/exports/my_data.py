@@ -64,6 +64,7 @@ _HIDDEN: dict[type[CsvRow], set[str]] = {
         "endorsed_by",
         "endorsed_as",
         "vetted",
+        "ratings",
     },
     PersonRow: {"previous_email"},
     PositionRow: {"supervisor_email"},

@@ -157,6 +157,11 @@ def parse_ratings(reference: Reference) -> list[Rating]:
     return [Rating(**each) for each in json.loads(reference.ratings or "[]")]
 
 
+def format_ratings(ratings: Sequence[Rating]) -> str:
+    """What a referee rated, as `parse_ratings` reads it."""
+    return json.dumps([each._asdict() for each in ratings], ensure_ascii=False)
+
+
 def list_known_associations(rulebooks: Rulebooks) -> dict[str, str]:
     """The names of the associations that we know, by id."""
     organizations = rulebooks.organizations.values()
@@ -182,7 +187,7 @@ def submit_reference(context: ServiceContext, token: str, answer: ReferenceAnswe
         **answer._asdict(),
         "vetted": vetted,
         "endorsed_by": _find_association(context.rulebooks, answer.endorsed_by),
-        "ratings": json.dumps([each._asdict() for each in ratings], ensure_ascii=False),
+        "ratings": format_ratings(ratings),
         "received_at": context.now,
     }
     context.update_row(request.reference, values, **values, answered_by_link=True)
