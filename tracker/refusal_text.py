@@ -161,6 +161,22 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "Nothing was brought back: the person has another {kind} since {starts_on}, and the two "
         "would overlap. Remove that one first."
     ),
+    # Decisions
+    "undo-too-late": "A decision can be undone for a day. This one is older.",
+    "undo-outdated": (
+        "This can't be undone: {what} came after the decision. Correct that first, or decide anew."
+    ),
+    "undo-logged-since": (
+        "This can't be undone: a session on {held_on} was logged after the decision and depends on "
+        "it. It has to be deleted first."
+    ),
+    "referee-named-again": (
+        "{name} was not brought back: you have named someone with the same address since."
+    ),
+    "referee-has-no-place": (
+        "{name} was not brought back: you have named as many referees as you can at one time. "
+        "Remove one who has not answered first."
+    ),
     # Profiles
     "time-zone-unknown": "Choose a time zone from the list",
     "email-invalid": "Enter an email address, like name@example.org",
@@ -184,6 +200,8 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "referee-is-self": "Enter the referee's address. This one is your own.",
     "referee-role-required": "Choose who they are to you",
     "referee-role-unknown": "Choose one of the roles in the list",
+    "rating-required": "Choose one of the ratings",
+    "endorsed-by-required": "Enter the name of the association that has endorsed you",
     "referee-waiting": (
         "You have already named {name} with this address. To change the name or role, remove them "
         "first."

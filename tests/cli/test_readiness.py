@@ -63,6 +63,11 @@ def printed(*arguments: str) -> list[dict[str, Any]]:
 def test_json_is_shaped_like_a_standing() -> None:
     [alice] = printed("--as-of", "2025-06-01", "--email", "Alice@example.org")
     requirements = {r.pop("id"): r for r in alice.pop("requirements")}
+    assert [(each["role"], each["state"], each["state_since"]) for each in alice["references"]] == [
+        ("program-supervisor", "received", "2025-01-01"),
+        ("rsc-provider", "not asked", None),
+    ]
+    del alice["references"]
     assert alice == {
         "email": "alice@example.org",
         "association": "VAIMH",
@@ -154,3 +159,16 @@ def test_the_past_is_seen_as_it_was(engine: Engine) -> None:
         "2025-06-14": [("not ready", "2025-03-01")],
         "2025-06-15": [],
     }
+
+
+@pytest.mark.usefixtures("alice")
+def test_the_table_shows_how_far_each_reference_is() -> None:
+    shown = call("--as-of", "2025-06-01").stdout
+    assert "Received on January 1, 2025" in " ".join(shown.split())
+    assert "Not asked" in shown
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_later_reference_was_not_received_yet() -> None:
+    [before] = printed("--as-of", "2024-12-31") or [{"references": []}]
+    assert all(each["state"] != "received" for each in before["references"])

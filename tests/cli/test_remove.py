@@ -1,10 +1,22 @@
 """`tracker remove`, as it is called."""
 
+from datetime import date
+
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.support.cast import ALICE, Cast, fill
+from tests.support.cast import ALICE, BOOKS, CAROL, Cast, fill
+from tracker import clock
 from tracker.cli.main import app
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.time_requests import (
+    NewTimeRequest,
+    RequestedDays,
+    grant_request,
+    request_leave,
+)
 
 
 @pytest.fixture
@@ -50,3 +62,33 @@ def test_a_wrong_call_explains_itself(cast: Cast, arguments: tuple[str, ...], me
     refused = call(*arguments)
     assert (refused.exit_code, str(refused.exception)) == (1, message)
     assert cast.rows("removal") == []
+
+
+def grant_leave(cast: Cast) -> None:
+    """Carol grants Alice's leave, as on the pages."""
+    days = RequestedDays(date(2026, 12, 1), date(2027, 2, 28))
+    new = NewTimeRequest(cast.endorsements[ALICE], days, "Parental leave", "a")
+    alice = Actor(ALICE, person_id=cast.people[ALICE])
+    with writing(cast.engine) as session:
+        number = request_leave(ServiceContext(session, BOOKS, alice, clock.now()), new)
+        carol = Actor(CAROL, coordinates=("NCIMHA",))
+        grant_request(ServiceContext(session, BOOKS, carol, clock.now()), number, days, "")
+
+
+def test_a_decision_is_listed_and_undone(cast: Cast) -> None:
+    grant_leave(cast)
+    assert "decided time_request: NCIMHA IFS, leave granted" in call("list").stdout
+    for _ in range(2):
+        assert call("undo", "1").stdout == "Removal 1 is undone.\n"
+    assert cast.rows("leave") == []
+    assert cast.rows("time_request")[0]["state"] == "asked"
+
+
+def test_a_decision_that_something_followed_stays(cast: Cast) -> None:
+    grant_leave(cast)
+    with writing(cast.engine) as session:
+        leave = METADATA.tables["leave"]
+        session.connection().execute(leave.update().values(ends_on=date(2027, 3, 1)))
+    refused = call("undo", "1")
+    assert refused.exit_code == 1
+    assert str(refused.exception).startswith("This can't be undone: a change of the leave came")

@@ -15,6 +15,7 @@ from tracker.importer.cells import ImportContext
 from tracker.importer.problems import ImportProblem, ImportRefused, Progress, ProgressCallback
 from tracker.importer.vocabulary import Vocabulary
 from tracker.rules.cycles import Cycle
+from tracker.rules.model import RatingQuestion
 
 AS_OF = date(2024, 6, 30)
 NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
@@ -28,6 +29,16 @@ def _calendar_year(_association: str, category: str, endorsed_on: date, day: dat
     return Cycle(first, last, last, 31, is_first=day.year == endorsed_on.year, share=Fraction(1))
 
 
+WORK = RatingQuestion.model_validate(
+    {
+        "id": "work",
+        "asks": "How do you rate it?",
+        "categories": ["IFS"],
+        "scale": ["Good", "Fair"],
+        "from": date(2020, 1, 1),
+        "source": {"document": "guide", "section": "References"},
+    }
+)
 VOCABULARY = Vocabulary(
     categories={"NCIMHA": ["IFA", "IFS", "IMHM-C"], "CT-AIMH": ["IFS"]},
     organizations=["NCIMHA", "CT-AIMH", "MI-AIMH"],
@@ -44,6 +55,7 @@ VOCABULARY = Vocabulary(
     attestations={"NCIMHA": ["ethics", "agreement"], "CT-AIMH": ["ethics"]},
     time_zones={"NCIMHA": "America/New_York", "CT-AIMH": "America/New_York"},
     requirements={("NCIMHA", "IFS"): ["training", "rsc"]},
+    ratings={"NCIMHA": [WORK]},
     cycle_of=_calendar_year,
 )
 CONTEXT = ImportContext(VOCABULARY, AS_OF, "tests", NOW)

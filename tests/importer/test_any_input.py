@@ -72,6 +72,7 @@ GOOD = {
     "endorsed_by": ["", "MI-AIMH"],
     "endorsed_as": ["", "IFS"],
     "vetted": ["", "yes"],
+    "ratings": ["", "work:Good", "work", ";"],
     "what": ["ethics"],
     "signed_on": ["2024-01-02"],
     "taken_on": ["2024-02-02"],

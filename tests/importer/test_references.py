@@ -1,5 +1,6 @@
 """references.csv: whom applicants name, and what referees answered."""
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
@@ -186,8 +187,34 @@ def test_reference_events_contain_no_secret(importer: Importer) -> None:
             'endorsed_as "XYZ": MI-AIMH has no such category; valid values: IFA, IFS, and IMHM-C',
         ),
         (
+            ANSWER | {"ratings": "work"},
+            'ratings "work": write ratings as question:rating, separated by semicolons',
+        ),
+        (
+            ANSWER | {"ratings": "work:Superb"},
+            (
+                "ratings \"work:Superb\": 'Superb' is not on the scale of work; "
+                "valid values: Fair and Good"
+            ),
+        ),
+        (
+            ANSWER | {"ratings": "works:Good"},
+            (
+                "ratings \"works:Good\": 'works' is not a question of the rulebook; "
+                "did you mean work?"
+            ),
+        ),
+        (
+            ANSWER | {"ratings": "work:Good; work:Fair"},
+            'ratings "work:Good; work:Fair": work appears twice: give one rating',
+        ),
+        ({"ratings": "work:Good"}, "received_on: must not be empty if ratings is given"),
+        (
             {"endorsed_by": "WHO", "endorsed_as": "IFS"},
-            'endorsed_by "WHO": is unknown; valid values: CT-AIMH, MI-AIMH, and NCIMHA',
+            (
+                'endorsed_by "WHO": is unknown: write the whole name of any other association; '
+                "valid values: CT-AIMH, MI-AIMH, and NCIMHA"
+            ),
         ),
     ],
 )
@@ -226,3 +253,17 @@ def test_the_same_references_twice_change_nothing(importer: Importer) -> None:
     assert importer.run(**files).person_ids == set()
     assert importer.all_rows() == before
     assert importer.rows("application", "opened_on") == [(date(2024, 1, 10),)]
+
+
+def test_ratings_are_imported_as_the_form_stores_them(importer: Importer) -> None:
+    row = ASKED | ANSWER | {"ratings": " work : Good "}
+    for _ in range(2):
+        importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(row))
+    [(stored,)] = importer.rows("reference", "ratings")
+    assert json.loads(stored) == [{"id": "work", "asks": "How do you rate it?", "rating": "Good"}]
+
+
+def test_another_association_can_be_written_in_words(importer: Importer) -> None:
+    row = ASKED | ANSWER | {"endorsed_by": "AIMH in Tennessee"}
+    importer.run(people=PEOPLE, applications=APPLIED, references=csv_of(row))
+    assert importer.rows("reference", "endorsed_by") == [("AIMH in Tennessee",)]

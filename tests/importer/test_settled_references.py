@@ -20,8 +20,9 @@ from tracker.services.reference_submission import (
 from tracker.services.references import withdraw_referee
 
 NOW = datetime(2024, 5, 20, 17, tzinfo=UTC)
-SIGNED = ReferenceAnswer(True, "I lead her program", "CT-AIMH", "IFS", False, "Rita")  # noqa: FBT003
-COLUMNS = ("name", "role", *ReferenceAnswer._fields, "received_at")
+RATED = {"familiarity": "Familiar", "practice": "Good"}
+SIGNED = ReferenceAnswer(True, "I lead her program", "CT-AIMH", "IFS", False, "Rita", RATED)  # noqa: FBT003
+COLUMNS = ("name", "role", *ReferenceAnswer._fields[:-1], "received_at")
 
 
 def ask(importer: Importer) -> None:
@@ -67,7 +68,7 @@ def test_no_file_changes_an_answer_by_link(importer: Importer, cells: dict[str, 
     report = importer.run(references=csv_of(ASKED | cells))
     assert report.counts["references"].unchanged == 1
     assert importer.all_rows() == before
-    assert importer.rows("reference", *COLUMNS) == [("Rita Roe", "supervisor", *SIGNED, NOW)]
+    assert importer.rows("reference", *COLUMNS) == [("Rita Roe", "supervisor", *SIGNED[:-1], NOW)]
 
 
 def test_another_file_corrects_an_imported_answer(importer: Importer) -> None:

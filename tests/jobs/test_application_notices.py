@@ -125,9 +125,25 @@ def test_outstanding_references_are_told_of_with_how_many_have_come(jobs: JobHar
     assert [mail.dedupe_key for mail in jobs.mails()] == ["day:2:2024-02-15", "day:2:2024-03-02"]
     [mail, again] = jobs.mails()
     assert mail.subject != again.subject
-    assert "Received: 1 of 3. Waiting: 1. Please name 1 more." in words(mail)
+    text = words(mail)
+    assert "Received: 1 of 3. Please name 1 more. Still missing:" in text
+    assert "Provider of reflective supervision" in text
+    assert "not received from rsc-provider waiting yet" in text
+    assert "nobody named yet" in text
     assert f"{BASE_URL}/application/1/references" in mail.html
-    assert "program" not in mail.text
+    assert "program supervisor" not in mail.text
+
+
+def test_the_reminder_counts_roles_and_not_references(jobs: JobHarness) -> None:
+    tell_of(jobs, at("2024-02-01"), references=["colleague", "trainer", "consultant"])
+    jobs.run(at("2024-02-15"))
+    [mail] = jobs.mails()
+    text = words(mail)
+    assert "1 of 3 references received." in text
+    assert "2 references are in roles that are filled already or not required." in text
+    for part in (mail.text, mail.html):
+        assert "Current program supervisor" in part
+        assert "Provider of reflective supervision" in part
 
 
 def test_the_days_count_from_the_last_referee_asked(jobs: JobHarness) -> None:

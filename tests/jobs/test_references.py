@@ -31,7 +31,8 @@ _TWO = replace(
     REF_BOOKS, associations={name: REF_BOOKS.associations[name] for name in ("NCIMHA", REF)}
 )
 CORA = Coordinator(email="cora@ref.example", name="Cora", association="REF")
-GIVEN = ReferenceAnswer(True, "I lead their programme", None, None, False, "Pat Doe")  # noqa: FBT003
+RATED = {"work": "Good"}
+GIVEN = ReferenceAnswer(True, "I lead their programme", None, None, False, "Pat Doe", RATED)  # noqa: FBT003
 
 
 class ReferenceHarness(JobHarness):

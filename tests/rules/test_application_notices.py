@@ -30,7 +30,8 @@ MASTER = CandidateDegree("master", "MSW", date(2020, 5, 15), "official")
 FIRST = date(2024, 3, 1)
 CLOSES = date(2026, 2, 28)
 MEMBER = (Span(date(2024, 1, 1), date(2030, 12, 31)),)
-THREE_CAME = tuple(CandidateReference(f"R{n}", role, OPENED) for n, role in enumerate("abc"))
+ROLES = ("program-supervisor", "rsc-provider", "colleague")
+THREE_CAME = tuple(CandidateReference(f"R{n}", role, OPENED) for n, role in enumerate(ROLES))
 
 
 def session(day: date, hours: int = 1) -> CandidateSession:
@@ -286,12 +287,19 @@ def test_reference_notice_is_sent_while_some_are_missing(came: int, expected: in
 
 
 def test_reference_notice_does_not_reveal_what_referees_wrote() -> None:
-    # None of the three has a role that is asked, and none is endorsed: that is for the reviewers.
+    # One denies the role, and none is endorsed: that is for the reviewers.
     day = OPENED + 14 * DAY
-    standing = maya(day, references=THREE_CAME)
+    denied = THREE_CAME[2]._replace(in_role=False)
+    standing = maya(day, references=(*THREE_CAME[:2], denied))
     assert next(r.short for r in standing.results if r.requirement.id == "references") > 0
     found = decisions(standing, day, Kind.REFERENCES)
     assert reasons(found) == {"as many references have come as are asked"}
+
+
+def test_three_references_in_one_role_leave_others_missing() -> None:
+    day = OPENED + 14 * DAY
+    colleagues = tuple(each._replace(role="colleague") for each in THREE_CAME)
+    assert len(sent(decisions(maya(day, references=colleagues), day, Kind.REFERENCES))) == 1
 
 
 def test_references_that_are_long_outstanding_are_old_news() -> None:

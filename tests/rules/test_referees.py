@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from tests.rules.planned import plan_one
 from tracker.rules.application.candidate import Candidate, CandidateReference
-from tracker.rules.application.references import judge_references
+from tracker.rules.application.references import (
+    MissingReference,
+    judge_references,
+    list_missing_references,
+)
 from tracker.rules.application.wording import format_notes
 from tracker.rules.standing import Outcome, Result
 
@@ -149,3 +153,46 @@ def test_endorsed_referee_is_preferred_for_a_place() -> None:
     terms = {**THREE, "endorsed": 1, "categories": ["IMHS"]}
     three = [referee("supervisor"), referee("rsc-provider"), referee("colleague")]
     assert judge(terms, *three, referee("supervisor", "IMHS")).outcome is Outcome.MET
+
+
+def missing(terms: Terms, *references: CandidateReference) -> list[MissingReference]:
+    candidate = Candidate("open", DAY, None, references=references)
+    rule = plan_one("references", terms).rule.references
+    assert rule
+    return list_missing_references(rule, candidate)
+
+
+def waiting(name: str, role: str) -> CandidateReference:
+    return CandidateReference(name, role, None)
+
+
+def test_missing_places_name_who_was_asked() -> None:
+    found = missing(THREE, referee("supervisor"), waiting("Jo", "colleague"))
+    assert found == [
+        MissingReference(("rsc-provider", "colleague"), "Jo"),
+        MissingReference(("colleague", "student"), ""),
+    ]
+
+
+def test_a_referee_is_asked_for_the_place_nobody_else_can_fill() -> None:
+    found = missing(THREE, waiting("Jo", "colleague"), waiting("Al", "student"))
+    assert [each.waits_for for each in found] == ["", "Jo", "Al"]
+
+
+def test_nothing_is_missing_once_each_place_is_filled() -> None:
+    assert missing(THREE, *map(referee, ("student", "supervisor", "rsc-provider"))) == []
+
+
+def test_missing_places_do_not_reveal_what_referees_say() -> None:
+    denied = referee("supervisor")._replace(in_role=False)
+    terms = {**THREE, "endorsed": 3, "endorsed_roles": ["supervisor"], "categories": ["IMHS"]}
+    assert missing(terms, denied, referee("rsc-provider"), referee("student")) == []
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(ROLES), min_size=1, max_size=3), min_size=1, max_size=4),
+    st.lists(st.sampled_from(ROLES), max_size=5),
+)
+def test_as_few_places_as_possible_are_missing(slots: list[list[str]], roles: list[str]) -> None:
+    found = missing({"slots": slots}, *map(referee, roles))
+    assert len(found) == len(slots) - most_filled(slots, roles)

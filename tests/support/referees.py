@@ -28,6 +28,7 @@ ANSWER = {
     "endorsed": "yes",
     "endorsed_by": REF,
     "endorsed_as": "IMHS",
+    "rating-work": "Good",
     "signed_as": "Pat Doe",
 }
 

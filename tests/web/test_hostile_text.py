@@ -75,12 +75,15 @@ LEFT_OUT = ("/sign-out", "/profile/browsers")
 START = ("/", "/sign-in/code", "/sign-in/a-token")
 # Nothing is typed there; but for the last, whose form is that of a new session.
 WITHOUT_TEXT = {
+    "/coordinator/applicants/{application_id}/undo",
+    "/coordinator/requests/{request_id}/undo",
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",
     "/profile/files",
     "/profile/try-again",
     "/entries/undo-deletion",
+    "/membership/undo-removal",
     "/unsubscribe/mail/{token}",
     "/sessions/{session_id}/edit",
     "/application/new",

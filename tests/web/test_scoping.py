@@ -107,6 +107,7 @@ KNOWN = {
     ("GET", "/membership"): PERSON,
     ("GET", "/membership/new"): PERSON,
     ("POST", "/membership/new"): PERSON,
+    ("POST", "/membership/undo-removal"): PERSON,
     ("GET", "/membership/{membership_id}"): PERSON,
     ("POST", "/membership/{membership_id}"): PERSON,
     ("GET", "/membership/{membership_id}/remove"): PERSON,
@@ -133,6 +134,7 @@ KNOWN = {
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
+    ("POST", "/coordinator/requests/{request_id}/undo"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}"): COORDINATOR,
     ("GET", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
     ("GET", "/coordinator/applicants"): COORDINATOR,
@@ -140,6 +142,7 @@ KNOWN = {
     ("POST", "/coordinator/applicants/{application_id}"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}/send-back"): COORDINATOR,
     ("POST", "/coordinator/applicants/{application_id}/send-back"): COORDINATOR,
+    ("POST", "/coordinator/applicants/{application_id}/undo"): COORDINATOR,
     ("GET", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
     ("POST", "/coordinator/applicants/{application_id}/{decision}"): COORDINATOR,
 }

@@ -13,8 +13,9 @@ from tracker.cli.context import AppContext, UnknownName, open_app, print_json_li
 from tracker.db.engine import reading, writing
 from tracker.errors import UserError
 from tracker.formatting import format_count, format_list
-from tracker.notifications.context import open_context
+from tracker.notifications.context import MailContext, open_context
 from tracker.notifications.provider_mail import notify_known_providers
+from tracker.notifications.undo_mail import undo_decision
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.email_changes import change_email, release_email
@@ -27,6 +28,7 @@ from tracker.services.removals import (
     undo_removal,
 )
 from tracker.services.sign_in import normalize_email
+from tracker.services.undo import is_decision
 
 
 def _context(tracker: AppContext, session: Session, command: str) -> ServiceContext:
@@ -76,17 +78,27 @@ def _choose(kind: str, email: str, rows: list[RemovableRow], words: list[str]) -
 
 def undo(removal_id: int) -> None:
     """Bring back what a removal deleted, and print what stays as it is."""
-    with open_app() as tracker, writing(tracker.engine) as session:
-        try:
-            kept = undo_removal(_context(tracker, session, "tracker remove undo"), removal_id)
-        except NotFound:
-            message = f"There is no removal {removal_id}. `tracker remove list` lists them."
-            raise UnknownName(message) from None
-        except Refused as refused:
-            raise _explain(refused) from None
+    with open_app() as tracker:
+        mail = open_context(tracker.settings, tracker.rulebooks, tracker.engine)
+        with writing(tracker.engine) as session:
+            notes = _undo(mail, _context(tracker, session, "tracker remove undo"), removal_id)
     sys.stdout.write(f"Removal {removal_id} is undone.\n")
-    for note in kept:
-        sys.stdout.write(f"Left alone: {note}\n")
+    for note in notes:
+        sys.stdout.write(f"{note}\n")
+
+
+def _undo(mail: MailContext, context: ServiceContext, removal_id: int) -> list[str]:
+    """Undo a removal or a decision; what there is to say about it."""
+    try:
+        if is_decision(context.session, removal_id):
+            has_left = undo_decision(mail, context, removal_id)
+            return ["A correction of the letter about it was queued."] if has_left else []
+        return [f"Left alone: {note}" for note in undo_removal(context, removal_id)]
+    except NotFound:
+        message = f"There is no removal {removal_id}. `tracker remove list` lists them."
+        raise UnknownName(message) from None
+    except Refused as refused:
+        raise _explain(refused) from None
 
 
 def print_removals(*, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """`tracker standing` and `tracker readiness`: as a table or as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import chain
 from typing import NamedTuple
@@ -10,12 +10,14 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sqlmodel import Session, col, or_, select
 
-from tracker.cli.context import UnknownName, open_app, print_json_list
-from tracker.db.applications import Application
+from tracker.cli.context import AppContext, UnknownName, open_app, print_json_list
+from tracker.db.applications import Application, Reference
 from tracker.db.engine import reading
 from tracker.db.people import Endorsement, Person
+from tracker.db.statements import in_chunks
 from tracker.exports.standing_json import ending_to_json, readiness_to_json, standing_to_json
 from tracker.formatting import format_hours
+from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES
 from tracker.rules.reasons import format_reason
@@ -23,7 +25,11 @@ from tracker.rules.standing import ApplicationStanding, Outcome, Result, Standin
 from tracker.services.application_facts import judge_applications
 from tracker.services.endings import EndingEndorsement, list_endings
 from tracker.services.evaluation import DayOf, judge_all
+from tracker.services.reference_submission import list_references, progress_of
 from tracker.services.uncounted import Uncounted, with_uncounted
+
+_BATCH = 500
+_Readiness = tuple[ApplicationStanding, Uncounted, list[tuple[Reference, ReferenceProgress]]]
 
 
 class Selection(NamedTuple):
@@ -96,11 +102,31 @@ def print_readiness(chosen: Selection, *, as_json: bool) -> None:
             association=chosen.association,
             application_ids=chosen.find_ids(facts, Application),
         )
-        results = with_uncounted(rest, standings, day_of)
+        results = _with_references(app, rest, with_uncounted(rest, standings, day_of), day_of)
         if as_json:
             print_json_list(readiness_to_json(*result) for result in results)
         else:
             _print_readiness_table(results)
+
+
+def _with_references(
+    app: AppContext,
+    session: Session,
+    results: Iterable[tuple[ApplicationStanding, Uncounted]],
+    day_of: DayOf,
+) -> Iterator[_Readiness]:
+    """Each result with the application's references, and how far each had come on the day."""
+    for batch in in_chunks(results, _BATCH):
+        ids = [standing.facts.subject_id for standing, _ in batch]
+        references = list_references(session, ids)
+        for standing, uncounted in batch:
+            association = standing.plan.association
+            zone = app.rulebooks.associations[association].time_zone
+            listed = [
+                (reference, progress_of(reference, zone, day_of(association)))
+                for reference in references.get(standing.facts.subject_id, [])
+            ]
+            yield standing, uncounted, listed
 
 
 def _print_standing_table(
@@ -140,11 +166,11 @@ def _format_end(ending: EndingEndorsement, day_of: DayOf) -> str:
     return "ended" if ending.has_ended(day_of(ending.association)) else "ends"
 
 
-def _print_readiness_table(results: Iterable[tuple[ApplicationStanding, Uncounted]]) -> None:
+def _print_readiness_table(results: Iterable[_Readiness]) -> None:
     # On a narrow terminal a long ID is wrapped, not cut.
-    columns = ("Applicant", "For", "Readiness", "Missing", "For reviewers")
+    columns = ("Applicant", "For", "Readiness", "Missing", "For reviewers", "References")
     table = Table(*(Column(name, overflow="fold") for name in columns))
-    for standing, _uncounted in results:
+    for standing, _uncounted, references in results:
         missing, review = [], []
         for result in standing.results:
             if result.outcome is Outcome.SHORT:
@@ -157,6 +183,7 @@ def _print_readiness_table(results: Iterable[tuple[ApplicationStanding, Uncounte
             standing.status.value,
             "\n".join(missing) if standing.plan.requirements else NO_INITIAL_RULES,
             "\n".join(review),
+            "\n".join(escape(f"{each.name}: {progress.label}") for each, progress in references),
         )
     _print_table(table, "applications", "applications")
 

@@ -111,7 +111,9 @@ class Position(SQLModel, table=True):
 class Reference(SQLModel, table=True):
     """Somebody whom an applicant asks for a reference, and what that person answered.
 
-    ``endorsed_as`` is the category that the referee claims, ``received_at`` when the answer came.
+    ``endorsed_by`` is the id of a known organization or, of any other, the name as the referee
+    typed it; ``endorsed_as`` is the category that they claim. ``ratings`` is JSON, written and
+    read by `tracker.services.reference_submission`. ``received_at`` is when the answer came.
     ``token_hash`` is that of the link in the mail; ``answered_by_link``: the referee answered with
     it, so no import changes the answer. ``named_at`` is when the applicant named them on the pages,
     None if a file did. The applicant sees whether it has come, and never what it says.
@@ -137,9 +139,10 @@ class Reference(SQLModel, table=True):
     token_hash: str | None = Field(default=None, unique=True, max_length=64)
     role_confirmed: bool | None = None
     relationship: str | None = Field(default=None, max_length=500)
-    endorsed_by: str | None = Field(default=None, max_length=40)
+    endorsed_by: str | None = Field(default=None, max_length=200)
     endorsed_as: str | None = Field(default=None, max_length=40)
     vetted: bool = False
+    ratings: str | None = None
     signed_as: str | None = Field(default=None, max_length=200)
     received_at: datetime | None = Field(default=None, sa_type=Instant)
     declined_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -2,20 +2,24 @@
 
 from datetime import datetime
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
 
 
 class Removal(SQLModel, table=True):
-    """A wrong row that was removed, with everything that is needed to undo it.
+    """What was removed or decided, with everything that is needed to undo it.
 
-    ``kind`` is the kind of row as commands name it. ``content`` is JSON: the ``rows`` that were
-    deleted, each after those that it refers to, and the ``links`` of other rows to them.
+    ``kind`` is the kind of row as commands name it, with "own" before it if its owner deleted it,
+    or "decided" if a coordinator decided about it. ``content`` is JSON: the ``rows`` that were
+    deleted, each after those that it refers to, and the ``links`` of other rows to them; of a
+    decision the rows that it ``changed``. A decision is about the row ``subject_id`` of its kind,
+    at an ``association``.
     """
 
     __tablename__ = "removal"
-    __table_args__ = (IDS_NEVER_REUSED,)
+    __table_args__ = (Index("removal_subject", "kind", "subject_id"), IDS_NEVER_REUSED)
     id: int = Field(default=None, primary_key=True)
     person_id: int = Field(index=True, foreign_key="person.id")
     kind: str = Field(max_length=40)
@@ -23,6 +27,8 @@ class Removal(SQLModel, table=True):
     reason: str = Field(max_length=500)
     removed_at: datetime = Field(sa_type=Instant)
     removed_by: str = Field(max_length=254)
+    association: str | None = Field(default=None, max_length=40)
+    subject_id: int | None = None
     undone_at: datetime | None = Field(default=None, sa_type=Instant)
     undone_by: str | None = Field(default=None, max_length=254)
     content: str

@@ -49,6 +49,7 @@ from tracker.importer.schemas import (
     PositionRow,
     ReferenceRow,
 )
+from tracker.rules.application.references import find_progress
 from tracker.services.entries import list_entries
 from tracker.services.rsc_providers import load_providers
 from tracker.spreadsheet_csv import csv_lines
@@ -63,6 +64,7 @@ _HIDDEN: dict[type[CsvRow], set[str]] = {
         "endorsed_by",
         "endorsed_as",
         "vetted",
+        "ratings",
     },
     PersonRow: {"previous_email"},
     PositionRow: {"supervisor_email"},
@@ -92,9 +94,9 @@ providers.csv
           for the coordinator who confirms them. It is not imported: each association decides
           itself which providers it accepts.
 other.json
-          Everything else: standings, the notices and emails that you got, requests, the browsers
-          in which you are signed in, and who changed what and when. Keys and other people's
-          addresses are left out.
+          Everything else: standings, the notices and emails that you got, requests, whether your
+          references were received, the browsers in which you are signed in, and who changed what
+          and when. Keys and other people's addresses are left out.
 evidence/ The files that you added to your entries. Each name starts with the number of the entry.
 
 Keep this file where only you can read it.
@@ -267,6 +269,7 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
         *_list_records(session, GroupSession, col(GroupSession.provider_id) == person_id),
         *_list_records(session, GroupMember, col(GroupMember.person_id) == person_id),
     ]
+    records["reference"] = _list_references(session, person_id)
     records["history"] = [*_list_history(session, person_id)]
     plain = json.loads(json.dumps(records, default=methodcaller("isoformat")))
     # The addresses that the person typed: their own, and those of referees.
@@ -274,6 +277,23 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
     own = {person.email, person.second_email or person.email, *session.exec(referees)}
     result: dict[str, Any] = _leave_out_emails(plain, {email.lower() for email in own})
     return result
+
+
+def _list_references(session: Session, person_id: int) -> list[dict[str, Any]]:
+    """Whom the person asked for references, and whether they came; nothing that a referee said."""
+    own = select(Reference).join(Application).where(Application.person_id == person_id)
+    return [
+        {
+            "application_id": each.application_id,
+            "name": each.name,
+            "email": each.email,
+            "role": each.role,
+            "state": find_progress(each.asked_at, each.received_at).state,
+            "asked_at": each.asked_at,
+            "received_at": each.received_at,
+        }
+        for each in session.exec(own.order_by(col(Reference.id)))
+    ]
 
 
 def _list_ids(session: Session, model: Any, person_id: int) -> list[int]:  # noqa: ANN401 - any table

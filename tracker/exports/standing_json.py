@@ -1,8 +1,11 @@
 """Standings as the JSON of `tracker standing`, `tracker readiness`, and the API (docs/cli.md)."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from tracker.db.applications import Reference
 from tracker.formatting import as_hours
+from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES, LoggedEntry
 from tracker.rules.reasons import Reason, format_reason
@@ -62,8 +65,15 @@ def ending_to_json(ending: EndingEndorsement) -> Json:
     }
 
 
-def readiness_to_json(standing: ApplicationStanding, uncounted: Uncounted) -> Json:
-    """An application's standing. Hours and years are decimal."""
+def readiness_to_json(
+    standing: ApplicationStanding,
+    uncounted: Uncounted,
+    references: Iterable[tuple[Reference, ReferenceProgress]] = (),
+) -> Json:
+    """An application's standing. Hours and years are decimal.
+
+    Of its ``references`` there is how far each has come, and nothing that a referee wrote.
+    """
     plan, candidate = standing.plan, standing.facts.candidate
     requirements = []
     for result in standing.results:
@@ -88,8 +98,18 @@ def readiness_to_json(standing: ApplicationStanding, uncounted: Uncounted) -> Js
         "status": standing.status.value,
         "requirements": requirements,
         "next_change_on": standing.next_change_on,
+        "references": [_reference_to_json(*each) for each in references],
     }
     return readiness if plan.requirements else {**readiness, "explanation": NO_INITIAL_RULES}
+
+
+def _reference_to_json(reference: Reference, progress: ReferenceProgress) -> Json:
+    return {
+        "name": reference.name,
+        "role": reference.role,
+        "state": progress.state,
+        "state_since": progress.on,
+    }
 
 
 def _entry_to_json(entry: LoggedEntry, minutes: int, reason: Reason) -> Json:

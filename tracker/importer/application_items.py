@@ -28,7 +28,15 @@ from tracker.importer.table_rows import chunked, stored_rows
 from tracker.plain_text import normalize_text
 
 _NOON = time(12)
-_ANSWER = ("role_confirmed", "relationship", "endorsed_by", "endorsed_as", "vetted", "signed_as")
+_ANSWER = (
+    "role_confirmed",
+    "relationship",
+    "endorsed_by",
+    "endorsed_as",
+    "vetted",
+    "signed_as",
+    "ratings",
+)
 # The kind of row, the application, and what the row is about: referee, document, or exam day.
 _Place = tuple[type[OfApplication], int, Any]
 # Application, email, name, role.
@@ -205,7 +213,7 @@ def _answer_problems(row: ReferenceRow, after: Mapping[str, Any]) -> Iterator[Im
             if not after[column]:
                 yield row.problem(column, "must not be empty if received_on is given")
     else:
-        for column in ("signed_as", "role_confirmed"):
+        for column in ("signed_as", "role_confirmed", "ratings"):
             if after[column] is not None:
                 yield row.problem("received_on", f"must not be empty if {column} is given")
     for column, other in (("endorsed_by", "endorsed_as"), ("endorsed_as", "endorsed_by")):

@@ -18,8 +18,10 @@ from tracker.importer.vocabulary import Vocabulary, suggest
 from tracker.plain_text import normalize_text
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
+from tracker.rules.model import RatingQuestion
 from tracker.rules.requirement import AGES
 from tracker.services.entry_rules import EntryRules
+from tracker.services.reference_submission import Rating, format_ratings
 from tracker.spreadsheet_csv import unescape_formula
 
 Topics = tuple[tuple[str, int], ...]
@@ -247,6 +249,17 @@ Text300 = Annotated[str, Field(max_length=300)]
 Text500 = Annotated[str, Field(max_length=500)]
 Association = Annotated[str, known_name("is unknown", lambda names, _: names.categories)]
 Organization = Annotated[str, known_name("is unknown", lambda names, _: names.organizations)]
+
+
+def _check_endorsing(name: str, info: ValidationInfo) -> str:
+    """A known organization by its id, or any association by its name, of at least two words."""
+    if " " in name:
+        return name
+    known = _context(info).vocabulary.organizations
+    return check_known(name, known, "is unknown: write the whole name of any other association")
+
+
+EndorsingAssociation = Annotated[Text200, AfterValidator(_check_endorsing)]
 Category = Annotated[
     Text40,
     known_name(
@@ -319,6 +332,36 @@ def _parse_topics(text: str, info: ValidationInfo) -> Topics:
             raise ValueError(f"{name} appears twice: give its hours once")
         topics[name] = _parse_session_length(hours)
     return tuple(sorted(topics.items()))
+
+
+def _parse_ratings(text: str, info: ValidationInfo) -> str:
+    """What a referee rated, as it is stored, in the order of the rulebook's questions."""
+    questions = _find_questions(info)
+    rated = dict[str, str]()
+    for part in _split(text):
+        name, colon, step = (piece.strip() for piece in part.partition(":"))
+        if not colon:
+            raise ValueError("write ratings as question:rating, separated by semicolons")
+        check_known(name, questions, f"{name!r} is not a question of the rulebook")
+        check_known(step, questions[name].scale, f"{step!r} is not on the scale of {name}")
+        if name in rated:
+            raise ValueError(f"{name} appears twice: give one rating")
+        rated[name] = step
+    if not rated:
+        raise ValueError("names no rating: write ratings as question:rating")
+    ordered = [each for each in questions.values() if each.id in rated]
+    return format_ratings([Rating(each.id, each.asks, rated[each.id]) for each in ordered])
+
+
+def _find_questions(info: ValidationInfo) -> dict[str, RatingQuestion]:
+    """What the row's referee was to rate on the day on which the reference was received."""
+    row, context = info.data, _context(info)
+    day = row.get("received_on") or context.as_of
+    questions = context.vocabulary.ratings.get(row.get("association", ""), ())
+    return {each.id: each for each in questions if each.is_asked(row.get("category", ""), day)}
+
+
+Ratings = Annotated[str, PlainValidator(_parse_ratings)]
 
 
 def _known_names(what: Literal["service", "statement"], max_length: int) -> PlainValidator:

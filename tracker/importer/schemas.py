@@ -246,9 +246,10 @@ class ReferenceRow(OfApplication):
     relationship: cells.Text500 | None = None
     signed_as: cells.Text200 | None = None
     role_confirmed: cells.YesNo | None = None
-    endorsed_by: cells.Organization | None = None
+    endorsed_by: cells.EndorsingAssociation | None = None
     endorsed_as: cells.RefereeCategory | None = None
     vetted: cells.YesNo | None = None
+    ratings: cells.Ratings | None = None
 
 
 class AttestationRow(OfApplication):

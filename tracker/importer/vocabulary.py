@@ -1,6 +1,6 @@
 """The names that files may use, and a suggestion for a name that is unknown."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
@@ -9,6 +9,7 @@ from tracker.formatting import format_alternatives, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import roles_of
 from tracker.rules.cycles import Cycle
+from tracker.rules.model import RatingQuestion
 
 _MOST_LISTED = 12
 # Association, category, the endorsement's first day, and a day: the cycle that contains the day.
@@ -20,10 +21,10 @@ AssociationAndCategory = tuple[str, str]
 class Vocabulary:
     """The names that the rulebooks define.
 
-    By association: its ``categories``, the ``attestations`` that its applicants sign, its time
-    zone. By association and category: the ``roles`` of referees, the ``requirements`` of a renewal.
-    For all associations: organizations, topics, and the ``services`` and ``statements`` of
-    positions.
+    By association: its ``categories``, the ``attestations`` that its applicants sign, the
+    ``ratings`` of its referees, its time zone. By association and category: the ``roles`` of
+    referees, the ``requirements`` of a renewal. For all associations: organizations, topics, and
+    the ``services`` and ``statements`` of positions.
     """
 
     categories: Mapping[str, Collection[str]]
@@ -36,6 +37,7 @@ class Vocabulary:
     attestations: Mapping[str, Collection[str]] = field(default_factory=dict)
     time_zones: Mapping[str, str] = field(default_factory=dict)
     requirements: Mapping[AssociationAndCategory, Collection[str]] = field(default_factory=dict)
+    ratings: Mapping[str, Sequence[RatingQuestion]] = field(default_factory=dict)
     cycle_of: CycleOf = lambda *_: None
 
     def categories_used_by(self, association: str) -> Collection[str]:
@@ -77,6 +79,7 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
         attestations=attestations,
         time_zones={name: book.time_zone for name, book in rulebooks.associations.items()},
         requirements=requirements,
+        ratings={name: book.ratings for name, book in rulebooks.associations.items()},
         cycle_of=cycle_of,
     )
 

@@ -169,6 +169,25 @@ def _insert_new(session: Session) -> Any:  # noqa: ANN401 - each dialect has its
     return insert.on_conflict_do_nothing(index_elements=["dedupe_key"])
 
 
+def withdraw_messages(session: Session, dedupe_key: str, now: datetime, reason: str) -> bool:
+    """Drop the messages about an occasion that have not left; whether one has left, or may have.
+
+    The occasion may have a message again: their keys are renamed.
+    """
+    about = _OUTBOX.c.dedupe_key.in_([dedupe_key, dedupe_key + SECOND_COPY])
+    renamed = _OUTBOX.c.dedupe_key + ":undone:" + cast(_OUTBOX.c.id, String)
+    waiting = (
+        update(_OUTBOX)
+        .where(about, _OUTBOX.c.state == "waiting")
+        .values(state="dropped", finished_at=now, last_error=reason, dedupe_key=renamed)
+    )
+    connection = session.connection()
+    connection.execute(waiting)
+    others = update(_OUTBOX).where(about).values(dedupe_key=renamed).returning(_OUTBOX.c.state)
+    states = set(connection.execute(others).scalars())
+    return not states.isdisjoint({"sending", "sent"})
+
+
 def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
     """Take up to ``limit`` messages to send: those that are due, and those of dead senders.
 

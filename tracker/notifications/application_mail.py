@@ -16,6 +16,11 @@ from tracker.services.context import NotFound, ServiceContext
 from tracker.services.evaluation import days_at, judge_current
 
 
+def letter_key(application_id: int, state: str, decided_on: date | None) -> str:
+    """The outbox key of the letter about a decision."""
+    return f"application:{application_id}:{state}:{decided_on}"
+
+
 def notify_endorsed(
     mail_context: MailContext,
     context: ServiceContext,
@@ -176,8 +181,8 @@ def _queue(
     mail: RequestMail,
 ) -> None:
     # The same decision, entered twice, is one letter; an application can be sent back many times.
-    day = application.decided_on or context.now.isoformat()
-    key = f"application:{application.id}:{application.state}:{day}"
+    day = application.decided_on or context.now
+    key = letter_key(application.id, application.state, day)
     envelope = Envelope.to_person(person, application.association, key)
     enqueue(
         context.session, [create_message(mail_context, envelope, mail, context.now)], context.now

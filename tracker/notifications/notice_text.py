@@ -17,7 +17,11 @@ from tracker.formatting import (
 )
 from tracker.mail.contents import Action, Row, Section
 from tracker.notifications.attention_text import format_short, list_missing_briefly
-from tracker.rules.application.notices import references_so_far
+from tracker.rules.application.references import (
+    format_slot,
+    judge_named_references,
+    list_missing_references,
+)
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, find_next_membership
 from tracker.rules.providers import format_ending
@@ -299,24 +303,38 @@ def render_window(facts: NoticeFacts) -> NoticeText:
 
 
 def render_references(facts: NoticeFacts) -> NoticeText:
-    """References that are outstanding: how many came and how many are waited for, nothing else."""
+    """References that are missing: in which roles, and who was asked; not what any says."""
     candidate = facts.decision.application.facts.candidate
-    required = next(
-        r.required for r in facts.standing.results if r.requirement.counts == "references"
-    )
-    received, waiting = references_so_far(candidate)
-    to_name = required - received - waiting
+    result = next(r for r in facts.standing.results if r.requirement.counts == "references")
+    rule = result.requirement.rule.references
+    if rule is None:
+        raise ValueError(f"no references are required: {result.requirement.id}")
+    named = judge_named_references(result.requirement, rule, candidate)
+    counted, required = named.counted, named.required
+    rulebook = facts.standing.plan.rulebook
+    rows, to_name = [], 0
+    for missing in list_missing_references(rule, candidate):
+        progress = "nobody named yet"
+        if missing.waits_for:
+            progress = f"not received from {missing.waits_for} yet"
+        rows.append(Row(format_slot(rulebook, missing.roles), progress))
+        to_name += not missing.waits_for
     todo = "On your references page, see who has not answered yet, or name someone else."
-    if to_name > 0:
+    if to_name:
         todo = f"Please name {to_name} more."
-    text = f"Received: {received} of {required}. Waiting: {waiting}. {todo}"
+    received = sum(reference.received for reference in candidate.references)
+    text = f"Received: {counted} of {required}."
+    if received > counted:
+        idle = format_count(received - counted, "reference is", "references are")
+        text += f" {idle} in roles that are filled already or not required."
+    text += f" {todo} Still missing:"
     path = f"/application/{facts.standing.facts.subject_id}/references"
     return NoticeText(
-        subjects=[f"After {-facts.days_left} days: {received} of {required} references received"],
-        headline=f"{received} of {required} references received.",
+        subjects=[f"After {-facts.days_left} days: {counted} of {required} references received"],
+        headline=f"{counted} of {required} references received.",
         intro=f"Your {facts.subject} ({facts.association}) requires {required} references.",
-        alone=Section("", text),
-        section=Section(facts.title("References"), text),
+        alone=Section("", text, tuple(rows)),
+        section=Section(facts.title("References"), text, tuple(rows)),
         actions=(facts.link_to("View my references", path),),
     )
 

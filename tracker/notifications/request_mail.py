@@ -27,6 +27,11 @@ class Wording(NamedTuple):
     rows: tuple[Row, ...]
 
 
+def letter_key(request_id: int) -> str:
+    """The outbox key of the mail about a decision."""
+    return f"request:{request_id}"
+
+
 def notify_decision(
     mail_context: MailContext, context: ServiceContext, decided: DecidedRequest, answered_by: str
 ) -> None:
@@ -47,7 +52,7 @@ def notify_decision(
         action=Action("View my requests", f"{mail_context.settings.base_url}/requests"),
         why=f"You get this email because you sent this request to {endorsement.association}.",
     )
-    envelope = Envelope.to_person(person, endorsement.association, f"request:{request.id}")
+    envelope = Envelope.to_person(person, endorsement.association, letter_key(request.id))
     message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)
 

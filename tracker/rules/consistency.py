@@ -21,6 +21,8 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
     return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
 
 
+# The parts of a rulebook that name others.
+_NAMING = ("interpretations", "cycles", "providers", "requirements", "ratings", "advice")
 # Fields whose values must be keys of a table (or ids of a list) of the rulebook.
 _TABLES = {
     "categories": "categories",
@@ -68,12 +70,13 @@ class ConsistencyCheck:
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
         self._check_cycles()
+        self._check_ratings()
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
                 self._check_days(f"requirements[{number}]", requirement)
 
     def _check_all_names(self) -> None:
-        for field in ("interpretations", "cycles", "providers", "requirements", "advice"):
+        for field in _NAMING:
             value = getattr(self.rulebook, field)
             if isinstance(value, tuple):
                 for number, item in self._number(field, value):
@@ -138,6 +141,23 @@ class ConsistencyCheck:
             if group and groups[group] == 1:
                 self._add(key, f"only one has either = {group!r}: an alternative needs another")
             self._require(f"{key}: {requirement.id}.inside", requirement.inside, whole_rsc)
+
+    def _check_ratings(self) -> None:
+        """No category has two questions with one id on the same day."""
+        numbered = self._number("ratings", self.rulebook.ratings)
+        for place, (number, question) in enumerate(numbered):
+            for other_number, other in numbered[:place]:
+                shared = sorted({*question.categories}.intersection(other.categories))
+                starts_on = max(question.starts_from, other.starts_from)
+                if question.id == other.id and any(
+                    question.is_asked(each, starts_on) and other.is_asked(each, starts_on)
+                    for each in shared
+                ):
+                    reason = (
+                        f"{question.id!r} is also ratings[{other_number}], which asks for "
+                        f"{', '.join(shared)} on {starts_on}: write another id, or until in one"
+                    )
+                    self._add(f"ratings[{number}].id", reason)
 
     def _check_cycles(self) -> None:
         """Each block's cycles must be whole, unless it says what shortened ones require."""

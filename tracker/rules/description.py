@@ -179,6 +179,7 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
         sources += [value.source for value in requirement.values]
     for rule in rulebook.providers.values():
         sources += [accepted.source for accepted in rule.accepts]
+    sources += [question.source for question in rulebook.ratings]
     sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
     return [(source.document, source.section) for source in sources]
@@ -214,7 +215,18 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 if first := _find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
+    yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
+
+
+def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
+    for question in rulebook.ratings:
+        if question.source == here and category in question.categories:
+            yield f"rating {question.id}: {question.asks}{_see(question.interpretation)}"
+            days = f"from {format_date(question.starts_from)}"
+            if question.until:
+                days += f" through {format_date(question.until)}"
+            yield f"  {days}: {'; '.join(question.scale)}"
 
 
 def _find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:

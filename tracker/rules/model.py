@@ -1,5 +1,6 @@
 """The form of a rulebook, and of the file of organizations: dated data with sources."""
 
+from datetime import date
 from functools import cached_property
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -60,6 +61,43 @@ class Advice(StrictModel):
     says: Text
     hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
     source: Source
+
+
+class RatingQuestion(StrictModel):
+    """What referees of applicants rate, by choosing one of the ``scale``; the reviewers read it.
+
+    It is asked from ``from`` through ``until``; without ``until`` it has no last day.
+    """
+
+    id: Key
+    asks: Text
+    categories: tuple[Key, ...] = Field(min_length=1)
+    scale: tuple[Text, ...] = Field(min_length=2)
+    starts_from: Day = Field(alias="from")
+    until: Day | None = None
+    source: Source
+    interpretation: Key | None = None
+
+    @field_validator("scale")
+    @classmethod
+    def _has_each_step_once(cls, scale: tuple[str, ...]) -> tuple[str, ...]:
+        for number, step in enumerate(scale):
+            if step in scale[:number]:
+                message = f"{step!r} is listed more than once"
+                raise ValueError(message)
+        return scale
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.until and self.until < self.starts_from:
+            message = f"until ({self.until}) is before from ({self.starts_from})"
+            raise ValueError(message)
+        return self
+
+    def is_asked(self, category: str, day: date) -> bool:
+        """Whether referees of applicants for a category rate it on a day."""
+        has_begun = self.starts_from <= day and (self.until is None or day <= self.until)
+        return has_begun and category in self.categories
 
 
 class Interpretation(StrictModel):
@@ -197,6 +235,7 @@ class Rulebook(StrictModel):
     attestations: dict[Key, Text] = Field(default_factory=dict)
     topic_names: dict[Key, Text] = Field(default_factory=dict)
     requirements: tuple[Requirement, ...] = ()
+    ratings: tuple[RatingQuestion, ...] = ()
     advice: tuple[Advice, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
 

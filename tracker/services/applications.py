@@ -3,11 +3,14 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, or_, select
 
 from tracker.db.applications import UNDECIDED, Application
 from tracker.db.audit import Change, record_changes
+from tracker.db.corrections import Removal
 from tracker.db.engine import lock_names
+from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
@@ -25,6 +28,7 @@ from tracker.services.context import (
 )
 from tracker.services.evaluation import DayOf, days_at, evaluate_people
 from tracker.services.sign_in import find_person_by_email
+from tracker.services.undo import UndoableDecision, UndoneDecision, revert_decision, undoable
 
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
@@ -191,9 +195,10 @@ def decline_application(
     _check_change(application, "declined", decided_on)
     if refusals := check_text("answer", answer):
         raise Refused(*refusals)
-    context.update_row(
-        application, APPLICATION_AUDITED, state="declined", decided_on=decided_on, answer=answer
-    )
+    with undoable(context, _decision(application, "declined")):
+        context.update_row(
+            application, APPLICATION_AUDITED, state="declined", decided_on=decided_on, answer=answer
+        )
 
 
 def endorse_applicant(context: ServiceContext, application_id: int, decided_on: date) -> int:
@@ -206,12 +211,70 @@ def endorse_applicant(context: ServiceContext, application_id: int, decided_on: 
     if (application.state, application.decided_on) != ("endorsed", decided_on):
         _check_change(application, "endorsed", decided_on)
     key = (application.person_id, application.association, application.category)
-    endorsement, _ = begin_endorsement(
-        context.session, key, decided_on, who=context.actor.label, at=context.now
-    )
-    context.update_row(application, APPLICATION_AUDITED, state="endorsed", decided_on=decided_on)
+    with undoable(context, _decision(application, "endorsed")):
+        endorsement, _ = begin_endorsement(
+            context.session, key, decided_on, who=context.actor.label, at=context.now
+        )
+        context.update_row(
+            application, APPLICATION_AUDITED, state="endorsed", decided_on=decided_on
+        )
     evaluate_people(context.session, context.rulebooks, {application.person_id}, context.now)
     return endorsement.id
+
+
+def undo_application_decision(context: ServiceContext, removal: Removal) -> UndoneDecision:
+    """Take back an endorsement, or open a declined application again, as it was.
+
+    ``removal`` comes from `get_decision`. Raises Refused if something came after the decision: a
+    session that was logged on a day of the endorsement, another application, or any other change.
+    """
+    session = context.session
+    application = get_application(session, removal.subject_id or 0)
+    if application is None:
+        raise NotFound
+    session.refresh(application)
+    decision = _decision(application, application.state)
+    if application.state == "endorsed" and application.decided_on is not None:
+        _require_nothing_logged(session, removal, application.decided_on)
+    undone = revert_decision(context, removal, decision.watched)
+    evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
+    return undone
+
+
+def _require_nothing_logged(session: Session, removal: Removal, day: date) -> None:
+    """Raise Refused if a session of the endorsee, or one they provided, was logged since."""
+    query = (
+        select(col(Entry.held_on))
+        .where(
+            or_(Entry.person_id == removal.person_id, Entry.provider_id == removal.person_id),
+            col(Entry.logged_at) >= removal.removed_at,
+            col(Entry.held_on) >= day,
+        )
+        .order_by(col(Entry.held_on))
+    )
+    held_on = session.exec(query).first()
+    if held_on is not None:
+        raise Refused(Refusal("undo", "undo-logged-since", {"held_on": held_on}))
+
+
+def _decision(application: Application, state: str) -> UndoableDecision:
+    """A decision about an application, for `undoable`."""
+    watched: dict[str, ColumnElement[bool]] = {}
+    for model in (Application, Endorsement):
+        watched[str(model.__tablename__)] = (
+            (col(model.person_id) == application.person_id)
+            & (col(model.association) == application.association)
+            & (col(model.category) == application.category)
+        )
+    name = f"{application.association} {application.category}"
+    return UndoableDecision(
+        kind="application",
+        subject_id=application.id,
+        person_id=application.person_id,
+        association=application.association,
+        description=f"{name}, {state}",
+        watched=watched,
+    )
 
 
 def covering(terms: Terms, day: date) -> date | None:

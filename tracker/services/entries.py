@@ -37,7 +37,13 @@ from tracker.services.entry_rules import (
 from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import release_files
 from tracker.services.group_sessions import release_entry
-from tracker.services.removals import find_own_deletion, keep_for_undo, restore
+from tracker.services.removals import (
+    find_own_deletion,
+    get_first_row,
+    get_own_deletion,
+    keep_for_undo,
+    restore,
+)
 from tracker.services.rsc_providers import check_provider, load_providers
 
 _ONE_DAY = timedelta(days=1)
@@ -196,17 +202,25 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     _finish(context, stored.person_id, entry_id, before=entry_input_of(stored))
 
 
-def undo_deletion(context: ServiceContext) -> None:
-    """Bring back the entry that the actor deleted last.
+def undo_deletion(context: ServiceContext, removal_id: int | None = None) -> None:
+    """Bring back an entry that the actor deleted: that of a removal, or else the last one.
 
-    Raises NotFound if there is none, or it was deleted more than a day ago; and Refused if its
-    cycle is closed by now, or its day has too many hours with it.
+    Bringing back that of a removal twice is like once. Raises NotFound if there is none, or it was
+    deleted more than a day ago; and Refused if its cycle is closed by now, or its day has too many
+    hours with it.
     """
     session, person_id = context.session, context.person_id
     lock_person(session, person_id)
-    removal = find_own_deletion(context, "entry")
-    _, values = json.loads(removal.content)["rows"][0]
-    day, minutes = date.fromisoformat(values["held_on"]), values["minutes"]
+    if removal_id is not None:
+        removal = get_own_deletion(context, "entry", removal_id)
+    elif (last := find_own_deletion(session, person_id, "entry", context.now)) is not None:
+        removal = last
+    else:
+        raise NotFound
+    if removal.undone_at is not None:
+        return
+    _, values = get_first_row(removal)
+    day, minutes = values["held_on"], values["minutes"]
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
     lock = rules.lock_on(day)
     if lock is not None:

@@ -18,6 +18,7 @@ from tracker.services.endorsements import (
     refusal_of_lock,
 )
 from tracker.services.evaluation import evaluate_people
+from tracker.services.removals import get_first_row, get_own_deletion, keep_for_undo, restore
 
 # No membership that has a last day is longer; a day beyond is a typing error.
 MAX_TERM_YEARS = 50
@@ -114,14 +115,32 @@ def update_membership(context: ServiceContext, membership_id: int, term: Members
 
 
 def delete_membership(context: ServiceContext, membership_id: int) -> None:
-    """Delete a term that the actor recorded."""
+    """Delete a term that the actor recorded; for a day `restore_membership` brings it back."""
     lock_person(context.session, context.person_id)
     membership = get_own_membership(context.session, context.person_id, membership_id)
     lock = find_membership_lock(context.session, context.rulebooks, membership, context.now)
     if lock is not None:
         raise Refused(refusal_of_lock("ends_on", lock))
+    description = f"{membership.organization}, {membership.starts_on}"
+    keep_for_undo(context, "membership", membership_id, description)
     context.delete_row(membership, _AUDITED)
     evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)
+
+
+def restore_membership(context: ServiceContext, removal_id: int) -> None:
+    """Bring back a term that the actor deleted; twice is like once.
+
+    Raises NotFound if it was deleted more than a day ago, and Refused if it can't be recorded
+    anymore: its cycle is closed, or another term has taken its place.
+    """
+    lock_person(context.session, context.person_id)
+    removal = get_own_deletion(context, "membership", removal_id)
+    if removal.undone_at is not None:
+        return
+    _, values = get_first_row(removal)
+    term = MembershipTerm(values["organization"], values["starts_on"], values["ends_on"])
+    _check_term(context, term, replaced=None)
+    restore(context, removal)
 
 
 def _term_of(membership: Membership) -> MembershipTerm:

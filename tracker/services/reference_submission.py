@@ -4,10 +4,12 @@ What they write is for coordinators of the application's association alone (`Ref
 """
 
 import hmac
+import json
 from base64 import urlsafe_b64encode
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -16,15 +18,23 @@ from sqlmodel import Session, col, or_, select
 
 from tracker.clock import local_day
 from tracker.db.applications import UNDECIDED, Application, Reference
+from tracker.db.ledgers import Outbox
 from tracker.db.people import Endorsement, Person, Vetting
 from tracker.db.signing_keys import get_signing_key
+from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
-from tracker.rules.application.references import find_reference_rule
-from tracker.rules.model import Rulebook
-from tracker.services.context import NotFound, ServiceContext
+from tracker.rules.application.references import (
+    ReferenceProgress,
+    find_progress,
+    find_reference_rule,
+    rating_questions,
+)
+from tracker.rules.model import RatingQuestion, Rulebook
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.sign_in import hash_token
 
 _KEY_NAME = "reference"
+_LONGEST_NAME = 200
 
 
 class ReferenceRequest(NamedTuple):
@@ -49,7 +59,11 @@ class ReferenceRequest(NamedTuple):
 
 
 class ReferenceAnswer(NamedTuple):
-    """A referee's answer; ``endorsed_by`` and ``endorsed_as`` are None without an endorsement."""
+    """A referee's answer; ``endorsed_by`` and ``endorsed_as`` are None without an endorsement.
+
+    ``endorsed_by`` is an association by its name or id. ``ratings`` are steps of the scales of
+    `list_ratings`, by the questions' ids.
+    """
 
     role_confirmed: bool
     relationship: str
@@ -57,6 +71,15 @@ class ReferenceAnswer(NamedTuple):
     endorsed_as: str | None
     vetted: bool
     signed_as: str
+    ratings: Mapping[str, str] = {}
+
+
+class Rating(NamedTuple):
+    """What a referee rated, in the words of the question and of the scale on that day."""
+
+    id: str
+    asks: str
+    rating: str
 
 
 class ReferenceLink(NamedTuple):
@@ -100,10 +123,55 @@ def asks_vetted(rulebooks: Rulebooks, application: Application, now: datetime) -
     return bool(requirement and requirement.references and requirement.references.vetted)
 
 
+def list_ratings(
+    rulebooks: Rulebooks, application: Application, now: datetime
+) -> list[RatingQuestion]:
+    """What the application's rulebook has referees rate, in its order."""
+    rulebook = rulebooks.associations[application.association]
+    today = local_day(now, rulebook.time_zone)
+    return rating_questions(rulebook, application.category, today)
+
+
+def progress_of(reference: Reference, zone: str, as_of: date | None = None) -> ReferenceProgress:
+    """How far a reference has come, by the days in a time zone; ``as_of`` leaves out later ones."""
+    days = []
+    for instant in (reference.asked_at, reference.received_at):
+        day = local_day(instant, zone) if instant else None
+        days.append(day if day is None or as_of is None or day <= as_of else None)
+    return find_progress(*days)
+
+
+def list_references(
+    session: Session, application_ids: Collection[int]
+) -> dict[int, list[Reference]]:
+    """The references of applications, each in the order in which the referees were named."""
+    query = select(Reference).where(col(Reference.application_id).in_(application_ids))
+    references: defaultdict[int, list[Reference]] = defaultdict(list)
+    for reference in session.exec(query.order_by(col(Reference.id))):
+        references[reference.application_id].append(reference)
+    return references
+
+
+def parse_ratings(reference: Reference) -> list[Rating]:
+    """What a referee rated; empty if nothing was to be rated, or the answer was imported."""
+    return [Rating(**each) for each in json.loads(reference.ratings or "[]")]
+
+
+def format_ratings(ratings: Sequence[Rating]) -> str:
+    """What a referee rated, as `parse_ratings` reads it."""
+    return json.dumps([each._asdict() for each in ratings], ensure_ascii=False)
+
+
+def list_known_associations(rulebooks: Rulebooks) -> dict[str, str]:
+    """The names of the associations that we know, by id."""
+    organizations = rulebooks.organizations.values()
+    return {each.id: each.name for each in organizations if each.infant_mental_health}
+
+
 def submit_reference(context: ServiceContext, token: str, answer: ReferenceAnswer) -> bool:
     """Store a referee's one answer; False if the link takes no answer anymore.
 
-    Raises NotFound for an unknown link.
+    Raises NotFound for an unknown link, and Refused if a rating or the association is missing.
     """
     request = find_request(context.session, context.rulebooks, token, lock=True)
     if request is None:
@@ -111,10 +179,45 @@ def submit_reference(context: ServiceContext, token: str, answer: ReferenceAnswe
     if request.state != "waiting":
         return False
     vetted = answer.vetted and asks_vetted(context.rulebooks, request.application, context.now)
-    values = answer._replace(vetted=vetted)._asdict()
-    values["received_at"] = context.now
+    questions = list_ratings(context.rulebooks, request.application, context.now)
+    if refusals := _validate(answer, questions):
+        raise Refused(*refusals)
+    ratings = [Rating(each.id, each.asks, answer.ratings[each.id]) for each in questions]
+    values = {
+        **answer._asdict(),
+        "vetted": vetted,
+        "endorsed_by": _find_association(context.rulebooks, answer.endorsed_by),
+        "ratings": format_ratings(ratings),
+        "received_at": context.now,
+    }
     context.update_row(request.reference, values, **values, answered_by_link=True)
     return True
+
+
+def _validate(answer: ReferenceAnswer, questions: Sequence[RatingQuestion]) -> list[Refusal]:
+    refusals = []
+    for question in questions:
+        if answer.ratings.get(question.id) not in question.scale:
+            refusals.append(Refusal(f"rating-{question.id}", "rating-required"))
+    if answer.endorsed_as is not None and not answer.endorsed_by:
+        refusals.append(Refusal("endorsed_by", "endorsed-by-required"))
+    if len(answer.endorsed_by or "") > _LONGEST_NAME:
+        refusals.append(Refusal("endorsed_by", "text-too-long", {"limit": _LONGEST_NAME}))
+    return refusals
+
+
+def _find_association(rulebooks: Rulebooks, typed: str | None) -> str | None:
+    """The id of the known association with this name or id, however it is written; else as typed.
+
+    A known name may also be typed with its id: ``CT-AIMH (Connecticut Association …)``.
+    """
+    if typed is None:
+        return None
+    names = {}
+    for key, name in list_known_associations(rulebooks).items():
+        for spelling in (key, name, f"{key} {name}", f"{name} {key}"):
+            names[plain_name(spelling)] = key
+    return names.get(plain_name(typed), typed)
 
 
 def decline_reference(context: ServiceContext, token: str) -> bool:
@@ -161,6 +264,25 @@ def list_open_request_keys(session: Session, keys: Collection[str]) -> set[str]:
             numbers = range(reference.reminders + 1)
             found |= {request_key(reference.id, reference.token_hash, n) for n in numbers}
     return found.intersection(keys)
+
+
+def list_unsent_requests(session: Session, application_id: int) -> list[int]:
+    """The references whose first mail was dropped before it left, and that still want an answer."""
+    requests = _list_requests(
+        session,
+        col(Reference.application_id) == application_id,
+        col(Application.state).in_(UNDECIDED),
+        col(Reference.asked_at).is_not(None),
+        col(Reference.received_at).is_(None),
+        col(Reference.declined_at).is_(None),
+    )
+    unsent = []
+    for reference, _, _ in requests:
+        key = request_key(reference.id, reference.token_hash or "", 0)
+        dropped = select(Outbox.id).where(col(Outbox.dedupe_key).startswith(f"{key}:dropped:"))
+        if session.exec(dropped).first() is not None:
+            unsent.append(reference.id)
+    return unsent
 
 
 def count_reminder(
@@ -230,11 +352,8 @@ def list_reference_reports(
 
     For coordinators of the application's association; the caller has checked that.
     """
-    query = select(Reference).where(Reference.application_id == application.id)
-    return [
-        _report(session, reference, rulebook)
-        for reference in session.exec(query.order_by(col(Reference.id))).all()
-    ]
+    references = list_references(session, [application.id]).get(application.id, [])
+    return [_report(session, reference, rulebook) for reference in references]
 
 
 def _report(session: Session, reference: Reference, rulebook: Rulebook) -> ReferenceReport:

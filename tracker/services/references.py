@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from tracker.addresses import is_address
@@ -14,13 +15,15 @@ from tracker.db.people import Person
 from tracker.plain_text import looks_like_link
 from tracker.rules.application.references import (
     SPARE,
+    ReferenceProgress,
     find_reference_rule,
     max_referees,
     roles_for,
 )
 from tracker.rules.requirement import ReferenceRule
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, check_name
-from tracker.services.reference_submission import request_key
+from tracker.services.reference_submission import progress_of, request_key
+from tracker.services.removals import get_first_row, get_own_deletion, keep_for_undo, restore
 
 # Each is a mail to a person who may never have heard of us.
 DAILY_LIMIT = 10
@@ -42,7 +45,8 @@ class RefereeInput:
 class NamedReferee:
     """A referee as the applicant sees them.
 
-    ``state`` is "received", "declined", or "waiting". ``was_asked``: a mail was written to them;
+    ``progress`` is what is shown. ``state`` is "received", "declined", or "waiting"; referees are
+    told that the applicant sees whether they decline. ``was_asked``: a mail was written to them;
     ``mail_failed``: one of them could not be delivered; ``mail_bounced``: the address was refused.
     """
 
@@ -51,6 +55,7 @@ class NamedReferee:
     email: str
     role: str
     state: str
+    progress: ReferenceProgress
     was_asked: bool
     mail_failed: bool
     mail_bounced: bool
@@ -71,8 +76,8 @@ def find_own_application(
     return session.exec(query).first()
 
 
-def list_named_referees(session: Session, application_id: int) -> list[NamedReferee]:
-    """Whom the applicant has named, in that order."""
+def list_named_referees(session: Session, application_id: int, zone: str) -> list[NamedReferee]:
+    """Whom the applicant has named, in that order; days are those of the time zone ``zone``."""
     references = session.exec(
         select(Reference)
         .where(Reference.application_id == application_id)
@@ -97,6 +102,7 @@ def list_named_referees(session: Session, application_id: int) -> list[NamedRefe
             email=reference.email,
             role=reference.role,
             state=reference.state,
+            progress=progress_of(reference, zone),
             was_asked=reference.asked_at is not None,
             mail_failed=reference.id in bounced,
             mail_bounced=bounced.get(reference.id, False),
@@ -131,7 +137,7 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     rule = requirement.references if requirement else None
     if refusals := _validate(referee, applicant, rule):
         raise Refused(*refusals)
-    named = list_named_referees(context.session, application_id)
+    named = list_named_referees(context.session, application_id, rulebook.time_zone)
     same = {other.email: other for other in named}.get(referee.email)
     if application.is_decided:
         facts = {"state": application.state}
@@ -162,7 +168,8 @@ def find_referee_to_ask(
     Raises NotFound if the reference is not waiting for an answer.
     """
     application = _lock_own_application(context, application_id)
-    for referee in list_named_referees(context.session, application_id):
+    zone = context.rulebooks.associations[application.association].time_zone
+    for referee in list_named_referees(context.session, application_id, zone):
         if referee.id == reference_id and referee.state == "waiting":
             if application.is_decided:
                 break
@@ -173,7 +180,7 @@ def find_referee_to_ask(
 def withdraw_referee(context: ServiceContext, application_id: int, reference_id: int) -> None:
     """Remove a referee who has neither answered nor declined, so that the link stops working.
 
-    Raises NotFound.
+    For a day `restore_referee` brings them back. Raises NotFound.
     """
     _lock_own_application(context, application_id)
     reference = context.session.exec(
@@ -184,10 +191,45 @@ def withdraw_referee(context: ServiceContext, application_id: int, reference_id:
     ).first()
     if reference is None or reference.state != "waiting":
         raise NotFound
+    keep_for_undo(context, "reference", reference_id, reference.name, application_id)
     values = reference.model_dump(include=_AUDITED)
     withdrawn = WithdrawnReference(**values, named_at=reference.named_at, withdrawn_at=context.now)
     context.session.add(withdrawn)
     context.delete_row(reference, _AUDITED)
+
+
+def restore_referee(context: ServiceContext, application_id: int, removal_id: int) -> None:
+    """Bring back a referee whom the actor removed, with their link; twice is like once.
+
+    Raises NotFound if they were removed more than a day ago, and Refused if the application is
+    decided, or if there is no place for them anymore.
+    """
+    application = _lock_own_application(context, application_id)
+    removal = get_own_deletion(context, "reference", removal_id)
+    if removal.subject_id != application_id:
+        raise NotFound
+    if removal.undone_at is not None:
+        return
+    rulebook = context.rulebooks.associations[application.association]
+    today = local_day(context.now, rulebook.time_zone)
+    requirement = find_reference_rule(rulebook, application.category, today)
+    rule = requirement.references if requirement else None
+    facts = {"name": removal.description, "state": application.state}
+    if application.is_decided:
+        raise Refused(Refusal("email", "application-takes-no-referees", facts))
+    _, values = get_first_row(removal)
+    named = list_named_referees(context.session, application_id, rulebook.time_zone)
+    if any(referee.email == values["email"] for referee in named):
+        raise Refused(Refusal("email", "referee-named-again", facts))
+    if rule is None or not can_name_more(named, rule):
+        raise Refused(Refusal("email", "referee-has-no-place", facts))
+    withdrawn = delete(WithdrawnReference).where(
+        col(WithdrawnReference.application_id) == application_id,
+        col(WithdrawnReference.email) == values["email"],
+        col(WithdrawnReference.withdrawn_at) == removal.removed_at,
+    )
+    context.session.exec(withdrawn)
+    restore(context, removal)
 
 
 def _lock_own_application(context: ServiceContext, application_id: int) -> Application:

@@ -1,7 +1,8 @@
 """Removing wrong rows, such as somebody else's membership, and undoing that.
 
 A row goes with everything that belongs to it, and comes back with the same ids. An operator does
-it. What people delete themselves is kept here for a day, so that they can undo it.
+it. What people delete themselves is kept here for a day, so that they can undo it. What
+coordinators decide is kept like it: see `tracker.services.undo`.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Date, DateTime, Table, delete, insert, select, update
+from sqlalchemy import Date, DateTime, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 from sqlmodel import select as select_rows
@@ -46,9 +47,11 @@ KINDS: dict[str, type[SQLModel]] = {
     "entry": Entry,
 }
 MAX_REASON_LENGTH = 500
-# What people delete themselves is of a kind of its own, and for how long they can undo it.
+# What people delete themselves and what coordinators decide are of kinds of their own, and for
+# how long they can undo it.
 _BY_OWNER = "own "
-OWNER_MAY_UNDO = timedelta(days=1)
+DECIDED = "decided "
+MAY_UNDO_FOR = timedelta(days=1)
 # The columns that tell rows of a kind apart, the owner's first.
 _SHOWN = (
     "association",
@@ -72,7 +75,7 @@ _SHOWN = (
 )
 # What one person holds once on any day.
 _SPANS = {"endorsement": ("association", "category"), "membership": ("organization",)}
-_Values = dict[str, Any]
+Values = dict[str, Any]
 
 
 class RemovableRow(NamedTuple):
@@ -81,7 +84,7 @@ class RemovableRow(NamedTuple):
     kind: str
     id: int
     person_id: int
-    values: _Values
+    values: Values
 
     @property
     def description(self) -> str:
@@ -126,8 +129,8 @@ class _Content:
     A link is a table, the key of the row, and the column that held the id of a deleted row.
     """
 
-    rows: list[tuple[str, _Values]]
-    links: list[tuple[str, _Values, str, int]]
+    rows: list[tuple[str, Values]]
+    links: list[tuple[str, Values, str, int]]
 
 
 def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Removal:
@@ -153,68 +156,102 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
     for name, deleted in reversed(content.rows):
         _delete(session, METADATA.tables[name], deleted)
         if "id" in deleted:
-            context.record_change(name, deleted["id"], before=_audited(deleted))
-    removal = _store(context, row.person_id, row.kind, row.description, reason.strip(), content)
-    session.expire_all()
-    evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
-    return removal
-
-
-def _store(
-    context: ServiceContext,
-    person_id: int,
-    kind: str,
-    description: str,
-    reason: str,
-    content: _Content,
-) -> Removal:
+            context.record_change(name, deleted["id"], before=audited_values(deleted))
     removal = Removal(
-        person_id=person_id,
-        kind=kind,
-        description=description[:500],
-        reason=reason,
+        person_id=row.person_id,
+        kind=row.kind,
+        description=row.description[:MAX_REASON_LENGTH],
+        reason=reason.strip(),
         removed_at=context.now,
         removed_by=context.actor.label,
         content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
     )
     context.create_row(removal, {"person_id", "kind", "description", "reason"})
+    session.expire_all()
+    evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
     return removal
 
 
-def keep_for_undo(context: ServiceContext, kind: str, row_id: int, description: str) -> None:
-    """Keep the actor's own row, which is about to be deleted, for a day."""
+def keep_for_undo(
+    context: ServiceContext,
+    kind: str,
+    row_id: int,
+    description: str,
+    subject_id: int | None = None,
+) -> None:
+    """Keep a row of the actor's that is about to be deleted for a day.
+
+    ``subject_id`` is what it belongs to, by which `find_own_deletion` finds it.
+    """
     session = context.session
     forget_old_deletions(session, context.now)
     table = METADATA.tables[str(KINDS[kind].__tablename__)]
-    query = select(table).where(table.c.id == row_id, table.c.person_id == context.person_id)
+    query = select(table).where(table.c.id == row_id)
     content = _Content([], [])
     _collect(session, table, dict(session.connection().execute(query).mappings().one()), content)
-    reason = "deleted by its owner"
-    _store(context, context.person_id, _BY_OWNER + kind, description, reason, content)
+    removal = Removal(
+        person_id=context.person_id,
+        kind=_BY_OWNER + kind,
+        description=description[:MAX_REASON_LENGTH],
+        reason="deleted by its owner",
+        removed_at=context.now,
+        removed_by=context.actor.label,
+        subject_id=subject_id,
+        content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
+    )
+    # The deletion has an audit event of its own.
+    session.add(removal)
+    session.flush()
 
 
-def find_own_deletion(context: ServiceContext, kind: str) -> Removal:
-    """What the actor deleted last and can still undo. Raises NotFound if there is nothing."""
+def find_own_deletion(
+    session: Session,
+    person_id: int,
+    kind: str,
+    now: datetime,
+    subject_id: int | None = None,
+) -> Removal | None:
+    """What a person deleted last and can still undo."""
     query = (
         select_rows(Removal)
         .where(
-            Removal.person_id == context.person_id,
+            Removal.person_id == person_id,
             Removal.kind == _BY_OWNER + kind,
+            Removal.subject_id == subject_id,
             col(Removal.undone_at).is_(None),
-            col(Removal.removed_at) > context.now - OWNER_MAY_UNDO,
+            col(Removal.removed_at) > now - MAY_UNDO_FOR,
         )
         .order_by(col(Removal.id).desc())
     )
-    removal = context.session.exec(query).first()
-    if removal is None:
+    return session.exec(query).first()
+
+
+def get_own_deletion(context: ServiceContext, kind: str, removal_id: int) -> Removal:
+    """A deletion of the actor's own, undone or not. Raises NotFound if it is too late."""
+    removal = context.session.get(Removal, removal_id, populate_existing=True)
+    if removal is None or (removal.person_id, removal.kind) != (
+        context.person_id,
+        _BY_OWNER + kind,
+    ):
+        raise NotFound
+    if removal.undone_at is None and removal.removed_at <= context.now - MAY_UNDO_FOR:
         raise NotFound
     return removal
 
 
+def get_first_row(removal: Removal) -> tuple[str, Values]:
+    """The row that was deleted, to which the others belonged: its table and values."""
+    name, values = json.loads(removal.content)["rows"][0]
+    return name, from_json(METADATA.tables[name], values)
+
+
 def forget_old_deletions(session: Session, now: datetime) -> None:
-    """Delete for good what people deleted themselves and can no longer undo."""
-    is_own = col(Removal.kind).startswith(_BY_OWNER)
-    session.exec(delete(Removal).where(is_own, col(Removal.removed_at) <= now - OWNER_MAY_UNDO))
+    """Delete for good what people deleted themselves, or decided, and can no longer undo."""
+    is_kept_a_day = or_(
+        col(Removal.kind).startswith(_BY_OWNER), col(Removal.kind).startswith(DECIDED)
+    )
+    is_over = col(Removal.removed_at) <= now - MAY_UNDO_FOR
+    session.exec(delete(Removal).where(is_kept_a_day, is_over))
 
 
 def list_removals(session: Session) -> list[tuple[Removal, str]]:
@@ -244,7 +281,7 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     session = context.session
     content = json.loads(removal.content)
     rows = [(METADATA.tables[name], values) for name, values in content["rows"]]
-    rows = [(table, _from_json(table, values)) for table, values in rows]
+    rows = [(table, from_json(table, values)) for table, values in rows]
     _check_place(session, removal, rows[0])
     _insert(context, rows)
     kept = [
@@ -253,13 +290,15 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
         if not _link_again(session, METADATA.tables[name], key, {column: linked})
     ]
     undone = {"undone_at": context.now, "undone_by": context.actor.label}
-    context.update_row(removal, {"undone_by"}, **undone)
+    # What people undo themselves has no other event than that of each row.
+    audited = set() if removal.kind.startswith(_BY_OWNER) else {"undone_by"}
+    context.update_row(removal, audited, **undone)
     session.expire_all()
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
     return kept
 
 
-def _insert(context: ServiceContext, rows: list[tuple[Table, _Values]]) -> None:
+def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:
     """Insert rows, with audit events. Raises Refused if the database refuses one."""
     session = context.session
     try:
@@ -270,7 +309,7 @@ def _insert(context: ServiceContext, rows: list[tuple[Table, _Values]]) -> None:
         raise Refused(Refusal("removal", "removal-conflicts")) from None
     for table, values in rows:
         if "id" in values:
-            context.record_change(table.name, values["id"], after=_audited(values))
+            context.record_change(table.name, values["id"], after=audited_values(values))
 
 
 def _check_operator(context: ServiceContext) -> None:
@@ -278,7 +317,7 @@ def _check_operator(context: ServiceContext) -> None:
         raise NotFound
 
 
-def _collect(session: Session, table: Table, values: _Values, content: _Content) -> None:
+def _collect(session: Session, table: Table, values: Values, content: _Content) -> None:
     """Note a row, the rows that belong to it, and the links of others to it."""
     content.rows.append((table.name, values))
     if "id" not in values:
@@ -297,12 +336,12 @@ def _collect(session: Session, table: Table, values: _Values, content: _Content)
                     _collect(session, other, dict(row), content)
 
 
-def _delete(session: Session, table: Table, values: _Values) -> None:
+def _delete(session: Session, table: Table, values: Values) -> None:
     same = [column == values[column.name] for column in table.primary_key]
     session.connection().execute(delete(table).where(*same))
 
 
-def _link_again(session: Session, table: Table, key: _Values, link: _Values) -> bool:
+def _link_again(session: Session, table: Table, key: Values, link: Values) -> bool:
     """Set a row's link if the row is still there and has none."""
     [(column, linked)] = link.items()
     same = [table.c[name] == value for name, value in key.items()]
@@ -310,7 +349,7 @@ def _link_again(session: Session, table: Table, key: _Values, link: _Values) -> 
     return session.connection().execute(free).rowcount == 1
 
 
-def _check_place(session: Session, removal: Removal, first: tuple[Table, _Values]) -> None:
+def _check_place(session: Session, removal: Removal, first: tuple[Table, Values]) -> None:
     """Raise Refused if the person holds the same thing on days of the removed row by now."""
     table, values = first
     if removal.kind not in _SPANS:
@@ -324,10 +363,16 @@ def _check_place(session: Session, removal: Removal, first: tuple[Table, _Values
             raise Refused(Refusal("removal", "removal-replaced", facts))
 
 
-def _audited(values: _Values) -> _Values:
+def audited_values(values: Values) -> Values:
     """The values that the audit log may hold: no keys of forms and links."""
     secret = {"form_key", "token_hash"}
     return {name: value for name, value in values.items() if name not in secret}
+
+
+def to_plain(values: Values) -> Values:
+    """A row's values as JSON has them; `from_json` is the other way."""
+    plain: Values = json.loads(json.dumps(values, default=_to_iso))
+    return plain
 
 
 def _to_iso(value: object) -> str:
@@ -336,7 +381,8 @@ def _to_iso(value: object) -> str:
     raise TypeError(f"a removal cannot hold {value!r}")
 
 
-def _from_json(table: Table, values: _Values) -> _Values:
+def from_json(table: Table, values: Values) -> Values:
+    """The values of a row of ``table`` that JSON has kept."""
     return {name: _read(table, name, value) for name, value in values.items()}
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, and_, col, func, select
 
-from tracker.db.ledgers import SettledCycle
+from tracker.db.corrections import Removal
+from tracker.db.ledgers import Notice, SettledCycle
+from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
@@ -34,6 +36,7 @@ from tracker.services.endorsements import (
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
 from tracker.services.facts import parse_settlement
 from tracker.services.reopening import reopen_cycle
+from tracker.services.undo import UndoableDecision, UndoneDecision, revert_decision, undoable
 
 LEAVE, EXTENSION = "leave", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
@@ -284,6 +287,13 @@ def grant_request(
             hours_until = standing.plan.cycle.ends_on
     if refusals:
         raise Refused(*refusals)
+    with undoable(context, _decision(submitted, GRANTED)):
+        _grant(context, request, days, answer)
+    evaluate_people(context.session, context.rulebooks, {submitted.person.id}, context.now)
+    return DecidedRequest(submitted, requested, days, hours_until)
+
+
+def _grant(context: ServiceContext, request: TimeRequest, days: RequestedDays, answer: str) -> None:
     request.starts_on, request.ends_on = days
     _close(context, request, GRANTED, answer or None)
     key: dict[str, Any] = {"endorsement_id": request.endorsement_id}
@@ -294,8 +304,6 @@ def grant_request(
         key["cycle_starts_on"] = days.starts_on
         _store(context, Renewal, key, extended_due_on=days.ends_on, reason=request.reason)
     _reopen_settled(context, request)
-    evaluate_people(context.session, context.rulebooks, {submitted.person.id}, context.now)
-    return DecidedRequest(submitted, requested, days, hours_until)
 
 
 def _reopen_settled(context: ServiceContext, request: TimeRequest) -> None:
@@ -317,8 +325,74 @@ def decline_request(context: ServiceContext, request_id: int, answer: str) -> De
     submitted = _lock_pending(context, request_id)
     if refusals := check_text("answer", answer):
         raise Refused(*refusals)
-    _close(context, submitted.request, DECLINED, answer)
+    with undoable(context, _decision(submitted, DECLINED)):
+        _close(context, submitted.request, DECLINED, answer)
     return DecidedRequest(submitted, submitted.days, granted=None)
+
+
+def undo_request_decision(
+    context: ServiceContext, removal: Removal
+) -> tuple[UndoneDecision, SubmittedRequest]:
+    """Let a request wait for a decision again, and take back what was granted.
+
+    ``removal`` comes from `get_decision`. Raises Refused if something came after the decision:
+    another request, a settled cycle, or a session that only the later due date allowed.
+    """
+    session = context.session
+    submitted = get_request(session, removal.subject_id or 0, {removal.association or ""})
+    session.refresh(submitted.request)
+    watched = _decision(submitted, submitted.request.state).watched
+    undone = revert_decision(context, removal, watched)
+    _require_open_days(context, removal)
+    _forget_skipped_notices(context, submitted.endorsement, removal)
+    evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
+    return undone, get_request(session, undone.subject_id, {removal.association or ""})
+
+
+def _forget_skipped_notices(
+    context: ServiceContext, endorsement: Endorsement, removal: Removal
+) -> None:
+    """Let the next run decide again about notices that were skipped since the decision."""
+    today_at = days_at(context.rulebooks, removal.removed_at)
+    skipped = delete(Notice).where(
+        col(Notice.endorsement_id) == endorsement.id,
+        col(Notice.outcome) == "skipped",
+        col(Notice.decided_on) >= today_at(endorsement.association),
+    )
+    context.session.exec(skipped)
+
+
+def _require_open_days(context: ServiceContext, removal: Removal) -> None:
+    """Raise Refused if an entry was logged since the decision on a day that is closed now."""
+    query = select(col(Entry.held_on)).where(
+        Entry.person_id == removal.person_id, col(Entry.logged_at) >= removal.removed_at
+    )
+    locks = load_person_locks(context.session, context.rulebooks, removal.person_id, context.now)
+    for held_on in context.session.exec(query.order_by(col(Entry.held_on))):
+        if locks.lock_on(held_on) is not None:
+            raise Refused(Refusal("undo", "undo-logged-since", {"held_on": held_on}))
+
+
+def _decision(submitted: SubmittedRequest, state: str) -> UndoableDecision:
+    """A decision about a request, for `undoable`."""
+    request, endorsement_id = submitted.request, submitted.endorsement.id
+    granted: type[Leave | Renewal] = Leave if request.kind == LEAVE else Renewal
+    same_kind = (col(TimeRequest.endorsement_id) == endorsement_id) & (
+        col(TimeRequest.kind) == request.kind
+    )
+    watched: dict[str, ColumnElement[bool]] = {
+        "time_request": same_kind,
+        str(granted.__tablename__): col(granted.endorsement_id) == endorsement_id,
+        "settled_cycle": col(SettledCycle.endorsement_id) == endorsement_id,
+    }
+    return UndoableDecision(
+        kind="time_request",
+        subject_id=request.id,
+        person_id=submitted.person.id,
+        association=submitted.endorsement.association,
+        description=f"{submitted.endorsement_name}, {request.kind} {state}",
+        watched=watched,
+    )
 
 
 def _check_order(days: RequestedDays) -> list[Refusal]:

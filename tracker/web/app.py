@@ -24,6 +24,7 @@ from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
 from tracker.web.pages import (
+    applicant,
     applicants,
     applications,
     apply,
@@ -72,6 +73,7 @@ _PAGES = (
     group_sessions,
     coordinator,
     applicants,
+    applicant,
     exports,
     help_page,
     health,

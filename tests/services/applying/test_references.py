@@ -40,7 +40,9 @@ NOW = datetime(2026, 11, 22, 17, tzinfo=UTC)
 DAY = timedelta(days=1)
 PAT = RefereeInput("pat@example.org", "Pat Doe", "supervisor")
 QUINN = RefereeInput("quinn@example.org", "Quinn Ito", "colleague")
-GIVEN = ReferenceAnswer(True, "I lead their programme", "REF", "IMHS", False, "Pat Doe")  # noqa: FBT003
+RATED = {"work": "Good"}
+ZONE = "America/New_York"
+GIVEN = ReferenceAnswer(True, "I lead their programme", "REF", "IMHS", False, "Pat Doe", RATED)  # noqa: FBT003
 
 
 class References:
@@ -79,7 +81,7 @@ class References:
 
     def states(self) -> list[tuple[str, str]]:
         with reading(self.engine) as session:
-            return [(n.name, n.state) for n in list_named_referees(session, self.alices)]
+            return [(n.name, n.state) for n in list_named_referees(session, self.alices, ZONE)]
 
     def answer(self, link: ReferenceLink, given: ReferenceAnswer = GIVEN) -> bool:
         with writing(self.engine) as session:
@@ -315,7 +317,9 @@ def test_an_answer_is_stored_whole_and_once(references: References) -> None:
     assert not references.answer(link, GIVEN._replace(relationship="Something else"))
     assert not references.decline(link)
     [row] = references.rows()
-    assert {name: row[name] for name in ReferenceAnswer._fields} == GIVEN._asdict()
+    stored = {name: row[name] for name in ReferenceAnswer._fields}
+    rated = [{"id": "work", "asks": "How do you rate their work?", "rating": "Good"}]
+    assert stored | {"ratings": json.loads(row["ratings"])} == GIVEN._asdict() | {"ratings": rated}
     assert (row["received_at"], row["declined_at"]) == (NOW, None)
     assert references.states() == [("Pat Doe", "received")]
 
@@ -330,7 +334,7 @@ def test_a_declined_referee_cannot_answer(references: References) -> None:
 def test_named_referees_hold_no_answers(references: References) -> None:
     references.answer(references.ask())
     with reading(references.engine) as session:
-        [named] = list_named_referees(session, references.alices)
+        [named] = list_named_referees(session, references.alices, ZONE)
     assert GIVEN.relationship not in str(named)
     assert "IMHS" not in str(named)
 
@@ -357,7 +361,7 @@ def test_the_applicant_sees_that_a_mail_failed(references: References) -> None:
            "next_attempt_at": NOW, "fence": 0, "finished_at": NOW}  # fmt: skip
     with writing(references.engine) as session:
         session.connection().execute(insert(METADATA.tables["outbox"]).values(row))
-        [named] = list_named_referees(session, references.alices)
+        [named] = list_named_referees(session, references.alices, ZONE)
     assert named.mail_failed
 
 
@@ -375,3 +379,32 @@ def test_a_key_is_made_once(references: References) -> None:
     with writing(references.engine) as session:
         key, again, other = (get_signing_key(session, name) for name in ("x", "x", "y"))
         assert key == again != other
+
+
+@pytest.mark.parametrize("ratings", [{}, {"work": "Superb"}, {"skill": "Good"}])
+def test_an_answer_without_each_rating_is_refused(
+    references: References, ratings: dict[str, str]
+) -> None:
+    with pytest.raises(Refused, match="rating-work: rating-required"):
+        references.answer(references.ask(), GIVEN._replace(ratings=ratings))
+    assert references.rows()[0]["received_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("association of REFERENCES", "REF"),
+        ("ref", "REF"),
+        ("Association for Infant Mental Health UK", "Association for Infant Mental Health UK"),
+    ],
+)
+def test_any_association_can_be_named_in_words(
+    references: References, typed: str, stored: str
+) -> None:
+    references.answer(references.ask(), GIVEN._replace(endorsed_by=typed))
+    assert references.rows()[0]["endorsed_by"] == stored
+
+
+def test_a_too_long_association_is_refused(references: References) -> None:
+    with pytest.raises(Refused, match="endorsed_by: text-too-long"):
+        references.answer(references.ask(), GIVEN._replace(endorsed_by="x" * 201))

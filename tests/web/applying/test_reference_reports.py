@@ -1,5 +1,6 @@
 """Only the association's coordinators read references, before and after the decision."""
 
+import json
 from typing import Any
 
 import pytest
@@ -41,10 +42,26 @@ def test_a_coordinator_reads_the_whole_reference(applicant_web: WebClient) -> No
     )
     write(applicant_web, "colleague", endorsed_by="MI-AIMH", endorsed_as="IFS", vetted=True)
     read = shown(applicant_web)
-    assert "Jo Colleague r2@x.org Received Jan 5, 2026" in read
+    assert "Jo Colleague r2@x.org Received on January 5, 2026" in read
     assert "Is “Colleague” correct? Yes How they know the applicant's work We ran a group" in read
     assert "according to the referee Infant Family Specialist (IFS), by Michigan" in read
     assert "Vetted by VAIMH Yes, according to the referee Signed as Jo March" in read
+
+
+def test_a_coordinator_reads_the_ratings(sqlite_applicant_web: WebClient) -> None:
+    rated = [{"id": "practice", "asks": "How do you rate it?", "rating": "I can't rate this"}]
+    write(sqlite_applicant_web, "colleague", ratings=json.dumps(rated))
+    read = shown(sqlite_applicant_web)
+    assert "How do you rate it? I can't rate this" in read
+    assert "Ratings None" in read
+
+
+def test_a_referee_of_another_association_is_shown_by_its_name(
+    sqlite_applicant_web: WebClient,
+) -> None:
+    write(sqlite_applicant_web, "colleague", endorsed_by="AIMH Oslo", endorsed_as="IFS")
+    read = shown(sqlite_applicant_web)
+    assert "Infant Family Specialist (IFS), by AIMH Oslo" in read
 
 
 def test_our_records_stand_beside_the_referees_claims(
@@ -91,13 +108,13 @@ def test_unanswered_references_show_their_state(
         sqlite_applicant_web.cast.engine, IRIS, "Iris Day", case
     )
     read = shown(sqlite_applicant_web, IRIS)
-    assert "r0@x.org Not asked yet" in read
-    assert "r1@x.org Declined Jan 5, 2026" in read
+    assert "r0@x.org Not asked" in read
+    assert "r1@x.org Not asked Declined on January 5, 2026." in read
     assert "Signed as" not in read
     write_asked = METADATA.tables["reference"].update().values(asked_at=sqlite_applicant_web.now)
     with writing(sqlite_applicant_web.cast.engine) as session:
         session.connection().execute(write_asked)
-    assert "r0@x.org Waiting, asked Nov 22, 2026" in shown(sqlite_applicant_web, IRIS)
+    assert "r0@x.org Asked on November 22, 2026" in shown(sqlite_applicant_web, IRIS)
 
 
 @pytest.mark.parametrize("decision", ["endorse", "decline"])

@@ -72,7 +72,7 @@ def test_naming_a_referee_saves_and_sends_mail(applying: Applying) -> None:
     assert answer.headers["location"] == applying.page
     text = text_of(applying.alice.follow(answer))
     assert "We have sent them an email" in text
-    assert "Pat Doe Current program supervisor pat@example.org Waiting" in text
+    assert "Pat Doe Current program supervisor pat@example.org Asked on November" in text
     [mail] = applying.cast.rows("outbox", kind="reference")
     assert (mail["recipient"], mail["person_id"]) == ("pat@example.org", None)
     assert "Alice Moreno is asking you for a reference" in applying.web.mails()[-1]
@@ -189,7 +189,7 @@ def test_an_answered_referee_cannot_be_removed(page: Applying) -> None:
 def test_a_button_asks_an_imported_referee(applying: Applying) -> None:
     applying.name()
     applying.change("reference", asked_at=None, token_hash=None)
-    assert "Not asked yet." in text_of(applying.alice.get(applying.page))
+    assert "pat@example.org Not asked" in text_of(applying.alice.get(applying.page))
     number = str(applying.row()["id"])
     applying.web.pass_time(minutes=1)
     for _ in range(2):
@@ -295,7 +295,7 @@ def test_an_answered_link_takes_no_second_answer(applying: Applying) -> None:
 def test_the_applicant_only_sees_that_it_was_received(page: Applying) -> None:
     page.pat.post(page.name(), {**ANSWER, "relationship": SECRET, "signed_as": "Patricia Doe"})
     shown = page.alice.get(page.page)
-    assert "pat@example.org Received" in text_of(shown)
+    assert "pat@example.org Received on November" in text_of(shown)
     assert SECRET not in shown.text
     assert "Patricia" not in shown.text
 
@@ -305,7 +305,9 @@ def test_the_applicant_sees_that_a_referee_declined(applying: Applying) -> None:
     answer = applying.pat.post(f"{link}/decline")
     assert text_of(applying.pat.follow(answer)).startswith("You declined to give this reference")
     assert applying.row()["declined_at"] == applying.web.now
-    assert "pat@example.org Declined" in text_of(applying.alice.get(applying.page))
+    text = text_of(applying.alice.get(applying.page))
+    assert "pat@example.org Asked on November" in text
+    assert "They can't give this reference." in text
     applying.pat.post(link, ANSWER)
     assert applying.row()["received_at"] is None
 
@@ -327,17 +329,18 @@ def test_an_empty_answer_says_what_is_missing(page: Applying) -> None:
         ("role_confirmed", "Say whether this role is correct"),
         ("relationship", "Say in a sentence how you know their work"),
         ("endorsed", "Say whether you are endorsed"),
+        ("rating-work", "Choose one of the ratings"),
         ("signed_as", "Type your full name to sign"),
     ]
     assert page.row()["received_at"] is None
 
 
 def test_a_wrong_answer_keeps_what_was_typed(page: Applying) -> None:
-    wrong = {**ANSWER, "endorsed_by": "NOWHERE", "endorsed_as": "", "relationship": "x" * 501}
+    wrong = {**ANSWER, "endorsed_by": " ", "endorsed_as": "", "relationship": "x" * 501}
     answer = page.pat.post(page.name(), wrong)
     assert problems(answer) == [
         ("relationship", "Use at most 500 characters to say how you know their work"),
-        ("endorsed_by", "Choose the association that has endorsed you"),
+        ("endorsed_by", "Enter the name of the association that has endorsed you"),
         ("endorsed_as", "Choose the category in which you are endorsed"),
     ]
     assert "x" * 501 in answer.text
@@ -392,3 +395,123 @@ def test_a_referee_and_the_mail_are_saved_together(
     with pytest.raises(RuntimeError, match="no mail today"):
         page.alice.post(page.page, PAT)
     assert page.cast.rows("reference") == page.cast.rows("outbox") == []
+
+
+def test_ratings_good_and_bad_look_alike_to_the_applicant(page: Applying) -> None:
+    page.pat.post(page.name(), ANSWER)
+    page.alice.get(page.page)
+    good = page.alice.get(page.page).text
+    page.change("reference", ratings='[{"id": "work", "asks": "How?", "rating": "Fair"}]')
+    assert page.alice.get(page.page).text == good
+    assert "How do you rate" not in good
+
+
+@pytest.mark.parametrize("sent", ["Superb", "", None])
+def test_a_rating_that_is_not_on_the_scale_is_refused(page: Applying, sent: str | None) -> None:
+    typed = {name: value for name, value in ANSWER.items() if name != "rating-work"}
+    answer = page.pat.post(page.name(), typed if sent is None else {**typed, "rating-work": sent})
+    assert problems(answer) == [("rating-work", "Choose one of the ratings")]
+
+
+def test_the_referee_form_offers_known_associations(page: Applying) -> None:
+    shown = page.pat.get(page.name()).text
+    assert '<option value="Association of References">' in shown
+    assert "How do you rate their work?" in text_of(page.pat.get(page.link()))
+
+
+def test_an_unknown_association_is_stored_as_typed(applying: Applying) -> None:
+    link = applying.name()
+    applying.pat.post(link, {**ANSWER, "endorsed_by": "Associa\u00e7\u00e3o Beb\u00ea"})
+    assert applying.row()["endorsed_by"] == "Associa\u00e7\u00e3o Beb\u00ea"
+
+
+def remove(applying: Applying) -> str:
+    """Remove the only referee; the id that the Undo button sends."""
+    answer = applying.alice.post(applying.page, {"remove": str(applying.row()["id"])})
+    button = re.search(r'name="undo" value="(\d+)"', applying.alice.follow(answer).text)
+    assert button is not None
+    return button[1]
+
+
+def test_a_removed_referee_comes_back_with_the_link(applying: Applying) -> None:
+    link = applying.name()
+    before = applying.row()
+    undo = {"undo": remove(applying)}
+    answer = applying.alice.post(applying.page, undo)
+    assert "If they had a link, it works again." in text_of(applying.alice.follow(answer))
+    assert applying.row() == before
+    assert applying.cast.rows("withdrawn_reference") == []
+    assert applying.pat.get(link).status_code == 200
+    assert applying.alice.post(applying.page, undo).status_code == 303
+    assert len(applying.cast.rows("reference")) == len(applying.web.mails()) == 1
+
+
+def test_an_old_undo_button_brings_nobody_else_back(page: Applying) -> None:
+    page.name(email="first@example.org")
+    first = remove(page)
+    page.name()
+    second = remove(page)
+    for _ in range(2):
+        page.alice.post(page.page, {"undo": second})
+    assert [row["email"] for row in page.cast.rows("reference")] == ["pat@example.org"]
+    page.alice.post(page.page, {"undo": first})
+    assert len(page.cast.rows("reference")) == 2
+
+
+def test_a_referee_whose_mail_was_dropped_is_asked_again(page: Applying) -> None:
+    link = page.name()
+    number = remove(page)
+    key = page.cast.rows("outbox")[0]["dedupe_key"]
+    page.change("outbox", state="dropped", dedupe_key=f"{key}:dropped:1")
+    page.web.pass_time(minutes=5)
+    page.alice.post(page.page, {"undo": number})
+    assert len(page.cast.rows("outbox", state="waiting")) == 1
+    assert page.link() != link
+    assert page.pat.get(page.link()).status_code == 200
+
+
+def test_a_referee_named_anew_is_not_brought_back(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    page.web.pass_time(minutes=1)
+    page.name()
+    [(_, why)] = problems(page.alice.post(page.page, {"undo": number}))
+    assert why.startswith("Pat Doe was not brought back: you have named someone")
+
+
+def test_a_referee_without_a_place_is_not_brought_back(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    for place in range(5):
+        page.name(email=f"p{place}@example.org")
+    [(_, why)] = problems(page.alice.post(page.page, {"undo": number}))
+    assert "as many referees as you can at one time" in why
+
+
+@pytest.mark.parametrize("number", ["", "0", "x", "999"])
+def test_an_unknown_removal_is_not_undone(page: Applying, number: str) -> None:
+    page.name()
+    remove(page)
+    answer = page.alice.post(page.page, {"undo": number})
+    assert "could not be brought back" in text_of(page.alice.follow(answer))
+    assert page.cast.rows("reference") == []
+
+
+def test_a_removal_can_be_undone_for_a_day(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    page.web.pass_time(hours=24)
+    page.alice.post(page.page, {"undo": number})
+    assert page.cast.rows("reference") == []
+    assert 'name="undo"' not in page.alice.get(page.page).text
+
+
+def test_nobody_else_undoes_a_removal(page: Applying) -> None:
+    page.name()
+    number = remove(page)
+    assert page.web.visit(BOB).post(page.page, {"undo": number}).status_code == 404
+    with writing(page.cast.engine) as session:
+        apply(session, page.cast.people[BOB])
+    other = f"/application/{page.application + 1}/references"
+    page.web.visit(BOB).post(other, {"undo": number})
+    assert page.cast.rows("reference") == []

@@ -191,7 +191,7 @@ def test_a_double_tap_endorses_once(sqlite_applicant_web: WebClient) -> None:
 def test_no_cycle_is_promised_without_renewal_rules(sqlite_applicant_web: WebClient) -> None:
     vera = sqlite_applicant_web.visit(VERA)
     page = text_of(vera.follow(vera.post(path_of(sqlite_applicant_web, IDA, "/endorse"), LATER)))
-    assert page.startswith("Endorsed. All VAIMH renewals")
+    assert page.startswith("Endorsed. The applicant was endorsed. You can undo this")
 
 
 def typed(day: int) -> dict[str, str]:

@@ -76,3 +76,23 @@ def test_nobody_undoes_what_others_deleted(sqlite_web: WebClient) -> None:
     bob = sqlite_web.visit(BOB)
     assert "could not be brought back" in text_of(bob.follow(bob.post("/entries/undo-deletion")))
     assert sqlite_web.cast.rows("entry", id=sqlite_web.cast.entries["training"]) == []
+
+
+def test_a_button_pressed_twice_brings_back_one_entry(sqlite_web: WebClient) -> None:
+    alice = delete(sqlite_web)
+    delete(sqlite_web, "rsc")
+    page = alice.get("/my-year")
+    button = {"removal": str(sqlite_web.cast.rows("removal")[-1]["id"])}
+    for _ in range(2):
+        page = alice.follow(alice.post("/entries/undo-deletion", button))
+        assert "The entry is back." in text_of(page)
+    assert sqlite_web.cast.rows("entry", id=sqlite_web.cast.entries["rsc"]) != []
+    assert sqlite_web.cast.rows("entry", id=sqlite_web.cast.entries["training"]) == []
+
+
+def test_another_persons_button_brings_nothing_back(sqlite_web: WebClient) -> None:
+    delete(sqlite_web)
+    button = {"removal": str(sqlite_web.cast.rows("removal")[-1]["id"])}
+    bob = sqlite_web.visit(BOB)
+    page = bob.follow(bob.post("/entries/undo-deletion", button))
+    assert "could not be brought back" in text_of(page)

@@ -1,5 +1,6 @@
 """Recording membership terms, and the standing that follows from each."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 
@@ -196,3 +197,41 @@ def test_a_term_may_begin_in_a_closed_cycle(
     bob = sqlite_web.visit(BOB)
     mid_year = {**NEXT_YEAR, "starts_month": "7", "starts_year": "2025"}
     assert bob.post("/membership/new", mid_year).status_code == 303
+
+
+def remove_term(web: WebClient) -> dict[str, str]:
+    """Bob records a term and removes it; what the Undo button sends."""
+    bob = web.visit(BOB)
+    bob.post("/membership/new", {**NEXT_YEAR, "starts_year": "2026"})
+    [row] = web.cast.rows("membership", person_id=web.cast.people[BOB])
+    page = bob.follow(bob.post(f"/membership/{row['id']}/remove")).text
+    button = re.search(r'name="removal" value="(\d+)"', page)
+    assert button is not None
+    return {"removal": button[1]}
+
+
+def test_a_removed_term_comes_back_as_it_was(web: WebClient) -> None:
+    button, bob = remove_term(web), web.visit(BOB)
+    for _ in range(2):
+        words = text_of(bob.follow(bob.post("/membership/undo-removal", button)))
+        assert "The term is back. Membership: done to" in words
+    [row] = web.cast.rows("membership", person_id=web.cast.people[BOB])
+    assert row["recorded_by"] == BOB
+    assert 'name="removal"' not in bob.get("/membership").text
+
+
+def test_a_term_whose_days_are_taken_stays_removed(sqlite_web: WebClient) -> None:
+    button, bob = remove_term(sqlite_web), sqlite_web.visit(BOB)
+    bob.post("/membership/new", {**NEXT_YEAR, "starts_year": "2026"})
+    words = text_of(bob.follow(bob.post("/membership/undo-removal", button)))
+    assert "The term could not be brought back." in words
+    assert len(sqlite_web.cast.rows("membership", person_id=sqlite_web.cast.people[BOB])) == 1
+
+
+@pytest.mark.parametrize("hours", [0, 24])
+def test_nobody_undoes_a_removal_late_or_for_others(sqlite_web: WebClient, hours: int) -> None:
+    button = remove_term(sqlite_web)
+    sqlite_web.pass_time(hours=hours)
+    visitor = sqlite_web.visit(BOB if hours else ALICE)
+    visitor.post("/membership/undo-removal", button)
+    assert sqlite_web.cast.rows("membership", person_id=sqlite_web.cast.people[BOB]) == []

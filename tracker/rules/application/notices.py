@@ -7,7 +7,7 @@ because the reviewers see it as of their own day.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
-from tracker.rules.application.candidate import Candidate
+from tracker.rules.application.references import judge_named_references
 from tracker.rules.application.rsc import judge_rsc, last_day
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, NoticeBasis
@@ -42,12 +42,6 @@ def decide_application(
     for cutoff in cutoffs:
         decisions += basis.decide_cutoff(cutoff, skipped)
     return decisions
-
-
-def references_so_far(candidate: Candidate) -> tuple[int, int]:
-    """How many references were received, and how many are outstanding."""
-    received = sum(reference.received for reference in candidate.references)
-    return received, len(candidate.references) - received
 
 
 def _short_rsc(standing: ApplicationStanding) -> list[Result]:
@@ -119,11 +113,12 @@ def _decide_references(
     for result in standing.results:
         if result.requirement.counts != "references":
             continue
+        rule = result.requirement.rule.references
         skipped = None
         if result.outcome is Outcome.NOT_NEEDED:
             skipped = "references are not needed"
-        # Counted, not judged: the mail must not reveal what a referee wrote.
-        elif references_so_far(candidate)[0] >= result.required:
+        # By the roles in which referees were named: the mail must not reveal what they wrote.
+        elif rule is None or not judge_named_references(result.requirement, rule, candidate).short:
             skipped = "as many references have come as are asked"
         about = (Kind.REFERENCES, "", since)
         for key, late in basis.due_steps(about, steps):

@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
-from tracker.formatting import format_alternatives, lowercase_first
+from tracker.formatting import (
+    capitalize_first,
+    format_alternatives,
+    format_date,
+    lowercase_first,
+)
 from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.counting import compare
-from tracker.rules.model import Rulebook
+from tracker.rules.model import RatingQuestion, Rulebook
 from tracker.rules.plan import PlannedRequirement, value_in_force
 from tracker.rules.reasons import because
 from tracker.rules.requirement import ReferenceRule, Requirement
@@ -60,6 +66,35 @@ def format_slot(rulebook: Rulebook, roles: tuple[str, ...]) -> str:
     return format_alternatives([first, *map(lowercase_first, others)])
 
 
+def rating_questions(rulebook: Rulebook, category: str, day: date) -> list[RatingQuestion]:
+    """What referees of applicants for a category rate on ``day``, in the rulebook's order."""
+    return [question for question in rulebook.ratings if question.is_asked(category, day)]
+
+
+class ReferenceProgress(NamedTuple):
+    """How far a reference has come: "not asked", "asked", or "received"; and on which day.
+
+    It is all that the applicant may know: what the referee wrote or rated plays no part. ``on`` is
+    None if nobody was asked, or if it is not known when.
+    """
+
+    state: str
+    on: date | None = None
+
+    @property
+    def label(self) -> str:
+        """``Not asked``, ``Asked on June 3, 2026``, or ``Received on June 9, 2026``."""
+        label = capitalize_first(self.state)
+        return f"{label} on {format_date(self.on)}" if self.on else label
+
+
+def find_progress(asked_on: date | None, received_on: date | None) -> ReferenceProgress:
+    """The progress of a reference that was asked for, and received, on these days (None: not)."""
+    if received_on is not None:
+        return ReferenceProgress("received", received_on)
+    return ReferenceProgress("asked", asked_on) if asked_on else ReferenceProgress("not asked")
+
+
 Slots = tuple[tuple[str, ...], ...]
 # A referee whose reference was received: the role, and whether endorsed (or vetted) as required.
 Referee = tuple[str, bool]
@@ -108,8 +143,54 @@ def judge_named_references(
     endorsed, or denies the role.
     """
     named = [reference._replace(in_role=True) for reference in candidate.references]
-    by_role = rule.model_copy(update={"endorsed": 0, "endorsed_roles": ()})
-    return judge_references(requirement, by_role, candidate._replace(references=tuple(named)))
+    return judge_references(
+        requirement, _without_endorsements(rule), candidate._replace(references=tuple(named))
+    )
+
+
+def _without_endorsements(rule: ReferenceRule) -> ReferenceRule:
+    return rule.model_copy(update={"endorsed": 0, "endorsed_roles": ()})
+
+
+class MissingReference(NamedTuple):
+    """A place that no reference fills yet: the ``roles`` that may, and whom the applicant named.
+
+    ``waits_for`` is the name of a referee who has not answered; empty if nobody is named for it.
+    """
+
+    roles: tuple[str, ...]
+    waits_for: str
+
+
+def list_missing_references(rule: ReferenceRule, candidate: Candidate) -> list[MissingReference]:
+    """The places that lack a reference, as `judge_named_references` counts them."""
+    received = sorted(each.role for each in candidate.references if each.received)
+    waiting = [each for each in candidate.references if not each.received]
+    is_endorsed = False
+    referees = tuple(zip(received, repeat(is_endorsed)))
+    slots, _ = _find_best_slots(_without_endorsements(rule), referees)
+    filled = _assign(slots, received)
+    missing = tuple(slots[place] for place, number in enumerate(filled) if number is None)
+    named = _assign(missing, [each.role for each in waiting])
+    return [
+        MissingReference(slot, "" if number is None else waiting[number].name)
+        for slot, number in zip(missing, named, strict=True)
+    ]
+
+
+def _assign(
+    slots: Slots, roles: Sequence[str], used: frozenset[int] = frozenset()
+) -> tuple[int | None, ...]:
+    """The number of the referee who fills each slot, so that as few as possible stay empty."""
+    if not slots:
+        return ()
+    options: list[tuple[int | None, ...]] = [
+        (number, *_assign(slots[1:], roles, used | {number}))
+        for number, role in enumerate(roles)
+        if role in slots[0] and number not in used
+    ]
+    options.append((None, *_assign(slots[1:], roles, used)))
+    return min(options, key=lambda option: option.count(None))
 
 
 def _find_best_slots(rule: ReferenceRule, referees: tuple[Referee, ...]) -> tuple[Slots, _Filling]:

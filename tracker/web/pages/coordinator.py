@@ -32,6 +32,7 @@ from tracker.services.endings import list_endings
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
 from tracker.services.reopening import reopen_cycle, settle_again
+from tracker.services.undo import find_undoable
 from tracker.spreadsheet_csv import csv_lines
 from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import CycleStart, RowId, Typed, clean, text_of
@@ -128,6 +129,8 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
         accepted = page.rulebooks.accepted_by(association)
         memberships = list_memberships(session, person_id)
         applications = list_applications(session, person_id)
+        own = [a.id for a in applications if a.association == association]
+        undo = find_undoable(session, "application", own, page.now)
     return page.render(
         "my_year.html",
         here="coordinator",
@@ -135,6 +138,7 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
         applications=(),
         asked=[(a, format_outcome(a)) for a in applications if a.association == association],
         whose=endorsement,
+        undo=undo if undo and undo.reason == "endorsed" else None,
         terms=[term for term in memberships if term.organization in accepted],
         contacts=page.site.settings.coordinators_by_association,
     )

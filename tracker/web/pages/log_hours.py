@@ -46,7 +46,7 @@ from tracker.services.evidence import (
 )
 from tracker.services.profile import get_person
 from tracker.web.dependencies import SignInNeeded, Site, Viewer, site_of, viewer_in_session
-from tracker.web.forms.body import RowId, open_posted, parse_id
+from tracker.web.forms.body import RowId, Typed, number_of, open_posted, parse_id
 from tracker.web.forms.entry import (
     LogLinkDep,
     SubmittedForm,
@@ -363,10 +363,11 @@ def delete(page: PersonPage, entry_id: RowId) -> Response:
 
 
 @router.post("/entries/undo-deletion")
-def undo(page: PersonPage) -> Response:
-    """Bring back the entry that the viewer deleted last."""
+def undo(page: PersonPage, typed: Typed) -> Response:
+    """Bring back the entry that the button names, or else the one that was deleted last."""
+    number = number_of(typed, "removal") if "removal" in typed else None
     try:
-        page.write(undo_deletion)
+        page.write(lambda context: undo_deletion(context, number))
     except (NotFound, Refused):
         return page.redirect("/my-year", "stays-deleted")
     return page.redirect("/my-year", "restored")

@@ -15,7 +15,7 @@ from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import end_of_years
 from tracker.rules.standing import Outcome, Standing
-from tracker.services.context import Refused
+from tracker.services.context import NotFound, Refused
 from tracker.services.endorsements import endorsements_of, refusal_of_lock
 from tracker.services.memberships import (
     MAX_TERM_YEARS,
@@ -26,9 +26,11 @@ from tracker.services.memberships import (
     get_own_membership,
     list_accepted_organizations,
     list_memberships,
+    restore_membership,
     update_membership,
 )
-from tracker.web.forms.body import RowId, Typed, add_problem
+from tracker.services.removals import find_own_deletion
+from tracker.web.forms.body import RowId, Typed, add_problem, number_of
 from tracker.web.forms.days import PeriodForm
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import PageRequest, PersonPage
@@ -79,6 +81,7 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         standings = read_standings(session, page, endorsements)
         accepted = list_accepted_organizations(session, rulebooks, page.person_id)
         today = page.today(session)
+        removed = find_own_deletion(session, page.person_id, "membership", page.now)
     groups: dict[str, list[Membership]] = {}
     for membership in memberships:
         label = _organization_label(rulebooks, membership.organization)
@@ -89,6 +92,7 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         groups=groups,
         effects=_latest_outcomes(standings),
         may_record=bool(accepted),
+        removed=removed,
         today=today,
     )
 
@@ -103,6 +107,17 @@ def open_new_term(page: PersonPage) -> Response:
 def save_new_term(page: PersonPage, typed: Typed) -> Response:
     """Record a term, or show what is wrong."""
     return _handle_form(page, None, typed)
+
+
+@router.post("/membership/undo-removal")
+def undo(page: PersonPage, typed: Typed) -> Response:
+    """Bring back the term that the button names."""
+    number = number_of(typed, "removal")
+    try:
+        page.write(lambda context: restore_membership(context, number))
+    except (NotFound, Refused):
+        return page.redirect("/membership", "stays-removed")
+    return page.redirect("/membership", "restored")
 
 
 @router.get("/membership/{membership_id}")

@@ -19,6 +19,7 @@ from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
 from tracker.services.group_confirmations import list_confirmation_requests
+from tracker.services.removals import find_own_deletion
 from tracker.services.reopening import find_settled_cycle
 from tracker.services.settlements import differences_of
 from tracker.web.forms.body import CycleStart, RowId
@@ -48,14 +49,19 @@ async def show_year(page: ViewerPage) -> Response:
 
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:
-            return {"year": None, "applications": (), "to_answer": (), "bounced": None}
+            nothing: dict[str, Any] = {"applications": (), "to_answer": ()}
+            return {**nothing, "year": None, "bounced": None, "removed": None}
         views = read_applications(session, page) if viewer.has_applied else []
+        removed = None
+        if page.flash == "deleted":
+            removed = find_own_deletion(session, viewer.person_id, "entry", page.now)
         applications = [view.application for view in views]
         return {
             "year": read_year(session, page, applications),
             "applications": views,
             "to_answer": list_confirmation_requests(session, viewer.person_id),
             "bounced": get_bounce_banner(session, page),
+            "removed": removed,
         }
 
     def render(facts: dict[str, Any]) -> Response:

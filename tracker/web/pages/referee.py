@@ -4,8 +4,9 @@ Opening it changes nothing, because mail scanners open links. It shows the appli
 what they apply for, and once it is answered, nothing.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,15 +15,19 @@ from wtforms import BooleanField, RadioField, SelectChoice, SelectField, StringF
 from wtforms.validators import InputRequired, Length
 
 from tracker.db.engine import reading
+from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import format_role
-from tracker.services.context import Actor
+from tracker.rules.model import RatingQuestion
+from tracker.services.context import Actor, Refused
 from tracker.services.reference_submission import (
     ReferenceAnswer,
     ReferenceRequest,
     asks_vetted,
     decline_reference,
     find_request,
+    list_known_associations,
+    list_ratings,
     submit_reference,
 )
 from tracker.web.dependencies import NowDep, Site, SiteDep
@@ -35,7 +40,12 @@ _YES_NO = (SelectChoice("yes", "Yes"), SelectChoice("no", "No"))
 
 
 class AnswerForm(OwnForm):
-    """What a referee answers; ``vetted`` is shown if the rulebook accepts vetted referees."""
+    """What a referee answers; ``vetted`` is shown if the rulebook accepts vetted referees.
+
+    `_build_form` adds what is rated, and the signature, the last fields of the page.
+    """
+
+    questions: ClassVar[Sequence[RatingQuestion]] = ()
 
     role_confirmed = RadioField(
         "", choices=_YES_NO, validators=[InputRequired("Say whether this role is correct")]
@@ -53,33 +63,26 @@ class AnswerForm(OwnForm):
         choices=_YES_NO,
         validators=[InputRequired("Say whether you are endorsed")],
     )
-    endorsed_by = SelectField("By which association?", default="", validate_choice=False)
+    endorsed_by = StringField("By which association?", filters=[clean])
     endorsed_as = SelectField("In which category?", default="", validate_choice=False)
     vetted = BooleanField("")
-    signed_as = StringField(
-        "Sign with your full name",
-        filters=[clean],
-        validators=[
-            InputRequired("Type your full name to sign"),
-            Length(max=200, message="Your name can have at most 200 characters"),
-        ],
-    )
 
     def parse(self) -> ReferenceAnswer | None:
         """The answer; None, with problems, if something is missing or too long."""
         self.validate()
-        for field in (self.role_confirmed, self.endorsed):
+        for field in (self.role_confirmed, self.endorsed, *self.rating_fields()):
             # A choice that the page does not offer is like none.
             field.errors = [field.validators[0].message] if field.errors else []
         endorsement: dict[str, str] = {}
         if self.endorsed.data == "yes":
-            for field, message in (
-                (self.endorsed_by, "Choose the association that has endorsed you"),
-                (self.endorsed_as, "Choose the category in which you are endorsed"),
-            ):
-                if field.data not in {choice.value for choice in field.choices if choice.value}:
-                    add_problem(field, message)
-                endorsement[field.name] = field.data
+            if not self.endorsed_by.data:
+                add_problem(self.endorsed_by, format_refusal("endorsed-by-required", {}))
+            if self.endorsed_as.data not in {c.value for c in self.endorsed_as.choices if c.value}:
+                add_problem(self.endorsed_as, "Choose the category in which you are endorsed")
+            endorsement = {
+                "endorsed_by": self.endorsed_by.data,
+                "endorsed_as": self.endorsed_as.data,
+            }
         if self.errors:
             return None
         return ReferenceAnswer(
@@ -89,7 +92,20 @@ class AnswerForm(OwnForm):
             endorsed_as=endorsement.get("endorsed_as"),
             vetted=self.vetted.data,
             signed_as=self.signed_as.data,
+            ratings={
+                question.id: field.data
+                for question, field in zip(self.questions, self.rating_fields(), strict=True)
+            },
         )
+
+    def rating_fields(self) -> list[RadioField]:
+        """The field of each question, in their order."""
+        return [self[_name_rating(question)] for question in self.questions]
+
+
+def _name_rating(question: RatingQuestion) -> str:
+    """The name of the field that a refusal of the question's rating names, too."""
+    return f"rating-{question.id}"
 
 
 @router.get("/reference/{token}")
@@ -105,12 +121,16 @@ def submit(site: SiteDep, now: NowDep, typed: Typed, token: str) -> Response:
     if request is None:
         return _render(site, now, token, None)
     if request.state == "waiting":
-        form = _build_form(site.rulebooks, request, typed)
+        form = _build_form(site.rulebooks, request, now, typed)
         answer = form.parse()
         if answer is None:
             return _render(site, now, token, request, form)
         actor = Actor(request.reference.email)
-        site.write(actor, now, lambda context: submit_reference(context, token, answer))
+        try:
+            site.write(actor, now, lambda context: submit_reference(context, token, answer))
+        except Refused as refused:
+            form.add_refusals(refused.refusals)
+            return _render(site, now, token, request, form)
     return RedirectResponse(f"/reference/{token}", 303, headers=_NOT_INDEXED)
 
 
@@ -133,16 +153,28 @@ def _find_request(site: Site, token: str) -> ReferenceRequest | None:
 
 
 def _build_form(
-    rulebooks: Rulebooks, request: ReferenceRequest, typed: FormData | None = None
+    rulebooks: Rulebooks, request: ReferenceRequest, now: datetime, typed: FormData | None = None
 ) -> AnswerForm:
     own = rulebooks.associations[request.application.association]
-    form = AnswerForm(typed)
+    questions = list_ratings(rulebooks, request.application, now)
+    fields: dict[str, Any] = {"questions": questions}
+    for question in questions:
+        fields[_name_rating(question)] = RadioField(
+            question.asks,
+            choices=[SelectChoice(step, step) for step in question.scale],
+            validators=[InputRequired(format_refusal("rating-required", {}))],
+        )
+    fields["signed_as"] = StringField(
+        "Sign with your full name",
+        filters=[clean],
+        validators=[
+            InputRequired("Type your full name to sign"),
+            Length(max=200, message="Your name can have at most 200 characters"),
+        ],
+    )
+    form: AnswerForm = type("RatedAnswerForm", (AnswerForm,), fields)(typed)
     form.role_confirmed.label.text = f"Is “{format_role(own, request.reference.role)}” correct?"
     form.vetted.label.text = f"{own.name} has vetted me"
-    form.endorsed_by.choices = [SelectChoice("", "Choose")]
-    for organization in rulebooks.organizations.values():
-        if organization.infant_mental_health:
-            form.endorsed_by.choices.append(SelectChoice(organization.id, organization.name))
     # The categories of the applicant's association come first.
     names = category_names(rulebooks, own)
     choices = [SelectChoice(key, name) for key, name in names.items()]
@@ -167,7 +199,7 @@ def _render(
         endorsement = request.application.category
         if endorsement in rulebook.categories:
             endorsement = f"{rulebook.categories[endorsement].name} ({endorsement})"
-        form = form or _build_form(site.rulebooks, request)
+        form = form or _build_form(site.rulebooks, request, now)
         problems = form.problems()
         status = 422 if problems else 200
         facts = {
@@ -177,6 +209,7 @@ def _render(
             "association": rulebook.name,
             "endorsement": endorsement,
             "role": format_role(rulebook, request.reference.role),
+            "associations": list_known_associations(site.rulebooks),
             "asks_vetted": asks_vetted(site.rulebooks, request.application, now),
         }
     page = site.pages.render(

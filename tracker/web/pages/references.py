@@ -9,7 +9,9 @@ from starlette.datastructures import FormData
 from wtforms import RadioField, SelectChoice, StringField
 
 from tracker.db.applications import Application
+from tracker.db.corrections import Removal
 from tracker.notifications.reference_mail import ask_referee
+from tracker.notifications.undo_mail import ask_again
 from tracker.rules.application.references import (
     find_reference_rule,
     format_role,
@@ -18,7 +20,7 @@ from tracker.rules.application.references import (
 )
 from tracker.rules.model import Rulebook
 from tracker.rules.requirement import ReferenceRule
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.references import (
     NamedReferee,
     RefereeInput,
@@ -27,8 +29,10 @@ from tracker.services.references import (
     find_referee_to_ask,
     list_named_referees,
     name_referee,
+    restore_referee,
     withdraw_referee,
 )
+from tracker.services.removals import find_own_deletion
 from tracker.web.forms.body import OwnForm, RowId, Typed, clean, number_of
 from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.rendering import category_name
@@ -52,13 +56,17 @@ class RefereeForm(OwnForm):
 
 @dataclass(frozen=True, slots=True)
 class ReferencesPage:
-    """What the page shows; ``rule`` is None if the rulebook requires no references."""
+    """What the page shows; ``rule`` is None if the rulebook requires no references.
+
+    ``removed`` is the referee whom the applicant removed last, if they can be brought back.
+    """
 
     application: Application
     rulebook: Rulebook
     rule: ReferenceRule | None
     source: str
     named: list[NamedReferee]
+    removed: Removal | None
 
     def form(self, typed: FormData | None = None) -> RefereeForm:
         """The form to name a referee in one of the rule's roles."""
@@ -84,6 +92,10 @@ def change_references(page: PersonPage, application_id: RowId, typed: Typed) -> 
 
     def save(context: ServiceContext) -> str:
         """The code of the notice."""
+        if "undo" in typed:
+            restore_referee(context, application_id, number_of(typed, "undo"))
+            ask_again(page.site, context, application_id)
+            return "restored"
         if "remove" in typed:
             withdraw_referee(context, application_id, number_of(typed, "remove"))
             return "removed"
@@ -97,6 +109,10 @@ def change_references(page: PersonPage, application_id: RowId, typed: Typed) -> 
 
     try:
         notice = page.write(save)
+    except NotFound:
+        if "undo" not in typed:
+            raise
+        notice = "stays-removed"
     except Refused as refused:
         form.add_refusals(refused.refusals)
         return _render(page, references, form)
@@ -107,7 +123,10 @@ def _read_references(page: PageRequest, application_id: int) -> ReferencesPage:
     with page.reading() as session:
         application = require(find_own_application(session, page.person_id, application_id))
         rulebook = require(page.rulebooks.associations.get(application.association))
-        named = list_named_referees(session, application_id)
+        named = list_named_referees(session, application_id, rulebook.time_zone)
+        removed = find_own_deletion(
+            session, page.person_id, "reference", page.now, subject_id=application_id
+        )
     today = page.day_of(rulebook.id)
     requirement = find_reference_rule(rulebook, application.category, today)
     rule, source = None, ""
@@ -115,7 +134,7 @@ def _read_references(page: PageRequest, application_id: int) -> ReferencesPage:
         rule = requirement.references
         cited = requirement.values[-1].source
         source = f"{rulebook.documents[cited.document].title}, {cited.section}"
-    return ReferencesPage(application, rulebook, rule, source, named)
+    return ReferencesPage(application, rulebook, rule, source, named, removed)
 
 
 def _render(page: PageRequest, references: ReferencesPage, form: RefereeForm) -> HTMLResponse:
@@ -134,5 +153,6 @@ def _render(page: PageRequest, references: ReferencesPage, form: RefereeForm) ->
         format_slot=partial(format_slot, references.rulebook),
         can_name=can_name,
         named=references.named,
+        removed=references.removed,
         form=form,
     )

@@ -14,9 +14,10 @@ from wtforms.validators import InputRequired
 
 from tracker.formatting import format_date
 from tracker.notifications.request_mail import notify_coordinators, notify_decision
+from tracker.notifications.undo_mail import undo_decision
 from tracker.refusal_text import format_refusal
 from tracker.rules.standing import Standing
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.time_requests import (
     EXTENSION,
     LEAVE,
@@ -36,7 +37,16 @@ from tracker.services.time_requests import (
     request_leave,
     withdraw_request,
 )
-from tracker.web.forms.body import RowId, Typed, add_problem, clean, keep_form_key, text_of
+from tracker.services.undo import find_undoable
+from tracker.web.forms.body import (
+    RowId,
+    Typed,
+    add_problem,
+    clean,
+    keep_form_key,
+    number_of,
+    text_of,
+)
 from tracker.web.forms.days import PeriodForm
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import (
@@ -46,7 +56,9 @@ from tracker.web.page_request import (
     PageRequest,
     PersonPage,
     count_pages,
+    format_problems,
 )
+from tracker.web.pages.applicant import UNDONE_MESSAGES
 from tracker.web.pages.coordinator import choose_association
 from tracker.web.rendering import format_cycle
 from tracker.web.time_zones import format_instant
@@ -283,6 +295,27 @@ def decide(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
     return RedirectResponse(path, 303)
 
 
+@router.post("/coordinator/requests/{request_id}/undo")
+def undo(page: CoordinatorPage, request_id: RowId, typed: Typed) -> Response:
+    """Undo a decision, with its letter; or show why that can't be done."""
+    submitted, standing = _read_request(page, request_id)
+    number = number_of(typed, "decision")
+
+    def work(context: ServiceContext) -> bool | None:
+        return undo_decision(page.site, context, number, request_id)
+
+    problems = format_problems(Refused(Refusal("undo", "undo-too-late")))
+    try:
+        has_left = page.write(work)
+    except NotFound:
+        return _render_decision(page, submitted, DecisionForm(), standing, problems)
+    except Refused as refused:
+        problems = format_problems(refused)
+        return _render_decision(page, submitted, DecisionForm(), standing, problems)
+    message = UNDONE_MESSAGES[has_left]
+    return page.redirect(f"/coordinator/requests/{request_id}", message)
+
+
 def _read_request(page: PageRequest, request_id: int) -> tuple[SubmittedRequest, Standing | None]:
     with page.reading() as session:
         submitted = get_request(session, request_id, page.viewer.coordinates)
@@ -290,8 +323,14 @@ def _read_request(page: PageRequest, request_id: int) -> tuple[SubmittedRequest,
 
 
 def _render_decision(
-    page: PageRequest, submitted: SubmittedRequest, form: DecisionForm, standing: Standing | None
+    page: PageRequest,
+    submitted: SubmittedRequest,
+    form: DecisionForm,
+    standing: Standing | None,
+    problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
+    with page.reading() as session:
+        undo = find_undoable(session, "time_request", [submitted.request.id], page.now)
     zone = page.rulebooks.associations[submitted.endorsement.association].time_zone
     names = {one.email: one.name for one in page.site.settings.coordinators}
     decided_by = submitted.request.decided_by
@@ -302,5 +341,7 @@ def _render_decision(
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=standing and standing.due_on,
         form=form,
+        problems=problems,
+        undo=undo,
         decided_by=names.get(decided_by or "", decided_by),
     )
