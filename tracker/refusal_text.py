@@ -151,6 +151,15 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "{email} is the address of {name}, who is another person here. The records of two people "
         "can't be merged."
     ),
+    "first-day-chosen": lambda facts: (
+        f"{facts['association']} "
+        + (
+            f"has {format_date(facts['first_day'])} as its first day"
+            if facts["first_day"]
+            else "has all its records here"
+        )
+        + " already. `tracker first-day set` changes that, with a reason."
+    ),
     # Removals
     "removal-undone": "This removal was undone before",
     "removal-conflicts": (

@@ -41,6 +41,7 @@ from tracker.db.log import (
     ImportedRow,
 )
 from tracker.db.people import (
+    AssociationStart,
     Endorsement,
     Leave,
     MailOff,
@@ -59,6 +60,7 @@ __all__ = [
     "ApiAnswer",
     "ApiToken",
     "Application",
+    "AssociationStart",
     "Attestation",
     "AuditEvent",
     "BrowserSession",

@@ -52,6 +52,7 @@ from tracker.importer.reader import ImportedFiles, read_files
 from tracker.importer.schemas import (
     SCHEMAS,
     ApplicationRow,
+    EndorsementRow,
     EntryRow,
     ExtensionRow,
     LeaveRow,
@@ -89,7 +90,8 @@ class ImportReport:
     ``person_ids`` are the people of whom anything was added or changed. ``changed_emails`` are
     present addresses by former ones. ``linked_entry_ids`` are entries whose provider was only a
     name, and is known now. ``notes`` say what shared addresses mean. ``grants`` are the new or
-    changed waivers, leave, and extensions of people who were here before.
+    changed waivers, leave, and extensions of people who were here before. ``new_endorsement_ids``
+    are endorsements that were not here before.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class ImportReport:
     changed_emails: dict[str, str] = field(default_factory=dict)
     linked_entry_ids: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    new_endorsement_ids: list[int] = field(default_factory=list)
 
 
 AfterImport = Callable[[Session, ImportReport], None]
@@ -221,11 +224,18 @@ class _Store:
         self._note_grants(schema, stored)
         if schema.audited:
             record_changes(self._session, audit_events(schema, stored, self._context))
+        self._note_ids(schema, stored)
+        return stored
+
+    def _note_ids(self, schema: type[CsvRow], stored: StoredRows) -> None:
+        """Note the ids of what other rows refer to, and of new endorsements."""
         if schema is PersonRow:
             self._person_ids.update((email, new) for (email,), new in stored.ids.items())
+        if schema is EndorsementRow:
+            added = [after["id"] for before, after in stored.changes if before is None]
+            self._report.new_endorsement_ids += added
         if schema is ApplicationRow:
             self._note_applications(stored)
-        return stored
 
     def _note_grants(self, schema: type[CsvRow], stored: StoredRows) -> None:
         """Note new and changed grants of people who were here before."""
@@ -320,6 +330,7 @@ class _Store:
         for row, decided_on in self._plan.applications.new_endorsements(rows):
             key = (self._person_ids[row.email], row.association, row.category)
             who, at = self._context.actor, self._context.now
-            _, is_new = begin_endorsement(self._session, key, decided_on, who=who, at=at)
+            begun, is_new = begin_endorsement(self._session, key, decided_on, who=who, at=at)
             if is_new:
+                self._report.new_endorsement_ids.append(begun.id)
                 self._report.counts.setdefault("endorsements", Counts()).added += 1

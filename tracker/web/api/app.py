@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from sqlmodel import Session
 
 from tracker.db.engine import reading
-from tracker.exports.standing_json import standing_to_json
+from tracker.exports.standing_json import standing_to_json, without_records_to_json
 from tracker.rules.explain import LoggedEntry
 from tracker.services.api_entries import (
     ApiSession,
@@ -27,6 +27,7 @@ from tracker.services.context import Actor, ServiceContext
 from tracker.services.endorsements import endorsement_within
 from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import days_at, judge_all
+from tracker.services.first_days import list_without_records
 from tracker.services.sign_in import normalize_email
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import (
@@ -132,7 +133,7 @@ def _evaluate(
         return []
     judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids)
     standings = sorted(judged, key=lambda s: s.facts.subject_id)
-    return [
+    shown = [
         StandingOut(
             endorsement_id=standing.facts.subject_id,
             name=standing.facts.name,
@@ -140,6 +141,14 @@ def _evaluate(
         )
         for standing, uncounted in with_uncounted(session, standings, day_of)
     ]
+    for renewal in list_without_records(
+        session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids
+    ):
+        values = without_records_to_json(renewal)
+        shown.append(
+            StandingOut(endorsement_id=renewal.endorsement_id, name=renewal.name, **values)
+        )
+    return sorted(shown, key=lambda standing: standing.endorsement_id)
 
 
 class EntryQuery(PageQuery):

@@ -122,6 +122,9 @@ class StandingOut(BaseModel):
     settled_on: date | None = Field(
         None, description="The day after which nothing recorded later moves it; null if it can."
     )
+    records_from: date | None = Field(
+        None, description="Hours held before this day may not be in this system; null if all are."
+    )
     explanation: str | None = None
 
 
