@@ -25,7 +25,7 @@ app = _create_group("Endorsement renewals: hours, deadlines, reminders, and dige
 rules_app = _create_group("Check and print the rulebooks.")
 token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
 provider_app = _create_group("Say who an RSC provider is that endorsees named.")
-person_app = _create_group("Change the address of a person.")
+person_app = _create_group("Change the address of a person, or merge two records.")
 remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
 first_day_app = _create_group("Since when an association keeps its records in this system.")
@@ -328,6 +328,28 @@ def person_release_email(email: Annotated[str, typer.Argument(metavar="EMAIL")])
     from tracker.cli import corrections
 
     corrections.release_address(email)
+
+
+@person_app.command("merge")
+def person_merge(
+    keep: Annotated[str, typer.Argument(metavar="KEEP", help="The address of the record to keep.")],
+    other: Annotated[
+        str,
+        typer.Argument(metavar="OTHER", help="The address of the record that is merged into it."),
+    ],
+    reason: Annotated[str, typer.Option(help="Why. It goes into the history.")],
+    similar: Annotated[
+        Similar | None,
+        typer.Option(help="Whether sessions that look alike in both records are the same."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change without changing anything.")
+    ] = False,
+) -> None:
+    """Merge two records of one person: hours, endorsements, files, and everything else."""
+    from tracker.cli import merge
+
+    merge.merge((keep, other), reason, similar.value if similar else None, dry_run=dry_run)
 
 
 # As `tracker.services.removals.KINDS`, which would take long to import for --help.

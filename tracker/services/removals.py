@@ -153,7 +153,7 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
     for name, deleted in reversed(content.rows):
         _delete(session, METADATA.tables[name], deleted)
         if "id" in deleted:
-            context.record_change(name, deleted["id"], before=_audited(deleted))
+            context.record_change(name, deleted["id"], before=audited_values(deleted))
     removal = _store(context, row.person_id, row.kind, row.description, reason.strip(), content)
     session.expire_all()
     evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
@@ -175,7 +175,7 @@ def _store(
         reason=reason,
         removed_at=context.now,
         removed_by=context.actor.label,
-        content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
+        content=json.dumps({"rows": content.rows, "links": content.links}, default=to_iso),
     )
     context.create_row(removal, {"person_id", "kind", "description", "reason"})
     return removal
@@ -246,16 +246,22 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     rows = [(METADATA.tables[name], values) for name, values in content["rows"]]
     rows = [(table, _from_json(table, values)) for table, values in rows]
     _check_place(session, removal, rows[0])
+    for name, key in content.get("created", ()):
+        _delete(session, METADATA.tables[name], key)
     _insert(context, rows)
     kept = [
         f"{name} {key}: it was deleted or linked to something else meanwhile"
         for name, key, column, linked in content["links"]
         if not _link_again(session, METADATA.tables[name], key, {column: linked})
     ]
+    for name, key, before, after in reversed(content.get("moved", [])):
+        if not _move_back(session, METADATA.tables[name], key, before, after):
+            kept.append(f"{name} {key}: it was deleted or changed meanwhile")
     undone = {"undone_at": context.now, "undone_by": context.actor.label}
     context.update_row(removal, {"undone_by"}, **undone)
     session.expire_all()
-    evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
+    people = {values["id"] for table, values in rows if table.name == Person.__tablename__}
+    evaluate_people(session, context.rulebooks, {removal.person_id, *people}, context.now)
     return kept
 
 
@@ -270,7 +276,7 @@ def _insert(context: ServiceContext, rows: list[tuple[Table, _Values]]) -> None:
         raise Refused(Refusal("removal", "removal-conflicts")) from None
     for table, values in rows:
         if "id" in values:
-            context.record_change(table.name, values["id"], after=_audited(values))
+            context.record_change(table.name, values["id"], after=audited_values(values))
 
 
 def _check_operator(context: ServiceContext) -> None:
@@ -310,6 +316,16 @@ def _link_again(session: Session, table: Table, key: _Values, link: _Values) -> 
     return session.connection().execute(free).rowcount == 1
 
 
+def _move_back(
+    session: Session, table: Table, key: _Values, before: _Values, after: _Values
+) -> bool:
+    """Change columns of a row back if the row still is as the merge of two records left it."""
+    same = {**_from_json(table, key), **_from_json(table, after)}
+    is_same = [table.c[name].is_not_distinct_from(value) for name, value in same.items()]
+    statement = update(table).where(*is_same).values(_from_json(table, before))
+    return session.connection().execute(statement).rowcount == 1
+
+
 def _check_place(session: Session, removal: Removal, first: tuple[Table, _Values]) -> None:
     """Raise Refused if the person holds the same thing on days of the removed row by now."""
     table, values = first
@@ -324,13 +340,14 @@ def _check_place(session: Session, removal: Removal, first: tuple[Table, _Values
             raise Refused(Refusal("removal", "removal-replaced", facts))
 
 
-def _audited(values: _Values) -> _Values:
+def audited_values(values: _Values) -> _Values:
     """The values that the audit log may hold: no keys of forms and links."""
     secret = {"form_key", "token_hash"}
     return {name: value for name, value in values.items() if name not in secret}
 
 
-def _to_iso(value: object) -> str:
+def to_iso(value: object) -> str:
+    """A day or an instant as JSON has it."""
     if isinstance(value, date):  # an instant is a date too
         return value.isoformat()
     raise TypeError(f"a removal cannot hold {value!r}")
