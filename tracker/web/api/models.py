@@ -150,6 +150,13 @@ class EndorseeOut(BaseModel):
     email: str
 
 
+class NoticeOut(BaseModel):
+    """Why a session does not count because of its provider, and what would make it count."""
+
+    code: str
+    message: str
+
+
 class EntryOut(BaseModel):
     """One logged session."""
 
@@ -163,6 +170,10 @@ class EntryOut(BaseModel):
     format: Literal["individual", "group"] | None
     reference: str | None
     topics: dict[str, int] = Field(description="Minutes about each topic.")
+    notices: list[NoticeOut] = Field(
+        default_factory=list,
+        description="RSC only: why the session does not count because of its provider.",
+    )
 
 
 class EntryPage(BaseModel):
