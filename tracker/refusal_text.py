@@ -53,22 +53,15 @@ def _format_topics_sum(facts: Facts) -> str:
 
 
 def _format_merge_conflict(facts: Facts) -> str:
-    kept, other = facts["kept"], facts["other"]
-    names = [
-        kept[name]
-        for name in ("association", "category", "organization", "title", "level")
-        if kept.get(name)
+    kept, other, different = facts["kept"], facts["other"], facts["different"]
+    same = {name for name in kept.keys() - different if kept[name] and not name.endswith("id")}
+    known_by = [str(value) for name, value in kept.items() if name in same]
+    differences = [
+        f"{name} {kept[name] or 'empty'} and {other[name] or 'empty'}" for name in different
     ]
-    day = kept.get("starts_on") or kept.get("cycle_starts_on") or kept.get("opened_on")
-    what = " ".join([facts["kind"].replace("_", " "), *names])
-    since = f" of {format_date(day)}" if day else ""
-    differ = "; ".join(
-        f"{name.replace('_', ' ')}: {kept[name] or 'none'} and {other[name] or 'none'}"
-        for name in facts["different"]
-    )
     return (
-        f"Both records have the {what}{since}, but they differ ({differ}). Correct one first, by "
-        "an import or `tracker remove`."
+        f"Both records have this {facts['kind']} ({', '.join(known_by)}), but they differ "
+        f"({'; '.join(differences)}). Correct one first, by an import or `tracker remove`."
     )
 
 

@@ -49,6 +49,7 @@ GOOD = {
     "opened_on": ["2024-01-01", "2024-02-01"],
     "submitted_on": ["", "2024-03-01"],
     "decided_on": ["", "2024-04-01"],
+    "answer": ["", "Two references"],
     "state": ["", "open", "submitted", "endorsed", "declined"],
     "level": ["bachelor", "cda"],
     "awarded_on": ["2010-06-01"],

@@ -1,7 +1,7 @@
 """`tracker import`: people, what they hold or apply for, and their hours, from CSV files."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -23,12 +23,18 @@ from tracker.importer.cells import ImportContext
 from tracker.importer.first_days import FirstDayNeeded, check_first_days
 from tracker.importer.problems import ImportProblem, ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
+from tracker.notifications.application_mail import notify_imported_decisions
 from tracker.notifications.context import open_context
 from tracker.notifications.grant_mail import notify_grants
 from tracker.notifications.provider_mail import notify_known_providers
 from tracker.refusal_text import format_refusal
+from tracker.services.application_decisions import (
+    RECENT,
+    ImportedDecision,
+    list_imported_decisions,
+)
 from tracker.services.context import Actor, Refused, ServiceContext
-from tracker.services.evaluation import evaluate_people
+from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.first_days import (
     UndecidedAssociation,
     adopt_first_days,
@@ -80,6 +86,8 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
     zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
     today = max(clock.local_day(now, zone) for zone in zones)
     newly_linked = list[LinkedSession]()
+    letters = list[str]()
+    decisions = list[ImportedDecision]()
 
     def finish(session: Session, report: ImportReport) -> None:
         service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
@@ -95,7 +103,11 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
         if linked:
             notify_known_providers(mail, service, linked)
         if report.grants:
-            notify_grants(mail, session, report.grants, now)
+            letters.extend(notify_grants(mail, session, report.grants, now))
+        day_of = days_at(app.rulebooks, now)
+        decisions.extend(list_imported_decisions(session, day_of, report.decisions))
+        recent = [each.decided for each in decisions if each.is_recent]
+        notify_imported_decisions(mail, service, recent)
 
     with _progress_bar() as progress:
         last_day = options.as_of or today
@@ -110,6 +122,23 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
     if newly_linked:
         sessions = format_count(len(newly_linked), "session")
         typer.echo(f"The RSC provider of {sessions} was only a name, and is known now.")
+    _print_letters(letters, decisions)
+
+
+def _print_letters(grants: Sequence[str], decisions: Sequence[ImportedDecision]) -> None:
+    """Say who gets a letter, and that past decisions get none."""
+    letters = [f"{email} (waiver, leave, or due date)" for email in grants]
+    letters += [f"{each.email} ({each.state})" for each in decisions if each.is_recent]
+    if letters:
+        count = format_count(len(letters), "letter")
+        typer.echo(f"{count} by email: {', '.join(letters)}.")
+    _print_past(sum(not each.is_recent for each in decisions))
+
+
+def _print_past(number: int) -> None:
+    if number:
+        count, days = format_count(number, "decision"), format_count(RECENT.days, "day")
+        typer.echo(f"No letter about {count} of more than {days} ago.")
 
 
 def _store_first_days(app: AppContext, service: ServiceContext, first_days: FirstDays) -> None:

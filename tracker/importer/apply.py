@@ -73,6 +73,7 @@ from tracker.importer.table_rows import (
     stored_rows,
 )
 from tracker.rules.requirement import RSC_SERVICE
+from tracker.services.application_decisions import Decided
 from tracker.services.applications import begin_endorsement
 from tracker.services.time_requests import Grant
 
@@ -91,7 +92,8 @@ class ImportReport:
     present addresses by former ones. ``linked_entry_ids`` are entries whose provider was only a
     name, and is known now. ``notes`` say what shared addresses mean. ``grants`` are the new or
     changed waivers, leave, and extensions of people who were here before. ``new_endorsement_ids``
-    are endorsements that were not here before.
+    are endorsements that were not here before. ``decisions`` are those about applications of people
+    who were here before.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -102,6 +104,7 @@ class ImportReport:
     linked_entry_ids: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     new_endorsement_ids: list[int] = field(default_factory=list)
+    decisions: list[Decided] = field(default_factory=list)
 
 
 AfterImport = Callable[[Session, ImportReport], None]
@@ -291,6 +294,7 @@ class _Store:
                 after = self._plan.applications.result(row)
                 values["submitted_on"] = after.submitted_on
                 values["decided_on"], values["state"] = after.decided_on, after.state
+                values["answer"] = after.answer
             case PositionRow():
                 self._complete_position(row, values)
         return {"person_id": self._person_ids[values.pop("email")], **values}
@@ -331,6 +335,15 @@ class _Store:
             key = (self._person_ids[row.email], row.association, row.category)
             who, at = self._context.actor, self._context.now
             begun, is_new = begin_endorsement(self._session, key, decided_on, who=who, at=at)
+            self._note_decision(row, begun.id)
             if is_new:
                 self._report.new_endorsement_ids.append(begun.id)
                 self._report.counts.setdefault("endorsements", Counts()).added += 1
+        for row in self._plan.applications.newly_declined(rows):
+            self._note_decision(row, None)
+
+    def _note_decision(self, row: ApplicationRow, endorsement_id: int | None) -> None:
+        """Note the decision about somebody who was here before."""
+        if self._person_ids[row.email] in self._known_before:
+            application_id = self._application_ids[row.held, row.opened_on]
+            self._report.decisions.append(Decided(application_id, endorsement_id))

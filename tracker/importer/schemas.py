@@ -121,6 +121,7 @@ class ApplicationRow(CategoryRow):
     submitted_on: cells.PastDay | None = None
     decided_on: cells.PastDay | None = None
     state: Annotated[str, cells.one_of(*STATES)] | None = None
+    answer: cells.Text500 | None = None
 
 
 class OfEndorsement(CategoryRow):

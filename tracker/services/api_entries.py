@@ -132,10 +132,8 @@ def list_entry_notices(
     providers = load_providers(session, {e.provider_id for e in sessions if e.provider_id})
     notices: dict[int, list[EntryNotice]] = {}
     for entry in sessions:
-        own = [each for each in holdings if each.person_id == entry.person_id]
-        plans = [_plan_on(rulebooks, each, entry.held_on, today) for each in own]
-        provider = providers.get(entry.provider_id or 0)
-        found = _explain_provider(entry, plans, provider, today)
+        plans = _plans_on(rulebooks, holdings, entry, today)
+        found = _explain_provider(entry, plans, providers.get(entry.provider_id or 0), today)
         notices[entry.id] = list(dict.fromkeys(found))
     return notices
 
@@ -155,14 +153,21 @@ def _list_holdings(
     return [*session.exec(held), *session.exec(applied)]
 
 
-def _plan_on(
-    rulebooks: Rulebooks, holding: Endorsement | Application, day: date, today: date
-) -> Plan | None:
-    """What counts on a day for an endorsement or an application."""
-    association, category = holding.association, holding.category
-    if isinstance(holding, Endorsement):
-        return rulebooks.plan(association, category, holding.starts_on, day)
-    return rulebooks.application_plan(association, category, holding.submitted_on or today)
+def _plans_on(
+    rulebooks: Rulebooks,
+    holdings: Iterable[Endorsement | Application],
+    entry: LoggedEntry,
+    today: date,
+) -> Iterator[Plan | None]:
+    """What counts on the day of an entry for each of its person's holdings."""
+    for holding in holdings:
+        association, category = holding.association, holding.category
+        if holding.person_id != entry.person_id:
+            continue
+        if isinstance(holding, Endorsement):
+            yield rulebooks.plan(association, category, holding.starts_on, entry.held_on)
+        else:
+            yield rulebooks.application_plan(association, category, holding.submitted_on or today)
 
 
 def _explain_provider(

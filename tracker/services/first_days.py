@@ -165,11 +165,12 @@ def list_undecided(session: Session, new_ids: Collection[int]) -> list[Undecided
         for standing, email in session.exec(query):
             if standing.association not in decided and standing.due_on is not None:
                 late.setdefault(standing.association, []).append((standing.due_on, email))
-    undecided = []
-    for association, renewals in sorted(late.items()):
-        due_on, email = min(renewals)
-        undecided.append(UndecidedAssociation(association, len(renewals), email, due_on))
-    return undecided
+    return [_describe_undecided(*each) for each in sorted(late.items())]
+
+
+def _describe_undecided(association: str, late: list[tuple[date, str]]) -> UndecidedAssociation:
+    due_on, email = min(late)
+    return UndecidedAssociation(association, len(late), email, due_on)
 
 
 def list_without_records(

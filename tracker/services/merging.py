@@ -17,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    and_,
     delete,
     select,
     update,
@@ -293,13 +294,11 @@ class _Merge:
 
     def _move_children(self, child: Table, key: ForeignKey, kept_id: int, other_id: int) -> None:
         column: Column[Any] = key.parent
-        query = select(child).where(column == other_id)
-        for row in self.session.connection().execute(query).mappings().all():
-            values = dict(row)
-            if child.name in _DERIVED | _ACCESS:
-                same = [each == values[each.name] for each in child.primary_key]
-                self.session.connection().execute(delete(child).where(*same))
-            elif child.name == "entry_topic":
+        if child.name in _DERIVED | _ACCESS:
+            self.session.connection().execute(delete(child).where(column == other_id))
+            return
+        for values in self._list_rows(child, column == other_id):
+            if child.name == "entry_topic":
                 # The kept session has its own topics.
                 self._merge_rows(child, None, values)
             elif child.name == "entry" and column.name == "person_id":
@@ -332,8 +331,7 @@ class _Merge:
                 changed["form_key"] = None
             self.change(table, values, **changed)
             return
-        query = select(table).where(table.c.id == twin_id)
-        twin = dict(self.session.connection().execute(query).mappings().one())
+        [twin] = self._list_rows(table, table.c.id == twin_id)
         if twin["provider_id"] is None and values["provider_id"] is not None:
             self.change(table, twin, provider_id=values["provider_id"], provider_name=None)
         self._merge_rows(table, twin_id, values)
@@ -355,16 +353,12 @@ class _Merge:
 
     def _find_twin(self, table: Table, values: _Values, column: str) -> _Values | None:
         """The row that has a unique key of ``values`` already."""
-        for constraint in table.constraints:
-            if not isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint):
+        for names in _list_keys(table):
+            if column not in names or None in [values[name] for name in names]:
                 continue
-            names = [each.name for each in constraint.columns]
-            if column not in names or any(values[name] is None for name in names):
-                continue
-            query = select(table).where(*(table.c[name] == values[name] for name in names))
-            row = self.session.connection().execute(query).mappings().first()
-            if row is not None:
-                return dict(row)
+            same = and_(*(table.c[name] == values[name] for name in names))
+            if rows := self._list_rows(table, same):
+                return rows[0]
         return None
 
     def _move_cutoffs(self, kept_id: str, other_id: str) -> None:
@@ -419,11 +413,23 @@ class _Merge:
             taken["highest_degree"] = other.highest_degree
         if other.time_zone and not kept.time_zone:
             taken["time_zone"] = other.time_zone
-        if other.second_email and not kept.second_email and other.second_email != kept.email:
-            taken["second_email"] = other.second_email
-            taken["second_email_confirmed_at"] = other.second_email_confirmed_at
+        taken |= _take_second_email(kept, other)
         if taken:
             self.change(METADATA.tables["person"], kept.model_dump(), **taken)
+
+
+def _list_keys(table: Table) -> list[list[str]]:
+    """The columns of each unique key of a table."""
+    keys = (UniqueConstraint, PrimaryKeyConstraint)
+    found = [each for each in table.constraints if isinstance(each, keys)]
+    return [[column.name for column in key.columns] for key in found]
+
+
+def _take_second_email(kept: Person, other: Person) -> _Values:
+    if kept.second_email or other.second_email in {None, "", kept.email}:
+        return {}
+    names = ("second_email", "second_email_confirmed_at")
+    return {name: getattr(other, name) for name in names}
 
 
 def _list_differences(one: _Values, other: _Values, column: str) -> list[str]:

@@ -13,6 +13,7 @@ from tests.services.people.test_removals import all_rows
 from tests.support.cast import ALICE, BOB, CAROL, DANA, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
 from tracker.db.tables import METADATA
+from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.email_changes import find_former_emails
 from tracker.services.evaluation import evaluate_people
@@ -235,7 +236,13 @@ def test_endorsements_that_end_differently_are_refused(
     table = METADATA.tables["endorsement"]
     ended = update(table).where(table.c.id == cast.endorsements[BOB])
     operator.session.connection().execute(ended.values(ends_on=date(2026, 6, 30)))
-    assert refusals(operator, BOB, ALICE) == ["merge-conflict"]
+    with pytest.raises(Refused) as refused:
+        merge(operator, BOB, ALICE)
+    [refusal] = refused.value.refusals
+    assert format_refusal(refusal.code, refusal.facts) == (
+        "Both records have this endorsement (NCIMHA, IFS, 2024-03-01), but they differ (ends_on "
+        "2026-06-30 and empty). Correct one first, by an import or `tracker remove`."
+    )
 
 
 def test_a_merge_with_itself_is_refused(operator: ServiceContext) -> None:
