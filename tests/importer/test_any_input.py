@@ -63,6 +63,7 @@ GOOD = {
     "gives_rsc": ["", "yes"],
     "statements": ["", "attachment"],
     "supervisor_email": ["", "bob@example.org"],
+    "employer": ["", "Clinic A"],
     "referee_email": ["rita@example.net", "bob@example.org"],
     "referee_name": ["Rita"],
     "role": ["supervisor"],

@@ -47,6 +47,7 @@ from tracker.importer.known_records import (
     find_endorsement,
     load_known_records,
 )
+from tracker.importer.positions import PositionPlan, name_employers, plan_positions
 from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import ImportedFiles, read_files
 from tracker.importer.schemas import (
@@ -118,6 +119,7 @@ class ImportPlan:
     applications: Applications
     items: ApplicationItems
     entries: EntryPlan
+    positions: PositionPlan
     notes: list[str]
 
 
@@ -152,6 +154,7 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
     applications = load_applications(session, known)
     items = load_application_items(session, known, applications, context)
     entries = plan_entries(session, known, context.similar)
+    positions = plan_positions(session, known)
     problems = [
         *files.problems,
         *email_problems,
@@ -165,13 +168,14 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         *check_references(session, known, items),
         *check_leave_and_cycles(known),
         *check_extensions(session, known),
+        *positions.problems,
         *check_entries(known, entries, context),
         *check_hours_of_days(known, entries),
     ]
     if problems:
         raise ImportRefused(problems)
     notes = list_address_notes(session, files)
-    return ImportPlan(known, applications, items, entries, notes)
+    return ImportPlan(known, applications, items, entries, positions, notes)
 
 
 class _Store:
@@ -222,13 +226,27 @@ class _Store:
         for row in rows:
             if not isinstance(row, ReferenceRow) or not self._plan.items.is_settled(row):
                 wanted.append((row.email, self._table_values(row)))
+        if schema is PositionRow:
+            named = name_employers(self._session, self._plan.positions, self._context)
+            record_changes(self._session, list(named))
         stored = store_rows(self._session, schema, wanted)
+        if schema is PositionRow:
+            self._count_employers(stored)
         stored.counts.unchanged += len(rows) - len(wanted)
         self._note_grants(schema, stored)
         if schema.audited:
             record_changes(self._session, audit_events(schema, stored, self._context))
         self._note_ids(schema, stored)
         return stored
+
+    def _count_employers(self, stored: StoredRows) -> None:
+        """Count positions as changed of which only the employer is new."""
+        changed = {after["id"] for _, after in stored.changes}
+        for row, position_id in self._plan.positions.named:
+            if position_id not in changed:
+                stored.counts.changed += 1
+                stored.counts.unchanged -= 1
+                stored.emails.add(row.email)
 
     def _note_ids(self, schema: type[CsvRow], stored: StoredRows) -> None:
         """Note the ids of what other rows refer to, and of new endorsements."""
@@ -313,6 +331,7 @@ class _Store:
         return self._endorsement_ids[names]
 
     def _complete_position(self, row: PositionRow, values: dict[str, Any]) -> None:
+        values["employer"] = self._plan.positions.employer_of(row)
         if RSC_SERVICE in row.services.split("; "):
             values["gives_rsc"] = True
         elif "gives_rsc" in values:

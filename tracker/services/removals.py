@@ -58,6 +58,7 @@ _SHOWN = (
     "level",
     "what",
     "title",
+    "employer",
     "name",
     "email",
     "requirement",
@@ -115,7 +116,7 @@ def list_removable(session: Session, kind: str, email: str) -> list[RemovableRow
 
 def _removable(kind: str, person_id: int, row: SQLModel, owner: SQLModel | None) -> RemovableRow:
     stored = {**(owner.model_dump() if owner else {}), **row.model_dump()}
-    shown = {name: stored[name] for name in _SHOWN if stored.get(name) is not None}
+    shown = {name: stored[name] for name in _SHOWN if stored.get(name) not in {None, ""}}
     return RemovableRow(kind, stored["id"], person_id, shown)
 
 

@@ -1,4 +1,4 @@
-"""The first day of each association in this system."""
+"""The first day of each association in this system, and employers that tell jobs apart."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,10 +15,14 @@ _KEPT = """
         'tracker migrate'
     FROM endorsement ORDER BY association
 """
+_LAST_ID = "SELECT seq FROM sqlite_sequence WHERE name = 'position'"
 
 
 def upgrade() -> None:
-    """Create the table; associations that are here already have all records, as before."""
+    """Create the table and the column.
+
+    Associations that are here already have all records, as before.
+    """
     op.create_table(
         "association_start",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -34,3 +38,24 @@ def upgrade() -> None:
     )
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     op.execute(_KEPT.format(false="0" if is_sqlite else "false"))
+    _add_employers(op.get_bind(), is_sqlite=is_sqlite)
+
+
+def _add_employers(connection: sa.Connection, *, is_sqlite: bool) -> None:
+    """Let a person have two jobs with one title and first day; SQLite gives no id twice."""
+    last_id = connection.exec_driver_sql(_LAST_ID).scalar() if is_sqlite else None
+    kept = {"sqlite_autoincrement": True}
+    # The key was made without a name. PostgreSQL gave it this one, and SQLite none.
+    key = "position_person_id_title_starts_on_key"
+    names = {"uq": key}
+    with op.batch_alter_table("position", table_kwargs=kept, naming_convention=names) as batch:
+        employer = sa.Column("employer", sa.String(length=200), nullable=False, server_default="")
+        batch.add_column(employer)
+        batch.drop_constraint(key, type_="unique")
+        columns = ["person_id", "title", "starts_on", "employer"]
+        batch.create_unique_constraint("position_once", columns)
+    with op.batch_alter_table("position", table_kwargs=kept) as batch:
+        batch.alter_column("employer", existing_type=sa.String(length=200), server_default=None)
+    if last_id is not None:
+        connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'position'")
+        connection.exec_driver_sql("INSERT INTO sqlite_sequence VALUES ('position', ?)", (last_id,))
