@@ -52,6 +52,19 @@ def _format_topics_sum(facts: Facts) -> str:
     return f"{whose} can't be more than the session's {session}"
 
 
+def _format_merge_conflict(facts: Facts) -> str:
+    kept, other, different = facts["kept"], facts["other"], facts["different"]
+    same = {name for name in kept.keys() - different if kept[name] and not name.endswith("id")}
+    known_by = [str(value) for name, value in kept.items() if name in same]
+    differences = [
+        f"{name} {kept[name] or 'empty'} and {other[name] or 'empty'}" for name in different
+    ]
+    return (
+        f"Both records have this {facts['kind']} ({', '.join(known_by)}), but they differ "
+        f"({'; '.join(differences)}). Correct one first, by an import or `tracker remove`."
+    )
+
+
 # By the code of `services.context.Refusal`, with the refusal's facts in braces.
 _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "cycle-closed": (
@@ -148,8 +161,50 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "No session waits for an RSC provider named {name}. `tracker attention` lists the names."
     ),
     "email-of-other-person": (
-        "{email} is the address of {name}, who is another person here. The records of two people "
-        "can't be merged."
+        "{email} is the address of {name}, who is another person here. If both are one person, use "
+        "`tracker person merge`."
+    ),
+    "first-day-chosen": lambda facts: (
+        f"{facts['association']} "
+        + (
+            f"has {format_date(facts['first_day'])} as its first day"
+            if facts["first_day"]
+            else "has all its records here"
+        )
+        + " already. `tracker first-day set` changes that, with a reason."
+    ),
+    # Merging two records of one person
+    "nobody-has-email": "Nobody has the address {email}",
+    "merge-with-itself": "{email} is the address of both: there is nothing to merge",
+    "merge-doubles": lambda facts: (
+        f"{format_count(facts['count'], 'session')} may be logged in both records, as listed. Add "
+        "--similar same if these are the same sessions (one of each is kept, with the files of "
+        "both), or --similar new if all of them were held"
+    ),
+    "merge-conflict": _format_merge_conflict,
+    "merge-own-provider": (
+        "The session of {held_on} ({title}) would name its own endorsee as the provider. If these "
+        "are two people, don't merge them; if not, correct or remove the session first."
+    ),
+    "merge-own-supervisor": (
+        "The position {title} of {starts_on} would name its own holder as the supervisor. Correct "
+        "it in positions.csv first."
+    ),
+    "merge-overlap": (
+        "Both records have the {kind} {name}, and the terms that begin on {first} and on {second} "
+        "overlap. Remove the wrong one first: `tracker remove {kind}`."
+    ),
+    "merge-applications": (
+        "Both records have an undecided application for {name}. Withdraw or decide one first, or "
+        "remove it: `tracker remove application`."
+    ),
+    "merge-day-full": (
+        "{held_on} would have {minutes:hours}, more than a day. Remove what is logged twice first: "
+        "`tracker remove entry`, or use --similar same."
+    ),
+    "merge-answers": (
+        "One record confirmed the session of {held_on} ({title}), and the other one reported a "
+        "problem with it. Have one answer changed first."
     ),
     # Removals
     "removal-undone": "This removal was undone before",

@@ -353,6 +353,18 @@ def test_a_date_for_an_unknown_association_is_found(folder: Path) -> None:
     assert found() == ["T304"]
 
 
+@pytest.mark.usefixtures("mailbox")
+def test_a_date_that_no_longer_counts_is_found(store: str, folder: Path) -> None:
+    execute(
+        store,
+        "INSERT INTO association_start (association, first_day, is_chosen, reason, set_at, set_by) "
+        "VALUES ('NCIMHA', '2026-01-01', true, 'r', '2026-01-01 00:00:00', 'tracker first-day')",
+    )
+    text_ = "[judge_renewals_due_from]\nNCIMHA = 2027-01-01\n"
+    (folder / "tracker.toml").write_text(f"{SETTINGS}\n{text_}")
+    assert found() == ["T305"]
+
+
 @pytest.mark.usefixtures("folder", "mailbox")
 def test_an_empty_database_is_a_warning(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch

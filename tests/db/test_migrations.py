@@ -285,3 +285,24 @@ def test_sqlite_keeps_the_last_id_of_each_audited_table(sqlite_url: str) -> None
         if table.dialect_options["sqlite"]["autoincrement"]
     }
     assert found == wanted
+
+
+def test_associations_before_first_days_keep_all_records(empty_database_url: str) -> None:
+    migrate_to(empty_database_url, "0016")
+    engine = open_engine(empty_database_url)
+    with writing(engine) as session:
+        connection = session.connection()
+        connection.exec_driver_sql(
+            "INSERT INTO person (email, name, highest_degree, provides_rsc) "
+            "VALUES ('a@example.org', 'A', 'none', false)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO endorsement (person_id, association, category, starts_on) "
+            "VALUES (1, 'NCIMHA', 'IFS', '2021-01-01')"
+        )
+    migrate(empty_database_url)
+    with engine.connect() as connection:
+        table = METADATA.tables["association_start"]
+        [start] = connection.execute(select(table)).mappings()
+    engine.dispose()
+    assert (start["association"], start["first_day"], start["is_chosen"]) == ("NCIMHA", None, False)

@@ -359,7 +359,10 @@ def test_two_jobs_alike_are_told_how_to_be_recorded(sqlite_importer: Importer) -
         positions=csv_of(POSITION) + csv_of(POSITION | {"ages": "3 up to 6 years"}).split("\n")[1],
     )
     assert "keep one, with all of its ages and services separated by semicolons" in problem
-    assert problem.endswith("if these are two jobs, give one another title")
+    assert "which is about the same Home visitor, 2015-01-01: keep one" in problem
+    assert problem.endswith(
+        "if these are two jobs, say for whom each one is in the column employer"
+    )
 
 
 def test_a_file_confirms_what_an_applicant_entered(importer: Importer) -> None:
@@ -371,3 +374,47 @@ def test_a_file_confirms_what_an_applicant_entered(importer: Importer) -> None:
     assert importer.rows("degree", "recorded_by") == [(None,)]
     report = importer.run(degrees=csv_of(DEGREE | {"awarded_on": "2010-06-02"}))
     assert report.counts["degrees"].unchanged == 1
+
+
+def employed(*employers: str) -> str:
+    rows = [POSITION | {"employer": employer, "ages": ""} for employer in employers]
+    return csv_of(rows[0]) + "".join(f"{','.join(row.values())}\n" for row in rows[1:])
+
+
+def test_two_jobs_with_one_title_and_day_have_employers(importer: Importer) -> None:
+    importer.run(people=PEOPLE, positions=employed("Clinic A", "Clinic B"))
+    assert importer.rows("position", "title", "employer") == [
+        ("Home visitor", "Clinic A"),
+        ("Home visitor", "Clinic B"),
+    ]
+    report = importer.run(positions=employed("Clinic A", "Clinic B"))
+    assert report.counts["positions"].unchanged == 2
+
+
+def test_a_later_file_names_the_employer_of_a_known_job(importer: Importer) -> None:
+    importer.run(people=PEOPLE, positions=csv_of(POSITION | {"ages": ""}))
+    report = importer.run(positions=employed("Clinic A"))
+    assert (report.counts["positions"].added, report.counts["positions"].changed) == (0, 1)
+    assert importer.rows("position", "employer") == [("Clinic A",)]
+    assert importer.run(positions=employed("Clinic A")).counts["positions"].unchanged == 1
+
+
+def test_a_file_without_employers_is_about_the_known_job(importer: Importer) -> None:
+    importer.run(people=PEOPLE, positions=employed("Clinic A"))
+    report = importer.run(positions=csv_of(POSITION | {"ages": "", "families": "13"}))
+    assert report.counts["positions"].changed == 1
+    assert importer.rows("position", "employer", "families") == [("Clinic A", 13)]
+
+
+def test_a_row_without_employer_may_not_mean_two_jobs(sqlite_importer: Importer) -> None:
+    sqlite_importer.run(people=PEOPLE, positions=employed("Clinic A", "Clinic B"))
+    (problem,) = sqlite_importer.problem_texts(positions=csv_of(POSITION))
+    assert problem.endswith(
+        "employer: must say which of the stored positions is meant: those at Clinic A and Clinic B"
+    )
+
+
+def test_another_employer_is_another_job(sqlite_importer: Importer) -> None:
+    sqlite_importer.run(people=PEOPLE, positions=employed("Clinic A"))
+    sqlite_importer.run(positions=employed("Clinic B"))
+    assert sqlite_importer.rows("position", "employer") == [("Clinic A",), ("Clinic B",)]

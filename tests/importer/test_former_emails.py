@@ -77,7 +77,7 @@ def test_a_new_person_file_names_the_present_address(sqlite_importer: Importer) 
             MOVED.replace(NEW, "bob@example.org"),
             (
                 'people.csv:2: email "bob@example.org": bob@example.org is the address of Bob, '
-                "who is another person here. The records of two people can't be merged."
+                "who is another person here. If both are one person, use `tracker person merge`."
             ),
         ),
     ],

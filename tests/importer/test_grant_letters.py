@@ -34,7 +34,7 @@ def run_import(importer: Importer, **files: str) -> None:
     for old in importer.folder.iterdir():
         old.unlink()
     importer.write(**files)
-    called = CliRunner().invoke(app, ["import", str(importer.folder)])
+    called = CliRunner().invoke(app, ["import", str(importer.folder), "--first-day", "NCIMHA=none"])
     assert called.exit_code == 0, called.stderr
 
 

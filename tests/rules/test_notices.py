@@ -65,9 +65,8 @@ def decisions(
     cutoffs: tuple[Cutoff, ...] = (),
     decided: Mapping[Key, date] | None = None,
     config: NoticeConfig = CONFIG,
-    judged_from: date | None = None,
 ) -> list[Decision]:
-    return decide(config, standing, cutoffs, decided or {}, as_of, judged_from=judged_from)
+    return decide(config, standing, cutoffs, decided or {}, as_of)
 
 
 def sent(found: list[Decision]) -> list[tuple[Kind, date, int]]:
@@ -194,18 +193,6 @@ def test_a_category_without_rules_has_no_notices() -> None:
     standing = alice(day, association="VAIMH", category="IFS")
     assert standing.status is Status.NO_RULES
     assert decisions(standing, day) == []
-
-
-def test_no_notices_before_the_first_judged_day() -> None:
-    day = date(2025, 1, 1)
-    found = decisions(alice(day), day, judged_from=DUE + DAY)
-    assert sent(found) == []
-    assert "renewals due before 2025-01-01 are not judged" in reasons(found)
-
-
-def test_notices_start_on_the_first_judged_day() -> None:
-    day = date(2025, 1, 1)
-    assert sent(decisions(alice(day), day, judged_from=DUE)) == [(Kind.RENEWAL, DUE, 1)]
 
 
 # --- lapse

@@ -14,6 +14,7 @@ from tracker.formatting import format_count
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
 from tracker.rulebooks import RulebookError, Rulebooks
+from tracker.services.first_days import list_starts
 from tracker.services.run_ledger import get_last_run_date, list_failures
 from tracker.settings import Settings
 
@@ -66,6 +67,7 @@ def check_contents(
                 f"{association} has endorsees but no coordinator: nobody gets its digest",
                 "Add [[coordinators]] to tracker.toml.",
             )
+    yield from _check_first_days(session, settings)
     for association in associations:
         rulebook = rulebooks.associations.get(association)
         if rulebook is not None:
@@ -82,6 +84,20 @@ def check_contents(
         )
     yield from _check_clock(session, now)
     yield from _check_mail(session, now)
+
+
+def _check_first_days(session: Session, settings: Settings) -> Findings:
+    """Find settings that a chosen first day overrides: they would mislead an operator."""
+    for start in list_starts(session):
+        configured = settings.judge_renewals_due_from.get(start.association)
+        if configured and start.is_chosen and start.first_day != configured:
+            stored = start.first_day or "none"
+            yield warning(
+                "T305",
+                f"judge_renewals_due_from says {configured} for {start.association}, but its first "
+                f"day in the database is {stored}, which counts",
+                "Delete the line from tracker.toml, or use `tracker first-day set`.",
+            )
 
 
 def _check_names(session: Session, rulebooks: Rulebooks) -> Findings:

@@ -1,10 +1,11 @@
 """`tracker import`: people, what they hold or apply for, and their hours, from CSV files."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, NoReturn
 
 import typer
 from rich import progress as rich_progress
@@ -13,17 +14,32 @@ from rich.table import Table
 from sqlmodel import Session
 
 from tracker import clock
-from tracker.cli.context import open_app
-from tracker.formatting import format_count
+from tracker.cli.context import AppContext, open_app
+from tracker.cli.first_days import FirstDays, parse_first_day
+from tracker.db.engine import writing
+from tracker.formatting import format_count, format_date
 from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.cells import ImportContext
-from tracker.importer.problems import ImportRefused, Progress
+from tracker.importer.first_days import FirstDayNeeded, check_first_days
+from tracker.importer.problems import ImportProblem, ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
+from tracker.notifications.application_mail import notify_imported_decisions
 from tracker.notifications.context import open_context
 from tracker.notifications.grant_mail import notify_grants
 from tracker.notifications.provider_mail import notify_known_providers
-from tracker.services.context import Actor, ServiceContext
-from tracker.services.evaluation import evaluate_people
+from tracker.refusal_text import format_refusal
+from tracker.services.application_decisions import (
+    RECENT,
+    ImportedDecision,
+    list_imported_decisions,
+)
+from tracker.services.context import Actor, Refused, ServiceContext
+from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.first_days import (
+    UndecidedAssociation,
+    adopt_first_days,
+    choose_first_days,
+)
 from tracker.services.provider_names import LinkedSession, link_known_providers, list_linked
 
 # A few screens of text; an import with more problems prints only the first ones.
@@ -31,50 +47,133 @@ _PRINTED_PROBLEMS = 200
 _ACTOR = "tracker import"
 
 
-def run(paths: list[Path], as_of: date | None, similar: Literal["same", "new"] | None) -> None:
-    """Import files and folders. On any problem, list all of them, store nothing, and exit with 1.
+class ImportOptions(NamedTuple):
+    """What the command line says besides the files.
 
     ``as_of`` is the last day on which a session can be dated; by default today, in the time zone
-    where the day starts first. ``similar`` is as of `ImportContext`.
+    where the day starts first. ``similar`` is as of `ImportContext`. ``first_days`` are the
+    associations' first days in this system.
+    """
+
+    as_of: date | None
+    similar: Literal["same", "new"] | None
+    first_days: FirstDays
+
+
+def run(paths: list[Path], options: ImportOptions) -> None:
+    """Import files and folders. On any problem, list all of them, store nothing, and exit with 1.
+
+    If an association needs a first day, a person at a terminal is asked for it.
     """
     with open_app() as app:
-        now = clock.now()
-        zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
-        today = max(clock.local_day(now, zone) for zone in zones)
-        vocabulary = vocabulary_of(app.rulebooks)
-
-        def finish(session: Session, report: ImportReport) -> None:
-            evaluate_people(session, app.rulebooks, report.person_ids, now)
-            service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
-            linked = [
-                *list_linked(session, report.linked_entry_ids),
-                *link_known_providers(service, report.person_ids),
-            ]
-            newly_linked.extend(linked)
-            mail = open_context(app.settings, app.rulebooks, app.engine)
-            if linked:
-                notify_known_providers(mail, service, linked)
-            if report.grants:
-                notify_grants(mail, session, report.grants, now)
-
-        newly_linked = list[LinkedSession]()
+        for association in options.first_days:
+            app.check_association(association)
         try:
-            with _progress_bar() as progress:
-                last_day = as_of or today
-                context = ImportContext(vocabulary, last_day, _ACTOR, now, progress, similar)
-                report = import_paths(app.engine, paths, context, finish)
+            try:
+                _import(app, paths, options)
+            except FirstDayNeeded as needed:
+                if not sys.stdin.isatty():
+                    raise
+                answers = {each.association: _ask_first_day(each) for each in needed.undecided}
+                first_days = {**options.first_days, **answers}
+                _import(app, paths, options._replace(first_days=first_days))
         except ImportRefused as refused:
-            for problem in refused.problems[:_PRINTED_PROBLEMS]:
-                typer.echo(str(problem), err=True)
-            count = len(refused.problems)
-            if count > _PRINTED_PROBLEMS:
-                typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
-            typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
-            raise typer.Exit(1) from None
+            _print_problems(refused)
+
+
+def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
+    now = clock.now()
+    zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
+    today = max(clock.local_day(now, zone) for zone in zones)
+    newly_linked = list[LinkedSession]()
+    letters = list[str]()
+    decisions = list[ImportedDecision]()
+
+    def finish(session: Session, report: ImportReport) -> None:
+        service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
+        _store_first_days(app, service, options.first_days)
+        evaluate_people(session, app.rulebooks, report.person_ids, now)
+        check_first_days(session, report.new_endorsement_ids)
+        linked = [
+            *list_linked(session, report.linked_entry_ids),
+            *link_known_providers(service, report.person_ids),
+        ]
+        newly_linked.extend(linked)
+        mail = open_context(app.settings, app.rulebooks, app.engine)
+        if linked:
+            notify_known_providers(mail, service, linked)
+        if report.grants:
+            letters.extend(notify_grants(mail, session, report.grants, now))
+        day_of = days_at(app.rulebooks, now)
+        decisions.extend(list_imported_decisions(session, day_of, report.decisions))
+        recent = [each.decided for each in decisions if each.is_recent]
+        notify_imported_decisions(mail, service, recent)
+
+    with _progress_bar() as progress:
+        last_day = options.as_of or today
+        vocabulary = vocabulary_of(app.rulebooks)
+        context = ImportContext(vocabulary, last_day, _ACTOR, now, progress, options.similar)
+        report = import_paths(app.engine, paths, context, finish)
+    if options.first_days and not report.person_ids:
+        with writing(app.engine) as session:
+            service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
+            _store_first_days(app, service, options.first_days)
     _print_report(report)
     if newly_linked:
         sessions = format_count(len(newly_linked), "session")
         typer.echo(f"The RSC provider of {sessions} was only a name, and is known now.")
+    _print_letters(letters, decisions)
+
+
+def _print_letters(grants: Sequence[str], decisions: Sequence[ImportedDecision]) -> None:
+    """Say who gets a letter, and that past decisions get none."""
+    letters = [f"{email} (waiver, leave, or due date)" for email in grants]
+    letters += [f"{each.email} ({each.state})" for each in decisions if each.is_recent]
+    if letters:
+        count = format_count(len(letters), "letter")
+        typer.echo(f"{count} by email: {', '.join(letters)}.")
+    _print_past(sum(not each.is_recent for each in decisions))
+
+
+def _print_past(number: int) -> None:
+    if number:
+        count, days = format_count(number, "decision"), format_count(RECENT.days, "day")
+        typer.echo(f"No letter about {count} of more than {days} ago.")
+
+
+def _store_first_days(app: AppContext, service: ServiceContext, first_days: FirstDays) -> None:
+    """Store the first days of the command line, and the setting's where nobody chose one."""
+    try:
+        choose_first_days(service, first_days, "given with an import")
+    except Refused as refused:
+        sentences = [format_refusal(each.code, each.facts) for each in refused.refusals]
+        problems = [ImportProblem("--first-day", sentence) for sentence in sentences]
+        raise ImportRefused(problems) from None
+    adopt_first_days(service, app.settings.judge_renewals_due_from)
+
+
+def _ask_first_day(undecided: UndecidedAssociation) -> date | None:
+    """Ask a person at a terminal."""
+    name = undecided.association
+    renewals = format_count(undecided.renewals, "renewal")
+    typer.echo(
+        f"These files bring {renewals} of {name} that would be overdue or lapsed at once, such as "
+        f"{undecided.email}'s of {format_date(undecided.due_on)}. Renewals due before {name}'s "
+        "first day in this system have no records here, and nobody is told that they lapsed.",
+        err=True,
+    )
+    question = f"First day of {name} (YYYY-MM-DD, or none if all its records are here)"
+    return typer.prompt(question, value_proc=parse_first_day, err=True)  # type: ignore[no-any-return]
+
+
+def _print_problems(refused: ImportRefused) -> NoReturn:
+    for problem in refused.problems[:_PRINTED_PROBLEMS]:
+        typer.echo(str(problem), err=True)
+    count = len(refused.problems)
+    if count > _PRINTED_PROBLEMS:
+        typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=True)
+    typer.echo(f"{format_count(count, 'problem')}: nothing was stored.", err=True)
+    raise typer.Exit(1) from None
 
 
 @contextmanager

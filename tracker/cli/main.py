@@ -25,15 +25,17 @@ app = _create_group("Endorsement renewals: hours, deadlines, reminders, and dige
 rules_app = _create_group("Check and print the rulebooks.")
 token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
 provider_app = _create_group("Say who an RSC provider is that endorsees named.")
-person_app = _create_group("Change the address of a person.")
+person_app = _create_group("Change the address of a person, or merge two records.")
 remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
+first_day_app = _create_group("Since when an association keeps its records in this system.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(person_app, name="person")
 app.add_typer(provider_app, name="provider")
 app.add_typer(remove_app, name="remove")
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(first_day_app, name="first-day")
 
 
 def parse_day(text: str) -> date:
@@ -94,11 +96,20 @@ def import_(
         Similar | None,
         typer.Option(help="Whether rows that look like a stored session are that session."),
     ] = None,
+    first_day: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ASSOCIATION=DATE",
+            help="Its first day in this system: renewals due before have no records. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Import people, endorsements, hours, and more from CSV files, all or nothing."""
-    from tracker.cli import import_files
+    from tracker.cli import first_days, import_files
 
-    import_files.run(paths, as_of, similar.value if similar else None)
+    chosen = first_days.parse_first_days(first_day or [])
+    options = import_files.ImportOptions(as_of, similar.value if similar else None, chosen)
+    import_files.run(paths, options)
 
 
 @app.command()
@@ -319,6 +330,28 @@ def person_release_email(email: Annotated[str, typer.Argument(metavar="EMAIL")])
     corrections.release_address(email)
 
 
+@person_app.command("merge")
+def person_merge(
+    keep: Annotated[str, typer.Argument(metavar="KEEP", help="The address of the record to keep.")],
+    other: Annotated[
+        str,
+        typer.Argument(metavar="OTHER", help="The address of the record that is merged into it."),
+    ],
+    reason: Annotated[str, typer.Option(help="Why. It goes into the history.")],
+    similar: Annotated[
+        Similar | None,
+        typer.Option(help="Whether sessions that look alike in both records are the same."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change without changing anything.")
+    ] = False,
+) -> None:
+    """Merge two records of one person: hours, endorsements, files, and everything else."""
+    from tracker.cli import merge
+
+    merge.merge((keep, other), reason, similar.value if similar else None, dry_run=dry_run)
+
+
 # As `tracker.services.removals.KINDS`, which would take long to import for --help.
 REMOVABLE_KINDS = (
     "endorsement",
@@ -374,6 +407,28 @@ def remove_undo(removal_id: Annotated[int, typer.Argument(metavar="ID")]) -> Non
     from tracker.cli import corrections
 
     corrections.undo(removal_id)
+
+
+@first_day_app.command("set")
+def first_day_set(
+    association: Annotated[str, typer.Argument(metavar="ASSOCIATION")],
+    day: Annotated[
+        str, typer.Argument(metavar="DATE", help="The day, or none if all records are here.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why. It goes into the history.")],
+) -> None:
+    """Set or change the first day. Renewals due before it have no records and no standing."""
+    from tracker.cli import first_days
+
+    first_days.set_day(association, day, reason)
+
+
+@first_day_app.command("list")
+def first_day_list(json: Json = False) -> None:
+    """List the associations' first days."""
+    from tracker.cli import first_days
+
+    first_days.print_days(as_json=json)
 
 
 @sessions_app.callback()

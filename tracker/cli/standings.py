@@ -15,7 +15,12 @@ from tracker.db.applications import Application, Reference
 from tracker.db.engine import reading
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks
-from tracker.exports.standing_json import ending_to_json, readiness_to_json, standing_to_json
+from tracker.exports.standing_json import (
+    ending_to_json,
+    readiness_to_json,
+    standing_to_json,
+    without_records_to_json,
+)
 from tracker.formatting import format_hours
 from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
@@ -25,6 +30,7 @@ from tracker.rules.standing import ApplicationStanding, Outcome, Result, Standin
 from tracker.services.application_facts import judge_applications
 from tracker.services.endings import EndingEndorsement, list_endings
 from tracker.services.evaluation import DayOf, judge_all
+from tracker.services.first_days import RenewalWithoutRecords, list_without_records
 from tracker.services.reference_submission import list_references, progress_of
 from tracker.services.uncounted import Uncounted, with_uncounted
 
@@ -82,12 +88,23 @@ def print_standings(chosen: Selection, cycle: date | None, *, as_json: bool) -> 
             association=chosen.association,
             endorsement_ids=ids,
         )
+        without_records = list(
+            list_without_records(
+                rest,
+                app.rulebooks,
+                day_of,
+                cycle_day=cycle,
+                association=chosen.association,
+                endorsement_ids=ids,
+            )
+        )
         results = with_uncounted(rest, standings, day_of)
         if as_json:
             rows = (standing_to_json(*result) for result in results)
-            print_json_list(chain(rows, map(ending_to_json, endings)))
+            others = map(without_records_to_json, without_records)
+            print_json_list(chain(rows, map(ending_to_json, endings), others))
         else:
-            _print_standing_table(results, endings, day_of)
+            _print_standing_table(results, [*endings, *without_records], day_of)
 
 
 def print_readiness(chosen: Selection, *, as_json: bool) -> None:
@@ -131,7 +148,7 @@ def _with_references(
 
 def _print_standing_table(
     results: Iterable[tuple[Standing, Uncounted]],
-    endings: Iterable[EndingEndorsement],
+    others: Iterable[EndingEndorsement | RenewalWithoutRecords],
     day_of: DayOf,
 ) -> None:
     table = Table("Endorsee", "Endorsement", "Due", "Standing", "Missing", "Doesn't count")
@@ -150,20 +167,17 @@ def _print_standing_table(
             "\n".join(missing) if standing.plan.cycle else NO_RULES,
             "\n".join(reasons),
         )
-    for ending in endings:
-        table.add_row(
-            escape(ending.email),
-            f"{ending.association} {ending.category}",
-            "",
-            f"{_format_end(ending, day_of)} {ending.ends_on}, before it is due on {ending.due_on}",
-            "",
-            "",
-        )
+    for other in others:
+        endorsement = f"{other.association} {other.category}"
+        table.add_row(escape(other.email), endorsement, "", _describe(other, day_of), "", "")
     _print_table(table, "renewals", "endorsees")
 
 
-def _format_end(ending: EndingEndorsement, day_of: DayOf) -> str:
-    return "ended" if ending.has_ended(day_of(ending.association)) else "ends"
+def _describe(other: EndingEndorsement | RenewalWithoutRecords, day_of: DayOf) -> str:
+    if isinstance(other, RenewalWithoutRecords):
+        return f"before this system: no records (it was due on {other.due_on})"
+    verb = "ended" if other.has_ended(day_of(other.association)) else "ends"
+    return f"{verb} {other.ends_on}, before it is due on {other.due_on}"
 
 
 def _print_readiness_table(results: Iterable[_Readiness]) -> None:

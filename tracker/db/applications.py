@@ -75,6 +75,7 @@ class Degree(SQLModel, table=True):
 class Position(SQLModel, table=True):
     """Work that a person did or does; ``ends_on`` None: still does.
 
+    ``employer`` tells apart jobs with one title that began on one day; empty if none is named.
     ``services`` are what it offers (semicolons between them) and ``statements`` what the person
     confirms of it, in the rulebooks' own keys. ``ages`` are one of `POSITION_AGES`. ``families``
     were served in all; a volunteer's or intern's work was ``supervised`` and, the volunteer's,
@@ -84,7 +85,7 @@ class Position(SQLModel, table=True):
 
     __tablename__ = "position"
     __table_args__ = (
-        UniqueConstraint("person_id", "title", "starts_on"),
+        UniqueConstraint("person_id", "title", "starts_on", "employer", name="position_once"),
         CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name="position_ends"),
         CheckConstraint(f"pay IN {PAY}", name="position_pay"),
         CheckConstraint(f"ages IS NULL OR ages IN {POSITION_AGES}", name="position_ages"),
@@ -103,6 +104,7 @@ class Position(SQLModel, table=True):
     gives_rsc: bool = False
     statements: str = Field(default="", max_length=400)
     supervisor_id: int | None = Field(default=None, foreign_key="person.id")
+    employer: str = Field(default="", max_length=200)
     starts_on: date
     ends_on: date | None = None
     recorded_by: str | None = Field(default=None, max_length=254)

@@ -67,6 +67,24 @@ class Endorsement(SQLModel, table=True):
     ends_on: date | None = None
 
 
+class AssociationStart(SQLModel, table=True):
+    """An association's first day in this system: renewals due before it have no records here.
+
+    Without ``first_day`` all records are here. ``is_chosen``: somebody said so; otherwise an
+    upgrade left it as it was, and the setting `judge_renewals_due_from` can still give a day.
+    """
+
+    __tablename__ = "association_start"
+    __table_args__ = (IDS_NEVER_REUSED,)
+    id: int = Field(default=None, primary_key=True)
+    association: str = Field(unique=True, max_length=40)
+    first_day: date | None = None
+    is_chosen: bool = True
+    reason: str = Field(max_length=500)
+    set_at: datetime = Field(sa_type=Instant)
+    set_by: str = Field(max_length=254)
+
+
 class Vetting(SQLModel, table=True):
     """An association's own acceptance of a person as provider of RSC."""
 

@@ -42,6 +42,7 @@ from tracker.db.log import (
     ImportedRow,
 )
 from tracker.db.people import (
+    AssociationStart,
     Endorsement,
     Leave,
     MailOff,
@@ -60,6 +61,7 @@ __all__ = [
     "ApiAnswer",
     "ApiToken",
     "Application",
+    "AssociationStart",
     "Attestation",
     "AuditEvent",
     "BrowserSession",

@@ -8,10 +8,11 @@ from tracker.formatting import as_hours
 from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES, LoggedEntry
-from tracker.rules.reasons import Reason, format_reason
+from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.requirement import MONTHS_IN_YEAR
 from tracker.rules.standing import ApplicationStanding, Result, Standing
 from tracker.services.endings import EndingEndorsement
+from tracker.services.first_days import RenewalWithoutRecords
 from tracker.services.uncounted import Uncounted
 
 # Values of JSON, and dates, which are written in ISO form.
@@ -45,6 +46,7 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
         "requirements": requirements,
         "next_change_on": standing.next_change_on,
         "settled_on": standing.settled_on,
+        "records_from": standing.records_from,
     }
     return standing_json if cycle else {**standing_json, "explanation": NO_RULES}
 
@@ -62,6 +64,23 @@ def ending_to_json(ending: EndingEndorsement) -> Json:
         "next_change_on": None,
         "ends_on": ending.ends_on,
         "explanation": f"the endorsement ends on {ending.ends_on}, before it is due",
+    }
+
+
+def without_records_to_json(renewal: RenewalWithoutRecords) -> Json:
+    """A renewal from before its association's first day here, in the form of a standing."""
+    first, last = renewal.cycle.starts_on, renewal.cycle.ends_on
+    reason = because("before_records", first_day=renewal.first_day)
+    return {
+        "email": renewal.email,
+        "association": renewal.association,
+        "category": renewal.category,
+        "cycle": {"starts_on": first, "ends_on": last, "due_on": renewal.due_on},
+        "status": "no records",
+        "requirements": [],
+        "next_change_on": None,
+        "records_from": renewal.first_day,
+        "explanation": f"before this system: no records ({format_reason(reason)})",
     }
 
 

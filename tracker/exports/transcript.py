@@ -8,16 +8,17 @@ from typing import NamedTuple
 from sqlmodel import Session, col, or_, select
 
 from tracker.db.people import Membership
-from tracker.formatting import format_date
+from tracker.formatting import capitalize_first, format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.reasons import format_reason
+from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Outcome, Result, Standing, Status
 from tracker.services.endorsements import Endorsed, cycles_held, standing_in
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at
+from tracker.services.first_days import list_without_records
 from tracker.services.rsc_providers import load_providers
 
 _HEADINGS = {
@@ -130,6 +131,16 @@ def find_transcript(
     plan = rulebooks.plan_for(held.association, held.category, cycle)
     standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
     state, detail = _format_standing(cycle, standing)
+    without_records = list_without_records(
+        session,
+        rulebooks,
+        days_at(rulebooks, now),
+        cycle_day=cycle.starts_on,
+        endorsement_ids=[held.id],
+    )
+    for renewal in without_records:
+        reason = format_reason(because("before_records", first_day=renewal.first_day))
+        state, detail = "Before this system: no records", f"{capitalize_first(reason)}."
     entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
     sessions = _list_sessions(session, plan, entries, today)
     terms = _list_terms(session, rulebooks, held, plan)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -52,6 +53,16 @@ class Applications:
                 endorsed.append((row, after.decided_on))
         return sorted(endorsed, key=lambda each: each[1])
 
+    def newly_declined(self, rows: Iterable[ApplicationRow]) -> list[ApplicationRow]:
+        """The rows by which applications become declined."""
+        declined = []
+        for row in rows:
+            before = self.before(row)
+            is_new = before is None or not before.is_decided
+            if is_new and self.result(row).state == "declined":
+                declined.append(row)
+        return declined
+
 
 def load_applications(session: Session, known: KnownRecords) -> Applications:
     """Load the applications of everyone whose applications the files mention.
@@ -92,7 +103,8 @@ def _merge(row: ApplicationRow, before: Application | None) -> Application:
         state = before.state
     elif state is None:
         state = "submitted" if submitted_on else "open"
-    values = {"submitted_on": submitted_on, "decided_on": decided_on, "state": state}
+    values: dict[str, Any] = {"submitted_on": submitted_on, "decided_on": decided_on}
+    values |= {"state": state, "answer": row.answer or before.answer}
     return Application(**{**before.model_dump(), **values})
 
 
@@ -105,6 +117,8 @@ def check_applications(known: KnownRecords, applications: Applications) -> Itera
         else:
             yield from _state_problems(row, after)
             yield from _order_problems(row, after)
+        if row.answer and after.state != "declined":
+            yield row.problem("answer", "is the reason for declining: leave it empty otherwise")
         is_unchanged = before is not None and before.model_dump() == after.model_dump()
         if after.is_decided and not is_unchanged:
             yield from _duplicate_problems(row, after, applications)

@@ -47,11 +47,13 @@ from tracker.importer.known_records import (
     find_endorsement,
     load_known_records,
 )
+from tracker.importer.positions import PositionPlan, name_employers, plan_positions
 from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import ImportedFiles, read_files
 from tracker.importer.schemas import (
     SCHEMAS,
     ApplicationRow,
+    EndorsementRow,
     EntryRow,
     ExtensionRow,
     LeaveRow,
@@ -72,6 +74,7 @@ from tracker.importer.table_rows import (
     stored_rows,
 )
 from tracker.rules.requirement import RSC_SERVICE
+from tracker.services.application_decisions import Decided
 from tracker.services.applications import begin_endorsement
 from tracker.services.time_requests import Grant
 
@@ -89,7 +92,9 @@ class ImportReport:
     ``person_ids`` are the people of whom anything was added or changed. ``changed_emails`` are
     present addresses by former ones. ``linked_entry_ids`` are entries whose provider was only a
     name, and is known now. ``notes`` say what shared addresses mean. ``grants`` are the new or
-    changed waivers, leave, and extensions of people who were here before.
+    changed waivers, leave, and extensions of people who were here before. ``new_endorsement_ids``
+    are endorsements that were not here before. ``decisions`` are those about applications of people
+    who were here before.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -99,6 +104,8 @@ class ImportReport:
     changed_emails: dict[str, str] = field(default_factory=dict)
     linked_entry_ids: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    new_endorsement_ids: list[int] = field(default_factory=list)
+    decisions: list[Decided] = field(default_factory=list)
 
 
 AfterImport = Callable[[Session, ImportReport], None]
@@ -112,6 +119,7 @@ class ImportPlan:
     applications: Applications
     items: ApplicationItems
     entries: EntryPlan
+    positions: PositionPlan
     notes: list[str]
 
 
@@ -146,6 +154,7 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
     applications = load_applications(session, known)
     items = load_application_items(session, known, applications, context)
     entries = plan_entries(session, known, context.similar)
+    positions = plan_positions(session, known)
     problems = [
         *files.problems,
         *email_problems,
@@ -159,13 +168,14 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         *check_references(session, known, items),
         *check_leave_and_cycles(known),
         *check_extensions(session, known),
+        *positions.problems,
         *check_entries(known, entries, context),
         *check_hours_of_days(known, entries),
     ]
     if problems:
         raise ImportRefused(problems)
     notes = list_address_notes(session, files)
-    return ImportPlan(known, applications, items, entries, notes)
+    return ImportPlan(known, applications, items, entries, positions, notes)
 
 
 class _Store:
@@ -213,16 +223,37 @@ class _Store:
         if issubclass(schema, OfEndorsement):
             self._load_endorsement_ids(rows)
         wanted = self._list_wanted(schema, rows)
+        if schema is PositionRow:
+            named = name_employers(self._session, self._plan.positions, self._context)
+            record_changes(self._session, list(named))
         stored = store_rows(self._session, schema, wanted)
+        if schema is PositionRow:
+            self._count_employers(stored)
         stored.counts.unchanged += len(rows) - len(wanted)
         self._note_grants(schema, stored)
         if schema.audited:
             record_changes(self._session, audit_events(schema, stored, self._context))
+        self._note_ids(schema, stored)
+        return stored
+
+    def _count_employers(self, stored: StoredRows) -> None:
+        """Count positions as changed of which only the employer is new."""
+        changed = {after["id"] for _, after in stored.changes}
+        for row, position_id in self._plan.positions.named:
+            if position_id not in changed:
+                stored.counts.changed += 1
+                stored.counts.unchanged -= 1
+                stored.emails.add(row.email)
+
+    def _note_ids(self, schema: type[CsvRow], stored: StoredRows) -> None:
+        """Note the ids of what other rows refer to, and of new endorsements."""
         if schema is PersonRow:
             self._person_ids.update((email, new) for (email,), new in stored.ids.items())
+        if schema is EndorsementRow:
+            added = [after["id"] for before, after in stored.changes if before is None]
+            self._report.new_endorsement_ids += added
         if schema is ApplicationRow:
             self._note_applications(stored)
-        return stored
 
     def _list_wanted(
         self, schema: type[CsvRow], rows: Iterable[CsvRow]
@@ -290,6 +321,7 @@ class _Store:
                 after = self._plan.applications.result(row)
                 values["submitted_on"] = after.submitted_on
                 values["decided_on"], values["state"] = after.decided_on, after.state
+                values["answer"] = after.answer
             case PositionRow():
                 self._complete_position(row, values)
         return {"person_id": self._person_ids[values.pop("email")], **values}
@@ -308,6 +340,7 @@ class _Store:
         return self._endorsement_ids[names]
 
     def _complete_position(self, row: PositionRow, values: dict[str, Any]) -> None:
+        values["employer"] = self._plan.positions.employer_of(row)
         if RSC_SERVICE in row.services.split("; "):
             values["gives_rsc"] = True
         elif "gives_rsc" in values:
@@ -329,6 +362,16 @@ class _Store:
         for row, decided_on in self._plan.applications.new_endorsements(rows):
             key = (self._person_ids[row.email], row.association, row.category)
             who, at = self._context.actor, self._context.now
-            _, is_new = begin_endorsement(self._session, key, decided_on, who=who, at=at)
+            begun, is_new = begin_endorsement(self._session, key, decided_on, who=who, at=at)
+            self._note_decision(row, begun.id)
             if is_new:
+                self._report.new_endorsement_ids.append(begun.id)
                 self._report.counts.setdefault("endorsements", Counts()).added += 1
+        for row in self._plan.applications.newly_declined(rows):
+            self._note_decision(row, None)
+
+    def _note_decision(self, row: ApplicationRow, endorsement_id: int | None) -> None:
+        """Note the decision about somebody who was here before."""
+        if self._person_ids[row.email] in self._known_before:
+            application_id = self._application_ids[row.held, row.opened_on]
+            self._report.decisions.append(Decided(application_id, endorsement_id))

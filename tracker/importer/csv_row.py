@@ -95,7 +95,7 @@ class CsvRow(BaseModel):
     def contradicts(self, first: "CsvRow") -> ImportProblem:
         """The problem that an earlier row says something else about the same thing."""
         names = [format_cell(column, getattr(self, column)) for column in self.key[1:]]
-        subject = ", ".join(names) or "person"
+        subject = ", ".join(filter(None, names)) or "person"
         message = f"contradicts {first.file_and_line}, which is about the same {subject}: "
         return self.problem("email", message + self.remedy)
 

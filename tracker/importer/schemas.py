@@ -121,6 +121,7 @@ class ApplicationRow(CategoryRow):
     submitted_on: cells.PastDay | None = None
     decided_on: cells.PastDay | None = None
     state: Annotated[str, cells.one_of(*STATES)] | None = None
+    answer: cells.Text500 | None = None
 
 
 class OfEndorsement(CategoryRow):
@@ -196,12 +197,12 @@ def _check_provides_rsc(provides: bool, info: ValidationInfo) -> bool:  # noqa: 
 class PositionRow(CsvRow):
     """positions.csv. Without gives_rsc, the services say whether the person provides RSC."""
 
-    key = ("email", "title", "starts_on")
+    key = ("email", "title", "starts_on", "employer")
     table = Position
-    table_key = ("person_id", "title", "starts_on")
+    table_key = ("person_id", "title", "starts_on", "employer")
     remedy = (
         "keep one, with all of its ages and services separated by semicolons; or, if these are two "
-        "jobs, give one another title"
+        "jobs, say for whom each one is in the column employer"
     )
     audited = True
 
@@ -217,6 +218,7 @@ class PositionRow(CsvRow):
     gives_rsc: Annotated[cells.YesNo, AfterValidator(_check_provides_rsc)] | None = None
     statements: cells.Statements = ""
     supervisor_email: cells.OtherEmail | None = None
+    employer: cells.Text200 = ""
 
 
 class OfApplication(CategoryRow):

@@ -130,6 +130,7 @@ def _key(schema: type[CsvRow], values: Values | RowMapping) -> tuple[Any, ...]:
 _NOT_AUDITED = {
     "id",
     "reason",
+    "answer",
     "asked_at",
     "reminded_at",
     "reminders",

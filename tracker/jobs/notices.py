@@ -226,7 +226,6 @@ def _decide_renewals(
             cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
             decided.get(standing.facts.subject_id, {}),
             day_of(association),
-            judged_from=context.settings.judge_renewals_due_from.get(association),
         )
 
 

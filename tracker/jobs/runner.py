@@ -17,7 +17,9 @@ from tracker.jobs.schedule import Due, Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services import run_ledger
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_due
+from tracker.services.first_days import adopt_first_days
 from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
 
@@ -86,6 +88,7 @@ class _Task:
 
     def run(self) -> JobResult | None:
         """Run the job for its date; None if another process did so first."""
+        self._adopt_first_day()
         if self.job is Job.NOTICES:
             # Its batches commit one by one. Each decision is unique, so a run that is cut short,
             # or done twice at once, loses and doubles nothing.
@@ -111,6 +114,17 @@ class _Task:
                 result = self._work(session)
             run_ledger.replace_failures(session, self.key, result.failures, self.clock())
         return result
+
+    def _adopt_first_day(self) -> None:
+        """Take the setting's first day if nobody has chosen one, before anybody is judged."""
+        association = self.rulebook.id
+        configured = self.context.settings.judge_renewals_due_from
+        if association in configured:
+            with self.context.transaction() as session:
+                service = ServiceContext(
+                    session, self.context.rulebooks, Actor("tracker.toml"), self.now
+                )
+                adopt_first_days(service, {association: configured[association]})
 
     @property
     def key(self) -> RunKey:

@@ -1,17 +1,19 @@
 """The letter that tells an applicant what was decided about the application."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from sqlmodel import Session
 
 from tracker.db.applications import Application
 from tracker.db.people import Person
-from tracker.formatting import format_date
+from tracker.formatting import format_date, use_locale
 from tracker.mail.contents import Action, NewRequestMail, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rulebooks import Rulebooks
+from tracker.services.application_decisions import Decided
 from tracker.services.context import NotFound, ServiceContext
 from tracker.services.evaluation import days_at, judge_current
 
@@ -131,7 +133,9 @@ def notify_declined(
         ),
         greeting_name=person.name,
         headline=f"Your application for {name} was declined.",
-        intro="Your logged hours are kept.",
+        intro="Your logged hours are kept."
+        if application.answer
+        else "Your logged hours are kept. Reply to this email to find out the reason.",
         rows=tuple(rows),
         answer=application.answer or "",
         answered_by=answered_by,
@@ -142,6 +146,21 @@ def notify_declined(
         why=_format_why(application),
     )
     _queue(mail_context, context, application, person, mail)
+
+
+def notify_imported_decisions(
+    mail_context: MailContext, context: ServiceContext, decisions: Iterable[Decided]
+) -> None:
+    """Queue the letters about decisions that an import records, in its transaction."""
+    for decided in decisions:
+        application, _ = _get_applicant(context.session, decided.application_id)
+        association = application.association
+        with use_locale(context.rulebooks.associations[association].locale):
+            if decided.endorsement_id is None:
+                notify_declined(mail_context, context, application.id, association)
+            else:
+                endorsement_id = decided.endorsement_id
+                notify_endorsed(mail_context, context, application.id, endorsement_id, association)
 
 
 def _get_applicant(session: Session, application_id: int) -> tuple[Application, Person]:

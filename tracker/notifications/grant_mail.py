@@ -22,8 +22,12 @@ from tracker.services.time_requests import Grant
 
 def notify_grants(
     context: MailContext, session: Session, grants: Iterable[Grant], now: datetime
-) -> None:
-    """Queue a letter about each grant that still matters, in the transaction that stores them."""
+) -> list[str]:
+    """Queue a letter about each grant that still matters; return to whom.
+
+    It belongs into the transaction that stores the grants.
+    """
+    recipients = []
     query = select(Endorsement, Person).join(Person, col(Person.id) == Endorsement.person_id)
     for grant in grants:
         endorsement, person = session.exec(
@@ -45,7 +49,9 @@ def notify_grants(
                 why=f"You get this email because {endorsement.association} recorded this for you.",
             )
             envelope = Envelope.to_person(person, endorsement.association, grant.key)
-            enqueue(session, [create_message(context, envelope, mail, now)], now)
+            if enqueue(session, [create_message(context, envelope, mail, now)], now):
+                recipients.append(person.email)
+    return recipients
 
 
 def _word(

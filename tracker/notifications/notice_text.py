@@ -25,7 +25,7 @@ from tracker.rules.application.references import (
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, find_next_membership
 from tracker.rules.providers import format_ending
-from tracker.rules.standing import AnyStanding, Outcome, Result
+from tracker.rules.standing import AnyStanding, Outcome, Result, Status
 from tracker.services.dashboard import ShortRequirement
 from tracker.settings import Settings
 
@@ -169,10 +169,13 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
         headline=headline,
         intro=(
             f"Your {facts.category} endorsement ({facts.association}) {due}"
-            f"{_format_last_session_day(facts)}{_format_done(facts.standing)}"
+            f"{_format_last_session_day(facts)}{_format_unrecorded(facts)}"
+            f"{_format_done(facts.standing)}"
         ),
         alone=facts.missing,
-        section=_renewal_section(facts, _format_last_session_day(facts)),
+        section=_renewal_section(
+            facts, f"{_format_last_session_day(facts)}{_format_unrecorded(facts)}"
+        ),
         actions=_list_forms(facts),
     )
 
@@ -195,8 +198,8 @@ def render_lapse(facts: NoticeFacts) -> NoticeText:
         headline=f"The renewal of your {facts.category} endorsement has lapsed.",
         intro=(
             f"It was due on {format_date(facts.due_on)}{grace}. Hours for it can no longer be "
-            f"logged.{_format_done(facts.standing)} Please write to {facts.contact} to find out "
-            "what you can do."
+            f"logged.{_format_unrecorded(facts)}{_format_done(facts.standing)} Please write to "
+            f"{facts.contact} to find out what you can do."
         ),
         alone=replace(facts.missing, text="Missing when the grace period ended:"),
         section=_renewal_section(
@@ -393,6 +396,16 @@ def _renewal_section(facts: NoticeFacts, note: str) -> Section:
     due = f"Due {format_date(facts.due_on)}.{note}"
     title = f"{facts.category}, {facts.association}"
     return replace(facts.missing, title=title, text=f"{due} {facts.missing.text}")
+
+
+def _format_unrecorded(facts: NoticeFacts) -> str:
+    """What it means that the association's first day in this system falls in the cycle."""
+    standing = facts.decision.renewal
+    first_day = standing.unrecorded_until
+    if first_day is None:
+        return ""
+    text = f" Hours held before {format_date(first_day)} may not be in this system yet"
+    return f"{text}." if standing.status is Status.LAPSED else f"{text}: please log them as well."
 
 
 def _format_last_session_day(facts: NoticeFacts) -> str:

@@ -202,13 +202,10 @@ def decide(
     cutoffs: Iterable[Cutoff],
     decided: Mapping[Key, date],
     as_of: date,
-    *,
-    judged_from: date | None = None,
 ) -> list[Decision]:
     """Every decision about one renewal that is due by ``as_of`` and not in ``decided``.
 
-    ``decided`` holds the endorsement's decisions, each with the first day of its cycle. Renewals
-    due before ``judged_from`` get no notices: their records are not complete.
+    ``decided`` holds the endorsement's decisions, each with the first day of its cycle.
 
     Only people whom `tracker.services.notices.list_people_to_consider` lists are considered. A new
     kind needs a condition there, or most of its notices are never decided.
@@ -219,7 +216,7 @@ def decide(
         return []
     decisions: list[Decision] = []
     if due_on is not None:
-        quiet = _skip_renewal(standing, due_on, judged_from)
+        quiet = _skip_renewal(standing)
         decisions += _decide_reminders(basis, cycle, due_on, quiet)
         if standing.status is Status.LAPSED and config.lapse.notify:
             about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
@@ -233,13 +230,11 @@ def decide(
     return decisions
 
 
-def _skip_renewal(standing: Standing, due_on: date, judged_from: date | None) -> str | None:
+def _skip_renewal(standing: Standing) -> str | None:
     if standing.status is Status.MET:
         return "every requirement is met"
     if standing.status is Status.EXCUSED:
         return "on leave on the due date"
-    if judged_from and due_on < judged_from:
-        return f"renewals due before {judged_from} are not judged"
     return _skip_covered(standing)
 
 

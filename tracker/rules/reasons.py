@@ -7,6 +7,11 @@ from tracker.formatting import format_date, format_list
 
 # A sentence without its full stop. It may name the facts that its reason was given.
 SENTENCES = {
+    # A renewal that was due before its association's first day in this system.
+    "before_records": "its due date is before the association's first day in this system, "
+    "{first_day}",
+    # A cycle in which that day falls.
+    "unrecorded_hours": "hours held before {first_day} may not be in this system yet",
     # An entry, and the plan of a renewal or an application.
     "not_tracked": "we don't track this endorsement's renewal yet; ask {association}",
     "no_renewal_rules": "the rulebook has no renewal rules for this category",

@@ -26,17 +26,20 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     """Judge one renewal as of a day, by the entries and memberships up to that day.
 
     A settled cycle keeps what it came to. None if there is nothing to renew: the endorsement had
-    not begun by ``as_of``, or it ended before the due date.
+    not begun by ``as_of``, it ended before the due date, or the renewal was due before the
+    association's first day in this system.
     """
     if facts.starts_on > as_of:
         return None
     cycle = plan.cycle
     if cycle is None:
         return _judge_without_rules(plan, facts, as_of)
+    due_on = facts.extended_due_on or cycle.due_on
+    if is_before_records(facts.first_day, due_on):
+        return None
     if facts.settlement is not None:
         return settled_standing(plan, facts, facts.settlement)
-    due_on = facts.extended_due_on or cycle.due_on
-    if facts.ends_on is not None and facts.ends_on < due_on:
+    if _ends_before(facts, due_on):
         return None
     checked_on = min(as_of, cycle.ends_on)
     covered_until = find_cover_end(facts.memberships, checked_on)
@@ -48,6 +51,19 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     if facts.next_entry_on:
         change = min(facts.next_entry_on, change or date.max)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
+
+
+def _ends_before(facts: Facts, due_on: date) -> bool:
+    return facts.ends_on is not None and facts.ends_on < due_on
+
+
+def is_before_records(first_day: date | None, due_on: date) -> bool:
+    """Whether a renewal was due before its association's first day in this system.
+
+    Such a renewal has no records here, and so no standing. ``due_on`` is the due date in force. A
+    cycle in which the first day falls is judged.
+    """
+    return first_day is not None and due_on < first_day
 
 
 def _find_status(

@@ -89,7 +89,8 @@ class Facts(NamedTuple):
     qualified on the day), and ``topic:<name>`` for the plan's topics. ``memberships`` are the
     accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of
     the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
-    cycle was settled, and not reopened, by the as-of date.
+    cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
+    first day in this system; None if it has all records.
     """
 
     subject_id: int
@@ -106,6 +107,7 @@ class Facts(NamedTuple):
     extended_due_on: date | None = None
     next_entry_on: date | None = None
     settlement: CycleSettlement | None = None
+    first_day: date | None = None
 
 
 class ApplicationFacts(NamedTuple):
@@ -193,6 +195,24 @@ class Standing(NamedTuple):
     def settled_on(self) -> date | None:
         """The day on which the cycle was settled; None if it is judged by today's records."""
         return self.facts.settlement.settled_on if self.facts.settlement else None
+
+    @property
+    def records_from(self) -> date | None:
+        """The association's first day in this system, if it falls in this cycle.
+
+        Hours held earlier in the cycle may not be here yet. None also if the endorsement had not
+        begun by then.
+        """
+        first_day, cycle = self.facts.first_day, self.plan.cycle
+        if first_day is None or cycle is None:
+            return None
+        return first_day if max(cycle.starts_on, self.facts.starts_on) < first_day else None
+
+    @property
+    def unrecorded_until(self) -> date | None:
+        """`records_from`, if hours are short: those held before that day may complete them."""
+        lacks_hours = any(r.short and r.requirement.counts != "membership" for r in self.results)
+        return self.records_from if lacks_hours else None
 
 
 class ApplicationStanding(NamedTuple):

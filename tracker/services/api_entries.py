@@ -2,9 +2,9 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
@@ -14,11 +14,17 @@ from sqlmodel import Session, and_, col, exists, select
 from tracker.db.applications import Application
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
-from tracker.rules.explain import LoggedEntry
+from tracker.formatting import capitalize_first
+from tracker.rulebooks import Rulebooks
+from tracker.rules.explain import LoggedEntry, explain
+from tracker.rules.plan import Plan
+from tracker.rules.providers import Provider
+from tracker.rules.reasons import format_reason
 from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.entries import EntrySource, create_entry, select_entries
 from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import days_at
+from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import normalize_email
 
 # An association sees entries of its applicants, and those held before an endorsement ended.
@@ -49,6 +55,13 @@ class ApiSession:
     provider_email: str
     token_id: int
     key: str
+
+
+class EntryNotice(NamedTuple):
+    """Why an RSC session does not count because of its provider, and what would make it count."""
+
+    code: str
+    message: str
 
 
 def create_api_entry(context: ServiceContext, association: str, request: ApiSession) -> LoggedEntry:
@@ -96,6 +109,76 @@ def entry_within(session: Session, association: str, entry_id: int) -> LoggedEnt
     """One entry; None if it does not exist or the association may not see it."""
     where = (col(Entry.id) == entry_id) & _belongs_to(association, *_OWNER_AND_DAY)
     return next(select_entries(session, where), None)
+
+
+def list_entry_notices(
+    session: Session,
+    rulebooks: Rulebooks,
+    association: str,
+    entries: Sequence[LoggedEntry],
+    now: datetime,
+) -> dict[int, list[EntryNotice]]:
+    """What an association's programs should know about the providers of entries, by entry.
+
+    It is what the endorsee's own page says: for each endorsement and undecided application at the
+    association, as of today.
+    """
+    today = days_at(rulebooks, now)(association)
+    sessions = [entry for entry in entries if entry.activity == "rsc"]
+    people = {entry.person_id for entry in sessions}
+    if not people:
+        return {}
+    holdings = _list_holdings(session, association, people)
+    providers = load_providers(session, {e.provider_id for e in sessions if e.provider_id})
+    notices: dict[int, list[EntryNotice]] = {}
+    for entry in sessions:
+        plans = _plans_on(rulebooks, holdings, entry, today)
+        found = _explain_provider(entry, plans, providers.get(entry.provider_id or 0), today)
+        notices[entry.id] = list(dict.fromkeys(found))
+    return notices
+
+
+def _list_holdings(
+    session: Session, association: str, people: Collection[int]
+) -> list[Endorsement | Application]:
+    """Endorsements and undecided applications of people at an association."""
+    held = select(Endorsement).where(
+        Endorsement.association == association, col(Endorsement.person_id).in_(people)
+    )
+    applied = select(Application).where(
+        Application.association == association,
+        col(Application.person_id).in_(people),
+        col(Application.decided_on).is_(None),
+    )
+    return [*session.exec(held), *session.exec(applied)]
+
+
+def _plans_on(
+    rulebooks: Rulebooks,
+    holdings: Iterable[Endorsement | Application],
+    entry: LoggedEntry,
+    today: date,
+) -> Iterator[Plan | None]:
+    """What counts on the day of an entry for each of its person's holdings."""
+    for holding in holdings:
+        association, category = holding.association, holding.category
+        if holding.person_id != entry.person_id:
+            continue
+        if isinstance(holding, Endorsement):
+            yield rulebooks.plan(association, category, holding.starts_on, entry.held_on)
+        else:
+            yield rulebooks.application_plan(association, category, holding.submitted_on or today)
+
+
+def _explain_provider(
+    entry: LoggedEntry, plans: Iterable[Plan | None], provider: Provider | None, today: date
+) -> Iterator[EntryNotice]:
+    for plan in filter(None, plans):
+        verdict = explain(entry, plan, provider, today)
+        if verdict.reason is not None and verdict.remedy is not None:
+            sentences = [format_reason(each) for each in (verdict.reason, verdict.remedy.what)]
+            message = " ".join(f"{capitalize_first(sentence)}." for sentence in sentences)
+            yield EntryNotice(verdict.reason.code.replace("_", "-"), message)
 
 
 def page_of_endorsements(

@@ -157,8 +157,9 @@ def applications_sql(*, for_postgresql: bool) -> str:
         w.rsc_topic,
         (SELECT {json_list}({json_row}(d.level, d.title, d.awarded_on, d.transcript)) FROM degree d
             WHERE d.person_id = ap.person_id AND d.awarded_on <= w.as_of),
-        (SELECT {json_list}({json_row}(ps.title, ps.pay, ps.services, ps.ages, ps.families,
-            ps.supervised, ps.trained, ps.gives_rsc, ps.statements, ps.starts_on, ps.ends_on,
+        (SELECT {json_list}({json_row}(ps.title, ps.employer, ps.pay, ps.services, ps.ages,
+            ps.families, ps.supervised, ps.trained, ps.gives_rsc, ps.statements, ps.starts_on,
+            ps.ends_on,
             (SELECT {join}(en.category, ';') FROM endorsement en
                 WHERE en.person_id = ps.supervisor_id
                 AND en.starts_on <= COALESCE(ps.ends_on, w.as_of)
@@ -250,10 +251,10 @@ def _session(topic: str | None, held_on: str, title: str, *numbers: int | None) 
 
 
 def _position(values: Sequence[Any]) -> CandidatePosition:
-    title, pay, services, ages, families, supervised, trained, *rest = values
+    title, employer, pay, services, ages, families, supervised, trained, *rest = values
     gives_rsc, statements, starts_on, ends_on, held = rest
     return CandidatePosition(
-        title=title,
+        title=f"{title} ({employer})" if employer else title,
         pay=pay,
         services=_parse_words(services),
         ages=ages,

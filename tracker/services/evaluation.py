@@ -17,7 +17,7 @@ from sqlmodel import Session, col, exists, func, select, union
 
 from tracker.clock import local_day
 from tracker.db.ledgers import StandingRow
-from tracker.db.people import Endorsement, Person
+from tracker.db.people import AssociationStart, Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
@@ -209,10 +209,28 @@ def evaluate_due(
         refresh_provider_spans(session, rulebooks)
     else:
         has_standing = exists().where(col(StandingRow.endorsement_id) == Endorsement.id)
-        begun = begun.where(col(Endorsement.starts_on) >= since, ~has_standing)
+        begun = begun.where(~has_standing)
+        if not _was_before_records(session, association, since):
+            begun = begun.where(col(Endorsement.starts_on) >= since)
         stored = stored.where(col(StandingRow.recheck_on) <= today)
     due = session.connection().scalars(union(begun, stored)).all()
     return _evaluate(session, rulebooks, due, now, since=since)
+
+
+def _was_before_records(session: Session, association: str, day: date) -> bool:
+    """Whether on ``day`` renewals could have no standing that get one without a change."""
+    query = select(AssociationStart).where(AssociationStart.association == association)
+    start = session.exec(query).first()
+    return start is not None and start.first_day is not None and day < start.first_day
+
+
+def evaluate_association(
+    session: Session, rulebooks: Rulebooks, association: str, now: datetime
+) -> None:
+    """Judge and store every standing of an association."""
+    session.flush()
+    query = select(Endorsement.id).where(Endorsement.association == association)
+    _evaluate(session, rulebooks, session.exec(query).all(), now)
 
 
 def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> bool:

@@ -236,6 +236,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
             WHERE v.endorsement_id = en.id AND v.cycle_starts_on = w.starts_on),
         (SELECT r.extended_due_on FROM renewal r
             WHERE r.endorsement_id = en.id AND r.cycle_starts_on = w.starts_on),
+        (SELECT f.first_day FROM association_start f WHERE f.association = en.association),
         {next_entry},
         CASE WHEN w.counted_until = w.ends_on THEN (SELECT z.content FROM settled_cycle z
             WHERE z.endorsement_id = en.id AND z.cycle_starts_on = w.starts_on
@@ -257,7 +258,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
     (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
-    memberships, leaves, waived, extended_due_on, next_entry_on, settled, *totals = rest
+    memberships, leaves, waived, extended_due_on, first_day, next_entry_on, settled, *totals = rest
     keys = ("training", "rsc", *(f"topic:{topic}" for topic in window.plan.topics))
     # Windows with fewer topics than others have empty totals at the end.
     minutes = {key: total for key, total in zip(keys, totals, strict=False) if total}
@@ -267,15 +268,16 @@ def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Fact
         email,
         name,
         window.endorsed_on,
-        as_date(ends_on) if ends_on else None,
+        _as_date_or_none(ends_on),
         bool(provides_rsc),
         minutes,
         _memberships(memberships, accepted) if memberships else (),
         _leaves(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
-        as_date(extended_due_on) if extended_due_on else None,
-        as_date(next_entry_on) if next_entry_on else None,
+        _as_date_or_none(extended_due_on),
+        _as_date_or_none(next_entry_on),
         _settlement_on(window.as_of, settled),
+        _as_date_or_none(first_day),
     )
 
 
@@ -304,6 +306,10 @@ def parse_settlement(content: str) -> CycleSettlement:
 def as_date(value: date | str) -> date:
     """A day as the driver gives it: SQLite's is text."""
     return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _as_date_or_none(value: date | str | None) -> date | None:
+    return as_date(value) if value else None
 
 
 @lru_cache(maxsize=256)

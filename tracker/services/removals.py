@@ -61,6 +61,7 @@ _SHOWN = (
     "level",
     "what",
     "title",
+    "employer",
     "name",
     "email",
     "requirement",
@@ -118,7 +119,7 @@ def list_removable(session: Session, kind: str, email: str) -> list[RemovableRow
 
 def _removable(kind: str, person_id: int, row: SQLModel, owner: SQLModel | None) -> RemovableRow:
     stored = {**(owner.model_dump() if owner else {}), **row.model_dump()}
-    shown = {name: stored[name] for name in _SHOWN if stored.get(name) is not None}
+    shown = {name: stored[name] for name in _SHOWN if stored.get(name) not in {None, ""}}
     return RemovableRow(kind, stored["id"], person_id, shown)
 
 
@@ -157,19 +158,27 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
         _delete(session, METADATA.tables[name], deleted)
         if "id" in deleted:
             context.record_change(name, deleted["id"], before=audited_values(deleted))
-    removal = Removal(
-        person_id=row.person_id,
-        kind=row.kind,
-        description=row.description[:MAX_REASON_LENGTH],
-        reason=reason.strip(),
-        removed_at=context.now,
-        removed_by=context.actor.label,
-        content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
-    )
+    removal = _removal(context, row.person_id, row.kind, row.description, content)
+    removal.reason = reason.strip()
     context.create_row(removal, {"person_id", "kind", "description", "reason"})
     session.expire_all()
     evaluate_people(session, context.rulebooks, {row.person_id}, context.now)
     return removal
+
+
+def _removal(
+    context: ServiceContext, person_id: int, kind: str, description: str, content: _Content
+) -> Removal:
+    """A removal that is not stored yet."""
+    return Removal(
+        person_id=person_id,
+        kind=kind,
+        description=description[:MAX_REASON_LENGTH],
+        reason="deleted by its owner",
+        removed_at=context.now,
+        removed_by=context.actor.label,
+        content=json.dumps({"rows": content.rows, "links": content.links}, default=to_iso),
+    )
 
 
 def keep_for_undo(
@@ -189,16 +198,8 @@ def keep_for_undo(
     query = select(table).where(table.c.id == row_id)
     content = _Content([], [])
     _collect(session, table, dict(session.connection().execute(query).mappings().one()), content)
-    removal = Removal(
-        person_id=context.person_id,
-        kind=_BY_OWNER + kind,
-        description=description[:MAX_REASON_LENGTH],
-        reason="deleted by its owner",
-        removed_at=context.now,
-        removed_by=context.actor.label,
-        subject_id=subject_id,
-        content=json.dumps({"rows": content.rows, "links": content.links}, default=_to_iso),
-    )
+    removal = _removal(context, context.person_id, _BY_OWNER + kind, description, content)
+    removal.subject_id = subject_id
     # The deletion has an audit event of its own.
     session.add(removal)
     session.flush()
@@ -283,18 +284,24 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     rows = [(METADATA.tables[name], values) for name, values in content["rows"]]
     rows = [(table, from_json(table, values)) for table, values in rows]
     _check_place(session, removal, rows[0])
+    for name, key in content.get("created", ()):
+        _delete(session, METADATA.tables[name], key)
     _insert(context, rows)
     kept = [
         f"{name} {key}: it was deleted or linked to something else meanwhile"
         for name, key, column, linked in content["links"]
         if not _link_again(session, METADATA.tables[name], key, {column: linked})
     ]
+    for name, key, before, after in reversed(content.get("moved", [])):
+        if not _move_back(session, METADATA.tables[name], key, before, after):
+            kept.append(f"{name} {key}: it was deleted or changed meanwhile")
     undone = {"undone_at": context.now, "undone_by": context.actor.label}
     # What people undo themselves has no other event than that of each row.
     audited = set() if removal.kind.startswith(_BY_OWNER) else {"undone_by"}
     context.update_row(removal, audited, **undone)
     session.expire_all()
-    evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
+    people = {values["id"] for table, values in rows if table.name == Person.__tablename__}
+    evaluate_people(session, context.rulebooks, {removal.person_id, *people}, context.now)
     return kept
 
 
@@ -349,6 +356,14 @@ def _link_again(session: Session, table: Table, key: Values, link: Values) -> bo
     return session.connection().execute(free).rowcount == 1
 
 
+def _move_back(session: Session, table: Table, key: Values, before: Values, after: Values) -> bool:
+    """Change columns of a row back if the row still is as the merge of two records left it."""
+    same = {**from_json(table, key), **from_json(table, after)}
+    is_same = [table.c[name].is_not_distinct_from(value) for name, value in same.items()]
+    statement = update(table).where(*is_same).values(from_json(table, before))
+    return session.connection().execute(statement).rowcount == 1
+
+
 def _check_place(session: Session, removal: Removal, first: tuple[Table, Values]) -> None:
     """Raise Refused if the person holds the same thing on days of the removed row by now."""
     table, values = first
@@ -371,11 +386,12 @@ def audited_values(values: Values) -> Values:
 
 def to_plain(values: Values) -> Values:
     """A row's values as JSON has them; `from_json` is the other way."""
-    plain: Values = json.loads(json.dumps(values, default=_to_iso))
+    plain: Values = json.loads(json.dumps(values, default=to_iso))
     return plain
 
 
-def _to_iso(value: object) -> str:
+def to_iso(value: object) -> str:
+    """A day or an instant as JSON has it."""
     if isinstance(value, date):  # an instant is a date too
         return value.isoformat()
     raise TypeError(f"a removal cannot hold {value!r}")

@@ -2,13 +2,18 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB, DANA, ERIN
+from tests.support.cast import ALICE, BOB, BOOKS, DANA, ERIN, EVE, NOW
 from tests.web.api.calling import Program, make
 from tests.web.client import WebClient
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.evaluation import evaluate_people
 
 
 @pytest.fixture
@@ -120,6 +125,46 @@ def test_what_is_wrong_is_named_with_its_place(
     [fault] = [f for f in answer.json()["errors"] if f["pointer"] == pointer]
     assert words in fault["detail"]
     assert page_program.web.cast.rows("entry", title="RSC by telephone") == []
+
+
+def test_a_provider_whom_nobody_knows_is_told_about(program: Program) -> None:
+    named = program.log("one", provider_email=None, provider_name="Petra Vale")
+    assert named.status_code == 201
+    [notice] = named.json()["notices"]
+    assert notice["code"] == "unconfirmed"
+    assert notice["message"].startswith(
+        "Petra Vale is not yet confirmed as qualified. It counts once Petra Vale is confirmed, as "
+    )
+    [listed] = [
+        each for each in program.get("/entries").json()["items"] if each["id"] == named.json()["id"]
+    ]
+    assert listed["notices"] == [notice]
+
+
+def test_a_qualified_provider_has_no_notices(page_program: Program) -> None:
+    assert page_program.log("one").json()["notices"] == []
+
+
+def test_a_provider_who_did_not_qualify_that_day_is_told_about(page_program: Program) -> None:
+    cast = page_program.web.cast
+    with writing(cast.engine) as session:
+        vetting = METADATA.tables["vetting"]
+        session.connection().execute(vetting.update().values(ends_on=date(2026, 6, 30)))
+        evaluate_people(session, BOOKS, [cast.people[DANA]], NOW)
+    [notice] = page_program.log("one").json()["notices"]
+    assert notice["code"] == "credential-ended"
+    assert "Dana Ruiz" in notice["message"]
+
+
+def test_an_applicants_provider_is_told_about(page_program: Program) -> None:
+    cast = page_program.web.cast
+    values = {"association": "NCIMHA", "category": "IFS", "opened_on": date(2026, 1, 1)}
+    with writing(cast.engine) as session:
+        table = METADATA.tables["application"]
+        row = insert(table).values(person_id=cast.people[EVE], state="open", **values)
+        session.connection().execute(row)
+    answer = page_program.log("one", email=EVE, provider_email=None, provider_name="Petra Vale")
+    assert [notice["code"] for notice in answer.json()["notices"]] == ["unconfirmed"]
 
 
 def test_topics_of_a_training_are_kept_and_may_not_exceed_it(page_program: Program) -> None:

@@ -5,12 +5,14 @@ from datetime import date
 import pytest
 from sqlalchemy import update
 
-from tests.support.cast import ALICE, BOB, ERIN
+from tests.support.cast import ALICE, BOB, BOOKS, ERIN, NOW
 from tests.support.referees import apply
 from tests.web.api.calling import Program, make
 from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.first_days import set_first_day
 
 
 @pytest.fixture
@@ -138,3 +140,16 @@ def test_a_wrong_parameter_is_named(program: Program, path: str, pointer: str) -
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+
+
+def test_a_renewal_without_records_says_so(program: Program) -> None:
+    cast = program.web.cast
+    with writing(cast.engine) as session:
+        context = ServiceContext(session, BOOKS, Actor("tracker first-day"), NOW)
+        set_first_day(context, "NCIMHA", date(2026, 1, 1), "moved")
+    found = program.get("/standings?cycle=2025-06-01").json()["items"]
+    assert {each["status"] for each in found} == {"no records"}
+    assert {each["records_from"] for each in found} == {"2026-01-01"}
+    number = cast.endorsements[BOB]
+    one = program.get(f"/standings/{number}?cycle=2025-06-01").json()
+    assert one["explanation"].startswith("before this system: no records")

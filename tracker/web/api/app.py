@@ -10,8 +10,9 @@ from pydantic import Field
 from pydantic.json_schema import models_json_schema
 from sqlmodel import Session
 
+from tracker.db.access import ApiToken
 from tracker.db.engine import reading
-from tracker.exports.standing_json import standing_to_json
+from tracker.exports.standing_json import standing_to_json, without_records_to_json
 from tracker.rules.explain import LoggedEntry
 from tracker.services.api_entries import (
     ApiSession,
@@ -19,6 +20,7 @@ from tracker.services.api_entries import (
     create_api_entry,
     entry_within,
     known_people,
+    list_entry_notices,
     page_of_endorsements,
     page_of_entries,
 )
@@ -27,6 +29,7 @@ from tracker.services.context import Actor, ServiceContext
 from tracker.services.endorsements import endorsement_within
 from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import days_at, judge_all
+from tracker.services.first_days import list_without_records
 from tracker.services.sign_in import normalize_email
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import (
@@ -132,7 +135,7 @@ def _evaluate(
         return []
     judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids)
     standings = sorted(judged, key=lambda s: s.facts.subject_id)
-    return [
+    shown = [
         StandingOut(
             endorsement_id=standing.facts.subject_id,
             name=standing.facts.name,
@@ -140,6 +143,14 @@ def _evaluate(
         )
         for standing, uncounted in with_uncounted(session, standings, day_of)
     ]
+    for renewal in list_without_records(
+        session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids
+    ):
+        values = without_records_to_json(renewal)
+        shown.append(
+            StandingOut(endorsement_id=renewal.endorsement_id, name=renewal.name, **values)
+        )
+    return sorted(shown, key=lambda standing: standing.endorsement_id)
 
 
 class EntryQuery(PageQuery):
@@ -153,6 +164,7 @@ class EntryQuery(PageQuery):
 @entries.get("/entries", responses=documented(401, 403, 422))
 def list_entries(
     site: SiteDep,
+    now: NowDep,
     caller: ReadsEntries,
     request: Request,
     query: Annotated[EntryQuery, Query()],
@@ -162,18 +174,18 @@ def list_entries(
     wanted = ListFilter(caller.association, email, query.held_from, query.held_to)
     with reading(site.engine) as session:
         found = page_of_entries(session, wanted, after=query.after, limit=query.limit + 1)
-        items = _build_output(session, found[: query.limit])
+        items = _build_output(session, site, caller, found[: query.limit], now)
     return EntryPage(items=items, next=next_page(request, query, [e.id for e in found]))
 
 
 @entries.get("/entries/{entry_id}", responses=documented(401, 403, 404, 422))
-def show_entry(site: SiteDep, caller: ReadsEntries, entry_id: RowId) -> EntryOut:
+def show_entry(site: SiteDep, now: NowDep, caller: ReadsEntries, entry_id: RowId) -> EntryOut:
     """One session."""
     with reading(site.engine) as session:
         entry = entry_within(session, caller.association, entry_id)
         if entry is None:
             raise Problem(404, "The association has no such entry.")
-        return _build_output(session, [entry])[0]
+        return _build_output(session, site, caller, [entry], now)[0]
 
 
 @entries.post(
@@ -209,7 +221,7 @@ def create_entry(
             return reply.body, True
         context = ServiceContext(session, site.rulebooks, actor, now)
         entry = create_api_entry(context, caller.association, api_session)
-        body = _build_output(session, [entry])[0].model_dump_json()
+        body = _build_output(session, site, caller, [entry], now)[0].model_dump_json()
         keep_answer(session, caller.id, key, 201, body)
         return body, False
 
@@ -233,7 +245,10 @@ def _entry_input(new: NewEntry) -> EntryInput:
     )
 
 
-def _build_output(session: Session, entries: Sequence[LoggedEntry]) -> list[EntryOut]:
+def _build_output(
+    session: Session, site: Site, caller: ApiToken, entries: Sequence[LoggedEntry], now: datetime
+) -> list[EntryOut]:
+    notices = list_entry_notices(session, site.rulebooks, caller.association, entries, now)
     ids = {entry.person_id for entry in entries}
     ids |= {entry.provider_id for entry in entries if entry.provider_id}
     people = known_people(session, sorted(ids))
@@ -244,6 +259,7 @@ def _build_output(session: Session, entries: Sequence[LoggedEntry]) -> list[Entr
         endorsee = EndorseeOut(id=person.id, name=person.name, email=person.email)
         provider = PersonOut(id=entry.provider_id, name=name) if name else None
         values = {**entry._asdict(), "endorsee": endorsee, "provider": provider}
+        values["notices"] = [notice._asdict() for notice in notices.get(entry.id, ())]
         output.append(EntryOut.model_validate(values))
     return output
 

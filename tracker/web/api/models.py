@@ -122,6 +122,9 @@ class StandingOut(BaseModel):
     settled_on: date | None = Field(
         None, description="The day after which nothing recorded later moves it; null if it can."
     )
+    records_from: date | None = Field(
+        None, description="Hours held before this day may not be in this system; null if all are."
+    )
     explanation: str | None = None
 
 
@@ -147,6 +150,13 @@ class EndorseeOut(BaseModel):
     email: str
 
 
+class NoticeOut(BaseModel):
+    """Why a session does not count because of its provider, and what would make it count."""
+
+    code: str
+    message: str
+
+
 class EntryOut(BaseModel):
     """One logged session."""
 
@@ -160,6 +170,10 @@ class EntryOut(BaseModel):
     format: Literal["individual", "group"] | None
     reference: str | None
     topics: dict[str, int] = Field(description="Minutes about each topic.")
+    notices: list[NoticeOut] = Field(
+        default_factory=list,
+        description="RSC only: why the session does not count because of its provider.",
+    )
 
 
 class EntryPage(BaseModel):

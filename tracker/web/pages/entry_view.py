@@ -147,16 +147,17 @@ def _judge_for_endorsement(
 def _find_plan(data: YearData, endorsement: Endorsed, day: date, today: date) -> RenewalPlan | None:
     """The plan of the cycle that contains ``day``, or else of today's cycle.
 
-    None if there is nothing to renew: the endorsement has not begun, or has ended before.
+    None if there is nothing to renew: the endorsement has not begun, or has ended before, or the
+    renewal was due before the association's first day in this system.
     """
     if endorsement.starts_on > today:
         return None
     plan = data.rulebooks.plan(*endorsement.triple, day)
     plan = plan or data.rulebooks.plan(*endorsement.triple, today)
-    ends_on = endorsement.ends_on
-    if plan and plan.cycle and ends_on is not None and ends_on < plan.cycle.due_on:
-        return None
-    return plan
+    if plan is None or plan.cycle is None:
+        return plan
+    has_ended = endorsement.ends_on is not None and endorsement.ends_on < plan.cycle.due_on
+    return None if has_ended or not data.has_records(endorsement, plan.cycle) else plan
 
 
 def _judge_for_application(

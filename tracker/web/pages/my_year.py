@@ -14,7 +14,7 @@ from tracker.db.applications import Application
 from tracker.formatting import capitalize_first, format_count, format_date
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry
-from tracker.rules.reasons import format_reason
+from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
@@ -118,6 +118,8 @@ def _render_cycle(
     with page.reading() as session:
         facts = read_cycle(session, page, require(endorsement), starts_on, is_own=is_own)
         settled = find_settled_cycle(session, require(endorsement).id, starts_on)
+    if not facts["has_records"]:
+        settled = None
     return page.render(
         "cycle.html",
         problems=problems,
@@ -225,7 +227,8 @@ def read_cycle(
     return {
         "renewals": [view_renewal(data, standing) for standing in data.standings],
         "entries": [view_entry(data, entry) for entry in data.entries],
-        "without_renewal": _list_without_renewal(data),
+        "without_renewal": _list_without_renewal(data, cycle),
+        "has_records": data.has_records(endorsement, cycle),
         "period": format_cycle(cycle),
         "starts_on": starts_on,
         "cycles": list_cycle_links(data, endorsement),
@@ -271,22 +274,30 @@ def _format_period(data: YearData) -> str:
     return names.pop()
 
 
-def _list_without_renewal(data: YearData) -> list[dict[str, Any]]:
+def _list_without_renewal(data: YearData, cycle: Cycle | None = None) -> list[dict[str, Any]]:
+    """Why endorsements have no renewal to show in ``cycle`` (default: that of today)."""
     shown = {standing.facts.subject_id for standing in data.standings}
     found = []
     for endorsement in data.endorsements:
         if endorsement.id not in shown:
             name = f"{endorsement.association} {endorsement.category}"
-            description = f"{name}: {_why_no_renewal(data, endorsement)}"
+            description = f"{name}: {_why_no_renewal(data, endorsement, cycle)}"
             links = list_cycle_links(data, endorsement)
             found.append({"name": name, "description": description, "cycles": links})
     return found
 
 
-def _why_no_renewal(data: YearData, endorsement: Endorsed) -> str:
+def _why_no_renewal(data: YearData, endorsement: Endorsed, cycle: Cycle | None) -> str:
     if endorsement.association not in data.rulebooks.associations:
         return "we have no rulebook for this association."
     today = data.day_of(endorsement.association)
+    if cycle is None:
+        current = data.locks.cycle_of(endorsement, today)
+        cycle = current.cycle if current else None
+    if cycle is not None and not data.has_records(endorsement, cycle):
+        first_day = data.first_days[endorsement.association]
+        reason = because("before_records", first_day=first_day)
+        return f"{format_reason(reason)}."
     if endorsement.starts_on > today:
         return f"begins on {format_date(endorsement.starts_on)}."
     if endorsement.ends_on is not None:

@@ -54,14 +54,15 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     if cycle is None or due_on is None:
         return "Your logged hours are kept." if is_own else "Their logged hours are kept."
     grace_ends_on = format_date(cycle.grace_ends_on(due_on))
+    unrecorded = _format_unrecorded(standing, is_own=is_own)
     if standing.status is Status.OVERDUE:
         return (
             f"It was due on {format_date(due_on)}. Sessions on or before "
-            f"{format_date(cycle.ends_on)} can still be logged through {grace_ends_on}."
+            f"{format_date(cycle.ends_on)} can still be logged through {grace_ends_on}.{unrecorded}"
         )
     if standing.status is Status.LAPSED:
         ask = " Your coordinator can tell you what to do." if is_own else ""
-        return f"The grace period ended on {grace_ends_on}.{ask}"
+        return f"The grace period ended on {grace_ends_on}.{unrecorded}{ask}"
     sentences = _format_exemptions(standing)
     if standing.status is Status.EXCUSED:
         sentences.insert(0, _format_leave_end(standing, due_on, is_own=is_own))
@@ -71,7 +72,7 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     elif cycle.ends_on >= today:
         next_starts_on = cycle.ends_on + timedelta(days=1)
         sentences.append(f"The next cycle begins on {format_date(next_starts_on)}.")
-    return " ".join(sentences)
+    return " ".join(sentences) + unrecorded
 
 
 def format_effect(standing: Standing) -> str:
@@ -96,6 +97,17 @@ def format_week(day: date, today: date) -> str:
     week = _WEEKS[min((day.day - 1) // _DAYS_IN_WEEK, len(_WEEKS) - 1)]
     year = "" if day.year == today.year else f" {day.year}"
     return f"in the {week} week of {format_month(day)}{year}"
+
+
+def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
+    """What hours from before the association's first day here mean for a cycle that is short."""
+    first_day = standing.unrecorded_until
+    if first_day is None:
+        return ""
+    reason = capitalize_first(format_reason(because("unrecorded_hours", first_day=first_day)))
+    if standing.status is Status.LAPSED:
+        return f" {reason}."
+    return f" {reason}: you can log them." if is_own else f" {reason}: they can be logged."
 
 
 def _format_exemptions(standing: Standing) -> list[str]:

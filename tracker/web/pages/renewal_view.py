@@ -62,8 +62,14 @@ def list_cycle_links(data: YearData, endorsement: Endorsed) -> list[dict[str, An
     """The cycles of an endorsement, each with a page of its own, newest first."""
     links = []
     for cycle in list_cycles(data.rulebooks, data.day_of, endorsement):
-        name = format_cycle(cycle)
-        links.append({"endorsement_id": endorsement.id, "starts_on": cycle.starts_on, "name": name})
+        links.append(
+            {
+                "endorsement_id": endorsement.id,
+                "starts_on": cycle.starts_on,
+                "name": format_cycle(cycle),
+                "has_records": data.has_records(endorsement, cycle),
+            }
+        )
     return links
 
 

@@ -1,7 +1,7 @@
 """Reads everything that the pages of a year show, in a handful of queries."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlmodel import Session
@@ -12,6 +12,7 @@ from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.plan import Plan
 from tracker.rules.providers import Provider
+from tracker.rules.renewal import is_before_records
 from tracker.rules.standing import ApplicationStanding, Standing, Status
 from tracker.services.applications import get_application_standings, list_undecided_applications
 from tracker.services.endorsements import (
@@ -25,6 +26,7 @@ from tracker.services.endorsements import (
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, judge_all, judge_current
 from tracker.services.evidence import EntryFile, list_entry_files
+from tracker.services.first_days import list_first_days
 from tracker.services.rsc_providers import load_providers
 from tracker.web.page_request import PageRequest
 
@@ -38,7 +40,8 @@ class YearData:
 
     ``standings`` are those that the page shows, ``other_standings`` those that it only needs to
     explain entries. ``entries`` are newest first; ``files`` prove them, by entry. ``is_own``:
-    the person reads the page, not a coordinator.
+    the person reads the page, not a coordinator. ``first_days`` are the associations' first days in
+    this system.
     """
 
     rulebooks: Rulebooks
@@ -52,6 +55,12 @@ class YearData:
     other_standings: Sequence[Standing] = ()
     application_standings: Collection[ApplicationStanding] = ()
     is_own: bool = True
+    first_days: Mapping[str, date] = field(default_factory=dict)
+
+    def has_records(self, endorsement: Endorsed, cycle: Cycle) -> bool:
+        """Whether the renewal of a cycle was due on the association's first day here, or later."""
+        due_on = self.locks.extended.get((endorsement.id, cycle.starts_on), cycle.due_on)
+        return not is_before_records(self.first_days.get(endorsement.association), due_on)
 
     def provider_of(self, entry: LoggedEntry) -> Provider | None:
         """The RSC provider of an entry, if it names one that the database knows."""
@@ -125,6 +134,7 @@ def read_year_data(
         locks_of(rulebooks, page.now, own, applies=bool(undecided)),
         standings=read_standings(session, page, own.endorsements),
         application_standings=applying.values(),
+        first_days=list_first_days(session),
     )
 
 
@@ -146,6 +156,7 @@ def read_cycle_data(
         _read_providers(session, entries),
         load_person_locks(session, rulebooks, person_id, page.now),
         standings=[*judged],
+        first_days=list_first_days(session),
     )
 
 
@@ -167,6 +178,7 @@ def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> 
         locks_of(rulebooks, page.now, own, applies=bool(undecided)),
         other_standings=[*judged],
         application_standings=applying.values(),
+        first_days=list_first_days(session),
     )
 
 
