@@ -100,7 +100,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: We
     ("typed", "field", "words"),
     [
         ({"activity": ""}, "activity", "Choose reflective supervision or training"),
-        ({"day": "", "month": "", "year": ""}, "day", "Enter the day of the session"),
+        ({"day": "", "month": "", "year": ""}, "when", "Enter the day of the session"),
         ({"month": ""}, "month", "The session date must have a month"),
         ({"day": "", "year": ""}, "day", "The session date must have a day and a year"),
         ({"month": "13"}, "month", "The month must be 1 to 12, or a name like Jan"),
@@ -112,7 +112,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: We
         # Of two digits it is a year that a session can have been in: neither 2027 nor 1927.
         ({"year": "27"}, "year", "For the year 27 write all four digits, like 2026"),
         ({"day": "23"}, "day", "The session date must be today (November 22, 2026) or earlier"),
-        ({"hours": ""}, "hours", "Enter the hours, like 1.5, 1:30, or 90 min"),
+        ({"hours": ""}, "length", "Enter the hours, like 1.5, 1:30, or 90 min"),
         ({"hours": "some"}, "hours", "Write the hours like 1.5, 1:30, or 90 min"),
         ({"hours": "-1"}, "hours", "Write the hours like 1.5, 1:30, or 90 min"),
         ({"hours": "0"}, "hours", "The hours must be more than 0"),

@@ -1,9 +1,9 @@
 """The form for one session: its fields, what was submitted, and the entry that it describes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from typing import Annotated, Any
 
@@ -27,10 +27,15 @@ from tracker.services.entry_rules import (
 from tracker.services.rsc_providers import check_provider
 from tracker.web.forms.body import OwnForm, clean, keep_form_key, parse_id
 from tracker.web.forms.fields import (
+    DAYS_AGO,
+    TYPED,
     DateError,
     DateWording,
     HoursError,
     format_date_fields,
+    join_date_fields,
+    parse_chosen_day,
+    parse_chosen_hours,
     parse_date,
     parse_session_hours,
 )
@@ -49,6 +54,7 @@ _FIELDS = {
     "form_key": "activity",
     "version": "activity",
 }
+_DETAILS = ("format", "reference")
 _DATE_FIELDS = ("day", "month", "year")
 
 
@@ -97,6 +103,10 @@ class SubmittedForm:
     def field_of(self, refusal: Refusal) -> str:
         """The name of the field that a refusal is about."""
         name, _, topic = refusal.field.partition(".")
+        if name == "held_on" and self["when"] in DAYS_AGO:
+            return "when"
+        if name == "minutes" and self["length"] not in {"", TYPED}:
+            return "length"
         if refusal.code == "day-too-long-ago":
             return "year"
         if refusal.code == "provider-required" and self["provider"] == SOMEONE_ELSE:
@@ -112,7 +122,7 @@ def topic_field(activity: str, topic: str) -> str:
 
 
 def parse_entry(
-    form: SubmittedForm, provider: tuple[int | None, str | None], now: datetime
+    form: SubmittedForm, provider: tuple[int | None, str | None], today: date
 ) -> EntryInput:
     """The entry that a form describes, with ``provider`` as a known person's id or a name.
 
@@ -121,13 +131,17 @@ def parse_entry(
     activity = form["activity"]
     provider_id, provider_name = provider
     minutes = _parse_hours(form, "hours", "the hours")
-    held_on = now.date()
-    words = DateWording("Enter the day of the session", "The session date", held_on.year)
-    years = range(held_on.year - YEARS_BACK, held_on.year + 1)
+    held_on = today
     try:
-        held_on = parse_date(form["day"], form["month"], form["year"], words, years)
+        if form["when"] in DAYS_AGO:
+            held_on = parse_chosen_day(form.texts, today)
+        else:
+            words = DateWording("Enter the day of the session", "The session date", today.year)
+            years = range(today.year - YEARS_BACK, today.year + 1)
+            held_on = parse_date(form["day"], form["month"], form["year"], words, years)
     except DateError as error:
-        form.add_problem(error.part, str(error))
+        is_missing = not form["when"] and not join_date_fields(form.texts)
+        form.add_problem("when" if is_missing else error.part, str(error))
     return EntryInput(
         activity=activity,
         held_on=held_on,
@@ -142,7 +156,13 @@ def parse_entry(
 
 
 def _parse_hours(form: SubmittedForm, field: str, label: str) -> int | None:
+    """The minutes in a field; a length that is chosen stands for the field ``hours``."""
+    is_chosen = form["length"] != TYPED and (form["length"] or not form["hours"])
+    if field == "hours" and is_chosen:
+        field = "length"
     try:
+        if field == "length":
+            return parse_chosen_hours(form.texts, label)
         return parse_session_hours(form[field], label)
     except HoursError as error:
         form.add_problem(field, str(error))
@@ -233,12 +253,18 @@ class LogForm(OwnForm):
     # The name for which providers were offered, and the warnings that were shown.
     asked = HiddenField()
     seen = HiddenField()
+    # As of `parse_chosen_day` and `parse_chosen_hours`.
+    as_of = HiddenField()
+    prefilled_day = HiddenField()
+    prefilled_hours = HiddenField()
     activity = RadioField(
         "What was it?", choices=[SelectChoice(key, ACTIVITY_LABELS[key]) for key in ACTIVITIES]
     )
+    when = StringField("When was it?")
     day = StringField("Day")
     month = StringField("Month")
     year = StringField("Year")
+    length = StringField("How many hours?")
     hours = StringField("Hours")
     title = StringField("Title")
     provider = StringField("Who provided it?")
@@ -254,6 +280,11 @@ class LogForm(OwnForm):
         """The field for the hours about a topic."""
         return self[topic_field(activity, topic)]
 
+    def has_details(self, problems: Iterable[tuple[str, str]]) -> bool:
+        """Whether a detail that is not asked for at first is filled in, or has a problem."""
+        filled = any(self[name].data for name in _DETAILS)
+        return filled or any(name in {*_DETAILS, "files"} for name, _ in problems)
+
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, message), in the order of the page."""
         return sorted(self.wrong, key=lambda problem: self._place(problem[0]))
@@ -265,17 +296,44 @@ class LogForm(OwnForm):
         return list(self._fields).index(name), ""
 
 
-def build_log_form(rules: EntryRules, form: SubmittedForm) -> LogForm:
-    """The page's form with what was typed and what is wrong."""
+def build_log_form(
+    rules: EntryRules, form: SubmittedForm, hour_choices: Collection[str]
+) -> LogForm:
+    """The page's form with what was typed and what is wrong.
+
+    ``hour_choices`` are the values of the lengths to choose from.
+    """
     fields = []
     for activity in ACTIVITIES:
         for topic, label in rules.topics[activity].items():
             fields.append((topic_field(activity, topic), f"Of these, hours about {label}"))
-    built = _log_form_class(tuple(fields))(data=form.texts)
+    texts = form.texts | _choose_chips(form, rules.today, hour_choices)
+    built = _log_form_class(tuple(fields))(data=texts)
     built.wrong = list(form.problems)
     for refusal in form.refusals:
         built.wrong.append((form.field_of(refusal), format_refusal(refusal.code, refusal.facts)))
     return built
+
+
+def _choose_chips(
+    form: SubmittedForm, today: date, hour_choices: Collection[str]
+) -> dict[str, str]:
+    """What is chosen for the day and the hours on the page, and what its typed fields had."""
+    typed, when = join_date_fields(form.texts), form["when"]
+    if form["as_of"] not in {"", today.isoformat()} and when in DAYS_AGO:
+        # Today is another day by now.
+        when = ""
+    hours, length = form["hours"], form["length"]
+    if length not in {*hour_choices, TYPED} and not hours:
+        length, hours = TYPED if length else "", length
+    return {
+        "as_of": today.isoformat(),
+        "when": when or (TYPED if typed else ""),
+        "prefilled_day": typed,
+        "length": length or (TYPED if hours else ""),
+        "hours": hours,
+        "prefilled_hours": hours,
+    }
 
 
 @cache

@@ -42,8 +42,8 @@ from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import normalize_email
 from tracker.web.forms.body import RowId, Typed, add_problem, clean, keep_form_key, number_of
-from tracker.web.forms.days import PastDayForm
-from tracker.web.forms.fields import HoursError, format_date_fields, parse_session_hours
+from tracker.web.forms.days import SessionForm
+from tracker.web.forms.fields import format_date_fields, list_day_choices, list_hour_choices
 from tracker.web.page_request import PageRequest, ProviderPage, require
 
 router = APIRouter()
@@ -53,13 +53,12 @@ _USUAL_TITLES = {usual_title("rsc", "individual"), usual_title("rsc", "group")}
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
-class GroupSessionForm(PastDayForm):
+class GroupSessionForm(SessionForm):
     """A group session; ``warned`` holds the keys of the warnings shown so far."""
 
-    refusal_fields: ClassVar = {"form_key": "day"}
+    refusal_fields: ClassVar = {"form_key": "when"}
     form_key = HiddenField(filters=[clean])
     warned = HiddenField(filters=[clean])
-    hours = StringField("Hours", filters=[clean])
     title = StringField(
         "Title",
         filters=[clean],
@@ -70,11 +69,7 @@ class GroupSessionForm(PastDayForm):
 
     def parse(self, invitations: Sequence[Invitation], today: date) -> GroupSessionInput | None:
         """The session, held ``today`` at the latest; None, with problems, if it can't be read."""
-        held_on, minutes = self.parse_past_day(today, named="session"), None
-        try:
-            minutes = parse_session_hours(self.hours.data, "the hours")
-        except HoursError as error:
-            add_problem(self.hours, str(error))
+        held_on, minutes = self.parse_day(today), self.parse_minutes()
         if self.errors or held_on is None or minutes is None:
             return None
         return GroupSessionInput(held_on, minutes, self.title.data, invitations)
@@ -121,17 +116,16 @@ class GroupSessionForm(PastDayForm):
 class GroupSessionPage:
     """The form with what it offers.
 
-    ``today`` is the last day on which a session may have been held; ``is_today``: the button
-    that fills it in was pressed. ``warnings`` are what the provider is asked before the session
-    is saved, ``qualification`` is what sessions of today, or of the day in question, count for.
-    ``invited`` are the addresses of the members of the session that is edited, None for a new one.
+    ``today`` is the last day on which a session may have been held. ``warnings`` are what the
+    provider is asked before the session is saved, ``qualification`` is what sessions of today, or
+    of the day in question, count for. ``invited`` are the addresses of the members of the session
+    that is edited, None for a new one.
     """
 
     provider_id: int
     form: GroupSessionForm
     supervisees: Sequence[Person]
     today: date
-    is_today: bool
     editing: GroupSession | None
     invited: set[str] | None
     qualification: DayQualification
@@ -167,7 +161,6 @@ def _read_page(
 ) -> GroupSessionPage:
     """The form as typed, else as the session is stored, else empty."""
     provider_id, today = page.person_id, page.today(session)
-    is_today = typed is not None and "today" in typed
     supervisees = list_supervisees(session, provider_id)
     form, invited = GroupSessionForm(typed), None
     if editing is not None:
@@ -181,16 +174,11 @@ def _read_page(
             "title": "" if editing.title in _USUAL_TITLES else editing.title,
         }
         form = GroupSessionForm(typed, data=stored)
-    if is_today:
-        for name, text in format_date_fields(today).items():
-            form[name].data = text
     form.people.choices = [SelectChoice(str(person.id), person.name) for person in supervisees]
     form.form_key.data = keep_form_key(form.form_key.data)
     provider = load_providers(session, {provider_id})[provider_id]
     qualification = qualify_day(page.rulebooks, provider, today)
-    return GroupSessionPage(
-        provider_id, form, supervisees, today, is_today, editing, invited, qualification
-    )
+    return GroupSessionPage(provider_id, form, supervisees, today, editing, invited, qualification)
 
 
 @router.get("/sessions")
@@ -282,7 +270,7 @@ def _save(
         if editing.withdrawn_at is not None:
             raise NotFound
     form_page = _read_page(context.session, page, typed, editing=editing)
-    entered = None if form_page.is_today else form_page.parse(context.session)
+    entered = form_page.parse(context.session)
     if entered is None:
         return form_page, None
     form, confirmed = form_page.form, form_page.confirmed
@@ -304,10 +292,13 @@ def _save(
 
 
 def _render_form(page: PageRequest, form_page: GroupSessionPage) -> HTMLResponse:
+    form_page.form.fill_choices(form_page.today)
     return page.render(
         "session_form.html",
         here="sessions",
         page=form_page,
+        day_choices=list_day_choices(form_page.today),
+        hour_choices=list_hour_choices(page.site.settings.web.common_hours),
         form=form_page.form,
         is_unsaved=form_page.warnings is not None,
     )

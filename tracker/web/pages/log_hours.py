@@ -55,7 +55,12 @@ from tracker.web.forms.entry import (
     prefill_from_entry,
     prefill_from_link,
 )
-from tracker.web.forms.fields import format_date_fields
+from tracker.web.forms.fields import (
+    DAYS_AGO,
+    format_date_fields,
+    list_day_choices,
+    list_hour_choices,
+)
 from tracker.web.forms.provider import offer_providers, resolve_provider
 from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.applications import read_applications
@@ -187,7 +192,10 @@ def _save_entry(context: ServiceContext, submission: Submission) -> None:
     """Create or update the entry; if it can't be saved, the form shows every reason."""
     form, editing = submission.form, submission.editing
     provider = resolve_provider(context, form) if form["activity"] == "rsc" else (None, None)
-    entry = parse_entry(form, provider, context.now)
+    today = context.now.date()
+    if form["when"] in DAYS_AGO:
+        today = _load_rules(context, editing).today
+    entry = parse_entry(form, provider, today)
     if form.problems or form.refusals:
         form.add_refusals(validate_entry(entry, _load_rules(context, editing)))
         return
@@ -294,17 +302,22 @@ def _render_form(
 ) -> HTMLResponse:
     """The form; its status is 422 if it has problems or warnings, so it was not saved."""
     editing, warnings = submission.editing, submission.warnings or EntryWarnings()
-    form = build_log_form(rules, submission.form)
+    hour_choices = list_hour_choices(page.site.settings.web.common_hours)
+    form = build_log_form(rules, submission.form, [value for value, *_ in hour_choices])
     problems = form.problems()
+    files = list_form_files(session, page.person_id, submission.files)
     return page.render(
         "log.html",
         here="" if editing else "log",
         form=form,
         problems=problems,
         is_unsaved=submission.warnings is not None,
+        day_choices=list_day_choices(rules.today),
+        hour_choices=hour_choices,
         topics=rules.topics,
         offer=offer_providers(session, page.person_id, rules, submission.form),
-        files=list_form_files(session, page.person_id, submission.files),
+        files=files,
+        opens_details=bool(files) or form.has_details(problems),
         takes_files=folder_of(page.site) is not None,
         most_files=FILES_PER_ENTRY,
         largest_mb=LARGEST_MB,
