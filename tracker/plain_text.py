@@ -39,3 +39,17 @@ def plain_name(name: str) -> str:
     decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return _BETWEEN_WORDS.sub(" ", letters).strip()
+
+
+def starts_words(typed: str, name: str) -> bool:
+    """Whether each typed word starts a different word of the name, as `plain_name` compares them.
+
+    Nothing typed starts any name.
+    """
+    left = plain_name(name).split()
+    for word in sorted(plain_name(typed).split(), key=len, reverse=True):
+        match = next((part for part in left if part.startswith(word)), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True

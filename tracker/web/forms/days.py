@@ -1,5 +1,6 @@
 """Forms that ask for days, each in three fields."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ from tracker.web.forms.fields import (
     parse_date,
     parse_past_date,
     parse_session_hours,
+    settle_choices,
 )
 
 _PARTS = ("day", "month", "year")
@@ -84,16 +86,10 @@ class SessionForm(PastDayForm):
             add_problem(self.hours if is_typed else self.length, str(error))
             return None
 
-    def fill_choices(self, today: date) -> None:
+    def fill_choices(self, today: date, hour_choices: Collection[str]) -> None:
         """Choose what is typed or stored, and note it for when the form is sent."""
-        if self.as_of.data not in {None, "", today.isoformat()} and self.when.data in DAYS_AGO:
-            # Today is another day by now.
-            self.when.data = ""
-        typed = join_date_fields(self.data)
-        self.as_of.data = today.isoformat()
-        self.when.data = self.when.data or (TYPED if typed else "")
-        self.length.data = self.length.data or (TYPED if self.hours.data else "")
-        self.prefilled_day.data, self.prefilled_hours.data = typed, self.hours.data
+        for name, text in settle_choices(self.data, today, hour_choices).items():
+            self[name].data = text
 
 
 class ApplicationDecisionForm(PastDayForm):

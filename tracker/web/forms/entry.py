@@ -38,6 +38,7 @@ from tracker.web.forms.fields import (
     parse_chosen_hours,
     parse_date,
     parse_session_hours,
+    settle_choices,
 )
 
 ACTIVITY_LABELS = {"rsc": "Reflective supervision", "training": "Training"}
@@ -307,33 +308,12 @@ def build_log_form(
     for activity in ACTIVITIES:
         for topic, label in rules.topics[activity].items():
             fields.append((topic_field(activity, topic), f"Of these, hours about {label}"))
-    texts = form.texts | _choose_chips(form, rules.today, hour_choices)
+    texts = form.texts | settle_choices(form.texts, rules.today, hour_choices)
     built = _log_form_class(tuple(fields))(data=texts)
     built.wrong = list(form.problems)
     for refusal in form.refusals:
         built.wrong.append((form.field_of(refusal), format_refusal(refusal.code, refusal.facts)))
     return built
-
-
-def _choose_chips(
-    form: SubmittedForm, today: date, hour_choices: Collection[str]
-) -> dict[str, str]:
-    """What is chosen for the day and the hours on the page, and what its typed fields had."""
-    typed, when = join_date_fields(form.texts), form["when"]
-    if form["as_of"] not in {"", today.isoformat()} and when in DAYS_AGO:
-        # Today is another day by now.
-        when = ""
-    hours, length = form["hours"], form["length"]
-    if length not in {*hour_choices, TYPED} and not hours:
-        length, hours = TYPED if length else "", length
-    return {
-        "as_of": today.isoformat(),
-        "when": when or (TYPED if typed else ""),
-        "prefilled_day": typed,
-        "length": length or (TYPED if hours else ""),
-        "hours": hours,
-        "prefilled_hours": hours,
-    }
 
 
 @cache

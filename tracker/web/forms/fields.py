@@ -2,7 +2,7 @@
 
 import calendar
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
@@ -140,8 +140,8 @@ def parse_chosen_day(fields: Mapping[str, str | None], today: date) -> date:
     which it was shown, as of `join_date_fields`: the choice counts more than that one, but not more
     than a date typed since.
     """
-    when = fields.get("when") or ""
-    if fields.get("as_of") not in {None, "", today.isoformat()}:
+    when = _text(fields, "when")
+    if _is_outdated(fields, today):
         message = "A new day has begun since you opened this form. Choose the day again."
         raise DateError("when", f"{message} Today is {format_date(today)}.")
     day = today - timedelta(days=DAYS_AGO[when])
@@ -155,9 +155,19 @@ def parse_chosen_day(fields: Mapping[str, str | None], today: date) -> date:
 _KEEP = "To keep what you chose, save again."
 
 
+def _text(fields: Mapping[str, str | None], name: str) -> str:
+    """What a field has; empty if it was not sent."""
+    return fields.get(name) or ""
+
+
+def _is_outdated(fields: Mapping[str, str | None], today: date) -> bool:
+    """Whether the form was shown on another day, so that "today" can be doubted."""
+    return _text(fields, "as_of") not in {"", today.isoformat()}
+
+
 def join_date_fields(fields: Mapping[str, str | None]) -> str:
     """The typed parts of a date in one text; empty if nothing is typed."""
-    return "/".join(fields.get(part) or "" for part in _PARTS).strip("/")
+    return "/".join(_text(fields, part) for part in _PARTS).strip("/")
 
 
 def parse_chosen_hours(fields: Mapping[str, str | None], label: str) -> int:
@@ -166,12 +176,33 @@ def parse_chosen_hours(fields: Mapping[str, str | None], label: str) -> int:
     ``prefilled_hours`` are the typed hours with which the form was shown: the choice counts more
     than those, but not more than hours typed since.
     """
-    chosen = fields.get("length") or ""
+    chosen = _text(fields, "length")
     minutes = parse_session_hours(chosen, label)
-    if (fields.get("hours") or "") in {"", chosen, fields.get("prefilled_hours")}:
+    if _text(fields, "hours") in {"", chosen, fields.get("prefilled_hours")}:
         return minutes
     message = f"You chose {format_hours_with_unit(minutes)} and also typed hours."
     raise HoursError(f"{message} For the typed hours, choose “Other.” {_KEEP}")
+
+
+def settle_choices(
+    fields: Mapping[str, str | None], today: date, hour_choices: Collection[str]
+) -> dict[str, str]:
+    """What a form that is shown has for the choices, and what it notes for when it is sent."""
+    typed, hours = join_date_fields(fields), _text(fields, "hours")
+    when, length = _text(fields, "when"), _text(fields, "length")
+    if when in DAYS_AGO and _is_outdated(fields, today):
+        # Today is another day by now.
+        when = ""
+    if not hours and length not in {"", TYPED, *hour_choices}:
+        length, hours = TYPED, length
+    return {
+        "as_of": today.isoformat(),
+        "when": when or (TYPED if typed else ""),
+        "prefilled_day": typed,
+        "length": length or (TYPED if hours else ""),
+        "hours": hours,
+        "prefilled_hours": hours,
+    }
 
 
 def parse_session_hours(text: str, label: str) -> int:
