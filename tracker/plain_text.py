@@ -44,12 +44,12 @@ def plain_name(name: str) -> str:
 def starts_words(typed: str, name: str) -> bool:
     """Whether each typed word starts a different word of the name, as `plain_name` compares them.
 
-    Nothing typed starts any name.
+    Nothing typed starts no name.
     """
-    left = plain_name(name).split()
-    for word in sorted(plain_name(typed).split(), key=len, reverse=True):
+    left, words = plain_name(name).split(), plain_name(typed).split()
+    for word in sorted(words, key=len, reverse=True):
         match = next((part for part in left if part.startswith(word)), None)
         if match is None:
             return False
         left.remove(match)
-    return True
+    return bool(words)

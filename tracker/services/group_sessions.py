@@ -3,7 +3,7 @@
 Providers never learn whether an address is known here, or whose it is.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
@@ -120,16 +120,16 @@ def find_last_group(
     Withdrawn sessions are passed over. Somebody who was named by address stays an address, also
     if a supervisee has it: the provider does not learn whose it is.
     """
-    by_id = {person.id: person for person in supervisees}
     query = _own_sessions(provider_id).where(col(GroupSession.withdrawn_at).is_(None))
-    groups = (each for each in session.exec(query) if len(each.members) > 1)
-    latest = next(groups, None)
-    if latest is None:
-        return None
+    latest = next((each for each in session.exec(query) if len(each.members) > 1), None)
+    return _divide(latest, {person.id: person for person in supervisees}) if latest else None
+
+
+def _divide(group: GroupSession, supervisees: Mapping[int, Person]) -> LastGroup:
     people, emails = [], []
     left_out = list[tuple[str, Literal["reported a problem", "not listed"]]]()
-    for member in latest.members:
-        person = by_id.get(member.person_id or 0)
+    for member in group.members:
+        person = supervisees.get(member.person_id or 0)
         if member.state == "disputed":
             left_out.append((member.label, "reported a problem"))
         elif member.name is None:
@@ -138,7 +138,7 @@ def find_last_group(
             left_out.append((member.label, "not listed"))
         else:
             people.append(person)
-    return LastGroup(latest.held_on, people, emails, left_out)
+    return LastGroup(group.held_on, people, emails, left_out)
 
 
 def list_group_sessions(session: Session, provider_id: int) -> list[GroupSession]:

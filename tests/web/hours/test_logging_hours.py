@@ -116,7 +116,14 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: We
         ({"hours": "some"}, "hours", "Write the hours like 1.5, 1:30, or 90 min"),
         ({"hours": "-1"}, "hours", "Write the hours like 1.5, 1:30, or 90 min"),
         ({"hours": "0"}, "hours", "The hours must be more than 0"),
-        ({"hours": "25"}, "hours", "The hours must be at most 24. For minutes, write 25 min"),
+        (
+            {"hours": "25"},
+            "hours",
+            (
+                "The hours must be at most 24. For minutes, write 25 min. For a course over "
+                "several days, log each day"
+            ),
+        ),
         ({"title": ""}, "title", "Enter the title of the training"),
         ({"title": "x" * 301}, "title", "Use at most 300 characters"),
         ({"topic-DEIA": "3"}, "topic-DEIA", "DEIA hours can't be more than the session's 2 hours"),
@@ -174,7 +181,10 @@ def test_a_day_has_24_hours_in_all(sqlite_web: WebClient) -> None:
     assert problems(answer) == [
         (
             "hours",
-            "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours.",
+            (
+                "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours. "
+                "For a course over several days, log each day."
+            ),
         )
     ]
 

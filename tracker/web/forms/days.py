@@ -77,13 +77,14 @@ class SessionForm(PastDayForm):
 
     def parse_minutes(self) -> int | None:
         """The length in minutes; None, with a problem at a field, if it is wrong."""
-        is_typed = self.length.data == TYPED or (not self.length.data and self.hours.data)
+        length = self.length.data or (TYPED if self.hours.data else "")
+        field = self.hours if length == TYPED else self.length
         try:
-            if is_typed:
-                return parse_session_hours(self.hours.data or "", "the hours")
+            if field is self.hours:
+                return parse_session_hours(str(self.hours.data), "the hours")
             return parse_chosen_hours(self.data, "the hours")
         except HoursError as error:
-            add_problem(self.hours if is_typed else self.length, str(error))
+            add_problem(field, str(error))
             return None
 
     def fill_choices(self, today: date, hour_choices: Collection[str]) -> None:

@@ -20,8 +20,16 @@ DatePart = Literal["day", "month", "year"]
 # What can be chosen instead of typing a day, in days before today; and instead of both, that the
 # day or the hours are typed.
 DAYS_AGO = {"today": 0, "yesterday": 1}
-DAY_LABELS = {"today": "Today", "yesterday": "Yesterday", "other": "Another day"}
+DAY_LABELS = {
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "other": "Another day",
+    "several": "Several days",
+}
 TYPED = "other"
+# Of a training: each of its days is typed.
+SEVERAL = "several"
+LIMIT_WORDS = "must be at most"
 _PARTS: tuple[DatePart, ...] = ("day", "month", "year")
 _YEARS_BACK = 50
 _YEAR_DIGITS, _SHORT_YEAR_DIGITS = 4, 2
@@ -115,12 +123,19 @@ def _parse_month(text: str) -> int:
     raise DateError("month", "The month must be 1 to 12, or a name like Jan")
 
 
-def list_day_choices(today: date) -> list[tuple[str, str, str]]:
-    """The days to choose from: value, label, and the day itself, which "Another day" has not."""
+def list_day_choices(today: date, *, takes_course: bool = False) -> list[tuple[str, str, str]]:
+    """The days to choose from: value, label, and the day itself if it is known.
+
+    ``takes_course``: also the several days of a course.
+    """
     choices = []
     for value, label in DAY_LABELS.items():
-        day = today - timedelta(days=DAYS_AGO.get(value, 0))
-        choices.append((value, label, "" if value == TYPED else format_short_month_day(day)))
+        if value == SEVERAL and not takes_course:
+            continue
+        day = ""
+        if value in DAYS_AGO:
+            day = format_short_month_day(today - timedelta(days=DAYS_AGO[value]))
+        choices.append((value, label, day))
     return choices
 
 
@@ -220,7 +235,7 @@ def parse_session_hours(text: str, label: str) -> int:
         raise HoursError(f"{subject} must be more than 0")
     if minutes <= MINUTES_IN_DAY:
         return minutes
-    message = f"{subject} must be at most {format_hours(MINUTES_IN_DAY)}"
+    message = f"{subject} {LIMIT_WORDS} {format_hours(MINUTES_IN_DAY)}"
     if text.isdecimal() and int(text) <= MINUTES_IN_DAY:
         message = f"{message}. For minutes, write {text} min"
     raise HoursError(message)

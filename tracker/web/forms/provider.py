@@ -71,8 +71,11 @@ def _list_similar(words: Sequence[str], choices: Sequence[ProviderChoice]) -> li
 def resolve_provider(context: ServiceContext, form: SubmittedForm) -> Named:
     """The provider that the form names; both None if that is unclear, with a problem in the form.
 
-    A typed name has precedence over an earlier choice, which is confirmed again.
+    A training has none. A typed name has precedence over an earlier choice, which is confirmed
+    again.
     """
+    if form["activity"] != "rsc":
+        return None, None
     chosen, typed = form["provider"], form["provider_name"]
     is_new_name = typed not in {"", form["asked"]}
     if chosen == SOMEONE_ELSE:

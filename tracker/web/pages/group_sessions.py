@@ -21,7 +21,7 @@ from tracker.db.log import GroupSession
 from tracker.db.people import Person
 from tracker.formatting import format_hours
 from tracker.notifications.group_session_mail import notify_members
-from tracker.plain_text import plain_name, starts_words
+from tracker.plain_text import starts_words
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.entry_rules import length_key, usual_title
 from tracker.services.group_sessions import (
@@ -187,10 +187,8 @@ class GroupSessionPage:
     def found(self) -> list[Person]:
         """Everyone else whom the search finds."""
         typed, chosen = self.form.searched.data or "", self.chosen
-        if not plain_name(typed):
-            return []
-        others = [person for person in self.supervisees if person not in chosen]
-        return [person for person in others if starts_words(typed, person.name)]
+        found = (person for person in self.supervisees if starts_words(typed, person.name))
+        return [person for person in found if person not in chosen]
 
     def list_shown(self) -> list[Person]:
         """The people with a box each: all, or those who are chosen and those who were found."""
