@@ -50,3 +50,17 @@ def looks_like_link(name: str) -> bool:
     Names go into mails to strangers.
     """
     return _LINK.search(_DEGREE.sub("", name)) is not None
+
+
+def starts_words(typed: str, name: str) -> bool:
+    """Whether each typed word starts a different word of the name, as `plain_name` compares them.
+
+    Nothing typed starts no name.
+    """
+    left, words = plain_name(name).split(), plain_name(typed).split()
+    for word in sorted(words, key=len, reverse=True):
+        match = next((part for part in left if part.startswith(word)), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return bool(words)

@@ -75,12 +75,21 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "activity-required": "Choose reflective supervision or training",
     "day-in-future": "The session date must be today ({today}) or earlier",
     "day-too-long-ago": "The year must be {first_year} or later",
-    "day-is-full": "You have already logged {logged:hours} on {held_on}. A day has only 24 hours.",
-    "minutes-out-of-range": "The hours must be more than 0 and at most 24",
+    "day-is-full": (
+        "You have already logged {logged:hours} on {held_on}. A day has only 24 hours. For a "
+        "course over several days, log each day."
+    ),
+    "minutes-out-of-range": (
+        "The hours must be more than 0 and at most 24. For a course over several days, log each day"
+    ),
     "daily-limit-reached": (
         "You have reached the limit of {limit} sessions in one day. Please continue tomorrow."
     ),
     "title-required": "Enter the title of the training",
+    "course-is-no-training": (
+        "Only a training can be logged as a course over several days. Log each reflective "
+        "supervision session by itself."
+    ),
     "provider-required": "Enter the name of the RSC provider",
     "provider-forbidden": "A training has no RSC provider. Leave the provider empty.",
     "provider-twice": "Enter the RSC provider only once, either as a person on file or as a name",

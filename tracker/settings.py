@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -118,13 +118,17 @@ class Mail(_Strict):
 class Web(_Strict):
     """The address that `tracker serve` listens on, and the processes that answer.
 
-    Without ``metrics_token`` there is no page of metrics.
+    Without ``metrics_token`` there is no page of metrics. ``common_hours`` are the lengths of
+    sessions that the forms offer to choose from.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
     metrics_token: SecretStr | None = None
+    common_hours: tuple[Annotated[float, Field(gt=0, le=24)], ...] = Field(
+        default=(0.5, 1, 1.5, 2), min_length=1, max_length=8
+    )
 
     @field_validator("metrics_token", mode="before")
     @classmethod

@@ -46,7 +46,7 @@ def test_every_page_route_is_included(still_street: LiveServer) -> None:
 def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
     page = scripted(ALICE)
     page.goto("/log?activity=rsc&date=2026-11-14")
-    page.get_by_label("Hours", exact=True).fill("1")
+    page.get_by_label("1", exact=True).check()
     page.get_by_label("Or type part of the provider's name").fill("Kim Osei")
     page.get_by_label("Supporting documents").set_input_files(
         [file("x" * 90 + ".pdf", PDF), file("page.png", b"<html>")]
@@ -114,7 +114,7 @@ def test_declined_references_and_limits_have_no_barriers(
 def test_very_long_words_do_not_scroll_sideways(scripted: Phone, server: LiveServer) -> None:
     page = scripted(ERIN)
     page.goto("/log?activity=training&date=2026-11-01")
-    page.get_by_label("Hours", exact=True).fill("1")
+    page.get_by_label("1", exact=True).check()
     page.get_by_label("Title").fill("Eltern" * 45)
     page.get_by_role("button", name="Save").last.click()
     check(page)

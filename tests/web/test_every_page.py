@@ -18,7 +18,7 @@ from tests.web.test_scoping import routes
 
 Looked = tuple[Visitor, str, HtmlPage]
 TYPES = {"text", "email", "hidden", "radio", "checkbox", "file"}
-KEYPADS = {"day": "numeric", "month": "text", "year": "numeric", "hours": "decimal"}
+KEYPADS = {"day": "numeric", "month": "text", "year": "numeric", "hours": "text"}
 FIELDS = ("input", "textarea", "select")
 # Whatever is written there is right.
 NEVER_WRONG = {
@@ -67,12 +67,12 @@ def test_every_field_has_a_label_and_the_right_keypad(pages: list[Looked]) -> No
             if kind not in TYPES or not (kind == "hidden" or one.get("id") in labelled or wrapped):
                 wrong.append((path, one.attributes))
             keypad = KEYPADS.get(re.split("[-_]", one.get("name"))[-1])
-            if kind == "text" and keypad and one.get("inputmode") != keypad:
+            if kind == "text" and keypad and (one.get("inputmode") or "text") != keypad:
                 wrong.append((path, one.attributes))
     assert wrong == []
 
 
-def test_dates_have_three_fields_and_a_today_button(pages: list[Looked]) -> None:
+def test_dates_have_three_fields_and_offer_today(pages: list[Looked]) -> None:
     for _, path, sheet in pages:
         for form in sheet.all("form"):
             names = {one.get("name") for one in fields_of(sheet, form)}
@@ -81,7 +81,10 @@ def test_dates_have_three_fields_and_a_today_button(pages: list[Looked]) -> None
                 assert {f"{prefix}month", f"{prefix}year"} <= names, path
             # What has been, or begins now: no day to come, and none that is filled in already.
             is_past = "is_current" in names or "decide" in form.get("class")
-            if names & {"hours", "starts_day"} and not is_past:
+            if "hours" in names:
+                days = [one.get("value") for one in sheet.all("input", name_="when")]
+                assert days[:3] == ["today", "yesterday", "other"], path
+            elif "starts_day" in names and not is_past:
                 today = sheet.all("button", name_="today")
                 assert [button.text for button in today] == ["Today"], path
 

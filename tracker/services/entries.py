@@ -46,7 +46,7 @@ from tracker.services.removals import (
 )
 from tracker.services.rsc_providers import check_provider, load_providers
 
-_ONE_DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 # Built once, because building a statement takes as long as running it.
 _ENTRIES = (
     sqlalchemy.select(
@@ -64,7 +64,7 @@ _OWN_ENTRIES_WITHIN = _ENTRIES.where(
 _BY_PERSON = col(Entry.person_id) == bindparam("person_id")
 # The entry that a form was saved as, and how many the person logged since an instant. Imported
 # entries have no such instant, and do not count.
-_LOGGED = select(
+LOGGED = select(
     select(Entry.id).where(_BY_PERSON, Entry.form_key == bindparam("form_key")).scalar_subquery(),
     select(func.count())
     .where(_BY_PERSON, col(Entry.logged_at) > bindparam("since"))
@@ -114,14 +114,14 @@ def create_entry(
     parameters = {
         "person_id": person_id,
         "form_key": source.form_key,
-        "since": context.now - _ONE_DAY,
+        "since": context.now - ONE_DAY,
     }
-    saved_id, logged = session.connection().execute(_LOGGED, parameters).one()
+    saved_id, logged = session.connection().execute(LOGGED, parameters).one()
     if saved_id is not None:
         return _return_saved(session, saved_id, entry)
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
     others = list_entries(session, person_id, entry.held_on, entry.held_on)
-    refusals, uncounted = _list_refusals(entry, rules, others), None
+    refusals, uncounted = list_refusals(entry, rules, others), None
     if not source.is_from_provider:
         refused_provider, uncounted = _check_provider(context, entry, rules)
         refusals += refused_provider
@@ -133,12 +133,23 @@ def create_entry(
         warnings = find_warnings(entry, others, source.confirmed, uncounted)
         if warnings is not None:
             raise NeedsConfirmation(warnings)
-    values = entry.values() | {"person_id": person_id, "form_key": source.form_key}
+    saved = store_entry(context, person_id, entry, source.form_key)
+    providers = set() if entry.provider_id is None else {entry.provider_id}
+    now, rulebooks = context.now, context.rulebooks
+    evaluate_people(session, rulebooks, {person_id}, now, named_providers=providers)
+    return saved
+
+
+def store_entry(
+    context: ServiceContext, person_id: int, entry: EntryInput, form_key: str
+) -> LoggedEntry:
+    """Insert an entry that has passed every check; the caller evaluates the person."""
+    values = entry.values() | {"person_id": person_id, "form_key": form_key}
     del values["topics"]
     values["logged_at"] = context.now
-    entry_id = session.connection().execute(_INSERT, values).scalar_one()
-    _finish(context, person_id, entry_id, after=entry)
-    return logged_entry_of(entry_id, person_id, entry)
+    entry_id = context.session.connection().execute(_INSERT, values).scalar_one()
+    _record(context, person_id, entry_id, after=entry)
+    return LoggedEntry(entry_id, person_id, **entry.values())
 
 
 def _return_saved(session: Session, entry_id: int, entry: EntryInput) -> LoggedEntry:
@@ -169,7 +180,7 @@ def update_entry(
     same_day = list_entries(session, person_id, entry.held_on, entry.held_on)
     others = [other for other in same_day if other.id != entry_id]
     refusals, uncounted = _check_provider(context, entry, rules)
-    refusals = _list_refusals(entry, rules.for_editing(stored), others) + refusals
+    refusals = list_refusals(entry, rules.for_editing(stored), others) + refusals
     if entry_version(stored) != version:
         refusals.append(Refusal("version", "entry-changed-meanwhile", _describe(stored)))
     if refusals:
@@ -182,7 +193,8 @@ def update_entry(
     values = entry.values()
     del values["topics"]
     session.exec(update(Entry).where(col(Entry.id) == entry_id).values(values))
-    _finish(context, person_id, entry_id, before=entry_input_of(stored), after=entry)
+    _record(context, person_id, entry_id, before=entry_input_of(stored), after=entry)
+    _evaluate(context, person_id, stored.provider_id, entry.provider_id)
     return logged_entry_of(entry_id, person_id, entry)
 
 
@@ -199,7 +211,8 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     release_files(context, entry_id)
     session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
-    _finish(context, stored.person_id, entry_id, before=entry_input_of(stored))
+    _record(context, stored.person_id, entry_id, before=entry_input_of(stored))
+    _evaluate(context, stored.person_id, stored.provider_id)
 
 
 def undo_deletion(context: ServiceContext, removal_id: int | None = None) -> None:
@@ -320,8 +333,8 @@ def _check_provider(
     return [], explain_unqualified(association, rule, provider, entry.held_on)
 
 
-def _list_refusals(
-    entry: EntryInput, rules: EntryRules, others: Collection[LoggedEntry]
+def list_refusals(
+    entry: EntryInput, rules: EntryRules, others: Collection[LoggedEntry | EntryInput]
 ) -> list[Refusal]:
     """Every reason to refuse an entry, except its provider.
 
@@ -335,7 +348,7 @@ def _list_refusals(
     return refusals
 
 
-def _finish(
+def _record(
     context: ServiceContext,
     person_id: int,
     entry_id: int,
@@ -343,23 +356,24 @@ def _finish(
     before: EntryInput | None = None,
     after: EntryInput | None = None,
 ) -> None:
-    """Store the topics, record the change, and evaluate the person before the transaction ends."""
+    """Store the topics, and record the change."""
     if after is not None:
         same = {"entry_id": entry_id, "person_id": person_id, "held_on": after.held_on}
         topics = [{**same, "topic": name, "minutes": m} for name, m in after.topics.items()]
         if topics:
             insert_rows(context.session, EntryTopic, topics)
     states: list[dict[str, Any] | None] = []
-    providers = set()
     for entry in (before, after):
         states.append({"person_id": person_id, **entry.values()} if entry else None)
-        if entry and entry.provider_id is not None:
-            providers.add(entry.provider_id)
     context.record_change("entry", entry_id, before=states[0], after=states[1])
+
+
+def _evaluate(context: ServiceContext, person_id: int, *provider_ids: int | None) -> None:
+    """Evaluate the person before the transaction ends; the providers are those that changed."""
     evaluate_people(
         context.session,
         context.rulebooks,
         {person_id},
         context.now,
-        named_providers=providers,
+        named_providers={each for each in provider_ids if each is not None},
     )

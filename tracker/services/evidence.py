@@ -4,7 +4,7 @@ The bytes are written before a transaction and deleted after it (evidence_storag
 crash can leave a file without a row, but never a row without its file.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -155,7 +155,7 @@ def check_space(
     held = list_form_files(context.session, person_id, form)
     staying = [file for file in held if file.id not in form.removed]
     kept = list_kept_files(context.session, context.rulebooks, person_id, context.now)
-    used = sum(file.file.size for file in kept if file.lock is None)
+    used = sum_sizes(file for file in kept if file.lock is None)
     left = quota - used + sum(file.size for file in held if file.id in form.removed)
     accepted: list[ReceivedFile] = []
     refusals: list[Refusal] = []
@@ -201,6 +201,32 @@ def keep_files(
             if draft.entry_id is None:
                 context.update_row(draft, _AUDITED, entry_id=entry_id)
     return {file.stored_as for file in new.values()}
+
+
+def share_files(
+    context: ServiceContext, entry_id: int, others: Iterable[int], copy: Callable[[str], str]
+) -> None:
+    """Give copies of an entry's files to the person's ``others``, the other days of a course.
+
+    ``copy`` makes a copy of a stored file, and returns its stored name.
+    """
+    person_id = context.person_id
+    files = list_form_files(context.session, person_id, FormFiles("", entry_id))
+    for other_id in others:
+        held = list_form_files(context.session, person_id, FormFiles("", other_id))
+        known = {file.sha256 for file in held}
+        for file in files:
+            if file.sha256 in known:
+                continue
+            values = file.model_dump(exclude={"id", "entry_id", "stored_as", "added_at"})
+            stored_as = copy(file.stored_as)
+            row = Evidence(**values, entry_id=other_id, stored_as=stored_as, added_at=context.now)
+            context.create_row(row, _AUDITED)
+
+
+def sum_sizes(kept: Iterable[KeptFile]) -> int:
+    """The bytes that files take; copies for the days of a course take no more than one file."""
+    return sum({(each.file.form_key, each.file.sha256): each.file.size for each in kept}.values())
 
 
 def move_drafts(context: ServiceContext, old_key: str, new_key: str) -> None:

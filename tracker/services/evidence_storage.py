@@ -109,6 +109,18 @@ class EvidenceFolder:
             os.close(folder)
         return name
 
+    def copy(self, name: str) -> str:
+        """Store a file once more, under a name of its own, and return that. Raises OSError.
+
+        A hard link where the disk has such: either can be deleted, and both take the space of one.
+        """
+        copied = secrets.token_hex(20)
+        try:
+            os.link(self.path / name, self.path / copied)
+        except OSError:
+            return self.write((self.path / name).read_bytes())
+        return copied
+
     def file(self, name: str) -> Path | None:
         """The path of a stored file; None if it does not exist."""
         path = self.path / name

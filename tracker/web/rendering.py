@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tracker.formatting import (
     date_field_order,
     format_alternatives,
+    format_count,
     format_cycle_span,
     format_date,
     format_hours,
@@ -92,6 +93,7 @@ class Pages:
             day=unbroken_date,
             short_day=unbroken_short_date,
             is_for_life=lasts_for_life,
+            count=format_count,
             hours=format_hours,
             alternatives=format_alternatives,
             format_hours_with_unit=unbroken_hours,

@@ -100,7 +100,7 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: We
     ("typed", "field", "words"),
     [
         ({"activity": ""}, "activity", "Choose reflective supervision or training"),
-        ({"day": "", "month": "", "year": ""}, "day", "Enter the day of the session"),
+        ({"day": "", "month": "", "year": ""}, "when", "Enter the day of the session"),
         ({"month": ""}, "month", "The session date must have a month"),
         ({"day": "", "year": ""}, "day", "The session date must have a day and a year"),
         ({"month": "13"}, "month", "The month must be 1 to 12, or a name like Jan"),
@@ -112,11 +112,18 @@ def test_a_saved_form_that_was_changed_asks_before_it_saves_again(sqlite_web: We
         # Of two digits it is a year that a session can have been in: neither 2027 nor 1927.
         ({"year": "27"}, "year", "For the year 27 write all four digits, like 2026"),
         ({"day": "23"}, "day", "The session date must be today (November 22, 2026) or earlier"),
-        ({"hours": ""}, "hours", "Enter the hours, like 1.5, 1:30, or 90 min"),
+        ({"hours": ""}, "length", "Enter the hours, like 1.5, 1:30, or 90 min"),
         ({"hours": "some"}, "hours", "Write the hours like 1.5, 1:30, or 90 min"),
         ({"hours": "-1"}, "hours", "Write the hours like 1.5, 1:30, or 90 min"),
         ({"hours": "0"}, "hours", "The hours must be more than 0"),
-        ({"hours": "25"}, "hours", "The hours must be at most 24. For minutes, write 25 min"),
+        (
+            {"hours": "25"},
+            "hours",
+            (
+                "The hours must be at most 24. For minutes, write 25 min. For a course over "
+                "several days, log each day"
+            ),
+        ),
         ({"title": ""}, "title", "Enter the title of the training"),
         ({"title": "x" * 301}, "title", "Use at most 300 characters"),
         ({"topic-DEIA": "3"}, "topic-DEIA", "DEIA hours can't be more than the session's 2 hours"),
@@ -174,7 +181,10 @@ def test_a_day_has_24_hours_in_all(sqlite_web: WebClient) -> None:
     assert problems(answer) == [
         (
             "hours",
-            "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours.",
+            (
+                "You have already logged 16.5 hours on May 2, 2026. A day has only 24 hours. "
+                "For a course over several days, log each day."
+            ),
         )
     ]
 

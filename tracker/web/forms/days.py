@@ -1,20 +1,29 @@
 """Forms that ask for days, each in three fields."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import ClassVar
 
 from dateutil.relativedelta import relativedelta
-from wtforms import StringField
+from wtforms import HiddenField, StringField
 
 from tracker.formatting import format_date
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.web.forms.body import OwnForm, add_problem, clean
 from tracker.web.forms.fields import (
+    DAYS_AGO,
+    TYPED,
     DateError,
     DateWording,
+    HoursError,
     format_date_fields,
+    join_date_fields,
+    parse_chosen_day,
+    parse_chosen_hours,
     parse_date,
     parse_past_date,
+    parse_session_hours,
+    settle_choices,
 )
 
 _PARTS = ("day", "month", "year")
@@ -36,6 +45,52 @@ class PastDayForm(OwnForm):
         except DateError as error:
             add_problem(self[error.part], str(error))
             return None
+
+
+class SessionForm(PastDayForm):
+    """A form with the day and the length of a session, each chosen or typed.
+
+    ``as_of``, ``prefilled_day``, and ``prefilled_hours`` are as of `parse_chosen_day` and
+    `parse_chosen_hours`.
+    """
+
+    as_of = HiddenField(filters=[clean])
+    prefilled_day = HiddenField(filters=[clean])
+    prefilled_hours = HiddenField(filters=[clean])
+    when = StringField("When was it?", filters=[clean])
+    length = StringField("How many hours?", filters=[clean])
+    hours = StringField("Hours", filters=[clean])
+
+    def parse_day(self, today: date) -> date | None:
+        """The day, ``today`` at the latest; None, with a problem at a field, if it is wrong."""
+        if self.when.data not in DAYS_AGO:
+            is_missing = not self.when.data and not join_date_fields(self.data)
+            day = self.parse_past_day(today, named="session")
+            if is_missing:
+                self.when.errors, self.day.errors = self.day.errors, []
+            return day
+        try:
+            return parse_chosen_day(self.data, today)
+        except DateError as error:
+            add_problem(self.when, str(error))
+            return None
+
+    def parse_minutes(self) -> int | None:
+        """The length in minutes; None, with a problem at a field, if it is wrong."""
+        length = self.length.data or (TYPED if self.hours.data else "")
+        field = self.hours if length == TYPED else self.length
+        try:
+            if field is self.hours:
+                return parse_session_hours(str(self.hours.data), "the hours")
+            return parse_chosen_hours(self.data, "the hours")
+        except HoursError as error:
+            add_problem(field, str(error))
+            return None
+
+    def fill_choices(self, today: date, hour_choices: Collection[str]) -> None:
+        """Choose what is typed or stored, and note it for when the form is sent."""
+        for name, text in settle_choices(self.data, today, hour_choices).items():
+            self[name].data = text
 
 
 class ApplicationDecisionForm(PastDayForm):

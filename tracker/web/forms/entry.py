@@ -1,9 +1,10 @@
 """The form for one session: its fields, what was submitted, and the entry that it describes."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Refusal
+from tracker.services.courses import COURSE_DAYS
 from tracker.services.entries import find_entry
 from tracker.services.entry_rules import (
     ACTIVITIES,
@@ -27,17 +29,27 @@ from tracker.services.entry_rules import (
 from tracker.services.rsc_providers import check_provider
 from tracker.web.forms.body import OwnForm, clean, keep_form_key, parse_id
 from tracker.web.forms.fields import (
+    DAYS_AGO,
+    LIMIT_WORDS,
+    SEVERAL,
+    TYPED,
     DateError,
     DateWording,
     HoursError,
     format_date_fields,
+    join_date_fields,
+    parse_chosen_day,
+    parse_chosen_hours,
     parse_date,
     parse_session_hours,
+    settle_choices,
 )
 
 ACTIVITY_LABELS = {"rsc": "Reflective supervision", "training": "Training"}
 FORMAT_LABELS = {"individual": "Individual", "group": "Group"}
 SOMEONE_ELSE = "other"
+# The fields of each day of a course begin so, with its number: day1-month.
+COURSE_FIELDS = tuple(f"day{number}-" for number in range(1, COURSE_DAYS + 1))
 # Instead of hours about a topic: the whole session.
 ALL = "all"
 TOPIC_PREFIXES = {"training": "topic-", "rsc": "rsc-topic-"}
@@ -49,6 +61,9 @@ _FIELDS = {
     "form_key": "activity",
     "version": "activity",
 }
+# What to do about more hours than a day has.
+_LONG_HINTS = {"training": ". For a course over several days, log each day"}
+_DETAILS = ("format", "reference")
 _DATE_FIELDS = ("day", "month", "year")
 
 
@@ -61,8 +76,12 @@ class SubmittedForm:
 
     def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
         self.texts: dict[str, str] = {}
+        # Whether anything is typed about the days of a course.
+        self.has_course_days = False
         for field, text in fields:
             self.texts.setdefault(field, clean(str(text)))
+            if text and field.startswith(COURSE_FIELDS):
+                self.has_course_days = True
         self.problems: list[tuple[str, str]] = []
         self.refusals: list[Refusal] = []
         self.texts["form_key"] = keep_form_key(self.texts.get("form_key"))
@@ -97,6 +116,14 @@ class SubmittedForm:
     def field_of(self, refusal: Refusal) -> str:
         """The name of the field that a refusal is about."""
         name, _, topic = refusal.field.partition(".")
+        if name.isdecimal():
+            return self._course_field_of(int(name), dataclasses.replace(refusal, field=topic))
+        is_chosen = {
+            "held_on": self["when"] in DAYS_AGO,
+            "minutes": self["length"] not in {"", TYPED},
+        }
+        if is_chosen.get(name):
+            return "when" if name == "held_on" else "length"
         if refusal.code == "day-too-long-ago":
             return "year"
         if refusal.code == "provider-required" and self["provider"] == SOMEONE_ELSE:
@@ -105,6 +132,18 @@ class SubmittedForm:
             return topic_field(self["activity"], topic or refusal.facts["topics"][-1])
         return _FIELDS.get(name, name)
 
+    def _course_field_of(self, number: int, refusal: Refusal) -> str:
+        """The name of the field that a refusal of one day of a course is about."""
+        name = self.field_of(refusal)
+        own = {"when": "day", "length": "hours"}.get(name, name)
+        is_own = own in {*_DATE_FIELDS, "hours"} or name.startswith(TOPIC_PREFIXES["training"])
+        return course_field(number, own) if is_own else name
+
+
+def course_field(number: int, name: str) -> str:
+    """The name of a field of one day of a course, such as ``day2-hours``."""
+    return f"day{number}-{name}"
+
 
 def topic_field(activity: str, topic: str) -> str:
     """The name of the field for the hours about a topic."""
@@ -112,7 +151,7 @@ def topic_field(activity: str, topic: str) -> str:
 
 
 def parse_entry(
-    form: SubmittedForm, provider: tuple[int | None, str | None], now: datetime
+    form: SubmittedForm, provider: tuple[int | None, str | None], today: date
 ) -> EntryInput:
     """The entry that a form describes, with ``provider`` as a known person's id or a name.
 
@@ -121,13 +160,17 @@ def parse_entry(
     activity = form["activity"]
     provider_id, provider_name = provider
     minutes = _parse_hours(form, "hours", "the hours")
-    held_on = now.date()
-    words = DateWording("Enter the day of the session", "The session date", held_on.year)
-    years = range(held_on.year - YEARS_BACK, held_on.year + 1)
+    held_on = today
     try:
-        held_on = parse_date(form["day"], form["month"], form["year"], words, years)
+        if form["when"] in DAYS_AGO:
+            held_on = parse_chosen_day(form.texts, today)
+        else:
+            words = DateWording("Enter the day of the session", "The session date", today.year)
+            years = range(today.year - YEARS_BACK, today.year + 1)
+            held_on = parse_date(form["day"], form["month"], form["year"], words, years)
     except DateError as error:
-        form.add_problem(error.part, str(error))
+        is_missing = not form["when"] and not join_date_fields(form.texts)
+        form.add_problem("when" if is_missing else error.part, str(error))
     return EntryInput(
         activity=activity,
         held_on=held_on,
@@ -142,10 +185,19 @@ def parse_entry(
 
 
 def _parse_hours(form: SubmittedForm, field: str, label: str) -> int | None:
+    """The minutes in a field; a length that is chosen stands for the field ``hours``."""
+    is_chosen = form["length"] != TYPED and (form["length"] or not form["hours"])
+    if field == "hours" and is_chosen:
+        field = "length"
     try:
+        if field == "length":
+            return parse_chosen_hours(form.texts, label)
         return parse_session_hours(form[field], label)
     except HoursError as error:
-        form.add_problem(field, str(error))
+        message = str(error)
+        if field == "hours" and LIMIT_WORDS in message and form["when"] != SEVERAL:
+            message += _LONG_HINTS.get(form["activity"], "")
+        form.add_problem(field, message)
         return None
 
 
@@ -233,12 +285,20 @@ class LogForm(OwnForm):
     # The name for which providers were offered, and the warnings that were shown.
     asked = HiddenField()
     seen = HiddenField()
+    # As of `parse_chosen_day` and `parse_chosen_hours`.
+    as_of = HiddenField()
+    prefilled_day = HiddenField()
+    prefilled_hours = HiddenField()
+    # As of `parse_course`.
+    prefilled_course = HiddenField()
     activity = RadioField(
         "What was it?", choices=[SelectChoice(key, ACTIVITY_LABELS[key]) for key in ACTIVITIES]
     )
+    when = StringField("When was it?")
     day = StringField("Day")
     month = StringField("Month")
     year = StringField("Year")
+    length = StringField("How many hours?")
     hours = StringField("Hours")
     title = StringField("Title")
     provider = StringField("Who provided it?")
@@ -254,32 +314,65 @@ class LogForm(OwnForm):
         """The field for the hours about a topic."""
         return self[topic_field(activity, topic)]
 
+    def has_details(self, problems: Iterable[tuple[str, str]]) -> bool:
+        """Whether a detail that is not asked for at first is filled in, or has a problem."""
+        filled = any(self[name].data for name in _DETAILS)
+        return filled or any(name in {*_DETAILS, "files"} for name, _ in problems)
+
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, message), in the order of the page."""
         return sorted(self.wrong, key=lambda problem: self._place(problem[0]))
 
     def _place(self, name: str) -> tuple[int, str]:
+        for prefix in COURSE_FIELDS:
+            if name.startswith(prefix):
+                place = list(self._fields).index(name)
+                return list(self._fields).index("when"), f"{place:04}"
         for prefix, above in _FIELD_ABOVE.items():
             if name.startswith(prefix):
                 return list(self._fields).index(above), above
         return list(self._fields).index(name), ""
 
 
-def build_log_form(rules: EntryRules, form: SubmittedForm) -> LogForm:
-    """The page's form with what was typed and what is wrong."""
+def build_log_form(
+    rules: EntryRules, form: SubmittedForm, hour_choices: Collection[str], rows: int
+) -> LogForm:
+    """The page's form with what was typed and what is wrong.
+
+    ``hour_choices`` are the values of the lengths to choose from; ``rows`` is for how many days of
+    a course there are fields.
+    """
     fields = []
     for activity in ACTIVITIES:
         for topic, label in rules.topics[activity].items():
             fields.append((topic_field(activity, topic), f"Of these, hours about {label}"))
-    built = _log_form_class(tuple(fields))(data=form.texts)
+    texts = form.texts | settle_choices(form.texts, rules.today, hour_choices)
+    topics = tuple(fields)
+    built = _log_form_class(topics, tuple(rules.topics["training"]), rows)(data=texts)
     built.wrong = list(form.problems)
     for refusal in form.refusals:
-        built.wrong.append((form.field_of(refusal), format_refusal(refusal.code, refusal.facts)))
+        name, message = form.field_of(refusal), format_refusal(refusal.code, refusal.facts)
+        if name.startswith(COURSE_FIELDS):
+            message = f"Day {refusal.field.partition('.')[0]}: {message}"
+        if (name, message) not in built.wrong:
+            built.wrong.append((name, message))
     return built
 
 
 @cache
-def _log_form_class(topic_fields: tuple[tuple[str, str], ...]) -> type[LogForm]:
-    """The form with a field for each topic, given as pairs of its name and label."""
+def _log_form_class(
+    topic_fields: tuple[tuple[str, str], ...], course_topics: tuple[str, ...], rows: int
+) -> type[LogForm]:
+    """The form with a field for each topic, given as pairs of its name and label.
+
+    Each of ``rows`` days of a course has fields of its own, also for ``course_topics``.
+    """
     members = {name: StringField(label) for name, label in topic_fields}
+    for number in range(1, rows + 1):
+        for part in _DATE_FIELDS:
+            members[course_field(number, part)] = StringField(part.capitalize())
+        members[course_field(number, "hours")] = StringField("Hours")
+        for topic in course_topics:
+            name = topic_field("training", topic)
+            members[course_field(number, name)] = StringField(f"{topic} hours")
     return type("LogFormWithTopics", (LogForm,), members)

@@ -1,13 +1,36 @@
-"""Dates and hours as people type them."""
+"""Dates and hours as people type them, or choose them from a few common ones."""
 
 import calendar
 import re
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
-from tracker.formatting import MINUTES_IN_DAY, format_hours, parse_hours
+from tracker.formatting import (
+    MINUTES_IN_DAY,
+    MINUTES_IN_HOUR,
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    format_short_month_day,
+    parse_hours,
+)
 
 DatePart = Literal["day", "month", "year"]
+# What can be chosen instead of typing a day, in days before today; and instead of both, that the
+# day or the hours are typed.
+DAYS_AGO = {"today": 0, "yesterday": 1}
+DAY_LABELS = {
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "other": "Another day",
+    "several": "Several days",
+}
+TYPED = "other"
+# Of a training: each of its days is typed.
+SEVERAL = "several"
+LIMIT_WORDS = "must be at most"
+_PARTS: tuple[DatePart, ...] = ("day", "month", "year")
 _YEARS_BACK = 50
 _YEAR_DIGITS, _SHORT_YEAR_DIGITS = 4, 2
 _MIN_MONTH_LETTERS = 3
@@ -16,9 +39,9 @@ _NUMBER = re.compile(rf"[0-9]{{1,{_YEAR_DIGITS}}}")
 
 
 class DateError(ValueError):
-    """What is wrong with a typed date, and in which of its fields (``part``)."""
+    """What is wrong with a typed or chosen date, and in which of its fields (``part``)."""
 
-    def __init__(self, part: DatePart, message: str) -> None:
+    def __init__(self, part: DatePart | Literal["when"], message: str) -> None:
         super().__init__(message)
         self.part = part
 
@@ -100,6 +123,103 @@ def _parse_month(text: str) -> int:
     raise DateError("month", "The month must be 1 to 12, or a name like Jan")
 
 
+def list_day_choices(today: date, *, takes_course: bool = False) -> list[tuple[str, str, str]]:
+    """The days to choose from: value, label, and the day itself if it is known.
+
+    ``takes_course``: also the several days of a course.
+    """
+    choices = []
+    for value, label in DAY_LABELS.items():
+        if value == SEVERAL and not takes_course:
+            continue
+        day = ""
+        if value in DAYS_AGO:
+            day = format_short_month_day(today - timedelta(days=DAYS_AGO[value]))
+        choices.append((value, label, day))
+    return choices
+
+
+def list_hour_choices(hours: Sequence[float]) -> list[tuple[str, str, str]]:
+    """The lengths to choose from, and that another one is typed: value, label, and nothing."""
+    choices = []
+    for length in hours:
+        text = format_hours(round(length * MINUTES_IN_HOUR))
+        choices.append((text, text, ""))
+    return [*choices, (TYPED, "Other", "")]
+
+
+def parse_chosen_day(fields: Mapping[str, str | None], today: date) -> date:
+    """The day of the choice ``when``. Raises DateError if it can be doubted.
+
+    ``as_of`` is the day on which the form was shown, and ``prefilled_day`` the typed date with
+    which it was shown, as of `join_date_fields`: the choice counts more than that one, but not more
+    than a date typed since.
+    """
+    when = _text(fields, "when")
+    if _is_outdated(fields, today):
+        message = "A new day has begun since you opened this form. Choose the day again."
+        raise DateError("when", f"{message} Today is {format_date(today)}.")
+    day = today - timedelta(days=DAYS_AGO[when])
+    typed = join_date_fields(fields)
+    if typed not in {"", fields.get("prefilled_day"), join_date_fields(format_date_fields(day))}:
+        message = f"You chose {DAY_LABELS[when]} ({format_date(day)}) and also typed a date."
+        raise DateError("when", f"{message} For the typed date, choose “Another day.” {_KEEP}")
+    return day
+
+
+_KEEP = "To keep what you chose, save again."
+
+
+def _text(fields: Mapping[str, str | None], name: str) -> str:
+    """What a field has; empty if it was not sent."""
+    return fields.get(name) or ""
+
+
+def _is_outdated(fields: Mapping[str, str | None], today: date) -> bool:
+    """Whether the form was shown on another day, so that "today" can be doubted."""
+    return _text(fields, "as_of") not in {"", today.isoformat()}
+
+
+def join_date_fields(fields: Mapping[str, str | None]) -> str:
+    """The typed parts of a date in one text; empty if nothing is typed."""
+    return "/".join(_text(fields, part) for part in _PARTS).strip("/")
+
+
+def parse_chosen_hours(fields: Mapping[str, str | None], label: str) -> int:
+    """The minutes of the choice ``length``. Raises HoursError.
+
+    ``prefilled_hours`` are the typed hours with which the form was shown: the choice counts more
+    than those, but not more than hours typed since.
+    """
+    chosen = _text(fields, "length")
+    minutes = parse_session_hours(chosen, label)
+    if _text(fields, "hours") in {"", chosen, fields.get("prefilled_hours")}:
+        return minutes
+    message = f"You chose {format_hours_with_unit(minutes)} and also typed hours."
+    raise HoursError(f"{message} For the typed hours, choose “Other.” {_KEEP}")
+
+
+def settle_choices(
+    fields: Mapping[str, str | None], today: date, hour_choices: Collection[str]
+) -> dict[str, str]:
+    """What a form that is shown has for the choices, and what it notes for when it is sent."""
+    typed, hours = join_date_fields(fields), _text(fields, "hours")
+    when, length = _text(fields, "when"), _text(fields, "length")
+    if when in DAYS_AGO and _is_outdated(fields, today):
+        # Today is another day by now.
+        when = ""
+    if not hours and length not in {"", TYPED, *hour_choices}:
+        length, hours = TYPED, length
+    return {
+        "as_of": today.isoformat(),
+        "when": when or (TYPED if typed else ""),
+        "prefilled_day": typed,
+        "length": length or (TYPED if hours else ""),
+        "hours": hours,
+        "prefilled_hours": hours,
+    }
+
+
 def parse_session_hours(text: str, label: str) -> int:
     """The minutes typed for ``label``, more than 0 and at most 24 hours. Raises HoursError."""
     if not text:
@@ -115,7 +235,7 @@ def parse_session_hours(text: str, label: str) -> int:
         raise HoursError(f"{subject} must be more than 0")
     if minutes <= MINUTES_IN_DAY:
         return minutes
-    message = f"{subject} must be at most {format_hours(MINUTES_IN_DAY)}"
+    message = f"{subject} {LIMIT_WORDS} {format_hours(MINUTES_IN_DAY)}"
     if text.isdecimal() and int(text) <= MINUTES_IN_DAY:
         message = f"{message}. For minutes, write {text} min"
     raise HoursError(message)

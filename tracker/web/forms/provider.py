@@ -9,7 +9,7 @@ from rapidfuzz import fuzz
 from sqlmodel import Session
 
 from tracker.formatting import format_date
-from tracker.plain_text import plain_name
+from tracker.plain_text import plain_name, starts_words
 from tracker.services.context import ServiceContext
 from tracker.services.entry_rules import EntryRules, load_entry_rules
 from tracker.services.profile import get_person
@@ -50,21 +50,10 @@ def find_provider(typed: str, choices: Sequence[ProviderChoice]) -> ProviderMatc
     matches = [choice for choice in choices if plain_name(choice.name).split() == words]
     if not matches:
         fewest_letters = _MIN_LETTERS
-        matches = [choice for choice in choices if _starts_words(words, choice.name)]
+        matches = [choice for choice in choices if starts_words(typed, choice.name)]
     if len(matches) == 1 and len("".join(words)) >= fewest_letters:
         return ProviderMatch(matches[0], matches)
     return ProviderMatch(None, matches or _list_similar(words, choices))
-
-
-def _starts_words(words: Sequence[str], name: str) -> bool:
-    """Whether each typed word starts a different word of the name."""
-    left = plain_name(name).split()
-    for word in sorted(words, key=len, reverse=True):
-        match = next((part for part in left if part.startswith(word)), None)
-        if match is None:
-            return False
-        left.remove(match)
-    return True
 
 
 def _list_similar(words: Sequence[str], choices: Sequence[ProviderChoice]) -> list[ProviderChoice]:
@@ -82,8 +71,11 @@ def _list_similar(words: Sequence[str], choices: Sequence[ProviderChoice]) -> li
 def resolve_provider(context: ServiceContext, form: SubmittedForm) -> Named:
     """The provider that the form names; both None if that is unclear, with a problem in the form.
 
-    A typed name has precedence over an earlier choice, which is confirmed again.
+    A training has none. A typed name has precedence over an earlier choice, which is confirmed
+    again.
     """
+    if form["activity"] != "rsc":
+        return None, None
     chosen, typed = form["provider"], form["provider_name"]
     is_new_name = typed not in {"", form["asked"]}
     if chosen == SOMEONE_ELSE:

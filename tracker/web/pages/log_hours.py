@@ -1,8 +1,9 @@
 """Log hours: the form for a session, its edit page, and the page that shows what it counts for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,6 +17,13 @@ from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.reasons import format_reason
 from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.courses import (
+    COURSE_DAYS,
+    CourseNeedsConfirmation,
+    CourseWarning,
+    create_course,
+    number_refusals,
+)
 from tracker.services.entries import (
     EntrySource,
     NeedsConfirmation,
@@ -43,10 +51,17 @@ from tracker.services.evidence import (
     list_form_files,
     move_drafts,
     remove_file,
+    share_files,
 )
 from tracker.services.profile import get_person
 from tracker.web.dependencies import SignInNeeded, Site, Viewer, site_of, viewer_in_session
 from tracker.web.forms.body import RowId, Typed, number_of, open_posted, parse_id
+from tracker.web.forms.course import (
+    check_unused_days,
+    count_rows,
+    join_course_fields,
+    parse_course,
+)
 from tracker.web.forms.entry import (
     LogLinkDep,
     SubmittedForm,
@@ -55,7 +70,13 @@ from tracker.web.forms.entry import (
     prefill_from_entry,
     prefill_from_link,
 )
-from tracker.web.forms.fields import format_date_fields
+from tracker.web.forms.fields import (
+    DAYS_AGO,
+    SEVERAL,
+    format_date_fields,
+    list_day_choices,
+    list_hour_choices,
+)
 from tracker.web.forms.provider import offer_providers, resolve_provider
 from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.applications import read_applications
@@ -79,6 +100,8 @@ router = APIRouter()
 class Submission:
     """A form and what became of it: ``saved`` is its entry, None if it is not saved.
 
+    Of a course, ``saved`` is its first day, ``other_days`` are the others, and ``query`` names them
+    to the page that shows them.
     ``viewer`` is None if the session has ended. ``editing`` is the stored entry that the form
     edits; ``removing`` are the ids of that entry's files that go when it is saved. ``kept`` are the
     stored names of the uploaded files that have a row now, ``dropped`` those of files that no
@@ -90,12 +113,23 @@ class Submission:
     editing: LoggedEntry | None = None
     removing: Collection[int] = ()
     saved: LoggedEntry | None = None
+    other_days: Sequence[LoggedEntry] = ()
+    query: str = ""
+    course_warnings: Sequence[CourseWarning] = ()
     is_closed: bool = False
     warnings: EntryWarnings | None = None
     notice: str = ""
     focus: str = ""
     kept: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
+
+    def refuse(self, refused: Refused) -> None:
+        """Show why the service refused; an entry whose cycle is closed is only shown."""
+        for refusal in refused.refusals:
+            if refusal.field == "entry":
+                self.is_closed = True
+            else:
+                self.form.add_refusal(refusal)
 
     @property
     def files(self) -> FormFiles:
@@ -132,7 +166,7 @@ class PostedEntry:
         accepted: list[ReceivedFile] = []
         if self.upload != Upload():
             accepted = self._accept_files(context, submission)
-        if {"today", "remove"} & self.texts.keys():
+        if {"today", "remove", "add_days"} & self.texts.keys():
             _change_form(context, submission)
         else:
             _save_entry(context, submission)
@@ -167,10 +201,21 @@ class PostedEntry:
         if first_key != form_key:
             move_drafts(context, first_key, form_key)
         submission.kept = keep_files(context, form_key, accepted, entry_id)
+        if submission.other_days:
+            self._share_files(context, submission)
+
+    def _share_files(self, context: ServiceContext, submission: Submission) -> None:
+        """Give copies of the files of a course's first day to its other days."""
+        folder, first = folder_of(self.site), submission.saved
+        if folder is not None and first is not None:
+            others = [entry.id for entry in submission.other_days]
+            share_files(context, first.id, others, folder.copy)
 
 
 def _change_form(context: ServiceContext, submission: Submission) -> None:
-    """Fill in the day, or remove a file that is not saved yet: the form comes back."""
+    """Fill in the day, add days of a course, or remove a file: the form comes back."""
+    if "add_days" in submission.form.texts:
+        return
     if "today" in submission.form.texts:
         today = _load_rules(context, submission.editing).today
         submission.form.texts |= format_date_fields(today)
@@ -186,8 +231,16 @@ def _change_form(context: ServiceContext, submission: Submission) -> None:
 def _save_entry(context: ServiceContext, submission: Submission) -> None:
     """Create or update the entry; if it can't be saved, the form shows every reason."""
     form, editing = submission.form, submission.editing
-    provider = resolve_provider(context, form) if form["activity"] == "rsc" else (None, None)
-    entry = parse_entry(form, provider, context.now)
+    if form["when"] == SEVERAL and editing is None:
+        _save_course(context, submission)
+        return
+    if form.has_course_days:
+        check_unused_days(form)
+    provider = resolve_provider(context, form)
+    today = context.now.date()
+    if form["when"] in DAYS_AGO:
+        today = _load_rules(context, editing).today
+    entry = parse_entry(form, provider, today)
     if form.problems or form.refusals:
         form.add_refusals(validate_entry(entry, _load_rules(context, editing)))
         return
@@ -201,14 +254,32 @@ def _save_entry(context: ServiceContext, submission: Submission) -> None:
                 context, editing.id, entry, version=version, confirmed=confirmed
             )
     except Refused as refused:
-        for refusal in refused.refusals:
-            if refusal.field == "entry":
-                submission.is_closed = True
-            else:
-                form.add_refusal(refusal)
+        submission.refuse(refused)
     except NeedsConfirmation as needed:
         submission.warnings = needed.warnings
         form["seen"] = " ".join([*confirmed, *needed.warnings.keys])
+
+
+def _save_course(context: ServiceContext, submission: Submission) -> None:
+    """Create an entry for each day of a course, or show every reason why none is saved."""
+    form = submission.form
+    rules = _load_rules(context, None)
+    days = parse_course(form, rules.today)
+    if form.problems or form.refusals:
+        for number, day in enumerate(days, start=1):
+            form.add_refusals(number_refusals(number, validate_entry(day, rules)))
+        return
+    confirmed = form["seen"].split()
+    source = EntrySource(form["form_key"], confirmed)
+    try:
+        submission.saved, *submission.other_days = create_course(context, days, source)
+        submission.query = f"?days={','.join(str(day.id) for day in submission.other_days)}"
+    except Refused as refused:
+        submission.refuse(refused)
+    except CourseNeedsConfirmation as needed:
+        submission.course_warnings = needed.warnings
+        keys = [key for warning in needed.warnings for key in warning.keys]
+        form["seen"] = " ".join([*confirmed, *keys])
 
 
 def _load_rules(context: ServiceContext, editing: LoggedEntry | None) -> EntryRules:
@@ -273,7 +344,7 @@ async def _save(request: Request, entry_id: int | None) -> Response:
         await run_in_threadpool(remove_stored, site, unused)
         site.background.run_once(sweep, site, now)
     if submission.saved is not None:
-        return RedirectResponse(f"/log/saved/{submission.saved.id}", 303)
+        return RedirectResponse(f"/log/saved/{submission.saved.id}{submission.query}", 303)
     if submission.is_closed:
         return RedirectResponse(f"/entries/{entry_id}", 303)
     if submission.viewer is None:
@@ -293,18 +364,28 @@ def _render_form(
     session: Session, page: PageRequest, rules: EntryRules, submission: Submission
 ) -> HTMLResponse:
     """The form; its status is 422 if it has problems or warnings, so it was not saved."""
-    editing, warnings = submission.editing, submission.warnings or EntryWarnings()
-    form = build_log_form(rules, submission.form)
+    editing = submission.editing
+    hour_choices = list_hour_choices(page.site.settings.web.common_hours)
+    rows = 0 if editing else count_rows(submission.form)
+    submission.form["prefilled_course"] = join_course_fields(submission.form)
+    lengths = [value for value, *_ in hour_choices]
+    form = build_log_form(rules, submission.form, lengths, rows)
     problems = form.problems()
+    files = list_form_files(session, page.person_id, submission.files)
     return page.render(
         "log.html",
         here="" if editing else "log",
         form=form,
         problems=problems,
-        is_unsaved=submission.warnings is not None,
+        day_choices=list_day_choices(rules.today, takes_course=editing is None),
+        hour_choices=hour_choices,
+        rows=rows,
+        most_rows=COURSE_DAYS,
+        first_new_row=rows - 1 if "add_days" in submission.form.texts else 0,
         topics=rules.topics,
         offer=offer_providers(session, page.person_id, rules, submission.form),
-        files=list_form_files(session, page.person_id, submission.files),
+        files=files,
+        opens_details=bool(files) or form.has_details(problems),
         takes_files=folder_of(page.site) is not None,
         most_files=FILES_PER_ENTRY,
         largest_mb=LARGEST_MB,
@@ -312,12 +393,24 @@ def _render_form(
         notice=submission.notice,
         removing=submission.removing,
         editing=editing,
-        warnings=None if problems else submission.warnings,
-        duplicate_provider=_name_provider(session, warnings.duplicate),
-        length_question=format_length_question(warnings.minutes),
-        uncounted=format_reason(warnings.uncounted[1]) if warnings.uncounted else "",
         focus="" if problems or submission.warnings else submission.focus,
+        **_describe_warnings(session, submission, has_problems=bool(problems)),
     )
+
+
+def _describe_warnings(
+    session: Session, submission: Submission, *, has_problems: bool
+) -> dict[str, Any]:
+    """What the form asks about before it is saved; problems come first."""
+    warnings = submission.warnings or EntryWarnings()
+    return {
+        "is_unsaved": bool(submission.warnings or submission.course_warnings),
+        "warnings": None if has_problems else submission.warnings,
+        "course_warnings": () if has_problems else submission.course_warnings,
+        "duplicate_provider": _name_provider(session, warnings.duplicate),
+        "length_question": format_length_question(warnings.minutes),
+        "uncounted": format_reason(warnings.uncounted[1]) if warnings.uncounted else "",
+    }
 
 
 def _name_provider(session: Session, entry: LoggedEntry | None) -> str:
@@ -330,14 +423,21 @@ def _name_provider(session: Session, entry: LoggedEntry | None) -> str:
 
 
 @router.get("/log/saved/{entry_id}")
-def show_saved(page: PersonPage, entry_id: RowId) -> HTMLResponse:
-    """What an entry counts for; the page stays the same when it is loaded again."""
+def show_saved(page: PersonPage, entry_id: RowId, days: str = "") -> HTMLResponse:
+    """What an entry counts for; the page stays the same when it is loaded again.
+
+    ``days`` are the entries of the other days of a course.
+    """
+    other_ids = list(map(parse_id, filter(None, days.split(",")[:COURSE_DAYS])))
     with page.reading() as session:
         row = read_entry(session, page, entry_id)
+        others = [read_entry(session, page, other_id) for other_id in other_ids]
         views = read_applications(session, page)
         year = read_year(session, page, [view.application for view in views])
     shown = [view for view in views if view.checklist]
-    return page.render("saved.html", here="log", year=year, applications=shown, row=row)
+    return page.render(
+        "saved.html", here="log", year=year, applications=shown, row=row, others=others
+    )
 
 
 @router.get("/entries/{entry_id}/delete")

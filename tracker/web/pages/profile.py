@@ -8,7 +8,7 @@ from tracker.formatting import format_size
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refused
 from tracker.services.endorsements import endorsements_of
-from tracker.services.evidence import list_kept_files, remove_file
+from tracker.services.evidence import list_kept_files, remove_file, sum_sizes
 from tracker.services.notification_preferences import list_disabled_kinds
 from tracker.services.profile import get_person, set_time_zone
 from tracker.settings import Coordinator
@@ -77,8 +77,8 @@ def show_files(page: PersonPage) -> HTMLResponse:
         here="profile",
         removable=removable,
         closed=closed,
-        used_bytes=sum(kept.file.size for kept in removable),
-        closed_bytes=sum(kept.file.size for kept in closed),
+        used_bytes=sum_sizes(removable),
+        closed_bytes=sum_sizes(closed),
         quota=quota_of(page.site),
         takes_files=folder_of(page.site) is not None,
         format_size=format_size,
