@@ -25,6 +25,7 @@ from tracker.rules.requirement import AGES, LEVELS, PAY, RSC_SERVICE, Requiremen
 from tracker.services.applications import list_applications
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.evaluation import days_at
+from tracker.services.removals import get_own_deletion, keep_for_undo, restore
 from tracker.services.rsc_providers import ProviderChoice, provider_choices
 
 TITLE_LIMIT = 200
@@ -207,15 +208,39 @@ def save_position(
 
 
 def remove_degree(context: ServiceContext, application_id: int, degree_id: int) -> None:
-    """Remove a degree that the actor entered. Raises NotFound or Refused."""
+    """Remove a degree that the actor entered; for a day `restore_removed` brings it back.
+
+    Raises NotFound or Refused.
+    """
     _lock_own(context, application_id)
-    context.delete_row(_get_changeable(context, Degree, degree_id), _audited(Degree))
+    degree = _get_changeable(context, Degree, degree_id)
+    keep_for_undo(context, "degree", degree_id, degree.title)
+    context.delete_row(degree, _audited(Degree))
 
 
 def remove_position(context: ServiceContext, application_id: int, position_id: int) -> None:
-    """Remove a position that the actor entered. Raises NotFound or Refused."""
+    """Remove a position that the actor entered; for a day `restore_removed` brings it back.
+
+    Raises NotFound or Refused.
+    """
     _lock_own(context, application_id)
-    context.delete_row(_get_changeable(context, Position, position_id), _audited(Position))
+    position = _get_changeable(context, Position, position_id)
+    keep_for_undo(context, "position", position_id, position.title)
+    context.delete_row(position, _audited(Position))
+
+
+def restore_removed(
+    context: ServiceContext, application_id: int, kind: str, removal_id: int
+) -> None:
+    """Bring back a degree or position (``kind``) that the actor removed; twice is like once.
+
+    Raises NotFound if that was more than a day ago, and Refused if something like it is on record
+    by now.
+    """
+    _lock_own(context, application_id)
+    removal = get_own_deletion(context, kind, removal_id)
+    if removal.undone_at is None:
+        restore(context, removal)
 
 
 def get_own_degree(session: Session, person_id: int, degree_id: int) -> Degree:

@@ -146,6 +146,32 @@ def test_an_own_job_is_changed_and_removed(applicant_web: WebClient) -> None:
     assert applicant_web.cast.rows("position", recorded_by=EVE) == []
 
 
+def test_a_removed_job_can_be_brought_back(applicant_web: WebClient) -> None:
+    eve, page = start(applicant_web)
+    eve.post(f"{page}/work", JOB)
+    before = applicant_web.cast.rows("position", recorded_by=EVE)
+    eve.post(f"{page}/work/{before[0]['id']}", {"remove": "yes"})
+    button = re.search(r'name="undo" value="(\d+)"', eve.get(f"{page}/work").text)
+    assert button is not None
+    for _ in range(2):
+        assert eve.post(f"{page}/work", {"undo": button[1]}).status_code == 303
+    assert applicant_web.cast.rows("position", recorded_by=EVE) == before
+    assert "Undo" not in shown(eve, f"{page}/work")
+
+
+def test_a_removed_degree_stays_where_another_took_its_place(sqlite_web: WebClient) -> None:
+    eve, page = start(sqlite_web)
+    eve.post(f"{page}/education", DEGREE)
+    (row,) = sqlite_web.cast.rows("degree", recorded_by=EVE)
+    eve.post(f"{page}/education/{row['id']}", {"remove": "yes"})
+    button = re.search(r'name="undo" value="(\d+)"', eve.get(f"{page}/education").text)
+    assert button is not None
+    eve.post(f"{page}/education", {**DEGREE, "year": "2021"})
+    eve.post(f"{page}/education", {"undo": button[1]})
+    assert "It could not be brought back" in shown(eve, f"{page}/education")
+    assert len(sqlite_web.cast.rows("degree", recorded_by=EVE)) == 1
+
+
 def test_what_the_association_entered_stays(sqlite_applicant_web: WebClient) -> None:
     web = sqlite_applicant_web
     nora = web.visit(NORA)

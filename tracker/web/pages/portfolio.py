@@ -1,6 +1,6 @@
 """The pages on which applicants enter what an application rests on besides hours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,12 +11,13 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.db.applications import Application, Position
+from tracker.db.corrections import Removal
 from tracker.formatting import capitalize_first, format_count, format_list
 from tracker.rules.application.wording import format_months
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding, Result
 from tracker.services.applications import get_application_standings
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.portfolio import (
     Portfolio,
     PortfolioTerms,
@@ -29,11 +30,13 @@ from tracker.services.portfolio import (
     remove_exam,
     remove_position,
     report_exam,
+    restore_removed,
     save_degree,
     save_position,
     sign_statements,
 )
 from tracker.services.references import find_own_application
+from tracker.services.removals import find_own_deletion
 from tracker.web.forms.body import OwnForm, RowId, Typed, number_of
 from tracker.web.forms.portfolio import (
     DegreeForm,
@@ -62,13 +65,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class PortfolioPage:
-    """An own application as these pages show it; ``today`` is the day at the association."""
+    """An own application as these pages show it; ``today`` is the day at the association.
+
+    ``removed`` are the degree and the position that were removed last, by kind, if they can be
+    brought back.
+    """
 
     application: Application
     category: str
     terms: PortfolioTerms
     portfolio: Portfolio
     today: date
+    removed: Mapping[str, Removal | None]
 
     def conditions(self, counts: str) -> list[Condition]:
         """The requirements that count this."""
@@ -87,7 +95,10 @@ def show_education(page: PersonPage, application_id: RowId) -> HTMLResponse:
 
 @router.post("/application/{application_id}/education")
 def add_degree(page: PersonPage, application_id: RowId, typed: Typed) -> Response:
-    """Add a degree, or show what is wrong."""
+    """Add a degree, or show what is wrong; or, with its button, bring back the removed one."""
+    if "undo" in typed:
+        path = f"/application/{application_id}/education"
+        return _undo(page, application_id, "degree", typed, path)
     return _save_degree(page, application_id, None, typed)
 
 
@@ -143,7 +154,10 @@ def show_work(page: PersonPage, application_id: RowId) -> HTMLResponse:
 
 @router.post("/application/{application_id}/work")
 def add_job(page: PersonPage, application_id: RowId, typed: Typed) -> Response:
-    """Add a job, or show what is wrong."""
+    """Add a job, or show what is wrong; or, with its button, bring back the removed one."""
+    if "undo" in typed:
+        path = f"/application/{application_id}/work"
+        return _undo(page, application_id, "position", typed, path)
     return _save_job(page, application_id, None, typed)
 
 
@@ -243,6 +257,18 @@ def save_exam(page: PersonPage, application_id: RowId, typed: Typed) -> Response
     return page.render("exam.html", of=of, form=form)
 
 
+def _undo(
+    page: PageRequest, application_id: int, kind: str, typed: FormData, path: str
+) -> Response:
+    """Bring back what the button names, and say whether that was possible."""
+    number = number_of(typed, "undo")
+    try:
+        page.write(lambda context: restore_removed(context, application_id, kind, number))
+    except (NotFound, Refused):
+        return page.redirect(path, "stays-removed")
+    return page.redirect(path, "restored")
+
+
 def _outcome(typed: FormData) -> str:
     """The code of the message about what a form did."""
     return "removed" if "remove" in typed else "saved"
@@ -271,6 +297,10 @@ def _read(page: PageRequest, application_id: int) -> PortfolioPage:
         rulebook = require(page.rulebooks.associations.get(application.association))
         require(not application.is_decided)
         portfolio = load_portfolio(session, application)
+        removed = {
+            kind: find_own_deletion(session, page.person_id, kind, page.now)
+            for kind in ("degree", "position")
+        }
     today = page.day_of(rulebook.id)
     return PortfolioPage(
         application,
@@ -278,6 +308,7 @@ def _read(page: PageRequest, application_id: int) -> PortfolioPage:
         find_terms(rulebook, application.category, today),
         portfolio,
         today,
+        removed,
     )
 
 
