@@ -23,6 +23,7 @@ from tracker.db.applications import (
     ExamResult,
     Position,
     Reference,
+    WithdrawnReference,
 )
 from tracker.db.corrections import Removal
 from tracker.db.log import Entry
@@ -284,6 +285,7 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     rows = [(table, from_json(table, values)) for table, values in rows]
     _check_place(session, removal, rows[0])
     _insert(context, rows)
+    _forget_withdrawal(session, *rows[0])
     kept = [
         f"{name} {key}: it was deleted or linked to something else meanwhile"
         for name, key, column, linked in content["links"]
@@ -296,6 +298,16 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     session.expire_all()
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
     return kept
+
+
+def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:
+    """A referee who is back was not removed, for later imports."""
+    if table.name == Reference.__tablename__:
+        withdrawn = delete(WithdrawnReference).where(
+            col(WithdrawnReference.application_id) == values["application_id"],
+            col(WithdrawnReference.email) == values["email"],
+        )
+        session.exec(withdrawn)
 
 
 def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:
