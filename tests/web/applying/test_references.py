@@ -527,3 +527,9 @@ def test_an_operator_brings_a_removed_referee_back(page: Applying) -> None:
         undo_removal(ServiceContext(session, REF_BOOKS, operator, page.web.now), number)
     assert page.pat.get(link).status_code == 200
     assert page.cast.rows("withdrawn_reference") == []
+
+
+def test_the_mail_says_that_the_form_asks_for_ratings(page: Applying) -> None:
+    page.name()
+    mail = " ".join(page.web.mails()[-1].split())
+    assert "how you know and rate their work, and whether you are endorsed" in mail
