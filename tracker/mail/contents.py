@@ -157,6 +157,7 @@ class ReferenceMail:
     """Asks somebody for a reference: ``role`` and ``endorsement`` in words, ``why`` one gets it.
 
     ``again`` is empty in the first mail, and says in a reminder when one was asked first.
+    ``asks_ratings``: the form asks to rate the applicant's work.
     """
 
     kind: ClassVar[str] = "reference"
@@ -169,6 +170,7 @@ class ReferenceMail:
     action: Action
     why: str
     again: str = ""
+    asks_ratings: bool = False
 
 
 @dataclass(frozen=True, slots=True)

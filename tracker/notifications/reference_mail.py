@@ -12,7 +12,12 @@ from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.application.references import format_role
-from tracker.services.reference_submission import ReferenceLink, open_link, request_key
+from tracker.services.reference_submission import (
+    ReferenceLink,
+    list_ratings,
+    open_link,
+    request_key,
+)
 
 
 def ask_referee(context: MailContext, session: Session, reference_id: int, now: datetime) -> None:
@@ -28,6 +33,7 @@ def ask_referee(context: MailContext, session: Session, reference_id: int, now: 
             ]
         ),
         **_list_common_fields(context, link),
+        asks_ratings=bool(list_ratings(context.rulebooks, link.request.application, now)),
     )
     enqueue(session, [_create_message(context, link, mail, now)], now)
 

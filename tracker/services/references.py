@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from tracker.addresses import is_address
@@ -223,12 +222,6 @@ def restore_referee(context: ServiceContext, application_id: int, removal_id: in
         raise Refused(Refusal("email", "referee-named-again", facts))
     if rule is None or not can_name_more(named, rule):
         raise Refused(Refusal("email", "referee-has-no-place", facts))
-    withdrawn = delete(WithdrawnReference).where(
-        col(WithdrawnReference.application_id) == application_id,
-        col(WithdrawnReference.email) == values["email"],
-        col(WithdrawnReference.withdrawn_at) == removal.removed_at,
-    )
-    context.session.exec(withdrawn)
     restore(context, removal)
 
 

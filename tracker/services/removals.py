@@ -23,6 +23,7 @@ from tracker.db.applications import (
     ExamResult,
     Position,
     Reference,
+    WithdrawnReference,
 )
 from tracker.db.corrections import Removal
 from tracker.db.log import Entry
@@ -287,6 +288,7 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     for name, key in content.get("created", ()):
         _delete(session, METADATA.tables[name], key)
     _insert(context, rows)
+    _forget_withdrawal(session, *rows[0])
     kept = [
         f"{name} {key}: it was deleted or linked to something else meanwhile"
         for name, key, column, linked in content["links"]
@@ -303,6 +305,16 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     people = {values["id"] for table, values in rows if table.name == Person.__tablename__}
     evaluate_people(session, context.rulebooks, {removal.person_id, *people}, context.now)
     return kept
+
+
+def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:
+    """A referee who is back was not removed, for later imports."""
+    if table.name == Reference.__tablename__:
+        withdrawn = delete(WithdrawnReference).where(
+            col(WithdrawnReference.application_id) == values["application_id"],
+            col(WithdrawnReference.email) == values["email"],
+        )
+        session.exec(withdrawn)
 
 
 def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:

@@ -10,6 +10,8 @@ from tests.support.referees import ANSWER, PAT, REF_BOOKS, apply, decided
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.removals import undo_removal
 
 SECRET = "They once forgot their keys"
 Open = Callable[[str], Visitor]
@@ -515,3 +517,19 @@ def test_nobody_else_undoes_a_removal(page: Applying) -> None:
     other = f"/application/{page.application + 1}/references"
     page.web.visit(BOB).post(other, {"undo": number})
     assert page.cast.rows("reference") == []
+
+
+def test_an_operator_brings_a_removed_referee_back(page: Applying) -> None:
+    link = page.name()
+    number = int(remove(page))
+    with writing(page.cast.engine) as session:
+        operator = Actor("tracker remove undo")
+        undo_removal(ServiceContext(session, REF_BOOKS, operator, page.web.now), number)
+    assert page.pat.get(link).status_code == 200
+    assert page.cast.rows("withdrawn_reference") == []
+
+
+def test_the_mail_says_that_the_form_asks_for_ratings(page: Applying) -> None:
+    page.name()
+    mail = " ".join(page.web.mails()[-1].split())
+    assert "how you know and rate their work, and whether you are endorsed" in mail
