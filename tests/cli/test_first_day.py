@@ -120,6 +120,13 @@ def test_the_command_wants_a_reason(cast: Cast) -> None:
     assert cast.rows("association_start") == []
 
 
+def test_a_first_day_far_ahead_is_refused(cast: Cast, tmp_path: Path) -> None:
+    refused = call("first-day", "set", "NCIMHA", "2062-01-01", "--reason", "old system")
+    assert "the first day can be November 23, 2027 or earlier" in str(refused.exception)
+    assert "too far ahead" in bring(tmp_path, "--first-day", "NCIMHA=2062-01-01").stderr
+    assert cast.rows("association_start") == []
+
+
 def test_the_list_has_every_first_day(cast: Cast) -> None:
     call("first-day", "set", "NCIMHA", "2026-01-01", "--reason", "old system")
     assert "2026-01-01" in call("first-day", "list").stdout

@@ -5,7 +5,7 @@ default of associations for which nobody has chosen one.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, func, select
@@ -17,12 +17,14 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.renewal import is_before_records
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, check_text
-from tracker.services.evaluation import DayOf, evaluate_association
+from tracker.services.evaluation import DayOf, days_at, evaluate_association
 from tracker.services.facts import parse_settlement
 
 _AUDITED = {"association", "first_day", "is_chosen", "reason"}
 _MISSING = ("lapsed", "overdue")
 _BATCH = 1_000
+# Who prepares a start does so within a year.
+_MOST_AHEAD = timedelta(days=366)
 
 
 class StandingCounts(NamedTuple):
@@ -71,14 +73,23 @@ def set_first_day(
     """Set or change the first day of an association; None: all its records are here.
 
     Everyone there is evaluated again. Raises NotFound for anybody but an operator, and Refused
-    without a reason.
+    without a reason, or for a day that must be a typing error.
     """
     if context.actor.person_id is not None or context.actor.coordinates:
         raise NotFound
     if association not in context.rulebooks.associations:
         raise NotFound
-    if refusals := check_text("reason", reason.strip()):
+    refusals = check_text("reason", reason.strip())
+    today = days_at(context.rulebooks, context.now)(association)
+    if first_day is not None and first_day > today + _MOST_AHEAD:
+        facts = {"first_day": first_day, "last": today + _MOST_AHEAD}
+        refusals.append(Refusal("first_day", "first-day-too-late", facts))
+    if refusals:
         raise Refused(*refusals)
+    _store(context, association, first_day, reason)
+
+
+def _store(context: ServiceContext, association: str, first_day: date | None, reason: str) -> None:
     session = context.session
     start = find_start(session, association)
     if start is None:
@@ -135,7 +146,7 @@ def adopt_first_days(context: ServiceContext, configured: Mapping[str, date]) ->
             continue
         start = find_start(context.session, association)
         if start is None or not start.is_chosen:
-            set_first_day(context, association, first_day, "the setting judge_renewals_due_from")
+            _store(context, association, first_day, "the setting judge_renewals_due_from")
             adopted.append(association)
     return adopted
 
