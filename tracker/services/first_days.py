@@ -19,6 +19,7 @@ from tracker.rules.renewal import is_before_records
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, check_text
 from tracker.services.evaluation import DayOf, days_at, evaluate_association
 from tracker.services.facts import parse_settlement
+from tracker.services.run_ledger import find_first_run_date
 
 _AUDITED = {"association", "first_day", "is_chosen", "reason"}
 _MISSING = ("lapsed", "overdue")
@@ -56,6 +57,13 @@ class UndecidedAssociation(NamedTuple):
     due_on: date
 
 
+class ProvisionalDay(NamedTuple):
+    """A first day that an import took because nobody has said one."""
+
+    undecided: UndecidedAssociation
+    first_day: date
+
+
 def list_starts(session: Session) -> list[AssociationStart]:
     """What is known of each association's first day, by association."""
     return list(session.exec(select(AssociationStart).order_by(AssociationStart.association)))
@@ -89,13 +97,42 @@ def set_first_day(
     _store(context, association, first_day, reason)
 
 
-def _store(context: ServiceContext, association: str, first_day: date | None, reason: str) -> None:
+def take_provisional_days(
+    context: ServiceContext, undecided: Iterable[UndecidedAssociation], new_ids: Collection[int]
+) -> list[ProvisionalDay]:
+    """Give associations a first day that nobody has said, and evaluate everyone there again.
+
+    It is today for an association whose endorsements are all new, and otherwise the first night
+    on which they were evaluated: what happened since is on record.
+    """
+    session = context.session
+    days = []
+    for each in undecided:
+        today = days_at(context.rulebooks, context.now)(each.association)
+        query = select(Endorsement.id).where(Endorsement.association == each.association)
+        is_new = set(session.exec(query)) <= set(new_ids)
+        first_day = today if is_new else find_first_run_date(session, each.association) or today
+        reason = "taken at an import; nobody has said another day"
+        _store(context, each.association, first_day, reason, is_chosen=False)
+        days.append(ProvisionalDay(each, first_day))
+    return days
+
+
+def _store(
+    context: ServiceContext,
+    association: str,
+    first_day: date | None,
+    reason: str,
+    *,
+    is_chosen: bool = True,
+) -> None:
     session = context.session
     start = find_start(session, association)
     if start is None:
         start = AssociationStart(
             association=association,
             first_day=first_day,
+            is_chosen=is_chosen,
             reason=reason.strip(),
             set_at=context.now,
             set_by=context.actor.label,
@@ -106,7 +143,7 @@ def _store(context: ServiceContext, association: str, first_day: date | None, re
             start,
             _AUDITED,
             first_day=first_day,
-            is_chosen=True,
+            is_chosen=is_chosen,
             reason=reason.strip(),
             set_at=context.now,
             set_by=context.actor.label,
