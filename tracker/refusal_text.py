@@ -173,6 +173,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "{email} is the address of {name}, who is another person here. If both are one person, use "
         "`tracker person merge`."
     ),
+    "first-day-too-late": "{first_day} is too far ahead: the first day can be {last} or earlier",
     "first-day-chosen": lambda facts: (
         f"{facts['association']} "
         + (

@@ -366,6 +366,16 @@ def test_a_date_that_no_longer_counts_is_found(store: str, folder: Path) -> None
 
 
 @pytest.mark.usefixtures("folder", "mailbox")
+def test_a_first_day_that_nobody_chose_is_found(store: str) -> None:
+    execute(
+        store,
+        "INSERT INTO association_start (association, first_day, is_chosen, reason, set_at, set_by) "
+        "VALUES ('NCIMHA', '2026-01-01', false, 'r', '2026-01-01 00:00:00', 'tracker import')",
+    )
+    assert found() == ["T306"]
+
+
+@pytest.mark.usefixtures("folder", "mailbox")
 def test_an_empty_database_is_a_warning(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,10 @@ from typer.testing import CliRunner, Result
 from tests.jobs.harness import JobHarness, at
 from tests.support.cast import ALICE, BOB, Cast, fill
 from tracker import clock
+from tracker.cli import import_files
 from tracker.cli.main import app
 from tracker.db.engine import writing
+from tracker.db.ledgers import RunRow
 from tracker.services.evaluation import evaluate_due
 
 PEOPLE = "email,name\nnew@example.org,New Person\n"
@@ -41,12 +43,51 @@ def statuses(cast: Cast, email: str = BOB) -> list[str]:
     return [row["status"] for row in cast.rows("standing", endorsement_id=held)]
 
 
-def test_an_import_of_people_with_a_past_asks(cast: Cast, tmp_path: Path) -> None:
-    refused = bring(tmp_path)
-    assert refused.exit_code == 1
-    assert "1 renewal of NCIMHA would be overdue or lapsed at once" in refused.stderr
-    assert "Add --first-day NCIMHA=YYYY-MM-DD" in refused.stderr
-    assert not cast.rows("person", email="new@example.org")
+def test_an_import_of_people_with_a_past_asks(
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_files, "is_terminal", lambda: True)
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    (tmp_path / "endorsements.csv").write_text(HELD)
+    asked = CliRunner().invoke(app, ["import", str(tmp_path)], input="soon\n2026-01-01\n")
+    assert asked.exit_code == 0
+    assert "'soon' is not a date" in asked.output
+    assert "1 renewal of NCIMHA that would be overdue or lapsed at once" in asked.output
+    [start] = cast.rows("association_start")
+    assert (start["first_day"], start["is_chosen"]) == (date(2026, 1, 1), True)
+
+
+def test_an_unattended_import_takes_today_and_says_so(cast: Cast, tmp_path: Path) -> None:
+    held = HELD.replace("NCIMHA,IFS", "MI-AIMH,IMHS")
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    (tmp_path / "endorsements.csv").write_text(held)
+    taken = call("import", str(tmp_path))
+    assert taken.exit_code == 0
+    assert "Nobody has said, so it is taken to be November 22, 2026." in taken.stderr
+    assert "tracker first-day set MI-AIMH" in taken.stderr
+    [start] = cast.rows("association_start")
+    assert (start["first_day"], start["is_chosen"]) == (date(2026, 11, 22), False)
+    assert [row["status"] for row in cast.rows("standing", endorsement_id=4)] == ["open"]
+    # An answer later is no contradiction.
+    assert call("import", str(tmp_path), "--first-day", "MI-AIMH=2026-01-01").exit_code == 0
+    assert cast.rows("association_start")[0]["first_day"] == date(2026, 1, 1)
+
+
+def test_people_who_are_here_stay_late_in_the_systems_time(cast: Cast, tmp_path: Path) -> None:
+    with writing(cast.engine) as session:
+        ran = datetime(2025, 3, 1, 7, 0, tzinfo=UTC)
+        run = RunRow(
+            job="evaluate",
+            association="NCIMHA",
+            local_date=ran.date(),
+            started_at=ran,
+            finished_at=ran,
+            report="{}",
+        )
+        session.add(run)
+    assert bring(tmp_path).exit_code == 0
+    assert cast.rows("association_start")[0]["first_day"] == date(2025, 3, 1)
+    assert "lapsed" in statuses(cast)
 
 
 def test_the_answer_is_kept_for_the_association(cast: Cast, tmp_path: Path) -> None:
@@ -117,6 +158,13 @@ def test_the_command_changes_the_day_and_says_what_moves(cast: Cast) -> None:
 def test_the_command_wants_a_reason(cast: Cast) -> None:
     refused = call("first-day", "set", "NCIMHA", "2026-01-01", "--reason", " ")
     assert refused.exit_code != 0
+    assert cast.rows("association_start") == []
+
+
+def test_a_first_day_far_ahead_is_refused(cast: Cast, tmp_path: Path) -> None:
+    refused = call("first-day", "set", "NCIMHA", "2062-01-01", "--reason", "old system")
+    assert "the first day can be November 23, 2027 or earlier" in str(refused.exception)
+    assert "too far ahead" in bring(tmp_path, "--first-day", "NCIMHA=2062-01-01").stderr
     assert cast.rows("association_start") == []
 
 

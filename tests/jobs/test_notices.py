@@ -173,6 +173,16 @@ def test_the_first_run_says_nothing_of_renewals_that_are_not_judged(sqlite_url: 
     assert {step.what for step in jobs.steps()} == set()
 
 
+def test_a_reminder_says_that_earlier_hours_may_be_missing(sqlite_url: str) -> None:
+    jobs = JobHarness(sqlite_url, judge_renewals_due_from={"NCIMHA": date(2024, 7, 1)})
+    jobs.add_alice(at("2024-12-01"))
+    jobs.run(at("2024-12-01"), at("2024-12-17"))
+    jobs.engine.dispose()
+    text = " ".join(jobs.mails()[-1].text.split())
+    expected = "Hours held before July 1, 2024 may not be in this system yet: please log them"
+    assert expected in text
+
+
 def test_the_steps_are_those_of_the_configuration(sqlite_jobs: JobHarness) -> None:
     sqlite_jobs.configure(NoticeConfig(renewal=RenewalSteps(before=(10,), after=(3,))))
     sqlite_jobs.add_alice(AUTUMN)

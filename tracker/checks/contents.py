@@ -87,8 +87,15 @@ def check_contents(
 
 
 def _check_first_days(session: Session, settings: Settings) -> Findings:
-    """Find settings that a chosen first day overrides: they would mislead an operator."""
+    """Find settings that a chosen first day overrides, and days that nobody has chosen."""
     for start in list_starts(session):
+        if start.first_day and not start.is_chosen:
+            yield warning(
+                "T306",
+                f"{start.association}'s first day in this system was taken to be "
+                f"{start.first_day} at an import: renewals due before have no records",
+                f"Confirm or change it: `tracker first-day set {start.association}`.",
+            )
         configured = settings.judge_renewals_due_from.get(start.association)
         if configured and start.is_chosen and start.first_day != configured:
             stored = start.first_day or "none"

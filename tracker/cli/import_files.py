@@ -20,7 +20,7 @@ from tracker.db.engine import writing
 from tracker.formatting import format_count, format_date
 from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.cells import ImportContext
-from tracker.importer.first_days import FirstDayNeeded, check_first_days
+from tracker.importer.first_days import FirstDayNeeded, format_provisional_day
 from tracker.importer.problems import ImportProblem, ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.notifications.application_mail import notify_imported_decisions
@@ -36,9 +36,12 @@ from tracker.services.application_decisions import (
 from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.first_days import (
+    ProvisionalDay,
     UndecidedAssociation,
     adopt_first_days,
     choose_first_days,
+    list_undecided,
+    take_provisional_days,
 )
 from tracker.services.provider_names import LinkedSession, link_known_providers, list_linked
 
@@ -60,6 +63,11 @@ class ImportOptions(NamedTuple):
     first_days: FirstDays
 
 
+def is_terminal() -> bool:
+    """Whether a person can answer a question."""
+    return sys.stdin.isatty()
+
+
 def run(paths: list[Path], options: ImportOptions) -> None:
     """Import files and folders. On any problem, list all of them, store nothing, and exit with 1.
 
@@ -72,8 +80,6 @@ def run(paths: list[Path], options: ImportOptions) -> None:
             try:
                 _import(app, paths, options)
             except FirstDayNeeded as needed:
-                if not sys.stdin.isatty():
-                    raise
                 answers = {each.association: _ask_first_day(each) for each in needed.undecided}
                 first_days = {**options.first_days, **answers}
                 _import(app, paths, options._replace(first_days=first_days))
@@ -86,6 +92,7 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
     zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
     today = max(clock.local_day(now, zone) for zone in zones)
     newly_linked = list[LinkedSession]()
+    provisional = list[ProvisionalDay]()
     letters = list[str]()
     decisions = list[ImportedDecision]()
 
@@ -93,7 +100,10 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
         service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
         _store_first_days(app, service, options.first_days)
         evaluate_people(session, app.rulebooks, report.person_ids, now)
-        check_first_days(session, report.new_endorsement_ids)
+        undecided = list_undecided(session, report.new_endorsement_ids)
+        if undecided and is_terminal():
+            raise FirstDayNeeded(undecided)
+        provisional.extend(take_provisional_days(service, undecided, report.new_endorsement_ids))
         linked = [
             *list_linked(session, report.linked_entry_ids),
             *link_known_providers(service, report.person_ids),
@@ -119,6 +129,8 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
             service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
             _store_first_days(app, service, options.first_days)
     _print_report(report)
+    for each in provisional:
+        typer.echo(f"Note: {format_provisional_day(each)}", err=True)
     if newly_linked:
         sessions = format_count(len(newly_linked), "session")
         typer.echo(f"The RSC provider of {sessions} was only a name, and is known now.")

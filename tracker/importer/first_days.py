@@ -1,12 +1,8 @@
 """Asks for an association's first day in this system if an import can't do without it."""
 
-from collections.abc import Collection
-
-from sqlmodel import Session
-
 from tracker.formatting import format_count, format_date
 from tracker.importer.problems import ImportProblem, ImportRefused
-from tracker.services.first_days import UndecidedAssociation, list_undecided
+from tracker.services.first_days import ProvisionalDay, UndecidedAssociation
 
 
 class FirstDayNeeded(ImportRefused):
@@ -17,13 +13,18 @@ class FirstDayNeeded(ImportRefused):
         super().__init__([_describe(each) for each in undecided])
 
 
-def check_first_days(session: Session, new_ids: Collection[int]) -> None:
-    """Check that no new endorsement is overdue or lapsed at an association without a first day.
-
-    Standings are evaluated. Raises FirstDayNeeded.
-    """
-    if undecided := list_undecided(session, new_ids):
-        raise FirstDayNeeded(undecided)
+def format_provisional_day(provisional: ProvisionalDay) -> str:
+    """Say what an import took as the first day, and how to change it."""
+    undecided = provisional.undecided
+    name, renewals = undecided.association, format_count(undecided.renewals, "renewal")
+    return (
+        f"since which day has {name} kept its records in this system? Nobody has said, so it is "
+        f"taken to be {format_date(provisional.first_day)}. Otherwise {renewals} would be overdue "
+        f"or lapsed at once, such as {undecided.email}'s of {format_date(undecided.due_on)}; "
+        "renewals due before the first day have no records here. If it is another day, or if all "
+        f'records are here (none), run `tracker first-day set {name} DATE --reason "..."`, or '
+        f"import with --first-day {name}=DATE."
+    )
 
 
 def _describe(undecided: UndecidedAssociation) -> ImportProblem:

@@ -5,7 +5,7 @@ default of associations for which nobody has chosen one.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, func, select
@@ -17,12 +17,15 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.renewal import is_before_records
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, check_text
-from tracker.services.evaluation import DayOf, evaluate_association
+from tracker.services.evaluation import DayOf, days_at, evaluate_association
 from tracker.services.facts import parse_settlement
+from tracker.services.run_ledger import find_first_run_date
 
 _AUDITED = {"association", "first_day", "is_chosen", "reason"}
 _MISSING = ("lapsed", "overdue")
 _BATCH = 1_000
+# Who prepares a start does so within a year.
+_MOST_AHEAD = timedelta(days=366)
 
 
 class StandingCounts(NamedTuple):
@@ -54,6 +57,13 @@ class UndecidedAssociation(NamedTuple):
     due_on: date
 
 
+class ProvisionalDay(NamedTuple):
+    """A first day that an import took because nobody has said one."""
+
+    undecided: UndecidedAssociation
+    first_day: date
+
+
 def list_starts(session: Session) -> list[AssociationStart]:
     """What is known of each association's first day, by association."""
     return list(session.exec(select(AssociationStart).order_by(AssociationStart.association)))
@@ -71,20 +81,58 @@ def set_first_day(
     """Set or change the first day of an association; None: all its records are here.
 
     Everyone there is evaluated again. Raises NotFound for anybody but an operator, and Refused
-    without a reason.
+    without a reason, or for a day that must be a typing error.
     """
     if context.actor.person_id is not None or context.actor.coordinates:
         raise NotFound
     if association not in context.rulebooks.associations:
         raise NotFound
-    if refusals := check_text("reason", reason.strip()):
+    refusals = check_text("reason", reason.strip())
+    today = days_at(context.rulebooks, context.now)(association)
+    if first_day is not None and first_day > today + _MOST_AHEAD:
+        facts = {"first_day": first_day, "last": today + _MOST_AHEAD}
+        refusals.append(Refusal("first_day", "first-day-too-late", facts))
+    if refusals:
         raise Refused(*refusals)
+    _store(context, association, first_day, reason)
+
+
+def take_provisional_days(
+    context: ServiceContext, undecided: Iterable[UndecidedAssociation], new_ids: Collection[int]
+) -> list[ProvisionalDay]:
+    """Give associations a first day that nobody has said, and evaluate everyone there again.
+
+    It is today for an association whose endorsements are all new, and otherwise the first night
+    on which they were evaluated: what happened since is on record.
+    """
+    session = context.session
+    days = []
+    for each in undecided:
+        today = days_at(context.rulebooks, context.now)(each.association)
+        query = select(Endorsement.id).where(Endorsement.association == each.association)
+        is_new = set(session.exec(query)) <= set(new_ids)
+        first_day = today if is_new else find_first_run_date(session, each.association) or today
+        reason = "taken at an import; nobody has said another day"
+        _store(context, each.association, first_day, reason, is_chosen=False)
+        days.append(ProvisionalDay(each, first_day))
+    return days
+
+
+def _store(
+    context: ServiceContext,
+    association: str,
+    first_day: date | None,
+    reason: str,
+    *,
+    is_chosen: bool = True,
+) -> None:
     session = context.session
     start = find_start(session, association)
     if start is None:
         start = AssociationStart(
             association=association,
             first_day=first_day,
+            is_chosen=is_chosen,
             reason=reason.strip(),
             set_at=context.now,
             set_by=context.actor.label,
@@ -95,7 +143,7 @@ def set_first_day(
             start,
             _AUDITED,
             first_day=first_day,
-            is_chosen=True,
+            is_chosen=is_chosen,
             reason=reason.strip(),
             set_at=context.now,
             set_by=context.actor.label,
@@ -135,7 +183,7 @@ def adopt_first_days(context: ServiceContext, configured: Mapping[str, date]) ->
             continue
         start = find_start(context.session, association)
         if start is None or not start.is_chosen:
-            set_first_day(context, association, first_day, "the setting judge_renewals_due_from")
+            _store(context, association, first_day, "the setting judge_renewals_due_from")
             adopted.append(association)
     return adopted
 

@@ -43,6 +43,12 @@ class JobResult(NamedTuple):
     failures: Sequence[Failure] = ()
 
 
+def find_first_run_date(session: Session, association: str) -> date | None:
+    """The first local date of any job of an association."""
+    query = select(func.min(RunRow.local_date)).where(RunRow.association == association)
+    return session.exec(query).one()
+
+
 def get_last_run_date(session: Session, job: str, association: str) -> date | None:
     """The latest local date for which the job ran; None if it never did."""
     query = select(func.max(RunRow.local_date)).where(

@@ -5,12 +5,14 @@ from datetime import date
 import pytest
 
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, NOW
+from tests.support.held import settle_last_year
 from tests.web.client import WebClient, text_of
 from tracker.db.engine import reading, writing
+from tracker.db.people import AssociationStart
 from tracker.exports.calendar import list_calendar_dates
 from tracker.services.context import Actor, NotFound, ServiceContext
 from tracker.services.dashboard import list_attention
-from tracker.services.first_days import set_first_day
+from tracker.services.first_days import adopt_first_days, set_first_day
 
 LAST_YEAR = "2025-01-01"
 
@@ -123,3 +125,37 @@ def test_only_operators_set_a_first_day(sqlite_web: WebClient) -> None:
         carol = ServiceContext(session, BOOKS, Actor(CAROL, None, ("NCIMHA",)), NOW)
         with pytest.raises(NotFound):
             set_first_day(carol, "NCIMHA", date(2026, 1, 1), "a reason")
+
+
+@pytest.mark.parametrize(("is_chosen", "expected"), [(False, date(2026, 1, 1)), (True, None)])
+def test_the_setting_is_taken_where_nobody_chose(
+    sqlite_web: WebClient,
+    is_chosen: bool,  # noqa: FBT001
+    expected: date | None,
+) -> None:
+    with writing(sqlite_web.cast.engine) as session:
+        start = AssociationStart(
+            association="NCIMHA",
+            reason="as before the upgrade",
+            set_at=NOW,
+            set_by="tracker migrate",
+            is_chosen=is_chosen,
+        )
+        session.add(start)
+        context = ServiceContext(session, BOOKS, Actor("tracker.toml"), NOW)
+        adopt_first_days(context, {"NCIMHA": date(2026, 1, 1), "NOWHERE": date(2026, 1, 1)})
+    [start_row] = sqlite_web.cast.rows("association_start")
+    assert start_row["first_day"] == expected
+
+
+def test_a_settled_cycle_before_the_first_day_has_no_standing(sqlite_web: WebClient) -> None:
+    with writing(sqlite_web.cast.engine) as session:
+        settle_last_year(session, sqlite_web.cast, BOB)
+    begin(sqlite_web, date(2026, 1, 1))
+    number = sqlite_web.cast.endorsements[BOB]
+    page = text_of(sqlite_web.visit(CAROL).get(f"/coordinator/people/{number}/{LAST_YEAR}"))
+    assert "Before this system: no records." in page
+    assert "Settled on" not in page
+    begin(sqlite_web, None)
+    page = text_of(sqlite_web.visit(CAROL).get(f"/coordinator/people/{number}/{LAST_YEAR}"))
+    assert "Settled on" in page
