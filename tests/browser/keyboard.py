@@ -110,7 +110,8 @@ class Keys:
         """Type into the field of that label, over what is in it."""
         # Playwright compares the label's whole text, with the word that it is optional.
         named = re.compile(rf"^{re.escape(label)}( \(optional\))?$")
-        field = (within or self.page).get_by_label(named)
+        # Fields that are not asked for, such as the days of a course, are hidden.
+        field = (within or self.page).get_by_label(named).filter(visible=True)
         self.walk_to(field)
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)

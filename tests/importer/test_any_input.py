@@ -38,6 +38,7 @@ GOOD = {
     "shared_reference": ["", "1", "2"],
     "previous_email": ["", "old@example.org"],
     "similar": ["", "same", "new"],
+    "days": ["", "2024-02-01 6; 2/2/2024 5:30 (DEIA:1)", "2024-02-01 1"],
     "reason": ["", "A child"],
     "endorsed_on": ["2024-01-01", "1/1/2022"],
     "cycle_starts_on": ["2024-01-01", "2023-01-01"],

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.importer.importer import PEOPLE, Importer
+from tracker.importer.cells import LOG_EACH_DAY
 
 ENTRY = {
     "email": "alice@example.org",
@@ -83,7 +84,10 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ({"date": ""}, 'date "": must not be empty'),
         ({"hours": "-1"}, 'hours "-1": hours are written like 1.5, 1:30 or 90 min'),
         ({"hours": "0"}, 'hours "0": must be more than 0 and at most 24 hours'),
-        ({"hours": "25"}, 'hours "25": must be more than 0 and at most 24 hours'),
+        (
+            {"hours": "25"},
+            f'hours "25": must be more than 0 and at most 24 hours; {LOG_EACH_DAY}',
+        ),
         ({"hours": "NaN"}, 'hours "NaN": hours are written like 1.5, 1:30 or 90 min'),
         ({"activity": "lunch"}, 'activity "lunch": must be training or rsc'),
         ({"format": "online"}, 'format "online": must be individual or group'),

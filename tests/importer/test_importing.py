@@ -10,6 +10,7 @@ from sqlmodel import Session
 from tests.importer.importer import NOW, PEOPLE, Importer
 from tracker.db.engine import open_engine, writing
 from tracker.importer.apply import ImportReport
+from tracker.importer.cells import LOG_EACH_DAY
 
 HELD = """email,association,category,starts_on,ends_on
 alice@example.org,NCIMHA,IFS,2022-01-01,2023-12-31
@@ -216,12 +217,12 @@ def test_a_day_has_at_most_24_hours(importer: Importer) -> None:
     entries = "email,activity,date,hours,title\nalice@example.org,training,2024-02-01,"
     assert importer.problem_texts(
         people=PEOPLE, entries=f"{entries}20,A\nalice@example.org,training,2024-02-01,5,B\n"
-    ) == ['entries.csv:3: hours "5": makes 25 hours on 2024-02-01; a day has 24']
+    ) == [f'entries.csv:3: hours "5": makes 25 hours on 2024-02-01; a day has 24; {LOG_EACH_DAY}']
     importer.run(people=PEOPLE, entries=f"{entries}20,A\n")
     assert importer.problem_texts(entries=f"{entries}5,B\n") == [
         (
             'entries.csv:2: hours "5": makes 25 hours on 2024-02-01 '
-            "(20 of them already stored); a day has 24"
+            f"(20 of them already stored); a day has 24; {LOG_EACH_DAY}"
         )
     ]
     assert importer.problem_texts(entries=f"{entries}4,B\n") == []

@@ -14,7 +14,7 @@ from tracker.importer.table_rows import store_rows, table_of
 OWNER = {"email", "association", "category"}
 # Columns of files that are stored in a column of another name, or in a table of their own.
 CONVERTED = {
-    "entries": {"date", "hours", "topics", "provider_email", "shared_reference", "similar"},
+    "entries": {"date", "hours", "topics", "provider_email", "shared_reference", "similar", "days"},
     "extensions": {"endorsed_on"},
     "people": {"previous_email"},
     "positions": {"supervisor_email"},

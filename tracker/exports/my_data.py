@@ -68,7 +68,7 @@ _HIDDEN: dict[type[CsvRow], set[str]] = {
     },
     PersonRow: {"previous_email"},
     PositionRow: {"supervisor_email"},
-    EntryRow: {"provider_email", "similar"},
+    EntryRow: {"provider_email", "similar", "days"},
 }
 _PROVIDER_COLUMNS = ("provider_name", "association", "held", "starts_on", "ends_on")
 # Readable by its owner alone, once unpacked.

@@ -101,11 +101,17 @@ _YEARS_BACK = 80
 _YEARS_AHEAD = 100
 
 
-def _parse_date(text: str, info: ValidationInfo) -> date:
+def read_date(text: str) -> tuple[int, int, int] | None:
+    """Year, month, and day of a date in either notation, whether there is such a day or not."""
     match = _ISO_DATE.fullmatch(text) or _US_DATE.fullmatch(text)
-    if not match:
+    return (int(match["year"]), int(match["month"]), int(match["day"])) if match else None
+
+
+def _parse_date(text: str, info: ValidationInfo) -> date:
+    parts = read_date(text)
+    if not parts:
         raise ValueError(_DATE_FORMATS)
-    year, month, day = (int(match[part]) for part in ("year", "month", "day"))
+    year, month, day = parts
     try:
         parsed = date(year, month, day)
     except ValueError:
@@ -312,8 +318,24 @@ def one_of(*words: str) -> PlainValidator:
 YesNo = Annotated[bool, one_of("yes", "no"), AfterValidator(lambda text: text == "yes")]
 
 
+LOG_EACH_DAY = (
+    "for a course over several days, log each day: give each day a row, or list all of them in a "
+    "column days, like YYYY-MM-DD 6; YYYY-MM-DD 5.5"
+)
+
+
 def _parse_session_length(text: str) -> int:
     minutes = parse_hours(text)
+    if minutes > MINUTES_IN_DAY:
+        raise ValueError(f"must be more than 0 and at most 24 hours; {LOG_EACH_DAY}")
+    return _check_length(minutes)
+
+
+def _parse_topic_length(text: str) -> int:
+    return _check_length(parse_hours(text))
+
+
+def _check_length(minutes: int) -> int:
     if not 0 < minutes <= MINUTES_IN_DAY:
         raise ValueError("must be more than 0 and at most 24 hours")
     return minutes
@@ -330,7 +352,7 @@ def _parse_topics(text: str, info: ValidationInfo) -> Topics:
         check_known(name, known, f"{name!r} is not a known topic")
         if name in topics:
             raise ValueError(f"{name} appears twice: give its hours once")
-        topics[name] = _parse_session_length(hours)
+        topics[name] = _parse_topic_length(hours)
     return tuple(sorted(topics.items()))
 
 

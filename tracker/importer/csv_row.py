@@ -64,6 +64,16 @@ class CsvRow(BaseModel):
         """The columns without which a file is refused."""
         return [name for name, field in cls.model_fields.items() if field.is_required()]
 
+    @classmethod
+    def split(cls, cells_by_column: Mapping[str, str]) -> list[dict[str, str]]:
+        """The cells of each row that a line stands for. Raises CourseCellError."""
+        return [dict(cells_by_column)]
+
+    @classmethod
+    def written_column(cls, column: str, _cells_by_column: Mapping[str, str]) -> str:
+        """The column of the file in which the cell for ``column`` is written."""
+        return column
+
     def set_line(self, file: str, line: int) -> None:
         """Remember where the row begins; the heading is on line 1."""
         self._file, self._line = file, line

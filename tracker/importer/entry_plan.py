@@ -12,7 +12,7 @@ from sqlmodel import Session, and_, col, select
 from tracker.db.log import Entry, ImportedRow
 from tracker.db.people import Person
 from tracker.formatting import MINUTES_IN_DAY, format_hours
-from tracker.importer.cells import ImportContext
+from tracker.importer.cells import LOG_EACH_DAY, ImportContext
 from tracker.importer.csv_row import format_cell
 from tracker.importer.entry_matching import (
     EntryMatcher,
@@ -261,4 +261,5 @@ def check_hours_of_days(known: KnownRecords, plan: EntryPlan) -> Iterator[Import
             reported.add(day)
             which = f" ({format_hours(stored)} of them already stored)" if stored else ""
             message = f"makes {format_hours(total)} hours on {row.date}{which}; a day has 24"
+            message = f"{message}; {LOG_EACH_DAY}"
             yield row.problem("hours", message)

@@ -71,6 +71,8 @@ def identify_rows(rows: Iterable[EntryRow]) -> Iterator[ImportedEntry]:
         for texts in _list_spellings(row):
             digest = _digest(row, texts)
             key = reference_key(texts.get("reference"))
+            if row.days:
+                key = reference_key(row.own_reference)
             if not row.reference:
                 equal_rows[row.email, digest] += 1
                 key = f"{digest}:{equal_rows[row.email, digest]}"

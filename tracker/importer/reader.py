@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from tracker.formatting import format_count, format_list
 from tracker.importer.cells import ImportContext, clean, parse_email
+from tracker.importer.course_days import CourseCellError
 from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
 from tracker.importer.file_text import UnreadableFile, count_lines, decode, split_rows
 from tracker.importer.problems import ImportProblem
@@ -144,6 +145,11 @@ def display_path(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
+def _cells_of(row: CsvRow) -> dict[str, Any]:
+    """A row's values in the columns that its file has."""
+    return row.model_dump(exclude_unset=True)
+
+
 class _FileReader:
     """Reads one file into rows. Raises UnreadableFile unless its heading is right."""
 
@@ -174,16 +180,14 @@ class _FileReader:
         try:
             for line, cells in self._lines:
                 context.progress.step()
-                row = self._read_row(line, cells, files, context)
-                if row is None:
-                    continue
-                first = row
-                if identity := row.identity():
-                    first = first_rows.setdefault((self._schema, *identity), row)
-                if first is row:
-                    rows.append(row)
-                elif first.model_dump(exclude_unset=True) != row.model_dump(exclude_unset=True):
-                    files.problems.append(row.contradicts(first))
+                for row in self._read_rows(line, cells, files, context):
+                    first = row
+                    if identity := row.identity():
+                        first = first_rows.setdefault((self._schema, *identity), row)
+                    if first is row:
+                        rows.append(row)
+                    elif _cells_of(first) != _cells_of(row):
+                        files.problems.append(row.contradicts(first))
         except UnreadableFile as error:
             files.refuse(self._file, error)
 
@@ -203,33 +207,56 @@ class _FileReader:
     def _problem(self, column: str, message: str) -> ImportProblem:
         return ImportProblem(self._file, message, self._heading_line, column)
 
-    def _read_row(
+    def _read_rows(
         self, line: int, cells: list[str], files: ImportedFiles, context: ImportContext
-    ) -> CsvRow | None:
+    ) -> list[CsvRow]:
+        """The rows that a line stands for: one, or each day of a course; none with problems."""
         problems = list(self._shape_problems(line, cells))
         texts = dict.fromkeys(self._names, "")
         texts |= {name: cell for name, cell in zip(self._columns, cells, strict=False) if name}
+        rows = list[CsvRow]()
         if not problems:
             try:
-                row = self._schema.model_validate(texts, context=context)
-            except ValidationError as error:
-                for details in error.errors(include_url=False):
-                    column, cell = str(details["loc"][0]), str(details["input"])
-                    message = str(details["ctx"].get("error"))
-                    if details["type"] == "string_too_long":
-                        longest = details["ctx"]["max_length"]
-                        message = f"must have at most {longest} characters, and has {len(cell)}"
-                    problems.append(ImportProblem(self._file, message, line, column, cell))
+                for part in self._schema.split(texts):
+                    rows += self._validate(line, part, problems, context)
+            except CourseCellError as error:
+                cell = texts[error.column]
+                problems.append(ImportProblem(self._file, str(error), line, error.column, cell))
+            if problems:
                 self._note_people(line, texts, files)
-            else:
-                row.set_line(self._file, line)
-                row.set_cells(texts)
-                if isinstance(row, PersonRow):
-                    files.people.add(row.email)
-                return row
-        files.problems += problems
-        files.incomplete.add(self._schema)
-        return None
+        if problems:
+            files.problems += problems
+            files.incomplete.add(self._schema)
+            return []
+        files.people.update(row.email for row in rows if isinstance(row, PersonRow))
+        # One step is expected for each line.
+        context.progress.expect(len(rows) - 1)
+        return rows
+
+    def _validate(
+        self,
+        line: int,
+        texts: dict[str, str],
+        problems: list[ImportProblem],
+        context: ImportContext,
+    ) -> list[CsvRow]:
+        """The row with these cells; none if it has problems, which are added."""
+        try:
+            row = self._schema.model_validate(texts, context=context)
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                column, cell = str(details["loc"][0]), str(details["input"])
+                message = str(details["ctx"].get("error"))
+                if details["type"] == "string_too_long":
+                    longest = details["ctx"]["max_length"]
+                    message = f"must have at most {longest} characters, and has {len(cell)}"
+                written = self._schema.written_column(column, texts)
+                cell = cell if written == column else texts[written]
+                problems.append(ImportProblem(self._file, message, line, written, cell))
+            return []
+        row.set_line(self._file, line)
+        row.set_cells(texts)
+        return [row]
 
     def _shape_problems(self, line: int, cells: list[str]) -> Iterator[ImportProblem]:
         """Cells that are missing, or that belong to no column.

@@ -30,6 +30,8 @@ from tracker.db.people import (
     Waiver,
 )
 from tracker.importer import cells
+from tracker.importer.course_days import COLUMN as COURSE_COLUMN
+from tracker.importer.course_days import DAY_COLUMNS, split_course
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.rules.requirement import LEVELS, PAY, RSC_SERVICE
@@ -297,7 +299,8 @@ class EntryRow(CsvRow):
 
     A ``reference`` identifies the session in later imports; several sessions can have the same
     ``shared_reference``. A provider without a known address is given by name. ``similar`` decides
-    whether a row that looks like a stored session is that session.
+    whether a row that looks like a stored session is that session. A line with ``days`` is a row
+    for each of them (`split_course`); of those, a reference and the day identify the session.
     """
 
     table = Entry
@@ -313,6 +316,7 @@ class EntryRow(CsvRow):
     reference: cells.Text200 | None = None
     shared_reference: Annotated[cells.Text200, _instead_of("reference")] | None = None
     similar: Annotated[str, cells.one_of("same", "new")] | None = None
+    days: str | None = None
     _literal_texts: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def set_cells(self, cells_by_column: Mapping[str, str]) -> None:
@@ -333,8 +337,29 @@ class EntryRow(CsvRow):
         return {column: text for column, text in texts.items() if text}
 
     def identity(self) -> tuple[Any, ...] | None:
-        """The person and the reference; None without one."""
-        return (self.email, self.reference) if self.reference else None
+        """The person and the reference, of a course with the day; None without a reference."""
+        return (self.email, self.own_reference) if self.reference else None
+
+    @property
+    def own_reference(self) -> str | None:
+        """What identifies the session besides its person, if the row has a reference."""
+        return f"{self.reference}@{self.date}" if self.days else self.reference
+
+    @classmethod
+    def split(cls, cells_by_column: Mapping[str, str]) -> list[dict[str, str]]:
+        """A row for each of the days of a course."""
+        return split_course(cells_by_column)
+
+    @classmethod
+    def written_column(cls, column: str, cells_by_column: Mapping[str, str]) -> str:
+        """The column ``days`` for what a course's row has from there."""
+        is_of_course = column in DAY_COLUMNS and cells_by_column.get(COURSE_COLUMN)
+        return COURSE_COLUMN if is_of_course else column
+
+    def problem(self, column: str, message: str) -> ImportProblem:
+        """A problem with the row's value in ``column``, or with the day of a course."""
+        is_of_course = self.days and column in DAY_COLUMNS
+        return super().problem(COURSE_COLUMN if is_of_course else column, message)
 
     def contradicts(self, first: CsvRow) -> ImportProblem:
         """The problem that an earlier row with the same reference is another session."""

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+import pytest
 from sqlalchemy import event
 
 import tracker
@@ -16,7 +17,13 @@ MOST_FILES, MOST_FUNCTIONS = 29, 116
 Functions = set[tuple[str, str]]
 
 
-def test_a_posted_session_passes_few_functions(sqlite_web: WebClient) -> None:
+CHOSEN = {"when": "today", "length": "1.5", "day": "", "month": "", "year": "", "hours": ""}
+
+
+@pytest.mark.parametrize("chosen", [{}, CHOSEN], ids=["typed", "chosen"])
+def test_a_posted_session_passes_few_functions(
+    sqlite_web: WebClient, chosen: dict[str, str]
+) -> None:
     called: Functions = set()
     is_counting = False
 
@@ -43,7 +50,7 @@ def test_a_posted_session_passes_few_functions(sqlite_web: WebClient) -> None:
         event.listen(sqlite_web.cast.engine, "commit", stop)
         is_counting = True
         sys.setprofile(count)
-        saved = alice.post("/log", form | {"form_key": "a" * 32})
+        saved = alice.post("/log", form | chosen | {"form_key": "a" * 32})
     finally:
         sys.setprofile(None)
         threading.setprofile(None)

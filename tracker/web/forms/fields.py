@@ -161,7 +161,10 @@ def parse_chosen_day(fields: Mapping[str, str | None], today: date) -> date:
         raise DateError("when", f"{message} Today is {format_date(today)}.")
     day = today - timedelta(days=DAYS_AGO[when])
     typed = join_date_fields(fields)
-    if typed not in {"", fields.get("prefilled_day"), join_date_fields(format_date_fields(day))}:
+    own = (
+        {fields.get("prefilled_day"), join_date_fields(format_date_fields(day))} if typed else {""}
+    )
+    if typed not in own:
         message = f"You chose {DAY_LABELS[when]} ({format_date(day)}) and also typed a date."
         raise DateError("when", f"{message} For the typed date, choose “Another day.” {_KEEP}")
     return day
