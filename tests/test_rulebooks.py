@@ -204,6 +204,8 @@ def test_requirements_cite_the_table_of_their_purpose(rulebook: Rulebook) -> Non
 @pytest.mark.parametrize("rulebook", REAL.associations.values())
 def test_application_requirements_apply_since_2000(rulebook: Rulebook) -> None:
     asked = [r for r in rulebook.requirements if r.of == "application"]
+    # Statements that our readings rely on are asked for since there is a form for them.
+    asked = [r for r in asked if r.id not in ("rsc-statement", "residence")]
     assert asked
     assert {v.starts_from for r in asked for v in r.values} == {date(2000, 1, 1)}
 

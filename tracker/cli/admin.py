@@ -58,7 +58,7 @@ def _list_settings(
         name = ".".join(path)
         if isinstance(value, BaseModel):
             yield from _list_settings(value, tuple(path))
-        elif isinstance(value, tuple) and value:
+        elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
             for number, item in enumerate(value, 1):
                 fields = ", ".join(f"{field} {text}" for field, text in item)
                 yield path, f"{name}[{number}]", fields
@@ -72,6 +72,8 @@ def _format_value(value: Any) -> str:  # noqa: ANN401 - a setting can have any t
         return hide_passwords(text) if "://" in text else "***"
     if isinstance(value, dict):
         return ", ".join(f"{key} {text}" for key, text in value.items()) or "none"
+    if isinstance(value, tuple) and value:
+        return ", ".join(map(str, value))
     if value == ():
         return "none"
     return str(value)

@@ -6,7 +6,7 @@ coordinators decide is kept like it: see `tracker.services.undo`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -315,6 +315,20 @@ def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:
             col(WithdrawnReference.email) == values["email"],
         )
         session.exec(withdrawn)
+
+
+def _link_rows(session: Session, links: Iterable[Any]) -> Iterator[str]:
+    """Link rows to what is back, and yield those that can't be linked, and why."""
+    for name, key, column, linked in links:
+        if not _link_again(session, METADATA.tables[name], key, {column: linked}):
+            yield f"{name} {key}: it was deleted or linked to something else meanwhile"
+
+
+def _move_rows(session: Session, moved: Sequence[Any]) -> Iterator[str]:
+    """Move rows back to the person from whom they came, and yield those that stay, and why."""
+    for name, key, before, after in reversed(moved):
+        if not _move_back(session, METADATA.tables[name], key, before, after):
+            yield f"{name} {key}: it was deleted or changed meanwhile"
 
 
 def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:

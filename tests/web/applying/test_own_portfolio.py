@@ -201,7 +201,7 @@ def test_virginia_asks_for_residence_and_rsc(sqlite_web: WebClient) -> None:
     text = shown(eve, f"{page}/statements")
     assert "I live in Virginia and work with children from birth to 36 months" in text
     assert "I received the RSC that I logged while I served infants or toddlers" in text
-    eve.post(f"{page}/statements", {"signed": ["virginia", "rsc-while-serving"]})
+    eve.post(f"{page}/statements", {"signed": ["virginia", "rsc-while-serving-infants"]})
     assert "Not ready: 2 of 10 done" in shown(eve, page)
 
 
