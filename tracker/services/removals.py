@@ -289,14 +289,7 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
         _delete(session, METADATA.tables[name], key)
     _insert(context, rows)
     _forget_withdrawal(session, *rows[0])
-    kept = [
-        f"{name} {key}: it was deleted or linked to something else meanwhile"
-        for name, key, column, linked in content["links"]
-        if not _link_again(session, METADATA.tables[name], key, {column: linked})
-    ]
-    for name, key, before, after in reversed(content.get("moved", [])):
-        if not _move_back(session, METADATA.tables[name], key, before, after):
-            kept.append(f"{name} {key}: it was deleted or changed meanwhile")
+    kept = [*_link_rows(session, content["links"]), *_move_rows(session, content.get("moved", []))]
     undone = {"undone_at": context.now, "undone_by": context.actor.label}
     # What people undo themselves has no other event than that of each row.
     audited = set() if removal.kind.startswith(_BY_OWNER) else {"undone_by"}
@@ -305,16 +298,6 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     people = {values["id"] for table, values in rows if table.name == Person.__tablename__}
     evaluate_people(session, context.rulebooks, {removal.person_id, *people}, context.now)
     return kept
-
-
-def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:
-    """A referee who is back was not removed, for later imports."""
-    if table.name == Reference.__tablename__:
-        withdrawn = delete(WithdrawnReference).where(
-            col(WithdrawnReference.application_id) == values["application_id"],
-            col(WithdrawnReference.email) == values["email"],
-        )
-        session.exec(withdrawn)
 
 
 def _link_rows(session: Session, links: Iterable[Any]) -> Iterator[str]:
@@ -329,6 +312,16 @@ def _move_rows(session: Session, moved: Sequence[Any]) -> Iterator[str]:
     for name, key, before, after in reversed(moved):
         if not _move_back(session, METADATA.tables[name], key, before, after):
             yield f"{name} {key}: it was deleted or changed meanwhile"
+
+
+def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:
+    """A referee who is back was not removed, for later imports."""
+    if table.name == Reference.__tablename__:
+        withdrawn = delete(WithdrawnReference).where(
+            col(WithdrawnReference.application_id) == values["application_id"],
+            col(WithdrawnReference.email) == values["email"],
+        )
+        session.exec(withdrawn)
 
 
 def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:

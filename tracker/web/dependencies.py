@@ -229,7 +229,7 @@ def _viewer_of(site: Site, user: SessionUser) -> Viewer | None:
         person_id=user.person_id,
         is_endorsed=user.is_endorsed,
         has_applied=user.has_applied,
-        coordinates=_list_associations(site, roles),
+        coordinates=_list_associations(site, roles) if roles else (),
         provides_rsc=user.provides_rsc,
         mail_comes_back=user.mail_comes_back,
     )
