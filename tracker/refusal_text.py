@@ -331,8 +331,8 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "position-title-missing": "Enter your job title, like Home visitor",
     "position-in-future": "The first day must be today or earlier. Enter the job once you start.",
     "position-on-record": (
-        "You have a job with this title since {starts_on} on record. Change that one, or add to "
-        "the title, like the employer."
+        "You have a job with this title since {starts_on} on record. Change that one, or say "
+        "for whom this one is under “Employer.”"
     ),
     "pay-required": "Choose whether the work was paid",
     "services-required": "Choose at least one",

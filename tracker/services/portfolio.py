@@ -58,6 +58,7 @@ class PositionInput:
     """
 
     title: str
+    employer: str
     pay: str
     services: tuple[str, ...]
     ages: tuple[str, ...]
@@ -195,9 +196,9 @@ def save_position(
     application = _lock_own(context, application_id)
     refusals = list(_check_position(context, application, position))
     values = {**position.values(), "recorded_by": context.actor.label}
-    key = (position.title, position.starts_on)
+    key = (position.title, position.employer, position.starts_on)
     for other in _list_rows(context, Position):
-        if other.id == position_id or (other.title, other.starts_on) != key:
+        if other.id == position_id or (other.title, other.employer, other.starts_on) != key:
             continue
         if position_id is None and _has_values(other, values):
             return other.id
@@ -418,6 +419,8 @@ def _check_position(
 ) -> Iterator[Refusal]:
     terms = _terms_of(context, application)
     yield from _check_title(position.title, "position-title-missing")
+    if len(position.employer) > TITLE_LIMIT:
+        yield Refusal("employer", "text-too-long", {"limit": TITLE_LIMIT})
     if position.pay not in PAY:
         yield Refusal("pay", "pay-required")
     if not position.services:

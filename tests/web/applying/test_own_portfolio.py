@@ -9,7 +9,8 @@ from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import Visitor, WebClient, text_of
 
 JOB: dict[str, Any] = {
-    "title": "Home visitor, Healthy Families",
+    "title": "Home visitor",
+    "employer": "Healthy Families",
     "pay": "paid",
     "starts_month": "6",
     "starts_day": "1",
@@ -120,6 +121,15 @@ def test_a_job_may_serve_both_age_groups(sqlite_web: WebClient) -> None:
     assert row["ages"] == "birth to 36 months; 3 up to 6 years"
 
 
+def test_two_jobs_alike_have_other_employers(sqlite_web: WebClient) -> None:
+    eve, page = start(sqlite_web)
+    eve.post(f"{page}/work", JOB)
+    answer = eve.post(f"{page}/work", {**JOB, "families": "3"})
+    assert "say for whom this one is under “Employer.”" in text_of(answer)
+    assert eve.post(f"{page}/work", {**JOB, "employer": "Clinic"}).status_code == 303
+    assert len(sqlite_web.cast.rows("position", recorded_by=EVE)) == 2
+
+
 def test_a_wrong_job_keeps_what_was_typed(sqlite_web: WebClient) -> None:
     eve, page = start(sqlite_web)
     answer = eve.post(f"{page}/work", {**JOB, "families": "many", "starts_year": "2031"})
@@ -127,7 +137,7 @@ def test_a_wrong_job_keeps_what_was_typed(sqlite_web: WebClient) -> None:
     text = text_of(answer)
     assert "Write the number of families in digits, like 12" in text
     assert "The first day must be today or earlier" in text
-    assert 'value="Home visitor, Healthy Families"' in answer.text
+    assert 'value="Home visitor"' in answer.text
     assert 'value="imh-services" id="services-imh-services" checked' in answer.text
     assert sqlite_web.cast.rows("position", recorded_by=EVE) == []
 

@@ -94,12 +94,14 @@ class JobForm(PeriodForm):
     first_field = "title"
     page_order = (
         "title",
+        "employer",
         "pay",
         *(f"starts_{part}" for part in ("month", "day", "year")),
         "is_current",
     )
 
-    title = StringField("Job title and employer", filters=[clean])
+    title = StringField("Job title", filters=[clean])
+    employer = StringField("Employer or program", filters=[clean])
     pay = RadioField("Was it paid?", choices=_choices(_PAY_NAMES), validate_choice=False)
     is_current = BooleanField("I still work there")
     services = SelectMultipleField("What does the work offer?", validate_choice=False)
@@ -132,6 +134,7 @@ class JobForm(PeriodForm):
             add_problem(self.is_current, message)
         return PositionInput(
             title=self.title.data or "",
+            employer=self.employer.data or "",
             pay=self.pay.data or "",
             services=tuple(self.services.data or ()),
             ages=tuple(self.ages.data or ()),
