@@ -337,6 +337,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "pay-required": "Choose whether the work was paid",
     "services-required": "Choose at least one",
     "choice-unknown": "Choose from the list",
+    "families-required": "Enter the number of families in digits, like 12",
     "families-out-of-range": "The number of families must be 0 to {limit}",
     "exam-not-required": "This application requires no exam",
     "exam-in-future": "The day must be today or earlier. Enter the exam once you have taken it.",

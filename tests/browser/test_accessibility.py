@@ -40,7 +40,8 @@ def test_every_page_route_is_included(still_street: LiveServer) -> None:
         if method == "GET" and path not in NO_PAGES and not path.endswith(FILES)
     }
     paths = {stop.path.format(**still_street.ids).partition("?")[0] for stop in STOPS}
-    assert shown - {matching(path, shown) for path in paths} == set()
+    closest = sorted(shown, key=lambda path: path.count("{"))
+    assert shown - {matching(path, closest) for path in paths} == set()
 
 
 def test_every_state_of_the_log_form_has_no_barriers(scripted: Phone) -> None:
@@ -80,7 +81,7 @@ def test_sessions_and_requests_have_no_barriers(scripted: Phone, server: LiveSer
     expect(bob.get_by_role("status")).to_contain_text("The term is removed.")
     check(bob)
     bob.reload()
-    expect(bob.get_by_role("status")).to_have_count(0)
+    expect(bob.get_by_role("status")).not_to_contain_text("The term is removed.")
     bob.goto("/profile/second-address")
     bob.get_by_label("Your second address").fill("bob@home.example")
     bob.get_by_role("button", name="Send the code").click()

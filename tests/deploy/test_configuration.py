@@ -65,6 +65,7 @@ def test_the_defaults_told_are_the_defaults(
     ):
         for key, value in part:
             shown = f"{value:g}" if isinstance(value, float) else str(value)
+            shown = str([*value]) if isinstance(value, tuple) else shown
             shown = "none" if value is None else f"`{shown}`"
             line = next(
                 line for line in README.splitlines() if line.startswith(f"| `[{table}] {key}`")

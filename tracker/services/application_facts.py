@@ -254,7 +254,7 @@ def _position(values: Sequence[Any]) -> CandidatePosition:
     title, employer, pay, services, ages, families, supervised, trained, *rest = values
     gives_rsc, statements, starts_on, ends_on, held = rest
     return CandidatePosition(
-        title=f"{title} ({employer})" if employer else title,
+        title=format_job(title, employer),
         pay=pay,
         services=_parse_words(services),
         ages=ages,
@@ -267,6 +267,11 @@ def _position(values: Sequence[Any]) -> CandidatePosition:
         ends_on=as_date(ends_on) if ends_on else None,
         supervisor_held=_parse_words(held),
     )
+
+
+def format_job(title: str, employer: str) -> str:
+    """A position as standings name it: ``Home visitor (Healthy Families)``."""
+    return f"{title} ({employer})" if employer else title
 
 
 def _reviews(value: str | list[Any] | None, as_of: date, zone: str) -> dict[str, bool]:

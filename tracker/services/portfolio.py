@@ -418,6 +418,20 @@ def _check_position(
     context: ServiceContext, application: Application, position: PositionInput
 ) -> Iterator[Refusal]:
     terms = _terms_of(context, application)
+    yield from _check_answers(position)
+    known = {"services": terms.services, "statements": terms.statements, "ages": AGES}
+    for field, keys in known.items():
+        if not set(keys) >= set(getattr(position, field)):
+            yield Refusal(field, "choice-unknown")
+    if position.supervisor_id is not None:
+        choices = list_supervisors(context.session, terms.rulebook, context.person_id)
+        if position.supervisor_id not in {choice.id for choice in choices}:
+            yield Refusal("supervisor", "choice-unknown")
+    yield from _check_days(position, _day_at(context, application))
+
+
+def _check_answers(position: PositionInput) -> Iterator[Refusal]:
+    """Why the answers that no rulebook names can't be stored."""
     yield from _check_title(position.title, "position-title-missing")
     if len(position.employer) > TITLE_LIMIT:
         yield Refusal("employer", "text-too-long", {"limit": TITLE_LIMIT})
@@ -425,17 +439,10 @@ def _check_position(
         yield Refusal("pay", "pay-required")
     if not position.services:
         yield Refusal("services", "services-required")
-    known = {"services": terms.services, "statements": terms.statements, "ages": AGES}
-    for field, keys in known.items():
-        if not set(keys) >= set(getattr(position, field)):
-            yield Refusal(field, "choice-unknown")
-    if position.families is None or not 0 <= position.families <= MOST_FAMILIES:
+    if position.families is None:
+        yield Refusal("families", "families-required")
+    elif not 0 <= position.families <= MOST_FAMILIES:
         yield Refusal("families", "families-out-of-range", {"limit": MOST_FAMILIES})
-    if position.supervisor_id is not None:
-        choices = list_supervisors(context.session, terms.rulebook, context.person_id)
-        if position.supervisor_id not in {choice.id for choice in choices}:
-            yield Refusal("supervisor", "choice-unknown")
-    yield from _check_days(position, _day_at(context, application))
 
 
 def _check_days(position: PositionInput, today: date) -> Iterator[Refusal]:

@@ -115,17 +115,10 @@ class OwnForm(Form):  # type: ignore[misc]  # wtforms ships no types
     page_order: ClassVar[Sequence[str]] = ()
 
     def add_refusals(self, refusals: Sequence[Refusal]) -> None:
-        """Show at their fields why a service refused what was submitted.
-
-        A field that could not be read says so, and nothing else.
-        """
-        unread = set(self.errors)
+        """Show at their fields why a service refused what was submitted."""
         for refusal in refusals:
             name = self.refusal_fields.get(refusal.field, refusal.field)
-            field = self[name or self.first_field]
-            if field.name in unread:
-                continue
-            add_problem(field, format_refusal(refusal.code, refusal.facts))
+            add_problem(self[name or self.first_field], format_refusal(refusal.code, refusal.facts))
 
     def problems(self) -> list[tuple[str, str]]:
         """Each problem as (id of the field, message), in the order of the page."""

@@ -16,6 +16,7 @@ from tracker.formatting import capitalize_first, format_count, format_list
 from tracker.rules.application.wording import format_months
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding, Result
+from tracker.services.application_facts import format_job
 from tracker.services.applications import get_application_standings
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.portfolio import (
@@ -52,6 +53,8 @@ from tracker.web.pages.applications import list_terms
 from tracker.web.rendering import category_name
 
 router = APIRouter()
+# How the service refuses what a form could not read.
+_UNREAD = ("day-required", "families-required")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +288,9 @@ def _save(page: PageRequest, form: OwnForm, save: Callable[[ServiceContext], Non
     try:
         page.write(save_unless_wrong)
     except Refused as refused:
-        form.add_refusals(refused.refusals)
+        # A field that could not be read says so itself.
+        read = [one for one in refused.refusals if one.code not in _UNREAD]
+        form.add_refusals(read)
         return False
     return True
 
@@ -344,17 +349,17 @@ def view_job(
 
 def _judge_job(result: Result, position: Position) -> list[tuple[str, bool]]:
     """For one requirement: what is counted of a job, or why none of it; and whether it counts."""
-    label = result.requirement.label
+    label, named = result.requirement.label, format_job(position.title, position.employer)
     verdicts = []
     for item in result.counted_items:
         ended = position.ends_on is not None and position.ends_on < item.day
-        if item.title == position.title and position.starts_on <= item.day and not ended:
+        if item.title == named and position.starts_on <= item.day and not ended:
             amount = format_months(item.amount)
             if result.requirement.unit == "families":
                 amount = format_count(item.amount, "family", "families")
             verdicts.append((f"{label}: {amount}", True))
     for remark in result.remarks:
-        if (remark.title, remark.day) == (position.title, position.starts_on):
+        if (remark.title, remark.day) == (named, position.starts_on):
             words = capitalize_first(format_reason(remark.reason))
             verdicts.append((f"{label}: {words}", remark.needs_review))
     return verdicts
