@@ -106,8 +106,9 @@ def matching(path: str, patterns: Collection[str]) -> str:
 
 
 def typed_into(form: Form, text: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What the form sends with these texts; of every choice its last."""
-    chosen = [(name, values[-1]) for name, values in form.choices.items() if values]
+    """What the form sends with these texts; of every choice its last, and days as typed."""
+    choices = [(name, values) for name, values in form.choices.items() if name != "starts_today"]
+    chosen = [(name, values[-1]) for name, values in choices if values]
     return [*form.sent, *chosen, *((name, text.get(name, "")) for name in form.typed)]
 
 

@@ -56,6 +56,7 @@ BRINGS = {
 # Fields that look like one and are none: what the form was opened for, days, counts, levels, ages.
 HARMLESS = {
     "version", "asked", "seen", "warned", "next", "kept", "format", "activity", "page", "ages",
+    "starts_today",
     "as_of", "prefilled_day", "prefilled_hours", "when", "length",
 }  # fmt: skip
 OF_PROVIDERS = "/sessions/"

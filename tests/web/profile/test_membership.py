@@ -44,6 +44,37 @@ def test_a_term_counts_immediately(web: WebClient) -> None:
     assert date(2026, 12, 31) in [one["membership_until"] for one in stored]
 
 
+def test_a_term_starts_today_without_typing_it(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit(BOB)
+    assert 'value="2026-11-22"' in bob.get("/membership/new").text
+    form = {"organization": "NCIMHA", "length": "year", "starts_today": "2026-11-22"}
+    assert bob.post("/membership/new", form).status_code == 303
+    (row,) = sqlite_web.cast.rows("membership", recorded_by=BOB)
+    assert (row["starts_on"], row["ends_on"]) == (date(2026, 11, 22), date(2027, 11, 21))
+
+
+def test_a_box_checked_before_midnight_means_that_day(sqlite_web: WebClient) -> None:
+    sqlite_web.pass_time(hours=12)
+    form = {"organization": "NCIMHA", "length": "year", "starts_today": "2026-11-22"}
+    assert sqlite_web.visit(BOB).post("/membership/new", form).status_code == 303
+    (row,) = sqlite_web.cast.rows("membership", recorded_by=BOB)
+    assert row["starts_on"] == date(2026, 11, 22)
+
+
+@pytest.mark.parametrize("value", ["2026-11-20", "yes", "2026-13-01"])
+def test_an_old_box_for_today_is_refused(sqlite_web: WebClient, value: str) -> None:
+    form = {"organization": "NCIMHA", "length": "year", "starts_today": value}
+    answer = sqlite_web.visit(BOB).post("/membership/new", form)
+    assert "This page is old. Enter the first day" in answer.text
+
+
+def test_two_first_days_are_asked_about(sqlite_web: WebClient) -> None:
+    form = {**NEXT_YEAR, "starts_today": "2026-11-22"}
+    answer = text_of(sqlite_web.visit(BOB).post("/membership/new", form))
+    assert "Uncheck November 22, 2026, or leave the other first day empty" in answer
+    assert sqlite_web.cast.rows("membership", recorded_by=BOB) == []
+
+
 def test_a_membership_for_life_meets_every_renewal(web: WebClient) -> None:
     bob = web.visit(BOB)
     life = {**NEXT_YEAR, "starts_year": "1995", "length": "life"}

@@ -1,7 +1,7 @@
 """Forms that ask for days, each in three fields."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar
 
 from dateutil.relativedelta import relativedelta
@@ -16,7 +16,6 @@ from tracker.web.forms.fields import (
     DateError,
     DateWording,
     HoursError,
-    format_date_fields,
     join_date_fields,
     parse_chosen_day,
     parse_chosen_hours,
@@ -26,6 +25,7 @@ from tracker.web.forms.fields import (
     settle_choices,
 )
 
+_ONE_DAY = timedelta(days=1)
 _PARTS = ("day", "month", "year")
 _DAY_NAMES = {"starts": "first day", "ends": "last day"}
 
@@ -104,7 +104,8 @@ class ApplicationDecisionForm(PastDayForm):
 class PeriodForm(OwnForm):
     """A form with a first and a last day, in the fields ``starts_day`` to ``ends_year``.
 
-    ``is_today``: the form is shown again because the button "Today" was pressed.
+    ``starts_today``, a box to check, sends the day that was today when the page was shown, so
+    that a form sent after midnight means what it says. ``today`` is the day that it offers.
     """
 
     refusal_fields: ClassVar = {
@@ -112,7 +113,8 @@ class PeriodForm(OwnForm):
         "ends_on": "ends_day",
         "endorsement_id": "subject",
     }
-    is_today = False
+    today: date | None = None
+    starts_today = StringField("Today", filters=[clean])
     starts_day = StringField("Day", filters=[clean])
     starts_month = StringField("Month", filters=[clean])
     starts_year = StringField("Year", filters=[clean])
@@ -120,15 +122,24 @@ class PeriodForm(OwnForm):
     ends_month = StringField("Month", filters=[clean])
     ends_year = StringField("Year", filters=[clean])
 
-    def fill_today(self, today: date) -> None:
-        """Enter today as the first day."""
-        self.is_today = True
-        for name, text in format_date_fields(today, "starts_").items():
-            self[name].data = text
-
     def is_blank(self, prefix: str) -> bool:
         """Whether the three fields of a day ("starts" or "ends") are empty."""
         return not any(self[f"{prefix}_{part}"].data for part in _PARTS)
+
+    def parse_first_day(self, today: date, *, years_back: int = PLAUSIBLE_YEARS) -> date | None:
+        """The first day, checked or typed; None, with a problem, if it is wrong or both differ."""
+        if not self.starts_today.data:
+            return self.parse_day("starts", today, years_back=years_back)
+        checked = {(today - _ONE_DAY).isoformat(), today.isoformat()} & {self.starts_today.data}
+        if not checked:
+            add_problem(self.starts_today, "This page is old. Enter the first day")
+            return None
+        day = date.fromisoformat(checked.pop())
+        if self.is_blank("starts") or self.parse_day("starts", today) == day:
+            return day
+        message = f"Uncheck {format_date(day)}, or leave the other first day empty"
+        add_problem(self.starts_today, message)
+        return None
 
     def parse_day(
         self, prefix: str, today: date, *, name: str = "", years_back: int = PLAUSIBLE_YEARS

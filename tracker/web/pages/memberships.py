@@ -60,7 +60,7 @@ class MembershipForm(PeriodForm):
         self.validate()
         if not self.organization.data:
             add_problem(self.organization, format_refusal("organization-not-accepted", {}))
-        starts_on = self.parse_day("starts", today, years_back=MAX_TERM_YEARS)
+        starts_on = self.parse_first_day(today, years_back=MAX_TERM_YEARS)
         ends_on = None
         if self.length.data == _UNTIL:
             ends_on = self.parse_day("ends", today, years_back=MAX_TERM_YEARS)
@@ -178,9 +178,8 @@ def _handle_form(
     with page.reading() as session:
         form = _build_form(page, session, membership_id, typed)
         today = page.today(session)
-    if typed is not None and "today" in typed:
-        form.fill_today(today)
-    elif typed is not None and (term := form.parse_term(today)) is not None:
+    form.today = today if membership_id is None else None
+    if typed is not None and (term := form.parse_term(today)) is not None:
         try:
             if membership_id is None:
                 page.write(lambda context: create_membership(context, term))

@@ -86,7 +86,7 @@ class TimeRequestForm(PeriodForm):
         if kind == EXTENSION:
             due_on = self.parse_day("ends", today, name="new due date")
             return None if due_on is None else RequestedDays(cycle_starts_on, due_on)
-        starts_on = self.parse_day("starts", today)
+        starts_on = self.parse_first_day(today)
         # The last day of a leave may still be unknown.
         ends_on = None if self.is_blank("ends") else self.parse_day("ends", today)
         return None if self.errors or starts_on is None else RequestedDays(starts_on, ends_on)
@@ -179,9 +179,8 @@ def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) ->
     form = NewRequestForm(typed, data=values)
     form.form_key.data = keep_form_key(form.form_key.data)
     form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
-    if typed is not None and "today" in typed:
-        form.fill_today(today)
-    elif typed is not None and (new := form.parse_request(kind, options, today)) is not None:
+    form.today = today
+    if typed is not None and (new := form.parse_request(kind, options, today)) is not None:
         create = request_leave if kind == LEAVE else request_extension
 
         def save(context: ServiceContext) -> None:
