@@ -58,7 +58,7 @@ VOCABULARY = Vocabulary(
     ratings={"NCIMHA": [WORK]},
     cycle_of=_calendar_year,
 )
-CONTEXT = ImportContext(VOCABULARY, AS_OF, "tests", NOW)
+CONTEXT = ImportContext(VOCABULARY, AS_OF, "tests", NOW, month_first=True)
 WRITTEN = (
     "person",
     "endorsement",

@@ -1,9 +1,12 @@
 """What cells can contain, and what the problem with any other says."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.importer.importer import PEOPLE, Importer
+from tests.importer.importer import CONTEXT, PEOPLE, Importer
 from tracker.importer.cells import LOG_EACH_DAY
+from tracker.importer.reader import read_files
 
 ENTRY = {
     "email": "alice@example.org",
@@ -276,3 +279,25 @@ def test_an_unknown_provider_is_reported_with_other_problems(
         'hours "25"',
         'provider_email "nobody@example.org"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "is_asked"),
+    [
+        (["3/4/2026"], True),
+        (["3/4/2026", "5/5/2026"], True),
+        (["3/4/2026", "3/13/2026"], False),
+        (["5/5/2026"], False),
+        (["2026-03-04"], False),
+    ],
+)
+def test_a_date_is_asked_about_unless_the_file_tells(
+    sqlite_importer: Importer, days: list[str], *, is_asked: bool
+) -> None:
+    lines = [f"alice@example.org,training,{day},1,Day {n}" for n, day in enumerate(days)]
+    file = sqlite_importer.folder / "entries.csv"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("\n".join(["email,activity,date,hours,title", *lines]), "utf-8")
+    files = read_files([file], replace(CONTEXT, month_first=False))
+    found = [p.line for p in files.problems if "can be month/day or day/month" in p.message]
+    assert found == ([2] if is_asked else [])

@@ -54,13 +54,14 @@ class ImportOptions(NamedTuple):
     """What the command line says besides the files.
 
     ``as_of`` is the last day on which a session can be dated; by default today, in the time zone
-    where the day starts first. ``similar`` is as of `ImportContext`. ``first_days`` are the
-    associations' first days in this system.
+    where the day starts first. ``similar`` and ``month_first`` are as of `ImportContext`.
+    ``first_days`` are the associations' first days in this system.
     """
 
     as_of: date | None
     similar: Literal["same", "new"] | None
     first_days: FirstDays
+    month_first: bool
 
 
 def is_terminal() -> bool:
@@ -122,7 +123,9 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
     with _progress_bar() as progress:
         last_day = options.as_of or today
         vocabulary = vocabulary_of(app.rulebooks)
-        context = ImportContext(vocabulary, last_day, _ACTOR, now, progress, options.similar)
+        context = ImportContext(
+            vocabulary, last_day, _ACTOR, now, progress, options.similar, options.month_first
+        )
         report = import_paths(app.engine, paths, context, finish)
     if options.first_days and not report.person_ids:
         with writing(app.engine) as session:

@@ -103,12 +103,17 @@ def import_(
             help="Its first day in this system: renewals due before have no records. Repeatable.",
         ),
     ] = None,
+    month_first: Annotated[
+        bool, typer.Option("--month-first", help="Dates with slashes begin with the month.")
+    ] = False,
 ) -> None:
     """Import people, endorsements, hours, and more from CSV files, all or nothing."""
     from tracker.cli import first_days, import_files
 
     chosen = first_days.parse_first_days(first_day or [])
-    options = import_files.ImportOptions(as_of, similar.value if similar else None, chosen)
+    options = import_files.ImportOptions(
+        as_of, similar.value if similar else None, chosen, month_first
+    )
     import_files.run(paths, options)
 
 

@@ -35,6 +35,7 @@ class ImportContext:
     ``as_of`` is the last day (inclusive) on which something that has happened may lie. ``actor``
     and ``now`` (aware) go into the audit log. ``similar`` decides for all rows that look like a
     stored session whether each is that session ("same") or a "new" one; None: each row decides.
+    ``month_first``: 3/4/2026 is March 4, though a file does not show that it writes dates so.
     """
 
     vocabulary: Vocabulary
@@ -43,6 +44,7 @@ class ImportContext:
     now: datetime
     progress: Progress = field(default_factory=Progress)
     similar: Literal["same", "new"] | None = None
+    month_first: bool = False
 
     @cached_property
     def entry_rules(self) -> EntryRules:
@@ -99,6 +101,26 @@ _DATE_FORMATS = "write the date as YYYY-MM-DD or M/D/YYYY"
 # No career is longer; a date beyond is a typing error.
 _YEARS_BACK = 80
 _YEARS_AHEAD = 100
+
+
+# As in a file's text, wherever it stands.
+_SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/\d{4}(?![\d/])", re.ASCII)
+_MONTHS = 12
+
+
+def find_ambiguous_date(text: str) -> re.Match[str] | None:
+    """The first date of a file's text that is read as month and day and could be day and month.
+
+    None if there is none, or if another date shows that the file writes the month first.
+    """
+    ambiguous = None
+    for match in _SLASHED.finditer(text):
+        first, second = int(match[1]), int(match[2])
+        if first <= _MONTHS < second:
+            return None
+        if first != second and first <= _MONTHS and ambiguous is None:
+            ambiguous = match
+    return ambiguous
 
 
 def read_date(text: str) -> tuple[int, int, int] | None:

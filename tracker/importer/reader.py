@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from tracker.formatting import format_count, format_list
-from tracker.importer.cells import ImportContext, clean, parse_email
+from tracker.importer.cells import ImportContext, clean, find_ambiguous_date, parse_email
 from tracker.importer.course_days import CourseCellError
 from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
 from tracker.importer.file_text import UnreadableFile, count_lines, decode, split_rows
@@ -76,6 +76,8 @@ def read_files(paths: Iterable[Path], context: ImportContext) -> ImportedFiles:
         file = display_path(path)
         try:
             text = decode(path.read_bytes())
+            if not context.month_first:
+                _check_dates(text)
             context.progress.expect(_PASSES * count_lines(text))
             readers.append(_FileReader(kind, file, text))
         except (OSError, UnreadableFile) as error:
@@ -85,6 +87,18 @@ def read_files(paths: Iterable[Path], context: ImportContext) -> ImportedFiles:
     for reader in sorted(readers, key=lambda each: order.index(each.kind)):
         reader.read(files, first_rows, context)
     return files
+
+
+def _check_dates(text: str) -> None:
+    """Raise UnreadableFile if the dates of a file can be read in two ways."""
+    match = find_ambiguous_date(text)
+    if match is None:
+        return
+    message = (
+        f"{match[0]} can be month/day or day/month, and no other date in the file tells: if the "
+        "month comes first, import with --month-first; otherwise write dates as YYYY-MM-DD"
+    )
+    raise UnreadableFile(message, text.count("\n", 0, match.start()) + 1)
 
 
 def find_files(paths: Iterable[Path], files: ImportedFiles) -> list[tuple[str, Path]]:
