@@ -1,11 +1,18 @@
 """A transcript as a CSV file and as a PDF."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
-from threading import BoundedSemaphore
-from typing import Any, Literal
+from importlib.util import find_spec
+from threading import BoundedSemaphore, Lock
+from typing import Any
+
+import structlog
 
 from tracker.exports.transcript import (
     Transcript,
@@ -17,27 +24,26 @@ from tracker.formatting import format_date, format_hours, format_hours_with_unit
 from tracker.settings import templates_folder
 from tracker.spreadsheet_csv import csv_lines
 
-try:
-    import typst
-except ImportError:
-    AVAILABLE = False
-else:
-    AVAILABLE = True
-
+AVAILABLE = find_spec("typst") is not None
 # Typesetting takes a whole processor: leave room for pages.
 _AT_A_TIME = BoundedSemaphore(2)
 _WAIT_SECONDS = 20
-# Typesetting this many sessions takes about 135 MB; 4,000 took 750 MB.
+# Longer ones would come near the limits of `tracker.exports.typesetting`.
 MOST_SESSIONS = 1_000
-# The accessible kind of PDF, which also refuses what a screen reader could not read.
-_ACCESSIBLE: Literal["ua-1"] = "ua-1"
-_NO_GLYPH = "could not be displayed"
+# More than the processor time that typesetting may take: the machine may be busy.
+_MOST_SECONDS = 60
+_CHILD = [sys.executable, "-P", "-m", "tracker.exports.typesetting"]
+_LOG = structlog.get_logger(__name__)
 # No column is wider than this: longer words may break after so many letters.
 _LONG_WORD = re.compile(r"\S{24}(?=\S)")
 
 
 class BusyError(Exception):
-    """Too many PDF files are being made at the moment: try again later."""
+    """Too many PDF files are being made at the moment, or one for this person: try again later."""
+
+
+class TypesettingError(Exception):
+    """A transcript can't be typeset, or only with more memory or time than it may take."""
 
 
 def file_name(transcript: Transcript, ending: str) -> str:
@@ -135,34 +141,58 @@ def can_make_pdf(transcript: Transcript) -> bool:
     return AVAILABLE and sum(len(part.sessions) for part in transcript.parts) <= MOST_SESSIONS
 
 
-def transcript_pdf(transcript: Transcript) -> bytes:
-    """A tagged PDF on US Letter paper. Raises BusyError."""
-    data = json.dumps(_pdf_data(transcript), ensure_ascii=False)
+def transcript_pdf(transcript: Transcript, person_id: int) -> bytes:
+    """A tagged PDF on US Letter paper. Raises BusyError or TypesettingError."""
     printed_at = datetime.combine(transcript.printed_on, time(12), UTC)
-    if not _AT_A_TIME.acquire(timeout=_WAIT_SECONDS):
-        raise BusyError
+    wanted = {
+        "folder": str(templates_folder() / "pdf"),
+        "transcript": json.dumps(_pdf_data(transcript), ensure_ascii=False),
+        "printed_at": int(printed_at.timestamp()),
+    }
+    with wait_for_turn(person_id):
+        return _typeset(json.dumps(wanted).encode())
+
+
+_people_served = set[int]()
+_people_lock = Lock()
+
+
+@contextmanager
+def wait_for_turn(person_id: int) -> Iterator[None]:
+    """Let few files be made at a time, and one for each person. Raises BusyError."""
+    with _people_lock:
+        if person_id in _people_served:
+            raise BusyError
+        _people_served.add(person_id)
     try:
-        return _typeset(data, printed_at, _ACCESSIBLE)
-    except typst.TypstError as error:
-        if _NO_GLYPH not in str(error):
-            raise
-        # No font has the letters of some name: boxes are shown for them, with the right text
-        # beneath. Everything else is still tagged.
-        return _typeset(data, printed_at, None)
+        if not _AT_A_TIME.acquire(timeout=_WAIT_SECONDS):
+            raise BusyError
+        try:
+            yield
+        finally:
+            _AT_A_TIME.release()
     finally:
-        _AT_A_TIME.release()
+        with _people_lock:
+            _people_served.remove(person_id)
 
 
-def _typeset(data: str, printed_at: datetime, standard: Literal["ua-1"] | None) -> bytes:
-    folder = templates_folder() / "pdf"
-    return typst.compile(
-        folder / "transcript.typ",
-        root=folder,
-        format="pdf",
-        sys_inputs={"transcript": data},
-        pdf_standards=standard,
-        timestamp=int(printed_at.timestamp()),
-    )
+def _typeset(wanted: bytes) -> bytes:
+    # It needs none of our settings, some of which are secret.
+    environment = {name: os.environ[name] for name in os.environ if name.startswith("PYTHON")}
+    try:
+        done = subprocess.run(  # noqa: S603 - nothing of the command is typed by anybody
+            _CHILD,
+            input=wanted,
+            capture_output=True,
+            timeout=_MOST_SECONDS,
+            check=True,
+            env=environment,
+        )
+    except subprocess.SubprocessError as error:
+        # What it printed can contain what is in the transcript.
+        _LOG.error("a transcript was not typeset", error=type(error).__name__)
+        raise TypesettingError from error
+    return done.stdout
 
 
 def _pdf_data(transcript: Transcript) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 import csv
 import io
+import os
+import sys
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pypdf
@@ -200,3 +203,42 @@ def test_without_typst_the_page_explains_printing(
     assert ".pdf" not in page
     assert ".pdf" not in alice.get("/takeaways").text
     assert alice.get(f"{address(sqlite_web)}.pdf").status_code == 404
+
+
+def rss_in_mb() -> float:
+    """The memory of this process that is in use."""
+    pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_pdfs_leave_no_memory_behind(sqlite_web: WebClient) -> None:
+    log_more(sqlite_web, 300, "Training")
+    pdf_of(sqlite_web)
+    before = rss_in_mb()
+    for _ in range(5):
+        pdf_of(sqlite_web)
+    assert rss_in_mb() - before < 20
+
+
+def test_one_pdf_is_made_for_a_person_at_a_time(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.cast.people[ALICE]
+    with transcript_files.wait_for_turn(alice):
+        answer = sqlite_web.visit(ALICE).get(f"{address(sqlite_web)}.pdf")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert pdf_of(sqlite_web).pages
+
+
+@pytest.mark.parametrize(
+    "limits", ["MOST_BYTES = 60_000_000", "MOST_CPU_SECONDS = 0", "raise SystemExit(3)"]
+)
+def test_a_pdf_beyond_its_limits_leads_to_the_page(
+    sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch, limits: str
+) -> None:
+    code = f"from tracker.exports import typesetting as t; t.{limits}; t.main()"
+    if "raise" in limits:
+        code = limits
+    monkeypatch.setattr(transcript_files, "_CHILD", [sys.executable, "-c", code])
+    alice = sqlite_web.visit(ALICE)
+    answer = alice.get(f"{address(sqlite_web)}.pdf")
+    assert answer.headers["location"] == address(sqlite_web)
+    assert "We could not make the PDF. Print this page instead" in text_of(alice.follow(answer))

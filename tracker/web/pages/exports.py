@@ -265,9 +265,11 @@ def send_transcript_pdf(
         # The page explains why, and has all of it.
         return RedirectResponse(f"/transcript/{endorsement_id}/{cycle_starts_on}", 303)
     try:
-        body = transcript_files.transcript_pdf(transcript)
+        body = transcript_files.transcript_pdf(transcript, page.person_id)
     except transcript_files.BusyError:
         raise HTTPException(503, headers={"Retry-After": "30"}) from None
+    except transcript_files.TypesettingError:
+        return page.redirect(f"/transcript/{endorsement_id}/{cycle_starts_on}", "no-pdf")
     return _attach(body, "application/pdf", transcript, "pdf")
 
 
