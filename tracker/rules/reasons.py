@@ -95,7 +95,6 @@ SENTENCES = {
     "alternative_for_review": "{label} is enough if the reviewers agree",
     "window": "{starts_on} to {ends_on}",
     "references": "{received} received, {waiting} waiting",
-    "ask_coordinator": "your coordinator can tell you what is still needed",
     "idle_reference": "{idle} of them does not fit any remaining place",
     "idle_references": "{idle} of them do not fit any remaining place",
     "instead_references": "counted in other places, if the reviewers agree",

@@ -1,10 +1,10 @@
 """Judging an application: how ready it is, requirement by requirement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from tracker.rules.application.candidate import Candidate, CandidateDegree
-from tracker.rules.application.references import judge_references
+from tracker.rules.application.references import judge_named_references, judge_references
 from tracker.rules.application.rsc import judge_rsc
 from tracker.rules.application.work import judge_work
 from tracker.rules.counting import compare, count_minutes, find_cover_end
@@ -38,15 +38,33 @@ def judge_application(
     judged = _judge_requirements(plan, facts, as_of, covered_until)
     reviewed = [_apply_review(result, facts.candidate) for result in judged]
     results = _settle_alternatives(reviewed)
+    change = _find_next_change(results, facts, as_of, covered_until)
+    status = _find_status(results)
+    return ApplicationStanding(facts, plan, status, tuple(results), change, covered_until)
+
+
+def hide_reference_judgments(standing: ApplicationStanding) -> ApplicationStanding:
+    """The standing as its applicant may see it: no part of it depends on what referees wrote.
+
+    References are judged by the roles in which they were named and by which ones came in; so is
+    the whole standing.
+    """
+    results = []
+    for result in standing.results:
+        rule = result.requirement.rule.references
+        if rule is not None and result.outcome is not Outcome.NOT_NEEDED:
+            result = judge_named_references(result.requirement, rule, standing.facts.candidate)  # noqa: PLW2901
+        results.append(result)
+    if not results:
+        return standing
+    return standing._replace(results=tuple(results), status=_find_status(results))
+
+
+def _find_status(results: Iterable[Result]) -> Status:
     outcomes = {result.outcome for result in results}
     if Outcome.SHORT in outcomes:
-        status = Status.NOT_READY
-    elif Outcome.REVIEW in outcomes:
-        status = Status.NEEDS_REVIEW
-    else:
-        status = Status.READY
-    change = _find_next_change(results, facts, as_of, covered_until)
-    return ApplicationStanding(facts, plan, status, tuple(results), change, covered_until)
+        return Status.NOT_READY
+    return Status.NEEDS_REVIEW if Outcome.REVIEW in outcomes else Status.READY
 
 
 def _judge_requirements(

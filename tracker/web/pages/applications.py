@@ -18,7 +18,7 @@ from tracker.formatting import (
     format_list,
     lowercase_first,
 )
-from tracker.rules.application.references import judge_named_references
+from tracker.rules.application.readiness import hide_reference_judgments
 from tracker.rules.application.wording import (
     NO_INITIAL_RULES,
     format_months,
@@ -33,7 +33,7 @@ from tracker.rules.application.wording import (
 )
 from tracker.rules.description import describe_terms
 from tracker.rules.model import Rulebook
-from tracker.rules.reasons import because, format_reason
+from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import Requirement
 from tracker.rules.standing import (
     ApplicationStanding,
@@ -166,7 +166,7 @@ def read_checklist(
     if for_association:
         training = list_counted_training(session, standing, day_of(application.association))
     else:
-        standing = _hide_reference_judgments(standing)
+        standing = hide_reference_judgments(standing)
     rulebook = rulebooks.associations[application.association]
     reviews = list_reviews(session, application.id)
     readings = {each.id: each.taken for each in rulebook.interpretations}
@@ -234,22 +234,6 @@ def format_missing(standing: ApplicationStanding, *, most: int) -> str:
         parts.append(format_short(result) if result.short else label)
     rest = len(parts) - most
     return format_list([*parts[:most], f"{rest} more"] if rest > 0 else parts)
-
-
-def _hide_reference_judgments(standing: ApplicationStanding) -> ApplicationStanding:
-    """The standing with references counted by the roles named, not by what they say."""
-    results = []
-    for result in standing.results:
-        rule = result.requirement.rule.references
-        if rule is None:
-            results.append(result)
-            continue
-        named = judge_named_references(result.requirement, rule, standing.facts.candidate)
-        notes = named.notes
-        if result.outcome is Outcome.SHORT and not named.short:
-            notes = (*notes, because("ask_coordinator"))
-        results.append(result._replace(counted=named.counted, short=named.short, notes=notes))
-    return standing._replace(results=tuple(results))
 
 
 def _format_step(standing: ApplicationStanding, submitted_on: date | None) -> str:
