@@ -301,6 +301,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "The application was {state} on {decided_on}, and that decision is final"
     ),
     "application-submitted": "The application was already submitted on {submitted_on}",
+    "own-decision": (
+        "You can't decide about yourself. Ask another coordinator of the association or, if there "
+        "is none, the operator of this site, who can import the decision."
+    ),
     "application-not-submitted": "The application is not submitted, or was decided meanwhile",
     "applicant-name-required": "Enter your full name",
     "category-not-offered": "Choose an endorsement from the list",

@@ -25,6 +25,7 @@ from tracker.services.context import (
     check_name,
     check_text,
     lock_person,
+    require_other_person,
 )
 from tracker.services.evaluation import DayOf, days_at, evaluate_people
 from tracker.services.sign_in import find_person_by_email
@@ -350,10 +351,11 @@ def lock_application(context: ServiceContext, application_id: int) -> Applicatio
 
 
 def lock_applicant(context: ServiceContext, application_id: int) -> Application:
-    """As `lock_application`, for a coordinator of the application's association only."""
+    """As `lock_application`, for a coordinator of the association, and not about themselves."""
     application = lock_application(context, application_id)
     if application.association not in context.actor.coordinates:
         raise NotFound
+    require_other_person(context, application.person_id)
     return application
 
 

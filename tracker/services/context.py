@@ -88,6 +88,12 @@ class ServiceContext:
         self.record_change(row.__tablename__, row.id, before=before)
 
 
+def require_other_person(context: "ServiceContext", person_id: int) -> None:
+    """Raise Refused if a coordinator is about to decide about themselves."""
+    if person_id == context.actor.person_id:
+        raise Refused(Refusal("", "own-decision"))
+
+
 def lock_person(session: Session, person_id: int) -> None:
     """Let one transaction at a time write for a person, until it ends.
 

@@ -8,7 +8,14 @@ from sqlmodel import Session, select
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement
 from tracker.rules.settlement import settle
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    lock_person,
+    require_other_person,
+)
 from tracker.services.endorsements import endorsement_within
 from tracker.services.evaluation import days_at, evaluate_people, judge_all
 from tracker.services.facts import format_settlement
@@ -91,6 +98,7 @@ def _lock_settled(
     endorsed = endorsement_within(session, endorsement_id, context.actor.coordinates)
     if endorsed is None:
         raise NotFound
+    require_other_person(context, endorsed.person_id)
     lock_person(session, endorsed.person_id)
     row = find_settled_cycle(session, endorsement_id, cycle_starts_on)
     if row is None:

@@ -47,7 +47,7 @@ def record_review(
     A later decision replaces an earlier one; None takes it back. Raises NotFound, or Refused for a
     requirement that is not theirs to decide, or a refusal without a note.
     """
-    application = _lock_reviewed(context, application_id)
+    application = lock_applicant(context, application_id)
     _check_submitted(application, "note")
     review = list_reviews(context.session, application_id).get(requirement_id)
     if decision is None:
@@ -80,7 +80,7 @@ def confirm_degree(
     ``official``: the official transcript has come. From then on only the association changes the
     degree. Raises NotFound or Refused.
     """
-    application = _lock_reviewed(context, application_id)
+    application = lock_applicant(context, application_id)
     degree = context.session.get(Degree, degree_id)
     if degree is None or degree.person_id != application.person_id:
         raise NotFound
@@ -110,21 +110,13 @@ def send_back_application(context: ServiceContext, application_id: int, answer: 
     ``answer`` tells the applicant what to change. The reviews go, because they were about what
     can change now. Raises NotFound or Refused.
     """
-    application = _lock_reviewed(context, application_id)
+    application = lock_applicant(context, application_id)
     _check_submitted(application, "answer")
     if refusals := check_text("answer", answer):
         raise Refused(*refusals)
     for review in list_reviews(context.session, application_id).values():
         context.delete_row(review, _AUDITED)
     _reopen(context, application, answer=answer)
-
-
-def _lock_reviewed(context: ServiceContext, application_id: int) -> Application:
-    """As `lock_applicant`; raises NotFound for the actor's own application as well."""
-    application = lock_applicant(context, application_id)
-    if application.person_id == context.actor.person_id:
-        raise NotFound
-    return application
 
 
 def _check_submitted(application: Application, field: str) -> None:

@@ -26,6 +26,7 @@ from tracker.services.context import (
     ServiceContext,
     check_text,
     lock_person,
+    require_other_person,
 )
 from tracker.services.endorsements import (
     Endorsed,
@@ -460,6 +461,7 @@ def _submit(
 def _lock_pending(context: ServiceContext, request_id: int) -> SubmittedRequest:
     """A pending request at one of the actor's associations; nobody else can decide it now."""
     submitted = get_request(context.session, request_id, context.actor.coordinates)
+    require_other_person(context, submitted.person.id)
     lock_person(context.session, submitted.person.id)
     context.session.refresh(submitted.request)
     if not submitted.is_pending:

@@ -17,7 +17,14 @@ from sqlmodel import select as select_rows
 
 from tracker.db.corrections import Removal
 from tracker.db.tables import METADATA
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    lock_person,
+    require_other_person,
+)
 from tracker.services.removals import (
     DECIDED,
     MAY_UNDO_FOR,
@@ -131,6 +138,7 @@ def get_decision(context: ServiceContext, removal_id: int) -> Removal:
         raise NotFound
     if not is_operator and removal.association not in actor.coordinates:
         raise NotFound
+    require_other_person(context, removal.person_id)
     lock_person(context.session, removal.person_id)
     # Someone else may have undone it while we waited for the lock.
     context.session.refresh(removal)

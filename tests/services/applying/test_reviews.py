@@ -55,9 +55,9 @@ def test_only_the_associations_coordinators_review(session: Session, submitted: 
 
 def test_nobody_reviews_their_own_application(cast: Cast, session: Session, submitted: int) -> None:
     both = acting(session, cast.people[EVE], "NCIMHA")
-    with pytest.raises(NotFound):
+    with pytest.raises(Refused, match="own-decision"):
         record_review(both, submitted, "competencies", ACCEPTED)
-    with pytest.raises(NotFound):
+    with pytest.raises(Refused, match="own-decision"):
         send_back_application(both, submitted, "Please add a job")
     assert list_reviews(session, submitted) == {}
 

@@ -96,6 +96,8 @@ class SessionForm(PastDayForm):
 class ApplicationDecisionForm(PastDayForm):
     """The day of a decision and, if the application is declined, the reason."""
 
+    first_field = "day"
+
     refusal_fields: ClassVar = {"answer": "answer"}
 
     answer = StringField("Reason", filters=[clean])

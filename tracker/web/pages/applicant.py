@@ -73,6 +73,8 @@ ApplicationDecision = Literal["endorse", "decline"]
 class SendBackForm(OwnForm):
     """What the applicant should change."""
 
+    first_field = "answer"
+
     answer = StringField("What should the applicant change?", filters=[clean])
 
 

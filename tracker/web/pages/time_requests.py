@@ -122,6 +122,8 @@ class NewRequestForm(TimeRequestForm):
 class DecisionForm(TimeRequestForm):
     """The days to grant, filled with those that were requested, and an answer."""
 
+    first_field = "answer"
+
     answer = TextAreaField("Message to the endorsee", filters=[clean])
 
 
