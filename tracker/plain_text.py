@@ -13,6 +13,8 @@ _BLANKS = re.compile(r"[\s\N{ZERO WIDTH SPACE}\N{WORD JOINER}\N{ZERO WIDTH NO-BR
 _LINK = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
 # As they are written after a name, without a space: "M.Ed.", "B.Sc.".
 _DEGREE = re.compile(r"(?<![\w.])(?:[A-Z]\.)+(?:Ed|Sc|Div|Phil)\b(?!\.\w|-)")
+# Before a word; only if it begins with a capital letter, it is one of a name.
+_DOT_IN_NAME = re.compile(r"(?<=\w)\.(?=(\w)(\w))")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 # Unicode counts those of Hawaiian, Samoan, Hebrew, and Arabic names among the letters, but nobody
 # has them on a keyboard.
@@ -42,6 +44,22 @@ def plain_name(name: str) -> str:
     decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return _BETWEEN_WORDS.sub(" ", letters).strip()
+
+
+def space_initials(name: str) -> str:
+    """A typed name with a space after each dot within it: ``Ann St.John``, ``K.Smith``.
+
+    So no mail program takes a part of it for a link. Degrees such as ``M.Ed.`` stay as they are.
+    """
+    pieces, start = [], 0
+    for degree in _DEGREE.finditer(name):
+        pieces += [_DOT_IN_NAME.sub(_space_dot, name[start : degree.start()]), degree[0]]
+        start = degree.end()
+    return "".join([*pieces, _DOT_IN_NAME.sub(_space_dot, name[start:])])
+
+
+def _space_dot(dot: re.Match[str]) -> str:
+    return ". " if dot[1].isupper() and dot[2].islower() else "."
 
 
 def looks_like_link(name: str) -> bool:

@@ -174,6 +174,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "`tracker person merge`."
     ),
     "first-day-too-late": "{first_day} is too far ahead: the first day can be {last} or earlier",
+    "first-day-too-early": "{first_day} is too long ago: the first day can be {first} or later",
     "first-day-chosen": lambda facts: (
         f"{facts['association']} "
         + (
@@ -305,6 +306,9 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "You can't decide about yourself. Ask another coordinator of the association or, if there "
         "is none, the operator of this site, who can import the decision."
     ),
+    "application-not-withdrawn": (
+        "Only an application that you withdrew today or yesterday can be opened again"
+    ),
     "application-not-submitted": "The application is not submitted, or was decided meanwhile",
     "applicant-name-required": "Enter your full name",
     "category-not-offered": "Choose an endorsement from the list",
@@ -333,6 +337,9 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "Choose one of the two. Your association records an official transcript when it comes."
     ),
     "position-title-missing": "Enter your job title, like Home visitor",
+    "position-ends-in-future": (
+        "The last day must be today or earlier. Check “I still work there” until then."
+    ),
     "position-in-future": "The first day must be today or earlier. Enter the job once you start.",
     "position-on-record": (
         "You have a job with this title since {starts_on} on record. Change that one, or say "

@@ -165,6 +165,7 @@ def test_a_first_day_far_ahead_is_refused(cast: Cast, tmp_path: Path) -> None:
     refused = call("first-day", "set", "NCIMHA", "2062-01-01", "--reason", "old system")
     assert "the first day can be November 23, 2027 or earlier" in str(refused.exception)
     assert "too far ahead" in bring(tmp_path, "--first-day", "NCIMHA=2062-01-01").stderr
+    assert "too long ago" in bring(tmp_path, "--first-day", "NCIMHA=0202-01-01").stderr
     assert cast.rows("association_start") == []
 
 

@@ -99,8 +99,10 @@ def readiness_to_json(
         requirement = result.requirement
         not_counted = []
         for remark in result.remarks:
-            amount = _measure(remark.amount, requirement.unit)
-            key = requirement.unit if requirement.unit in {"hours", "years"} else "amount"
+            # Remarks about work are in months, whatever the requirement counts.
+            unit = "years" if requirement.counts == "work" else requirement.unit
+            amount = _measure(remark.amount, unit)
+            key = unit if unit in {"hours", "years"} else "amount"
             row = {"date": remark.day, "title": remark.title, key: amount}
             not_counted.append({**row, "reason": format_reason(remark.reason)})
         for entry, reason in uncounted:

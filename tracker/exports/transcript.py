@@ -92,7 +92,8 @@ class Transcript:
     """What the page, the PDF, and the CSV file show.
 
     ``printed_on`` is the legal day at the association, and the day of ``standing`` and its
-    ``detail``. ``topics`` are those of all sessions and requirements.
+    ``detail``; without records (``has_records``) there is no standing of any day. ``topics`` are
+    those of all sessions and requirements.
     """
 
     name: str
@@ -107,6 +108,14 @@ class Transcript:
     detail: str
     parts: Sequence[TranscriptPart]
     topics: Sequence[str]
+    has_records: bool
+
+    @property
+    def standing_of_day(self) -> str:
+        """The standing, and the day on which it was so."""
+        if not self.has_records:
+            return self.standing
+        return f"{self.standing} on {format_date(self.printed_on)}"
 
 
 def find_transcript(
@@ -138,7 +147,9 @@ def find_transcript(
         cycle_day=cycle.starts_on,
         endorsement_ids=[held.id],
     )
+    has_records = True
     for renewal in without_records:
+        has_records = False
         reason = format_reason(because("before_records", first_day=renewal.first_day))
         state, detail = "Before this system: no records", f"{capitalize_first(reason)}."
     entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
@@ -160,6 +171,7 @@ def find_transcript(
         cycle=cycle,
         printed_on=today,
         standing=state,
+        has_records=has_records,
         detail=detail,
         parts=parts,
         topics=sorted(topics),

@@ -206,7 +206,7 @@ def _pdf_data(transcript: Transcript) -> dict[str, Any]:
         "category": f"{transcript.category_name} ({transcript.category})",
         "cycle": f"{format_date(cycle.starts_on)} to {format_date(cycle.ends_on)}",
         "printed": format_date(transcript.printed_on),
-        "standing": transcript.standing,
+        "standing": transcript.standing_of_day,
         "detail": transcript.detail,
         "parts": [_part_data(part) for part in transcript.parts],
     }

@@ -239,7 +239,8 @@ class _FileReader:
             if problems:
                 self._note_people(line, texts, files)
         if problems:
-            files.problems += problems
+            # A course's days have most of their cells in common.
+            files.problems += dict.fromkeys(problems)
             files.incomplete.add(self._schema)
             return []
         files.people.update(row.email for row in rows if isinstance(row, PersonRow))

@@ -126,7 +126,7 @@ class ApplicationFacts(NamedTuple):
 class Remark(NamedTuple):
     """Something of an applicant's that does not count, and why.
 
-    ``needs_review``: it counts if the reviewers agree.
+    ``needs_review``: it counts if the reviewers agree. ``position_id``: the work, else 0.
     """
 
     day: date
@@ -134,19 +134,21 @@ class Remark(NamedTuple):
     amount: int
     reason: Reason
     needs_review: bool = False
+    position_id: int = 0
 
 
 class CountedItem(NamedTuple):
     """Something of an applicant's that counts, for the reviewers to read.
 
     ``amount`` is in minutes for hours, months for work, or a number of families; ``pay`` is how
-    work was paid, else empty.
+    work was paid, else empty; ``position_id`` is as of `Remark`.
     """
 
     day: date
     title: str
     amount: int
     pay: str = ""
+    position_id: int = 0
 
 
 class Result(NamedTuple):

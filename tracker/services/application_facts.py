@@ -159,7 +159,7 @@ def applications_sql(*, for_postgresql: bool) -> str:
             WHERE d.person_id = ap.person_id AND d.awarded_on <= w.as_of),
         (SELECT {json_list}({json_row}(ps.title, ps.employer, ps.pay, ps.services, ps.ages,
             ps.families, ps.supervised, ps.trained, ps.gives_rsc, ps.statements, ps.starts_on,
-            ps.ends_on,
+            ps.ends_on, ps.id,
             (SELECT {join}(en.category, ';') FROM endorsement en
                 WHERE en.person_id = ps.supervisor_id
                 AND en.starts_on <= COALESCE(ps.ends_on, w.as_of)
@@ -252,9 +252,9 @@ def _session(topic: str | None, held_on: str, title: str, *numbers: int | None) 
 
 def _position(values: Sequence[Any]) -> CandidatePosition:
     title, employer, pay, services, ages, families, supervised, trained, *rest = values
-    gives_rsc, statements, starts_on, ends_on, held = rest
+    gives_rsc, statements, starts_on, ends_on, position_id, held = rest
     return CandidatePosition(
-        title=format_job(title, employer),
+        title=f"{title} ({employer})" if employer else title,
         pay=pay,
         services=_parse_words(services),
         ages=ages,
@@ -266,12 +266,8 @@ def _position(values: Sequence[Any]) -> CandidatePosition:
         starts_on=as_date(starts_on),
         ends_on=as_date(ends_on) if ends_on else None,
         supervisor_held=_parse_words(held),
+        position_id=position_id,
     )
-
-
-def format_job(title: str, employer: str) -> str:
-    """A position as standings name it: ``Home visitor (Healthy Families)``."""
-    return f"{title} ({employer})" if employer else title
 
 
 def _reviews(value: str | list[Any] | None, as_of: date, zone: str) -> dict[str, bool]:

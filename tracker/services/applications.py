@@ -1,7 +1,7 @@
 """Applications are opened, submitted, and decided; an endorsement begins with the decision."""
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
@@ -12,6 +12,7 @@ from tracker.db.corrections import Removal
 from tracker.db.engine import lock_names
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
+from tracker.plain_text import space_initials
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import share_missing
 from tracker.rules.model import Rulebook
@@ -36,6 +37,7 @@ STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
 # The reason is personal, so the audit log does not repeat it.
 APPLICATION_AUDITED = set(Application.model_fields) - {"id", "answer"}
+_ONE_DAY = timedelta(days=1)
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
 # First day, and last day (None: no end), both included.
@@ -113,16 +115,21 @@ def list_offered_categories(rulebooks: Rulebooks, day_of: DayOf) -> list[tuple[R
     return offered
 
 
-def register_applicant(context: ServiceContext, email: str, name: str) -> int:
+def register_applicant(
+    context: ServiceContext, email: str, name: str, wanted: tuple[str, str]
+) -> int:
     """Store someone new, whose address was confirmed by a code; the person's id.
 
-    A person who has the address already is kept. Raises Refused for a name that can't be stored.
+    A person who has the address already is kept. ``wanted`` is the association and category of
+    their application. Raises Refused for a name that can't be stored, and for the application.
     """
+    name = space_initials(name)
     lock_names(context.session, [email])
     known = find_person_by_email(context.session, email)
     if known is not None:
         return known.id
-    if refusals := check_name(name, "applicant-name-required"):
+    refusals = check_name(name, "applicant-name-required") + _check_offer(context, wanted)
+    if refusals:
         raise Refused(*refusals)
     person = Person(email=email, name=name)
     context.create_row(person, {"email", "name"})
@@ -134,16 +141,22 @@ def start_application(context: ServiceContext, association: str, category: str) 
 
     One that was started today and is still open (a double click) is not started again.
     """
-    day_of = days_at(context.rulebooks, context.now)
-    offered = list_offered_categories(context.rulebooks, day_of)
-    if (association, category) not in [(book.id, each) for book, each in offered]:
-        raise Refused(Refusal("category", "category-not-offered"))
-    today = day_of(association)
+    if refusals := _check_offer(context, (association, category)):
+        raise Refused(*refusals)
+    today = days_at(context.rulebooks, context.now)(association)
     lock_person(context.session, context.person_id)
     for own in list_undecided_applications(context.session, context.person_id):
-        if (own.association, own.category, own.opened_on) == (association, category, today):
+        key = (own.association, own.category, own.opened_on, own.state)
+        if key == (association, category, today, "open"):
             return own.id
     return open_application(context, context.person_id, association, category, today).id
+
+
+def _check_offer(context: ServiceContext, wanted: tuple[str, str]) -> list[Refusal]:
+    offered = list_offered_categories(context.rulebooks, days_at(context.rulebooks, context.now))
+    if wanted in [(rulebook.id, category) for rulebook, category in offered]:
+        return []
+    return [Refusal("category", "category-not-offered")]
 
 
 def open_application(
@@ -176,6 +189,33 @@ def submit_application(context: ServiceContext, application_id: int, submitted_o
     _check_change(application, "submitted", submitted_on)
     values = {"state": "submitted", "submitted_on": submitted_on, "answer": None}
     context.update_row(application, APPLICATION_AUDITED, **values)
+
+
+def reopen_application(context: ServiceContext, application_id: int) -> None:
+    """Open an application again that the actor withdrew today or yesterday.
+
+    Raises NotFound or Refused.
+    """
+    application = lock_application(context, application_id)
+    today = days_at(context.rulebooks, context.now)(application.association)
+    if application.person_id != context.actor.person_id:
+        raise NotFound
+    if not can_reopen(application, today):
+        raise Refused(Refusal("", "application-not-withdrawn"))
+    for other in list_undecided_applications(context.session, application.person_id):
+        if (other.association, other.category) == (application.association, application.category):
+            facts = {
+                name: getattr(other, name) for name in ("association", "category", "opened_on")
+            }
+            raise Refused(Refusal("", "application-undecided", facts))
+    values = {"state": "open", "submitted_on": None, "decided_on": None}
+    context.update_row(application, APPLICATION_AUDITED, **values)
+
+
+def can_reopen(application: Application, today: date) -> bool:
+    """Whether an application was withdrawn so lately that its applicant may open it again."""
+    withdrawn_on = application.decided_on if application.state == "withdrawn" else None
+    return withdrawn_on is not None and withdrawn_on >= today - _ONE_DAY
 
 
 def withdraw_application(context: ServiceContext, application_id: int, decided_on: date) -> None:

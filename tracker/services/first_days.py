@@ -26,6 +26,8 @@ _MISSING = ("lapsed", "overdue")
 _BATCH = 1_000
 # Who prepares a start does so within a year.
 _MOST_AHEAD = timedelta(days=366)
+# No association has used a system like this for longer.
+_MOST_BEHIND = timedelta(days=50 * 366)
 
 
 class StandingCounts(NamedTuple):
@@ -92,6 +94,9 @@ def set_first_day(
     if first_day is not None and first_day > today + _MOST_AHEAD:
         facts = {"first_day": first_day, "last": today + _MOST_AHEAD}
         refusals.append(Refusal("first_day", "first-day-too-late", facts))
+    if first_day is not None and first_day < today - _MOST_BEHIND:
+        facts = {"first_day": first_day, "first": today - _MOST_BEHIND}
+        refusals.append(Refusal("first_day", "first-day-too-early", facts))
     if refusals:
         raise Refused(*refusals)
     _store(context, association, first_day, reason)

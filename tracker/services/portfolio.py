@@ -450,5 +450,7 @@ def _check_days(position: PositionInput, today: date) -> Iterator[Refusal]:
         yield Refusal("starts_on", "day-required")
     elif position.starts_on > today:
         yield Refusal("starts_on", "position-in-future")
-    elif position.ends_on and position.ends_on < position.starts_on:
+    if position.ends_on and position.ends_on > today:
+        yield Refusal("ends_on", "position-ends-in-future")
+    elif position.starts_on and position.ends_on and position.ends_on < position.starts_on:
         yield Refusal("ends_on", "ends-before-start", {"starts_on": position.starts_on})

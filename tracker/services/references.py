@@ -1,7 +1,7 @@
 """An applicant's references: whom they name, and which were received; not what referees write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlmodel import Session, col, func, select
@@ -11,7 +11,7 @@ from tracker.clock import local_day
 from tracker.db.applications import Application, Reference, WithdrawnReference
 from tracker.db.ledgers import Outbox
 from tracker.db.people import Person
-from tracker.plain_text import looks_like_link
+from tracker.plain_text import looks_like_link, space_initials
 from tracker.rules.application.references import (
     SPARE,
     ReferenceProgress,
@@ -128,6 +128,7 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     Returns the id of the reference to ask for by mail; None if just this one was asked before.
     Raises NotFound and Refused.
     """
+    referee = replace(referee, name=space_initials(referee.name))
     application = _lock_own_application(context, application_id)
     applicant = context.session.get_one(Person, application.person_id)
     rulebook = context.rulebooks.associations[application.association]

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.support.cast import ALICE, BOB
 from tests.web.client import Visitor, WebClient, text_of
 from tracker.db.engine import writing
@@ -93,3 +95,29 @@ def test_an_installation_may_take_no_newcomers(sqlite_web: WebClient) -> None:
     assert "New here?" not in text_of(web.visit().get("/sign-in"))
     ask(web)
     assert web.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("Ann St.John", "Ann St. John"),
+        ("K.Smith", "K. Smith"),
+        ("Dr.Maria Lopez", "Dr. Maria Lopez"),
+        ("Nell Reyes, M.Ed.", "Nell Reyes, M.Ed."),
+        ("Example.Com", "Example. Com"),
+    ],
+)
+def test_dots_in_names_are_spaced(sqlite_web: WebClient, typed: str, stored: str) -> None:
+    nell = ask(sqlite_web)
+    confirm(sqlite_web, nell)
+    assert start(nell, typed).startswith("/application/")
+    (person,) = sqlite_web.cast.rows("person", email=NEW)
+    assert person["name"] == stored
+
+
+def test_every_problem_of_a_newcomer_is_named_at_once(sqlite_web: WebClient) -> None:
+    nell = ask(sqlite_web)
+    confirm(sqlite_web, nell)
+    told = start(nell, "", "")
+    assert "Enter your full name" in told
+    assert "Choose an endorsement from the list" in told

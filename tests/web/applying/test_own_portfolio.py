@@ -4,6 +4,8 @@ import re
 from datetime import date
 from typing import Any
 
+import pytest
+
 from tests.support.cast import EVE
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import Visitor, WebClient, text_of
@@ -130,6 +132,43 @@ def test_two_jobs_alike_have_other_employers(sqlite_web: WebClient) -> None:
     assert len(sqlite_web.cast.rows("position", recorded_by=EVE)) == 2
 
 
+def test_each_of_alike_jobs_has_its_own_verdict(sqlite_web: WebClient) -> None:
+    eve, page = start(sqlite_web)
+    eve.post(f"{page}/education", DEGREE)
+    ended = {"is_current": [], "ends_month": "5", "ends_day": "31", "ends_year": "2022"}
+    eve.post(f"{page}/work", {**JOB, **ended})
+    eve.post(f"{page}/work", {**JOB, **ended, "employer": "Clinic", "ages": []})
+    text = shown(eve, f"{page}/work")
+    assert text.count("Work experience: 1 year") == 1
+    assert text.count("Work experience: It does not serve children birth to 36 months") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"starts_day": "4th"}, ""),
+        ({"starts_day": "fourth"}, "The day must be a number, like 4"),
+        ({"starts_month": "13"}, "The month must be 1 to 12"),
+        ({"families": "1,2"}, "Write the number of families in digits"),
+        ({"families": "1,200"}, ""),
+        ({"is_current": [], "ends_month": "1", "ends_day": "1", "ends_year": "2028"}, "“I still"),
+    ],
+)
+def test_what_is_typed_about_a_job_is_read(
+    sqlite_web: WebClient, typed: dict[str, Any], words: str
+) -> None:
+    eve, page = start(sqlite_web)
+    answer = eve.post(f"{page}/work", {**JOB, **typed})
+    assert answer.status_code == (422 if words else 303)
+    assert words in text_of(answer) if words else True
+    assert "Enter the day" not in answer.text
+
+
+def test_a_degree_of_long_ago_is_taken(sqlite_web: WebClient) -> None:
+    eve, page = start(sqlite_web)
+    assert eve.post(f"{page}/education", {**DEGREE, "year": "1968"}).status_code == 303
+
+
 def test_a_wrong_job_keeps_what_was_typed(sqlite_web: WebClient) -> None:
     eve, page = start(sqlite_web)
     answer = eve.post(f"{page}/work", {**JOB, "families": "many", "starts_year": "2031"})
@@ -250,6 +289,27 @@ def test_a_submitted_portfolio_only_grows(sqlite_web: WebClient) -> None:
     assert eve.post(f"{page}/work", {**JOB, "title": "Trainer"}).status_code == 303
     eve.post(f"{page}/status/take-back")
     assert eve.post(f"{page}/work/{row['id']}", {"remove": "yes"}).status_code == 303
+
+
+def test_a_withdrawn_application_opens_again_for_a_day(applicant_web: WebClient) -> None:
+    eve, page = start(applicant_web)
+    eve.post(f"{page}/status/withdraw")
+    assert "You can apply again." in shown(eve, page)
+    assert eve.get(f"{page}/status/submit").headers["location"] == page
+    assert eve.post(f"{page}/status/reopen").status_code == 303
+    assert "Not ready: 0 of 8 done" in shown(eve, page)
+    eve.post(f"{page}/status/withdraw")
+    applicant_web.pass_time(days=2)
+    answer = eve.post(f"{page}/status/reopen")
+    assert "that you withdrew today or yesterday" in text_of(answer)
+
+
+def test_a_submitted_application_is_not_started_again(sqlite_web: WebClient) -> None:
+    eve, page = start(sqlite_web)
+    eve.post(f"{page}/status/submit")
+    answer = eve.post("/application/new", {"category": "VAIMH/IMHS"})
+    assert "is still undecided. Continue with that one." in text_of(answer)
+    assert "Change or remove" not in shown(eve, f"{page}/education")
 
 
 def test_a_withdrawn_application_takes_nothing_more(sqlite_web: WebClient) -> None:

@@ -21,7 +21,8 @@ class CandidatePosition(NamedTuple):
     """Work; ``ends_on`` is None if it continues.
 
     ``services`` and ``gives_rsc`` are as recorded: ask `provides_rsc` and `offers`.
-    ``supervisor_held`` are the categories that the supervisor held during the work.
+    ``supervisor_held`` are the categories that the supervisor held during the work;
+    ``position_id`` tells apart positions with one title and first day.
     """
 
     title: str
@@ -36,6 +37,7 @@ class CandidatePosition(NamedTuple):
     starts_on: date
     ends_on: date | None
     supervisor_held: frozenset[str] = frozenset()
+    position_id: int = 0
 
     @property
     def provides_rsc(self) -> bool:

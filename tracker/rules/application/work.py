@@ -143,7 +143,16 @@ def judge_work(
             days = Span(position.starts_on, position.last_day(as_of))
             months = whole_months([days]) if days.starts_on <= days.ends_on else 0
             needs_review = isinstance(work, CountedWork)
-            remarks.append(Remark(position.starts_on, position.title, months, reason, needs_review))
+            remarks.append(
+                Remark(
+                    position.starts_on,
+                    position.title,
+                    months,
+                    reason,
+                    needs_review,
+                    position.position_id,
+                )
+            )
     result = _compare_work(requirement, rule, counted, remarks)
     items = [_describe_counted(requirement, work) for work in counted]
     return result._replace(counted_items=tuple(items))
@@ -171,7 +180,9 @@ def _describe_counted(requirement: PlannedRequirement, work: CountedWork) -> Cou
     amount = whole_months([work.span])
     if requirement.unit == "families":
         amount = position.families
-    return CountedItem(work.span.starts_on, position.title, amount, position.pay)
+    return CountedItem(
+        work.span.starts_on, position.title, amount, position.pay, position.position_id
+    )
 
 
 def _count_position(

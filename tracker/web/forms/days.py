@@ -37,11 +37,13 @@ class PastDayForm(OwnForm):
     month = StringField("Month", filters=[clean])
     year = StringField("Year", filters=[clean])
 
+    years_back: ClassVar[int] = 50
+
     def parse_past_day(self, today: date, *, named: str) -> date | None:
         """The day, ``today`` at the latest; None, with a problem at a field, if it is wrong."""
         day, month, year = (self[part].data or "" for part in _PARTS)
         try:
-            return parse_past_date(day, month, year, today, named=named)
+            return parse_past_date(day, month, year, today, named=named, years_back=self.years_back)
         except DateError as error:
             add_problem(self[error.part], str(error))
             return None

@@ -35,6 +35,8 @@ _YEARS_BACK = 50
 _YEAR_DIGITS, _SHORT_YEAR_DIGITS = 4, 2
 _MIN_MONTH_LETTERS = 3
 _MONTHS = 12
+# As people write the day of a month: "4", "4th".
+_DAY = re.compile(r"([0-9]{1,4})(?:st|nd|rd|th)?", re.IGNORECASE)
 _NUMBER = re.compile(rf"[0-9]{{1,{_YEAR_DIGITS}}}")
 
 
@@ -67,11 +69,17 @@ def format_date_fields(day: date | None, prefix: str = "") -> dict[str, str]:
 
 
 def parse_past_date(
-    day: str, month: str, year: str, today: date, *, named: str = "session"
+    day: str,
+    month: str,
+    year: str,
+    today: date,
+    *,
+    named: str = "session",
+    years_back: int = _YEARS_BACK,
 ) -> date:
-    """The typed date of what is ``named``, from 50 years ago to ``today``. Raises DateError."""
+    """The typed date of what is ``named``, from ``years_back`` to ``today``. Raises DateError."""
     wording = DateWording(f"Enter the day of the {named}", f"The {named} date", today.year)
-    first_year = today.year - _YEARS_BACK
+    first_year = today.year - years_back
     parsed = parse_date(day, month, year, wording, range(first_year, today.year + 1))
     if parsed > today:
         raise DateError("day", f"The {named} date must be today or earlier")
@@ -95,10 +103,13 @@ def parse_date(day: str, month: str, year: str, wording: DateWording, years: ran
     whole_year = _parse_year(year, wording, years)
     whole_month = _parse_month(month)
     last = calendar.monthrange(whole_year, whole_month)[1]
-    if not _NUMBER.fullmatch(day) or not 1 <= int(day) <= last:
+    number = _DAY.fullmatch(day)
+    if number is None:
+        raise DateError("day", "The day must be a number, like 4")
+    if not 1 <= int(number[1]) <= last:
         name = calendar.month_name[whole_month]
         raise DateError("day", f"{name} {whole_year} has days 1 to {last}")
-    return date(whole_year, whole_month, int(day))
+    return date(whole_year, whole_month, int(number[1]))
 
 
 def _parse_year(text: str, wording: DateWording, years: range) -> int:

@@ -1,5 +1,6 @@
 """The forms in which applicants enter degrees, jobs, statements, and exams."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar
@@ -26,7 +27,8 @@ from tracker.web.forms.fields import format_date_fields
 
 # How long ago someone may have begun to work.
 _WORKING_YEARS = 80
-_MOST_DIGITS = 6
+# "12", "1,200".
+_COUNT = re.compile(r"[0-9]{1,6}|[0-9]{1,3},[0-9]{3}")
 _PASSED = "passed"
 _PAY_NAMES = {
     "paid": "Paid",
@@ -57,6 +59,7 @@ class DegreeForm(PastDayForm):
     """A degree or other education."""
 
     first_field = "level"
+    years_back = _WORKING_YEARS
     page_order = ("level", "title")
     refusal_fields: ClassVar = {"awarded_on": "day"}
 
@@ -154,9 +157,9 @@ class JobForm(PeriodForm):
         return self.parse_day("ends", today, years_back=_WORKING_YEARS)
 
     def _parse_families(self) -> int | None:
-        text = (self.families.data or "0").replace(",", "")
-        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
-            return int(text)
+        text = self.families.data or "0"
+        if _COUNT.fullmatch(text):
+            return int(text.replace(",", ""))
         add_problem(self.families, "Write the number of families in digits, like 12")
         return None
 

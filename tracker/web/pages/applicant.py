@@ -236,9 +236,7 @@ def show_form(
     form = ApplicationDecisionForm(
         data=format_date_fields(page.day_of(view.application.association))
     )
-    return page.render(
-        "decide.html", here="coordinator", decision=decision, person=person, view=view, form=form
-    )
+    return _render_decision(page, decision, person, view, form)
 
 
 @router.post("/coordinator/applicants/{application_id}/{decision}")
@@ -270,8 +268,26 @@ def decide(
             return page.redirect(f"/coordinator/applicants/{application_id}", "declined")
         except Refused as refused:
             form.add_refusals(refused.refusals)
+    return _render_decision(page, decision, person, view, form)
+
+
+def _render_decision(
+    page: PageRequest,
+    decision: ApplicationDecision,
+    person: Person,
+    view: ApplicationView,
+    form: ApplicationDecisionForm,
+) -> HTMLResponse:
+    association, category = view.application.association, view.application.category
+    rulebook = page.rulebooks.associations.get(association)
     return page.render(
-        "decide.html", here="coordinator", decision=decision, person=person, view=view, form=form
+        "decide.html",
+        here="coordinator",
+        decision=decision,
+        person=person,
+        view=view,
+        form=form,
+        has_renewal=rulebook is not None and bool(rulebook.requirements_of(category)),
     )
 
 

@@ -45,6 +45,7 @@ from tracker.rules.standing import (
     lasts_for_life,
 )
 from tracker.services.applications import (
+    can_reopen,
     get_application,
     get_application_standings,
     list_applications,
@@ -83,7 +84,10 @@ def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
         application = require(get_application(session, application_id))
         require(application.person_id == page.person_id)
         view = view_application(session, page, application)
-    return page.render("application.html", view=view)
+    association = application.association
+    knows_day = association in page.rulebooks.associations
+    reopens = knows_day and can_reopen(application, page.day_of(association))
+    return page.render("application.html", view=view, can_reopen=reopens)
 
 
 def read_applications(session: Session, page: PageRequest) -> list[ApplicationView]:
@@ -126,6 +130,8 @@ def format_outcome(application: Application) -> str:
 
 def _format_next(page: PageRequest, application: Application) -> str:
     """What a decision means for the applicant."""
+    if application.state == "withdrawn":
+        return "Your logged hours, degrees, and jobs are kept. You can apply again."
     if application.state != "endorsed" or application.decided_on is None:
         return "Your logged hours are kept. Your association can tell you more."
     if application.association not in page.rulebooks.associations:

@@ -7,12 +7,14 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from wtforms import RadioField, StringField
 
+from tracker.db.applications import UNDECIDED
 from tracker.notifications.application_mail import notify_submitted
 from tracker.rules.model import Rulebook
 from tracker.rules.plan import PlannedRequirement
 from tracker.services.applications import (
     list_offered_categories,
     register_applicant,
+    reopen_application,
     start_application,
     submit_application,
     withdraw_application,
@@ -26,7 +28,14 @@ from tracker.web.pages.applications import view_application
 from tracker.web.rendering import category_name
 
 router = APIRouter()
-ApplicationChange = Literal["submit", "take-back", "withdraw"]
+ApplicationChange = Literal["submit", "take-back", "withdraw", "reopen"]
+# In which state an application can be changed so.
+_STATES = {
+    "submit": ("open",),
+    "take-back": ("submitted",),
+    "withdraw": UNDECIDED,
+    "reopen": ("withdrawn",),
+}
 
 
 class StartForm(OwnForm):
@@ -65,7 +74,10 @@ def start(page: ViewerPage, typed: Typed) -> Response:
 
     def work(context: ServiceContext) -> int:
         if page.viewer.person_id is None:
-            applicant = register_applicant(context, page.viewer.email, form.name.data or "")
+            name = form.name.data or ""
+            applicant = register_applicant(
+                context, page.viewer.email, name, (association, category)
+            )
             context = replace(context, actor=replace(context.actor, person_id=applicant))
         return start_application(context, association, category)
 
@@ -90,10 +102,12 @@ def _render_start(page: PageRequest, form: StartForm) -> HTMLResponse:
 
 
 @router.get("/application/{application_id}/status/{change}")
-def confirm_change(
-    page: PersonPage, application_id: RowId, change: ApplicationChange
-) -> HTMLResponse:
-    """Ask before an application is submitted, taken back, or withdrawn."""
+def confirm_change(page: PersonPage, application_id: RowId, change: ApplicationChange) -> Response:
+    """Ask before an application is submitted, taken back, withdrawn, or opened again."""
+    with page.reading() as session:
+        own = require(find_own_application(session, page.person_id, application_id))
+    if own.state not in _STATES[change]:
+        return RedirectResponse(f"/application/{application_id}", 303)
     return _render_change(page, application_id, change, None)
 
 
@@ -101,7 +115,7 @@ def confirm_change(
 def change_application(
     page: PersonPage, application_id: RowId, change: ApplicationChange
 ) -> Response:
-    """Submit an application, and tell its coordinators; or take it back, or withdraw it."""
+    """Submit an application, and tell its coordinators; or take it back, withdraw, or reopen it."""
     with page.reading() as session:
         own = require(find_own_application(session, page.person_id, application_id))
     today = page.day_of(own.association)
@@ -112,6 +126,8 @@ def change_application(
             notify_submitted(page.site, context, application_id)
         elif change == "take-back":
             take_back_application(context, application_id)
+        elif change == "reopen":
+            reopen_application(context, application_id)
         else:
             withdraw_application(context, application_id, today)
 

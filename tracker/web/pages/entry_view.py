@@ -28,7 +28,7 @@ class VerdictLine:
     ``reason`` is why it does or does not count. ``tone`` is plain if the entry counts and nothing
     is required. ``anchor`` names the rule's row on the page; empty if the page does not show it.
     ``remedy`` tells what would make the entry count, or is empty; ``by_association``: only the
-    association can do it.
+    association can do it. ``is_tracked``: there are rules by which it could count.
     """
 
     association: str
@@ -41,6 +41,7 @@ class VerdictLine:
     background: Background
     remedy: str
     by_association: bool
+    is_tracked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ class EntryView:
     def is_uncounted(self) -> bool:
         """Whether it is judged for something, and counts for none of it."""
         return bool(self.whys) and not any(why.counts for why in self.whys)
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether there are rules by which it could count for something."""
+        return any(why.is_tracked for why in self.whys)
 
 
 def read_entry(session: Session, page: PageRequest, entry_id: int) -> EntryView:
@@ -207,6 +213,7 @@ def _make_line(
         background=describe_background(entry, plan, provider, verdict, exemptions),
         remedy=f"{format_reason(remedy.what)}." if remedy else "",
         by_association=remedy is not None and remedy.by_association,
+        is_tracked=verdict.reason is None or verdict.reason.code != "not_tracked",
     )
 
 

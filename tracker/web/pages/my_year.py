@@ -194,7 +194,9 @@ def _list_alerts(
     for number, renewal in enumerate(renewals, 1):
         if renewal["status"] == Status.LAPSED and number > 1:
             alerts.append((renewal["headline"], f"renewal-{number}"))
-    reasons = Counter(entry.whys[0].reason for entry in entries if entry.is_uncounted)
+    # Where nothing is tracked, no session is lost.
+    doubtful = [entry for entry in entries if entry.is_uncounted and entry.is_tracked]
+    reasons = Counter(entry.whys[0].reason for entry in doubtful)
     for reason, count in reasons.most_common():
         verb = "doesn't" if count == 1 else "don't"
         alerts.append((f"{format_count(count, 'session')} {verb} count: {reason}.", "logged"))

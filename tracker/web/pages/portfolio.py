@@ -16,7 +16,6 @@ from tracker.formatting import capitalize_first, format_count, format_list
 from tracker.rules.application.wording import format_months
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding, Result
-from tracker.services.application_facts import format_job
 from tracker.services.applications import get_application_standings
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.portfolio import (
@@ -80,6 +79,11 @@ class PortfolioPage:
     portfolio: Portfolio
     today: date
     removed: Mapping[str, Removal | None]
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether reviewers have it, so that it only grows."""
+        return self.application.state == "submitted"
 
     def conditions(self, counts: str) -> list[Condition]:
         """The requirements that count this."""
@@ -349,17 +353,16 @@ def view_job(
 
 def _judge_job(result: Result, position: Position) -> list[tuple[str, bool]]:
     """For one requirement: what is counted of a job, or why none of it; and whether it counts."""
-    label, named = result.requirement.label, format_job(position.title, position.employer)
+    label = result.requirement.label
     verdicts = []
     for item in result.counted_items:
-        ended = position.ends_on is not None and position.ends_on < item.day
-        if item.title == named and position.starts_on <= item.day and not ended:
+        if item.position_id == position.id:
             amount = format_months(item.amount)
             if result.requirement.unit == "families":
                 amount = format_count(item.amount, "family", "families")
             verdicts.append((f"{label}: {amount}", True))
     for remark in result.remarks:
-        if (remark.title, remark.day) == (named, position.starts_on):
+        if remark.position_id == position.id:
             words = capitalize_first(format_reason(remark.reason))
             verdicts.append((f"{label}: {words}", remark.needs_review))
     return verdicts
