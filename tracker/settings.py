@@ -119,12 +119,15 @@ class Web(_Strict):
     """The address that `tracker serve` listens on, and the processes that answer.
 
     Without ``metrics_token`` there is no page of metrics. ``common_hours`` are the lengths of
-    sessions that the forms offer to choose from.
+    sessions that the forms offer to choose from. ``connections`` are those that a process has open
+    at most, ``connections_per_client`` those of one internet address.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
+    connections: int = Field(default=500, ge=10, le=10_000)
+    connections_per_client: int = Field(default=60, ge=1, le=10_000)
     metrics_token: SecretStr | None = None
     common_hours: tuple[Annotated[float, Field(gt=0, le=24)], ...] = Field(
         default=(0.5, 1, 1.5, 2), min_length=1, max_length=8

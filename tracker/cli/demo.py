@@ -38,6 +38,7 @@ from tracker.notifications.context import open_context
 from tracker.rulebooks import load_rulebooks
 from tracker.settings import load_settings
 from tracker.web.app import build_app
+from tracker.web.connections import limited_protocol
 
 _DEFAULT_PORT = 8000
 
@@ -81,6 +82,7 @@ def _run_demo(port: int | None) -> None:
                     log_config=server_log_config(),
                     log_level="warning",
                     access_log=False,
+                    http=limited_protocol(settings.web),
                 )
                 # uvicorn shuts down in order, and then raises the signal again.
                 uvicorn.Server(config).run()

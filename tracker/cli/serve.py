@@ -14,6 +14,7 @@ from tracker.logs import configure_logs, server_log_config
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
 from tracker.web.app import build_app, collect_garbage_rarely
+from tracker.web.connections import limited_protocol
 
 # Shorter than a proxy and systemd wait; longer than any save may take.
 _SHUTDOWN_SECONDS = 45
@@ -42,6 +43,7 @@ def run() -> None:
         proxy_headers=True,
         access_log=False,
         log_config=server_log_config(),
+        http=limited_protocol(web),
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
 

@@ -243,7 +243,7 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
 
     Raises Busy after ``timeout`` seconds; None waits forever.
     """
-    if not is_sqlite_url(url) or url.database in _NOT_A_FILE:
+    if url.get_backend_name() != "sqlite" or url.database in _NOT_A_FILE:
         yield
         return
     # Read access is enough, so a command that runs as another account can use the same file.

@@ -134,7 +134,12 @@ def build_app(
         now=now,
     )
     app.mount(PREFIX, build_api(app.state.site))
-    app.add_middleware(FormGuard, base_url=settings.base_url, refuse=refuse)
+    app.add_middleware(
+        FormGuard,
+        base_url=settings.base_url,
+        refuse=refuse,
+        per_client=settings.web.connections_per_client,
+    )
     app.add_middleware(SecurityHeaders, https=app.state.site.is_https)
     app.add_middleware(Compression)
     app.add_middleware(RequestContext)

@@ -187,12 +187,13 @@ async def find_viewer(
     return viewer
 
 
-async def is_signed_in(site: Site, request: Request) -> bool:
-    """Whether a request comes with a valid session."""
+async def find_user(request: Request) -> SessionUser | None:
+    """Whose session a request comes with; None if it has no valid one."""
+    site = site_of(request)
     token, now = request.cookies.get(site.own_cookie()), site.now()
     if not token:
-        return False
-    return await site.reader.read(lambda session: get_session_user(session, token, now)) is not None
+        return None
+    return await site.reader.read(lambda session: get_session_user(session, token, now))
 
 
 def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | None:

@@ -26,6 +26,8 @@ from tracker.web.middleware import REQUEST_ID, allow_header, current_request_id,
 
 _LOG = structlog.get_logger()
 _API = "/api/"
+# The words for forms that one client or person sends at once.
+TOO_MANY_AT_ONCE = "too many at once"
 _SECONDS_IN_MINUTE, _MINUTES_IN_HOUR = 60, 60
 
 
@@ -50,10 +52,11 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _show_failure)
 
 
-async def refuse(request: Request, status: int) -> Response:
+async def refuse(request: Request, status: int, headers: Mapping[str, str]) -> Response:
     """The error page of a request that goes no further."""
     viewer = await run_in_threadpool(_find_viewer, request)
-    return _error_page(request, status, viewer=viewer)
+    kind = TOO_MANY_AT_ONCE if status == HTTPStatus.TOO_MANY_REQUESTS else ""
+    return _error_page(request, status, headers, viewer=viewer, kind=kind)
 
 
 async def _sign_in_first(request: Request, _error: Exception) -> Response:

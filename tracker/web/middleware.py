@@ -5,8 +5,10 @@ import io
 import re
 import secrets
 import sys
-from asyncio import wait_for
-from collections.abc import Awaitable, Callable
+from asyncio import Queue, timeout, wait_for
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import structlog
@@ -20,7 +22,9 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from tracker.web.dependencies import is_signed_in, site_of
+from tracker.clock import stopwatch
+from tracker.services.sign_in import client_network
+from tracker.web.dependencies import find_user, site_of
 from tracker.web.flash import redirect_with_flash
 
 _log = structlog.get_logger(__name__)
@@ -189,18 +193,30 @@ _LONGEST_ORIGIN = 200
 # The forms that may bring files, which go to the disk as they come, up to this size in all.
 _FORMS_WITH_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit")
 LARGEST_UPLOAD = 32 * 1024 * 1024
-# This many uploads at once bound the space on the disk; one that pauses for longer is given up.
-_MOST_UPLOADS, _IDLE_SECONDS = 16, 30
+# This many uploads at once bound the space on the disk, so nobody may take all of the places. An
+# upload that pauses for longer is given up.
+_MOST_UPLOADS, _UPLOADS_PER_PERSON, _IDLE_SECONDS = 16, 2, 30
+# For a whole body: this long, and longer by the length of its files, as on a slow phone (1 Mbit/s).
+_BODY_SECONDS, _FILE_BYTES_PER_SECOND = 30.0, 128 * 1024
 # Browsers show an answer only once they have sent everything, so we read and drop this much.
 _MOST_DROPPED = 8 * LARGEST_UPLOAD
+# What is refused before it is read: nothing more of its connection is waited for.
+_TRY_AGAIN = {"retry-after": "10", "connection": "close"}
+_TOO_SLOW, _CLOSE = 408, {"connection": "close"}
+
+
+def body_seconds(length: int | None) -> float:
+    """How long a body may take in all, by the length that its request declares."""
+    return _BODY_SECONDS + min(length or 0, LARGEST_UPLOAD) / _FILE_BYTES_PER_SECOND
 
 
 class FormGuard:
-    """Refuses forms of other sites, and bodies that are too large or cut off.
+    """Refuses forms of other sites, and bodies that are too large, too slow, or cut off.
 
     ``base_url`` is where people reach the site; a form may also come from the host that the
     request itself names (a demo opened as localhost). ``refuse`` makes the error page from the
-    request and an HTTP status. Files of a request without a session are not written to the disk.
+    request, an HTTP status, and headers. Of one client at most ``per_client`` bodies are read at
+    once. Files of a request without a session are not written to the disk.
     """
 
     def __init__(
@@ -208,11 +224,15 @@ class FormGuard:
         app: ASGIApp,
         *,
         base_url: str,
-        refuse: Callable[[Request, int], Awaitable[Response]],
+        refuse: Callable[[Request, int, Mapping[str, str]], Awaitable[Response]],
+        per_client: int,
     ) -> None:
         self._app = app
         self._refuse = refuse
-        self._uploads = 0
+        self._per_client = per_client
+        # What is being read now: bodies by client, and uploads by person.
+        self._bodies = Counter[str]()
+        self._uploads = Counter[str]()
         parts = urlsplit(base_url)
         self._scheme = parts.scheme
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -227,14 +247,19 @@ class FormGuard:
         # A small form with files is read like any other, so that the answer keeps what was typed.
         is_large = length is None or length > _LARGEST_FORM
         has_files = request.headers.get("content-type", "").startswith("multipart/form-data")
+        client = client_network(scope["client"][0]) if scope.get("client") else ""
         if not self._is_same_origin(request):
             self._log_refusal(request)
-            answer = await self._refuse(request, 403)
+            answer = await self._refuse(request, 403, {})
+            await answer(scope, receive, send)
+        elif self._bodies[client] >= self._per_client:
+            _log.warning("refused a form: its client sends too many at once")
+            answer = await self._refuse(request, 429, _TRY_AGAIN)
             await answer(scope, receive, send)
         elif is_large and has_files and _FORMS_WITH_FILES.fullmatch(request.url.path):
-            await self._pass_on_files(request, send)
+            await self._pass_on_files(request, client, length, send)
         else:
-            await self._pass_on_form(request, length or 0, send)
+            await self._pass_on_form(request, client, length, send)
 
     def _is_same_origin(self, request: Request) -> bool:
         if request.url.path.startswith(_NEEDS_NO_ORIGIN):
@@ -257,51 +282,65 @@ class FormGuard:
             base_url=self._origin,
         )
 
-    async def _pass_on_form(self, request: Request, length: int, send: Send) -> None:
+    async def _pass_on_form(
+        self, request: Request, client: str, length: int | None, send: Send
+    ) -> None:
         """Read the whole body first, so that a form that is cut off changes nothing."""
-        body = bytearray()
+        body, refusal, length = bytearray(), None, length or 0
+        self._bodies[client] += 1
         try:
-            if length <= _LARGEST_FORM:
-                async for chunk in request.stream():
-                    body += chunk
-                    length = len(body)
-                    if length > _LARGEST_FORM:
-                        break
+            async with timeout(_BODY_SECONDS):
+                if length <= _LARGEST_FORM:
+                    async for chunk in request.stream():
+                        body += chunk
+                        length = len(body)
+                        if length > _LARGEST_FORM:
+                            break
+        except TimeoutError:
+            refusal = await self._refuse(request, _TOO_SLOW, _CLOSE)
         except ClientDisconnect:
-            await Response(status_code=400)(request.scope, request.receive, send)
-            return
+            refusal = Response(status_code=400)
+        finally:
+            self._bodies[client] -= 1
+            # Without those that are zero.
+            self._bodies += Counter()
         if length > _LARGEST_FORM:
-            refusal = await self._refuse(request, 413)
+            refusal = await self._refuse(request, 413, {})
+        if refusal is not None:
             await refusal(request.scope, request.receive, send)
             return
-        messages: list[Message] = [
-            {"type": "http.request", "body": bytes(body), "more_body": False}
-        ]
+        # After its form a client may hang up: the form is saved all the same.
+        replay = Queue[Message]()
+        replay.put_nowait({"type": "http.request", "body": bytes(body), "more_body": False})
+        await self._app(request.scope, replay.get, send)
 
-        async def replay() -> Message:
-            return messages.pop() if messages else await request.receive()
-
-        await self._app(request.scope, replay, send)
-
-    async def _pass_on_files(self, request: Request, send: Send) -> None:
+    async def _pass_on_files(
+        self, request: Request, client: str, length: int | None, send: Send
+    ) -> None:
         """Let the body stream to the page, within limits; only for people who are signed in."""
-        site = site_of(request)
-        if not await is_signed_in(site, request):
-            await _drop_body(request.receive)
-            query = {"next": request.url.path}
-            answer = redirect_with_flash(site, "/sign-in", "undone", query)
-            await answer(request.scope, request.receive, send)
-        elif self._uploads >= _MOST_UPLOADS:
-            await _drop_body(request.receive)
-            refusal = await self._refuse(request, 503)
-            refusal.headers["retry-after"] = "10"
-            await refusal(request.scope, request.receive, send)
-        else:
-            self._uploads += 1
-            try:
-                await self._app(request.scope, _limit_upload(request), send)
-            finally:
-                self._uploads -= 1
+        site, user = site_of(request), await find_user(request)
+        person = "" if user is None else str(user.person_id or user.email)
+        self._bodies[client] += 1
+        self._uploads[person] += 1
+        try:
+            if user is None:
+                await _drop_body(request.receive, length)
+                query = {"next": request.url.path}
+                answer: ASGIApp = redirect_with_flash(site, "/sign-in", "undone", query)
+            elif self._uploads[person] > _UPLOADS_PER_PERSON:
+                await _drop_body(request.receive, length)
+                answer = await self._refuse(request, 429, _TRY_AGAIN)
+            elif self._uploads.total() - self._uploads[""] > _MOST_UPLOADS:
+                await _drop_body(request.receive, length)
+                answer = await self._refuse(request, 503, _TRY_AGAIN)
+            else:
+                answer = self._app
+            await answer(request.scope, _limit_upload(request, length), send)
+        finally:
+            self._bodies[client] -= 1
+            self._uploads[person] -= 1
+            self._bodies += Counter()
+            self._uploads += Counter()
 
 
 def _content_length(request: Request) -> int | None:
@@ -314,35 +353,37 @@ def _content_length(request: Request) -> int | None:
     return int(length)
 
 
-def _limit_upload(request: Request) -> Receive:
+def _limit_upload(request: Request, length: int | None) -> Receive:
     """A `receive` that fails with 413 or 408 once the body is too large or too slow."""
-    length = _content_length(request) or 0
     received, is_complete = 0, False
+    deadline = stopwatch() + body_seconds(length)
 
     async def receive() -> Message:
         nonlocal received, is_complete
         if is_complete:
             return await request.receive()
         try:
-            message = await wait_for(request.receive(), _IDLE_SECONDS)
+            message = await wait_for(request.receive(), min(_IDLE_SECONDS, deadline - stopwatch()))
+            is_complete = not message.get("more_body", False)
+            received += len(message.get("body", b""))
+            if max(received, length or 0) > LARGEST_UPLOAD:
+                if not is_complete:
+                    await _drop_body(request.receive, length)
+                raise HTTPException(413)
         except TimeoutError:
-            raise HTTPException(408) from None
-        is_complete = not message.get("more_body", False)
-        received += len(message.get("body", b""))
-        if max(received, length) > LARGEST_UPLOAD:
-            if not is_complete:
-                await _drop_body(request.receive)
-            raise HTTPException(413)
+            raise HTTPException(_TOO_SLOW, headers=_CLOSE) from None
         return message
 
     return receive
 
 
-async def _drop_body(receive: Receive) -> None:
-    """Read what is left of a body that is refused, and keep none of it."""
+async def _drop_body(receive: Receive, length: int | None) -> None:
+    """Read what is left of a body that is refused, while it comes in time, and keep none of it."""
     dropped = 0
-    while dropped <= _MOST_DROPPED:
-        message = await receive()
-        dropped += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
+    with suppress(TimeoutError):
+        async with timeout(body_seconds(length)):
+            while dropped <= _MOST_DROPPED:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return

@@ -20,7 +20,14 @@ from starlette.types import Message
 from tests.support.cast import ALICE, BASE_URL
 from tests.web.client import TRAINING, WebClient
 from tests.web.signing import CODE
-from tracker.logs import ForeignLogFormatter, configure_logs, describe_error, server_log_config
+from tracker import logs
+from tracker.logs import (
+    ForeignLogFilter,
+    ForeignLogFormatter,
+    configure_logs,
+    describe_error,
+    server_log_config,
+)
 
 SECRET = "SECRET-REASON"
 
@@ -161,6 +168,39 @@ def test_server_log_lines_look_like_ours(
     assert (theirs["event"], theirs["level"]) == ("Started process [7]", "info")
     at = [datetime.fromisoformat(line["timestamp"]) for line in (ours, theirs)]
     assert at[0] <= at[1]
+
+
+def test_repeated_lines_are_counted_and_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1000):
+        structlog.get_logger().warning("refused", request=number)
+    structlog.get_logger().warning("another kind")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("repeated") for line in lines] == [*[None] * 10, 100, 1000, None]
+    assert lines[-1]["event"] == "another kind"
+
+
+def test_repeated_lines_are_logged_again_after_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seconds in (0.0, 59.0, 60.0):
+        monkeypatch.setattr(logs, "stopwatch", lambda now=seconds: now)
+        for _ in range(11):
+            structlog.get_logger().warning("refused")
+    assert len(capsys.readouterr().err.splitlines()) == 20
+
+
+def test_repeated_server_errors_are_counted_by_their_place() -> None:
+    def failed(error: Exception) -> logging.LogRecord:
+        try:
+            raise error
+        except type(error) as raised:
+            return record(raised, "Exception in ASGI application\n")
+
+    lines = ForeignLogFilter()
+    found = [failed(ValueError()) for _ in range(100)]
+    assert sum(lines.filter(one) for one in found) == 11
+    assert found[-1].getMessage() == "Exception in ASGI application (100 times within a minute)"
+    assert lines.filter(failed(KeyError()))
 
 
 def test_logs_on_a_terminal_are_plain_text(
