@@ -9,6 +9,7 @@ from datetime import date
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Path, Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -21,16 +22,25 @@ from tracker.services.context import Refusal
 
 # The detail of a refusal because of the number of parts.
 TOO_MANY = "too many parts"
-# The body as a whole has its limit in the middleware.
-_MAX_PARTS, _MAX_TEXT = 200, 64 * 1024
+# The body as a whole has its limit in the middleware. The texts are in memory, and no form of ours
+# has more in all; each file takes an open file.
+_MAX_PARTS, _MAX_TEXT, _MAX_FILES = 200, 64 * 1024, 20
+_FILES = "files"
 _BROKEN, _TOO_LARGE = 400, 413
 _LARGEST_ID = 2**31 - 1
 
 
 class _FormParser(MultiPartParser):
-    """Starlette's parser with one limit for all parts, and a look at the end of the body."""
+    """Starlette's parser with limits for all parts together, and a look at the end of the body.
 
+    Files are on the disk from their first bytes. Those of other fields than ours are dropped as
+    they come.
+    """
+
+    spool_max_size = 1
     parts = 0
+    text_bytes = 0
+    is_dropped = False
     is_complete = False
 
     def on_part_begin(self) -> None:
@@ -39,11 +49,27 @@ class _FormParser(MultiPartParser):
             raise HTTPException(_TOO_LARGE, TOO_MANY)
         super().on_part_begin()
 
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._current_part.content_disposition)
+        self.is_dropped = b"filename" in options and options.get(b"name") != _FILES.encode()
+        if self.is_dropped:
+            return
+        if b"filename" in options and self._current_files >= _MAX_FILES:
+            raise HTTPException(_TOO_LARGE, TOO_MANY)
+        super().on_headers_finished()
+
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        try:
-            super().on_part_data(data, start, end)
-        except MultiPartException as error:
-            raise HTTPException(_TOO_LARGE) from error
+        if self.is_dropped:
+            return
+        if self._current_part.file is None:
+            self.text_bytes += end - start
+        if self.text_bytes > _MAX_TEXT:
+            raise HTTPException(_TOO_LARGE)
+        super().on_part_data(data, start, end)
+
+    def on_part_end(self) -> None:
+        if not self.is_dropped:
+            super().on_part_end()
 
     def on_end(self) -> None:
         self.is_complete = True
@@ -52,8 +78,8 @@ class _FormParser(MultiPartParser):
 async def read_body(request: Request) -> FormData:
     """The form of a request, in the order in which it was sent; the caller closes it.
 
-    Raises HTTPException: 400 for a broken or incomplete form, 413 for too many parts or too long
-    a text. Then no file of it is left on the disk.
+    Raises HTTPException: 400 for a broken or incomplete form, 413 for too many parts or files, or
+    too much text. Then no file of it is left on the disk.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
@@ -146,7 +172,7 @@ async def open_posted(request: Request) -> AsyncIterator[Posted]:
     for name, value in form.multi_items():
         if isinstance(value, str):
             texts.append((name, value))
-        elif name == "files":
+        else:
             files.append(value)
     try:
         yield Posted(FormData(texts), files)
