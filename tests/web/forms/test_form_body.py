@@ -85,10 +85,23 @@ def test_a_form_without_a_boundary_is_refused() -> None:
     assert _refusal([_part("a", b"1"), b"--x--"], "multipart/form-data") == 400
 
 
-def test_a_text_can_be_64_kilobytes_long_and_no_longer() -> None:
-    longest = b"t" * 64 * 1024
-    assert _read([_part("a", longest), b"--x--"]) == [("a", longest.decode())]
-    assert _refusal([_part("a", longest + b"t"), b"--x--"]) == 413
+@pytest.mark.parametrize("kind", [_KIND, "application/x-www-form-urlencoded"])
+def test_a_text_can_have_5000_characters(kind: str) -> None:
+    def body(text: str) -> bytes:
+        return _part("a", text.encode()) + b"--x--" if kind == _KIND else f"a={text}".encode()
+
+    assert _read([body("t" * 5_000)], kind) == [("a", "t" * 5_000)]
+    assert _refusal([body("t" * 5_001)], kind) == 413
+
+
+def test_all_texts_together_have_a_limit() -> None:
+    parts = [_part("a", b"t" * 5_000) for _ in range(14)]
+    assert len(_read([*parts[:13], b"--x--"])) == 13
+    assert _refusal([*parts, b"--x--"]) == 413
+
+
+def test_the_name_of_a_field_has_a_limit() -> None:
+    assert _refusal([_part("a" * 101, b"1"), b"--x--"]) == 413
 
 
 def test_a_form_can_have_200_parts_and_no_more() -> None:

@@ -43,7 +43,7 @@ def next_page(request: Request, query: PageQuery, ids: Sequence[int]) -> str | N
 Minutes = Annotated[int, Field(ge=1, le=MINUTES_IN_DAY, strict=True)]
 _LONGEST_EMAIL = 254
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOST_TOPICS = 20
+_MOST_TOPICS, _LONGEST_TOPIC = 20, 40
 
 
 def _one_line(text: str) -> str:
@@ -67,6 +67,7 @@ def _title(text: str) -> str:
 
 # Half surrogates come in by JSON's escapes; neither they nor NUL can be stored.
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one_line)]
+Topic = Annotated[Line, Field(max_length=_LONGEST_TOPIC)]
 Day = Annotated[date, BeforeValidator(_only_iso)]
 
 
@@ -195,7 +196,7 @@ class NewEntry(BaseModel):
     held_on: Day = Field(description="Today or earlier.")
     minutes: Minutes
     title: Annotated[
-        str, AfterValidator(_title), Field(min_length=1, max_length=TEXT_LIMITS["title"])
+        str, Field(min_length=1, max_length=TEXT_LIMITS["title"]), AfterValidator(_title)
     ] = Field(description="The title of the session. No client or case information.")
     provider_email: Annotated[Line, Field(max_length=_LONGEST_EMAIL)] | None = Field(
         default=None, description="RSC only: the address of a known provider."
@@ -207,6 +208,6 @@ class NewEntry(BaseModel):
     )
     format: Literal["individual", "group"] | None = None
     reference: Annotated[str, Field(max_length=TEXT_LIMITS["reference"])] | None = None
-    topics: Annotated[dict[Line, Minutes], Field(max_length=_MOST_TOPICS)] = Field(
+    topics: Annotated[dict[Topic, Minutes], Field(max_length=_MOST_TOPICS)] = Field(
         default_factory=dict, description="Minutes about each topic; together at most `minutes`."
     )

@@ -26,6 +26,11 @@ TOO_MANY = "too many parts"
 # has more in all; each file takes an open file.
 _MAX_PARTS, _MAX_TEXT, _MAX_FILES = 200, 64 * 1024, 20
 _FILES = "files"
+# In characters, of a field's name and its text. No text is worked on before its length is known to
+# be one that costs nothing. Services have shorter limits, for what is stored.
+_LONGEST_NAME, _LONGEST_TEXT = 100, 5_000
+# Many addresses, and what was prefilled for all days of a course.
+_LONG_TEXTS = {"others": 15_000, "prefilled_course": 15_000}
 _BROKEN, _TOO_LARGE = 400, 413
 _LARGEST_ID = 2**31 - 1
 
@@ -79,11 +84,21 @@ async def read_body(request: Request) -> FormData:
     """The form of a request, in the order in which it was sent; the caller closes it.
 
     Raises HTTPException: 400 for a broken or incomplete form, 413 for too many parts or files, or
-    too much text. Then no file of it is left on the disk.
+    too long a text. Then no file of it is left on the disk.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        return await request.form()
+    form = await (_read_parts if kind == "multipart/form-data" else Request.form)(request)
+    for name, value in form.multi_items():
+        longest = _LONG_TEXTS.get(name, _LONGEST_TEXT)
+        is_too_long = isinstance(value, str) and len(value) > longest
+        if is_too_long or len(name) > _LONGEST_NAME:
+            await form.close()
+            raise HTTPException(_TOO_LARGE)
+    return form
+
+
+async def _read_parts(request: Request) -> FormData:
+    """A form in parts, without the files that browsers send for an empty field."""
     parser = _FormParser(request.headers, request.stream(), max_part_size=_MAX_TEXT)
     try:
         form = await parser.parse()
@@ -95,7 +110,6 @@ async def read_body(request: Request) -> FormData:
     items = []
     for name, value in form.multi_items():
         if isinstance(value, UploadFile) and not value.filename and not value.size:
-            # What browsers send for an empty file field.
             await value.close()
         else:
             items.append((name, value))

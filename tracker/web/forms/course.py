@@ -3,7 +3,7 @@
 from collections import defaultdict
 from datetime import date
 
-from tracker.services.entry_rules import EntryInput
+from tracker.services.entry_rules import TEXT_LIMITS, EntryInput
 from tracker.web.forms.entry import (
     ALL,
     COURSE_FIELDS,
@@ -79,7 +79,9 @@ def parse_course(form: SubmittedForm, today: date) -> list[EntryInput]:
         single = SubmittedForm((shared | above | row).items())
         days.append(parse_entry(single, (None, None), today))
         for field, message in single.problems:
-            form.add_problem(course_field(number, field), f"Day {number}: {message}")
+            # What is wrong with a shared text is a problem of the form already.
+            if field not in TEXT_LIMITS:
+                form.add_problem(course_field(number, field), f"Day {number}: {message}")
     return days
 
 

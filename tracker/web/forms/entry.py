@@ -21,6 +21,7 @@ from tracker.services.entries import find_entry
 from tracker.services.entry_rules import (
     ACTIVITIES,
     FORMATS,
+    TEXT_LIMITS,
     YEARS_BACK,
     EntryInput,
     EntryRules,
@@ -64,6 +65,9 @@ _FIELDS = {
 # What to do about more hours than a day has.
 _LONG_HINTS = {"training": ". For a course over several days, log each day"}
 _DETAILS = ("format", "reference")
+# What the form itself sends back is as long as it is; dates, hours, and choices are short.
+_HIDDEN_LISTS = {"seen", "prefilled_course"}
+_MOST_LETTERS = TEXT_LIMITS["provider_name"]
 _DATE_FIELDS = ("day", "month", "year")
 
 
@@ -71,7 +75,8 @@ class SubmittedForm:
     """The texts of a form by field, each as one line, and what is wrong with them.
 
     A field that was not sent is empty; one that was sent twice has its first text. There is always
-    a form key.
+    a form key. A text that is too long for its field is a problem, and is shown whole; where only
+    a few letters make sense, the rest is cut off.
     """
 
     def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
@@ -84,6 +89,13 @@ class SubmittedForm:
                 self.has_course_days = True
         self.problems: list[tuple[str, str]] = []
         self.refusals: list[Refusal] = []
+        for field, text in self.texts.items():
+            if field in TEXT_LIMITS:
+                if len(text) > TEXT_LIMITS[field]:
+                    facts = {"limit": TEXT_LIMITS[field]}
+                    self.add_problem(field, format_refusal("text-too-long", facts))
+            elif len(text) > _MOST_LETTERS and field not in _HIDDEN_LISTS:
+                self.texts[field] = text[:_MOST_LETTERS]
         self.texts["form_key"] = keep_form_key(self.texts.get("form_key"))
 
     def __getitem__(self, field: str) -> str:

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from tracker.formatting import format_date
 from tracker.plain_text import plain_name, starts_words
 from tracker.services.context import ServiceContext
-from tracker.services.entry_rules import EntryRules, load_entry_rules
+from tracker.services.entry_rules import TEXT_LIMITS, EntryRules, load_entry_rules
 from tracker.services.profile import get_person
 from tracker.services.rsc_providers import (
     ProviderChoice,
@@ -68,48 +68,87 @@ def _list_similar(words: Sequence[str], choices: Sequence[ProviderChoice]) -> li
     return sorted(scores, key=lambda choice: -scores[choice])
 
 
-def resolve_provider(context: ServiceContext, form: SubmittedForm) -> Named:
+@dataclass(frozen=True, slots=True)
+class TypedProvider:
+    """Whom a typed name can mean to a person.
+
+    ``is_used``: they have named an unknown provider so before. ``is_own``: it is their own name,
+    or a part of it that means no other provider.
+    """
+
+    choices: Sequence[ProviderChoice]
+    match: ProviderMatch
+    is_used: bool = False
+    is_own: bool = False
+
+
+def look_up_provider(context: ServiceContext, form: SubmittedForm) -> TypedProvider:
+    """Compare the name that a form has with all providers.
+
+    That takes time, so it is done before anything is saved, while others can save.
+    """
+    session, person_id, typed = context.session, context.person_id, form["provider_name"]
+    if len(typed) > TEXT_LIMITS["provider_name"]:
+        return TypedProvider((), ProviderMatch(None))
+    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
+    choices = provider_choices(session, person_id, rules.provider_rules)
+    match = find_provider(typed, choices)
+    own_name = get_person(session, person_id).name
+    is_own = find_provider(typed, [ProviderChoice(person_id, own_name, None)]).sure
+    return TypedProvider(
+        choices,
+        match,
+        is_used=plain_name(typed) in map(plain_name, names_used(session, person_id)),
+        # Part of the person's own name may mean another provider.
+        is_own=bool(is_own) and (not match.best or plain_name(typed) == plain_name(own_name)),
+    )
+
+
+def resolve_provider(
+    context: ServiceContext, form: SubmittedForm, found: TypedProvider | None
+) -> Named:
     """The provider that the form names; both None if that is unclear, with a problem in the form.
 
     A training has none. A typed name has precedence over an earlier choice, which is confirmed
-    again.
+    again; ``found`` is whom it can mean, as of `look_up_provider`.
     """
     if form["activity"] != "rsc":
         return None, None
     chosen, typed = form["provider"], form["provider_name"]
     is_new_name = typed not in {"", form["asked"]}
     if chosen == SOMEONE_ELSE:
-        if is_new_name and form["asked"]:
-            return _resolve_name(context, form, "")
+        if is_new_name and form["asked"] and found is not None:
+            return _resolve_name(context, form, "", found)
         form["asked"] = typed
         return None, typed or None
     if chosen and not is_new_name:
         # Nobody has the id 0, so the service refuses what is no id.
         return parse_id(chosen), None
-    return _resolve_name(context, form, chosen) if typed else (None, None)
+    if not typed or found is None:
+        return None, None
+    return _resolve_name(context, form, chosen, found)
 
 
-def _resolve_name(context: ServiceContext, form: SubmittedForm, chosen: str) -> Named:
+def _resolve_name(
+    context: ServiceContext, form: SubmittedForm, chosen: str, found: TypedProvider
+) -> Named:
     """The provider whose name is typed, although one was ``chosen`` before (empty: no one was)."""
-    session, person_id, typed = context.session, context.person_id, form["provider_name"]
-    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
-    choices = provider_choices(session, person_id, rules.provider_rules)
-    match = find_provider(typed, choices)
+    match, typed = found.match, form["provider_name"]
+    if len(typed) > TEXT_LIMITS["provider_name"]:
+        # The form says so.
+        return None, typed
     form["asked"] = typed
     if match.sure and chosen in {"", str(match.sure.id)}:
         form["provider"] = str(match.sure.id)
         return match.sure.id, None
     if not chosen:
-        if plain_name(typed) in map(plain_name, names_used(session, person_id)):
+        if found.is_used:
             form["provider"] = SOMEONE_ELSE
             return None, typed
-        own_name = get_person(session, person_id).name
-        is_own = find_provider(typed, [ProviderChoice(person_id, own_name, None)]).sure
-        # Part of the person's own name may mean another provider.
-        if is_own and (not match.best or plain_name(typed) == plain_name(own_name)):
+        if found.is_own:
             # The service refuses it.
-            return person_id, None
-    names = {str(choice.id): choice.name for choice in choices}
+            return context.person_id, None
+    names = {str(choice.id): choice.name for choice in found.choices}
     form["provider"] = chosen if chosen in names else ""
     form.add_problem("provider", _format_question(typed, match, names.get(chosen, "")))
     return None, None

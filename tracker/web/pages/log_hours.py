@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.db.engine import Busy
+from tracker.db.engine import Busy, reading
 from tracker.formatting import format_size, use_locale
 from tracker.refusal_text import format_length_question
 from tracker.rules.explain import LoggedEntry
@@ -54,7 +54,14 @@ from tracker.services.evidence import (
     share_files,
 )
 from tracker.services.profile import get_person
-from tracker.web.dependencies import SignInNeeded, Site, Viewer, site_of, viewer_in_session
+from tracker.web.dependencies import (
+    SignInNeeded,
+    Site,
+    Viewer,
+    site_of,
+    viewer_in_session,
+    viewer_of_request,
+)
 from tracker.web.forms.body import RowId, Typed, number_of, open_posted, parse_id
 from tracker.web.forms.course import (
     check_unused_days,
@@ -77,7 +84,12 @@ from tracker.web.forms.fields import (
     list_day_choices,
     list_hour_choices,
 )
-from tracker.web.forms.provider import offer_providers, resolve_provider
+from tracker.web.forms.provider import (
+    TypedProvider,
+    look_up_provider,
+    offer_providers,
+    resolve_provider,
+)
 from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.applications import read_applications
 from tracker.web.pages.entry_view import read_entry
@@ -140,7 +152,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class PostedEntry:
-    """A posted form on its way into the database; ``entry_id`` is the entry that it edits."""
+    """A posted form on its way into the database; ``entry_id`` is the entry that it edits.
+
+    ``named`` is whom the provider's name in it can mean; None without a name.
+    """
 
     request: Request
     site: Site
@@ -148,6 +163,7 @@ class PostedEntry:
     texts: FormData
     upload: Upload
     entry_id: int | None
+    named: TypedProvider | None
 
     def save(self, session: Session) -> Submission:
         """Save the entry with its files, or keep the files for when the form comes back.
@@ -169,7 +185,7 @@ class PostedEntry:
         if {"today", "remove", "add_days"} & self.texts.keys():
             _change_form(context, submission)
         else:
-            _save_entry(context, submission)
+            _save_entry(context, submission, self.named)
         if accepted or submission.removing or "kept" in self.texts:
             self._settle_files(context, submission, accepted)
         return submission
@@ -228,7 +244,9 @@ def _change_form(context: ServiceContext, submission: Submission) -> None:
         submission.dropped.add(removed.stored_as)
 
 
-def _save_entry(context: ServiceContext, submission: Submission) -> None:
+def _save_entry(
+    context: ServiceContext, submission: Submission, named: TypedProvider | None
+) -> None:
     """Create or update the entry; if it can't be saved, the form shows every reason."""
     form, editing = submission.form, submission.editing
     if form["when"] == SEVERAL and editing is None:
@@ -236,7 +254,7 @@ def _save_entry(context: ServiceContext, submission: Submission) -> None:
         return
     if form.has_course_days:
         check_unused_days(form)
-    provider = resolve_provider(context, form)
+    provider = resolve_provider(context, form, named)
     today = context.now.date()
     if form["when"] in DAYS_AGO:
         today = _load_rules(context, editing).today
@@ -331,7 +349,10 @@ async def _save(request: Request, entry_id: int | None) -> Response:
     async with open_posted(request) as form:
         if form.files:
             upload = await run_in_threadpool(store_files, site, form.files)
-    posted = PostedEntry(request, site, now, form.texts, upload, entry_id)
+    named = None
+    if form.texts.get("provider_name"):
+        named = await run_in_threadpool(_look_up_provider, request, site, now, form.texts)
+    posted = PostedEntry(request, site, now, form.texts, upload, entry_id, named)
     unused = {file.stored_as for file in upload.received}
     try:
         submission = await site.writer.run_async(posted.save)
@@ -351,6 +372,18 @@ async def _save(request: Request, entry_id: int | None) -> Response:
         raise SignInNeeded
     page = PageRequest(site, now, submission.viewer, "")
     return await run_in_threadpool(_render_again, page, submission)
+
+
+def _look_up_provider(
+    request: Request, site: Site, now: datetime, texts: FormData
+) -> TypedProvider | None:
+    """Whom the provider's name in a form can mean to the viewer; None without a viewer."""
+    viewer = viewer_of_request(request, site, now)
+    if viewer is None or viewer.person_id is None:
+        return None
+    with reading(site.engine) as session:
+        context = ServiceContext(session, site.rulebooks, viewer.actor, now)
+        return look_up_provider(context, SubmittedForm(texts.multi_items()))
 
 
 def _render_again(page: PageRequest, submission: Submission) -> HTMLResponse:
