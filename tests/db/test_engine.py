@@ -1,5 +1,6 @@
 """The engine on both databases: schema, foreign keys, and one writer at a time."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,36 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_engine(database_url)
     yield engine
     engine.dispose()
+
+
+def test_database_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        url = f"sqlite:///{tmp_path / 'tracker.db'}"
+        migrate(url)
+        engine = open_engine(url)
+        with writing(engine) as session:
+            session.connection().execute(ALICE, {"no": False})
+            found = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(before)
+    assert len(found) > 2
+    assert {"tracker.db", "tracker.db-turn"} < found.keys()
+    assert set(found.values()) == {0o600}
+
+
+def test_an_existing_database_keeps_its_mode(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracker.db'}"
+    migrate(url)
+    (tmp_path / "tracker.db").chmod(0o640)
+    schema_version(url)
+    assert (tmp_path / "tracker.db").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_missing_folder_is_still_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OperationalError):
+        migrate(f"sqlite:///{tmp_path / 'none' / 'tracker.db'}")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,19 @@ def _prepare_sqlite(engine: Engine) -> None:
     # To empty a journal's header ends a transaction as surely as to delete the file, and is faster.
     journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "PERSIST"
 
+    @event.listens_for(engine, "do_connect")
+    def _before_connect(
+        _dialect: object, _record: object, arguments: list[Any], _options: object
+    ) -> None:
+        # SQLite would create it as the umask allows, and gives its journals the same mode.
+        file = str(arguments[0])
+        if file in _NOT_A_FILE or file.startswith("file:"):
+            return
+        if not os.path.lexists(file):
+            # Where that is not possible, SQLite says so in its own way.
+            with suppress(OSError):
+                os.close(_create_private(file))
+
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         # SQLAlchemy, not the driver, begins transactions (see _on_begin).
@@ -112,6 +125,20 @@ def _prepare_sqlite(engine: Engine) -> None:
         # A writer takes the lock at once: to upgrade a read lock later can only fail.
         mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
         connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _create_private(path: str, like: str | None = None) -> int:
+    """Create a file that only its owner may read, and open it for reading.
+
+    A command that root runs gives the file to the owner of the file ``like``, whose program needs
+    it. An existing file stays as it is.
+    """
+    created = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+    if like is not None and os.geteuid() == 0:
+        with suppress(OSError):
+            owner = Path(like).stat()
+            os.fchown(created, owner.st_uid, owner.st_gid)
+    return created
 
 
 @contextmanager
@@ -246,8 +273,10 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or url.database in _NOT_A_FILE:
         yield
         return
-    # Read access is enough, so a command that runs as another account can use the same file.
-    lock_file = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        lock_file = os.open(f"{url.database}-turn", os.O_RDONLY)
+    except FileNotFoundError:
+        lock_file = _create_private(f"{url.database}-turn", like=url.database)
     # flock() has no timeout, and a thread that waits in it cannot be interrupted.
     deadline = None if timeout is None else stopwatch() + timeout
     mode = fcntl.LOCK_EX if deadline is None else fcntl.LOCK_EX | fcntl.LOCK_NB
