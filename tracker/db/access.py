@@ -92,7 +92,10 @@ class ApiToken(SQLModel, table=True):
 
 
 class ApiAnswer(SQLModel, table=True):
-    """What a request with an idempotency key was answered, so that a second one gets the same."""
+    """What a request with an idempotency key was answered, so that a second one gets the same.
+
+    The ``body`` is emptied after a week; the row stays, so that its key serves no other request.
+    """
 
     __tablename__ = "api_answer"
     token_id: int = Field(primary_key=True, foreign_key="api_token.id")

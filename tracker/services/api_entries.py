@@ -56,6 +56,12 @@ class ApiSession:
     token_id: int
     key: str
 
+    @property
+    def form_key(self) -> str:
+        """The key of its entry."""
+        digest = hashlib.sha256(self.key.encode()).hexdigest()[:40]
+        return f"api-{self.token_id}-{digest}"
+
 
 class EntryNotice(NamedTuple):
     """Why an RSC session does not count because of its provider, and what would make it count."""
@@ -83,9 +89,15 @@ def create_api_entry(context: ServiceContext, association: str, request: ApiSess
         provider_id = session.exec(select(Person.id).where(is_provider)).first()
         # Nobody has the id 0, so an unknown provider is refused like one who is not offered.
         entry = dataclasses.replace(entry, provider_id=provider_id or 0)
-    digest = hashlib.sha256(request.key.encode()).hexdigest()[:40]
-    source = EntrySource(f"api-{request.token_id}-{digest}")
-    return create_entry(context, person_id, entry, source)
+    return create_entry(context, person_id, entry, EntrySource(request.form_key))
+
+
+def find_api_entry(session: Session, association: str, request: ApiSession) -> LoggedEntry | None:
+    """The entry that the same request created; None if it was deleted, or is no longer seen."""
+    people = select(Person.id).where(Person.email == normalize_email(request.email))
+    own = col(Entry.person_id).in_(people) & (col(Entry.form_key) == request.form_key)
+    own &= _belongs_to(association, *_OWNER_AND_DAY)
+    return next(select_entries(session, own), None)
 
 
 def page_of_entries(

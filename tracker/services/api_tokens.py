@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from tracker.db.access import ApiAnswer, ApiToken
@@ -88,6 +88,8 @@ def claim_key(
 ) -> ApiAnswer | None:
     """None if the key is new, which makes it the caller's; else what it was answered before.
 
+    The body of an answer that is no longer kept is empty.
+
     Of two requests at once the second waits here until the first has committed.
     """
     claim = {
@@ -110,7 +112,10 @@ def keep_answer(session: Session, token_id: int, key: str, status: int, body: st
 
 
 def forget_answers(session: Session, token_id: int, now: datetime) -> None:
-    """Delete a token's answers that are older than seven days."""
+    """Empty a token's answers that are older than seven days.
+
+    Their keys and the hashes of their requests stay, so that no key ever serves another session.
+    """
     oldest = now - timedelta(days=ANSWERS_KEPT_DAYS)
     old = (col(ApiAnswer.token_id) == token_id) & (col(ApiAnswer.at) < oldest)
-    session.exec(delete(ApiAnswer).where(old))
+    session.exec(update(ApiAnswer).where(old, col(ApiAnswer.body) != "").values(body=""))

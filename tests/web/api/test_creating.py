@@ -66,15 +66,44 @@ def test_a_refused_request_leaves_its_key_free(page_program: Program) -> None:
     assert page_program.log("one").status_code == 201
 
 
-def test_a_key_is_forgotten_after_a_week_and_the_session_still_saved_once(
+def test_an_answer_is_forgotten_after_a_week_and_the_session_still_saved_once(
     page_program: Program,
 ) -> None:
     first = page_program.log("one")
     page_program.web.pass_time(days=8)
     page_program.get("/entries")
-    assert page_program.web.cast.rows("api_answer") == []
+    assert [row["body"] for row in page_program.web.cast.rows("api_answer")] == [""]
     again = page_program.log("one")
+    assert again.status_code == 201
     assert again.json()["id"] == first.json()["id"]
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize("changes", [{"minutes": 30}, {"email": BOB}, {"reference": "r-1"}])
+def test_an_old_key_serves_no_other_session(page_program: Program, changes: dict[str, Any]) -> None:
+    page_program.log("one")
+    for days in (8, 400):
+        page_program.web.pass_time(days=days)
+        page_program.get("/entries")
+        entries = page_program.web.cast.rows("entry")
+        assert page_program.log("one", **changes).status_code == 409
+        assert page_program.web.cast.rows("entry") == entries
+
+
+def test_an_old_key_saves_no_deleted_session_again(page_program: Program) -> None:
+    entry_id = page_program.log("one").json()["id"]
+    page_program.web.pass_time(days=8)
+    page_program.get("/entries")
+    page_program.web.visit(ALICE).post(f"/entries/{entry_id}/delete")
+    assert page_program.log("one").status_code == 409
+    assert page_program.web.cast.rows("entry", title="RSC by telephone") == []
+
+
+@pytest.mark.parametrize("field", ["title", "reference", "provider_name", "email"])
+def test_a_text_that_is_far_too_long_is_refused(page_program: Program, field: str) -> None:
+    answer = page_program.log("one", **{field: "ab " * 20_000})
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"#/{field}"]
 
 
 def test_two_tokens_do_not_share_their_keys(page_program: Program) -> None:

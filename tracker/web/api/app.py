@@ -19,6 +19,7 @@ from tracker.services.api_entries import (
     ListFilter,
     create_api_entry,
     entry_within,
+    find_api_entry,
     known_people,
     list_entry_notices,
     page_of_endorsements,
@@ -218,7 +219,16 @@ def create_entry(
                     "This Idempotency-Key was used for another session. Use a new key for each.",
                     [("header/Idempotency-Key", "already used")],
                 )
-            return reply.body, True
+            if reply.body:
+                return reply.body, True
+            saved = find_api_entry(session, caller.association, api_session)
+            if saved is None:
+                raise Problem(
+                    409,
+                    "The session that this Idempotency-Key saved was deleted. Use a new key.",
+                    [("header/Idempotency-Key", "already used")],
+                )
+            return _build_output(session, site, caller, [saved], now)[0].model_dump_json(), True
         context = ServiceContext(session, site.rulebooks, actor, now)
         entry = create_api_entry(context, caller.association, api_session)
         body = _build_output(session, site, caller, [entry], now)[0].model_dump_json()

@@ -82,12 +82,14 @@ class TypedProvider:
     is_own: bool = False
 
 
-def look_up_provider(context: ServiceContext, form: SubmittedForm) -> TypedProvider:
-    """Compare the name that a form has with all providers.
+def look_up_provider(context: ServiceContext, form: SubmittedForm) -> TypedProvider | None:
+    """Compare the name that a form has with all providers; None without a name.
 
     That takes time, so it is done before anything is saved, while others can save.
     """
     session, person_id, typed = context.session, context.person_id, form["provider_name"]
+    if not typed:
+        return None
     if len(typed) > TEXT_LIMITS["provider_name"]:
         return TypedProvider((), ProviderMatch(None))
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
@@ -116,17 +118,15 @@ def resolve_provider(
         return None, None
     chosen, typed = form["provider"], form["provider_name"]
     is_new_name = typed not in {"", form["asked"]}
-    if chosen == SOMEONE_ELSE:
-        if is_new_name and form["asked"] and found is not None:
-            return _resolve_name(context, form, "", found)
+    if chosen == SOMEONE_ELSE and not (is_new_name and form["asked"]):
         form["asked"] = typed
         return None, typed or None
-    if chosen and not is_new_name:
+    if chosen not in {"", SOMEONE_ELSE} and not is_new_name:
         # Nobody has the id 0, so the service refuses what is no id.
         return parse_id(chosen), None
-    if not typed or found is None:
+    if found is None:
         return None, None
-    return _resolve_name(context, form, chosen, found)
+    return _resolve_name(context, form, "" if chosen == SOMEONE_ELSE else chosen, found)
 
 
 def _resolve_name(
