@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
 from tracker.errors import UserError
+from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 
 ENVIRONMENT_PREFIX = "TRACKER_"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -169,6 +170,8 @@ class Settings(BaseSettings):
     base_url: str = "http://127.0.0.1:8000"
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
     config_dir: Path = Path()
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
     evidence_dir: Path | None = None
     evidence_quota_mb: int = Field(default=200, ge=1, le=100_000)
     judge_renewals_due_from: dict[str, date] = Field(default_factory=dict)
@@ -177,6 +180,13 @@ class Settings(BaseSettings):
     web: Web = Web()
     sign_in: SignInLimits = SignInLimits()
     coordinators: tuple[Coordinator, ...] = ()
+
+    @field_validator("master_key")
+    @classmethod
+    def _validate_master_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not is_master_key(key.get_secret_value()):
+            raise ValueError(f"must have {FORMAT}")
+        return key
 
     @field_validator("base_url")
     @classmethod
@@ -205,6 +215,13 @@ class Settings(BaseSettings):
         """Arguments first, then the environment, then tracker.toml."""
         toml = TomlConfigSettingsSource(settings_cls, configuration_folder() / "tracker.toml")
         return init_settings, env_settings, toml
+
+    @property
+    def installation_key(self) -> MasterKey:
+        """The master key as set, else in the file beside the SQLite file."""
+        value = self.master_key.get_secret_value() if self.master_key else None
+        url = self.database_url.get_secret_value()
+        return MasterKey(value, self.master_key_file or file_beside(url))
 
     @property
     def evidence_folder(self) -> Path | None:

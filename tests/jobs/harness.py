@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event, select, text, update
 
 from tests.rules.case_data import REAL, TESTS, CasePeople
 from tracker.db.engine import open_engine, reading, writing
+from tracker.db.signing_keys import body_cipher
 from tracker.db.tables import METADATA
 from tracker.jobs.runner import JobRun, run_due
 from tracker.notifications.context import open_context
@@ -157,10 +158,12 @@ class JobHarness:
         query = select(*(outbox.c[name] for name in names)).where(outbox.c.kind == kind)
         with reading(self.engine) as session:
             rows = session.connection().execute(query.order_by(outbox.c.id)).all()
-        return [
-            Mail._make([*row[:-1], message_from_bytes(row[-1], policy=policy.default)])
-            for row in rows
-        ]
+            bodies = [body_cipher(session).decrypt(row.message_id, row.body) for row in rows]
+        mails = []
+        for row, body in zip(rows, bodies, strict=True):
+            message = message_from_bytes(body or b"", policy=policy.default)
+            mails.append(Mail._make([*row[:-1], message]))
+        return mails
 
     def runs(self, job: str, association: str) -> list[date]:
         """The dates in the run ledger, in order."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tests.pictures.camera import Camera, Film, open_camera
 from tests.support.demo import Shown, open_demo
 from tracker.db.engine import reading
+from tracker.db.signing_keys import body_cipher
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 _MAIL_WIDTH = 680
@@ -71,9 +72,11 @@ def _photograph_page(camera: Camera, demo: Shown, shot: Shot) -> None:
 
 def _photograph_mail(camera: Camera, demo: Shown, name: str, kind: str, story: str) -> None:
     to = demo.people[_number_of(demo, story)].email
-    query = "SELECT body FROM outbox WHERE kind = ? AND recipient = ? ORDER BY id DESC"
+    query = "SELECT message_id, body FROM outbox WHERE kind = ? AND recipient = ? ORDER BY id DESC"
     with reading(demo.engine) as session:
-        body = session.connection().exec_driver_sql(query, (kind, to)).scalar_one()
+        found = session.connection().exec_driver_sql(query, (kind, to)).one()
+        body = body_cipher(session).decrypt(*found)
+    assert body is not None
     part = message_from_bytes(body, policy=policy.default).get_body(("html",))
     assert part is not None
     with camera.page(Film("light", _MAIL_WIDTH)) as page:

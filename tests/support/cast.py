@@ -9,7 +9,8 @@ from sqlalchemy import Engine, insert, select
 from sqlmodel import Session
 
 from tests.support.databases import FilledSqlite
-from tracker.db.engine import open_engine, writing
+from tracker.db.engine import open_engine, reading, writing
+from tracker.db.signing_keys import body_cipher
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.context import Actor, ServiceContext
@@ -52,7 +53,13 @@ class Cast:
         found = METADATA.tables[table]
         query = select(found).filter_by(**where).order_by(*found.primary_key)
         with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        if table == "outbox":
+            with reading(self.engine) as session:
+                for row in rows:
+                    cipher = body_cipher(session)
+                    row["body"] = cipher.decrypt(row["message_id"], row["body"])
+        return rows
 
 
 def acting(session: Session, cast: Cast, email: str, now: datetime = NOW) -> ServiceContext:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Generator, Iterator
 from enum import StrEnum
 from pathlib import Path
-from stat import S_IROTH
+from stat import S_IROTH, S_IRWXO, S_IWGRP
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,7 +23,9 @@ from tracker.db.engine import (
     schema_version,
     wal_is_safe,
 )
+from tracker.db.signing_keys import check_master_key
 from tracker.errors import explain_error
+from tracker.master_key import MasterKeyError
 from tracker.services.evidence import stored_names
 from tracker.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -232,6 +234,26 @@ def _describe(session: Session, schema: str) -> Findings:
 
 
 _OTHERS = 0o077
+
+
+def check_key(session: Session, settings: Settings) -> Findings:
+    """The master key is there, fits the database, and only its owner can read it."""
+    key = settings.installation_key
+    try:
+        check_master_key(session)
+    except MasterKeyError as error:
+        yield problem("T213", f"the master key: {error}", "config/README.md, master_key_file.")
+        return
+    if not key.is_there:
+        if key.file is None:
+            message, hint = f"no master key is set: {key.place}", "config/README.md describes it."
+            yield problem("T213", message, hint)
+        return
+    if key.file is not None and key.file.stat().st_mode & (S_IRWXO | S_IWGRP):
+        message = f"other users of this machine can read or change {key.file}, the master key"
+        yield warning("T214", message, f"Run `chmod 0600 {key.file}`.")
+    else:
+        yield Fact(f"master key: {key.place}")
 
 
 def check_evidence(session: Session, settings: Settings) -> Findings:

@@ -15,7 +15,7 @@ from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from tracker import clock
-from tracker.cli.context import UnknownName, open_app
+from tracker.cli.context import UnknownName, open_app, open_database
 from tracker.db.engine import (
     is_sqlite_url,
     migrate,
@@ -24,14 +24,19 @@ from tracker.db.engine import (
     schema_version,
     writing,
 )
+from tracker.db.signing_keys import prepare_keys
 from tracker.errors import hide_passwords
 from tracker.services import api_tokens
 from tracker.services.backup import make_backup
 from tracker.services.browser_sessions import revoke_all_access
 from tracker.services.restore import restore_backup
-from tracker.settings import configuration_folder, find_variable, load_settings
+from tracker.settings import Settings, configuration_folder, find_variable, load_settings
 
 _LONGEST_TOKEN_NAME = 100
+_LINKS_VOIDED = (
+    "Links in emails sent until now (referees, email settings) no longer work. Emails from now on "
+    "have new ones."
+)
 
 
 def print_settings() -> None:
@@ -93,8 +98,12 @@ def _find_source(path: list[str], written: dict[str, Any]) -> str:
 
 
 def migrate_database() -> None:
-    """Migrate, and print from which version to which. A second run changes nothing."""
-    url = load_settings().database_url.get_secret_value()
+    """Migrate, and print from which version to which. A second run changes nothing.
+
+    Raises MasterKeyError if the master key is missing or wrong while the database needs it.
+    """
+    settings = load_settings()
+    url = settings.database_url.get_secret_value()
     address = make_url(url)
     shown = address.render_as_string(hide_password=True)
     if is_sqlite_url(address) and address.database not in {None, "", ":memory:"}:
@@ -102,11 +111,28 @@ def migrate_database() -> None:
     # Before anything is written: another program's tables are refused here.
     before = schema_version(url)
     if before == newest_version():
+        _prepare_keys(settings)
         sys.stdout.write(f"{shown} already has schema {before}. Nothing to do.\n")
         return
+    if not settings.installation_key.is_there and settings.installation_key.file is None:
+        settings.installation_key.create()
     migrate(url)
+    _prepare_keys(settings)
     source = f"from schema {before}" if before else "from an empty database"
     sys.stdout.write(f"{shown} was migrated {source} to schema {newest_version()}.\n")
+
+
+def _prepare_keys(settings: Settings) -> None:
+    """Make the keys, and say where a new master key is."""
+    key = settings.installation_key
+    was_there = key.is_there
+    with open_database(settings) as engine, writing(engine) as session:
+        prepare_keys(session)
+    if not was_there:
+        sys.stdout.write(
+            f"{key.place} was created: the master key. Keep a copy of it, but not with the "
+            "backups of the database.\n"
+        )
 
 
 def create_token(association: str, name: str, scopes: Sequence[str], expires: date | None) -> None:
@@ -168,11 +194,16 @@ def revoke_token(token_id: int) -> None:
     sys.stdout.write(f"Token {token_id} is revoked.\n")
 
 
-def end_all_sessions(*, calendars: bool, tokens: bool) -> None:
+def end_all_sessions(*, calendars: bool, tokens: bool, lost_key: bool) -> None:
     """Sign everyone out, void all codes and links, and print how many of each."""
     with open_app() as tracker, writing(tracker.engine) as session:
         ended = revoke_all_access(
-            session, "tracker sessions", clock.now(), calendars=calendars, tokens=tokens
+            session,
+            "tracker sessions",
+            clock.now(),
+            calendars=calendars,
+            tokens=tokens,
+            may_be_lost=lost_key,
         )
     sys.stdout.write(f"Signed-in browsers ended: {ended.sessions}\n")
     sys.stdout.write(f"Sign-in codes voided: {ended.codes}\n")
@@ -180,6 +211,16 @@ def end_all_sessions(*, calendars: bool, tokens: bool) -> None:
         sys.stdout.write(f"Calendar addresses revoked: {ended.calendars}\n")
     if tokens:
         sys.stdout.write(f"API tokens revoked: {ended.tokens}\n")
+    sys.stdout.write(f"{_LINKS_VOIDED}\n")
+    if ended.lost_messages:
+        sys.stdout.write(f"{_format_lost(ended.lost_messages)}\n")
+
+
+def _format_lost(messages: int) -> str:
+    return (
+        f"Emails that waited and can't be decrypted without the lost master key: {messages}. They "
+        "are marked as failed; `tracker outbox` lists them."
+    )
 
 
 def backup(folder: Path) -> None:
@@ -200,7 +241,12 @@ def restore(folder: Path, *, end_sessions: bool) -> None:
     settings = load_settings()
     url = settings.database_url.get_secret_value()
     restored = restore_backup(
-        folder, url, settings.evidence_folder, clock.now(), revoke_access=end_sessions
+        folder,
+        url,
+        settings.evidence_folder,
+        clock.now(),
+        revoke_access=end_sessions,
+        master_key=settings.installation_key,
     )
     note, revoked = restored.note, restored.revoked
     lines = [f"Restored as of {note.begun_at}, with {note.files} uploaded files."]
@@ -216,6 +262,9 @@ def restore(folder: Path, *, end_sessions: bool) -> None:
             f"Browser sessions ended: {revoked.sessions}, sign-in codes voided: {revoked.codes}. "
             "Everyone signs in again."
         )
+        lines.append(_LINKS_VOIDED)
+        if revoked.lost_messages:
+            lines.append(_format_lost(revoked.lost_messages))
         lines.append(
             "Calendar addresses and API tokens of that time work again: "
             "`tracker sessions end-all --calendars --tokens` ends them."

@@ -16,6 +16,7 @@ from tracker.checks.environment import (
     check_database,
     check_evidence,
     check_folder,
+    check_key,
     check_variables,
     problem,
 )
@@ -73,5 +74,6 @@ def run_checks(send_test_mail: str | None) -> Findings:
     if usable and rulebooks is not None:
         with open_database(settings) as engine, reading(engine) as session:
             yield from check_contents(session, rulebooks, settings, clock.now())
+            yield from check_key(session, settings)
             yield from check_evidence(session, settings)
     yield from asyncio.run(check_mail(settings, send_test_mail, clock.now()))

@@ -53,7 +53,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     """Open the database, and close it at the end. Raises SchemaError for another schema."""
     url = settings.database_url.get_secret_value()
     ensure_schema(url)
-    engine = open_engine(url)
+    engine = open_engine(url, master_key=settings.installation_key)
     try:
         yield engine
     finally:

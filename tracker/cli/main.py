@@ -446,11 +446,15 @@ def sessions_end_all(
     *,
     calendars: Annotated[bool, typer.Option(help="Also revoke calendar addresses.")] = False,
     tokens: Annotated[bool, typer.Option(help="Also revoke API tokens.")] = False,
+    lost_key: Annotated[
+        bool,
+        typer.Option(help="The master key is lost: make a new one. Waiting emails are lost, too."),
+    ] = False,
 ) -> None:
-    """Sign everyone out and void all sign-in codes, as a restore does."""
+    """Sign everyone out and void all sign-in codes and emailed links, as a restore does."""
     from tracker.cli import admin
 
-    admin.end_all_sessions(calendars=calendars, tokens=tokens)
+    admin.end_all_sessions(calendars=calendars, tokens=tokens, lost_key=lost_key)
 
 
 @app.command()

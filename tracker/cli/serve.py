@@ -8,7 +8,8 @@ from fastapi import FastAPI
 
 from tracker import clock
 from tracker.cli.context import open_app
-from tracker.db.engine import open_engine
+from tracker.db.engine import open_engine, writing
+from tracker.db.signing_keys import prepare_keys
 from tracker.jobs.embedded import running
 from tracker.logs import configure_logs, server_log_config
 from tracker.mail.smtp_connection import parse_server
@@ -30,6 +31,8 @@ def run() -> None:
     configure_logs()
     # Check everything once before any worker starts, so that a mistake ends the command.
     with open_app() as tracker:
+        with writing(tracker.engine) as session:
+            prepare_keys(session)
         open_context(tracker.settings, tracker.rulebooks, tracker.engine)
         parse_server(tracker.settings.smtp_url.get_secret_value())
         web = tracker.settings.web
@@ -59,7 +62,7 @@ def create_app() -> FastAPI:
     tracker = stack.enter_context(open_app())
     context = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOB_LOCK_TIMEOUT)
     url = tracker.settings.database_url.get_secret_value()
-    page_engine = open_engine(url, for_pages=True)
+    page_engine = open_engine(url, for_pages=True, master_key=tracker.settings.installation_key)
     stack.callback(page_engine.dispose)
     server = parse_server(tracker.settings.smtp_url.get_secret_value())
 

@@ -1,6 +1,7 @@
 """Tables of who may come in, and by what: sign-ins, sessions, tokens, secret addresses.
 
-Tokens and codes are stored as hashes only.
+Tokens and codes are stored as hashes only; the keys of links are derived from a master key that is
+not in the database.
 """
 
 from datetime import date, datetime
@@ -53,7 +54,8 @@ class BrowserSession(SQLModel, table=True):
     """A signed-in browser: the hash of its cookie's token, and whose it is.
 
     ``person_id`` is the person whose address ``email`` was when it signed in, if anybody's.
-    ``browser`` says in words what it is, ``seen_at`` when it last came (kept once a day).
+    ``browser`` says in words what it is, ``seen_at`` when it last came (kept once a day), and
+    ``confirmed_at`` when a code from the person's email was last entered in it.
     """
 
     __tablename__ = "web_session"
@@ -63,6 +65,7 @@ class BrowserSession(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=Instant)
     browser: str | None = Field(default=None, max_length=100)
     seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
     person_id: int | None = Field(default=None, index=True, foreign_key="person.id")
 
 
@@ -116,9 +119,22 @@ class Unsubscribed(SQLModel, table=True):
     at: datetime = Field(sa_type=Instant)
 
 
+class KeyGeneration(SQLModel, table=True):
+    """The generation of the key for one purpose, which is derived from the master key and ``salt``.
+
+    ``fingerprint`` shows whether the master key is the right one, and nothing about the key.
+    """
+
+    __tablename__ = "key_generation"
+    purpose: str = Field(primary_key=True, max_length=40)
+    number: int
+    salt: str = Field(max_length=64)
+    fingerprint: str = Field(max_length=64)
+
+
 class Secret(SQLModel, table=True):
-    """A random key of this installation, made once, for signing links."""
+    """A key with which an earlier version signed links that are still valid; encrypted."""
 
     __tablename__ = "secret"
     name: str = Field(primary_key=True, max_length=40)
-    value: str = Field(max_length=200)
+    value: str = Field(max_length=500)

@@ -20,6 +20,7 @@ from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
 from tracker.errors import UserError
+from tracker.master_key import MasterKey
 
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
 # (sqlite.org/wal.html, "the WAL-reset bug"): newer, or one of the two patched branches.
@@ -67,13 +68,20 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= _WAL_FIXED or (patched is not None and version[2] >= patched)
 
 
-def open_engine(url: str, *, for_pages: bool = False) -> Engine:
+def open_engine(
+    url: str, *, for_pages: bool = False, master_key: MasterKey | None = None
+) -> Engine:
     """Return an engine for ``url``.
 
-    ``for_pages`` lets PostgreSQL cancel what takes longer than anybody waits for a page.
+    ``for_pages`` lets PostgreSQL cancel what takes longer than anybody waits for a page. Default
+    for ``master_key``, from which keys are derived: the file beside an SQLite database.
     """
     # What people type, codes and tokens are in parameters, so no error may show them.
-    options: dict[str, Any] = {"pool_size": _POOL_SIZE, "hide_parameters": True}
+    options: dict[str, Any] = {
+        "pool_size": _POOL_SIZE,
+        "hide_parameters": True,
+        "execution_options": {"master_key": master_key or MasterKey.beside(url)},
+    }
     if is_sqlite_url(url):
         # Threads never wait for a connection: a file can have any number of them.
         engine = create_engine(url, max_overflow=-1, **options)
@@ -118,6 +126,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         # With FULL a power cut can bring back a deleted journal, and so undo the transaction.
         connection.execute("PRAGMA synchronous = EXTRA")
+        # What was deleted, or emptied after it was sent, must not stay in the file's free pages.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
     @event.listens_for(engine, "begin")

@@ -134,6 +134,9 @@ class Outbox(SQLModel, table=True):
     ``dedupe_key`` is unique: ``day:<person>:<local day>`` makes one mail a person a day,
     ``digest:<association>:<address>:<day>`` one digest a coordinator and week. ``fence`` grows
     with each lease; a sender whose fence is old may no longer write the outcome.
+
+    ``body`` is encrypted while it waits (`tracker.db.signing_keys`) and empty afterward. Codes are
+    masked in ``subject``. After ``expires_at`` the message is dropped: its code is no longer valid.
     """
 
     __tablename__ = "outbox"
@@ -161,6 +164,7 @@ class Outbox(SQLModel, table=True):
     last_error: str | None = Field(default=None, max_length=500)
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
     bounced: bool | None = None
+    expires_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class RunRow(SQLModel, table=True):

@@ -49,11 +49,16 @@ def copies_for_second(session: Session, rows: Sequence[Row]) -> list[dict[str, A
     return copies
 
 
-def copy_of_refused(session: Session, message_id: int, now: datetime) -> dict[str, Any] | None:
-    """The copy, to the second address, of a message that the first has refused; else None."""
+def copy_of_refused(
+    session: Session, message_id: int, body: bytes, now: datetime
+) -> dict[str, Any] | None:
+    """The copy, to the second address, of a message that the first has refused; else None.
+
+    ``body`` is the message's, which is no longer stored.
+    """
     query = select(_OUTBOX).where(_OUTBOX.c.id == message_id)
     row = session.connection().execute(query).mappings().one()
-    for copy in copies_for_second(session, [dict(row)]):
+    for copy in copies_for_second(session, [dict(row) | {"body": body}]):
         return {**copy, "created_at": now, "next_attempt_at": now}
     return None
 

@@ -4,6 +4,9 @@ The crash side, chosen here: a message is marked sent only after the server took
 between the server's 250 and the mark sends the message once more, with the same Message-ID and
 the same bytes, so that mailboxes can tell; marking first would lose it instead. At-least-once is
 the most that SMTP allows.
+
+A body is encrypted while it waits, because it can hold codes and secret links, and is emptied once
+the message is sent, or will never be.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +30,7 @@ from sqlmodel import Session
 
 from tracker.db.engine import writing
 from tracker.db.ledgers import SECOND_COPY
+from tracker.db.signing_keys import body_cipher
 from tracker.db.statements import dialect_insert
 from tracker.db.tables import METADATA
 from tracker.mail.bounces import (
@@ -51,7 +55,7 @@ class Message:
     """A rendered message to be sent once; ``message_id`` with its angle brackets.
 
     ``dedupe_key`` names the occasion: a second message for the same occasion is not stored.
-    ``urgent`` messages leave before all others.
+    ``urgent`` messages leave before all others. With ``expires_at`` the message is dropped then.
     """
 
     dedupe_key: str
@@ -63,6 +67,7 @@ class Message:
     subject: str
     body: bytes
     urgent: bool = False
+    expires_at: datetime | None = None
 
 
 class Claimed(NamedTuple):
@@ -126,15 +131,18 @@ def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values o
 
 
 # Built once: with a commit for every few messages, building them each time would show.
-_MARK_SENT = _marking("finished_at", state="sent", last_error=None)
+_MARK_SENT = _marking("finished_at", state="sent", last_error=None, body=b"")
 _MARK_RETRY = _marking("next_attempt_at", "last_error", state="waiting")
 _MARK_UNTRIED = _MARK_RETRY.values(attempts=_OUTBOX.c.attempts - 1)
-_MARK_FAILED = _marking("finished_at", "last_error", "bounced", state="failed")
+_MARK_FAILED = _marking("finished_at", "last_error", "bounced", state="failed", body=b"")
 # Its occasion may have a message again: what was dropped has not left.
-_MARK_DROPPED = _marking("finished_at", "last_error", state="dropped").values(
+_MARK_DROPPED = _marking("finished_at", "last_error", state="dropped", body=b"").values(
     dedupe_key=_OUTBOX.c.dedupe_key + ":dropped:" + cast(_OUTBOX.c.id, String),
     attempts=_OUTBOX.c.attempts - 1,
 )
+
+_EXPIRED = "the code has expired"
+_UNREADABLE = "its text can't be decrypted: it was damaged in the database"
 
 _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
 _LISTED_COLUMNS = [_OUTBOX.c[name] for name in ListedMessage._fields]
@@ -156,12 +164,18 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
             row["created_at"] = now
             row["next_attempt_at"] = now - _HEAD_START if is_urgent else now
             rows.append(row)
-        keys = session.connection().execute(statement.returning(_OUTBOX.c.dedupe_key), rows)
+        stored = _encrypt(session, rows)
+        keys = session.connection().execute(statement.returning(_OUTBOX.c.dedupe_key), stored)
         inserted.update(keys.scalars())
         new = [row for row in rows if row["dedupe_key"] in inserted]
         if copies := copies_for_second(session, new):
-            session.connection().execute(statement, copies)
+            session.connection().execute(statement, _encrypt(session, copies))
     return inserted
+
+
+def _encrypt(session: Session, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    cipher = body_cipher(session)
+    return [row | {"body": cipher.encrypt(row["message_id"], row["body"])} for row in rows]
 
 
 def _insert_new(session: Session) -> Any:  # noqa: ANN401 - each dialect has its own class
@@ -179,7 +193,7 @@ def withdraw_messages(session: Session, dedupe_key: str, now: datetime, reason: 
     waiting = (
         update(_OUTBOX)
         .where(about, _OUTBOX.c.state == "waiting")
-        .values(state="dropped", finished_at=now, last_error=reason, dedupe_key=renamed)
+        .values(state="dropped", finished_at=now, last_error=reason, dedupe_key=renamed, body=b"")
     )
     connection = session.connection()
     connection.execute(waiting)
@@ -193,12 +207,14 @@ def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[C
 
     Due: waiting, with ``next_attempt_at`` <= ``now``. Dead: the lease ended before ``now``.
     Each is the caller's own until ``now + lease``: no other claim returns it. The fence grows,
-    so that an earlier holder who comes back to life can no longer write an outcome.
+    so that an earlier holder who comes back to life can no longer write an outcome. Messages whose
+    code has expired are dropped. Raises MasterKeyError, and takes none, if they can't be decrypted.
     """
     dead = (_OUTBOX.c.state == "sending", _OUTBOX.c.lease_until < now)
     due = (_OUTBOX.c.state == "waiting", _OUTBOX.c.next_attempt_at <= now)
     taken: list[Claimed] = []
     with writing(engine) as session:
+        _drop_expired(session, now)
         for conditions in (dead, due):
             chosen = (
                 select(_OUTBOX.c.id)
@@ -222,7 +238,30 @@ def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[C
                 .returning(*_CLAIMED_COLUMNS)
             )
             taken += [Claimed(*row) for row in session.connection().execute(statement)]
-    return taken
+        return _decrypt(session, taken, now)
+
+
+def _drop_expired(session: Session, now: datetime) -> None:
+    unsent = _OUTBOX.c.state.in_(["waiting", "sending"])
+    dead = _OUTBOX.c.lease_until.is_(None) | (_OUTBOX.c.lease_until < now)
+    session.connection().execute(
+        update(_OUTBOX)
+        .where(unsent, dead, _OUTBOX.c.expires_at <= now)
+        .values(state="dropped", finished_at=now, lease_until=None, last_error=_EXPIRED, body=b"")
+    )
+
+
+def _decrypt(session: Session, taken: Sequence[Claimed], now: datetime) -> list[Claimed]:
+    if not taken:
+        return []
+    cipher, readable = body_cipher(session), []
+    for message in taken:
+        body = cipher.decrypt(message.message_id, message.body)
+        if body is None:
+            mark_failed(session, message, now, _UNREADABLE, recipient_refused=False)
+        else:
+            readable.append(message._replace(body=body))
+    return readable
 
 
 def renew(
@@ -285,9 +324,9 @@ def mark_failed(
     ours = _write(session, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
         mark_refused(session, message.person_id, message.recipient, now)
-        copy = copy_of_refused(session, message.id, now)
+        copy = copy_of_refused(session, message.id, message.body, now)
         if copy is not None:
-            session.connection().execute(_insert_new(session), [copy])
+            session.connection().execute(_insert_new(session), _encrypt(session, [copy]))
     return ours
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from sqlmodel import Session
 
 from tracker.db.people import Person
+from tracker.db.signing_keys import body_cipher
 from tracker.mail.contents import Action, AddressMail, SignInMail
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
@@ -69,6 +70,8 @@ def send_sign_in_code(
     message = create_message(mail_context, envelope, mail, now)
     if name is not None:
         enqueue(session, [message], now)
+    else:
+        body_cipher(session).encrypt(message.message_id, message.body)
 
 
 def send_second_email_code(

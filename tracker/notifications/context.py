@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -12,11 +12,14 @@ from sqlmodel import Session
 from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.mail.compose import Composer, load_composer
-from tracker.mail.contents import AnyMail, unsubscribe_headers
+from tracker.mail.contents import AddressMail, AnyMail, SignInMail, unsubscribe_headers
 from tracker.mail.outbox import Message
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
+from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.settings import Settings, templates_folder
+
+_MASKED_CODE = "••• ••• •••"
 
 
 class MailContext(Protocol):
@@ -79,8 +82,10 @@ def create_message(
 ) -> Message:
     """Render ``mail``, dated ``now``, as a message for the outbox.
 
+    A mail with a code is not sent once the code has expired, and the stored subject masks it.
     Raises ValueError for an address that cannot be used.
     """
+    code = mail.code if isinstance(mail, SignInMail | AddressMail) else ""
     headers: dict[str, str] = {}
     coordinators = context.settings.coordinators_of(envelope.association or "")
     if coordinators and not envelope.to_coordinator:
@@ -97,9 +102,10 @@ def create_message(
         association=envelope.association,
         person_id=envelope.person_id,
         recipient=envelope.address,
-        subject=rendered.subject,
+        subject=rendered.subject.replace(code, _MASKED_CODE) if code else rendered.subject,
         body=rendered.body,
         urgent=envelope.urgent,
+        expires_at=now + timedelta(minutes=SIGN_IN_MINUTES) if code else None,
     )
 
 

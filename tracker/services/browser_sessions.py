@@ -19,6 +19,7 @@ from tracker.db.audit import Change, record_changes
 from tracker.db.people import Endorsement, Person
 from tracker.db.types import Instant
 from tracker.services.context import ServiceContext
+from tracker.services.key_renewal import renew_keys
 from tracker.services.rsc_providers import provides_rsc
 from tracker.services.sign_in import find_person_by_email, generate_token, hash_token
 
@@ -205,21 +206,30 @@ def _belongs_to(person_id: int | None, email: str) -> ColumnElement[bool]:
 
 
 class RevokedAccess(NamedTuple):
-    """How many of each were ended."""
+    """How many of each were ended; ``lost_messages`` waited, and can't be decrypted anymore."""
 
     sessions: int
     codes: int
     calendars: int
     tokens: int
+    lost_messages: int
 
 
 def revoke_all_access(
-    session: Session, who: str, now: datetime, *, calendars: bool, tokens: bool
+    session: Session,
+    who: str,
+    now: datetime,
+    *,
+    calendars: bool,
+    tokens: bool,
+    may_be_lost: bool = False,
 ) -> RevokedAccess:
-    """End every session and sign-in code and, if wanted, calendar addresses and API tokens.
+    """End every session, code, and link that was sent.
 
-    Each session, calendar address, and token leaves an audit event that names ``who``.
+    If wanted, also calendar addresses and API tokens. ``may_be_lost``: see `renew_keys`. Each
+    session, calendar address, and token leaves an audit event that names ``who``.
     """
+    lost = renew_keys(session, who, now, calendars=calendars, may_be_lost=may_be_lost)
     sessions = _delete_sessions(session, true(), who, now)
     # Their rows stay, so that requests for codes are still counted.
     unused = (col(SignIn.used_at).is_(None), col(SignIn.expires_at) > now)
@@ -236,4 +246,4 @@ def revoke_all_access(
             token.revoked_at = now
             before, after = {"revoked_at": None}, {"revoked_at": now}
             changes.append(Change(who, now, "api_token", token.id, before, after))
-    return RevokedAccess(sessions, codes, feed_count, record_changes(session, changes))
+    return RevokedAccess(sessions, codes, feed_count, record_changes(session, changes), lost)

@@ -3,35 +3,31 @@
 import hashlib
 import secrets
 
-from itsdangerous import BadData, URLSafeSerializer
 from sqlmodel import Session
 
 from tracker.db.access import CalendarFeed
-from tracker.db.signing_keys import find_signing_key, get_signing_key
+from tracker.db.signing_keys import CALENDAR, find_signing_key, get_signing_key
 from tracker.services.context import ServiceContext, lock_person
+from tracker.services.signed_links import read_token, sign_token
 
-_KEY_NAME = "calendar"
-_MAX_TOKEN_LENGTH = 300
+_SALT = "calendar"
 _FINGERPRINT_LENGTH = 16
 
 
 def get_feed_token(session: Session, person_id: int) -> str | None:
     """The secret part of a person's calendar address; None if they have none."""
-    key, feed = find_signing_key(session, _KEY_NAME), session.get(CalendarFeed, person_id)
-    if key is None or feed is None:
+    feed = session.get(CalendarFeed, person_id)
+    if feed is None or find_signing_key(session, CALENDAR) is None:
         return None
-    return str(URLSafeSerializer(key, salt=_KEY_NAME).dumps([person_id, feed.nonce]))
+    return sign_token(session, CALENDAR, _SALT, [person_id, feed.nonce])
 
 
 def find_feed_owner(session: Session, token: str) -> int | None:
     """The person whose calendar an address opens; None if it is not ours or was revoked."""
-    key = find_signing_key(session, _KEY_NAME)
-    if key is None or len(token) > _MAX_TOKEN_LENGTH:
+    content = read_token(session, CALENDAR, _SALT, token)
+    if content is None:
         return None
-    try:
-        person_id, nonce = URLSafeSerializer(key, salt=_KEY_NAME).loads(token)
-    except (BadData, ValueError, UnicodeError):
-        return None
+    person_id, nonce = content
     feed = session.get(CalendarFeed, person_id)
     return feed.person_id if feed is not None and feed.nonce == nonce else None
 
@@ -51,7 +47,7 @@ def replace_feed(context: ServiceContext, fingerprint: str) -> None:
     lock_person(session, person_id)
     if get_feed_fingerprint(session, person_id) != fingerprint:
         return
-    get_signing_key(session, _KEY_NAME)
+    get_signing_key(session, CALENDAR)
     known = session.get(CalendarFeed, person_id)
     # The address itself is not audited: it would open the calendar.
     before = {"created_at": known.created_at} if known else None

@@ -6,16 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from itsdangerous import BadData, URLSafeSerializer
 from sqlmodel import Session, col, delete, select
 
 from tracker.db.access import Unsubscribed
 from tracker.db.people import MailOff, Person
-from tracker.db.signing_keys import find_signing_key, get_signing_key
+from tracker.db.signing_keys import UNSUBSCRIBE
 from tracker.db.statements import upsert
 from tracker.services.context import Actor, NotFound, ServiceContext, lock_person
+from tracker.services.signed_links import read_token, sign_token
 
-_KEY_NAME = "unsubscribe"
 # Each kind of link has its own salt, so that none is valid as another.
 _PERSON_SALT, _ADDRESS_SALT = "mail-off", "unsubscribe"
 
@@ -82,10 +81,9 @@ def disable_kinds(context: ServiceContext, choice: MailChoice) -> None:
 def create_choice_token(session: Session, person_id: int, kinds: Sequence[str]) -> str:
     """The last part of a link that switches off ``kinds`` for a person.
 
-    The first call stores the installation's key, so the session must be able to write.
+    The first call stores the key's generation, so the session must be able to write.
     """
-    serializer = URLSafeSerializer(get_signing_key(session, _KEY_NAME), salt=_PERSON_SALT)
-    return str(serializer.dumps([person_id, *kinds]))
+    return sign_token(session, UNSUBSCRIBE, _PERSON_SALT, [person_id, *kinds])
 
 
 def read_choice_token(session: Session, token: str) -> MailChoice:
@@ -97,10 +95,9 @@ def read_choice_token(session: Session, token: str) -> MailChoice:
 def create_unsubscribe_token(session: Session, subscription: Subscription) -> str:
     """The last part of a link that ends a subscription.
 
-    The first call stores the installation's key, so the session must be able to write.
+    The first call stores the key's generation, so the session must be able to write.
     """
-    serializer = URLSafeSerializer(get_signing_key(session, _KEY_NAME), salt=_ADDRESS_SALT)
-    return str(serializer.dumps(subscription))
+    return sign_token(session, UNSUBSCRIBE, _ADDRESS_SALT, subscription)
 
 
 def read_unsubscribe_token(session: Session, token: str) -> Subscription:
@@ -120,11 +117,7 @@ def is_unsubscribed(session: Session, subscription: Subscription) -> bool:
 
 
 def _read_token(session: Session, token: str, salt: str) -> list[str]:
-    key = find_signing_key(session, _KEY_NAME)
-    if key is None:
+    content: list[str] | None = read_token(session, UNSUBSCRIBE, salt, token)
+    if content is None:
         raise NotFound
-    try:
-        content: list[str] = URLSafeSerializer(key, salt=salt).loads(token)
-    except (BadData, ValueError, UnicodeError):
-        raise NotFound from None
     return content

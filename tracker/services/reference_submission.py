@@ -20,7 +20,7 @@ from tracker.clock import local_day
 from tracker.db.applications import UNDECIDED, Application, Reference
 from tracker.db.ledgers import Outbox
 from tracker.db.people import Endorsement, Person, Vetting
-from tracker.db.signing_keys import get_signing_key
+from tracker.db.signing_keys import REFERENCE, find_former_key, get_signing_key
 from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import (
@@ -33,7 +33,6 @@ from tracker.rules.model import RatingQuestion, Rulebook
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.sign_in import hash_token
 
-_KEY_NAME = "reference"
 _LONGEST_NAME = 200
 
 
@@ -320,15 +319,24 @@ def _list_requests(
 
 def _store_link(session: Session, request: ReferenceRequest) -> ReferenceLink:
     """The link of a reference; stores its hash, which differs if the key is another one now."""
-    # The instant too, so that a reference that is asked anew has a new link.
-    asked_at = request.asked_at.astimezone(UTC).isoformat()
-    key = bytes.fromhex(get_signing_key(session, _KEY_NAME))
-    text = f"{request.reference.id}\n{request.reference.email}\n{asked_at}"
-    token = urlsafe_b64encode(hmac.digest(key, text.encode(), sha256)).rstrip(b"=").decode()
+    token = _sign(get_signing_key(session, REFERENCE), request)
+    former = find_former_key(session, REFERENCE)
+    if former is not None:
+        # A link that an earlier version made stays the same in reminders.
+        earlier = _sign(bytes.fromhex(former), request)
+        if hash_token(earlier) == request.reference.token_hash:
+            token = earlier
     request.reference.token_hash = hash_token(token)
     session.add(request.reference)
     session.flush()
     return ReferenceLink(request, token)
+
+
+def _sign(key: bytes, request: ReferenceRequest) -> str:
+    # The instant too, so that a reference that is asked anew has a new link.
+    asked_at = request.asked_at.astimezone(UTC).isoformat()
+    text = f"{request.reference.id}\n{request.reference.email}\n{asked_at}"
+    return urlsafe_b64encode(hmac.digest(key, text.encode(), sha256)).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ one transaction; what follows it can be repeated by hand.
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -28,6 +29,8 @@ from tracker.db.engine import (
     schema_version,
     writing,
 )
+from tracker.db.signing_keys import prepare_keys
+from tracker.master_key import MasterKey
 from tracker.services.backup_files import (
     DATABASE,
     EVIDENCE,
@@ -51,6 +54,8 @@ _ACTOR = "tracker restore"
 # SQLite would play these files beside a database into it.
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 _JOURNAL_HEADER_BYTES = 28
+# Finishes the restored database at a URL.
+Finish = Callable[[str], RevokedAccess | None]
 
 
 class Restored(NamedTuple):
@@ -65,22 +70,32 @@ class Restored(NamedTuple):
 
 
 def restore_backup(
-    backup: Path, url: str, evidence: Path | None, now: datetime, *, revoke_access: bool = True
+    backup: Path,
+    url: str,
+    evidence: Path | None,
+    now: datetime,
+    *,
+    revoke_access: bool = True,
+    master_key: MasterKey | None = None,
 ) -> Restored:
     """Restore the folder ``backup`` into the empty or absent database at ``url``.
 
-    ``revoke_access`` ends the sessions, codes and links that it brings back. Raises BackupError,
-    before anything is written if the target or the backup will not do.
+    ``revoke_access`` ends the sessions, codes and links that it brings back; the keys are renewed,
+    and if ``master_key`` (default: the file beside the database) is missing or another one, it is
+    used for everything from now on. Raises BackupError, before anything is written if the target
+    or the backup will not do.
     """
+    master_key = master_key or MasterKey.beside(url)
     try:
         note = _check(backup, url, evidence)
         if evidence is not None:
             _restore_files(backup / EVIDENCE, evidence)
         address = make_url(url)
+        finish = partial(_finish, now=now, key=master_key, revoke_access=revoke_access)
         if is_sqlite_url(address):
-            revoked = _restore_sqlite(backup, address, now, revoke_access=revoke_access)
+            revoked = _restore_sqlite(backup, address, finish)
         else:
-            revoked = _restore_postgresql(backup, url, now, revoke_access=revoke_access)
+            revoked = _restore_postgresql(backup, url, finish)
         missing = [
             name
             for name, digest in contents_of(url).files.items()
@@ -192,9 +207,7 @@ def _unfinished_folder(folder: Path) -> Iterator[Path]:
         yield Path(unfinished)
 
 
-def _restore_sqlite(
-    backup: Path, address: URL, now: datetime, *, revoke_access: bool
-) -> RevokedAccess | None:
+def _restore_sqlite(backup: Path, address: URL, finish: Finish) -> RevokedAccess | None:
     """Finish the database in a folder beside, then link it to its name; overwrite nothing."""
     target = Path(str(address.database))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -206,7 +219,7 @@ def _restore_sqlite(
         except (BackupError, sqlite3.DatabaseError) as error:
             raise BackupError(f"{backup / DATABASE} is damaged: take another backup") from error
         url = URL.create("sqlite", database=str(file)).render_as_string()
-        revoked = _finish(url, now, revoke_access=revoke_access)
+        revoked = finish(url)
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
         flush_path(file)
@@ -217,12 +230,10 @@ def _restore_sqlite(
     return revoked
 
 
-def _restore_postgresql(
-    backup: Path, url: str, now: datetime, *, revoke_access: bool
-) -> RevokedAccess | None:
+def _restore_postgresql(backup: Path, url: str, finish: Finish) -> RevokedAccess | None:
     load_postgresql_dump(backup / DATABASE, url)
     try:
-        return _finish(url, now, revoke_access=revoke_access)
+        return finish(url)
     except Exception as error:
         # It is no longer empty, and may let in people who were signed out since.
         raise BackupError(
@@ -231,16 +242,22 @@ def _restore_postgresql(
         ) from error
 
 
-def _finish(url: str, now: datetime, *, revoke_access: bool) -> RevokedAccess | None:
+def _finish(
+    url: str, *, now: datetime, key: MasterKey, revoke_access: bool
+) -> RevokedAccess | None:
     """Migrate what was restored to this program's schema, and revoke access to it."""
     if schema_version(url) != newest_version():
         migrate(url)
     if not revoke_access:
         return None
-    engine = open_engine(url)
+    engine = open_engine(url, master_key=key)
     try:
         with writing(engine) as session:
-            return revoke_all_access(session, _ACTOR, now, calendars=False, tokens=False)
+            revoked = revoke_all_access(
+                session, _ACTOR, now, calendars=False, tokens=False, may_be_lost=True
+            )
+            prepare_keys(session)
+            return revoked
     finally:
         engine.dispose()
 

@@ -18,7 +18,7 @@ from sqlmodel import Session, col, delete, func, select
 from tracker.db.access import SignIn, SignInTry
 from tracker.db.engine import lock_names
 from tracker.db.people import Person
-from tracker.db.signing_keys import find_signing_key, get_signing_key
+from tracker.db.signing_keys import SIGN_IN, find_signing_key, get_signing_key
 
 # With so few wrong codes an hour in all, a guesser with any number of machines has less than one
 # chance in a million an hour of signing in as anybody.
@@ -35,7 +35,6 @@ _MAX_TYPED_LENGTH = 100
 _MAX_EMAIL_LENGTH = 254
 _MAX_TRIES = 5
 _KEPT = timedelta(days=1)
-_KEY_NAME = "sign-in"
 _IPV6_NETWORK_BYTES = 8
 
 
@@ -122,16 +121,15 @@ def link_token(session: Session, browser_token: str) -> str:
 
     So that only who got the mail knows the link, though the browser can prove that it asked.
     """
-    key = find_signing_key(session, _KEY_NAME) or get_signing_key(session, _KEY_NAME)
-    return _keyed_hash(key.encode(), "link", browser_token)
+    return _keyed_hash(get_signing_key(session, SIGN_IN), "link", browser_token)
 
 
 def is_own_link(session: Session, browser_token: str, token: str) -> bool:
     """Whether a link is the one for the browser with this token; this writes nothing."""
-    key = find_signing_key(session, _KEY_NAME)
+    key = find_signing_key(session, SIGN_IN)
     if key is None or not browser_token:
         return False
-    own = _keyed_hash(key.encode(), "link", browser_token)
+    own = _keyed_hash(key, "link", browser_token)
     return hmac.compare_digest(own.encode(), token.encode("utf-8", "surrogatepass"))
 
 
@@ -224,7 +222,7 @@ def count_try(
     helps even a client that keeps trying.
     """
     session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT))
-    key = (find_signing_key(session, _KEY_NAME) or get_signing_key(session, _KEY_NAME)).encode()
+    key = get_signing_key(session, SIGN_IN)
     client_hash = _keyed_hash(key, "client", client.value)
     limits = [(col(SignInTry.client_hash) == client_hash, client.max_per_hour)]
     address_hash = None

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from tests.support.referees import REF_BOOKS, apply, decided
 from tracker.db.engine import open_engine, reading, writing
-from tracker.db.signing_keys import get_signing_key
+from tracker.db.signing_keys import REFERENCE, get_signing_key, renew_signing_keys
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
@@ -277,8 +277,8 @@ def test_a_reminder_has_the_same_link(references: References) -> None:
 
 def test_a_reminder_works_after_a_key_change(references: References) -> None:
     references.ask()
-    references.change("secret", value="ab" * 32)
     with writing(references.engine) as session:
+        renew_signing_keys(session, [REFERENCE])
         [request] = list_unanswered_requests(session, "REF", NOW + DAY)
         reminded = count_reminder(session, request, NOW + DAY)
         assert reminded is not None

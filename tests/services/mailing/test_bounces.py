@@ -97,11 +97,15 @@ def test_a_refusal_of_what_both_had_adds_no_third_mail(engine: Engine) -> None:
 
 
 def test_a_copy_is_a_message_of_its_own_with_the_same_text(engine: Engine) -> None:
-    put(engine, mail("day:1"))
-    finish(engine, refused=True)
+    first = mail("day:1")
+    put(engine, first)
+    [claimed] = outbox.claim(engine, NOON, 10, timedelta(minutes=5))
+    with writing(engine) as session:
+        outbox.mark_failed(session, claimed, NOON, "550", recipient_refused=True)
     with reading(engine) as session:
-        first, copy = session.connection().execute(select(OUTBOX).order_by(OUTBOX.c.id)).all()
-    head, _, text = copy.body.decode().partition("\r\n\r\n")
+        copy = session.connection().execute(select(OUTBOX).order_by(OUTBOX.c.id)).all()[1]
+    [sent] = outbox.claim(engine, NOON, 10, timedelta(minutes=5))
+    head, _, text = sent.body.decode().partition("\r\n\r\n")
     assert text == first.body.decode().partition("\r\n\r\n")[2]
     assert f"To: {HOME}\r\nMessage-ID: {copy.message_id}\r\n" in head
     assert copy.message_id != first.message_id
