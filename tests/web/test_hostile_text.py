@@ -80,6 +80,7 @@ WITHOUT_TEXT = {
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",
+    "/takeaways/calendar/show",
     "/profile/files",
     "/profile/try-again",
     "/entries/undo-deletion",

@@ -65,6 +65,7 @@ KNOWN = {
     ("GET", "/help"): ANYBODY,
     ("GET", "/takeaways"): PERSON,
     ("POST", "/takeaways/calendar"): PERSON,
+    ("POST", "/takeaways/calendar/show"): PERSON,
     ("GET", "/takeaways/my-data.zip"): PERSON,
     ("POST", "/takeaways/calendar/off"): PERSON,
     ("GET", "/transcript/{endorsement_id}/{cycle_starts_on}"): PERSON,

@@ -16,7 +16,7 @@ class SignIn(SQLModel, table=True):
     """A sign-in that was asked for: hashes of its link's token and of its typed code.
 
     With a ``person_id`` it opens no session: it confirms that ``email`` is that person's second
-    address.
+    address, or that the person is at a signed-in browser.
     """
 
     __tablename__ = "sign_in"

@@ -11,7 +11,8 @@ from tracker.db.signing_keys import body_cipher
 from tracker.mail.contents import Action, AddressMail, SignInMail
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
-from tracker.services.context import ServiceContext
+from tracker.services.browser_sessions import SessionProof, start_confirmation
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.profile import is_email_taken
 from tracker.services.sign_in import (
     NOBODY,
@@ -123,6 +124,45 @@ def send_second_email_code(
         urgent=True,
     )
     enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
+
+
+def send_confirmation_code(
+    mail_context: MailContext, session: Session, viewer: Actor, proof: SessionProof, now: datetime
+) -> str:
+    """Store a code that confirms a signed-in session, queue the mail, and return its address.
+
+    It goes to the person's first address, or to the second while the first refuses mail; to the
+    address in ``viewer.label`` of someone who is not a person in the database.
+    """
+    name, email = "", viewer.label
+    if viewer.person_id is not None:
+        person = session.get_one(Person, viewer.person_id)
+        name, email = person.name, person.email
+        if person.email_refused_at is not None and person.second_email:
+            email = person.second_email
+    code = start_confirmation(session, viewer.person_id, email, proof, now)
+    mail = AddressMail(
+        subject=f"{format_code(code)} confirms that it's you",
+        greeting_name=name,
+        headline="Confirm that it's you.",
+        text="Enter this code on the page that asked for it, in the browser where you are signed "
+        "in, to change your addresses, calendar address, or browsers. It works once, for "
+        f"{SIGN_IN_MINUTES} minutes.",
+        quiet="If you did not ask for it, someone else may be using a browser where you are signed "
+        "in. Don't give the code to anyone, and sign out your other browsers on your profile.",
+        why="You get this email because a page that is signed in as you asked for a code.",
+        code=format_code(code),
+    )
+    envelope = Envelope(
+        dedupe_key=f"{mail.kind}:{hash_token(proof.ticket)}",
+        name=name,
+        address=email,
+        association=None,
+        person_id=viewer.person_id,
+        urgent=True,
+    )
+    enqueue(session, [create_message(mail_context, envelope, mail, now)], now)
+    return email
 
 
 def notify_second_email_change(

@@ -21,14 +21,31 @@ from tracker.db.types import Instant
 from tracker.services.context import ServiceContext
 from tracker.services.key_renewal import renew_keys
 from tracker.services.rsc_providers import provides_rsc
-from tracker.services.sign_in import find_person_by_email, generate_token, hash_token
+from tracker.services.sign_in import (
+    CodeProblem,
+    confirmation_token,
+    create_sign_in,
+    find_person_by_email,
+    generate_token,
+    hash_token,
+    redeem_code,
+)
 
 # A browser stays signed in for so many days after its last visit, so that a reminder finds it
 # signed in, and for so many in all (see deploy/README.md).
 SESSION_DAYS = 30
 MAX_SESSION_DAYS = 180
+# How long a code from the person's email opens what would give lasting access.
+_CONFIRMED_FOR = timedelta(minutes=10)
 _VISIT_INTERVAL = timedelta(days=1)
 _HANDLE_LENGTH = 16
+
+
+class SessionProof(NamedTuple):
+    """The token of a session's cookie, and the ticket of the form that asks for a code."""
+
+    token: str
+    ticket: str
 
 
 class SessionUser(NamedTuple):
@@ -37,6 +54,7 @@ class SessionUser(NamedTuple):
     ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: mail to the
     person's first address. ``association`` is that of their first endorsement, if they have one.
     ``had_person``: the session is a person's, though the address may no longer be theirs.
+    ``confirmed_at``: see `is_confirmed`.
     """
 
     email: str
@@ -50,6 +68,7 @@ class SessionUser(NamedTuple):
     mail_comes_back: bool
     association: str | None
     had_person: bool
+    confirmed_at: datetime | None
 
 
 def create_browser_session(
@@ -57,7 +76,8 @@ def create_browser_session(
 ) -> str:
     """Sign in a browser and return the token for its cookie.
 
-    ``browser`` describes it in words. Expired sessions of everybody are deleted.
+    ``browser`` describes it in words. Expired sessions of everybody are deleted. Signing in with
+    the first address confirms the session (see `is_confirmed`).
     """
     session.exec(delete(BrowserSession).where(col(BrowserSession.expires_at) < now))
     token = generate_token()
@@ -70,6 +90,7 @@ def create_browser_session(
             created_at=now,
             expires_at=now + timedelta(days=SESSION_DAYS),
             browser=browser,
+            confirmed_at=now if person is None or person.email == email else None,
         )
     )
     session.flush()
@@ -114,6 +135,7 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             col(Person.email_refused_at).is_not(None),
             association,
             col(BrowserSession.person_id).is_not(None),
+            col(BrowserSession.confirmed_at),
         )
         .outerjoin(Person, and_(is_owner, has_email))
         .where(
@@ -121,6 +143,41 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             col(BrowserSession.expires_at) > bindparam("now", type_=Instant),
         )
     )
+
+
+def is_confirmed(confirmed_at: datetime | None, now: datetime) -> bool:
+    """Whether a code from the person's email was entered in this browser within ten minutes.
+
+    Without that a session, which someone else may hold for a moment, must not change addresses,
+    show or make a calendar address, or sign out browsers.
+    """
+    return confirmed_at is not None and now - _CONFIRMED_FOR < confirmed_at <= now
+
+
+def start_confirmation(
+    session: Session, person_id: int | None, email: str, proof: SessionProof, now: datetime
+) -> str:
+    """Store a code that confirms the session, and return it. It is to be sent to ``email``.
+
+    ``email`` must be an existing address of the person's.
+    """
+    token = confirmation_token(session, proof.token, proof.ticket)
+    return create_sign_in(session, token, email, now, person_id)
+
+
+def confirm_session(
+    session: Session, person_id: int | None, proof: SessionProof, code: str, now: datetime
+) -> str | CodeProblem:
+    """Confirm the session with the code of `start_confirmation`; return the code's address.
+
+    A wrong code is counted, so the caller must commit it too.
+    """
+    token = confirmation_token(session, proof.token, proof.ticket)
+    email = redeem_code(session, token, code, now, person_id)
+    if not isinstance(email, CodeProblem):
+        mine = col(BrowserSession.token_hash) == hash_token(proof.token)
+        session.exec(update(BrowserSession).where(mine).values(confirmed_at=now))
+    return email
 
 
 def has_recent_visit(user: SessionUser, now: datetime) -> bool:

@@ -98,7 +98,8 @@ def create_sign_in(
 ) -> str:
     """Store that ``token`` and a new code sign in ``email`` for ten minutes; return the code.
 
-    With a ``person_id`` they do not sign in, but confirm that the address is that person's.
+    With a ``person_id`` they do not sign in, but confirm that the address is that person's, or
+    that person's session.
     """
     # Until they are deleted, expired sign-ins can still be told from unknown ones.
     session.exec(delete(SignIn).where(col(SignIn.expires_at) < now - _KEPT))
@@ -122,6 +123,11 @@ def link_token(session: Session, browser_token: str) -> str:
     So that only who got the mail knows the link, though the browser can prove that it asked.
     """
     return _keyed_hash(get_signing_key(session, SIGN_IN), "link", browser_token)
+
+
+def confirmation_token(session: Session, session_token: str, ticket: str) -> str:
+    """The token of a code that confirms a signed-in session; it is in no link and in no page."""
+    return _keyed_hash(get_signing_key(session, SIGN_IN), "confirm", f"{session_token}:{ticket}")
 
 
 def is_own_link(session: Session, browser_token: str, token: str) -> bool:

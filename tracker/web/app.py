@@ -20,6 +20,7 @@ from tracker.services.evaluation import deferred_evaluation
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
+from tracker.web.confirmation import ConfirmationNeeded, show_confirmation
 from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
@@ -144,6 +145,7 @@ def build_app(
     app.add_middleware(Compression)
     app.add_middleware(RequestContext)
     add_error_pages(app)
+    app.add_exception_handler(ConfirmationNeeded, show_confirmation)
     return app
 
 

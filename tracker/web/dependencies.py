@@ -136,6 +136,7 @@ class Viewer:
     Every query is limited to ``person_id`` or to the associations in ``coordinates``.
     ``person_id`` is None for a coordinator who is not a person in the database, and for someone new
     who may apply. ``mail_comes_back``: mail to the person's first address bounces.
+    ``confirmed_at``: when a code was last entered in this browser.
     """
 
     email: str
@@ -146,6 +147,7 @@ class Viewer:
     coordinates: tuple[str, ...]
     provides_rsc: bool = False
     mail_comes_back: bool = False
+    confirmed_at: datetime | None = None
 
     @property
     def actor(self) -> Actor:
@@ -233,6 +235,7 @@ def _viewer_of(site: Site, user: SessionUser) -> Viewer | None:
         coordinates=_list_associations(site, roles) if roles else (),
         provides_rsc=user.provides_rsc,
         mail_comes_back=user.mail_comes_back,
+        confirmed_at=user.confirmed_at,
     )
 
 

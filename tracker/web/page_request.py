@@ -14,6 +14,7 @@ from tracker.clock import local_day
 from tracker.db.engine import reading
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
+from tracker.services.browser_sessions import is_confirmed
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.evaluation import DayOf, days_at
 from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
@@ -40,6 +41,11 @@ class PageRequest:
     def person_id(self) -> int:
         """The viewer's id; 404 for a coordinator who is not a person in the database."""
         return require(self.viewer.person_id)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a code was entered in this browser recently."""
+        return is_confirmed(self.viewer.confirmed_at, self.now)
 
     @property
     def rulebooks(self) -> Rulebooks:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.web.pages.browsers import format_browser
+from tracker.web.browser_names import format_browser
 
 APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0"

@@ -120,6 +120,7 @@ def test_sessions_without_a_person_are_signed_out_too(web: WebClient, visit: Vis
     with writing(web.cast.engine) as session:
         first = logged_session.c.email.in_([ALICE, BOB])
         session.connection().execute(update(logged_session).where(first).values(person_id=None))
+        session.connection().execute(update(logged_session).values(confirmed_at=web.now))
     assert len(handles(by_second)) == 2
     by_second.post("/profile/browsers/end-others")
     assert [is_signed_in(v) for v in (old, older, by_second, bob)] == [False, False, True, True]

@@ -1,7 +1,5 @@
 """The page that lists a person's signed-in browsers and signs them out."""
 
-import re
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
@@ -16,33 +14,13 @@ from tracker.services.browser_sessions import (
     sign_out_other_browsers,
 )
 from tracker.services.sign_in import hash_token
+from tracker.web.confirmation import ConfirmedPage
 from tracker.web.forms.body import Typed, text_of
 from tracker.web.page_request import ViewerPage
 from tracker.web.time_zones import zone_of
 
 router = APIRouter()
 _PATH = "/profile/browsers"
-# In this order, because nearly all browsers call themselves Chrome or Safari, too.
-_BROWSERS = {
-    "Edge": r"Edg(?:e|A|iOS)?/",
-    "Opera": r"OPR/|OPiOS/|Opera[ /]",
-    "Samsung Internet": r"SamsungBrowser/",
-    "DuckDuckGo": r"DuckDuckGo/|Ddg/",
-    "Vivaldi": r"Vivaldi/",
-    "Firefox": r"Firefox/|FxiOS/",
-    "Chrome": r"CriOS/|Chrome/|Chromium/",
-    "Safari": r"Version/[\d.]+ .*Safari/",
-}
-_SYSTEMS = {
-    "Android": r"Android",
-    "iPhone": r"iPhone",
-    "iPad": r"iPad",
-    "Windows": r"Windows",
-    "ChromeOS": r"CrOS",
-    "Mac": r"Macintosh|Mac OS X",
-    "Linux": r"Linux|X11",
-}
-_LONGEST_READ = 500
 
 
 @router.get(_PATH)
@@ -81,7 +59,7 @@ def show_browsers(page: ViewerPage, request: Request) -> HTMLResponse:
 
 
 @router.post(f"{_PATH}/end")
-def end_one(page: ViewerPage, typed: Typed) -> Response:
+def end_one(page: ConfirmedPage, typed: Typed) -> Response:
     """Sign out one browser; nothing happens if it is not the viewer's or is signed out already."""
     handle = text_of(typed, "browser")
     page.write(lambda context: sign_out_browser(context, page.viewer.email, handle))
@@ -89,26 +67,8 @@ def end_one(page: ViewerPage, typed: Typed) -> Response:
 
 
 @router.post(f"{_PATH}/end-others")
-def end_others(page: ViewerPage, request: Request) -> Response:
+def end_others(page: ConfirmedPage, request: Request) -> Response:
     """Sign out every browser but this one."""
     token = request.cookies[page.site.own_cookie()]
     page.write(lambda context: sign_out_other_browsers(context, page.viewer.email, token))
     return page.redirect(_PATH, "others")
-
-
-def format_browser(user_agent: str) -> str | None:
-    """``Firefox on Android``, from a fixed list of names; None if none of them is in it."""
-    text = user_agent[:_LONGEST_READ]
-    browser, system = _find_name(_BROWSERS, text), _find_name(_SYSTEMS, text)
-    if browser and system:
-        return f"{browser} on {system}"
-    if system:
-        return f"A browser on {system}"
-    return browser
-
-
-def _find_name(patterns: dict[str, str], text: str) -> str | None:
-    for name, pattern in patterns.items():
-        if re.search(pattern, text):
-            return name
-    return None

@@ -13,7 +13,7 @@ from typing import IO, Any
 from uuid import NAMESPACE_URL, uuid5
 
 import structlog
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
@@ -38,6 +38,7 @@ from tracker.services.calendar_feeds import (
 )
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
 from tracker.services.evidence import list_entry_files
+from tracker.web.confirmation import ConfirmedPersonPage, get_confirmed_person_page
 from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.forms.body import CycleStart, RowId, Typed, text_of
 from tracker.web.page_request import PageRequest, PersonPage, require
@@ -64,6 +65,7 @@ def show_exports(page: PersonPage) -> Response:
         endorsements=[_list_transcripts(page, endorsement) for endorsement in endorsements],
         has_pdf=transcript_files.AVAILABLE,
         calendar=calendar,
+        shows_address=page.is_confirmed,
         # Calendar programs open such addresses themselves.
         subscribe=f"webcal://{calendar.partition('://')[2]}",
         fingerprint=fingerprint,
@@ -116,8 +118,14 @@ def send_calendar(request: Request, site: SiteDep, now: NowDep, token: str) -> R
     return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
+@router.post("/takeaways/calendar/show", dependencies=[Depends(get_confirmed_person_page)])
+def show_calendar_address() -> Response:
+    """Lead back to the page, which shows the address for ten minutes after a code was entered."""
+    return RedirectResponse(_CALENDAR_SECTION, 303)
+
+
 @router.post("/takeaways/calendar")
-def replace_calendar_address(page: PersonPage, form: Typed) -> Response:
+def replace_calendar_address(page: ConfirmedPersonPage, form: Typed) -> Response:
     """Make an address; the one that the form names is revoked."""
     fingerprint = text_of(form, "instead")
     page.write(lambda context: replace_feed(context, fingerprint))

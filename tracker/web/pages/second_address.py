@@ -25,6 +25,7 @@ from tracker.services.sign_in import (
     generate_token,
     normalize_email,
 )
+from tracker.web.confirmation import ConfirmedPersonPage
 from tracker.web.dependencies import OptionalViewerDep, Site, SiteDep
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import Typed, clean, text_of
@@ -42,7 +43,9 @@ def open_form(page: PersonPage) -> HTMLResponse:
 
 
 @router.post(_PATH)
-def save_form(page: PersonPage, request: Request, tasks: BackgroundTasks, typed: Typed) -> Response:
+def save_form(
+    page: ConfirmedPersonPage, request: Request, tasks: BackgroundTasks, typed: Typed
+) -> Response:
     """Send a code to the address, or remove the second address.
 
     The answer is the same for addresses of other people. Raises 429 for too many requests.

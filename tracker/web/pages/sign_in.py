@@ -34,6 +34,7 @@ from tracker.services.sign_in import (
     redeem_code,
     redeem_link,
 )
+from tracker.web.browser_names import format_browser
 from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
 from tracker.web.flash import (
     ADDRESS_COOKIE,
@@ -48,7 +49,6 @@ from tracker.web.flash import (
 )
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.page_request import require
-from tracker.web.pages.browsers import format_browser
 
 T = TypeVar("T")
 router = APIRouter()
