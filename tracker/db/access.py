@@ -50,6 +50,24 @@ class SignInTry(SQLModel, table=True):
     address_hash: str | None = Field(default=None, max_length=64)
 
 
+class SecurityEvent(SQLModel, table=True):
+    """A sign-in, a refusal, or a download: what happened, to whose record, and from where.
+
+    ``client_hash`` is a keyed hash of the internet address, which tells events of one client from
+    those of another; ``request_id`` is that of the log's lines. Rows are kept for a year.
+    """
+
+    __tablename__ = "security_event"
+    __table_args__ = (Index("security_event_person", "person_id", "at"),)
+    id: int = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=Instant)
+    kind: str = Field(max_length=20)
+    outcome: str = Field(max_length=20)
+    person_id: int | None = Field(default=None, foreign_key="person.id")
+    client_hash: str | None = Field(default=None, max_length=64)
+    request_id: str | None = Field(default=None, max_length=32)
+
+
 class BrowserSession(SQLModel, table=True):
     """A signed-in browser: the hash of its cookie's token, and whose it is.
 

@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, SQLModel, col, or_, select
 
-from tracker.db.access import BrowserSession, CalendarFeed
+from tracker.db.access import BrowserSession, CalendarFeed, SecurityEvent
 from tracker.db.applications import Application, Degree, Position, Reference, Review
 from tracker.db.corrections import FormerEmail
 from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
@@ -110,6 +110,7 @@ _OF_PERSON: tuple[Any, ...] = (
     Membership,
     BrowserSession,
     CalendarFeed,
+    SecurityEvent,
     MailOff,
     ImportedRow,
     Evidence,

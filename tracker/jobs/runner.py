@@ -22,6 +22,7 @@ from tracker.services.evaluation import evaluate_due
 from tracker.services.first_days import adopt_first_days
 from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
+from tracker.services.security_events import forget_old_events
 
 
 class JobRun(NamedTuple):
@@ -135,6 +136,7 @@ class _Task:
         context, association = self.context, self.rulebook.id
         if self.job is Job.EVALUATE:
             forget_old_deletions(session, self.now)
+            forget_old_events(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             return JobResult({"judged": judged})

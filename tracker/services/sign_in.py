@@ -162,6 +162,15 @@ def redeem_code(
     return sign_in.email
 
 
+def find_person_of_link(session: Session, token: str) -> int | None:
+    """Whose sign-in a link or code was for, used or not; None for an unknown one."""
+    query = select(SignIn.email).where(SignIn.token_hash == hash_token(token))
+    email = session.exec(query).first()
+    # Asked for every link, so that the work does not depend on the address.
+    person = find_person_by_email(session, email or NOBODY)
+    return person.id if person is not None and email else None
+
+
 def redeem_link(session: Session, token: str, now: datetime) -> str | CodeProblem:
     """Use up a link without its code: for the browser that asked for it, and nobody else."""
     sign_in = _lock_open(session, token, now, None)
@@ -250,6 +259,12 @@ def count_try(
         return max(waits)
     session.add(SignInTry(kind=kind, at=now, client_hash=client_hash, address_hash=address_hash))
     return None
+
+
+def hash_client(session: Session, network: str) -> str:
+    """A client's network as a keyed hash, which tells clients apart and names none."""
+    key = find_signing_key(session, SIGN_IN) or get_signing_key(session, SIGN_IN)
+    return _keyed_hash(key, "client", network)
 
 
 def _keyed_hash(key: bytes, kind: str, value: str) -> str:

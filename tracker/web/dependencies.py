@@ -27,9 +27,12 @@ from tracker.services.browser_sessions import (
 )
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
+from tracker.services.security_events import Client
+from tracker.services.sign_in import client_network
 from tracker.settings import Coordinator, Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
+from tracker.web.request_ids import current_request_id
 
 T = TypeVar("T")
 _FIRST_PAGE = "/"
@@ -115,6 +118,12 @@ async def get_site(request: Request) -> Site:
 
 
 SiteDep = Annotated[Site, Depends(get_site)]
+
+
+def client_of(request: Request) -> Client:
+    """Where a request comes from; behind a trusted proxy, uvicorn has put in the visitor's own."""
+    network = client_network(request.client.host) if request.client else ""
+    return Client(network, current_request_id())
 
 
 async def get_now(site: SiteDep) -> datetime:

@@ -22,7 +22,8 @@ from tracker.web.api.problems import BUSY_SECONDS, answer_problem
 from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, viewer_of_request
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import TOO_MANY, typed_again
-from tracker.web.middleware import REQUEST_ID, allow_header, current_request_id, security_headers
+from tracker.web.middleware import REQUEST_ID, allow_header, security_headers
+from tracker.web.request_ids import current_request_id
 
 _LOG = structlog.get_logger()
 _API = "/api/"

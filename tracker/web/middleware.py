@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars
 
 from tracker.clock import stopwatch
 from tracker.services.sign_in import client_network
@@ -79,11 +79,6 @@ class RequestContext:
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send_with_id)
-
-
-def current_request_id() -> str:
-    """The id of the request that is being answered; empty outside of a request."""
-    return str(get_contextvars().get("request_id", ""))
 
 
 # A shorter body takes one packet anyway.
@@ -278,6 +273,8 @@ class FormGuard:
         origin = request.headers.get("origin", "none")[:_LONGEST_ORIGIN]
         _log.warning(
             "a form was refused: it was sent from another address than base_url",
+            kind="form",
+            outcome="refused",
             sent_from=origin.encode("ascii", "backslashreplace").decode(),
             base_url=self._origin,
         )

@@ -18,6 +18,7 @@ from tracker.db.engine import Busy, reading
 from tracker.refusal_text import format_refusal
 from tracker.services.api_tokens import find_caller, forget_answers, note_use
 from tracker.services.context import Refused
+from tracker.services.security_events import log_event
 from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.middleware import allow_header
 
@@ -171,6 +172,7 @@ def require_caller(site: SiteDep, now: NowDep, given: Credentials) -> ApiToken:
         with reading(site.engine) as session:
             caller = find_caller(session, given.credentials, now)
     if caller is None or caller.association not in site.rulebooks.associations:
+        log_event("api", "no valid token")
         message = "Send a valid token: `Authorization: Bearer ert_…`. Your association creates it."
         raise Problem(401, message, headers=_ASK_FOR_TOKEN)
     today = site.today(caller.association, now)
@@ -189,6 +191,7 @@ def _require_scope(scope: str) -> Callable[..., ApiToken]:
     def check(caller: Annotated[ApiToken, Depends(require_caller)]) -> ApiToken:
         """The caller, if the token has the scope; else 403."""
         if scope not in caller.scopes.split():
+            log_event("api", "no such scope")
             raise Problem(403, f"This token lacks the scope {scope}.")
         return caller
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from tracker.formatting import capitalize_first
@@ -32,9 +32,10 @@ from tracker.services.endings import list_endings
 from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
 from tracker.services.reopening import reopen_cycle, settle_again
+from tracker.services.security_events import DONE, DOWNLOAD, record_event
 from tracker.services.undo import find_undoable
 from tracker.spreadsheet_csv import csv_lines
-from tracker.web.dependencies import Viewer
+from tracker.web.dependencies import Viewer, client_of
 from tracker.web.forms.body import CycleStart, RowId, Typed, clean, text_of
 from tracker.web.page_request import (
     PAGE_SIZE,
@@ -103,13 +104,17 @@ def show_association(
 
 @router.get("/coordinator/attention.csv")
 def send_attention(
-    page: CoordinatorPage, association: Annotated[str, Query()] = ""
+    page: CoordinatorPage, request: Request, association: Annotated[str, Query()] = ""
 ) -> StreamingResponse:
     """Send what needs attention at one association for a spreadsheet."""
     association = choose_association(page.viewer, association)
     rulebook = page.rulebooks.associations[association]
     with page.reading() as session:
         rows = attention_rows(session, rulebook, page.day_of, page.site.settings.base_url)
+    client, person_id = client_of(request), page.viewer.person_id
+    page.site.writer.run(
+        lambda writing: record_event(writing, page.now, client, DOWNLOAD, DONE, person_id)
+    )
     name = f"attention-{association.lower()}-{page.day_of(association).isoformat()}.csv"
     return StreamingResponse(
         csv_lines(AttentionRow._fields, rows),

@@ -18,14 +18,26 @@ from tracker.addresses import is_address
 from tracker.db.engine import reading
 from tracker.notifications.account_mail import CodeRequest, send_sign_in_code
 from tracker.refusal_text import format_refusal
-from tracker.services.browser_sessions import create_browser_session, delete_browser_session
+from tracker.services.browser_sessions import (
+    create_browser_session,
+    delete_browser_session,
+    get_session_user,
+)
+from tracker.services.security_events import (
+    DONE,
+    SIGN_IN,
+    SIGN_OUT,
+    Client,
+    log_event,
+    record_event,
+)
 from tracker.services.sign_in import (
     MAX_SHOWN_LENGTH,
     SIGN_IN_MINUTES,
     CodeProblem,
     RateLimit,
-    client_network,
     count_try,
+    find_person_of_link,
     generate_token,
     is_own_link,
     link_token,
@@ -35,7 +47,7 @@ from tracker.services.sign_in import (
     redeem_link,
 )
 from tracker.web.browser_names import format_browser
-from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, safe_path
+from tracker.web.dependencies import NowDep, OptionalViewerDep, Site, SiteDep, client_of, safe_path
 from tracker.web.flash import (
     ADDRESS_COOKIE,
     CLEAR_CACHE,
@@ -101,7 +113,9 @@ class PostedCode:
         code = parse_code(written)
         if code is None:
             raise CodeRefused(_CODE_MISSING, written)
-        client = RateLimit(_client(self.request), self.site.settings.sign_in.codes_per_client)
+        client = RateLimit(
+            client_of(self.request).network, self.site.settings.sign_in.codes_per_client
+        )
 
         def save(session: Session) -> T | CodeProblem | timedelta:
             wait = count_try(session, "code", client, None, self.now)
@@ -229,8 +243,11 @@ def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
     if "code" in posted.typed or not _asked_here(posted.request, posted.site, token):
         return _sign_in(posted, lambda _: token, action)
 
+    client = client_of(posted.request)
+
     def save(session: Session) -> str | CodeProblem:
-        return _open_session(posted, session, redeem_link(session, token, posted.now))
+        redeemed = redeem_link(session, token, posted.now)
+        return _open_session(posted, session, client, token, redeemed)
 
     opened = posted.site.writer.run(save)
     next_path = text_of(posted.typed, "next")
@@ -242,11 +259,18 @@ def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(site: SiteDep, request: Request) -> Response:
+def sign_out(site: SiteDep, now: NowDep, request: Request) -> Response:
     """End the session, in the database and in the browser."""
-    token = request.cookies.get(site.own_cookie())
+    token, client = request.cookies.get(site.own_cookie()), client_of(request)
+
+    def end(session: Session, token: str) -> None:
+        user = get_session_user(session, token, now)
+        delete_browser_session(session, token)
+        if user is not None:
+            record_event(session, now, client, SIGN_OUT, DONE, user.person_id)
+
     if token:
-        site.writer.run(lambda session: delete_browser_session(session, token))
+        site.writer.run(lambda session: end(session, token))
     response = redirect_with_flash(site, "/", "out")
     clear_session(response, site)
     return response
@@ -264,7 +288,7 @@ def open_as(site: SiteDep, now: NowDep, number: Annotated[int, Path(ge=0, le=999
 def limit_code_requests(site: Site, request: Request, email: str, now: datetime) -> None:
     """Count a request for a code; raises 429, the same for every address, if it is one too many."""
     limits = site.settings.sign_in
-    client = RateLimit(_client(request), limits.asks_per_client)
+    client = RateLimit(client_of(request).network, limits.asks_per_client)
     address = RateLimit(email, limits.asks_per_address)
     wait = site.writer.run(lambda session: count_try(session, "ask", client, address, now))
     if wait is not None:
@@ -273,12 +297,8 @@ def limit_code_requests(site: Site, request: Request, email: str, now: datetime)
 
 def _too_many_tries(wait: timedelta) -> HTTPException:
     """The 429 answer, which says how long to wait."""
+    log_event(SIGN_IN, "too many tries")
     return HTTPException(429, headers={"Retry-After": str(ceil(wait.total_seconds()))})
-
-
-def _client(request: Request) -> str:
-    # Behind a trusted proxy, uvicorn has put in the visitor's own address.
-    return client_network(request.client.host) if request.client else ""
 
 
 def _asked_here(request: Request, site: Site, token: str) -> bool:
@@ -290,11 +310,12 @@ def _asked_here(request: Request, site: Site, token: str) -> bool:
 
 def _sign_in(posted: PostedCode, find_link: Callable[[Session], str], action: str) -> Response:
     site, request, now = posted.site, posted.request, posted.now
-    next_path = text_of(posted.typed, "next")
+    next_path, client = text_of(posted.typed, "next"), client_of(request)
 
     def save(session: Session, code: str) -> str | CodeProblem:
-        redeemed = redeem_code(session, find_link(session), code, now)
-        return _open_session(posted, session, redeemed)
+        link = find_link(session)
+        redeemed = redeem_code(session, link, code, now)
+        return _open_session(posted, session, client, link, redeemed)
 
     try:
         return sign_in_response(site, posted.redeem(save), next_path)
@@ -303,12 +324,18 @@ def _sign_in(posted: PostedCode, find_link: Callable[[Session], str], action: st
 
 
 def _open_session(
-    posted: PostedCode, session: Session, redeemed: str | CodeProblem
+    posted: PostedCode,
+    session: Session,
+    client: Client,
+    link: str,
+    redeemed: str | CodeProblem,
 ) -> str | CodeProblem:
     """The token of a new session, in the same transaction that uses up the link."""
+    request, person_id = posted.request, find_person_of_link(session, link)
+    outcome = redeemed.value if isinstance(redeemed, CodeProblem) else DONE
+    record_event(session, posted.now, client, SIGN_IN, outcome, person_id)
     if isinstance(redeemed, CodeProblem):
         return redeemed
-    request = posted.request
     # A browser that is signed in already keeps one session, not two.
     delete_browser_session(session, request.cookies.get(posted.site.own_cookie(), ""))
     browser = format_browser(request.headers.get("user-agent", ""))

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import structlog
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse
+from sqlmodel import Session
 from starlette.datastructures import UploadFile
 
 from tracker.db.engine import reading
@@ -22,7 +23,8 @@ from tracker.services.evidence import (
     stored_names,
 )
 from tracker.services.evidence_storage import ENDINGS, EvidenceFolder, digest_of, media_type_of
-from tracker.web.dependencies import Site, SiteDep, ViewerDep
+from tracker.services.security_events import DONE, DOWNLOAD, record_event
+from tracker.web.dependencies import NowDep, Site, SiteDep, ViewerDep, client_of
 from tracker.web.forms.body import RowId, clean
 from tracker.web.page_request import require
 
@@ -136,7 +138,9 @@ def sweep(site: Site, now: datetime) -> None:
 
 
 @router.get("/evidence/{file_id}")
-def download(site: SiteDep, viewer: ViewerDep, file_id: RowId) -> FileResponse:
+def download(
+    request: Request, site: SiteDep, now: NowDep, viewer: ViewerDep, file_id: RowId
+) -> FileResponse:
     """One file, for its owner and for coordinators who may see its entry."""
     folder, file = require(folder_of(site)), None
     with reading(site.engine) as session:
@@ -146,6 +150,13 @@ def download(site: SiteDep, viewer: ViewerDep, file_id: RowId) -> FileResponse:
             coordinated = viewer.coordinates
             file = find_file_for_coordinator(session, site.rulebooks, file_id, coordinated)
     file = require(file)
+    if file.person_id != viewer.person_id:
+        client, owner_id = client_of(request), file.person_id
+
+        def record(session: Session) -> None:
+            record_event(session, now, client, DOWNLOAD, DONE, owner_id)
+
+        site.writer.run(record)
     path = folder.file(file.stored_as)
     if path is None:
         # As after restoring a backup without its files.
